@@ -1,0 +1,199 @@
+//! [`Clock`] and [`Timestamp`]: time, and where it comes from.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+
+/// A moment, in whole milliseconds since the Unix epoch.
+///
+/// It reaches from 1970 to the end of the year 9999; arithmetic stops at either end instead of overflowing.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_core::Timestamp;
+///
+/// let then = Timestamp::from_millis(1_000);
+/// assert_eq!((then + Duration::from_secs(2)).as_millis(), 3_000);
+/// assert_eq!(then + Duration::MAX, Timestamp::MAX);
+/// assert_eq!(then.until(Timestamp::from_millis(400)), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The Unix epoch.
+    pub const MIN: Self = Self(0);
+
+    /// The last millisecond of the year 9999.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// The moment this many milliseconds after the Unix epoch.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// How long it is from this moment until `later`; zero if that has passed.
+    #[must_use]
+    pub const fn until(self, later: Self) -> Duration {
+        Duration::from_millis(later.0.saturating_sub(self.0))
+    }
+}
+
+impl std::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+}
+
+/// Dates outside the range become its nearest end.
+impl From<OffsetDateTime> for Timestamp {
+    fn from(date: OffsetDateTime) -> Self {
+        let millis = date.unix_timestamp_nanos().div_euclid(1_000_000);
+        Self::from_millis(u64::try_from(millis.max(0)).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Timestamp> for OffsetDateTime {
+    fn from(timestamp: Timestamp) -> Self {
+        Self::UNIX_EPOCH + Duration::from_millis(timestamp.0)
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self::MIN + time.duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}ms", self.0)
+    }
+}
+
+/// What time it is.
+///
+/// A storage decides what has expired, so it is the storage that has the clock: see
+/// [`Storage::clock`](crate::Storage::clock). In tests it can be a [`ManualClock`].
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The present moment. It may step in either direction, as the clocks of machines do.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        SystemTime::now().into()
+    }
+}
+
+/// A clock that stands still until it is moved: for tests.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_core::{Clock, ManualClock, Timestamp};
+///
+/// let clock = ManualClock::at(Timestamp::from_millis(5_000));
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(clock.now().as_millis(), 6_000);
+/// ```
+#[derive(Debug)]
+pub struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    /// A clock that shows `start`.
+    #[must_use]
+    pub fn at(start: Timestamp) -> Self {
+        Self(AtomicU64::new(start.0))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now() + by);
+    }
+
+    /// Sets the clock, forward or back.
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A clock that moves with [`tokio::time`]: in a test with paused time, it and every timer stand still together.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_core::{Clock, TokioClock};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// let clock = TokioClock::start();
+/// let before = clock.now();
+/// tokio::time::sleep(Duration::from_secs(3600)).await; // takes no time at all
+/// assert_eq!(before.until(clock.now()), Duration::from_secs(3600));
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct TokioClock {
+    origin: tokio::time::Instant,
+    shown_at_origin: Timestamp,
+}
+
+impl TokioClock {
+    /// A clock that shows the present moment and follows tokio's clock from there.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            origin: tokio::time::Instant::now(),
+            shown_at_origin: SystemClock.now(),
+        }
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        self.shown_at_origin + self.origin.elapsed()
+    }
+}
+
+/// A clock that shares its hands.
+impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_timestamps_convert_within_the_range() {
+        for millis in [0, 1, 999, 1_700_000_000_123, Timestamp::MAX.as_millis()] {
+            let timestamp = Timestamp::from_millis(millis);
+            assert_eq!(Timestamp::from(OffsetDateTime::from(timestamp)), timestamp);
+        }
+        let before = OffsetDateTime::UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(Timestamp::from(before), Timestamp::MIN);
+    }
+}

@@ -1,0 +1,190 @@
+//! [`SessionId`]: the secret a client carries.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::entropy::Entropy;
+use crate::session_key::SessionKey;
+
+/// The alphabet of base64url (RFC 4648, section 5), in order.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// How many leading characters of an id name its shard. See [`SessionKey::shard`].
+pub(crate) const SHARD_LEN: usize = 3;
+
+/// The secret that a client carries and that names its session.
+///
+/// Ids made here are 192 random bits, written as 32 base64url characters. Ids that come from outside are 16 to
+/// 128 characters of `A-Za-z0-9._-`; [`SessionId::parse`] refuses anything else.
+///
+/// Whoever holds the text holds the session, so the type is hard to leak: its `Debug` shows a fingerprint, it has
+/// no `Display` and no `Serialize`, and only [`expose`](SessionId::expose) gives the text. Storages, logs and
+/// operators see the [`SessionKey`], from which the id cannot be found.
+///
+/// ```
+/// use sessile_core::{OsEntropy, SessionId};
+///
+/// let id = SessionId::generate(&OsEntropy);
+/// assert_eq!(id.expose().len(), 32);
+/// assert!(!format!("{id:?}").contains(id.expose()));
+/// assert_eq!(SessionId::parse(id.expose()), Some(id));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(Text);
+
+/// Ids of our own making are stored inline: reading a cookie then allocates nothing.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Text {
+    Inline([u8; SessionId::LEN]),
+    Foreign(Arc<str>),
+}
+
+impl SessionId {
+    /// The length of a generated id, in characters.
+    pub const LEN: usize = 32;
+
+    /// The shortest text accepted as an id, in characters.
+    pub const MIN_LEN: usize = 16;
+
+    /// The longest text accepted as an id, in characters.
+    pub const MAX_LEN: usize = 128;
+
+    /// Makes a new id of 192 random bits.
+    #[must_use]
+    pub fn generate(entropy: &dyn Entropy) -> Self {
+        let mut random = [0; 24];
+        entropy.fill(&mut random);
+        let mut text = [0; Self::LEN];
+        for (three, four) in random.chunks_exact(3).zip(text.chunks_exact_mut(4)) {
+            let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
+            for (index, character) in four.iter_mut().enumerate() {
+                *character = ALPHABET[(bits >> (18 - 6 * index)) as usize & 63];
+            }
+        }
+        Self(Text::Inline(text))
+    }
+
+    /// Makes a new id that lands in the same shard as `self`.
+    ///
+    /// The shard, which is not secret, is kept; the other 174 bits are new. A storage that is spread over several
+    /// servers can therefore move the record from the old id to the new one on one server, in one step.
+    #[must_use]
+    pub fn rotated(&self, entropy: &dyn Entropy) -> Self {
+        let mut next = Self::generate(entropy);
+        if let Text::Inline(text) = &mut next.0 {
+            text[..SHARD_LEN].copy_from_slice(&self.expose().as_bytes()[..SHARD_LEN]);
+        }
+        next
+    }
+
+    /// Reads an id that came from outside, or `None` if the text cannot be one.
+    ///
+    /// That an id is well formed says nothing about whether a session by that id exists.
+    ///
+    /// ```
+    /// use sessile_core::SessionId;
+    ///
+    /// assert!(SessionId::parse("0123456789abcdef").is_some());
+    /// assert!(SessionId::parse("too-short").is_none());
+    /// assert!(SessionId::parse("../../../../etc/passwd").is_none());
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+        let length = Self::MIN_LEN..=Self::MAX_LEN;
+        if !length.contains(&text.len()) || !text.bytes().all(allowed) {
+            return None;
+        }
+        Some(Self(match text.as_bytes().try_into() {
+            Ok(inline) => Text::Inline(inline),
+            Err(_) => Text::Foreign(text.into()),
+        }))
+    }
+
+    /// The text of the id: the secret itself. Give it to the client and to nobody else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        match &self.0 {
+            Text::Inline(text) => std::str::from_utf8(text).expect("an id is made of ASCII characters"),
+            Text::Foreign(text) => text,
+        }
+    }
+
+    /// The key under which storages know this session.
+    #[must_use]
+    pub fn key(&self) -> SessionKey {
+        SessionKey::of(self)
+    }
+}
+
+/// Shows the fingerprint of the [`SessionKey`], which does not open the session.
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId(#{})", self.key().fingerprint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::OsEntropy;
+
+    #[derive(Debug)]
+    struct Fixed(u8);
+
+    impl Entropy for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    #[test]
+    fn generated_ids_are_base64url_of_the_random_bits() {
+        assert_eq!(SessionId::generate(&Fixed(0)).expose(), "A".repeat(32));
+        assert_eq!(SessionId::generate(&Fixed(0xff)).expose(), "_".repeat(32));
+        assert_eq!(SessionId::generate(&Fixed(0b0000_0100)).expose(), "BAQE".repeat(8));
+    }
+
+    #[test]
+    fn a_hundred_thousand_ids_differ() {
+        let ids: std::collections::HashSet<_> = (0..100_000).map(|_| SessionId::generate(&OsEntropy)).collect();
+        assert_eq!(ids.len(), 100_000);
+    }
+
+    #[test]
+    fn rotation_keeps_the_shard_and_nothing_else() {
+        let old = SessionId::generate(&Fixed(0));
+        let new = old.rotated(&Fixed(0xff));
+        assert_eq!(new.expose(), format!("AAA{}", "_".repeat(29)));
+        assert_eq!(old.key().shard(), new.key().shard());
+        assert_ne!(old.key(), new.key());
+    }
+
+    #[test]
+    fn only_well_formed_texts_are_ids() {
+        for good in ["a".repeat(16), "Z".repeat(128), "0._-AZaz09------".into()] {
+            assert_eq!(SessionId::parse(&good).expect("good").expose(), good);
+        }
+        for bad in [
+            "a".repeat(15),
+            "a".repeat(129),
+            format!("{} ", "a".repeat(20)),
+            format!("{}/", "a".repeat(20)),
+            format!("{}é", "a".repeat(20)),
+            format!("{}\0", "a".repeat(20)),
+            String::new(),
+        ] {
+            assert_eq!(SessionId::parse(&bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_part_of_the_secret() {
+        let id = SessionId::generate(&OsEntropy);
+        let shown = format!("{id:?} {id:#?}");
+        for part in id.expose().as_bytes().windows(6) {
+            let part = std::str::from_utf8(part).unwrap();
+            assert!(!shown.contains(part), "{shown} shows {part}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod entropy;
+mod id;
+mod session_key;
+mod storage;
+
+pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
+pub use self::entropy::{Entropy, OsEntropy};
+pub use self::id::SessionId;
+pub use self::session_key::{Fingerprint, ParseSessionKeyError, SessionKey};
+pub use self::storage::{
+    Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked, Lookup, Meta, Page,
+    Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
+};

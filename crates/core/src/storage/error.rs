@@ -1,0 +1,158 @@
+//! What can go wrong in a storage.
+
+use std::error::Error;
+use std::fmt;
+
+/// A storage could not do what it was asked to.
+///
+/// One type for all storages: its [kind](StorageError::kind) says what happened, the rest where, and the
+/// [source](Error::source) is kept. It holds no session id.
+///
+/// ```
+/// use sessile_core::{StorageError, StorageErrorKind};
+///
+/// let cause = std::io::Error::other("no route to host");
+/// let error = StorageError::new(StorageErrorKind::Unavailable, "commit", "redis").with_source(cause);
+/// assert_eq!(error.to_string(), "redis: commit: the storage cannot be reached");
+/// assert!(error.is_retryable());
+/// ```
+pub struct StorageError(Box<Inner>);
+
+struct Inner {
+    kind: StorageErrorKind,
+    operation: &'static str,
+    storage: &'static str,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StorageErrorKind {
+    /// A record was to be created under a key that is taken.
+    Exists,
+    /// The record is no longer there.
+    Gone,
+    /// The session has moved to another key.
+    Superseded,
+    /// The lock is no longer held.
+    LockLost,
+    /// The lock was not free within the wait limit.
+    LockTimeout,
+    /// Too many are waiting for the lock already.
+    TooManyWaiters,
+    /// The storage holds as much as it may, or as it can.
+    Full,
+    /// What is stored cannot be understood.
+    Corrupt,
+    /// The storage does not do this.
+    Unsupported,
+    /// The storage refuses access: permissions, credentials, a read-only disk.
+    Denied,
+    /// The storage cannot be reached. What was asked for may have been done.
+    Unavailable,
+    /// The storage did not answer in time. What was asked for may have been done.
+    Timeout,
+    /// Anything else.
+    Other,
+}
+
+impl StorageErrorKind {
+    const fn describe(self) -> &'static str {
+        match self {
+            Self::Exists => "the key is taken",
+            Self::Gone => "the session is gone",
+            Self::Superseded => "the session has moved to another id",
+            Self::LockLost => "the lock is no longer held",
+            Self::LockTimeout => "the lock was not free in time",
+            Self::TooManyWaiters => "too many are waiting for the lock",
+            Self::Full => "the storage is full",
+            Self::Corrupt => "the record cannot be read",
+            Self::Unsupported => "the storage does not support this",
+            Self::Denied => "the storage refuses access",
+            Self::Unavailable => "the storage cannot be reached",
+            Self::Timeout => "the storage did not answer in time",
+            Self::Other => "the storage failed",
+        }
+    }
+}
+
+impl StorageError {
+    /// An error in this operation (the name of a verb) of this storage (see [`Storage::name`](crate::Storage::name)).
+    #[must_use]
+    pub fn new(kind: StorageErrorKind, operation: &'static str, storage: &'static str) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation,
+            storage,
+            source: None,
+        }))
+    }
+
+    /// With what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> StorageErrorKind {
+        self.0.kind
+    }
+
+    /// Which verb failed.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// Which storage failed.
+    #[must_use]
+    pub fn storage(&self) -> &'static str {
+        self.0.storage
+    }
+
+    /// Whether the same request may well succeed a little later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        use StorageErrorKind::{LockTimeout, Timeout, TooManyWaiters, Unavailable};
+        matches!(self.kind(), LockTimeout | Timeout | TooManyWaiters | Unavailable)
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            kind,
+            operation,
+            storage,
+            ..
+        } = &*self.0;
+        write!(f, "{storage}: {operation}: {}", kind.describe())
+    }
+}
+
+impl fmt::Debug for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            kind,
+            operation,
+            storage,
+            source,
+        } = &*self.0;
+        f.debug_struct("StorageError")
+            .field("kind", kind)
+            .field("operation", operation)
+            .field("storage", storage)
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl Error for StorageError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,191 @@
+//! The contract between sessions and the places that keep them.
+//!
+//! A [`Storage`] keeps [`Record`]s by [`SessionKey`] and hands out one exclusive [`Lock`] a session. The trait asks
+//! for everything at once, atomically; whoever has a database with conditional writes need not implement it.
+
+mod error;
+mod lock;
+mod record;
+mod scan;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::error::{StorageError, StorageErrorKind};
+pub use self::lock::{Lock, LockTicket, LockToken, Unlock};
+pub use self::record::{Locked, Lookup, Meta, Record, Stored};
+pub use self::scan::{Cursor, Page};
+use crate::clock::{Clock, Timestamp};
+use crate::session_key::SessionKey;
+
+/// How long a lock is held, at most, without being renewed: 30 seconds.
+pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
+
+/// How many visits may wait for one session's lock in one process: 1,024.
+pub const DEFAULT_MAX_WAITERS: usize = 1_024;
+
+/// Where sessions are kept.
+///
+/// # The contract
+///
+/// **Each verb is one atomic step**, and on a network one round trip. Whoever looks, sees the state before it or the
+/// state after it. When the future of a verb is dropped, the step has been taken or it has not; nothing is left in
+/// between, and no lock stays behind.
+///
+/// **A key is in one of three states.** It is *live*: there is a record, and its deadline, if it has one, has not
+/// come. It is *superseded*: the session has moved to another key, and for a while a tombstone stands here. Or it is
+/// *missing*. A record whose deadline has come is missing for every verb, whether it has been swept or not: the
+/// deadline itself is the first millisecond at which nothing is returned.
+///
+/// **Only [`create`](Storage::create) brings a record into being**, and [`rotate`](Storage::rotate) under its new
+/// key. Every other verb needs the record and fails without it. As ids are random and are never used twice, what has
+/// been destroyed stays destroyed, however late a write arrives.
+///
+/// **A lock is a lease.** It has a random token, and a verb that takes a lock checks the token in the same atomic
+/// step in which it acts. When the lease is over, the lock is anybody's; a holder that comes late is refused with
+/// [`LockLost`](StorageErrorKind::LockLost) and changes nothing.
+///
+/// **Keys can be aliases.** [`rotate`](Storage::rotate) can leave the old key as an alias of the new one for a while.
+/// Every verb that takes a key follows aliases; [`Stored::key`] and [`LockTicket::key`] name the key the record was
+/// found under.
+///
+/// **Time is the storage's own.** Deadlines and leases are judged by [`clock`](Storage::clock) or, where the backend
+/// has a clock, by that of the backend.
+///
+/// Storages see keys and encoded records. They never see ids and never look into a payload.
+///
+/// # Errors
+///
+/// A lookup that finds nothing is an answer, not an error. Verbs that need a record fail with
+/// [`Gone`](StorageErrorKind::Gone) where the key is missing and with
+/// [`Superseded`](StorageErrorKind::Superseded) where it is superseded. Trouble on the way to the backend has kinds
+/// of its own; after [`Unavailable`](StorageErrorKind::Unavailable) and [`Timeout`](StorageErrorKind::Timeout) the
+/// step may or may not have been taken.
+#[async_trait]
+pub trait Storage: Debug + Send + Sync + 'static {
+    /// A short name for logs and errors, such as `"memory"`.
+    fn name(&self) -> &'static str;
+
+    /// The clock by which this storage judges deadlines, as well as this process can know it.
+    fn clock(&self) -> &dyn Clock;
+
+    /// Returns the live record. Takes no lock, and waits for no holder of one.
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError>;
+
+    /// Takes the lock and returns it with the record it protects.
+    ///
+    /// A key that is not live is answered at once, and the question leaves nothing behind. Otherwise the call waits
+    /// its turn, at most for `wait`. Those who wait in one process are served in the order in which they came. If
+    /// the record ends while the call waits, the answer is what has become of the key.
+    ///
+    /// # Errors
+    ///
+    /// [`LockTimeout`](StorageErrorKind::LockTimeout) when `wait` is over;
+    /// [`TooManyWaiters`](StorageErrorKind::TooManyWaiters), at once, when too many are waiting already.
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError>;
+
+    /// Stores a new record.
+    ///
+    /// # Errors
+    ///
+    /// [`Exists`](StorageErrorKind::Exists) when the key is live or superseded; nothing is changed.
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError>;
+
+    /// Replaces the record and gives the lock up.
+    ///
+    /// On success the lock is [spent](Lock::spend). On failure nothing is written and the lock is left as it was,
+    /// so that the call can be repeated or the lock released.
+    ///
+    /// # Errors
+    ///
+    /// [`LockLost`](StorageErrorKind::LockLost) when the lock is no longer held,
+    /// [`Gone`](StorageErrorKind::Gone) or [`Superseded`](StorageErrorKind::Superseded) when the record is not there.
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError>;
+
+    /// Moves the session to `new_key` with this record, and gives the lock up, all in one step.
+    ///
+    /// `new_key` has the same [shard](SessionKey::shard) as the old key. The old key is left as an alias of the new
+    /// one for `grace` and as a tombstone afterwards; with a grace of zero, as a tombstone at once. A tombstone
+    /// stands for as long as the storage is configured to keep it, 60 seconds by default, or for as long as the new
+    /// record can live, whichever is shorter. A lock that is held or waited for does not move along: those who wait
+    /// are told that the key is superseded or, during the grace, get the record under its new key.
+    ///
+    /// # Errors
+    ///
+    /// As for [`commit`](Storage::commit), and [`Exists`](StorageErrorKind::Exists) when `new_key` is taken.
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError>;
+
+    /// Gives the lock up without writing. One that is no longer held is no error.
+    async fn release(&self, lock: Lock) -> Result<(), StorageError>;
+
+    /// Extends the lease of a lock that is still held: it runs anew from now.
+    ///
+    /// # Errors
+    ///
+    /// [`LockLost`](StorageErrorKind::LockLost), [`Gone`](StorageErrorKind::Gone) or
+    /// [`Superseded`](StorageErrorKind::Superseded).
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError>;
+
+    /// Moves the deadline and the time of the last activity of a live record. Needs no lock, and changes nothing
+    /// else: not the payload, not the version.
+    ///
+    /// Neither of the two is ever moved back. `None` means that there is no deadline any more, and a record without
+    /// a deadline stays without one.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`](StorageErrorKind::Gone) or [`Superseded`](StorageErrorKind::Superseded).
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError>;
+
+    /// Removes the record and its lock, whoever holds it. Waits for nobody, and may be repeated.
+    ///
+    /// The answer says what stood there: a live record, which is now gone together with every alias of it; nothing;
+    /// or a tombstone, which is left standing, and the session that moved away from here lives on.
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError>;
+
+    /// Lists live sessions, up to `limit` at a time, from where `cursor` points, or from the beginning.
+    ///
+    /// A session that lives throughout a scan is listed at least once, whatever else is added or removed meanwhile.
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError>;
+
+    /// Removes up to `limit` records whose deadline has come, and returns them, each to one caller.
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError>;
+}
+
+/// What [`Session::builder`](crate::Session::builder) accepts: a storage, or a shared one.
+pub trait IntoStorage {
+    /// The storage, shared.
+    fn into_storage(self) -> Arc<dyn Storage>;
+}
+
+impl<S: Storage> IntoStorage for S {
+    fn into_storage(self) -> Arc<dyn Storage> {
+        Arc::new(self)
+    }
+}
+
+impl<S: Storage> IntoStorage for Arc<S> {
+    fn into_storage(self) -> Arc<dyn Storage> {
+        self
+    }
+}
+
+impl IntoStorage for Arc<dyn Storage> {
+    fn into_storage(self) -> Self {
+        self
+    }
+}

@@ -1,0 +1,1 @@
+//! sessile-tower
