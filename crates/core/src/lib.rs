@@ -2,12 +2,14 @@
 
 mod clock;
 mod entropy;
+mod expiration;
 mod id;
 mod session_key;
 mod storage;
 
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use self::entropy::{Entropy, OsEntropy};
+pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};
 pub use self::id::SessionId;
 pub use self::session_key::{Fingerprint, ParseSessionKeyError, SessionKey};
 pub use self::storage::{
