@@ -18,3 +18,5 @@ pub use self::storage::{
     Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked, Lookup, Meta, Page,
     Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
 };
+#[cfg(feature = "macros")]
+pub use sessile_macros::{Namespaces, Values};
