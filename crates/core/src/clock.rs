@@ -94,7 +94,6 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
 /// The clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
