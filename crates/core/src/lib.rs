@@ -29,3 +29,5 @@ pub use self::storage::{
     Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
 };
 pub use self::visit::Visit;
+#[cfg(feature = "macros")]
+pub use sessile_macros::{Namespaces, Values};

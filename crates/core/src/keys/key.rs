@@ -33,13 +33,16 @@ impl<T> Key<Untyped, T> {
     }
 }
 
-impl<V: Values, T> Key<V, T> {
+impl<V, T> Key<V, T> {
     /// Declares a value of `V`: what `#[derive(Values)]` writes for each field.
     ///
     /// Two keys of one `V` must not share a name. Where they do, they name the same value, and it can be read only
     /// through the key whose type it was set with.
     #[must_use]
-    pub const fn declare(name: &'static str) -> Self {
+    pub const fn declare(name: &'static str) -> Self
+    where
+        V: Values,
+    {
         Self {
             name,
             default_expiration: None,

@@ -18,7 +18,7 @@ pub struct NamespaceKey<N, W> {
     marker: PhantomData<fn() -> (N, W)>,
 }
 
-impl<W: Values> NamespaceKey<Untyped, W> {
+impl<W> NamespaceKey<Untyped, W> {
     /// Declares what one namespace of a session without declared namespaces holds.
     ///
     /// ```
@@ -31,17 +31,24 @@ impl<W: Values> NamespaceKey<Untyped, W> {
     /// assert_eq!(CART.name(), "cart");
     /// ```
     #[must_use]
-    pub const fn new(name: &'static str) -> Self {
+    pub const fn new(name: &'static str) -> Self
+    where
+        W: Values,
+    {
         Self::declare(name)
     }
 }
 
-impl<N: Namespaces, W: Values> NamespaceKey<N, W> {
+impl<N, W> NamespaceKey<N, W> {
     /// Declares a namespace of `N`: what `#[derive(Namespaces)]` writes for each field.
     ///
     /// Two keys of one `N` must not share a name. Where they do, they name the same namespace.
     #[must_use]
-    pub const fn declare(name: &'static str) -> Self {
+    pub const fn declare(name: &'static str) -> Self
+    where
+        N: Namespaces,
+        W: Values,
+    {
         Self {
             name,
             default_expiration: None,
