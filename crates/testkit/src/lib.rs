@@ -2,12 +2,14 @@
 
 mod counting;
 mod faulty;
+mod model;
 mod rng;
 mod slow;
 mod verb;
 
 pub use self::counting::{Calls, Counting, Counts};
 pub use self::faulty::{Fault, Faults, Faulty};
+pub use self::model::{Attempt, Correct, ModelState, ModelStorage, Rotation, Rules};
 pub use self::rng::seed;
 pub use self::slow::{Delays, Slow};
 pub use self::verb::Verb;
