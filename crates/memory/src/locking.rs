@@ -112,8 +112,12 @@ impl State {
 
     /// Whether the ticket is in the queue; if so, it is this waker that is used from now on.
     fn still_waits(&mut self, slot: Slot, ticket: Ticket, waker: &Waker) -> bool {
-        let Some(extra) = &mut self.entries[slot].extra else { return false };
-        let Some(used) = extra.queue.waker(ticket) else { return false };
+        let Some(extra) = &mut self.entries[slot].extra else {
+            return false;
+        };
+        let Some(used) = extra.queue.waker(ticket) else {
+            return false;
+        };
         if !used.will_wake(waker) {
             self.wakes.discard(std::mem::replace(used, waker.clone()));
         }
