@@ -21,7 +21,7 @@ use crate::service::SessionService;
 /// use sessile_core::{Session, SessionError};
 /// use sessile_tower::SessionLayer;
 /// use tower::{Layer, ServiceExt, service_fn};
-/// # use sessile_testkit::ModelStorage as MemoryStorage;
+/// use sessile_memory::MemoryStorage;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
 /// let session: Session = Session::builder(MemoryStorage::new()).build();
@@ -65,7 +65,7 @@ impl<N, V> SessionLayer<N, V> {
     /// ```
     /// use sessile_core::Session;
     /// use sessile_tower::{BearerCarrier, CookieCarrier, SessionLayer};
-    /// # use sessile_testkit::ModelStorage as MemoryStorage;
+    /// use sessile_memory::MemoryStorage;
     ///
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let layer = SessionLayer::new(session)
@@ -95,7 +95,7 @@ impl<N, V> SessionLayer<N, V> {
     /// ```
     /// use sessile_core::Session;
     /// use sessile_tower::SessionLayer;
-    /// # use sessile_testkit::ModelStorage as MemoryStorage;
+    /// use sessile_memory::MemoryStorage;
     ///
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let layer = SessionLayer::new(session)
@@ -122,7 +122,7 @@ impl<N, V> SessionLayer<N, V> {
     /// use http::Response;
     /// use sessile_core::{Session, SessionError};
     /// use sessile_tower::SessionLayer;
-    /// # use sessile_testkit::ModelStorage as MemoryStorage;
+    /// use sessile_memory::MemoryStorage;
     ///
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let layer = SessionLayer::new(session).on_error(|error| match error {

@@ -41,7 +41,7 @@ impl CookieCarrier {
     /// ```
     /// use sessile_core::Session;
     /// use sessile_tower::{CookieCarrier, SessionLayer};
-    /// # use sessile_testkit::ModelStorage as MemoryStorage;
+    /// use sessile_memory::MemoryStorage;
     ///
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let layer = SessionLayer::new(session).carrier(CookieCarrier::insecure());
