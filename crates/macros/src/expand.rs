@@ -34,11 +34,8 @@ pub(crate) fn expand(kind: Kind, declaration: &Declaration<'_>) -> TokenStream {
     let constants = entries.iter().map(|entry| constant(kind, declaration, entry));
     let uses = uses_of_fields(declaration);
 
-    // A declaration may list more than a program uses, and a public one may name private types: neither is worth a
-    // warning, as neither is in a plain struct. Fields that are deprecated still need their constants.
+    // Constants that nothing uses need no `allow(dead_code)`: rustc does not report them in the code of a derive.
     quote! {
-        #[automatically_derived]
-        #[allow(dead_code, deprecated, private_interfaces)]
         impl #ident {
             #(#constants)*
         }
@@ -108,7 +105,7 @@ fn uses_of_fields(declaration: &Declaration<'_>) -> TokenStream {
     let locals: Vec<_> = locals.collect();
     quote! {
         const _: () = {
-            #[allow(dead_code, deprecated)]
+            #[allow(dead_code)]
             fn declared(__declaration: #ident) -> #ident {
                 let #ident { #(#fields: #locals),* } = __declaration;
                 #ident { #(#fields: #locals),* }
