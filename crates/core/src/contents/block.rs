@@ -114,7 +114,10 @@ impl Block {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        self.entries.iter().map(|entry| Summary::of(entry.lifetime)).fold(Summary::default(), Summary::and)
+        self.entries
+            .iter()
+            .map(|entry| Summary::of(entry.lifetime))
+            .fold(Summary::default(), Summary::and)
     }
 
     pub(super) fn purge(&mut self, over: impl Fn(Lifetime, Timestamp) -> bool) -> bool {

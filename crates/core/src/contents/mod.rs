@@ -11,7 +11,7 @@ mod wire;
 
 use bytes::Bytes;
 
-pub(crate) use self::block::{Block, Entry};
+pub(crate) use self::block::Block;
 pub use self::decode::RecordError;
 use self::wire::Text;
 use crate::clock::Timestamp;
@@ -228,7 +228,8 @@ impl Contents {
         let over = |lifetime: Lifetime, since| at.is_over(lifetime, since) || (restarted && lifetime.transient);
         let mut removed = self.values.purge(over);
         let before = self.namespaces.len();
-        self.namespaces.retain(|namespace| !over(namespace.lifetime, namespace.since));
+        self.namespaces
+            .retain(|namespace| !over(namespace.lifetime, namespace.since));
         removed |= self.namespaces.len() < before;
         for namespace in &mut self.namespaces {
             removed |= namespace.open()?.purge(over);

@@ -153,7 +153,9 @@ impl Context {
             Step::Rotate { mut lock, record, id } => {
                 let old = *lock.key();
                 let new = id.key();
-                storage.rotate(&mut lock, &new, record.clone(), self.engine.rotation_grace).await?;
+                storage
+                    .rotate(&mut lock, &new, record.clone(), self.engine.rotation_grace)
+                    .await?;
                 events::rotated(&old, &new);
                 Ok(closed(record, Some(id)))
             }

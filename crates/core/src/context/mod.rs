@@ -4,6 +4,7 @@
 //! runs, and whatever it hands its [`Handle`] to. Its state stands behind a mutex that is held for moments only, never
 //! across an await and never while code of the application runs.
 
+mod changing;
 mod commit;
 mod current;
 mod handle;
@@ -27,7 +28,7 @@ pub use self::outcome::{IdChange, Outcome};
 pub use self::scope::Scoped;
 pub(crate) use self::state::Phase;
 use self::state::State;
-pub(crate) use self::values::Place;
+pub(crate) use self::values::{Name, Place};
 use crate::session::Engine;
 use crate::visit::Visit;
 
@@ -59,6 +60,8 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("state", &*self.state()).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("state", &*self.state())
+            .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ use crate::session::AutoStart;
 ///
 /// ```
 /// use sessile_core::{IdChange, InSession, Session, SessionError, Visit};
-/// # use sessile_core::doc::MemoryStorage;
+/// # use sessile_memory::MemoryStorage;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
 /// let session: Session = Session::builder(MemoryStorage::new()).build();

@@ -67,7 +67,11 @@ impl<T> Scoped<T> {
     ) -> Poll<R> {
         let mut this = self.project();
         let polled = current::within(this.context, *this.updating, || {
-            let inner = this.inner.as_mut().as_pin_mut().expect("it is not polled after it was done");
+            let inner = this
+                .inner
+                .as_mut()
+                .as_pin_mut()
+                .expect("it is not polled after it was done");
             let polled = poll(inner, cx);
             if matches!(&polled, Poll::Ready(result) if is_last(result)) {
                 this.inner.set(None);
@@ -106,7 +110,9 @@ impl<S: Stream> Stream for Scoped<S> {
 
 impl<T> fmt::Debug for Scoped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scoped").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("Scoped")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,7 +126,11 @@ impl Context {
         let lock = {
             let mut state = self.state();
             state.scopes -= 1;
-            if state.ended && state.scopes == 0 { state.give_up() } else { None }
+            if state.ended && state.scopes == 0 {
+                state.give_up()
+            } else {
+                None
+            }
         };
         drop(lock);
     }

@@ -172,7 +172,9 @@ impl Context {
             }
             // What is dead is gone from here, and from the storage with the next commit. Until then the last activity
             // has to stay where it is.
-            slide = slide.map(|slide| slide.of_the_session_alone(meta)).filter(|slide| slide.deadline != before);
+            slide = slide
+                .map(|slide| slide.of_the_session_alone(meta))
+                .filter(|slide| slide.deadline != before);
         }
         if let Some(slide) = slide {
             engine.touch(key, meta, slide).await?;

@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use super::slide::Slide;
 use super::state::{Phase, State};
 use super::{Context, current};
-use crate::clock::Timestamp;
 use crate::contents::Contents;
 use crate::error::SessionError;
 use crate::events;
@@ -143,7 +141,11 @@ impl Context {
         lock: Option<Lock>,
         epoch: u32,
     ) -> Result<(), SessionError> {
-        let phase = if lock.is_some() { Phase::Writable } else { Phase::Readable };
+        let phase = if lock.is_some() {
+            Phase::Writable
+        } else {
+            Phase::Readable
+        };
         let mut restarted = self.state().restarted;
         let Record { mut meta, payload } = record;
         let mut contents = match Contents::decode(payload) {
@@ -162,7 +164,9 @@ impl Context {
             self.engine.discard(&key, lock).await?;
             return self.missing(epoch, phase);
         }
-        let slid = self.slide_at_start(&key, &mut meta, &mut contents, &mut restarted, lock.is_some()).await;
+        let slid = self
+            .slide_at_start(&key, &mut meta, &mut contents, &mut restarted, lock.is_some())
+            .await;
         let moved = match slid {
             Ok(moved) => moved,
             Err(SessionError::Gone) => return self.missing(epoch, phase),
