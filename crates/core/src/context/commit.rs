@@ -33,13 +33,13 @@ struct Closed {
 impl Context {
     /// Whether closing, or only releasing, would have to ask the storage for anything.
     pub(super) fn has_nothing_to_do(&self, commit: bool) -> bool {
-        let mut state = self.state();
+        let state = self.state();
         let open = match (state.phase, &state.lock) {
             (Phase::Writable, Some(_)) => true,
             (Phase::Writable, None) => commit && (state.contents.changed || state.next_id.is_some()),
             _ => false,
         };
-        !open && self.final_slide(&mut state).is_none()
+        !open && self.is_due_to_slide(&state).is_none()
     }
 
     pub(super) async fn close_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::state::{Phase, State};
 use super::{Context, current};
-use crate::contents::Contents;
+use crate::contents::{AsOf, Contents};
 use crate::error::SessionError;
 use crate::events;
 use crate::expiration::Lifetime;
@@ -160,7 +160,13 @@ impl Context {
                 return Err(error.into());
             }
         };
-        if restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient) {
+        let at = AsOf {
+            now: self.engine.storage.clock().now(),
+            last_active: meta.last_active,
+        };
+        // A touch that came late can have kept the record of a session that was to end earlier.
+        let over = contents.is_over(at);
+        if over || (restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient)) {
             self.engine.discard(&key, lock).await?;
             return self.missing(epoch, phase);
         }
