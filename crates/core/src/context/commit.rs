@@ -97,8 +97,9 @@ impl Context {
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
             return Ok(Step::Release { lock, slide });
         }
-        if has_dead_items(&state.contents, at, state.restarted) {
-            state.contents.purge(at, state.restarted)?;
+        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
+        if has_dead_items(&state.contents, at, false) {
+            state.contents.purge(at, false)?;
         }
         let record = state.contents.record(&known, at);
         Ok(match state.next_id.clone() {

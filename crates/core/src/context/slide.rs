@@ -178,6 +178,8 @@ impl Context {
         };
         let before = meta.deadline;
         let mut slide = Slide::due(contents, meta, now, engine);
+        // Transient data that others set from now on stems from the new browser window.
+        *restarted &= contents.items().transient;
         if has_dead_items(contents, at, *restarted) && contents.purge(at, *restarted)? {
             if !locked && engine.purge_stored(key, meta, contents, *restarted).await? {
                 *restarted = false;

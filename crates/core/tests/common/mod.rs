@@ -15,39 +15,39 @@ use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slo
 use tokio::sync::oneshot;
 
 /// The storage that tests run on.
-pub type Plain = ModelStorage;
+pub(crate) type Plain = ModelStorage;
 
 /// A storage that follows the paused clock.
-pub fn storage() -> Plain {
+pub(crate) fn storage() -> Plain {
     ModelStorage::new()
 }
 
 /// A session, and the strings its storage is on.
-pub struct World<N: 'static = Untyped, V: 'static = Untyped> {
-    pub session: Session<N, V>,
+pub(crate) struct World<N: 'static = Untyped, V: 'static = Untyped> {
+    pub(crate) session: Session<N, V>,
     /// The storage beneath the counts, faults and delays.
-    pub storage: Arc<Plain>,
-    pub calls: Calls,
-    pub faults: Faults,
-    pub delays: Delays,
+    pub(crate) storage: Arc<Plain>,
+    pub(crate) calls: Calls,
+    pub(crate) faults: Faults,
+    pub(crate) delays: Delays,
 }
 
-pub type Builder<N = Untyped, V = Untyped> = SessionBuilder<N, V>;
+pub(crate) type Builder<N = Untyped, V = Untyped> = SessionBuilder<N, V>;
 
 /// Sessions that never expire, unless a test says otherwise.
-pub fn world() -> World {
+pub(crate) fn world() -> World {
     world_with(|builder| builder)
 }
 
-pub fn world_with(configure: impl FnOnce(Builder) -> Builder) -> World {
+pub(crate) fn world_with(configure: impl FnOnce(Builder) -> Builder) -> World {
     typed_world(storage(), configure)
 }
 
-pub fn world_on(storage: Plain) -> World {
+pub(crate) fn world_on(storage: Plain) -> World {
     typed_world(storage, |builder| builder)
 }
 
-pub fn typed_world<N: Namespaces, V: Values>(
+pub(crate) fn typed_world<N: Namespaces, V: Values>(
     storage: Plain,
     configure: impl FnOnce(Builder<N, V>) -> Builder<N, V>,
 ) -> World<N, V> {
@@ -69,16 +69,16 @@ pub fn typed_world<N: Namespaces, V: Values>(
 }
 
 /// What a session holds, as a fresh visit would see it.
-pub type Shown = BTreeMap<String, Value>;
+pub(crate) type Shown = BTreeMap<String, Value>;
 
 /// Values to compare with.
-pub fn values<const N: usize>(pairs: [(&str, Value); N]) -> Shown {
+pub(crate) fn values<const N: usize>(pairs: [(&str, Value); N]) -> Shown {
     pairs.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 impl<N: Namespaces, V: Values> World<N, V> {
     /// Runs a visit.
-    pub async fn visit<T>(
+    pub(crate) async fn visit<T>(
         &self,
         visit: impl Into<Visit>,
         future: impl Future<Output = Result<T, SessionError>>,
@@ -87,7 +87,7 @@ impl<N: Namespaces, V: Values> World<N, V> {
     }
 
     /// Another session on the same storage, whose calls are neither counted nor slowed down nor broken.
-    pub fn elsewhere(&self) -> Session {
+    pub(crate) fn elsewhere(&self) -> Session {
         Session::builder(Arc::clone(&self.storage))
             .default_expiration(Expiration::Never)
             .lock_wait(Duration::ZERO)
@@ -95,14 +95,14 @@ impl<N: Namespaces, V: Values> World<N, V> {
     }
 
     /// Stores a session with these values; the counts are left at zero.
-    pub async fn stored<const M: usize>(&self, pairs: [(&str, Value); M]) -> SessionId {
+    pub(crate) async fn stored<const M: usize>(&self, pairs: [(&str, Value); M]) -> SessionId {
         let id = self.stored_as(Expiration::Never, pairs).await;
         self.calls.reset();
         id
     }
 
     /// The same, with an expiration.
-    pub async fn stored_as<const M: usize>(
+    pub(crate) async fn stored_as<const M: usize>(
         &self,
         expiration: impl Into<Expiration>,
         pairs: [(&str, Value); M],
@@ -121,7 +121,7 @@ impl<N: Namespaces, V: Values> World<N, V> {
     }
 
     /// Does something while another visit holds the lock, and writes nothing with it.
-    pub async fn while_locked<T>(&self, id: &SessionId, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn while_locked<T>(&self, id: &SessionId, work: impl Future<Output = T>) -> T {
         let other = self.elsewhere();
         let (locked, is_locked) = oneshot::channel();
         let (done, is_done) = oneshot::channel();
@@ -142,18 +142,18 @@ impl<N: Namespaces, V: Values> World<N, V> {
     }
 
     /// What is stored under this id, whether it is locked or not.
-    pub async fn record(&self, id: &SessionId) -> Option<Record> {
+    pub(crate) async fn record(&self, id: &SessionId) -> Option<Record> {
         let found = self.storage.read(&id.key()).await.expect("the storage can be read");
         found.found().map(|Stored { record, .. }| record)
     }
 
     /// The values stored under this id. Looking leaves no trace.
-    pub async fn shown(&self, id: &SessionId) -> Option<Shown> {
+    pub(crate) async fn shown(&self, id: &SessionId) -> Option<Shown> {
         self.shown_in(id, None).await
     }
 
     /// The values stored in a namespace.
-    pub async fn shown_in(&self, id: &SessionId, namespace: Option<&str>) -> Option<Shown> {
+    pub(crate) async fn shown_in(&self, id: &SessionId, namespace: Option<&str>) -> Option<Shown> {
         let record = self.record(id).await?;
         // A copy is looked at, as looking moves what slides.
         let copy = self.storage.with_clock(FrozenClock(self.now()));
@@ -179,7 +179,7 @@ impl<N: Namespaces, V: Values> World<N, V> {
     }
 
     /// Whether nobody holds the lock. Only for sessions that exist.
-    pub async fn is_free(&self, id: &SessionId) -> bool {
+    pub(crate) async fn is_free(&self, id: &SessionId) -> bool {
         let locked = self.storage.lock(&id.key(), Duration::ZERO).await;
         match locked.map(Lookup::found) {
             Ok(locked) => {
@@ -191,19 +191,19 @@ impl<N: Namespaces, V: Values> World<N, V> {
     }
 
     /// How many sessions there are.
-    pub async fn sessions(&self) -> usize {
+    pub(crate) async fn sessions(&self) -> usize {
         let page = self.storage.scan(None, 1_000).await.expect("the storage can be read");
         page.sessions.len()
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.storage.clock().now()
     }
 }
 
 /// A clock that shows one moment.
 #[derive(Debug, Clone, Copy)]
-pub struct FrozenClock(pub Timestamp);
+pub(crate) struct FrozenClock(pub(crate) Timestamp);
 
 impl Clock for FrozenClock {
     fn now(&self) -> Timestamp {
@@ -212,20 +212,20 @@ impl Clock for FrozenClock {
 }
 
 /// An id that no session has.
-pub fn unknown_id() -> SessionId {
+pub(crate) fn unknown_id() -> SessionId {
     SessionId::generate(&OsEntropy)
 }
 
 /// Lets paused time pass.
-pub async fn pass(duration: Duration) {
+pub(crate) async fn pass(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-pub const fn ms(millis: u64) -> Duration {
+pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub const fn secs(secs: u64) -> Duration {
+pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
