@@ -202,7 +202,7 @@ impl Context {
     fn note_refusal(&self, error: &SessionError) {
         let mut state = self.state();
         match error {
-            SessionError::Gone => state.told.dropped = true,
+            SessionError::Gone => state.told.gone(),
             SessionError::Superseded => state.told.superseded = true,
             _ => {}
         }

@@ -99,7 +99,7 @@ impl Context {
             return Err(SessionError::Gone);
         }
         state.told.read = true;
-        state.told.dropped = true;
+        state.told.gone();
         if state.seen {
             return Err(SessionError::Gone);
         }
@@ -242,9 +242,7 @@ impl Context {
             if key.is_some() {
                 state.told.read = true;
                 state.told.written |= found.is_found();
-                state.told.dropped = true;
-                state.told.new_id = false;
-                state.told.moved = false;
+                state.told.gone();
             }
             state.forget();
             state.lock.take()
