@@ -183,6 +183,7 @@ impl Contents {
     /// Takes note that the storage now holds what this says, encoded as `stored`.
     pub(crate) fn saved(&mut self, stored: Bytes) {
         self.stored = stored;
+        self.since = Timestamp::MIN;
         self.changed = false;
     }
 
@@ -194,9 +195,14 @@ impl Contents {
         Self::decode(self.stored.clone())
     }
 
-    /// Whether the session's own lifetime, as it stands here, is over.
+    /// Whether the session's own lifetime is over, as far as it stands here. How far a session has slid is not said
+    /// here but by its deadline, unless it was given another window in this visit.
     pub(crate) fn is_over(&self, at: AsOf) -> bool {
-        self.lifetime.is_some_and(|lifetime| at.is_over(lifetime, self.since))
+        let window = |lifetime: Lifetime| lifetime.window.filter(|_| self.since > Timestamp::MIN);
+        self.lifetime.is_some_and(|lifetime| {
+            let window = window(lifetime);
+            at.is_over(Lifetime { window, ..lifetime }, self.since)
+        })
     }
 
     /// When the session ends if it is visited now and not again.

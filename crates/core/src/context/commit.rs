@@ -33,13 +33,13 @@ struct Closed {
 impl Context {
     /// Whether closing, or only releasing, would have to ask the storage for anything.
     pub(super) fn has_nothing_to_do(&self, commit: bool) -> bool {
-        let mut state = self.state();
+        let state = self.state();
         let open = match (state.phase, &state.lock) {
             (Phase::Writable, Some(_)) => true,
             (Phase::Writable, None) => commit && (state.contents.changed || state.next_id.is_some()),
             _ => false,
         };
-        !open && self.final_slide(&mut state).is_none()
+        !open && self.is_due_to_slide(&state).is_none()
     }
 
     pub(super) async fn close_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
@@ -97,8 +97,9 @@ impl Context {
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
             return Ok(Step::Release { lock, slide });
         }
-        if has_dead_items(&state.contents, at, state.restarted) {
-            state.contents.purge(at, state.restarted)?;
+        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
+        if has_dead_items(&state.contents, at, false) {
+            state.contents.purge(at, false)?;
         }
         let record = state.contents.record(&known, at);
         Ok(match state.next_id.clone() {
@@ -201,7 +202,7 @@ impl Context {
     fn note_refusal(&self, error: &SessionError) {
         let mut state = self.state();
         match error {
-            SessionError::Gone => state.told.dropped = true,
+            SessionError::Gone => state.told.gone(),
             SessionError::Superseded => state.told.superseded = true,
             _ => {}
         }

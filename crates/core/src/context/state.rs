@@ -70,6 +70,15 @@ pub(crate) struct Told {
     pub(crate) sealed: bool,
 }
 
+impl Told {
+    /// The session is gone: the client has no more use for its id, and none for one it was to be told.
+    pub(super) fn gone(&mut self) {
+        self.dropped = true;
+        self.new_id = false;
+        self.moved = false;
+    }
+}
+
 impl State {
     pub(super) fn new(visit: Visit) -> Self {
         Self {

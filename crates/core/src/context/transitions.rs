@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::state::{Phase, State};
 use super::{Context, current};
-use crate::contents::Contents;
+use crate::contents::{AsOf, Contents};
 use crate::error::SessionError;
 use crate::events;
 use crate::expiration::Lifetime;
@@ -99,7 +99,7 @@ impl Context {
             return Err(SessionError::Gone);
         }
         state.told.read = true;
-        state.told.dropped = true;
+        state.told.gone();
         if state.seen {
             return Err(SessionError::Gone);
         }
@@ -160,7 +160,13 @@ impl Context {
                 return Err(error.into());
             }
         };
-        if restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient) {
+        let at = AsOf {
+            now: self.engine.storage.clock().now(),
+            last_active: meta.last_active,
+        };
+        // A touch that came late can have kept the record of a session that was to end earlier.
+        let over = contents.is_over(at);
+        if over || (restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient)) {
             self.engine.discard(&key, lock).await?;
             return self.missing(epoch, phase);
         }
@@ -236,9 +242,7 @@ impl Context {
             if key.is_some() {
                 state.told.read = true;
                 state.told.written |= found.is_found();
-                state.told.dropped = true;
-                state.told.new_id = false;
-                state.told.moved = false;
+                state.told.gone();
             }
             state.forget();
             state.lock.take()

@@ -203,7 +203,9 @@ impl State {
         let at = self.as_of(now);
         let over = self.meta.as_ref().is_some_and(|meta| meta.has_expired(now)) || self.contents.is_over(at);
         if over {
-            self.told.dropped |= self.seen;
+            if self.seen {
+                self.told.gone();
+            }
             return Err(SessionError::Gone);
         }
         Ok(at)
