@@ -9,10 +9,7 @@ use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
-use crate::storage::{Lock, Meta, Record, StorageErrorKind};
-
-/// How many new ids are tried before a storage that has them all is called broken.
-const CREATE_ATTEMPTS: usize = 3;
+use crate::storage::{Lock, Meta, Record};
 
 /// What closing amounts to.
 enum Step {
@@ -25,7 +22,7 @@ enum Step {
 /// What most visits do not close with. Its future is allocated when it is needed, so that the others need not have room
 /// for it.
 enum RareStep {
-    Create { record: Record, id: Option<SessionId> },
+    Create { record: Record, id: SessionId },
     Rotate { lock: Lock, record: Record, id: SessionId },
     Slide { lock: Lock, slide: Slide },
 }
@@ -34,16 +31,17 @@ enum RareStep {
 #[derive(Default)]
 struct Closed {
     meta: Option<Meta>,
-    payload: Option<bytes::Bytes>,
+    /// Whether the payload was written.
+    written: bool,
     id: Option<SessionId>,
 }
 
 impl Closed {
-    /// This record was written, under a new id if there is one.
-    fn with(record: Record, id: Option<SessionId>) -> Self {
+    /// The payload was written, with this metadata, under a new id if there is one.
+    fn with(meta: Meta, id: Option<SessionId>) -> Self {
         Self {
-            meta: Some(record.meta),
-            payload: Some(record.payload),
+            meta: Some(meta),
+            written: true,
             id,
         }
     }
@@ -82,8 +80,9 @@ impl Context {
         let closed = match step {
             Step::Nothing => Ok(Closed::default()),
             Step::Commit { mut lock, record } => {
-                let committed = storage.commit(&mut lock, record.clone()).await;
-                committed.map(|()| Closed::with(record, None)).map_err(Into::into)
+                let meta = record.meta.clone();
+                let committed = storage.commit(&mut lock, record).await;
+                committed.map(|()| Closed::with(meta, None)).map_err(Into::into)
             }
             Step::Release { lock } => {
                 let released = storage.release(lock).await;
@@ -98,7 +97,7 @@ impl Context {
         if state.epoch != epoch {
             return Ok(false);
         }
-        let written = closed.payload.is_some();
+        let written = closed.written;
         if let Some(id) = closed.id {
             state.key = Some(id.key());
             state.id = Some(id);
@@ -106,8 +105,8 @@ impl Context {
             state.told.aliased = false;
             state.next_id = None;
         }
-        if let Some(payload) = closed.payload {
-            state.contents.saved(payload);
+        if written {
+            state.contents.saved();
             state.told.written = true;
             state.restarted = false;
             state.seen = true;
@@ -166,7 +165,10 @@ impl Context {
         let meta = Meta::new(now).with_deadline(state.contents.deadline(now));
         Ok(Step::Rare(RareStep::Create {
             record: Record::new(meta, state.contents.encode(state.as_of(now))),
-            id: state.next_id.clone(),
+            id: state
+                .next_id
+                .clone()
+                .unwrap_or_else(|| SessionId::generate(&*self.engine.entropy)),
         }))
     }
 
@@ -174,16 +176,22 @@ impl Context {
         let storage = &self.engine.storage;
         match step {
             RareStep::Create { record, id } => {
-                let id = self.create(&record, id).await?;
-                Ok(Closed::with(record, Some(id)))
+                let meta = record.meta.clone();
+                let key = id.key();
+                // An id that is taken is an error: of 192 random bits none comes twice, unless the source is broken.
+                storage.create(&key, record).await?;
+                events::created(&key);
+                Ok(Closed::with(meta, Some(id)))
             }
             RareStep::Rotate { mut lock, record, id } => {
                 let old = *lock.key();
                 let new = id.key();
-                let grace = self.engine.rotation_grace;
-                storage.rotate(&mut lock, &new, record.clone(), grace).await?;
+                let meta = record.meta.clone();
+                storage
+                    .rotate(&mut lock, &new, record, self.engine.rotation_grace)
+                    .await?;
                 events::rotated(&old, &new);
-                Ok(Closed::with(record, Some(id)))
+                Ok(Closed::with(meta, Some(id)))
             }
             RareStep::Slide { lock, slide } => {
                 let key = *lock.key();
@@ -196,28 +204,6 @@ impl Context {
                     meta,
                     ..Closed::default()
                 })
-            }
-        }
-    }
-
-    async fn create(&self, record: &Record, chosen: Option<SessionId>) -> Result<SessionId, SessionError> {
-        let storage = &self.engine.storage;
-        let mut attempts = CREATE_ATTEMPTS;
-        loop {
-            attempts -= 1;
-            // An id the application may have seen already is not exchanged for another.
-            let id = match &chosen {
-                Some(id) => id.clone(),
-                None => SessionId::generate(&*self.engine.entropy),
-            };
-            let key = id.key();
-            match storage.create(&key, record.clone()).await {
-                Ok(()) => {
-                    events::created(&key);
-                    return Ok(id);
-                }
-                Err(error) if error.kind() == StorageErrorKind::Exists && chosen.is_none() && attempts > 0 => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }
