@@ -43,15 +43,26 @@ impl Context {
     }
 
     pub(super) async fn close_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
-        let (step, epoch) = {
+        let planned = {
             let mut state = self.state();
             if state.phase != Phase::Writable {
                 return Ok(());
             }
-            let step = self.plan(&mut state)?;
-            // From here on nobody changes anything; what was changed can still be read.
-            state.phase = Phase::Readable;
-            (step, state.epoch)
+            match self.plan(&mut state) {
+                Ok(step) => {
+                    // From here on nobody changes anything; what was changed can still be read.
+                    state.phase = Phase::Readable;
+                    Ok((step, state.epoch))
+                }
+                Err(error) => Err((error, state.give_up())),
+            }
+        };
+        let (step, epoch) = match planned {
+            Ok(planned) => planned,
+            Err((error, lock)) => {
+                drop(lock);
+                return Err(error);
+            }
         };
         let unfinished = Unfinished { context: self, epoch };
         let closed = self.take(step).await;
@@ -88,18 +99,19 @@ impl Context {
         let Some(known) = state.meta.clone() else {
             return self.plan_new(state, changed);
         };
-        let Some(lock) = state.lock.take() else {
-            return Err(SessionError::LockLost);
-        };
         let at = state.as_of(now);
+        if state.next_id.is_some() && state.told.sealed {
+            return Err(SessionError::Sealed);
+        }
+        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
+        if changed && has_dead_items(&state.contents, at, false) {
+            state.contents.purge(at, false)?;
+        }
+        let lock = state.lock.take().ok_or(SessionError::LockLost)?;
         if !changed {
             let slide = Slide::due(&state.contents, &known, now, &self.engine);
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
             return Ok(Step::Release { lock, slide });
-        }
-        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
-        if has_dead_items(&state.contents, at, false) {
-            state.contents.purge(at, false)?;
         }
         let record = state.contents.record(&known, at);
         Ok(match state.next_id.clone() {
@@ -109,18 +121,15 @@ impl Context {
     }
 
     /// A session that is nowhere stored yet. As long as there is nothing in it, it stays so.
-    fn plan_new(&self, state: &mut State, changed: bool) -> Result<Step, SessionError> {
+    fn plan_new(&self, state: &State, changed: bool) -> Result<Step, SessionError> {
         if !changed {
             return Ok(Step::Nothing);
         }
-        let refusal = match state.told {
-            told if told.superseded => Some(SessionError::Superseded),
-            told if told.sealed => Some(SessionError::Sealed),
-            _ => None,
-        };
-        if let Some(error) = refusal {
-            state.give_up();
-            return Err(error);
+        if state.told.superseded {
+            return Err(SessionError::Superseded);
+        }
+        if state.told.sealed {
+            return Err(SessionError::Sealed);
         }
         let now = self.engine.storage.clock().now();
         let meta = Meta::new(now).with_deadline(state.contents.deadline(now));

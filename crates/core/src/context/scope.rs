@@ -121,12 +121,13 @@ impl Context {
         self.state().scopes += 1;
     }
 
-    /// When the visit is over and nobody works on it any more, a lock that was left is released.
+    /// When the visit is over and nobody works on it any more, a lock that was left is released. That of an update is
+    /// the update's own to give up.
     fn leave_scope(&self) {
         let lock = {
             let mut state = self.state();
             state.scopes -= 1;
-            if state.ended && state.scopes == 0 {
+            if state.ended && state.scopes == 0 && !state.updating {
                 state.give_up()
             } else {
                 None
