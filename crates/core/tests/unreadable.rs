@@ -122,3 +122,31 @@ async fn a_close_that_cannot_be_prepared_leaves_the_visit_readable_and_unlocked(
         })
         .await
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_holds_when_the_damage_shows_only_as_something_has_to_be_removed() -> Result<(), SessionError> {
+    for policy in [Unreadable::Fail, Unreadable::Drop] {
+        for lock in [false, true] {
+            let world = world_with(|builder| builder.on_unreadable(policy));
+            let session = &world.session;
+            let id = half_damaged(&world).await;
+            pass(secs(10)).await;
+            let start = async {
+                match lock {
+                    false => session.start_readonly().await,
+                    true => session.start().await,
+                }
+            };
+            let started = world.visit(id.clone(), start).await;
+            match policy {
+                Unreadable::Drop => started?,
+                _ => assert_fails!(started, SessionError::Unreadable(_)),
+            }
+            assert_eq!(world.record(&id).await.is_some(), policy == Unreadable::Fail);
+            if policy == Unreadable::Fail {
+                assert!(world.is_free(&id).await);
+            }
+        }
+    }
+    Ok(())
+}

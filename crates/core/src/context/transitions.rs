@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::state::{Phase, State};
 use super::{Context, current};
-use crate::contents::{AsOf, Contents};
+use crate::contents::{AsOf, Contents, RecordError};
 use crate::error::SessionError;
 use crate::events;
 use crate::expiration::Lifetime;
@@ -133,6 +133,25 @@ impl Context {
         Ok(())
     }
 
+    /// The record is there, but cannot be read.
+    async fn unreadable(
+        &self,
+        key: &SessionKey,
+        lock: Option<Lock>,
+        error: RecordError,
+        epoch: u32,
+        phase: Phase,
+    ) -> Result<(), SessionError> {
+        events::unreadable(key);
+        match self.engine.unreadable {
+            Unreadable::Fail => Err(error.into()),
+            Unreadable::Drop => {
+                self.engine.discard(key, lock).await?;
+                self.missing(epoch, phase)
+            }
+        }
+    }
+
     /// The storage has returned a record, and with it the lock if one was asked for.
     async fn loaded(
         self: &Arc<Self>,
@@ -150,15 +169,7 @@ impl Context {
         let Record { mut meta, payload } = record;
         let mut contents = match Contents::decode(payload) {
             Ok(contents) => contents,
-            Err(_) if self.engine.unreadable == Unreadable::Drop => {
-                events::unreadable(&key);
-                self.engine.discard(&key, lock).await?;
-                return self.missing(epoch, phase);
-            }
-            Err(error) => {
-                events::unreadable(&key);
-                return Err(error.into());
-            }
+            Err(error) => return self.unreadable(&key, lock, error, epoch, phase).await,
         };
         let at = AsOf {
             now: self.engine.storage.clock().now(),
@@ -177,6 +188,7 @@ impl Context {
             Ok(moved) => moved,
             Err(SessionError::Gone) => return self.missing(epoch, phase),
             Err(SessionError::Superseded) => return self.superseded(epoch, phase),
+            Err(SessionError::Unreadable(error)) => return self.unreadable(&key, lock, error, epoch, phase).await,
             Err(error) => return Err(error),
         };
         if lock.is_some() && contents.lifetime.is_none() {
