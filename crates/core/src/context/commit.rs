@@ -69,28 +69,22 @@ impl Context {
         let closed = closed.inspect_err(|error| self.note_refusal(error))?;
         std::mem::forget(unfinished);
 
-        let mut state = self.state();
-        if state.epoch != epoch {
-            return Ok(());
+        let unknown = {
+            let mut state = self.state();
+            if state.epoch == epoch {
+                state.has_closed(closed);
+                return Ok(());
+            }
+            closed.id
+        };
+        // Destroyed meanwhile by this very visit, which did not know yet what was under way.
+        match unknown {
+            None => Ok(()),
+            Some(id) => {
+                self.engine.storage.destroy(&id.key()).await?;
+                Err(SessionError::Gone)
+            }
         }
-        if let Some(id) = closed.id {
-            state.key = Some(id.key());
-            state.id = Some(id);
-            state.told.new_id = true;
-            state.told.aliased = false;
-            state.next_id = None;
-        }
-        if let Some(payload) = closed.payload {
-            state.contents.saved(payload);
-            state.told.written = true;
-            state.restarted = false;
-            state.seen = true;
-        }
-        if let Some(meta) = closed.meta {
-            state.told.moved |= state.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
-            state.meta = Some(meta);
-        }
-        Ok(())
     }
 
     fn plan(&self, state: &mut State) -> Result<Step, SessionError> {
@@ -217,6 +211,29 @@ impl Context {
         }
         if let Some(key) = &state.key {
             events::refused(key, error);
+        }
+    }
+}
+
+impl State {
+    /// Takes note of what is stored now.
+    fn has_closed(&mut self, closed: Closed) {
+        if let Some(id) = closed.id {
+            self.key = Some(id.key());
+            self.id = Some(id);
+            self.told.new_id = true;
+            self.told.aliased = false;
+            self.next_id = None;
+        }
+        if let Some(payload) = closed.payload {
+            self.contents.saved(payload);
+            self.told.written = true;
+            self.restarted = false;
+            self.seen = true;
+        }
+        if let Some(meta) = closed.meta {
+            self.told.moved |= self.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
+            self.meta = Some(meta);
         }
     }
 }
