@@ -35,7 +35,11 @@ impl Context {
         let me = thread::current().id();
         let depth = state.writer.map_or(0, |(_, depth)| depth);
         state.writer = Some((me, depth + 1));
-        Ok(Changing { context: self, me })
+        Ok(Changing {
+            context: self,
+            me,
+            term: state.term,
+        })
     }
 }
 
@@ -43,6 +47,19 @@ impl Context {
 pub(super) struct Changing<'a> {
     context: &'a Context,
     me: ThreadId,
+    term: u64,
+}
+
+impl Changing<'_> {
+    /// The state, if the lock is still the one under which the change was begun. Otherwise what the change was made
+    /// from is out of date, or belongs to a session that is no more.
+    pub(super) fn finish(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+        let state = self.context.state();
+        match state.term == self.term {
+            true => Ok(state),
+            false => Err(SessionError::NotWritable),
+        }
+    }
 }
 
 impl Drop for Changing<'_> {

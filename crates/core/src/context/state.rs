@@ -43,6 +43,9 @@ pub(crate) struct State {
     pub(crate) told: Told,
     /// Whether the lock belongs to an update, which outlives the visit if it runs elsewhere.
     pub(super) updating: bool,
+    /// Counts how often the visit became writable, so that a change that was begun under one lock is not made under
+    /// another.
+    pub(super) term: u64,
     /// The thread that is changing a value, and how many changes deep it is.
     pub(super) writer: Option<(std::thread::ThreadId, u32)>,
     /// How many scopes work on the visit.
@@ -95,6 +98,7 @@ impl State {
             epoch: 0,
             told: Told::default(),
             updating: false,
+            term: 0,
             writer: None,
             scopes: 0,
             ended: false,
@@ -107,6 +111,11 @@ impl State {
             self.key = self.id.as_ref().map(SessionId::key);
         }
         self.key
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.term += u64::from(phase == Phase::Writable);
     }
 
     /// By what moments the contents are judged.

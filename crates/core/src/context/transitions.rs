@@ -79,7 +79,7 @@ impl Context {
 
     /// Begins a session that is nowhere stored.
     fn begin(&self, state: &mut State, phase: Phase) {
-        state.phase = phase;
+        state.enter(phase);
         state.told.read = true;
         if phase == Phase::Writable && state.contents.lifetime.is_none() {
             self.apply_default(&mut state.contents);
@@ -205,7 +205,7 @@ impl Context {
         state.told.aliased |= state.key.is_some_and(|asked| asked != key);
         state.told.moved |= moved;
         state.told.read = true;
-        state.phase = phase;
+        state.enter(phase);
         state.seen = true;
         state.key = Some(key);
         state.meta = Some(meta);

@@ -77,7 +77,8 @@ impl Place<'_> {
         let (value, result) = change(value);
         if let Some(value) = value {
             let json = encode(name.text, &value)?;
-            self.store(&mut context.state(), &context, name, json, None)?;
+            let mut state = changing.finish()?;
+            self.store(&mut state, &context, name, json, None)?;
         }
         drop(changing);
         Ok(result)
