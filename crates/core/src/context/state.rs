@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) meta: Option<Meta>,
     pub(crate) contents: Contents,
     pub(crate) lock: Option<Lock>,
+    /// When the lock is to be renewed next.
+    pub(super) renew_at: Option<tokio::time::Instant>,
     /// Counts destroyed sessions, so that a call that was under way notices.
     pub(crate) epoch: u32,
     pub(crate) told: Told,
@@ -95,6 +97,7 @@ impl State {
             meta: None,
             contents: Contents::default(),
             lock: None,
+            renew_at: None,
             epoch: 0,
             told: Told::default(),
             updating: false,

@@ -211,7 +211,7 @@ impl Context {
         state.meta = Some(meta);
         state.contents = contents;
         state.restarted = restarted;
-        state.lock = lock;
+        state.hold(lock);
         Ok(())
     }
 
