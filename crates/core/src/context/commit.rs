@@ -65,15 +65,26 @@ impl Context {
 
     /// Closes; says whether anything was written, with which everything that slides has moved.
     pub(super) async fn close_now(self: &Arc<Self>) -> Result<bool, SessionError> {
-        let (step, epoch) = {
+        let planned = {
             let mut state = self.state();
             if state.phase != Phase::Writable {
                 return Ok(false);
             }
-            let step = self.plan(&mut state)?;
-            // From here on nobody changes anything; what was changed can still be read.
-            state.phase = Phase::Readable;
-            (step, state.epoch)
+            match self.plan(&mut state) {
+                Ok(step) => {
+                    // From here on nobody changes anything; what was changed can still be read.
+                    state.phase = Phase::Readable;
+                    Ok((step, state.epoch))
+                }
+                Err(error) => Err((error, state.give_up())),
+            }
+        };
+        let (step, epoch) = match planned {
+            Ok(planned) => planned,
+            Err((error, lock)) => {
+                drop(lock);
+                return Err(error);
+            }
         };
         let unfinished = Unfinished { context: self, epoch };
         let storage = &self.engine.storage;
@@ -93,29 +104,23 @@ impl Context {
         let closed = closed.inspect_err(|error| self.note_refusal(error))?;
         std::mem::forget(unfinished);
 
-        let mut state = self.state();
-        if state.epoch != epoch {
-            return Ok(false);
-        }
         let written = closed.written;
-        if let Some(id) = closed.id {
-            state.key = Some(id.key());
-            state.id = Some(id);
-            state.told.new_id = true;
-            state.told.aliased = false;
-            state.next_id = None;
+        let unknown = {
+            let mut state = self.state();
+            if state.epoch == epoch {
+                state.has_closed(closed);
+                return Ok(written);
+            }
+            closed.id
+        };
+        // Destroyed meanwhile by this very visit, which did not know yet what was under way.
+        match unknown {
+            None => Ok(false),
+            Some(id) => {
+                self.engine.storage.destroy(&id.key()).await?;
+                Err(SessionError::Gone)
+            }
         }
-        if written {
-            state.contents.saved();
-            state.told.written = true;
-            state.restarted = false;
-            state.seen = true;
-        }
-        if let Some(meta) = closed.meta {
-            state.told.moved |= state.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
-            state.meta = Some(meta);
-        }
-        Ok(written)
     }
 
     fn plan(&self, state: &mut State) -> Result<Step, SessionError> {
@@ -124,10 +129,15 @@ impl Context {
         let Some(known) = state.meta.clone() else {
             return self.plan_new(state, changed);
         };
-        let Some(lock) = state.lock.take() else {
-            return Err(SessionError::LockLost);
-        };
         let at = state.as_of(now);
+        if state.next_id.is_some() && state.told.sealed {
+            return Err(SessionError::Sealed);
+        }
+        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
+        if changed && has_dead_items(&state.contents, at, false) {
+            state.contents.purge(at, false)?;
+        }
+        let lock = state.lock.take().ok_or(SessionError::LockLost)?;
         if !changed {
             let slide = Slide::due(&state.contents, &known, now, &self.engine);
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
@@ -135,10 +145,6 @@ impl Context {
                 None => Step::Release { lock },
                 Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
             });
-        }
-        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
-        if has_dead_items(&state.contents, at, false) {
-            state.contents.purge(at, false)?;
         }
         let record = state.contents.record(&known, at);
         Ok(match state.next_id.clone() {
@@ -148,18 +154,15 @@ impl Context {
     }
 
     /// A session that is nowhere stored yet. As long as there is nothing in it, it stays so.
-    fn plan_new(&self, state: &mut State, changed: bool) -> Result<Step, SessionError> {
+    fn plan_new(&self, state: &State, changed: bool) -> Result<Step, SessionError> {
         if !changed {
             return Ok(Step::Nothing);
         }
-        let refusal = match state.told {
-            told if told.superseded => Some(SessionError::Superseded),
-            told if told.sealed => Some(SessionError::Sealed),
-            _ => None,
-        };
-        if let Some(error) = refusal {
-            state.give_up();
-            return Err(error);
+        if state.told.superseded {
+            return Err(SessionError::Superseded);
+        }
+        if state.told.sealed {
+            return Err(SessionError::Sealed);
         }
         let now = self.engine.storage.clock().now();
         let meta = Meta::new(now).with_deadline(state.contents.deadline(now));
@@ -218,6 +221,29 @@ impl Context {
         }
         if let Some(key) = &state.key {
             events::refused(key, error);
+        }
+    }
+}
+
+impl State {
+    /// Takes note of what is stored now.
+    fn has_closed(&mut self, closed: Closed) {
+        if let Some(id) = closed.id {
+            self.key = Some(id.key());
+            self.id = Some(id);
+            self.told.new_id = true;
+            self.told.aliased = false;
+            self.next_id = None;
+        }
+        if closed.written {
+            self.contents.saved();
+            self.told.written = true;
+            self.restarted = false;
+            self.seen = true;
+        }
+        if let Some(meta) = closed.meta {
+            self.told.moved |= self.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
+            self.meta = Some(meta);
         }
     }
 }
