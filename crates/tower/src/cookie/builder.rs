@@ -57,7 +57,7 @@ impl CookieBuilder {
     }
 
     /// The name of the second cookie, which exists while the session holds transient data: by default `__Host-ST`, or
-    /// the [name](CookieBuilder::name) that was chosen for the first with `-ST` behind it.
+    /// the [name](CookieBuilder::name) that was chosen for the first with `_ST` behind it.
     pub fn companion(mut self, name: impl Into<String>) -> Self {
         self.companion = Companion::Named(name.into());
         self
@@ -152,7 +152,7 @@ impl CookieBuilder {
         attributes.check_name(&self.name, protection.max_len())?;
         let companion = match self.companion {
             Companion::Derived if self.name == NAME => Some(COMPANION.to_owned()),
-            Companion::Derived => Some(format!("{}-ST", self.name)),
+            Companion::Derived => Some(format!("{}_ST", self.name)),
             Companion::Named(name) => Some(name),
             Companion::None => None,
         };
