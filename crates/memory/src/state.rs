@@ -211,7 +211,8 @@ impl State {
         let key = self.entries[slot].key;
         let entry = self.index.find_entry(hash(&key), |&other| other == slot);
         entry.expect("every entry is indexed").remove();
-        if self.index.len() * 4 < self.index.capacity() {
+        // Memory comes back as the index empties, but not so soon that the next to come makes it grow again.
+        if self.index.len() * 4 + 16 < self.index.capacity() {
             let (entries, room) = (&self.entries, self.index.len() * 2);
             self.index.shrink_to(room, |&other| hash(&entries[other].key));
         }
