@@ -1,5 +1,7 @@
 //! What sessions cost: allocations by the verb, exactly, and bytes by the session.
 
+#![allow(clippy::unwrap_used, reason = "an unwrap is an assertion here")]
+
 mod common;
 
 use std::alloc::System;

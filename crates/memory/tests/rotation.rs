@@ -12,7 +12,7 @@ async fn rotate(storage: &MemoryStorage, from: &SessionKey, to: &SessionKey, gra
     storage
         .rotate(&mut lock, to, record(storage, "b"), grace)
         .await
-        .unwrap();
+        .expect("rotated");
     assert!(format!("{lock:?}").contains("spent: true"));
 }
 

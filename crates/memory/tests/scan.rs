@@ -12,7 +12,7 @@ use sessile_memory::MemoryStorage;
 async fn scan(storage: &MemoryStorage, limit: usize, mut between: impl AsyncFnMut()) -> HashMap<SessionKey, usize> {
     let (mut seen, mut cursor) = (HashMap::new(), None);
     loop {
-        let page = storage.scan(cursor, limit).await.unwrap();
+        let page = storage.scan(cursor, limit).await.expect("a page");
         assert!(page.sessions.len() <= limit);
         for (key, _meta) in page.sessions {
             *seen.entry(key).or_default() += 1;

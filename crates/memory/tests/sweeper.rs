@@ -31,7 +31,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn create(storage: &MemoryStorage, record: Record) {
-    now(storage.create(&new_key(), record)).unwrap();
+    now(storage.create(&new_key(), record)).expect("created");
 }
 
 fn is_empty(storage: &MemoryStorage) -> bool {

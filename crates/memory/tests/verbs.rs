@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use sessile_core::{Lookup, Meta, Record, Storage, StorageErrorKind, Timestamp};
 use sessile_memory::MemoryStorage;
@@ -275,7 +277,7 @@ async fn touching_revives_nothing() {
     storage.create(&old, record(&storage, "a")).await.unwrap();
     let mut lock = take(&storage, &old).await;
     storage
-        .rotate(&mut lock, &new, record(&storage, "b"), 0 * SECOND)
+        .rotate(&mut lock, &new, record(&storage, "b"), Duration::ZERO)
         .await
         .unwrap();
     assert_eq!(kind(storage.touch(&old, None, now).await), StorageErrorKind::Superseded);
