@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use self::queue::{Inner, Shared};
 pub use self::rules::{Correct, Rules};
+pub(crate) use self::state::Holder;
 pub use self::state::{Attempt, ModelState, Rotation};
 use crate::locked;
 use crate::verb::Verb;
