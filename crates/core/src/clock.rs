@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 /// assert_eq!(then + Duration::MAX, Timestamp::MAX);
 /// assert_eq!(then.until(Timestamp::from_millis(400)), Duration::ZERO);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -94,7 +94,6 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
 /// The clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
 pub struct SystemClock;
 
 impl Clock for SystemClock {

@@ -18,7 +18,6 @@ pub trait Entropy: fmt::Debug + Send + Sync + 'static {
 /// [`fill`](Entropy::fill) panics if the operating system has no random bits to give, as on a broken installation:
 /// to go on without them would be to make ids that can be guessed.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {

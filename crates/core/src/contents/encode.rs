@@ -1,0 +1,82 @@
+//! Writing a payload; the format is described where it is read.
+
+use bytes::Bytes;
+
+use super::block::{Block, Value};
+use super::decode::{MAGIC, VERSION};
+use super::wire::Writer;
+use super::{AsOf, Contents, Namespace, Summary, Values};
+use crate::expiration::Lifetime;
+
+impl Contents {
+    /// The payload that says what this says, without what is over.
+    pub(crate) fn encode(&self, at: AsOf) -> Bytes {
+        let mut writer = Writer(Vec::with_capacity(self.payload.len() + 128));
+        writer.byte(MAGIC);
+        writer.byte(VERSION);
+        match self.lifetime {
+            None => writer.byte(0),
+            Some(lifetime) => {
+                writer.byte(1);
+                writer.lifetime(lifetime);
+            }
+        }
+        block(&mut writer, &self.values, at);
+        let kept = |namespace: &&Namespace| !at.is_over(namespace.lifetime, namespace.since) && !namespace.is_blank();
+        writer.number(self.namespaces.iter().filter(kept).count() as u64);
+        for namespace in self.namespaces.iter().filter(kept) {
+            writer.bytes(namespace.name.read(&self.payload).as_bytes());
+            writer.lifetime(namespace.lifetime);
+            match &namespace.values {
+                Values::Closed { bytes, summary } => {
+                    writer.lifetime(as_lifetime(*summary));
+                    writer.bytes(bytes);
+                }
+                Values::Open(values) => {
+                    let mut inner = Writer(Vec::with_capacity(64));
+                    let summary = block(&mut inner, values, at);
+                    writer.lifetime(as_lifetime(summary));
+                    writer.bytes(&inner.0);
+                }
+            }
+        }
+        writer.0.into()
+    }
+}
+
+impl Namespace {
+    /// Whether there is nothing to keep: no value and no lifetime of its own.
+    fn is_blank(&self) -> bool {
+        let empty = matches!(&self.values, Values::Open(block) if block.entries.is_empty());
+        empty && self.lifetime.is_endless()
+    }
+}
+
+fn as_lifetime(summary: Summary) -> Lifetime {
+    Lifetime {
+        window: summary.window,
+        limit: None,
+        transient: summary.transient,
+    }
+}
+
+fn block(writer: &mut Writer, values: &Block, at: AsOf) -> Summary {
+    let kept = || {
+        values
+            .entries
+            .iter()
+            .filter(|entry| !at.is_over(entry.lifetime, entry.since))
+    };
+    writer.number(kept().count() as u64);
+    let mut summary = Summary::default();
+    for entry in kept() {
+        writer.bytes(entry.name.read(&values.source).as_bytes());
+        writer.lifetime(entry.lifetime);
+        match &entry.value {
+            Value::Stored(span) => writer.bytes(span.read(&values.source)),
+            Value::Set(json) => writer.bytes(json),
+        }
+        summary = summary.and(Summary::of(entry.lifetime));
+    }
+    summary
+}

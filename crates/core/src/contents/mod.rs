@@ -1,0 +1,289 @@
+//! What is in a session: its values and namespaces, each with its lifetime.
+//!
+//! A stored session is one buffer. Loading it makes an index of where each value lies; values are neither copied nor
+//! parsed before somebody asks for them, and a namespace nobody enters is not even indexed. What a visit sets is
+//! kept beside the buffer until the next commit encodes everything anew.
+
+mod block;
+mod decode;
+mod encode;
+mod held;
+mod wire;
+
+use bytes::Bytes;
+
+pub(crate) use self::block::Block;
+pub use self::decode::RecordError;
+pub(crate) use self::held::Held;
+use self::wire::Text;
+use crate::clock::Timestamp;
+use crate::expiration::{Lifetime, earliest};
+
+/// The decoded payload of a record, and the changes made to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Contents {
+    /// What the storage holds, as far as this visit knows; empty if that is nothing.
+    stored: Bytes,
+    /// What was loaded: names that were not changed point into it.
+    payload: Bytes,
+    /// The session's own lifetime; `None` if it was never given one.
+    pub(crate) lifetime: Option<Lifetime>,
+    /// When the lifetime was set, if that was in this visit.
+    since: Timestamp,
+    /// Values that stand in no namespace.
+    pub(crate) values: Block,
+    namespaces: Vec<Namespace>,
+    /// Whether the payload no longer says what this says.
+    pub(crate) changed: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Namespace {
+    name: Text,
+    lifetime: Lifetime,
+    /// When the lifetime was set, if that was in this visit.
+    since: Timestamp,
+    values: Values,
+}
+
+/// The values of a namespace, indexed once somebody enters it.
+#[derive(Debug, Clone)]
+enum Values {
+    Closed { bytes: Bytes, summary: Summary },
+    Open(Block),
+}
+
+/// What must be known of values without looking at each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Summary {
+    /// The shortest sliding window, in milliseconds.
+    pub(crate) window: Option<u64>,
+    /// Whether any of them ends with the browser window.
+    pub(crate) transient: bool,
+}
+
+impl Summary {
+    fn of(lifetime: Lifetime) -> Self {
+        Self {
+            window: lifetime.window,
+            transient: lifetime.transient,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            window: earliest(self.window, other.window),
+            transient: self.transient || other.transient,
+        }
+    }
+}
+
+/// By what moments things in a session are judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsOf {
+    pub(crate) now: Timestamp,
+    pub(crate) last_active: Timestamp,
+}
+
+impl AsOf {
+    /// Whether something whose lifetime was set at `since` is over.
+    fn is_over(self, lifetime: Lifetime, since: Timestamp) -> bool {
+        lifetime.is_over(self.last_active.max(since), self.now)
+    }
+}
+
+impl Contents {
+    /// Nothing, stored nowhere.
+    const EMPTY: Self = Self {
+        stored: Bytes::new(),
+        payload: Bytes::new(),
+        lifetime: None,
+        since: Timestamp::MIN,
+        values: Block::EMPTY,
+        namespaces: Vec::new(),
+        changed: false,
+    };
+
+    /// The values of a namespace, or of the session itself, as they stand; `None` if there is no such namespace.
+    pub(crate) fn block(&mut self, namespace: Option<&str>, at: AsOf) -> Result<Option<&Block>, RecordError> {
+        let Some(name) = namespace else {
+            return Ok(Some(&self.values));
+        };
+        let payload = &self.payload;
+        match self.namespaces.iter_mut().find(|found| found.name.is(name, payload)) {
+            Some(found) if !at.is_over(found.lifetime, found.since) => found.open().map(|block| Some(&*block)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The values of a namespace, or of the session itself, to change them. A namespace that is not there begins
+    /// now, with the lifetime that `begin` gives it.
+    pub(crate) fn block_mut(
+        &mut self,
+        namespace: Option<&str>,
+        at: AsOf,
+        begin: impl FnOnce() -> Lifetime,
+    ) -> Result<&mut Block, RecordError> {
+        match namespace {
+            None => Ok(&mut self.values),
+            Some(name) => self.namespace_mut(name, at, begin)?.open(),
+        }
+    }
+
+    fn namespace_mut(
+        &mut self,
+        name: &str,
+        at: AsOf,
+        begin: impl FnOnce() -> Lifetime,
+    ) -> Result<&mut Namespace, RecordError> {
+        let payload = &self.payload;
+        let position = self.namespaces.iter().position(|found| found.name.is(name, payload));
+        let fresh = || Namespace {
+            name: Text::from(name),
+            lifetime: begin(),
+            since: at.now,
+            values: Values::Open(Block::EMPTY),
+        };
+        let index = match position {
+            Some(index) => {
+                let found = &mut self.namespaces[index];
+                if at.is_over(found.lifetime, found.since) {
+                    *found = fresh();
+                }
+                index
+            }
+            None => {
+                self.namespaces.push(fresh());
+                self.namespaces.len() - 1
+            }
+        };
+        Ok(&mut self.namespaces[index])
+    }
+
+    /// Gives a namespace, or the session itself, another lifetime from now on.
+    pub(crate) fn set_lifetime(
+        &mut self,
+        namespace: Option<&str>,
+        lifetime: Lifetime,
+        at: AsOf,
+    ) -> Result<(), RecordError> {
+        match namespace {
+            None => {
+                self.lifetime = Some(lifetime);
+                self.since = at.now;
+            }
+            Some(name) => {
+                let found = self.namespace_mut(name, at, || lifetime)?;
+                found.lifetime = lifetime;
+                found.since = at.now;
+            }
+        }
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Removes a namespace with all its values. Says whether it was there.
+    pub(crate) fn remove_namespace(&mut self, name: &str, at: AsOf) -> bool {
+        let payload = &self.payload;
+        let Some(index) = self.namespaces.iter().position(|found| found.name.is(name, payload)) else {
+            return false;
+        };
+        let removed = self.namespaces.remove(index);
+        self.changed = true;
+        !at.is_over(removed.lifetime, removed.since)
+    }
+
+    /// Takes note that the storage now holds what this says, encoded as `stored`.
+    pub(crate) fn saved(&mut self, stored: Bytes) {
+        self.stored = stored;
+        self.since = Timestamp::MIN;
+        self.changed = false;
+    }
+
+    /// What the storage holds, without the changes made since.
+    pub(crate) fn reverted(&self) -> Result<Self, RecordError> {
+        if self.stored.is_empty() {
+            return Ok(Self::default());
+        }
+        Self::decode(self.stored.clone())
+    }
+
+    /// Whether the session's own lifetime is over, as far as it stands here. How far a session has slid is not said
+    /// here but by its deadline, unless it was given another window in this visit.
+    pub(crate) fn is_over(&self, at: AsOf) -> bool {
+        let window = |lifetime: Lifetime| lifetime.window.filter(|_| self.since > Timestamp::MIN);
+        self.lifetime.is_some_and(|lifetime| {
+            let window = window(lifetime);
+            at.is_over(Lifetime { window, ..lifetime }, self.since)
+        })
+    }
+
+    /// When the session ends if it is visited now and not again.
+    pub(crate) fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        self.lifetime.and_then(|lifetime| lifetime.deadline(now))
+    }
+
+    /// The shortest sliding window of the session and everything in it, in milliseconds.
+    pub(crate) fn shortest_window(&self) -> Option<u64> {
+        let own = self.lifetime.and_then(|lifetime| lifetime.window);
+        earliest(own, self.items().window)
+    }
+
+    /// Whether anything in the session, or the session itself, ends with the browser window.
+    pub(crate) fn holds_transient(&self) -> bool {
+        self.lifetime.is_some_and(|lifetime| lifetime.transient) || self.items().transient
+    }
+
+    /// The summary of everything in the session, without the session's own lifetime.
+    pub(crate) fn items(&self) -> Summary {
+        self.namespaces
+            .iter()
+            .map(|namespace| Summary::of(namespace.lifetime).and(namespace.values.summary()))
+            .fold(self.values.summary(), Summary::and)
+    }
+
+    /// Removes what is over and, after a restart of the browser, what was transient. Says whether anything was.
+    pub(crate) fn purge(&mut self, at: AsOf, restarted: bool) -> Result<bool, RecordError> {
+        let over = |lifetime: Lifetime, since| at.is_over(lifetime, since) || (restarted && lifetime.transient);
+        let mut removed = self.values.purge(over);
+        let before = self.namespaces.len();
+        self.namespaces
+            .retain(|namespace| !over(namespace.lifetime, namespace.since));
+        removed |= self.namespaces.len() < before;
+        for namespace in &mut self.namespaces {
+            removed |= namespace.open()?.purge(over);
+        }
+        self.changed |= removed;
+        Ok(removed)
+    }
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl Namespace {
+    fn open(&mut self) -> Result<&mut Block, RecordError> {
+        if let Values::Closed { bytes, .. } = &self.values {
+            self.values = Values::Open(Block::decode(bytes)?);
+        }
+        match &mut self.values {
+            Values::Open(block) => Ok(block),
+            Values::Closed { .. } => unreachable!("it was opened just above"),
+        }
+    }
+}
+
+impl Values {
+    fn summary(&self) -> Summary {
+        match self {
+            Self::Closed { summary, .. } => *summary,
+            Self::Open(block) => block.summary(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! The pieces of the record format: numbers, spans, names and lifetimes.
+//!
+//! Numbers are unsigned LEB128 varints (DWARF 5, section 7.6). Texts and values are a length and that many bytes.
+
+use bytes::Bytes;
+
+use super::decode::RecordError;
+use crate::clock::Timestamp;
+use crate::expiration::Lifetime;
+
+const HAS_WINDOW: u8 = 1;
+const HAS_LIMIT: u8 = 2;
+const TRANSIENT: u8 = 4;
+
+/// A part of a buffer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    pub(super) fn slice(self, source: &Bytes) -> Bytes {
+        source.slice(self.start as usize..self.end as usize)
+    }
+
+    pub(super) fn read(self, source: &[u8]) -> &[u8] {
+        &source[self.start as usize..self.end as usize]
+    }
+}
+
+/// A name: as it was loaded, or as it was given in this visit.
+#[derive(Debug, Clone)]
+pub(super) enum Text {
+    Stored(Span),
+    Given(Box<str>),
+}
+
+impl Text {
+    pub(super) fn is(&self, name: &str, source: &[u8]) -> bool {
+        match self {
+            Self::Stored(span) => span.read(source) == name.as_bytes(),
+            Self::Given(text) => **text == *name,
+        }
+    }
+
+    pub(super) fn read<'a>(&'a self, source: &'a [u8]) -> &'a str {
+        match self {
+            Self::Stored(span) => std::str::from_utf8(span.read(source)).expect("names are checked when decoded"),
+            Self::Given(text) => text,
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(name: &str) -> Self {
+        Self::Given(name.into())
+    }
+}
+
+/// Reads a buffer from front to back and never past its end.
+pub(super) struct Reader<'a> {
+    source: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Spans are 32 bits wide, so a record of 4 GiB or more is refused.
+    pub(super) fn new(source: &'a [u8]) -> Result<Self, RecordError> {
+        u32::try_from(source.len()).map_err(|_| RecordError::at("the length"))?;
+        Ok(Self { source, position: 0 })
+    }
+
+    pub(super) fn byte(&mut self, what: &'static str) -> Result<u8, RecordError> {
+        let byte = *self.source.get(self.position).ok_or(RecordError::at(what))?;
+        self.position += 1;
+        Ok(byte)
+    }
+
+    pub(super) fn number(&mut self, what: &'static str) -> Result<u64, RecordError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte(what)?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(RecordError::at(what))
+    }
+
+    pub(super) fn span(&mut self, what: &'static str) -> Result<Span, RecordError> {
+        let length = usize::try_from(self.number(what)?).map_err(|_| RecordError::at(what))?;
+        if length > self.remaining() {
+            return Err(RecordError::at(what));
+        }
+        let start = self.position;
+        self.position += length;
+        // Both fit: the reader refuses longer buffers.
+        Ok(Span {
+            start: start as u32,
+            end: self.position as u32,
+        })
+    }
+
+    pub(super) fn name(&mut self) -> Result<Text, RecordError> {
+        let span = self.span("a name")?;
+        std::str::from_utf8(span.read(self.source)).map_err(|_| RecordError::at("a name"))?;
+        Ok(Text::Stored(span))
+    }
+
+    /// How many items follow, each of which takes at least `smallest` bytes.
+    pub(super) fn count(&mut self, smallest: usize) -> Result<usize, RecordError> {
+        let count = usize::try_from(self.number("a count")?).map_err(|_| RecordError::at("a count"))?;
+        if count > self.remaining() / smallest {
+            return Err(RecordError::at("a count"));
+        }
+        Ok(count)
+    }
+
+    pub(super) fn lifetime(&mut self) -> Result<Lifetime, RecordError> {
+        let flags = self.byte("a lifetime")?;
+        if flags & !(HAS_WINDOW | HAS_LIMIT | TRANSIENT) != 0 {
+            return Err(RecordError::at("a lifetime"));
+        }
+        let mut optional = |flag| match flags & flag {
+            0 => Ok(None),
+            _ => self.number("a lifetime").map(Some),
+        };
+        Ok(Lifetime {
+            window: optional(HAS_WINDOW)?,
+            limit: optional(HAS_LIMIT)?.map(Timestamp::from_millis),
+            transient: flags & TRANSIENT != 0,
+        })
+    }
+
+    pub(super) fn remaining(&self) -> usize {
+        self.source.len() - self.position
+    }
+}
+
+/// Writes what [`Reader`] reads.
+pub(super) struct Writer(pub(super) Vec<u8>);
+
+impl Writer {
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    pub(super) fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn lifetime(&mut self, lifetime: Lifetime) {
+        let flag = |set, flag| if set { flag } else { 0 };
+        self.byte(
+            flag(lifetime.window.is_some(), HAS_WINDOW)
+                | flag(lifetime.limit.is_some(), HAS_LIMIT)
+                | flag(lifetime.transient, TRANSIENT),
+        );
+        let limit = lifetime.limit.map(Timestamp::as_millis);
+        lifetime
+            .window
+            .into_iter()
+            .chain(limit)
+            .for_each(|number| self.number(number));
+    }
+}

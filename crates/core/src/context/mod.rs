@@ -1,0 +1,72 @@
+//! What one visit knows of its session.
+//!
+//! A context is shared by everything that works on one visit: the future that [`Session::init`](crate::Session::init)
+//! runs, and whatever it hands its [`Handle`] to. Its state stands behind a mutex that is held for moments only, never
+//! across an await and never while code of the application runs.
+
+mod changing;
+mod commit;
+mod current;
+mod handle;
+mod loading;
+mod open;
+mod outcome;
+mod renewal;
+mod scope;
+mod slide;
+mod state;
+mod transitions;
+mod update;
+mod values;
+
+use std::fmt;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use self::current::{current, find};
+pub use self::handle::{Handle, InSession};
+pub use self::open::OpenVisit;
+pub use self::outcome::{IdChange, Outcome};
+pub use self::scope::Scoped;
+pub(crate) use self::state::Phase;
+use self::state::State;
+pub(crate) use self::values::{Name, Place};
+use crate::session::Engine;
+use crate::visit::Visit;
+
+/// One visit's acquaintance with its session.
+pub(crate) struct Context {
+    pub(crate) engine: Arc<Engine>,
+    state: Mutex<State>,
+    /// How many scopes work on the visit.
+    scopes: AtomicUsize,
+    /// Woken when a writer is done with a value that others wait to change.
+    value_free: Condvar,
+    /// Held by whoever starts, closes or updates, so that such calls of one visit follow each other.
+    gate: tokio::sync::Mutex<()>,
+}
+
+impl Context {
+    pub(crate) fn new(engine: Arc<Engine>, visit: Visit) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            state: Mutex::new(State::new(visit)),
+            scopes: AtomicUsize::new(0),
+            value_free: Condvar::new(),
+            gate: tokio::sync::Mutex::const_new(()),
+        })
+    }
+
+    /// The state stays consistent when a thread panics, as no code that can panic midway runs under the mutex.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("state", &*self.state())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,74 @@
+//! [`Outcome`]: what the client is to be told when a visit ends.
+
+use std::time::Duration;
+
+use super::Context;
+use crate::id::SessionId;
+
+/// What the carrier of a session's id has to tell the client when a visit is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What becomes of the id the client carries.
+    pub id: IdChange,
+    /// Whether the session holds data that ends with the browser window; `None` if the visit did not find out.
+    pub transient: Option<bool>,
+    /// Whether the visit looked at its session.
+    pub read: bool,
+    /// Whether the visit changed its session: stored, moved or destroyed it.
+    pub written: bool,
+}
+
+/// What becomes of the id that a client carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdChange {
+    /// It is right as it is, or is not ours to change.
+    Keep,
+    /// The client is to carry this id.
+    Set {
+        /// The id.
+        id: SessionId,
+        /// For how long it is worth keeping. `None` means until the browser window closes, [`Duration::MAX`] for as
+        /// long as can be.
+        max_age: Option<Duration>,
+    },
+    /// The client's id names no session any more.
+    Remove,
+}
+
+impl Context {
+    pub(super) fn outcome(&self) -> Outcome {
+        let state = self.state();
+        let told = state.told;
+        let id = match &state.id {
+            // A parallel visit has given the client a new id; whatever is said now would destroy that.
+            _ if told.superseded => IdChange::Keep,
+            _ if told.aliased && !told.new_id && !told.dropped => IdChange::Keep,
+            Some(id) if told.new_id || told.moved => {
+                let deadline = state.meta.as_ref().and_then(|meta| meta.deadline);
+                let transient = state.contents.lifetime.is_some_and(|lifetime| lifetime.transient);
+                let now = self.engine.storage.clock().now();
+                match deadline {
+                    Some(deadline) if deadline <= now => IdChange::Remove,
+                    _ => IdChange::Set {
+                        id: id.clone(),
+                        max_age: if transient {
+                            None
+                        } else {
+                            Some(deadline.map_or(Duration::MAX, |deadline| now.until(deadline)))
+                        },
+                    },
+                }
+            }
+            _ if told.dropped => IdChange::Remove,
+            _ => IdChange::Keep,
+        };
+        Outcome {
+            id,
+            transient: state.seen.then(|| state.contents.holds_transient()),
+            read: told.read,
+            written: told.written,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Sliding expirations: when a visit moves them, and what it takes to move them safely.
+//!
+//! Whatever slides ends a window after the session's last activity, which is part of the metadata, so moving all of
+//! it is one small write that needs no lock. But moving it would also bring back what slid *out*: a value whose own,
+//! shorter window is over. Such a value has to be removed from the payload before the last activity may move.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Context;
+use super::loading::Loaded;
+use super::state::State;
+use crate::clock::Timestamp;
+use crate::contents::{AsOf, Contents};
+use crate::session::Engine;
+use crate::session_key::SessionKey;
+use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind, Stored};
+
+/// Where the ends of a session are to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slide {
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) last_active: Timestamp,
+}
+
+impl Slide {
+    /// What a visit at `now` moves; `None` if that is too little to be worth a write.
+    pub(super) fn due(contents: &Contents, meta: &Meta, now: Timestamp, engine: &Engine) -> Option<Self> {
+        let window = Duration::from_millis(contents.shortest_window()?);
+        let resolution = engine.touch_resolution.min(window / 10);
+        if meta.last_active.until(now) <= resolution {
+            return None;
+        }
+        let slide = Self {
+            deadline: contents.deadline(now),
+            last_active: now,
+        };
+        // A session that has reached its limit moves no further, unless something inside it does.
+        let moves = slide.deadline != meta.deadline || contents.items().window.is_some();
+        moves.then_some(slide)
+    }
+
+    /// The same, but what stands in the session stays where it is; `None` if nothing is left to be moved.
+    fn of_the_session_alone(self, meta: &Meta) -> Option<Self> {
+        let last_active = meta.last_active;
+        (self.deadline != meta.deadline).then_some(Self { last_active, ..self })
+    }
+}
+
+/// Whether something in the session has slid out or, after a restart of the browser, died.
+pub(super) fn has_dead_items(contents: &Contents, at: AsOf, restarted: bool) -> bool {
+    let items = contents.items();
+    let slid_out = |window| at.last_active + Duration::from_millis(window) <= at.now;
+    items.window.is_some_and(slid_out) || (restarted && items.transient)
+}
+
+impl Engine {
+    /// Moves the ends of a stored session.
+    pub(super) async fn touch(&self, key: &SessionKey, meta: &mut Meta, slide: Slide) -> Result<(), StorageError> {
+        self.storage.touch(key, slide.deadline, slide.last_active).await?;
+        meta.touch(slide.deadline, slide.last_active);
+        Ok(())
+    }
+
+    /// Removes what is dead from a stored session that this visit only reads, if nobody is writing to it just now,
+    /// and moves its ends in the same step.
+    ///
+    /// Returns whether that was done; contents and metadata are then the new ones.
+    pub(super) async fn purge_stored(
+        &self,
+        key: &SessionKey,
+        meta: &mut Meta,
+        contents: &mut Contents,
+        restarted: bool,
+    ) -> Result<bool, StorageError> {
+        let mut locked = match self.storage.lock(key, Duration::ZERO).await {
+            Ok(Lookup::Found(locked)) => locked,
+            Ok(Lookup::Missing | Lookup::Superseded) => return Ok(false),
+            Err(error) if error.kind() == StorageErrorKind::LockTimeout => return Ok(false),
+            Err(error) if error.kind() == StorageErrorKind::TooManyWaiters => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let now = self.storage.clock().now();
+        let at = AsOf {
+            now,
+            last_active: locked.record.meta.last_active,
+        };
+        let Ok(mut fresh) = Contents::decode(locked.record.payload) else {
+            return Ok(false);
+        };
+        if !matches!(fresh.purge(at, restarted), Ok(true)) {
+            return Ok(false);
+        }
+        let record = fresh.record(&locked.record.meta, at);
+        self.storage.commit(&mut locked.lock, record.clone()).await?;
+        fresh.saved(record.payload);
+        *contents = fresh;
+        *meta = record.meta;
+        Ok(true)
+    }
+}
+
+impl Contents {
+    /// The record that replaces one with the metadata `old` now.
+    pub(super) fn record(&self, old: &Meta, at: AsOf) -> Record {
+        let mut meta = old.clone();
+        meta.version += 1;
+        meta.last_active = at.now.max(old.last_active);
+        meta.deadline = self.deadline(meta.last_active);
+        Record::new(meta, self.encode(at))
+    }
+}
+
+impl Context {
+    /// The key of the session if, as far as this visit knows, something in it is to be moved now that the visit ends.
+    pub(super) fn is_due_to_slide(&self, state: &State) -> Option<SessionKey> {
+        if !state.seen || state.phase == super::Phase::Destroyed {
+            return None;
+        }
+        let now = self.engine.storage.clock().now();
+        let meta = state.meta.as_ref().filter(|meta| !meta.has_expired(now))?;
+        Slide::due(&state.contents, meta, now, &self.engine).and(state.key)
+    }
+
+    /// Moves what is due when the visit ends. That this was not possible ends a session early, but is no reason to
+    /// call what the visit did a failure.
+    pub(super) async fn slide_at_end(self: &Arc<Self>) {
+        let due = self.is_due_to_slide(&self.state());
+        if let Some(key) = due {
+            let _ = Box::pin(self.slide_stored(key)).await;
+        }
+    }
+
+    /// Moves what is due in the session as it is stored now. What this visit has loaded may be long out of date: to
+    /// go by it could revive what others have set and what slid out since, or lengthen what they have shortened.
+    async fn slide_stored(&self, key: SessionKey) -> Result<(), crate::SessionError> {
+        let engine = &self.engine;
+        let Lookup::Found(Stored { key, record }) = engine.storage.read(&key).await? else {
+            return Ok(());
+        };
+        let Record { mut meta, payload } = record;
+        let contents = Contents::decode(payload)?;
+        let now = engine.storage.clock().now();
+        let at = AsOf {
+            now,
+            last_active: meta.last_active,
+        };
+        let mut slide = Slide::due(&contents, &meta, now, engine);
+        if has_dead_items(&contents, at, self.state().restarted) {
+            slide = slide.and_then(|slide| slide.of_the_session_alone(&meta));
+        }
+        if let Some(slide) = slide {
+            engine.touch(&key, &mut meta, slide).await?;
+        }
+        let mut state = self.state();
+        // Who has written something else since knows better what the client is to be told.
+        let is_same = |known: &Meta| known.version == meta.version;
+        if state.key == Some(key) && state.meta.as_ref().is_some_and(is_same) {
+            state.told.moved |= state.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
+            state.meta = Some(meta);
+        }
+        Ok(())
+    }
+
+    /// Moves what is due when the visit starts, and removes what is dead. Returns whether the deadline moved.
+    pub(super) async fn slide_at_start(&self, loaded: &mut Loaded) -> Result<bool, crate::SessionError> {
+        let engine = &self.engine;
+        let Loaded {
+            key,
+            meta,
+            contents,
+            lock,
+            restarted,
+            ..
+        } = loaded;
+        let now = engine.storage.clock().now();
+        let at = AsOf {
+            now,
+            last_active: meta.last_active,
+        };
+        let before = meta.deadline;
+        let mut slide = Slide::due(contents, meta, now, engine);
+        if has_dead_items(contents, at, *restarted) && contents.purge(at, *restarted)? {
+            if lock.is_none() && engine.purge_stored(key, meta, contents, *restarted).await? {
+                *restarted = false;
+                return Ok(meta.deadline != before);
+            }
+            // What is dead is gone from here, and from the storage with the next commit. Until then the last activity
+            // has to stay where it is.
+            slide = slide.and_then(|slide| slide.of_the_session_alone(meta));
+        }
+        if let Some(slide) = slide {
+            engine.touch(key, meta, slide).await?;
+        }
+        Ok(meta.deadline != before)
+    }
+}

@@ -1,0 +1,39 @@
+//! What is worth a line in the log of an operator. Sessions are named by fingerprint, never by id.
+
+use crate::error::SessionError;
+use crate::session_key::SessionKey;
+
+macro_rules! event {
+    ($level:ident, $($field:tt)*) => {
+        #[cfg(feature = "tracing")]
+        tracing::$level!(target: "sessile", $($field)*);
+    };
+}
+
+pub(crate) fn created(_key: &SessionKey) {
+    event!(debug, session = %_key.fingerprint(), "session created");
+}
+
+pub(crate) fn rotated(_old: &SessionKey, _new: &SessionKey) {
+    event!(debug, session = %_new.fingerprint(), before = %_old.fingerprint(), "session got a new id");
+}
+
+pub(crate) fn destroyed(_key: &SessionKey) {
+    event!(debug, session = %_key.fingerprint(), "session destroyed");
+}
+
+pub(crate) fn unknown(_key: &SessionKey) {
+    event!(debug, session = %_key.fingerprint(), "no such session");
+}
+
+pub(crate) fn superseded(_key: &SessionKey) {
+    event!(debug, session = %_key.fingerprint(), "session has moved to another id");
+}
+
+pub(crate) fn unreadable(_key: &SessionKey) {
+    event!(error, session = %_key.fingerprint(), "record cannot be read");
+}
+
+pub(crate) fn refused(_key: &SessionKey, _error: &SessionError) {
+    event!(warn, session = %_key.fingerprint(), error = %_error, "commit refused");
+}

@@ -1,0 +1,228 @@
+//! [`NamespaceKey`] and [`NamespaceName`]: what names one namespace.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::sealed::Sealed;
+use super::{Namespaces, Untyped, Values};
+use crate::expiration::Expiration;
+
+/// The name of one namespace among those that `N` declares, and the declaration `W` of the values in it.
+///
+/// A namespace key fits only a session with the same `N`. Namespace keys are normally made by
+/// `#[derive(Namespaces)]`. A namespace key costs nothing to copy and can be a constant.
+pub struct NamespaceKey<N, W> {
+    name: &'static str,
+    default_expiration: Option<fn() -> Expiration>,
+    // As in `Key`: `Send` and `Sync` whatever the declarations are.
+    marker: PhantomData<fn() -> (N, W)>,
+}
+
+impl<W> NamespaceKey<Untyped, W> {
+    /// Declares what one namespace of a session without declared namespaces holds.
+    ///
+    /// ```
+    /// use sessile_core::{NamespaceKey, Untyped, Values};
+    ///
+    /// struct Cart;
+    /// impl Values for Cart {}
+    ///
+    /// const CART: NamespaceKey<Untyped, Cart> = NamespaceKey::new("cart");
+    /// assert_eq!(CART.name(), "cart");
+    /// ```
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self
+    where
+        W: Values,
+    {
+        Self::declare(name)
+    }
+}
+
+impl<N, W> NamespaceKey<N, W> {
+    /// Declares a namespace of `N`: what `#[derive(Namespaces)]` writes for each field.
+    ///
+    /// Two keys of one `N` must not share a name. Where they do, they name the same namespace.
+    #[must_use]
+    pub const fn declare(name: &'static str) -> Self
+    where
+        N: Namespaces,
+        W: Values,
+    {
+        Self {
+            name,
+            default_expiration: None,
+            marker: PhantomData,
+        }
+    }
+
+    /// Gives the namespace an expiration of its own, for when something is put into it while it has none.
+    ///
+    /// The function is called each time it is needed, so it can compute a date.
+    ///
+    /// ```
+    /// use sessile_core::{DAY, Expiration, NamespaceKey, Untyped};
+    ///
+    /// const CART: NamespaceKey<Untyped, Untyped> = NamespaceKey::new("cart").expiring(|| Expiration::After(30 * DAY));
+    /// assert_eq!(CART.default_expiration(), Some(Expiration::After(30 * DAY)));
+    /// ```
+    #[must_use]
+    pub const fn expiring(mut self, expiration: fn() -> Expiration) -> Self {
+        self.default_expiration = Some(expiration);
+        self
+    }
+
+    /// The name under which the namespace is stored.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The expiration the namespace gets when something is put into it while it has none; `None` if the key declares
+    /// none.
+    #[must_use]
+    pub fn default_expiration(&self) -> Option<Expiration> {
+        self.default_expiration.map(|expiration| expiration())
+    }
+}
+
+// Written by hand: deriving them would ask the same of `N` and `W`.
+impl<N, W> Clone for NamespaceKey<N, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<N, W> Copy for NamespaceKey<N, W> {}
+
+impl<N, W> fmt::Debug for NamespaceKey<N, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NamespaceKey").field(&self.name).finish()
+    }
+}
+
+/// What names one namespace among those that `N` declares.
+///
+/// It is a [`NamespaceKey<N, W>`](NamespaceKey), whose namespace holds what `W` declares. In a session whose namespaces
+/// are [`Untyped`] it can also be text, a `&str` or `&String`, whose namespace is [`Untyped`] too.
+///
+/// This trait is sealed: other types cannot implement it.
+///
+/// ```
+/// use sessile_core::{NamespaceKey, NamespaceName, Untyped};
+///
+/// fn name_of<K: NamespaceName<Untyped>>(key: K) -> String {
+///     key.name().to_owned()
+/// }
+///
+/// assert_eq!(name_of(NamespaceKey::<Untyped, Untyped>::new("cart")), "cart");
+/// assert_eq!(name_of("cart"), "cart");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a namespace of `{N}`",
+    label = "not a namespace of `{N}`",
+    note = "typed sessions take the namespaces of their own declaration; text names namespaces of `Untyped` only"
+)]
+pub trait NamespaceName<N>: Sealed {
+    /// The declaration of the values in the namespace.
+    type Values: Values;
+
+    /// The name under which the namespace is stored.
+    fn name(&self) -> &str;
+
+    /// The expiration the namespace gets when something is put into it while it has none; `None` if the key declares
+    /// none.
+    fn default_expiration(&self) -> Option<Expiration>;
+}
+
+impl<N, W> Sealed for NamespaceKey<N, W> {}
+
+impl<N: Namespaces, W: Values> NamespaceName<N> for NamespaceKey<N, W> {
+    type Values = W;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn default_expiration(&self) -> Option<Expiration> {
+        NamespaceKey::default_expiration(self)
+    }
+}
+
+impl NamespaceName<Untyped> for &str {
+    type Values = Untyped;
+
+    fn name(&self) -> &str {
+        self
+    }
+
+    fn default_expiration(&self) -> Option<Expiration> {
+        None
+    }
+}
+
+impl NamespaceName<Untyped> for &String {
+    type Values = Untyped;
+
+    fn name(&self) -> &str {
+        self
+    }
+
+    fn default_expiration(&self) -> Option<Expiration> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::type_name;
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::expiration::DAY;
+
+    /// Neither `Copy`, `Clone`, `Debug`, `Send` nor `Sync`.
+    struct Bare(#[allow(dead_code)] Cell<*const ()>);
+    impl Values for Bare {}
+    impl Namespaces for Bare {}
+
+    const KEY: NamespaceKey<Bare, Bare> = NamespaceKey::declare("bare");
+
+    fn describe<N, K: NamespaceName<N>>(key: K) -> (String, &'static str, Option<Expiration>) {
+        (
+            key.name().to_owned(),
+            type_name::<K::Values>(),
+            key.default_expiration(),
+        )
+    }
+
+    #[test]
+    fn a_namespace_key_asks_nothing_of_its_types() {
+        fn usable_anywhere<K: Copy + fmt::Debug + Send + Sync + 'static>(_: K) {}
+        usable_anywhere(KEY);
+        assert_eq!(format!("{KEY:?}"), r#"NamespaceKey("bare")"#);
+    }
+
+    #[test]
+    fn a_namespace_key_has_the_expiration_it_declares() {
+        let bare = type_name::<Bare>();
+        assert_eq!(describe::<Bare, _>(KEY), ("bare".to_owned(), bare, None));
+        let expiring = KEY.expiring(|| Expiration::After(DAY));
+        let expected = ("bare".to_owned(), bare, Some(Expiration::After(DAY)));
+        assert_eq!(describe::<Bare, _>(expiring), expected);
+        assert_eq!(expiring.name(), "bare");
+    }
+
+    #[test]
+    fn text_and_keys_name_untyped_namespaces() {
+        let untyped = type_name::<Untyped>();
+        let owned = String::from("n");
+        assert_eq!(describe::<Untyped, _>("n"), ("n".to_owned(), untyped, None));
+        assert_eq!(describe::<Untyped, _>(&owned), ("n".to_owned(), untyped, None));
+        let typed = NamespaceKey::<Untyped, Bare>::new("n");
+        assert_eq!(
+            describe::<Untyped, _>(typed),
+            ("n".to_owned(), type_name::<Bare>(), None)
+        );
+    }
+}
