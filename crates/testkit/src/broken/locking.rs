@@ -46,7 +46,7 @@ impl Broken {
                 Ok(Lookup::Found(self.with_token(locked, token)))
             }
             Bug::LockSkipsQueue => {
-                let token = LockToken::generate(&OsEntropy::default());
+                let token = LockToken::generate(&OsEntropy);
                 let lease = Duration::from_secs(30);
                 match self.model.step(|_, state, now| state.lock(key, token, lease, now)) {
                     Lookup::Found(Attempt::Taken(Stored { key, record })) => {

@@ -27,7 +27,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let storage = Broken::new(Bug::CreateOverwrites);
-/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// let key = SessionId::generate(&OsEntropy).key();
 /// let meta = Meta::new(storage.clock().now());
 /// storage.create(&key, Record::new(meta.clone(), "one")).await.unwrap();
 /// storage.create(&key, Record::new(meta, "two")).await.unwrap(); // it ought to be refused
@@ -120,7 +120,7 @@ impl Storage for Broken {
         match self.bug {
             Bug::ReadWaits => self.wait_for_lock(key).await,
             Bug::ReadLocks => self.model.step(|rules, state, now| {
-                let token = LockToken::generate(&OsEntropy::default());
+                let token = LockToken::generate(&OsEntropy);
                 rules.lock(state, key, token, Duration::from_secs(30), now);
             }),
             Bug::ReadTouches => self.model.step(|_, state, now| {

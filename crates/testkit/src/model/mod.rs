@@ -36,7 +36,7 @@ use crate::verb::Verb;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 /// let storage = ModelStorage::new().with_lease(Duration::from_secs(5));
-/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// let key = SessionId::generate(&OsEntropy).key();
 /// storage.create(&key, Record::new(Meta::new(storage.clock().now()), "cart")).await.unwrap();
 ///
 /// let held = storage.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
