@@ -22,7 +22,9 @@ impl Capacity {
     pub(crate) fn reserve(&self) -> bool {
         let Some(limit) = self.limit else { return true };
         let take_one = |used: usize| (used < limit).then_some(used + 1);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one).is_ok()
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one)
+            .is_ok()
     }
 
     /// Gives room back.

@@ -61,7 +61,11 @@ impl Entry {
 
     /// Frees what is not needed any more.
     pub(crate) fn tidy(&mut self) {
-        if self.extra.as_ref().is_some_and(|extra| extra.queue.is_empty() && extra.alias.is_none()) {
+        if self
+            .extra
+            .as_ref()
+            .is_some_and(|extra| extra.queue.is_empty() && extra.alias.is_none())
+        {
             self.extra = None;
         }
     }

@@ -51,13 +51,8 @@ impl State {
             Lookup::Missing => Ok(Lookup::Missing),
             Lookup::Superseded => Ok(Lookup::Superseded),
             Lookup::Found(slot) => {
-                let lease_until = now + settings.lease;
-                self.end_lease(slot, now, lease_until);
-                if self.entries[slot].holder.is_some() {
-                    return Err(StorageErrorKind::LockTimeout);
-                }
-                let ticket = self.ticket();
-                Ok(Lookup::Found(self.taken(slot, ticket, lease_until)))
+                let taken = self.take_if_free(slot, now, now + settings.lease);
+                taken.map(Lookup::Found).ok_or(StorageErrorKind::LockTimeout)
             }
         }
     }
@@ -67,66 +62,66 @@ impl State {
     pub(crate) fn wait_turn(
         &mut self,
         turn: &mut Turn,
-        waker: Waker,
+        waker: &Waker,
         out_of_time: bool,
         now: Timestamp,
         settings: &Settings,
     ) -> Try {
         let lease_until = now + settings.lease;
-        let mut unused = Some(waker);
         if let Some(ticket) = turn.ticket.take() {
             if let Some(slot) = self.find_live(&turn.key, now) {
                 self.end_lease(slot, now, lease_until);
                 if self.entries[slot].holder == Some(ticket) {
                     return Try::Done(Ok(Lookup::Found(self.taken(slot, ticket, lease_until))));
                 }
-                if out_of_time {
-                    self.leave(&turn.key, ticket, lease_until);
-                    self.discard(unused);
-                    return Try::Done(Err(StorageErrorKind::LockTimeout));
+                if !out_of_time && self.still_waits(slot, ticket, waker) {
+                    turn.ticket = Some(ticket);
+                    return Try::Wait(self.next_event(slot, now));
                 }
-                let queued = self.entries[slot].extra.as_mut().zip(unused.take());
-                if let Some((extra, waker)) = queued {
-                    let (waits, old) = extra.queue.renew(ticket, waker);
-                    if waits {
-                        self.wakes.discard(old);
-                        turn.ticket = Some(ticket);
-                        return Try::Wait(self.next_event(slot, now));
-                    }
-                    unused = Some(old);
-                }
-            } else {
-                self.leave(&turn.key, ticket, lease_until);
             }
-            // The session is gone, or the lock was handed over and nobody took it up within its lease: ask anew.
+            // The session is gone, or the time is over, or the lock was handed over and nobody took it up within its
+            // lease: what is left of the turn goes, and the question is asked anew.
+            self.leave(&turn.key, ticket, lease_until);
         }
-        let result = match self.try_lock(&turn.key, now, settings) {
-            Err(StorageErrorKind::LockTimeout) if !out_of_time => match self.place(&turn.key, now) {
-                Lookup::Found(slot) => {
-                    let ticket = self.ticket();
-                    let entry = &mut self.entries[slot];
-                    let key = entry.key;
-                    let queue = &mut entry.extra().queue;
-                    if queue.len() < settings.max_waiters
-                        && let Some(waker) = unused.take()
-                    {
-                        queue.push(ticket, waker);
-                        *turn = Turn {
-                            key,
-                            ticket: Some(ticket),
-                        };
-                        return Try::Wait(self.next_event(slot, now));
-                    }
-                    entry.tidy();
-                    Err(StorageErrorKind::TooManyWaiters)
-                }
-                Lookup::Missing => Ok(Lookup::Missing),
-                Lookup::Superseded => Ok(Lookup::Superseded),
-            },
-            done => done,
+        let slot = match self.place(&turn.key, now) {
+            Lookup::Missing => return Try::Done(Ok(Lookup::Missing)),
+            Lookup::Superseded => return Try::Done(Ok(Lookup::Superseded)),
+            Lookup::Found(slot) => slot,
         };
-        self.discard(unused);
-        Try::Done(result)
+        if let Some(taken) = self.take_if_free(slot, now, lease_until) {
+            return Try::Done(Ok(Lookup::Found(taken)));
+        }
+        if out_of_time {
+            return Try::Done(Err(StorageErrorKind::LockTimeout));
+        }
+        if self.waiting(slot) >= settings.max_waiters {
+            return Try::Done(Err(StorageErrorKind::TooManyWaiters));
+        }
+        let ticket = self.ticket();
+        let entry = &mut self.entries[slot];
+        entry.extra().queue.push(ticket, waker.clone());
+        turn.key = entry.key;
+        turn.ticket = Some(ticket);
+        Try::Wait(self.next_event(slot, now))
+    }
+
+    /// How many stand in the queue.
+    fn waiting(&self, slot: Slot) -> usize {
+        self.entries[slot].extra.as_ref().map_or(0, |extra| extra.queue.len())
+    }
+
+    /// Whether the ticket is in the queue; if so, it is this waker that is used from now on.
+    fn still_waits(&mut self, slot: Slot, ticket: Ticket, waker: &Waker) -> bool {
+        let Some(extra) = &mut self.entries[slot].extra else {
+            return false;
+        };
+        let Some(used) = extra.queue.waker(ticket) else {
+            return false;
+        };
+        if !used.will_wake(waker) {
+            self.wakes.discard(std::mem::replace(used, waker.clone()));
+        }
+        true
     }
 
     /// Goes away: out of the queue or, if the lock has just been handed over, on to the next.
@@ -136,7 +131,7 @@ impl State {
         let entry = &mut self.entries[slot];
         let waker = entry.extra.as_mut().and_then(|extra| extra.queue.remove(ticket));
         entry.tidy();
-        self.discard(waker);
+        waker.into_iter().for_each(|waker| self.wakes.discard(waker));
     }
 
     /// Gives the lock up, if it is this one's, and hands it to the first in the queue with a lease until then.
@@ -174,6 +169,15 @@ impl State {
         }
     }
 
+    fn take_if_free(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) -> Option<Taken> {
+        self.end_lease(slot, now, lease_until);
+        if self.entries[slot].holder.is_some() {
+            return None;
+        }
+        let ticket = self.ticket();
+        Some(self.taken(slot, ticket, lease_until))
+    }
+
     fn taken(&mut self, slot: Slot, ticket: Ticket, lease_until: Timestamp) -> Taken {
         let entry = &mut self.entries[slot];
         entry.holder = Some(ticket);
@@ -190,9 +194,5 @@ impl State {
         let entry = &self.entries[slot];
         let deadline = entry.record.meta.deadline.unwrap_or(Timestamp::MAX);
         now.until(entry.lease_until.min(deadline))
-    }
-
-    fn discard(&mut self, waker: Option<Waker>) {
-        waker.into_iter().for_each(|waker| self.wakes.discard(waker));
     }
 }

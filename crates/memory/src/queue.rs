@@ -33,13 +33,10 @@ impl Queue {
         self.0.pop_front().map(|waiter| (waiter.ticket, waiter.waker))
     }
 
-    /// Whether this ticket waits here; if so, it is `waker` that is woken from now on. Returns the waker that is
-    /// not used any more.
-    pub(crate) fn renew(&mut self, ticket: Ticket, waker: Waker) -> (bool, Waker) {
-        match self.index(ticket) {
-            Some(index) => (true, std::mem::replace(&mut self.0[index].waker, waker)),
-            None => (false, waker),
-        }
+    /// What wakes the holder of a ticket, if it waits here.
+    pub(crate) fn waker(&mut self, ticket: Ticket) -> Option<&mut Waker> {
+        let index = self.index(ticket)?;
+        Some(&mut self.0[index].waker)
     }
 
     /// Removes a waiter.

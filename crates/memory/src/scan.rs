@@ -37,7 +37,10 @@ pub(crate) fn page<'a>(
     cursor: Option<Cursor>,
     limit: usize,
 ) -> Result<Page, StorageErrorKind> {
-    let start = Position { shard: 0, below: Slot::MAX };
+    let start = Position {
+        shard: 0,
+        below: Slot::MAX,
+    };
     let mut position = match cursor {
         None => start,
         Some(cursor) => Position::read(&cursor).ok_or(StorageErrorKind::Other)?,

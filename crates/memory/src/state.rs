@@ -60,7 +60,8 @@ impl State {
 
     /// The entry stored under exactly this key, if it is live.
     pub(crate) fn find_live(&self, key: &SessionKey, now: Timestamp) -> Option<Slot> {
-        self.find(key).filter(|&slot| !self.entries[slot].record.meta.has_expired(now))
+        self.find(key)
+            .filter(|&slot| !self.entries[slot].record.meta.has_expired(now))
     }
 
     /// In which state a key is, aliases followed.
@@ -202,7 +203,8 @@ impl State {
 
     fn index_as(&mut self, key: &SessionKey, slot: Slot) {
         let entries = &self.entries;
-        self.index.insert_unique(hash(key), slot, |&other| hash(&entries[other].key));
+        self.index
+            .insert_unique(hash(key), slot, |&other| hash(&entries[other].key));
     }
 
     fn unindex(&mut self, slot: Slot) {

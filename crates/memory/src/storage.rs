@@ -116,7 +116,10 @@ impl Shared {
     /// Where a key lives. A session stays in its shard for life, as rotation keeps that part of the key.
     fn shard(&self, key: &SessionKey) -> &Arc<Shard> {
         // Characters differ in their lower bits; the multiplication carries those up, where they are taken from.
-        let number = key.shard().bytes().fold(0, |number: u64, byte| number << 8 | u64::from(byte));
+        let number = key
+            .shard()
+            .bytes()
+            .fold(0, |number: u64, byte| number << 8 | u64::from(byte));
         let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         &self.shards[spread as usize & (self.shards.len() - 1)]
     }

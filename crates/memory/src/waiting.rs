@@ -44,9 +44,8 @@ impl Future for Waiting {
         loop {
             let moment = Instant::now();
             let out_of_time = limit.is_some_and(|limit| limit <= moment);
-            let waker = cx.waker().clone();
-            let tried =
-                shard.step(|state, now| state.wait_turn(turn, waker, out_of_time, now, &shard.settings));
+            let waker = cx.waker();
+            let tried = shard.step(|state, now| state.wait_turn(turn, waker, out_of_time, now, &shard.settings));
             let event = match tried {
                 Try::Done(result) => return Poll::Ready(result),
                 Try::Wait(time) => moment.checked_add(time),

@@ -129,6 +129,7 @@ impl Drop for OpenVisit {
         let lock = {
             let mut state = self.context().state();
             state.ended = true;
+            state.told.sealed = true;
             if state.updating { None } else { state.give_up() }
         };
         drop(lock);

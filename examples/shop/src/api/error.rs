@@ -60,21 +60,23 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The session could not do what the request needs.
+/// The session could not do what the request needs. Visitors are told nothing about the storage.
 impl From<&SessionError> for ApiError {
     fn from(error: &SessionError) -> Self {
-        let status = match error {
-            SessionError::Gone => StatusCode::GONE,
-            SessionError::Superseded => StatusCode::CONFLICT,
-            SessionError::LockTimeout
-            | SessionError::TooManyWaiters
-            | SessionError::LockLost
-            | SessionError::Storage(_) => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        let (status, text) = match error {
+            SessionError::Gone => (StatusCode::GONE, "the session has ended"),
+            SessionError::Superseded => (StatusCode::CONFLICT, "the session has moved to another id"),
+            SessionError::LockTimeout | SessionError::TooManyWaiters => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the session is busy")
+            }
+            SessionError::LockLost | SessionError::Storage(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the session is not available")
+            }
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "the session failed"),
         };
         Self {
             status,
-            text: error.to_string(),
+            text: text.to_owned(),
             retryable: error.is_retryable(),
         }
     }

@@ -44,7 +44,7 @@ impl Carts {
     /// Puts something into the visitor's cart, and returns all that is in it.
     pub(crate) async fn add(&self, item: Item) -> Result<Result<Vec<Item>, CartFull>, SessionError> {
         self.session.start().await?;
-        let added = self.cart.update_key(Cart::ITEMS, |items| {
+        let added = self.cart.update(Cart::ITEMS, |items| {
             if items.len() >= MAX_ITEMS {
                 return Err(CartFull);
             }

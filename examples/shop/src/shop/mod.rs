@@ -7,15 +7,15 @@ mod text;
 
 use sessile::{Namespaces, Session, Values};
 
-pub(crate) use self::cart::{Carts, Item};
+pub(crate) use self::cart::{CartFull, Carts, Item};
 pub(crate) use self::text::UserName;
 
 /// The session of this shop. One value serves all visitors; whom it means is decided by the request it is used in.
-pub type ShopSession = Session<Shop, Visitor>;
+pub(crate) type ShopSession = Session<Shop, Visitor>;
 
 /// What the shop knows of a visitor.
 #[derive(Debug, Values)]
-pub struct Visitor {
+pub(crate) struct Visitor {
     /// Who is logged in.
     user: UserName,
     /// How often the visitor has counted.
@@ -24,7 +24,7 @@ pub struct Visitor {
 
 /// What stands apart in a session, with an expiration of its own.
 #[derive(Debug, Namespaces)]
-pub struct Shop {
+pub(crate) struct Shop {
     /// What the visitor wants to buy.
     cart: cart::Cart,
 }
