@@ -18,10 +18,7 @@ pub(super) struct Items {
     items: Vec<Item>,
 }
 
-pub(super) async fn add(
-    State(carts): State<Carts>,
-    JsonBody(wish): JsonBody<Wish>,
-) -> Result<Json<Items>, ApiError> {
+pub(super) async fn add(State(carts): State<Carts>, JsonBody(wish): JsonBody<Wish>) -> Result<Json<Items>, ApiError> {
     let items = carts.add(wish.item).await??;
     Ok(Json(Items { items }))
 }
