@@ -18,15 +18,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         "count" => step(
             &format!("parallel counting, {rounds} rounds"),
             cargo("test")
-                .args([
-                    "--release",
-                    "--package",
-                    "example-shop",
-                    "--test",
-                    "count",
-                    "--",
-                    "--nocapture",
-                ])
+                .args(["--release", "--package", "example-shop", "--test", "shop"])
+                .args(["--", "--nocapture", "count::"])
                 .env("SHOP_ROUNDS", rounds),
         ),
         other => Err(format!("{other} cannot be tortured; known: count")),

@@ -9,11 +9,20 @@ fn no_chapter_is_forgotten() {
     let listed = include_str!("../src/guide.rs");
     let chapters: Vec<String> = fs::read_dir(root.join("docs"))
         .expect("the guide is in docs/")
-        .map(|entry| entry.expect("the folder can be read").file_name().into_string().expect("a plain name"))
+        .map(|entry| {
+            entry
+                .expect("the folder can be read")
+                .file_name()
+                .into_string()
+                .expect("a plain name")
+        })
         .filter(|name| name.ends_with(".md"))
         .collect();
     assert!(!chapters.is_empty());
     for chapter in chapters {
-        assert!(listed.contains(&format!("\"docs/{chapter}\"")), "docs/{chapter} is not in src/guide.rs");
+        assert!(
+            listed.contains(&format!("\"docs/{chapter}\"")),
+            "docs/{chapter} is not in src/guide.rs"
+        );
     }
 }
