@@ -91,7 +91,10 @@ impl Engine {
             return Ok(false);
         }
         let record = fresh.record(&locked.record.meta, at);
-        self.storage.commit(&mut locked.lock, record.clone()).await?;
+        match self.storage.commit(&mut locked.lock, record.clone()).await {
+            Err(error) if error.kind() == StorageErrorKind::LockLost => return Ok(false),
+            committed => committed?,
+        }
         fresh.saved(record.payload);
         *contents = fresh;
         *meta = record.meta;
