@@ -210,11 +210,12 @@ impl Contents {
     }
 
     /// Whether the session's own lifetime is over, as far as it stands here. How far a session has slid is not said
-    /// here but by its deadline, unless it was given another window in this visit.
+    /// here but by its deadline, unless it was given another window in this visit; and one that is not stored yet
+    /// slides with the visit that makes it.
     pub(crate) fn is_over(&self, at: AsOf) -> bool {
-        let window = |lifetime: Lifetime| lifetime.window.filter(|_| self.since > Timestamp::MIN);
+        let slides_here = self.since > Timestamp::MIN && !self.stored.is_empty();
         self.lifetime.is_some_and(|lifetime| {
-            let window = window(lifetime);
+            let window = lifetime.window.filter(|_| slides_here);
             at.is_over(Lifetime { window, ..lifetime }, self.since)
         })
     }

@@ -154,7 +154,7 @@ impl Context {
     }
 
     /// A session that is nowhere stored yet. As long as there is nothing in it, it stays so.
-    fn plan_new(&self, state: &State, changed: bool) -> Result<Step, SessionError> {
+    fn plan_new(&self, state: &mut State, changed: bool) -> Result<Step, SessionError> {
         if !changed {
             return Ok(Step::Nothing);
         }
@@ -165,9 +165,11 @@ impl Context {
             return Err(SessionError::Sealed);
         }
         let now = self.engine.storage.clock().now();
+        let at = state.as_of(now);
+        state.contents.purge(at, false)?;
         let meta = Meta::new(now).with_deadline(state.contents.deadline(now));
         Ok(Step::Rare(RareStep::Create {
-            record: Record::new(meta, state.contents.encode(state.as_of(now))),
+            record: Record::new(meta, state.contents.encode(at)),
             id: state
                 .next_id
                 .clone()

@@ -93,7 +93,10 @@ impl Engine {
         }
         let record = fresh.record(&locked.record.meta, at);
         let written = record.meta.clone();
-        self.storage.commit(&mut locked.lock, record).await?;
+        match self.storage.commit(&mut locked.lock, record).await {
+            Err(error) if error.kind() == StorageErrorKind::LockLost => return Ok(false),
+            committed => committed?,
+        }
         fresh.saved();
         *contents = fresh;
         *meta = written;

@@ -121,11 +121,11 @@ impl State {
         self.term += u64::from(phase == Phase::Writable);
     }
 
-    /// By what moments the contents are judged.
+    /// By what moments the contents are judged. What is not stored yet has known no activity but being set.
     pub(super) fn as_of(&self, now: Timestamp) -> AsOf {
         AsOf {
             now,
-            last_active: self.meta.as_ref().map_or(now, |meta| meta.last_active),
+            last_active: self.meta.as_ref().map_or(Timestamp::MIN, |meta| meta.last_active),
         }
     }
 
