@@ -1,14 +1,19 @@
 //! Sessions that are started before the handler is asked.
 
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::header::{RETRY_AFTER, SET_COOKIE, VARY};
 use http::{Request, Response, StatusCode};
 use sessile_core::{AutoStart, Session, SessionError, SessionId, StorageErrorKind};
@@ -158,6 +163,40 @@ async fn a_failed_start_goes_through_on_error() {
         .await
         .unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_synchronous_part_leaves_the_session_as_it_was_and_unlocked() {
+    #[derive(Clone)]
+    struct Panicking(Session);
+
+    impl Service<Request<()>> for Panicking {
+        type Response = Response<String>;
+        type Error = SessionError;
+        type Future = Ready<Result<Response<String>, SessionError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            self.0.set(common::COUNT, 100).expect("the session is writable");
+            panic!("the service panics");
+        }
+    }
+
+    let world = world_that_starts(AutoStart::Exclusive);
+    let id = stored(&world).await;
+    let service = world.layer().layer(Panicking(world.session.clone()));
+    let answer = AssertUnwindSafe(service.oneshot(request_of(&id, "/")));
+    assert!(answer.catch_unwind().await.is_err());
+    let answer = world
+        .layer()
+        .layer(careful(&world).0)
+        .oneshot(request_of(&id, "/"))
+        .await
+        .unwrap();
+    assert_eq!(answer.into_body().into_inner().unwrap(), "Some(2)");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,8 @@
 //! The layer under axum, over real sockets.
 
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 #[path = "common/http.rs"]
 mod http_client;

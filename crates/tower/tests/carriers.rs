@@ -1,5 +1,8 @@
 //! How ids travel, other than in the one cookie that is the default.
 
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, VARY};

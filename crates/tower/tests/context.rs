@@ -1,5 +1,8 @@
 //! Where the session is there: in the handler, its synchronous part, its destructors, and in what it leaves behind.
 
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::future::{Ready, ready};

@@ -1,5 +1,8 @@
 //! What a browser gets to keep, over several visits.
 
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,8 @@
 //! Cookies that are signed or encrypted.
 
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use http::header::{COOKIE, SET_COOKIE};

@@ -1,5 +1,8 @@
 //! The layer under tonic, over real sockets. The service is written by hand, where otherwise it would be generated.
 
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::convert::Infallible;

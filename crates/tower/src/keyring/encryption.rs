@@ -1,6 +1,6 @@
 //! Values that only a holder of the keys can make or read: a random nonce and the id under XChaCha20-Poly1305
-//! (draft-irtf-cfrg-xchacha), with the cookie's name as associated data, in base64url. Nonces of 192 bits can be drawn at
-//! random without ever meeting again.
+//! (draft-irtf-cfrg-xchacha), with the cookie's name as associated data, in base64url. Nonces of 192 bits can be drawn
+//! at random without ever meeting again.
 
 use std::fmt;
 

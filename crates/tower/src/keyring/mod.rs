@@ -24,9 +24,9 @@ type HmacSha256 = Hmac<Sha256>;
 /// To change keys without logging anybody out, put the new key first and keep the old one for as long as a session
 /// lasts. A cookie made with an older key is made anew when its id or its end changes next.
 ///
-/// Each key has at least 32 bytes, and they have to be random: a password will not do. Servers that share sessions share
-/// the ring. What is used to sign and to encrypt is derived from a key separately, so a ring can do both, and for any
-/// number of cookies; a value counts only in a cookie of the name it was made for.
+/// Each key has at least 32 bytes, and they have to be random: a password will not do. Servers that share sessions
+/// share the ring. What is used to sign and to encrypt is derived from a key separately, so a ring can do both, and for
+/// any number of cookies; a value counts only in a cookie of the name it was made for.
 ///
 /// ```
 /// use sessile_tower::{KeyError, KeyRing};

@@ -35,7 +35,7 @@ impl Answering {
 
     /// Lets an answer pass.
     pub(crate) fn pass<R>(&self, visit: &OpenVisit, mut response: Response<R>) -> Response<ResponseBody<R>> {
-        self.tell(&conclude(visit, None), response.headers_mut());
+        self.tell(&conclude(visit), response.headers_mut());
         response.map(ResponseBody::inner)
     }
 
@@ -49,7 +49,7 @@ impl Answering {
         match self.config.answer_to(error, Dialect::of(response.headers())) {
             Some(instead) => self.replace(visit, error, instead),
             None => {
-                self.tell(&conclude(visit, Some(error)), response.headers_mut());
+                self.tell(&conclude(visit), response.headers_mut());
                 response.map(ResponseBody::inner)
             }
         }
@@ -73,7 +73,7 @@ impl Answering {
         mut response: Response<Bytes>,
     ) -> Response<ResponseBody<R>> {
         events::refused(error);
-        self.tell(&conclude(visit, Some(error)), response.headers_mut());
+        self.tell(&conclude(visit), response.headers_mut());
         add_no_store(response.headers_mut());
         response.map(ResponseBody::instead)
     }
@@ -95,12 +95,7 @@ impl Answering {
 }
 
 /// What the client is told. From here on nothing more can be.
-fn conclude(visit: &OpenVisit, error: Option<&SessionError>) -> Outcome {
+fn conclude(visit: &OpenVisit) -> Outcome {
     visit.seal();
-    let mut outcome = visit.outcome();
-    if matches!(error, Some(SessionError::Gone)) && matches!(outcome.id, IdChange::Set { .. }) {
-        // The visit had moved the end of a session that has ended since.
-        outcome.id = IdChange::Remove;
-    }
-    outcome
+    visit.outcome()
 }

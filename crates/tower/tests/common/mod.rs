@@ -1,7 +1,7 @@
 //! A small application, a browser to visit it with, and a storage that can be told to fail.
 
-// Every test file uses some of this.
-#![allow(dead_code)]
+// Every test file uses some of this, and a helper that fails fails the test.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::future::pending;
 use std::time::Duration;

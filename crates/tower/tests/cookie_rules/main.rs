@@ -1,6 +1,9 @@
 //! Every way to set a carrier up, against a model of a browser: what browsers refuse cannot be built, what they keep as
 //! it was meant can, and what is built they keep.
 
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod model;
 
 use std::time::Duration;
