@@ -40,7 +40,10 @@ pub(crate) fn run() {
         "scenario", "server", "ns", "allocs", "of the peer"
     );
     // Timers of storages want to find a runtime; nothing is ever spawned on it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime starts");
     let _entered = runtime.enter();
     for scenario in &scenarios {
         report(scenario, &measure(scenario));
@@ -60,10 +63,10 @@ fn measure(scenario: &Scenario) -> Vec<Figures> {
             let ask = Ask {
                 method: scenario.method.clone(),
                 path: scenario.path,
-                cookie: driver::visit(&mut contender.router).filter(|_| scenario.returning),
+                cookie: scenario.returning.then(|| driver::visit(&mut contender)),
             };
             // Warm up whatever is made once.
-            driver::time_of(&mut contender.router, &ask, REQUESTS);
+            driver::time_of(&mut contender, &ask, REQUESTS);
             (contender, ask, Vec::with_capacity(ROUNDS))
         })
         .collect();
@@ -71,7 +74,7 @@ fn measure(scenario: &Scenario) -> Vec<Figures> {
         let first = round % contenders.len();
         for index in (first..contenders.len()).chain(0..first) {
             let (contender, ask, times) = &mut contenders[index];
-            times.push(driver::time_of(&mut contender.router, ask, REQUESTS));
+            times.push(driver::time_of(contender, ask, REQUESTS));
         }
     }
     contenders
@@ -89,7 +92,7 @@ fn measure(scenario: &Scenario) -> Vec<Figures> {
 
 /// The smallest count of several: a table that grows just then is not the request's doing.
 fn allocations_of(contender: &mut Contender, ask: &Ask) -> usize {
-    let counts = (0..20).map(|_| allocations::count(|| drop(ask.send(&mut contender.router))));
+    let counts = (0..20).map(|_| allocations::count(|| drop(ask.send(contender))));
     counts.min().unwrap_or_default()
 }
 

@@ -12,11 +12,9 @@ use super::Contender;
 pub(super) fn make() -> Contender {
     let read = async |State(count): State<Arc<AtomicU64>>| count.load(Ordering::Relaxed).to_string();
     let add = async |State(count): State<Arc<AtomicU64>>| (count.fetch_add(1, Ordering::Relaxed) + 1).to_string();
-    Contender {
-        name: "bare axum",
-        router: Router::new()
-            .route("/plain", get(async || "ok"))
-            .route("/count", get(read).post(add))
-            .with_state(Arc::default()),
-    }
+    let router = Router::new()
+        .route("/plain", get(async || "ok"))
+        .route("/count", get(read).post(add))
+        .with_state(Arc::default());
+    Contender::new("bare axum", router)
 }

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use sessile::{CookieCarrier, MemoryStorage, Session, SessionError, SessionLayer, Untyped, Values};
+use tower_layer::Layer;
 
 use super::Contender;
 
@@ -29,11 +30,9 @@ async fn add(session: Visits) -> Result<String, SessionError> {
 
 pub(super) fn memory() -> Contender {
     let session: Visits = Session::builder(MemoryStorage::new()).build();
-    Contender {
-        name: "sessile, memory",
-        router: Router::new()
-            .route("/plain", get(async || "ok"))
-            .route("/count", get(read).post(add))
-            .layer(SessionLayer::new(session).carrier(CookieCarrier::insecure())),
-    }
+    let router = Router::new()
+        .route("/plain", get(async || "ok"))
+        .route("/count", get(read).post(add));
+    let layer = SessionLayer::new(session).carrier(CookieCarrier::insecure());
+    Contender::new("sessile, memory", layer.layer(router))
 }

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use time::Duration;
+use tower_layer::Layer;
 use tower_sessions::session::Error;
 use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer};
 
@@ -24,11 +25,8 @@ pub(super) fn memory() -> Contender {
     let layer = SessionManagerLayer::new(MemoryStore::default())
         .with_secure(false)
         .with_expiry(Expiry::OnInactivity(Duration::days(1)));
-    Contender {
-        name: "tower-sessions, memory",
-        router: Router::new()
-            .route("/plain", get(async || "ok"))
-            .route("/count", get(read).post(add))
-            .layer(layer),
-    }
+    let router = Router::new()
+        .route("/plain", get(async || "ok"))
+        .route("/count", get(read).post(add));
+    Contender::new("tower-sessions, memory", layer.layer(router))
 }
