@@ -19,7 +19,9 @@ impl Context {
         if state.writer.is_some() {
             let me = thread::current().id();
             while state.writer.is_some_and(|(writer, _)| writer != me) {
+                state.waiting_writers += 1;
                 state = self.value_free.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.waiting_writers -= 1;
             }
         }
         state
@@ -49,7 +51,8 @@ impl Drop for Changing<'_> {
         let mut state = self.context.state();
         let depth = state.writer.map_or(0, |(_, depth)| depth.saturating_sub(1));
         state.writer = (depth > 0).then_some((self.me, depth));
-        if depth == 0 {
+        // Waking costs a system call even if nobody waits.
+        if depth == 0 && state.waiting_writers > 0 {
             self.context.value_free.notify_all();
         }
     }

@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(super) updating: bool,
     /// The thread that is changing a value, and how many changes deep it is.
     pub(super) writer: Option<(std::thread::ThreadId, u32)>,
+    /// How many threads wait for that one.
+    pub(super) waiting_writers: u32,
     /// Whether the visit itself is over, and only handles are left.
     pub(super) ended: bool,
 }
@@ -94,6 +96,7 @@ impl State {
             told: Told::default(),
             updating: false,
             writer: None,
+            waiting_writers: 0,
             ended: false,
         }
     }
