@@ -22,7 +22,7 @@ use crate::expiration::{Lifetime, earliest};
 /// The decoded payload of a record, and the changes made to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Contents {
-    /// What the storage holds, as far as this visit knows; empty if that is nothing.
+    /// What was loaded and can be gone back to; empty if nothing was.
     stored: Bytes,
     /// What was loaded: names that were not changed point into it.
     payload: Bytes,
@@ -193,9 +193,10 @@ impl Contents {
         !at.is_over(removed.lifetime, removed.since)
     }
 
-    /// Takes note that the storage now holds what this says, encoded as `stored`.
-    pub(crate) fn saved(&mut self, stored: Bytes) {
-        self.stored = stored;
+    /// Takes note that the storage now holds what this says. There is nothing to go back to any more: whoever changes
+    /// it again loads it anew first.
+    pub(crate) fn saved(&mut self) {
+        self.stored = Bytes::new();
         self.since = Timestamp::MIN;
         self.changed = false;
     }

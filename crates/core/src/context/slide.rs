@@ -92,10 +92,11 @@ impl Engine {
             return Ok(false);
         }
         let record = fresh.record(&locked.record.meta, at);
-        self.storage.commit(&mut locked.lock, record.clone()).await?;
-        fresh.saved(record.payload);
+        let written = record.meta.clone();
+        self.storage.commit(&mut locked.lock, record).await?;
+        fresh.saved();
         *contents = fresh;
-        *meta = record.meta;
+        *meta = written;
         Ok(true)
     }
 }

@@ -87,7 +87,7 @@ impl Context {
 
     /// Begins a session that is nowhere stored.
     fn begin(&self, state: &mut State, phase: Phase) {
-        state.phase = phase;
+        state.enter(phase);
         state.told.read = true;
         if phase == Phase::Writable && state.contents.lifetime.is_none() {
             self.apply_default(&mut state.contents);
@@ -172,14 +172,19 @@ impl Context {
 
     /// Waits for no turn: a session that is to end ends now, whatever else the visit has under way.
     pub(crate) async fn destroy(self: &Arc<Self>) -> Result<(), SessionError> {
-        let (key, epoch) = {
+        let (key, next, epoch) = {
             let mut state = self.state();
-            (state.lookup_key(), state.epoch)
+            let next = state.next_id.as_ref().map(crate::SessionId::key);
+            (state.lookup_key(), next, state.epoch)
         };
-        let found = match &key {
+        let mut found = match &key {
             Some(key) => self.engine.storage.destroy(key).await?,
             None => Lookup::Missing,
         };
+        if let (Lookup::Superseded, Some(next)) = (&found, &next) {
+            // A close that is under way has moved it already.
+            found = self.engine.storage.destroy(next).await?;
+        }
         let lock = {
             let mut state = self.state();
             if state.epoch != epoch {

@@ -19,8 +19,8 @@ impl Context {
             drop(turn);
             return closure().await;
         }
-        self.start_in_turn().await?;
         let updating = Updating::begin(self);
+        self.start_in_turn().await?;
         let result = Scoped::updating(Arc::clone(self), closure()).await;
         let result = match result {
             Ok(value) => {

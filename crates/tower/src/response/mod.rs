@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use sessile_core::{IdChange, OpenVisit, Outcome, SessionError};
 
+pub(crate) use self::errors::{Dialect, GRPC_STATUS};
 use self::headers::{add_no_store, add_vary};
 use crate::body::ResponseBody;
 use crate::config::{Config, Found};
@@ -45,7 +46,7 @@ impl Answering {
         error: &SessionError,
         mut response: Response<R>,
     ) -> Response<ResponseBody<R>> {
-        match self.config.answer_to(error) {
+        match self.config.answer_to(error, Dialect::of(response.headers())) {
             Some(instead) => self.replace(visit, error, instead),
             None => {
                 self.tell(&conclude(visit, Some(error)), response.headers_mut());
@@ -55,9 +56,14 @@ impl Answering {
     }
 
     /// The session could not be started, so there is no answer to pass.
-    pub(crate) fn refuse<R>(&self, visit: &OpenVisit, error: &SessionError) -> Response<ResponseBody<R>> {
-        let instead = self.config.answer_to(error);
-        self.replace(visit, error, instead.unwrap_or_else(|| errors::unavailable(error)))
+    pub(crate) fn refuse<R>(
+        &self,
+        visit: &OpenVisit,
+        error: &SessionError,
+        dialect: Dialect,
+    ) -> Response<ResponseBody<R>> {
+        let instead = self.config.answer_to(error, dialect);
+        self.replace(visit, error, instead.unwrap_or_else(|| dialect.unavailable(error)))
     }
 
     fn replace<R>(
