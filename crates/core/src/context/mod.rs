@@ -8,6 +8,7 @@ mod changing;
 mod commit;
 mod current;
 mod handle;
+mod loading;
 mod open;
 mod outcome;
 mod renewal;
@@ -15,6 +16,7 @@ mod scope;
 mod slide;
 mod state;
 mod transitions;
+mod turn;
 mod update;
 mod values;
 

@@ -5,33 +5,20 @@
 
 use std::sync::Arc;
 
-use super::state::{Phase, State};
-use super::{Context, current};
-use crate::contents::{AsOf, Contents, RecordError};
+use super::Context;
+use super::state::Phase;
+use super::turn::Turn;
 use crate::error::SessionError;
 use crate::events;
-use crate::expiration::Lifetime;
-use crate::session::Unreadable;
-use crate::session_key::SessionKey;
-use crate::storage::{Lock, Locked, Lookup, Record};
-
-/// A visit's turn to start, close or update. Nested inside an update there is none to wait for.
-pub(super) type Turn<'a> = Option<tokio::sync::MutexGuard<'a, ()>>;
+use crate::storage::{Locked, Lookup};
 
 impl Context {
-    pub(super) async fn turn(self: &Arc<Self>) -> Turn<'_> {
-        if current::is_updating(self) {
-            return None;
-        }
-        Some(self.gate.lock().await)
-    }
-
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
-        self.start_in_turn().await
+        let turn = self.turn().await?;
+        self.start_in_turn(&turn).await
     }
 
-    pub(super) async fn start_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
+    pub(super) async fn start_in_turn(self: &Arc<Self>, turn: &Turn<'_>) -> Result<(), SessionError> {
         let (key, epoch) = {
             let mut state = self.state();
             if state.phase == Phase::Writable {
@@ -45,7 +32,7 @@ impl Context {
                 }
             }
         };
-        match self.engine.storage.lock(&key, self.engine.lock_wait).await? {
+        match self.engine.storage.lock(&key, turn.patience).await? {
             Lookup::Found(Locked { lock, record }) => {
                 let key = *lock.key();
                 self.loaded(key, record, Some(lock), epoch).await
@@ -56,7 +43,7 @@ impl Context {
     }
 
     pub(crate) async fn start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         let (key, epoch) = {
             let mut state = self.state();
             if matches!(state.phase, Phase::Readable | Phase::Writable) {
@@ -77,151 +64,13 @@ impl Context {
         }
     }
 
-    /// Begins a session that is nowhere stored.
-    fn begin(&self, state: &mut State, phase: Phase) {
-        state.enter(phase);
-        state.told.read = true;
-        if phase == Phase::Writable && state.contents.lifetime.is_none() {
-            self.apply_default(&mut state.contents);
-        }
-    }
-
-    fn apply_default(&self, contents: &mut Contents) -> bool {
-        let lifetime = Lifetime::begin(self.engine.default_expiration, self.engine.storage.clock().now());
-        contents.lifetime = Some(lifetime);
-        !lifetime.is_endless()
-    }
-
-    /// The storage knows no session by this visit's id.
-    fn missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
-        let mut state = self.state();
-        if state.epoch != epoch {
-            return Err(SessionError::Gone);
-        }
-        state.told.read = true;
-        state.told.gone();
-        if state.seen {
-            return Err(SessionError::Gone);
-        }
-        if let Some(key) = &state.key {
-            events::unknown(key);
-        }
-        if state.strict {
-            return Err(SessionError::Unknown);
-        }
-        state.forget();
-        self.begin(&mut state, phase);
-        Ok(())
-    }
-
-    /// The session of this visit has moved to another id.
-    fn superseded(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
-        let mut state = self.state();
-        if state.epoch != epoch {
-            return Err(SessionError::Gone);
-        }
-        state.told.read = true;
-        state.told.superseded = true;
-        if let Some(key) = &state.key {
-            events::superseded(key);
-        }
-        if state.seen || state.strict {
-            return Err(SessionError::Superseded);
-        }
-        state.forget();
-        self.begin(&mut state, phase);
-        Ok(())
-    }
-
-    /// The record is there, but cannot be read.
-    async fn unreadable(
-        &self,
-        key: &SessionKey,
-        lock: Option<Lock>,
-        error: RecordError,
-        epoch: u32,
-        phase: Phase,
-    ) -> Result<(), SessionError> {
-        events::unreadable(key);
-        match self.engine.unreadable {
-            Unreadable::Fail => Err(error.into()),
-            Unreadable::Drop => {
-                self.engine.discard(key, lock).await?;
-                self.missing(epoch, phase)
-            }
-        }
-    }
-
-    /// The storage has returned a record, and with it the lock if one was asked for.
-    async fn loaded(
-        self: &Arc<Self>,
-        key: SessionKey,
-        record: Record,
-        lock: Option<Lock>,
-        epoch: u32,
-    ) -> Result<(), SessionError> {
-        let phase = if lock.is_some() {
-            Phase::Writable
-        } else {
-            Phase::Readable
-        };
-        let mut restarted = self.state().restarted;
-        let Record { mut meta, payload } = record;
-        let mut contents = match Contents::decode(payload) {
-            Ok(contents) => contents,
-            Err(error) => return self.unreadable(&key, lock, error, epoch, phase).await,
-        };
-        let at = AsOf {
-            now: self.engine.storage.clock().now(),
-            last_active: meta.last_active,
-        };
-        // A touch that came late can have kept the record of a session that was to end earlier.
-        let over = contents.is_over(at);
-        if over || (restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient)) {
-            self.engine.discard(&key, lock).await?;
-            return self.missing(epoch, phase);
-        }
-        let slid = self
-            .slide_at_start(&key, &mut meta, &mut contents, &mut restarted, lock.is_some())
-            .await;
-        let moved = match slid {
-            Ok(moved) => moved,
-            Err(SessionError::Gone) => return self.missing(epoch, phase),
-            Err(SessionError::Superseded) => return self.superseded(epoch, phase),
-            Err(SessionError::Unreadable(error)) => return self.unreadable(&key, lock, error, epoch, phase).await,
-            Err(error) => return Err(error),
-        };
-        if lock.is_some() && contents.lifetime.is_none() {
-            contents.changed |= self.apply_default(&mut contents);
-        }
-
-        let mut state = self.state();
-        if state.epoch != epoch {
-            // Destroyed meanwhile, by this very visit.
-            drop(state);
-            drop(lock);
-            return Err(SessionError::Gone);
-        }
-        state.told.aliased |= state.key.is_some_and(|asked| asked != key);
-        state.told.moved |= moved;
-        state.told.read = true;
-        state.enter(phase);
-        state.seen = true;
-        state.key = Some(key);
-        state.meta = Some(meta);
-        state.contents = contents;
-        state.restarted = restarted;
-        state.hold(lock);
-        Ok(())
-    }
-
     pub(crate) async fn close(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         self.close_in_turn().await
     }
 
     pub(crate) async fn release(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         self.release_in_turn().await
     }
 
@@ -289,17 +138,6 @@ impl Context {
             Some(id) => id.rotated(entropy),
             None => crate::SessionId::generate(entropy),
         });
-        Ok(())
-    }
-}
-
-impl crate::session::Engine {
-    /// Removes a session that is of no use to anybody, and with it the lock.
-    async fn discard(&self, key: &SessionKey, lock: Option<Lock>) -> Result<(), SessionError> {
-        self.storage.destroy(key).await?;
-        if let Some(mut lock) = lock {
-            lock.spend();
-        }
         Ok(())
     }
 }
