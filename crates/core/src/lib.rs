@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "axum")]
+mod axum;
 mod clock;
 mod contents;
 mod context;
@@ -14,6 +16,8 @@ mod session_key;
 mod storage;
 mod visit;
 
+#[cfg(feature = "axum")]
+pub use self::axum::MissingSession;
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use self::contents::RecordError;
 pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped};

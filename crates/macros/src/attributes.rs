@@ -26,8 +26,11 @@ impl StructOptions {
             }
             "crate" => {
                 let path: LitStr = option.value()?.parse()?;
-                let path = path.parse_with(Path::parse_mod_style)?;
-                set_once(&option, &mut options.krate, path)
+                let parsed = path.parse_with(Path::parse_mod_style).map_err(|_| {
+                    let message = "expected the path of a crate or module, such as `sessile_core`";
+                    Error::new(path.span(), message)
+                })?;
+                set_once(&option, &mut options.krate, parsed)
             }
             name => Err(option.error(format!(
                 "`{name}` is not an option of a struct; known are `rename_all` and `crate`"

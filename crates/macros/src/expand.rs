@@ -1,7 +1,9 @@
 //! What a declaration becomes.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Path;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use crate::declaration::{Declaration, Entry};
@@ -32,11 +34,8 @@ pub(crate) fn expand(kind: Kind, declaration: &Declaration<'_>) -> TokenStream {
     let constants = entries.iter().map(|entry| constant(kind, declaration, entry));
     let uses = uses_of_fields(declaration);
 
-    // A declaration may list more than a program uses, and a public one may name private types: neither is worth a
-    // warning, as neither is in a plain struct. Fields that are deprecated still need their constants.
+    // Constants that nothing uses need no `allow(dead_code)`: rustc does not report them in the code of a derive.
     quote! {
-        #[automatically_derived]
-        #[allow(dead_code, deprecated, private_interfaces)]
         impl #ident {
             #(#constants)*
         }
@@ -49,7 +48,6 @@ pub(crate) fn expand(kind: Kind, declaration: &Declaration<'_>) -> TokenStream {
 }
 
 fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> TokenStream {
-    let krate = &declaration.krate;
     let Entry {
         field,
         ty,
@@ -64,10 +62,12 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
     // Code that rustc may complain about is placed where the field's type or expression stands, but it is still the
     // macro's code: lints for what a person writes do not apply to it.
     let at_type = Span::mixed_site().located_at(ty.span());
+    let krate = located_at(&declaration.krate, at_type);
     let key = match kind {
         Kind::Values => quote_spanned!(at_type=> #krate::Key::<Self, #ty>),
         Kind::Namespaces => quote_spanned!(at_type=> #krate::NamespaceKey::<Self, #ty>),
     };
+    let made = quote_spanned!(at_type=> #key::declare(#name));
     let expiring = expiration.as_ref().map(|expiration| {
         let at_expression = Span::mixed_site().located_at(expiration.span());
         quote_spanned!(at_expression=> .expiring(|| ::core::convert::Into::into(#expiration)))
@@ -75,16 +75,25 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
     let documented = attributes.iter().any(|attribute| attribute.path().is_ident("doc"));
     let documentation = (!documented).then(|| {
         let text = match kind {
-            Kind::Values => format!("The key of `{field}`."),
-            Kind::Namespaces => format!("The key of the namespace `{field}`."),
+            Kind::Values => format!("The key of `{}`.", field.unraw()),
+            Kind::Namespaces => format!("The key of the namespace `{}`.", field.unraw()),
         };
         quote!(#[doc = #text])
     });
     quote! {
         #(#attributes)*
         #documentation
-        #visibility const #constant: #key = #key::declare(#name) #expiring;
+        #visibility const #constant: #key = #made #expiring;
     }
+}
+
+/// The tokens of a path, all of them at one place.
+fn located_at(path: &Path, place: Span) -> TokenStream {
+    let tokens = path.to_token_stream().into_iter().map(|mut token| {
+        token.set_span(place);
+        token
+    });
+    tokens.collect()
 }
 
 /// The struct is never made and its fields are never read, which rustc would report as dead code. A function that does
@@ -92,13 +101,13 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
 fn uses_of_fields(declaration: &Declaration<'_>) -> TokenStream {
     let ident = declaration.ident;
     let fields: Vec<_> = declaration.entries.iter().map(|entry| entry.field).collect();
-    let locals = (0..fields.len()).map(|index| format_ident!("field_{index}", span = Span::mixed_site()));
+    let locals = (0..fields.len()).map(|index| format_ident!("__field_{index}"));
     let locals: Vec<_> = locals.collect();
     quote! {
         const _: () = {
-            #[allow(dead_code, deprecated)]
-            fn declared(declaration: #ident) -> #ident {
-                let #ident { #(#fields: #locals),* } = declaration;
+            #[allow(dead_code)]
+            fn declared(__declaration: #ident) -> #ident {
+                let #ident { #(#fields: #locals),* } = __declaration;
                 #ident { #(#fields: #locals),* }
             }
         };

@@ -7,20 +7,22 @@
 mod block;
 mod decode;
 mod encode;
+mod held;
 mod wire;
 
 use bytes::Bytes;
 
 pub(crate) use self::block::Block;
 pub use self::decode::RecordError;
+pub(crate) use self::held::Held;
 use self::wire::Text;
 use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};
 
 /// The decoded payload of a record, and the changes made to it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Contents {
-    /// What the storage holds, as far as this visit knows; empty if that is nothing.
+    /// What was loaded and can be gone back to; empty if nothing was.
     stored: Bytes,
     /// What was loaded: names that were not changed point into it.
     payload: Bytes,
@@ -91,6 +93,17 @@ impl AsOf {
 }
 
 impl Contents {
+    /// Nothing, stored nowhere.
+    const EMPTY: Self = Self {
+        stored: Bytes::new(),
+        payload: Bytes::new(),
+        lifetime: None,
+        since: Timestamp::MIN,
+        values: Block::EMPTY,
+        namespaces: Vec::new(),
+        changed: false,
+    };
+
     /// The values of a namespace, or of the session itself, as they stand; `None` if there is no such namespace.
     pub(crate) fn block(&mut self, namespace: Option<&str>, at: AsOf) -> Result<Option<&Block>, RecordError> {
         let Some(name) = namespace else {
@@ -129,7 +142,7 @@ impl Contents {
             name: Text::from(name),
             lifetime: begin(),
             since: at.now,
-            values: Values::Open(Block::default()),
+            values: Values::Open(Block::EMPTY),
         };
         let index = match position {
             Some(index) => {
@@ -180,9 +193,10 @@ impl Contents {
         !at.is_over(removed.lifetime, removed.since)
     }
 
-    /// Takes note that the storage now holds what this says, encoded as `stored`.
-    pub(crate) fn saved(&mut self, stored: Bytes) {
-        self.stored = stored;
+    /// Takes note that the storage now holds what this says. There is nothing to go back to any more: whoever changes
+    /// it again loads it anew first.
+    pub(crate) fn saved(&mut self) {
+        self.stored = Bytes::new();
         self.since = Timestamp::MIN;
         self.changed = false;
     }
@@ -243,6 +257,12 @@ impl Contents {
         }
         self.changed |= removed;
         Ok(removed)
+    }
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self::EMPTY
     }
 }
 

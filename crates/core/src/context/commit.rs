@@ -9,25 +9,42 @@ use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
-use crate::storage::{Lock, Meta, Record, StorageErrorKind};
-
-/// How many new ids are tried before a storage that has them all is called broken.
-const CREATE_ATTEMPTS: usize = 3;
+use crate::storage::{Lock, Meta, Record};
 
 /// What closing amounts to.
 enum Step {
     Nothing,
-    Create { record: Record, id: Option<SessionId> },
     Commit { lock: Lock, record: Record },
+    Release { lock: Lock },
+    Rare(RareStep),
+}
+
+/// What most visits do not close with. Its future is allocated when it is needed, so that the others need not have room
+/// for it.
+enum RareStep {
+    Create { record: Record, id: SessionId },
     Rotate { lock: Lock, record: Record, id: SessionId },
-    Release { lock: Lock, slide: Option<Slide> },
+    Slide { lock: Lock, slide: Slide },
 }
 
 /// What closing has achieved.
+#[derive(Default)]
 struct Closed {
     meta: Option<Meta>,
-    payload: Option<bytes::Bytes>,
+    /// Whether the payload was written.
+    written: bool,
     id: Option<SessionId>,
+}
+
+impl Closed {
+    /// The payload was written, with this metadata, under a new id if there is one.
+    fn with(meta: Meta, id: Option<SessionId>) -> Self {
+        Self {
+            meta: Some(meta),
+            written: true,
+            id,
+        }
+    }
 }
 
 impl Context {
@@ -43,10 +60,15 @@ impl Context {
     }
 
     pub(super) async fn close_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
+        self.close_now().await.map(drop)
+    }
+
+    /// Closes; says whether anything was written, with which everything that slides has moved.
+    pub(super) async fn close_now(self: &Arc<Self>) -> Result<bool, SessionError> {
         let planned = {
             let mut state = self.state();
             if state.phase != Phase::Writable {
-                return Ok(());
+                return Ok(false);
             }
             match self.plan(&mut state) {
                 Ok(step) => {
@@ -65,21 +87,35 @@ impl Context {
             }
         };
         let unfinished = Unfinished { context: self, epoch };
-        let closed = self.take(step).await;
+        let storage = &self.engine.storage;
+        let closed = match step {
+            Step::Nothing => Ok(Closed::default()),
+            Step::Commit { mut lock, record } => {
+                let meta = record.meta.clone();
+                let committed = storage.commit(&mut lock, record).await;
+                committed.map(|()| Closed::with(meta, None)).map_err(Into::into)
+            }
+            Step::Release { lock } => {
+                let released = storage.release(lock).await;
+                released.map(|()| Closed::default()).map_err(Into::into)
+            }
+            Step::Rare(step) => Box::pin(self.take(step)).await,
+        };
         let closed = closed.inspect_err(|error| self.note_refusal(error))?;
         std::mem::forget(unfinished);
 
+        let written = closed.written;
         let unknown = {
             let mut state = self.state();
             if state.epoch == epoch {
                 state.has_closed(closed);
-                return Ok(());
+                return Ok(written);
             }
             closed.id
         };
         // Destroyed meanwhile by this very visit, which did not know yet what was under way.
         match unknown {
-            None => Ok(()),
+            None => Ok(false),
             Some(id) => {
                 self.engine.storage.destroy(&id.key()).await?;
                 Err(SessionError::Gone)
@@ -105,12 +141,15 @@ impl Context {
         if !changed {
             let slide = Slide::due(&state.contents, &known, now, &self.engine);
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
-            return Ok(Step::Release { lock, slide });
+            return Ok(match slide {
+                None => Step::Release { lock },
+                Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
+            });
         }
         let record = state.contents.record(&known, at);
         Ok(match state.next_id.clone() {
             None => Step::Commit { lock, record },
-            Some(id) => Step::Rotate { lock, record, id },
+            Some(id) => Step::Rare(RareStep::Rotate { lock, record, id }),
         })
     }
 
@@ -129,76 +168,47 @@ impl Context {
         let at = state.as_of(now);
         state.contents.purge(at, false)?;
         let meta = Meta::new(now).with_deadline(state.contents.deadline(now));
-        Ok(Step::Create {
+        Ok(Step::Rare(RareStep::Create {
             record: Record::new(meta, state.contents.encode(at)),
-            id: state.next_id.clone(),
-        })
+            id: state
+                .next_id
+                .clone()
+                .unwrap_or_else(|| SessionId::generate(&*self.engine.entropy)),
+        }))
     }
 
-    async fn take(&self, step: Step) -> Result<Closed, SessionError> {
+    async fn take(&self, step: RareStep) -> Result<Closed, SessionError> {
         let storage = &self.engine.storage;
-        let closed = |record: Record, id| Closed {
-            meta: Some(record.meta),
-            payload: Some(record.payload),
-            id,
-        };
         match step {
-            Step::Nothing => Ok(Closed {
-                meta: None,
-                payload: None,
-                id: None,
-            }),
-            Step::Create { record, id } => {
-                let id = self.create(&record, id).await?;
-                Ok(closed(record, Some(id)))
+            RareStep::Create { record, id } => {
+                let meta = record.meta.clone();
+                let key = id.key();
+                // An id that is taken is an error: of 192 random bits none comes twice, unless the source is broken.
+                storage.create(&key, record).await?;
+                events::created(&key);
+                Ok(Closed::with(meta, Some(id)))
             }
-            Step::Commit { mut lock, record } => {
-                storage.commit(&mut lock, record.clone()).await?;
-                Ok(closed(record, None))
-            }
-            Step::Rotate { mut lock, record, id } => {
+            RareStep::Rotate { mut lock, record, id } => {
                 let old = *lock.key();
                 let new = id.key();
+                let meta = record.meta.clone();
                 storage
-                    .rotate(&mut lock, &new, record.clone(), self.engine.rotation_grace)
+                    .rotate(&mut lock, &new, record, self.engine.rotation_grace)
                     .await?;
                 events::rotated(&old, &new);
-                Ok(closed(record, Some(id)))
+                Ok(Closed::with(meta, Some(id)))
             }
-            Step::Release { lock, slide } => {
+            RareStep::Slide { lock, slide } => {
                 let key = *lock.key();
                 let mut meta = self.state().meta.clone();
-                if let (Some(slide), Some(meta)) = (slide, &mut meta) {
+                if let Some(meta) = &mut meta {
                     self.engine.touch(&key, meta, slide).await?;
                 }
                 storage.release(lock).await?;
                 Ok(Closed {
                     meta,
-                    payload: None,
-                    id: None,
+                    ..Closed::default()
                 })
-            }
-        }
-    }
-
-    async fn create(&self, record: &Record, chosen: Option<SessionId>) -> Result<SessionId, SessionError> {
-        let storage = &self.engine.storage;
-        let mut attempts = CREATE_ATTEMPTS;
-        loop {
-            attempts -= 1;
-            // An id the application may have seen already is not exchanged for another.
-            let id = match &chosen {
-                Some(id) => id.clone(),
-                None => SessionId::generate(&*self.engine.entropy),
-            };
-            let key = id.key();
-            match storage.create(&key, record.clone()).await {
-                Ok(()) => {
-                    events::created(&key);
-                    return Ok(id);
-                }
-                Err(error) if error.kind() == StorageErrorKind::Exists && chosen.is_none() && attempts > 0 => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -227,8 +237,8 @@ impl State {
             self.told.aliased = false;
             self.next_id = None;
         }
-        if let Some(payload) = closed.payload {
-            self.contents.saved(payload);
+        if closed.written {
+            self.contents.saved();
             self.told.written = true;
             self.restarted = false;
             self.seen = true;

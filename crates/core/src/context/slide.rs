@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Context;
+use super::loading::Loaded;
 use super::state::State;
 use crate::clock::Timestamp;
 use crate::contents::{AsOf, Contents};
@@ -91,13 +92,14 @@ impl Engine {
             return Ok(false);
         }
         let record = fresh.record(&locked.record.meta, at);
-        match self.storage.commit(&mut locked.lock, record.clone()).await {
+        let written = record.meta.clone();
+        match self.storage.commit(&mut locked.lock, record).await {
             Err(error) if error.kind() == StorageErrorKind::LockLost => return Ok(false),
             committed => committed?,
         }
-        fresh.saved(record.payload);
+        fresh.saved();
         *contents = fresh;
-        *meta = record.meta;
+        *meta = written;
         Ok(true)
     }
 }
@@ -129,7 +131,7 @@ impl Context {
     pub(super) async fn slide_at_end(self: &Arc<Self>) {
         let due = self.is_due_to_slide(&self.state());
         if let Some(key) = due {
-            let _ = self.slide_stored(key).await;
+            let _ = Box::pin(self.slide_stored(key)).await;
         }
     }
 
@@ -164,16 +166,17 @@ impl Context {
         Ok(())
     }
 
-    /// Moves what is due when the visit starts; `contents` have just been loaded. Returns whether the deadline moved.
-    pub(super) async fn slide_at_start(
-        &self,
-        key: &SessionKey,
-        meta: &mut Meta,
-        contents: &mut Contents,
-        restarted: &mut bool,
-        locked: bool,
-    ) -> Result<bool, crate::SessionError> {
+    /// Moves what is due when the visit starts, and removes what is dead. Returns whether the deadline moved.
+    pub(super) async fn slide_at_start(&self, loaded: &mut Loaded) -> Result<bool, crate::SessionError> {
         let engine = &self.engine;
+        let Loaded {
+            key,
+            meta,
+            contents,
+            lock,
+            restarted,
+            ..
+        } = loaded;
         let now = engine.storage.clock().now();
         let at = AsOf {
             now,
@@ -181,10 +184,8 @@ impl Context {
         };
         let before = meta.deadline;
         let mut slide = Slide::due(contents, meta, now, engine);
-        // Transient data that others set from now on stems from the new browser window.
-        *restarted &= contents.items().transient;
         if has_dead_items(contents, at, *restarted) && contents.purge(at, *restarted)? {
-            if !locked && engine.purge_stored(key, meta, contents, *restarted).await? {
+            if lock.is_none() && engine.purge_stored(key, meta, contents, *restarted).await? {
                 *restarted = false;
                 return Ok(meta.deadline != before);
             }

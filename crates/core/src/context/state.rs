@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::clock::Timestamp;
-use crate::contents::{AsOf, Contents};
+use crate::contents::{AsOf, Held};
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
 use crate::storage::{Lock, Meta};
@@ -36,7 +36,7 @@ pub(crate) struct State {
     /// Whether the record was found, or made, by this visit.
     pub(crate) seen: bool,
     pub(crate) meta: Option<Meta>,
-    pub(crate) contents: Contents,
+    pub(crate) contents: Held,
     pub(crate) lock: Option<Lock>,
     /// When the lock is to be renewed next.
     pub(super) renew_at: Option<tokio::time::Instant>,
@@ -50,8 +50,8 @@ pub(crate) struct State {
     pub(super) term: u64,
     /// The thread that is changing a value, and how many changes deep it is.
     pub(super) writer: Option<(std::thread::ThreadId, u32)>,
-    /// How many scopes work on the visit.
-    pub(super) scopes: u32,
+    /// How many threads wait for that one.
+    pub(super) waiting_writers: u32,
     /// Whether the visit itself is over, and only handles are left.
     pub(super) ended: bool,
 }
@@ -95,7 +95,7 @@ impl State {
             restarted: visit.restarted,
             seen: false,
             meta: None,
-            contents: Contents::default(),
+            contents: Held::default(),
             lock: None,
             renew_at: None,
             epoch: 0,
@@ -103,7 +103,7 @@ impl State {
             updating: false,
             term: 0,
             writer: None,
-            scopes: 0,
+            waiting_writers: 0,
             ended: false,
         }
     }
@@ -134,7 +134,7 @@ impl State {
     pub(super) fn revert(&mut self) {
         self.next_id = None;
         if self.contents.changed {
-            self.contents = self.contents.reverted().unwrap_or_default();
+            self.contents = self.contents.reverted().unwrap_or_default().into();
             self.hide_transient();
         }
     }
@@ -166,7 +166,7 @@ impl State {
         self.next_id = None;
         self.seen = false;
         self.meta = None;
-        self.contents = Contents::default();
+        self.contents = Held::default();
     }
 }
 

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use super::Context;
-use super::state::Phase;
+use super::state::{Phase, State};
 use super::turn::Turn;
+use crate::contents::Contents;
 use crate::error::SessionError;
 use crate::events;
-use crate::storage::{Locked, Lookup};
+use crate::expiration::Lifetime;
+use crate::storage::{Locked, Lookup, Stored};
 
 impl Context {
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
@@ -35,7 +37,10 @@ impl Context {
         match self.engine.storage.lock(&key, turn.patience).await? {
             Lookup::Found(Locked { lock, record }) => {
                 let key = *lock.key();
-                self.loaded(key, record, Some(lock), epoch).await
+                match self.receive(key, record, Some(lock), epoch)? {
+                    Some(chore) => chore.await,
+                    None => Ok(()),
+                }
             }
             Lookup::Missing => self.missing(epoch, Phase::Writable),
             Lookup::Superseded => self.superseded(epoch, Phase::Writable),
@@ -58,15 +63,85 @@ impl Context {
             }
         };
         match self.engine.storage.read(&key).await? {
-            Lookup::Found(stored) => self.loaded(stored.key, stored.record, None, epoch).await,
+            Lookup::Found(Stored { key, record }) => match self.receive(key, record, None, epoch)? {
+                Some(chore) => chore.await,
+                None => Ok(()),
+            },
             Lookup::Missing => self.missing(epoch, Phase::Readable),
             Lookup::Superseded => self.superseded(epoch, Phase::Readable),
         }
     }
 
+    /// Begins a session that is nowhere stored.
+    fn begin(&self, state: &mut State, phase: Phase) {
+        state.enter(phase);
+        state.told.read = true;
+        if phase == Phase::Writable && state.contents.lifetime.is_none() {
+            self.apply_default(&mut state.contents);
+        }
+    }
+
+    pub(super) fn apply_default(&self, contents: &mut Contents) -> bool {
+        let lifetime = Lifetime::begin(self.engine.default_expiration, self.engine.storage.clock().now());
+        contents.lifetime = Some(lifetime);
+        !lifetime.is_endless()
+    }
+
+    /// The storage knows no session by this visit's id.
+    pub(super) fn missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return Err(SessionError::Gone);
+        }
+        state.told.read = true;
+        state.told.gone();
+        if state.seen {
+            return Err(SessionError::Gone);
+        }
+        if let Some(key) = &state.key {
+            events::unknown(key);
+        }
+        if state.strict {
+            return Err(SessionError::Unknown);
+        }
+        state.forget();
+        self.begin(&mut state, phase);
+        Ok(())
+    }
+
+    /// The session of this visit has moved to another id.
+    pub(super) fn superseded(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return Err(SessionError::Gone);
+        }
+        state.told.read = true;
+        state.told.superseded = true;
+        if let Some(key) = &state.key {
+            events::superseded(key);
+        }
+        if state.seen || state.strict {
+            return Err(SessionError::Superseded);
+        }
+        state.forget();
+        self.begin(&mut state, phase);
+        Ok(())
+    }
+
     pub(crate) async fn close(self: &Arc<Self>) -> Result<(), SessionError> {
         let _turn = self.turn().await?;
         self.close_in_turn().await
+    }
+
+    /// Closes and, if nothing was written, moves what slides.
+    pub(super) async fn close_at_end(self: &Arc<Self>) -> Result<(), SessionError> {
+        let turn = self.turn().await?;
+        let written = self.close_now().await?;
+        drop(turn);
+        if !written {
+            self.slide_at_end().await;
+        }
+        Ok(())
     }
 
     pub(crate) async fn release(self: &Arc<Self>) -> Result<(), SessionError> {

@@ -34,13 +34,13 @@ impl Context {
             });
         }
         let began = Instant::now();
-        // Without a runtime there is no timer.
+        // Those who have to wait can as well allocate what it takes.
         let guard = match tokio::runtime::Handle::try_current() {
-            Err(_) => self.gate.lock().await,
-            Ok(_) => timeout(wait, self.gate.lock())
-                .await
-                .map_err(|_| SessionError::LockTimeout)?,
+            Ok(_) => Box::pin(timeout(wait, self.gate.lock())).await,
+            // Without a runtime there is no timer.
+            Err(_) => Ok(Box::pin(self.gate.lock()).await),
         };
+        let guard = guard.map_err(|_| SessionError::LockTimeout)?;
         Ok(Turn {
             _guard: Some(guard),
             patience: wait.saturating_sub(began.elapsed()),

@@ -16,7 +16,7 @@ use crate::keys::{Untyped, ValueKey, Values};
 
 /// One namespace of a session: values of its own, with an expiration of its own.
 ///
-/// It is made by [`Session::namespace`], is cheap to clone, and means, like the session, that of the visit in whose
+/// It is made by [`Session::namespace`](crate::Session::namespace), is cheap to clone, and means, like the session, that of the visit in whose
 /// context it is used. A namespace begins when the first value is set in it, and is not parsed in visits that do not
 /// enter it.
 pub struct Namespace<V = Untyped> {
