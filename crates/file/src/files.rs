@@ -110,9 +110,11 @@ impl Files {
     pub(crate) fn commit(&self, ticket: &LockTicket, record: &Record) -> Result<()> {
         let folder = &self.folder;
         let key = &ticket.key;
-        let staged = self.stage_record(key, folder.nonce(), record, None)?;
+        // Who is refused anyway need not write first. Where the session came from stays the same for ever.
+        let from = folder.require_lock(folder.state(key, Part::Head)?, ticket)?.from;
+        let staged = self.stage_record(key, folder.nonce(), record, from)?;
         let held = folder.enter(stripe_of(key)).hold(&[&staged])?;
-        self.require_lock(&held, ticket)?;
+        folder.require_lock(self.settled(&held, key, Part::Head)?, ticket)?;
         held.publish(staged, &folder.layout.record(key))?;
         // The new stamp has ended the lease already; this is tidying up.
         let _ = folder.give_up(&held, ticket);
@@ -129,10 +131,10 @@ impl Files {
         let folder = &self.folder;
         let key = &ticket.key;
         let alone = folder.enter(stripe_of(key));
-        let stamp = still_there(folder.state(key, Part::Head)?)?.stamp;
+        let stamp = folder.require_lock(folder.state(key, Part::Head)?, ticket)?.stamp;
         let staged = folder.stage_lease(ticket, stamp)?;
         let held = alone.hold(&[&staged])?;
-        if self.require_lock(&held, ticket)?.stamp != stamp {
+        if folder.require_lock(self.settled(&held, key, Part::Head)?, ticket)?.stamp != stamp {
             return Err(Failure::Revoked);
         }
         held.publish(staged, &folder.layout.lease(key))
@@ -152,7 +154,7 @@ impl Files {
             return Ok(());
         }
         let touched = Record::new(meta, live.body.clone());
-        let staged = self.stage_record(&key, live.stamp, &touched, None)?;
+        let staged = self.stage_record(&key, live.stamp, &touched, live.from)?;
         let held = alone.hold(&[&staged])?;
         match self.settled(&held, &key, Part::Head)? {
             State::Live(now) if now.stamp == live.stamp && now.meta == live.meta => {}
@@ -188,7 +190,7 @@ impl Files {
         };
         let held = folder.enter(stripe_of(&key)).hold(staged.as_ref().as_slice())?;
         let was = match self.settled(&held, &key, Part::Head) {
-            Ok(State::Live(_)) => Lookup::Found(()),
+            Ok(State::Live(live)) => Lookup::Found(live.from),
             Err(Failure::SetAside(_, None)) => Lookup::Missing,
             Ok(_) => return Err(Failure::Revoked),
             Err(failure) => return Err(failure),
@@ -199,9 +201,12 @@ impl Files {
         }
         folder.disk.remove(&path).doing("remove a record")?;
         folder.remove_lease(&key)?;
+        if let Lookup::Found(Some(origin)) = &was {
+            self.drop_aliases(&held, origin.key, &key)?;
+        }
         drop(held);
         folder.sync(&folder.layout.leaf_of(&key))?;
-        Ok((key, was))
+        Ok((key, was.map(drop)))
     }
 
     /// What stands under a key, for those who keep everyone else out and are about to change it. A record that has
@@ -230,16 +235,6 @@ impl Files {
             self.folder.disk.remove(&path).doing("remove a record")?;
         }
         Ok(())
-    }
-
-    /// The record, if the lock on it is held by this holder.
-    pub(crate) fn require_lock(&self, held: &Held<'_>, ticket: &LockTicket) -> Result<Live> {
-        let live = still_there(self.settled(held, &ticket.key, Part::Head)?)?;
-        if self.folder.is_holder(ticket, live.stamp)? {
-            Ok(live)
-        } else {
-            Err(Failure::Refused(StorageErrorKind::LockLost))
-        }
     }
 
     pub(crate) fn stage_record(
@@ -271,15 +266,5 @@ fn found(resolved: Resolved) -> Result<(SessionKey, Live)> {
         Resolved::Live(key, live) => Ok((key, live)),
         Resolved::Superseded => Err(Failure::Refused(StorageErrorKind::Superseded)),
         Resolved::Missing => Err(Failure::Refused(StorageErrorKind::Gone)),
-    }
-}
-
-/// The record a lock was taken on. A lock does not move along with its session.
-fn still_there(state: State) -> Result<Live> {
-    match state {
-        State::Live(live) => Ok(live),
-        State::Alias(_) => Err(Failure::Refused(StorageErrorKind::LockLost)),
-        State::Superseded => Err(Failure::Refused(StorageErrorKind::Superseded)),
-        State::Missing => Err(Failure::Refused(StorageErrorKind::Gone)),
     }
 }

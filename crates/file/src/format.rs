@@ -9,7 +9,7 @@
 //!  20  body sum  16   SHA-256 of the body, cut to 128 bits
 //!  36  key       68   as text
 //! 104  stamp     16   random, new with every write that counts
-//! 120  fields   120   of the kind
+//! 120  fields   120   of the kind; a key in them is its digest and its shard, 35 bytes
 //! 240  head sum  16   SHA-256 of all before, cut to 128 bits
 //! 256  body
 //! ```
@@ -20,6 +20,8 @@
 use bytes::Bytes;
 use sessile_core::{LockToken, Meta, SessionKey, Timestamp};
 use sha2::{Digest, Sha256};
+
+use crate::layout::hex;
 
 /// The length of a head, in bytes.
 pub(crate) const HEAD: usize = 256;
@@ -54,7 +56,7 @@ pub(crate) enum Kind {
     /// A session.
     Record {
         meta: Meta,
-        /// Set when the record came by rotation.
+        /// Set when the session came by rotation.
         from: Option<Origin>,
     },
     /// The session has moved: an alias first, then a tombstone, then nothing.
@@ -62,6 +64,8 @@ pub(crate) enum Kind {
         to: SessionKey,
         alias_until: Timestamp,
         until: Timestamp,
+        /// Where it had come from before, by rotation too.
+        from: Option<SessionKey>,
     },
     /// The session was destroyed. Such a file is on its way out.
     Ended,
@@ -135,8 +139,10 @@ pub(crate) fn decode_head(bytes: &[u8], length: u64) -> Result<(Head, u64), Flaw
         return Err(Flaw::Torn);
     }
     let mut reader = Reader(&bytes[AT_KEY..]);
+    let text: [u8; KEY] = reader.take()?;
+    let text = std::str::from_utf8(&text).map_err(|_| Flaw::Newer)?;
     let head = Head {
-        key: reader.key()?,
+        key: key_of_text(text)?,
         stamp: reader.take()?,
         kind: Kind::read(code, &mut Reader(&bytes[AT_FIELDS..AT_HEAD_SUM]))?,
     };
@@ -181,14 +187,17 @@ impl Kind {
                 number(meta.deadline.map_or(NO_DEADLINE, Timestamp::as_millis));
                 number(meta.version);
                 if let Some(Origin { key, owner }) = from {
+                    write_key(file, key);
                     file.extend_from_slice(owner);
-                    file.extend_from_slice(key.to_string().as_bytes());
                 }
             }
-            Self::Moved { to, alias_until, until } => {
+            Self::Moved { to, alias_until, until, from } => {
                 number(alias_until.as_millis());
                 number(until.as_millis());
-                file.extend_from_slice(to.to_string().as_bytes());
+                write_key(file, to);
+                if let Some(key) = from {
+                    write_key(file, key);
+                }
             }
             Self::Ended => {}
             Self::SetAside { until } => number(until.as_millis()),
@@ -209,20 +218,17 @@ impl Kind {
                     .filter(|&millis| millis != NO_DEADLINE)
                     .map(Timestamp::from_millis);
                 meta.version = fields.number()?;
-                let owner: Nonce = fields.take()?;
-                let from = match fields.0.first() {
-                    None | Some(0) => None,
-                    Some(_) => Some(Origin {
-                        key: fields.key()?,
-                        owner,
-                    }),
+                let from = match fields.key_or_none()? {
+                    Some(key) => Some(Origin { key, owner: fields.take()? }),
+                    None => None,
                 };
                 Self::Record { meta, from }
             }
             2 => Self::Moved {
                 alias_until: fields.timestamp()?,
                 until: fields.timestamp()?,
-                to: fields.key()?,
+                to: fields.key_or_none()?.ok_or(Flaw::Newer)?,
+                from: fields.key_or_none()?,
             },
             3 => Self::Ended,
             4 => Self::SetAside {
@@ -256,13 +262,24 @@ impl Reader<'_> {
         self.number().map(Timestamp::from_millis)
     }
 
-    fn key(&mut self) -> Result<SessionKey, Flaw> {
-        let text: [u8; KEY] = self.take()?;
-        std::str::from_utf8(&text)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or(Flaw::Newer)
+    fn key_or_none(&mut self) -> Result<Option<SessionKey>, Flaw> {
+        let digest: [u8; 32] = self.take()?;
+        let shard: [u8; 3] = self.take()?;
+        if shard == [0; 3] {
+            return Ok(None);
+        }
+        let shard = std::str::from_utf8(&shard).map_err(|_| Flaw::Newer)?;
+        key_of_text(&format!("{shard}:{}", hex(&digest))).map(Some)
     }
+}
+
+fn key_of_text(text: &str) -> Result<SessionKey, Flaw> {
+    text.parse().map_err(|_| Flaw::Newer)
+}
+
+fn write_key(file: &mut Vec<u8>, key: &SessionKey) {
+    file.extend_from_slice(key.digest());
+    file.extend_from_slice(key.shard().as_bytes());
 }
 
 /// What was read from one file.

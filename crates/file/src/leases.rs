@@ -8,14 +8,15 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, SessionKey, Timestamp};
+use sessile_core::{LockTicket, LockToken, SessionKey, StorageErrorKind, Timestamp};
 
 use crate::disk::{is_unreadable, list, open, read_up_to};
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Failure, Result};
 use crate::folder::{Folder, Staged};
 use crate::format::{HEAD, Head, Kind, Nonce, decode_head, encode};
 use crate::instance::is_open;
 use crate::layout::{hex, key_of, stripe_of};
+use crate::lookup::{Live, State};
 use crate::stripes::Held;
 
 /// How a lock stands.
@@ -63,6 +64,18 @@ impl Folder {
         let now = self.now();
         let lease = self.load_lease(&ticket.key)?;
         Ok(lease.is_some_and(|lease| lease.base == base && lease.token == ticket.token && lease.until > now))
+    }
+
+    /// The record on which a lock was taken, if it still stands and this is still the holder. A lock does not move along
+    /// with its session.
+    pub(crate) fn require_lock(&self, state: State, ticket: &LockTicket) -> Result<Live> {
+        let refused = |kind| Err(Failure::Refused(kind));
+        match state {
+            State::Live(live) if self.is_holder(ticket, live.stamp)? => Ok(live),
+            State::Live(_) | State::Alias(_) => refused(StorageErrorKind::LockLost),
+            State::Superseded => refused(StorageErrorKind::Superseded),
+            State::Missing => refused(StorageErrorKind::Gone),
+        }
     }
 
     /// Writes a lease that runs from now.

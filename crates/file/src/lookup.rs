@@ -9,7 +9,7 @@ use sessile_core::{Meta, SessionKey, Timestamp};
 use crate::disk::{is_unreadable, open, read_up_to};
 use crate::failure::{Doing, Failure, Flawed, Result, Why};
 use crate::folder::Folder;
-use crate::format::{Entry, Flaw, HEAD, Head, Kind, Nonce, check_body, decode_head};
+use crate::format::{Entry, Flaw, HEAD, Head, Kind, Nonce, Origin, check_body, decode_head};
 
 /// How much of a file is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(crate) enum State {
 pub(crate) struct Live {
     pub(crate) stamp: Nonce,
     pub(crate) meta: Meta,
+    pub(crate) from: Option<Origin>,
     /// Empty where only the head was asked for.
     pub(crate) body: Bytes,
 }
@@ -154,7 +155,8 @@ pub(crate) fn load(path: &Path, part: Part) -> io::Result<Option<Result<Entry, F
 pub(crate) fn interpret(entry: Entry, now: Timestamp) -> Result<State> {
     let Head { key, stamp, kind } = entry.head;
     Ok(match kind {
-        Kind::Record { meta, .. } if !meta.has_expired(now) => State::Live(Live {
+        Kind::Record { meta, from } if !meta.has_expired(now) => State::Live(Live {
+            from,
             stamp,
             meta,
             body: entry.body,

@@ -23,6 +23,7 @@ impl Files {
         if stripe != stripe_of(new) {
             return Err(Failure::Refused(StorageErrorKind::Unsupported));
         }
+        let before = folder.require_lock(folder.state(old, Part::Head)?, ticket)?;
         let stamp = folder.nonce();
         let origin = Origin {
             key: *old,
@@ -37,12 +38,13 @@ impl Files {
             to: *new,
             alias_until,
             until,
+            from: before.from.map(|origin| origin.key),
         };
         let moved = encode(&Head { key: *old, stamp, kind }, &[]);
         folder.make_leaf(old)?;
         let staged = folder.stage(stripe, &moved, Some(until), true)?;
         let held = folder.enter(stripe).hold(&[&staged])?;
-        self.require_lock(&held, ticket)?;
+        folder.require_lock(self.settled(&held, old, Part::Head)?, ticket)?;
         self.require_free(&held, new)?;
         arrived.require()?;
         held.publish(staged, &folder.layout.record(old))?;
@@ -88,6 +90,24 @@ impl Files {
             return Err(Failure::Refused(StorageErrorKind::Exists));
         }
         self.clear(held, key)
+    }
+
+    /// Removes the aliases of a session that was destroyed, from the last one back to the first. What is a tombstone by
+    /// now stays.
+    pub(crate) fn drop_aliases(&self, _held: &Held<'_>, mut key: SessionKey, of: &SessionKey) -> Result<()> {
+        let folder = &self.folder;
+        let mut of = *of;
+        loop {
+            let path = folder.layout.record(&key);
+            let from = match folder.load(&path, &key, Part::Head)?.map(|entry| entry.head.kind) {
+                Some(Kind::Moved { to, alias_until, from, .. }) if to == of && folder.now() < alias_until => from,
+                _ => return Ok(()),
+            };
+            folder.disk.remove(&path).doing("remove an alias")?;
+            folder.sync(&folder.layout.leaf_of(&key))?;
+            let Some(from) = from else { return Ok(()) };
+            of = std::mem::replace(&mut key, from);
+        }
     }
 
     /// Before the mark of a session that has moved is removed, the record it points to must stand by itself.
