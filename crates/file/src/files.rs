@@ -110,21 +110,16 @@ impl Files {
     pub(crate) fn commit(&self, ticket: &LockTicket, record: &Record) -> Result<()> {
         let folder = &self.folder;
         let key = &ticket.key;
-        // Who is refused anyway need not write first. Where the session came from stays the same for ever.
-        let from = folder.require_lock(folder.state(key, Part::Head)?, ticket)?.from;
+        // Where a session came from stays the same for ever.
+        let from = self.expect_lock(ticket)?.from;
         let staged = self.stage_record(key, folder.nonce(), record, from)?;
         let held = folder.enter(stripe_of(key)).hold(&[&staged])?;
-        folder.require_lock(self.settled(&held, key, Part::Head)?, ticket)?;
+        self.require_lock(&held, ticket)?;
         held.publish(staged, &folder.layout.record(key))?;
         // The new stamp has ended the lease already; this is tidying up.
         let _ = folder.give_up(&held, ticket);
         drop(held);
         folder.sync(&folder.layout.leaf_of(key))
-    }
-
-    pub(crate) fn release(&self, ticket: &LockTicket) -> Result<()> {
-        let held = self.folder.enter(stripe_of(&ticket.key)).hold(&[])?;
-        self.folder.give_up(&held, ticket)
     }
 
     pub(crate) fn renew(&self, ticket: &LockTicket) -> Result<()> {
@@ -134,7 +129,11 @@ impl Files {
         let stamp = folder.require_lock(folder.state(key, Part::Head)?, ticket)?.stamp;
         let staged = folder.stage_lease(ticket, stamp)?;
         let held = alone.hold(&[&staged])?;
-        if folder.require_lock(self.settled(&held, key, Part::Head)?, ticket)?.stamp != stamp {
+        if folder
+            .require_lock(self.settled(&held, key, Part::Head)?, ticket)?
+            .stamp
+            != stamp
+        {
             return Err(Failure::Revoked);
         }
         held.publish(staged, &folder.layout.lease(key))
@@ -235,6 +234,25 @@ impl Files {
             self.folder.disk.remove(&path).doing("remove a record")?;
         }
         Ok(())
+    }
+
+    /// The record a lock was taken on, if its holder still has it: for those who keep everyone else out.
+    pub(crate) fn require_lock(&self, held: &Held<'_>, ticket: &LockTicket) -> Result<Live> {
+        let state = self.settled(held, &ticket.key, Part::Head)?;
+        self.folder.require_lock(state, ticket)
+    }
+
+    /// The same for those who keep nobody out: it may no longer be so in the next moment. Who is refused anyway need
+    /// not write first.
+    pub(crate) fn expect_lock(&self, ticket: &LockTicket) -> Result<Live> {
+        let state = self.folder.state(&ticket.key, Part::Head)?;
+        match self.folder.require_lock(state, ticket) {
+            // Or the session has just ended, and its lock with it.
+            Err(Failure::Refused(StorageErrorKind::LockLost)) => {
+                self.require_lock(&self.folder.enter(stripe_of(&ticket.key)).hold(&[])?, ticket)
+            }
+            expected => expected,
+        }
     }
 
     pub(crate) fn stage_record(

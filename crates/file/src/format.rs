@@ -191,7 +191,12 @@ impl Kind {
                     file.extend_from_slice(owner);
                 }
             }
-            Self::Moved { to, alias_until, until, from } => {
+            Self::Moved {
+                to,
+                alias_until,
+                until,
+                from,
+            } => {
                 number(alias_until.as_millis());
                 number(until.as_millis());
                 write_key(file, to);
@@ -219,7 +224,10 @@ impl Kind {
                     .map(Timestamp::from_millis);
                 meta.version = fields.number()?;
                 let from = match fields.key_or_none()? {
-                    Some(key) => Some(Origin { key, owner: fields.take()? }),
+                    Some(key) => Some(Origin {
+                        key,
+                        owner: fields.take()?,
+                    }),
                     None => None,
                 };
                 Self::Record { meta, from }

@@ -95,6 +95,21 @@ impl Folder {
         self.stage(stripe, &encode(&head, &[]), None, false)
     }
 
+    /// Gives a lock up, if it is still that of this holder.
+    pub(crate) fn release(&self, ticket: &LockTicket) -> Result<()> {
+        if !self.is_leased_to(ticket)? {
+            return Ok(());
+        }
+        let held = self.enter(stripe_of(&ticket.key)).hold(&[])?;
+        self.give_up(&held, ticket)
+    }
+
+    fn is_leased_to(&self, ticket: &LockTicket) -> Result<bool> {
+        Ok(self
+            .load_lease(&ticket.key)?
+            .is_some_and(|lease| lease.token == ticket.token))
+    }
+
     /// Removes a lease, if it is still that of this holder.
     pub(crate) fn give_up(&self, _held: &Held<'_>, ticket: &LockTicket) -> Result<()> {
         if self

@@ -159,10 +159,12 @@ impl FileLocks {
                 })
             })
         };
+        let limit = self.shared.max_waiters;
+        let look = || std::future::ready(Ok(None));
         let asked = self
             .shared
             .waiters
-            .ask(key, deadline_after(wait), self.shared.max_waiters, ask)
+            .ask(key, deadline_after(wait), limit, look, ask)
             .await;
         asked.map_err(|no_answer| match no_answer {
             NoAnswer::TooMany => StorageError::new(StorageErrorKind::TooManyWaiters, "acquire", NAME),
@@ -234,10 +236,7 @@ fn try_acquire(folder: &Folder, ticket: &LockTicket) -> StepResult<Tenure> {
 
 impl Shared {
     fn release(&self, ticket: &LockTicket) -> StepResult<()> {
-        let released = self.retry(|folder| {
-            let held = folder.enter(stripe_of(&ticket.key)).hold(&[])?;
-            folder.give_up(&held, ticket)
-        });
+        let released = self.retry(|folder| folder.release(ticket));
         self.waiters.wake(&ticket.key);
         released
     }

@@ -23,7 +23,7 @@ impl Files {
         if stripe != stripe_of(new) {
             return Err(Failure::Refused(StorageErrorKind::Unsupported));
         }
-        let before = folder.require_lock(folder.state(old, Part::Head)?, ticket)?;
+        let before = self.expect_lock(ticket)?;
         let stamp = folder.nonce();
         let origin = Origin {
             key: *old,
@@ -44,7 +44,7 @@ impl Files {
         folder.make_leaf(old)?;
         let staged = folder.stage(stripe, &moved, Some(until), true)?;
         let held = folder.enter(stripe).hold(&[&staged])?;
-        folder.require_lock(self.settled(&held, old, Part::Head)?, ticket)?;
+        self.require_lock(&held, ticket)?;
         self.require_free(&held, new)?;
         arrived.require()?;
         held.publish(staged, &folder.layout.record(old))?;
@@ -100,7 +100,9 @@ impl Files {
         loop {
             let path = folder.layout.record(&key);
             let from = match folder.load(&path, &key, Part::Head)?.map(|entry| entry.head.kind) {
-                Some(Kind::Moved { to, alias_until, from, .. }) if to == of && folder.now() < alias_until => from,
+                Some(Kind::Moved {
+                    to, alias_until, from, ..
+                }) if to == of && folder.now() < alias_until => from,
                 _ => return Ok(()),
             };
             folder.disk.remove(&path).doing("remove an alias")?;

@@ -97,6 +97,16 @@ impl FileStorage {
         run(operation, NAME, move || shared.files.take_step(step)).await
     }
 
+    /// Where the session of a key is to be locked, if not under this key.
+    async fn look(&self, key: SessionKey) -> Result<Option<Answer>, StorageError> {
+        Ok(match self.run("lock", move |files| files.whereabouts(&key)).await? {
+            Lookup::Found(at) if at == key => None,
+            Lookup::Found(at) => Some(Answer::Elsewhere(at)),
+            Lookup::Superseded => Some(Answer::Final(Lookup::Superseded)),
+            Lookup::Missing => Some(Answer::Final(Lookup::Missing)),
+        })
+    }
+
     /// Asks for the lock once.
     async fn try_lock(&self, key: SessionKey) -> Result<Asked<Answer>, StorageError> {
         let shared = self.shared.clone();
@@ -178,18 +188,12 @@ impl Storage for FileStorage {
         let deadline = deadline_after(wait);
         let mut key = *key;
         loop {
-            if self.shared.waiters.has_line(&key) {
-                // There may be no room in the line, or no lock to wait for.
-                match self.run("lock", move |files| files.whereabouts(&key)).await? {
-                    Lookup::Found(at) => key = at,
-                    Lookup::Superseded => return Ok(Lookup::Superseded),
-                    Lookup::Missing => return Ok(Lookup::Missing),
-                }
-            }
+            let look = || self.look(key);
+            let ask = || self.try_lock(key);
             let asked = self
                 .shared
                 .waiters
-                .ask(key, deadline, self.shared.max_waiters, || self.try_lock(key))
+                .ask(key, deadline, self.shared.max_waiters, look, ask)
                 .await;
             match asked {
                 Ok(Answer::Final(answer)) => return Ok(answer),
@@ -233,7 +237,7 @@ impl Storage for FileStorage {
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        self.run_and_wake("release", ticket.key, move |files| files.release(&ticket))
+        self.run_and_wake("release", ticket.key, move |files| files.folder.release(&ticket))
             .await?;
         lock.spend();
         Ok(())
@@ -309,7 +313,7 @@ impl Shared {
 impl GiveUp for Shared {
     fn give_up(&self, ticket: &LockTicket) {
         // If it fails, the lock ends with its lease.
-        let _: Result<(), Failure> = self.files.take_step(|files| files.release(ticket));
+        let _: Result<(), Failure> = self.files.take_step(|files| files.folder.release(ticket));
         self.waiters.wake(&ticket.key);
     }
 }

@@ -4,8 +4,11 @@
 //! it waits for, however many wait in it.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use sessile_core::SessionKey;
@@ -62,11 +65,6 @@ impl Waiters {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether anyone waits for this key.
-    pub(crate) fn has_line(&self, key: &SessionKey) -> bool {
-        self.lines().contains_key(key)
-    }
-
     /// The lock on this key has been given up, or there is nothing to be locked any more.
     pub(crate) fn wake(&self, key: &SessionKey) {
         if let Some(line) = self.lines().get(key) {
@@ -74,23 +72,36 @@ impl Waiters {
         }
     }
 
-    /// Asks for a lock, in turn, until there is an answer.
-    pub(crate) async fn ask<T, E, F>(
+    /// Asks for a lock, in turn, until there is an answer. Who cannot ask at once looks first whether there is anything
+    /// to wait for.
+    pub(crate) async fn ask<T, E, L, F>(
         &self,
         key: SessionKey,
         deadline: Instant,
         limit: usize,
+        look: impl FnOnce() -> L,
         mut ask: impl FnMut() -> F,
     ) -> Result<T, NoAnswer<E>>
     where
+        L: Future<Output = Result<Option<T>, E>>,
         F: Future<Output = Result<Asked<T>, E>>,
     {
-        let place = self.join(key, limit).ok_or(NoAnswer::TooMany)?;
-        let line = &*place.line;
-        let Ok(turn) = timeout_at(deadline, line.turn.acquire()).await else {
-            return Err(NoAnswer::Timeout);
+        let Some(place) = self.join(key, limit) else {
+            let answer = look().await.map_err(NoAnswer::Failed)?;
+            return answer.ok_or(NoAnswer::TooMany);
         };
-        let _turn = turn.expect("the semaphore of a line is never closed");
+        let line = &*place.line;
+        let mut turn = pin!(line.turn.acquire());
+        // Before anything else is done, so that the order is that in which they came.
+        let _turn = match poll_fn(|cx| Poll::Ready(turn.as_mut().poll(cx))).await {
+            Poll::Ready(turn) => turn,
+            Poll::Pending => {
+                if let Some(answer) = look().await.map_err(NoAnswer::Failed)? {
+                    return Ok(answer);
+                }
+                timeout_at(deadline, turn).await.map_err(|_| NoAnswer::Timeout)?
+            }
+        };
         let mut pause = PAUSES.0;
         loop {
             // An answer is not interrupted: it comes soon, and the first one may come although there is no time to wait.
