@@ -102,15 +102,13 @@ impl Files {
         Ok(Some(aside))
     }
 
-    /// Moves something out of the way that does not even have the name of a record.
-    pub(crate) fn remove_foreign(&self, path: &Path) -> Result<()> {
+    /// Moves something out of the way that does not even have the name of a record. It is in nobody's way, so it may
+    /// stay where it cannot be moved.
+    pub(crate) fn remove_foreign(&self, path: &Path) {
         let aside = self.aside_path(path, SetAsideReason::Foreign);
-        self.folder
-            .disk
-            .rename(path, &aside)
-            .map_err(|error| self.folder.explain(error, "set a file aside"))?;
-        self.report(aside, None, SetAsideReason::Foreign);
-        Ok(())
+        if self.folder.disk.rename(path, &aside).is_ok() {
+            self.report(aside, None, SetAsideReason::Foreign);
+        }
     }
 
     fn aside_path(&self, path: &Path, reason: SetAsideReason) -> PathBuf {

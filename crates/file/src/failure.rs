@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Refused(StorageErrorKind),
     /// The operating system would not do something.
     System { doing: &'static str, source: io::Error },
+    /// A change was made, and then it could not be made sure that it lasts.
+    Uncertain { doing: &'static str, source: io::Error },
     /// A file does not hold what was written there. It has not been set aside yet.
     Flawed(Flawed),
     /// The file of this key was set aside: now, to this path, or a while ago.
@@ -63,7 +65,9 @@ impl Failure {
         let error = StorageError::new(self.kind(), operation, storage);
         match self {
             Self::Refused(_) => error,
-            Self::System { doing, source } => error.with_source(SystemError { doing, source }),
+            Self::System { doing, source } | Self::Uncertain { doing, source } => {
+                error.with_source(SystemError { doing, source })
+            }
             Self::Flawed(flawed) => error.with_source(format!("{}: {}", flawed.path.display(), flawed.why)),
             Self::SetAside(_, Some(path)) => error.with_source(format!("set aside as {}", path.display())),
             Self::SetAside(_, None) => error.with_source("it was set aside earlier"),
@@ -85,7 +89,7 @@ impl Failure {
                 ..
             }) => StorageErrorKind::Unsupported,
             Self::Flawed(_) | Self::SetAside(..) => StorageErrorKind::Corrupt,
-            Self::Revoked => StorageErrorKind::Unavailable,
+            Self::Uncertain { .. } | Self::Revoked => StorageErrorKind::Unavailable,
         }
     }
 }

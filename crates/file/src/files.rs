@@ -77,7 +77,7 @@ impl Files {
         self.clear(&held, key)?;
         held.publish(staged, &folder.layout.record(key))?;
         drop(held);
-        folder.sync(&folder.layout.leaf_of(key))
+        folder.sync_change(&folder.layout.leaf_of(key))
     }
 
     pub(crate) fn try_lock(&self, key: &SessionKey, token: LockToken) -> Result<Try> {
@@ -119,7 +119,7 @@ impl Files {
         // The new stamp has ended the lease already; this is tidying up.
         let _ = folder.give_up(&held, ticket);
         drop(held);
-        folder.sync(&folder.layout.leaf_of(key))
+        folder.sync_change(&folder.layout.leaf_of(key))
     }
 
     pub(crate) fn renew(&self, ticket: &LockTicket) -> Result<()> {
@@ -161,7 +161,7 @@ impl Files {
         }
         held.publish(staged, &folder.layout.record(&key))?;
         drop(held);
-        folder.sync(&folder.layout.leaf_of(&key))
+        folder.sync_change(&folder.layout.leaf_of(&key))
     }
 
     /// Also says which key it was in the end.
@@ -195,16 +195,22 @@ impl Files {
             Err(failure) => return Err(failure),
         };
         // First the mark, which is fenced like every change: a file that is merely removed might be another by then.
-        if let Some(staged) = staged {
-            held.publish(staged, &path)?;
+        match staged {
+            Some(staged) => {
+                held.publish(staged, &path)?;
+                // From here on the session is gone. What fails is tidied up by a sweeper.
+                let _ = folder.disk.remove(&path);
+            }
+            None => {
+                folder.disk.remove(&path).doing("remove a record")?;
+            }
         }
-        folder.disk.remove(&path).doing("remove a record")?;
-        folder.remove_lease(&key)?;
+        let _ = folder.remove_lease(&key);
         if let Lookup::Found(Some(origin)) = &was {
-            self.drop_aliases(&held, origin.key, &key)?;
+            let _ = self.drop_aliases(&held, origin.key, &key);
         }
         drop(held);
-        folder.sync(&folder.layout.leaf_of(&key))?;
+        folder.sync_change(&folder.layout.leaf_of(&key))?;
         Ok((key, was.map(drop)))
     }
 

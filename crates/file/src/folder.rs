@@ -211,7 +211,18 @@ impl Folder {
         Ok(())
     }
 
-    /// Makes the names in a folder durable, if that is what was asked for.
+    /// Makes a change durable that has been made in this folder, if that is what was asked for.
+    pub(crate) fn sync_change(&self, path: &Path) -> Result<()> {
+        if !self.durability.syncs() {
+            return Ok(());
+        }
+        self.disk.sync_dir(path).map_err(|source| Failure::Uncertain {
+            doing: "sync a folder",
+            source,
+        })
+    }
+
+    /// Makes the names in a folder durable, if that is what was asked for, before a change relies on them.
     pub(crate) fn sync(&self, path: &Path) -> Result<()> {
         if self.durability.syncs() {
             self.disk

@@ -18,6 +18,7 @@ mod leases;
 mod locks;
 mod lookup;
 mod rotate;
+mod shared;
 mod storage;
 mod stripes;
 mod sweep;

@@ -52,7 +52,7 @@ impl Files {
         let _ = folder.remove_lease(old);
         drop(held);
         // The mark must last before the new record stops being recognisable as one that needs it.
-        folder.sync(&folder.layout.leaf_of(old))?;
+        folder.sync_change(&folder.layout.leaf_of(old))?;
         // If someone else has done so, there is nothing left to do.
         let _ = folder
             .disk

@@ -2,20 +2,21 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
     Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
-    StorageErrorKind, Stored, Timestamp, Unlock,
+    StorageErrorKind, Stored, Timestamp,
 };
 
-use crate::background::{GiveUp, give_up_soon, run};
+use crate::background::run;
 use crate::builder::FileStorageBuilder;
-use crate::failure::{Failure, NAME, Result as StepResult};
+use crate::failure::{NAME, Result as StepResult};
 use crate::files::{Files, Try};
-use crate::waiters::{Asked, NoAnswer, Waiters, deadline_after};
+use crate::shared::Shared;
+use crate::waiters::{Asked, NoAnswer, deadline_after};
 use crate::walk::Position;
 
 /// Sessions in a folder, one file each.
@@ -43,17 +44,6 @@ pub struct FileStorage {
     shared: Arc<Shared>,
 }
 
-pub(crate) struct Shared {
-    files: Files,
-    waiters: Waiters,
-    max_waiters: usize,
-    sweep_every: Option<Duration>,
-    sweeper: Once,
-    /// Where the next sweep begins.
-    swept: Mutex<Position>,
-    this: Weak<Self>,
-}
-
 impl FileStorage {
     /// Opens a folder, which is made if it is not there, with everything as it is by default.
     ///
@@ -76,15 +66,7 @@ impl FileStorage {
     }
 
     pub(crate) fn new(files: Files, max_waiters: usize, sweep_every: Option<Duration>) -> Self {
-        let shared = Arc::new_cyclic(|this| Shared {
-            files,
-            waiters: Waiters::default(),
-            max_waiters,
-            sweep_every,
-            sweeper: Once::new(),
-            swept: Mutex::default(),
-            this: this.clone(),
-        });
+        let shared = Shared::new(files, max_waiters, sweep_every);
         Self { shared }
     }
 
@@ -144,22 +126,6 @@ impl FileStorage {
         })
         .await
     }
-
-    /// Starts to remove expired sessions in the background, for as long as this storage is used.
-    fn start_sweeper(&self) {
-        let Some(every) = self.shared.sweep_every else { return };
-        self.shared.sweeper.call_once(|| {
-            let shared = self.shared.this.clone();
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(every).await;
-                    let Some(shared) = shared.upgrade() else { return };
-                    // A slice that fails is tried anew next time; those who read are told of the trouble anyway.
-                    let _ = run("sweep", NAME, move || shared.sweep_slice(usize::MAX)).await;
-                }
-            });
-        });
-    }
 }
 
 /// What a question for a lock leads to.
@@ -206,7 +172,7 @@ impl Storage for FileStorage {
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.start_sweeper();
+        self.shared.start_sweeper();
         let key = *key;
         self.run("create", move |files| files.create(&key, &record)).await
     }
@@ -295,34 +261,6 @@ impl Storage for FileStorage {
             ends += usize::from(ended);
         }
         Ok(removed)
-    }
-}
-
-impl Shared {
-    /// Sweeps a bounded part of the folder, and says whether it was the last.
-    fn sweep_slice(&self, limit: usize) -> StepResult<(Vec<Stored>, bool)> {
-        let swept = || self.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = swept().clone();
-        let slice = self.files.sweep(&from, limit)?;
-        let ended = slice.next.is_none();
-        *swept() = slice.next.unwrap_or_default();
-        Ok((slice.found, ended))
-    }
-}
-
-impl GiveUp for Shared {
-    fn give_up(&self, ticket: &LockTicket) {
-        // If it fails, the lock ends with its lease.
-        let _: Result<(), Failure> = self.files.take_step(|files| files.folder.release(ticket));
-        self.waiters.wake(&ticket.key);
-    }
-}
-
-impl Unlock for Shared {
-    fn unlock(&self, ticket: LockTicket) {
-        if let Some(this) = self.this.upgrade() {
-            give_up_soon(this, ticket);
-        }
     }
 }
 

@@ -17,17 +17,21 @@ use crate::walk::{Position, Slice};
 const COARSE: Duration = Duration::from_secs(2);
 
 impl Files {
-    /// Removes what has expired.
-    pub(crate) fn sweep(&self, from: &Position, limit: usize) -> Result<Slice<Stored>> {
-        self.walk(from, limit, true, |key, found| {
-            // A session that cannot be understood is set aside and does not keep the others from being swept.
+    /// Removes what has expired. What cannot be removed does not keep the rest from being swept: the answer is the first
+    /// trouble there was, beside what was removed.
+    pub(crate) fn sweep(&self, from: &Position, limit: usize) -> Result<(Slice<Stored>, Result<()>)> {
+        let mut outcome = Ok(());
+        let slice = self.walk(from, limit, true, |key, found| {
             match self.take_step(|files| files.remove_if_over(key)) {
                 Ok(removed) => found.extend(removed),
+                // It has been set aside and reported, or it is of a later version.
                 Err(Failure::Flawed(_) | Failure::SetAside(..)) => {}
-                Err(failure) => return Err(failure),
+                Err(failure) if outcome.is_ok() => outcome = Err(failure),
+                Err(_) => {}
             }
             Ok(())
-        })
+        })?;
+        Ok((slice, outcome))
     }
 
     /// Removes what stands under a key if it is over, and returns it if it was a session.
@@ -93,7 +97,8 @@ impl Files {
             Ok(_) | Err(Failure::Flawed(_) | Failure::SetAside(..)) => Ok(None),
             Err(failure) => Err(failure),
         })?;
-        foreign.iter().try_for_each(|path| self.remove_foreign(path))
+        foreign.iter().for_each(|path| self.remove_foreign(path));
+        Ok(())
     }
 }
 

@@ -133,7 +133,7 @@ impl Files {
                         keys.insert(key);
                     }
                 }
-                _ if tidy => self.remove_foreign(&leaf.join(name))?,
+                _ if tidy => self.remove_foreign(&leaf.join(name)),
                 _ => {}
             }
         }
