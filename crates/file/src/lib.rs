@@ -25,6 +25,9 @@ mod sweep;
 mod waiters;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::aside::{SetAside, SetAsideReason};
 pub use self::builder::FileStorageBuilder;
 pub use self::durability::Durability;

@@ -2,6 +2,7 @@
 
 use sessile_core::{Meta, SessionKey};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 use crate::disk::list;
 use crate::failure::{Doing, Failure, Result};
@@ -28,15 +29,11 @@ pub(crate) struct Slice<T> {
 }
 
 impl Position {
-    /// The beginning of the next leaf.
-    fn next_leaf(&self) -> Option<Self> {
-        let number = u16::from_be_bytes([self.stripe, self.leaf]).checked_add(1)?;
-        let [stripe, leaf] = number.to_be_bytes();
-        Some(Self {
-            stripe,
-            leaf,
-            after: String::new(),
-        })
+    fn stripe_start(&self) -> Self {
+        Self {
+            stripe: self.stripe,
+            ..Self::default()
+        }
     }
 
     fn next_stripe(&self) -> Option<Self> {
@@ -89,39 +86,57 @@ impl Files {
     ) -> Result<Slice<T>> {
         let mut found = Vec::new();
         let mut looked = 0;
-        let mut position = Some(from.clone());
-        while let Some(at) = &mut position {
-            if found.len() >= limit || looked >= SLICE {
-                break;
+        let mut next = Some(from.clone());
+        while let Some(mut at) = next {
+            if tidy && at == at.stripe_start() {
+                // What cannot be removed is in nobody's way.
+                let _ = self.tidy_leases(at.stripe);
             }
-            if at.leaf == 0 && at.after.is_empty() && !self.folder.layout.stripe(at.stripe).is_dir() {
-                looked += 1;
-                position = at.next_stripe();
-                continue;
-            }
-            if tidy && at.leaf == 0 && at.after.is_empty() {
-                self.tidy_leases(at.stripe)?;
-            }
-            for key in self.keys_in_leaf(at, tidy)? {
-                visit(&key, &mut found)?;
-                looked += 1;
-                at.after = name_of(&key);
-                if found.len() >= limit || looked >= SLICE {
-                    return Ok(Slice { found, next: position });
+            for leaf in self.leaves(at.stripe)?.range(at.leaf..) {
+                if *leaf > at.leaf {
+                    (at.leaf, at.after) = (*leaf, String::new());
                 }
+                if looked >= SLICE {
+                    return Ok(Slice { found, next: Some(at) });
+                }
+                for key in self.keys_in_leaf(&at, tidy)? {
+                    if found.len() >= limit || looked >= SLICE {
+                        return Ok(Slice { found, next: Some(at) });
+                    }
+                    visit(&key, &mut found)?;
+                    at.after = name_of(&key);
+                    looked += 1;
+                }
+                looked += 1;
             }
             looked += 1;
-            position = at.next_leaf();
+            next = at.next_stripe();
         }
         self.folder.instance.check_folder()?;
-        Ok(Slice { found, next: position })
+        Ok(Slice { found, next: None })
+    }
+
+    /// The leaves of a stripe.
+    fn leaves(&self, stripe: u8) -> Result<BTreeSet<u8>> {
+        let names = list(&self.folder.layout.stripe(stripe)).doing("list sessions")?;
+        let leaf = |name: OsString| {
+            name.to_str()
+                .filter(|name| name.len() == 2)
+                .map(|name| u8::from_str_radix(name, 16))
+        };
+        Ok(names.into_iter().filter_map(leaf).flatten().collect())
     }
 
     /// The keys in a leaf that come after a position, in order.
     fn keys_in_leaf(&self, at: &Position, tidy: bool) -> Result<BTreeSet<SessionKey>> {
         let leaf = self.folder.layout.leaf(at.stripe, at.leaf);
         // File systems may skip a name that is replaced while they list it, so nothing is replaced meanwhile.
-        let held = self.folder.enter(at.stripe).hold(&[])?;
+        // A sweeper comes by again.
+        let held = if tidy {
+            None
+        } else {
+            Some(self.folder.enter(at.stripe).hold(&[])?)
+        };
         let names = list(&leaf).doing("list sessions")?;
         drop(held);
         let mut keys = BTreeSet::new();
