@@ -13,7 +13,7 @@ use crate::failure::{Doing, Failure, Result};
 use crate::folder::{Folder, Staged};
 use crate::format::{Head, Kind, Nonce, Origin, encode};
 use crate::layout::stripe_of;
-use crate::leases::Tenure;
+use crate::leases::{Holding, Tenure};
 use crate::lookup::{Live, Part, Resolved, State, interpret};
 use crate::stripes::Held;
 
@@ -28,10 +28,7 @@ pub(crate) struct Files {
 /// What became of an attempt to take a lock.
 pub(crate) enum Try {
     Taken(Record),
-    Held {
-        here: bool,
-        left: Duration,
-    },
+    Held(Holding),
     /// The key is an alias of this one.
     Elsewhere(SessionKey),
     Superseded,
@@ -89,8 +86,8 @@ impl Files {
             State::Missing => return Ok(Try::Missing),
         };
         // Those who have to wait find out without keeping anyone out.
-        if let Tenure::Held { here, left } = folder.tenure(key, stamp)? {
-            return Ok(Try::Held { here, left });
+        if let Tenure::Held(holding) = folder.tenure(key, stamp)? {
+            return Ok(Try::Held(holding));
         }
         let ticket = LockTicket { key: *key, token };
         let alone = folder.enter(stripe_of(key));
@@ -100,8 +97,8 @@ impl Files {
             State::Live(live) if live.stamp == stamp => live,
             _ => return Err(Failure::Revoked),
         };
-        if let Tenure::Held { here, left } = folder.tenure(key, stamp)? {
-            return Ok(Try::Held { here, left });
+        if let Tenure::Held(holding) = folder.tenure(key, stamp)? {
+            return Ok(Try::Held(holding));
         }
         held.publish(staged, &folder.layout.lease(key))?;
         Ok(Try::Taken(live.into_record()))
