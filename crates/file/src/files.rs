@@ -3,12 +3,11 @@
 //! All verbs that change something go the same way: stage the new file, keep the others out of the stripe, look
 //! again, give the staged file its name. `PROTOCOL.md` says why that is enough.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
-use crate::aside::SetAside;
+use crate::aside::Report;
 use crate::failure::{Doing, Failure, Result};
 use crate::folder::{Folder, Staged};
 use crate::format::{Head, Kind, Nonce, Origin, encode};
@@ -22,7 +21,7 @@ pub(crate) struct Files {
     pub(crate) folder: Folder,
     pub(crate) tombstone: Duration,
     pub(crate) quarantine: Duration,
-    pub(crate) on_set_aside: Option<Arc<dyn Fn(&SetAside) + Send + Sync>>,
+    pub(crate) on_set_aside: Option<Report>,
 }
 
 /// What became of an attempt to take a lock.

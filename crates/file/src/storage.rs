@@ -60,7 +60,6 @@ impl FileStorage {
     }
 
     /// For a storage that is not as it is by default.
-    #[must_use]
     pub fn builder(folder: impl AsRef<Path>) -> FileStorageBuilder {
         FileStorageBuilder::new(folder.as_ref())
     }
