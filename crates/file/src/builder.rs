@@ -156,8 +156,8 @@ impl Default for Setting {
         Self {
             disk: Disk::default(),
             durability: Durability::default(),
-            clock: Arc::<SystemClock>::default(),
-            entropy: Arc::<OsEntropy>::default(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
             lease: DEFAULT_LEASE,
         }
     }

@@ -85,7 +85,7 @@ async fn nobody_else_may_look_inside() {
 async fn neither_ids_nor_payloads_are_shown() {
     let folder = TempFolder::new();
     let storage = FileStorage::open(folder.path()).expect("open");
-    let id = SessionId::generate(&OsEntropy::default());
+    let id = SessionId::generate(&OsEntropy);
     storage
         .create(&id.key(), record("a secret payload"))
         .await

@@ -18,7 +18,7 @@ const WAIT: Duration = Duration::from_secs(10);
 const LEASE: Duration = Duration::from_secs(30);
 
 fn key() -> SessionKey {
-    SessionId::generate(&OsEntropy::default()).key()
+    SessionId::generate(&OsEntropy).key()
 }
 
 fn open(folder: &TempFolder, clock: TokioClock) -> FileLocks {
@@ -163,7 +163,7 @@ async fn only_the_holder_can_release_or_renew() {
     let lock = one.acquire(&key, WAIT).await.expect("free");
     let forged = LockTicket {
         key,
-        token: LockToken::generate(&OsEntropy::default()),
+        token: LockToken::generate(&OsEntropy),
     };
     refused(two.renew(&forged).await, StorageErrorKind::LockLost);
     two.release(Lock::new(forged, LEASE, Arc::new(Nobody)))

@@ -33,7 +33,7 @@ impl Bench {
             let builder = builder.on_set_aside(move |file| reports.lock().expect("reports").push(file.clone()));
             builder.durability(Durability::Relaxed)
         });
-        let bystander = SessionId::generate(&OsEntropy::default()).key();
+        let bystander = SessionId::generate(&OsEntropy).key();
         let layout = Layout::new(folder.path());
         let bench = Self {
             storage,
@@ -56,7 +56,7 @@ impl Bench {
 
     /// A new session and the path of its file.
     async fn session(&self) -> (SessionKey, PathBuf) {
-        let key = SessionId::generate(&OsEntropy::default()).key();
+        let key = SessionId::generate(&OsEntropy).key();
         self.create(&key).await;
         (key, self.layout.record(&key))
     }
@@ -319,7 +319,7 @@ async fn a_sweep_sets_aside_what_it_comes_across() {
         "x",
     )
     .ok();
-    let expired = SessionId::generate(&OsEntropy::default()).key();
+    let expired = SessionId::generate(&OsEntropy).key();
     let record = Record::new(Meta::new(START).with_deadline(Some(START)), "expired");
     bench.storage.create(&expired, record).await.expect("create");
 

@@ -360,5 +360,5 @@ pub(crate) fn clock() -> Arc<ManualClock> {
 
 /// The machine's clock: for tests with more than one process.
 pub(crate) fn wall() -> SystemClock {
-    SystemClock::default()
+    SystemClock
 }
