@@ -7,5 +7,6 @@ mod fence;
 mod power;
 mod scenario;
 
+#[allow(dead_code)] // Each of the tests uses a part of it.
 #[path = "../../tests/common/mod.rs"]
 mod common;

@@ -298,11 +298,12 @@ pub(crate) fn open(
     adapt(builder).open().expect("open")
 }
 
-/// Does something at the n-th call after it has been armed.
+/// Does something at the n-th call after it has been armed, and perhaps at all that follow.
 pub(crate) struct At<F> {
     pub(crate) armed: AtomicBool,
     pub(crate) count: AtomicUsize,
     pub(crate) n: usize,
+    repeat: AtomicBool,
     pub(crate) act: F,
 }
 
@@ -312,12 +313,18 @@ impl<F: Fn(Call<'_>) -> io::Result<()> + Send + Sync> At<F> {
             armed: AtomicBool::new(false),
             count: AtomicUsize::new(0),
             n,
+            repeat: AtomicBool::new(false),
             act,
         })
     }
 
     pub(crate) fn arm(&self, armed: bool) {
         self.armed.store(armed, Ordering::SeqCst);
+    }
+
+    /// At the calls after the n-th as well.
+    pub(crate) fn repeat(&self, repeat: bool) {
+        self.repeat.store(repeat, Ordering::SeqCst);
     }
 
     /// Whether the n-th call has come.
@@ -328,7 +335,11 @@ impl<F: Fn(Call<'_>) -> io::Result<()> + Send + Sync> At<F> {
 
 impl<F: Fn(Call<'_>) -> io::Result<()> + Send + Sync> Probe for At<F> {
     fn before(&self, call: Call<'_>) -> io::Result<()> {
-        if self.armed.load(Ordering::SeqCst) && self.count.fetch_add(1, Ordering::SeqCst) == self.n {
+        if !self.armed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let count = self.count.fetch_add(1, Ordering::SeqCst);
+        if count == self.n || count > self.n && self.repeat.load(Ordering::SeqCst) {
             (self.act)(call)
         } else {
             Ok(())
@@ -349,5 +360,5 @@ pub(crate) fn clock() -> Arc<ManualClock> {
 
 /// The machine's clock: for tests with more than one process.
 pub(crate) fn wall() -> SystemClock {
-    SystemClock::default()
+    SystemClock
 }
