@@ -5,6 +5,7 @@ mod axum;
 mod clock;
 mod contents;
 mod context;
+mod door;
 mod entropy;
 mod error;
 mod events;
@@ -21,6 +22,10 @@ pub use self::axum::MissingSession;
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use self::contents::RecordError;
 pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped};
+pub use self::door::{
+    Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, Locks, Paired, PairedBuilder,
+    RecordStore,
+};
 pub use self::entropy::{Entropy, OsEntropy};
 pub use self::error::SessionError;
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};

@@ -1,0 +1,9 @@
+//! The plug-in door: a store and locks, paired, are a storage.
+
+mod cancellation;
+mod conformance;
+mod interleavings;
+mod local_locks;
+mod model;
+mod moves;
+mod support;
