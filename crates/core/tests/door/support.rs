@@ -15,7 +15,7 @@ use sessile_core::{
 
 /// A store that keeps its entries in a map, one mutex for all. Clones share it.
 #[derive(Clone, Default)]
-pub struct MapStore {
+pub(crate) struct MapStore {
     entries: Arc<Mutex<BTreeMap<SessionKey, Entry>>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
     hooks: Arc<Mutex<VecDeque<Hook>>>,
@@ -30,33 +30,33 @@ struct Hook {
 
 impl MapStore {
     /// A store whose verbs wait once before they take effect, and once before they answer.
-    pub fn yielding() -> Self {
+    pub(crate) fn yielding() -> Self {
         Self {
             yields: true,
             ..Self::default()
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.lock().unwrap().len()
     }
 
-    pub fn entry(&self, key: &SessionKey) -> Option<Entry> {
+    pub(crate) fn entry(&self, key: &SessionKey) -> Option<Entry> {
         self.entries.lock().unwrap().get(key).cloned()
     }
 
     /// Puts an entry in, whatever is there.
-    pub fn force(&self, key: SessionKey, entry: Entry) {
+    pub(crate) fn force(&self, key: SessionKey, entry: Entry) {
         self.entries.lock().unwrap().insert(key, entry);
     }
 
     /// The calls since this was last asked.
-    pub fn calls(&self) -> Vec<&'static str> {
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 
     /// Has this happen between the next call of the verb and its effect.
-    pub fn just_before(&self, verb: &'static str, action: impl FnOnce() + Send + 'static) {
+    pub(crate) fn just_before(&self, verb: &'static str, action: impl FnOnce() + Send + 'static) {
         let action = Box::new(action);
         self.hooks.lock().unwrap().push_back(Hook { verb, action });
     }
@@ -199,75 +199,75 @@ impl RecordStore for MapStore {
 
 /// A storage in memory, and its two parts to look into.
 #[derive(Clone)]
-pub struct Setup {
-    pub storage: Paired<MapStore, LocalLocks>,
-    pub store: MapStore,
-    pub locks: LocalLocks,
+pub(crate) struct Setup {
+    pub(crate) storage: Paired<MapStore, LocalLocks>,
+    pub(crate) store: MapStore,
+    pub(crate) locks: LocalLocks,
 }
 
 impl Setup {
     /// With tokio's clock, and for a few waiters.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(MapStore::default(), TokioClock::start())
     }
 
-    pub fn with(store: MapStore, clock: impl Clock) -> Self {
+    pub(crate) fn with(store: MapStore, clock: impl Clock) -> Self {
         let locks = LocalLocks::builder().clock(clock).max_waiters(8).build();
         let storage = Paired::new(store.clone(), locks.clone());
         Self { storage, store, locks }
     }
 
     /// How much there is, of use or not.
-    pub fn footprint(&self) -> usize {
+    pub(crate) fn footprint(&self) -> usize {
         self.store.len() + self.locks.in_use() + self.storage.locks_held()
     }
 
-    pub fn record(&self, payload: &'static str) -> Record {
+    pub(crate) fn record(&self, payload: &'static str) -> Record {
         let now = self.storage.clock().now();
         Record::new(Meta::new(now).with_deadline(Some(now + HOUR)), payload)
     }
 
-    pub async fn created(&self, payload: &'static str) -> SessionKey {
+    pub(crate) async fn created(&self, payload: &'static str) -> SessionKey {
         let key = key();
         self.storage.create(&key, self.record(payload)).await.unwrap();
         key
     }
 
-    pub async fn locked(&self, key: &SessionKey) -> Locked {
+    pub(crate) async fn locked(&self, key: &SessionKey) -> Locked {
         locked(&self.storage, key).await
     }
 
-    pub async fn payload(&self, key: &SessionKey) -> Lookup<bytes::Bytes> {
+    pub(crate) async fn payload(&self, key: &SessionKey) -> Lookup<bytes::Bytes> {
         self.storage.read(key).await.unwrap().map(|stored| stored.record.payload)
     }
 }
 
-pub const HOUR: Duration = Duration::from_secs(3_600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
-pub fn key() -> SessionKey {
+pub(crate) fn key() -> SessionKey {
     SessionId::generate(&OsEntropy).key()
 }
 
 /// Keys of one shard.
-pub fn keys<const N: usize>() -> [SessionKey; N] {
+pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
     let id = SessionId::generate(&OsEntropy);
     std::array::from_fn(|_| id.rotated(&OsEntropy).key())
 }
 
-pub async fn locked(storage: &dyn Storage, key: &SessionKey) -> Locked {
+pub(crate) async fn locked(storage: &dyn Storage, key: &SessionKey) -> Locked {
     let locked = storage.lock(key, Duration::ZERO).await.expect("the lock is free");
     locked.found().expect("the session is live")
 }
 
 /// The record that follows this one.
-pub fn next(record: &Record, payload: &'static str) -> Record {
+pub(crate) fn next(record: &Record, payload: &'static str) -> Record {
     let mut next = Record::new(record.meta.clone(), payload);
     next.meta.version += 1;
     next
 }
 
 /// The result of a future that does not wait.
-pub fn at_once<F: Future>(future: F) -> F::Output {
+pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("the future waits"),
