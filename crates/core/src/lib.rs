@@ -16,6 +16,7 @@ mod session;
 mod session_key;
 mod storage;
 mod visit;
+mod wrappers;
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingSession;
@@ -38,5 +39,10 @@ pub use self::storage::{
     Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
 };
 pub use self::visit::Visit;
+#[cfg(feature = "metrics")]
+pub use self::wrappers::Metered;
+#[cfg(feature = "tracing")]
+pub use self::wrappers::Traced;
+pub use self::wrappers::{Backoff, Exponential, NullStorage, Retry, Timeout};
 #[cfg(feature = "macros")]
 pub use sessile_macros::{Namespaces, Values};

@@ -30,7 +30,10 @@ mod waiting_for_the_store {
     use super::*;
 
     async fn subject() -> Subject {
-        subject_of(Setup::with(MapStore::yielding(), TokioClock::start()), Profile::paused())
+        subject_of(
+            Setup::with(MapStore::yielding(), TokioClock::start()),
+            Profile::paused(),
+        )
     }
 
     storage_tests!(subject);
@@ -68,7 +71,11 @@ mod shared_and_configured {
     async fn subject() -> Subject {
         let short = Duration::from_secs(2);
         let store: Arc<dyn sessile_core::RecordStore> = Arc::new(MapStore::default());
-        let locks = LocalLocks::builder().clock(TokioClock::start()).lease(short).max_waiters(8).build();
+        let locks = LocalLocks::builder()
+            .clock(TokioClock::start())
+            .lease(short)
+            .max_waiters(8)
+            .build();
         let locks: Arc<dyn sessile_core::Locks> = Arc::new(locks);
         let storage = Paired::builder(store, locks).tombstone_ttl(short).build();
         Subject::new(storage, Profile::paused().with_tombstone(short).with_max_waiters(8))

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, DEFAULT_LEASE, Lock, LockTicket, LockToken, Locks, Lookup, ManualClock, OsEntropy, Paired, SessionKey, Storage,
-    StorageError, StorageErrorKind, Timestamp, TokioClock, Unlock,
+    Clock, DEFAULT_LEASE, Lock, LockTicket, LockToken, Locks, Lookup, ManualClock, OsEntropy, Paired, SessionKey,
+    Storage, StorageError, StorageErrorKind, Timestamp, TokioClock, Unlock,
 };
 
 use crate::support::{HOUR, MapStore, Setup, at_once, key, keys, locked, next};
@@ -58,10 +58,16 @@ async fn without_locks() -> (Paired<MapStore, Generous>, SessionKey) {
 async fn of_two_holders_of_one_lock_one_is_refused() {
     let (storage, key) = without_locks().await;
     let [mut first, mut second] = [locked(&storage, &key).await, locked(&storage, &key).await];
-    storage.commit(&mut first.lock, next(&first.record, "first")).await.unwrap();
+    storage
+        .commit(&mut first.lock, next(&first.record, "first"))
+        .await
+        .unwrap();
     let late = storage.commit(&mut second.lock, next(&second.record, "second")).await;
     assert_eq!(kind(late), Some(StorageErrorKind::LockLost));
-    assert_eq!(storage.read(&key).await.unwrap().found().unwrap().record.payload, "first");
+    assert_eq!(
+        storage.read(&key).await.unwrap().found().unwrap().record.payload,
+        "first"
+    );
 }
 
 /// The version of a record is counted by whoever writes it. A careless writer is found out all the same.
@@ -76,7 +82,10 @@ async fn of_two_holders_one_is_refused_even_if_nobody_counts_versions() {
     second.record.payload = "second".into();
     let late = storage.commit(&mut second.lock, second.record).await;
     assert_eq!(kind(late), Some(StorageErrorKind::LockLost));
-    assert_eq!(storage.read(&key).await.unwrap().found().unwrap().record.payload, "first");
+    assert_eq!(
+        storage.read(&key).await.unwrap().found().unwrap().record.payload,
+        "first"
+    );
 }
 
 #[tokio::test]
@@ -86,7 +95,10 @@ async fn of_two_holders_that_move_the_session_one_is_refused() {
     storage.create(&old, Setup::new().record("0")).await.unwrap();
     let [mut first, mut second] = [locked(&storage, &old).await, locked(&storage, &old).await];
     let record = next(&first.record, "1");
-    storage.rotate(&mut first.lock, &here, record.clone(), Duration::ZERO).await.unwrap();
+    storage
+        .rotate(&mut first.lock, &here, record.clone(), Duration::ZERO)
+        .await
+        .unwrap();
     let late = storage.rotate(&mut second.lock, &there, record, Duration::ZERO).await;
     assert_eq!(kind(late), Some(StorageErrorKind::Superseded));
     assert_eq!(storage.read(&there).await.unwrap(), Lookup::Missing);
@@ -330,7 +342,11 @@ async fn a_renewal_after_a_touch_spares_the_commit_a_look() {
     setup.storage.touch(&key, None, Timestamp::MAX).await.unwrap();
     setup.storage.renew(&held.lock.ticket()).await.unwrap();
     setup.store.calls();
-    setup.storage.commit(&mut held.lock, next(&held.record, "1")).await.unwrap();
+    setup
+        .storage
+        .commit(&mut held.lock, next(&held.record, "1"))
+        .await
+        .unwrap();
     assert_eq!(setup.store.calls(), ["replace"]);
 }
 
@@ -341,9 +357,15 @@ async fn a_move_of_a_session_that_is_touched_meanwhile_is_a_move() {
     setup.storage.create(&old, setup.record("0")).await.unwrap();
     let mut held = setup.locked(&old).await;
     let other = setup.storage.clone();
-    setup.store.just_before("rename", move || at_once(other.touch(&old, None, Timestamp::MAX)).unwrap());
+    setup.store.just_before("rename", move || {
+        at_once(other.touch(&old, None, Timestamp::MAX)).unwrap()
+    });
     let record = next(&held.record, "1");
-    setup.storage.rotate(&mut held.lock, &new, record, Duration::ZERO).await.unwrap();
+    setup
+        .storage
+        .rotate(&mut held.lock, &new, record, Duration::ZERO)
+        .await
+        .unwrap();
     assert_eq!(setup.payload(&new).await, Lookup::Found("1".into()));
     assert_eq!(setup.payload(&old).await, Lookup::Superseded);
 }
@@ -355,7 +377,9 @@ async fn of_two_touches_the_later_deadline_stands() {
     let now = setup.storage.clock().now();
     let [soon, late] = [now + HOUR * 2, now + HOUR * 3];
     let other = setup.storage.clone();
-    setup.store.just_before("touch", move || at_once(other.touch(&key, Some(late), late)).unwrap());
+    setup
+        .store
+        .just_before("touch", move || at_once(other.touch(&key, Some(late), late)).unwrap());
     setup.storage.touch(&key, Some(soon), soon).await.unwrap();
     let meta = setup.storage.read(&key).await.unwrap().found().unwrap().record.meta;
     assert_eq!((meta.deadline, meta.last_active), (Some(late), late));
@@ -382,7 +406,9 @@ async fn of_two_that_create_where_something_expired_lies_one_does() {
     over.meta.deadline = Some(Timestamp::from_millis(1));
     setup.storage.create(&key, over).await.unwrap();
     let (other, record) = (setup.storage.clone(), setup.record("other's"));
-    setup.store.just_before("remove", move || at_once(other.create(&key, record)).unwrap());
+    setup
+        .store
+        .just_before("remove", move || at_once(other.create(&key, record)).unwrap());
     let late = setup.storage.create(&key, setup.record("mine")).await;
     assert_eq!(kind(late), Some(StorageErrorKind::Exists));
     assert_eq!(setup.payload(&key).await, Lookup::Found("other's".into()));
@@ -428,6 +454,10 @@ async fn what_lost_holders_leave_is_bounded() {
         setup.locked(&key).await.lock.spend();
         clock.advance(DEFAULT_LEASE);
     }
-    assert!(setup.storage.locks_held() <= 65, "{} locks are kept", setup.storage.locks_held());
+    assert!(
+        setup.storage.locks_held() <= 65,
+        "{} locks are kept",
+        setup.storage.locks_held()
+    );
     assert!(setup.locks.in_use() <= 65, "{} locks are in use", setup.locks.in_use());
 }

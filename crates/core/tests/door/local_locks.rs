@@ -101,7 +101,10 @@ async fn a_lease_that_is_over_passes_the_lock_on() {
     let first = first.await.unwrap().unwrap();
     assert_eq!(start.elapsed(), LEASE);
     // What the dead holder does now does nothing to the one who came after.
-    assert_eq!(kind(locks.renew(&dead.ticket()).await), Some(StorageErrorKind::LockLost));
+    assert_eq!(
+        kind(locks.renew(&dead.ticket()).await),
+        Some(StorageErrorKind::LockLost)
+    );
     drop(dead);
     tokio::time::sleep(LEASE / 2).await;
     assert!(!second.is_finished());
@@ -122,7 +125,10 @@ async fn a_lease_begins_when_the_lock_is_taken_up() {
     tokio::time::advance(LEASE / 2).await;
     let slow = slow.await.unwrap();
     tokio::time::advance(LEASE * 3 / 4).await;
-    locks.renew(&slow.ticket()).await.expect("three quarters of a lease have passed");
+    locks
+        .renew(&slow.ticket())
+        .await
+        .expect("three quarters of a lease have passed");
 }
 
 /// The lock was handed over to somebody who did not come for it within a lease. It passes on, and when he comes, he
@@ -190,8 +196,14 @@ async fn there_is_one_holder_at_a_time() {
         tokio::spawn(async move {
             for round in 0..200 {
                 let which = (number + round) % 2;
-                let wait = if round % 5 == 0 { Duration::from_micros(50) } else { HOUR };
-                let Ok(lock) = locks.acquire(&keys[which], wait).await else { continue };
+                let wait = if round % 5 == 0 {
+                    Duration::from_micros(50)
+                } else {
+                    HOUR
+                };
+                let Ok(lock) = locks.acquire(&keys[which], wait).await else {
+                    continue;
+                };
                 assert_eq!(inside[which].fetch_add(1, Ordering::SeqCst), 0, "two at a time");
                 tokio::task::yield_now().await;
                 inside[which].fetch_sub(1, Ordering::SeqCst);

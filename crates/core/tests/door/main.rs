@@ -4,6 +4,7 @@ mod cancellation;
 mod conformance;
 mod interleavings;
 mod local_locks;
+mod lost_answers;
 mod model;
 mod moves;
 mod support;

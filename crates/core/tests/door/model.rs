@@ -19,21 +19,50 @@ const LEASE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 enum Step {
     /// Under a new key.
-    Create { life: Option<u64> },
-    CreateAgain { key: usize },
-    Read { key: usize },
-    Lock { key: usize },
-    Commit { lock: usize, life: Option<u64> },
+    Create {
+        life: Option<u64>,
+    },
+    CreateAgain {
+        key: usize,
+    },
+    Read {
+        key: usize,
+    },
+    Lock {
+        key: usize,
+    },
+    Commit {
+        lock: usize,
+        life: Option<u64>,
+    },
     /// To a new key.
-    Rotate { lock: usize, grace: u64, life: Option<u64> },
-    RotateOnto { lock: usize, key: usize },
-    Release { lock: usize },
-    Renew { lock: usize },
-    Touch { key: usize, life: Option<u64> },
-    Destroy { key: usize },
+    Rotate {
+        lock: usize,
+        grace: u64,
+        life: Option<u64>,
+    },
+    RotateOnto {
+        lock: usize,
+        key: usize,
+    },
+    Release {
+        lock: usize,
+    },
+    Renew {
+        lock: usize,
+    },
+    Touch {
+        key: usize,
+        life: Option<u64>,
+    },
+    Destroy {
+        key: usize,
+    },
     Scan,
     Sweep,
-    Pass { seconds: u64 },
+    Pass {
+        seconds: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -138,7 +167,12 @@ impl<S: Storage> World<S> {
                     return Answer::Nothing;
                 }
                 let record = record(held.record.meta.version + 1, &None);
-                done(at_once(storage.rotate(&mut held.lock, &key(onto), record, Duration::ZERO)))
+                done(at_once(storage.rotate(
+                    &mut held.lock,
+                    &key(onto),
+                    record,
+                    Duration::ZERO,
+                )))
             }),
             Step::Release { lock: by } => {
                 let count = locks.len().max(1);

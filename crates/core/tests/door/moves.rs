@@ -24,7 +24,11 @@ async fn moved<const N: usize>(setup: &Setup, grace: Duration) -> [SessionKey; N
         let mut held = setup.locked(&step[0]).await;
         let mut record = next(&held.record, "moved");
         record.meta.deadline = None;
-        setup.storage.rotate(&mut held.lock, &step[1], record, grace).await.unwrap();
+        setup
+            .storage
+            .rotate(&mut held.lock, &step[1], record, grace)
+            .await
+            .unwrap();
     }
     keys
 }
@@ -84,12 +88,17 @@ async fn sweeping_takes_what_was_left_behind_and_does_not_tell() {
 #[tokio::test]
 async fn without_tombstones_nothing_is_left_behind() {
     let store = MapStore::default();
-    let storage = Paired::builder(store.clone(), LocalLocks::new()).tombstone_ttl(Duration::ZERO).build();
+    let storage = Paired::builder(store.clone(), LocalLocks::new())
+        .tombstone_ttl(Duration::ZERO)
+        .build();
     let [old, new] = keys();
     storage.create(&old, Setup::new().record("0")).await.unwrap();
     let mut held = locked(&storage, &old).await;
     let record = next(&held.record, "moved");
-    storage.rotate(&mut held.lock, &new, record, Duration::ZERO).await.unwrap();
+    storage
+        .rotate(&mut held.lock, &new, record, Duration::ZERO)
+        .await
+        .unwrap();
     assert_eq!(store.len(), 1);
     assert_eq!(storage.read(&old).await.unwrap(), Lookup::Missing);
 }
@@ -197,13 +206,19 @@ async fn what_the_store_does_not_support_is_refused_and_changes_nothing() {
     let mut held = locked(&storage, &key).await;
     let record = next(&held.record, "1");
     for grace in [Duration::ZERO, HOUR] {
-        let error = storage.rotate(&mut held.lock, &new, record.clone(), grace).await.unwrap_err();
+        let error = storage
+            .rotate(&mut held.lock, &new, record.clone(), grace)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), StorageErrorKind::Unsupported);
         assert_eq!((error.operation(), error.storage()), ("rotate", "one key at a time"));
         let cause = std::error::Error::source(&error).expect("what the store said is kept");
         assert_eq!(cause.to_string(), unsupported("rename").to_string());
     }
-    storage.commit(&mut held.lock, record).await.expect("the lock is as it was");
+    storage
+        .commit(&mut held.lock, record)
+        .await
+        .expect("the lock is as it was");
     assert_eq!(storage.scan(None, 1).await.unwrap_err().operation(), "scan");
     assert_eq!(storage.sweep(1).await.unwrap_err().operation(), "sweep");
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));

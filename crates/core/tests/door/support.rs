@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sessile_core::{
     Applied, Clock, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Locked, Lookup, Meta, OsEntropy,
-    Paired, Record, RecordStore, SessionId, SessionKey, Storage, StorageError, Timestamp, TokioClock,
+    Paired, Record, RecordStore, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp, TokioClock,
 };
 
 /// A store that keeps its entries in a map, one mutex for all. Clones share it.
@@ -19,6 +19,7 @@ pub(crate) struct MapStore {
     entries: Arc<Mutex<BTreeMap<SessionKey, Entry>>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
     hooks: Arc<Mutex<VecDeque<Hook>>>,
+    lost: Arc<Mutex<VecDeque<&'static str>>>,
     yields: bool,
 }
 
@@ -61,7 +62,16 @@ impl MapStore {
         self.hooks.lock().unwrap().push_back(Hook { verb, action });
     }
 
-    async fn step<T>(&self, verb: &'static str, step: impl FnOnce(&mut BTreeMap<SessionKey, Entry>) -> T) -> T {
+    /// The next call of the verb takes effect, and its answer is lost.
+    pub(crate) fn lose_answer_of(&self, verb: &'static str) {
+        self.lost.lock().unwrap().push_back(verb);
+    }
+
+    async fn step<T>(
+        &self,
+        verb: &'static str,
+        step: impl FnOnce(&mut BTreeMap<SessionKey, Entry>) -> T,
+    ) -> Result<T, StorageError> {
         self.pause().await;
         self.calls.lock().unwrap().push(verb);
         let hook = {
@@ -74,7 +84,12 @@ impl MapStore {
         }
         let result = step(&mut self.entries.lock().unwrap());
         self.pause().await;
-        result
+        let mut lost = self.lost.lock().unwrap();
+        if lost.front() == Some(&verb) {
+            lost.pop_front();
+            return Err(StorageError::new(StorageErrorKind::Unavailable, verb, "map"));
+        }
+        Ok(result)
     }
 
     async fn pause(&self) {
@@ -112,12 +127,12 @@ impl RecordStore for MapStore {
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Entry>, StorageError> {
-        Ok(self.step("load", |entries| entries.get(key).cloned()).await)
+        self.step("load", |entries| entries.get(key).cloned()).await
     }
 
     async fn head(&self, key: &SessionKey) -> Result<Option<EntryHead>, StorageError> {
         let head = |entries: &mut Entries| entries.get(key).map(|entry| entry.head.clone());
-        Ok(self.step("head", head).await)
+        self.step("head", head).await
     }
 
     async fn insert(&self, key: &SessionKey, entry: Entry) -> Result<Applied, StorageError> {
@@ -126,7 +141,7 @@ impl RecordStore for MapStore {
                 entries.insert(*key, entry);
             })
         };
-        Ok(self.step("insert", insert).await)
+        self.step("insert", insert).await
     }
 
     async fn replace(&self, key: &SessionKey, version: EntryVersion, entry: Entry) -> Result<Applied, StorageError> {
@@ -135,7 +150,7 @@ impl RecordStore for MapStore {
                 entries.insert(*key, entry);
             })
         };
-        Ok(self.step("replace", replace).await)
+        self.step("replace", replace).await
     }
 
     async fn touch(&self, key: &SessionKey, version: EntryVersion, head: EntryHead) -> Result<Applied, StorageError> {
@@ -144,7 +159,7 @@ impl RecordStore for MapStore {
                 entries.get_mut(key).unwrap().head = head;
             })
         };
-        Ok(self.step("touch", touch).await)
+        self.step("touch", touch).await
     }
 
     async fn rename(
@@ -162,7 +177,7 @@ impl RecordStore for MapStore {
                 entries.insert(*to, entry);
             })
         };
-        Ok(self.step("rename", rename).await)
+        self.step("rename", rename).await
     }
 
     async fn remove(&self, removed: &[(SessionKey, EntryVersion)]) -> Result<Applied, StorageError> {
@@ -171,19 +186,22 @@ impl RecordStore for MapStore {
                 entries.retain(|key, _| removed.iter().all(|(gone, _)| gone != key));
             })
         };
-        Ok(self.step("remove", remove).await)
+        self.step("remove", remove).await
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<EntryList, StorageError> {
         let after: Option<SessionKey> = cursor.map(|at| std::str::from_utf8(at.as_bytes()).unwrap().parse().unwrap());
         let scan = |entries: &mut Entries| {
-            let listed = entries.iter().filter(|(key, _)| after.is_none_or(|after| **key > after)).take(limit);
+            let listed = entries
+                .iter()
+                .filter(|(key, _)| after.is_none_or(|after| **key > after))
+                .take(limit);
             let entries: Vec<_> = listed.map(|(key, entry)| (*key, entry.head.clone())).collect();
             let last = entries.last().filter(|_| entries.len() == limit);
             let next = last.map(|(key, _)| Cursor::from_bytes(key.to_string().into_bytes()));
             EntryList { entries, next }
         };
-        Ok(self.step("scan", scan).await)
+        self.step("scan", scan).await
     }
 
     async fn take_expired(&self, now: Timestamp, limit: usize) -> Result<Vec<(SessionKey, Entry)>, StorageError> {
@@ -191,9 +209,11 @@ impl RecordStore for MapStore {
             let over = |entry: &Entry| entry.head.deadline.is_some_and(|deadline| deadline <= now);
             let over = entries.iter().filter(|(_, entry)| over(entry));
             let keys: Vec<_> = over.map(|(key, _)| *key).take(limit).collect();
-            keys.into_iter().map(|key| (key, entries.remove(&key).unwrap())).collect()
+            keys.into_iter()
+                .map(|key| (key, entries.remove(&key).unwrap()))
+                .collect()
         };
-        Ok(self.step("take_expired", take).await)
+        self.step("take_expired", take).await
     }
 }
 
@@ -238,7 +258,11 @@ impl Setup {
     }
 
     pub(crate) async fn payload(&self, key: &SessionKey) -> Lookup<bytes::Bytes> {
-        self.storage.read(key).await.unwrap().map(|stored| stored.record.payload)
+        self.storage
+            .read(key)
+            .await
+            .unwrap()
+            .map(|stored| stored.record.payload)
     }
 }
 

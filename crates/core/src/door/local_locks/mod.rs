@@ -142,9 +142,9 @@ impl Locks for LocalLocks {
         }
     }
 
-    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        // It goes back when it is dropped: this very moment, as nothing here has to be waited for.
-        drop(lock);
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        lock.spend();
+        self.shared.unlock(lock.ticket());
         Ok(())
     }
 }

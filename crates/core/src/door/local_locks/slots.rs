@@ -81,7 +81,9 @@ impl Slots {
 
     /// Takes a place at the end of the queue of a lock that is another's, if there is room.
     pub(super) fn enqueue(&mut self, ticket: &LockTicket, wake: &Arc<Notify>, max_waiters: usize) -> bool {
-        let Some(slot) = self.by_key.get_mut(&ticket.key) else { return false };
+        let Some(slot) = self.by_key.get_mut(&ticket.key) else {
+            return false;
+        };
         let room = slot.queue.len() < max_waiters;
         if room {
             slot.queue.push_back(Waiter {
@@ -94,7 +96,9 @@ impl Slots {
 
     /// Goes away: hands the lock over if it is one's own, with a lease until then, or gives up the place in the queue.
     pub(super) fn leave(&mut self, ticket: &LockTicket, lease_until: Timestamp) {
-        let Some(slot) = self.by_key.get_mut(&ticket.key) else { return };
+        let Some(slot) = self.by_key.get_mut(&ticket.key) else {
+            return;
+        };
         if slot.holder == ticket.token {
             self.hand_over(&ticket.key, lease_until);
         } else if let Some(position) = slot.position(&ticket.token) {
@@ -137,7 +141,8 @@ impl Slots {
     /// Now and then, so seldom that it costs next to nothing, removes what holders that never came back have left.
     fn tidy(&mut self, now: Timestamp) {
         if self.by_key.len() >= self.tidy_at.max(FEW) {
-            self.by_key.retain(|_, slot| now < slot.lease_until || !slot.queue.is_empty());
+            self.by_key
+                .retain(|_, slot| now < slot.lease_until || !slot.queue.is_empty());
             self.tidy_at = self.by_key.len() * 2;
             if self.by_key.len() * 4 < self.by_key.capacity() {
                 self.by_key.shrink_to(self.tidy_at);

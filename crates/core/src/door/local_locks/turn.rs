@@ -58,21 +58,23 @@ impl<'a> Turn<'a> {
         let Shared { lease, max_waiters, .. } = *self.shared;
         self.involved = true;
         let (ticket, wake) = (&self.ticket, &self.wake);
-        self.shared.step(|slots, now| match slots.look(ticket, now, now + lease) {
-            Look::Taken => Ok(None),
-            Look::Busy { .. } if !patient => Err(StorageErrorKind::LockTimeout),
-            Look::Busy { time, queued: true } => Ok(Some(time)),
-            // At first, and when the lock was handed over and nobody came to take it within its lease.
-            Look::Busy { time, .. } if slots.enqueue(ticket, wake, max_waiters) => Ok(Some(time)),
-            Look::Busy { .. } => Err(StorageErrorKind::TooManyWaiters),
-        })
+        self.shared
+            .step(|slots, now| match slots.look(ticket, now, now + lease) {
+                Look::Taken => Ok(None),
+                Look::Busy { .. } if !patient => Err(StorageErrorKind::LockTimeout),
+                Look::Busy { time, queued: true } => Ok(Some(time)),
+                // At first, and when the lock was handed over and nobody came to take it within its lease.
+                Look::Busy { time, .. } if slots.enqueue(ticket, wake, max_waiters) => Ok(Some(time)),
+                Look::Busy { .. } => Err(StorageErrorKind::TooManyWaiters),
+            })
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if self.involved {
-            self.shared.step(|slots, now| slots.leave(&self.ticket, now + self.shared.lease));
+            self.shared
+                .step(|slots, now| slots.leave(&self.ticket, now + self.shared.lease));
         }
     }
 }

@@ -75,7 +75,9 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         let mut entries = vec![(found.key, found.version)];
         let mut next = found.live.alias;
         while let Some(key) = next {
-            let Some(head) = self.store.head(&key).await? else { break };
+            let Some(head) = self.store.head(&key).await? else {
+                break;
+            };
             match Standing::read(&head) {
                 Some(Standing::Alias(alias)) if Some(alias.to) == entries.last().map(|(key, _)| *key) => {
                     if alias.until <= self.now() {

@@ -10,9 +10,7 @@ use super::{Failure, Paired};
 use crate::clock::{Clock, Timestamp};
 use crate::door::{Locks, RecordStore};
 use crate::session_key::SessionKey;
-use crate::storage::{
-    Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
-};
+use crate::storage::{Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored};
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
@@ -28,7 +26,10 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        let found = self.find(key, Part::Whole).await.map_err(|failure| self.error("read", failure))?;
+        let found = self
+            .find(key, Part::Whole)
+            .await
+            .map_err(|failure| self.error("read", failure))?;
         Ok(found.map(|found| Stored {
             key: found.key,
             record: found.into_record(),
@@ -92,10 +93,13 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
         let list = self.store.scan(cursor, limit).await;
         let list = list.map_err(|error| self.error("scan", error.into()))?;
         let now = self.now();
-        let live = list.entries.into_iter().filter_map(|(key, head)| match Standing::read(&head) {
-            Some(Standing::Live(live)) if !live.meta.has_expired(now) => Some((key, live.meta)),
-            _ => None,
-        });
+        let live = list
+            .entries
+            .into_iter()
+            .filter_map(|(key, head)| match Standing::read(&head) {
+                Some(Standing::Live(live)) if !live.meta.has_expired(now) => Some((key, live.meta)),
+                _ => None,
+            });
         Ok(Page {
             sessions: live.collect(),
             next: list.next,

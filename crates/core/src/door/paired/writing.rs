@@ -58,7 +58,10 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         for _ in 0..ROUNDS {
             let left = self.left_behind(&base, new_key, &record, grace);
             let entry = self.entry(&record, (!grace.is_zero()).then_some(ticket.key));
-            let renamed = self.store.rename(&ticket.key, base.version, left, new_key, entry).await?;
+            let renamed = self
+                .store
+                .rename(&ticket.key, base.version, left, new_key, entry)
+                .await?;
             if renamed == Applied::Yes {
                 self.given_up(lock, true).await;
                 return Ok(());

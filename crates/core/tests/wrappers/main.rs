@@ -1,0 +1,11 @@
+//! The wrappers: each keeps the contract, and does its one thing.
+
+mod conformance;
+#[cfg(feature = "metrics")]
+mod metered;
+mod null;
+mod retry;
+mod support;
+mod timeout;
+#[cfg(feature = "tracing")]
+mod traced;
