@@ -1,5 +1,7 @@
 //! The plug-in door: a store and locks, paired, are a storage.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod cancellation;
 mod conformance;
 mod interleavings;

@@ -1,5 +1,7 @@
 //! The wrappers: each keeps the contract, and does its one thing.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod conformance;
 #[cfg(feature = "metrics")]
 mod metered;

@@ -17,7 +17,7 @@ use crate::support::{keys, locked, next, record};
 #[derive(Clone, Default)]
 struct Seen {
     series: Arc<Mutex<BTreeMap<String, Vec<f64>>>>,
-    described: Arc<Mutex<Vec<(String, Option<Unit>)>>>,
+    described: Arc<Mutex<BTreeMap<String, Option<Unit>>>>,
 }
 
 /// One metric with its labels.
@@ -43,7 +43,7 @@ impl Seen {
     }
 
     fn describe(&self, name: &KeyName, unit: Option<Unit>) {
-        self.described.lock().unwrap().push((name.as_str().to_owned(), unit));
+        self.described.lock().unwrap().insert(name.as_str().to_owned(), unit);
     }
 }
 
@@ -187,8 +187,7 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
     let in_flight = |verb| seen.of(&format!("sessile_storage_calls_in_flight storage=model verb={verb}"));
     assert_eq!((in_flight("read"), in_flight("commit")), (vec![1.0], vec![0.0]));
 
-    let described = seen.described.lock().unwrap().clone();
-    let units: BTreeMap<_, _> = described.into_iter().collect();
+    let units = seen.described.lock().unwrap().clone();
     for name in names {
         let (name, _) = name.split_once(' ').unwrap();
         assert!(units[name].is_some(), "{name} has no unit");
