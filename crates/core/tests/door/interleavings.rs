@@ -198,6 +198,9 @@ async fn what_each_verb_costs() {
     assert_eq!(setup.store.calls(), ["insert"]);
     storage.read(&key).await.unwrap();
     assert_eq!(setup.store.calls(), ["load"]);
+    let meta = storage.read_meta(&key).await.unwrap().found().unwrap();
+    assert_eq!(meta, (key, setup.record("0").meta));
+    assert_eq!(setup.store.calls(), ["head"]);
     let mut held = setup.locked(&key).await;
     assert_eq!(setup.store.calls(), ["head", "load"]);
     storage.renew(&held.lock.ticket()).await.unwrap();

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 pub use self::builder::PairedBuilder;
 use self::held::HeldLocks;
+use self::lookup::Part;
 use self::watch::Watches;
 use crate::clock::Timestamp;
 use crate::door::{EntryVersion, Locks, RecordStore};
 use crate::entropy::Entropy;
 use crate::session_key::SessionKey;
-use crate::storage::{StorageError, StorageErrorKind};
+use crate::storage::{Lookup, Meta, StorageError, StorageErrorKind};
 
 /// A [`Storage`](crate::Storage) made of a [`RecordStore`] and [`Locks`]. Clones share both.
 ///
@@ -89,6 +90,17 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     #[must_use]
     pub fn locks_held(&self) -> usize {
         self.parts.held.len()
+    }
+
+    /// What is known of a live session without its payload, and the key it is stored under: as
+    /// [`read`](crate::Storage::read), but the payload stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of `read`.
+    pub async fn read_meta(&self, key: &SessionKey) -> Result<Lookup<(SessionKey, Meta)>, StorageError> {
+        let found = self.find(key, Part::Head).await.map_err(|failure| self.error("read", failure))?;
+        Ok(found.map(|found| (found.key, found.live.meta)))
     }
 
     fn now(&self) -> Timestamp {
