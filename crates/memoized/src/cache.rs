@@ -37,8 +37,13 @@ impl Cache {
 
     /// The part of a key. What changes it cannot fail half-way, so a panic elsewhere does not matter.
     pub(crate) fn part(&self, key: &SessionKey) -> MutexGuard<'_, Part> {
-        let number = key.shard().bytes().fold(0, |number: usize, byte| number.wrapping_mul(31) + usize::from(byte));
-        self.parts[number % self.parts.len()].lock().unwrap_or_else(PoisonError::into_inner)
+        let number = key
+            .shard()
+            .bytes()
+            .fold(0, |number: usize, byte| number.wrapping_mul(31) + usize::from(byte));
+        self.parts[number % self.parts.len()]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn records(&self) -> usize {

@@ -122,7 +122,9 @@ impl Part {
     /// A write has come to its end, or was dropped. If its effect is unknown, it remains so until then. Returns
     /// whether nothing else was written since it began.
     pub(crate) fn end(&mut self, key: &SessionKey, turn: &Turn, unsettled_until: Option<Instant>) -> bool {
-        let Some(shelf) = self.shelves.get_mut(&shard(key)) else { return false };
+        let Some(shelf) = self.shelves.get_mut(&shard(key)) else {
+            return false;
+        };
         let alone = shelf.turn == turn.0 && shelf.writing == 1;
         shelf.writing -= 1;
         shelf.turn += 1;
@@ -165,8 +167,12 @@ impl Part {
     /// Lets the record go that came first, except that those that were used since they came, or came again, are given
     /// another turn ("second chance").
     fn make_room(&mut self) {
-        let Some((key, number)) = self.order.pop_front() else { return };
-        let Some(shelf) = self.shelves.get_mut(&shard(&key)) else { return };
+        let Some((key, number)) = self.order.pop_front() else {
+            return;
+        };
+        let Some(shelf) = self.shelves.get_mut(&shard(&key)) else {
+            return;
+        };
         let Some(index) = shelf.books.iter().position(|book| book.number == number) else {
             return;
         };
@@ -191,7 +197,11 @@ impl Part {
     /// Removes a shelf on which nothing is left to know.
     fn tidy_shelf(&mut self, key: &SessionKey) {
         let shard = shard(key);
-        if self.shelves.get(&shard).is_some_and(|shelf| shelf.is_empty() && shelf.unsettled_until.is_none()) {
+        if self
+            .shelves
+            .get(&shard)
+            .is_some_and(|shelf| shelf.is_empty() && shelf.unsettled_until.is_none())
+        {
             self.shelves.remove(&shard);
         }
     }
@@ -199,7 +209,8 @@ impl Part {
     /// Now and then removes the shelves that have settled with time.
     fn tidy(&mut self, now: Instant) {
         if self.shelves.len() >= self.tidy_at.max(64) {
-            self.shelves.retain(|_, shelf| !shelf.is_empty() || !shelf.is_settled(now));
+            self.shelves
+                .retain(|_, shelf| !shelf.is_empty() || !shelf.is_settled(now));
             self.tidy_at = self.shelves.len() * 2;
         }
     }

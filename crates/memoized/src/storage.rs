@@ -76,12 +76,7 @@ impl<S: Storage + ?Sized> MemoizedStorage<S> {
             self.shared.reads.hit();
             return Ok(Lookup::Found(Stored { key: *key, record }));
         }
-        let loaded = self.load(key).await?;
-        // The answer to another's question can be a little old.
-        Ok(match loaded {
-            Lookup::Found(stored) if stored.record.meta.has_expired(self.clock().now()) => Lookup::Missing,
-            loaded => loaded,
-        })
+        self.load(key).await
     }
 
     /// What is kept, if the storage behind has nothing newer. What it says is of now; what is kept only adds the
@@ -170,10 +165,15 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        match &self.shared.validate {
-            None => self.read_exclusive(key).await,
-            Some(probe) => self.read_validated(key, probe.probe(key).await).await,
-        }
+        let found = match &self.shared.validate {
+            None => self.read_exclusive(key).await?,
+            Some(probe) => self.read_validated(key, probe.probe(key).await).await?,
+        };
+        // The answer to another's question can be a little old.
+        Ok(match found {
+            Lookup::Found(stored) if stored.record.meta.has_expired(self.clock().now()) => Lookup::Missing,
+            found => found,
+        })
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {

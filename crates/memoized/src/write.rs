@@ -63,7 +63,9 @@ impl Drop for Write<'_> {
 
 /// Whether a call that failed like this has surely changed nothing, and will not.
 fn is_certain(kind: StorageErrorKind) -> bool {
-    use StorageErrorKind::{Denied, Exists, Full, Gone, LockLost, LockTimeout, Superseded, TooManyWaiters, Unsupported};
+    use StorageErrorKind::{
+        Denied, Exists, Full, Gone, LockLost, LockTimeout, Superseded, TooManyWaiters, Unsupported,
+    };
     matches!(
         kind,
         Denied | Exists | Full | Gone | LockLost | LockTimeout | Superseded | TooManyWaiters | Unsupported

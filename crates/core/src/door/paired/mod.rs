@@ -99,7 +99,10 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     ///
     /// Those of `read`.
     pub async fn read_meta(&self, key: &SessionKey) -> Result<Lookup<(SessionKey, Meta)>, StorageError> {
-        let found = self.find(key, Part::Head).await.map_err(|failure| self.error("read", failure))?;
+        let found = self
+            .find(key, Part::Head)
+            .await
+            .map_err(|failure| self.error("read", failure))?;
         Ok(found.map(|found| (found.key, found.live.meta)))
     }
 
