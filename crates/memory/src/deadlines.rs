@@ -10,6 +10,9 @@ pub(crate) const NOWHERE: u32 = u32::MAX;
 /// How many children a node has. Four make the heap half as deep as two, and lie in one line of the cache.
 const FAN: usize = 4;
 
+/// For how many nodes, at least, there is room made at a time.
+const ROOM: usize = 8;
+
 /// The deadlines of a shard, as a heap whose nodes know their entries and whose entries know their nodes.
 ///
 /// A node never stands for a later moment than the deadline of its entry, but it may stand for an earlier one: a
@@ -20,32 +23,46 @@ pub(crate) struct Deadlines {
     nodes: Vec<Node>,
 }
 
+/// A moment and the entry it is about, in twelve bytes: every session has one.
 #[derive(Clone, Copy)]
 struct Node {
-    at: Timestamp,
+    at: [u32; 2],
     slot: Slot,
+}
+
+impl Node {
+    fn new(at: Timestamp, slot: Slot) -> Self {
+        let millis = at.as_millis();
+        #[expect(clippy::cast_possible_truncation, reason = "it is cut in two")]
+        let at = [(millis >> 32) as u32, millis as u32];
+        Self { at, slot }
+    }
+
+    fn at(self) -> Timestamp {
+        let [high, low] = self.at;
+        Timestamp::from_millis(u64::from(high) << 32 | u64::from(low))
+    }
 }
 
 impl Deadlines {
     /// The moment before which no record of the shard expires.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        self.nodes.first().map(|node| node.at)
+        self.nodes.first().map(|node| node.at())
     }
 
     /// An entry whose deadline has come, if there is one. Looks at no more than `budget` nodes.
     pub(crate) fn due(&mut self, entries: &mut Slab, now: Timestamp, budget: &mut usize) -> Option<Slot> {
-        while let Some(&Node { at, slot }) = self.nodes.first()
-            && at <= now
+        while let Some(&node) = self.nodes.first()
+            && node.at() <= now
             && *budget > 0
         {
             *budget -= 1;
-            let deadline = entries[slot].record.meta.deadline;
-            match deadline {
+            match entries[node.slot].record.meta.deadline {
                 Some(deadline) if deadline > now => {
-                    self.nodes[0].at = deadline;
+                    self.nodes[0] = Node::new(deadline, node.slot);
                     self.sink(entries, 0);
                 }
-                _ => return Some(slot),
+                _ => return Some(node.slot),
             }
         }
         None
@@ -62,15 +79,19 @@ impl Deadlines {
             }
             Some(at) if position == NOWHERE => {
                 let position = self.nodes.len();
-                self.nodes.push(Node { at, slot });
+                if position == self.nodes.capacity() {
+                    // By a quarter: doubling would leave half of it unused at worst.
+                    self.nodes.reserve_exact(position / 4 + ROOM);
+                }
+                self.nodes.push(Node::new(at, slot));
                 self.rise(entries, position);
                 true
             }
             Some(at) => {
                 let position = position as usize;
-                let earlier = at < self.nodes[position].at;
+                let earlier = at < self.nodes[position].at();
                 if earlier {
-                    self.nodes[position].at = at;
+                    self.nodes[position] = Node::new(at, slot);
                     self.rise(entries, position);
                 }
                 earlier
@@ -91,8 +112,8 @@ impl Deadlines {
             let position = entries[self.nodes[position].slot].position as usize;
             self.sink(entries, position);
         }
-        if self.nodes.len() * 4 < self.nodes.capacity() {
-            self.nodes.shrink_to(self.nodes.len() * 2);
+        if self.nodes.len() * 2 + ROOM < self.nodes.capacity() {
+            self.nodes.shrink_to(self.nodes.len() + self.nodes.len() / 4 + ROOM);
         }
     }
 

@@ -161,9 +161,11 @@ impl State {
         }
     }
 
-    /// Hands the lock over if the lease of its holder has ended.
+    /// Hands the lock over if the lease of its holder has ended. A new one would last until `lease_until`.
     fn end_lease(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) {
-        let entry = &self.entries[slot];
+        let entry = &mut self.entries[slot];
+        // No lease has longer to go than a new one, even if the clock was set back.
+        entry.lease_until = entry.lease_until.min(lease_until);
         if entry.holder.is_some() && entry.lease_until <= now {
             self.hand_over(slot, lease_until);
         }

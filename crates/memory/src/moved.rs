@@ -56,7 +56,7 @@ impl MovedKeys {
     pub(crate) fn remove(&mut self, key: &SessionKey) -> Option<Moved> {
         let moved = self.keys.remove(key)?;
         self.ends.remove(&(moved.until, *key));
-        if self.keys.len() * 4 < self.keys.capacity() {
+        if self.keys.len() * 4 + 16 < self.keys.capacity() {
             self.keys.shrink_to(self.keys.len() * 2);
         }
         Some(moved)

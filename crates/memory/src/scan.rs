@@ -31,6 +31,9 @@ impl Position {
     }
 }
 
+/// How many slices a page may look at beyond what it lists: sessions that have expired, and shards without any.
+const STEPS: usize = 256;
+
 /// Lists a page. A cursor that no scan has given is `Other`.
 pub(crate) fn page<'a>(
     shards: impl ExactSizeIterator<Item = &'a Shard>,
@@ -46,12 +49,14 @@ pub(crate) fn page<'a>(
         Some(cursor) => Position::read(&cursor).ok_or(StorageErrorKind::Other)?,
     };
     let mut sessions = Vec::new();
+    let mut steps = STEPS.saturating_add(limit / SLICE);
     for shard in shards.skip(position.shard as usize) {
         while position.below > 0 {
-            if sessions.len() >= limit {
+            if sessions.len() >= limit || steps == 0 {
                 let next = Some(position.write());
                 return Ok(Page { sessions, next });
             }
+            steps -= 1;
             shard.step(|state, now| state.list(&mut position.below, limit, &mut sessions, now));
         }
         position = Position {

@@ -4,10 +4,13 @@ use std::ops::{Index, IndexMut};
 
 use crate::entry::Entry;
 
-/// How many entries are allocated at a time.
+/// How many entries are allocated at a time, once there are some.
 ///
 /// A single growing `Vec` would be up to half empty, and would copy every session of the shard when it grows.
 const CHUNK: usize = 32;
+
+/// For how many entries there is room kept in a shard that is empty.
+const KEPT: usize = 4;
 
 /// The number of an entry in its shard. It changes when entries are removed.
 pub(crate) type Slot = u32;
@@ -31,7 +34,9 @@ impl Slab {
     pub(crate) fn push(&mut self, entry: Entry) -> Slot {
         let slot = self.len;
         if slot / CHUNK == self.chunks.len() {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+            // The first grows as it fills: many shards stay small.
+            let room = if slot == 0 { KEPT } else { CHUNK };
+            self.chunks.push(Vec::with_capacity(room));
         }
         self.chunks[slot / CHUNK].push(entry);
         self.len += 1;
@@ -54,13 +59,15 @@ impl Slab {
     /// Frees the chunk at the end once it is empty and the one before it has room to spare, so that removing and
     /// adding in turn does not allocate each time.
     fn give_back(&mut self) {
-        let used = self.len.div_ceil(CHUNK);
-        let spare_room = self.len == 0 || used * CHUNK - self.len >= CHUNK / 2;
-        if self.chunks.len() > used && spare_room {
+        let used = self.len.div_ceil(CHUNK).max(1);
+        if self.chunks.len() > used && used * CHUNK - self.len >= CHUNK / 2 {
             self.chunks.truncate(used);
             if self.chunks.len() * 4 < self.chunks.capacity() {
                 self.chunks.shrink_to(self.chunks.len() * 2);
             }
+        }
+        if self.len == 0 {
+            self.chunks[0].shrink_to(KEPT);
         }
     }
 }

@@ -93,22 +93,19 @@ impl State {
         }
     }
 
-    /// Puts a record in under a key that is missing. What may still lie there goes.
+    /// Puts a record in under a key at which nothing is stored.
     pub(crate) fn insert(&mut self, key: SessionKey, record: Record) {
-        self.clear(&key);
         let slot = self.entries.push(Entry::new(key, record));
         self.index_as(&key, slot);
         self.note_deadline(slot);
     }
 
     /// Removes what is still stored under a key that is missing.
-    pub(crate) fn clear(&mut self, key: &SessionKey) {
-        if let Some(slot) = self.find(key) {
-            self.take(slot);
-        }
+    pub(crate) fn clear(&mut self, key: &SessionKey) -> Option<Stored> {
         if let Some(until) = self.moved.get(key).map(|moved| moved.until) {
             self.forget(key, until);
         }
+        self.find(key).map(|slot| self.take(slot))
     }
 
     /// Takes a record out after its deadline.
@@ -211,7 +208,8 @@ impl State {
         let key = self.entries[slot].key;
         let entry = self.index.find_entry(hash(&key), |&other| other == slot);
         entry.expect("every entry is indexed").remove();
-        if self.index.len() * 4 < self.index.capacity() {
+        // Memory comes back as the index empties, but not so soon that the next to come makes it grow again.
+        if self.index.len() * 4 + 16 < self.index.capacity() {
             let (entries, room) = (&self.entries, self.index.len() * 2);
             self.index.shrink_to(room, |&other| hash(&entries[other].key));
         }

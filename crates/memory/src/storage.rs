@@ -196,25 +196,26 @@ impl Storage for MemoryStorage {
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        let (shard, capacity) = (self.shared.shard(key), &self.shared.settings.capacity);
-        let result = if self.shared.reserve() {
-            let result = shard.step(|state, now| state.create(key, record, now));
-            if result.is_err() {
-                capacity.give_back(1);
-            }
-            result
-        } else {
-            Err(StorageErrorKind::Full)
-        };
-        result.map_err(failed("create"))
+        if !self.shared.reserve() {
+            return Err(failed("create")(StorageErrorKind::Full));
+        }
+        let mut record = Some(record);
+        let result = self
+            .shared
+            .shard(key)
+            .step(|state, now| state.create(key, &mut record, now));
+        if result.is_err() {
+            self.shared.settings.capacity.give_back(1);
+        }
+        result.map(|_cleared| ()).map_err(failed("create"))
     }
 
-    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+    async fn commit(&self, lock: &mut Lock, mut record: Record) -> Result<(), StorageError> {
         let LockTicket { key, token } = lock.ticket();
         let shard = self.shared.shard(&key);
         let ticket = shard.ticket_of(&token);
-        let result = shard.step(|state, now| state.commit(&key, ticket, record, now, &self.shared.settings));
-        result.map(|_replaced| lock.spend()).map_err(failed("commit"))
+        let result = shard.step(|state, now| state.commit(&key, ticket, &mut record, now, &self.shared.settings));
+        result.map(|()| lock.spend()).map_err(failed("commit"))
     }
 
     /// Fails with [`Unsupported`](StorageErrorKind::Unsupported) if `new_key` has another
@@ -223,7 +224,7 @@ impl Storage for MemoryStorage {
         &self,
         lock: &mut Lock,
         new_key: &SessionKey,
-        record: Record,
+        mut record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
         let LockTicket { key, token } = lock.ticket();
@@ -233,8 +234,8 @@ impl Storage for MemoryStorage {
         let shard = self.shared.shard(&key);
         let ticket = shard.ticket_of(&token);
         let settings = &self.shared.settings;
-        let result = shard.step(|state, now| state.rotate(&key, ticket, new_key, record, grace, now, settings));
-        result.map(|_replaced| lock.spend()).map_err(failed("rotate"))
+        let result = shard.step(|state, now| state.rotate(&key, ticket, new_key, &mut record, grace, now, settings));
+        result.map(|_cleared| lock.spend()).map_err(failed("rotate"))
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {

@@ -1,4 +1,7 @@
 //! The steps that change what is stored, one for each verb of the contract.
+//!
+//! Records that are refused, replaced or removed are given back: to drop one can run code of others, which must not
+//! happen under the mutex.
 
 use std::time::Duration;
 
@@ -21,52 +24,62 @@ impl State {
         })
     }
 
-    pub(crate) fn create(&mut self, key: &SessionKey, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
+    /// Takes the record if it can be created. Returns what lay there, long expired.
+    pub(crate) fn create(
+        &mut self,
+        key: &SessionKey,
+        record: &mut Option<Record>,
+        now: Timestamp,
+    ) -> Result<Option<Stored>, StorageErrorKind> {
         if self.place(key, now) != Lookup::Missing {
             return Err(StorageErrorKind::Exists);
         }
-        self.insert(*key, record);
-        Ok(())
+        let cleared = self.clear(key);
+        if let Some(record) = record.take() {
+            self.insert(*key, record);
+        }
+        Ok(cleared)
     }
 
-    /// Returns the record that was replaced.
+    /// Swaps the record with the one that is stored.
     pub(crate) fn commit(
         &mut self,
         key: &SessionKey,
         ticket: Option<Ticket>,
-        record: Record,
+        record: &mut Record,
         now: Timestamp,
         settings: &Settings,
-    ) -> Result<Record, StorageErrorKind> {
+    ) -> Result<(), StorageErrorKind> {
         let slot = self.held(key, ticket, now)?;
-        let old = self.replace(slot, record);
+        self.swap(slot, record);
         self.hand_over(slot, now + settings.lease);
-        Ok(old)
+        Ok(())
     }
 
-    /// Returns the record that was replaced. `new_key` belongs to this shard.
+    /// Swaps the record with the one that is stored, and returns what lay at the new key, long expired. `new_key`
+    /// belongs to this shard.
     #[expect(clippy::too_many_arguments, reason = "they are those of the verb, and the moment")]
     pub(crate) fn rotate(
         &mut self,
         key: &SessionKey,
         ticket: Option<Ticket>,
         new_key: &SessionKey,
-        record: Record,
+        record: &mut Record,
         grace: Duration,
         now: Timestamp,
         settings: &Settings,
-    ) -> Result<Record, StorageErrorKind> {
+    ) -> Result<Option<Stored>, StorageErrorKind> {
         self.held(key, ticket, now)?;
         if self.place(new_key, now) != Lookup::Missing {
             return Err(StorageErrorKind::Exists);
         }
-        self.clear(new_key);
+        let cleared = self.clear(new_key);
         // Clearing may have given the entry another slot.
         let slot = self.held(key, ticket, now)?;
         let old_key = self.entries[slot].key;
         let can_live = record.meta.deadline.unwrap_or(Timestamp::MAX);
         self.rename(slot, *new_key);
-        let old_record = self.replace(slot, record);
+        self.swap(slot, record);
         let entry = &mut self.entries[slot];
         entry.holder = None;
         let extra = entry.extra.take().map(|extra| *extra).unwrap_or_default();
@@ -76,7 +89,7 @@ impl State {
         let until = alias_until.max(can_live.min(alias_until + settings.tombstone_ttl));
         if until <= now {
             self.drop_aliases(extra.alias, now);
-            return Ok(old_record);
+            return Ok(cleared);
         }
         let is_alias = now < alias_until;
         if is_alias {
@@ -92,7 +105,7 @@ impl State {
             },
         );
         self.expect_at(Some(until));
-        Ok(old_record)
+        Ok(cleared)
     }
 
     pub(crate) fn renew(
@@ -164,14 +177,14 @@ impl State {
         held.then_some(slot).ok_or(StorageErrorKind::LockLost)
     }
 
-    fn replace(&mut self, slot: Slot, record: Record) -> Record {
-        let old = std::mem::replace(&mut self.entries[slot].record, record);
+    fn swap(&mut self, slot: Slot, record: &mut Record) {
+        let entry = &mut self.entries[slot];
+        std::mem::swap(&mut entry.record, record);
         let deadline = |record: &Record| record.meta.deadline.unwrap_or(Timestamp::MAX);
-        if deadline(&self.entries[slot].record) < deadline(&old) {
+        if deadline(&entry.record) < deadline(record) {
             // Those who wait have set their timers to the end that the record had.
             self.wake_queue(slot);
         }
         self.note_deadline(slot);
-        old
     }
 }

@@ -22,7 +22,8 @@ async fn waiter(storage: &MemoryStorage, key: SessionKey, wait: Duration) -> Wai
 }
 
 async fn found(waiter: Waiter) -> Locked {
-    waiter.await.unwrap().unwrap().found().unwrap()
+    let answer = waiter.await.expect("the task ends").expect("the lock is free");
+    answer.found().expect("the session is there")
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use sessile_core::{Lookup, Meta, Record, Storage, StorageErrorKind, Timestamp};
 use sessile_memory::MemoryStorage;
@@ -179,6 +181,79 @@ async fn a_lease_ends_at_its_last_moment_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_does_not_make_a_lease_longer() {
+    let (storage, clock) = manual_storage();
+    let key = session(&storage, "a").await;
+    clock.advance(10_000 * SECOND);
+    let _crashed = take(&storage, &key).await;
+    clock.set(Timestamp::from_millis(1_000_000));
+    assert_eq!(refusal(&storage, &key).await, StorageErrorKind::LockTimeout);
+    clock.advance(LEASE);
+    assert_free(&storage, &key).await;
+}
+
+/// Asks the storage something when it is dropped.
+struct Nosy(MemoryStorage);
+
+impl AsRef<[u8]> for Nosy {
+    fn as_ref(&self) -> &[u8] {
+        b"nosy"
+    }
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        let _ = self.0.stats();
+    }
+}
+
+#[test]
+fn payloads_are_dropped_where_they_may_use_the_storage() {
+    // Elsewhere it would wait for itself.
+    let (done, finished) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(drop_payloads_in_every_way());
+        done.send(()).unwrap();
+    });
+    finished.recv_timeout(20 * SECOND).expect("it does not wait for itself");
+}
+
+async fn drop_payloads_in_every_way() {
+    let clock = manual_clock();
+    let storage = MemoryStorage::builder()
+        .clock(clock.clone())
+        .shards(1)
+        .sweeper(false)
+        .build();
+    let nosy = |after: u32| {
+        let mut record = ending(&storage, "", after * SECOND);
+        record.payload = bytes::Bytes::from_owner(Nosy(storage.clone()));
+        record
+    };
+    let [key, new, newer] = rotated_keys();
+    storage.create(&key, nosy(1)).await.expect("done");
+    storage.create(&key, nosy(1)).await.expect_err("refused");
+    clock.advance(SECOND);
+    storage.create(&key, nosy(2)).await.expect("done");
+    let mut lock = take(&storage, &key).await;
+    storage.commit(&mut lock, nosy(2)).await.expect("done");
+    storage.commit(&mut lock, nosy(2)).await.expect_err("refused");
+    storage.create(&new, nosy(1)).await.expect("done");
+    let mut lock = take(&storage, &key).await;
+    clock.advance(SECOND);
+    storage.rotate(&mut lock, &new, nosy(1), SECOND).await.expect("done");
+    storage
+        .rotate(&mut lock, &newer, nosy(1), SECOND)
+        .await
+        .expect_err("refused");
+    storage.destroy(&new).await.expect("done");
+    storage.create(&newer, nosy(1)).await.expect("done");
+    clock.advance(SECOND);
+    assert_eq!(storage.sweep(1).await.expect("done").len(), 1);
+}
+
+#[tokio::test]
 async fn release_writes_nothing_and_is_no_error_when_the_lock_is_lost() {
     let (storage, clock) = manual_storage();
     let key = session(&storage, "a").await;
@@ -275,7 +350,7 @@ async fn touching_revives_nothing() {
     storage.create(&old, record(&storage, "a")).await.unwrap();
     let mut lock = take(&storage, &old).await;
     storage
-        .rotate(&mut lock, &new, record(&storage, "b"), 0 * SECOND)
+        .rotate(&mut lock, &new, record(&storage, "b"), Duration::ZERO)
         .await
         .unwrap();
     assert_eq!(kind(storage.touch(&old, None, now).await), StorageErrorKind::Superseded);

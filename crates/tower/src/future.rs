@@ -131,6 +131,10 @@ where
                 StateProj::Working { work, visit } => {
                     let answer = ready!(work.poll(cx));
                     let visit = visit.take().expect("work is done once");
+                    if visit.is_untouched() {
+                        this.state.set(State::Done);
+                        return Poll::Ready(answer.map(|response| response.map(ResponseBody::inner)));
+                    }
                     let (commit, answer) = match answer {
                         Ok(response) => {
                             let (commit, response) = this.answering.commits(response);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Clock as _, Lock, Locked, Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage,
-    StorageErrorKind, Stored, Timestamp, TokioClock,
+    Lock, Locked, Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageErrorKind,
+    Stored, Timestamp, TokioClock,
 };
 use sessile_memory::{MemoryStorage, MemoryStorageBuilder};
 
