@@ -388,3 +388,17 @@ fn what_is_over_is_not_written() {
     assert!(left.namespaces.is_empty());
     assert_eq!(left.lifetime, plain.lifetime);
 }
+
+#[test]
+fn a_namespace_in_which_everything_is_over_is_not_written() {
+    let mut plain = rich();
+    plain.namespaces[0].1 = Lifetime::ENDLESS;
+    plain.namespaces[0].2[0].1.limit = Some(Timestamp::from_millis(9));
+    let late = AsOf {
+        now: Timestamp::from_millis(9),
+        last_active: Timestamp::from_millis(9),
+    };
+    let mut read = Contents::decode(plain.contents().encode(late)).expect("it is well formed");
+    let left = self::plain(&mut read).expect("it is well formed");
+    assert_eq!(left.namespaces, plain.namespaces[1..]);
+}

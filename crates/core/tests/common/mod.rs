@@ -163,6 +163,11 @@ impl<N: Namespaces, V: Values> World<N, V> {
 
     /// The values stored in a namespace.
     pub(crate) async fn shown_in(&self, id: &SessionId, namespace: Option<&str>) -> Option<Shown> {
+        Some(self.shown_in_order(id, namespace).await?.into_iter().collect())
+    }
+
+    /// The same, in the order in which they were first set.
+    pub(crate) async fn shown_in_order(&self, id: &SessionId, namespace: Option<&str>) -> Option<Vec<(String, Value)>> {
         let record = self.record(id).await?;
         // A copy is looked at, as looking moves what slides.
         let copy = configured_storage(FrozenClock(self.now()), |builder| builder);
@@ -170,19 +175,18 @@ impl<N: Namespaces, V: Values> World<N, V> {
         let reader: Session = Session::builder(copy).build();
         let read = reader.init(Visit::attach(id.clone()), async {
             reader.start_readonly().await?;
-            let mut shown = Shown::new();
             let names = match namespace {
                 None => reader.keys()?,
                 Some(namespace) => reader.namespace(namespace).keys()?,
             };
-            for name in names {
+            let value = |name: String| {
                 let value = match namespace {
                     None => reader.get(&name)?,
                     Some(namespace) => reader.namespace(namespace).get(&name)?,
                 };
-                shown.insert(name, value.expect("what is named is there"));
-            }
-            Ok::<_, SessionError>(shown)
+                Ok((name, value.expect("what is named is there")))
+            };
+            names.into_iter().map(value).collect::<Result<_, SessionError>>()
         });
         Some(read.await.and_then(|read| read).expect("what is stored can be read"))
     }
