@@ -4,8 +4,7 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Entropy, Expiration, MINUTE, Session, SessionError, SessionId, StorageErrorKind, Visit};
-use sessile_memory::MemoryStorage;
+use sessile_core::{Entropy, Expiration, MINUTE, SessionError, StorageErrorKind, Visit};
 use sessile_testkit::{Fault, Verb};
 
 #[tokio::test(start_paused = true)]
@@ -288,7 +287,7 @@ async fn a_new_session_that_cannot_be_stored_leaves_the_visit_without_one() -> R
     Ok(())
 }
 
-/// A source of randomness that is broken: it gives the same bits each time.
+/// A source of random bits that is broken.
 #[derive(Debug)]
 struct Stuck;
 
@@ -299,21 +298,25 @@ impl Entropy for Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_is_taken_is_an_error_and_overwrites_nothing() -> Result<(), SessionError> {
-    let session: Session = Session::builder(MemoryStorage::new()).entropy(Stuck).build();
+async fn an_id_that_is_taken_is_an_error_and_the_other_session_stays_as_it_is() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.entropy(Stuck));
+    let session = &world.session;
     let store = async |user: u64| {
-        let work = async { session.set("user", json!(user)) };
+        let work = async {
+            session.set("user", json!(user))?;
+            session.close().await?;
+            session.id().ok_or(SessionError::Gone)
+        };
         session.enter(Visit::new(), work).await
     };
-    store(7).await?;
+    let id = store(7).await?;
     let error = store(8).await.expect_err("the id is taken");
-    assert!(matches!(&error, SessionError::Storage(error) if error.kind() == StorageErrorKind::Exists));
-    let id = SessionId::generate(&Stuck);
-    let shown = session.init(Visit::from(id), async {
-        session.start_readonly().await?;
-        session.get("user")
-    });
-    assert_eq!(shown.await??, Some(json!(7)));
+    assert!(
+        matches!(&error, SessionError::Storage(error) if error.kind() == StorageErrorKind::Exists),
+        "{error:?}"
+    );
+    assert_eq!(world.calls.of(Verb::Create), 2);
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 

@@ -220,6 +220,13 @@ impl Contents {
         })
     }
 
+    /// Gives the session a lifetime because it has none. A session that is not stored yet stays unstored for it.
+    pub(crate) fn begin_lifetime(&mut self, lifetime: Lifetime, now: Timestamp) {
+        self.lifetime = Some(lifetime);
+        self.since = now;
+        self.changed |= self.is_stored && !lifetime.is_endless();
+    }
+
     /// Whether the session's own lifetime was set in this visit.
     pub(crate) fn has_new_lifetime(&self) -> bool {
         self.since > Timestamp::MIN

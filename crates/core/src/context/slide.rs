@@ -115,8 +115,8 @@ impl Contents {
         let slides = self.shortest_window().is_some();
         if !slides || self.has_new_lifetime() || Slide::due(self, old, at.now, engine).is_some() {
             meta.last_active = at.now.max(old.last_active);
+            meta.deadline = self.deadline(meta.last_active);
         }
-        meta.deadline = self.deadline(meta.last_active);
         Record::new(meta, self.encode(at))
     }
 }

@@ -11,15 +11,24 @@ use sessile_core::{
     Clock, Expiration, InSession, Lookup, Namespaces, OsEntropy, Record, Session, SessionBuilder, SessionError,
     SessionId, Storage, Stored, Timestamp, TokioClock, Untyped, Values, Visit,
 };
-use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slow};
+use sessile_memory::{MemoryStorage, MemoryStorageBuilder};
+use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, Slow};
 use tokio::sync::oneshot;
 
 /// The storage that tests run on.
-pub(crate) type Plain = ModelStorage;
+pub(crate) type Plain = MemoryStorage;
 
-/// A storage that follows the paused clock.
+/// A storage that follows the paused clock. It is swept by nobody: a thread of its own would know no paused clock.
 pub(crate) fn storage() -> Plain {
-    ModelStorage::new()
+    configured_storage(TokioClock::start(), |builder| builder)
+}
+
+pub(crate) fn configured_storage(
+    clock: impl Clock,
+    configure: impl FnOnce(MemoryStorageBuilder) -> MemoryStorageBuilder,
+) -> Plain {
+    let builder = MemoryStorage::builder().clock(clock).shards(1).sweeper(false);
+    configure(builder).build()
 }
 
 /// A session, and the strings its storage is on.
@@ -156,7 +165,7 @@ impl<N: Namespaces, V: Values> World<N, V> {
     pub(crate) async fn shown_in(&self, id: &SessionId, namespace: Option<&str>) -> Option<Shown> {
         let record = self.record(id).await?;
         // A copy is looked at, as looking moves what slides.
-        let copy = self.storage.with_clock(FrozenClock(self.now()));
+        let copy = configured_storage(FrozenClock(self.now()), |builder| builder);
         copy.create(&id.key(), record).await.expect("the copy is empty");
         let reader: Session = Session::builder(copy).build();
         let read = reader.init(Visit::attach(id.clone()), async {
