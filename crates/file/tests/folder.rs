@@ -297,7 +297,7 @@ async fn a_file_that_may_not_be_read_is_set_aside() {
             .iter()
             .find(|path| path.to_string_lossy().contains(&fingerprint))
             .expect("the file of one");
-        fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("a mode");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("a mode");
         for _ in 0..2 {
             let error = storage.read(&key("one")).await.expect_err("it may not be read");
             assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{error:?}");

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sessile_core::{Storage, StorageErrorKind};
 
+use super::at::At;
 use super::common::{TempFolder, count_files};
-use super::scenario::{At, Scenario, Step, clock, open};
+use super::scenario::{Scenario, Step, clock, open};
 use crate::FileStorageBuilder;
 use crate::disk::Call;
 use crate::layout::{Layout, stripe_of};

@@ -1,5 +1,6 @@
 //! Tests that stand between the system calls of a step. What can be tested from outside is in `tests/`.
 
+mod at;
 mod corrupt;
 mod crash;
 mod faults;

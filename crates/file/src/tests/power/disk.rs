@@ -1,27 +1,20 @@
-//! A power cut at any moment: what was acknowledged is there, what was not is there or is not, and nothing is half there.
-//!
-//! A step is recorded as a list of changes. Then a disk is imagined that has written as little of them, or as much, as
-//! it may have: of each folder the changes up to some point, not before the last sync of that folder; of each file all
-//! that was synced, and of what was not synced everything, a half or nothing. The storage is opened on each such disk.
+//! A disk that may not have written everything yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use std::{fmt, io};
 
-use sessile_core::{Lookup, Storage};
-
-use super::common::{TempFolder, count_files};
-use super::scenario::{Scenario, Step, clock, open};
-use crate::Durability;
 use crate::disk::{Call, Probe};
+
+/// What was found after a power cut: folders, and files with what is in them.
+pub(super) type Tree = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
 /// A change, as it was made.
 #[derive(Clone)]
-enum Change {
+pub(super) enum Change {
     Create(PathBuf),
     Write(PathBuf, Vec<u8>),
     SyncFile(PathBuf),
@@ -49,13 +42,13 @@ impl fmt::Debug for Change {
 
 /// Keeps a list of what is changed.
 #[derive(Default)]
-struct Record {
-    armed: AtomicBool,
-    changes: Mutex<Vec<Change>>,
+pub(super) struct Record {
+    pub(super) armed: AtomicBool,
+    pub(super) changes: Mutex<Vec<Change>>,
 }
 
 impl Record {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.changes.lock().expect("the list").len()
     }
 }
@@ -69,7 +62,7 @@ impl Probe for Record {
         let change = match call {
             Call::Create(path) => Change::Create(own(path)),
             Call::Write(path, bytes) => Change::Write(own(path), bytes.to_vec()),
-            Call::Date(_) => return Ok(()),
+            Call::Date => return Ok(()),
             Call::SyncFile(path) => Change::SyncFile(own(path)),
             Call::Rename(from, to) => Change::Rename(own(from), own(to)),
             Call::Remove(path) => Change::Remove(own(path)),
@@ -120,14 +113,14 @@ impl Folder {
 
 /// A disk with all that may not have been written yet.
 #[derive(Debug, Clone, Default)]
-struct Disk {
+pub(super) struct Disk {
     folders: BTreeMap<PathBuf, Folder>,
     files: Vec<File>,
 }
 
 impl Disk {
     /// What is in a folder now is on the disk for certain.
-    fn of(root: &Path) -> Self {
+    pub(super) fn of(root: &Path) -> Self {
         let mut disk = Self::default();
         disk.add(root);
         disk
@@ -176,7 +169,7 @@ impl Disk {
     }
 
     /// Makes a change. One that the operating system would refuse changes nothing.
-    fn change(&mut self, change: &Change) {
+    pub(super) fn change(&mut self, change: &Change) {
         match change {
             Change::Create(path) if self.find(path).is_none() => {
                 self.files.push(File::default());
@@ -224,7 +217,7 @@ impl Disk {
     }
 
     /// Every way in which the disk may be found after a power cut, each as a list of files.
-    fn after_a_power_cut(&self, root: &Path) -> BTreeSet<BTreeMap<PathBuf, Option<Vec<u8>>>> {
+    pub(super) fn after_a_power_cut(&self, root: &Path) -> BTreeSet<Tree> {
         let mut found = BTreeSet::new();
         let folders: Vec<_> = self.folders.iter().collect();
         let mut lengths: Vec<_> = folders.iter().map(|(_, folder)| folder.certain).collect();
@@ -255,7 +248,7 @@ impl Disk {
         path: &Path,
         names: &BTreeMap<&Path, BTreeMap<OsString, Node>>,
         written: Written,
-        tree: &mut BTreeMap<PathBuf, Option<Vec<u8>>>,
+        tree: &mut Tree,
     ) {
         for (name, node) in names.get(path).into_iter().flatten() {
             let path = path.join(name);
@@ -292,135 +285,6 @@ impl Written {
             Self::All => length,
             Self::Half => length / 2,
             Self::Nothing => 0,
-        }
-    }
-}
-
-/// Makes a folder as it was found.
-fn restore(tree: &BTreeMap<PathBuf, Option<Vec<u8>>>, root: &Path) -> TempFolder {
-    let folder = TempFolder::new();
-    for (path, bytes) in tree {
-        let path = folder.path().join(path.strip_prefix(root).expect("below the root"));
-        match bytes {
-            None => std::fs::create_dir(path).expect("a folder"),
-            Some(bytes) => std::fs::write(path, bytes).expect("a file"),
-        }
-    }
-    folder
-}
-
-async fn cut_at_every_moment(step: Step) {
-    let folder = TempFolder::new();
-    let record = std::sync::Arc::new(Record::default());
-    let storage = open(folder.path(), clock(), |builder| builder.probe(record.clone()));
-    let scenario = Scenario::new(step);
-    let [before, after] = scenario.expected();
-    scenario.prepare(&storage, folder.path()).await;
-    let mut lock = scenario.lock(&storage).await;
-    let mut disk = Disk::of(folder.path());
-    record.armed.store(true, Ordering::SeqCst);
-    scenario.take(&storage, &mut lock).await.expect("the step is taken");
-    record.armed.store(false, Ordering::SeqCst);
-
-    let changes = record.changes.lock().expect("the list").clone();
-    let mut found = 0;
-    for cut in 0..=changes.len() {
-        for tree in disk.after_a_power_cut(folder.path()) {
-            found += 1;
-            let what = || {
-                format!(
-                    "{step:?}, power cut before change {cut} of {changes:#?}, found {:#?}",
-                    tree.keys()
-                )
-            };
-            let restored = restore(&tree, folder.path());
-            let storage = open(restored.path(), clock(), |builder| {
-                builder.durability(Durability::Relaxed)
-            });
-            let seen = scenario.look(&storage).await;
-            assert!(
-                seen == after || cut < changes.len() && seen == before,
-                "{}: {seen:?}",
-                what()
-            );
-            if step != Step::SetAside {
-                assert_eq!(count_files(&restored.path().join("aside")), 0, "{}", what());
-            }
-            scenario.use_it(&storage).await;
-        }
-        if let Some(change) = changes.get(cut) {
-            disk.change(change);
-        }
-    }
-    assert!(found > changes.len(), "{step:?}: only {found} disks were looked at");
-}
-
-macro_rules! steps {
-    ($($test:ident $step:ident)*) => {$(
-        #[tokio::test]
-        async fn $test() {
-            cut_at_every_moment(Step::$step).await;
-        }
-    )*};
-}
-
-steps! {
-    of_create Create
-    of_commit Commit
-    of_rotate Rotate
-    of_rotate_with_grace RotateWithGrace
-    of_touch Touch
-    of_destroy Destroy
-    of_setting_aside SetAside
-}
-
-/// The mark that a session leaves when it moves is what makes the new record count until that has its final name. It
-/// may only go when the name is sure to last.
-#[tokio::test]
-async fn of_sweeping_the_mark_of_a_rotation() {
-    let folder = TempFolder::new();
-    let (record, clock) = (std::sync::Arc::new(Record::default()), clock());
-    let storage = open(folder.path(), clock.clone(), |builder| builder.probe(record.clone()));
-    let scenario = Scenario::new(Step::Rotate);
-    scenario.prepare(&storage, folder.path()).await;
-    let mut lock = scenario.lock(&storage).await;
-    let mut disk = Disk::of(folder.path());
-    record.armed.store(true, Ordering::SeqCst);
-    scenario.take(&storage, &mut lock).await.expect("the step is taken");
-    let acknowledged = record.len();
-    clock.advance(Duration::from_secs(60));
-    assert_eq!(storage.sweep(10).await.expect("sweep"), []);
-    record.armed.store(false, Ordering::SeqCst);
-    assert!(
-        !crate::layout::Layout::new(folder.path()).record(&scenario.key).exists(),
-        "the mark is swept"
-    );
-
-    let changes = record.changes.lock().expect("the list").clone();
-    for cut in 0..=changes.len() {
-        for tree in disk.after_a_power_cut(folder.path()) {
-            let restored = restore(&tree, folder.path());
-            let storage = open(restored.path(), clock.clone(), |builder| {
-                builder.durability(Durability::Relaxed)
-            });
-            let next = storage.read(&scenario.next).await.expect("read").is_found();
-            let what = || {
-                format!(
-                    "power cut before change {cut} of {changes:#?}, found {:#?}",
-                    tree.keys()
-                )
-            };
-            assert!(next || cut < acknowledged, "{}: the session is lost", what());
-            let key = storage.read(&scenario.key).await.expect("read");
-            assert_eq!(
-                matches!(key, Lookup::Found(_)),
-                !next,
-                "{}: none or two sessions",
-                what()
-            );
-        }
-        if let Some(change) = changes.get(cut) {
-            disk.change(change);
         }
     }
 }
