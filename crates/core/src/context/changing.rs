@@ -4,11 +4,12 @@
 //! make another of it, the others wait, so that no change is lost. The thread that has it may go on to change other
 //! values meanwhile.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::Context;
-use super::state::{Phase, State};
+use super::state::State;
+use crate::contents::AsOf;
 use crate::error::SessionError;
 
 impl Context {
@@ -18,24 +19,27 @@ impl Context {
         if state.writer.is_some() {
             let me = thread::current().id();
             while state.writer.is_some_and(|(writer, _)| writer != me) {
+                state.waiting_writers += 1;
                 state = self.value_free.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.waiting_writers -= 1;
             }
         }
         state
     }
 
     /// Keeps other threads from changing values until the result is dropped.
-    pub(super) fn begin_change(self: &Arc<Self>) -> Result<Changing<'_>, SessionError> {
+    pub(super) fn begin_change(&self) -> Result<Changing<'_>, SessionError> {
         let mut state = self.wait_for_values();
-        match state.phase {
-            Phase::Writable => {}
-            Phase::Readable => return Err(SessionError::NotWritable),
-            Phase::Unstarted | Phase::Destroyed => return Err(SessionError::NotStarted),
-        }
+        let at = state.writable_at(self)?;
         let me = thread::current().id();
         let depth = state.writer.map_or(0, |(_, depth)| depth);
         state.writer = Some((me, depth + 1));
-        Ok(Changing { context: self, me })
+        Ok(Changing {
+            context: self,
+            me,
+            term: state.term,
+            at,
+        })
     }
 }
 
@@ -43,6 +47,21 @@ impl Context {
 pub(super) struct Changing<'a> {
     context: &'a Context,
     me: ThreadId,
+    /// The moment by which the value is judged, before it is changed and after.
+    pub(super) at: AsOf,
+    term: u64,
+}
+
+impl Changing<'_> {
+    /// The state, if the lock is still the one under which the change was begun. Otherwise what the change was made
+    /// from is out of date, or belongs to a session that is no more.
+    pub(super) fn finish(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+        let state = self.context.state();
+        match state.term == self.term {
+            true => Ok(state),
+            false => Err(SessionError::NotWritable),
+        }
+    }
 }
 
 impl Drop for Changing<'_> {
@@ -50,7 +69,8 @@ impl Drop for Changing<'_> {
         let mut state = self.context.state();
         let depth = state.writer.map_or(0, |(_, depth)| depth.saturating_sub(1));
         state.writer = (depth > 0).then_some((self.me, depth));
-        if depth == 0 {
+        // Waking costs a system call even if nobody waits.
+        if depth == 0 && state.waiting_writers > 0 {
             self.context.value_free.notify_all();
         }
     }

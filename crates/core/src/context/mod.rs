@@ -8,6 +8,7 @@ mod changing;
 mod commit;
 mod current;
 mod handle;
+mod loading;
 mod open;
 mod outcome;
 mod renewal;
@@ -15,10 +16,12 @@ mod scope;
 mod slide;
 mod state;
 mod transitions;
+mod turn;
 mod update;
 mod values;
 
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::current::{current, find};
@@ -36,6 +39,8 @@ use crate::visit::Visit;
 pub(crate) struct Context {
     pub(crate) engine: Arc<Engine>,
     state: Mutex<State>,
+    /// How many scopes work on the visit.
+    scopes: AtomicUsize,
     /// Woken when a writer is done with a value that others wait to change.
     value_free: Condvar,
     /// Held by whoever starts, closes or updates, so that such calls of one visit follow each other.
@@ -47,6 +52,7 @@ impl Context {
         Arc::new(Self {
             engine,
             state: Mutex::new(State::new(visit)),
+            scopes: AtomicUsize::new(0),
             value_free: Condvar::new(),
             gate: tokio::sync::Mutex::const_new(()),
         })

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_core::Stream;
@@ -118,15 +119,19 @@ impl<T> fmt::Debug for Scoped<T> {
 
 impl Context {
     fn enter_scope(&self) {
-        self.state().scopes += 1;
+        self.scopes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// When the visit is over and nobody works on it any more, a lock that was left is released.
+    /// When the visit is over and nobody works on it any more, a lock that was left is released. That of an update is
+    /// the update's own to give up.
     fn leave_scope(&self) {
+        // What was done in a scope that ended before this one, on another thread, is to be seen here.
+        if self.scopes.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
         let lock = {
             let mut state = self.state();
-            state.scopes -= 1;
-            if state.ended && state.scopes == 0 {
+            if state.ended && !state.updating {
                 state.give_up()
             } else {
                 None

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::clock::Timestamp;
-use crate::contents::{AsOf, Contents};
+use crate::contents::{AsOf, Held};
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
 use crate::storage::{Lock, Meta};
@@ -36,17 +36,24 @@ pub(crate) struct State {
     /// Whether the record was found, or made, by this visit.
     pub(crate) seen: bool,
     pub(crate) meta: Option<Meta>,
-    pub(crate) contents: Contents,
+    pub(crate) contents: Held,
     pub(crate) lock: Option<Lock>,
+    /// When the lock is to be renewed next.
+    pub(super) renew_at: Option<tokio::time::Instant>,
     /// Counts destroyed sessions, so that a call that was under way notices.
     pub(crate) epoch: u32,
     pub(crate) told: Told,
     /// Whether the lock belongs to an update, which outlives the visit if it runs elsewhere.
     pub(super) updating: bool,
+    /// Whether a close is under way.
+    pub(super) closing: bool,
+    /// Counts how often the visit became writable, so that a change that was begun under one lock is not made under
+    /// another.
+    pub(super) term: u64,
     /// The thread that is changing a value, and how many changes deep it is.
     pub(super) writer: Option<(std::thread::ThreadId, u32)>,
-    /// How many scopes work on the visit.
-    pub(super) scopes: u32,
+    /// How many threads wait for that one.
+    pub(super) waiting_writers: u32,
     /// Whether the visit itself is over, and only handles are left.
     pub(super) ended: bool,
 }
@@ -70,6 +77,15 @@ pub(crate) struct Told {
     pub(crate) sealed: bool,
 }
 
+impl Told {
+    /// The session is gone: the client has no more use for its id, and none for one it was to be told.
+    pub(super) fn gone(&mut self) {
+        self.dropped = true;
+        self.new_id = false;
+        self.moved = false;
+    }
+}
+
 impl State {
     pub(super) fn new(visit: Visit) -> Self {
         Self {
@@ -81,13 +97,16 @@ impl State {
             restarted: visit.restarted,
             seen: false,
             meta: None,
-            contents: Contents::default(),
+            contents: Held::default(),
             lock: None,
+            renew_at: None,
             epoch: 0,
             told: Told::default(),
             updating: false,
+            closing: false,
+            term: 0,
             writer: None,
-            scopes: 0,
+            waiting_writers: 0,
             ended: false,
         }
     }
@@ -100,11 +119,16 @@ impl State {
         self.key
     }
 
-    /// By what moments the contents are judged.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.term += u64::from(phase == Phase::Writable);
+    }
+
+    /// By what moments the contents are judged. What is not stored yet has known no activity but being set.
     pub(super) fn as_of(&self, now: Timestamp) -> AsOf {
         AsOf {
             now,
-            last_active: self.meta.as_ref().map_or(now, |meta| meta.last_active),
+            last_active: self.meta.as_ref().map_or(Timestamp::MIN, |meta| meta.last_active),
         }
     }
 
@@ -113,7 +137,7 @@ impl State {
     pub(super) fn revert(&mut self) {
         self.next_id = None;
         if self.contents.changed {
-            self.contents = self.contents.reverted().unwrap_or_default();
+            self.contents = self.contents.reverted().unwrap_or_default().into();
             self.hide_transient();
         }
     }
@@ -145,7 +169,7 @@ impl State {
         self.next_id = None;
         self.seen = false;
         self.meta = None;
-        self.contents = Contents::default();
+        self.contents = Held::default();
     }
 }
 

@@ -5,33 +5,22 @@
 
 use std::sync::Arc;
 
+use super::Context;
 use super::state::{Phase, State};
-use super::{Context, current};
+use super::turn::Turn;
 use crate::contents::Contents;
 use crate::error::SessionError;
 use crate::events;
 use crate::expiration::Lifetime;
-use crate::session::Unreadable;
-use crate::session_key::SessionKey;
-use crate::storage::{Lock, Locked, Lookup, Record};
-
-/// A visit's turn to start, close or update. Nested inside an update there is none to wait for.
-pub(super) type Turn<'a> = Option<tokio::sync::MutexGuard<'a, ()>>;
+use crate::storage::{Locked, Lookup, Stored};
 
 impl Context {
-    pub(super) async fn turn(self: &Arc<Self>) -> Turn<'_> {
-        if current::is_updating(self) {
-            return None;
-        }
-        Some(self.gate.lock().await)
-    }
-
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
-        self.start_in_turn().await
+        let turn = self.turn().await?;
+        self.start_in_turn(&turn).await
     }
 
-    pub(super) async fn start_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
+    pub(super) async fn start_in_turn(self: &Arc<Self>, turn: &Turn<'_>) -> Result<(), SessionError> {
         let (key, epoch) = {
             let mut state = self.state();
             if state.phase == Phase::Writable {
@@ -45,10 +34,13 @@ impl Context {
                 }
             }
         };
-        match self.engine.storage.lock(&key, self.engine.lock_wait).await? {
+        match self.engine.storage.lock(&key, turn.patience).await? {
             Lookup::Found(Locked { lock, record }) => {
                 let key = *lock.key();
-                self.loaded(key, record, Some(lock), epoch).await
+                match self.receive(key, record, Some(lock), epoch)? {
+                    Some(chore) => chore.await,
+                    None => Ok(()),
+                }
             }
             Lookup::Missing => self.missing(epoch, Phase::Writable),
             Lookup::Superseded => self.superseded(epoch, Phase::Writable),
@@ -56,7 +48,7 @@ impl Context {
     }
 
     pub(crate) async fn start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         let (key, epoch) = {
             let mut state = self.state();
             if matches!(state.phase, Phase::Readable | Phase::Writable) {
@@ -71,7 +63,10 @@ impl Context {
             }
         };
         match self.engine.storage.read(&key).await? {
-            Lookup::Found(stored) => self.loaded(stored.key, stored.record, None, epoch).await,
+            Lookup::Found(Stored { key, record }) => match self.receive(key, record, None, epoch)? {
+                Some(chore) => chore.await,
+                None => Ok(()),
+            },
             Lookup::Missing => self.missing(epoch, Phase::Readable),
             Lookup::Superseded => self.superseded(epoch, Phase::Readable),
         }
@@ -79,27 +74,26 @@ impl Context {
 
     /// Begins a session that is nowhere stored.
     fn begin(&self, state: &mut State, phase: Phase) {
-        state.phase = phase;
+        state.enter(phase);
         state.told.read = true;
         if phase == Phase::Writable && state.contents.lifetime.is_none() {
             self.apply_default(&mut state.contents);
         }
     }
 
-    fn apply_default(&self, contents: &mut Contents) -> bool {
-        let lifetime = Lifetime::begin(self.engine.default_expiration, self.engine.storage.clock().now());
-        contents.lifetime = Some(lifetime);
-        !lifetime.is_endless()
+    pub(super) fn apply_default(&self, contents: &mut Contents) {
+        let now = self.engine.storage.clock().now();
+        contents.begin_lifetime(Lifetime::begin(self.engine.default_expiration, now), now);
     }
 
     /// The storage knows no session by this visit's id.
-    fn missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+    pub(super) fn missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
         }
         state.told.read = true;
-        state.told.dropped = true;
+        state.told.gone();
         if state.seen {
             return Err(SessionError::Gone);
         }
@@ -115,7 +109,7 @@ impl Context {
     }
 
     /// The session of this visit has moved to another id.
-    fn superseded(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+    pub(super) fn superseded(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
@@ -133,77 +127,24 @@ impl Context {
         Ok(())
     }
 
-    /// The storage has returned a record, and with it the lock if one was asked for.
-    async fn loaded(
-        self: &Arc<Self>,
-        key: SessionKey,
-        record: Record,
-        lock: Option<Lock>,
-        epoch: u32,
-    ) -> Result<(), SessionError> {
-        let phase = if lock.is_some() {
-            Phase::Writable
-        } else {
-            Phase::Readable
-        };
-        let mut restarted = self.state().restarted;
-        let Record { mut meta, payload } = record;
-        let mut contents = match Contents::decode(payload) {
-            Ok(contents) => contents,
-            Err(_) if self.engine.unreadable == Unreadable::Drop => {
-                events::unreadable(&key);
-                self.engine.discard(&key, lock).await?;
-                return self.missing(epoch, phase);
-            }
-            Err(error) => {
-                events::unreadable(&key);
-                return Err(error.into());
-            }
-        };
-        if restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient) {
-            self.engine.discard(&key, lock).await?;
-            return self.missing(epoch, phase);
-        }
-        let slid = self
-            .slide_at_start(&key, &mut meta, &mut contents, &mut restarted, lock.is_some())
-            .await;
-        let moved = match slid {
-            Ok(moved) => moved,
-            Err(SessionError::Gone) => return self.missing(epoch, phase),
-            Err(SessionError::Superseded) => return self.superseded(epoch, phase),
-            Err(error) => return Err(error),
-        };
-        if lock.is_some() && contents.lifetime.is_none() {
-            contents.changed |= self.apply_default(&mut contents);
-        }
-
-        let mut state = self.state();
-        if state.epoch != epoch {
-            // Destroyed meanwhile, by this very visit.
-            drop(state);
-            drop(lock);
-            return Err(SessionError::Gone);
-        }
-        state.told.aliased |= state.key.is_some_and(|asked| asked != key);
-        state.told.moved |= moved;
-        state.told.read = true;
-        state.phase = phase;
-        state.seen = true;
-        state.key = Some(key);
-        state.meta = Some(meta);
-        state.contents = contents;
-        state.restarted = restarted;
-        state.lock = lock;
-        Ok(())
-    }
-
     pub(crate) async fn close(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         self.close_in_turn().await
     }
 
+    /// Closes and, if nothing was written, moves what slides.
+    pub(super) async fn close_at_end(self: &Arc<Self>) -> Result<(), SessionError> {
+        let turn = self.turn().await?;
+        let written = self.close_now().await?;
+        drop(turn);
+        if !written {
+            self.slide_at_end().await;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn release(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         self.release_in_turn().await
     }
 
@@ -217,14 +158,19 @@ impl Context {
 
     /// Waits for no turn: a session that is to end ends now, whatever else the visit has under way.
     pub(crate) async fn destroy(self: &Arc<Self>) -> Result<(), SessionError> {
-        let (key, epoch) = {
+        let (key, next, epoch) = {
             let mut state = self.state();
-            (state.lookup_key(), state.epoch)
+            let next = state.next_id.as_ref().map(crate::SessionId::key);
+            (state.lookup_key(), next, state.epoch)
         };
-        let found = match &key {
+        let mut found = match &key {
             Some(key) => self.engine.storage.destroy(key).await?,
             None => Lookup::Missing,
         };
+        if let (Lookup::Superseded, Some(next)) = (&found, &next) {
+            // A close that is under way has moved it already.
+            found = self.engine.storage.destroy(next).await?;
+        }
         let lock = {
             let mut state = self.state();
             if state.epoch != epoch {
@@ -236,9 +182,7 @@ impl Context {
             if key.is_some() {
                 state.told.read = true;
                 state.told.written |= found.is_found();
-                state.told.dropped = true;
-                state.told.new_id = false;
-                state.told.moved = false;
+                state.told.gone();
             }
             state.forget();
             state.lock.take()
@@ -268,17 +212,6 @@ impl Context {
             Some(id) => id.rotated(entropy),
             None => crate::SessionId::generate(entropy),
         });
-        Ok(())
-    }
-}
-
-impl crate::session::Engine {
-    /// Removes a session that is of no use to anybody, and with it the lock.
-    async fn discard(&self, key: &SessionKey, lock: Option<Lock>) -> Result<(), SessionError> {
-        self.storage.destroy(key).await?;
-        if let Some(mut lock) = lock {
-            lock.spend();
-        }
         Ok(())
     }
 }

@@ -57,7 +57,8 @@ impl Place<'_> {
         let context = self.context()?;
         let json = encode(name.text, value)?;
         let mut state = context.wait_for_values();
-        self.store(&mut state, &context, name, json, replace)
+        let at = state.writable_at(&context)?;
+        self.store(&mut state, at, name, json, replace)
     }
 
     /// Reads a value, lets `change` make another of it, and stores that. Others who change values of this visit wait
@@ -72,12 +73,20 @@ impl Place<'_> {
     {
         let context = self.context()?;
         let changing = context.begin_change()?;
-        let json = self.read(&context, |block, at| block.get(name.text, at))?.flatten();
+        let at = changing.at;
+        let json = {
+            let mut state = context.state();
+            let block = state.contents.block(self.namespace, at)?;
+            block.and_then(|block| block.get(name.text, at))
+        };
         let value = json.map(|json| decode(name.text, &json)).transpose()?;
         let (value, result) = change(value);
         if let Some(value) = value {
             let json = encode(name.text, &value)?;
-            self.store(&mut context.state(), &context, name, json, None)?;
+            let mut state = changing.finish()?;
+            // The session may have been closed meanwhile, by the change itself.
+            state.must_be_writable()?;
+            self.store(&mut state, at, name, json, None)?;
         }
         drop(changing);
         Ok(result)
@@ -173,12 +182,11 @@ impl Place<'_> {
     fn store(
         self,
         state: &mut State,
-        context: &Context,
+        at: AsOf,
         name: Name<'_>,
         json: Bytes,
         replace: Option<Expiration>,
     ) -> Result<(), SessionError> {
-        let at = state.writable_at(context)?;
         let begin = |expiration: Option<Expiration>| Lifetime::begin(expiration.unwrap_or_default(), at.now);
         let block = state
             .contents
@@ -203,17 +211,25 @@ impl State {
         let at = self.as_of(now);
         let over = self.meta.as_ref().is_some_and(|meta| meta.has_expired(now)) || self.contents.is_over(at);
         if over {
-            self.told.dropped |= self.seen;
+            if self.seen {
+                self.told.gone();
+            }
             return Err(SessionError::Gone);
         }
         Ok(at)
     }
 
-    fn writable_at(&mut self, context: &Context) -> Result<AsOf, SessionError> {
+    pub(super) fn writable_at(&mut self, context: &Context) -> Result<AsOf, SessionError> {
         let at = self.readable_at(context)?;
+        self.must_be_writable()?;
+        Ok(at)
+    }
+
+    fn must_be_writable(&self) -> Result<(), SessionError> {
         match self.phase {
-            Phase::Writable => Ok(at),
-            _ => Err(SessionError::NotWritable),
+            Phase::Writable => Ok(()),
+            Phase::Readable => Err(SessionError::NotWritable),
+            Phase::Unstarted | Phase::Destroyed => Err(SessionError::NotStarted),
         }
     }
 }

@@ -1,0 +1,14 @@
+//! Storages that are wrong on purpose, each in one way: to prove that tests notice.
+
+mod bug;
+mod locking;
+mod locks;
+mod records;
+mod rotate;
+mod rules;
+mod scanning;
+mod storage;
+mod touch;
+
+pub use self::bug::Bug;
+pub use self::storage::Broken;

@@ -1,0 +1,86 @@
+//! [`Case`]: how a case is run.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::kit::{Context, Subject, Time};
+
+/// A case of the kit: one promise of the contract, under a name of its own.
+pub struct Case {
+    name: &'static str,
+    parallel: bool,
+    body: fn(Context) -> Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Case {
+    /// Every case, in the order of the contract.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        CASES
+    }
+
+    /// The name: a group and what is promised, such as `create::refuses_a_live_key`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether the case wants a runtime of several threads. Any other wants one of a single thread, whose time may be
+    /// paused.
+    #[must_use]
+    pub fn is_parallel(&self) -> bool {
+        self.parallel
+    }
+
+    /// Runs the case. It is for [`storage_tests!`](crate::storage_tests) and for test runners of other kinds.
+    ///
+    /// # Panics
+    ///
+    /// If the storage does not keep its promise; the message says which and how.
+    pub async fn run(&self, subject: Subject) {
+        let profile = &subject.profile;
+        assert!(
+            profile.max_waiters >= 4,
+            "with fewer than four waiters there is no order to see"
+        );
+        let paused = matches!(profile.time, Time::Paused) && !self.parallel;
+        // Paused time runs ahead whenever everybody waits, so the limit may be long and is reached at once.
+        let limit = Duration::from_secs(if paused { 10_000 * 86_400 } else { 180 });
+        if paused {
+            tokio::time::pause();
+        }
+        let body = (self.body)(Context::new(subject));
+        if tokio::time::timeout(limit, body).await.is_err() {
+            panic!("{}: the storage did not come to an end within {limit:?}", self.name);
+        }
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Case").field(&self.name).finish()
+    }
+}
+
+/// Runs the case of this name on what the factory makes.
+#[doc(hidden)]
+pub async fn run(name: &str, factory: impl AsyncFnOnce() -> Subject) {
+    let case = CASES.iter().find(|case| case.name == name);
+    let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
+    case.run(factory().await).await;
+}
+
+macro_rules! table {
+    (() $($group:ident $kind:ident [$($case:ident)*])*) => {
+        static CASES: &[Case] = &[$($(Case {
+            name: concat!(stringify!($group), "::", stringify!($case)),
+            parallel: table!(@is_parallel $kind),
+            body: |context| Box::pin($crate::cases::$group::$case(context)),
+        },)*)*];
+    };
+    (@is_parallel single) => { false };
+    (@is_parallel parallel) => { true };
+}
+
+crate::__with_cases!([table]());
