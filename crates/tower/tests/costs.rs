@@ -112,28 +112,51 @@ fn counter(
     })
 }
 
-/// A request by a visitor who has been here, and the same application with the session in this storage.
-fn returning(
-    storage: impl IntoStorage,
-) -> (
-    impl Fn() -> Request<()>,
-    impl Service<Request<()>, Response = Response<ResponseBody<()>>, Error = SessionError>,
-    impl Service<Request<()>, Response = Response<ResponseBody<()>>, Error = SessionError>,
-) {
+/// A visitor who has been here, and two services that visitors can come to.
+struct Returning<R, W> {
+    cookie: HeaderValue,
+    reader: R,
+    writer: W,
+}
+
+impl<R, W> Returning<R, W> {
+    fn request(&self) -> Request<()> {
+        let mut request = Request::new(());
+        request.headers_mut().insert(COOKIE, self.cookie.clone());
+        request
+    }
+}
+
+impl<R: Answers, W: Answers> Returning<R, W> {
+    fn reads(&mut self) -> (u64, Response<ResponseBody<()>>) {
+        let request = self.request();
+        allocations(&mut self.reader, request)
+    }
+
+    fn writes(&mut self) -> (u64, Response<ResponseBody<()>>) {
+        let request = self.request();
+        allocations(&mut self.writer, request)
+    }
+}
+
+fn returning(storage: impl IntoStorage) -> Returning<impl Answers, impl Answers> {
     let session: Session = Session::builder(storage).build();
     let layer = SessionLayer::new(session.clone());
     let reader = layer.layer(counter(session.clone(), false));
     let mut writer = layer.layer(counter(session, true));
     let (_, response) = allocations(&mut writer, Request::new(()));
     let cookie = response.headers()[SET_COOKIE].to_str().unwrap();
-    let cookie: HeaderValue = cookie.split(';').next().unwrap().parse().unwrap();
-    let request = move || {
-        let mut request = Request::new(());
-        request.headers_mut().insert(COOKIE, cookie.clone());
-        request
-    };
-    (request, reader, writer)
+    Returning {
+        cookie: cookie.split(';').next().unwrap().parse().unwrap(),
+        reader,
+        writer,
+    }
 }
+
+/// The services of this file, behind the layer.
+trait Answers: Service<Request<()>, Response = Response<ResponseBody<()>>, Error = SessionError> {}
+
+impl<S> Answers for S where S: Service<Request<()>, Response = Response<ResponseBody<()>>, Error = SessionError> {}
 
 // A sweeper would allocate on a thread of its own.
 fn memory() -> MemoryStorage {
@@ -144,14 +167,14 @@ fn memory() -> MemoryStorage {
 fn reading_calls_the_storage_once_and_writing_twice() {
     let storage = Counting::new(memory());
     let calls = storage.calls();
-    let (request, mut reader, mut writer) = returning(storage);
+    let mut visitor = returning(storage);
     assert_eq!(calls.take(), [(Verb::Create, 1)]);
 
-    let (_, response) = allocations(&mut reader, request());
+    let (_, response) = visitor.reads();
     assert_eq!(calls.take(), [(Verb::Read, 1)]);
     assert!(response.headers().get(SET_COOKIE).is_none());
 
-    let (_, response) = allocations(&mut writer, request());
+    let (_, response) = visitor.writes();
     assert_eq!(calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
     assert!(response.headers().get(SET_COOKIE).is_none());
 }
@@ -159,12 +182,12 @@ fn reading_calls_the_storage_once_and_writing_twice() {
 /// Three of each are the headers of an answer that had none before.
 #[test]
 fn reading_and_writing_allocate_as_much_as_this() {
-    let (request, mut reader, mut writer) = returning(memory());
+    let mut visitor = returning(memory());
     // Whatever is made once is made by the first of each.
-    let _ = allocations(&mut reader, request());
-    let _ = allocations(&mut writer, request());
+    let _ = visitor.reads();
+    let _ = visitor.writes();
 
-    let (read, _) = allocations(&mut reader, request());
-    let (written, _) = allocations(&mut writer, request());
+    let (read, _) = visitor.reads();
+    let (written, _) = visitor.writes();
     assert_eq!((read, written), (7, 12));
 }
