@@ -132,7 +132,7 @@ on_session_and_namespace!(any_text_is_a_name, |_world, values, update| {
     for (index, name) in names.iter().enumerate() {
         values.set(*name, json!(index))?;
         values.set(&name.to_string(), json!(index))?;
-        let _ = update!(&name.to_string(), |_| ())?;
+        update!(&name.to_string(), |_| ())?;
     }
     assert_eq!(values.keys()?, names);
     for (index, name) in names.iter().enumerate() {
