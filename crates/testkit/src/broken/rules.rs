@@ -43,6 +43,7 @@ impl Rules for Bug {
                 Some(moved) if now < moved.alias_until && state.moves.contains_key(&moved.to) => Lookup::Missing,
                 _ => state.read(key, now),
             },
+            Self::LeaseTakesRecord if state.locks.get(key).is_some_and(|holder| holder.until <= now) => Lookup::Missing,
             Self::ExpiresNotUnderLock if state.locks.contains_key(key) && direct.is_some() => {
                 Lookup::Found(state.stored(*key))
             }
