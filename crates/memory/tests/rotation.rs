@@ -290,3 +290,26 @@ async fn an_alias_of_what_has_ended_does_not_come_back_with_the_key() {
     assert_eq!(read(&storage, &oldest).await, Lookup::Missing);
     assert_eq!(payload(&storage, &old).await.as_deref(), Some("c"));
 }
+
+#[tokio::test]
+async fn an_alias_that_ended_with_its_session_leaves_no_tombstone_however_late_that_is_found_out() {
+    for sweeps in [true, false] {
+        let (storage, clock) = manual_storage();
+        let [old, new] = rotated_keys();
+        storage.create(&old, record(&storage, "a")).await.unwrap();
+        rotate(&storage, &old, &new, 10 * SECOND).await;
+        let mut lock = take(&storage, &new).await;
+        storage
+            .commit(&mut lock, ending(&storage, "b", 5 * SECOND))
+            .await
+            .unwrap();
+        clock.advance(20 * SECOND);
+        assert_eq!(read(&storage, &old).await, Lookup::Missing);
+        if sweeps {
+            assert_eq!(storage.sweep(10).await.unwrap().len(), 1);
+        } else {
+            storage.create(&new, record(&storage, "c")).await.unwrap();
+        }
+        assert_eq!(read(&storage, &old).await, Lookup::Missing);
+    }
+}
