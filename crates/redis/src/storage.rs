@@ -1,0 +1,278 @@
+//! [`RedisStorage`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Value;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, StorageErrorKind,
+    Stored, Timestamp,
+};
+
+use crate::answer::Answer;
+use crate::builder::RedisStorageBuilder;
+use crate::engine::{Engine, millis};
+use crate::error::{Failure, NAME};
+use crate::layout;
+use crate::net::Again;
+use crate::script;
+
+/// Sessions in Redis.
+#[derive(Clone)]
+pub struct RedisStorage {
+    engine: Arc<Engine>,
+}
+
+impl RedisStorage {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// Connects to one server, with the defaults for everything else.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be used, or the server cannot be reached or refuses.
+    pub async fn connect(url: &str) -> Result<Self, StorageError> {
+        Self::builder(url).connect().await
+    }
+
+    /// Begins to configure a storage.
+    pub fn builder(url: &str) -> RedisStorageBuilder {
+        RedisStorageBuilder::new(url)
+    }
+
+    fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {
+        let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error(operation))?;
+        Ok(Lookup::Found(Stored { key, record }))
+    }
+
+    /// The error of a verb that found no record, or no lock.
+    async fn refusal(&self, answer: Answer, key: &SessionKey, operation: &'static str) -> StorageError {
+        match self.engine.why_not(answer, key).await {
+            Ok(kind) => StorageError::new(kind, operation, NAME),
+            Err(failure) => failure.into_error(operation),
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for RedisStorage {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.engine.clock
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        let failed = |failure: Failure| failure.into_error("read");
+        let engine = &self.engine;
+        let mut get = redis::cmd("GET");
+        get.arg(engine.keys.record(key));
+        match engine.plain(&get, Again::Harmless).await.map_err(failed)? {
+            Value::Nil => Ok(Lookup::Missing),
+            Value::BulkString(value) if value.first() == Some(&layout::RECORD) => Self::found(*key, value, "read"),
+            Value::BulkString(value) if value.first() == Some(&layout::TOMBSTONE) => Ok(Lookup::Superseded),
+            Value::BulkString(value) if value.first() == Some(&layout::ALIAS) => {
+                // Only the server knows whether the alias still holds.
+                let (key, answer) = engine
+                    .follow(key, |key| async move { engine.look(&key).await })
+                    .await
+                    .map_err(failed)?;
+                match answer {
+                    Answer::Done(Some(value)) => Self::found(key, value, "read"),
+                    Answer::Missing => Ok(Lookup::Missing),
+                    Answer::Superseded => Ok(Lookup::Superseded),
+                    _ => Err(failed(Failure::Nonsense)),
+                }
+            }
+            _ => Err(failed(Failure::Nonsense)),
+        }
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        match self.engine.lock(key, wait).await? {
+            (_, Some(lock), Answer::Done(Some(value))) => match layout::decode(value) {
+                Some(record) => Ok(Lookup::Found(Locked { lock, record })),
+                None => Err(Failure::Nonsense.into_error("lock")),
+            },
+            (_, _, Answer::Missing) => Ok(Lookup::Missing),
+            (_, _, Answer::Superseded) => Ok(Lookup::Superseded),
+            _ => Err(Failure::Nonsense.into_error("lock")),
+        }
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.engine.keys.record(key))
+            .arg(layout::encode(&record))
+            .arg("NX");
+        if let Some(deadline) = record.meta.deadline {
+            set.arg("PXAT").arg(layout::last_millisecond(deadline));
+        }
+        match self.engine.plain(&set, Again::Never).await {
+            Ok(Value::Okay) => Ok(()),
+            Ok(Value::Nil) => Err(StorageError::new(StorageErrorKind::Exists, "create", NAME)),
+            Ok(_) => Err(Failure::Nonsense.into_error("create")),
+            Err(failure) => Err(failure.into_error("create")),
+        }
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let LockTicket { key, token } = lock.ticket();
+        let names = self.engine.keys.names(&key);
+        let mut cmd = script::COMMIT.call(3);
+        cmd.arg(names.record).arg(names.lock).arg(names.queue);
+        cmd.arg(token.as_bytes())
+            .arg(layout::encode(&record))
+            .arg(last(&record));
+        match self.engine.ask(&cmd, Again::Never).await {
+            Ok(Answer::Done(None)) => {
+                lock.spend();
+                Ok(())
+            }
+            Ok(answer) => Err(self.refusal(answer, &key, "commit").await),
+            Err(failure) => Err(failure.into_error("commit")),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let LockTicket { key, token } = lock.ticket();
+        if new_key.shard() != key.shard() {
+            return Err(StorageError::new(StorageErrorKind::Unsupported, "rotate", NAME)
+                .with_source("the new key is of another shard"));
+        }
+        let names = self.engine.keys.names(&key);
+        let mut cmd = script::ROTATE.call(4);
+        cmd.arg(names.record)
+            .arg(names.lock)
+            .arg(names.queue)
+            .arg(self.engine.keys.record(new_key));
+        cmd.arg(token.as_bytes())
+            .arg(layout::encode(&record))
+            .arg(last(&record));
+        cmd.arg(grace_millis(grace))
+            .arg(grace_millis(self.engine.options.tombstone))
+            .arg(new_key.digest());
+        match self.engine.ask(&cmd, Again::Never).await {
+            Ok(Answer::Done(None)) => {
+                lock.spend();
+                Ok(())
+            }
+            Ok(answer) => Err(self.refusal(answer, &key, "rotate").await),
+            Err(failure) => Err(failure.into_error("rotate")),
+        }
+    }
+
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        self.engine
+            .release(&lock.ticket())
+            .await
+            .map_err(|failure| failure.into_error("release"))?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        let names = self.engine.keys.names(&lock.key);
+        let mut cmd = script::RENEW.call(2);
+        cmd.arg(names.record)
+            .arg(names.lock)
+            .arg(lock.token.as_bytes())
+            .arg(millis(self.engine.options.lease));
+        match self.engine.ask(&cmd, Again::Harmless).await {
+            Ok(Answer::Done(None)) => Ok(()),
+            Ok(answer) => Err(self.refusal(answer, &lock.key, "renew").await),
+            Err(failure) => Err(failure.into_error("renew")),
+        }
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        let engine = &self.engine;
+        let outcome = engine
+            .follow(key, |key| {
+                let mut cmd = script::TOUCH.call(1);
+                cmd.arg(engine.keys.record(&key)).arg(last_active.as_millis());
+                match deadline {
+                    Some(deadline) => cmd.arg(deadline.as_millis()),
+                    None => cmd.arg(""),
+                };
+                async move { engine.ask(&cmd, Again::Harmless).await }
+            })
+            .await;
+        match outcome {
+            Ok((_, Answer::Done(None))) => Ok(()),
+            Ok((key, answer)) => Err(self.refusal(answer, &key, "touch").await),
+            Err(failure) => Err(failure.into_error("touch")),
+        }
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        let engine = &self.engine;
+        let outcome = engine
+            .follow(key, |key| {
+                let names = engine.keys.names(&key);
+                let mut cmd = script::DESTROY.call(3);
+                cmd.arg(names.record).arg(names.lock).arg(names.queue);
+                async move { engine.ask(&cmd, Again::Harmless).await }
+            })
+            .await;
+        match outcome {
+            Ok((_, Answer::Done(None))) => Ok(Lookup::Found(())),
+            Ok((_, Answer::Missing)) => Ok(Lookup::Missing),
+            Ok((_, Answer::Superseded)) => Ok(Lookup::Superseded),
+            Ok(_) => Err(Failure::Nonsense.into_error("destroy")),
+            Err(failure) => Err(failure.into_error("destroy")),
+        }
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        crate::scan::page(&self.engine, cursor, limit)
+            .await
+            .map_err(|failure| failure.into_error("scan"))
+    }
+
+    async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {
+        // Redis removes what has expired by itself, and keeps no trace of it.
+        Ok(Vec::new())
+    }
+}
+
+/// The last millisecond of a record's life, as the scripts take it.
+fn last(record: &Record) -> String {
+    record
+        .meta
+        .deadline
+        .map(|deadline| layout::last_millisecond(deadline).to_string())
+        .unwrap_or_default()
+}
+
+/// A duration that may be none at all.
+fn grace_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .min(Timestamp::MAX.as_millis())
+}
+
+impl fmt::Debug for RedisStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStorage")
+            .field("keys", &self.engine.keys)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! [`RedisServer`]: a server of one's own, for as long as a test runs.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::resp::{self, Reply};
+
+/// How long a server may take to start, and a command to be answered.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A `redis-server` on a free port of 127.0.0.1, with a folder of its own. It ends, and the folder goes, when this is
+/// dropped.
+///
+/// # Panics
+///
+/// Everything here panics when it does not succeed, and says why: in a test there is nothing else to do.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    folder: PathBuf,
+    program: &'static str,
+    child: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts a server that keeps nothing on disk.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with these lines in its configuration, such as `"appendonly yes"`.
+    pub fn start_with(config: &[&str]) -> Self {
+        Self::launch("redis-server", config)
+    }
+
+    /// Starts this program with this configuration.
+    pub(super) fn launch(program: &'static str, config: &[&str]) -> Self {
+        static STARTED: AtomicU64 = AtomicU64::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("sessile-redis-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder for the server");
+        let mut server = Self {
+            port: free_port(),
+            folder,
+            program,
+            child: None,
+        };
+        let mut lines = format!(
+            "bind 127.0.0.1\nport {}\ndir {}\nsave \"\"\nunixsocket {}\n",
+            server.port,
+            server.folder.display(),
+            server.socket().display(),
+        );
+        for line in config {
+            writeln!(lines, "{line}").expect("a text can be written to");
+        }
+        std::fs::write(server.config(), lines).expect("a configuration for the server");
+        server.run();
+        server
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address, as connection URLs have it.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The path of its Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("socket")
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Sends it a command and returns the answer.
+    pub fn command(&self, args: &[&str]) -> Reply {
+        let bytes: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
+        resp::command(self.port, PATIENCE, &bytes)
+            .unwrap_or_else(|error| panic!("{} on port {}: {args:?}: {error}", self.program, self.port))
+    }
+
+    /// Sends it a command whose arguments are not text.
+    pub fn command_bytes(&self, args: &[&[u8]]) -> Reply {
+        resp::command(self.port, PATIENCE, args)
+            .unwrap_or_else(|error| panic!("{} on port {}: {error}", self.program, self.port))
+    }
+
+    /// One line of `INFO`.
+    pub fn info(&self, section: &str, field: &str) -> Option<String> {
+        let text = self.command(&["INFO", section]).text();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+        line
+    }
+
+    /// Stops its time: it keeps its connections, and answers nothing.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again on the same port and in the same folder, after [`kill`](Self::kill) or a crash.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.run();
+    }
+
+    /// Whether it answers.
+    pub fn answers(&self) -> bool {
+        matches!(
+            resp::command(self.port, Duration::from_millis(500), &[b"PING"]),
+            Ok(Reply::Text(_))
+        )
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.as_ref().expect("the server runs").id().to_string();
+        let status = Command::new("kill")
+            .args(["-s", signal, &id])
+            .status()
+            .expect("kill is there");
+        assert!(status.success(), "the server on port {} takes no signal", self.port);
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join("redis.conf")
+    }
+
+    fn run(&mut self) {
+        let log = std::fs::File::create(self.folder.join("log")).expect("a log for the server");
+        let child = Command::new(self.program)
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| missing(self.program, &error));
+        self.child = Some(child);
+        self.wait_until("answers", || self.answers());
+    }
+
+    /// Waits until something about the server is so.
+    pub(super) fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the {} on port {} never {what}; its log:\n{}",
+                self.program,
+                self.port,
+                std::fs::read_to_string(self.folder.join("log")).unwrap_or_default(),
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn missing(program: &str, error: &io::Error) -> ! {
+    panic!(
+        "{program} cannot be started ({error}). These tests need real servers: install the packages redis-server and \
+         redis-sentinel, version 7.0 or later, so that {program} is in the PATH"
+    )
+}
+
+/// A port that was free a moment ago.
+pub(super) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
