@@ -12,6 +12,8 @@ use crate::error::Failure;
 pub(crate) enum Answer {
     /// Done; with the value, if one was asked for.
     Done(Option<Vec<u8>>),
+    /// The lock had been given to this token already, without its owner having been told.
+    Granted(Vec<u8>),
     /// Nothing stands here.
     Missing,
     /// A tombstone stands here.
@@ -43,7 +45,8 @@ impl Answer {
         let answer = match (code, items.next(), items.next()) {
             (0, None, _) => Self::Missing,
             (1, None, _) => Self::Done(None),
-            (1, Some(Value::BulkString(value)), _) => Self::Done(Some(value)),
+            (1, Some(Value::BulkString(value)), None) => Self::Done(Some(value)),
+            (1, Some(Value::BulkString(value)), Some(_)) => Self::Granted(value),
             (2, None, _) => Self::Superseded,
             (3, Some(Value::BulkString(target)), Some(Value::Int(holds))) => Self::Alias {
                 target,

@@ -1,17 +1,23 @@
 //! [`RedisStorageBuilder`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use sessile_core::{DEFAULT_LEASE, DEFAULT_MAX_WAITERS, StorageError, StorageErrorKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sessile_core::{
+    DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, OsEntropy, SessionKey, StorageError,
+    StorageErrorKind,
+};
 use tokio::runtime::Handle;
 
 use crate::clock::ServerClock;
 use crate::engine::{Engine, Options};
 use crate::error::NAME;
 use crate::keys::Keyspace;
-use crate::net::{Dialer, Net};
+use crate::net::{Dialer, Net, Node};
 use crate::storage::RedisStorage;
+use crate::wait::Lines;
 
 /// Configures a [`RedisStorage`].
 #[derive(Clone)]
@@ -39,6 +45,7 @@ impl RedisStorageBuilder {
                 lease: DEFAULT_LEASE,
                 max_waiters: DEFAULT_MAX_WAITERS,
                 tombstone: Duration::from_secs(60),
+                poll: Duration::from_secs(1),
             },
         }
     }
@@ -73,6 +80,13 @@ impl RedisStorageBuilder {
         self
     }
 
+    /// How often a process that waits for a lock looks by itself, should a message have been lost: every second unless
+    /// set. A lock that is given up is handed over by message and does not wait for this.
+    pub fn poll(mut self, poll: Duration) -> Self {
+        self.options.poll = poll;
+        self
+    }
+
     /// The ACL user to log in as, instead of that of the URL.
     pub fn username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
@@ -100,22 +114,46 @@ impl RedisStorageBuilder {
         let error = |kind| StorageError::new(kind, "connect", NAME);
         let keys = Keyspace::new(self.prefix)
             .ok_or_else(|| error(StorageErrorKind::Unsupported).with_source("the prefix contains a brace"))?;
-        let (mut dialer, addr) = Dialer::new(&self.url, self.timeout).map_err(|f| f.into_error("connect"))?;
+        let mut dialer = Dialer::new(&self.url, self.timeout).map_err(|f| f.into_error("connect"))?;
         dialer.authenticate(self.username.as_deref(), self.password.as_deref());
         if let Some(database) = self.database {
             dialer.select(database);
         }
-        let line = dialer.line(addr, None).map_err(|f| f.into_error("connect"))?;
-        let engine = Engine {
-            net: Net::new(self.timeout, line),
-            keys,
-            clock: ServerClock::default(),
-            options: self.options,
-            runtime: Handle::current(),
-        };
+        let options = self.options;
+        let engine = Arc::new_cyclic(|me: &Weak<Engine>| {
+            let lines = Lines::new(options.max_waiters, abandon(Weak::clone(me)));
+            let node = Node::new(&dialer, dialer.addr(), &lines);
+            Engine {
+                me: Weak::clone(me),
+                net: Net::new(self.timeout, node),
+                keys,
+                clock: ServerClock::default(),
+                options,
+                lines,
+                process: process_name(),
+                runtime: Handle::current(),
+            }
+        });
         engine.greet().await.map_err(|f| f.into_error("connect"))?;
-        Ok(RedisStorage::new(Arc::new(engine)))
+        Ok(RedisStorage::new(engine))
     }
+}
+
+/// Gives a token back that nobody wants any longer.
+fn abandon(engine: Weak<Engine>) -> Box<dyn Fn(SessionKey, LockToken) + Send + Sync> {
+    Box::new(move |key, token| {
+        if let Some(engine) = engine.upgrade() {
+            let ticket = LockTicket { key, token };
+            engine.in_background(move |engine| async move { engine.abandon(&ticket).await });
+        }
+    })
+}
+
+/// A name that no other process has: 96 random bits.
+fn process_name() -> String {
+    let mut random = [0; 12];
+    OsEntropy.fill(&mut random);
+    URL_SAFE_NO_PAD.encode(random)
 }
 
 impl std::fmt::Debug for RedisStorageBuilder {

@@ -1,24 +1,23 @@
 //! [`Engine`]: the verbs, told to the server.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::{Cmd, Value};
-use sessile_core::{
-    Lock, LockTicket, LockToken, OsEntropy, SessionKey, StorageError, StorageErrorKind, Timestamp, Unlock,
-};
+use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::clock::ServerClock;
-use crate::error::{Failure, NAME};
-use crate::keys::{Keyspace, Names};
+use crate::error::Failure;
+use crate::keys::Keyspace;
 use crate::net::{Again, Net};
-use crate::script;
+use crate::script::{self, Script};
+use crate::wait::Lines;
 
 /// How many aliases may stand one behind the other. Each is a rotation within the grace of the one before.
-const MAX_HOPS: usize = 16;
+pub(crate) const MAX_HOPS: usize = 16;
 
 /// What can be set, apart from the way to the servers.
 #[derive(Debug, Clone)]
@@ -26,15 +25,20 @@ pub(crate) struct Options {
     pub(crate) lease: Duration,
     pub(crate) max_waiters: usize,
     pub(crate) tombstone: Duration,
+    pub(crate) poll: Duration,
 }
 
 /// What storage and locks have in common.
-#[derive(Debug)]
 pub(crate) struct Engine {
+    pub(crate) me: Weak<Self>,
     pub(crate) net: Net,
     pub(crate) keys: Keyspace,
     pub(crate) clock: ServerClock,
     pub(crate) options: Options,
+    /// Those of this process who wait.
+    pub(crate) lines: Arc<Lines>,
+    /// What this process is called in the names of its channels.
+    pub(crate) process: String,
     /// Where the background work of dropped locks is done, wherever they are dropped.
     pub(crate) runtime: Handle,
 }
@@ -42,7 +46,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Makes sure that there is a server, and asks it for the time.
     pub(crate) async fn greet(&self) -> Result<(), Failure> {
-        let Value::Array(time) = self.plain(&redis::cmd("TIME"), Again::Harmless).await? else {
+        let Value::Array(time) = self.net.send("", &redis::cmd("TIME"), Again::Harmless).await? else {
             return Err(Failure::Nonsense);
         };
         let int = |index: usize| match time.get(index) {
@@ -56,8 +60,8 @@ impl Engine {
     }
 
     /// Sends a command and reads its answer as that of a script.
-    pub(crate) async fn ask(&self, cmd: &Cmd, again: Again) -> Result<Answer, Failure> {
-        let (answer, now) = Answer::read(self.net.send(cmd, again).await?)?;
+    pub(crate) async fn ask(&self, key: &SessionKey, cmd: &Cmd, again: Again) -> Result<Answer, Failure> {
+        let (answer, now) = Answer::read(self.net.send(key.shard(), cmd, again).await?)?;
         self.clock.learn(now);
         Ok(answer)
     }
@@ -98,7 +102,7 @@ impl Engine {
     pub(crate) async fn look(&self, key: &SessionKey) -> Result<Answer, Failure> {
         let mut cmd = script::LOOK.call(1);
         cmd.arg(self.keys.record(key));
-        self.ask(&cmd, Again::Harmless).await
+        self.ask(key, &cmd, Again::Harmless).await
     }
 
     /// What has become of the key of a lock: the answer to a verb that found no record there.
@@ -113,80 +117,27 @@ impl Engine {
             Answer::Superseded | Answer::Done(_) => Ok(StorageErrorKind::Superseded),
             Answer::Lost => Ok(StorageErrorKind::LockLost),
             Answer::Exists => Ok(StorageErrorKind::Exists),
-            Answer::Alias { .. } | Answer::Busy(_) => Err(Failure::Nonsense),
+            Answer::Alias { .. } | Answer::Granted(_) | Answer::Busy(_) => Err(Failure::Nonsense),
         }
     }
 
-    /// Asks for the lock once.
-    pub(crate) async fn try_lock(&self, names: &Names, token: &LockToken) -> Result<Answer, Failure> {
-        let mut cmd = script::LOCK.call(3);
-        cmd.arg(&names.record).arg(&names.lock).arg(&names.queue);
-        cmd.arg(token.as_bytes()).arg(millis(self.options.lease)).arg("").arg(0);
-        self.ask(&cmd, Again::Harmless).await
+    /// Begins to call a script that takes the names of a session's record, lock and queue.
+    pub(crate) fn call(&self, script: &Script, key: &SessionKey) -> Cmd {
+        let names = self.keys.names(key);
+        let mut cmd = script.call(3);
+        cmd.arg(names.record).arg(names.lock).arg(names.queue);
+        cmd
     }
 
-    /// Waits for the lock.
-    pub(crate) async fn lock(
-        self: &Arc<Self>,
-        key: &SessionKey,
-        wait: Duration,
-    ) -> Result<(SessionKey, Option<Lock>, Answer), StorageError> {
-        let until = Instant::now() + wait;
-        loop {
-            let token = LockToken::generate(&OsEntropy);
-            let (key, answer) = self
-                .follow(key, |key| {
-                    let names = self.keys.names(&key);
-                    async move { self.try_lock(&names, &token).await }
-                })
-                .await
-                .map_err(|failure| failure.into_error("lock"))?;
-            match answer {
-                Answer::Busy(pause) => {
-                    if Instant::now() >= until {
-                        return Err(StorageError::new(StorageErrorKind::LockTimeout, "lock", NAME));
-                    }
-                    let pause = pause.clamp(Duration::from_millis(1), Duration::from_millis(50));
-                    tokio::time::sleep_until(until.min(Instant::now() + pause)).await;
-                }
-                Answer::Done(_) => {
-                    let unlock = Arc::new(Unlocker(Arc::clone(self)));
-                    let lock = Lock::new(LockTicket { key, token }, self.options.lease, unlock);
-                    return Ok((key, Some(lock), answer));
-                }
-                answer => return Ok((key, None, answer)),
-            }
-        }
-    }
-
-    /// Gives a lock up.
-    pub(crate) async fn release(&self, ticket: &LockTicket) -> Result<(), Failure> {
-        let names = self.keys.names(&ticket.key);
-        let mut cmd = script::RELEASE.call(3);
-        cmd.arg(&names.record)
-            .arg(&names.lock)
-            .arg(&names.queue)
-            .arg(ticket.token.as_bytes())
-            .arg("");
-        self.ask(&cmd, Again::Harmless).await.map(drop)
-    }
-
-    /// What became of a command that answers with a plain value.
-    pub(crate) async fn plain(&self, cmd: &Cmd, again: Again) -> Result<Value, Failure> {
-        self.net.send(cmd, again).await
-    }
-}
-
-/// Releases, in the background, locks that were dropped.
-#[derive(Debug)]
-struct Unlocker(Arc<Engine>);
-
-impl Unlock for Unlocker {
-    fn unlock(&self, ticket: LockTicket) {
-        let engine = Arc::clone(&self.0);
-        self.0.runtime.spawn(async move {
-            // If it does not succeed, the lease ends the lock.
-            let _ = engine.release(&ticket).await;
+    /// Does something that nobody waits for.
+    pub(crate) fn in_background<F>(&self, work: impl FnOnce(Arc<Self>) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<(), Failure>> + Send,
+    {
+        let Some(engine) = self.me.upgrade() else { return };
+        self.runtime.spawn(async move {
+            // What is left undone is ended by the lease.
+            let _ = work(engine).await;
         });
     }
 }
@@ -194,4 +145,14 @@ impl Unlock for Unlocker {
 /// As Redis takes durations.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("net", &self.net)
+            .field("keys", &self.keys)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }

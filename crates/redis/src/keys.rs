@@ -52,9 +52,12 @@ impl Keyspace {
         }
     }
 
-    /// The channel on which a process is told about the sessions of a shard.
-    pub(crate) fn channel(&self, shard: &str, process: &str) -> Vec<u8> {
-        let mut name = self.in_shard(shard, process.len());
+    /// The channel on which a process is told about the sessions of a shard, or about all sessions.
+    pub(crate) fn channel(&self, shard: Option<&str>, process: &str) -> Vec<u8> {
+        let mut name = match shard {
+            Some(shard) => self.in_shard(shard, process.len()),
+            None => self.prefix.clone().into_bytes(),
+        };
         name.extend_from_slice(process.as_bytes());
         name
     }
@@ -113,7 +116,7 @@ mod tests {
             "sessile:{012}:n59REfeyengfHx3d5evC3St5a_xzZcnCi1SOVkF2kp8"
         );
         assert_eq!(keyspace.parse(&record), Some(key));
-        for other in [&lock, &queue, &keyspace.channel("012", "process")] {
+        for other in [&lock, &queue, &keyspace.channel(Some("012"), "process")] {
             assert!(other.starts_with(b"sessile:{012}:"));
             assert_eq!(keyspace.parse(other), None);
         }

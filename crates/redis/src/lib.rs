@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod acquire;
 mod answer;
 mod builder;
 mod clock;
@@ -11,6 +12,7 @@ mod net;
 mod scan;
 mod script;
 mod storage;
+mod wait;
 
 pub use self::builder::RedisStorageBuilder;
 pub use self::storage::RedisStorage;

@@ -20,7 +20,7 @@ pub(crate) async fn page(engine: &Engine, cursor: Option<Cursor>, limit: usize) 
         .arg(engine.keys.pattern())
         .arg("COUNT")
         .arg(limit.clamp(1, MAX_COUNT));
-    let (next, names) = match engine.plain(&scan, Again::Harmless).await? {
+    let (next, names) = match engine.net.send("", &scan, Again::Harmless).await? {
         Value::Array(items) => match <[Value; 2]>::try_from(items) {
             Ok([Value::BulkString(next), Value::Array(names)]) => (next, names),
             _ => return Err(Failure::Nonsense),
@@ -33,7 +33,7 @@ pub(crate) async fn page(engine: &Engine, cursor: Option<Cursor>, limit: usize) 
         let Some(key) = engine.keys.parse(&name) else { continue };
         let mut head: Cmd = redis::cmd("GETRANGE");
         head.arg(&name).arg(0).arg(layout::HEADER_MAX - 1);
-        if let Value::BulkString(head) = engine.plain(&head, Again::Harmless).await?
+        if let Value::BulkString(head) = engine.net.send(key.shard(), &head, Again::Harmless).await?
             && let Some((meta, _)) = layout::decode_meta(&head)
         {
             sessions.push((key, meta));

@@ -73,7 +73,12 @@ impl Storage for RedisStorage {
         let engine = &self.engine;
         let mut get = redis::cmd("GET");
         get.arg(engine.keys.record(key));
-        match engine.plain(&get, Again::Harmless).await.map_err(failed)? {
+        match engine
+            .net
+            .send(key.shard(), &get, Again::Harmless)
+            .await
+            .map_err(failed)?
+        {
             Value::Nil => Ok(Lookup::Missing),
             Value::BulkString(value) if value.first() == Some(&layout::RECORD) => Self::found(*key, value, "read"),
             Value::BulkString(value) if value.first() == Some(&layout::TOMBSTONE) => Ok(Lookup::Superseded),
@@ -96,13 +101,12 @@ impl Storage for RedisStorage {
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         match self.engine.lock(key, wait).await? {
-            (_, Some(lock), Answer::Done(Some(value))) => match layout::decode(value) {
-                Some(record) => Ok(Lookup::Found(Locked { lock, record })),
-                None => Err(Failure::Nonsense.into_error("lock")),
-            },
-            (_, _, Answer::Missing) => Ok(Lookup::Missing),
-            (_, _, Answer::Superseded) => Ok(Lookup::Superseded),
-            _ => Err(Failure::Nonsense.into_error("lock")),
+            Lookup::Found((lock, value)) => {
+                let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error("lock"))?;
+                Ok(Lookup::Found(Locked { lock, record }))
+            }
+            Lookup::Missing => Ok(Lookup::Missing),
+            Lookup::Superseded => Ok(Lookup::Superseded),
         }
     }
 
@@ -114,7 +118,7 @@ impl Storage for RedisStorage {
         if let Some(deadline) = record.meta.deadline {
             set.arg("PXAT").arg(layout::last_millisecond(deadline));
         }
-        match self.engine.plain(&set, Again::Never).await {
+        match self.engine.net.send(key.shard(), &set, Again::Never).await {
             Ok(Value::Okay) => Ok(()),
             Ok(Value::Nil) => Err(StorageError::new(StorageErrorKind::Exists, "create", NAME)),
             Ok(_) => Err(Failure::Nonsense.into_error("create")),
@@ -124,13 +128,11 @@ impl Storage for RedisStorage {
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let LockTicket { key, token } = lock.ticket();
-        let names = self.engine.keys.names(&key);
-        let mut cmd = script::COMMIT.call(3);
-        cmd.arg(names.record).arg(names.lock).arg(names.queue);
+        let mut cmd = self.engine.call(&script::COMMIT, &key);
         cmd.arg(token.as_bytes())
             .arg(layout::encode(&record))
             .arg(last(&record));
-        match self.engine.ask(&cmd, Again::Never).await {
+        match self.engine.ask(&key, &cmd, Again::Never).await {
             Ok(Answer::Done(None)) => {
                 lock.spend();
                 Ok(())
@@ -164,7 +166,7 @@ impl Storage for RedisStorage {
         cmd.arg(grace_millis(grace))
             .arg(grace_millis(self.engine.options.tombstone))
             .arg(new_key.digest());
-        match self.engine.ask(&cmd, Again::Never).await {
+        match self.engine.ask(&key, &cmd, Again::Never).await {
             Ok(Answer::Done(None)) => {
                 lock.spend();
                 Ok(())
@@ -190,7 +192,7 @@ impl Storage for RedisStorage {
             .arg(names.lock)
             .arg(lock.token.as_bytes())
             .arg(millis(self.engine.options.lease));
-        match self.engine.ask(&cmd, Again::Harmless).await {
+        match self.engine.ask(&lock.key, &cmd, Again::Harmless).await {
             Ok(Answer::Done(None)) => Ok(()),
             Ok(answer) => Err(self.refusal(answer, &lock.key, "renew").await),
             Err(failure) => Err(failure.into_error("renew")),
@@ -212,7 +214,7 @@ impl Storage for RedisStorage {
                     Some(deadline) => cmd.arg(deadline.as_millis()),
                     None => cmd.arg(""),
                 };
-                async move { engine.ask(&cmd, Again::Harmless).await }
+                async move { engine.ask(&key, &cmd, Again::Harmless).await }
             })
             .await;
         match outcome {
@@ -226,10 +228,8 @@ impl Storage for RedisStorage {
         let engine = &self.engine;
         let outcome = engine
             .follow(key, |key| {
-                let names = engine.keys.names(&key);
-                let mut cmd = script::DESTROY.call(3);
-                cmd.arg(names.record).arg(names.lock).arg(names.queue);
-                async move { engine.ask(&cmd, Again::Harmless).await }
+                let cmd = engine.call(&script::DESTROY, &key);
+                async move { engine.ask(&key, &cmd, Again::Harmless).await }
             })
             .await;
         match outcome {

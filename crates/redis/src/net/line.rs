@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, PushInfo, PushKind, RedisError, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, PushInfo, PushKind, RedisError, Value};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::Failure;
@@ -24,7 +24,7 @@ pub(crate) trait OnPush: Send + Sync + 'static {
 /// A connection that many tasks share, and the rule by which it is replaced: whoever finds it broken puts it aside,
 /// and the next who needs one makes a new one while the others wait for it.
 pub(crate) struct Line {
-    client: Client,
+    server: ConnectionInfo,
     timeout: Duration,
     on_push: Option<Weak<dyn OnPush>>,
     state: Mutex<State>,
@@ -48,9 +48,9 @@ pub(crate) struct Live {
 }
 
 impl Line {
-    pub(crate) fn new(client: Client, timeout: Duration, on_push: Option<Weak<dyn OnPush>>) -> Arc<Self> {
+    pub(crate) fn new(server: ConnectionInfo, timeout: Duration, on_push: Option<Weak<dyn OnPush>>) -> Arc<Self> {
         Arc::new(Self {
-            client,
+            server,
             timeout,
             on_push,
             state: Mutex::default(),
@@ -88,7 +88,8 @@ impl Line {
         .unwrap_or(Err(Failure::Timeout))
     }
 
-    async fn ask(&self, mut live: Live, cmd: &Cmd) -> Result<Value, Failure> {
+    /// Sends a command on exactly this connection.
+    pub(crate) async fn ask(&self, mut live: Live, cmd: &Cmd) -> Result<Value, Failure> {
         match live.connection.send_packed_command(cmd).await {
             Ok(Value::ServerError(error)) => Err(Failure::Refused(error)),
             Ok(answer) => Ok(answer),
@@ -144,8 +145,8 @@ impl Line {
                 heard(push, generation, &line, on_push.as_ref());
                 Ok::<(), ()>(())
             });
-        let connection = self
-            .client
+        let client = Client::open(self.server.clone()).map_err(Failure::Unreachable)?;
+        let connection = client
             .get_multiplexed_async_connection_with_config(&config)
             .await
             .map_err(Failure::Unreachable)?;
@@ -180,7 +181,7 @@ fn heard(push: PushInfo, generation: u64, line: &Weak<Line>, on_push: Option<&We
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line")
-            .field("addr", &self.client.get_connection_info().addr().to_string())
+            .field("addr", &self.server.addr().to_string())
             .field("connected", &self.current().is_some())
             .finish()
     }

@@ -2,6 +2,7 @@
 
 mod dialer;
 mod line;
+mod node;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::dialer::Dialer;
 pub(crate) use self::line::{Line, OnPush};
+pub(crate) use self::node::Node;
 use crate::error::Failure;
 use crate::script::Script;
 
@@ -27,25 +29,25 @@ pub(crate) enum Again {
 #[derive(Debug)]
 pub(crate) struct Net {
     timeout: Duration,
-    server: Arc<Line>,
+    node: Arc<Node>,
 }
 
 impl Net {
-    pub(crate) fn new(timeout: Duration, server: Arc<Line>) -> Self {
-        Self { timeout, server }
+    pub(crate) fn new(timeout: Duration, node: Arc<Node>) -> Self {
+        Self { timeout, node }
     }
 
     /// Sends a command to the server that keeps this shard, and returns its answer.
     ///
     /// Takes no longer than the configured time. A command that a server has refused without acting on it is sent
     /// again where that can help; one whose outcome is unknown only if that is harmless.
-    pub(crate) async fn send(&self, cmd: &Cmd, again: Again) -> Result<Value, Failure> {
+    pub(crate) async fn send(&self, _shard: &str, cmd: &Cmd, again: Again) -> Result<Value, Failure> {
         let deadline = Instant::now() + self.timeout;
         let mut retried = false;
         let mut spelled_out = None;
         loop {
             let cmd = spelled_out.as_ref().unwrap_or(cmd);
-            match self.server.send(cmd, deadline).await {
+            match self.node.line.send(cmd, deadline).await {
                 Err(Failure::Refused(error))
                     if error.kind() == Some(ServerErrorKind::NoScript) && spelled_out.is_none() =>
                 {
@@ -55,5 +57,20 @@ impl Net {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// The shard that the channels of messages for this shard are in; `None` if one channel will do for all.
+    pub(crate) fn channel_shard<'a>(&self, _shard: &'a str) -> Option<&'a str> {
+        None
+    }
+
+    /// Makes sure that messages about this shard arrive on this channel.
+    pub(crate) async fn listen(&self, _shard: &str, channel: &[u8]) -> Result<(), Failure> {
+        self.node.ear.listen(channel, Instant::now() + self.timeout).await
+    }
+
+    /// Listens anew: a message about this shard did not arrive.
+    pub(crate) fn distrust(&self, _shard: &str) {
+        self.node.ear.distrust();
     }
 }

@@ -34,3 +34,12 @@ pub async fn payload(storage: &RedisStorage, key: &SessionKey) -> Lookup<String>
     let found = storage.read(key).await.expect("a read");
     found.map(|Stored { record, .. }| String::from_utf8(record.payload.to_vec()).expect("a text"))
 }
+
+/// Waits until something is so; fails if it takes too long.
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(10), "never {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
