@@ -17,6 +17,12 @@ use crate::wait::{Call, News, Over, Place};
 /// How often a process that cannot be told looks by itself.
 const DEAF_POLL: Duration = Duration::from_millis(50);
 
+/// The end of a wait of any length. More than a century is no different from a century.
+fn soon(wait: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    Instant::now() + wait.min(CENTURY)
+}
+
 /// How a turn in front ended.
 enum Turn {
     /// With the lock, and what it guards.
@@ -34,7 +40,7 @@ impl Engine {
         key: &SessionKey,
         wait: Duration,
     ) -> Result<Lookup<(Lock, Vec<u8>)>, StorageError> {
-        let until = Instant::now() + wait;
+        let until = soon(wait);
         let error = |kind| StorageError::new(kind, "lock", NAME);
         let mut key = *key;
         for _ in 0..MAX_HOPS {
@@ -116,7 +122,7 @@ impl Engine {
             match self.try_lock(key, &token, &entry).await? {
                 Answer::Done(Some(record)) => return Ok(Turn::Served(token, record)),
                 Answer::Granted(record) => {
-                    self.net.distrust(key.shard());
+                    self.net.distrust(key.shard()).await;
                     return Ok(Turn::Served(token, record));
                 }
                 Answer::Busy(rest) => {

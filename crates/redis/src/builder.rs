@@ -13,17 +13,28 @@ use tokio::runtime::Handle;
 
 use crate::clock::ServerClock;
 use crate::engine::{Engine, Options};
-use crate::error::NAME;
+use crate::error::{Failure, NAME};
 use crate::keys::Keyspace;
-use crate::net::{Dialer, Net, Node};
+use crate::net::{Cluster, Dialer, Fleet, Net, Node, Sentinel};
 use crate::storage::RedisStorage;
 use crate::wait::Lines;
+
+/// Where the servers are.
+#[derive(Clone)]
+pub(crate) enum Servers {
+    /// One, at this URL.
+    Single(String),
+    /// Whichever the sentinels at these URLs say is the primary of this name.
+    Sentinel(Vec<String>, String),
+    /// A cluster, of which some nodes are at these URLs.
+    Cluster(Vec<String>),
+}
 
 /// Configures a [`RedisStorage`].
 #[derive(Clone)]
 #[must_use]
 pub struct RedisStorageBuilder {
-    url: String,
+    servers: Servers,
     prefix: String,
     timeout: Duration,
     username: Option<String>,
@@ -33,9 +44,9 @@ pub struct RedisStorageBuilder {
 }
 
 impl RedisStorageBuilder {
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(servers: Servers) -> Self {
         Self {
-            url: url.into(),
+            servers,
             prefix: "sessile:".into(),
             timeout: Duration::from_secs(2),
             username: None,
@@ -112,20 +123,15 @@ impl RedisStorageBuilder {
     /// When the URL or the prefix cannot be used, or the server cannot be reached or refuses.
     pub async fn connect(self) -> Result<RedisStorage, StorageError> {
         let error = |kind| StorageError::new(kind, "connect", NAME);
-        let keys = Keyspace::new(self.prefix)
+        let keys = Keyspace::new(self.prefix.clone())
             .ok_or_else(|| error(StorageErrorKind::Unsupported).with_source("the prefix contains a brace"))?;
-        let mut dialer = Dialer::new(&self.url, self.timeout).map_err(|f| f.into_error("connect"))?;
-        dialer.authenticate(self.username.as_deref(), self.password.as_deref());
-        if let Some(database) = self.database {
-            dialer.select(database);
-        }
+        let fleet = self.fleet().map_err(|failure| failure.into_error("connect"))?;
         let options = self.options;
         let engine = Arc::new_cyclic(|me: &Weak<Engine>| {
             let lines = Lines::new(options.max_waiters, abandon(Weak::clone(me)));
-            let node = Node::new(&dialer, dialer.addr(), &lines);
             Engine {
                 me: Weak::clone(me),
-                net: Net::new(self.timeout, node),
+                net: Net::new(self.timeout, fleet(&lines)),
                 keys,
                 clock: ServerClock::default(),
                 options,
@@ -134,8 +140,43 @@ impl RedisStorageBuilder {
                 runtime: Handle::current(),
             }
         });
-        engine.greet().await.map_err(|f| f.into_error("connect"))?;
+        engine.greet().await.map_err(|failure| failure.into_error("connect"))?;
         Ok(RedisStorage::new(engine))
+    }
+
+    /// What the servers will be, once there are lines to tell about their messages.
+    fn fleet(&self) -> Result<impl FnOnce(&Arc<Lines>) -> Fleet + use<>, Failure> {
+        let dial = |url: &String| Dialer::new(url, self.timeout);
+        let urls = match &self.servers {
+            Servers::Single(url) => std::slice::from_ref(url),
+            Servers::Sentinel(urls, _) | Servers::Cluster(urls) => urls,
+        };
+        let dialers = urls.iter().map(dial).collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = dialers.first() else {
+            let kind = redis::ErrorKind::InvalidClientConfig;
+            return Err(Failure::Unreachable((kind, "at least one URL is needed").into()));
+        };
+        let mut dialer = match self.servers {
+            // The credentials of the sentinels' URLs are for the sentinels.
+            Servers::Sentinel(..) => first.without_credentials(),
+            _ => first.clone(),
+        };
+        dialer.authenticate(self.username.as_deref(), self.password.as_deref());
+        if let Some(database) = self.database {
+            dialer.select(database);
+        }
+        let servers = self.servers.clone();
+        Ok(move |lines: &Arc<Lines>| match servers {
+            Servers::Single(_) => Fleet::Single(Node::new(&dialer, dialer.addr(), lines)),
+            Servers::Sentinel(_, name) => {
+                let sentinels = dialers.iter().map(|dialer| dialer.line(dialer.addr(), None)).collect();
+                Fleet::Sentinel(Sentinel::new(sentinels, name, dialer, Arc::clone(lines)))
+            }
+            Servers::Cluster(_) => {
+                let seeds = dialers.iter().map(Dialer::addr).collect();
+                Fleet::Cluster(Cluster::new(dialer, seeds, Arc::clone(lines)))
+            }
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use sessile_core::{
 };
 
 use crate::answer::Answer;
-use crate::builder::RedisStorageBuilder;
+use crate::builder::{RedisStorageBuilder, Servers};
 use crate::engine::{Engine, millis};
 use crate::error::{Failure, NAME};
 use crate::layout;
@@ -39,9 +39,20 @@ impl RedisStorage {
         Self::builder(url).connect().await
     }
 
-    /// Begins to configure a storage.
-    pub fn builder(url: &str) -> RedisStorageBuilder {
-        RedisStorageBuilder::new(url)
+    /// Begins to configure a storage on one server.
+    pub fn builder(url: impl Into<String>) -> RedisStorageBuilder {
+        RedisStorageBuilder::new(Servers::Single(url.into()))
+    }
+
+    /// Begins to configure a storage on the primary that the sentinels at these URLs know by this name.
+    pub fn sentinel<U: Into<String>>(sentinels: impl IntoIterator<Item = U>, name: &str) -> RedisStorageBuilder {
+        let urls = sentinels.into_iter().map(Into::into).collect();
+        RedisStorageBuilder::new(Servers::Sentinel(urls, name.into()))
+    }
+
+    /// Begins to configure a storage on the cluster of which some nodes, one at least, are at these URLs.
+    pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> RedisStorageBuilder {
+        RedisStorageBuilder::new(Servers::Cluster(nodes.into_iter().map(Into::into).collect()))
     }
 
     fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {

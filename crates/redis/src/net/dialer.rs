@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::line::{Line, OnPush};
 use crate::error::Failure;
@@ -28,6 +28,17 @@ impl Dialer {
             .set_tcp_settings(TcpSettings::default().set_nodelay(true))
             .set_redis_settings(settings.set_lib_name("sessile", env!("CARGO_PKG_VERSION")));
         Ok(Self { template, timeout })
+    }
+
+    /// Reaching servers in the same way, as nobody in particular.
+    pub(crate) fn without_credentials(&self) -> Self {
+        let settings = RedisConnectionInfo::default()
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_lib_name("sessile", env!("CARGO_PKG_VERSION"));
+        Self {
+            template: self.template.clone().set_redis_settings(settings),
+            timeout: self.timeout,
+        }
     }
 
     /// With other credentials than those of the URL.
@@ -53,9 +64,19 @@ impl Dialer {
         self.template.addr().clone()
     }
 
-    /// How long a connection may take to be made, and a command to be answered.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
+    /// The address of another server that is reached in the same way.
+    pub(crate) fn addr_of(&self, host: &str, port: u16) -> ConnectionAddr {
+        match self.template.addr() {
+            ConnectionAddr::TcpTls {
+                insecure, tls_params, ..
+            } => ConnectionAddr::TcpTls {
+                host: host.into(),
+                port,
+                insecure: *insecure,
+                tls_params: tls_params.clone(),
+            },
+            _ => ConnectionAddr::Tcp(host.into(), port),
+        }
     }
 
     /// A line to the server at this address. It is not connected yet.

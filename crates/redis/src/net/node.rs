@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use redis::ConnectionAddr;
+use redis::{Cmd, ConnectionAddr, Value};
+use tokio::time::Instant;
 
 use super::{Dialer, Line};
+use crate::error::Failure;
 use crate::wait::{Ear, Lines};
 
 /// A server. Its connections are made when they are needed.
@@ -24,5 +26,17 @@ impl Node {
             ear: Ear::new(dialer, addr.clone(), Arc::clone(lines)),
             addr,
         })
+    }
+
+    /// Sends a command about a slot that is on its way to this node.
+    pub(crate) async fn send_asking(&self, cmd: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+        let mut both = redis::Pipeline::with_capacity(2);
+        both.cmd("ASKING").add_command(cmd.clone());
+        let mut answers = self.line.send_all(&both, 2, deadline).await?;
+        match answers.pop() {
+            Some(Value::ServerError(error)) => Err(Failure::Refused(error)),
+            Some(answer) => Ok(answer),
+            None => Err(Failure::Nonsense),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -273,6 +274,14 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.lines.leave(&self.key, self.id);
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines")
+            .field("max_waiters", &self.max_waiters)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,10 +4,13 @@
 
 pub mod redis_server;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use redis_server::RedisServer;
 use sessile_core::{Clock, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Stored};
-use sessile_redis::RedisStorage;
+use sessile_redis::{RedisStorage, RedisStorageBuilder};
+use sessile_testkit::{Profile, Subject, Sweep};
 
 /// A key that was never used before.
 pub fn fresh() -> SessionKey {
@@ -42,4 +45,35 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(10), "never {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// A storage for the conformance kit, with a prefix of its own on servers that are shared.
+pub async fn subject(
+    builder: impl Fn() -> RedisStorageBuilder,
+    servers: impl Fn() -> Vec<&'static RedisServer> + Send + Sync + 'static,
+) -> Subject {
+    static SUBJECTS: AtomicU64 = AtomicU64::new(0);
+    let prefix = format!("kit-{}:", SUBJECTS.fetch_add(1, Ordering::Relaxed));
+    let short = Duration::from_secs(2);
+    let connect = async || {
+        let builder = builder().prefix(&prefix).lease(short).tombstone(short).max_waiters(8);
+        builder.connect().await.expect("a connection")
+    };
+    let profile = Profile::real()
+        .with_tombstone(short)
+        .with_max_waiters(8)
+        // The clock lags by the way an answer takes, which is long on a machine that is busy testing.
+        .with_skew(Duration::from_millis(20))
+        .with_sweep(Sweep::Silent);
+    let (storage, second) = (connect().await, connect().await);
+    let pattern = format!("{prefix}*");
+    let count = move || -> usize {
+        servers()
+            .iter()
+            .map(|server| server.command(&["KEYS", &pattern]).items().len())
+            .sum()
+    };
+    Subject::new(storage, profile)
+        .with_second(second)
+        .with_footprint(move || std::future::ready(count()))
 }

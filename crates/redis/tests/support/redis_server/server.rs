@@ -1,7 +1,6 @@
 //! [`RedisServer`]: a server of one's own, for as long as a test runs.
 
-use std::fmt::Write as _;
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,8 +12,20 @@ use super::resp::{self, Reply};
 /// How long a server may take to start, and a command to be answered.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Runs a server until its input ends, which it does, at the latest, with the process that started it: then the server
+/// goes, and its folder with it, unless something else was said.
+const KEEPER: &str = r#"
+trap '' INT TERM HUP
+"$1" "$2/conf" > "$2/log" 2>&1 < /dev/null &
+echo $!
+read -r word
+kill -9 $!
+wait $!
+[ "$word" = keep ] || rm -rf "$2"
+"#;
+
 /// A `redis-server` on a free port of 127.0.0.1, with a folder of its own. It ends, and the folder goes, when this is
-/// dropped.
+/// dropped, and also when the process ends without that, whatever the reason.
 ///
 /// # Panics
 ///
@@ -24,7 +35,13 @@ pub struct RedisServer {
     port: u16,
     folder: PathBuf,
     program: &'static str,
-    child: Option<Child>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    keeper: Child,
+    id: u32,
 }
 
 impl RedisServer {
@@ -48,7 +65,7 @@ impl RedisServer {
             port: free_port(),
             folder,
             program,
-            child: None,
+            running: None,
         };
         let mut lines = format!(
             "bind 127.0.0.1\nport {}\ndir {}\nsave \"\"\nunixsocket {}\n",
@@ -57,9 +74,10 @@ impl RedisServer {
             server.socket().display(),
         );
         for line in config {
-            writeln!(lines, "{line}").expect("a text can be written to");
+            lines.push_str(line);
+            lines.push('\n');
         }
-        std::fs::write(server.config(), lines).expect("a configuration for the server");
+        std::fs::write(server.folder.join("conf"), lines).expect("a configuration for the server");
         server.run();
         server
     }
@@ -116,12 +134,9 @@ impl RedisServer {
         self.signal("CONT");
     }
 
-    /// Ends it at once, as a crash would.
+    /// Ends it at once, as a crash would. What it has written to its folder stays.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.end(b"keep\n");
     }
 
     /// Starts it again on the same port and in the same folder, after [`kill`](Self::kill) or a crash.
@@ -139,7 +154,7 @@ impl RedisServer {
     }
 
     fn signal(&self, signal: &str) {
-        let id = self.child.as_ref().expect("the server runs").id().to_string();
+        let id = self.running.as_ref().expect("the server runs").id.to_string();
         let status = Command::new("kill")
             .args(["-s", signal, &id])
             .status()
@@ -147,21 +162,36 @@ impl RedisServer {
         assert!(status.success(), "the server on port {} takes no signal", self.port);
     }
 
-    fn config(&self) -> PathBuf {
-        self.folder.join("redis.conf")
-    }
-
     fn run(&mut self) {
-        let log = std::fs::File::create(self.folder.join("log")).expect("a log for the server");
-        let child = Command::new(self.program)
-            .arg(self.config())
-            .stdin(Stdio::null())
-            .stdout(log)
+        if let Err(error) = Command::new(self.program).arg("--version").output() {
+            missing(self.program, &error);
+        }
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper", self.program])
+            .arg(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| missing(self.program, &error));
-        self.child = Some(child);
+            .expect("a shell");
+        let mut id = String::new();
+        let stdout = keeper.stdout.take().expect("it is piped");
+        BufReader::new(stdout)
+            .read_line(&mut id)
+            .expect("the shell says what it has started");
+        let id = id.trim().parse().expect("the number of a process");
+        self.running = Some(Running { keeper, id });
         self.wait_until("answers", || self.answers());
+    }
+
+    /// Lets the keeper do its work, with these last words.
+    fn end(&mut self, words: &[u8]) {
+        if let Some(Running { mut keeper, .. }) = self.running.take() {
+            if let Some(mut input) = keeper.stdin.take() {
+                let _ = input.write_all(words);
+            }
+            let _ = keeper.wait();
+        }
     }
 
     /// Waits until something about the server is so.
@@ -182,7 +212,8 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        self.kill();
+        self.end(b"");
+        // The keeper has done it already, if there was one.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

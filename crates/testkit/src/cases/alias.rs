@@ -1,0 +1,196 @@
+//! Aliases: during its grace the old key leads to the new one, by every verb.
+
+use std::time::Duration;
+
+use sessile_core::{Lookup, SessionKey, StorageErrorKind};
+
+use crate::cases::rotate::aliases_are_refused;
+use crate::kit::{Context, refused, successor};
+
+const LONG: Duration = Duration::from_secs(600);
+
+/// A session that has moved from each key to the next, all of them but the last being aliases.
+async fn chain<const N: usize>(ctx: &Context) -> [SessionKey; N] {
+    let keys: [_; N] = Context::keys();
+    ctx.create(&keys[0], ctx.record("moved")).await;
+    for step in keys.windows(2) {
+        let mut locked = ctx.lock(&step[0]).await;
+        ctx.rotate(&mut locked, &step[1], LONG).await;
+    }
+    keys
+}
+
+/// Reads, locks, commits, renews, releases and touches through a key that leads to another.
+async fn is_followed(ctx: &Context, alias: &SessionKey, actual: &SessionKey) {
+    let read = ctx.read(alias).await.found().expect("an alias leads to the session");
+    assert_eq!(read.key, *actual, "the key the record was found under is the new one");
+    assert_eq!(read.record, ctx.found(actual).await);
+
+    let mut locked = ctx.lock(alias).await;
+    assert_eq!(
+        locked.lock.key(),
+        actual,
+        "the lock is on the key the session has moved to"
+    );
+    ctx.assert_held(actual).await;
+    ctx.assert_held(alias).await;
+    ctx.storage()
+        .renew(&locked.lock.ticket())
+        .await
+        .expect("renew of a lock taken through an alias");
+    ctx.commit(&mut locked, "written through an alias").await;
+    assert_eq!(ctx.found(actual).await.payload, "written through an alias");
+    let locked = ctx.lock(alias).await;
+    ctx.release(locked.lock).await;
+    ctx.assert_free(actual, b"written through an alias").await;
+
+    let later = ctx.found(actual).await.meta.deadline.expect("a deadline") + LONG;
+    ctx.storage()
+        .touch(alias, Some(later), ctx.now())
+        .await
+        .expect("touch through an alias");
+    assert_eq!(
+        ctx.found(actual).await.meta.deadline,
+        Some(later),
+        "touch through an alias"
+    );
+}
+
+pub(crate) async fn is_followed_by_every_verb(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let [old, new] = chain(&ctx).await;
+    is_followed(&ctx, &old, &new).await;
+}
+
+pub(crate) async fn of_an_alias_is_followed_to_the_end(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let [first, second, third, last] = chain(&ctx).await;
+    for alias in [first, second, third] {
+        is_followed(&ctx, &alias, &last).await;
+    }
+}
+
+pub(crate) async fn destroy_through_it_ends_the_session(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let keys: [_; 3] = chain(&ctx).await;
+    assert_eq!(ctx.destroy(&keys[0]).await, Lookup::Found(()));
+    for key in &keys {
+        ctx.assert_missing(key).await;
+    }
+    assert_eq!(ctx.destroy(&keys[0]).await, Lookup::Missing);
+}
+
+pub(crate) async fn goes_with_the_session(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let keys: [_; 3] = chain(&ctx).await;
+    assert_eq!(ctx.destroy(&keys[2]).await, Lookup::Found(()));
+    for key in &keys {
+        ctx.assert_missing(key).await;
+        let lock = ctx.storage().lock(key, Duration::ZERO).await;
+        assert!(
+            matches!(lock, Ok(Lookup::Missing)),
+            "lock of a session that is gone answered {lock:?}"
+        );
+        let answer = ctx.storage().touch(key, None, ctx.now()).await;
+        refused(answer, StorageErrorKind::Gone, "touch of a session that is gone");
+    }
+}
+
+pub(crate) async fn expires_with_the_session(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let [old, new] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&old).await;
+    let mut record = successor(&locked.record, "short");
+    record.meta.deadline = Some(ctx.now() + Duration::from_millis(400));
+    ctx.storage()
+        .rotate(&mut locked.lock, &new, record, LONG)
+        .await
+        .expect("rotate");
+    assert!(ctx.read(&old).await.is_found(), "an alias leads to the session");
+    ctx.pass_surely(Duration::from_millis(400)).await;
+    ctx.assert_missing(&new).await;
+    ctx.assert_missing(&old).await;
+}
+
+pub(crate) async fn becomes_a_tombstone_and_then_nothing(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let [old, new] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&old).await;
+    let grace = Duration::from_millis(800);
+    ctx.rotate(&mut locked, &new, grace).await;
+    ctx.pass(grace / 2).await;
+    assert!(
+        ctx.read(&old).await.is_found(),
+        "during its grace the old key is an alias"
+    );
+    ctx.pass_surely(grace / 2).await;
+    ctx.assert_superseded(&old).await;
+    ctx.pass(ctx.profile().tombstone / 2).await;
+    ctx.assert_superseded(&old).await;
+    assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
+    ctx.pass_surely(ctx.profile().tombstone / 2).await;
+    ctx.assert_missing(&old).await;
+    ctx.assert_free(&new, b"moved").await;
+}
+
+/// An alias leads to where the session was; if a tombstone stands there, that is the answer.
+pub(crate) async fn of_a_tombstone_is_superseded(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let [first, second, third] = Context::keys();
+    ctx.create(&first, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&first).await;
+    ctx.rotate(&mut locked, &second, LONG).await;
+    let mut locked = ctx.lock(&second).await;
+    ctx.rotate(&mut locked, &third, Duration::ZERO).await;
+    ctx.assert_superseded(&first).await;
+    ctx.assert_superseded(&second).await;
+    ctx.assert_free(&third, b"moved").await;
+}
+
+/// A lock stays with the key it was taken on, and a session that moves leaves it behind.
+pub(crate) async fn is_no_way_in_for_a_late_holder(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let [old, new, third] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut late = ctx.lock(&old).await;
+    ctx.pass_surely(late.lock.lease()).await;
+    let mut locked = ctx.lock(&old).await;
+    ctx.rotate(&mut locked, &new, LONG).await;
+    let record = successor(&late.record, "late");
+    let answers = [
+        ctx.storage().commit(&mut late.lock, record.clone()).await,
+        ctx.storage()
+            .rotate(&mut late.lock, &third, record, Duration::ZERO)
+            .await,
+        ctx.storage().renew(&late.lock.ticket()).await,
+    ];
+    for answer in answers {
+        let error = answer.expect_err("a late holder got in through the alias");
+        let kinds = [StorageErrorKind::LockLost, StorageErrorKind::Superseded];
+        assert!(
+            kinds.contains(&error.kind()),
+            "a late holder was refused with {error:?}"
+        );
+    }
+    ctx.assert_missing(&third).await;
+    ctx.release(late.lock).await;
+    ctx.assert_free(&new, b"moved").await;
+}

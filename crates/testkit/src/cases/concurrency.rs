@@ -1,0 +1,337 @@
+//! Many at once, on real threads: the counter that looks right is right.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
+use tokio::task::JoinSet;
+
+use crate::kit::{Context, successor};
+
+const TASKS: usize = 16;
+const ROUNDS: usize = 12;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The first handle for even numbers, the second for odd ones.
+fn handle(ctx: &Context, number: usize) -> &dyn Storage {
+    if number.is_multiple_of(2) {
+        ctx.storage()
+    } else {
+        ctx.second()
+    }
+}
+
+fn count(payload: &[u8]) -> usize {
+    std::str::from_utf8(payload)
+        .expect("a number")
+        .parse()
+        .expect("a number")
+}
+
+/// Reads the counter under the lock, lets others run, and writes one more.
+async fn increment(storage: &dyn Storage, key: &SessionKey) {
+    let locked = storage.lock(key, PATIENCE).await.expect("lock");
+    let mut locked = locked.found().expect("a live session");
+    let seen = count(&locked.record.payload);
+    tokio::task::yield_now().await;
+    let next = successor(&locked.record, (seen + 1).to_string());
+    storage.commit(&mut locked.lock, next).await.expect("commit");
+}
+
+async fn finish(mut tasks: JoinSet<()>) {
+    while let Some(task) = tasks.join_next().await {
+        if let Err(error) = task {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+pub(crate) async fn increments_of_one_session_all_count(ctx: Context) {
+    let tasks = TASKS.min(ctx.profile().max_waiters);
+    let key = ctx.created("0").await;
+    let mut set = JoinSet::new();
+    for number in 0..tasks {
+        let ctx = ctx.clone();
+        set.spawn(async move {
+            for _ in 0..ROUNDS {
+                increment(handle(&ctx, number), &key).await;
+            }
+        });
+    }
+    finish(set).await;
+    let record = ctx.found(&key).await;
+    assert_eq!(
+        count(&record.payload),
+        tasks * ROUNDS,
+        "updates were lost, or made twice"
+    );
+    assert_eq!(record.meta.version, 1 + (tasks * ROUNDS) as u64);
+}
+
+pub(crate) async fn increments_of_many_sessions_all_count(ctx: Context) {
+    let mut keys = Vec::new();
+    for _ in 0..24 {
+        keys.push(ctx.created("0").await);
+    }
+    let keys = Arc::new(keys);
+    let mut set = JoinSet::new();
+    for number in 0..4.min(ctx.profile().max_waiters) {
+        let (ctx, keys) = (ctx.clone(), Arc::clone(&keys));
+        set.spawn(async move {
+            for round in 0..keys.len() * 2 {
+                increment(handle(&ctx, number), &keys[(round * (number + 1)) % keys.len()]).await;
+            }
+        });
+    }
+    finish(set).await;
+    let mut total = 0;
+    for key in &*keys {
+        total += count(&ctx.found(key).await.payload);
+    }
+    assert_eq!(total, 4.min(ctx.profile().max_waiters) * keys.len() * 2);
+}
+
+pub(crate) async fn touches_take_nothing_from_commits(ctx: Context) {
+    let tasks = 4.min(ctx.profile().max_waiters);
+    let key = ctx.created("0").await;
+    let born = ctx.now();
+    let mut set = JoinSet::new();
+    for number in 0..tasks {
+        let writer = ctx.clone();
+        set.spawn(async move {
+            for _ in 0..ROUNDS {
+                increment(handle(&writer, number), &key).await;
+            }
+        });
+        let toucher = ctx.clone();
+        set.spawn(async move {
+            for round in 0..ROUNDS as u64 * 4 {
+                let deadline = Some(born + Duration::from_secs(7_200 + round));
+                let touched = handle(&toucher, number).touch(&key, deadline, born).await;
+                touched.expect("touch of a live session");
+            }
+        });
+    }
+    finish(set).await;
+    assert_eq!(
+        count(&ctx.found(&key).await.payload),
+        tasks * ROUNDS,
+        "a touch undid a commit"
+    );
+}
+
+pub(crate) async fn touches_end_at_the_latest(ctx: Context) {
+    let key = ctx.created("x").await;
+    let born = ctx.now();
+    let mut set = JoinSet::new();
+    for number in 0..TASKS {
+        let ctx = ctx.clone();
+        set.spawn(async move {
+            for round in 0..ROUNDS {
+                let later = Duration::from_secs(7_200 + ((number * 7 + round * 5) % 97) as u64);
+                let touched = handle(&ctx, number).touch(&key, Some(born + later), born + later).await;
+                touched.expect("touch of a live session");
+            }
+        });
+    }
+    finish(set).await;
+    let pairs = (0..TASKS).flat_map(|number| (0..ROUNDS).map(move |round| (number * 7 + round * 5) % 97));
+    let latest = Some(born + Duration::from_secs(7_200 + pairs.max().unwrap_or_default() as u64));
+    assert_eq!(
+        ctx.found(&key).await.meta.deadline,
+        latest,
+        "of many touches not the latest stands"
+    );
+}
+
+pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
+    let sizes = [1, 70_000, 300, 9_000, 40_000];
+    let payload = move |version: u64| Bytes::from(vec![version.to_le_bytes()[0]; sizes[(version % 5) as usize]]);
+    let key = ctx.created(payload(1)).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let mut set = JoinSet::new();
+    for number in 0..3 {
+        let (ctx, done) = (ctx.clone(), Arc::clone(&done));
+        set.spawn(async move {
+            let mut seen = 0;
+            while !done.load(Ordering::SeqCst) {
+                let read = handle(&ctx, number).read(&key).await.expect("read");
+                let record = read.found().expect("a live session").record;
+                let version = record.meta.version;
+                assert!(
+                    record.payload == payload(version),
+                    "the payload is not the one of version {version}"
+                );
+                assert!(version >= seen, "version {version} was read after version {seen}");
+                seen = version;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for number in 0..60 {
+        let locked = handle(&ctx, number).lock(&key, PATIENCE).await.expect("lock");
+        let mut locked = locked.found().expect("a live session");
+        let next = successor(&locked.record, payload(locked.record.meta.version + 1));
+        handle(&ctx, number)
+            .commit(&mut locked.lock, next)
+            .await
+            .expect("commit");
+    }
+    done.store(true, Ordering::SeqCst);
+    finish(set).await;
+}
+
+/// Logout is final, however many are about to write.
+pub(crate) async fn destroy_is_final_among_writers(ctx: Context) {
+    for round in 0..ROUNDS {
+        let key = ctx.created("0").await;
+        let mut set = JoinSet::new();
+        for number in 0..8.min(ctx.profile().max_waiters) {
+            let ctx = ctx.clone();
+            set.spawn(async move {
+                let storage = handle(&ctx, number);
+                loop {
+                    let mut locked = match storage.lock(&key, PATIENCE).await.expect("lock") {
+                        Lookup::Found(locked) => locked,
+                        Lookup::Missing => return,
+                        Lookup::Superseded => panic!("a destroyed session was superseded"),
+                    };
+                    tokio::task::yield_now().await;
+                    let next = successor(&locked.record, "1");
+                    if let Err(error) = storage.commit(&mut locked.lock, next).await {
+                        assert_eq!(error.kind(), StorageErrorKind::Gone, "{error:?}");
+                    }
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(round as u64 % 4)).await;
+        assert_eq!(
+            handle(&ctx, round).destroy(&key).await.expect("destroy"),
+            Lookup::Found(())
+        );
+        for number in 0..4 {
+            let read = handle(&ctx, number).read(&key).await.expect("read");
+            assert_eq!(read, Lookup::Missing, "a session came back after destroy had returned");
+        }
+        finish(set).await;
+        ctx.assert_missing(&key).await;
+    }
+}
+
+/// Of many who move a session from one key, one does, and there is one session in the end.
+pub(crate) async fn one_of_many_rotations_wins(ctx: Context) {
+    let keys: [SessionKey; 9] = Context::keys();
+    let old = keys[0];
+    ctx.create(&old, ctx.record("0")).await;
+    let mut set = JoinSet::new();
+    for (number, new) in keys
+        .into_iter()
+        .enumerate()
+        .skip(1)
+        .take(ctx.profile().max_waiters.min(8))
+    {
+        let ctx = ctx.clone();
+        set.spawn(async move {
+            let storage = handle(&ctx, number);
+            match storage.lock(&old, PATIENCE).await.expect("lock") {
+                Lookup::Found(mut locked) => {
+                    tokio::task::yield_now().await;
+                    let next = successor(&locked.record, "1");
+                    let rotated = storage.rotate(&mut locked.lock, &new, next, Duration::ZERO).await;
+                    rotated.expect("rotate under a held lock");
+                    Some(new)
+                }
+                Lookup::Superseded => None,
+                Lookup::Missing => panic!("the session is lost"),
+            }
+        });
+    }
+    let winners: Vec<_> = set.join_all().await.into_iter().flatten().collect();
+    let [winner] = winners[..] else {
+        panic!("exactly one rotation may succeed, and {} did", winners.len())
+    };
+    ctx.assert_superseded(&old).await;
+    for key in keys.into_iter().skip(1).filter(|key| *key != winner) {
+        ctx.assert_missing(&key).await;
+    }
+    ctx.assert_free(&winner, b"1").await;
+}
+
+/// Holders and waiters that are cut off at any moment take neither the lock nor an update with them.
+pub(crate) async fn cancellation_loses_neither_lock_nor_update(ctx: Context) {
+    let tasks = 8.min(ctx.profile().max_waiters);
+    let key = ctx.created("0").await;
+    let mut set = JoinSet::new();
+    for number in 0..tasks {
+        let ctx = ctx.clone();
+        set.spawn(async move {
+            let mut certain = 0;
+            let mut unknown = 0;
+            for round in 0..ROUNDS {
+                let patience = Duration::from_micros(((number * 31 + round * 17) % 40) as u64 * 50);
+                match tokio::time::timeout(patience, increment(handle(&ctx, number), &key)).await {
+                    Ok(()) => certain += 1,
+                    Err(_) => unknown += 1,
+                }
+            }
+            (certain, unknown)
+        });
+    }
+    let outcomes = set.join_all().await;
+    let certain: usize = outcomes.iter().map(|(certain, _)| certain).sum();
+    let unknown: usize = outcomes.iter().map(|(_, unknown)| unknown).sum();
+    let locked = ctx.lock(&key).await;
+    let total = count(&locked.record.payload);
+    assert!(
+        (certain..=certain + unknown).contains(&total),
+        "{certain} increments were acknowledged, {unknown} were cut off, and the counter shows {total}"
+    );
+    ctx.release(locked.lock).await;
+}
+
+pub(crate) async fn a_scan_misses_none_that_lives_throughout(ctx: Context) {
+    if !ctx.profile().scan {
+        let answer = ctx.storage().scan(None, 10).await;
+        return crate::kit::refused(answer, StorageErrorKind::Unsupported, "scan");
+    }
+    let mut residents = BTreeSet::new();
+    for _ in 0..60 {
+        residents.insert(ctx.created("resident").await);
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    let mut set = JoinSet::new();
+    for number in 0..3 {
+        let (ctx, done) = (ctx.clone(), Arc::clone(&done));
+        set.spawn(async move {
+            while !done.load(Ordering::SeqCst) {
+                let key = Context::key();
+                let storage = handle(&ctx, number);
+                storage.create(&key, ctx.record("passing")).await.expect("create");
+                tokio::time::sleep(Duration::from_micros(200)).await;
+                storage.destroy(&key).await.expect("destroy");
+            }
+        });
+    }
+    for limit in [1, 5, 17, 64] {
+        let mut listed = BTreeSet::new();
+        let mut cursor = None;
+        loop {
+            let page = handle(&ctx, limit).scan(cursor, limit).await.expect("scan");
+            listed.extend(page.sessions.into_iter().map(|(key, _)| key));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let missed = residents.difference(&listed).count();
+        assert_eq!(
+            missed, 0,
+            "{missed} sessions that lived throughout were not listed, by pages of {limit}"
+        );
+    }
+    done.store(true, Ordering::SeqCst);
+    finish(set).await;
+}

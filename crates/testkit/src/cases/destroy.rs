@@ -1,0 +1,115 @@
+//! `destroy`: final, at once, whoever holds the lock.
+
+use std::time::Duration;
+
+use sessile_core::{Lookup, StorageErrorKind};
+
+use crate::kit::{Context, refused, successor};
+
+pub(crate) async fn removes_the_session(ctx: Context) {
+    let key = ctx.created("x").await;
+    assert_eq!(ctx.destroy(&key).await, Lookup::Found(()));
+    ctx.assert_missing(&key).await;
+    let lock = ctx.storage().lock(&key, ctx.lease().await * 10);
+    let lock = ctx.at_once("lock of a destroyed session", lock).await.expect("lock");
+    assert!(
+        matches!(lock, Lookup::Missing),
+        "lock of a destroyed session answered {lock:?}"
+    );
+}
+
+pub(crate) async fn can_be_repeated(ctx: Context) {
+    let key = ctx.created("x").await;
+    assert_eq!(ctx.destroy(&key).await, Lookup::Found(()));
+    assert_eq!(ctx.destroy(&key).await, Lookup::Missing);
+    assert_eq!(ctx.destroy(&key).await, Lookup::Missing);
+}
+
+pub(crate) async fn an_unknown_key_is_missing(ctx: Context) {
+    assert_eq!(ctx.destroy(&Context::key()).await, Lookup::Missing);
+}
+
+pub(crate) async fn an_expired_record_is_missing(ctx: Context) {
+    let key = Context::key();
+    let deadline = ctx.now() + Duration::from_millis(200);
+    ctx.create(&key, ctx.record_until(deadline, "expired")).await;
+    ctx.pass_surely(Duration::from_millis(200)).await;
+    assert_eq!(ctx.destroy(&key).await, Lookup::Missing);
+}
+
+pub(crate) async fn waits_for_no_lock(ctx: Context) {
+    let (key, locked) = ctx.locked("x").await;
+    let destroyed = ctx.at_once("destroy of a locked session", ctx.destroy(&key)).await;
+    assert_eq!(destroyed, Lookup::Found(()));
+    ctx.assert_missing(&key).await;
+    drop(locked);
+}
+
+/// Logout is final: nothing that was under way brings the session back.
+pub(crate) async fn nothing_late_brings_it_back(ctx: Context) {
+    let [key, other] = Context::keys();
+    ctx.create(&key, ctx.record("alive")).await;
+    let mut locked = ctx.lock(&key).await;
+    ctx.destroy(&key).await;
+    let record = successor(&locked.record, "undead");
+    let gone = StorageErrorKind::Gone;
+    let storage = ctx.storage();
+
+    let answer = storage.renew(&locked.lock.ticket()).await;
+    refused(answer, gone, "renew after destroy");
+    let answer = storage.commit(&mut locked.lock, record.clone()).await;
+    refused(answer, gone, "commit after destroy");
+    ctx.assert_missing(&key).await;
+    let answer = storage.rotate(&mut locked.lock, &other, record, Duration::ZERO).await;
+    refused(answer, gone, "rotate after destroy");
+    ctx.assert_missing(&key).await;
+    ctx.assert_missing(&other).await;
+    let answer = storage.touch(&key, None, ctx.now()).await;
+    refused(answer, gone, "touch after destroy");
+    ctx.release(locked.lock).await;
+    ctx.assert_missing(&key).await;
+}
+
+pub(crate) async fn takes_the_lock_away_with_the_record(ctx: Context) {
+    let (key, mut locked) = ctx.locked("the first").await;
+    ctx.destroy(&key).await;
+    // Ids are not used twice; here one is, to see whether a lock has stayed behind.
+    ctx.create(&key, ctx.record("the second")).await;
+    let second = ctx.storage().lock(&key, Duration::ZERO).await;
+    let second = second.ok().and_then(Lookup::found);
+    let second = second.expect("a lock has outlived the session that was destroyed");
+    let late = successor(&locked.record, "late");
+    let answer = ctx.storage().commit(&mut locked.lock, late).await;
+    refused(
+        answer,
+        StorageErrorKind::LockLost,
+        "commit under a lock that destroy took away",
+    );
+    drop(locked);
+    ctx.assert_held(&key).await;
+    ctx.release(second.lock).await;
+    ctx.assert_free(&key, b"the second").await;
+}
+
+pub(crate) async fn a_tombstone_stays_and_the_session_lives_on(ctx: Context) {
+    let [old, new] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&old).await;
+    ctx.rotate(&mut locked, &new, Duration::ZERO).await;
+    assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
+    assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
+    ctx.assert_superseded(&old).await;
+    ctx.assert_free(&new, b"moved").await;
+}
+
+pub(crate) async fn leaves_nothing_behind(ctx: Context) {
+    let Some(before) = ctx.footprint().await else {
+        return removes_the_session(ctx).await;
+    };
+    let (key, locked) = ctx.locked("x").await;
+    ctx.destroy(&key).await;
+    drop(locked);
+    ctx.settle().await;
+    let after = ctx.footprint().await;
+    assert_eq!(after, Some(before), "something of a destroyed session is left");
+}

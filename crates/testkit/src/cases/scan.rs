@@ -1,0 +1,161 @@
+//! `scan`: every session that lives throughout, and none that does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sessile_core::{Cursor, Meta, SessionKey, StorageErrorKind};
+
+use crate::kit::{Context, refused};
+
+/// A scan is not to go on for ever: more pages than this are too many for what the cases store.
+const PAGES: usize = 10_000;
+
+/// What a storage that does not scan has to say, in the place of every case about it.
+async fn is_refused(ctx: &Context) {
+    refused(
+        ctx.storage().scan(None, 10).await,
+        StorageErrorKind::Unsupported,
+        "scan",
+    );
+}
+
+async fn scan(ctx: &Context, limit: usize) -> BTreeMap<SessionKey, Meta> {
+    let mut listed = BTreeMap::new();
+    let mut cursor = None;
+    for _ in 0..PAGES {
+        let page = ctx.storage().scan(cursor, limit).await.expect("scan");
+        assert!(
+            page.sessions.len() <= limit,
+            "a page of {} where {limit} may be",
+            page.sessions.len()
+        );
+        listed.extend(page.sessions);
+        cursor = page.next;
+        if cursor.is_none() {
+            return listed;
+        }
+    }
+    panic!("a scan does not come to its end");
+}
+
+async fn residents(ctx: &Context, count: usize) -> BTreeSet<SessionKey> {
+    let mut residents = BTreeSet::new();
+    for _ in 0..count {
+        residents.insert(ctx.created("resident").await);
+    }
+    residents
+}
+
+pub(crate) async fn of_nothing_ends(ctx: Context) {
+    if !ctx.profile().scan {
+        return is_refused(&ctx).await;
+    }
+    assert_eq!(scan(&ctx, 10).await, BTreeMap::new());
+}
+
+pub(crate) async fn lists_every_session_by_pages_of_any_size(ctx: Context) {
+    if !ctx.profile().scan {
+        return is_refused(&ctx).await;
+    }
+    let mut expected = BTreeMap::new();
+    for number in 0..23 {
+        let key = Context::key();
+        let mut record = ctx.record("x");
+        record.meta.version = 1 + number;
+        record.meta.deadline = record.meta.deadline.filter(|_| number % 3 != 0);
+        ctx.create(&key, record.clone()).await;
+        expected.insert(key, record.meta);
+    }
+    for limit in [1, 2, 7, 22, 23, 24, 1_000] {
+        assert_eq!(scan(&ctx, limit).await, expected, "by pages of {limit}");
+    }
+    for key in expected.keys() {
+        ctx.destroy(key).await;
+    }
+}
+
+pub(crate) async fn lists_only_what_lives(ctx: Context) {
+    if !ctx.profile().scan {
+        return is_refused(&ctx).await;
+    }
+    let live = ctx.created("live").await;
+    let (locked, _lock) = ctx.locked("locked").await;
+    let destroyed = ctx.created("destroyed").await;
+    ctx.destroy(&destroyed).await;
+    let expired = Context::key();
+    let life = Duration::from_millis(200);
+    ctx.create(&expired, ctx.record_until(ctx.now() + life, "expired"))
+        .await;
+    let [old, new] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut lock = ctx.lock(&old).await;
+    ctx.rotate(&mut lock, &new, Duration::ZERO).await;
+    let mut expected = BTreeSet::from([live, locked, new]);
+    if ctx.profile().aliases {
+        let [alias, actual] = Context::keys();
+        ctx.create(&alias, ctx.record("moved")).await;
+        let mut lock = ctx.lock(&alias).await;
+        ctx.rotate(&mut lock, &actual, Duration::from_secs(600)).await;
+        expected.insert(actual);
+    }
+    ctx.pass_surely(life).await;
+    for limit in [1, 100] {
+        let listed: BTreeSet<_> = scan(&ctx, limit).await.into_keys().collect();
+        assert_eq!(listed, expected, "by pages of {limit}");
+    }
+}
+
+pub(crate) async fn goes_on_from_the_bytes_of_a_cursor(ctx: Context) {
+    if !ctx.profile().scan {
+        return is_refused(&ctx).await;
+    }
+    let residents = residents(&ctx, 9).await;
+    let mut listed = BTreeSet::new();
+    let mut cursor: Option<Vec<u8>> = None;
+    for _ in 0..PAGES {
+        let from = cursor.take().map(Cursor::from_bytes);
+        let page = ctx.second().scan(from, 2).await.expect("scan by another handle");
+        listed.extend(page.sessions.into_iter().map(|(key, _)| key));
+        match page.next {
+            Some(next) => cursor = Some(next.as_bytes().to_vec()),
+            None => break,
+        }
+    }
+    assert_eq!(listed, residents);
+}
+
+/// Between any two pages others come and go, before and behind the place the scan has come to.
+pub(crate) async fn misses_none_that_lives_throughout(ctx: Context) {
+    if !ctx.profile().scan {
+        return is_refused(&ctx).await;
+    }
+    let residents = residents(&ctx, 30).await;
+    let mut passing: Vec<_> = self::residents(&ctx, 30).await.into_iter().collect();
+    for limit in [1, 4, 13] {
+        let mut listed = BTreeSet::new();
+        let mut cursor = None;
+        for round in 0..PAGES {
+            let page = ctx.storage().scan(cursor, limit).await.expect("scan");
+            listed.extend(page.sessions.into_iter().map(|(key, _)| key));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+            // Not for ever: otherwise a scan that follows the newcomers would never end.
+            if round < 40 {
+                for _ in 0..2 {
+                    ctx.destroy(&passing.remove(0)).await;
+                    passing.push(ctx.created("passing").await);
+                }
+                let mut locked = ctx.lock(residents.first().expect("a resident")).await;
+                ctx.commit(&mut locked, "rewritten").await;
+            }
+        }
+        assert!(cursor.is_none(), "a scan does not come to its end");
+        let missed = residents.difference(&listed).count();
+        assert_eq!(
+            missed, 0,
+            "{missed} sessions that lived throughout were not listed, by pages of {limit}"
+        );
+    }
+}

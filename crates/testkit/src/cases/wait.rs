@@ -1,0 +1,267 @@
+//! Waiting for a lock: in turn, not for ever, not in a crowd, and with an answer whatever becomes of the session.
+
+use std::time::Duration;
+
+use sessile_core::{Locked, Lookup, SessionKey, StorageError, StorageErrorKind};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::kit::{Context, refused};
+
+type Waiter = JoinHandle<Result<Lookup<Locked>, StorageError>>;
+
+/// Starts to wait, and returns when the storage has heard of it.
+async fn waiter(ctx: &Context, key: SessionKey, wait: Duration) -> Waiter {
+    let waiting = ctx.clone();
+    let waiter = tokio::spawn(async move { waiting.storage().lock(&key, wait).await });
+    ctx.settle().await;
+    waiter
+}
+
+async fn answer(ctx: &Context, what: &str, waiter: Waiter) -> Result<Lookup<Locked>, StorageError> {
+    ctx.at_once(what, waiter).await.expect("a waiter panicked")
+}
+
+async fn granted(ctx: &Context, what: &str, waiter: Waiter) -> Locked {
+    match answer(ctx, what, waiter).await {
+        Ok(Lookup::Found(locked)) => locked,
+        other => panic!("{what}: the lock was expected, and the answer is {other:?}"),
+    }
+}
+
+pub(crate) async fn ends_when_the_wait_is_over(ctx: Context) {
+    let (key, locked) = ctx.locked("x").await;
+    let wait = (ctx.lease().await / 4).min(Duration::from_millis(300));
+    let start = Instant::now();
+    let answer = ctx.at_once("a short wait", ctx.storage().lock(&key, wait)).await;
+    refused(
+        answer,
+        StorageErrorKind::LockTimeout,
+        "lock of a session that stays locked",
+    );
+    // A millisecond for the rounding of timers.
+    let waited = start.elapsed() + Duration::from_millis(1);
+    assert!(waited >= wait, "gave up after {waited:?} of a wait of {wait:?}");
+    ctx.release(locked.lock).await;
+    ctx.assert_free(&key, b"x").await;
+}
+
+pub(crate) async fn of_zero_is_not_waited(ctx: Context) {
+    let (key, locked) = ctx.locked("x").await;
+    let start = Instant::now();
+    ctx.assert_held(&key).await;
+    assert!(
+        start.elapsed() < ctx.lease().await / 4,
+        "a wait of zero took {:?}",
+        start.elapsed()
+    );
+    ctx.release(locked.lock).await;
+    let free = ctx.storage().lock(&key, Duration::ZERO).await;
+    assert!(
+        matches!(free, Ok(Lookup::Found(_))),
+        "a free lock needs no wait, and lock answered {free:?}"
+    );
+}
+
+pub(crate) async fn of_any_length_is_accepted(ctx: Context) {
+    let (key, mut locked) = ctx.locked("x").await;
+    let waiter = waiter(&ctx, key, Duration::MAX).await;
+    ctx.commit(&mut locked, "y").await;
+    let second = granted(&ctx, "a wait without end", waiter).await;
+    ctx.release(second.lock).await;
+}
+
+pub(crate) async fn ends_with_a_commit_and_sees_it(ctx: Context) {
+    let (key, mut locked) = ctx.locked("old").await;
+    let waiter = waiter(&ctx, key, ctx.lease().await * 10).await;
+    ctx.commit(&mut locked, "new").await;
+    let second = granted(&ctx, "after a commit", waiter).await;
+    assert_eq!(
+        second.record.payload, "new",
+        "a waiter got the record as it was when the wait began"
+    );
+    ctx.release(second.lock).await;
+}
+
+pub(crate) async fn ends_with_a_release(ctx: Context) {
+    let (key, locked) = ctx.locked("x").await;
+    let waiter = waiter(&ctx, key, ctx.lease().await * 10).await;
+    ctx.release(locked.lock).await;
+    let second = granted(&ctx, "after a release", waiter).await;
+    ctx.release(second.lock).await;
+}
+
+pub(crate) async fn ends_with_a_dropped_lock(ctx: Context) {
+    let (key, locked) = ctx.locked("x").await;
+    let waiter = waiter(&ctx, key, ctx.lease().await * 10).await;
+    drop(locked);
+    let second = granted(&ctx, "after the lock was dropped", waiter).await;
+    ctx.release(second.lock).await;
+}
+
+pub(crate) async fn ends_with_destroy(ctx: Context) {
+    let (key, locked) = ctx.locked("x").await;
+    let first = waiter(&ctx, key, ctx.lease().await * 10).await;
+    let second = waiter(&ctx, key, ctx.lease().await * 10).await;
+    ctx.destroy(&key).await;
+    for waiter in [first, second] {
+        let answer = answer(&ctx, "waiting for a session that is destroyed", waiter).await;
+        assert!(
+            matches!(answer, Ok(Lookup::Missing)),
+            "a waiter for a destroyed session was told {answer:?}"
+        );
+    }
+    drop(locked);
+}
+
+pub(crate) async fn ends_with_the_end_of_the_record(ctx: Context) {
+    let key = Context::key();
+    let lease = ctx.lease().await;
+    let life = (lease / 4).min(Duration::from_millis(400));
+    ctx.create(&key, ctx.record_until(ctx.now() + life, "short")).await;
+    let locked = ctx.lock(&key).await;
+    if !ctx.waits_follow_the_clock() {
+        ctx.pass_surely(life).await;
+    }
+    let waiter = waiter(&ctx, key, lease * 10).await;
+    // At the latest when the lease is over, the storage has to look and to find nothing.
+    let answer = tokio::time::timeout(lease * 2, waiter).await;
+    let answer = answer
+        .expect("waiting for a session that expires: no answer")
+        .expect("a waiter panicked");
+    assert!(
+        matches!(answer, Ok(Lookup::Missing)),
+        "a waiter for an expired session was told {answer:?}"
+    );
+    drop(locked);
+}
+
+pub(crate) async fn ends_with_rotation(ctx: Context) {
+    let [old, new] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&old).await;
+    let waiter = waiter(&ctx, old, ctx.lease().await * 10).await;
+    ctx.rotate(&mut locked, &new, Duration::ZERO).await;
+    let answer = answer(&ctx, "waiting for a session that moves", waiter).await;
+    assert!(
+        matches!(answer, Ok(Lookup::Superseded)),
+        "a waiter for a session that moved was told {answer:?}"
+    );
+    ctx.assert_free(&new, b"moved").await;
+}
+
+pub(crate) async fn follows_rotation_with_a_grace(ctx: Context) {
+    if !ctx.profile().aliases {
+        return super::rotate::aliases_are_refused(&ctx).await;
+    }
+    let [old, new] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&old).await;
+    let first = waiter(&ctx, old, ctx.lease().await * 10).await;
+    let second = waiter(&ctx, old, ctx.lease().await * 10).await;
+    ctx.rotate(&mut locked, &new, Duration::from_secs(600)).await;
+    // In which order they arrive at the new key is left open.
+    let mut both = tokio::task::JoinSet::new();
+    for waiter in [first, second] {
+        let ctx = ctx.clone();
+        both.spawn(async move {
+            let locked = granted(&ctx, "waiting for a session that moves with a grace", waiter).await;
+            assert_eq!(
+                locked.lock.key(),
+                &new,
+                "the lock is on the key the session has moved to"
+            );
+            assert_eq!(locked.record.payload, "moved");
+            ctx.assert_held(&new).await;
+            ctx.release(locked.lock).await;
+        });
+    }
+    both.join_all().await;
+}
+
+pub(crate) async fn is_in_order_of_arrival(ctx: Context) {
+    let (key, mut locked) = ctx.locked("0").await;
+    let wait = ctx.lease().await * 10;
+    let mut waiters = Vec::new();
+    for _ in 0..6.min(ctx.profile().max_waiters) {
+        waiters.push(waiter(&ctx, key, wait).await);
+    }
+    // One in the middle goes away: the others keep their order.
+    waiters.remove(2.min(waiters.len() - 1)).abort();
+    ctx.settle().await;
+    ctx.commit(&mut locked, "1").await;
+    for (place, waiter) in waiters.into_iter().enumerate() {
+        let what = format!("waiter {place} of those who wait in a row");
+        let locked = granted(&ctx, &what, waiter).await;
+        ctx.settle().await;
+        ctx.release(locked.lock).await;
+    }
+}
+
+/// Who comes when the lock is free but others wait for it comes after them.
+pub(crate) async fn cannot_be_skipped(ctx: Context) {
+    let (key, locked) = ctx.locked("x").await;
+    let waiter = waiter(&ctx, key, ctx.lease().await * 10).await;
+    ctx.release(locked.lock).await;
+    let jumper = ctx.storage().lock(&key, Duration::ZERO).await;
+    refused(
+        jumper,
+        StorageErrorKind::LockTimeout,
+        "lock when another has waited for it",
+    );
+    let first = granted(&ctx, "the one who waited", waiter).await;
+    ctx.release(first.lock).await;
+}
+
+pub(crate) async fn is_bounded(ctx: Context) {
+    let (key, mut locked) = ctx.locked("x").await;
+    let wait = ctx.lease().await * 10;
+    let mut waiters = Vec::new();
+    for _ in 0..ctx.profile().max_waiters {
+        let waiting = ctx.clone();
+        waiters.push(tokio::spawn(async move { waiting.storage().lock(&key, wait).await }));
+    }
+    ctx.settle().await;
+    assert!(
+        waiters.iter().all(|waiter| !waiter.is_finished()),
+        "as many as may wait do wait"
+    );
+    let refusal = ctx.at_once("one waiter too many", ctx.storage().lock(&key, wait)).await;
+    refused(refusal, StorageErrorKind::TooManyWaiters, "one waiter too many");
+
+    // Another session has a queue of its own, and one that leaves makes room.
+    ctx.locked("another").await;
+    waiters.pop().expect("a waiter").abort();
+    ctx.settle().await;
+    waiters.push(waiter(&ctx, key, wait).await);
+    assert!(
+        !waiters[waiters.len() - 1].is_finished(),
+        "one has left, so one may come"
+    );
+
+    ctx.commit(&mut locked, "y").await;
+    for waiter in waiters {
+        let locked = granted(&ctx, "one of as many as may wait", waiter).await;
+        ctx.release(locked.lock).await;
+    }
+    ctx.assert_free(&key, b"y").await;
+}
+
+/// Those who gave up, or were dropped when their turn had come, do not keep the others waiting.
+pub(crate) async fn given_up_passes_the_turn_on(ctx: Context) {
+    let (key, locked) = ctx.locked("x").await;
+    let wait = ctx.lease().await * 10;
+    let dropped = waiter(&ctx, key, wait).await;
+    let hasty = waiter(&ctx, key, Duration::from_millis(30)).await;
+    let patient = waiter(&ctx, key, wait).await;
+    let answer = answer(&ctx, "a short wait", hasty).await;
+    refused(answer, StorageErrorKind::LockTimeout, "a short wait");
+    ctx.release(locked.lock).await;
+    // The turn of the first has come, and it never learns of it.
+    dropped.abort();
+    // Where the lock comes by message it may have learnt of it after all: then the lock goes with the task.
+    drop(dropped);
+    let locked = granted(&ctx, "the one behind those who left", patient).await;
+    ctx.release(locked.lock).await;
+    ctx.assert_free(&key, b"x").await;
+}

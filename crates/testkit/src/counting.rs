@@ -1,0 +1,246 @@
+//! [`Counting`]: how often a storage is called.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, Stored, Timestamp,
+};
+
+use crate::verb::Verb;
+
+/// A storage that counts the calls made to it.
+///
+/// A call counts when its future is first polled, whatever becomes of it. A lock that releases itself because it was
+/// dropped is not a call.
+///
+/// ```
+/// use sessile_core::{Lookup, OsEntropy, SessionId, Storage};
+/// use sessile_testkit::{Counting, ModelStorage, Verb};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let storage = Counting::new(ModelStorage::new());
+/// let calls = storage.calls();
+/// calls.assert_none();
+///
+/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// assert_eq!(storage.read(&key).await.unwrap(), Lookup::Missing);
+/// assert_eq!(calls.of(Verb::Read), 1);
+/// assert_eq!(calls.take(), [(Verb::Read, 1)]);
+/// assert_eq!(calls.total(), 0);
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Counting<S: ?Sized> {
+    calls: Calls,
+    inner: Arc<S>,
+}
+
+impl<S: Storage> Counting<S> {
+    /// Counts the calls made to this storage.
+    pub fn new(inner: S) -> Self {
+        Self::shared(Arc::new(inner))
+    }
+}
+
+impl<S: Storage + ?Sized> Counting<S> {
+    /// Counts the calls made through here to a storage that others may use as well.
+    pub fn shared(inner: Arc<S>) -> Self {
+        Self {
+            calls: Calls::default(),
+            inner,
+        }
+    }
+
+    /// The counts, to be read while the storage is in use elsewhere.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.calls.clone()
+    }
+
+    /// The storage whose calls are counted.
+    #[must_use]
+    pub fn inner(&self) -> &Arc<S> {
+        &self.inner
+    }
+}
+
+/// The counts of a [`Counting`] storage. Clones share them.
+#[derive(Clone, Default)]
+pub struct Calls(Arc<[AtomicU64; Verb::ALL.len()]>);
+
+impl Calls {
+    /// How often this verb was called.
+    #[must_use]
+    pub fn of(&self, verb: Verb) -> u64 {
+        self.0[verb.index()].load(Ordering::SeqCst)
+    }
+
+    /// How many calls there were.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts().total()
+    }
+
+    /// The counts as they are now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.collect(|count| count.load(Ordering::SeqCst))
+    }
+
+    /// The counts as they are now, which start again from zero.
+    #[must_use]
+    pub fn take(&self) -> Counts {
+        self.collect(|count| count.swap(0, Ordering::SeqCst))
+    }
+
+    /// Starts again from zero.
+    pub fn reset(&self) {
+        drop(self.take());
+    }
+
+    /// Asserts that the storage has not been called.
+    ///
+    /// # Panics
+    ///
+    /// If it has, naming the verbs.
+    #[track_caller]
+    pub fn assert_none(&self) {
+        let counts = self.counts();
+        assert!(counts.total() == 0, "the storage was called: {counts:?}");
+    }
+
+    fn collect(&self, value: impl Fn(&AtomicU64) -> u64) -> Counts {
+        let pairs = Verb::ALL.map(|verb| (verb, value(&self.0[verb.index()])));
+        pairs.into()
+    }
+
+    fn count(&self, verb: Verb) {
+        self.0[verb.index()].fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts().fmt(f)
+    }
+}
+
+/// How often each verb was called, at one moment. Equal to an array of verbs and counts, in any order.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<Verb, u64>);
+
+impl Counts {
+    /// How often this verb was called.
+    #[must_use]
+    pub fn of(&self, verb: Verb) -> u64 {
+        self.0.get(&verb).copied().unwrap_or_default()
+    }
+
+    /// How many calls there were.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
+impl<const N: usize> From<[(Verb, u64); N]> for Counts {
+    fn from(pairs: [(Verb, u64); N]) -> Self {
+        Self(pairs.into_iter().filter(|(_, count)| *count > 0).collect())
+    }
+}
+
+impl<const N: usize> PartialEq<[(Verb, u64); N]> for Counts {
+    fn eq(&self, other: &[(Verb, u64); N]) -> bool {
+        let other = Self::from(*other);
+        self.0 == other.0
+    }
+}
+
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage + ?Sized> Storage for Counting<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        self.calls.count(Verb::Read);
+        self.inner.read(key).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        self.calls.count(Verb::Lock);
+        self.inner.lock(key, wait).await
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.calls.count(Verb::Create);
+        self.inner.create(key, record).await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.calls.count(Verb::Commit);
+        self.inner.commit(lock, record).await
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        self.calls.count(Verb::Rotate);
+        self.inner.rotate(lock, new_key, record, grace).await
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        self.calls.count(Verb::Release);
+        self.inner.release(lock).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.calls.count(Verb::Renew);
+        self.inner.renew(lock).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.calls.count(Verb::Touch);
+        self.inner.touch(key, deadline, last_active).await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        self.calls.count(Verb::Destroy);
+        self.inner.destroy(key).await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        self.calls.count(Verb::Scan);
+        self.inner.scan(cursor, limit).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.calls.count(Verb::Sweep);
+        self.inner.sweep(limit).await
+    }
+}

@@ -1,0 +1,205 @@
+//! [`Faulty`]: a storage on which calls fail as told.
+
+mod faults;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, Stored,
+    Timestamp, Unlock,
+};
+
+use self::faults::When;
+pub use self::faults::{Fault, Faults};
+use crate::verb::Verb;
+
+/// A storage on which calls fail: by a script, or at random from a seed.
+///
+/// A call can fail before it took effect or after: the second is the lost acknowledgement, which a storage on a
+/// network must expect and most tests forget.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage, StorageErrorKind};
+/// use sessile_testkit::{Fault, Faulty, ModelStorage, Verb};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let storage = Faulty::new(ModelStorage::new());
+/// let faults = storage.faults();
+/// faults.fail_next(Verb::Create, Fault::after(StorageErrorKind::Timeout));
+///
+/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// let record = Record::new(Meta::new(storage.clock().now()), "cart");
+/// let error = storage.create(&key, record).await.unwrap_err();
+/// assert_eq!(error.kind(), StorageErrorKind::Timeout);
+/// assert!(storage.read(&key).await.unwrap().is_found()); // it was created all the same
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Faulty<S: ?Sized> {
+    faults: Faults,
+    inner: Arc<S>,
+}
+
+impl<S: Storage> Faulty<S> {
+    /// Lets calls to this storage fail, once told which.
+    pub fn new(inner: S) -> Self {
+        Self::shared(Arc::new(inner))
+    }
+}
+
+impl<S: Storage + ?Sized> Faulty<S> {
+    /// Lets calls fail that are made through here to a storage that others may use as well.
+    pub fn shared(inner: Arc<S>) -> Self {
+        Self {
+            faults: Faults::default(),
+            inner,
+        }
+    }
+
+    /// The faults, to be set while the storage is in use elsewhere.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// The storage on which calls fail.
+    #[must_use]
+    pub fn inner(&self) -> &Arc<S> {
+        &self.inner
+    }
+
+    async fn call<T>(
+        &self,
+        verb: Verb,
+        call: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        match self.faults.next(verb) {
+            None => call.await,
+            Some(fault) => self.fail(fault, verb, call).await,
+        }
+    }
+
+    async fn fail<T>(&self, fault: Fault, verb: Verb, call: impl Future) -> Result<T, StorageError> {
+        if fault.when == When::After {
+            call.await;
+        }
+        Err(fault.strike(verb, self.inner.name()).await)
+    }
+}
+
+/// Stands in for a lock in a call whose outcome its holder is not to learn: whatever the call does to it, the
+/// holder's own stays as it was.
+fn stand_in(lock: &Lock) -> Lock {
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Unlock for Nobody {
+        fn unlock(&self, _: LockTicket) {}
+    }
+
+    Lock::new(lock.ticket(), lock.lease(), Arc::new(Nobody))
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage + ?Sized> Storage for Faulty<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        self.call(Verb::Read, self.inner.read(key)).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        let Some(fault) = self.faults.next(Verb::Lock) else {
+            return self.inner.lock(key, wait).await;
+        };
+        let mut unseen = None;
+        if fault.when == When::After {
+            unseen = self.inner.lock(key, wait).await.ok().and_then(Lookup::found);
+        }
+        // Nobody learns of the lock, so nobody gives it back. A caller that waits for ever does so when it gives up.
+        if let Some(locked) = unseen.as_mut().filter(|_| !fault.hangs()) {
+            locked.lock.spend();
+        }
+        let error = fault.strike(Verb::Lock, self.inner.name()).await;
+        drop(unseen);
+        Err(error)
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.call(Verb::Create, self.inner.create(key, record)).await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let Some(fault) = self.faults.next(Verb::Commit) else {
+            return self.inner.commit(lock, record).await;
+        };
+        let mut lock = stand_in(lock);
+        self.fail(fault, Verb::Commit, self.inner.commit(&mut lock, record))
+            .await
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let Some(fault) = self.faults.next(Verb::Rotate) else {
+            return self.inner.rotate(lock, new_key, record, grace).await;
+        };
+        let mut lock = stand_in(lock);
+        self.fail(
+            fault,
+            Verb::Rotate,
+            self.inner.rotate(&mut lock, new_key, record, grace),
+        )
+        .await
+    }
+
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        let Some(fault) = self.faults.next(Verb::Release) else {
+            return self.inner.release(lock).await;
+        };
+        // If the storage never hears of it, the lock is held until its lease ends.
+        let unheard = stand_in(&lock);
+        lock.spend();
+        self.fail(fault, Verb::Release, self.inner.release(unheard)).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.call(Verb::Renew, self.inner.renew(lock)).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.call(Verb::Touch, self.inner.touch(key, deadline, last_active))
+            .await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        self.call(Verb::Destroy, self.inner.destroy(key)).await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        self.call(Verb::Scan, self.inner.scan(cursor, limit)).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.call(Verb::Sweep, self.inner.sweep(limit)).await
+    }
+}

@@ -1,0 +1,300 @@
+//! [`Context`]: what every case needs.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sessile_core::{
+    Lock, LockTicket, LockToken, Locked, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError,
+    StorageErrorKind, Stored, Timestamp, Unlock,
+};
+use tokio::sync::OnceCell;
+
+use crate::kit::{Profile, Subject, Time};
+
+/// How long after its end a lease, a tombstone or an alias is surely over, and how long others need to settle.
+const MARGIN: Duration = Duration::from_millis(20);
+
+/// A storage under test and the means to handle it. Clones share the storage.
+#[derive(Clone)]
+pub(crate) struct Context {
+    subject: Arc<Subject>,
+    lease: Arc<OnceCell<Duration>>,
+}
+
+impl Context {
+    pub(crate) fn new(subject: Subject) -> Self {
+        Self {
+            subject: Arc::new(subject),
+            lease: Arc::default(),
+        }
+    }
+
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.subject.storage
+    }
+
+    /// A second handle on the same data; where there is none, the first again.
+    pub(crate) fn second(&self) -> &dyn Storage {
+        &**self.subject.second.as_ref().unwrap_or(&self.subject.storage)
+    }
+
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.subject.profile
+    }
+
+    /// How much there is in the storage, where that can be seen.
+    pub(crate) async fn footprint(&self) -> Option<usize> {
+        match &self.subject.footprint {
+            Some(count) => Some(count().await),
+            None => None,
+        }
+    }
+
+    // Keys and records
+
+    pub(crate) fn key() -> SessionKey {
+        SessionId::generate(&OsEntropy::default()).key()
+    }
+
+    /// Keys of one shard: those of a session that is rotated from the first to the second and so on.
+    pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
+        let id = SessionId::generate(&OsEntropy::default());
+        std::array::from_fn(|_| id.rotated(&OsEntropy::default()).key())
+    }
+
+    /// A record that lives for an hour: longer than any case, and not for ever where a server is shared.
+    pub(crate) fn record(&self, payload: impl Into<Bytes>) -> Record {
+        self.record_until(self.now() + Duration::from_secs(3_600), payload)
+    }
+
+    pub(crate) fn record_until(&self, deadline: Timestamp, payload: impl Into<Bytes>) -> Record {
+        Record::new(Meta::new(self.now()).with_deadline(Some(deadline)), payload)
+    }
+
+    // Shorthands, which fail the case where the storage does not do as told
+
+    pub(crate) async fn create(&self, key: &SessionKey, record: Record) {
+        let created = self.storage().create(key, record).await;
+        created.unwrap_or_else(|error| panic!("create of a new key failed: {error:?}"));
+    }
+
+    /// A new session with this payload.
+    pub(crate) async fn created(&self, payload: impl Into<Bytes>) -> SessionKey {
+        let key = Self::key();
+        self.create(&key, self.record(payload)).await;
+        key
+    }
+
+    pub(crate) async fn read(&self, key: &SessionKey) -> Lookup<Stored> {
+        let read = self.storage().read(key).await;
+        read.unwrap_or_else(|error| panic!("read failed: {error:?}"))
+    }
+
+    /// The record under a key, which must be live.
+    pub(crate) async fn found(&self, key: &SessionKey) -> Record {
+        match self.read(key).await {
+            Lookup::Found(stored) => stored.record,
+            other => panic!("a live session was expected, and read answered {other:?}"),
+        }
+    }
+
+    /// The lock of a live session, which must be free or become free well before a lease is over: a lock that stays
+    /// behind is a failure, not a delay.
+    pub(crate) async fn lock(&self, key: &SessionKey) -> Locked {
+        let wait = self.lease().await / 2;
+        match self.storage().lock(key, wait).await {
+            Ok(Lookup::Found(locked)) => locked,
+            Ok(other) => panic!("a live session was expected, and lock answered {other:?}"),
+            Err(error) => panic!("the lock was expected to be free: {error:?}"),
+        }
+    }
+
+    /// A new session, and its lock.
+    pub(crate) async fn locked(&self, payload: &'static str) -> (SessionKey, Locked) {
+        let key = self.created(payload).await;
+        let locked = self.lock(&key).await;
+        (key, locked)
+    }
+
+    pub(crate) async fn commit(&self, locked: &mut Locked, payload: impl Into<Bytes>) {
+        let record = successor(&locked.record, payload);
+        let committed = self.storage().commit(&mut locked.lock, record).await;
+        committed.unwrap_or_else(|error| panic!("commit under a held lock failed: {error:?}"));
+    }
+
+    pub(crate) async fn rotate(&self, locked: &mut Locked, to: &SessionKey, grace: Duration) {
+        let record = successor(&locked.record, locked.record.payload.clone());
+        let rotated = self.storage().rotate(&mut locked.lock, to, record, grace).await;
+        rotated.unwrap_or_else(|error| panic!("rotate under a held lock failed: {error:?}"));
+    }
+
+    pub(crate) async fn release(&self, lock: Lock) {
+        let released = self.storage().release(lock).await;
+        released.unwrap_or_else(|error| panic!("release failed: {error:?}"));
+    }
+
+    pub(crate) async fn destroy(&self, key: &SessionKey) -> Lookup<()> {
+        let destroyed = self.storage().destroy(key).await;
+        destroyed.unwrap_or_else(|error| panic!("destroy failed: {error:?}"))
+    }
+
+    // What must hold
+
+    /// The session is live with this payload, and its lock is free.
+    pub(crate) async fn assert_free(&self, key: &SessionKey, payload: &[u8]) {
+        let locked = self.lock(key).await;
+        assert_eq!(
+            locked.record.payload, payload,
+            "the record under the lock is not as expected"
+        );
+        self.release(locked.lock).await;
+    }
+
+    /// The lock is held by somebody.
+    pub(crate) async fn assert_held(&self, key: &SessionKey) {
+        let answer = self.storage().lock(key, Duration::ZERO).await;
+        refused(
+            answer,
+            StorageErrorKind::LockTimeout,
+            "lock of a session that is locked",
+        );
+    }
+
+    pub(crate) async fn assert_missing(&self, key: &SessionKey) {
+        let read = self.read(key).await;
+        assert!(
+            matches!(read, Lookup::Missing),
+            "nothing was expected, and read answered {read:?}"
+        );
+    }
+
+    pub(crate) async fn assert_superseded(&self, key: &SessionKey) {
+        let read = self.read(key).await;
+        assert!(
+            matches!(read, Lookup::Superseded),
+            "a tombstone was expected, and read answered {read:?}"
+        );
+    }
+
+    /// The answer comes at once, and not only when a lock is free, a wait is over or a lease has run out.
+    pub(crate) async fn at_once<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
+        let limit = self.lease().await / 2;
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("{what}: no answer within {limit:?}"),
+        }
+    }
+
+    // Time
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.storage().clock().now()
+    }
+
+    /// The lease of a lock of this storage.
+    pub(crate) async fn lease(&self) -> Duration {
+        let probe = async {
+            let key = self.created("a session to learn the lease from").await;
+            let lock = self.storage().lock(&key, Duration::ZERO).await;
+            let lease = lock.ok().and_then(Lookup::found).map(|locked| locked.lock.lease());
+            self.destroy(&key).await;
+            lease.expect("a new session can be locked")
+        };
+        *self.lease.get_or_init(|| probe).await
+    }
+
+    /// Whether those who wait notice that time has passed by the clock of the storage.
+    pub(crate) fn waits_follow_the_clock(&self) -> bool {
+        !matches!(self.profile().time, Time::Manual(_))
+    }
+
+    /// Whether the clock can be set to a millisecond and stays there.
+    pub(crate) fn stops_the_clock(&self) -> bool {
+        !matches!(self.profile().time, Time::Real)
+    }
+
+    /// Lets time pass until the clock of the storage shows this moment: exactly, where the clock can be stopped.
+    pub(crate) async fn until(&self, moment: Timestamp) {
+        match &self.profile().time {
+            Time::Paused => {
+                // Sleeping lets every timer run in its turn but may end a moment late; advancing is exact.
+                tokio::time::sleep(self.left(moment).saturating_sub(MARGIN)).await;
+                tokio::time::advance(self.left(moment)).await;
+            }
+            Time::Manual(advance) => advance(self.left(moment)),
+            Time::Real => {
+                while self.now() < moment {
+                    tokio::time::sleep(self.left(moment)).await;
+                }
+            }
+        }
+        if self.stops_the_clock() {
+            assert_eq!(
+                self.now(),
+                moment,
+                "the clock of the storage does not follow the one of the test"
+            );
+        }
+    }
+
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.until(self.now() + time).await;
+    }
+
+    /// Lets so much time pass, and so much more that there is no doubt about it.
+    pub(crate) async fn pass_surely(&self, time: Duration) {
+        self.pass(time + MARGIN + self.profile().skew).await;
+    }
+
+    /// Lets everybody else come to where they wait, and what is done in the background be done.
+    pub(crate) async fn settle(&self) {
+        tokio::time::sleep(MARGIN).await;
+    }
+
+    fn left(&self, moment: Timestamp) -> Duration {
+        self.now().until(moment)
+    }
+}
+
+/// What a record becomes with the next write.
+pub(crate) fn successor(record: &Record, payload: impl Into<Bytes>) -> Record {
+    let mut next = Record::new(record.meta.clone(), payload);
+    next.meta.version += 1;
+    next
+}
+
+/// A lock that no storage gave. Dropping it does nothing.
+pub(crate) fn forged(key: SessionKey) -> Lock {
+    with_token(key, LockToken::generate(&OsEntropy::default()))
+}
+
+/// A lock like one that a storage gave, for use after that was spent.
+pub(crate) fn with_token(key: SessionKey, token: LockToken) -> Lock {
+    struct Nobody;
+
+    impl Unlock for Nobody {
+        fn unlock(&self, _: LockTicket) {}
+    }
+
+    Lock::new(LockTicket { key, token }, Duration::from_secs(1), Arc::new(Nobody))
+}
+
+/// The call must have failed in this way.
+#[track_caller]
+pub(crate) fn refused<T: Debug>(answer: Result<T, StorageError>, kind: StorageErrorKind, what: &str) {
+    match answer {
+        Ok(answer) => panic!("{what} must fail with {kind:?}, and answered {answer:?}"),
+        Err(error) => assert_eq!(
+            error.kind(),
+            kind,
+            "{what} must fail with {kind:?}, and failed with {error:?}"
+        ),
+    }
+}
+
+/// Whether dropping the lock does nothing. A lock says so in its `Debug` and nowhere else.
+pub(crate) fn is_spent(lock: &Lock) -> bool {
+    format!("{lock:?}").contains("spent: true")
+}

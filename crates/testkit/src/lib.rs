@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+
+mod cases;
+mod counting;
+mod faulty;
+mod kit;
+mod model;
+mod rng;
+mod slow;
+mod verb;
+
+pub use self::counting::{Calls, Counting, Counts};
+pub use self::faulty::{Fault, Faults, Faulty};
+pub use self::kit::{Case, Profile, Subject, Sweep, Time};
+pub use self::model::{Attempt, Correct, ModelState, ModelStorage, Rotation, Rules};
+pub use self::rng::seed;
+pub use self::slow::{Delays, Slow};
+pub use self::verb::Verb;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a mutex whose data is valid at every moment, so that a panic elsewhere does not matter.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the macros need.
+#[doc(hidden)]
+pub mod __private {
+    pub use tokio;
+
+    pub use crate::kit::run;
+}

@@ -1,0 +1,239 @@
+//! [`ModelStorage`]: the contract, carried out as plainly as can be.
+
+mod queue;
+mod rules;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Clock, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey,
+    Storage, StorageError, StorageErrorKind, Stored, Timestamp, TokioClock,
+};
+use tokio::sync::watch;
+
+use self::queue::{Inner, Shared};
+pub use self::rules::{Correct, Rules};
+pub use self::state::{Attempt, ModelState, Rotation};
+use crate::locked;
+use crate::verb::Verb;
+
+/// A storage to compare others with: one mutex, three maps, and a queue that wakes everybody.
+///
+/// It keeps every promise of the contract and none about speed. Clones are handles on the same data. Nothing expires
+/// by itself; [`sweep`](Storage::sweep) is the only broom.
+///
+/// The clock is a [`TokioClock`] unless another is given, so that in a test with paused time deadlines, leases and
+/// waits all follow [`tokio::time`].
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, Storage};
+/// use sessile_testkit::ModelStorage;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// let storage = ModelStorage::new().with_lease(Duration::from_secs(5));
+/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// storage.create(&key, Record::new(Meta::new(storage.clock().now()), "cart")).await.unwrap();
+///
+/// let held = storage.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
+/// assert!(storage.lock(&key, Duration::from_secs(4)).await.is_err()); // held, and the wait is over
+/// assert!(storage.lock(&key, Duration::from_secs(2)).await.is_ok()); // the lease is over
+/// # drop(held);
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ModelStorage {
+    shared: Arc<Shared>,
+}
+
+impl ModelStorage {
+    /// An empty storage that keeps the contract.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_rules(Correct)
+    }
+
+    /// An empty storage that plays by other rules.
+    #[must_use]
+    pub fn with_rules(rules: impl Rules) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                rules: Arc::new(rules),
+                clock: Arc::new(TokioClock::start()),
+                lease: DEFAULT_LEASE,
+                tombstone: Duration::from_secs(60),
+                max_waiters: DEFAULT_MAX_WAITERS,
+                inner: Inner::default().into(),
+                changes: watch::Sender::new(0),
+            }),
+        }
+    }
+
+    /// An empty storage like this one, with another clock.
+    #[must_use]
+    pub fn with_clock(&self, clock: impl Clock) -> Self {
+        self.like(|shared| shared.clock = Arc::new(clock))
+    }
+
+    /// An empty storage like this one, with another lease. The default is 30 seconds.
+    #[must_use]
+    pub fn with_lease(&self, lease: Duration) -> Self {
+        self.like(|shared| shared.lease = lease)
+    }
+
+    /// An empty storage like this one, which keeps tombstones for as long as this. The default is 60 seconds.
+    #[must_use]
+    pub fn with_tombstone(&self, tombstone: Duration) -> Self {
+        self.like(|shared| shared.tombstone = tombstone)
+    }
+
+    /// An empty storage like this one, with another limit to those who wait for one session. The default is 1,024.
+    #[must_use]
+    pub fn with_max_waiters(&self, max_waiters: usize) -> Self {
+        self.like(|shared| shared.max_waiters = max_waiters)
+    }
+
+    /// How many entries of any kind there are, of use or not: records, locks, keys left behind, queues.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        locked(&self.shared.inner).footprint()
+    }
+
+    /// A copy of what is stored.
+    #[must_use]
+    pub fn state(&self) -> ModelState {
+        locked(&self.shared.inner).state.clone()
+    }
+
+    fn like(&self, change: impl FnOnce(&mut Shared)) -> Self {
+        let mut shared = Shared {
+            rules: Arc::clone(&self.shared.rules),
+            clock: Arc::clone(&self.shared.clock),
+            lease: self.shared.lease,
+            tombstone: self.shared.tombstone,
+            max_waiters: self.shared.max_waiters,
+            inner: Inner::default().into(),
+            changes: watch::Sender::new(0),
+        };
+        change(&mut shared);
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Takes a step of a verb: by these rules, on this state, now.
+    pub(crate) fn step<T>(&self, step: impl FnOnce(&dyn Rules, &mut ModelState, Timestamp) -> T) -> T {
+        let Shared { rules, clock, .. } = &*self.shared;
+        self.shared
+            .change(|inner| step(&**rules, &mut inner.state, clock.now()))
+    }
+
+    fn error(verb: Verb) -> impl Fn(StorageErrorKind) -> StorageError {
+        move |kind| StorageError::new(kind, verb.name(), "model")
+    }
+}
+
+impl Default for ModelStorage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Storage for ModelStorage {
+    fn name(&self) -> &'static str {
+        "model"
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        let inner = locked(&self.shared.inner);
+        let now = self.shared.clock.now();
+        Ok(self.shared.rules.read(&inner.state, key, now))
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        let found = self.shared.lock(key, wait).await.map_err(Self::error(Verb::Lock))?;
+        Ok(found.map(|(token, Stored { key, record })| Locked {
+            lock: Lock::new(LockTicket { key, token }, self.shared.lease, self.shared.clone()),
+            record,
+        }))
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.step(|rules, state, now| rules.create(state, key, record, now))
+            .map_err(Self::error(Verb::Create))
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.step(|rules, state, now| rules.commit(state, &lock.ticket(), record, now))
+            .map_err(Self::error(Verb::Commit))?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let rotation = Rotation {
+            to: *new_key,
+            grace,
+            tombstone: self.shared.tombstone,
+        };
+        self.step(|rules, state, now| rules.rotate(state, &lock.ticket(), rotation, record, now))
+            .map_err(Self::error(Verb::Rotate))?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        self.step(|rules, state, _| rules.release(state, &lock.ticket()));
+        lock.spend();
+        Ok(())
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        let lease = self.shared.lease;
+        self.step(|rules, state, now| rules.renew(state, lock, lease, now))
+            .map_err(Self::error(Verb::Renew))
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.step(|rules, state, now| rules.touch(state, key, deadline, last_active, now))
+            .map_err(Self::error(Verb::Touch))
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        Ok(self.step(|rules, state, now| rules.destroy(state, key, now)))
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        let corrupt = |_| Self::error(Verb::Scan)(StorageErrorKind::Corrupt);
+        let after = cursor.map(|cursor| String::from_utf8_lossy(cursor.as_bytes()).parse());
+        let after: Option<SessionKey> = after.transpose().map_err(corrupt)?;
+        let sessions = self.step(|rules, state, now| rules.scan(state, after.as_ref(), limit, now));
+        // After a full page there may be nothing left, which a page may say.
+        let last = sessions.last().filter(|_| sessions.len() >= limit);
+        let next = last.map(|(key, _)| Cursor::from_bytes(key.to_string().into_bytes()));
+        Ok(Page { sessions, next })
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        Ok(self.step(|rules, state, now| rules.sweep(state, limit, now)))
+    }
+}

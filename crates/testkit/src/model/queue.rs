@@ -1,0 +1,164 @@
+//! Waiting for a lock, in the order of arrival.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sessile_core::{
+    Clock, LockTicket, LockToken, Lookup, OsEntropy, SessionKey, StorageErrorKind, Stored, Timestamp, Unlock,
+};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::locked;
+use crate::model::{Attempt, ModelState, Rules};
+
+/// What the handles of a model storage share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) rules: Arc<dyn Rules>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) lease: Duration,
+    pub(super) tombstone: Duration,
+    pub(super) max_waiters: usize,
+    pub(super) inner: Mutex<Inner>,
+    /// Says that something has changed, to everybody, who then looks for himself. Slow, and hard to get wrong.
+    pub(super) changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Inner {
+    pub(super) state: ModelState,
+    queues: BTreeMap<SessionKey, VecDeque<u64>>,
+    arrivals: u64,
+}
+
+/// A waiter's place in the queue of a key. Whoever is dropped while waiting leaves it.
+struct Place<'a> {
+    shared: &'a Shared,
+    at: Option<(SessionKey, u64)>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.at.is_some() && self.shared.rules.lets_go() {
+            self.shared.change(|inner| inner.leave(self.at.take()));
+        }
+    }
+}
+
+impl Unlock for Shared {
+    fn unlock(&self, ticket: LockTicket) {
+        self.change(|inner| self.rules.dropped(&mut inner.state, &ticket));
+    }
+}
+
+impl Shared {
+    /// Changes the state in one step and tells everybody.
+    pub(super) fn change<T>(&self, step: impl FnOnce(&mut Inner) -> T) -> T {
+        let result = step(&mut locked(&self.inner));
+        self.changes.send_modify(|changes| *changes += 1);
+        result
+    }
+
+    pub(super) async fn lock(
+        &self,
+        key: &SessionKey,
+        wait: Duration,
+    ) -> Result<Lookup<(LockToken, Stored)>, StorageErrorKind> {
+        let arrival = Instant::now();
+        let mut changes = self.changes.subscribe();
+        let mut place = Place { shared: self, at: None };
+        loop {
+            changes.mark_unchanged();
+            let token = LockToken::generate(&OsEntropy::default());
+            let until = match self.attempt(key, token, &mut place.at)? {
+                Lookup::Missing => return Ok(Lookup::Missing),
+                Lookup::Superseded => return Ok(Lookup::Superseded),
+                Lookup::Found(Attempt::Taken(stored)) => {
+                    // Whoever is first now has to learn until when the lock is held.
+                    self.changes.send_modify(|changes| *changes += 1);
+                    return Ok(Lookup::Found((token, stored)));
+                }
+                Lookup::Found(Attempt::Busy(until)) => until,
+            };
+            let left = wait.saturating_sub(arrival.elapsed());
+            if left.is_zero() {
+                return Err(StorageErrorKind::LockTimeout);
+            }
+            // What a clock does between two of its milliseconds is not to make this a busy loop.
+            let until = self.clock.now().until(until).max(Duration::from_millis(1));
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(left.min(until)) => {}
+            }
+        }
+    }
+
+    /// Takes the lock if it is free and all who came before have gone. Otherwise takes or keeps a place in the queue,
+    /// and says when to look again if nothing happens before.
+    fn attempt(
+        &self,
+        key: &SessionKey,
+        token: LockToken,
+        at: &mut Option<(SessionKey, u64)>,
+    ) -> Result<Lookup<Attempt>, StorageErrorKind> {
+        let inner = &mut *locked(&self.inner);
+        let now = self.clock.now();
+        let actual = inner.state.find(key, now);
+        if at.is_some_and(|(queue, _)| actual != Lookup::Found(queue)) {
+            inner.leave(at.take());
+        }
+        let mut wake = Timestamp::MAX;
+        if inner.is_first(&actual, *at) {
+            match self.rules.lock(&mut inner.state, key, token, self.lease, now) {
+                Lookup::Found(Attempt::Busy(until)) => wake = until,
+                answer => {
+                    inner.leave(at.take());
+                    return Ok(answer);
+                }
+            }
+        }
+        let Lookup::Found(actual) = actual else {
+            return Ok(Lookup::Found(Attempt::Busy(wake)));
+        };
+        // A record that ends while it is waited for is an answer to those who wait.
+        let deadline = inner.state.records.get(&actual).and_then(|record| record.meta.deadline);
+        if at.is_none() {
+            let queue = inner.queues.entry(actual).or_default();
+            if !self.rules.admits(queue.len(), self.max_waiters) {
+                return Err(StorageErrorKind::TooManyWaiters);
+            }
+            inner.arrivals += 1;
+            self.rules.enqueue(queue, inner.arrivals);
+            *at = Some((actual, inner.arrivals));
+        }
+        let wake = wake.min(deadline.unwrap_or(Timestamp::MAX));
+        Ok(Lookup::Found(Attempt::Busy(wake)))
+    }
+}
+
+impl Inner {
+    fn is_first(&self, actual: &Lookup<SessionKey>, at: Option<(SessionKey, u64)>) -> bool {
+        let Lookup::Found(actual) = actual else { return true };
+        match (self.queues.get(actual), at) {
+            (Some(queue), Some((_, arrival))) => queue.front() == Some(&arrival),
+            (Some(queue), None) => queue.is_empty(),
+            (None, _) => true,
+        }
+    }
+
+    fn leave(&mut self, at: Option<(SessionKey, u64)>) {
+        let Some((key, arrival)) = at else { return };
+        if let Some(queue) = self.queues.get_mut(&key) {
+            queue.retain(|waiter| *waiter != arrival);
+            if queue.is_empty() {
+                self.queues.remove(&key);
+            }
+        }
+    }
+
+    pub(super) fn footprint(&self) -> usize {
+        self.state.footprint() + self.queues.len()
+    }
+}

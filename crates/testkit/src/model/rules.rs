@@ -1,0 +1,160 @@
+//! [`Rules`]: what a model storage does in a verb, so that it can be made to do it wrong.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+
+use crate::model::{Attempt, ModelState, Rotation};
+
+/// The rules that a model storage plays by.
+///
+/// Every method has a default, which is right. [`Correct`] keeps them all.
+pub trait Rules: Debug + Send + Sync + 'static {
+    /// [`ModelState::read`]
+    fn read(&self, state: &ModelState, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
+        state.read(key, now)
+    }
+
+    /// [`ModelState::lock`]
+    fn lock(
+        &self,
+        state: &mut ModelState,
+        key: &SessionKey,
+        token: LockToken,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Lookup<Attempt> {
+        state.lock(key, token, lease, now)
+    }
+
+    /// [`ModelState::create`]
+    ///
+    /// # Errors
+    ///
+    /// Those of the verb.
+    fn create(
+        &self,
+        state: &mut ModelState,
+        key: &SessionKey,
+        record: Record,
+        now: Timestamp,
+    ) -> Result<(), StorageErrorKind> {
+        state.create(key, record, now)
+    }
+
+    /// [`ModelState::commit`]
+    ///
+    /// # Errors
+    ///
+    /// Those of the verb.
+    fn commit(
+        &self,
+        state: &mut ModelState,
+        lock: &LockTicket,
+        record: Record,
+        now: Timestamp,
+    ) -> Result<(), StorageErrorKind> {
+        state.commit(lock, record, now)
+    }
+
+    /// [`ModelState::rotate`]
+    ///
+    /// # Errors
+    ///
+    /// Those of the verb.
+    fn rotate(
+        &self,
+        state: &mut ModelState,
+        lock: &LockTicket,
+        rotation: Rotation,
+        record: Record,
+        now: Timestamp,
+    ) -> Result<(), StorageErrorKind> {
+        state.rotate(lock, rotation, record, now)
+    }
+
+    /// [`ModelState::release`]
+    fn release(&self, state: &mut ModelState, lock: &LockTicket) {
+        state.release(lock);
+    }
+
+    /// What happens to a lock that is dropped: it is released.
+    fn dropped(&self, state: &mut ModelState, lock: &LockTicket) {
+        state.release(lock);
+    }
+
+    /// [`ModelState::renew`]
+    ///
+    /// # Errors
+    ///
+    /// Those of the verb.
+    fn renew(
+        &self,
+        state: &mut ModelState,
+        lock: &LockTicket,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<(), StorageErrorKind> {
+        state.renew(lock, lease, now)
+    }
+
+    /// [`ModelState::touch`]
+    ///
+    /// # Errors
+    ///
+    /// Those of the verb.
+    fn touch(
+        &self,
+        state: &mut ModelState,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StorageErrorKind> {
+        state.touch(key, deadline, last_active, now)
+    }
+
+    /// [`ModelState::destroy`]
+    fn destroy(&self, state: &mut ModelState, key: &SessionKey, now: Timestamp) -> Lookup<()> {
+        state.destroy(key, now)
+    }
+
+    /// [`ModelState::scan`]
+    fn scan(
+        &self,
+        state: &ModelState,
+        after: Option<&SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<(SessionKey, Meta)> {
+        state.scan(after, limit, now)
+    }
+
+    /// [`ModelState::sweep`]
+    fn sweep(&self, state: &mut ModelState, limit: usize, now: Timestamp) -> Vec<Stored> {
+        state.sweep(limit, now)
+    }
+
+    /// Whether one more may wait when `waiting` wait already.
+    fn admits(&self, waiting: usize, max_waiters: usize) -> bool {
+        waiting < max_waiters
+    }
+
+    /// Puts a waiter into the queue: at its end.
+    fn enqueue(&self, queue: &mut VecDeque<u64>, waiter: u64) {
+        queue.push_back(waiter);
+    }
+
+    /// Whether a waiter that is dropped leaves the queue. It does.
+    fn lets_go(&self) -> bool {
+        true
+    }
+}
+
+/// The rules of the contract.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Correct;
+
+impl Rules for Correct {}

@@ -1,0 +1,46 @@
+//! Numbers that look random and can be had again from their seed.
+
+/// SplitMix64: small, fast, good enough to choose what goes wrong next, and good for nothing secret.
+#[derive(Debug, Clone)]
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`, which is not zero.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// True with this probability, from 0.0 (never) to 1.0 (always).
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
+        // 53 bits are what a double holds exactly.
+        #[allow(clippy::cast_precision_loss)]
+        let unit = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        unit < probability
+    }
+}
+
+/// A seed for whatever happens at random: the one in the environment variable `SESSILE_SEED`, to repeat a failure, or
+/// a new one.
+#[must_use]
+pub fn seed() -> u64 {
+    use sessile_core::{Entropy, OsEntropy};
+
+    if let Some(seed) = std::env::var("SESSILE_SEED").ok().and_then(|text| text.parse().ok()) {
+        return seed;
+    }
+    let mut bytes = [0; 8];
+    OsEntropy::default().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}

@@ -1,0 +1,76 @@
+//! The names of the verbs.
+
+use std::fmt;
+
+/// A verb of [`Storage`](sessile_core::Storage).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// [`Storage::read`](sessile_core::Storage::read)
+    Read,
+    /// [`Storage::lock`](sessile_core::Storage::lock)
+    Lock,
+    /// [`Storage::create`](sessile_core::Storage::create)
+    Create,
+    /// [`Storage::commit`](sessile_core::Storage::commit)
+    Commit,
+    /// [`Storage::rotate`](sessile_core::Storage::rotate)
+    Rotate,
+    /// [`Storage::release`](sessile_core::Storage::release)
+    Release,
+    /// [`Storage::renew`](sessile_core::Storage::renew)
+    Renew,
+    /// [`Storage::touch`](sessile_core::Storage::touch)
+    Touch,
+    /// [`Storage::destroy`](sessile_core::Storage::destroy)
+    Destroy,
+    /// [`Storage::scan`](sessile_core::Storage::scan)
+    Scan,
+    /// [`Storage::sweep`](sessile_core::Storage::sweep)
+    Sweep,
+}
+
+impl Verb {
+    /// Every verb, in the order of the trait.
+    pub const ALL: [Self; 11] = [
+        Self::Read,
+        Self::Lock,
+        Self::Create,
+        Self::Commit,
+        Self::Rotate,
+        Self::Release,
+        Self::Renew,
+        Self::Touch,
+        Self::Destroy,
+        Self::Scan,
+        Self::Sweep,
+    ];
+
+    /// The name of the method, which is also the [operation](sessile_core::StorageError::operation) in errors.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Lock => "lock",
+            Self::Create => "create",
+            Self::Commit => "commit",
+            Self::Rotate => "rotate",
+            Self::Release => "release",
+            Self::Renew => "renew",
+            Self::Touch => "touch",
+            Self::Destroy => "destroy",
+            Self::Scan => "scan",
+            Self::Sweep => "sweep",
+        }
+    }
+
+    /// The place of the verb in [`Verb::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
