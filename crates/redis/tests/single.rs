@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sessile_core::{Clock, Lookup, Storage, StorageErrorKind, Timestamp};
 use sessile_redis::RedisStorage;
-use support::redis_server::RedisServer;
+use sessile_testkit::redis::RedisServer;
 use support::{fresh, fresh_pair, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, StorageErrorKind};
 use sessile_redis::RedisStorage;
-use support::redis_server::RedisServer;
+use sessile_testkit::redis::RedisServer;
 use support::{fresh, fresh_pair, payload, record, until};
 use tokio::sync::Mutex;
 
@@ -345,7 +345,7 @@ async fn a_message_that_never_came_is_made_up_for_by_looking() {
     // As if the server had granted the lock and the message had been lost on the way.
     let entry = server.command(&["LINDEX", &queue, "0"]);
     let token = match entry {
-        support::redis_server::Reply::Text(entry) => entry[..16].to_vec(),
+        sessile_testkit::redis::Reply::Text(entry) => entry[..16].to_vec(),
         other => panic!("{other:?}"),
     };
     server.command(&["DEL", &queue]);

@@ -5,6 +5,8 @@ mod counting;
 mod faulty;
 mod kit;
 mod model;
+#[cfg(feature = "redis-fixtures")]
+pub mod redis;
 mod rng;
 mod slow;
 mod verb;

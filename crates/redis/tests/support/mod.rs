@@ -2,14 +2,12 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
-pub mod redis_server;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis_server::RedisServer;
 use sessile_core::{Clock, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Stored};
 use sessile_redis::{RedisStorage, RedisStorageBuilder};
+use sessile_testkit::redis::RedisServer;
 use sessile_testkit::{Profile, Subject, Sweep};
 
 /// A key that was never used before.

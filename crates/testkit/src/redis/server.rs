@@ -5,12 +5,10 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::resp::{self, Reply};
-
-/// How long a server may take to start, and a command to be answered.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::{PATIENCE, wait_until};
 
 /// Runs a server until its input ends, which it does, at the latest, with the process that started it: then the server
 /// goes, and its folder with it, unless something else was said.
@@ -46,11 +44,13 @@ struct Running {
 
 impl RedisServer {
     /// Starts a server that keeps nothing on disk.
+    #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// Starts a server with these lines in its configuration, such as `"appendonly yes"`.
+    #[must_use]
     pub fn start_with(config: &[&str]) -> Self {
         Self::launch("redis-server", config)
     }
@@ -83,26 +83,31 @@ impl RedisServer {
     }
 
     /// The port it listens on.
+    #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Its address, as connection URLs have it.
+    #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// The path of its Unix socket.
+    #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.folder.join("socket")
     }
 
     /// Its folder.
+    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Sends it a command and returns the answer.
+    #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
     pub fn command(&self, args: &[&str]) -> Reply {
         let bytes: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
         resp::command(self.port, PATIENCE, &bytes)
@@ -110,18 +115,18 @@ impl RedisServer {
     }
 
     /// Sends it a command whose arguments are not text.
+    #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
     pub fn command_bytes(&self, args: &[&[u8]]) -> Reply {
         resp::command(self.port, PATIENCE, args)
             .unwrap_or_else(|error| panic!("{} on port {}: {error}", self.program, self.port))
     }
 
     /// One line of `INFO`.
+    #[must_use]
     pub fn info(&self, section: &str, field: &str) -> Option<String> {
         let text = self.command(&["INFO", section]).text();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
-        line
+        text.lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned))
     }
 
     /// Stops its time: it keeps its connections, and answers nothing.
@@ -146,6 +151,7 @@ impl RedisServer {
     }
 
     /// Whether it answers.
+    #[must_use]
     pub fn answers(&self) -> bool {
         matches!(
             resp::command(self.port, Duration::from_millis(500), &[b"PING"]),
@@ -181,7 +187,9 @@ impl RedisServer {
             .expect("the shell says what it has started");
         let id = id.trim().parse().expect("the number of a process");
         self.running = Some(Running { keeper, id });
-        self.wait_until("answers", || self.answers());
+        wait_until(&format!("the {} on port {} answers", self.program, self.port), || {
+            self.answers()
+        });
     }
 
     /// Lets the keeper do its work, with these last words.
@@ -191,21 +199,6 @@ impl RedisServer {
                 let _ = input.write_all(words);
             }
             let _ = keeper.wait();
-        }
-    }
-
-    /// Waits until something about the server is so.
-    pub(super) fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
-        let start = Instant::now();
-        while !condition() {
-            assert!(
-                start.elapsed() < PATIENCE,
-                "the {} on port {} never {what}; its log:\n{}",
-                self.program,
-                self.port,
-                std::fs::read_to_string(self.folder.join("log")).unwrap_or_default(),
-            );
-            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }

@@ -21,6 +21,7 @@ pub enum Reply {
 
 impl Reply {
     /// The text of the answer; a number as its digits, an error as its message, anything else as nothing.
+    #[must_use]
     pub fn text(&self) -> String {
         match self {
             Self::Text(text) => String::from_utf8_lossy(text).into_owned(),
@@ -31,6 +32,7 @@ impl Reply {
     }
 
     /// The items of a list; none if it is not one.
+    #[must_use]
     pub fn items(&self) -> &[Self] {
         match self {
             Self::Array(items) => items,
