@@ -1,5 +1,6 @@
 //! [`RedisStorageBuilder`].
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use sessile_core::{
 };
 use tokio::runtime::Handle;
 
+use crate::check;
 use crate::clock::ServerClock;
+use crate::durable::{Durability, Shortfall};
 use crate::engine::{Engine, Options};
 use crate::error::{Failure, NAME};
 use crate::keys::Keyspace;
@@ -57,6 +60,7 @@ impl RedisStorageBuilder {
                 max_waiters: DEFAULT_MAX_WAITERS,
                 tombstone: Duration::from_secs(60),
                 poll: Duration::from_secs(1),
+                durability: None,
             },
         }
     }
@@ -98,6 +102,35 @@ impl RedisStorageBuilder {
         self
     }
 
+    /// Lets logouts and rotations count only when this many replicas have them, and waits for that at most this long.
+    ///
+    /// Unless set, what the primary has done counts. A write that falls short is an error; see [`Shortfall`].
+    pub fn durable(mut self, replicas: u32, timeout: Duration) -> Self {
+        self.options.durability = Some(Durability {
+            replicas,
+            timeout,
+            commits: false,
+            shortfall: Shortfall::Fail,
+        });
+        self
+    }
+
+    /// Lets new sessions and commits count only then, too. Without [`durable`](Self::durable) it changes nothing.
+    pub fn durable_commits(mut self) -> Self {
+        if let Some(durability) = &mut self.options.durability {
+            durability.commits = true;
+        }
+        self
+    }
+
+    /// What happens when a write falls short. Without [`durable`](Self::durable) it changes nothing.
+    pub fn on_shortfall(mut self, shortfall: Shortfall) -> Self {
+        if let Some(durability) = &mut self.options.durability {
+            durability.shortfall = shortfall;
+        }
+        self
+    }
+
     /// The ACL user to log in as, instead of that of the URL.
     pub fn username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
@@ -135,12 +168,20 @@ impl RedisStorageBuilder {
                 keys,
                 clock: ServerClock::default(),
                 options,
+                shortfalls: AtomicU64::new(0),
                 lines,
                 process: process_name(),
                 runtime: Handle::current(),
             }
         });
-        engine.greet().await.map_err(|failure| failure.into_error("connect"))?;
+        engine
+            .greet()
+            .await
+            .map_err(|failure| failure.into_error("connect"))?;
+        // That a server does not tell about itself is no reason not to use it.
+        if let Ok(findings) = check::check(&engine).await {
+            check::warn(&findings);
+        }
         Ok(RedisStorage::new(engine))
     }
 
@@ -164,6 +205,9 @@ impl RedisStorageBuilder {
         dialer.authenticate(self.username.as_deref(), self.password.as_deref());
         if let Some(database) = self.database {
             dialer.select(database);
+        }
+        if let Some(durability) = &self.options.durability {
+            dialer.allow_for_replication(durability.timeout);
         }
         let servers = self.servers.clone();
         Ok(move |lines: &Arc<Lines>| match servers {

@@ -1,6 +1,7 @@
 //! [`Engine`]: the verbs, told to the server.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::answer::Answer;
 use crate::clock::ServerClock;
+use crate::durable::{Durability, ReplicationShortfall, Shortfall};
 use crate::error::Failure;
 use crate::keys::Keyspace;
 use crate::net::{Again, Net};
@@ -26,6 +28,16 @@ pub(crate) struct Options {
     pub(crate) max_waiters: usize,
     pub(crate) tombstone: Duration,
     pub(crate) poll: Duration,
+    pub(crate) durability: Option<Durability>,
+}
+
+/// What a write does, as far as durability is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// It ends a key, for good: to lose it would bring back what was logged out.
+    Ends,
+    /// It changes data.
+    Changes,
 }
 
 /// What storage and locks have in common.
@@ -35,6 +47,8 @@ pub(crate) struct Engine {
     pub(crate) keys: Keyspace,
     pub(crate) clock: ServerClock,
     pub(crate) options: Options,
+    /// How often a write has reached too few replicas.
+    pub(crate) shortfalls: AtomicU64,
     /// Those of this process who wait.
     pub(crate) lines: Arc<Lines>,
     /// What this process is called in the names of its channels.
@@ -62,6 +76,32 @@ impl Engine {
     /// Sends a command and reads its answer as that of a script.
     pub(crate) async fn ask(&self, key: &SessionKey, cmd: &Cmd, again: Again) -> Result<Answer, Failure> {
         let (answer, now) = Answer::read(self.net.send(key.shard(), cmd, again).await?)?;
+        self.clock.learn(now);
+        Ok(answer)
+    }
+
+    /// Sends a command that writes, and sees to it that the write gets as far as is asked for.
+    pub(crate) async fn write(&self, key: &SessionKey, cmd: &Cmd, write: Write, again: Again) -> Result<Value, Failure> {
+        let durability = self.options.durability.as_ref();
+        let Some(durability) = durability.filter(|durability| durability.commits || write == Write::Ends) else {
+            return self.net.send(key.shard(), cmd, again).await;
+        };
+        let (answer, reached) = self.net.send_durably(key.shard(), cmd, again, durability).await?;
+        if reached < durability.replicas {
+            self.shortfalls.fetch_add(1, Ordering::Relaxed);
+            if durability.shortfall == Shortfall::Fail {
+                return Err(Failure::Shortfall(ReplicationShortfall {
+                    wanted: durability.replicas,
+                    reached,
+                }));
+            }
+        }
+        Ok(answer)
+    }
+
+    /// As [`write`](Self::write), for a script.
+    pub(crate) async fn ask_to_write(&self, key: &SessionKey, cmd: &Cmd, write: Write, again: Again) -> Result<Answer, Failure> {
+        let (answer, now) = Answer::read(self.write(key, cmd, write, again).await?)?;
         self.clock.learn(now);
         Ok(answer)
     }

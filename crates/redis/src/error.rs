@@ -3,11 +3,13 @@
 use redis::{RedisError, ServerError, ServerErrorKind};
 use sessile_core::{StorageError, StorageErrorKind};
 
+use crate::durable::ReplicationShortfall;
+
 /// The name of the storage in errors and logs.
 pub(crate) const NAME: &str = "redis";
 
 /// Why there is no answer, or no good one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// Nobody was asked: there is no connection and none could be made.
     Unreachable(RedisError),
@@ -17,6 +19,8 @@ pub(crate) enum Failure {
     Timeout,
     /// The server answered that it would not. Nothing was done.
     Refused(ServerError),
+    /// The server has done it, and too few replicas have.
+    Shortfall(ReplicationShortfall),
     /// The answer makes no sense.
     Nonsense,
 }
@@ -32,7 +36,7 @@ impl Failure {
                 Some("NOPERM" | "NOAUTH" | "WRONGPASS") => StorageErrorKind::Denied,
                 _ => StorageErrorKind::Unavailable,
             },
-            Self::Broken(_) => StorageErrorKind::Unavailable,
+            Self::Broken(_) | Self::Shortfall(_) => StorageErrorKind::Unavailable,
             Self::Timeout => StorageErrorKind::Timeout,
             Self::Refused(error) => refusal(error),
             Self::Nonsense => StorageErrorKind::Corrupt,
@@ -45,6 +49,7 @@ impl Failure {
         match self {
             Self::Unreachable(source) | Self::Broken(source) => error.with_source(source),
             Self::Refused(source) => error.with_source(source),
+            Self::Shortfall(source) => error.with_source(source),
             Self::Nonsense => error.with_source("the server's answer was not understood"),
             Self::Timeout => error,
         }

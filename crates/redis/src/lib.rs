@@ -3,7 +3,9 @@
 mod acquire;
 mod answer;
 mod builder;
+mod check;
 mod clock;
+mod durable;
 mod engine;
 mod error;
 mod keys;
@@ -15,4 +17,6 @@ mod storage;
 mod wait;
 
 pub use self::builder::RedisStorageBuilder;
+pub use self::check::Finding;
+pub use self::durable::{ReplicationShortfall, Shortfall};
 pub use self::storage::RedisStorage;

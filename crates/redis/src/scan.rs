@@ -164,7 +164,7 @@ async fn slots(engine: &Engine, nodes: &[Arc<Node>]) -> Result<(u64, bool), Fail
 }
 
 /// A line of INFO.
-async fn info(engine: &Engine, node: &Arc<Node>, section: &str, field: &str) -> Result<String, Failure> {
+pub(crate) async fn info(engine: &Engine, node: &Arc<Node>, section: &str, field: &str) -> Result<String, Failure> {
     let mut cmd = redis::cmd("INFO");
     cmd.arg(section);
     let text = text(node.line.send(&cmd, engine.net.deadline()).await?)?;

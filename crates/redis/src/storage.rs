@@ -13,7 +13,8 @@ use sessile_core::{
 
 use crate::answer::Answer;
 use crate::builder::{RedisStorageBuilder, Servers};
-use crate::engine::{Engine, millis};
+use crate::check::Finding;
+use crate::engine::{Engine, Write, millis};
 use crate::error::{Failure, NAME};
 use crate::layout;
 use crate::net::Again;
@@ -53,6 +54,24 @@ impl RedisStorage {
     /// Begins to configure a storage on the cluster of which some nodes, one at least, are at these URLs.
     pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> RedisStorageBuilder {
         RedisStorageBuilder::new(Servers::Cluster(nodes.into_iter().map(Into::into).collect()))
+    }
+
+    /// How often a write has reached fewer replicas than [asked for](RedisStorageBuilder::durable), since this storage
+    /// was connected.
+    #[must_use]
+    pub fn shortfalls(&self) -> u64 {
+        self.engine.shortfalls.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Looks for settings of the servers that put sessions at risk. Connecting does the same.
+    ///
+    /// # Errors
+    ///
+    /// When a server cannot be reached, or does not tell: INFO may be forbidden.
+    pub async fn check(&self) -> Result<Vec<Finding>, StorageError> {
+        crate::check::check(&self.engine)
+            .await
+            .map_err(|failure| failure.into_error("check"))
     }
 
     fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {
@@ -129,7 +148,7 @@ impl Storage for RedisStorage {
         if let Some(deadline) = record.meta.deadline {
             set.arg("PXAT").arg(layout::last_millisecond(deadline));
         }
-        match self.engine.net.send(key.shard(), &set, Again::Never).await {
+        match self.engine.write(key, &set, Write::Changes, Again::Never).await {
             Ok(Value::Okay) => Ok(()),
             Ok(Value::Nil) => Err(StorageError::new(StorageErrorKind::Exists, "create", NAME)),
             Ok(_) => Err(Failure::Nonsense.into_error("create")),
@@ -143,7 +162,7 @@ impl Storage for RedisStorage {
         cmd.arg(token.as_bytes())
             .arg(layout::encode(&record))
             .arg(last(&record));
-        match self.engine.ask(&key, &cmd, Again::Never).await {
+        match self.engine.ask_to_write(&key, &cmd, Write::Changes, Again::Never).await {
             Ok(Answer::Done(None)) => {
                 lock.spend();
                 Ok(())
@@ -177,7 +196,7 @@ impl Storage for RedisStorage {
         cmd.arg(grace_millis(grace))
             .arg(grace_millis(self.engine.options.tombstone))
             .arg(new_key.digest());
-        match self.engine.ask(&key, &cmd, Again::Never).await {
+        match self.engine.ask_to_write(&key, &cmd, Write::Ends, Again::Never).await {
             Ok(Answer::Done(None)) => {
                 lock.spend();
                 Ok(())
@@ -240,7 +259,7 @@ impl Storage for RedisStorage {
         let outcome = engine
             .follow(key, |key| {
                 let cmd = engine.call(&script::DESTROY, &key);
-                async move { engine.ask(&key, &cmd, Again::Harmless).await }
+                async move { engine.ask_to_write(&key, &cmd, Write::Ends, Again::Harmless).await }
             })
             .await;
         match outcome {

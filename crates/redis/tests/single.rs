@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use sessile_core::{Clock, Lookup, Storage, StorageErrorKind, Timestamp};
+use sessile_core::{Lookup, Storage, StorageErrorKind, Timestamp};
 use sessile_redis::RedisStorage;
 use sessile_testkit::redis::RedisServer;
 use support::{fresh, fresh_pair, payload, record};
@@ -81,7 +81,7 @@ async fn a_commit_replaces_and_unlocks() {
 #[tokio::test]
 async fn a_lock_is_lost_with_its_lease() {
     let server = RedisServer::start();
-    let short = RedisStorage::builder(&server.url())
+    let short = RedisStorage::builder(server.url())
         .lease(Duration::from_millis(50))
         .connect()
         .await
@@ -308,7 +308,7 @@ async fn touching_moves_forward_only_and_keeps_the_rest() {
 #[tokio::test]
 async fn a_scan_lists_live_sessions_of_its_own_prefix_only() {
     let (server, storage) = setup().await;
-    let other = RedisStorage::builder(&server.url())
+    let other = RedisStorage::builder(server.url())
         .prefix("other:")
         .connect()
         .await

@@ -16,7 +16,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A process of its own, as far as the server can tell. It never looks by itself, so all it learns comes by message.
 async fn process(server: &RedisServer) -> Arc<RedisStorage> {
     Arc::new(
-        RedisStorage::builder(&server.url())
+        RedisStorage::builder(server.url())
             .poll(MINUTE)
             .connect()
             .await
@@ -332,7 +332,7 @@ async fn a_message_that_never_came_is_made_up_for_by_looking() {
     let server = RedisServer::start();
     let one = process(&server).await;
     let poll = Duration::from_millis(100);
-    let two = Arc::new(RedisStorage::builder(&server.url()).poll(poll).connect().await.unwrap());
+    let two = Arc::new(RedisStorage::builder(server.url()).poll(poll).connect().await.unwrap());
     let key = fresh();
     one.create(&key, record(&one, "", None)).await.unwrap();
     let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
@@ -365,7 +365,7 @@ async fn a_message_that_never_came_is_made_up_for_by_looking() {
 async fn a_holder_that_vanished_blocks_for_its_lease_and_no_longer() {
     let server = RedisServer::start();
     let lease = Duration::from_millis(300);
-    let one = RedisStorage::builder(&server.url())
+    let one = RedisStorage::builder(server.url())
         .lease(lease)
         .connect()
         .await
@@ -388,7 +388,7 @@ async fn a_holder_that_vanished_blocks_for_its_lease_and_no_longer() {
 async fn waiting_is_bounded() {
     let server = RedisServer::start();
     let storage = Arc::new(
-        RedisStorage::builder(&server.url())
+        RedisStorage::builder(server.url())
             .max_waiters(3)
             .connect()
             .await

@@ -16,6 +16,8 @@ pub(crate) struct Dialer {
     /// Of some server; the address is replaced by that of the one to reach.
     template: ConnectionInfo,
     timeout: Duration,
+    /// How much longer an answer may take that replicas have to give first.
+    replication: Duration,
 }
 
 impl Dialer {
@@ -27,7 +29,11 @@ impl Dialer {
         let template = info
             .set_tcp_settings(TcpSettings::default().set_nodelay(true))
             .set_redis_settings(settings.set_lib_name("sessile", env!("CARGO_PKG_VERSION")));
-        Ok(Self { template, timeout })
+        Ok(Self {
+            template,
+            timeout,
+            replication: Duration::ZERO,
+        })
     }
 
     /// Reaching servers in the same way, as nobody in particular.
@@ -37,7 +43,20 @@ impl Dialer {
             .set_lib_name("sessile", env!("CARGO_PKG_VERSION"));
         Self {
             template: self.template.clone().set_redis_settings(settings),
-            timeout: self.timeout,
+            ..self.clone()
+        }
+    }
+
+    /// Giving replicas this much time to answer.
+    pub(crate) fn allow_for_replication(&mut self, replication: Duration) {
+        self.replication = replication;
+    }
+
+    /// Reaching servers in the same way, with more patience.
+    pub(crate) fn patient(&self) -> Self {
+        Self {
+            timeout: self.timeout + self.replication,
+            ..self.clone()
         }
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, PushInfo, PushKind, RedisError, Value};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::in_time;
 use crate::error::Failure;
 
 /// How many commands may lie between the tasks and the socket before a sender has to wait.
@@ -58,18 +59,20 @@ impl Line {
         })
     }
 
+    /// How long a connection may take to be made, and a command to be answered.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends a command and waits for its answer, at most until the deadline.
     pub(crate) async fn send(self: &Arc<Self>, cmd: &Cmd, deadline: Instant) -> Result<Value, Failure> {
         // The connection watches the time by itself, so the usual case needs no timer of ours.
         if let Some(live) = self.current() {
             return self.ask(live, cmd).await;
         }
-        timeout_at(deadline, async {
-            let live = self.dial().await?;
-            self.ask(live, cmd).await
-        })
-        .await
-        .unwrap_or(Err(Failure::Timeout))
+        let live = in_time(deadline, self.dial()).await?;
+        let answer = in_time(deadline, self.ask(live.clone(), cmd)).await;
+        self.judge(&live, answer)
     }
 
     /// Sends several commands back to back; no other command of this process comes between them.
@@ -79,13 +82,21 @@ impl Line {
         answers: usize,
         deadline: Instant,
     ) -> Result<Vec<Value>, Failure> {
-        timeout_at(deadline, async {
-            let mut live = self.dial().await?;
+        let mut live = in_time(deadline, self.dial()).await?;
+        let sent = async {
             let outcome = live.connection.send_packed_commands(pipeline, 0, answers).await;
             outcome.map_err(|error| self.blame(live.generation, error))
-        })
-        .await
-        .unwrap_or(Err(Failure::Timeout))
+        };
+        let answers = in_time(deadline, sent).await;
+        self.judge(&live, answers)
+    }
+
+    /// Puts a connection aside on which no answer came in time.
+    fn judge<T>(&self, live: &Live, answer: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(Failure::Timeout) = answer {
+            self.discard(live.generation);
+        }
+        answer
     }
 
     /// Sends a command on exactly this connection.

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod dialer;
+mod lane;
 mod line;
 mod node;
 mod sentinel;
@@ -22,6 +23,7 @@ pub(crate) use self::dialer::Dialer;
 pub(crate) use self::line::{Line, OnPush};
 pub(crate) use self::node::Node;
 pub(crate) use self::sentinel::Sentinel;
+use crate::durable::Durability;
 use crate::error::Failure;
 use crate::script::Script;
 
@@ -70,16 +72,38 @@ impl Net {
     /// Takes no longer than the configured time. A command that a server has refused without acting on it is sent
     /// again where that can help; one whose outcome is unknown only if that is harmless.
     pub(crate) async fn send(&self, shard: &str, cmd: &Cmd, again: Again) -> Result<Value, Failure> {
-        let deadline = self.deadline();
+        Ok(self.route(shard, cmd, again, None).await?.0)
+    }
+
+    /// Sends a command likewise, and tells how many replicas have it after the time they are given.
+    pub(crate) async fn send_durably(
+        &self,
+        shard: &str,
+        cmd: &Cmd,
+        again: Again,
+        durability: &Durability,
+    ) -> Result<(Value, u32), Failure> {
+        self.route(shard, cmd, again, Some(durability)).await
+    }
+
+    async fn route(
+        &self,
+        shard: &str,
+        cmd: &Cmd,
+        again: Again,
+        durability: Option<&Durability>,
+    ) -> Result<(Value, u32), Failure> {
+        // What is durable may have to let another batch pass first.
+        let deadline = self.deadline() + durability.map_or(Duration::ZERO, |durability| durability.timeout * 2);
         let mut node = self.node(shard, deadline).await?;
         let (mut asking, mut spelled_out) = (false, None);
         let (mut redirects, mut second, mut pause) = (0, false, FIRST_PAUSE);
         loop {
             let cmd = spelled_out.as_ref().unwrap_or(cmd);
-            let sent = if asking {
-                node.send_asking(cmd, deadline).await
-            } else {
-                node.line.send(cmd, deadline).await
+            let sent = match durability {
+                Some(durability) => node.lane.send(cmd, asking, durability, deadline).await,
+                None if asking => node.send_asking(cmd, deadline).await.map(|answer| (answer, 0)),
+                None => node.line.send(cmd, deadline).await.map(|answer| (answer, 0)),
             };
             let failure = match sent {
                 Ok(answer) => return Ok(answer),
@@ -130,7 +154,7 @@ impl Net {
                 self.doubt(node);
                 Remedy::None
             }
-            Failure::Nonsense => Remedy::None,
+            Failure::Shortfall(_) | Failure::Nonsense => Remedy::None,
         }
     }
 

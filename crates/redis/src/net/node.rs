@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis::{Cmd, ConnectionAddr, Value};
 use tokio::time::Instant;
 
+use super::lane::Lane;
 use super::{Dialer, Line};
 use crate::error::Failure;
 use crate::wait::{Ear, Lines};
@@ -17,12 +18,15 @@ pub(crate) struct Node {
     pub(crate) line: Arc<Line>,
     /// For messages.
     pub(crate) ear: Arc<Ear>,
+    /// For what must have reached replicas.
+    pub(crate) lane: Arc<Lane>,
 }
 
 impl Node {
     pub(crate) fn new(dialer: &Dialer, addr: ConnectionAddr, lines: &Arc<Lines>) -> Arc<Self> {
         Arc::new(Self {
             line: dialer.line(addr.clone(), None),
+            lane: Lane::new(dialer.patient().line(addr.clone(), None)),
             ear: Ear::new(dialer, addr.clone(), Arc::clone(lines)),
             addr,
         })

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sessile_core::{Clock, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Stored};
+use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Stored};
 use sessile_redis::{RedisStorage, RedisStorageBuilder};
 use sessile_testkit::redis::RedisServer;
 use sessile_testkit::{Profile, Subject, Sweep};

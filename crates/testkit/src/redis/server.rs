@@ -79,6 +79,7 @@ impl RedisServer {
         }
         std::fs::write(server.folder.join("conf"), lines).expect("a configuration for the server");
         server.run();
+        server.wait_until_it_answers();
         server
     }
 
@@ -146,6 +147,12 @@ impl RedisServer {
 
     /// Starts it again on the same port and in the same folder, after [`kill`](Self::kill) or a crash.
     pub fn restart(&mut self) {
+        self.launch_again();
+        self.wait_until_it_answers();
+    }
+
+    /// Starts it again without waiting until it answers, which it does not while it loads what it has on disk.
+    pub fn launch_again(&mut self) {
         self.kill();
         self.run();
     }
@@ -187,6 +194,9 @@ impl RedisServer {
             .expect("the shell says what it has started");
         let id = id.trim().parse().expect("the number of a process");
         self.running = Some(Running { keeper, id });
+    }
+
+    fn wait_until_it_answers(&self) {
         wait_until(&format!("the {} on port {} answers", self.program, self.port), || {
             self.answers()
         });
