@@ -12,13 +12,12 @@ use sessile_core::{
 };
 use tokio::runtime::Handle;
 
-use crate::check;
 use crate::clock::ServerClock;
 use crate::durable::{Durability, Shortfall};
 use crate::engine::{Engine, Options};
 use crate::error::{Failure, NAME};
 use crate::keys::Keyspace;
-use crate::net::{Cluster, Dialer, Fleet, Net, Node, Sentinel};
+use crate::net::{Cluster, Dialer, Fleet, Net, Node, Sentinel, Tls};
 use crate::storage::RedisStorage;
 use crate::wait::Lines;
 
@@ -43,6 +42,7 @@ pub struct RedisStorageBuilder {
     username: Option<String>,
     password: Option<String>,
     database: Option<i64>,
+    tls: Tls,
     options: Options,
 }
 
@@ -55,6 +55,7 @@ impl RedisStorageBuilder {
             username: None,
             password: None,
             database: None,
+            tls: Tls::default(),
             options: Options {
                 lease: DEFAULT_LEASE,
                 max_waiters: DEFAULT_MAX_WAITERS,
@@ -149,6 +150,20 @@ impl RedisStorageBuilder {
         self
     }
 
+    /// Trusts this authority (certificates as PEM) instead of those the operating system trusts.
+    #[cfg(feature = "tls")]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.root = Some(pem.into());
+        self
+    }
+
+    /// Shows this certificate (chain as PEM) to servers that ask for one, and proves it with this key (PEM).
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.tls.client = Some((chain.into(), key.into()));
+        self
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -179,15 +194,18 @@ impl RedisStorageBuilder {
             .await
             .map_err(|failure| failure.into_error("connect"))?;
         // That a server does not tell about itself is no reason not to use it.
-        if let Ok(findings) = check::check(&engine).await {
-            check::warn(&findings);
+        #[cfg(feature = "tracing")]
+        if let Ok(findings) = crate::check::check(&engine).await {
+            for finding in findings {
+                tracing::warn!(%finding, "sessions are at risk");
+            }
         }
         Ok(RedisStorage::new(engine))
     }
 
     /// What the servers will be, once there are lines to tell about their messages.
     fn fleet(&self) -> Result<impl FnOnce(&Arc<Lines>) -> Fleet + use<>, Failure> {
-        let dial = |url: &String| Dialer::new(url, self.timeout);
+        let dial = |url: &String| Dialer::new(url, self.timeout, &self.tls);
         let urls = match &self.servers {
             Servers::Single(url) => std::slice::from_ref(url),
             Servers::Sentinel(urls, _) | Servers::Cluster(urls) => urls,
@@ -195,7 +213,7 @@ impl RedisStorageBuilder {
         let dialers = urls.iter().map(dial).collect::<Result<Vec<_>, _>>()?;
         let Some(first) = dialers.first() else {
             let kind = redis::ErrorKind::InvalidClientConfig;
-            return Err(Failure::Unreachable((kind, "at least one URL is needed").into()));
+            return Err(Failure::Setup((kind, "at least one URL is needed").into()));
         };
         let mut dialer = match self.servers {
             // The credentials of the sentinels' URLs are for the sentinels.

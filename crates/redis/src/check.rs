@@ -93,13 +93,3 @@ pub(crate) async fn check(engine: &Engine) -> Result<Vec<Finding>, Failure> {
     }
     Ok(findings)
 }
-
-/// Says what was found to whoever listens.
-pub(crate) fn warn(findings: &[Finding]) {
-    for finding in findings {
-        #[cfg(feature = "tracing")]
-        tracing::warn!(%finding, "the server may lose sessions");
-        #[cfg(not(feature = "tracing"))]
-        let _ = finding;
-    }
-}

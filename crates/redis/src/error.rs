@@ -11,6 +11,8 @@ pub(crate) const NAME: &str = "redis";
 /// Why there is no answer, or no good one.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
+    /// What was configured cannot be used.
+    Setup(RedisError),
     /// Nobody was asked: there is no connection and none could be made.
     Unreachable(RedisError),
     /// The connection broke before the answer came. The server may have done what it was asked.
@@ -28,6 +30,7 @@ pub(crate) enum Failure {
 impl Failure {
     fn kind(&self) -> StorageErrorKind {
         match self {
+            Self::Setup(_) => StorageErrorKind::Unsupported,
             Self::Unreachable(error) if error.kind() == redis::ErrorKind::AuthenticationFailed => {
                 StorageErrorKind::Denied
             }
@@ -47,7 +50,7 @@ impl Failure {
     pub(crate) fn into_error(self, operation: &'static str) -> StorageError {
         let error = StorageError::new(self.kind(), operation, NAME);
         match self {
-            Self::Unreachable(source) | Self::Broken(source) => error.with_source(source),
+            Self::Setup(source) | Self::Unreachable(source) | Self::Broken(source) => error.with_source(source),
             Self::Refused(source) => error.with_source(source),
             Self::Shortfall(source) => error.with_source(source),
             Self::Nonsense => error.with_source("the server's answer was not understood"),

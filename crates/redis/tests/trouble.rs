@@ -286,7 +286,7 @@ async fn what_cannot_be_used_is_refused_when_connecting() {
     let error = RedisStorage::builder(server.url()).prefix("a{b}").connect().await.unwrap_err();
     assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
     let error = RedisStorage::connect("http://localhost").await.unwrap_err();
-    assert_eq!(refused(error), ("connect", StorageErrorKind::Unavailable));
+    assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
     let error = RedisStorage::cluster(Vec::<String>::new()).connect().await.unwrap_err();
-    assert_eq!(refused(error), ("connect", StorageErrorKind::Unavailable));
+    assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
 }

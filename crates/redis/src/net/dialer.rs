@@ -8,6 +8,7 @@ use redis::io::tcp::TcpSettings;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::line::{Line, OnPush};
+use super::tls::Tls;
 use crate::error::Failure;
 
 /// Credentials, database, protocol and deadlines, and how to reach a server with them.
@@ -22,13 +23,13 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     /// Takes address and settings from a connection URL.
-    pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, Failure> {
-        let info = url.into_connection_info().map_err(Failure::Unreachable)?;
+    pub(crate) fn new(url: &str, timeout: Duration, tls: &Tls) -> Result<Self, Failure> {
+        let info = tls.apply(url.into_connection_info().map_err(Failure::Setup)?)?;
         // Wake-ups arrive as push messages, which older protocols do not have.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let template = info
             .set_tcp_settings(TcpSettings::default().set_nodelay(true))
-            .set_redis_settings(settings.set_lib_name("sessile", env!("CARGO_PKG_VERSION")));
+            .set_redis_settings(settings.set_skip_set_lib_name());
         Ok(Self {
             template,
             timeout,
@@ -40,7 +41,7 @@ impl Dialer {
     pub(crate) fn without_credentials(&self) -> Self {
         let settings = RedisConnectionInfo::default()
             .set_protocol(ProtocolVersion::RESP3)
-            .set_lib_name("sessile", env!("CARGO_PKG_VERSION"));
+            .set_skip_set_lib_name();
         Self {
             template: self.template.clone().set_redis_settings(settings),
             ..self.clone()

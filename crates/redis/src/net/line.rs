@@ -156,7 +156,7 @@ impl Line {
                 heard(push, generation, &line, on_push.as_ref());
                 Ok::<(), ()>(())
             });
-        let client = Client::open(self.server.clone()).map_err(Failure::Unreachable)?;
+        let client = Client::open(self.server.clone()).map_err(Failure::Setup)?;
         let connection = client
             .get_multiplexed_async_connection_with_config(&config)
             .await

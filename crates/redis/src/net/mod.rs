@@ -11,6 +11,7 @@ mod line;
 mod node;
 mod sentinel;
 mod slot;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) use self::dialer::Dialer;
 pub(crate) use self::line::{Line, OnPush};
 pub(crate) use self::node::Node;
 pub(crate) use self::sentinel::Sentinel;
+pub(crate) use self::tls::Tls;
 use crate::durable::Durability;
 use crate::error::Failure;
 use crate::script::Script;
@@ -154,7 +156,7 @@ impl Net {
                 self.doubt(node);
                 Remedy::None
             }
-            Failure::Shortfall(_) | Failure::Nonsense => Remedy::None,
+            Failure::Setup(_) | Failure::Shortfall(_) | Failure::Nonsense => Remedy::None,
         }
     }
 
