@@ -189,10 +189,7 @@ impl RedisStorageBuilder {
                 runtime: Handle::current(),
             }
         });
-        engine
-            .greet()
-            .await
-            .map_err(|failure| failure.into_error("connect"))?;
+        engine.greet().await.map_err(|failure| failure.into_error("connect"))?;
         // That a server does not tell about itself is no reason not to use it.
         #[cfg(feature = "tracing")]
         if let Ok(findings) = crate::check::check(&engine).await {

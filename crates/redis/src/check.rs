@@ -44,7 +44,10 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Evicts { server, policy, limit } => {
-                write!(f, "{server} may drop sessions and locks when memory runs out: maxmemory-policy is {policy}")?;
+                write!(
+                    f,
+                    "{server} may drop sessions and locks when memory runs out: maxmemory-policy is {policy}"
+                )?;
                 match limit {
                     0 => f.write_str(" (no maxmemory is set, so it does not yet)"),
                     limit => write!(f, ", maxmemory {limit} bytes"),
@@ -69,7 +72,12 @@ pub(crate) async fn check(engine: &Engine) -> Result<Vec<Finding>, Failure> {
         let number = |text: String| text.parse::<u64>().map_err(|_| Failure::Nonsense);
 
         let version = field("server", "redis_version").await?;
-        if version.split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major < 7) {
+        if version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse().ok())
+            .is_none_or(|major: u32| major < 7)
+        {
             let server = server.clone();
             findings.push(Finding::TooOld { server, version });
         }

@@ -50,7 +50,11 @@ pub struct ReplicationShortfall {
 
 impl fmt::Display for ReplicationShortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the write has reached {} of {} replicas in time", self.reached, self.wanted)
+        write!(
+            f,
+            "the write has reached {} of {} replicas in time",
+            self.reached, self.wanted
+        )
     }
 }
 

@@ -81,7 +81,13 @@ impl Engine {
     }
 
     /// Sends a command that writes, and sees to it that the write gets as far as is asked for.
-    pub(crate) async fn write(&self, key: &SessionKey, cmd: &Cmd, write: Write, again: Again) -> Result<Value, Failure> {
+    pub(crate) async fn write(
+        &self,
+        key: &SessionKey,
+        cmd: &Cmd,
+        write: Write,
+        again: Again,
+    ) -> Result<Value, Failure> {
         let durability = self.options.durability.as_ref();
         let Some(durability) = durability.filter(|durability| durability.commits || write == Write::Ends) else {
             return self.net.send(key.shard(), cmd, again).await;
@@ -100,7 +106,13 @@ impl Engine {
     }
 
     /// As [`write`](Self::write), for a script.
-    pub(crate) async fn ask_to_write(&self, key: &SessionKey, cmd: &Cmd, write: Write, again: Again) -> Result<Answer, Failure> {
+    pub(crate) async fn ask_to_write(
+        &self,
+        key: &SessionKey,
+        cmd: &Cmd,
+        write: Write,
+        again: Again,
+    ) -> Result<Answer, Failure> {
         let (answer, now) = Answer::read(self.write(key, cmd, write, again).await?)?;
         self.clock.learn(now);
         Ok(answer)

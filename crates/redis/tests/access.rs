@@ -23,7 +23,9 @@ async fn works(one: &RedisStorage, two: &RedisStorage) {
     };
     let commit = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        one.commit(&mut locked.lock, record(one, "two", Some(MINUTE))).await.unwrap();
+        one.commit(&mut locked.lock, record(one, "two", Some(MINUTE)))
+            .await
+            .unwrap();
     };
     tokio::join!(waiting, commit);
     assert_eq!(payload(one, &key).await, Lookup::Found("two".into()));
@@ -40,11 +42,21 @@ async fn a_password_is_needed_where_one_is_set() {
     let server = RedisServer::start();
     server.command(&["CONFIG", "SET", "requirepass", "secret"]);
     let with = format!("redis://:secret@127.0.0.1:{}", server.port());
-    let (one, two) = (RedisStorage::connect(&with).await.unwrap(), RedisStorage::connect(&with).await.unwrap());
+    let (one, two) = (
+        RedisStorage::connect(&with).await.unwrap(),
+        RedisStorage::connect(&with).await.unwrap(),
+    );
     works(&one, &two).await;
-    let told = RedisStorage::builder(server.url()).password("secret").connect().await.unwrap();
+    let told = RedisStorage::builder(server.url())
+        .password("secret")
+        .connect()
+        .await
+        .unwrap();
     works(&told, &one).await;
-    assert_eq!(kind(RedisStorage::connect(&server.url()).await), StorageErrorKind::Denied);
+    assert_eq!(
+        kind(RedisStorage::connect(&server.url()).await),
+        StorageErrorKind::Denied
+    );
     let wrong = RedisStorage::builder(server.url()).password("wrong").connect().await;
     assert_eq!(kind(wrong), StorageErrorKind::Denied);
 }
@@ -52,19 +64,32 @@ async fn a_password_is_needed_where_one_is_set() {
 #[tokio::test]
 async fn a_user_needs_no_more_rights_than_the_documentation_says() {
     let server = RedisServer::start();
-    let rights = include_str!("../README.md").lines().find_map(|line| line.strip_prefix("ACL SETUSER sessions "));
+    let rights = include_str!("../README.md")
+        .lines()
+        .find_map(|line| line.strip_prefix("ACL SETUSER sessions "));
     let mut order = vec!["ACL", "SETUSER", "sessions"];
     order.extend(rights.expect("the rights are in the documentation").split(' '));
     assert_eq!(server.command(&order).text(), "OK");
-    let connect = || RedisStorage::builder(server.url()).username("sessions").password("secret").connect();
+    let connect = || {
+        RedisStorage::builder(server.url())
+            .username("sessions")
+            .password("secret")
+            .connect()
+    };
     let (one, two) = (connect().await.unwrap(), connect().await.unwrap());
     works(&one, &two).await;
     assert_eq!(one.check().await.unwrap(), []);
 
-    let other = RedisStorage::builder(server.url()).username("sessions").password("secret").prefix("other:");
+    let other = RedisStorage::builder(server.url())
+        .username("sessions")
+        .password("secret")
+        .prefix("other:");
     let other = other.connect().await.unwrap();
     let key = fresh();
-    assert_eq!(kind(other.create(&key, record(&other, "x", None)).await), StorageErrorKind::Denied);
+    assert_eq!(
+        kind(other.create(&key, record(&other, "x", None)).await),
+        StorageErrorKind::Denied
+    );
     assert_eq!(kind(other.read(&key).await), StorageErrorKind::Denied);
     assert_eq!(kind(other.lock(&key, MINUTE).await), StorageErrorKind::Denied);
 }
@@ -72,18 +97,46 @@ async fn a_user_needs_no_more_rights_than_the_documentation_says() {
 #[tokio::test]
 async fn who_may_not_publish_commits_all_the_same() {
     let server = RedisServer::start();
-    server.command(&["ACL", "SETUSER", "mute", "on", ">secret", "~*", "&*", "+@all", "-spublish"]);
+    server.command(&[
+        "ACL",
+        "SETUSER",
+        "mute",
+        "on",
+        ">secret",
+        "~*",
+        "&*",
+        "+@all",
+        "-spublish",
+    ]);
     let connect = || RedisStorage::builder(server.url()).username("mute").password("secret");
     let short = Duration::from_millis(100);
-    let (one, two) = (connect().poll(short).connect().await.unwrap(), connect().poll(short).connect().await.unwrap());
+    let (one, two) = (
+        connect().poll(short).connect().await.unwrap(),
+        connect().poll(short).connect().await.unwrap(),
+    );
     works(&one, &two).await;
 }
 
 #[tokio::test]
 async fn who_may_not_listen_looks_by_itself() {
     let server = RedisServer::start();
-    server.command(&["ACL", "SETUSER", "deaf", "on", ">secret", "~*", "&*", "+@all", "-ssubscribe"]);
-    let connect = || RedisStorage::builder(server.url()).username("deaf").password("secret").connect();
+    server.command(&[
+        "ACL",
+        "SETUSER",
+        "deaf",
+        "on",
+        ">secret",
+        "~*",
+        "&*",
+        "+@all",
+        "-ssubscribe",
+    ]);
+    let connect = || {
+        RedisStorage::builder(server.url())
+            .username("deaf")
+            .password("secret")
+            .connect()
+    };
     works(&connect().await.unwrap(), &connect().await.unwrap()).await;
 }
 
@@ -91,7 +144,10 @@ async fn who_may_not_listen_looks_by_itself() {
 async fn databases_are_apart() {
     let server = RedisServer::start();
     let of_url = format!("{}/3", server.url());
-    let (one, two) = (RedisStorage::connect(&of_url).await.unwrap(), RedisStorage::connect(&of_url).await.unwrap());
+    let (one, two) = (
+        RedisStorage::connect(&of_url).await.unwrap(),
+        RedisStorage::connect(&of_url).await.unwrap(),
+    );
     works(&one, &two).await;
     let key = fresh();
     one.create(&key, record(&one, "x", None)).await.unwrap();
@@ -105,7 +161,11 @@ async fn databases_are_apart() {
 async fn prefixes_are_apart() {
     let server = RedisServer::start();
     let connect = |prefix: &str| RedisStorage::builder(server.url()).prefix(prefix).connect();
-    let (one, same, other) = (connect("a:").await.unwrap(), connect("a:").await.unwrap(), connect("b:").await.unwrap());
+    let (one, same, other) = (
+        connect("a:").await.unwrap(),
+        connect("a:").await.unwrap(),
+        connect("b:").await.unwrap(),
+    );
     works(&one, &same).await;
     let key = fresh();
     one.create(&key, record(&one, "x", None)).await.unwrap();
@@ -118,5 +178,9 @@ async fn prefixes_are_apart() {
 async fn a_unix_socket_will_do() {
     let server = RedisServer::start();
     let url = format!("redis+unix://{}", server.socket().display());
-    works(&RedisStorage::connect(&url).await.unwrap(), &RedisStorage::connect(&url).await.unwrap()).await;
+    works(
+        &RedisStorage::connect(&url).await.unwrap(),
+        &RedisStorage::connect(&url).await.unwrap(),
+    )
+    .await;
 }

@@ -47,7 +47,11 @@ async fn servers_and_clients_prove_who_they_are() {
         path.display().to_string()
     };
     let (certificate, key) = authority.issue();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let server = RedisServer::start_with(&[
         &format!("tls-port {port}"),
         &format!("tls-cert-file {}", write("cert", &certificate)),
@@ -59,14 +63,23 @@ async fn servers_and_clients_prove_who_they_are() {
     let (chain, client_key) = authority.issue();
 
     let trusting = RedisStorage::builder(&url).root_certificate(authority.pem.clone());
-    let storage = trusting.clone().client_certificate(chain.clone(), client_key.clone()).connect().await.unwrap();
+    let storage = trusting
+        .clone()
+        .client_certificate(chain.clone(), client_key.clone())
+        .connect()
+        .await
+        .unwrap();
     let session = fresh();
     storage.create(&session, record(&storage, "x", None)).await.unwrap();
     assert_eq!(payload(&storage, &session).await, Lookup::Found("x".into()));
 
     // A server that one does not trust, and a client that the server does not.
     let doubting = RedisStorage::builder(&url).root_certificate(other.pem);
-    let error = doubting.client_certificate(chain, client_key).connect().await.unwrap_err();
+    let error = doubting
+        .client_certificate(chain, client_key)
+        .connect()
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
     let nobody = trusting.timeout(Duration::from_secs(2)).connect().await.unwrap_err();
     assert_eq!(nobody.kind(), StorageErrorKind::Unavailable, "{nobody:?}");

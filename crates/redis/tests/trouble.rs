@@ -46,7 +46,10 @@ async fn every_verb(storage: &RedisStorage) -> Vec<(&'static str, StorageErrorKi
     call!("lock", storage.lock(&key, MINUTE));
     call!("create", storage.create(&key, record.clone()));
     call!("commit", storage.commit(&mut forged(), record.clone()));
-    call!("rotate", storage.rotate(&mut forged(), &other, record.clone(), Duration::ZERO));
+    call!(
+        "rotate",
+        storage.rotate(&mut forged(), &other, record.clone(), Duration::ZERO)
+    );
     call!("release", storage.release(forged()));
     call!("renew", storage.renew(&forged().ticket()));
     call!("touch", storage.touch(&key, None, Timestamp::MAX));
@@ -62,9 +65,15 @@ fn all(failures: &[(&'static str, StorageErrorKind)], kind: StorageErrorKind) {
 /// The whole life of a session.
 async fn works(storage: &RedisStorage) {
     let key = fresh();
-    storage.create(&key, record(storage, "one", Some(MINUTE))).await.unwrap();
+    storage
+        .create(&key, record(storage, "one", Some(MINUTE)))
+        .await
+        .unwrap();
     let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
-    storage.commit(&mut locked.lock, record(storage, "two", Some(MINUTE))).await.unwrap();
+    storage
+        .commit(&mut locked.lock, record(storage, "two", Some(MINUTE)))
+        .await
+        .unwrap();
     assert_eq!(payload(storage, &key).await, Lookup::Found("two".into()));
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
 }
@@ -76,7 +85,10 @@ async fn a_dead_server_is_an_error_and_a_living_one_is_found_again() {
     works(&storage).await;
     server.kill();
     all(&every_verb(&storage).await, StorageErrorKind::Unavailable);
-    assert_eq!(impatient(&server.url()).connect().await.unwrap_err().kind(), StorageErrorKind::Unavailable);
+    assert_eq!(
+        impatient(&server.url()).connect().await.unwrap_err().kind(),
+        StorageErrorKind::Unavailable
+    );
     server.restart();
     works(&storage).await;
 }
@@ -101,7 +113,10 @@ async fn a_frozen_server_is_an_error_in_time() {
     works(&storage).await;
     server.pause();
     all(&every_verb(&storage).await, StorageErrorKind::Timeout);
-    assert_eq!(impatient(&server.url()).connect().await.unwrap_err().kind(), StorageErrorKind::Timeout);
+    assert_eq!(
+        impatient(&server.url()).connect().await.unwrap_err().kind(),
+        StorageErrorKind::Timeout
+    );
     server.resume();
     works(&storage).await;
 }
@@ -137,7 +152,10 @@ async fn a_loading_server_is_an_error() {
     let mut server = RedisServer::start_with(&["save 3600 1", "loading-process-events-interval-bytes 1024"]);
     let storage = impatient(&server.url()).connect().await.unwrap();
     for _ in 0..200 {
-        storage.create(&fresh(), record(&storage, &"x".repeat(100), None)).await.unwrap();
+        storage
+            .create(&fresh(), record(&storage, &"x".repeat(100), None))
+            .await
+            .unwrap();
     }
     server.command(&["CONFIG", "SET", "key-load-delay", "10000"]);
     server.command(&["CONFIG", "REWRITE"]);
@@ -235,10 +253,20 @@ async fn a_full_server_refuses_what_is_new_and_gives_what_it_has() {
     let mut locked = storage.lock(&locked_key, MINUTE).await.unwrap().found().unwrap();
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     let full = StorageErrorKind::Full;
-    assert_eq!(storage.create(&fresh(), record(&storage, "x", None)).await.unwrap_err().kind(), full);
+    assert_eq!(
+        storage
+            .create(&fresh(), record(&storage, "x", None))
+            .await
+            .unwrap_err()
+            .kind(),
+        full
+    );
     assert_eq!(storage.lock(&key, MINUTE).await.unwrap_err().kind(), full);
     let two = record(&storage, "two", None);
-    assert_eq!(storage.commit(&mut locked.lock, two.clone()).await.unwrap_err().kind(), full);
+    assert_eq!(
+        storage.commit(&mut locked.lock, two.clone()).await.unwrap_err().kind(),
+        full
+    );
     assert_eq!(payload(&storage, &locked_key).await, Lookup::Found("one".into()));
     // Logging out makes room.
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
@@ -251,7 +279,11 @@ async fn a_full_server_refuses_what_is_new_and_gives_what_it_has() {
 #[tokio::test]
 async fn settings_that_lose_sessions_are_found() {
     let server = RedisServer::start_with(&["maxmemory 100mb", "maxmemory-policy allkeys-lru"]);
-    let storage = RedisStorage::builder(server.url()).durable(2, TIMEOUT).connect().await.unwrap();
+    let storage = RedisStorage::builder(server.url())
+        .durable(2, TIMEOUT)
+        .connect()
+        .await
+        .unwrap();
     let address = format!("127.0.0.1:{}", server.port());
     let evicts = Finding::Evicts {
         server: address.clone(),
@@ -283,7 +315,11 @@ async fn a_replica_takes_no_writes() {
 async fn what_cannot_be_used_is_refused_when_connecting() {
     let server = RedisServer::start();
     let refused = |error: StorageError| (error.operation(), error.kind());
-    let error = RedisStorage::builder(server.url()).prefix("a{b}").connect().await.unwrap_err();
+    let error = RedisStorage::builder(server.url())
+        .prefix("a{b}")
+        .connect()
+        .await
+        .unwrap_err();
     assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
     let error = RedisStorage::connect("http://localhost").await.unwrap_err();
     assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));

@@ -40,7 +40,7 @@ pub async fn payload(storage: &RedisStorage, key: &SessionKey) -> Lookup<String>
 pub async fn until(what: &str, condition: impl Fn() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(10), "never {what}");
+        assert!(start.elapsed() < Duration::from_secs(30), "never {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -74,4 +74,13 @@ pub async fn subject(
     Subject::new(storage, profile)
         .with_second(second)
         .with_footprint(move || std::future::ready(count()))
+}
+
+/// Tries until it succeeds; fails if it takes too long.
+pub async fn eventually(what: &str, attempt: impl AsyncFn() -> bool) {
+    let start = std::time::Instant::now();
+    while !attempt().await {
+        assert!(start.elapsed() < Duration::from_secs(30), "never {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -89,6 +89,11 @@ impl RedisSentinel {
         &mut self.servers
     }
 
+    /// The sentinels, to be paused and killed.
+    pub fn sentinels_mut(&mut self) -> &mut [RedisServer] {
+        &mut self.sentinels
+    }
+
     /// The index among the servers of the one that the first sentinel takes for the primary.
     #[must_use]
     pub fn primary(&self) -> usize {
@@ -96,6 +101,14 @@ impl RedisSentinel {
         let port = answer.items().get(1).map(super::Reply::text).unwrap_or_default();
         let index = self.servers.iter().position(|server| server.port().to_string() == port);
         index.unwrap_or_else(|| panic!("the primary is none of the servers: {answer:?}"))
+    }
+
+    /// Freezes a server and cuts it off from this primary, so that nothing written from now on reaches it, not even
+    /// later. It goes on, as it was, with [`resume`](RedisServer::resume).
+    pub fn leave_behind(&self, replica: usize, primary: usize) {
+        self.servers[replica].pause();
+        // What has been sent waits in the replica's socket; what has not been sent yet never will be.
+        self.servers[primary].command(&["CLIENT", "KILL", "TYPE", "replica"]);
     }
 
     /// Orders a failover while all are well, and waits until it is done.

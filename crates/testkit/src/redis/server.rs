@@ -110,9 +110,14 @@ impl RedisServer {
     /// Sends it a command and returns the answer.
     #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
     pub fn command(&self, args: &[&str]) -> Reply {
+        self.try_command(args)
+            .unwrap_or_else(|error| panic!("{} on port {}: {args:?}: {error}", self.program, self.port))
+    }
+
+    /// Sends it a command and returns the answer, if there is one: a server that is demoted, or killed, may hang up.
+    pub fn try_command(&self, args: &[&str]) -> io::Result<Reply> {
         let bytes: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
         resp::command(self.port, PATIENCE, &bytes)
-            .unwrap_or_else(|error| panic!("{} on port {}: {args:?}: {error}", self.program, self.port))
     }
 
     /// Sends it a command whose arguments are not text.
