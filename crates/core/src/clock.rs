@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 /// assert_eq!(then + Duration::MAX, Timestamp::MAX);
 /// assert_eq!(then.until(Timestamp::from_millis(400)), Duration::ZERO);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {

@@ -185,7 +185,7 @@ pub(crate) fn earliest<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
 /// A deadline is the first moment at which nothing is there, so within its millisecond a date still is.
 fn round_up(date: OffsetDateTime) -> Timestamp {
     let floor = Timestamp::from(date);
-    if date.nanosecond() % 1_000_000 == 0 {
+    if date.nanosecond().is_multiple_of(1_000_000) {
         floor
     } else {
         floor + Duration::from_millis(1)

@@ -72,7 +72,7 @@ impl SessionId {
     pub fn rotated(&self, entropy: &dyn Entropy) -> Self {
         let mut next = Self::generate(entropy);
         if let Text::Inline(text) = &mut next.0 {
-            text[..SHARD_LEN].copy_from_slice(&self.expose().as_bytes()[..SHARD_LEN]);
+            text[..SHARD_LEN].copy_from_slice(&self.as_bytes()[..SHARD_LEN]);
         }
         next
     }
@@ -107,6 +107,13 @@ impl SessionId {
         match &self.0 {
             Text::Inline(text) => std::str::from_utf8(text).expect("an id is made of ASCII characters"),
             Text::Foreign(text) => text,
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Inline(text) => text,
+            Text::Foreign(text) => text.as_bytes(),
         }
     }
 

@@ -1,20 +1,37 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "axum")]
+mod axum;
 mod clock;
+mod contents;
+mod context;
 mod entropy;
+mod error;
+mod events;
 mod expiration;
 mod id;
 mod keys;
+mod session;
 mod session_key;
 mod storage;
+mod visit;
 
+#[cfg(feature = "axum")]
+pub use self::axum::MissingSession;
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
+pub use self::contents::RecordError;
+pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped};
 pub use self::entropy::{Entropy, OsEntropy};
+pub use self::error::SessionError;
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};
 pub use self::id::SessionId;
 pub use self::keys::{Key, NamespaceKey, NamespaceName, Namespaces, Untyped, ValueKey, Values};
+pub use self::session::{AutoStart, Namespace, Session, SessionBuilder, Unreadable};
 pub use self::session_key::{Fingerprint, ParseSessionKeyError, SessionKey};
 pub use self::storage::{
     Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked, Lookup, Meta, Page,
     Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
 };
+pub use self::visit::Visit;
+#[cfg(feature = "macros")]
+pub use sessile_macros::{Namespaces, Values};

@@ -32,7 +32,7 @@ impl SessionKey {
     /// The key of an id.
     #[must_use]
     pub fn of(id: &SessionId) -> Self {
-        let text = id.expose().as_bytes();
+        let text = id.as_bytes();
         let mut shard = [0; SHARD_LEN];
         shard.copy_from_slice(&text[..SHARD_LEN]);
         Self {

@@ -1,1 +1,26 @@
-//! sessile-memory
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod capacity;
+mod deadlines;
+mod entry;
+#[cfg(test)]
+mod interleavings;
+mod locking;
+mod moved;
+mod queue;
+mod scan;
+mod shard;
+mod slab;
+mod state;
+mod stats;
+mod storage;
+mod sweeper;
+mod sync;
+mod timer;
+mod verbs;
+mod waiting;
+
+pub use self::builder::MemoryStorageBuilder;
+pub use self::stats::MemoryStats;
+pub use self::storage::MemoryStorage;

@@ -27,7 +27,7 @@ use crate::verb::Verb;
 /// let calls = storage.calls();
 /// calls.assert_none();
 ///
-/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// let key = SessionId::generate(&OsEntropy).key();
 /// assert_eq!(storage.read(&key).await.unwrap(), Lookup::Missing);
 /// assert_eq!(calls.of(Verb::Read), 1);
 /// assert_eq!(calls.take(), [(Verb::Read, 1)]);

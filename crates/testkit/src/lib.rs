@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod broken;
 mod cases;
 mod counting;
 mod faulty;
@@ -11,6 +12,7 @@ mod rng;
 mod slow;
 mod verb;
 
+pub use self::broken::{Broken, Bug};
 pub use self::counting::{Calls, Counting, Counts};
 pub use self::faulty::{Fault, Faults, Faulty};
 pub use self::kit::{Case, Profile, Subject, Sweep, Time};

@@ -41,6 +41,6 @@ pub fn seed() -> u64 {
         return seed;
     }
     let mut bytes = [0; 8];
-    OsEntropy::default().fill(&mut bytes);
+    OsEntropy.fill(&mut bytes);
     u64::from_le_bytes(bytes)
 }

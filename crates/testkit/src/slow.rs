@@ -26,7 +26,7 @@ use crate::verb::Verb;
 /// let delays = storage.delays();
 /// delays.before(Verb::Read, Duration::from_secs(5));
 ///
-/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// let key = SessionId::generate(&OsEntropy).key();
 /// let reading = storage.read(&key);
 /// assert!(tokio::time::timeout(Duration::from_secs(4), reading).await.is_err());
 /// # }

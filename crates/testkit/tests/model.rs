@@ -42,7 +42,7 @@ mod real {
     async fn subject() -> Subject {
         let short = Duration::from_secs(2);
         let model = ModelStorage::new()
-            .with_clock(SystemClock::default())
+            .with_clock(SystemClock)
             .with_lease(short)
             .with_tombstone(short)
             .with_max_waiters(8);

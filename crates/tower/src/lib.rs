@@ -1,1 +1,20 @@
-//! sessile-tower
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod carriers;
+mod config;
+mod cookie;
+mod events;
+mod future;
+mod layer;
+mod response;
+mod service;
+
+pub use self::body::ResponseBody;
+pub use self::carriers::{BearerCarrier, Carrier, CookieCarrier, HeaderCarrier, Presented};
+pub use self::cookie::{CookieBuilder, CookieError, SameSite};
+pub use self::future::ResponseFuture;
+pub use self::layer::SessionLayer;
+pub use self::service::SessionService;
+#[cfg(feature = "axum")]
+pub use sessile_core::MissingSession;

@@ -10,7 +10,7 @@ use crate::expiration::Lifetime;
 /// Values by name, in the order in which they were first set.
 ///
 /// Sessions hold few values, so a name is found by looking through them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Block {
     /// What the spans of loaded entries point into.
     pub(super) source: Bytes,
@@ -37,6 +37,11 @@ pub(super) enum Value {
 }
 
 impl Block {
+    pub(super) const EMPTY: Self = Self {
+        source: Bytes::new(),
+        entries: Vec::new(),
+    };
+
     fn position(&self, name: &str) -> Option<usize> {
         self.entries.iter().position(|entry| entry.name.is(name, &self.source))
     }
@@ -114,7 +119,10 @@ impl Block {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        self.entries.iter().map(|entry| Summary::of(entry.lifetime)).fold(Summary::default(), Summary::and)
+        self.entries
+            .iter()
+            .map(|entry| Summary::of(entry.lifetime))
+            .fold(Summary::default(), Summary::and)
     }
 
     pub(super) fn purge(&mut self, over: impl Fn(Lifetime, Timestamp) -> bool) -> bool {

@@ -48,7 +48,11 @@ impl RecordError {
 
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the stored session cannot be read: {} is not as it should be", self.what)
+        write!(
+            f,
+            "the stored session cannot be read: {} is not as it should be",
+            self.what
+        )
     }
 }
 

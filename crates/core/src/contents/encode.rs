@@ -61,7 +61,12 @@ fn as_lifetime(summary: Summary) -> Lifetime {
 }
 
 fn block(writer: &mut Writer, values: &Block, at: AsOf) -> Summary {
-    let kept = || values.entries.iter().filter(|entry| !at.is_over(entry.lifetime, entry.since));
+    let kept = || {
+        values
+            .entries
+            .iter()
+            .filter(|entry| !at.is_over(entry.lifetime, entry.since))
+    };
     writer.number(kept().count() as u64);
     let mut summary = Summary::default();
     for entry in kept() {

@@ -7,18 +7,20 @@
 mod block;
 mod decode;
 mod encode;
+mod held;
 mod wire;
 
 use bytes::Bytes;
 
-pub(crate) use self::block::{Block, Entry};
+pub(crate) use self::block::Block;
 pub use self::decode::RecordError;
+pub(crate) use self::held::Held;
 use self::wire::Text;
 use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};
 
 /// The decoded payload of a record, and the changes made to it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Contents {
     /// What the storage holds, as far as this visit knows; empty if that is nothing.
     stored: Bytes,
@@ -91,6 +93,17 @@ impl AsOf {
 }
 
 impl Contents {
+    /// Nothing, stored nowhere.
+    const EMPTY: Self = Self {
+        stored: Bytes::new(),
+        payload: Bytes::new(),
+        lifetime: None,
+        since: Timestamp::MIN,
+        values: Block::EMPTY,
+        namespaces: Vec::new(),
+        changed: false,
+    };
+
     /// The values of a namespace, or of the session itself, as they stand; `None` if there is no such namespace.
     pub(crate) fn block(&mut self, namespace: Option<&str>, at: AsOf) -> Result<Option<&Block>, RecordError> {
         let Some(name) = namespace else {
@@ -129,7 +142,7 @@ impl Contents {
             name: Text::from(name),
             lifetime: begin(),
             since: at.now,
-            values: Values::Open(Block::default()),
+            values: Values::Open(Block::EMPTY),
         };
         let index = match position {
             Some(index) => {
@@ -183,6 +196,7 @@ impl Contents {
     /// Takes note that the storage now holds what this says, encoded as `stored`.
     pub(crate) fn saved(&mut self, stored: Bytes) {
         self.stored = stored;
+        self.since = Timestamp::MIN;
         self.changed = false;
     }
 
@@ -194,9 +208,14 @@ impl Contents {
         Self::decode(self.stored.clone())
     }
 
-    /// Whether the session's own lifetime, as it stands here, is over.
+    /// Whether the session's own lifetime is over, as far as it stands here. How far a session has slid is not said
+    /// here but by its deadline, unless it was given another window in this visit.
     pub(crate) fn is_over(&self, at: AsOf) -> bool {
-        self.lifetime.is_some_and(|lifetime| at.is_over(lifetime, self.since))
+        let window = |lifetime: Lifetime| lifetime.window.filter(|_| self.since > Timestamp::MIN);
+        self.lifetime.is_some_and(|lifetime| {
+            let window = window(lifetime);
+            at.is_over(Lifetime { window, ..lifetime }, self.since)
+        })
     }
 
     /// When the session ends if it is visited now and not again.
@@ -228,13 +247,20 @@ impl Contents {
         let over = |lifetime: Lifetime, since| at.is_over(lifetime, since) || (restarted && lifetime.transient);
         let mut removed = self.values.purge(over);
         let before = self.namespaces.len();
-        self.namespaces.retain(|namespace| !over(namespace.lifetime, namespace.since));
+        self.namespaces
+            .retain(|namespace| !over(namespace.lifetime, namespace.since));
         removed |= self.namespaces.len() < before;
         for namespace in &mut self.namespaces {
             removed |= namespace.open()?.purge(over);
         }
         self.changed |= removed;
         Ok(removed)
+    }
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self::EMPTY
     }
 }
 

@@ -172,7 +172,10 @@ impl Writer {
                 | flag(lifetime.transient, TRANSIENT),
         );
         let limit = lifetime.limit.map(Timestamp::as_millis);
-        lifetime.window.into_iter().chain(limit).for_each(|number| self.number(number));
+        lifetime
+            .window
+            .into_iter()
+            .chain(limit)
+            .for_each(|number| self.number(number));
     }
 }
-

@@ -17,36 +17,60 @@ const CREATE_ATTEMPTS: usize = 3;
 /// What closing amounts to.
 enum Step {
     Nothing,
-    Create { record: Record, id: Option<SessionId> },
     Commit { lock: Lock, record: Record },
+    Release { lock: Lock },
+    Rare(RareStep),
+}
+
+/// What most visits do not close with. Its future is allocated when it is needed, so that the others need not have room
+/// for it.
+enum RareStep {
+    Create { record: Record, id: Option<SessionId> },
     Rotate { lock: Lock, record: Record, id: SessionId },
-    Release { lock: Lock, slide: Option<Slide> },
+    Slide { lock: Lock, slide: Slide },
 }
 
 /// What closing has achieved.
+#[derive(Default)]
 struct Closed {
     meta: Option<Meta>,
     payload: Option<bytes::Bytes>,
     id: Option<SessionId>,
 }
 
+impl Closed {
+    /// This record was written, under a new id if there is one.
+    fn with(record: Record, id: Option<SessionId>) -> Self {
+        Self {
+            meta: Some(record.meta),
+            payload: Some(record.payload),
+            id,
+        }
+    }
+}
+
 impl Context {
     /// Whether closing, or only releasing, would have to ask the storage for anything.
     pub(super) fn has_nothing_to_do(&self, commit: bool) -> bool {
-        let mut state = self.state();
+        let state = self.state();
         let open = match (state.phase, &state.lock) {
             (Phase::Writable, Some(_)) => true,
             (Phase::Writable, None) => commit && (state.contents.changed || state.next_id.is_some()),
             _ => false,
         };
-        !open && self.final_slide(&mut state).is_none()
+        !open && self.is_due_to_slide(&state).is_none()
     }
 
     pub(super) async fn close_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
+        self.close_now().await.map(drop)
+    }
+
+    /// Closes; says whether anything was written, with which everything that slides has moved.
+    pub(super) async fn close_now(self: &Arc<Self>) -> Result<bool, SessionError> {
         let (step, epoch) = {
             let mut state = self.state();
             if state.phase != Phase::Writable {
-                return Ok(());
+                return Ok(false);
             }
             let step = self.plan(&mut state)?;
             // From here on nobody changes anything; what was changed can still be read.
@@ -54,14 +78,27 @@ impl Context {
             (step, state.epoch)
         };
         let unfinished = Unfinished { context: self, epoch };
-        let closed = self.take(step).await;
+        let storage = &self.engine.storage;
+        let closed = match step {
+            Step::Nothing => Ok(Closed::default()),
+            Step::Commit { mut lock, record } => {
+                let committed = storage.commit(&mut lock, record.clone()).await;
+                committed.map(|()| Closed::with(record, None)).map_err(Into::into)
+            }
+            Step::Release { lock } => {
+                let released = storage.release(lock).await;
+                released.map(|()| Closed::default()).map_err(Into::into)
+            }
+            Step::Rare(step) => Box::pin(self.take(step)).await,
+        };
         let closed = closed.inspect_err(|error| self.note_refusal(error))?;
         std::mem::forget(unfinished);
 
         let mut state = self.state();
         if state.epoch != epoch {
-            return Ok(());
+            return Ok(false);
         }
+        let written = closed.payload.is_some();
         if let Some(id) = closed.id {
             state.key = Some(id.key());
             state.id = Some(id);
@@ -79,7 +116,7 @@ impl Context {
             state.told.moved |= state.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
             state.meta = Some(meta);
         }
-        Ok(())
+        Ok(written)
     }
 
     fn plan(&self, state: &mut State) -> Result<Step, SessionError> {
@@ -95,15 +132,19 @@ impl Context {
         if !changed {
             let slide = Slide::due(&state.contents, &known, now, &self.engine);
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
-            return Ok(Step::Release { lock, slide });
+            return Ok(match slide {
+                None => Step::Release { lock },
+                Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
+            });
         }
-        if has_dead_items(&state.contents, at, state.restarted) {
-            state.contents.purge(at, state.restarted)?;
+        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
+        if has_dead_items(&state.contents, at, false) {
+            state.contents.purge(at, false)?;
         }
         let record = state.contents.record(&known, at);
         Ok(match state.next_id.clone() {
             None => Step::Commit { lock, record },
-            Some(id) => Step::Rotate { lock, record, id },
+            Some(id) => Step::Rare(RareStep::Rotate { lock, record, id }),
         })
     }
 
@@ -123,51 +164,37 @@ impl Context {
         }
         let now = self.engine.storage.clock().now();
         let meta = Meta::new(now).with_deadline(state.contents.deadline(now));
-        Ok(Step::Create {
+        Ok(Step::Rare(RareStep::Create {
             record: Record::new(meta, state.contents.encode(state.as_of(now))),
             id: state.next_id.clone(),
-        })
+        }))
     }
 
-    async fn take(&self, step: Step) -> Result<Closed, SessionError> {
+    async fn take(&self, step: RareStep) -> Result<Closed, SessionError> {
         let storage = &self.engine.storage;
-        let closed = |record: Record, id| Closed {
-            meta: Some(record.meta),
-            payload: Some(record.payload),
-            id,
-        };
         match step {
-            Step::Nothing => Ok(Closed {
-                meta: None,
-                payload: None,
-                id: None,
-            }),
-            Step::Create { record, id } => {
+            RareStep::Create { record, id } => {
                 let id = self.create(&record, id).await?;
-                Ok(closed(record, Some(id)))
+                Ok(Closed::with(record, Some(id)))
             }
-            Step::Commit { mut lock, record } => {
-                storage.commit(&mut lock, record.clone()).await?;
-                Ok(closed(record, None))
-            }
-            Step::Rotate { mut lock, record, id } => {
+            RareStep::Rotate { mut lock, record, id } => {
                 let old = *lock.key();
                 let new = id.key();
-                storage.rotate(&mut lock, &new, record.clone(), self.engine.rotation_grace).await?;
+                let grace = self.engine.rotation_grace;
+                storage.rotate(&mut lock, &new, record.clone(), grace).await?;
                 events::rotated(&old, &new);
-                Ok(closed(record, Some(id)))
+                Ok(Closed::with(record, Some(id)))
             }
-            Step::Release { lock, slide } => {
+            RareStep::Slide { lock, slide } => {
                 let key = *lock.key();
                 let mut meta = self.state().meta.clone();
-                if let (Some(slide), Some(meta)) = (slide, &mut meta) {
+                if let Some(meta) = &mut meta {
                     self.engine.touch(&key, meta, slide).await?;
                 }
                 storage.release(lock).await?;
                 Ok(Closed {
                     meta,
-                    payload: None,
-                    id: None,
+                    ..Closed::default()
                 })
             }
         }
@@ -199,7 +226,7 @@ impl Context {
     fn note_refusal(&self, error: &SessionError) {
         let mut state = self.state();
         match error {
-            SessionError::Gone => state.told.dropped = true,
+            SessionError::Gone => state.told.gone(),
             SessionError::Superseded => state.told.superseded = true,
             _ => {}
         }

@@ -65,5 +65,7 @@ pub(crate) fn find(matches: impl Fn(&Arc<Engine>) -> bool) -> Option<Arc<Context
 /// Whether the running code is inside an update of this context.
 pub(super) fn is_updating(context: &Arc<Context>) -> bool {
     let found = |frame: &Frame| frame.updating && Arc::ptr_eq(&frame.context, context);
-    STACK.try_with(|stack| stack.borrow().iter().any(found)).unwrap_or(false)
+    STACK
+        .try_with(|stack| stack.borrow().iter().any(found))
+        .unwrap_or(false)
 }

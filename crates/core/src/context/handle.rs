@@ -13,7 +13,7 @@ use super::{Context, Scoped, current};
 ///
 /// ```
 /// use sessile_core::{InSession, Session, SessionError, Visit};
-/// # use sessile_core::doc::MemoryStorage;
+/// # use sessile_memory::MemoryStorage;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
 /// let session: Session = Session::builder(MemoryStorage::new()).build();

@@ -4,9 +4,11 @@
 //! runs, and whatever it hands its [`Handle`] to. Its state stands behind a mutex that is held for moments only, never
 //! across an await and never while code of the application runs.
 
+mod changing;
 mod commit;
 mod current;
 mod handle;
+mod loading;
 mod open;
 mod outcome;
 mod renewal;
@@ -18,6 +20,7 @@ mod update;
 mod values;
 
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::current::{current, find};
@@ -27,7 +30,7 @@ pub use self::outcome::{IdChange, Outcome};
 pub use self::scope::Scoped;
 pub(crate) use self::state::Phase;
 use self::state::State;
-pub(crate) use self::values::Place;
+pub(crate) use self::values::{Name, Place};
 use crate::session::Engine;
 use crate::visit::Visit;
 
@@ -35,6 +38,8 @@ use crate::visit::Visit;
 pub(crate) struct Context {
     pub(crate) engine: Arc<Engine>,
     state: Mutex<State>,
+    /// How many scopes work on the visit.
+    scopes: AtomicUsize,
     /// Woken when a writer is done with a value that others wait to change.
     value_free: Condvar,
     /// Held by whoever starts, closes or updates, so that such calls of one visit follow each other.
@@ -46,6 +51,7 @@ impl Context {
         Arc::new(Self {
             engine,
             state: Mutex::new(State::new(visit)),
+            scopes: AtomicUsize::new(0),
             value_free: Condvar::new(),
             gate: tokio::sync::Mutex::const_new(()),
         })
@@ -59,6 +65,8 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("state", &*self.state()).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("state", &*self.state())
+            .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ use crate::session::AutoStart;
 ///
 /// ```
 /// use sessile_core::{IdChange, InSession, Session, SessionError, Visit};
-/// # use sessile_core::doc::MemoryStorage;
+/// # use sessile_memory::MemoryStorage;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
 /// let session: Session = Session::builder(MemoryStorage::new()).build();
@@ -71,6 +71,12 @@ impl OpenVisit {
         }
     }
 
+    /// Whether nobody has asked anything of the session, so that there is nothing to end and nothing to tell.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        !self.context().state().told.read
+    }
+
     /// Whether [`close`](OpenVisit::close) (or [`release`](OpenVisit::release), if not `commit`) would do nothing, so
     /// that a future for it need not be made.
     #[must_use]
@@ -84,12 +90,10 @@ impl OpenVisit {
     ///
     /// As for [`Session::close`](crate::Session::close). The lock is given up in any case.
     pub async fn close(&self) -> Result<(), SessionError> {
-        let context = self.context();
-        if !self.is_busy_elsewhere() {
-            context.close().await?;
+        if self.is_busy_elsewhere() {
+            return Ok(());
         }
-        context.slide_at_end().await;
-        Ok(())
+        self.context().close_at_end().await
     }
 
     /// Ends the work of the visit without writing what was changed.
@@ -129,6 +133,7 @@ impl Drop for OpenVisit {
         let lock = {
             let mut state = self.context().state();
             state.ended = true;
+            state.told.sealed = true;
             if state.updating { None } else { state.give_up() }
         };
         drop(lock);

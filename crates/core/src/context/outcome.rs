@@ -39,7 +39,6 @@ pub enum IdChange {
 
 impl Context {
     pub(super) fn outcome(&self) -> Outcome {
-        let now = self.engine.storage.clock().now();
         let state = self.state();
         let told = state.told;
         let id = match &state.id {
@@ -49,6 +48,7 @@ impl Context {
             Some(id) if told.new_id || told.moved => {
                 let deadline = state.meta.as_ref().and_then(|meta| meta.deadline);
                 let transient = state.contents.lifetime.is_some_and(|lifetime| lifetime.transient);
+                let now = self.engine.storage.clock().now();
                 match deadline {
                     Some(deadline) if deadline <= now => IdChange::Remove,
                     _ => IdChange::Set {

@@ -43,7 +43,9 @@ impl Renewal {
 
 impl fmt::Debug for Renewal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Renewal").field("ticket", &self.ticket).finish_non_exhaustive()
+        f.debug_struct("Renewal")
+            .field("ticket", &self.ticket)
+            .finish_non_exhaustive()
     }
 }
 
@@ -64,7 +66,10 @@ impl Context {
                 *renewal = Some(Renewal::of(lock, Arc::clone(&self.engine.storage)));
             }
         }
-        if let Some(Renewal { work: work @ Some(_), .. }) = renewal {
+        if let Some(Renewal {
+            work: work @ Some(_), ..
+        }) = renewal
+        {
             let ready = work.as_mut().is_some_and(|work| work.as_mut().poll(cx).is_ready());
             if ready {
                 *work = None;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_core::Stream;
@@ -67,7 +68,11 @@ impl<T> Scoped<T> {
     ) -> Poll<R> {
         let mut this = self.project();
         let polled = current::within(this.context, *this.updating, || {
-            let inner = this.inner.as_mut().as_pin_mut().expect("it is not polled after it was done");
+            let inner = this
+                .inner
+                .as_mut()
+                .as_pin_mut()
+                .expect("it is not polled after it was done");
             let polled = poll(inner, cx);
             if matches!(&polled, Poll::Ready(result) if is_last(result)) {
                 this.inner.set(None);
@@ -106,21 +111,26 @@ impl<S: Stream> Stream for Scoped<S> {
 
 impl<T> fmt::Debug for Scoped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scoped").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("Scoped")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 
 impl Context {
     fn enter_scope(&self) {
-        self.state().scopes += 1;
+        self.scopes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// When the visit is over and nobody works on it any more, a lock that was left is released.
     fn leave_scope(&self) {
+        // What was done in a scope that ended before this one, on another thread, is to be seen here.
+        if self.scopes.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
         let lock = {
             let mut state = self.state();
-            state.scopes -= 1;
-            if state.ended && state.scopes == 0 { state.give_up() } else { None }
+            if state.ended { state.give_up() } else { None }
         };
         drop(lock);
     }

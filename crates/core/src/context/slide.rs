@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Context;
+use super::loading::Loaded;
 use super::state::State;
 use crate::clock::Timestamp;
 use crate::contents::{AsOf, Contents};
 use crate::session::Engine;
 use crate::session_key::SessionKey;
-use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind};
+use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind, Stored};
 
 /// Where the ends of a session are to be moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +40,10 @@ impl Slide {
         moves.then_some(slide)
     }
 
-    /// The same, but what stands in the session stays where it is.
-    fn of_the_session_alone(self, meta: &Meta) -> Self {
-        Self {
-            last_active: meta.last_active,
-            ..self
-        }
+    /// The same, but what stands in the session stays where it is; `None` if nothing is left to be moved.
+    fn of_the_session_alone(self, meta: &Meta) -> Option<Self> {
+        let last_active = meta.last_active;
+        (self.deadline != meta.deadline).then_some(Self { last_active, ..self })
     }
 }
 
@@ -113,51 +112,67 @@ impl Contents {
 }
 
 impl Context {
-    /// What is to be moved now that the visit ends, if it saw its session and did not just write it.
-    pub(super) fn final_slide(&self, state: &mut State) -> Option<(SessionKey, Meta, Slide)> {
+    /// The key of the session if, as far as this visit knows, something in it is to be moved now that the visit ends.
+    pub(super) fn is_due_to_slide(&self, state: &State) -> Option<SessionKey> {
         if !state.seen || state.phase == super::Phase::Destroyed {
             return None;
         }
         let now = self.engine.storage.clock().now();
-        let meta = state.meta.clone()?;
-        if meta.has_expired(now) {
-            return None;
-        }
-        let mut slide = Slide::due(&state.contents, &meta, now, &self.engine)?;
-        if has_dead_items(&state.contents, state.as_of(now), state.restarted) {
-            slide = slide.of_the_session_alone(&meta);
-            if slide.deadline == meta.deadline {
-                return None;
-            }
-        }
-        Some((state.key?, meta, slide))
+        let meta = state.meta.as_ref().filter(|meta| !meta.has_expired(now))?;
+        Slide::due(&state.contents, meta, now, &self.engine).and(state.key)
     }
 
     /// Moves what is due when the visit ends. That this was not possible ends a session early, but is no reason to
     /// call what the visit did a failure.
     pub(super) async fn slide_at_end(self: &Arc<Self>) {
-        let due = self.final_slide(&mut self.state());
-        let Some((key, mut meta, slide)) = due else { return };
-        if self.engine.touch(&key, &mut meta, slide).await.is_ok() {
-            let mut state = self.state();
-            // Whoever wrote meanwhile knows better.
-            if state.meta.as_ref().is_some_and(|known| known.version == meta.version) && state.key == Some(key) {
-                state.told.moved |= state.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
-                state.meta = Some(meta);
-            }
+        let due = self.is_due_to_slide(&self.state());
+        if let Some(key) = due {
+            let _ = Box::pin(self.slide_stored(key)).await;
         }
     }
 
-    /// Moves what is due when the visit starts; `contents` have just been loaded. Returns whether the deadline moved.
-    pub(super) async fn slide_at_start(
-        &self,
-        key: &SessionKey,
-        meta: &mut Meta,
-        contents: &mut Contents,
-        restarted: &mut bool,
-        locked: bool,
-    ) -> Result<bool, crate::SessionError> {
+    /// Moves what is due in the session as it is stored now. What this visit has loaded may be long out of date: to
+    /// go by it could revive what others have set and what slid out since, or lengthen what they have shortened.
+    async fn slide_stored(&self, key: SessionKey) -> Result<(), crate::SessionError> {
         let engine = &self.engine;
+        let Lookup::Found(Stored { key, record }) = engine.storage.read(&key).await? else {
+            return Ok(());
+        };
+        let Record { mut meta, payload } = record;
+        let contents = Contents::decode(payload)?;
+        let now = engine.storage.clock().now();
+        let at = AsOf {
+            now,
+            last_active: meta.last_active,
+        };
+        let mut slide = Slide::due(&contents, &meta, now, engine);
+        if has_dead_items(&contents, at, self.state().restarted) {
+            slide = slide.and_then(|slide| slide.of_the_session_alone(&meta));
+        }
+        if let Some(slide) = slide {
+            engine.touch(&key, &mut meta, slide).await?;
+        }
+        let mut state = self.state();
+        // Who has written something else since knows better what the client is to be told.
+        let is_same = |known: &Meta| known.version == meta.version;
+        if state.key == Some(key) && state.meta.as_ref().is_some_and(is_same) {
+            state.told.moved |= state.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
+            state.meta = Some(meta);
+        }
+        Ok(())
+    }
+
+    /// Moves what is due when the visit starts, and removes what is dead. Returns whether the deadline moved.
+    pub(super) async fn slide_at_start(&self, loaded: &mut Loaded) -> Result<bool, crate::SessionError> {
+        let engine = &self.engine;
+        let Loaded {
+            key,
+            meta,
+            contents,
+            lock,
+            restarted,
+            ..
+        } = loaded;
         let now = engine.storage.clock().now();
         let at = AsOf {
             now,
@@ -166,13 +181,13 @@ impl Context {
         let before = meta.deadline;
         let mut slide = Slide::due(contents, meta, now, engine);
         if has_dead_items(contents, at, *restarted) && contents.purge(at, *restarted)? {
-            if !locked && engine.purge_stored(key, meta, contents, *restarted).await? {
+            if lock.is_none() && engine.purge_stored(key, meta, contents, *restarted).await? {
                 *restarted = false;
                 return Ok(meta.deadline != before);
             }
             // What is dead is gone from here, and from the storage with the next commit. Until then the last activity
             // has to stay where it is.
-            slide = slide.map(|slide| slide.of_the_session_alone(meta)).filter(|slide| slide.deadline != before);
+            slide = slide.and_then(|slide| slide.of_the_session_alone(meta));
         }
         if let Some(slide) = slide {
             engine.touch(key, meta, slide).await?;

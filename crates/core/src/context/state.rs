@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::clock::Timestamp;
-use crate::contents::{AsOf, Contents};
+use crate::contents::{AsOf, Held};
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
 use crate::storage::{Lock, Meta};
@@ -36,7 +36,7 @@ pub(crate) struct State {
     /// Whether the record was found, or made, by this visit.
     pub(crate) seen: bool,
     pub(crate) meta: Option<Meta>,
-    pub(crate) contents: Contents,
+    pub(crate) contents: Held,
     pub(crate) lock: Option<Lock>,
     /// Counts destroyed sessions, so that a call that was under way notices.
     pub(crate) epoch: u32,
@@ -45,8 +45,8 @@ pub(crate) struct State {
     pub(super) updating: bool,
     /// The thread that is changing a value, and how many changes deep it is.
     pub(super) writer: Option<(std::thread::ThreadId, u32)>,
-    /// How many scopes work on the visit.
-    pub(super) scopes: u32,
+    /// How many threads wait for that one.
+    pub(super) waiting_writers: u32,
     /// Whether the visit itself is over, and only handles are left.
     pub(super) ended: bool,
 }
@@ -70,6 +70,15 @@ pub(crate) struct Told {
     pub(crate) sealed: bool,
 }
 
+impl Told {
+    /// The session is gone: the client has no more use for its id, and none for one it was to be told.
+    pub(super) fn gone(&mut self) {
+        self.dropped = true;
+        self.new_id = false;
+        self.moved = false;
+    }
+}
+
 impl State {
     pub(super) fn new(visit: Visit) -> Self {
         Self {
@@ -81,13 +90,13 @@ impl State {
             restarted: visit.restarted,
             seen: false,
             meta: None,
-            contents: Contents::default(),
+            contents: Held::default(),
             lock: None,
             epoch: 0,
             told: Told::default(),
             updating: false,
             writer: None,
-            scopes: 0,
+            waiting_writers: 0,
             ended: false,
         }
     }
@@ -113,7 +122,7 @@ impl State {
     pub(super) fn revert(&mut self) {
         self.next_id = None;
         if self.contents.changed {
-            self.contents = self.contents.reverted().unwrap_or_default();
+            self.contents = self.contents.reverted().unwrap_or_default().into();
             self.hide_transient();
         }
     }
@@ -145,7 +154,7 @@ impl State {
         self.next_id = None;
         self.seen = false;
         self.meta = None;
-        self.contents = Contents::default();
+        self.contents = Held::default();
     }
 }
 

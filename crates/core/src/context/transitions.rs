@@ -5,17 +5,13 @@
 
 use std::sync::Arc;
 
-use super::slide::Slide;
 use super::state::{Phase, State};
 use super::{Context, current};
-use crate::clock::Timestamp;
 use crate::contents::Contents;
 use crate::error::SessionError;
 use crate::events;
 use crate::expiration::Lifetime;
-use crate::session::Unreadable;
-use crate::session_key::SessionKey;
-use crate::storage::{Lock, Locked, Lookup, Record};
+use crate::storage::{Locked, Lookup, Stored};
 
 /// A visit's turn to start, close or update. Nested inside an update there is none to wait for.
 pub(super) type Turn<'a> = Option<tokio::sync::MutexGuard<'a, ()>>;
@@ -25,7 +21,11 @@ impl Context {
         if current::is_updating(self) {
             return None;
         }
-        Some(self.gate.lock().await)
+        Some(match self.gate.try_lock() {
+            Ok(turn) => turn,
+            // Those who have to wait can as well allocate what it takes.
+            Err(_) => Box::pin(self.gate.lock()).await,
+        })
     }
 
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
@@ -50,7 +50,10 @@ impl Context {
         match self.engine.storage.lock(&key, self.engine.lock_wait).await? {
             Lookup::Found(Locked { lock, record }) => {
                 let key = *lock.key();
-                self.loaded(key, record, Some(lock), epoch).await
+                match self.receive(key, record, Some(lock), epoch)? {
+                    Some(chore) => chore.await,
+                    None => Ok(()),
+                }
             }
             Lookup::Missing => self.missing(epoch, Phase::Writable),
             Lookup::Superseded => self.superseded(epoch, Phase::Writable),
@@ -73,7 +76,10 @@ impl Context {
             }
         };
         match self.engine.storage.read(&key).await? {
-            Lookup::Found(stored) => self.loaded(stored.key, stored.record, None, epoch).await,
+            Lookup::Found(Stored { key, record }) => match self.receive(key, record, None, epoch)? {
+                Some(chore) => chore.await,
+                None => Ok(()),
+            },
             Lookup::Missing => self.missing(epoch, Phase::Readable),
             Lookup::Superseded => self.superseded(epoch, Phase::Readable),
         }
@@ -88,20 +94,20 @@ impl Context {
         }
     }
 
-    fn apply_default(&self, contents: &mut Contents) -> bool {
+    pub(super) fn apply_default(&self, contents: &mut Contents) -> bool {
         let lifetime = Lifetime::begin(self.engine.default_expiration, self.engine.storage.clock().now());
         contents.lifetime = Some(lifetime);
         !lifetime.is_endless()
     }
 
     /// The storage knows no session by this visit's id.
-    fn missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+    pub(super) fn missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
         }
         state.told.read = true;
-        state.told.dropped = true;
+        state.told.gone();
         if state.seen {
             return Err(SessionError::Gone);
         }
@@ -117,7 +123,7 @@ impl Context {
     }
 
     /// The session of this visit has moved to another id.
-    fn superseded(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+    pub(super) fn superseded(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
@@ -135,67 +141,20 @@ impl Context {
         Ok(())
     }
 
-    /// The storage has returned a record, and with it the lock if one was asked for.
-    async fn loaded(
-        self: &Arc<Self>,
-        key: SessionKey,
-        record: Record,
-        lock: Option<Lock>,
-        epoch: u32,
-    ) -> Result<(), SessionError> {
-        let phase = if lock.is_some() { Phase::Writable } else { Phase::Readable };
-        let mut restarted = self.state().restarted;
-        let Record { mut meta, payload } = record;
-        let mut contents = match Contents::decode(payload) {
-            Ok(contents) => contents,
-            Err(_) if self.engine.unreadable == Unreadable::Drop => {
-                events::unreadable(&key);
-                self.engine.discard(&key, lock).await?;
-                return self.missing(epoch, phase);
-            }
-            Err(error) => {
-                events::unreadable(&key);
-                return Err(error.into());
-            }
-        };
-        if restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient) {
-            self.engine.discard(&key, lock).await?;
-            return self.missing(epoch, phase);
-        }
-        let slid = self.slide_at_start(&key, &mut meta, &mut contents, &mut restarted, lock.is_some()).await;
-        let moved = match slid {
-            Ok(moved) => moved,
-            Err(SessionError::Gone) => return self.missing(epoch, phase),
-            Err(SessionError::Superseded) => return self.superseded(epoch, phase),
-            Err(error) => return Err(error),
-        };
-        if lock.is_some() && contents.lifetime.is_none() {
-            contents.changed |= self.apply_default(&mut contents);
-        }
-
-        let mut state = self.state();
-        if state.epoch != epoch {
-            // Destroyed meanwhile, by this very visit.
-            drop(state);
-            drop(lock);
-            return Err(SessionError::Gone);
-        }
-        state.told.aliased |= state.key.is_some_and(|asked| asked != key);
-        state.told.moved |= moved;
-        state.told.read = true;
-        state.phase = phase;
-        state.seen = true;
-        state.key = Some(key);
-        state.meta = Some(meta);
-        state.contents = contents;
-        state.restarted = restarted;
-        state.lock = lock;
-        Ok(())
-    }
-
     pub(crate) async fn close(self: &Arc<Self>) -> Result<(), SessionError> {
         let _turn = self.turn().await;
         self.close_in_turn().await
+    }
+
+    /// Closes and, if nothing was written, moves what slides.
+    pub(super) async fn close_at_end(self: &Arc<Self>) -> Result<(), SessionError> {
+        let turn = self.turn().await;
+        let written = self.close_now().await?;
+        drop(turn);
+        if !written {
+            self.slide_at_end().await;
+        }
+        Ok(())
     }
 
     pub(crate) async fn release(self: &Arc<Self>) -> Result<(), SessionError> {
@@ -232,9 +191,7 @@ impl Context {
             if key.is_some() {
                 state.told.read = true;
                 state.told.written |= found.is_found();
-                state.told.dropped = true;
-                state.told.new_id = false;
-                state.told.moved = false;
+                state.told.gone();
             }
             state.forget();
             state.lock.take()
@@ -264,17 +221,6 @@ impl Context {
             Some(id) => id.rotated(entropy),
             None => crate::SessionId::generate(entropy),
         });
-        Ok(())
-    }
-}
-
-impl crate::session::Engine {
-    /// Removes a session that is of no use to anybody, and with it the lock.
-    async fn discard(&self, key: &SessionKey, lock: Option<Lock>) -> Result<(), SessionError> {
-        self.storage.destroy(key).await?;
-        if let Some(mut lock) = lock {
-            lock.spend();
-        }
         Ok(())
     }
 }

@@ -6,10 +6,7 @@ use super::{Context, Phase, Scoped, current};
 use crate::error::SessionError;
 
 impl Context {
-    pub(crate) async fn update<T, E>(
-        self: &Arc<Self>,
-        closure: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<T, E>
+    pub(crate) async fn update<T, E>(self: &Arc<Self>, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         E: From<SessionError>,
     {

@@ -1,22 +1,21 @@
 //! Many at once, on real threads: the counter that looks right is right.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
+use sessile_core::{SessionKey, Storage};
 use tokio::task::JoinSet;
 
 use crate::kit::{Context, successor};
 
 const TASKS: usize = 16;
-const ROUNDS: usize = 12;
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const ROUNDS: usize = 12;
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The first handle for even numbers, the second for odd ones.
-fn handle(ctx: &Context, number: usize) -> &dyn Storage {
+pub(super) fn handle(ctx: &Context, number: usize) -> &dyn Storage {
     if number.is_multiple_of(2) {
         ctx.storage()
     } else {
@@ -41,7 +40,7 @@ async fn increment(storage: &dyn Storage, key: &SessionKey) {
     storage.commit(&mut locked.lock, next).await.expect("commit");
 }
 
-async fn finish(mut tasks: JoinSet<()>) {
+pub(super) async fn finish(mut tasks: JoinSet<()>) {
     while let Some(task) = tasks.join_next().await {
         if let Err(error) = task {
             std::panic::resume_unwind(error.into_panic());
@@ -184,82 +183,6 @@ pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
     finish(set).await;
 }
 
-/// Logout is final, however many are about to write.
-pub(crate) async fn destroy_is_final_among_writers(ctx: Context) {
-    for round in 0..ROUNDS {
-        let key = ctx.created("0").await;
-        let mut set = JoinSet::new();
-        for number in 0..8.min(ctx.profile().max_waiters) {
-            let ctx = ctx.clone();
-            set.spawn(async move {
-                let storage = handle(&ctx, number);
-                loop {
-                    let mut locked = match storage.lock(&key, PATIENCE).await.expect("lock") {
-                        Lookup::Found(locked) => locked,
-                        Lookup::Missing => return,
-                        Lookup::Superseded => panic!("a destroyed session was superseded"),
-                    };
-                    tokio::task::yield_now().await;
-                    let next = successor(&locked.record, "1");
-                    if let Err(error) = storage.commit(&mut locked.lock, next).await {
-                        assert_eq!(error.kind(), StorageErrorKind::Gone, "{error:?}");
-                    }
-                }
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(round as u64 % 4)).await;
-        assert_eq!(
-            handle(&ctx, round).destroy(&key).await.expect("destroy"),
-            Lookup::Found(())
-        );
-        for number in 0..4 {
-            let read = handle(&ctx, number).read(&key).await.expect("read");
-            assert_eq!(read, Lookup::Missing, "a session came back after destroy had returned");
-        }
-        finish(set).await;
-        ctx.assert_missing(&key).await;
-    }
-}
-
-/// Of many who move a session from one key, one does, and there is one session in the end.
-pub(crate) async fn one_of_many_rotations_wins(ctx: Context) {
-    let keys: [SessionKey; 9] = Context::keys();
-    let old = keys[0];
-    ctx.create(&old, ctx.record("0")).await;
-    let mut set = JoinSet::new();
-    for (number, new) in keys
-        .into_iter()
-        .enumerate()
-        .skip(1)
-        .take(ctx.profile().max_waiters.min(8))
-    {
-        let ctx = ctx.clone();
-        set.spawn(async move {
-            let storage = handle(&ctx, number);
-            match storage.lock(&old, PATIENCE).await.expect("lock") {
-                Lookup::Found(mut locked) => {
-                    tokio::task::yield_now().await;
-                    let next = successor(&locked.record, "1");
-                    let rotated = storage.rotate(&mut locked.lock, &new, next, Duration::ZERO).await;
-                    rotated.expect("rotate under a held lock");
-                    Some(new)
-                }
-                Lookup::Superseded => None,
-                Lookup::Missing => panic!("the session is lost"),
-            }
-        });
-    }
-    let winners: Vec<_> = set.join_all().await.into_iter().flatten().collect();
-    let [winner] = winners[..] else {
-        panic!("exactly one rotation may succeed, and {} did", winners.len())
-    };
-    ctx.assert_superseded(&old).await;
-    for key in keys.into_iter().skip(1).filter(|key| *key != winner) {
-        ctx.assert_missing(&key).await;
-    }
-    ctx.assert_free(&winner, b"1").await;
-}
-
 /// Holders and waiters that are cut off at any moment take neither the lock nor an update with them.
 pub(crate) async fn cancellation_loses_neither_lock_nor_update(ctx: Context) {
     let tasks = 8.min(ctx.profile().max_waiters);
@@ -290,48 +213,4 @@ pub(crate) async fn cancellation_loses_neither_lock_nor_update(ctx: Context) {
         "{certain} increments were acknowledged, {unknown} were cut off, and the counter shows {total}"
     );
     ctx.release(locked.lock).await;
-}
-
-pub(crate) async fn a_scan_misses_none_that_lives_throughout(ctx: Context) {
-    if !ctx.profile().scan {
-        let answer = ctx.storage().scan(None, 10).await;
-        return crate::kit::refused(answer, StorageErrorKind::Unsupported, "scan");
-    }
-    let mut residents = BTreeSet::new();
-    for _ in 0..60 {
-        residents.insert(ctx.created("resident").await);
-    }
-    let done = Arc::new(AtomicBool::new(false));
-    let mut set = JoinSet::new();
-    for number in 0..3 {
-        let (ctx, done) = (ctx.clone(), Arc::clone(&done));
-        set.spawn(async move {
-            while !done.load(Ordering::SeqCst) {
-                let key = Context::key();
-                let storage = handle(&ctx, number);
-                storage.create(&key, ctx.record("passing")).await.expect("create");
-                tokio::time::sleep(Duration::from_micros(200)).await;
-                storage.destroy(&key).await.expect("destroy");
-            }
-        });
-    }
-    for limit in [1, 5, 17, 64] {
-        let mut listed = BTreeSet::new();
-        let mut cursor = None;
-        loop {
-            let page = handle(&ctx, limit).scan(cursor, limit).await.expect("scan");
-            listed.extend(page.sessions.into_iter().map(|(key, _)| key));
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        let missed = residents.difference(&listed).count();
-        assert_eq!(
-            missed, 0,
-            "{missed} sessions that lived throughout were not listed, by pages of {limit}"
-        );
-    }
-    done.store(true, Ordering::SeqCst);
-    finish(set).await;
 }

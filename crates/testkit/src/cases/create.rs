@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, StorageErrorKind, Stored, Timestamp};
 
-use crate::kit::{Context, refused, successor};
+use crate::kit::{Context, refused};
 
 pub(crate) async fn keeps_the_record_as_it_is(ctx: Context) {
     let key = Context::key();
@@ -71,6 +71,7 @@ pub(crate) async fn an_expired_record_is_no_obstacle(ctx: Context) {
     ctx.pass_surely(Duration::from_millis(200)).await;
     ctx.create(&key, ctx.record("the second")).await;
     // Whatever was to remove the first must not remove the second.
+    ctx.pass(Duration::from_millis(200)).await;
     if ctx.profile().sweep != crate::Sweep::Unsupported {
         ctx.storage().sweep(100).await.expect("sweep");
     }
@@ -88,37 +89,4 @@ pub(crate) async fn a_deadline_that_has_come_is_never_seen(ctx: Context) {
 pub(crate) async fn a_new_record_is_not_locked(ctx: Context) {
     let key = ctx.created("new").await;
     ctx.assert_free(&key, b"new").await;
-}
-
-pub(crate) async fn one_of_many_creators_wins(ctx: Context) {
-    let key = Context::key();
-    let tasks: Vec<_> = (0..16)
-        .map(|number| {
-            let ctx = ctx.clone();
-            tokio::spawn(async move {
-                let storage = if number % 2 == 0 { ctx.storage() } else { ctx.second() };
-                let record = ctx.record(format!("creator {number}"));
-                (number, storage.create(&key, record).await)
-            })
-        })
-        .collect();
-    let mut winners = Vec::new();
-    for task in tasks {
-        match task.await.expect("a creator panicked") {
-            (number, Ok(())) => winners.push(number),
-            (_, refusal) => refused(refusal, StorageErrorKind::Exists, "create beside another"),
-        }
-    }
-    let [winner] = winners[..] else {
-        panic!("exactly one create may succeed, and these did: {winners:?}")
-    };
-    let record = ctx.found(&key).await;
-    assert_eq!(
-        record.payload,
-        format!("creator {winner}"),
-        "another than the winner is stored"
-    );
-    let mut locked = ctx.lock(&key).await;
-    let next = successor(&record, "next");
-    ctx.storage().commit(&mut locked.lock, next).await.expect("commit");
 }

@@ -14,6 +14,7 @@ pub(crate) mod expiry;
 pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod payload;
+pub(crate) mod race;
 pub(crate) mod read;
 pub(crate) mod rotate;
 pub(crate) mod scan;

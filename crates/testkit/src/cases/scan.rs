@@ -112,9 +112,10 @@ pub(crate) async fn goes_on_from_the_bytes_of_a_cursor(ctx: Context) {
     let residents = residents(&ctx, 9).await;
     let mut listed = BTreeSet::new();
     let mut cursor: Option<Vec<u8>> = None;
-    for _ in 0..PAGES {
+    for page in 0..PAGES {
         let from = cursor.take().map(Cursor::from_bytes);
-        let page = ctx.second().scan(from, 2).await.expect("scan by another handle");
+        let storage = if page % 2 == 0 { ctx.storage() } else { ctx.second() };
+        let page = storage.scan(from, 2).await.expect("scan by either handle");
         listed.extend(page.sessions.into_iter().map(|(key, _)| key));
         match page.next {
             Some(next) => cursor = Some(next.as_bytes().to_vec()),

@@ -8,7 +8,7 @@ use sessile_core::{Record, SessionKey, StorageErrorKind, Stored};
 use crate::Sweep;
 use crate::kit::{Context, refused, successor};
 
-const LIFE: Duration = Duration::from_millis(300);
+pub(super) const LIFE: Duration = Duration::from_millis(300);
 
 /// Sweeps, and checks what may be answered.
 async fn sweep(ctx: &Context, limit: usize) -> Vec<Stored> {
@@ -34,11 +34,11 @@ async fn sweep(ctx: &Context, limit: usize) -> Vec<Stored> {
 }
 
 /// Whether what is swept is told.
-fn tells(ctx: &Context) -> bool {
+pub(super) fn tells(ctx: &Context) -> bool {
     ctx.profile().sweep == Sweep::Returns
 }
 
-async fn short_lived(ctx: &Context, count: usize) -> BTreeMap<SessionKey, Record> {
+pub(super) async fn short_lived(ctx: &Context, count: usize) -> BTreeMap<SessionKey, Record> {
     let mut records = BTreeMap::new();
     for number in 0..count {
         let key = Context::key();
@@ -49,7 +49,7 @@ async fn short_lived(ctx: &Context, count: usize) -> BTreeMap<SessionKey, Record
     records
 }
 
-fn by_key(swept: Vec<Stored>) -> BTreeMap<SessionKey, Record> {
+pub(super) fn by_key(swept: Vec<Stored>) -> BTreeMap<SessionKey, Record> {
     let count = swept.len();
     let swept: BTreeMap<_, _> = swept.into_iter().map(|stored| (stored.key, stored.record)).collect();
     assert_eq!(swept.len(), count, "a record was returned twice");
@@ -190,36 +190,4 @@ pub(crate) async fn leaves_nothing_behind(ctx: Context) {
         before,
         "after all has expired and been swept something is left"
     );
-}
-
-pub(crate) async fn by_many_returns_each_to_one(ctx: Context) {
-    let expected = short_lived(&ctx, 40).await;
-    tokio::time::sleep(LIFE + Duration::from_millis(50) + ctx.profile().skew).await;
-    if let crate::Time::Manual(advance) = &ctx.profile().time {
-        advance(LIFE + Duration::from_millis(50));
-    }
-    let sweepers: Vec<_> = (0..8)
-        .map(|number| {
-            let ctx = ctx.clone();
-            tokio::spawn(async move {
-                let mut swept = Vec::new();
-                for _ in 0..20 {
-                    let storage = if number % 2 == 0 { ctx.storage() } else { ctx.second() };
-                    match storage.sweep(3).await {
-                        Ok(some) => swept.extend(some),
-                        Err(error) => assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}"),
-                    }
-                }
-                swept
-            })
-        })
-        .collect();
-    let mut swept = Vec::new();
-    for sweeper in sweepers {
-        swept.extend(sweeper.await.expect("a sweeper panicked"));
-    }
-    let swept = by_key(swept);
-    if tells(&ctx) {
-        assert_eq!(swept, expected);
-    }
 }

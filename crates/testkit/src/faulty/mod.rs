@@ -30,7 +30,7 @@ use crate::verb::Verb;
 /// let faults = storage.faults();
 /// faults.fail_next(Verb::Create, Fault::after(StorageErrorKind::Timeout));
 ///
-/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// let key = SessionId::generate(&OsEntropy).key();
 /// let record = Record::new(Meta::new(storage.clock().now()), "cart");
 /// let error = storage.create(&key, record).await.unwrap_err();
 /// assert_eq!(error.kind(), StorageErrorKind::Timeout);

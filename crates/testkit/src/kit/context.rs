@@ -55,13 +55,13 @@ impl Context {
     // Keys and records
 
     pub(crate) fn key() -> SessionKey {
-        SessionId::generate(&OsEntropy::default()).key()
+        SessionId::generate(&OsEntropy).key()
     }
 
     /// Keys of one shard: those of a session that is rotated from the first to the second and so on.
     pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
-        let id = SessionId::generate(&OsEntropy::default());
-        std::array::from_fn(|_| id.rotated(&OsEntropy::default()).key())
+        let id = SessionId::generate(&OsEntropy);
+        std::array::from_fn(|_| id.rotated(&OsEntropy).key())
     }
 
     /// A record that lives for an hour: longer than any case, and not for ever where a server is shared.
@@ -267,7 +267,7 @@ pub(crate) fn successor(record: &Record, payload: impl Into<Bytes>) -> Record {
 
 /// A lock that no storage gave. Dropping it does nothing.
 pub(crate) fn forged(key: SessionKey) -> Lock {
-    with_token(key, LockToken::generate(&OsEntropy::default()))
+    with_token(key, LockToken::generate(&OsEntropy))
 }
 
 /// A lock like one that a storage gave, for use after that was spent.

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use self::queue::{Inner, Shared};
 pub use self::rules::{Correct, Rules};
+pub(crate) use self::state::Holder;
 pub use self::state::{Attempt, ModelState, Rotation};
 use crate::locked;
 use crate::verb::Verb;
@@ -35,7 +36,7 @@ use crate::verb::Verb;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 /// let storage = ModelStorage::new().with_lease(Duration::from_secs(5));
-/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// let key = SessionId::generate(&OsEntropy).key();
 /// storage.create(&key, Record::new(Meta::new(storage.clock().now()), "cart")).await.unwrap();
 ///
 /// let held = storage.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();

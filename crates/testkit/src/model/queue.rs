@@ -71,7 +71,7 @@ impl Shared {
         let mut place = Place { shared: self, at: None };
         loop {
             changes.mark_unchanged();
-            let token = LockToken::generate(&OsEntropy::default());
+            let token = LockToken::generate(&OsEntropy);
             let until = match self.attempt(key, token, &mut place.at)? {
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),

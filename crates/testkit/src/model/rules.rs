@@ -10,7 +10,7 @@ use crate::model::{Attempt, ModelState, Rotation};
 
 /// The rules that a model storage plays by.
 ///
-/// Every method has a default, which is right. [`Correct`] keeps them all.
+/// Every method has a default, which is right. [`Correct`] keeps them all, a [`Bug`](crate::Bug) breaks one.
 pub trait Rules: Debug + Send + Sync + 'static {
     /// [`ModelState::read`]
     fn read(&self, state: &ModelState, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {

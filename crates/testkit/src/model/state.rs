@@ -14,7 +14,7 @@ use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, Stor
 /// use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, Timestamp};
 /// use sessile_testkit::ModelState;
 ///
-/// let key = SessionId::generate(&OsEntropy::default()).key();
+/// let key = SessionId::generate(&OsEntropy).key();
 /// let born = Timestamp::from_millis(1_000);
 /// let dies = Timestamp::from_millis(2_000);
 /// let mut state = ModelState::default();

@@ -1,0 +1,130 @@
+//! [`SessionBuilder`]: how a session is set up.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Engine, Session};
+use crate::entropy::{Entropy, OsEntropy};
+use crate::expiration::{DAY, Expiration, MINUTE, SECOND};
+use crate::keys::{Namespaces, Values};
+use crate::storage::Storage;
+
+/// Whether a visit starts its session by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum AutoStart {
+    /// Not before it is asked to: what never uses its session then costs nothing.
+    #[default]
+    No,
+    /// As by [`Session::start_readonly`].
+    ReadOnly,
+    /// As by [`Session::start`].
+    Exclusive,
+}
+
+/// What to do about a record that cannot be read.
+///
+/// It may be damaged, or written by a later version of the application that this one knows nothing of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// Starting fails with [`Unreadable`](crate::SessionError::Unreadable), and the record stays as it is.
+    #[default]
+    Fail,
+    /// The record is destroyed, and the visit goes on as if there had been none.
+    Drop,
+}
+
+/// Sets up a [`Session`]; made by [`Session::builder`].
+///
+/// ```
+/// use sessile_core::{Expiration, HOUR, MINUTE, SECOND, Session};
+/// use sessile_memory::MemoryStorage;
+///
+/// let session: Session = Session::builder(MemoryStorage::new())
+///     .default_expiration(Expiration::sliding(20 * MINUTE).at_most(12 * HOUR))
+///     .lock_wait(2 * SECOND)
+///     .build();
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct SessionBuilder<N, V> {
+    engine: Engine,
+    declared: PhantomData<fn() -> (N, V)>,
+}
+
+impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
+    pub(super) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self {
+            engine: Engine {
+                storage,
+                entropy: Box::new(OsEntropy),
+                auto_start: AutoStart::No,
+                default_expiration: Expiration::sliding(DAY).at_most(30 * DAY).into(),
+                touch_resolution: MINUTE,
+                lock_wait: 10 * SECOND,
+                rotation_grace: Duration::ZERO,
+                unreadable: Unreadable::Fail,
+                declared: TypeId::of::<(N, V)>(),
+            },
+            declared: PhantomData,
+        }
+    }
+
+    /// Whether visits start the session by themselves. By default they do not.
+    pub fn auto_start(mut self, auto_start: AutoStart) -> Self {
+        self.engine.auto_start = auto_start;
+        self
+    }
+
+    /// The expiration of a session that has none when it is started for writing. By default a session ends a day after
+    /// the last visit, and after 30 days at most.
+    pub fn default_expiration(mut self, expiration: impl Into<Expiration>) -> Self {
+        self.engine.default_expiration = expiration.into();
+        self
+    }
+
+    /// By how much a sliding expiration has to move to be worth a write: by default 60 seconds. It is never more than
+    /// a tenth of the shortest window in the session.
+    pub fn touch_resolution(mut self, resolution: Duration) -> Self {
+        self.engine.touch_resolution = resolution;
+        self
+    }
+
+    /// How long a visit waits for the lock before it fails with
+    /// [`LockTimeout`](crate::SessionError::LockTimeout): by default 10 seconds.
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.engine.lock_wait = wait;
+        self
+    }
+
+    /// For how long the old id still leads to the session after [`Session::regenerate_id`]: by default not at all.
+    ///
+    /// That the old id is dead at once is what stops session fixation, so leave it at zero for ids that are changed
+    /// because somebody logged in. A few seconds are for applications that change ids as a routine and have parallel
+    /// requests under way.
+    pub fn rotation_grace(mut self, grace: Duration) -> Self {
+        self.engine.rotation_grace = grace;
+        self
+    }
+
+    /// What to do about a record that cannot be read: by default starting fails.
+    pub fn on_unreadable(mut self, policy: Unreadable) -> Self {
+        self.engine.unreadable = policy;
+        self
+    }
+
+    /// Where the random bits of new ids come from: by default from the operating system. For tests.
+    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
+        self.engine.entropy = Box::new(entropy);
+        self
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn build(self) -> Session<N, V> {
+        Session::from_engine(Arc::new(self.engine))
+    }
+}

@@ -1,0 +1,268 @@
+//! The calls that begin, end and name a visit's session.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::Session;
+use crate::context::{Context, Handle, InSession, OpenVisit, Phase};
+use crate::error::SessionError;
+use crate::expiration::Expiration;
+use crate::id::SessionId;
+use crate::keys::{Namespaces, Values};
+use crate::session_key::SessionKey;
+use crate::visit::Visit;
+
+impl<N: Namespaces, V: Values> Session<N, V> {
+    /// Runs a future in a new context for this visit.
+    ///
+    /// Inside, the session is not started yet, unless [`auto_start`](crate::SessionBuilder::auto_start) says so. When
+    /// the future is done, or is dropped before, or panics, a lock that is still held is released and nothing is
+    /// written: what is to be kept has to be [closed](Session::close) inside.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyInitialised`](SessionError::AlreadyInitialised) inside a context of this very session, and with
+    /// `auto_start` what [`start`](Session::start) fails with. The future is then not run.
+    pub async fn init<F: Future>(&self, visit: Visit, future: F) -> Result<F::Output, SessionError> {
+        if self.is_initialised() {
+            return Err(SessionError::AlreadyInitialised);
+        }
+        let visit = self.open(visit);
+        visit.auto_start().await?;
+        let output = future.in_session(visit.handle()).await;
+        if !visit.is_idle(false) {
+            // The output is worth more than that a lock takes its lease to end.
+            let _ = visit.release().await;
+        }
+        Ok(output)
+    }
+
+    /// Starts the session for writing in a new context, runs a future in it, and closes if the future returns `Ok`. If
+    /// it returns `Err` the session is left as it was.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
+    pub async fn enter<T, E>(&self, visit: Visit, future: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    where
+        E: From<SessionError>,
+    {
+        let entered = self.init(visit, async {
+            self.start().await?;
+            let value = future.await?;
+            self.close().await?;
+            Ok(value)
+        });
+        entered.await?
+    }
+
+    /// Opens a visit without running anything in it: for frameworks, see [`OpenVisit`].
+    pub fn open(&self, visit: Visit) -> OpenVisit {
+        OpenVisit::new(Context::new(Arc::clone(&self.engine), visit))
+    }
+
+    /// Starts the session for writing: waits for the lock and loads what is stored.
+    ///
+    /// In a visit that is writable already it does nothing. In one that has read it takes the lock and loads anew. An
+    /// id the storage does not know is dropped, never adopted: the visit then has a virtual session, which is empty and
+    /// gets an id of its own when it is closed with something in it.
+    ///
+    /// If the future is dropped, the visit is as it was before and no lock stays behind.
+    ///
+    /// # Errors
+    ///
+    /// [`LockTimeout`](SessionError::LockTimeout) and [`TooManyWaiters`](SessionError::TooManyWaiters) when others hold
+    /// the lock; [`Unknown`](SessionError::Unknown) in a [strict](Visit::attach) visit;
+    /// [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded) when the session this visit has seen is
+    /// no longer there; [`Unreadable`](SessionError::Unreadable); [`Storage`](SessionError::Storage).
+    pub async fn start(&self) -> Result<(), SessionError> {
+        self.context()?.start().await
+    }
+
+    /// Starts the session for reading: loads what is stored, takes no lock and waits for no writer.
+    ///
+    /// In a visit that was started it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Session::start), without those about locks.
+    pub async fn start_readonly(&self) -> Result<(), SessionError> {
+        self.context()?.start_readonly().await
+    }
+
+    /// Takes the lock, loads anew, runs the closure, commits and unlocks: the short way to write from a visit that only
+    /// reads or was not started.
+    ///
+    /// If the closure returns `Err`, panics or is dropped, nothing is written. Afterwards the visit is readable. In a
+    /// visit that is writable already, and inside another update, the closure simply runs; whoever took the lock
+    /// commits. Updates of one visit that run side by side follow each other.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Session::start), [`close`](Session::close) and of the closure.
+    ///
+    /// ```
+    /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// const COUNT: Key<Untyped, u64> = Key::new("count");
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.init(Visit::new(), async {
+    ///     session.start_readonly().await?;
+    ///     // A long computation, during which nobody is kept waiting.
+    ///     let count = session.update(async || {
+    ///         session.update_key(COUNT, |count| { *count += 1; *count })
+    ///     }).await?;
+    ///     assert_eq!(count, 1);
+    ///     Ok(())
+    /// }).await?
+    /// # }
+    /// ```
+    pub async fn update<T, E>(&self, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<SessionError>,
+    {
+        self.context()?.update(closure).await
+    }
+
+    /// Gives up the lock without writing. What was changed is undone; what was loaded can still be read.
+    ///
+    /// In a visit that is not writable it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Storage`](SessionError::Storage) if the lock could not be given back; its lease will end it.
+    pub async fn release(&self) -> Result<(), SessionError> {
+        self.context()?.release().await
+    }
+
+    /// Commits what was changed and gives up the lock, in one step. What was written can still be read.
+    ///
+    /// A virtual session with something in it gets its id here. Data that was not changed is not written. In a visit
+    /// that is not writable it does nothing.
+    ///
+    /// When it fails, or is dropped, the visit is readable and shows what the storage held before. A failure means that
+    /// nothing was written, unless the storage [could not be reached or did not
+    /// answer](crate::StorageErrorKind::Unavailable); then, and when it is dropped, everything was written or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LockLost`](SessionError::LockLost) when the lease was over; [`Gone`](SessionError::Gone) when the session was
+    /// destroyed or has expired meanwhile; [`Superseded`](SessionError::Superseded) when the id that this visit came
+    /// with was replaced by another visit; [`Sealed`](SessionError::Sealed) for a virtual session when the client can no
+    /// longer be told an id; [`Storage`](SessionError::Storage).
+    pub async fn close(&self) -> Result<(), SessionError> {
+        self.context()?.close().await
+    }
+
+    /// Ends the session now, whether it was started or not, and whoever holds its lock.
+    ///
+    /// Once this has returned, nothing brings the session back; a writer that is under way fails with
+    /// [`Gone`](SessionError::Gone). The visit has no session any more, and [`start`](Session::start) begins a new one.
+    ///
+    /// If the future is dropped, the session was destroyed or it was not.
+    ///
+    /// # Errors
+    ///
+    /// [`Storage`](SessionError::Storage): the session may then still be there.
+    pub async fn destroy(&self) -> Result<(), SessionError> {
+        self.context()?.destroy().await
+    }
+
+    /// Gives the session a new id: do this when somebody logs in or gets more rights (OWASP ASVS 5.0, 7.2.4).
+    ///
+    /// [`id`](Session::id) returns the new id from now on. The storage moves the record when the session is closed, in
+    /// one step, so a failure leaves the old id valid. After that the old id is dead at once, unless there is a
+    /// [grace](crate::SessionBuilder::rotation_grace).
+    ///
+    /// # Errors
+    ///
+    /// [`NotStarted`](SessionError::NotStarted), [`NotWritable`](SessionError::NotWritable),
+    /// [`Sealed`](SessionError::Sealed).
+    pub fn regenerate_id(&self) -> Result<(), SessionError> {
+        self.context()?.regenerate_id()
+    }
+
+    /// Whether the running code is inside a context of this session.
+    #[must_use]
+    pub fn is_initialised(&self) -> bool {
+        self.context().is_ok()
+    }
+
+    /// Whether the visit has an id.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.id().is_some()
+    }
+
+    /// Whether the session was started and not destroyed.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.is_in(&[Phase::Readable, Phase::Writable])
+    }
+
+    /// Whether values can be read.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.is_active()
+    }
+
+    /// Whether values can be changed.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.is_in(&[Phase::Writable])
+    }
+
+    fn is_in(&self, phases: &[Phase]) -> bool {
+        self.context()
+            .is_ok_and(|context| phases.contains(&context.state().phase))
+    }
+
+    /// The id of the visit's session; after [`regenerate_id`](Session::regenerate_id) the new one.
+    #[must_use]
+    pub fn id(&self) -> Option<SessionId> {
+        let context = self.context().ok()?;
+        let state = context.state();
+        state.next_id.as_ref().or(state.id.as_ref()).cloned()
+    }
+
+    /// The key under which the storage knows the visit's session.
+    #[must_use]
+    pub fn key(&self) -> Option<SessionKey> {
+        self.context().ok()?.known().0
+    }
+
+    /// The expiration of the session as a whole. One that was set as `After` reads as the date it has become.
+    #[must_use]
+    pub fn expiration(&self) -> Option<Expiration> {
+        let context = self.context().ok()?;
+        let lifetime = context.state().contents.lifetime?;
+        Some(lifetime.into())
+    }
+
+    /// When the session was created.
+    #[must_use]
+    pub fn created_at(&self) -> Option<OffsetDateTime> {
+        Some(self.context().ok()?.known().1?.created_at.into())
+    }
+
+    /// When the session was last written, or its sliding expirations moved: for a session that slides, the last visit
+    /// to within the [touch resolution](crate::SessionBuilder::touch_resolution).
+    #[must_use]
+    pub fn last_active_at(&self) -> Option<OffsetDateTime> {
+        Some(self.context().ok()?.known().1?.last_active.into())
+    }
+
+    /// What carries the context to where this task does not reach; see [`Handle`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotInitialised`](SessionError::NotInitialised).
+    pub fn handle(&self) -> Result<Handle, SessionError> {
+        Ok(Handle::new(self.context()?))
+    }
+}

@@ -1,0 +1,241 @@
+//! What the tests share: a session over a storage that can be counted, slowed down and broken, and ways to look at
+//! what is stored without changing it.
+#![allow(dead_code, unused_macros, unused_imports)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sessile_core::{
+    Clock, Expiration, InSession, Lookup, Namespaces, OsEntropy, Record, Session, SessionBuilder, SessionError,
+    SessionId, Storage, Stored, Timestamp, TokioClock, Untyped, Values, Visit,
+};
+use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slow};
+use tokio::sync::oneshot;
+
+/// The storage that tests run on.
+pub(crate) type Plain = ModelStorage;
+
+/// A storage that follows the paused clock.
+pub(crate) fn storage() -> Plain {
+    ModelStorage::new()
+}
+
+/// A session, and the strings its storage is on.
+pub(crate) struct World<N: 'static = Untyped, V: 'static = Untyped> {
+    pub(crate) session: Session<N, V>,
+    /// The storage beneath the counts, faults and delays.
+    pub(crate) storage: Arc<Plain>,
+    pub(crate) calls: Calls,
+    pub(crate) faults: Faults,
+    pub(crate) delays: Delays,
+}
+
+pub(crate) type Builder<N = Untyped, V = Untyped> = SessionBuilder<N, V>;
+
+/// Sessions that never expire, unless a test says otherwise.
+pub(crate) fn world() -> World {
+    world_with(|builder| builder)
+}
+
+pub(crate) fn world_with(configure: impl FnOnce(Builder) -> Builder) -> World {
+    typed_world(storage(), configure)
+}
+
+pub(crate) fn world_on(storage: Plain) -> World {
+    typed_world(storage, |builder| builder)
+}
+
+pub(crate) fn typed_world<N: Namespaces, V: Values>(
+    storage: Plain,
+    configure: impl FnOnce(Builder<N, V>) -> Builder<N, V>,
+) -> World<N, V> {
+    let storage = Arc::new(storage);
+    let slow = Slow::shared(Arc::clone(&storage));
+    let delays = slow.delays();
+    let faulty = Faulty::new(slow);
+    let faults = faulty.faults();
+    let counting = Counting::new(faulty);
+    let calls = counting.calls();
+    let builder = Session::builder(counting).default_expiration(Expiration::Never);
+    World {
+        session: configure(builder).build(),
+        storage,
+        calls,
+        faults,
+        delays,
+    }
+}
+
+/// What a session holds, as a fresh visit would see it.
+pub(crate) type Shown = BTreeMap<String, Value>;
+
+/// Values to compare with.
+pub(crate) fn values<const N: usize>(pairs: [(&str, Value); N]) -> Shown {
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+impl<N: Namespaces, V: Values> World<N, V> {
+    /// Runs a visit.
+    pub(crate) async fn visit<T>(
+        &self,
+        visit: impl Into<Visit>,
+        future: impl Future<Output = Result<T, SessionError>>,
+    ) -> Result<T, SessionError> {
+        self.session.init(visit.into(), future).await?
+    }
+
+    /// Another session on the same storage, whose calls are neither counted nor slowed down nor broken.
+    pub(crate) fn elsewhere(&self) -> Session {
+        Session::builder(Arc::clone(&self.storage))
+            .default_expiration(Expiration::Never)
+            .lock_wait(Duration::ZERO)
+            .build()
+    }
+
+    /// Stores a session with these values; the counts are left at zero.
+    pub(crate) async fn stored<const M: usize>(&self, pairs: [(&str, Value); M]) -> SessionId {
+        let id = self.stored_as(Expiration::Never, pairs).await;
+        self.calls.reset();
+        id
+    }
+
+    /// The same, with an expiration.
+    pub(crate) async fn stored_as<const M: usize>(
+        &self,
+        expiration: impl Into<Expiration>,
+        pairs: [(&str, Value); M],
+    ) -> SessionId {
+        let other = self.elsewhere();
+        let expiration = expiration.into();
+        let stored = other.enter(Visit::new(), async {
+            other.set_expiration(expiration)?;
+            for (name, value) in pairs {
+                other.set(name, value)?;
+            }
+            other.close().await?;
+            other.id().ok_or(SessionError::Gone)
+        });
+        stored.await.expect("a session can be stored")
+    }
+
+    /// Does something while another visit holds the lock, and writes nothing with it.
+    pub(crate) async fn while_locked<T>(&self, id: &SessionId, work: impl Future<Output = T>) -> T {
+        let other = self.elsewhere();
+        let (locked, is_locked) = oneshot::channel();
+        let (done, is_done) = oneshot::channel();
+        let holder = other.init(id.clone().into(), async {
+            other.start().await.expect("the lock is free");
+            locked.send(()).expect("the work waits");
+            is_done.await.expect("the work ends");
+        });
+        let work = async {
+            is_locked.await.expect("the lock is taken");
+            let result = work.await;
+            done.send(()).expect("the holder waits");
+            result
+        };
+        let (held, result) = tokio::join!(holder, work);
+        held.expect("the visit begins");
+        result
+    }
+
+    /// What is stored under this id, whether it is locked or not.
+    pub(crate) async fn record(&self, id: &SessionId) -> Option<Record> {
+        let found = self.storage.read(&id.key()).await.expect("the storage can be read");
+        found.found().map(|Stored { record, .. }| record)
+    }
+
+    /// The values stored under this id. Looking leaves no trace.
+    pub(crate) async fn shown(&self, id: &SessionId) -> Option<Shown> {
+        self.shown_in(id, None).await
+    }
+
+    /// The values stored in a namespace.
+    pub(crate) async fn shown_in(&self, id: &SessionId, namespace: Option<&str>) -> Option<Shown> {
+        let record = self.record(id).await?;
+        // A copy is looked at, as looking moves what slides.
+        let copy = self.storage.with_clock(FrozenClock(self.now()));
+        copy.create(&id.key(), record).await.expect("the copy is empty");
+        let reader: Session = Session::builder(copy).build();
+        let read = reader.init(Visit::attach(id.clone()), async {
+            reader.start_readonly().await?;
+            let mut shown = Shown::new();
+            let names = match namespace {
+                None => reader.keys()?,
+                Some(namespace) => reader.namespace(namespace).keys()?,
+            };
+            for name in names {
+                let value = match namespace {
+                    None => reader.get(&name)?,
+                    Some(namespace) => reader.namespace(namespace).get(&name)?,
+                };
+                shown.insert(name, value.expect("what is named is there"));
+            }
+            Ok::<_, SessionError>(shown)
+        });
+        Some(read.await.and_then(|read| read).expect("what is stored can be read"))
+    }
+
+    /// Whether nobody holds the lock. Only for sessions that exist.
+    pub(crate) async fn is_free(&self, id: &SessionId) -> bool {
+        let locked = self.storage.lock(&id.key(), Duration::ZERO).await;
+        match locked.map(Lookup::found) {
+            Ok(locked) => {
+                drop(locked.expect("the session exists"));
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// How many sessions there are.
+    pub(crate) async fn sessions(&self) -> usize {
+        let page = self.storage.scan(None, 1_000).await.expect("the storage can be read");
+        page.sessions.len()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.storage.clock().now()
+    }
+}
+
+/// A clock that shows one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrozenClock(pub(crate) Timestamp);
+
+impl Clock for FrozenClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// An id that no session has.
+pub(crate) fn unknown_id() -> SessionId {
+    SessionId::generate(&OsEntropy)
+}
+
+/// Lets paused time pass.
+pub(crate) async fn pass(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+pub(crate) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(crate) const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// Asserts that a call failed, and how.
+macro_rules! assert_fails {
+    ($result:expr, $pattern:pat) => {
+        match $result {
+            Err($pattern) => {}
+            other => panic!("expected {}, got {other:?}", stringify!($pattern)),
+        }
+    };
+}
+pub(crate) use assert_fails;

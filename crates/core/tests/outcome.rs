@@ -1,0 +1,399 @@
+//! What the client is told when a visit ends.
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{
+    Expiration, HOUR, IdChange, InSession, MINUTE, OpenVisit, Outcome, SessionError, SessionId, StorageErrorKind, Visit,
+};
+use sessile_testkit::{Fault, Verb};
+
+/// Runs work in an open visit, ends it, and returns what the client is told.
+async fn outcome(
+    world: &World,
+    visit: impl Into<Visit>,
+    work: impl Future<Output = Result<(), SessionError>>,
+) -> Result<Outcome, SessionError> {
+    let visit = world.session.open(visit.into());
+    work.in_session(visit.handle()).await?;
+    visit.close().await?;
+    Ok(visit.outcome())
+}
+
+fn max_age(outcome: Outcome) -> Option<Duration> {
+    match outcome.id {
+        IdChange::Set { max_age, .. } => max_age,
+        other => panic!("no id is set: {other:?}"),
+    }
+}
+
+fn id_of(outcome: Outcome) -> SessionId {
+    match outcome.id {
+        IdChange::Set { id, .. } => id,
+        other => panic!("no id is set: {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_that_leaves_its_session_alone_has_nothing_to_say() -> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored([("user", json!(7))]).await;
+    for visit in [Visit::new(), Visit::from(id), Visit::from(unknown_id())] {
+        let told = outcome(&world, visit, async { Ok(()) }).await?;
+        assert_eq!(told.id, IdChange::Keep);
+        assert_eq!((told.transient, told.read, told.written), (None, false, false));
+    }
+    world.calls.assert_none();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_that_only_reads_keeps_the_id() -> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored([("user", json!(7))]).await;
+    let told = outcome(&world, id, async { world.session.start_readonly().await }).await?;
+    assert_eq!(told.id, IdChange::Keep);
+    assert_eq!((told.transient, told.read, told.written), (Some(false), true, false));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_session_sets_its_id_for_as_long_as_it_lives() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let date = time::OffsetDateTime::from(world.now() + HOUR);
+    for (expiration, expected) in [
+        (Expiration::Never, Some(Duration::MAX)),
+        (Expiration::Transient, None),
+        (Expiration::After(MINUTE), Some(MINUTE)),
+        (Expiration::At(date), Some(HOUR)),
+        (Expiration::sliding(MINUTE).into(), Some(MINUTE)),
+        (Expiration::sliding(MINUTE).at_most(secs(10)).into(), Some(secs(10))),
+        (Expiration::sliding(MINUTE).or_transient().into(), None),
+    ] {
+        let told = outcome(&world, Visit::new(), async {
+            session.start().await?;
+            session.set_expiration(expiration)
+        });
+        let told = told.await?;
+        assert!(told.written);
+        assert_eq!(max_age(told.clone()), expected, "{expiration:?}");
+        assert!(world.record(&id_of(told)).await.is_some());
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_says_whether_anything_ends_with_the_window() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let told = outcome(&world, id.clone(), async {
+        session.start().await?;
+        session
+            .namespace("any")
+            .set_with_expiration("x", json!(1), Expiration::Transient)
+    });
+    assert_eq!(told.await?.transient, Some(true));
+    let read = || outcome(&world, id.clone(), async { session.start_readonly().await });
+    assert_eq!(read().await?.transient, Some(true));
+    let told = outcome(&world, id.clone(), async {
+        session.start().await?;
+        session.namespace("any").destroy().map(drop)
+    });
+    assert_eq!(told.await?.transient, Some(false));
+    assert_eq!(read().await?.transient, Some(false));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_moves_no_deadline_keeps_the_id() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let told = outcome(&world, id, async {
+        session.start().await?;
+        session.set("user", json!(8))
+    });
+    let told = told.await?;
+    assert_eq!(told.id, IdChange::Keep);
+    assert_eq!((told.read, told.written), (true, true));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_moves_is_told_with_the_same_id() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+    pass(secs(7)).await;
+    let told = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+    let max_age = Some(MINUTE);
+    assert_eq!(
+        told.id,
+        IdChange::Set {
+            id: id.clone(),
+            max_age
+        }
+    );
+    assert!(!told.written);
+    // Too little to be worth a write is too little to be worth telling.
+    pass(secs(6)).await;
+    let told = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+    assert_eq!(told.id, IdChange::Keep);
+    // At the end of a visit it moves as well.
+    let told = outcome(&world, id.clone(), async {
+        session.start_readonly().await?;
+        pass(secs(30)).await;
+        Ok(())
+    });
+    assert_eq!(told.await?.id, IdChange::Set { id, max_age });
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_id_is_removed_or_replaced() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let told = outcome(&world, unknown_id(), async { session.start_readonly().await }).await?;
+    assert_eq!((told.id, told.transient), (IdChange::Remove, None));
+    let told = outcome(&world, unknown_id(), async { session.start().await }).await?;
+    assert_eq!((told.id, told.written), (IdChange::Remove, false));
+    let unknown = unknown_id();
+    let told = outcome(&world, unknown.clone(), async {
+        session.start().await?;
+        session.set("user", json!(7))
+    });
+    assert_ne!(id_of(told.await?), unknown);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroyed_session_is_removed_and_its_successor_set() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let told = outcome(&world, id, async { session.destroy().await }).await?;
+    assert_eq!((told.id, told.read, told.written), (IdChange::Remove, true, true));
+
+    let id = world.stored([("user", json!(7))]).await;
+    let told = outcome(&world, id.clone(), async {
+        session.start().await?;
+        session.destroy().await?;
+        session.start().await?;
+        session.set("user", json!(8))
+    });
+    let new = id_of(told.await?);
+    assert_ne!(new, id);
+    assert_eq!(world.shown(&new).await, Some(values([("user", json!(8))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroying_what_was_never_stored_says_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let told = outcome(&world, Visit::new(), async {
+        world.session.start().await?;
+        world.session.destroy().await
+    });
+    assert_eq!(told.await?.id, IdChange::Keep);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_found_gone_at_close_is_removed() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = session.open(id.clone().into());
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        destroy_elsewhere(&world, &id).await
+    };
+    work.in_session(visit.handle()).await?;
+    assert_fails!(visit.close().await, SessionError::Gone);
+    assert_eq!(visit.outcome().id, IdChange::Remove);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_found_gone_is_removed_even_if_its_end_moved_before() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+    pass(secs(30)).await;
+    let told = outcome(&world, id.clone(), async {
+        session.start_readonly().await?;
+        destroy_elsewhere(&world, &id).await?;
+        assert_fails!(session.start().await, SessionError::Gone);
+        Ok(())
+    });
+    assert_eq!(told.await?.id, IdChange::Remove);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_found_gone_is_removed_even_if_this_visit_has_made_it() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let visit = session.open(Visit::new());
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(7))?;
+        session.close().await?;
+        session.start().await?;
+        session.set("user", json!(8))?;
+        let id = session.id().ok_or(SessionError::Gone)?;
+        destroy_elsewhere(&world, &id).await
+    };
+    work.in_session(visit.handle()).await?;
+    assert_fails!(visit.close().await, SessionError::Gone);
+    assert_eq!(visit.outcome().id, IdChange::Remove);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_expires_during_the_visit_is_removed() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::After(MINUTE), [("user", json!(7))]).await;
+    let told = outcome(&world, id, async {
+        session.start_readonly().await?;
+        pass(MINUTE).await;
+        assert_fails!(session.get("user"), SessionError::Gone);
+        Ok(())
+    });
+    assert_eq!(told.await?.id, IdChange::Remove);
+    Ok(())
+}
+
+async fn destroy_elsewhere(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    let other = world.elsewhere();
+    other.init(id.clone().into(), async { other.destroy().await }).await?
+}
+
+/// Gives the session a new id in a visit of its own.
+async fn rotate(world: &World, id: &SessionId) -> Result<SessionId, SessionError> {
+    let told = outcome(world, id.clone(), async {
+        world.session.start().await?;
+        world.session.regenerate_id()
+    });
+    Ok(id_of(told.await?))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_id_is_set_and_parallel_visits_leave_it_alone() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let new = rotate(&world, &id).await?;
+    assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+
+    let told = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+    assert_eq!((told.id, told.read), (IdChange::Keep, true));
+    let told = outcome(&world, id.clone(), async { session.destroy().await }).await?;
+    assert_eq!((told.id, told.written), (IdChange::Keep, false));
+
+    let visit = session.open(id.into());
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))
+    };
+    work.in_session(visit.handle()).await?;
+    assert_fails!(visit.close().await, SessionError::Superseded);
+    assert_eq!(visit.outcome().id, IdChange::Keep);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_keeps_the_id_unless_it_changes_again() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.rotation_grace(secs(10)));
+    let session = &world.session;
+    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+    let new = rotate(&world, &id).await?;
+    pass(secs(9)).await;
+    // The end moves, but to say so under the old id would undo the new one.
+    let told = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+    assert_eq!(told.id, IdChange::Keep);
+
+    let newest = rotate(&world, &id).await?;
+    assert!(newest != new && newest != id);
+    assert!(world.record(&newest).await.is_some());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_id_that_could_not_be_stored_is_not_told() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = session.open(id.clone().into());
+    let work = async {
+        session.start().await?;
+        session.regenerate_id()
+    };
+    work.in_session(visit.handle()).await?;
+    let down = Fault::before(StorageErrorKind::Unavailable);
+    world.faults.fail_next(Verb::Rotate, down);
+    assert_fails!(visit.close().await, SessionError::Storage(_));
+    assert_eq!(visit.outcome().id, IdChange::Keep);
+    assert_eq!(visit.handle().enter(|| session.id()), Some(id.clone()));
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    Ok(())
+}
+
+/// Whether the visit has nothing to do when it is closed, and when it is released.
+fn idle(visit: &OpenVisit) -> (bool, bool) {
+    (visit.is_idle(true), visit.is_idle(false))
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_says_whether_ending_the_visit_asks_the_storage_for_anything() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+
+    let visit = session.open(id.clone().into());
+    assert_eq!(idle(&visit), (true, true));
+    session.start_readonly().in_session(visit.handle()).await?;
+    assert_eq!(idle(&visit), (true, true));
+    pass(secs(7)).await;
+    assert_eq!(idle(&visit), (false, false));
+    session.start().in_session(visit.handle()).await?;
+    assert_eq!(idle(&visit), (false, false));
+    visit.close().await?;
+    assert_eq!(idle(&visit), (true, true));
+    session.destroy().in_session(visit.handle()).await?;
+    assert_eq!(idle(&visit), (true, true));
+
+    let visit = session.open(Visit::new());
+    session.start().in_session(visit.handle()).await?;
+    assert_eq!(idle(&visit), (true, true));
+    visit.handle().enter(|| session.set("user", json!(7)))?;
+    assert_eq!(idle(&visit), (false, true));
+    visit.release().await?;
+    assert_eq!(idle(&visit), (true, true));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_that_is_dropped_gives_its_lock_back_and_writes_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = session.open(id.clone().into());
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))
+    };
+    work.in_session(visit.handle()).await?;
+    assert!(!world.is_free(&id).await);
+    drop(visit);
+    assert!(world.is_free(&id).await);
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! What ends with the browser window.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Expiration, HOUR, MINUTE, SessionError, SessionId, Visit};
+
+/// A session that stays, with a transient value, a transient namespace and one that holds a transient value.
+async fn mixed(world: &World) -> Result<SessionId, SessionError> {
+    let session = &world.session;
+    let work = async {
+        session.set("stays", json!(1))?;
+        session.set_with_expiration("goes", json!(2), Expiration::Transient)?;
+        let window = session.namespace("window");
+        window.set("any", json!(3))?;
+        window.set_expiration(Expiration::Transient)?;
+        let other = session.namespace("other");
+        other.set("stays", json!(4))?;
+        other.set_with_expiration("goes", json!(5), Expiration::Transient)?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    session.enter(Visit::new(), work).await
+}
+
+/// What a visit sees of it.
+fn seen(world: &World) -> Result<Vec<String>, SessionError> {
+    let mut seen = world.session.keys()?;
+    for namespace in ["window", "other"] {
+        let names = world.session.namespace(namespace).keys()?;
+        seen.extend(names.iter().map(|name| format!("{namespace}.{name}")));
+    }
+    Ok(seen)
+}
+
+const ALL: [&str; 5] = ["stays", "goes", "window.any", "other.stays", "other.goes"];
+const LASTING: [&str; 2] = ["stays", "other.stays"];
+
+fn restarted(id: &SessionId) -> Visit {
+    Visit::from(id.clone()).browser_restarted(true)
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_data_lives_as_long_as_the_window_is_open() -> Result<(), SessionError> {
+    let world = world();
+    let id = mixed(&world).await?;
+    pass(1_000 * HOUR).await;
+    for _ in 0..2 {
+        let look = async {
+            world.session.start_readonly().await?;
+            seen(&world)
+        };
+        assert_eq!(world.visit(id.clone(), look).await?, ALL);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_visit_that_only_reads_removes_what_was_transient_and_nothing_else() -> Result<(), SessionError> {
+    let world = world();
+    let id = mixed(&world).await?;
+    let look = async {
+        world.session.start_readonly().await?;
+        seen(&world)
+    };
+    assert_eq!(world.visit(restarted(&id), look).await?, LASTING);
+    let look = async {
+        world.session.start_readonly().await?;
+        seen(&world)
+    };
+    assert_eq!(world.visit(id, look).await?, LASTING);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_visit_that_writes_removes_what_was_transient_and_nothing_else() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = mixed(&world).await?;
+    session
+        .enter(restarted(&id), async {
+            assert_eq!(seen(&world)?, LASTING);
+            Ok::<_, SessionError>(())
+        })
+        .await?;
+    session
+        .enter(id.into(), async {
+            assert_eq!(seen(&world)?, LASTING);
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_restarted_visit_sets_itself_is_kept() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = mixed(&world).await?;
+    let set = async {
+        session.set_with_expiration("goes", json!("new"), Expiration::Transient)?;
+        let window = session.namespace("window");
+        window.set_expiration(Expiration::Transient)?;
+        window.set("any", json!("new"))
+    };
+    session.enter(restarted(&id), set).await?;
+    session
+        .enter(id.into(), async {
+            assert_eq!(session.get("goes")?, Some(json!("new")));
+            assert_eq!(session.namespace("window").get("any")?, Some(json!("new")));
+            assert_eq!(session.namespace("other").keys()?, ["stays"]);
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_after_a_restarted_visit_began_is_none_of_the_old_window() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("stays", json!(1))]).await;
+    world
+        .visit(restarted(&id), async {
+            session.start_readonly().await?;
+            // A parallel visit from the new window sets something transient.
+            let other = world.elsewhere();
+            other
+                .enter(id.clone().into(), async {
+                    other.set_with_expiration("theirs", json!(2), Expiration::Transient)
+                })
+                .await?;
+            let set = async || session.set_with_expiration("ours", json!(3), Expiration::Transient);
+            session.update(set).await
+        })
+        .await?;
+    let all = values([("stays", json!(1)), ("theirs", json!(2)), ("ours", json!(3))]);
+    assert_eq!(world.shown(&id).await, Some(all));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_session_ends_whole_when_the_browser_was_restarted() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for lock in [false, true] {
+        let id = world.stored_as(Expiration::Transient, [("user", json!(7))]).await;
+        world
+            .visit(restarted(&id), async {
+                if lock {
+                    session.start().await?;
+                } else {
+                    session.start_readonly().await?;
+                }
+                assert_eq!(session.get("user")?, None);
+                assert!(!session.exists());
+                Ok(())
+            })
+            .await?;
+        assert_eq!(world.record(&id).await, None);
+    }
+    let id = world.stored_as(Expiration::Transient, []).await;
+    let strict = Visit::attach(id).browser_restarted(true);
+    assert_fails!(
+        world.visit(strict, async { session.start().await }).await,
+        SessionError::Unknown
+    );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn or_transient_ends_with_the_window_or_the_browser_window_whichever_comes_first() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let either = Expiration::sliding(MINUTE).or_transient();
+
+    let id = world.stored_as(either, [("user", json!(7))]).await;
+    pass(MINUTE).await;
+    assert_eq!(world.record(&id).await, None);
+
+    let id = world.stored_as(either, [("user", json!(7))]).await;
+    pass(MINUTE - ms(1)).await;
+    let look = async {
+        session.start_readonly().await?;
+        session.get("user")
+    };
+    assert_eq!(world.visit(restarted(&id), look).await?, None);
+    assert_eq!(world.record(&id).await, None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_data_that_cannot_be_removed_now_is_hidden_for_the_whole_visit() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = mixed(&world).await?;
+    let visit = world.visit(restarted(&id), async {
+        world
+            .while_locked(&id, async {
+                session.start_readonly().await?;
+                assert_eq!(seen(&world)?, LASTING);
+                Ok::<_, SessionError>(())
+            })
+            .await?;
+        session.start().await?;
+        assert_eq!(seen(&world)?, LASTING);
+        session.set("more", json!(6))?;
+        session.release().await?;
+        assert_eq!(seen(&world)?, LASTING);
+        session.start().await?;
+        session.set("more", json!(6))?;
+        session.close().await?;
+        assert_eq!(seen(&world)?, ["stays", "more", "other.stays"]);
+        Ok(())
+    });
+    visit.await?;
+    assert_eq!(
+        world.shown(&id).await,
+        Some(values([("stays", json!(1)), ("more", json!(6))]))
+    );
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What stands in `#[session(...)]`.
+
+use syn::meta::ParseNestedMeta;
+use syn::{Attribute, Error, Expr, LitStr, Path, Result};
+
+use crate::case::Case;
+
+/// The options of a declaration, from the attributes of its struct.
+#[derive(Default)]
+pub(crate) struct StructOptions {
+    pub(crate) rename_all: Option<Case>,
+    pub(crate) krate: Option<Path>,
+}
+
+impl StructOptions {
+    pub(crate) fn read(attributes: &[Attribute]) -> Result<Self> {
+        let mut options = Self::default();
+        each_option(attributes, |option| match name_of(&option).as_str() {
+            "rename_all" => {
+                let name: LitStr = option.value()?.parse()?;
+                let case = Case::named(&name.value()).ok_or_else(|| {
+                    let message = format!("`{}` is not a known case; known are {}", name.value(), Case::known());
+                    Error::new(name.span(), message)
+                })?;
+                set_once(&option, &mut options.rename_all, case)
+            }
+            "crate" => {
+                let path: LitStr = option.value()?.parse()?;
+                let parsed = path.parse_with(Path::parse_mod_style).map_err(|_| {
+                    let message = "expected the path of a crate or module, such as `sessile_core`";
+                    Error::new(path.span(), message)
+                })?;
+                set_once(&option, &mut options.krate, parsed)
+            }
+            name => Err(option.error(format!(
+                "`{name}` is not an option of a struct; known are `rename_all` and `crate`"
+            ))),
+        })?;
+        Ok(options)
+    }
+}
+
+/// The options of one field.
+#[derive(Default)]
+pub(crate) struct FieldOptions {
+    pub(crate) rename: Option<LitStr>,
+    pub(crate) expiration: Option<Expr>,
+}
+
+impl FieldOptions {
+    pub(crate) fn read(attributes: &[Attribute]) -> Result<Self> {
+        let mut options = Self::default();
+        each_option(attributes, |option| match name_of(&option).as_str() {
+            "rename" => {
+                let name: LitStr = option.value()?.parse()?;
+                if name.value().is_empty() {
+                    return Err(Error::new(name.span(), "a name cannot be empty"));
+                }
+                set_once(&option, &mut options.rename, name)
+            }
+            "expiration" => {
+                let expiration: Expr = option.value()?.parse()?;
+                set_once(&option, &mut options.expiration, expiration)
+            }
+            name => Err(option.error(format!(
+                "`{name}` is not an option of a field; known are `rename` and `expiration`"
+            ))),
+        })?;
+        Ok(options)
+    }
+}
+
+/// Calls `read` for each option in the `session` attributes; other attributes belong to others.
+fn each_option(attributes: &[Attribute], mut read: impl FnMut(ParseNestedMeta<'_>) -> Result<()>) -> Result<()> {
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("session"))
+        .try_for_each(|attribute| attribute.parse_nested_meta(&mut read))
+}
+
+fn name_of(option: &ParseNestedMeta<'_>) -> String {
+    let segments = option.path.segments.iter().map(|segment| segment.ident.to_string());
+    segments.collect::<Vec<_>>().join("::")
+}
+
+fn set_once<T>(option: &ParseNestedMeta<'_>, place: &mut Option<T>, value: T) -> Result<()> {
+    if place.replace(value).is_some() {
+        return Err(option.error(format!("`{}` is given twice", name_of(option))));
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! [`Declaration`]: a struct, read as a list of keys.
+
+use std::collections::HashMap;
+
+use proc_macro2::Span;
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, Ident, Path, Result, Type, Visibility, parse_quote,
+};
+
+use crate::attributes::{FieldOptions, StructOptions};
+use crate::case::Case;
+use crate::expand::Kind;
+
+/// A struct that was found to be a sound declaration.
+pub(crate) struct Declaration<'a> {
+    pub(crate) ident: &'a Ident,
+    /// The crate that has the traits and the key types.
+    pub(crate) krate: Path,
+    pub(crate) entries: Vec<Entry<'a>>,
+}
+
+/// One field and the key it becomes.
+pub(crate) struct Entry<'a> {
+    pub(crate) field: &'a Ident,
+    pub(crate) ty: &'a Type,
+    pub(crate) visibility: &'a Visibility,
+    /// Attributes that the constant takes over: documentation and deprecation.
+    pub(crate) attributes: Vec<&'a Attribute>,
+    /// The constant's identifier.
+    pub(crate) constant: Ident,
+    /// The name under which the value or namespace is stored.
+    pub(crate) name: String,
+    /// Where that name comes from, for messages.
+    name_span: Span,
+    pub(crate) expiration: Option<Expr>,
+}
+
+impl<'a> Declaration<'a> {
+    /// Reads a declaration, or says everything that is wrong with it.
+    pub(crate) fn read(kind: Kind, input: &'a DeriveInput) -> Result<Self> {
+        let fields = named_fields(kind, input)?;
+        let options = StructOptions::read(&input.attrs)?;
+
+        let mut errors = None;
+        let mut entries = Vec::new();
+        for field in fields {
+            match Entry::read(field, &input.vis, options.rename_all) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => add_error(&mut errors, error),
+            }
+        }
+        refuse_duplicates(&entries, &mut errors);
+        match errors {
+            Some(errors) => Err(errors),
+            None => Ok(Self {
+                ident: &input.ident,
+                krate: options.krate.unwrap_or_else(|| parse_quote!(::sessile)),
+                entries,
+            }),
+        }
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn read(field: &'a Field, struct_visibility: &'a Visibility, rename_all: Option<Case>) -> Result<Self> {
+        let options = FieldOptions::read(&field.attrs)?;
+        let ident = field.ident.as_ref().expect("named fields have names");
+        let bare = ident.unraw().to_string();
+
+        let (name, name_span) = match options.rename {
+            Some(rename) => (rename.value(), rename.span()),
+            None => (
+                rename_all.map_or_else(|| bare.clone(), |case| case.apply(&bare)),
+                ident.span(),
+            ),
+        };
+        if name.is_empty() {
+            return Err(Error::new(
+                ident.span(),
+                "nothing is left of this name; give it one with `rename`",
+            ));
+        }
+        Ok(Self {
+            field: ident,
+            ty: &field.ty,
+            visibility: match field.vis {
+                Visibility::Inherited => struct_visibility,
+                _ => &field.vis,
+            },
+            attributes: field
+                .attrs
+                .iter()
+                .filter(|attribute| attribute.path().is_ident("doc") || attribute.path().is_ident("deprecated"))
+                .collect(),
+            constant: Ident::new(&bare.to_uppercase(), ident.span()),
+            name,
+            name_span,
+            expiration: options.expiration,
+        })
+    }
+}
+
+/// The fields of a struct with named fields and without parameters; anything else is refused.
+fn named_fields(kind: Kind, input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
+    let refuse = |span, found| {
+        let message = format!(
+            "{found} cannot declare {}: write a struct with named fields",
+            kind.plural()
+        );
+        Err(Error::new(span, message))
+    };
+    let fields = match &input.data {
+        Data::Enum(data) => return refuse(data.enum_token.span, "an enum"),
+        Data::Union(data) => return refuse(data.union_token.span, "a union"),
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => &fields.named,
+            Fields::Unnamed(fields) => return refuse(fields.span(), "a tuple struct"),
+            Fields::Unit => return refuse(input.ident.span(), "a unit struct"),
+        },
+    };
+    let generics = &input.generics;
+    let parameters = (!generics.params.is_empty()).then(|| generics.span());
+    if let Some(span) = parameters.or_else(|| generics.where_clause.as_ref().map(Spanned::span)) {
+        let message = format!(
+            "a generic struct cannot declare {}: a declaration names each type once, for the whole program",
+            kind.plural()
+        );
+        return Err(Error::new(span, message));
+    }
+    Ok(fields.iter())
+}
+
+/// No two fields can share a stored name or a constant.
+fn refuse_duplicates(entries: &[Entry<'_>], errors: &mut Option<Error>) {
+    let mut names: HashMap<&str, &Ident> = HashMap::new();
+    let mut constants: HashMap<String, &Ident> = HashMap::new();
+    for entry in entries {
+        if let Some(first) = names.insert(&entry.name, entry.field) {
+            let message = format!("the name `{}` is already that of the field `{first}`", entry.name);
+            add_error(errors, Error::new(entry.name_span, message));
+        }
+        if let Some(first) = constants.insert(entry.constant.to_string(), entry.field) {
+            let message = format!(
+                "the fields `{first}` and `{}` would both become the constant `{}`",
+                entry.field, entry.constant
+            );
+            add_error(errors, Error::new(entry.field.span(), message));
+        }
+    }
+}
+
+fn add_error(errors: &mut Option<Error>, error: Error) {
+    match errors {
+        Some(errors) => errors.combine(error),
+        None => *errors = Some(error),
+    }
+}

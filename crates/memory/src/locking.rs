@@ -1,0 +1,200 @@
+//! How a lock passes from one to the next.
+//!
+//! The lock of a session is a number, its holder's, and the end of a lease. Who comes while it is held takes a
+//! ticket and stands in the queue. When the lock is given up, the ticket of the first in the queue becomes the
+//! holder's number in the same step, and its waiter is woken to find that out: nobody can come in between, and no
+//! wake-up carries anything that could be lost with it.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use sessile_core::{Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
+
+use crate::entry::Ticket;
+use crate::shard::Settings;
+use crate::slab::Slot;
+use crate::state::State;
+
+/// A lock that has been taken, and what it protects.
+pub(crate) struct Taken {
+    pub(crate) key: SessionKey,
+    pub(crate) ticket: Ticket,
+    pub(crate) record: Record,
+}
+
+/// Someone who wants a lock.
+pub(crate) struct Turn {
+    /// The key that was asked for or, once there is a ticket, the one it waits at.
+    pub(crate) key: SessionKey,
+    /// The place in the queue. It is also the number of the lock, once that is handed over.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+/// How a try to take a lock went.
+pub(crate) enum Try {
+    /// What has become of it.
+    Done(Result<Lookup<Taken>, StorageErrorKind>),
+    /// It takes longer: the waker will be used when it is this one's turn or the session is gone. Something may
+    /// also end by then of itself, at the soonest after this time.
+    Wait(Duration),
+}
+
+impl State {
+    /// Takes the lock if it is free.
+    pub(crate) fn try_lock(
+        &mut self,
+        key: &SessionKey,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Result<Lookup<Taken>, StorageErrorKind> {
+        match self.place(key, now) {
+            Lookup::Missing => Ok(Lookup::Missing),
+            Lookup::Superseded => Ok(Lookup::Superseded),
+            Lookup::Found(slot) => {
+                let taken = self.take_if_free(slot, now, now + settings.lease);
+                taken.map(Lookup::Found).ok_or(StorageErrorKind::LockTimeout)
+            }
+        }
+    }
+
+    /// Takes the lock if it is free or has been handed over, and stands in the queue otherwise, unless the time
+    /// for that is over.
+    pub(crate) fn wait_turn(
+        &mut self,
+        turn: &mut Turn,
+        waker: &Waker,
+        out_of_time: bool,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Try {
+        let lease_until = now + settings.lease;
+        if let Some(ticket) = turn.ticket.take() {
+            if let Some(slot) = self.find_live(&turn.key, now) {
+                self.end_lease(slot, now, lease_until);
+                if self.entries[slot].holder == Some(ticket) {
+                    return Try::Done(Ok(Lookup::Found(self.taken(slot, ticket, lease_until))));
+                }
+                if !out_of_time && self.still_waits(slot, ticket, waker) {
+                    turn.ticket = Some(ticket);
+                    return Try::Wait(self.next_event(slot, now));
+                }
+            }
+            // The session is gone, or the time is over, or the lock was handed over and nobody took it up within its
+            // lease: what is left of the turn goes, and the question is asked anew.
+            self.leave(&turn.key, ticket, lease_until);
+        }
+        let slot = match self.place(&turn.key, now) {
+            Lookup::Missing => return Try::Done(Ok(Lookup::Missing)),
+            Lookup::Superseded => return Try::Done(Ok(Lookup::Superseded)),
+            Lookup::Found(slot) => slot,
+        };
+        if let Some(taken) = self.take_if_free(slot, now, lease_until) {
+            return Try::Done(Ok(Lookup::Found(taken)));
+        }
+        if out_of_time {
+            return Try::Done(Err(StorageErrorKind::LockTimeout));
+        }
+        if self.waiting(slot) >= settings.max_waiters {
+            return Try::Done(Err(StorageErrorKind::TooManyWaiters));
+        }
+        let ticket = self.ticket();
+        let entry = &mut self.entries[slot];
+        entry.extra().queue.push(ticket, waker.clone());
+        turn.key = entry.key;
+        turn.ticket = Some(ticket);
+        Try::Wait(self.next_event(slot, now))
+    }
+
+    /// How many stand in the queue.
+    fn waiting(&self, slot: Slot) -> usize {
+        self.entries[slot].extra.as_ref().map_or(0, |extra| extra.queue.len())
+    }
+
+    /// Whether the ticket is in the queue; if so, it is this waker that is used from now on.
+    fn still_waits(&mut self, slot: Slot, ticket: Ticket, waker: &Waker) -> bool {
+        let Some(extra) = &mut self.entries[slot].extra else {
+            return false;
+        };
+        let Some(used) = extra.queue.waker(ticket) else {
+            return false;
+        };
+        if !used.will_wake(waker) {
+            self.wakes.discard(std::mem::replace(used, waker.clone()));
+        }
+        true
+    }
+
+    /// Goes away: out of the queue or, if the lock has just been handed over, on to the next.
+    pub(crate) fn leave(&mut self, key: &SessionKey, ticket: Ticket, lease_until: Timestamp) {
+        self.unlock(key, ticket, lease_until);
+        let Some(slot) = self.find(key) else { return };
+        let entry = &mut self.entries[slot];
+        let waker = entry.extra.as_mut().and_then(|extra| extra.queue.remove(ticket));
+        entry.tidy();
+        waker.into_iter().for_each(|waker| self.wakes.discard(waker));
+    }
+
+    /// Gives the lock up, if it is this one's, and hands it to the first in the queue with a lease until then.
+    pub(crate) fn unlock(&mut self, key: &SessionKey, ticket: Ticket, lease_until: Timestamp) {
+        if let Some(slot) = self.find(key)
+            && self.entries[slot].holder == Some(ticket)
+        {
+            self.hand_over(slot, lease_until);
+        }
+    }
+
+    pub(crate) fn hand_over(&mut self, slot: Slot, lease_until: Timestamp) {
+        let entry = &mut self.entries[slot];
+        let next = entry.extra.as_mut().and_then(|extra| extra.queue.pop());
+        entry.tidy();
+        entry.holder = next.as_ref().map(|(ticket, _)| *ticket);
+        entry.lease_until = lease_until;
+        if let Some((_, waker)) = next {
+            self.wakes.wake(waker);
+        }
+    }
+
+    /// Wakes all who wait for the lock, to look at what has changed.
+    pub(crate) fn wake_queue(&mut self, slot: Slot) {
+        if let Some(extra) = &self.entries[slot].extra {
+            extra.queue.wakers().for_each(|waker| self.wakes.wake(waker));
+        }
+    }
+
+    /// Hands the lock over if the lease of its holder has ended. A new one would last until `lease_until`.
+    fn end_lease(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) {
+        let entry = &mut self.entries[slot];
+        // No lease has longer to go than a new one, even if the clock was set back.
+        entry.lease_until = entry.lease_until.min(lease_until);
+        if entry.holder.is_some() && entry.lease_until <= now {
+            self.hand_over(slot, lease_until);
+        }
+    }
+
+    fn take_if_free(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) -> Option<Taken> {
+        self.end_lease(slot, now, lease_until);
+        if self.entries[slot].holder.is_some() {
+            return None;
+        }
+        let ticket = self.ticket();
+        Some(self.taken(slot, ticket, lease_until))
+    }
+
+    fn taken(&mut self, slot: Slot, ticket: Ticket, lease_until: Timestamp) -> Taken {
+        let entry = &mut self.entries[slot];
+        entry.holder = Some(ticket);
+        entry.lease_until = lease_until;
+        Taken {
+            key: entry.key,
+            ticket,
+            record: entry.record.clone(),
+        }
+    }
+
+    /// How long it is until the lease or the record ends.
+    fn next_event(&self, slot: Slot, now: Timestamp) -> Duration {
+        let entry = &self.entries[slot];
+        let deadline = entry.record.meta.deadline.unwrap_or(Timestamp::MAX);
+        now.until(entry.lease_until.min(deadline))
+    }
+}

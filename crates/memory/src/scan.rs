@@ -1,0 +1,85 @@
+//! Listing sessions, a page at a time.
+
+use sessile_core::{Cursor, Meta, Page, SessionKey, StorageErrorKind, Timestamp};
+
+use crate::shard::{SLICE, Shard};
+use crate::slab::Slot;
+use crate::state::State;
+
+/// Where a scan stands: in this shard, below this slot.
+///
+/// A shard is listed from its last slot to its first. An entry changes its slot only when another is removed, and it
+/// moves down then: one that has not been listed stays ahead of the scan. So none is missed, though one may be listed
+/// twice. It costs the same for each session wherever the scan stands, and nothing has to be kept between pages.
+#[derive(Clone, Copy)]
+struct Position {
+    shard: u32,
+    below: Slot,
+}
+
+impl Position {
+    fn read(cursor: &Cursor) -> Option<Self> {
+        let (shard, below) = cursor.as_bytes().split_first_chunk()?;
+        Some(Self {
+            shard: u32::from_be_bytes(*shard),
+            below: Slot::from_be_bytes(below.try_into().ok()?),
+        })
+    }
+
+    fn write(self) -> Cursor {
+        Cursor::from_bytes([self.shard.to_be_bytes(), self.below.to_be_bytes()].concat())
+    }
+}
+
+/// How many slices a page may look at beyond what it lists: sessions that have expired, and shards without any.
+const STEPS: usize = 256;
+
+/// Lists a page. A cursor that no scan has given is `Other`.
+pub(crate) fn page<'a>(
+    shards: impl ExactSizeIterator<Item = &'a Shard>,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Page, StorageErrorKind> {
+    let start = Position {
+        shard: 0,
+        below: Slot::MAX,
+    };
+    let mut position = match cursor {
+        None => start,
+        Some(cursor) => Position::read(&cursor).ok_or(StorageErrorKind::Other)?,
+    };
+    let mut sessions = Vec::new();
+    let mut steps = STEPS.saturating_add(limit / SLICE);
+    for shard in shards.skip(position.shard as usize) {
+        while position.below > 0 {
+            if sessions.len() >= limit || steps == 0 {
+                let next = Some(position.write());
+                return Ok(Page { sessions, next });
+            }
+            steps -= 1;
+            shard.step(|state, now| state.list(&mut position.below, limit, &mut sessions, now));
+        }
+        position = Position {
+            shard: position.shard + 1,
+            ..start
+        };
+    }
+    Ok(Page { sessions, next: None })
+}
+
+impl State {
+    /// Lists live entries below a slot, downwards, until there are `limit`.
+    fn list(&self, below: &mut Slot, limit: usize, sessions: &mut Vec<(SessionKey, Meta)>, now: Timestamp) {
+        *below = (*below).min(Slot::try_from(self.entries.len()).unwrap_or(Slot::MAX));
+        for _ in 0..SLICE {
+            if *below == 0 || sessions.len() >= limit {
+                return;
+            }
+            *below -= 1;
+            let entry = &self.entries[*below];
+            if !entry.record.meta.has_expired(now) {
+                sessions.push((entry.key, entry.record.meta.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! [`MemoryStats`]: what is in a storage.
+
+use sessile_core::Timestamp;
+
+use crate::state::State;
+
+/// What a [`MemoryStorage`](crate::MemoryStorage) holds, for operators and tests.
+///
+/// Shards are counted one after the other, so the numbers are of one moment only while nothing changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryStats {
+    /// Sessions whose deadline has not come.
+    pub live: usize,
+    /// Records held, whether they have expired or not.
+    pub stored: usize,
+    /// Aliases and tombstones of keys that were rotated.
+    pub moved: usize,
+    /// Locks that are held.
+    pub locks: usize,
+    /// Visits that wait for a lock.
+    pub waiters: usize,
+}
+
+impl State {
+    pub(crate) fn count(&self, stats: &mut MemoryStats, now: Timestamp) {
+        stats.stored += self.entries.len();
+        stats.moved += self.moved.len();
+        for entry in self.entries.iter() {
+            stats.live += usize::from(!entry.record.meta.has_expired(now));
+            stats.locks += usize::from(entry.holder.is_some() && now < entry.lease_until);
+            stats.waiters += entry.extra.as_ref().map_or(0, |extra| extra.queue.len());
+        }
+    }
+}

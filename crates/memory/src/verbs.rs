@@ -1,0 +1,190 @@
+//! The steps that change what is stored, one for each verb of the contract.
+//!
+//! Records that are refused, replaced or removed are given back: to drop one can run code of others, which must not
+//! happen under the mutex.
+
+use std::time::Duration;
+
+use sessile_core::{Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+
+use crate::entry::Ticket;
+use crate::moved::Moved;
+use crate::shard::Settings;
+use crate::slab::Slot;
+use crate::state::State;
+
+impl State {
+    pub(crate) fn read(&self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
+        self.place(key, now).map(|slot| {
+            let entry = &self.entries[slot];
+            Stored {
+                key: entry.key,
+                record: entry.record.clone(),
+            }
+        })
+    }
+
+    /// Takes the record if it can be created. Returns what lay there, long expired.
+    pub(crate) fn create(
+        &mut self,
+        key: &SessionKey,
+        record: &mut Option<Record>,
+        now: Timestamp,
+    ) -> Result<Option<Stored>, StorageErrorKind> {
+        if self.place(key, now) != Lookup::Missing {
+            return Err(StorageErrorKind::Exists);
+        }
+        let cleared = self.clear(key);
+        if let Some(record) = record.take() {
+            self.insert(*key, record);
+        }
+        Ok(cleared)
+    }
+
+    /// Swaps the record with the one that is stored.
+    pub(crate) fn commit(
+        &mut self,
+        key: &SessionKey,
+        ticket: Option<Ticket>,
+        record: &mut Record,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Result<(), StorageErrorKind> {
+        let slot = self.held(key, ticket, now)?;
+        self.swap(slot, record);
+        self.hand_over(slot, now + settings.lease);
+        Ok(())
+    }
+
+    /// Swaps the record with the one that is stored, and returns what lay at the new key, long expired. `new_key`
+    /// belongs to this shard.
+    #[expect(clippy::too_many_arguments, reason = "they are those of the verb, and the moment")]
+    pub(crate) fn rotate(
+        &mut self,
+        key: &SessionKey,
+        ticket: Option<Ticket>,
+        new_key: &SessionKey,
+        record: &mut Record,
+        grace: Duration,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Result<Option<Stored>, StorageErrorKind> {
+        self.held(key, ticket, now)?;
+        if self.place(new_key, now) != Lookup::Missing {
+            return Err(StorageErrorKind::Exists);
+        }
+        let cleared = self.clear(new_key);
+        // Clearing may have given the entry another slot.
+        let slot = self.held(key, ticket, now)?;
+        let old_key = self.entries[slot].key;
+        let can_live = record.meta.deadline.unwrap_or(Timestamp::MAX);
+        self.rename(slot, *new_key);
+        self.swap(slot, record);
+        let entry = &mut self.entries[slot];
+        entry.holder = None;
+        let extra = entry.extra.take().map(|extra| *extra).unwrap_or_default();
+        self.wakes.wake_all(extra.queue);
+
+        let alias_until = now + grace;
+        let until = alias_until.max(can_live.min(alias_until + settings.tombstone_ttl));
+        if until <= now {
+            self.drop_aliases(extra.alias, now);
+            return Ok(cleared);
+        }
+        let is_alias = now < alias_until;
+        if is_alias {
+            self.entries[slot].extra().alias = Some(old_key);
+        }
+        self.moved.insert(
+            old_key,
+            Moved {
+                target: is_alias.then_some(*new_key),
+                alias_until,
+                until,
+                alias: extra.alias,
+            },
+        );
+        self.expect_at(Some(until));
+        Ok(cleared)
+    }
+
+    pub(crate) fn renew(
+        &mut self,
+        key: &SessionKey,
+        ticket: Option<Ticket>,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Result<(), StorageErrorKind> {
+        let slot = self.held(key, ticket, now)?;
+        self.entries[slot].lease_until = now + settings.lease;
+        Ok(())
+    }
+
+    pub(crate) fn touch(
+        &mut self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StorageErrorKind> {
+        let slot = self.live(key, now)?;
+        self.entries[slot].record.meta.touch(deadline, last_active);
+        self.note_deadline(slot);
+        Ok(())
+    }
+
+    /// Returns the record that was there.
+    pub(crate) fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
+        self.place(key, now).map(|slot| self.take_at(slot, now))
+    }
+
+    /// Takes out up to `limit` records whose deadline has come, into `expired`, and what rotations have left behind.
+    /// Looks at no more than `budget` of either; returns whether that was too few.
+    pub(crate) fn sweep(&mut self, limit: usize, budget: usize, expired: &mut Vec<Stored>, now: Timestamp) -> bool {
+        let (mut left, mut taken) = (budget, 0);
+        while taken < limit
+            && let Some(slot) = self.deadlines.due(&mut self.entries, now, &mut left)
+        {
+            expired.push(self.take(slot));
+            taken += 1;
+        }
+        let mut more = left == 0;
+        left = budget;
+        while let Some((until, key)) = self.moved.due(now) {
+            if left == 0 {
+                more = true;
+                break;
+            }
+            left -= 1;
+            self.forget(&key, until);
+        }
+        more
+    }
+
+    /// The record at a key, or why there is none.
+    fn live(&self, key: &SessionKey, now: Timestamp) -> Result<Slot, StorageErrorKind> {
+        match self.place(key, now) {
+            Lookup::Found(slot) => Ok(slot),
+            Lookup::Missing => Err(StorageErrorKind::Gone),
+            Lookup::Superseded => Err(StorageErrorKind::Superseded),
+        }
+    }
+
+    /// The record at a key, if this ticket holds its lock.
+    fn held(&self, key: &SessionKey, ticket: Option<Ticket>, now: Timestamp) -> Result<Slot, StorageErrorKind> {
+        let slot = self.live(key, now)?;
+        let held = ticket.is_some_and(|ticket| self.entries[slot].is_held_by(ticket, now));
+        held.then_some(slot).ok_or(StorageErrorKind::LockLost)
+    }
+
+    fn swap(&mut self, slot: Slot, record: &mut Record) {
+        let entry = &mut self.entries[slot];
+        std::mem::swap(&mut entry.record, record);
+        let deadline = |record: &Record| record.meta.deadline.unwrap_or(Timestamp::MAX);
+        if deadline(&entry.record) < deadline(record) {
+            // Those who wait have set their timers to the end that the record had.
+            self.wake_queue(slot);
+        }
+        self.note_deadline(slot);
+    }
+}

@@ -1,0 +1,404 @@
+//! The storage against a small model of the contract, with sequences of verbs that proptest makes up.
+//!
+//! The model keeps time by the millisecond and does at once what the storage leaves for whoever comes by: so it knows
+//! nothing of sweeping, slots, heaps and positions, and everything of who may find what and when.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{kind, manual_clock, rotated_keys};
+use proptest::prelude::*;
+use sessile_core::{Lock, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageErrorKind, Timestamp};
+use sessile_memory::MemoryStorage;
+
+const KEYS: usize = 6;
+const LEASE: u64 = 10;
+const TOMBSTONE: u64 = 8;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Create(usize, Option<u64>),
+    Lock(usize),
+    Commit(usize, Option<u64>),
+    Rotate(usize, usize, Option<u64>, u64),
+    Release(usize),
+    Renew(usize),
+    Touch(usize, Option<u64>),
+    Destroy(usize),
+    Sweep(usize),
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = 0..KEYS;
+    let held = 0..4_usize;
+    let deadline = || prop_oneof![1 => Just(None), 4 => (0..20_u64).prop_map(Some)];
+    prop_oneof![
+        4 => (key.clone(), deadline()).prop_map(|(key, deadline)| Step::Create(key, deadline)),
+        6 => key.clone().prop_map(Step::Lock),
+        3 => (held.clone(), deadline()).prop_map(|(held, deadline)| Step::Commit(held, deadline)),
+        6 => (held.clone(), key.clone(), deadline(), prop_oneof![Just(0), 1..20_u64])
+            .prop_map(|(held, key, deadline, grace)| Step::Rotate(held, key, deadline, grace)),
+        1 => held.clone().prop_map(Step::Release),
+        1 => held.prop_map(Step::Renew),
+        2 => (key.clone(), deadline()).prop_map(|(key, deadline)| Step::Touch(key, deadline)),
+        1 => key.prop_map(Step::Destroy),
+        1 => (0..4_usize).prop_map(Step::Sweep),
+        4 => (1..12_u64).prop_map(Step::Pass),
+    ]
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Entry {
+    record: Record,
+    /// Who holds the lock, and until when.
+    holder: Option<(u64, u64)>,
+}
+
+/// What is at a key.
+#[derive(Debug, Clone, PartialEq)]
+enum Place {
+    Live(Entry),
+    /// Past its deadline, and not swept yet.
+    Expired,
+    Alias {
+        target: usize,
+        until: u64,
+        tombstone_until: u64,
+    },
+    Tombstone {
+        until: u64,
+    },
+}
+
+#[derive(Default)]
+struct Model {
+    now: u64,
+    places: BTreeMap<usize, Place>,
+}
+
+impl Model {
+    fn pass(&mut self) {
+        self.now += 1;
+        for place in self.places.values_mut() {
+            if let Place::Alias {
+                until, tombstone_until, ..
+            } = *place
+                && until <= self.now
+            {
+                *place = Place::Tombstone { until: tombstone_until };
+            }
+        }
+        self.settle();
+    }
+
+    /// Ends what has to end now, and the aliases of what has ended.
+    fn settle(&mut self) {
+        loop {
+            let now = Timestamp::from_millis(self.now);
+            let before = self.places.clone();
+            self.places
+                .retain(|_, place| !matches!(place, Place::Tombstone { until } if *until <= self.now));
+            for place in self.places.values_mut() {
+                if matches!(place, Place::Live(entry) if entry.record.meta.has_expired(now)) {
+                    *place = Place::Expired;
+                }
+            }
+            let known = self.places.clone();
+            self.places.retain(|_, place| match place {
+                Place::Alias { target, .. } => !matches!(known.get(target), None | Some(Place::Expired)),
+                _ => true,
+            });
+            if self.places == before {
+                return;
+            }
+        }
+    }
+
+    fn find(&self, mut key: usize) -> Lookup<usize> {
+        loop {
+            match self.places.get(&key) {
+                None | Some(Place::Expired) => return Lookup::Missing,
+                Some(Place::Live(_)) => return Lookup::Found(key),
+                Some(Place::Tombstone { .. }) => return Lookup::Superseded,
+                Some(Place::Alias { target, .. }) => key = *target,
+            }
+        }
+    }
+
+    fn live(&mut self, key: usize) -> Result<(usize, &mut Entry), StorageErrorKind> {
+        let key = match self.find(key) {
+            Lookup::Found(key) => key,
+            Lookup::Missing => return Err(StorageErrorKind::Gone),
+            Lookup::Superseded => return Err(StorageErrorKind::Superseded),
+        };
+        match self.places.get_mut(&key) {
+            Some(Place::Live(entry)) => Ok((key, entry)),
+            _ => unreachable!("it was found"),
+        }
+    }
+
+    fn held(&mut self, key: usize, holder: u64) -> Result<(usize, &mut Entry), StorageErrorKind> {
+        let now = self.now;
+        let (key, entry) = self.live(key)?;
+        match entry.holder {
+            Some((number, until)) if number == holder && now < until => Ok((key, entry)),
+            _ => Err(StorageErrorKind::LockLost),
+        }
+    }
+}
+
+struct Held {
+    lock: Lock,
+    key: usize,
+    number: u64,
+}
+
+/// The storage and the model, and the locks that were taken from both.
+struct Pair {
+    storage: MemoryStorage,
+    clock: Arc<ManualClock>,
+    keys: [SessionKey; KEYS],
+    model: Model,
+    held: Vec<Held>,
+    count: u64,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let clock = manual_clock();
+        let storage = MemoryStorage::builder()
+            .clock(Arc::clone(&clock))
+            .lease(Duration::from_millis(LEASE))
+            .tombstone_ttl(Duration::from_millis(TOMBSTONE))
+            .shards(1)
+            .sweeper(false)
+            .build();
+        let now = storage.clock().now().as_millis();
+        Self {
+            storage,
+            clock,
+            keys: rotated_keys(),
+            model: Model {
+                now,
+                ..Model::default()
+            },
+            held: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// A record like no other, that ends after so many milliseconds.
+    fn record(&mut self, ends_after: Option<u64>) -> Record {
+        self.count += 1;
+        let now = Timestamp::from_millis(self.model.now);
+        let deadline = ends_after.map(|after| now + Duration::from_millis(after));
+        Record::new(Meta::new(now).with_deadline(deadline), self.count.to_string())
+    }
+
+    async fn take(&mut self, step: Step) {
+        match step {
+            Step::Create(key, ends_after) => {
+                let record = self.record(ends_after);
+                let created = self.storage.create(&self.keys[key], record.clone()).await;
+                if self.model.find(key) == Lookup::Missing {
+                    created.expect("nothing is there");
+                    self.model
+                        .places
+                        .insert(key, Place::Live(Entry { record, holder: None }));
+                } else {
+                    assert_eq!(kind(created), StorageErrorKind::Exists);
+                }
+            }
+            Step::Lock(key) => self.lock(key).await,
+            Step::Commit(index, ends_after) => {
+                let record = self.record(ends_after);
+                let Some(held) = self.held.get_mut(index) else { return };
+                let result = self
+                    .storage
+                    .commit(&mut held.lock, record.clone())
+                    .await
+                    .map_err(|error| error.kind());
+                let expected = self.model.held(held.key, held.number).map(|(_, entry)| {
+                    *entry = Entry { record, holder: None };
+                });
+                assert_eq!(result, expected);
+            }
+            Step::Rotate(index, key, ends_after, grace) => self.rotate(index, key, ends_after, grace).await,
+            Step::Release(index) => self.release(index).await,
+            Step::Renew(index) => {
+                let Some(held) = self.held.get(index) else { return };
+                let result = self
+                    .storage
+                    .renew(&held.lock.ticket())
+                    .await
+                    .map_err(|error| error.kind());
+                let until = self.model.now + LEASE;
+                let held = self.model.held(held.key, held.number);
+                assert_eq!(
+                    result,
+                    held.map(|(_, entry)| entry.holder = entry.holder.map(|(number, _)| (number, until)))
+                );
+            }
+            Step::Touch(key, after) => {
+                let now = Timestamp::from_millis(self.model.now);
+                let deadline = after.map(|after| now + Duration::from_millis(after));
+                let result = self
+                    .storage
+                    .touch(&self.keys[key], deadline, now)
+                    .await
+                    .map_err(|error| error.kind());
+                let live = self.model.live(key);
+                assert_eq!(result, live.map(|(_, entry)| entry.record.meta.touch(deadline, now)));
+            }
+            Step::Destroy(key) => {
+                let destroyed = self.storage.destroy(&self.keys[key]).await.expect("destroyed");
+                let found = self.model.find(key);
+                assert_eq!(destroyed, found.clone().map(|_| ()));
+                if let Lookup::Found(key) = found {
+                    self.model.places.remove(&key);
+                }
+            }
+            Step::Sweep(limit) => {
+                let swept = self.storage.sweep(limit).await.expect("swept");
+                let expired = |model: &Model| model.places.values().filter(|place| **place == Place::Expired).count();
+                assert_eq!(swept.len(), limit.min(expired(&self.model)));
+                for stored in swept {
+                    let key = self
+                        .keys
+                        .iter()
+                        .position(|key| *key == stored.key)
+                        .expect("one of the keys");
+                    assert_eq!(self.model.places.remove(&key), Some(Place::Expired));
+                }
+            }
+            Step::Pass(millis) => {
+                self.clock.advance(Duration::from_millis(millis));
+                (0..millis).for_each(|_| self.model.pass());
+            }
+        }
+        self.model.settle();
+        self.compare().await;
+    }
+
+    async fn lock(&mut self, key: usize) {
+        let result = self.storage.lock(&self.keys[key], Duration::ZERO).await;
+        let now = self.model.now;
+        let found = self.model.find(key);
+        let Ok((at, entry)) = self.model.live(key) else {
+            assert_eq!(result.expect("an answer").map(|_| ()), found.map(|_| ()));
+            return;
+        };
+        if entry.holder.is_some_and(|(_, until)| now < until) {
+            assert_eq!(kind(result), StorageErrorKind::LockTimeout);
+            return;
+        }
+        let locked = result.expect("the lock is free").found().expect("it is there");
+        self.count += 1;
+        entry.holder = Some((self.count, now + LEASE));
+        assert_eq!(locked.record, entry.record);
+        assert_eq!(*locked.lock.key(), self.keys[at]);
+        self.held.push(Held {
+            lock: locked.lock,
+            key: at,
+            number: self.count,
+        });
+        if self.held.len() > 4 {
+            self.release(0).await;
+        }
+    }
+
+    async fn release(&mut self, index: usize) {
+        if index >= self.held.len() {
+            return;
+        }
+        let held = self.held.remove(index);
+        self.storage.release(held.lock).await.expect("released");
+        // Its lease may be over; if nobody came after it, the lock is free all the same.
+        if let Some(Place::Live(entry)) = self.model.places.get_mut(&held.key)
+            && entry.holder.is_some_and(|(number, _)| number == held.number)
+        {
+            entry.holder = None;
+        }
+    }
+
+    async fn rotate(&mut self, index: usize, new: usize, ends_after: Option<u64>, grace: u64) {
+        let record = self.record(ends_after);
+        let Some(held) = self.held.get_mut(index) else { return };
+        let span = Duration::from_millis(grace);
+        let result = self
+            .storage
+            .rotate(&mut held.lock, &self.keys[new], record.clone(), span)
+            .await;
+        let result = result.map_err(|error| error.kind());
+        let old = match self.model.held(held.key, held.number) {
+            Ok((old, _)) => old,
+            Err(refused) => return assert_eq!(result, Err(refused)),
+        };
+        if self.model.find(new) != Lookup::Missing {
+            return assert_eq!(result, Err(StorageErrorKind::Exists));
+        }
+        result.expect("rotated");
+        let until = self.model.now + grace;
+        let can_live = record.meta.deadline.map_or(u64::MAX, Timestamp::as_millis);
+        let tombstone_until = until.max(can_live.min(until + TOMBSTONE));
+        let left = if grace > 0 {
+            Place::Alias {
+                target: new,
+                until,
+                tombstone_until,
+            }
+        } else {
+            Place::Tombstone { until: tombstone_until }
+        };
+        self.model.places.insert(old, left);
+        self.model
+            .places
+            .insert(new, Place::Live(Entry { record, holder: None }));
+    }
+
+    /// Every key shows the same from outside.
+    async fn compare(&mut self) {
+        for (index, key) in self.keys.iter().enumerate() {
+            let stored = self.storage.read(key).await.expect("read");
+            let expected = self.model.find(index).map(|at| match &self.model.places[&at] {
+                Place::Live(entry) => (self.keys[at], entry.record.clone()),
+                _ => unreachable!("it was found"),
+            });
+            assert_eq!(
+                stored.map(|stored| (stored.key, stored.record)),
+                expected,
+                "key {index}"
+            );
+        }
+        let count = |wanted: fn(&Place) -> bool| self.model.places.values().filter(|place| wanted(place)).count();
+        let stats = self.storage.stats();
+        let live = count(|place| matches!(place, Place::Live(_)));
+        assert_eq!(
+            (stats.live, stats.stored),
+            (live, live + count(|place| *place == Place::Expired))
+        );
+        assert_eq!(
+            self.storage.scan(None, 100).await.expect("scanned").sessions.len(),
+            live
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_behaves_as_the_model(steps in prop::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut pair = Pair::new();
+            for step in steps {
+                pair.take(step).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,132 @@
+//! Listing sessions.
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::*;
+use sessile_core::{Cursor, SessionKey, Storage, StorageErrorKind};
+use sessile_memory::MemoryStorage;
+
+/// How often each key is listed, if `between` happens after each page.
+async fn scan(storage: &MemoryStorage, limit: usize, mut between: impl AsyncFnMut()) -> HashMap<SessionKey, usize> {
+    let (mut seen, mut cursor) = (HashMap::new(), None);
+    loop {
+        let page = storage.scan(cursor, limit).await.expect("a page");
+        assert!(page.sessions.len() <= limit);
+        for (key, _meta) in page.sessions {
+            *seen.entry(key).or_default() += 1;
+        }
+        // As bytes, it can be sent elsewhere and back.
+        cursor = page.next.map(|cursor| Cursor::from_bytes(cursor.as_bytes()));
+        if cursor.is_none() {
+            return seen;
+        }
+        between().await;
+    }
+}
+
+#[tokio::test]
+async fn every_live_session_is_listed_once_while_nothing_changes() {
+    let (storage, clock) = manual_storage();
+    assert!(scan(&storage, 10, async || {}).await.is_empty());
+    let mut keys = Vec::new();
+    for index in 0..1_000 {
+        if index % 4 == 0 {
+            storage.create(&new_key(), ending(&storage, "", SECOND)).await.unwrap();
+        } else {
+            keys.push(session(&storage, "").await);
+        }
+    }
+    clock.advance(SECOND);
+    for limit in [1, 7, 1_000, usize::MAX] {
+        let seen = scan(&storage, limit, async || {}).await;
+        assert_eq!(seen.len(), keys.len());
+        assert!(keys.iter().all(|key| seen[key] == 1));
+    }
+}
+
+#[tokio::test]
+async fn it_tells_what_is_known_of_a_session() {
+    let (storage, _clock) = manual_storage();
+    let key = new_key();
+    let record = ending(&storage, "", SECOND);
+    storage.create(&key, record.clone()).await.unwrap();
+    assert_eq!(storage.scan(None, 10).await.unwrap().sessions, [(key, record.meta)]);
+}
+
+#[tokio::test]
+async fn one_that_lives_throughout_is_listed_whatever_happens_meanwhile() {
+    for shards in [1, 8] {
+        let storage = MemoryStorage::builder().shards(shards).sweeper(false).build();
+        let (mut staying, mut going) = (Vec::new(), Vec::new());
+        for _ in 0..500 {
+            staying.push(session(&storage, "").await);
+            going.push(session(&storage, "").await);
+        }
+        // In each pause some leave, from the front and from the back, and as many come.
+        let mut front = true;
+        let seen = scan(&storage, 13, async || {
+            for _ in 0..5 {
+                front = !front;
+                if !going.is_empty() {
+                    let key = if front { going.remove(0) } else { going.pop().unwrap() };
+                    storage.destroy(&key).await.unwrap();
+                }
+                going.push(session(&storage, "").await);
+            }
+        })
+        .await;
+        let missed = staying.iter().filter(|key| !seen.contains_key(*key)).count();
+        assert_eq!(missed, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_renamed_meanwhile_is_listed_under_one_of_its_names() {
+    let storage = MemoryStorage::builder().shards(1).sweeper(false).build();
+    let mut names = Vec::new();
+    for _ in 0..200 {
+        let [old, new] = rotated_keys();
+        storage.create(&old, record(&storage, "")).await.unwrap();
+        names.push((old, new));
+    }
+    let mut rest = names.clone().into_iter();
+    let seen = scan(&storage, 7, async || {
+        for (old, new) in rest.by_ref().take(10) {
+            let mut lock = take(&storage, &old).await;
+            storage
+                .rotate(&mut lock, &new, record(&storage, ""), SECOND)
+                .await
+                .unwrap();
+        }
+    })
+    .await;
+    assert!(
+        names
+            .iter()
+            .all(|(old, new)| seen.contains_key(old) || seen.contains_key(new))
+    );
+}
+
+#[tokio::test]
+async fn a_limit_of_nothing_gets_nowhere_and_loses_nothing() {
+    let storage = MemoryStorage::new();
+    session(&storage, "").await;
+    let page = storage.scan(None, 0).await.unwrap();
+    assert_eq!(page.sessions, []);
+    let page = storage.scan(page.next, 10).await.unwrap();
+    assert_eq!(page.sessions.len(), 1);
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_kind_is_refused() {
+    let storage = MemoryStorage::new();
+    for bytes in [&b""[..], b"1234567", b"123456789", b"42"] {
+        let refused = storage.scan(Some(Cursor::from_bytes(bytes)), 10).await;
+        assert_eq!(kind(refused), StorageErrorKind::Other);
+    }
+    // One that could be of this kind ends the scan at worst.
+    let page = storage.scan(Some(Cursor::from_bytes([0xff; 8])), 10).await.unwrap();
+    assert!(page.next.is_none());
+}

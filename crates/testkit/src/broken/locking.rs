@@ -1,0 +1,169 @@
+//! What is wrong with taking a lock and with writing under it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sessile_core::{
+    Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Record, SessionKey, Storage, StorageError,
+    StorageErrorKind, Stored,
+};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
+
+use super::{Broken, Bug};
+use crate::model::Attempt;
+use crate::model::Holder;
+
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
+impl Broken {
+    pub(super) async fn wrongly_lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        let start = Instant::now();
+        let late = |kind| Err(StorageError::new(kind, "lock", self.name()));
+        match self.bug {
+            Bug::LockReturnsStaleRecord => {
+                let read = self.model.read(key).await?;
+                let answer = self.model.lock(key, wait).await?;
+                Ok(answer.map(|mut locked| {
+                    if let Lookup::Found(stored) = read {
+                        locked.record = stored.record;
+                    }
+                    locked
+                }))
+            }
+            Bug::LockRepeatsToken => {
+                let answer = self.model.lock(key, wait).await?;
+                Ok(answer.map(|locked| self.with_token(locked, LockToken::from_bytes([7; 16]))))
+            }
+            Bug::LockStaysWhenDropped => {
+                let answer = self.model.lock(key, wait).await?;
+                let Lookup::Found(mut locked) = answer else {
+                    return Ok(answer);
+                };
+                locked.lock.spend();
+                yield_now().await;
+                let token = locked.lock.ticket().token;
+                Ok(Lookup::Found(self.with_token(locked, token)))
+            }
+            Bug::LockSkipsQueue => {
+                let token = LockToken::generate(&OsEntropy);
+                let lease = Duration::from_secs(30);
+                match self.model.step(|_, state, now| state.lock(key, token, lease, now)) {
+                    Lookup::Found(Attempt::Taken(Stored { key, record })) => {
+                        let lock = self.lock_of(LockTicket { key, token }, lease);
+                        Ok(Lookup::Found(Locked { lock, record }))
+                    }
+                    _ => self.model.lock(key, wait).await,
+                }
+            }
+            Bug::LockBoundIsShared => {
+                if self.waiting.load(Ordering::SeqCst) >= 8 {
+                    return late(StorageErrorKind::TooManyWaiters);
+                }
+                self.waiting.fetch_add(1, Ordering::SeqCst);
+                let answer = self.model.lock(key, wait).await;
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                answer
+            }
+            Bug::LockOverstays => self.model.lock(key, Duration::MAX).await,
+            Bug::LockGivesUpEarly => self.model.lock(key, wait / 2).await,
+            Bug::LockOverflows => {
+                self.model
+                    .lock(key, if wait > YEAR { Duration::ZERO } else { wait })
+                    .await
+            }
+            Bug::LockMissesTheEnd | Bug::LockMissesTheMove => {
+                let answer = self.model.lock(key, wait).await?;
+                let missed = match &answer {
+                    Lookup::Missing => self.bug == Bug::LockMissesTheEnd,
+                    Lookup::Superseded => self.bug == Bug::LockMissesTheMove,
+                    // By then under another key.
+                    Lookup::Found(locked) => self.bug == Bug::LockMissesTheMove && locked.lock.key() != key,
+                };
+                if missed && start.elapsed() > Duration::ZERO {
+                    drop(answer);
+                    sleep(wait.saturating_sub(start.elapsed())).await;
+                    return late(StorageErrorKind::LockTimeout);
+                }
+                Ok(answer)
+            }
+            Bug::LockPollsSlowly => loop {
+                match self.model.lock(key, Duration::ZERO).await {
+                    Err(error) if error.kind() == StorageErrorKind::LockTimeout => {
+                        let left = wait.saturating_sub(start.elapsed());
+                        if left.is_zero() {
+                            return Err(error);
+                        }
+                        sleep(left.min(Duration::from_secs(30))).await;
+                    }
+                    answer => return answer,
+                }
+            },
+            _ => self.model.lock(key, wait).await,
+        }
+    }
+
+    /// The lock under another token.
+    fn with_token(&self, mut locked: Locked, token: LockToken) -> Locked {
+        let key = *locked.lock.key();
+        locked.lock.spend();
+        self.model.step(|_, state, _| {
+            state.locks.entry(key).and_modify(|holder| {
+                let until = holder.until;
+                *holder = Holder { token, until };
+            });
+        });
+        locked.lock = self.lock_of(LockTicket { key, token }, locked.lock.lease());
+        locked
+    }
+
+    pub(super) async fn wrongly_commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let ticket = lock.ticket();
+        let held = self.model.step(|_, state, now| state.held(&ticket, now));
+        match self.bug {
+            Bug::CommitDoesNotSpend => {
+                let mut unseen = self.lock_of(ticket, lock.lease());
+                let committed = self.model.commit(&mut unseen, record).await;
+                unseen.spend();
+                committed
+            }
+            Bug::CommitSpendsOnFailure => {
+                let committed = self.model.commit(lock, record).await;
+                lock.spend();
+                committed
+            }
+            Bug::CommitInTwoSteps if held.is_ok() => {
+                sleep(Duration::from_millis(1)).await;
+                self.model.step(|_, state, _| state.place(&ticket.key, record));
+                lock.spend();
+                Ok(())
+            }
+            Bug::CommitTorn if held.is_ok() => {
+                self.model.step(|_, state, _| {
+                    state.records.entry(ticket.key).and_modify(|old| {
+                        let half = record.payload.len() / 2;
+                        old.payload = [&record.payload[..half], &old.payload[half.min(old.payload.len())..]]
+                            .concat()
+                            .into();
+                    });
+                });
+                sleep(Duration::from_millis(1)).await;
+                self.model.commit(lock, record).await
+            }
+            Bug::CommitComesLater if held.is_ok() => {
+                self.model.step(|_, state, _| state.locks.remove(&ticket.key));
+                let model = self.model.clone();
+                let write = tokio::spawn(async move {
+                    sleep(Duration::from_millis(1)).await;
+                    model.step(|_, state, _| state.place(&ticket.key, record));
+                });
+                let done = write.await;
+                lock.spend();
+                done.map_err(|error| {
+                    StorageError::new(StorageErrorKind::Other, "commit", self.name()).with_source(error)
+                })
+            }
+            _ => self.model.commit(lock, record).await,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the broken storages do wrong when a session moves.
+
+use std::time::Duration;
+
+use sessile_core::{LockTicket, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
+
+use super::Bug;
+use super::rules::Done;
+use crate::model::{ModelState, Rotation};
+
+fn move_to(state: &mut ModelState, from: &SessionKey, rotation: Rotation, record: Record, now: Timestamp) {
+    if state.records.contains_key(from) {
+        state.leave_behind(from, rotation, record.meta.deadline, now);
+    }
+    state.place(&rotation.to, record);
+}
+
+pub(super) fn rotate(
+    bug: Bug,
+    state: &mut ModelState,
+    lock: &LockTicket,
+    mut rotation: Rotation,
+    record: Record,
+    now: Timestamp,
+) -> Done {
+    let mut record = bug.stored(record, now);
+    let deadline = record.meta.deadline;
+    match bug {
+        Bug::RotateIgnoresGrace => rotation.grace = Duration::ZERO,
+        Bug::TombstoneStays => rotation.tombstone = Duration::MAX,
+        Bug::TombstoneGoesEarly => rotation.tombstone /= 2,
+        Bug::AliasStays if !rotation.grace.is_zero() => rotation.grace = Duration::MAX,
+        Bug::RotateForgetsRecord => {
+            record = state.records.get(&lock.key).map_or(record, Record::clone);
+        }
+        Bug::RotateIgnoresToken => {
+            state.needed(&lock.key, now)?;
+            state.vacant(&rotation.to, now)?;
+            move_to(state, &lock.key, rotation, record, now);
+            return Ok(());
+        }
+        Bug::RotateUpserts if state.needed(&lock.key, now) == Err(StorageErrorKind::Gone) => {
+            move_to(state, &lock.key, rotation, record, now);
+            return Ok(());
+        }
+        Bug::RotateOverwrites => {
+            state.held(lock, now)?;
+            move_to(state, &lock.key, rotation, record, now);
+            return Ok(());
+        }
+        Bug::AliasLetsHoldersIn => {
+            if let Lookup::Found(actual) = state.find(&lock.key, now)
+                && actual != lock.key
+            {
+                move_to(state, &actual, rotation, record, now);
+                return Ok(());
+            }
+        }
+        _ => {}
+    }
+    let old = state.records.get(&lock.key).cloned();
+    let holder = state.locks.get(&lock.key).copied();
+    state.rotate(lock, rotation, record, now)?;
+    match (bug, old, holder) {
+        (Bug::RotateKeepsOld, Some(old), _) => drop(state.records.insert(lock.key, old)),
+        (Bug::RotateLeavesNothing, ..) if rotation.grace.is_zero() => drop(state.moves.remove(&lock.key)),
+        (Bug::RotateKeepsLock, _, Some(holder)) => drop(state.locks.insert(rotation.to, holder)),
+        (Bug::TombstoneOutlives, ..) if deadline.is_some() => {
+            let end = now + rotation.grace + rotation.tombstone;
+            state
+                .moves
+                .entry(lock.key)
+                .and_modify(|moved| moved.tombstone_until = end);
+        }
+        _ => {}
+    }
+    Ok(())
+}

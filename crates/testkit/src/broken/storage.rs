@@ -1,0 +1,325 @@
+//! [`Broken`]: what is wrong with time, with waiting and with doing things one after the other.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Page, Record, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, Timestamp, Unlock,
+};
+use tokio::task::yield_now;
+
+use super::Bug;
+use crate::locked;
+use crate::model::ModelStorage;
+
+/// A moment in which others get their chance.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// A [`ModelStorage`] with one [`Bug`].
+///
+/// ```
+/// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage};
+/// use sessile_testkit::{Broken, Bug};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let storage = Broken::new(Bug::CreateOverwrites);
+/// let key = SessionId::generate(&OsEntropy).key();
+/// let meta = Meta::new(storage.clock().now());
+/// storage.create(&key, Record::new(meta.clone(), "one")).await.unwrap();
+/// storage.create(&key, Record::new(meta, "two")).await.unwrap(); // it ought to be refused
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Broken {
+    pub(super) bug: Bug,
+    pub(super) model: ModelStorage,
+    /// Which handle this is.
+    handle: usize,
+    pub(super) waiting: Arc<AtomicUsize>,
+    cache: Mutex<BTreeMap<SessionKey, Lookup<Stored>>>,
+    /// When those that were touched would have expired.
+    timers: Arc<Mutex<BTreeMap<SessionKey, Timestamp>>>,
+}
+
+impl Broken {
+    /// An empty storage with this bug, and otherwise a [`ModelStorage`] as it comes, of which no more than eight may
+    /// wait for a session.
+    #[must_use]
+    pub fn new(bug: Bug) -> Self {
+        Self {
+            bug,
+            model: ModelStorage::with_rules(bug).with_max_waiters(8),
+            handle: 0,
+            waiting: Arc::default(),
+            cache: Mutex::default(),
+            timers: Arc::default(),
+        }
+    }
+
+    /// Another handle on the same data.
+    #[must_use]
+    pub fn second(&self) -> Self {
+        Self {
+            bug: self.bug,
+            model: self.model.clone(),
+            handle: self.handle + 1,
+            waiting: Arc::clone(&self.waiting),
+            cache: Mutex::default(),
+            timers: Arc::clone(&self.timers),
+        }
+    }
+
+    /// The storage behind it, in which everything else is right.
+    #[must_use]
+    pub fn model(&self) -> &ModelStorage {
+        &self.model
+    }
+
+    /// A lock with this ticket, held in the model.
+    pub(super) fn lock_of(&self, ticket: LockTicket, lease: Duration) -> Lock {
+        struct Back(ModelStorage);
+
+        impl Unlock for Back {
+            fn unlock(&self, ticket: LockTicket) {
+                self.0.step(|rules, state, _| rules.dropped(state, &ticket));
+            }
+        }
+
+        Lock::new(ticket, lease, Arc::new(Back(self.model.clone())))
+    }
+
+    fn answer<T>(&self, answer: Result<T, StorageError>) -> Result<T, StorageError> {
+        answer.map_err(|error| match self.bug {
+            Bug::ErrorsAreAnonymous => StorageError::new(error.kind(), "", ""),
+            _ => error,
+        })
+    }
+
+    /// Waits until nobody holds the lock.
+    async fn wait_for_lock(&self, key: &SessionKey) {
+        drop(self.model.lock(key, Duration::MAX).await);
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Storage for Broken {
+    fn name(&self) -> &'static str {
+        self.model.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.model.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        match self.bug {
+            Bug::ReadWaits => self.wait_for_lock(key).await,
+            Bug::ReadLocks => self.model.step(|rules, state, now| {
+                let token = LockToken::generate(&OsEntropy);
+                rules.lock(state, key, token, Duration::from_secs(30), now);
+            }),
+            Bug::ReadTouches => self.model.step(|_, state, now| {
+                if let Some(record) = state.records.get_mut(key) {
+                    record.meta.last_active = now;
+                }
+            }),
+            Bug::ReadIsCached if self.handle > 0 => {
+                let read = self.model.read(key).await?;
+                return Ok(locked(&self.cache).entry(*key).or_insert(read).clone());
+            }
+            _ => {}
+        }
+        self.model.read(key).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        self.answer(self.wrongly_lock(key, wait).await)
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        match self.bug {
+            Bug::CreateInTwoSteps => {
+                let vacant = self.model.step(|_, state, now| state.vacant(key, now));
+                tokio::time::sleep(MOMENT).await;
+                if vacant.is_ok() {
+                    self.model.step(|_, state, _| state.place(key, record));
+                    return Ok(());
+                }
+                self.model.create(key, record).await
+            }
+            Bug::CreateTorn => {
+                let bare = Record::new(record.meta.clone(), "");
+                self.model.create(key, bare).await?;
+                yield_now().await;
+                self.model.step(|_, state, _| state.place(key, record));
+                Ok(())
+            }
+            _ => self.answer(self.model.create(key, record).await),
+        }
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.answer(self.wrongly_commit(lock, record).await)
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        if self.bug == Bug::RotateTorn {
+            let ticket = lock.ticket();
+            self.model.step(|_, state, now| {
+                if state.held(&ticket, now).is_ok() {
+                    state.records.insert(*new_key, record.clone());
+                }
+            });
+            yield_now().await;
+            self.model.step(|_, state, _| state.records.remove(new_key));
+        }
+        let rotated = self.model.rotate(lock, new_key, record, grace).await;
+        if self.bug == Bug::RotateSpendsOnFailure && rotated.is_err() {
+            lock.spend();
+        }
+        self.answer(rotated)
+    }
+
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        let ticket = lock.ticket();
+        match self.bug {
+            Bug::ReleaseTorn => {
+                lock.spend();
+                yield_now().await;
+            }
+            Bug::ReleaseFailsWhenLost => {
+                let held = self.model.step(|_, state, now| state.held(&ticket, now));
+                held.map_err(|kind| StorageError::new(kind, "release", self.name()))?;
+            }
+            _ => {}
+        }
+        self.model.release(lock).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.answer(self.model.renew(lock).await)
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        match self.bug {
+            Bug::TouchWaits => self.wait_for_lock(key).await,
+            Bug::TouchTorn => {
+                self.model.touch(key, deadline, Timestamp::MIN).await?;
+                yield_now().await;
+            }
+            Bug::TouchOverwrites => {
+                if let Lookup::Found(mut stored) = self.model.read(key).await? {
+                    tokio::time::sleep(MOMENT).await;
+                    stored.record.meta.touch(deadline, last_active);
+                    self.model
+                        .step(|_, state, _| state.records.insert(stored.key, stored.record));
+                }
+            }
+            Bug::TouchKeepsOldTimer => {
+                if let Lookup::Found(stored) = self.model.read(key).await?
+                    && let Some(deadline) = stored.record.meta.deadline
+                {
+                    locked(&self.timers).insert(stored.key, deadline);
+                }
+            }
+            _ => {}
+        }
+        self.answer(self.model.touch(key, deadline, last_active).await)
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        match self.bug {
+            Bug::DestroyWaits => self.wait_for_lock(key).await,
+            Bug::DestroyTorn => {
+                self.model.step(|_, state, _| state.locks.remove(key));
+                yield_now().await;
+            }
+            _ => {}
+        }
+        self.model.destroy(key).await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        self.wrongly_scan(cursor, limit).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        match self.bug {
+            Bug::SweepInTwoSteps => {
+                let swept = self.model.step(|_, state, now| state.clone().sweep(limit, now));
+                tokio::time::sleep(MOMENT).await;
+                self.model.sweep(limit).await?;
+                Ok(swept)
+            }
+            Bug::TouchKeepsOldTimer => {
+                let mut swept = self.model.sweep(limit).await?;
+                let timers = locked(&self.timers).clone();
+                self.model.step(|_, state, now| {
+                    let due = |key: &&SessionKey| timers[key] <= now && state.records.contains_key(*key);
+                    let due: Vec<_> = timers.keys().filter(due).copied().collect();
+                    swept.extend(due.into_iter().map(|key| state.remove(key)));
+                });
+                Ok(swept)
+            }
+            _ => self.model.sweep(limit).await,
+        }
+    }
+}
+
+impl Broken {
+    async fn wrongly_scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        let corrupt = || StorageError::new(StorageErrorKind::Corrupt, "scan", self.name());
+        match self.bug {
+            Bug::ScanSkips => {
+                let text = |cursor: &Cursor| String::from_utf8_lossy(cursor.as_bytes()).parse().unwrap_or(0);
+                let skip: usize = cursor.as_ref().map_or(0, text);
+                let all = self.model.step(|_, state, now| state.scan(None, usize::MAX, now));
+                let sessions: Vec<_> = all.into_iter().skip(skip).take(limit).collect();
+                let next = (skip + sessions.len()).to_string().into_bytes();
+                let next = (sessions.len() == limit).then(|| Cursor::from_bytes(next));
+                Ok(Page { sessions, next })
+            }
+            Bug::ScanNeverEnds => {
+                let cursor = cursor.filter(|cursor| cursor.as_bytes() != b"again");
+                let mut page = self.model.scan(cursor, limit).await?;
+                page.next.get_or_insert_with(|| Cursor::from_bytes(*b"again"));
+                Ok(page)
+            }
+            Bug::ScanCursorIsLocal => {
+                let own = self.handle.to_string();
+                let plain = |cursor: Cursor| cursor.as_bytes().strip_prefix(own.as_bytes()).map(Cursor::from_bytes);
+                let cursor = cursor.map(|cursor| plain(cursor).ok_or_else(corrupt)).transpose()?;
+                let mut page = self.model.scan(cursor, limit).await?;
+                let marked = |next: Cursor| Cursor::from_bytes([own.as_bytes(), next.as_bytes()].concat());
+                page.next = page.next.map(marked);
+                Ok(page)
+            }
+            Bug::ScanLocks => {
+                let page = self.model.scan(cursor, limit).await?;
+                for (key, _) in &page.sessions {
+                    if let Ok(Lookup::Found(mut locked)) = self.model.lock(key, Duration::ZERO).await {
+                        locked.lock.spend();
+                    }
+                }
+                Ok(page)
+            }
+            _ => self.model.scan(cursor, limit).await,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What the broken storages do wrong when they touch a record.
+
+use sessile_core::{Lookup, Meta, Record, SessionKey, Timestamp};
+
+use super::Bug;
+use super::rules::Done;
+use crate::model::ModelState;
+
+pub(super) fn touch(
+    bug: Bug,
+    state: &mut ModelState,
+    key: &SessionKey,
+    deadline: Option<Timestamp>,
+    last_active: Timestamp,
+    now: Timestamp,
+) -> Done {
+    let found = state.find(key, now);
+    if bug == Bug::TouchFollowsTombstone
+        && found == Lookup::Superseded
+        && let Some(moved) = state.moves.get(key)
+    {
+        let to = moved.to;
+        return state.touch(&to, deadline, last_active, now);
+    }
+    if bug == Bug::TouchUpserts && found == Lookup::Missing {
+        state.place(key, Record::new(Meta::new(last_active).with_deadline(deadline), ""));
+        return Ok(());
+    }
+    if bug == Bug::TouchRevives
+        && let Some(record) = state.records.get_mut(key)
+    {
+        record.meta.touch(deadline, last_active);
+        return Ok(());
+    }
+    let Lookup::Found(actual) = found else {
+        return state.touch(key, deadline, last_active, now);
+    };
+    let Some(record) = state.records.get_mut(&actual) else {
+        return Ok(());
+    };
+    let old = record.meta.clone();
+    record.meta.touch(deadline, last_active);
+    match bug {
+        Bug::TouchShortens if old.deadline.is_some() => record.meta.deadline = deadline,
+        Bug::TouchRewinds => record.meta.last_active = last_active,
+        Bug::TouchLimits if old.deadline.is_none() => record.meta.deadline = deadline,
+        Bug::TouchIgnoresNone if deadline.is_none() => record.meta.deadline = old.deadline,
+        Bug::TouchCounts => record.meta.version += 1,
+        Bug::TouchUnlocks => drop(state.locks.remove(&actual)),
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! The list of cases, and [`storage_tests!`](crate::storage_tests), which makes tests of them.
+
+/// Hands the list of cases to another macro.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_cases {
+    ([$($then:tt)+] $context:tt) => {
+        $($then)+! { $context
+            create single [
+                keeps_the_record_as_it_is
+                keeps_a_record_without_a_deadline
+                refuses_a_live_key
+                refuses_a_locked_key_and_leaves_the_lock
+                refuses_a_tombstone
+                refuses_an_alias
+                an_expired_record_is_no_obstacle
+                a_deadline_that_has_come_is_never_seen
+                a_new_record_is_not_locked
+            ]
+            read single [
+                an_unknown_key_is_missing
+                waits_for_no_lock
+                takes_no_lock
+                sees_a_write_when_it_is_committed
+                changes_nothing
+                keys_of_one_shard_do_not_mix
+                both_handles_see_the_same
+            ]
+            lock single [
+                returns_the_record_and_its_lock
+                excludes_others
+                sessions_do_not_exclude_each_other
+                an_unknown_key_is_missing_at_once
+                an_unknown_key_leaves_nothing_behind
+                an_expired_record_is_missing_at_once
+                a_tombstone_is_superseded_at_once
+                each_has_a_token_of_its_own
+                release_gives_it_up_and_writes_nothing
+                release_without_the_right_token_does_nothing
+                renew_without_the_right_token_is_refused
+                dropping_it_gives_it_up
+                a_holder_that_panics_gives_it_up
+                a_holder_that_is_aborted_gives_it_up
+                dropping_a_spent_lock_does_nothing
+            ]
+            wait single [
+                ends_when_the_wait_is_over
+                of_zero_is_not_waited
+                of_any_length_is_accepted
+                ends_with_a_commit_and_sees_it
+                ends_with_a_release
+                ends_with_a_dropped_lock
+                ends_with_destroy
+                ends_with_the_end_of_the_record
+                ends_with_rotation
+                follows_rotation_with_a_grace
+                is_in_order_of_arrival
+                cannot_be_skipped
+                is_bounded
+                given_up_passes_the_turn_on
+            ]
+            lease single [
+                keeps_others_out_until_its_end
+                frees_the_session_at_its_end
+                lets_those_who_wait_in_at_its_end
+                runs_anew_when_renewed
+                is_not_added_up_by_renewals
+                cannot_be_renewed_after_its_end
+                cannot_be_renewed_for_a_session_that_is_gone
+                over_means_nothing_is_changed
+                over_dropping_the_lock_frees_no_other
+                over_the_session_is_as_it_was
+            ]
+            commit single [
+                replaces_the_record
+                gives_the_lock_up
+                a_spent_lock_is_nobodys
+                moves_the_deadline_either_way
+                without_the_right_token_it_is_refused
+                after_release_it_is_refused
+                a_refusal_leaves_the_lock_with_its_owner
+                brings_nothing_into_being
+                to_a_destroyed_session_it_is_refused
+                to_an_expired_session_it_is_refused
+                to_a_session_that_has_moved_it_is_refused
+                after_the_lease_it_is_refused
+                after_another_has_the_lock_it_is_refused
+            ]
+            rotate single [
+                moves_the_record
+                gives_the_lock_up
+                leaves_a_tombstone
+                the_tombstone_goes_in_time
+                the_tombstone_goes_with_the_session
+                nothing_revives_the_old_key
+                without_the_right_token_it_is_refused
+                of_a_session_that_is_gone_it_is_refused
+                of_an_expired_session_it_is_refused
+                to_a_key_that_is_taken_it_is_refused
+                can_be_done_again_and_again
+            ]
+            alias single [
+                is_followed_by_every_verb
+                of_an_alias_is_followed_to_the_end
+                destroy_through_it_ends_the_session
+                goes_with_the_session
+                expires_with_the_session
+                becomes_a_tombstone_and_then_nothing
+                of_a_tombstone_is_superseded
+                is_no_way_in_for_a_late_holder
+            ]
+            touch single [
+                moves_the_two_times_and_nothing_else
+                never_moves_the_deadline_back
+                never_moves_the_last_activity_back
+                none_takes_the_deadline_away
+                no_deadline_stays_no_deadline
+                keeps_a_session_alive_past_its_old_deadline
+                revives_nothing
+                does_not_revive_the_expired
+                leaves_a_tombstone
+                needs_no_lock_and_disturbs_none
+            ]
+            destroy single [
+                removes_the_session
+                can_be_repeated
+                an_unknown_key_is_missing
+                an_expired_record_is_missing
+                waits_for_no_lock
+                nothing_late_brings_it_back
+                takes_the_lock_away_with_the_record
+                a_tombstone_stays_and_the_session_lives_on
+                leaves_nothing_behind
+            ]
+            expiry single [
+                is_exact_after_create
+                is_exact_after_commit
+                is_exact_after_rotation
+                is_exact_after_touch
+                is_exact_under_a_lock
+                is_the_end_for_every_verb
+                may_be_far_away
+                does_not_come_without_a_deadline
+            ]
+            scan single [
+                of_nothing_ends
+                lists_every_session_by_pages_of_any_size
+                lists_only_what_lives
+                goes_on_from_the_bytes_of_a_cursor
+                misses_none_that_lives_throughout
+            ]
+            sweep single [
+                returns_the_expired_and_only_those
+                returns_nothing_before_the_deadline
+                returns_each_once
+                returns_no_more_than_asked_for
+                leaves_what_was_given_longer_to_live
+                returns_nothing_of_the_destroyed_and_the_moved
+                leaves_nothing_behind
+            ]
+            payload single [
+                nothing_at_all
+                every_byte
+                what_looks_like_markup
+                around_the_sizes_of_buffers
+                a_mebibyte
+                eight_mebibytes
+            ]
+            cancel single [
+                of_read_disturbs_nothing
+                of_create_leaves_all_or_nothing
+                of_lock_leaves_no_lock
+                of_lock_while_waiting_leaves_no_gap
+                of_commit_leaves_the_old_or_the_new
+                of_rotate_leaves_one_session
+                of_release_leaves_no_lock
+                of_renew_keeps_the_lock
+                of_touch_moves_both_times_or_none
+                of_destroy_leaves_all_or_nothing
+                of_scan_and_sweep_harms_no_session
+            ]
+            errors single [
+                name_the_verb_and_the_storage
+            ]
+            concurrency parallel [
+                increments_of_one_session_all_count
+                increments_of_many_sessions_all_count
+                touches_take_nothing_from_commits
+                touches_end_at_the_latest
+                no_reader_sees_a_torn_record
+                cancellation_loses_neither_lock_nor_update
+            ]
+            race parallel [
+                one_of_many_creators_wins
+                destroy_is_final_among_writers
+                one_of_many_rotations_wins
+                a_scan_misses_none_that_lives_throughout
+                sweepers_share_the_expired
+            ]
+        }
+    };
+}
+
+/// Tests a storage: one test for each [case](Case), under the name of the case.
+///
+/// The argument is a function (or closure) that is called without arguments, is awaited and makes a
+/// [`Subject`]: a storage of its own for each case, empty, which nobody else uses.
+///
+/// Each group of cases becomes a module, so call the macro in a module of its own where its names are taken.
+///
+/// ```
+/// mod conformance {
+///     use sessile_testkit::{ModelStorage, Profile, Subject, storage_tests};
+///
+///     async fn subject() -> Subject {
+///         Subject::new(ModelStorage::new().with_max_waiters(8), Profile::paused().with_max_waiters(8))
+///     }
+///
+///     storage_tests!(subject);
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! storage_tests {
+    ($factory:expr $(,)?) => {
+        $crate::__with_cases! { [$crate::__emit_tests] ($factory) }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __emit_tests {
+    (($factory:expr) $($group:ident $kind:ident [$($case:ident)*])*) => {$(
+        mod $group {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $($crate::__emit_test! { $kind $group $case ($factory) })*
+        }
+    )*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __emit_test {
+    (single $group:ident $case:ident $factory:tt) => {
+        #[$crate::__private::tokio::test(crate = "::sessile_testkit::__private::tokio")]
+        async fn $case() {
+            $crate::__run_case!($group $case $factory)
+        }
+    };
+    (parallel $group:ident $case:ident $factory:tt) => {
+        #[$crate::__private::tokio::test(
+            flavor = "multi_thread",
+            worker_threads = 4,
+            crate = "::sessile_testkit::__private::tokio"
+        )]
+        async fn $case() {
+            $crate::__run_case!($group $case $factory)
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __run_case {
+    ($group:ident $case:ident ($factory:expr)) => {
+        $crate::__private::run(concat!(stringify!($group), "::", stringify!($case)), $factory).await
+    };
+}

@@ -1,0 +1,134 @@
+//! What stands behind a cookie's name and value.
+
+use super::CookieError;
+
+/// With which requests from other sites a browser sends a cookie along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// With none: a visitor who follows a link from elsewhere arrives without a session.
+    Strict,
+    /// With those by which a visitor comes here from elsewhere, if they only read.
+    #[default]
+    Lax,
+    /// With all. The application has to protect itself against cross-site request forgery.
+    None,
+}
+
+impl SameSite {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Strict => "Strict",
+            Self::Lax => "Lax",
+            Self::None => "None",
+        }
+    }
+}
+
+/// The longest value of an attribute that browsers heed, in bytes.
+const MAX_ATTRIBUTE: usize = 1_024;
+
+/// Attributes that browsers accept together.
+#[derive(Debug, Clone)]
+pub(crate) struct Attributes {
+    has_domain: bool,
+    is_for_all_paths: bool,
+    secure: bool,
+    /// All of them, as they are written.
+    pub(super) text: Box<str>,
+}
+
+impl Attributes {
+    /// Checks what does not depend on the cookie's name.
+    pub(super) fn new(
+        domain: Option<&str>,
+        path: &str,
+        secure: bool,
+        same_site: SameSite,
+        partitioned: bool,
+    ) -> Result<Self, CookieError> {
+        let domain = domain.map(valid_domain).transpose()?;
+        if !is_valid_path(path) {
+            return Err(CookieError::Path);
+        }
+        if !secure && same_site == SameSite::None {
+            return Err(CookieError::InsecureSameSiteNone);
+        }
+        if !secure && partitioned {
+            return Err(CookieError::InsecurePartitioned);
+        }
+        let mut text = format!("; Path={path}");
+        if let Some(domain) = &domain {
+            text.push_str("; Domain=");
+            text.push_str(domain);
+        }
+        text.push_str("; HttpOnly; SameSite=");
+        text.push_str(same_site.name());
+        if secure {
+            text.push_str("; Secure");
+        }
+        if partitioned {
+            text.push_str("; Partitioned");
+        }
+        Ok(Self {
+            has_domain: domain.is_some(),
+            is_for_all_paths: path == "/",
+            secure,
+            text: text.into(),
+        })
+    }
+
+    /// Checks a name, and what its prefix demands (RFC 6265bis, section 4.1.3). Browsers do not mind the case of a
+    /// prefix.
+    pub(super) fn check_name(&self, name: &str, max_value: usize) -> Result<(), CookieError> {
+        let is_token = !name.is_empty() && name.bytes().all(is_token_byte);
+        if !is_token {
+            return Err(CookieError::Name);
+        }
+        if name.len() + max_value > super::write::MAX_PAIR {
+            return Err(CookieError::TooLong);
+        }
+        let starts = |prefix: &str| {
+            let start = name.as_bytes().get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        let of_host = starts("__Host-");
+        if (of_host || starts("__Secure-") || starts("__Http-")) && !self.secure {
+            return Err(CookieError::InsecurePrefix);
+        }
+        if of_host && self.has_domain {
+            return Err(CookieError::HostWithDomain);
+        }
+        if of_host && !self.is_for_all_paths {
+            return Err(CookieError::HostWithPath);
+        }
+        Ok(())
+    }
+}
+
+/// A character of a token (RFC 9110, section 5.6.2).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_valid_path(path: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b' '..=b'~') && byte != b';';
+    path.starts_with('/') && path.len() <= MAX_ATTRIBUTE && path.bytes().all(allowed) && !path.ends_with(' ')
+}
+
+/// The domain in lower case, without the leading dot that browsers ignore.
+fn valid_domain(domain: &str) -> Result<String, CookieError> {
+    let domain = domain.strip_prefix('.').unwrap_or(domain);
+    let is_label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // The limit for names in the DNS is well within that for attributes.
+    if domain.len() > 253 || !domain.split('.').all(is_label) {
+        return Err(CookieError::Domain);
+    }
+    Ok(domain.to_ascii_lowercase())
+}

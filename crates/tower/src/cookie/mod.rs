@@ -1,0 +1,15 @@
+//! Cookies (RFC 6265bis): reading them, writing them, and which of them browsers refuse.
+
+mod attributes;
+mod builder;
+mod error;
+mod parse;
+mod protection;
+mod write;
+
+pub(crate) use self::attributes::Attributes;
+pub use self::attributes::SameSite;
+pub use self::builder::CookieBuilder;
+pub use self::error::CookieError;
+pub(crate) use self::parse::parse;
+pub(crate) use self::protection::Protection;

@@ -1,0 +1,188 @@
+//! [`ResponseFuture`]: from the call to the head of the answer.
+//!
+//! A request that leaves its session alone goes through a single state that holds nothing but the inner future; what
+//! takes storage calls is boxed when it turns out to be needed.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use sessile_core::{InSession, OpenVisit, Scoped, SessionError};
+use tower_service::Service;
+
+use crate::body::ResponseBody;
+use crate::response::Answering;
+
+/// A visit while it is started or ended, and what came of that.
+type Step = Pin<Box<dyn Future<Output = (OpenVisit, Result<(), SessionError>)> + Send>>;
+
+pin_project! {
+    /// The future of [`SessionService`](crate::SessionService).
+    ///
+    /// Dropping it before it is done ends the visit without writing.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
+        answering: Answering,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        /// The session is started before the inner service is asked.
+        Starting {
+            step: Step,
+            call: Option<Box<(S, Request<B>)>>,
+        },
+        /// The inner service works.
+        Working {
+            #[pin]
+            work: Scoped<S::Future>,
+            visit: Option<OpenVisit>,
+        },
+        /// The inner service is done, and the visit is ended.
+        Ending {
+            step: Step,
+            answer: Option<Result<S::Response, S::Error>>,
+            commit: bool,
+        },
+        Done,
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(crate) fn starting(visit: OpenVisit, answering: Answering, service: S, request: Request<B>) -> Self {
+        let step = Box::pin(async move {
+            let started = visit.auto_start().await;
+            (visit, started)
+        });
+        Self {
+            state: State::Starting {
+                step,
+                call: Some(Box::new((service, request))),
+            },
+            answering,
+        }
+    }
+
+    pub(crate) fn working(visit: OpenVisit, answering: Answering, work: Scoped<S::Future>) -> Self {
+        Self {
+            state: State::Working {
+                work,
+                visit: Some(visit),
+            },
+            answering,
+        }
+    }
+}
+
+/// Ends the work of a visit.
+fn end(visit: OpenVisit, commit: bool) -> Step {
+    Box::pin(async move {
+        let ended = if commit {
+            visit.close().await
+        } else {
+            visit.release().await
+        };
+        (visit, ended)
+    })
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Output = Result<Response<ResponseBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Starting { step, call } => {
+                    let (visit, started) = ready!(step.as_mut().poll(cx));
+                    let call = call.take().expect("a service is called once");
+                    if let Err(error) = started {
+                        let response = this.answering.refuse(&visit, &error);
+                        this.state.set(State::Done);
+                        return Poll::Ready(Ok(response));
+                    }
+                    let (mut service, request) = *call;
+                    let work = visit.handle().enter(|| service.call(request));
+                    let work = work.in_session(visit.handle());
+                    this.state.set(State::Working {
+                        work,
+                        visit: Some(visit),
+                    });
+                }
+                StateProj::Working { work, visit } => {
+                    let answer = ready!(work.poll(cx));
+                    let visit = visit.take().expect("work is done once");
+                    if visit.is_untouched() {
+                        this.state.set(State::Done);
+                        return Poll::Ready(answer.map(|response| response.map(ResponseBody::inner)));
+                    }
+                    let (commit, answer) = match answer {
+                        Ok(response) => {
+                            let (commit, response) = this.answering.commits(response);
+                            (commit, Ok(response))
+                        }
+                        Err(error) => (false, Err(error)),
+                    };
+                    if visit.is_idle(commit) {
+                        this.state.set(State::Done);
+                        let response = answer.map(|response| this.answering.pass(&visit, response));
+                        return Poll::Ready(response);
+                    }
+                    this.state.set(State::Ending {
+                        step: end(visit, commit),
+                        answer: Some(answer),
+                        commit,
+                    });
+                }
+                StateProj::Ending { step, answer, commit } => {
+                    let (visit, ended) = ready!(step.as_mut().poll(cx));
+                    let answer = answer.take().expect("work is done once");
+                    let commit = *commit;
+                    this.state.set(State::Done);
+                    return Poll::Ready(answer.map(|response| match ended {
+                        // A lock that could not be given back ends with its lease, and is no concern of the client.
+                        Err(error) if commit => this.answering.settle(&visit, &error, response),
+                        Ok(()) | Err(_) => this.answering.pass(&visit, response),
+                    }));
+                }
+                StateProj::Done => panic!("the future was polled after it was done"),
+            }
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Starting { .. } => "starting",
+            State::Working { .. } => "working",
+            State::Ending { .. } => "ending",
+            State::Done => "done",
+        };
+        f.debug_struct("ResponseFuture")
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! [`SessionLayer`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, response};
+use sessile_core::{Namespaces, Session, SessionError, Untyped, Values};
+use tower_layer::Layer;
+
+use crate::carriers::Carrier;
+use crate::config::Config;
+use crate::service::SessionService;
+
+/// Gives every request of a service a visit to its session.
+///
+/// See the [crate's front page](crate) for what happens to a request and its answer.
+///
+/// ```
+/// use http::{Request, Response, header::SET_COOKIE};
+/// use sessile_core::{Session, SessionError};
+/// use sessile_tower::SessionLayer;
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use sessile_memory::MemoryStorage;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+/// let session: Session = Session::builder(MemoryStorage::new()).build();
+/// let handler = session.clone();
+/// let service = service_fn(move |_: Request<()>| {
+///     let session = handler.clone();
+///     async move {
+///         session.start().await?;
+///         session.set("user", "ada".into())?;
+///         Ok::<_, SessionError>(Response::new("welcome"))
+///     }
+/// });
+///
+/// let service = SessionLayer::new(session).layer(service);
+/// let response = service.oneshot(Request::new(())).await?;
+/// assert!(response.headers()[SET_COOKIE].to_str().unwrap().starts_with("__Host-SID="));
+/// # Ok(())
+/// # }
+/// ```
+pub struct SessionLayer<N = Untyped, V = Untyped> {
+    session: Session<N, V>,
+    config: Arc<Config>,
+}
+
+impl<N: Namespaces, V: Values> SessionLayer<N, V> {
+    /// A layer for this session. Ids travel in the cookie `__Host-SID`; see
+    /// [`CookieCarrier`](crate::CookieCarrier).
+    #[must_use]
+    pub fn new(session: Session<N, V>) -> Self {
+        Self {
+            session,
+            config: Arc::default(),
+        }
+    }
+}
+
+impl<N, V> SessionLayer<N, V> {
+    /// Ids travel by this carrier, and by those that [`or_carrier`](SessionLayer::or_carrier) adds, instead of by the
+    /// default one.
+    ///
+    /// ```
+    /// use sessile_core::Session;
+    /// use sessile_tower::{BearerCarrier, CookieCarrier, SessionLayer};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session)
+    ///     .carrier(CookieCarrier::insecure())
+    ///     .or_carrier(BearerCarrier::new());
+    /// ```
+    #[must_use]
+    pub fn carrier(self, carrier: impl Carrier) -> Self {
+        self.configure(|config| config.carriers = vec![Arc::new(carrier)])
+    }
+
+    /// Ids travel by this carrier if no carrier before it finds one in a request.
+    ///
+    /// The answer goes by the carrier that had the id, or by the first if none had. A carrier whose requests other
+    /// sites can cause, such as a cookie, makes an application open to cross-site request forgery in a way that a
+    /// header does not; whoever accepts both is protected as well as the weaker of the two.
+    #[must_use]
+    pub fn or_carrier(self, carrier: impl Carrier) -> Self {
+        self.configure(|config| config.carriers.push(Arc::new(carrier)))
+    }
+
+    /// Whether an answer means that what was done to the session is to be kept. By default it does unless its status
+    /// is a server error (5xx).
+    ///
+    /// A service that reports failure in other ways says so here. Errors of gRPC, for one, have the status 200:
+    ///
+    /// ```
+    /// use sessile_core::Session;
+    /// use sessile_tower::SessionLayer;
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session)
+    ///     .commit_when(|parts| parts.headers.get("grpc-status").is_none_or(|status| status == "0"));
+    /// ```
+    #[must_use]
+    pub fn commit_when(self, decide: impl Fn(&response::Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.configure(|config| config.commit_when = Some(Arc::new(decide)))
+    }
+
+    /// What the client gets when the session could not be closed, or not be
+    /// [started by itself](sessile_core::SessionBuilder::auto_start).
+    ///
+    /// Where the function returns `None`, and by default:
+    ///
+    /// | error | answer |
+    /// |---|---|
+    /// | [`Gone`](SessionError::Gone) | that of the handler, if there is one; the client is told to drop its id |
+    /// | [`Superseded`](SessionError::Superseded) | 409, and the id the client has by now is left alone |
+    /// | any other | 503, with `Retry-After` if the error [is retryable](SessionError::is_retryable) |
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use sessile_core::{Session, SessionError};
+    /// use sessile_tower::SessionLayer;
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session).on_error(|error| match error {
+    ///     SessionError::LockTimeout => {
+    ///         let mut response = Response::new(Bytes::from_static(b"{\"error\":\"busy\"}"));
+    ///         *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
+    ///         Some(response)
+    ///     }
+    ///     _ => None,
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_error(self, respond: impl Fn(&SessionError) -> Option<Response<Bytes>> + Send + Sync + 'static) -> Self {
+        self.configure(|config| config.on_error = Some(Arc::new(respond)))
+    }
+
+    fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+}
+
+impl<S, N, V> Layer<S> for SessionLayer<N, V> {
+    type Service = SessionService<S, N, V>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService::new(inner, self.session.clone(), Arc::clone(&self.config))
+    }
+}
+
+impl<N, V> Clone for SessionLayer<N, V> {
+    fn clone(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            config: Arc::clone(&self.config),
+        }
+    }
+}
+
+impl<N, V> fmt::Debug for SessionLayer<N, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("session", &self.session)
+            .field("config", &self.config)
+            .finish()
+    }
+}

@@ -1,0 +1,99 @@
+//! [`SessionService`].
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use sessile_core::{InSession, Namespaces, Session, Untyped, Values, Visit};
+use tower_service::Service;
+
+use crate::body::ResponseBody;
+use crate::config::Config;
+use crate::future::ResponseFuture;
+use crate::response::Answering;
+
+/// A service whose requests each have a visit to their session; made by [`SessionLayer`](crate::SessionLayer).
+///
+/// The inner service is cloned only for a session that is
+/// [started by itself](sessile_core::SessionBuilder::auto_start), as it then cannot be called at once.
+pub struct SessionService<S, N = Untyped, V = Untyped> {
+    inner: S,
+    session: Session<N, V>,
+    config: Arc<Config>,
+}
+
+impl<S, N, V> SessionService<S, N, V> {
+    pub(crate) fn new(inner: S, session: Session<N, V>, config: Arc<Config>) -> Self {
+        Self { inner, session, config }
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, N, V, B, R> Service<Request<B>> for SessionService<S, N, V>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    N: Namespaces,
+    V: Values,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let found = self.config.find(request.headers());
+        let visit = self.session.open(match &found.presented {
+            Some(presented) => Visit::from(presented.id.clone()).browser_restarted(presented.restarted),
+            None => Visit::new(),
+        });
+        let answering = Answering::new(Arc::clone(&self.config), found);
+        if visit.starts_by_itself() {
+            // It is this service that was made ready; its clone may not be.
+            let clone = self.inner.clone();
+            let ready = mem::replace(&mut self.inner, clone);
+            return ResponseFuture::starting(visit, answering, ready, request);
+        }
+        let work = visit.handle().enter(|| self.inner.call(request));
+        let work = work.in_session(visit.handle());
+        ResponseFuture::working(visit, answering, work)
+    }
+}
+
+impl<S: Clone, N, V> Clone for SessionService<S, N, V> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            session: self.session.clone(),
+            config: Arc::clone(&self.config),
+        }
+    }
+}
+
+impl<S: fmt::Debug, N, V> fmt::Debug for SessionService<S, N, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService")
+            .field("inner", &self.inner)
+            .field("session", &self.session)
+            .field("config", &self.config)
+            .finish()
+    }
+}
