@@ -4,8 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use sessile_core::{
     DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, OsEntropy, SessionKey, StorageError,
     StorageErrorKind,
@@ -253,7 +252,7 @@ fn abandon(engine: Weak<Engine>) -> Box<dyn Fn(SessionKey, LockToken) + Send + S
 fn process_name() -> String {
     let mut random = [0; 12];
     OsEntropy.fill(&mut random);
-    URL_SAFE_NO_PAD.encode(random)
+    Base64UrlUnpadded::encode_string(&random)
 }
 
 impl std::fmt::Debug for RedisStorageBuilder {

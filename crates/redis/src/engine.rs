@@ -157,6 +157,24 @@ impl Engine {
         self.ask(key, &cmd, Again::Harmless).await
     }
 
+    /// The record that an alias points to. Only the server knows whether the alias still holds, so it is asked for
+    /// both at once; whatever is less usual takes more questions.
+    pub(crate) async fn read_alias(
+        &self,
+        key: &SessionKey,
+        target: &[u8; 32],
+    ) -> Result<(SessionKey, Answer), Failure> {
+        let target = Keyspace::key(key.shard(), target).ok_or(Failure::Nonsense)?;
+        let mut cmd = script::LOOK.call(2);
+        cmd.arg(self.keys.record(key))
+            .arg(self.keys.record(&target))
+            .arg(target.digest());
+        match self.ask(key, &cmd, Again::Harmless).await? {
+            answer @ (Answer::Done(_) | Answer::Missing | Answer::Superseded) => Ok((target, answer)),
+            _ => self.follow(key, |key| async move { self.look(&key).await }).await,
+        }
+    }
+
     /// What has become of the key of a lock: the answer to a verb that found no record there.
     pub(crate) async fn why_not(&self, answer: Answer, key: &SessionKey) -> Result<StorageErrorKind, Failure> {
         let answer = match answer {

@@ -1,7 +1,6 @@
 //! What the keys in Redis are called.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use sessile_core::SessionKey;
 
 /// The names of everything that belongs to one session. The shard in braces is the hash tag, so a cluster keeps it
@@ -34,9 +33,7 @@ impl Keyspace {
     pub(crate) fn record(&self, key: &SessionKey) -> Vec<u8> {
         let mut name = self.in_shard(key.shard(), DIGEST_LEN + 5);
         let mut digest = [0; DIGEST_LEN];
-        URL_SAFE_NO_PAD
-            .encode_slice(key.digest(), &mut digest)
-            .expect("32 bytes are 43 characters");
+        Base64UrlUnpadded::encode(key.digest(), &mut digest).expect("32 bytes are 43 characters");
         name.extend_from_slice(&digest);
         name
     }
@@ -76,7 +73,9 @@ impl Keyspace {
         let rest = name.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"{")?;
         let end = rest.iter().position(|byte| *byte == b'}')?;
         let shard = std::str::from_utf8(&rest[..end]).ok()?;
-        let digest = URL_SAFE_NO_PAD.decode(rest[end..].strip_prefix(b"}:")?).ok()?;
+        let mut digest = [0; 32];
+        let encoded: &[u8; DIGEST_LEN] = rest[end..].strip_prefix(b"}:")?.try_into().ok()?;
+        Base64UrlUnpadded::decode(encoded, &mut digest).ok()?;
         Self::key(shard, &digest)
     }
 

@@ -9,6 +9,9 @@
 //! | 1 to 10 | version, seven bits a byte, the least significant first; the highest bit says that more follow |
 //! | the rest | the payload |
 //!
+//! A tombstone is one byte. An alias is its kind, the moment it becomes a tombstone (6 bytes), and the digest of the key
+//! it points to (32 bytes).
+//!
 //! What touching changes has a fixed place, so that a script can change it there. The deadline stands in the value
 //! although the key has a time to live, so that a plain GET tells all there is to know.
 
@@ -77,6 +80,14 @@ pub(crate) fn decode_meta(value: &[u8]) -> Option<(Meta, usize)> {
     meta.last_active = Timestamp::from_millis(last_active);
     meta.version = version;
     Some((meta, length))
+}
+
+/// The digest of the key that an alias points to.
+pub(crate) fn decode_alias(value: &[u8]) -> Option<&[u8; 32]> {
+    match value.split_first()? {
+        (&ALIAS, rest) => rest.get(6..)?.try_into().ok(),
+        _ => None,
+    }
 }
 
 /// The last millisecond at which something with this deadline is there. Redis keeps a key up to and including the

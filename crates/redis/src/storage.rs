@@ -112,12 +112,9 @@ impl Storage for RedisStorage {
             Value::Nil => Ok(Lookup::Missing),
             Value::BulkString(value) if value.first() == Some(&layout::RECORD) => Self::found(*key, value, "read"),
             Value::BulkString(value) if value.first() == Some(&layout::TOMBSTONE) => Ok(Lookup::Superseded),
-            Value::BulkString(value) if value.first() == Some(&layout::ALIAS) => {
-                // Only the server knows whether the alias still holds.
-                let (key, answer) = engine
-                    .follow(key, |key| async move { engine.look(&key).await })
-                    .await
-                    .map_err(failed)?;
+            Value::BulkString(value) => {
+                let target = layout::decode_alias(&value).ok_or_else(|| failed(Failure::Nonsense))?;
+                let (key, answer) = engine.read_alias(key, target).await.map_err(failed)?;
                 match answer {
                     Answer::Done(Some(value)) => Self::found(key, value, "read"),
                     Answer::Missing => Ok(Lookup::Missing),

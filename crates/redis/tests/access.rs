@@ -1,5 +1,7 @@
 //! Ways to a server: passwords, users, databases, sockets, prefixes.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod support;
 
 use std::time::Duration;

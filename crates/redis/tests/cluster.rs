@@ -1,5 +1,7 @@
 //! In a cluster: every slot, slots that move, nodes that go.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! The conformance kit: on one server, behind sentinels, in a cluster.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod support;
 
 use std::sync::OnceLock;

@@ -1,5 +1,7 @@
 //! Behind sentinels: finding the primary, following it, and what a failover can lose.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod support;
 
 use std::sync::Arc;

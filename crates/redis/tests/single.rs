@@ -1,5 +1,7 @@
 //! One server: every verb, and what it leaves behind.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod support;
 
 use std::time::Duration;

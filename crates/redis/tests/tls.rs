@@ -1,5 +1,7 @@
 //! TLS, with certificates of one's own.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod support;
 
 use std::time::Duration;

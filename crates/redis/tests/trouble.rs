@@ -1,5 +1,7 @@
 //! Servers that are dead, frozen, loading, full, out of reach or unwilling: an error in time, and back by itself.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Waiting for a lock: in line, woken, in turn, and without a trace.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod support;
 
 use std::sync::Arc;
@@ -26,15 +28,6 @@ async fn process(server: &RedisServer) -> Arc<RedisStorage> {
 
 fn keys(server: &RedisServer) -> usize {
     server.command(&["KEYS", "*"]).items().len()
-}
-
-fn calls(server: &RedisServer, command: &str) -> u64 {
-    let line = server
-        .info("commandstats", &format!("cmdstat_{command}"))
-        .unwrap_or_default();
-    line.strip_prefix("calls=")
-        .and_then(|rest| rest.split(',').next()?.parse().ok())
-        .unwrap_or(0)
 }
 
 /// Waits until so many processes stand in the server's queue.
@@ -83,7 +76,7 @@ async fn a_process_asks_once_however_many_wait() {
     let key = fresh();
     storage.create(&key, record(&storage, "", None)).await.unwrap();
     let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
-    let before = calls(&server, "evalsha");
+    let before = server.calls("evalsha");
     let tasks: Vec<_> = (0..32)
         .map(|_| {
             let storage = Arc::clone(&storage);
@@ -93,7 +86,7 @@ async fn a_process_asks_once_however_many_wait() {
     queued(&server, &queue_name(&server), 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     // Once to learn that the lock is held, once to queue.
-    assert_eq!(calls(&server, "evalsha") - before, 2);
+    assert_eq!(server.calls("evalsha") - before, 2);
     drop(held);
     for task in tasks {
         assert!(task.await.unwrap().unwrap().is_found());
@@ -249,7 +242,7 @@ async fn the_end_of_a_session_is_told_to_all_who_wait() {
             })
             .collect();
         queued(&server, &queue_name(&server), 1).await;
-        let before = calls(&server, "evalsha");
+        let before = server.calls("evalsha");
         if rotates {
             one.rotate(&mut held.lock, &new_key, held.record.clone(), Duration::ZERO)
                 .await
@@ -265,7 +258,7 @@ async fn the_end_of_a_session_is_told_to_all_who_wait() {
                 .unwrap();
             assert_eq!(answer, if rotates { Lookup::Superseded } else { Lookup::Missing });
         }
-        assert_eq!(calls(&server, "evalsha") - before, 2, "one asks for all");
+        assert_eq!(server.calls("evalsha") - before, 2, "one asks for all");
         one.destroy(&new_key).await.unwrap();
         drop(held);
     }

@@ -40,7 +40,7 @@ pub async fn payload(storage: &RedisStorage, key: &SessionKey) -> Lookup<String>
 pub async fn until(what: &str, condition: impl Fn() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "never {what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "never {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -80,7 +80,7 @@ pub async fn subject(
 pub async fn eventually(what: &str, attempt: impl AsyncFn() -> bool) {
     let start = std::time::Instant::now();
     while !attempt().await {
-        assert!(start.elapsed() < Duration::from_secs(30), "never {what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "never {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -135,6 +135,18 @@ impl RedisServer {
             .find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned))
     }
 
+    /// How often it has run a command, be it on its own or within a script.
+    #[must_use]
+    pub fn calls(&self, command: &str) -> u64 {
+        let line = self
+            .info("commandstats", &format!("cmdstat_{command}"))
+            .unwrap_or_default();
+        let calls = line
+            .strip_prefix("calls=")
+            .and_then(|rest| rest.split(',').next()?.parse().ok());
+        calls.unwrap_or(0)
+    }
+
     /// Stops its time: it keeps its connections, and answers nothing.
     pub fn pause(&self) {
         self.signal("STOP");
