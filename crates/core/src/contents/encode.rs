@@ -40,7 +40,8 @@ impl Contents {
                 }
             }
         }
-        writer.0.into()
+        // A storage may keep this very allocation, so it is not to be larger than what is in it.
+        writer.0.into_boxed_slice().into()
     }
 }
 

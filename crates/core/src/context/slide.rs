@@ -92,10 +92,14 @@ impl Engine {
             return Ok(false);
         }
         let record = fresh.record(&locked.record.meta, at);
-        self.storage.commit(&mut locked.lock, record.clone()).await?;
-        fresh.saved(record.payload);
+        let written = record.meta.clone();
+        match self.storage.commit(&mut locked.lock, record).await {
+            Err(error) if error.kind() == StorageErrorKind::LockLost => return Ok(false),
+            committed => committed?,
+        }
+        fresh.saved();
         *contents = fresh;
-        *meta = record.meta;
+        *meta = written;
         Ok(true)
     }
 }

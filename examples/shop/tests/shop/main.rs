@@ -1,0 +1,13 @@
+//! The real shop, over real sockets.
+
+mod api;
+mod bad_requests;
+mod count;
+mod expiration;
+mod ids;
+mod logout;
+mod page;
+mod readers;
+mod secrecy;
+mod shutdown;
+mod support;
