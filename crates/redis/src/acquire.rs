@@ -7,8 +7,8 @@ use sessile_core::{Lock, LockTicket, LockToken, Lookup, SessionKey, StorageError
 use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
-use crate::engine::{Engine, MAX_HOPS, millis};
-use crate::error::{Failure, NAME};
+use crate::engine::{Engine, Kind, MAX_HOPS, millis};
+use crate::error::Failure;
 use crate::keys::Keyspace;
 use crate::net::Again;
 use crate::script;
@@ -41,7 +41,7 @@ impl Engine {
         wait: Duration,
     ) -> Result<Lookup<(Lock, Vec<u8>)>, StorageError> {
         let until = soon(wait);
-        let error = |kind| StorageError::new(kind, "lock", NAME);
+        let error = |kind| StorageError::new(kind, self.kind.locking(), self.kind.name());
         let mut key = *key;
         for _ in 0..MAX_HOPS {
             let mut place = self
@@ -68,12 +68,13 @@ impl Engine {
                 Ok(Turn::TimedOut) => return Err(error(StorageErrorKind::LockTimeout)),
                 Ok(Turn::Elsewhere(Answer::Alias { target, holds })) => {
                     place.served();
-                    key = Keyspace::key(key.shard(), &target).ok_or_else(|| Failure::Nonsense.into_error("lock"))?;
+                    key = Keyspace::key(key.shard(), &target)
+                        .ok_or_else(|| Failure::Nonsense.into_error(self.kind.locking(), self.kind.name()))?;
                     if !holds {
                         return self
                             .former_alias(&key)
                             .await
-                            .map_err(|failure| failure.into_error("lock"));
+                            .map_err(|failure| failure.into_error(self.kind.locking(), self.kind.name()));
                     }
                 }
                 Ok(Turn::Elsewhere(Answer::Missing)) => {
@@ -85,13 +86,13 @@ impl Engine {
                     return Ok(Lookup::Superseded);
                 }
                 Err(failure) => {
-                    let error = failure.into_error("lock");
+                    let error = failure.into_error(self.kind.locking(), self.kind.name());
                     place.over(Over::Failed(error.kind()));
                     return Err(error);
                 }
             }
         }
-        Err(Failure::Nonsense.into_error("lock"))
+        Err(Failure::Nonsense.into_error(self.kind.locking(), self.kind.name()))
     }
 
     /// What an alias of this key is after its grace: a tombstone, as long as there is something it points to.
@@ -148,7 +149,11 @@ impl Engine {
 
     /// Asks for the lock once, and joins the server's queue with this entry, if it is one.
     async fn try_lock(&self, key: &SessionKey, token: &LockToken, entry: &[u8]) -> Result<Answer, Failure> {
-        let mut cmd = self.call(&script::LOCK, key);
+        let lock = match self.kind {
+            Kind::Sessions => &script::LOCK,
+            Kind::Locks => &script::BARE_LOCK,
+        };
+        let mut cmd = self.call(lock, key);
         cmd.arg(token.as_bytes()).arg(millis(self.options.lease)).arg(entry);
         // Long enough to be renewed by the next look, short enough not to be in the way of others.
         cmd.arg(millis(self.options.poll * 10));
@@ -159,6 +164,17 @@ impl Engine {
     fn entry(&self, token: &LockToken, channel: &[u8]) -> Vec<u8> {
         let lease = u32::try_from(millis(self.options.lease)).unwrap_or(u32::MAX);
         [&token.as_bytes()[..], &lease.to_be_bytes(), channel].concat()
+    }
+
+    /// Lets the lease of a lock run anew.
+    pub(crate) async fn renew(&self, ticket: &LockTicket) -> Result<Answer, Failure> {
+        let renew = match self.kind {
+            Kind::Sessions => &script::RENEW,
+            Kind::Locks => &script::BARE_RENEW,
+        };
+        let mut cmd = self.call(renew, &ticket.key);
+        cmd.arg(ticket.token.as_bytes()).arg(millis(self.options.lease));
+        self.ask(&ticket.key, &cmd, Again::Harmless).await
     }
 
     /// Gives a lock up.
@@ -175,7 +191,11 @@ impl Engine {
     }
 
     async fn give_back(&self, ticket: &LockTicket, entry: &[u8]) -> Result<(), Failure> {
-        let mut cmd = self.call(&script::RELEASE, &ticket.key);
+        let release = match self.kind {
+            Kind::Sessions => &script::RELEASE,
+            Kind::Locks => &script::BARE_RELEASE,
+        };
+        let mut cmd = self.call(release, &ticket.key);
         cmd.arg(ticket.token.as_bytes()).arg(entry);
         self.ask(&ticket.key, &cmd, Again::Harmless).await.map(drop)
     }

@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use redis::{Cmd, Value};
-use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use redis::{Cmd, ErrorKind, Value};
+use sessile_core::{
+    DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, OsEntropy, SessionKey, StorageError,
+    StorageErrorKind, Timestamp,
+};
 use tokio::runtime::Handle;
 
 use crate::answer::Answer;
@@ -16,6 +20,7 @@ use crate::error::Failure;
 use crate::keys::Keyspace;
 use crate::net::{Again, Net};
 use crate::script::{self, Script};
+use crate::servers::RedisServers;
 use crate::wait::Lines;
 
 /// How many aliases may stand one behind the other. Each is a rotation within the grace of the one before.
@@ -31,6 +36,45 @@ pub(crate) struct Options {
     pub(crate) durability: Option<Durability>,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lease: DEFAULT_LEASE,
+            max_waiters: DEFAULT_MAX_WAITERS,
+            tombstone: Duration::from_secs(60),
+            poll: Duration::from_secs(1),
+            durability: None,
+        }
+    }
+}
+
+/// What an engine is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Sessions, and locks on them.
+    Sessions,
+    /// Locks alone.
+    Locks,
+}
+
+impl Kind {
+    /// What it is called in errors and logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "redis",
+            Self::Locks => "redis locks",
+        }
+    }
+
+    /// What taking a lock is called.
+    pub(crate) const fn locking(self) -> &'static str {
+        match self {
+            Self::Sessions => "lock",
+            Self::Locks => "acquire",
+        }
+    }
+}
+
 /// What a write does, as far as durability is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Write {
@@ -43,6 +87,7 @@ pub(crate) enum Write {
 /// What storage and locks have in common.
 pub(crate) struct Engine {
     pub(crate) me: Weak<Self>,
+    pub(crate) kind: Kind,
     pub(crate) net: Net,
     pub(crate) keys: Keyspace,
     pub(crate) clock: ServerClock,
@@ -58,8 +103,43 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// Connects, and makes sure that somebody answers.
+    pub(crate) async fn connect(
+        servers: RedisServers,
+        prefix: String,
+        options: Options,
+        kind: Kind,
+    ) -> Result<Arc<Self>, StorageError> {
+        let failed = |failure: Failure| failure.into_error("connect", kind.name());
+        let brace = || Failure::Setup((ErrorKind::InvalidClientConfig, "the prefix contains a brace").into());
+        let keys = Keyspace::new(prefix).ok_or_else(|| failed(brace()))?;
+        let timeout = servers.limit();
+        let replication = options
+            .durability
+            .as_ref()
+            .map_or(Duration::ZERO, |durability| durability.timeout);
+        let fleet = servers.prepare(replication).map_err(failed)?;
+        let engine = Arc::new_cyclic(|me: &Weak<Self>| {
+            let lines = Lines::new(options.max_waiters, abandon(Weak::clone(me)));
+            Self {
+                me: Weak::clone(me),
+                kind,
+                net: Net::new(timeout, fleet(&lines)),
+                keys,
+                clock: ServerClock::default(),
+                options,
+                shortfalls: AtomicU64::new(0),
+                lines,
+                process: process_name(),
+                runtime: Handle::current(),
+            }
+        });
+        engine.greet().await.map_err(failed)?;
+        Ok(engine)
+    }
+
     /// Makes sure that there is a server, and asks it for the time.
-    pub(crate) async fn greet(&self) -> Result<(), Failure> {
+    async fn greet(&self) -> Result<(), Failure> {
         let Value::Array(time) = self.net.send("", &redis::cmd("TIME"), Again::Harmless).await? else {
             return Err(Failure::Nonsense);
         };
@@ -210,6 +290,23 @@ impl Engine {
             let _ = work(engine).await;
         });
     }
+}
+
+/// Gives a token back that nobody wants any longer.
+fn abandon(engine: Weak<Engine>) -> Box<dyn Fn(SessionKey, LockToken) + Send + Sync> {
+    Box::new(move |key, token| {
+        if let Some(engine) = engine.upgrade() {
+            let ticket = LockTicket { key, token };
+            engine.in_background(move |engine| async move { engine.abandon(&ticket).await });
+        }
+    })
+}
+
+/// A name that no other process has: 96 random bits.
+fn process_name() -> String {
+    let mut random = [0; 12];
+    OsEntropy.fill(&mut random);
+    Base64UrlUnpadded::encode_string(&random)
 }
 
 /// As Redis takes durations.

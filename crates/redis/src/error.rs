@@ -5,9 +5,6 @@ use sessile_core::{StorageError, StorageErrorKind};
 
 use crate::durable::ReplicationShortfall;
 
-/// The name of the storage in errors and logs.
-pub(crate) const NAME: &str = "redis";
-
 /// Why there is no answer, or no good one.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
@@ -46,9 +43,9 @@ impl Failure {
         }
     }
 
-    /// As the error of a verb.
-    pub(crate) fn into_error(self, operation: &'static str) -> StorageError {
-        let error = StorageError::new(self.kind(), operation, NAME);
+    /// As the error of a verb, of the storage or of the locks.
+    pub(crate) fn into_error(self, operation: &'static str, name: &'static str) -> StorageError {
+        let error = StorageError::new(self.kind(), operation, name);
         match self {
             Self::Setup(source) | Self::Unreachable(source) | Self::Broken(source) => error.with_source(source),
             Self::Refused(source) => error.with_source(source),

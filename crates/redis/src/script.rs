@@ -42,26 +42,28 @@ impl Script {
     }
 }
 
-static ALL: [&LazyLock<Script>; 8] = [&LOOK, &LOCK, &COMMIT, &ROTATE, &RELEASE, &RENEW, &TOUCH, &DESTROY];
-
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $($part:literal),+;)+) => {$(
-        $(#[$doc])*
-        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+    ($($name:ident = $($part:literal),+;)+) => {
+        $(pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
             Script::new(&[$(include_str!(concat!("scripts/", $part, ".lua"))),+])
-        });
-    )+};
+        });)+
+
+        static ALL: &[&LazyLock<Script>] = &[$(&$name),+];
+    };
 }
 
 scripts! {
     LOOK = "answer", "look";
-    LOCK = "answer", "lock";
+    LOCK = "answer", "take", "lock";
     COMMIT = "answer", "queue", "commit";
     ROTATE = "answer", "queue", "rotate";
     RELEASE = "answer", "queue", "release";
     RENEW = "answer", "renew";
     TOUCH = "answer", "touch";
     DESTROY = "answer", "queue", "destroy";
+    BARE_LOCK = "answer", "take", "bare_lock";
+    BARE_RELEASE = "answer", "queue", "bare_release";
+    BARE_RENEW = "answer", "bare_renew";
 }
 
 #[cfg(test)]

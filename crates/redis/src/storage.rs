@@ -12,13 +12,17 @@ use sessile_core::{
 };
 
 use crate::answer::Answer;
-use crate::builder::{RedisStorageBuilder, Servers};
+use crate::builder::RedisStorageBuilder;
 use crate::check::Finding;
-use crate::engine::{Engine, Write, millis};
-use crate::error::{Failure, NAME};
+use crate::engine::{Engine, Kind, Write};
+use crate::error::Failure;
 use crate::layout;
 use crate::net::Again;
 use crate::script;
+use crate::servers::RedisServers;
+
+/// What this storage is called in errors and logs.
+pub(crate) const NAME: &str = Kind::Sessions.name();
 
 /// Sessions in Redis.
 #[derive(Clone)]
@@ -31,29 +35,18 @@ impl RedisStorage {
         Self { engine }
     }
 
-    /// Connects to one server, with the defaults for everything else.
+    /// Connects, with the defaults for everything else.
     ///
     /// # Errors
     ///
-    /// When the URL cannot be used, or the server cannot be reached or refuses.
-    pub async fn connect(url: &str) -> Result<Self, StorageError> {
-        Self::builder(url).connect().await
+    /// As for [`RedisStorageBuilder::connect`].
+    pub async fn connect(servers: impl Into<RedisServers>) -> Result<Self, StorageError> {
+        Self::builder(servers).connect().await
     }
 
-    /// Begins to configure a storage on one server.
-    pub fn builder(url: impl Into<String>) -> RedisStorageBuilder {
-        RedisStorageBuilder::new(Servers::Single(url.into()))
-    }
-
-    /// Begins to configure a storage on the primary that the sentinels at these URLs know by this name.
-    pub fn sentinel<U: Into<String>>(sentinels: impl IntoIterator<Item = U>, name: &str) -> RedisStorageBuilder {
-        let urls = sentinels.into_iter().map(Into::into).collect();
-        RedisStorageBuilder::new(Servers::Sentinel(urls, name.into()))
-    }
-
-    /// Begins to configure a storage on the cluster of which some nodes, one at least, are at these URLs.
-    pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> RedisStorageBuilder {
-        RedisStorageBuilder::new(Servers::Cluster(nodes.into_iter().map(Into::into).collect()))
+    /// For a storage that is not as it is by default.
+    pub fn builder(servers: impl Into<RedisServers>) -> RedisStorageBuilder {
+        RedisStorageBuilder::new(servers.into())
     }
 
     /// How often a write has reached fewer replicas than [asked for](RedisStorageBuilder::durable), since this storage
@@ -71,11 +64,11 @@ impl RedisStorage {
     pub async fn check(&self) -> Result<Vec<Finding>, StorageError> {
         crate::check::check(&self.engine)
             .await
-            .map_err(|failure| failure.into_error("check"))
+            .map_err(|failure| failure.into_error("check", NAME))
     }
 
     fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {
-        let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error(operation))?;
+        let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error(operation, NAME))?;
         Ok(Lookup::Found(Stored { key, record }))
     }
 
@@ -83,7 +76,7 @@ impl RedisStorage {
     async fn refusal(&self, answer: Answer, key: &SessionKey, operation: &'static str) -> StorageError {
         match self.engine.why_not(answer, key).await {
             Ok(kind) => StorageError::new(kind, operation, NAME),
-            Err(failure) => failure.into_error(operation),
+            Err(failure) => failure.into_error(operation, NAME),
         }
     }
 }
@@ -99,7 +92,7 @@ impl Storage for RedisStorage {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        let failed = |failure: Failure| failure.into_error("read");
+        let failed = |failure: Failure| failure.into_error("read", NAME);
         let engine = &self.engine;
         let mut get = redis::cmd("GET");
         get.arg(engine.keys.record(key));
@@ -129,7 +122,7 @@ impl Storage for RedisStorage {
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         match self.engine.lock(key, wait).await? {
             Lookup::Found((lock, value)) => {
-                let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error("lock"))?;
+                let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error("lock", NAME))?;
                 Ok(Lookup::Found(Locked { lock, record }))
             }
             Lookup::Missing => Ok(Lookup::Missing),
@@ -148,8 +141,8 @@ impl Storage for RedisStorage {
         match self.engine.write(key, &set, Write::Changes, Again::Never).await {
             Ok(Value::Okay) => Ok(()),
             Ok(Value::Nil) => Err(StorageError::new(StorageErrorKind::Exists, "create", NAME)),
-            Ok(_) => Err(Failure::Nonsense.into_error("create")),
-            Err(failure) => Err(failure.into_error("create")),
+            Ok(_) => Err(Failure::Nonsense.into_error("create", NAME)),
+            Err(failure) => Err(failure.into_error("create", NAME)),
         }
     }
 
@@ -165,7 +158,7 @@ impl Storage for RedisStorage {
                 Ok(())
             }
             Ok(answer) => Err(self.refusal(answer, &key, "commit").await),
-            Err(failure) => Err(failure.into_error("commit")),
+            Err(failure) => Err(failure.into_error("commit", NAME)),
         }
     }
 
@@ -199,7 +192,7 @@ impl Storage for RedisStorage {
                 Ok(())
             }
             Ok(answer) => Err(self.refusal(answer, &key, "rotate").await),
-            Err(failure) => Err(failure.into_error("rotate")),
+            Err(failure) => Err(failure.into_error("rotate", NAME)),
         }
     }
 
@@ -207,22 +200,16 @@ impl Storage for RedisStorage {
         self.engine
             .release(&lock.ticket())
             .await
-            .map_err(|failure| failure.into_error("release"))?;
+            .map_err(|failure| failure.into_error("release", NAME))?;
         lock.spend();
         Ok(())
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        let names = self.engine.keys.names(&lock.key);
-        let mut cmd = script::RENEW.call(2);
-        cmd.arg(names.record)
-            .arg(names.lock)
-            .arg(lock.token.as_bytes())
-            .arg(millis(self.engine.options.lease));
-        match self.engine.ask(&lock.key, &cmd, Again::Harmless).await {
+        match self.engine.renew(lock).await {
             Ok(Answer::Done(None)) => Ok(()),
             Ok(answer) => Err(self.refusal(answer, &lock.key, "renew").await),
-            Err(failure) => Err(failure.into_error("renew")),
+            Err(failure) => Err(failure.into_error("renew", NAME)),
         }
     }
 
@@ -247,7 +234,7 @@ impl Storage for RedisStorage {
         match outcome {
             Ok((_, Answer::Done(None))) => Ok(()),
             Ok((key, answer)) => Err(self.refusal(answer, &key, "touch").await),
-            Err(failure) => Err(failure.into_error("touch")),
+            Err(failure) => Err(failure.into_error("touch", NAME)),
         }
     }
 
@@ -263,15 +250,15 @@ impl Storage for RedisStorage {
             Ok((_, Answer::Done(None))) => Ok(Lookup::Found(())),
             Ok((_, Answer::Missing)) => Ok(Lookup::Missing),
             Ok((_, Answer::Superseded)) => Ok(Lookup::Superseded),
-            Ok(_) => Err(Failure::Nonsense.into_error("destroy")),
-            Err(failure) => Err(failure.into_error("destroy")),
+            Ok(_) => Err(Failure::Nonsense.into_error("destroy", NAME)),
+            Err(failure) => Err(failure.into_error("destroy", NAME)),
         }
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
         crate::scan::page(&self.engine, cursor, limit)
             .await
-            .map_err(|failure| failure.into_error("scan"))
+            .map_err(|failure| failure.into_error("scan", NAME))
     }
 
     async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {

@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
-use sessile_redis::RedisStorage;
+use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
 use support::{fresh, payload, record};
 
@@ -45,21 +45,22 @@ async fn a_password_is_needed_where_one_is_set() {
     server.command(&["CONFIG", "SET", "requirepass", "secret"]);
     let with = format!("redis://:secret@127.0.0.1:{}", server.port());
     let (one, two) = (
-        RedisStorage::connect(&with).await.unwrap(),
-        RedisStorage::connect(&with).await.unwrap(),
+        RedisStorage::connect(with.as_str()).await.unwrap(),
+        RedisStorage::connect(with.as_str()).await.unwrap(),
     );
     works(&one, &two).await;
-    let told = RedisStorage::builder(server.url())
-        .password("secret")
+    let told = RedisStorage::builder(RedisServers::single(server.url()).password("secret"))
         .connect()
         .await
         .unwrap();
     works(&told, &one).await;
     assert_eq!(
-        kind(RedisStorage::connect(&server.url()).await),
+        kind(RedisStorage::connect(server.url()).await),
         StorageErrorKind::Denied
     );
-    let wrong = RedisStorage::builder(server.url()).password("wrong").connect().await;
+    let wrong = RedisStorage::builder(RedisServers::single(server.url()).password("wrong"))
+        .connect()
+        .await;
     assert_eq!(kind(wrong), StorageErrorKind::Denied);
 }
 
@@ -73,19 +74,23 @@ async fn a_user_needs_no_more_rights_than_the_documentation_says() {
     order.extend(rights.expect("the rights are in the documentation").split(' '));
     assert_eq!(server.command(&order).text(), "OK");
     let connect = || {
-        RedisStorage::builder(server.url())
-            .username("sessions")
-            .password("secret")
-            .connect()
+        RedisStorage::builder(
+            RedisServers::single(server.url())
+                .username("sessions")
+                .password("secret"),
+        )
+        .connect()
     };
     let (one, two) = (connect().await.unwrap(), connect().await.unwrap());
     works(&one, &two).await;
     assert_eq!(one.check().await.unwrap(), []);
 
-    let other = RedisStorage::builder(server.url())
-        .username("sessions")
-        .password("secret")
-        .prefix("other:");
+    let other = RedisStorage::builder(
+        RedisServers::single(server.url())
+            .username("sessions")
+            .password("secret"),
+    )
+    .prefix("other:");
     let other = other.connect().await.unwrap();
     let key = fresh();
     assert_eq!(
@@ -110,7 +115,7 @@ async fn who_may_not_publish_commits_all_the_same() {
         "+@all",
         "-spublish",
     ]);
-    let connect = || RedisStorage::builder(server.url()).username("mute").password("secret");
+    let connect = || RedisStorage::builder(RedisServers::single(server.url()).username("mute").password("secret"));
     let short = Duration::from_millis(100);
     let (one, two) = (
         connect().poll(short).connect().await.unwrap(),
@@ -133,12 +138,8 @@ async fn who_may_not_listen_looks_by_itself() {
         "+@all",
         "-ssubscribe",
     ]);
-    let connect = || {
-        RedisStorage::builder(server.url())
-            .username("deaf")
-            .password("secret")
-            .connect()
-    };
+    let connect =
+        || RedisStorage::builder(RedisServers::single(server.url()).username("deaf").password("secret")).connect();
     works(&connect().await.unwrap(), &connect().await.unwrap()).await;
 }
 
@@ -147,15 +148,18 @@ async fn databases_are_apart() {
     let server = RedisServer::start();
     let of_url = format!("{}/3", server.url());
     let (one, two) = (
-        RedisStorage::connect(&of_url).await.unwrap(),
-        RedisStorage::connect(&of_url).await.unwrap(),
+        RedisStorage::connect(of_url.as_str()).await.unwrap(),
+        RedisStorage::connect(of_url.as_str()).await.unwrap(),
     );
     works(&one, &two).await;
     let key = fresh();
     one.create(&key, record(&one, "x", None)).await.unwrap();
-    let told = RedisStorage::builder(server.url()).database(3).connect().await.unwrap();
+    let told = RedisStorage::builder(RedisServers::single(server.url()).database(3))
+        .connect()
+        .await
+        .unwrap();
     assert!(told.read(&key).await.unwrap().is_found());
-    let zero = RedisStorage::connect(&server.url()).await.unwrap();
+    let zero = RedisStorage::connect(server.url()).await.unwrap();
     assert_eq!(zero.read(&key).await.unwrap(), Lookup::Missing);
 }
 
@@ -181,8 +185,8 @@ async fn a_unix_socket_will_do() {
     let server = RedisServer::start();
     let url = format!("redis+unix://{}", server.socket().display());
     works(
-        &RedisStorage::connect(&url).await.unwrap(),
-        &RedisStorage::connect(&url).await.unwrap(),
+        &RedisStorage::connect(url.as_str()).await.unwrap(),
+        &RedisStorage::connect(url.as_str()).await.unwrap(),
     )
     .await;
 }

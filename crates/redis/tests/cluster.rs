@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
-use sessile_redis::RedisStorage;
+use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisCluster;
 use support::{eventually, fresh, fresh_pair, payload, record};
 
@@ -18,7 +18,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 async fn connect(cluster: &RedisCluster) -> Arc<RedisStorage> {
-    let builder = RedisStorage::cluster(cluster.urls()).timeout(TIMEOUT).poll(MINUTE);
+    let servers = RedisServers::cluster(cluster.urls()).timeout(TIMEOUT);
+    let builder = RedisStorage::builder(servers).poll(MINUTE);
     Arc::new(builder.connect().await.expect("a connection"))
 }
 
@@ -70,7 +71,7 @@ async fn sessions_are_on_all_nodes_and_each_is_whole_on_one() {
 async fn one_node_is_enough_to_find_the_others() {
     let cluster = RedisCluster::start();
     let urls = ["redis://127.0.0.1:1".to_owned(), cluster.nodes()[4].url()];
-    let storage = RedisStorage::cluster(urls).connect().await.unwrap();
+    let storage = RedisStorage::connect(RedisServers::cluster(urls)).await.unwrap();
     for _ in 0..10 {
         storage.create(&fresh(), record(&storage, "x", None)).await.unwrap();
     }
@@ -299,9 +300,8 @@ async fn a_node_that_freezes_is_replaced() {
 #[tokio::test]
 async fn a_logout_waits_for_the_replica_of_its_node() {
     let cluster = RedisCluster::start();
-    let builder = RedisStorage::cluster(cluster.urls())
-        .timeout(TIMEOUT)
-        .durable(1, Duration::from_millis(100));
+    let servers = RedisServers::cluster(cluster.urls()).timeout(TIMEOUT);
+    let builder = RedisStorage::builder(servers).durable(1, Duration::from_millis(100));
     let storage = builder.connect().await.unwrap();
     assert_eq!(storage.check().await.unwrap(), []);
     let ((deaf, _), (well, slot)) = (key_on(&cluster, 0), key_on(&cluster, 1));

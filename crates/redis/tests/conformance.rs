@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::OnceLock;
 
-use sessile_redis::RedisStorage;
+use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 use sessile_testkit::{Subject, storage_tests};
 
@@ -35,7 +35,7 @@ mod sentinel {
     }
 
     async fn subject() -> Subject {
-        let builder = || RedisStorage::sentinel(group().urls(), group().name());
+        let builder = || RedisStorage::builder(RedisServers::sentinel(group().urls(), group().name()));
         support::subject(builder, || vec![&group().servers()[0]]).await
     }
 
@@ -51,7 +51,7 @@ mod cluster {
     }
 
     async fn subject() -> Subject {
-        let builder = || RedisStorage::cluster(cluster().urls());
+        let builder = || RedisStorage::builder(RedisServers::cluster(cluster().urls()));
         support::subject(builder, || cluster().nodes()[..3].iter().collect()).await
     }
 

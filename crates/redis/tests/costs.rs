@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn setup() -> (RedisServer, Proxy, RedisStorage) {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
-    let storage = RedisStorage::connect(&proxy.url()).await.unwrap();
+    let storage = RedisStorage::connect(proxy.url()).await.unwrap();
     let (old, new) = fresh_pair();
     storage.create(&old, record(&storage, "", None)).await.unwrap();
     let mut locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
@@ -135,7 +135,7 @@ async fn the_server_counts_the_same() {
 async fn a_session_takes_little_memory() {
     const SESSIONS: u64 = 20_000;
     let server = RedisServer::start();
-    let storage = RedisStorage::connect(&server.url()).await.unwrap();
+    let storage = RedisStorage::connect(server.url()).await.unwrap();
     let used = || server.info("memory", "used_memory").unwrap().parse::<u64>().unwrap();
     let before = used();
     let payload = "x".repeat(65);

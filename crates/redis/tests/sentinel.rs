@@ -8,15 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
-use sessile_redis::{RedisStorage, RedisStorageBuilder, ReplicationShortfall, Shortfall};
+use sessile_redis::{RedisServers, RedisStorage, RedisStorageBuilder, ReplicationShortfall, Shortfall};
 use sessile_testkit::redis::RedisSentinel;
 use support::{eventually, fresh, fresh_pair, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_millis(500);
 
+fn servers(group: &RedisSentinel) -> RedisServers {
+    RedisServers::sentinel(group.urls(), group.name()).timeout(TIMEOUT)
+}
+
 fn storage(group: &RedisSentinel) -> RedisStorageBuilder {
-    RedisStorage::sentinel(group.urls(), group.name()).timeout(TIMEOUT)
+    RedisStorage::builder(servers(group))
 }
 
 /// Writes until it succeeds again; whatever happens before is an error in time.
@@ -121,26 +125,22 @@ async fn one_sentinel_that_answers_is_enough() {
     let mut group = RedisSentinel::start();
     group.sentinels_mut()[0].kill();
     group.sentinels_mut()[1].pause();
-    let storage = storage(&group).timeout(Duration::from_secs(3)).connect().await.unwrap();
+    let storage = RedisStorage::connect(servers(&group).timeout(Duration::from_secs(3)))
+        .await
+        .unwrap();
     recovers(&storage).await;
     group.sentinels_mut()[2].kill();
     // Nobody needs to be asked as long as the primary answers.
     recovers(&storage).await;
     drop(storage);
-    let error = RedisStorage::sentinel(group.urls(), group.name())
-        .timeout(TIMEOUT)
-        .connect()
-        .await
-        .unwrap_err();
+    let error = RedisStorage::connect(servers(&group)).await.unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
 }
 
 #[tokio::test]
 async fn an_unknown_primary_is_an_error() {
     let group = RedisSentinel::start();
-    let error = RedisStorage::sentinel(group.urls(), "another")
-        .timeout(TIMEOUT)
-        .connect()
+    let error = RedisStorage::connect(RedisServers::sentinel(group.urls(), "another").timeout(TIMEOUT))
         .await
         .unwrap_err();
     assert_eq!(error.operation(), "connect");
@@ -228,8 +228,7 @@ async fn many_durable_logouts_share_a_wait() {
     let group = RedisSentinel::start();
     let wait = Duration::from_millis(200);
     let storage = Arc::new(
-        storage(&group)
-            .timeout(Duration::from_secs(2))
+        RedisStorage::builder(servers(&group).timeout(Duration::from_secs(2)))
             .durable(1, wait)
             .connect()
             .await

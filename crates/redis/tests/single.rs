@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 async fn setup() -> (RedisServer, RedisStorage) {
     let server = RedisServer::start();
-    let storage = RedisStorage::connect(&server.url()).await.expect("a connection");
+    let storage = RedisStorage::connect(server.url()).await.expect("a connection");
     (server, storage)
 }
 

@@ -4,10 +4,8 @@
 
 mod support;
 
-use std::time::Duration;
-
 use sessile_core::{Lookup, Storage, StorageErrorKind};
-use sessile_redis::RedisStorage;
+use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
 use support::{fresh, payload, record};
 
@@ -64,26 +62,20 @@ async fn servers_and_clients_prove_who_they_are() {
     let url = format!("rediss://localhost:{port}");
     let (chain, client_key) = authority.issue();
 
-    let trusting = RedisStorage::builder(&url).root_certificate(authority.pem.clone());
-    let storage = trusting
-        .clone()
-        .client_certificate(chain.clone(), client_key.clone())
-        .connect()
-        .await
-        .unwrap();
+    let trusting = RedisServers::single(&url).root_certificate(authority.pem.clone());
+    let known = trusting.clone().client_certificate(chain.clone(), client_key.clone());
+    let storage = RedisStorage::connect(known).await.unwrap();
     let session = fresh();
     storage.create(&session, record(&storage, "x", None)).await.unwrap();
     assert_eq!(payload(&storage, &session).await, Lookup::Found("x".into()));
 
     // A server that one does not trust, and a client that the server does not.
-    let doubting = RedisStorage::builder(&url).root_certificate(other.pem);
-    let error = doubting
-        .client_certificate(chain, client_key)
-        .connect()
+    let doubting = RedisServers::single(&url).root_certificate(other.pem);
+    let error = RedisStorage::connect(doubting.client_certificate(chain, client_key))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
-    let nobody = trusting.timeout(Duration::from_secs(2)).connect().await.unwrap_err();
+    let nobody = RedisStorage::connect(trusting).await.unwrap_err();
     assert_eq!(nobody.kind(), StorageErrorKind::Unavailable, "{nobody:?}");
     drop(server);
     std::fs::remove_dir_all(&folder).unwrap();

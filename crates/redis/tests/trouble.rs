@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind, Timestamp};
-use sessile_redis::{Finding, RedisStorage, RedisStorageBuilder};
+use sessile_redis::{Finding, RedisServers, RedisStorage, RedisStorageBuilder};
 use sessile_testkit::redis::{Proxy, RedisServer};
 use support::{fresh, fresh_pair, payload, record};
 
@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_millis(300);
 const IN_TIME: Duration = Duration::from_millis(900);
 
 fn impatient(url: &str) -> RedisStorageBuilder {
-    RedisStorage::builder(url).timeout(TIMEOUT)
+    RedisStorage::builder(RedisServers::single(url).timeout(TIMEOUT))
 }
 
 /// Calls every verb, one after the other, and returns what each failed with. None may take longer than the timeout.
@@ -300,7 +300,7 @@ async fn settings_that_lose_sessions_are_found() {
     assert_eq!(storage.check().await.unwrap(), [evicts, few]);
 
     let server = RedisServer::start_with(&["maxmemory 100mb", "maxmemory-policy noeviction"]);
-    let storage = RedisStorage::connect(&server.url()).await.unwrap();
+    let storage = RedisStorage::connect(server.url()).await.unwrap();
     assert_eq!(storage.check().await.unwrap(), []);
 }
 
@@ -325,6 +325,8 @@ async fn what_cannot_be_used_is_refused_when_connecting() {
     assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
     let error = RedisStorage::connect("http://localhost").await.unwrap_err();
     assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
-    let error = RedisStorage::cluster(Vec::<String>::new()).connect().await.unwrap_err();
+    let error = RedisStorage::connect(RedisServers::cluster(Vec::<String>::new()))
+        .await
+        .unwrap_err();
     assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
 }

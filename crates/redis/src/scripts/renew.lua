@@ -1,5 +1,5 @@
 -- Lets the lease run anew.
--- KEYS: record, lock. ARGV: token, lease (ms).
+-- KEYS: record, lock, queue. ARGV: token, lease (ms).
 local kind = redis.call('GETRANGE', KEYS[1], 0, 0)
 if string.byte(kind) ~= RECORD then
   return no_record(redis.call('GET', KEYS[1]))
