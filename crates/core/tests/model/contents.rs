@@ -144,16 +144,22 @@ impl Contents {
         }
     }
 
-    /// Everything was written: what has ended is gone for good, and what slides begins anew.
-    pub(crate) fn write(&mut self, now: u64) {
+    /// What has ended is removed for good.
+    pub(crate) fn purge(&mut self, now: u64) {
         self.rooms.retain(|room| room.life.is(now) != Is::Gone);
         for room in &mut self.rooms {
             room.items.retain(|item| item.life.is(now) != Is::Gone);
         }
-        self.rooms.retain(|room| {
-            !room.items.is_empty() || room.life.window.is_some() || room.life.limit.is_some() || room.life.transient
-        });
-        self.all_lives_mut().for_each(|life| life.write(now));
+        let is_bare = |life: &Life| life.window.is_none() && life.limit.is_none() && !life.transient;
+        self.rooms.retain(|room| !room.items.is_empty() || !is_bare(&room.life));
+    }
+
+    /// Everything was written, and what slides begins anew, to within the resolution.
+    pub(crate) fn write(&mut self, now: u64, resolution: u64) {
+        if let Some(life) = &mut self.life {
+            life.write(now, resolution);
+        }
+        self.lives_mut().for_each(|life| life.write(now, resolution));
     }
 
     /// A visit moves what slides: for sure where a resolution is given.
@@ -233,14 +239,5 @@ impl Contents {
         self.rooms
             .iter_mut()
             .flat_map(|room| std::iter::once(&mut room.life).chain(room.items.iter_mut().map(|item| &mut item.life)))
-    }
-
-    fn all_lives_mut(&mut self) -> impl Iterator<Item = &mut Life> {
-        let rooms = self.rooms.iter_mut();
-        self.life.iter_mut().chain(
-            rooms.flat_map(|room| {
-                std::iter::once(&mut room.life).chain(room.items.iter_mut().map(|item| &mut item.life))
-            }),
-        )
     }
 }

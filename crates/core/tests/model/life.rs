@@ -113,10 +113,15 @@ impl Life {
         self.end().is(now)
     }
 
-    /// It was written and, if it is still there, slides from now.
-    pub(crate) fn write(&mut self, now: u64) {
+    /// It was written and, if it is still there, slides from now, to within the resolution.
+    pub(crate) fn write(&mut self, now: u64, resolution: u64) {
         match (self.window, self.is(now)) {
-            (Some(window), Is::There) => self.slid = End::at(now + window),
+            (Some(window), Is::There) => {
+                self.slid = End {
+                    sure_until: now + window.saturating_sub(resolution),
+                    gone_from: now + window,
+                }
+            }
             _ => self.visit(now, None),
         }
     }

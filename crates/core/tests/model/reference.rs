@@ -420,14 +420,24 @@ impl Model {
     }
 
     fn store(&mut self, number: usize, id: Id, version: u64) {
+        let now = self.now;
         let visit = self.visits.get_mut(&number).expect("it is open");
-        visit.view.write(self.now);
-        if let Some(life) = &mut visit.view.life {
-            // A session lives on from being written, whatever its window says by now.
-            life.slid = life.window.map_or(End::NEVER, |window| End::at(self.now + window));
+        visit.view.purge(now);
+        // A session that is new, or has got another expiration, slides from now exactly.
+        let is_exact = version == 1 || visit.new_life;
+        let resolution = match is_exact {
+            true => Some(0),
+            false => visit.view.resolution(now),
+        };
+        visit.view.visit(now, resolution, resolution);
+        let mut contents = visit.view.clone();
+        if let Some(life) = &mut contents.life {
+            // It lives on from being written, whatever became of its window meanwhile.
+            life.slid = life.window.map_or(End::NEVER, |window| End::at(now + window));
         }
+        contents.write(now, resolution.unwrap_or(0));
         let stored = Stored {
-            contents: visit.view.clone(),
+            contents,
             locked_by: None,
             version,
         };
