@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Expiration, HOUR, MINUTE, SessionError, SessionId, Storage, Visit};
-use sessile_testkit::Verb;
+use sessile_core::{Expiration, HOUR, MINUTE, SECOND, SessionError, SessionId, Storage, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
 use tokio::sync::oneshot;
 
 /// A session that slides by the minute, with a value that slides out after ten seconds and one that stays.
@@ -30,6 +30,311 @@ async fn read(world: &World, id: &SessionId, name: &str) -> Result<Option<serde_
             session.get(name)
         })
         .await
+}
+
+/// Reads the session once, doing nothing with it.
+async fn look(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    world
+        .visit(id.clone(), async { world.session.start_readonly().await })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_visit_moves_the_end_those_that_only_read_included() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+    for turn in 0..9 {
+        pass(secs(59)).await;
+        match turn % 3 {
+            0 => look(&world, &id).await?,
+            1 => {
+                session
+                    .enter(id.clone().into(), async { Ok::<_, SessionError>(()) })
+                    .await?
+            }
+            _ => {
+                session
+                    .enter(id.clone().into(), async { session.set("turn", json!(turn)) })
+                    .await?
+            }
+        }
+    }
+    pass(MINUTE - ms(1)).await;
+    assert!(world.record(&id).await.is_some());
+    pass(ms(1)).await;
+    assert!(world.record(&id).await.is_none());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_visit_moves_what_slides_inside_the_session_as_well() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let n = session.namespace("n");
+    let work = async {
+        session.set_with_expiration("x", json!(1), Expiration::sliding(MINUTE))?;
+        n.set("x", json!(2))?;
+        n.set_expiration(Expiration::sliding(MINUTE))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), work).await?;
+    for _ in 0..5 {
+        pass(secs(59)).await;
+        look(&world, &id).await?;
+    }
+    pass(MINUTE - ms(1)).await;
+    assert_eq!(world.shown(&id).await, Some(values([("x", json!(1))])));
+    assert_eq!(world.shown_in(&id, Some("n")).await, Some(values([("x", json!(2))])));
+    pass(ms(1)).await;
+    assert_eq!(world.shown(&id).await, Some(values([])));
+    assert_eq!(world.shown_in(&id, Some("n")).await, Some(values([])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_visit_moves_the_end_when_it_starts_and_again_when_it_ends() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for write in [None, Some(false), Some(true)] {
+        let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+        world.calls.reset();
+        pass(secs(30)).await;
+        let visit = async {
+            match write {
+                None => session.start_readonly().await?,
+                Some(_) => session.start().await?,
+            }
+            assert_eq!(world.calls.of(Verb::Touch), 1);
+            pass(secs(40)).await;
+            if write == Some(true) {
+                session.set("user", json!(8))?;
+            }
+            session.close().await
+        };
+        world.visit(id.clone(), visit).await?;
+        // A commit moves everything in the same step.
+        let expected = if write == Some(true) { 1 } else { 2 };
+        assert_eq!(world.calls.of(Verb::Touch), expected, "write: {write:?}");
+        pass(secs(59)).await;
+        assert!(world.record(&id).await.is_some());
+        pass(secs(1)).await;
+        assert!(world.record(&id).await.is_none());
+    }
+    Ok(())
+}
+
+/// How many writes a visit makes that comes this long after the last one.
+async fn touches_after(world: &World, id: &SessionId, pause: std::time::Duration) -> Result<u64, SessionError> {
+    world.calls.reset();
+    pass(pause).await;
+    look(world, id).await?;
+    assert_eq!(world.calls.of(Verb::Read), 1);
+    assert_eq!(world.calls.total(), 1 + world.calls.of(Verb::Touch));
+    Ok(world.calls.of(Verb::Touch))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_only_written_when_it_would_move_by_more_than_a_minute() -> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored_as(Expiration::sliding(HOUR), []).await;
+    assert_eq!(touches_after(&world, &id, MINUTE).await?, 0);
+    assert_eq!(touches_after(&world, &id, ms(1)).await?, 1);
+    assert_eq!(touches_after(&world, &id, MINUTE).await?, 0);
+    assert_eq!(touches_after(&world, &id, SECOND).await?, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn or_by_a_tenth_of_the_shortest_window_if_that_is_less() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+    assert_eq!(touches_after(&world, &id, secs(6)).await?, 0);
+    assert_eq!(touches_after(&world, &id, ms(1)).await?, 1);
+
+    let id = world.stored_as(Expiration::sliding(HOUR), []).await;
+    let add = async {
+        session
+            .namespace("n")
+            .set_with_expiration("x", json!(1), Expiration::sliding(secs(20)))
+    };
+    session.enter(id.clone().into(), add).await?;
+    assert_eq!(touches_after(&world, &id, secs(2)).await?, 0);
+    assert_eq!(touches_after(&world, &id, ms(1)).await?, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn or_by_the_resolution_that_was_asked_for() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.touch_resolution(secs(5)));
+    let id = world.stored_as(Expiration::sliding(HOUR), []).await;
+    assert_eq!(touches_after(&world, &id, secs(5)).await?, 0);
+    assert_eq!(touches_after(&world, &id, ms(1)).await?, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_every_second_costs_one_small_write_a_minute() -> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored_as(Expiration::sliding(HOUR), []).await;
+    world.calls.reset();
+    for _ in 0..610 {
+        pass(SECOND).await;
+        look(&world, &id).await?;
+    }
+    assert_eq!(world.calls.take(), [(Verb::Read, 610), (Verb::Touch, 10)]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_slide_is_not_written() -> Result<(), SessionError> {
+    let world = world();
+    for expiration in [Expiration::Never, Expiration::Transient, Expiration::After(100 * HOUR)] {
+        let id = world.stored_as(expiration, []).await;
+        assert_eq!(touches_after(&world, &id, HOUR).await?, 0);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_has_reached_its_limit_is_not_written_any_more() -> Result<(), SessionError> {
+    let world = world();
+    let id = world
+        .stored_as(Expiration::sliding(HOUR).at_most(90 * MINUTE), [])
+        .await;
+    assert_eq!(touches_after(&world, &id, 20 * MINUTE).await?, 1);
+    assert_eq!(touches_after(&world, &id, 20 * MINUTE).await?, 1);
+    assert_eq!(touches_after(&world, &id, 20 * MINUTE).await?, 0);
+    assert_eq!(touches_after(&world, &id, 29 * MINUTE).await?, 0);
+    assert!(world.record(&id).await.is_some());
+    pass(MINUTE).await;
+    assert!(world.record(&id).await.is_none());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_that_never_starts_moves_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+    world.calls.reset();
+    pass(secs(30)).await;
+    world.visit(id, async { Ok(()) }).await?;
+    world.calls.assert_none();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_cannot_be_moved_when_the_visit_ends_fails_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for verb in [Verb::Read, Verb::Touch] {
+        let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+        let read = async {
+            session.start_readonly().await?;
+            pass(secs(30)).await;
+            world
+                .faults
+                .fail_next(verb, Fault::before(StorageErrorKind::Unavailable));
+            session.get("user")
+        };
+        assert_eq!(world.visit(id, read).await?, Some(json!(7)));
+        assert_eq!(world.faults.pending(), 0);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_slid_out_is_removed_by_the_first_that_reads() -> Result<(), SessionError> {
+    let world = world();
+    let id = with_short_value(&world).await?;
+    let before = world.record(&id).await.expect("it is there");
+    world.calls.reset();
+    pass(secs(10)).await;
+    assert_eq!(read(&world, &id, "short").await?, None);
+    // In one commit, which moves what is left as well; and nobody has to do it again.
+    assert_eq!(
+        world.calls.take(),
+        [(Verb::Read, 1), (Verb::Lock, 1), (Verb::Commit, 1)]
+    );
+    let after = world.record(&id).await.expect("it is there");
+    assert!(after.payload.len() < before.payload.len());
+    assert_eq!(after.meta.last_active, world.now());
+    assert_eq!(read(&world, &id, "short").await?, None);
+    assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+    assert!(world.is_free(&id).await);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_slid_out_is_not_revived_by_a_touch_whatever_happens_to_its_removal() -> Result<(), SessionError> {
+    for (verb, kind) in [
+        (Verb::Lock, StorageErrorKind::LockTimeout),
+        (Verb::Lock, StorageErrorKind::TooManyWaiters),
+        (Verb::Commit, StorageErrorKind::LockLost),
+    ] {
+        let world = world();
+        let id = with_short_value(&world).await?;
+        pass(secs(10)).await;
+        world.faults.fail_next(verb, Fault::before(kind));
+        // A visit that only reads does not fail because of locks.
+        assert_eq!(read(&world, &id, "short").await?, None);
+        assert_eq!(world.faults.pending(), 0);
+        assert_eq!(read(&world, &id, "short").await?, None);
+        assert_eq!(world.shown(&id).await, Some(values([("plain", json!(0))])));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_slid_out_is_not_revived_by_a_writer_that_writes_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = with_short_value(&world).await?;
+    let write = async |release: bool| {
+        let work = async {
+            session.start().await?;
+            assert_eq!(session.get("short")?, None);
+            match release {
+                true => session.release().await,
+                false => session.close().await,
+            }
+        };
+        world.visit(id.clone(), work).await
+    };
+    pass(secs(10)).await;
+    for release in [true, true, false, true] {
+        write(release).await?;
+        pass(secs(1)).await;
+    }
+    assert_eq!(world.shown(&id).await, Some(values([("plain", json!(0))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_slides_out_while_the_session_is_locked_is_not_revived_by_the_commit() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for change in [false, true] {
+        let id = with_short_value(&world).await?;
+        let work = async {
+            assert_eq!(session.get("short")?, Some(json!(1)));
+            pass(secs(10)).await;
+            assert_eq!(session.get("short")?, None);
+            if change {
+                session.set("plain", json!(2))?;
+            }
+            session.close().await?;
+            assert_eq!(session.get("short")?, None);
+            Ok::<_, SessionError>(())
+        };
+        session.enter(id.clone().into(), work).await?;
+        assert_eq!(read(&world, &id, "short").await?, None);
+        let plain = if change { 2 } else { 0 };
+        assert_eq!(world.shown(&id).await, Some(values([("plain", json!(plain))])));
+    }
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

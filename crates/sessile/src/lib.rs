@@ -1,1 +1,25 @@
-//! sessile
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(all(doctest, feature = "axum", feature = "macros", feature = "memory"))]
+mod guide;
+
+#[doc(inline)]
+pub use sessile_core::*;
+#[cfg(feature = "file")]
+#[doc(inline)]
+pub use sessile_file::{
+    Durability, FileLocks, FileLocksBuilder, FileStorage, FileStorageBuilder, SetAside, SetAsideReason,
+};
+#[cfg(feature = "memory")]
+#[doc(inline)]
+pub use sessile_memory::{MemoryStats, MemoryStorage, MemoryStorageBuilder};
+#[cfg(feature = "tower")]
+#[doc(inline)]
+pub use sessile_tower::{
+    BearerCarrier, Carrier, CookieBuilder, CookieCarrier, CookieError, HeaderCarrier, Presented, ResponseBody,
+    ResponseFuture, SameSite, SessionLayer, SessionService,
+};
+#[cfg(any(feature = "signed", feature = "encrypted"))]
+#[doc(inline)]
+pub use sessile_tower::{KeyError, KeyRing};

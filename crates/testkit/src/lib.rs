@@ -7,6 +7,8 @@ mod faulty;
 mod history;
 mod kit;
 mod model;
+#[cfg(feature = "redis-fixtures")]
+pub mod redis;
 mod rng;
 mod slow;
 pub mod torture;

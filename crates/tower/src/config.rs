@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, response};
+use http::{HeaderMap, Response, response};
 use sessile_core::SessionError;
 
 use crate::carriers::{Carrier, CookieCarrier, Presented};
+use crate::response::GRPC_STATUS;
 
 /// Decides whether what a handler did to the session is kept.
 type CommitWhen = dyn Fn(&response::Parts) -> bool + Send + Sync;
@@ -58,7 +59,7 @@ impl Config {
     /// Whether the session is to be committed, given this answer. The answer is taken apart only if somebody asks.
     pub(crate) fn commits<R>(&self, response: Response<R>) -> (bool, Response<R>) {
         match &self.commit_when {
-            None => (commits_by_default(response.status()), response),
+            None => (!is_failure(&response), response),
             Some(decide) => {
                 let (parts, body) = response.into_parts();
                 (decide(&parts), Response::from_parts(parts, body))
@@ -67,8 +68,10 @@ impl Config {
     }
 }
 
-fn commits_by_default(status: StatusCode) -> bool {
-    !status.is_server_error()
+/// Whether an answer says that the server failed, or, which is all that gRPC says in the head, that the call did.
+fn is_failure<R>(response: &Response<R>) -> bool {
+    let grpc_status = response.headers().get(GRPC_STATUS);
+    response.status().is_server_error() || grpc_status.is_some_and(|status| status != "0")
 }
 
 impl Default for Config {

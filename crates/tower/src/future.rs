@@ -14,7 +14,7 @@ use sessile_core::{InSession, OpenVisit, Scoped, SessionError};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
-use crate::response::Answering;
+use crate::response::{Answering, Dialect};
 
 /// A visit while it is started or ended, and what came of that.
 type Step = Pin<Box<dyn Future<Output = (OpenVisit, Result<(), SessionError>)> + Send>>;
@@ -114,13 +114,13 @@ where
             match this.state.as_mut().project() {
                 StateProj::Starting { step, call } => {
                     let (visit, started) = ready!(step.as_mut().poll(cx));
-                    let call = call.take().expect("a service is called once");
+                    let (mut service, request) = *call.take().expect("a service is called once");
                     if let Err(error) = started {
-                        let response = this.answering.refuse(&visit, &error);
+                        let dialect = Dialect::of(request.headers());
+                        let response = this.answering.refuse(&visit, &error, dialect);
                         this.state.set(State::Done);
                         return Poll::Ready(Ok(response));
                     }
-                    let (mut service, request) = *call;
                     let work = visit.handle().enter(|| service.call(request));
                     let work = work.in_session(visit.handle());
                     this.state.set(State::Working {

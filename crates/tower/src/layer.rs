@@ -88,18 +88,16 @@ impl<N, V> SessionLayer<N, V> {
     }
 
     /// Whether an answer means that what was done to the session is to be kept. By default it does unless its status
-    /// is a server error (5xx).
-    ///
-    /// A service that reports failure in other ways says so here. Errors of gRPC, for one, have the status 200:
+    /// is a server error (5xx) or, for gRPC, its head says that the call failed.
     ///
     /// ```
     /// use sessile_core::Session;
-    /// use sessile_tower::SessionLayer;
     /// use sessile_memory::MemoryStorage;
+    /// use sessile_tower::SessionLayer;
     ///
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let layer = SessionLayer::new(session)
-    ///     .commit_when(|parts| parts.headers.get("grpc-status").is_none_or(|status| status == "0"));
+    ///     .commit_when(|parts| parts.status.is_success() || parts.status.is_redirection());
     /// ```
     #[must_use]
     pub fn commit_when(self, decide: impl Fn(&response::Parts) -> bool + Send + Sync + 'static) -> Self {
@@ -116,6 +114,9 @@ impl<N, V> SessionLayer<N, V> {
     /// | [`Gone`](SessionError::Gone) | that of the handler, if there is one; the client is told to drop its id |
     /// | [`Superseded`](SessionError::Superseded) | 409, and the id the client has by now is left alone |
     /// | any other | 503, with `Retry-After` if the error [is retryable](SessionError::is_retryable) |
+    ///
+    /// Calls of gRPC are answered in its own terms: with `ABORTED` for a 409, and for a 503 with `UNAVAILABLE` or, if
+    /// the error is not retryable, `INTERNAL`.
     ///
     /// ```
     /// use bytes::Bytes;

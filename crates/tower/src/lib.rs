@@ -6,6 +6,8 @@ mod config;
 mod cookie;
 mod events;
 mod future;
+#[cfg(any(feature = "signed", feature = "encrypted"))]
+mod keyring;
 mod layer;
 mod response;
 mod service;
@@ -14,6 +16,8 @@ pub use self::body::ResponseBody;
 pub use self::carriers::{BearerCarrier, Carrier, CookieCarrier, HeaderCarrier, Presented};
 pub use self::cookie::{CookieBuilder, CookieError, SameSite};
 pub use self::future::ResponseFuture;
+#[cfg(any(feature = "signed", feature = "encrypted"))]
+pub use self::keyring::{KeyError, KeyRing};
 pub use self::layer::SessionLayer;
 pub use self::service::SessionService;
 #[cfg(feature = "axum")]

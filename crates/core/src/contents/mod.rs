@@ -22,10 +22,10 @@ use crate::expiration::{Lifetime, earliest};
 /// The decoded payload of a record, and the changes made to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Contents {
-    /// What the storage holds, as far as this visit knows; empty if that is nothing.
-    stored: Bytes,
     /// What was loaded: names that were not changed point into it.
     payload: Bytes,
+    /// Whether that is what the storage holds.
+    is_stored: bool,
     /// The session's own lifetime; `None` if it was never given one.
     pub(crate) lifetime: Option<Lifetime>,
     /// When the lifetime was set, if that was in this visit.
@@ -95,8 +95,8 @@ impl AsOf {
 impl Contents {
     /// Nothing, stored nowhere.
     const EMPTY: Self = Self {
-        stored: Bytes::new(),
         payload: Bytes::new(),
+        is_stored: false,
         lifetime: None,
         since: Timestamp::MIN,
         values: Block::EMPTY,
@@ -193,29 +193,43 @@ impl Contents {
         !at.is_over(removed.lifetime, removed.since)
     }
 
-    /// Takes note that the storage now holds what this says, encoded as `stored`.
-    pub(crate) fn saved(&mut self, stored: Bytes) {
-        self.stored = stored;
+    /// Takes note that the storage now holds what this says. There is nothing to go back to any more: whoever changes
+    /// it again loads it anew first.
+    pub(crate) fn saved(&mut self) {
+        self.is_stored = false;
         self.since = Timestamp::MIN;
         self.changed = false;
     }
 
     /// What the storage holds, without the changes made since.
     pub(crate) fn reverted(&self) -> Result<Self, RecordError> {
-        if self.stored.is_empty() {
+        if !self.is_stored {
             return Ok(Self::default());
         }
-        Self::decode(self.stored.clone())
+        Self::decode(self.payload.clone())
     }
 
     /// Whether the session's own lifetime is over, as far as it stands here. How far a session has slid is not said
-    /// here but by its deadline, unless it was given another window in this visit.
+    /// here but by its deadline, unless it was given another window in this visit; and one that is not stored yet
+    /// slides with the visit that makes it.
     pub(crate) fn is_over(&self, at: AsOf) -> bool {
-        let window = |lifetime: Lifetime| lifetime.window.filter(|_| self.since > Timestamp::MIN);
+        let slides_here = self.has_new_lifetime() && self.is_stored;
         self.lifetime.is_some_and(|lifetime| {
-            let window = window(lifetime);
+            let window = lifetime.window.filter(|_| slides_here);
             at.is_over(Lifetime { window, ..lifetime }, self.since)
         })
+    }
+
+    /// Gives the session a lifetime because it has none. A session that is not stored yet stays unstored for it.
+    pub(crate) fn begin_lifetime(&mut self, lifetime: Lifetime, now: Timestamp) {
+        self.lifetime = Some(lifetime);
+        self.since = now;
+        self.changed |= self.is_stored && !lifetime.is_endless();
+    }
+
+    /// Whether the session's own lifetime was set in this visit.
+    pub(crate) fn has_new_lifetime(&self) -> bool {
+        self.since > Timestamp::MIN
     }
 
     /// When the session ends if it is visited now and not again.

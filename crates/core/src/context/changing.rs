@@ -34,7 +34,12 @@ impl Context {
         let me = thread::current().id();
         let depth = state.writer.map_or(0, |(_, depth)| depth);
         state.writer = Some((me, depth + 1));
-        Ok(Changing { context: self, me, at })
+        Ok(Changing {
+            context: self,
+            me,
+            term: state.term,
+            at,
+        })
     }
 }
 
@@ -44,6 +49,19 @@ pub(super) struct Changing<'a> {
     me: ThreadId,
     /// The moment by which the value is judged, before it is changed and after.
     pub(super) at: AsOf,
+    term: u64,
+}
+
+impl Changing<'_> {
+    /// The state, if the lock is still the one under which the change was begun. Otherwise what the change was made
+    /// from is out of date, or belongs to a session that is no more.
+    pub(super) fn finish(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+        let state = self.context.state();
+        match state.term == self.term {
+            true => Ok(state),
+            false => Err(SessionError::NotWritable),
+        }
+    }
 }
 
 impl Drop for Changing<'_> {

@@ -9,10 +9,7 @@ use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
-use crate::storage::{Lock, Meta, Record, StorageErrorKind};
-
-/// How many new ids are tried before a storage that has them all is called broken.
-const CREATE_ATTEMPTS: usize = 3;
+use crate::storage::{Lock, Meta, Record};
 
 /// What closing amounts to.
 enum Step {
@@ -25,7 +22,7 @@ enum Step {
 /// What most visits do not close with. Its future is allocated when it is needed, so that the others need not have room
 /// for it.
 enum RareStep {
-    Create { record: Record, id: Option<SessionId> },
+    Create { record: Record, id: SessionId },
     Rotate { lock: Lock, record: Record, id: SessionId },
     Slide { lock: Lock, slide: Slide },
 }
@@ -34,16 +31,17 @@ enum RareStep {
 #[derive(Default)]
 struct Closed {
     meta: Option<Meta>,
-    payload: Option<bytes::Bytes>,
+    /// Whether the payload was written.
+    written: bool,
     id: Option<SessionId>,
 }
 
 impl Closed {
-    /// This record was written, under a new id if there is one.
-    fn with(record: Record, id: Option<SessionId>) -> Self {
+    /// The payload was written, with this metadata, under a new id if there is one.
+    fn with(meta: Meta, id: Option<SessionId>) -> Self {
         Self {
-            meta: Some(record.meta),
-            payload: Some(record.payload),
+            meta: Some(meta),
+            written: true,
             id,
         }
     }
@@ -58,7 +56,7 @@ impl Context {
             (Phase::Writable, None) => commit && (state.contents.changed || state.next_id.is_some()),
             _ => false,
         };
-        !open && self.is_due_to_slide(&state).is_none()
+        !open && !state.closing && self.is_due_to_slide(&state).is_none()
     }
 
     pub(super) async fn close_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
@@ -67,23 +65,36 @@ impl Context {
 
     /// Closes; says whether anything was written, with which everything that slides has moved.
     pub(super) async fn close_now(self: &Arc<Self>) -> Result<bool, SessionError> {
-        let (step, epoch) = {
+        let planned = {
             let mut state = self.state();
             if state.phase != Phase::Writable {
                 return Ok(false);
             }
-            let step = self.plan(&mut state)?;
-            // From here on nobody changes anything; what was changed can still be read.
-            state.phase = Phase::Readable;
-            (step, state.epoch)
+            match self.plan(&mut state) {
+                Ok(step) => {
+                    // From here on nobody changes anything; what was changed can still be read.
+                    state.phase = Phase::Readable;
+                    state.closing = true;
+                    Ok((step, state.epoch))
+                }
+                Err(error) => Err((error, state.give_up())),
+            }
+        };
+        let (step, epoch) = match planned {
+            Ok(planned) => planned,
+            Err((error, lock)) => {
+                drop(lock);
+                return Err(error);
+            }
         };
         let unfinished = Unfinished { context: self, epoch };
         let storage = &self.engine.storage;
         let closed = match step {
             Step::Nothing => Ok(Closed::default()),
             Step::Commit { mut lock, record } => {
-                let committed = storage.commit(&mut lock, record.clone()).await;
-                committed.map(|()| Closed::with(record, None)).map_err(Into::into)
+                let meta = record.meta.clone();
+                let committed = storage.commit(&mut lock, record).await;
+                committed.map(|()| Closed::with(meta, None)).map_err(Into::into)
             }
             Step::Release { lock } => {
                 let released = storage.release(lock).await;
@@ -94,29 +105,24 @@ impl Context {
         let closed = closed.inspect_err(|error| self.note_refusal(error))?;
         std::mem::forget(unfinished);
 
-        let mut state = self.state();
-        if state.epoch != epoch {
-            return Ok(false);
+        let written = closed.written;
+        let unknown = {
+            let mut state = self.state();
+            state.closing = false;
+            if state.epoch == epoch {
+                state.has_closed(closed);
+                return Ok(written);
+            }
+            closed.id
+        };
+        // Destroyed meanwhile by this very visit, which did not know yet what was under way.
+        match unknown {
+            None => Ok(false),
+            Some(id) => {
+                self.engine.storage.destroy(&id.key()).await?;
+                Err(SessionError::Gone)
+            }
         }
-        let written = closed.payload.is_some();
-        if let Some(id) = closed.id {
-            state.key = Some(id.key());
-            state.id = Some(id);
-            state.told.new_id = true;
-            state.told.aliased = false;
-            state.next_id = None;
-        }
-        if let Some(payload) = closed.payload {
-            state.contents.saved(payload);
-            state.told.written = true;
-            state.restarted = false;
-            state.seen = true;
-        }
-        if let Some(meta) = closed.meta {
-            state.told.moved |= state.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
-            state.meta = Some(meta);
-        }
-        Ok(written)
     }
 
     fn plan(&self, state: &mut State) -> Result<Step, SessionError> {
@@ -125,10 +131,15 @@ impl Context {
         let Some(known) = state.meta.clone() else {
             return self.plan_new(state, changed);
         };
-        let Some(lock) = state.lock.take() else {
-            return Err(SessionError::LockLost);
-        };
         let at = state.as_of(now);
+        if state.next_id.is_some() && state.told.sealed {
+            return Err(SessionError::Sealed);
+        }
+        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
+        if changed && has_dead_items(&state.contents, at, false) {
+            state.contents.purge(at, false)?;
+        }
+        let lock = state.lock.take().ok_or(SessionError::LockLost)?;
         if !changed {
             let slide = Slide::due(&state.contents, &known, now, &self.engine);
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
@@ -137,11 +148,7 @@ impl Context {
                 Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
             });
         }
-        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
-        if has_dead_items(&state.contents, at, false) {
-            state.contents.purge(at, false)?;
-        }
-        let record = state.contents.record(&known, at);
+        let record = state.contents.record(&known, at, &self.engine);
         Ok(match state.next_id.clone() {
             None => Step::Commit { lock, record },
             Some(id) => Step::Rare(RareStep::Rotate { lock, record, id }),
@@ -153,20 +160,22 @@ impl Context {
         if !changed {
             return Ok(Step::Nothing);
         }
-        let refusal = match state.told {
-            told if told.superseded => Some(SessionError::Superseded),
-            told if told.sealed => Some(SessionError::Sealed),
-            _ => None,
-        };
-        if let Some(error) = refusal {
-            state.give_up();
-            return Err(error);
+        if state.told.superseded {
+            return Err(SessionError::Superseded);
+        }
+        if state.told.sealed {
+            return Err(SessionError::Sealed);
         }
         let now = self.engine.storage.clock().now();
+        let at = state.as_of(now);
+        state.contents.purge(at, false)?;
         let meta = Meta::new(now).with_deadline(state.contents.deadline(now));
         Ok(Step::Rare(RareStep::Create {
-            record: Record::new(meta, state.contents.encode(state.as_of(now))),
-            id: state.next_id.clone(),
+            record: Record::new(meta, state.contents.encode(at)),
+            id: state
+                .next_id
+                .clone()
+                .unwrap_or_else(|| SessionId::generate(&*self.engine.entropy)),
         }))
     }
 
@@ -174,16 +183,22 @@ impl Context {
         let storage = &self.engine.storage;
         match step {
             RareStep::Create { record, id } => {
-                let id = self.create(&record, id).await?;
-                Ok(Closed::with(record, Some(id)))
+                let meta = record.meta.clone();
+                let key = id.key();
+                // An id that is taken is an error: of 192 random bits none comes twice, unless the source is broken.
+                storage.create(&key, record).await?;
+                events::created(&key);
+                Ok(Closed::with(meta, Some(id)))
             }
             RareStep::Rotate { mut lock, record, id } => {
                 let old = *lock.key();
                 let new = id.key();
-                let grace = self.engine.rotation_grace;
-                storage.rotate(&mut lock, &new, record.clone(), grace).await?;
+                let meta = record.meta.clone();
+                storage
+                    .rotate(&mut lock, &new, record, self.engine.rotation_grace)
+                    .await?;
                 events::rotated(&old, &new);
-                Ok(Closed::with(record, Some(id)))
+                Ok(Closed::with(meta, Some(id)))
             }
             RareStep::Slide { lock, slide } => {
                 let key = *lock.key();
@@ -196,28 +211,6 @@ impl Context {
                     meta,
                     ..Closed::default()
                 })
-            }
-        }
-    }
-
-    async fn create(&self, record: &Record, chosen: Option<SessionId>) -> Result<SessionId, SessionError> {
-        let storage = &self.engine.storage;
-        let mut attempts = CREATE_ATTEMPTS;
-        loop {
-            attempts -= 1;
-            // An id the application may have seen already is not exchanged for another.
-            let id = match &chosen {
-                Some(id) => id.clone(),
-                None => SessionId::generate(&*self.engine.entropy),
-            };
-            let key = id.key();
-            match storage.create(&key, record.clone()).await {
-                Ok(()) => {
-                    events::created(&key);
-                    return Ok(id);
-                }
-                Err(error) if error.kind() == StorageErrorKind::Exists && chosen.is_none() && attempts > 0 => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -236,6 +229,29 @@ impl Context {
     }
 }
 
+impl State {
+    /// Takes note of what is stored now.
+    fn has_closed(&mut self, closed: Closed) {
+        if let Some(id) = closed.id {
+            self.key = Some(id.key());
+            self.id = Some(id);
+            self.told.new_id = true;
+            self.told.aliased = false;
+            self.next_id = None;
+        }
+        if closed.written {
+            self.contents.saved();
+            self.told.written = true;
+            self.restarted = false;
+            self.seen = true;
+        }
+        if let Some(meta) = closed.meta {
+            self.told.moved |= self.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
+            self.meta = Some(meta);
+        }
+    }
+}
+
 /// Undoes, in memory, what a close that failed or was dropped has not brought to the storage.
 struct Unfinished<'a> {
     context: &'a Context,
@@ -245,6 +261,7 @@ struct Unfinished<'a> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         let mut state = self.context.state();
+        state.closing = false;
         if state.epoch == self.epoch {
             state.revert();
         }

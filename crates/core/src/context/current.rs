@@ -63,8 +63,8 @@ pub(crate) fn find(matches: impl Fn(&Arc<Engine>) -> bool) -> Option<Arc<Context
 }
 
 /// Whether the running code is inside an update of this context.
-pub(super) fn is_updating(context: &Arc<Context>) -> bool {
-    let found = |frame: &Frame| frame.updating && Arc::ptr_eq(&frame.context, context);
+pub(super) fn is_updating(context: &Context) -> bool {
+    let found = |frame: &Frame| frame.updating && std::ptr::eq(&*frame.context, context);
     STACK
         .try_with(|stack| stack.borrow().iter().any(found))
         .unwrap_or(false)

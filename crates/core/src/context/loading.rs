@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Context;
 use super::slide::{Slide, has_dead_items};
 use super::state::Phase;
-use crate::contents::{AsOf, Contents, Held};
+use crate::contents::{AsOf, Contents, Held, RecordError};
 use crate::error::SessionError;
 use crate::events;
 use crate::session::Unreadable;
@@ -47,13 +47,7 @@ impl Context {
         let Record { meta, payload } = record;
         let contents = match Contents::decode(payload) {
             Ok(contents) => Held::from(contents),
-            Err(error) => {
-                events::unreadable(&key);
-                return match self.engine.unreadable {
-                    Unreadable::Drop => Ok(Some(Box::pin(Arc::clone(self).discard(key, lock, epoch)))),
-                    Unreadable::Fail => Err(error.into()),
-                };
-            }
+            Err(error) => return Ok(Some(Box::pin(Arc::clone(self).unreadable(key, lock, error, epoch)))),
         };
         let at = AsOf {
             now,
@@ -84,12 +78,28 @@ impl Context {
 
     /// Moves what slides and removes what is dead, then starts the visit.
     async fn settle(self: Arc<Self>, mut loaded: Loaded) -> Result<(), SessionError> {
-        let (phase, epoch) = (loaded.phase(), loaded.epoch);
+        let (key, phase, epoch) = (loaded.key, loaded.phase(), loaded.epoch);
         match self.slide_at_start(&mut loaded).await {
             Ok(moved) => self.install(loaded, moved),
             Err(SessionError::Gone) => self.missing(epoch, phase),
             Err(SessionError::Superseded) => self.superseded(epoch, phase),
+            Err(SessionError::Unreadable(error)) => self.unreadable(key, loaded.lock, error, epoch).await,
             Err(error) => Err(error),
+        }
+    }
+
+    /// The record is there, but cannot be read.
+    async fn unreadable(
+        self: Arc<Self>,
+        key: SessionKey,
+        lock: Option<Lock>,
+        error: RecordError,
+        epoch: u32,
+    ) -> Result<(), SessionError> {
+        events::unreadable(&key);
+        match self.engine.unreadable {
+            Unreadable::Fail => Err(error.into()),
+            Unreadable::Drop => self.discard(key, lock, epoch).await,
         }
     }
 
@@ -107,7 +117,7 @@ impl Context {
     fn install(&self, mut loaded: Loaded, moved: bool) -> Result<(), SessionError> {
         let phase = loaded.phase();
         if phase == Phase::Writable && loaded.contents.lifetime.is_none() {
-            loaded.contents.changed |= self.apply_default(&mut loaded.contents);
+            self.apply_default(&mut loaded.contents);
         }
         let mut state = self.state();
         if state.epoch != loaded.epoch {
@@ -118,13 +128,13 @@ impl Context {
         state.told.aliased |= state.key.is_some_and(|asked| asked != loaded.key);
         state.told.moved |= moved;
         state.told.read = true;
-        state.phase = phase;
+        state.enter(phase);
         state.seen = true;
         state.key = Some(loaded.key);
         state.meta = Some(loaded.meta);
         state.contents = loaded.contents;
         state.restarted = loaded.restarted;
-        state.lock = loaded.lock;
+        state.hold(loaded.lock);
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ mod scope;
 mod slide;
 mod state;
 mod transitions;
+mod turn;
 mod update;
 mod values;
 

@@ -110,7 +110,8 @@ impl OpenVisit {
         Ok(())
     }
 
-    /// An update that a spawned task has under way commits by itself, and is not waited for.
+    /// An update that a spawned task has under way, be it that it waits for the lock, commits by itself and is not
+    /// waited for.
     fn is_busy_elsewhere(&self) -> bool {
         self.context().state().updating
     }

@@ -8,11 +8,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Context as TaskContext;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
 
 use super::Context;
-use crate::storage::{Lock, LockTicket, Storage, StorageErrorKind};
+use super::state::State;
+use crate::storage::{Lock, LockTicket, StorageErrorKind};
 
-/// Renews one lock at every third of its lease.
+/// Renews one lock at every third of its lease, and sooner again when that fails. Several scopes of one visit may do
+/// so side by side; they share the moments at which it is due, and whoever comes first renews.
 pub(super) struct Renewal {
     ticket: LockTicket,
     /// `None` once the lock is lost.
@@ -20,17 +25,21 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    fn of(lock: &Lock, storage: Arc<dyn Storage>) -> Self {
+    fn of(lock: &Lock, context: Arc<Context>) -> Self {
         let ticket = lock.ticket();
-        let pause = lock.lease() / 3;
+        let pause = pause_of(lock);
         let work = async move {
             loop {
-                tokio::time::sleep(pause).await;
+                let due = context.state().claim_renewal(Instant::now() + pause);
+                if let Err(later) = due {
+                    sleep_until(later).await;
+                    continue;
+                }
                 use StorageErrorKind::{Gone, LockLost, Superseded};
-                match storage.renew(&ticket).await {
+                match context.engine.storage.renew(&ticket).await {
+                    Ok(()) => {}
                     Err(error) if matches!(error.kind(), LockLost | Gone | Superseded) => return,
-                    // Two more tries fit into the lease.
-                    Ok(()) | Err(_) => {}
+                    Err(_) => context.state().renew_at = Some(Instant::now() + pause / 3),
                 }
             }
         };
@@ -38,6 +47,30 @@ impl Renewal {
             ticket,
             work: Some(Box::pin(work)),
         }
+    }
+}
+
+/// How long a lock is left alone between renewals: never no time at all, as a lease that short cannot be kept.
+fn pause_of(lock: &Lock) -> Duration {
+    (lock.lease() / 3).max(Duration::from_millis(1))
+}
+
+impl State {
+    /// Takes on the renewal that is due, and says when the next one is; or, if none is due yet, when it will be.
+    fn claim_renewal(&mut self, next: Instant) -> Result<(), Instant> {
+        match self.renew_at {
+            Some(due) if due > Instant::now() => Err(due),
+            _ => {
+                self.renew_at = Some(next);
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps a lock that has just been taken.
+    pub(super) fn hold(&mut self, lock: Option<Lock>) {
+        self.renew_at = lock.as_ref().map(|lock| Instant::now() + pause_of(lock));
+        self.lock = lock;
     }
 }
 
@@ -51,7 +84,7 @@ impl fmt::Debug for Renewal {
 
 impl Context {
     /// Sees to it that the task is woken when the lock it holds, if it holds one, is due for renewal.
-    pub(super) fn keep_lock(&self, renewal: &mut Option<Renewal>, cx: &mut TaskContext<'_>) {
+    pub(super) fn keep_lock(self: &Arc<Self>, renewal: &mut Option<Renewal>, cx: &mut TaskContext<'_>) {
         {
             let state = self.state();
             let Some(lock) = &state.lock else {
@@ -63,7 +96,7 @@ impl Context {
                 if tokio::runtime::Handle::try_current().is_err() {
                     return;
                 }
-                *renewal = Some(Renewal::of(lock, Arc::clone(&self.engine.storage)));
+                *renewal = Some(Renewal::of(lock, Arc::clone(self)));
             }
         }
         if let Some(Renewal {

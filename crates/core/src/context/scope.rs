@@ -122,7 +122,8 @@ impl Context {
         self.scopes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// When the visit is over and nobody works on it any more, a lock that was left is released.
+    /// When the visit is over and nobody works on it any more, a lock that was left is released. That of an update is
+    /// the update's own to give up.
     fn leave_scope(&self) {
         // What was done in a scope that ended before this one, on another thread, is to be seen here.
         if self.scopes.fetch_sub(1, Ordering::AcqRel) > 1 {
@@ -130,7 +131,11 @@ impl Context {
         }
         let lock = {
             let mut state = self.state();
-            if state.ended { state.give_up() } else { None }
+            if state.ended && !state.updating {
+                state.give_up()
+            } else {
+                None
+            }
         };
         drop(lock);
     }

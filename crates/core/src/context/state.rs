@@ -38,11 +38,18 @@ pub(crate) struct State {
     pub(crate) meta: Option<Meta>,
     pub(crate) contents: Held,
     pub(crate) lock: Option<Lock>,
+    /// When the lock is to be renewed next.
+    pub(super) renew_at: Option<tokio::time::Instant>,
     /// Counts destroyed sessions, so that a call that was under way notices.
     pub(crate) epoch: u32,
     pub(crate) told: Told,
     /// Whether the lock belongs to an update, which outlives the visit if it runs elsewhere.
     pub(super) updating: bool,
+    /// Whether a close is under way.
+    pub(super) closing: bool,
+    /// Counts how often the visit became writable, so that a change that was begun under one lock is not made under
+    /// another.
+    pub(super) term: u64,
     /// The thread that is changing a value, and how many changes deep it is.
     pub(super) writer: Option<(std::thread::ThreadId, u32)>,
     /// How many threads wait for that one.
@@ -92,9 +99,12 @@ impl State {
             meta: None,
             contents: Held::default(),
             lock: None,
+            renew_at: None,
             epoch: 0,
             told: Told::default(),
             updating: false,
+            closing: false,
+            term: 0,
             writer: None,
             waiting_writers: 0,
             ended: false,
@@ -109,11 +119,16 @@ impl State {
         self.key
     }
 
-    /// By what moments the contents are judged.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.term += u64::from(phase == Phase::Writable);
+    }
+
+    /// By what moments the contents are judged. What is not stored yet has known no activity but being set.
     pub(super) fn as_of(&self, now: Timestamp) -> AsOf {
         AsOf {
             now,
-            last_active: self.meta.as_ref().map_or(now, |meta| meta.last_active),
+            last_active: self.meta.as_ref().map_or(Timestamp::MIN, |meta| meta.last_active),
         }
     }
 

@@ -5,35 +5,22 @@
 
 use std::sync::Arc;
 
+use super::Context;
 use super::state::{Phase, State};
-use super::{Context, current};
+use super::turn::Turn;
 use crate::contents::Contents;
 use crate::error::SessionError;
 use crate::events;
 use crate::expiration::Lifetime;
 use crate::storage::{Locked, Lookup, Stored};
 
-/// A visit's turn to start, close or update. Nested inside an update there is none to wait for.
-pub(super) type Turn<'a> = Option<tokio::sync::MutexGuard<'a, ()>>;
-
 impl Context {
-    pub(super) async fn turn(self: &Arc<Self>) -> Turn<'_> {
-        if current::is_updating(self) {
-            return None;
-        }
-        Some(match self.gate.try_lock() {
-            Ok(turn) => turn,
-            // Those who have to wait can as well allocate what it takes.
-            Err(_) => Box::pin(self.gate.lock()).await,
-        })
-    }
-
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
-        self.start_in_turn().await
+        let turn = self.turn().await?;
+        self.start_in_turn(&turn).await
     }
 
-    pub(super) async fn start_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
+    pub(super) async fn start_in_turn(self: &Arc<Self>, turn: &Turn<'_>) -> Result<(), SessionError> {
         let (key, epoch) = {
             let mut state = self.state();
             if state.phase == Phase::Writable {
@@ -47,7 +34,7 @@ impl Context {
                 }
             }
         };
-        match self.engine.storage.lock(&key, self.engine.lock_wait).await? {
+        match self.engine.storage.lock(&key, turn.patience).await? {
             Lookup::Found(Locked { lock, record }) => {
                 let key = *lock.key();
                 match self.receive(key, record, Some(lock), epoch)? {
@@ -61,7 +48,7 @@ impl Context {
     }
 
     pub(crate) async fn start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         let (key, epoch) = {
             let mut state = self.state();
             if matches!(state.phase, Phase::Readable | Phase::Writable) {
@@ -87,17 +74,16 @@ impl Context {
 
     /// Begins a session that is nowhere stored.
     fn begin(&self, state: &mut State, phase: Phase) {
-        state.phase = phase;
+        state.enter(phase);
         state.told.read = true;
         if phase == Phase::Writable && state.contents.lifetime.is_none() {
             self.apply_default(&mut state.contents);
         }
     }
 
-    pub(super) fn apply_default(&self, contents: &mut Contents) -> bool {
-        let lifetime = Lifetime::begin(self.engine.default_expiration, self.engine.storage.clock().now());
-        contents.lifetime = Some(lifetime);
-        !lifetime.is_endless()
+    pub(super) fn apply_default(&self, contents: &mut Contents) {
+        let now = self.engine.storage.clock().now();
+        contents.begin_lifetime(Lifetime::begin(self.engine.default_expiration, now), now);
     }
 
     /// The storage knows no session by this visit's id.
@@ -142,13 +128,13 @@ impl Context {
     }
 
     pub(crate) async fn close(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         self.close_in_turn().await
     }
 
     /// Closes and, if nothing was written, moves what slides.
     pub(super) async fn close_at_end(self: &Arc<Self>) -> Result<(), SessionError> {
-        let turn = self.turn().await;
+        let turn = self.turn().await?;
         let written = self.close_now().await?;
         drop(turn);
         if !written {
@@ -158,7 +144,7 @@ impl Context {
     }
 
     pub(crate) async fn release(self: &Arc<Self>) -> Result<(), SessionError> {
-        let _turn = self.turn().await;
+        let _turn = self.turn().await?;
         self.release_in_turn().await
     }
 
@@ -172,14 +158,19 @@ impl Context {
 
     /// Waits for no turn: a session that is to end ends now, whatever else the visit has under way.
     pub(crate) async fn destroy(self: &Arc<Self>) -> Result<(), SessionError> {
-        let (key, epoch) = {
+        let (key, next, epoch) = {
             let mut state = self.state();
-            (state.lookup_key(), state.epoch)
+            let next = state.next_id.as_ref().map(crate::SessionId::key);
+            (state.lookup_key(), next, state.epoch)
         };
-        let found = match &key {
+        let mut found = match &key {
             Some(key) => self.engine.storage.destroy(key).await?,
             None => Lookup::Missing,
         };
+        if let (Lookup::Superseded, Some(next)) = (&found, &next) {
+            // A close that is under way has moved it already.
+            found = self.engine.storage.destroy(next).await?;
+        }
         let lock = {
             let mut state = self.state();
             if state.epoch != epoch {

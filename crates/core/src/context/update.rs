@@ -13,14 +13,14 @@ impl Context {
         if current::is_updating(self) {
             return closure().await;
         }
-        let turn = self.gate.lock().await;
+        let turn = self.turn().await?;
         if self.state().phase == Phase::Writable {
             // The lock is held for longer than this update; whoever took it commits.
             drop(turn);
             return closure().await;
         }
-        self.start_in_turn().await?;
         let updating = Updating::begin(self);
+        self.start_in_turn(&turn).await?;
         let result = Scoped::updating(Arc::clone(self), closure()).await;
         let result = match result {
             Ok(value) => {

@@ -83,7 +83,7 @@ impl Place<'_> {
         let (value, result) = change(value);
         if let Some(value) = value {
             let json = encode(name.text, &value)?;
-            let mut state = context.state();
+            let mut state = changing.finish()?;
             // The session may have been closed meanwhile, by the change itself.
             state.must_be_writable()?;
             self.store(&mut state, at, name, json, None)?;

@@ -74,7 +74,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # Errors
     ///
     /// [`LockTimeout`](SessionError::LockTimeout) and [`TooManyWaiters`](SessionError::TooManyWaiters) when others hold
-    /// the lock; [`Unknown`](SessionError::Unknown) in a [strict](Visit::attach) visit;
+    /// the lock, an update of this very visit included; [`Unknown`](SessionError::Unknown) in a [strict](Visit::attach) visit;
     /// [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded) when the session this visit has seen is
     /// no longer there; [`Unreadable`](SessionError::Unreadable); [`Storage`](SessionError::Storage).
     pub async fn start(&self) -> Result<(), SessionError> {
@@ -87,7 +87,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// # Errors
     ///
-    /// As for [`start`](Session::start), without those about locks.
+    /// As for [`start`](Session::start), without those about locks of others.
     pub async fn start_readonly(&self) -> Result<(), SessionError> {
         self.context()?.start_readonly().await
     }
@@ -136,6 +136,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # Errors
     ///
     /// [`Storage`](SessionError::Storage) if the lock could not be given back; its lease will end it.
+    /// [`LockTimeout`](SessionError::LockTimeout) as for [`close`](Session::close).
     pub async fn release(&self) -> Result<(), SessionError> {
         self.context()?.release().await
     }
@@ -154,7 +155,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// [`LockLost`](SessionError::LockLost) when the lease was over; [`Gone`](SessionError::Gone) when the session was
     /// destroyed or has expired meanwhile; [`Superseded`](SessionError::Superseded) when the id that this visit came
     /// with was replaced by another visit; [`Sealed`](SessionError::Sealed) for a virtual session when the client can no
-    /// longer be told an id; [`Storage`](SessionError::Storage).
+    /// longer be told an id; [`Storage`](SessionError::Storage). [`LockTimeout`](SessionError::LockTimeout), which
+    /// leaves the visit as it is, when an update of this visit is under way and does not end within the wait limit.
     pub async fn close(&self) -> Result<(), SessionError> {
         self.context()?.close().await
     }

@@ -4,6 +4,7 @@ mod builder;
 mod engine;
 mod lifecycle;
 mod namespace;
+mod value_calls;
 mod values;
 
 use std::any::TypeId;

@@ -72,7 +72,7 @@ impl Default for CookieCarrier {
 
 impl Carrier for CookieCarrier {
     fn read(&self, headers: &HeaderMap) -> Option<Presented> {
-        let id = values(headers, &self.name).find_map(|value| self.protection.open(&self.name, value))?;
+        let id = values(headers, &self.name).find_map(|value| self.protection.open(value))?;
         let restarted = match &self.companion {
             Some(companion) => values(headers, companion).next().is_none(),
             None => false,
@@ -83,7 +83,7 @@ impl Carrier for CookieCarrier {
     fn write(&self, outcome: &Outcome, presented: Option<&Presented>, headers: &mut HeaderMap) {
         match &outcome.id {
             IdChange::Set { id, max_age } => {
-                let value = self.protection.seal(&self.name, id);
+                let value = self.protection.seal(id);
                 headers.append(SET_COOKIE, self.attributes.cookie(&self.name, &value, *max_age));
             }
             IdChange::Remove if presented.is_some() => {

@@ -18,8 +18,8 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 
 /// A way for the id of a session to travel: out of requests and into answers.
 ///
-/// A carrier must take nothing for an id that [`SessionId::parse`] refuses, must not panic whatever a request holds, and
-/// should mark headers that hold an id as [sensitive](http::HeaderValue::set_sensitive).
+/// A carrier must take nothing for an id that [`SessionId::parse`] refuses, must not panic whatever a request holds,
+/// and should mark headers that hold an id as [sensitive](http::HeaderValue::set_sensitive).
 ///
 /// ```
 /// use http::{HeaderMap, HeaderName, HeaderValue};

@@ -1,7 +1,10 @@
 //! [`CookieBuilder`].
 
-use super::{Attributes, CookieError, Protection, SameSite};
+use super::protection::Wanted;
+use super::{Attributes, CookieError, SameSite};
 use crate::carriers::CookieCarrier;
+#[cfg(any(feature = "signed", feature = "encrypted"))]
+use crate::keyring::KeyRing;
 
 const NAME: &str = "__Host-SID";
 const COMPANION: &str = "__Host-ST";
@@ -32,7 +35,7 @@ pub struct CookieBuilder {
     secure: bool,
     same_site: SameSite,
     partitioned: bool,
-    protection: Protection,
+    protection: Wanted,
 }
 
 /// The second cookie.
@@ -54,7 +57,7 @@ impl CookieBuilder {
     }
 
     /// The name of the second cookie, which exists while the session holds transient data: by default `__Host-ST`, or
-    /// the [name](CookieBuilder::name) that was chosen for the first with `-ST` behind it.
+    /// the [name](CookieBuilder::name) that was chosen for the first with `_ST` behind it.
     pub fn companion(mut self, name: impl Into<String>) -> Self {
         self.companion = Companion::Named(name.into());
         self
@@ -99,6 +102,39 @@ impl CookieBuilder {
         self
     }
 
+    /// Ids are signed with these keys (HMAC-SHA256), so that an id nobody was given is refused before the storage is
+    /// asked. Instead of what [`encrypted`](CookieBuilder::encrypted) does, if that was said before.
+    ///
+    /// ```
+    /// use sessile_tower::{CookieCarrier, KeyRing};
+    /// # let key = [1; 32];
+    ///
+    /// let carrier = CookieCarrier::builder().signed(KeyRing::new(key)?).build()?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "signed")]
+    pub fn signed(mut self, keys: KeyRing) -> Self {
+        self.protection = Wanted::Signature(keys);
+        self
+    }
+
+    /// Ids are encrypted with these keys (XChaCha20-Poly1305), so that who sees the cookie, in a log on the way for
+    /// one, cannot use the id elsewhere; who has the cookie has the session still. An id nobody was given is refused
+    /// before the storage is asked. Instead of what [`signed`](CookieBuilder::signed) does, if that was said before.
+    ///
+    /// ```
+    /// use sessile_tower::{CookieCarrier, KeyRing};
+    /// # let key = [1; 32];
+    ///
+    /// let carrier = CookieCarrier::builder().encrypted(KeyRing::new(key)?).build()?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "encrypted")]
+    pub fn encrypted(mut self, keys: KeyRing) -> Self {
+        self.protection = Wanted::Encryption(keys);
+        self
+    }
+
     /// The carrier.
     ///
     /// # Errors
@@ -112,10 +148,11 @@ impl CookieBuilder {
             self.same_site,
             self.partitioned,
         )?;
-        attributes.check_name(&self.name, self.protection.max_len())?;
+        let protection = self.protection.of(&self.name);
+        attributes.check_name(&self.name, protection.max_len())?;
         let companion = match self.companion {
             Companion::Derived if self.name == NAME => Some(COMPANION.to_owned()),
-            Companion::Derived => Some(format!("{}-ST", self.name)),
+            Companion::Derived => Some(format!("{}_ST", self.name)),
             Companion::Named(name) => Some(name),
             Companion::None => None,
         };
@@ -129,7 +166,7 @@ impl CookieBuilder {
             name: self.name.into(),
             companion: companion.map(Into::into),
             attributes,
-            protection: self.protection,
+            protection,
         })
     }
 }
@@ -144,7 +181,7 @@ impl Default for CookieBuilder {
             secure: true,
             same_site: SameSite::Lax,
             partitioned: false,
-            protection: Protection::None,
+            protection: Wanted::Nothing,
         }
     }
 }

@@ -37,9 +37,7 @@ impl fmt::Display for CookieError {
             Self::TooLong => "the cookie can be longer than 4096 bytes",
             Self::SameNames => "both cookies have the same name",
             Self::Domain => "the domain of a cookie is a name of hosts",
-            Self::Path => {
-                "the path of a cookie begins with a slash and has at most 1024 visible ASCII characters, none of them a semicolon"
-            }
+            Self::Path => "the path of a cookie begins with a slash, is of ASCII characters and not too long",
             Self::InsecurePrefix => "a cookie with this prefix has to be secure",
             Self::HostWithDomain => "a cookie with the prefix `__Host-` has no domain",
             Self::HostWithPath => "a cookie with the prefix `__Host-` has the path `/`",

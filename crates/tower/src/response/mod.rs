@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use sessile_core::{IdChange, OpenVisit, Outcome, SessionError};
 
+pub(crate) use self::errors::{Dialect, GRPC_STATUS};
 use self::headers::{add_no_store, add_vary};
 use crate::body::ResponseBody;
 use crate::config::{Config, Found};
@@ -34,7 +35,7 @@ impl Answering {
 
     /// Lets an answer pass.
     pub(crate) fn pass<R>(&self, visit: &OpenVisit, mut response: Response<R>) -> Response<ResponseBody<R>> {
-        self.tell(&conclude(visit, None), response.headers_mut());
+        self.tell(&conclude(visit), response.headers_mut());
         response.map(ResponseBody::inner)
     }
 
@@ -45,19 +46,24 @@ impl Answering {
         error: &SessionError,
         mut response: Response<R>,
     ) -> Response<ResponseBody<R>> {
-        match self.config.answer_to(error) {
+        match self.config.answer_to(error, Dialect::of(response.headers())) {
             Some(instead) => self.replace(visit, error, instead),
             None => {
-                self.tell(&conclude(visit, Some(error)), response.headers_mut());
+                self.tell(&conclude(visit), response.headers_mut());
                 response.map(ResponseBody::inner)
             }
         }
     }
 
     /// The session could not be started, so there is no answer to pass.
-    pub(crate) fn refuse<R>(&self, visit: &OpenVisit, error: &SessionError) -> Response<ResponseBody<R>> {
-        let instead = self.config.answer_to(error);
-        self.replace(visit, error, instead.unwrap_or_else(|| errors::unavailable(error)))
+    pub(crate) fn refuse<R>(
+        &self,
+        visit: &OpenVisit,
+        error: &SessionError,
+        dialect: Dialect,
+    ) -> Response<ResponseBody<R>> {
+        let instead = self.config.answer_to(error, dialect);
+        self.replace(visit, error, instead.unwrap_or_else(|| dialect.unavailable(error)))
     }
 
     fn replace<R>(
@@ -67,7 +73,7 @@ impl Answering {
         mut response: Response<Bytes>,
     ) -> Response<ResponseBody<R>> {
         events::refused(error);
-        self.tell(&conclude(visit, Some(error)), response.headers_mut());
+        self.tell(&conclude(visit), response.headers_mut());
         add_no_store(response.headers_mut());
         response.map(ResponseBody::instead)
     }
@@ -89,12 +95,7 @@ impl Answering {
 }
 
 /// What the client is told. From here on nothing more can be.
-fn conclude(visit: &OpenVisit, error: Option<&SessionError>) -> Outcome {
+fn conclude(visit: &OpenVisit) -> Outcome {
     visit.seal();
-    let mut outcome = visit.outcome();
-    if matches!(error, Some(SessionError::Gone)) && matches!(outcome.id, IdChange::Set { .. }) {
-        // The visit had moved the end of a session that has ended since.
-        outcome.id = IdChange::Remove;
-    }
-    outcome
+    visit.outcome()
 }

@@ -1,0 +1,369 @@
+//! Closing and releasing: what reaches the storage, when, and what can still be read.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Entropy, Expiration, MINUTE, SessionError, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_stored_before_the_close_and_everything_in_one_step() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.namespace("n").set("x", json!(1))?;
+        session.set_expiration(Expiration::After(MINUTE))?;
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+        world.calls.reset();
+        session.close().await?;
+        assert_eq!(world.calls.take(), [(Verb::Commit, 1)]);
+        Ok(())
+    };
+    world.visit(id.clone(), work).await?;
+    world.calls.assert_none();
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(world.shown_in(&id, Some("n")).await, Some(values([("x", json!(1))])));
+    let record = world.record(&id).await.expect("it is there");
+    assert_eq!(record.meta.deadline, Some(world.now() + MINUTE));
+    assert_eq!(record.meta.version, 2);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_close_the_visit_reads_what_was_written_and_writes_no_more() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.namespace("n").set("x", json!(1))?;
+        session.close().await?;
+        assert!(world.is_free(&id).await);
+        assert!(session.is_active() && session.is_readable() && !session.is_writable());
+        assert_eq!(session.get("user")?, Some(json!(8)));
+        assert_eq!(session.namespace("n").get("x")?, Some(json!(1)));
+        for _ in 0..2 {
+            assert_fails!(session.set("user", json!(9)), SessionError::NotWritable);
+            assert_fails!(session.unset("user"), SessionError::NotWritable);
+            assert_fails!(session.update_key("user", |_| ()), SessionError::NotWritable);
+            assert_fails!(session.set_expiration(Expiration::Never), SessionError::NotWritable);
+            assert_fails!(
+                session.set_key_expiration("user", Expiration::Never),
+                SessionError::NotWritable
+            );
+            assert_fails!(session.namespace("n").destroy(), SessionError::NotWritable);
+            assert_fails!(session.regenerate_id(), SessionError::NotWritable);
+            session.close().await?;
+        }
+        assert_eq!(session.get_or_insert_with("user", || json!(9))?, json!(8));
+        assert_fails!(
+            session.get_or_insert_with("none", || json!(9)),
+            SessionError::NotWritable
+        );
+        Ok(())
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_that_was_not_changed_is_not_written() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let before = world.record(&id).await;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(7))?;
+        session.update_key("user", |_| ())?;
+        session.unset("none")?;
+        session.get_or_insert_with("user", || json!(9))?;
+        session.set_key_expiration("none", Expiration::Never)?;
+        session.namespace("none").unset("none")?;
+        session.namespace("none").destroy()?;
+        world.calls.reset();
+        session.close().await?;
+        assert_eq!(world.calls.take(), [(Verb::Release, 1)]);
+        Ok(())
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.record(&id).await, before);
+    assert!(world.is_free(&id).await);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_virtual_until_it_is_closed_with_something_in_it() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        session.start().await?;
+        session.close().await?;
+        session.start().await?;
+        assert!(session.is_writable());
+        session.close().await?;
+        assert!(!session.exists());
+        world.calls.assert_none();
+        session.start().await?;
+        session.set("user", json!(7))?;
+        assert!(!session.exists());
+        world.calls.assert_none();
+        session.close().await?;
+        assert_eq!(world.calls.take(), [(Verb::Create, 1)]);
+        let id = session.id().ok_or(SessionError::Gone)?;
+        assert_eq!(session.key(), Some(id.key()));
+        assert_eq!(session.created_at(), Some(world.now().into()));
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        // From here on it is a session like any other.
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.close().await?;
+        assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+        assert_eq!(session.id(), Some(id.clone()));
+        Ok(id)
+    };
+    let id = world.visit(Visit::new(), work).await?;
+    assert_eq!(id.expose().len(), sessile_core::SessionId::LEN);
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_virtual_session_that_is_left_without_a_close_was_never_there() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(7))?;
+        session.release().await?;
+        assert!(session.is_readable() && !session.is_writable());
+        assert_eq!(session.get("user")?, None);
+        session.start().await?;
+        session.set("user", json!(8))
+    };
+    world.visit(Visit::new(), work).await?;
+    world.calls.assert_none();
+    assert_eq!(world.sessions().await, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn release_unlocks_undoes_and_keeps_what_was_loaded_readable() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world
+        .stored_as(Expiration::After(MINUTE), [("user", json!(7)), ("gone", json!(1))])
+        .await;
+    world.calls.reset();
+    let expiration = Some(Expiration::At((world.now() + MINUTE).into()));
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.unset("gone")?;
+        session.set_expiration(Expiration::Never)?;
+        session.namespace("n").set("x", json!(1))?;
+        session.regenerate_id()?;
+        session.release().await?;
+        assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
+        assert!(world.is_free(&id).await);
+        assert!(session.is_readable() && !session.is_writable());
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        assert_eq!(session.get("gone")?, Some(json!(1)));
+        assert_eq!(session.namespace("n").get("x")?, None);
+        assert_eq!(session.expiration(), expiration);
+        assert_eq!(session.id(), Some(id.clone()));
+        // Once more is nothing, and a close after it has nothing to write.
+        session.release().await?;
+        session.close().await?;
+        world.calls.assert_none();
+        Ok(())
+    };
+    world.visit(id.clone(), work).await?;
+    let expected = values([("user", json!(7)), ("gone", json!(1))]);
+    assert_eq!(world.shown(&id).await, Some(expected));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn release_does_nothing_in_a_visit_that_is_not_writable() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.release().await?;
+        session.start_readonly().await?;
+        session.release().await?;
+        session.close().await?;
+        assert!(session.is_readable());
+        assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+        Ok(())
+    };
+    world.visit(id, work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_fails_undoes_unlocks_and_can_be_made_good() -> Result<(), SessionError> {
+    use StorageErrorKind::{Denied, Full, Other, Timeout, Unavailable};
+    let world = world();
+    let session = &world.session;
+    for kind in [Unavailable, Timeout, Full, Denied, Other] {
+        let id = world.stored([("user", json!(7))]).await;
+        let work = async {
+            session.start().await?;
+            session.set("user", json!(8))?;
+            world.faults.fail_next(Verb::Commit, Fault::before(kind));
+            let error = session.close().await.expect_err("the storage fails");
+            assert!(
+                matches!(&error, SessionError::Storage(error) if error.kind() == kind),
+                "{error:?}"
+            );
+            assert!(session.is_readable() && !session.is_writable());
+            assert_eq!(session.get("user")?, Some(json!(7)));
+            assert!(world.is_free(&id).await);
+            assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+            session.start().await?;
+            session.set("user", json!(8))?;
+            session.close().await
+        };
+        world.visit(id.clone(), work).await?;
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_whose_answer_is_lost_was_made_whole_and_blocks_nobody() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.set("more", json!(9))?;
+        world
+            .faults
+            .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Timeout));
+        assert_fails!(session.close().await, SessionError::Storage(_));
+        assert!(world.is_free(&id).await);
+        // The visit does not know, and says what it knew.
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        session.start().await?;
+        assert_eq!(session.get("user")?, Some(json!(8)));
+        Ok(())
+    };
+    world.visit(id.clone(), work).await?;
+    let expected = values([("user", json!(8)), ("more", json!(9))]);
+    assert_eq!(world.shown(&id).await, Some(expected));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_session_that_cannot_be_stored_leaves_the_visit_without_one() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(7))?;
+        world
+            .faults
+            .fail_next(Verb::Create, Fault::before(StorageErrorKind::Full));
+        assert_fails!(session.close().await, SessionError::Storage(_));
+        assert!(session.is_readable() && !session.exists());
+        assert_eq!(session.get("user")?, None);
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = world.visit(Visit::new(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(world.sessions().await, 1);
+    Ok(())
+}
+
+/// A source of random bits that is broken.
+#[derive(Debug)]
+struct Stuck;
+
+impl Entropy for Stuck {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_taken_is_an_error_and_the_other_session_stays_as_it_is() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.entropy(Stuck));
+    let session = &world.session;
+    let store = async |user: u64| {
+        let work = async {
+            session.set("user", json!(user))?;
+            session.close().await?;
+            session.id().ok_or(SessionError::Gone)
+        };
+        session.enter(Visit::new(), work).await
+    };
+    let id = store(7).await?;
+    let error = store(8).await.expect_err("the id is taken");
+    assert!(
+        matches!(&error, SessionError::Storage(error) if error.kind() == StorageErrorKind::Exists),
+        "{error:?}"
+    );
+    assert_eq!(world.calls.of(Verb::Create), 2);
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_after_the_lock_was_lost_writes_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        world
+            .faults
+            .fail_always(Verb::Renew, Fault::before(StorageErrorKind::Unavailable));
+        pass(MINUTE).await;
+        let other = world.elsewhere();
+        other
+            .enter(id.clone().into(), async { other.set("user", json!(9)) })
+            .await?;
+        assert_fails!(session.close().await, SessionError::LockLost);
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        Ok(())
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_while_a_close_is_under_way_is_refused_and_not_lost_in_silence() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    world.delays.before(Verb::Commit, secs(1));
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        let late = async {
+            pass(ms(1)).await;
+            assert_eq!(session.get("user")?, Some(json!(8)));
+            assert_fails!(session.set("user", json!(9)), SessionError::NotWritable);
+            Ok::<_, SessionError>(())
+        };
+        let (closed, late) = tokio::join!(session.close(), late);
+        closed.and(late)
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    Ok(())
+}

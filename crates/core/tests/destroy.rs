@@ -1,0 +1,298 @@
+//! Ending a session: at once, whoever holds its lock, and for good.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Expiration, InSession, MINUTE, SessionError, SessionId, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
+
+async fn destroy_elsewhere(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    let other = world.elsewhere();
+    other.init(id.clone().into(), async { other.destroy().await }).await?
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_destroyed_whether_it_was_started_or_not() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for start in [None, Some(false), Some(true)] {
+        let id = world.stored([("user", json!(7))]).await;
+        world
+            .visit(id.clone(), async {
+                match start {
+                    None => {}
+                    Some(false) => session.start_readonly().await?,
+                    Some(true) => session.start().await?,
+                }
+                session.destroy().await?;
+                assert!(!session.exists() && !session.is_active() && !session.is_readable() && !session.is_writable());
+                assert_eq!((session.id(), session.key(), session.expiration()), (None, None, None));
+                assert_eq!((session.created_at(), session.last_active_at()), (None, None));
+                assert_fails!(session.get("user"), SessionError::NotStarted);
+                assert_fails!(session.set("user", json!(8)), SessionError::NotStarted);
+                assert_fails!(session.regenerate_id(), SessionError::NotStarted);
+                session.close().await
+            })
+            .await?;
+        assert_eq!(world.record(&id).await, None);
+        assert_eq!(world.calls.of(Verb::Destroy), 1);
+        assert_eq!(world.calls.of(Verb::Release) + world.calls.of(Verb::Commit), 0);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroying_waits_for_no_lock_and_the_slow_writer_fails() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let writer = session.enter(id.clone().into(), async {
+        session.set("user", json!(8))?;
+        pass(secs(5)).await;
+        Ok(())
+    });
+    let logout = async {
+        pass(secs(1)).await;
+        let before = world.now();
+        destroy_elsewhere(&world, &id).await?;
+        assert_eq!(world.now(), before);
+        Ok::<_, SessionError>(())
+    };
+    let (written, destroyed) = tokio::join!(writer, logout);
+    destroyed?;
+    assert_fails!(written, SessionError::Gone);
+    assert_eq!(world.record(&id).await, None);
+    assert_eq!(world.sessions().await, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn afterwards_start_begins_a_new_session_with_a_new_id() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let new = world.visit(id.clone(), async {
+        session.start().await?;
+        session.destroy().await?;
+        session.start().await?;
+        assert!(session.is_writable() && !session.exists());
+        assert_eq!(session.get("user")?, None);
+        session.set("more", json!(8))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    });
+    let new = new.await?;
+    assert_ne!(new, id);
+    assert_eq!(world.record(&id).await, None);
+    assert_eq!(world.shown(&new).await, Some(values([("more", json!(8))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strict_visit_that_destroys_may_begin_anew_as_well() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    world
+        .visit(Visit::attach(id), async {
+            session.destroy().await?;
+            session.start().await?;
+            assert!(session.is_writable());
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_visits_own_destroy_opens_the_way_to_a_new_session() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    world
+        .visit(id.clone(), async {
+            session.start_readonly().await?;
+            destroy_elsewhere(&world, &id).await?;
+            for _ in 0..2 {
+                assert_fails!(session.start().await, SessionError::Gone);
+                let update = session.update(async || session.set("user", json!(8)));
+                assert_fails!(update.await, SessionError::Gone);
+                assert!(!session.is_writable());
+            }
+            session.destroy().await?;
+            session.start().await
+        })
+        .await?;
+    assert_eq!(world.sessions().await, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_a_parallel_visit_does_later_brings_the_session_back() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+    let reader = session.open(id.clone().into());
+    let writer = session.open(id.clone().into());
+    session.start_readonly().in_session(reader.handle()).await?;
+    let write = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.regenerate_id()
+    };
+    write.in_session(writer.handle()).await?;
+    pass(secs(10)).await;
+    destroy_elsewhere(&world, &id).await?;
+    reader.close().await?;
+    assert_fails!(writer.close().await, SessionError::Gone);
+    assert_eq!(world.sessions().await, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroying_twice_is_fine() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([]).await;
+    world
+        .visit(id, async {
+            session.destroy().await?;
+            session.destroy().await
+        })
+        .await?;
+    world.visit(unknown_id(), async { session.destroy().await }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_that_fails_leaves_the_visit_as_it_was() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    world
+        .visit(id.clone(), async {
+            session.start().await?;
+            session.set("user", json!(8))?;
+            let down = Fault::before(StorageErrorKind::Unavailable);
+            world.faults.fail_next(Verb::Destroy, down);
+            assert_fails!(session.destroy().await, SessionError::Storage(_));
+            assert!(session.is_writable());
+            assert_eq!(session.id(), Some(id.clone()));
+            session.close().await
+        })
+        .await?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_whose_answer_is_lost_has_still_destroyed() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    world
+        .visit(id.clone(), async {
+            session.start().await?;
+            session.set("user", json!(8))?;
+            let lost = Fault::after(StorageErrorKind::Timeout);
+            world.faults.fail_next(Verb::Destroy, lost);
+            assert_fails!(session.destroy().await, SessionError::Storage(_));
+            assert_fails!(session.close().await, SessionError::Gone);
+            session.destroy().await?;
+            session.start().await
+        })
+        .await?;
+    assert_eq!(world.record(&id).await, None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_under_way_fails_and_leaves_no_lock() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let verbs = [(Verb::Lock, true), (Verb::Read, false)];
+    let calls = verbs.into_iter().flat_map(|verb| [(verb, false), (verb, true)]);
+    for ((verb, start), slow_answer) in calls {
+        let id = world.stored([("user", json!(7))]).await;
+        match slow_answer {
+            false => world.delays.before(verb, secs(2)),
+            true => world.delays.after(verb, secs(2)),
+        }
+        let visit = world.visit(id.clone(), async {
+            let start = async {
+                match start {
+                    true => session.start().await,
+                    false => session.start_readonly().await,
+                }
+            };
+            let destroy = async {
+                pass(secs(1)).await;
+                session.destroy().await
+            };
+            let (started, destroyed) = tokio::join!(start, destroy);
+            assert_fails!(started, SessionError::Gone);
+            destroyed?;
+            assert!(!session.is_active());
+            session.start().await
+        });
+        visit.await?;
+        world.delays.clear();
+        assert_eq!(world.sessions().await, 0);
+    }
+    Ok(())
+}
+
+/// Lets a close take its time, before or after it takes effect, and destroys in between. Nothing may remain.
+async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for slow_answer in [false, true] {
+        world.delays.clear();
+        let visit = match verb {
+            Verb::Create => Visit::new(),
+            _ => world.stored([("user", json!(7))]).await.into(),
+        };
+        match slow_answer {
+            false => world.delays.before(verb, secs(2)),
+            true => world.delays.after(verb, secs(2)),
+        }
+        let visit = world.visit(visit, async {
+            session.start().await?;
+            session.set("user", json!(8))?;
+            if verb == Verb::Rotate {
+                session.regenerate_id()?;
+            }
+            let destroy = async {
+                pass(secs(1)).await;
+                let before = world.now();
+                session.destroy().await?;
+                assert_eq!(world.now(), before);
+                Ok::<_, SessionError>(())
+            };
+            let (closed, destroyed) = tokio::join!(session.close(), destroy);
+            destroyed?;
+            assert!(matches!(closed, Ok(()) | Err(SessionError::Gone)), "{closed:?}");
+            assert!(!session.is_active() && !session.exists());
+            assert_eq!(world.calls.of(verb), 1);
+            Ok(())
+        });
+        visit.await?;
+        world.calls.reset();
+        assert_eq!(world.sessions().await, 0, "{verb}, slow answer: {slow_answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_under_way_in_the_same_visit_brings_nothing_back() -> Result<(), SessionError> {
+    destroy_during_close(Verb::Commit).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_id_under_way_in_the_same_visit_does_not_outlive_it() -> Result<(), SessionError> {
+    destroy_during_close(Verb::Rotate).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_session_under_way_in_the_same_visit_does_not_outlive_it() -> Result<(), SessionError> {
+    destroy_during_close(Verb::Create).await
+}

@@ -1,0 +1,503 @@
+//! When things end: every form, everywhere, to the millisecond.
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Expiration, HOUR, MINUTE, SessionError, SessionId, Visit};
+use time::OffsetDateTime;
+
+/// Where an expiration can stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Session,
+    Namespace,
+    Key,
+    KeyInNamespace,
+}
+
+const PLACES: [Place; 4] = [Place::Session, Place::Namespace, Place::Key, Place::KeyInNamespace];
+
+const FORMS: usize = 12;
+
+/// Every form, and after how long it ends if nobody comes.
+fn forms(world: &World) -> [(Expiration, Option<Duration>); FORMS] {
+    let date = |after| OffsetDateTime::from(world.now() + after);
+    let sliding = Expiration::sliding;
+    [
+        (Expiration::Never, None),
+        (Expiration::Transient, None),
+        (Expiration::At(date(MINUTE)), Some(MINUTE)),
+        (Expiration::After(MINUTE), Some(MINUTE)),
+        (sliding(MINUTE).into(), Some(MINUTE)),
+        (sliding(MINUTE).or_transient().into(), Some(MINUTE)),
+        (sliding(MINUTE).until(date(secs(20))).into(), Some(secs(20))),
+        (sliding(MINUTE).until(date(HOUR)).into(), Some(MINUTE)),
+        (sliding(MINUTE).at_most(secs(20)).into(), Some(secs(20))),
+        (sliding(MINUTE).at_most(HOUR).into(), Some(MINUTE)),
+        (
+            sliding(MINUTE).until(date(secs(30))).at_most(secs(20)).into(),
+            Some(secs(20)),
+        ),
+        (
+            sliding(MINUTE).until(date(secs(20))).at_most(secs(30)).into(),
+            Some(secs(20)),
+        ),
+    ]
+}
+
+/// Sets a value, and the expiration where it is to stand.
+fn put(world: &World, place: Place, expiration: Expiration) -> Result<(), SessionError> {
+    let session = &world.session;
+    let namespace = session.namespace("n");
+    match place {
+        Place::Session => {
+            session.set("x", json!(1))?;
+            session.set_expiration(expiration)
+        }
+        Place::Key => session.set_with_expiration("x", json!(1), expiration),
+        Place::Namespace => {
+            namespace.set("x", json!(1))?;
+            namespace.set_expiration(expiration)
+        }
+        Place::KeyInNamespace => {
+            namespace.set("x", json!(1))?;
+            assert!(namespace.set_key_expiration("x", expiration)?);
+            Ok(())
+        }
+    }
+}
+
+/// Whether the value is there.
+fn is_there(world: &World, place: Place) -> Result<bool, SessionError> {
+    match place {
+        Place::Session | Place::Key => world.session.contains("x"),
+        Place::Namespace | Place::KeyInNamespace => world.session.namespace("n").contains("x"),
+    }
+}
+
+async fn stored(world: &World, place: Place, expiration: Expiration) -> Result<SessionId, SessionError> {
+    let session = &world.session;
+    let work = async {
+        put(world, place, expiration)?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    session.enter(Visit::new(), work).await
+}
+
+/// Whether a new visit finds it.
+async fn is_found(world: &World, place: Place, id: &SessionId) -> Result<bool, SessionError> {
+    let look = async {
+        world.session.start_readonly().await?;
+        is_there(world, place)
+    };
+    world.visit(id.clone(), look).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_form_ends_where_it_stands_and_when_it_says() -> Result<(), SessionError> {
+    let world = world();
+    for place in PLACES {
+        for form in 0..FORMS {
+            let (expiration, end) = forms(&world)[form];
+            let end = end.unwrap_or(100_000 * HOUR);
+            let is_endless = end > HOUR;
+            let before = stored(&world, place, expiration).await?;
+            let at = stored(&world, place, expiration).await?;
+            pass(end - ms(1)).await;
+            assert!(
+                is_found(&world, place, &before).await?,
+                "{place:?} {expiration:?}, before"
+            );
+            pass(ms(1)).await;
+            assert_eq!(
+                is_found(&world, place, &at).await?,
+                is_endless,
+                "{place:?} {expiration:?}, at"
+            );
+            let is_kept = place != Place::Session || is_endless;
+            assert_eq!(world.record(&at).await.is_some(), is_kept, "{place:?} {expiration:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_form_ends_at_its_moment_within_a_visit_too() -> Result<(), SessionError> {
+    let world = world();
+    for place in PLACES {
+        for form in 0..FORMS {
+            let (expiration, end) = forms(&world)[form];
+            let Some(end) = end else { continue };
+            let id = stored(&world, place, expiration).await?;
+            let look = async {
+                world.session.start_readonly().await?;
+                pass(end - ms(1)).await;
+                assert!(is_there(&world, place)?, "{place:?} {expiration:?}");
+                pass(ms(1)).await;
+                match place {
+                    Place::Session => assert_fails!(is_there(&world, place), SessionError::Gone),
+                    _ => assert!(!is_there(&world, place)?, "{place:?} {expiration:?}"),
+                }
+                Ok(())
+            };
+            world.visit(id, look).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_end_at_their_moment_in_a_session_that_is_not_stored_yet() -> Result<(), SessionError> {
+    let world = world();
+    for place in [Place::Namespace, Place::Key, Place::KeyInNamespace] {
+        for form in 0..FORMS {
+            let (expiration, end) = forms(&world)[form];
+            let Some(end) = end else { continue };
+            let session = &world.session;
+            let work = async {
+                session.set("stays", json!(0))?;
+                put(&world, place, expiration)?;
+                pass(end - ms(1)).await;
+                assert!(is_there(&world, place)?, "{place:?} {expiration:?}");
+                pass(ms(1)).await;
+                assert!(!is_there(&world, place)?, "{place:?} {expiration:?}");
+                session.close().await?;
+                assert!(!is_there(&world, place)?, "{place:?} {expiration:?}, closed");
+                session.id().ok_or(SessionError::Gone)
+            };
+            let id = session.enter(Visit::new(), work).await?;
+            assert!(!is_found(&world, place, &id).await?, "{place:?} {expiration:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_visit_may_last_longer_than_the_window_of_the_session_it_makes() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE)));
+    let session = &world.session;
+    for explicit in [false, true] {
+        let work = async {
+            if explicit {
+                session.set_expiration(Expiration::sliding(MINUTE))?;
+            }
+            session.set("user", json!(7))?;
+            pass(2 * MINUTE).await;
+            assert_eq!(session.get("user")?, Some(json!(7)));
+            session.close().await?;
+            session.id().ok_or(SessionError::Gone)
+        };
+        let id = session.enter(Visit::new(), work).await?;
+        pass(MINUTE - ms(1)).await;
+        assert!(world.record(&id).await.is_some());
+        pass(ms(1)).await;
+        assert!(world.record(&id).await.is_none());
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_the_shortest_wins() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let lengths = [secs(10), secs(20), secs(30)];
+    for (a, b, c) in [(0, 1, 2), (1, 0, 2), (2, 1, 0), (2, 0, 1), (1, 2, 0), (0, 2, 1)] {
+        let (whole, namespace, key) = (lengths[a], lengths[b], lengths[c]);
+        let work = async {
+            session.set_expiration(Expiration::After(whole))?;
+            let n = session.namespace("n");
+            n.set_expiration(Expiration::sliding(namespace))?;
+            n.set_with_expiration("x", json!(1), Expiration::After(key))?;
+            session.close().await?;
+            session.id().ok_or(SessionError::Gone)
+        };
+        let id = session.enter(Visit::new(), work).await?;
+        pass(secs(10) - ms(1)).await;
+        let shown = world.shown_in(&id, Some("n")).await;
+        assert_eq!(shown, Some(values([("x", json!(1))])));
+        pass(ms(1)).await;
+        let shown = world.shown_in(&id, Some("n")).await.unwrap_or_default();
+        assert_eq!(shown, values([]), "{whole:?} {namespace:?} {key:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn none_is_copied_to_another() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let n = session.namespace("n");
+    let work = async {
+        session.set_expiration(Expiration::After(secs(20)))?;
+        n.set_expiration(Expiration::After(secs(10)))?;
+        n.set_with_expiration("x", json!(1), Expiration::After(secs(30)))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), work).await?;
+    // What stood in the way is lifted, and only the value's own end is left.
+    let lift = async {
+        n.set_expiration(Expiration::Never)?;
+        session.set_expiration(Expiration::Never)
+    };
+    session.enter(id.clone().into(), lift).await?;
+    pass(secs(30) - ms(1)).await;
+    let shown = world.shown_in(&id, Some("n")).await;
+    assert_eq!(shown, Some(values([("x", json!(1))])));
+    pass(ms(1)).await;
+    let shown = world.shown_in(&id, Some("n")).await;
+    assert_eq!(shown, Some(values([])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn set_keeps_an_expiration_and_set_with_expiration_replaces_it() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        for name in ["kept", "replaced", "lifted", "changed", "inserted"] {
+            session.set_with_expiration(name, json!(1), Expiration::After(secs(10)))?;
+        }
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), work).await?;
+    pass(secs(5)).await;
+    let change = async {
+        session.set("kept", json!(2))?;
+        session.set_with_expiration("replaced", json!(2), Expiration::After(secs(10)))?;
+        assert!(session.set_key_expiration("lifted", Expiration::Never)?);
+        session.update_key("changed", |value| *value = json!(2))?;
+        session.get_or_insert_with("inserted", || json!(2)).map(drop)
+    };
+    session.enter(id.clone().into(), change).await?;
+    pass(secs(5)).await;
+    let shown = world.shown(&id).await.expect("it is there");
+    assert_eq!(shown, values([("replaced", json!(2)), ("lifted", json!(1))]));
+    pass(secs(5)).await;
+    let shown = world.shown(&id).await.expect("it is there");
+    assert_eq!(shown, values([("lifted", json!(1))]));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_is_not_there_to_be_changed() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let n = session.namespace("n");
+    let work = async {
+        session.set_with_expiration("x", json!(1), Expiration::After(secs(10)))?;
+        n.set("x", json!(1))?;
+        n.set_expiration(Expiration::After(secs(10)))?;
+        pass(secs(10)).await;
+        assert_eq!((session.get("x")?, n.get("x")?), (None, None));
+        assert!(!session.contains("x")? && !n.contains("x")?);
+        assert!(session.keys()?.is_empty() && n.keys()?.is_empty());
+        assert!(!session.unset("x")? && !n.unset("x")?);
+        assert!(!session.set_key_expiration("x", Expiration::Never)?);
+        assert!(!n.set_key_expiration("x", Expiration::Never)?);
+        assert!(!n.destroy()?);
+        assert_eq!(session.get_or_insert_with("x", || json!(2))?, json!(2));
+        // The old end does not catch up with what was set anew.
+        n.set("x", json!(3))?;
+        pass(HOUR).await;
+        assert_eq!((session.get("x")?, n.get("x")?), (Some(json!(2)), Some(json!(3))));
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("x", json!(2))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_leaves_the_storage_with_the_next_commit() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([]).await;
+    let empty = world.record(&id).await.expect("it is there").payload;
+    let fill = async {
+        session.set_with_expiration("x", json!("x".repeat(1_000)), Expiration::sliding(secs(10)))?;
+        let n = session.namespace("n");
+        n.set_with_expiration("x", json!("x".repeat(1_000)), Expiration::After(secs(10)))?;
+        let gone = session.namespace("gone");
+        gone.set("x", json!("x".repeat(1_000)))?;
+        gone.set_expiration(Expiration::After(secs(10)))
+    };
+    session.enter(id.clone().into(), fill).await?;
+    assert!(world.record(&id).await.expect("it is there").payload.len() > 3_000);
+    pass(secs(10)).await;
+    let change = async {
+        session.namespace("n").set("y", json!(1))?;
+        session.namespace("n").unset("y").map(drop)
+    };
+    session.enter(id.clone().into(), change).await?;
+    assert_eq!(world.record(&id).await.expect("it is there").payload, empty);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_default_applies_to_a_session_that_has_none_when_it_starts() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE).at_most(HOUR)));
+    let session = &world.session;
+    let until = OffsetDateTime::from(world.now() + HOUR);
+    let default = Some(Expiration::from(Expiration::sliding(MINUTE).until(until)));
+    let id = world.visit(Visit::new(), async {
+        assert_eq!(session.expiration(), None);
+        session.start_readonly().await?;
+        assert_eq!(session.expiration(), None);
+        session.start().await?;
+        assert_eq!(session.expiration(), default);
+        session.set("user", json!(7))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    });
+    let id = id.await?;
+    pass(secs(59)).await;
+    // One that has its own keeps it.
+    let look = async {
+        session.start().await?;
+        assert_eq!(session.expiration(), default);
+        session.set_expiration(Expiration::Never)
+    };
+    session.enter(id.clone().into(), look).await?;
+    pass(100 * HOUR).await;
+    let look = async {
+        assert_eq!(session.expiration(), Some(Expiration::Never));
+        Ok(())
+    };
+    session.enter(id.into(), look).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_default_a_session_ends_a_day_after_the_last_visit_and_after_thirty_days() -> Result<(), SessionError> {
+    use sessile_core::{DAY, Session};
+    let world = world();
+    let session: Session = Session::builder(std::sync::Arc::clone(&world.storage)).build();
+    let id = session.enter(Visit::new(), async {
+        session.set("user", json!(7))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    });
+    let id = id.await?;
+    let began = world.now();
+    let mut last = began;
+    while session
+        .init(Visit::attach(id.clone()), session.start_readonly())
+        .await?
+        .is_ok()
+    {
+        last = world.now();
+        pass(DAY - secs(1)).await;
+    }
+    let lived = began.until(last);
+    assert!(lived > 29 * DAY && lived < 30 * DAY, "{lived:?}");
+
+    let id = session.enter(Visit::new(), async {
+        session.set("user", json!(7))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    });
+    let id = id.await?;
+    pass(DAY).await;
+    assert_eq!(world.record(&id).await, None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expiration_reads_as_it_was_set_and_after_as_the_date_it_became() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let date = OffsetDateTime::from(world.now() + HOUR);
+    for (set, read) in [
+        (Expiration::Never, Expiration::Never),
+        (Expiration::Transient, Expiration::Transient),
+        (Expiration::At(date), Expiration::At(date)),
+        (Expiration::After(HOUR), Expiration::At(date)),
+        (
+            Expiration::sliding(MINUTE).at_most(HOUR).or_transient().into(),
+            Expiration::sliding(MINUTE).until(date).or_transient().into(),
+        ),
+    ] {
+        let id = world.stored_as(set, []).await;
+        let look = async {
+            session.start_readonly().await?;
+            Ok(session.expiration())
+        };
+        assert_eq!(world.visit(id, look).await?, Some(read));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_date_that_has_passed_ends_it_at_once() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let past = Expiration::At(OffsetDateTime::from(world.now()) - HOUR);
+    let work = async {
+        session.set_with_expiration("x", json!(1), past)?;
+        assert_eq!(session.get("x")?, None);
+        session.set("y", json!(1))?;
+        session.set_expiration(past)?;
+        assert_fails!(session.get("y"), SessionError::Gone);
+        assert_fails!(session.set("y", json!(2)), SessionError::Gone);
+        Ok::<_, SessionError>(())
+    };
+    session
+        .init(Visit::new(), async {
+            session.start().await?;
+            work.await
+        })
+        .await??;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_end_counts_from_now_on_within_the_visit_that_sets_it() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("x", json!(1))]).await;
+    pass(HOUR).await;
+    let work = async {
+        session.set_key_expiration("x", Expiration::sliding(secs(10)))?;
+        session.set_expiration(Expiration::sliding(secs(20)))?;
+        pass(secs(10) - ms(1)).await;
+        assert!(session.contains("x")?);
+        pass(ms(1)).await;
+        assert!(!session.contains("x")?);
+        pass(secs(10)).await;
+        assert_fails!(session.contains("x"), SessionError::Gone);
+        Ok::<_, SessionError>(())
+    };
+    world
+        .visit(id, async {
+            session.start().await?;
+            work.await
+        })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_expires_while_it_is_locked_is_gone() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::After(secs(10)), [("x", json!(1))]).await;
+    let work = async {
+        session.start().await?;
+        session.set("x", json!(2))?;
+        pass(secs(10)).await;
+        assert_fails!(session.get("x"), SessionError::Gone);
+        assert_fails!(session.set("x", json!(3)), SessionError::Gone);
+        assert_fails!(session.set_expiration(Expiration::Never), SessionError::Gone);
+        assert_fails!(session.close().await, SessionError::Gone);
+        assert_fails!(session.start().await, SessionError::Gone);
+        Ok(())
+    };
+    world.visit(id, work).await?;
+    assert_eq!(world.sessions().await, 0);
+    Ok(())
+}

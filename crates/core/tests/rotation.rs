@@ -1,0 +1,309 @@
+//! New ids: known at once, stored with the close, and the end of the old one.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{MINUTE, SessionError, SessionId, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
+
+/// Gives the session a new id.
+async fn rotate(world: &World, id: &SessionId) -> Result<SessionId, SessionError> {
+    let session = &world.session;
+    let work = async {
+        session.regenerate_id()?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    session.enter(id.clone().into(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let created = world.record(&id).await.expect("it is there").meta.created_at;
+    pass(MINUTE).await;
+    let work = async {
+        session.start().await?;
+        session.set("role", json!("admin"))?;
+        session.regenerate_id()?;
+        let new = session.id().ok_or(SessionError::Gone)?;
+        assert_ne!(new, id);
+        assert_eq!(world.record(&new).await, None);
+        assert!(world.record(&id).await.is_some());
+        world.calls.reset();
+        session.close().await?;
+        assert_eq!(world.calls.take(), [(Verb::Rotate, 1)]);
+        assert_eq!(session.id(), Some(new.clone()));
+        assert_eq!(session.key(), Some(new.key()));
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        assert_eq!(session.created_at(), Some(created.into()));
+        // The visit goes on under the new id.
+        session.update(async || session.set("more", json!(1))).await?;
+        Ok(new)
+    };
+    let new = world.visit(id.clone(), work).await?;
+    assert_eq!(world.record(&id).await, None);
+    let expected = values([("user", json!(7)), ("role", json!("admin")), ("more", json!(1))]);
+    assert_eq!(world.shown(&new).await, Some(expected));
+    assert!(world.is_free(&new).await);
+    assert_eq!(id.key().shard(), new.key().shard());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn asked_for_twice_the_last_one_counts() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([]).await;
+    let work = async {
+        session.regenerate_id()?;
+        let first = session.id();
+        session.regenerate_id()?;
+        assert_ne!(session.id(), first);
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let new = session.enter(id.clone().into(), work).await?;
+    assert!(world.record(&new).await.is_some());
+    assert_eq!(world.sessions().await, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_virtual_session_is_stored_under_the_id_that_was_announced() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        session.start().await?;
+        session.regenerate_id()?;
+        let announced = session.id().ok_or(SessionError::Gone)?;
+        assert!(session.exists());
+        world.calls.assert_none();
+        session.close().await?;
+        assert_eq!(session.id(), Some(announced.clone()));
+        Ok(announced)
+    };
+    let id = world.visit(Visit::new(), work).await?;
+    assert!(world.record(&id).await.is_some());
+    // Were it taken, it would not be exchanged behind the application's back.
+    let work = async {
+        session.start().await?;
+        session.regenerate_id()?;
+        world
+            .faults
+            .fail_next(Verb::Create, Fault::before(StorageErrorKind::Exists));
+        assert_fails!(session.close().await, SessionError::Storage(_));
+        assert!(!session.exists());
+        Ok(())
+    };
+    world.visit(Visit::new(), work).await?;
+    assert_eq!(world.sessions().await, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_needs_a_visit_that_is_writable() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([]).await;
+    let work = async {
+        assert_fails!(session.regenerate_id(), SessionError::NotStarted);
+        session.start_readonly().await?;
+        assert_fails!(session.regenerate_id(), SessionError::NotWritable);
+        session.update(async || session.regenerate_id()).await?;
+        assert_ne!(session.id(), Some(id.clone()));
+        assert_fails!(session.regenerate_id(), SessionError::NotWritable);
+        Ok(())
+    };
+    world.visit(id.clone(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_keeps_the_old_id_valid() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for kind in [
+        StorageErrorKind::Unavailable,
+        StorageErrorKind::Exists,
+        StorageErrorKind::Full,
+    ] {
+        let id = world.stored([("user", json!(7))]).await;
+        let work = async {
+            session.start().await?;
+            session.set("user", json!(8))?;
+            session.regenerate_id()?;
+            let announced = session.id().ok_or(SessionError::Gone)?;
+            world.faults.fail_next(Verb::Rotate, Fault::before(kind));
+            assert_fails!(session.close().await, SessionError::Storage(_));
+            assert_eq!(session.id(), Some(id.clone()));
+            assert_eq!(session.key(), Some(id.key()));
+            assert_eq!(session.get("user")?, Some(json!(7)));
+            assert!(world.is_free(&id).await);
+            assert_eq!(world.record(&announced).await, None);
+            // And the next close does not move it either.
+            session.update(async || session.set("user", json!(9))).await?;
+            assert_eq!(session.id(), Some(id.clone()));
+            Ok(())
+        };
+        world.visit(id.clone(), work).await?;
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_id_is_dead_at_once_a_visit_with_it_starts_empty() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let new = rotate(&world, &id).await?;
+    for lock in [false, true] {
+        let work = async {
+            match lock {
+                false => session.start_readonly().await?,
+                true => session.start().await?,
+            }
+            assert!(session.is_active() && !session.exists());
+            assert_eq!(session.get("user")?, None);
+            session.close().await
+        };
+        world.visit(id.clone(), work).await?;
+    }
+    assert_eq!(world.sessions().await, 1);
+    assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_with_the_old_id_that_changes_anything_fails_to_close() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let new = rotate(&world, &id).await?;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        assert_fails!(session.close().await, SessionError::Superseded);
+        assert!(session.is_readable() && !session.is_writable());
+        assert_eq!(session.get("user")?, None);
+        let update = session.update(async || session.set("user", json!(8)));
+        assert_fails!(update.await, SessionError::Superseded);
+        Ok(())
+    };
+    world.visit(id, work).await?;
+    assert_eq!(world.sessions().await, 1);
+    assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strict_visit_with_the_old_id_is_told() -> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored([]).await;
+    rotate(&world, &id).await?;
+    let strict = world.visit(Visit::attach(id), async { world.session.start_readonly().await });
+    assert_fails!(strict.await, SessionError::Superseded);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_that_has_read_before_is_told_and_keeps_what_it_read() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start_readonly().await?;
+        rotate_elsewhere(&world, &id).await?;
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        assert_fails!(session.start().await, SessionError::Superseded);
+        let update = session.update(async || session.set("user", json!(8)));
+        assert_fails!(update.await, SessionError::Superseded);
+        Ok(())
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.sessions().await, 1);
+    Ok(())
+}
+
+async fn rotate_elsewhere(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    let other = world.elsewhere();
+    other.enter(id.clone().into(), async { other.regenerate_id() }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_that_waits_for_the_lock_meanwhile_starts_empty() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let rotating = session.enter(id.clone().into(), async {
+        pass(secs(1)).await;
+        session.regenerate_id()
+    });
+    let waiting = session.init(id.clone().into(), async {
+        pass(ms(1)).await;
+        session.start().await?;
+        assert!(!session.exists());
+        session.set("user", json!(8))?;
+        assert_fails!(session.close().await, SessionError::Superseded);
+        Ok::<_, SessionError>(())
+    });
+    let (rotated, waited) = tokio::join!(rotating, waiting);
+    rotated.and(waited?)?;
+    assert_eq!(world.sessions().await, 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn during_the_grace_the_old_id_leads_to_the_session_and_not_after() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.rotation_grace(secs(10)));
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let new = rotate(&world, &id).await?;
+    pass(secs(10) - ms(1)).await;
+    let work = async {
+        session.start_readonly().await?;
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        assert_eq!(session.id(), Some(id.clone()));
+        assert_eq!(session.key(), Some(new.key()));
+        session.update(async || session.set("user", json!(8))).await
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.shown(&new).await, Some(values([("user", json!(8))])));
+    pass(ms(1)).await;
+    let work = async {
+        session.start_readonly().await?;
+        assert!(!session.exists());
+        session.get("user")
+    };
+    assert_eq!(world.visit(id, work).await?, None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroying_by_an_alias_destroys_the_session() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.rotation_grace(secs(10)));
+    let id = world.stored([("user", json!(7))]).await;
+    let new = rotate(&world, &id).await?;
+    world.visit(id, async { world.session.destroy().await }).await?;
+    assert_eq!(world.record(&new).await, None);
+    assert_eq!(world.sessions().await, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_id_is_exchanged_like_any_other() -> Result<(), SessionError> {
+    let world = world();
+    let foreign = SessionId::parse("an.id_that-came.from-elsewhere_and.is-long").expect("it is well formed");
+    let own = world.stored([("user", json!(7))]).await;
+    let record = world.record(&own).await.expect("it is there");
+    use sessile_core::Storage;
+    world.storage.create(&foreign.key(), record).await?;
+    let new = rotate(&world, &foreign).await?;
+    assert_eq!(new.expose().len(), SessionId::LEN);
+    assert_eq!(world.record(&foreign).await, None);
+    assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! Tasks and threads that share one visit: none of their changes is lost, and none goes where it does not belong.
+
+mod common;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Handle, Key, SessionError, SessionId, Untyped, Visit};
+use tokio::task::spawn_blocking;
+
+const COUNT: Key<Untyped, u64> = Key::new("count");
+const OTHER: Key<Untyped, u64> = Key::new("other");
+
+async fn count(world: &World, id: &SessionId) -> Option<u64> {
+    world.shown(id).await?.get("count")?.as_u64()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_that_change_one_value_lose_no_change() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([]).await;
+    let cart = session.namespace("cart");
+    let work = async {
+        let handle = session.handle()?;
+        thread::scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| {
+                    handle.enter(|| {
+                        for _ in 0..250 {
+                            session.update_key(COUNT, |count| *count += 1).expect("it is writable");
+                            cart.update(COUNT, |count| *count += 1).expect("it is writable");
+                        }
+                    });
+                });
+            }
+        });
+        Ok::<_, SessionError>(())
+    };
+    session.enter(id.clone().into(), work).await?;
+    assert_eq!(count(&world, &id).await, Some(2_000));
+    let cart = world.shown_in(&id, Some("cart")).await;
+    assert_eq!(cart, Some(values([("count", json!(2_000))])));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_that_insert_one_value_make_it_once() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        for round in 0..50 {
+            let handle = session.handle()?;
+            let made = AtomicU64::new(0);
+            let name = format!("value {round}");
+            let got: Vec<_> = thread::scope(|threads| {
+                let insert = || {
+                    let make = || json!(made.fetch_add(1, Ordering::SeqCst));
+                    handle.enter(|| session.get_or_insert_with(&name, make))
+                };
+                let threads: Vec<_> = (0..4).map(|_| threads.spawn(insert)).collect();
+                threads
+                    .into_iter()
+                    .map(|thread| thread.join().expect("it ends"))
+                    .collect()
+            });
+            assert_eq!(made.into_inner(), 1);
+            for value in got {
+                assert_eq!(value?, json!(0));
+            }
+        }
+        Ok::<_, SessionError>(())
+    };
+    session.enter(Visit::new(), work).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tasks_that_update_one_visit_lose_no_change() -> Result<(), SessionError> {
+    use sessile_core::InSession;
+    let world = world();
+    let id = world.stored([]).await;
+    let work = async {
+        let session = &world.session;
+        session.start_readonly().await?;
+        let handle = session.handle()?;
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                let session = session.clone();
+                let task = async move {
+                    session
+                        .update(async || {
+                            let count: u64 = session.get(COUNT)?.unwrap_or_default();
+                            tokio::task::yield_now().await;
+                            session.set(COUNT, count + 1)
+                        })
+                        .await
+                };
+                tokio::spawn(task.in_session(&handle))
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("it ends")?;
+        }
+        Ok(())
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(count(&world, &id).await, Some(50));
+    Ok(())
+}
+
+/// Begins to change the count on another thread, lets `meanwhile` happen, then goes on.
+async fn during_a_change<T: Send + 'static>(
+    world: &World,
+    handle: Handle,
+    change: impl FnOnce(&sessile_core::Session) -> T + Send + 'static,
+    meanwhile: impl Future<Output = Result<(), SessionError>>,
+) -> Result<Result<T, SessionError>, SessionError> {
+    let (begun, has_begun) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    let session = world.session.clone();
+    let changing = spawn_blocking(move || {
+        handle.enter(|| {
+            session.update_key(COUNT, |count| {
+                begun.send(()).expect("it waits");
+                may_go.recv().expect("it is told");
+                *count += 100;
+                change(&session)
+            })
+        })
+    });
+    spawn_blocking(move || has_begun.recv().expect("it begins"))
+        .await
+        .expect("it ends");
+    meanwhile.await?;
+    go.send(()).expect("it waits");
+    Ok(changing.await.expect("it ends"))
+}
+
+#[tokio::test]
+async fn those_who_only_read_do_not_wait_for_a_change() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(1))]).await;
+    let work = async {
+        let read = async {
+            assert_eq!(session.get(COUNT)?, Some(1));
+            assert!(session.contains(COUNT)?);
+            assert_eq!(session.keys()?, ["count"]);
+            Ok(())
+        };
+        during_a_change(&world, session.handle()?, |_| (), read).await??;
+        assert_eq!(session.get(COUNT)?, Some(101));
+        Ok::<_, SessionError>(())
+    };
+    session.enter(id.into(), work).await
+}
+
+#[tokio::test]
+async fn those_who_write_wait_for_a_change() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(1))]).await;
+    let work = async {
+        let (tell, told) = mpsc::channel();
+        let (handle, inside) = (session.handle()?, session.clone());
+        let setting = async {
+            // Begins while the change is under way, and can only end after it.
+            spawn_blocking(move || {
+                handle.enter(|| inside.set(COUNT, 5)).expect("it is writable");
+                tell.send(()).expect("it waits");
+            });
+            Ok(())
+        };
+        during_a_change(&world, session.handle()?, |_| (), setting).await??;
+        spawn_blocking(move || told.recv().expect("it is set"))
+            .await
+            .expect("it ends");
+        assert_eq!(session.get(COUNT)?, Some(5));
+        Ok::<_, SessionError>(())
+    };
+    session.enter(id.into(), work).await
+}
+
+#[tokio::test]
+async fn a_change_may_use_the_session_itself() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        session.update_key(COUNT, |count| {
+            *count += 1;
+            session.update_key(OTHER, |other| *other += 10)?;
+            session.set("more", json!(true))?;
+            session.unset("none")
+        })??;
+        assert_eq!((session.get(COUNT)?, session.get(OTHER)?), (Some(1), Some(10)));
+        Ok::<_, SessionError>(())
+    };
+    session.enter(Visit::new(), work).await
+}
+
+#[tokio::test]
+async fn a_change_that_panics_stores_nothing_and_lets_others_go_on() -> Result<(), SessionError> {
+    let world = world();
+    let session = world.session.clone();
+    let id = world.stored([("count", json!(1))]).await;
+    let work = async {
+        let (handle, inside) = (session.handle()?, session.clone());
+        let panics = move || {
+            handle.enter(|| {
+                inside.update_key(COUNT, |count| {
+                    *count += 1;
+                    panic!("on purpose");
+                })
+            })
+        };
+        let outcome: Result<Result<(), _>, _> = spawn_blocking(panics).await;
+        assert!(outcome.is_err());
+        session.update_key(COUNT, |count| *count += 10)
+    };
+    session.enter(id.clone().into(), work).await?;
+    assert_eq!(count(&world, &id).await, Some(11));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_that_outlasts_its_lock_is_refused_and_overwrites_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(1))]).await;
+    let work = async {
+        session.start().await?;
+        let meanwhile = async {
+            session.close().await?;
+            let other = world.elsewhere();
+            other
+                .enter(id.clone().into(), async {
+                    other.update_key(COUNT, |count| *count += 10)
+                })
+                .await?;
+            session.start().await
+        };
+        let changed = during_a_change(&world, session.handle()?, |_| (), meanwhile).await?;
+        assert_fails!(changed, SessionError::NotWritable);
+        session.close().await
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(count(&world, &id).await, Some(11));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_to_a_destroyed_session_does_not_reach_its_successor() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(1))]).await;
+    let work = async {
+        session.start().await?;
+        let meanwhile = async {
+            session.destroy().await?;
+            session.start().await
+        };
+        let changed = during_a_change(&world, session.handle()?, |_| (), meanwhile).await?;
+        assert_fails!(changed, SessionError::NotWritable);
+        assert_eq!(session.get(COUNT)?, None);
+        Ok(())
+    };
+    world.visit(id, work).await
+}

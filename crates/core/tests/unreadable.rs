@@ -1,0 +1,152 @@
+//! Records that cannot be read, wholly or in part.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Meta, Record, SessionError, SessionId, Storage, Unreadable, Visit};
+
+/// A record whose payload is none.
+async fn damaged(world: &World) -> SessionId {
+    with_payload(world, b"S\x01 this is not a record".to_vec()).await
+}
+
+async fn with_payload(world: &World, payload: Vec<u8>) -> SessionId {
+    let id = unknown_id();
+    let record = Record::new(Meta::new(world.now()), payload);
+    world.storage.create(&id.key(), record).await.expect("the id is new");
+    id
+}
+
+/// A record whose values are fine: one stays and one slides out after ten seconds; and whose namespace is not.
+async fn half_damaged(world: &World) -> SessionId {
+    let ten_seconds = [0x90, 0x4e];
+    let mut payload = vec![b'S', 1, 1, 0];
+    payload.extend([2, 1, b'a', 0, 1, b'1', 1, b'b', 1]);
+    payload.extend(ten_seconds);
+    payload.extend([1, b'2']);
+    payload.extend([1, 1, b'n', 0, 0, 1, 99]);
+    with_payload(world, payload).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn starting_fails_and_the_record_stays() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = damaged(&world).await;
+    let before = world.record(&id).await;
+    world
+        .visit(id.clone(), async {
+            assert_fails!(session.start_readonly().await, SessionError::Unreadable(_));
+            assert_fails!(session.start().await, SessionError::Unreadable(_));
+            let update = session.update(async || session.set("a", json!(1)));
+            assert_fails!(update.await, SessionError::Unreadable(_));
+            assert!(!session.is_active());
+            assert!(world.is_free(&id).await);
+            Ok(())
+        })
+        .await?;
+    assert_eq!(world.record(&id).await, before);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_policy_the_record_is_dropped_and_the_visit_goes_on_without() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.on_unreadable(Unreadable::Drop));
+    let session = &world.session;
+    for lock in [false, true] {
+        let id = damaged(&world).await;
+        world
+            .visit(id.clone(), async {
+                if lock {
+                    session.start().await?;
+                } else {
+                    session.start_readonly().await?;
+                }
+                assert!(session.is_active() && !session.exists());
+                Ok(())
+            })
+            .await?;
+        assert_eq!(world.record(&id).await, None);
+        let strict = Visit::attach(damaged(&world).await);
+        assert_fails!(
+            world.visit(strict, async { session.start().await }).await,
+            SessionError::Unknown
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_namespace_fails_those_who_enter_it_and_nobody_else() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = half_damaged(&world).await;
+    session
+        .enter(id.clone().into(), async {
+            assert_eq!(session.keys()?, ["a", "b"]);
+            let namespace = session.namespace("n");
+            assert_fails!(namespace.get("x"), SessionError::Unreadable(_));
+            assert_fails!(namespace.set("x", json!(1)), SessionError::Unreadable(_));
+            assert_fails!(namespace.keys(), SessionError::Unreadable(_));
+            session.set("a", json!(3))
+        })
+        .await?;
+    assert_eq!(world.shown(&id).await.expect("it is there")["a"], json!(3));
+    // To be rid of it, it need not be read.
+    session
+        .enter(id.clone().into(), async {
+            assert!(session.namespace("n").destroy()?);
+            assert_eq!(session.namespace("n").get("x")?, None);
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_cannot_be_prepared_leaves_the_visit_readable_and_unlocked() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = half_damaged(&world).await;
+    world
+        .visit(id.clone(), async {
+            session.start().await?;
+            // What has slid out by now would have to be removed, wherever it is.
+            pass(secs(10)).await;
+            session.set("a", json!(3))?;
+            assert_fails!(session.close().await, SessionError::Unreadable(_));
+            assert!(session.is_readable() && !session.is_writable());
+            assert_eq!(session.get("a")?, Some(json!(1)));
+            assert!(world.is_free(&id).await);
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_holds_when_the_damage_shows_only_as_something_has_to_be_removed() -> Result<(), SessionError> {
+    for policy in [Unreadable::Fail, Unreadable::Drop] {
+        for lock in [false, true] {
+            let world = world_with(|builder| builder.on_unreadable(policy));
+            let session = &world.session;
+            let id = half_damaged(&world).await;
+            pass(secs(10)).await;
+            let start = async {
+                match lock {
+                    false => session.start_readonly().await,
+                    true => session.start().await,
+                }
+            };
+            let started = world.visit(id.clone(), start).await;
+            match policy {
+                Unreadable::Drop => started?,
+                _ => assert_fails!(started, SessionError::Unreadable(_)),
+            }
+            assert_eq!(world.record(&id).await.is_some(), policy == Unreadable::Fail);
+            if policy == Unreadable::Fail {
+                assert!(world.is_free(&id).await);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,348 @@
+//! Updates: a short exclusive stretch in a visit that otherwise only reads.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{SessionError, SessionId, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
+use tokio::sync::{mpsc, oneshot};
+
+async fn change_elsewhere(world: &World, id: &SessionId, user: u64) -> Result<(), SessionError> {
+    let other = world.elsewhere();
+    other
+        .enter(id.clone().into(), async { other.set("user", json!(user)) })
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_locks_reloads_runs_commits_and_unlocks() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for started in [false, true] {
+        let id = world.stored([("user", json!(7))]).await;
+        let work = async {
+            if started {
+                session.start_readonly().await?;
+                change_elsewhere(&world, &id, 8).await?;
+                assert_eq!(session.get("user")?, Some(json!(7)));
+            } else {
+                change_elsewhere(&world, &id, 8).await?;
+            }
+            world.calls.reset();
+            let update = async || {
+                assert!(session.is_writable());
+                assert!(!world.is_free(&id).await);
+                assert_eq!(session.get("user")?, Some(json!(8)));
+                session.set("user", json!(9))?;
+                Ok::<_, SessionError>("done")
+            };
+            assert_eq!(session.update(update).await?, "done");
+            assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+            assert!(session.is_readable() && !session.is_writable());
+            assert_eq!(session.get("user")?, Some(json!(9)));
+            assert!(world.is_free(&id).await);
+            Ok(())
+        };
+        world.visit(id.clone(), work).await?;
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_without_an_id_makes_a_session() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        session.update(async || session.set("user", json!(7))).await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = world.visit(Visit::new(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_changes_nothing_writes_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async { session.update(async || session.set("user", json!(7))).await };
+    world.visit(id, work).await?;
+    assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_writable_visit_the_closure_simply_runs_and_the_visit_commits() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start().await?;
+        world.calls.reset();
+        session.update(async || session.set("user", json!(8))).await?;
+        world.calls.assert_none();
+        assert!(session.is_writable());
+        // What it sets stays set even if it fails: whoever took the lock decides.
+        let fails = session.update(async || {
+            session.set("more", json!(1))?;
+            Err::<(), _>(SessionError::Gone)
+        });
+        assert_fails!(fails.await, SessionError::Gone);
+        session.close().await
+    };
+    world.visit(id.clone(), work).await?;
+    let expected = values([("user", json!(8)), ("more", json!(1))]);
+    assert_eq!(world.shown(&id).await, Some(expected));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([]).await;
+    let work = async {
+        let outer = async || {
+            session.set("outer", json!(1))?;
+            session.update(async || session.set("inner", json!(2))).await?;
+            session.start().await?;
+            assert!(session.is_writable());
+            Ok(())
+        };
+        session.update(outer).await
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+    let expected = values([("outer", json!(1)), ("inner", json!(2))]);
+    assert_eq!(world.shown(&id).await, Some(expected));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn updates_side_by_side_in_one_visit_follow_each_other() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(0))]).await;
+    let update = || {
+        session.update(async || {
+            let count = session.get("count")?.and_then(|count| count.as_u64()).expect("a count");
+            pass(ms(10)).await;
+            session.set("count", json!(count + 1))
+        })
+    };
+    let work = async {
+        let (a, b, c) = tokio::join!(update(), update(), update());
+        a.and(b).and(c)
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.calls.of(Verb::Commit), 3);
+    assert_eq!(world.shown(&id).await, Some(values([("count", json!(3))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn updates_in_many_visits_lose_no_change() -> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored([("count", json!(0))]).await;
+    let visits: Vec<_> = (0..50)
+        .map(|_| {
+            let (session, id) = (world.session.clone(), id.clone());
+            tokio::spawn(async move {
+                let update = async || {
+                    let count = session.get("count")?.and_then(|count| count.as_u64()).expect("a count");
+                    tokio::task::yield_now().await;
+                    session.set("count", json!(count + 1))
+                };
+                session.init(id.into(), session.update(update)).await?
+            })
+        })
+        .collect();
+    for visit in visits {
+        visit.await.expect("it ends")?;
+    }
+    assert_eq!(world.shown(&id).await, Some(values([("count", json!(50))])));
+    Ok(())
+}
+
+/// How an update may end without an `Ok`.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Err,
+    Panic,
+    Cancel,
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), SessionError> {
+    for end in [End::Err, End::Panic, End::Cancel] {
+        for started in [false, true] {
+            let world = world();
+            let session = world.session.clone();
+            let id = world.stored([("user", json!(7))]).await;
+            let work = async {
+                if started {
+                    session.start_readonly().await?;
+                }
+                let inside = session.clone();
+                let update = async move {
+                    let closure = async || {
+                        inside.set("user", json!(8))?;
+                        inside.regenerate_id()?;
+                        match end {
+                            End::Err => Err::<(), _>(SessionError::Unknown),
+                            End::Panic => panic!("on purpose"),
+                            End::Cancel => std::future::pending().await,
+                        }
+                    };
+                    inside.update(closure).await
+                };
+                use sessile_core::InSession;
+                let task = tokio::spawn(update.in_session(&session.handle()?));
+                pass(secs(1)).await;
+                task.abort();
+                match (end, task.await) {
+                    (End::Err, Ok(result)) => assert_fails!(result, SessionError::Unknown),
+                    (End::Panic, Err(error)) => assert!(error.is_panic()),
+                    (End::Cancel, Err(error)) => assert!(error.is_cancelled()),
+                    (end, other) => panic!("{end:?} ends as {other:?}"),
+                }
+                assert!(session.is_readable() && !session.is_writable());
+                assert_eq!(session.get("user")?, Some(json!(7)));
+                assert_eq!(session.id(), Some(id.clone()));
+                assert!(world.is_free(&id).await, "{end:?}");
+                assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+                // And the visit goes on.
+                session.update(async || session.set("user", json!(9))).await
+            };
+            world.visit(id.clone(), work).await?;
+            assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        world
+            .faults
+            .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
+        let update = session.update(async || session.set("user", json!(8)));
+        assert_fails!(update.await, SessionError::Storage(_));
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        assert!(world.is_free(&id).await);
+        session.update(async || session.set("user", json!(9))).await
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_closures_own_error_is_returned_even_if_the_lock_cannot_be_given_back() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([]).await;
+    let work = async {
+        world
+            .faults
+            .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
+        let update = session.update(async || Err::<(), _>(SessionError::Unknown));
+        assert_fails!(update.await, SessionError::Unknown);
+        assert_eq!(world.faults.pending(), 0);
+        Ok(())
+    };
+    world.visit(id, work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        let closes = async || {
+            session.set("user", json!(8))?;
+            session.close().await?;
+            assert_fails!(session.set("user", json!(9)), SessionError::NotWritable);
+            Ok::<_, SessionError>(())
+        };
+        session.update(closes).await?;
+        let releases = async || {
+            session.set("user", json!(9))?;
+            session.release().await?;
+            assert_eq!(session.get("user")?, Some(json!(8)));
+            Ok::<_, SessionError>(())
+        };
+        session.update(releases).await?;
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+        let destroys = async || {
+            session.set("user", json!(9))?;
+            session.destroy().await?;
+            session.start().await?;
+            session.set("user", json!(10))
+        };
+        session.update(destroys).await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let new = world.visit(id.clone(), work).await?;
+    assert_eq!(world.record(&id).await, None);
+    assert_eq!(world.shown(&new).await, Some(values([("user", json!(10))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn starting_waits_for_an_update_of_the_same_visit() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        let (begun, has_begun) = oneshot::channel();
+        let updating = session.update(async || {
+            begun.send(()).expect("it waits");
+            pass(secs(1)).await;
+            session.set("user", json!(8))
+        });
+        let starting = async {
+            has_begun.await.expect("it begins");
+            session.start().await?;
+            assert_eq!(session.get("user")?, Some(json!(8)));
+            session.close().await
+        };
+        let (updated, started) = tokio::join!(updating, starting);
+        updated.and(started)
+    };
+    world.visit(id, work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never() -> Result<(), SessionError> {
+    use sessile_core::InSession;
+    let world = world();
+    let session = world.session.clone();
+    let id = world.stored([("user", json!(7))]).await;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let work = async {
+        let handle = session.handle()?;
+        let update = async || {
+            // A task of its own, so it is not inside this update; and it is waited for.
+            let inside = session.clone();
+            let task = async move { inside.update(async || inside.set("user", json!(8))).await };
+            let task = tokio::spawn(task.in_session(&handle));
+            tell.send(task.await.expect("it ends")).expect("it listens");
+            session.set("user", json!(9))
+        };
+        session.update(update).await
+    };
+    let visit = tokio::time::timeout(secs(60), world.visit(id.clone(), work));
+    visit.await.expect("it ends")?;
+    assert_fails!(told.recv().await.expect("it is told"), SessionError::LockTimeout);
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    Ok(())
+}

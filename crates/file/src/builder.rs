@@ -1,0 +1,178 @@
+//! [`FileStorageBuilder`]: everything about a [`FileStorage`] that can be chosen.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy, StorageError, SystemClock};
+
+use crate::aside::{Report, SetAside};
+use crate::disk::Disk;
+use crate::durability::Durability;
+use crate::failure::NAME;
+use crate::files::Files;
+use crate::folder::{Folder, Setting};
+use crate::storage::FileStorage;
+
+/// What the file `FORMAT` of a folder of sessions says.
+const FORMAT: &str = "sessile sessions 1\n";
+
+/// Makes a [`FileStorage`].
+///
+/// All processes that share a folder should be given the same durations.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_file::{Durability, FileStorage};
+///
+/// # let folder = std::env::temp_dir().join(format!("sessile-doc-builder-{}", std::process::id()));
+/// # let folder = folder.as_path();
+/// let storage = FileStorage::builder(folder)
+///     .durability(Durability::Relaxed)
+///     .lease(Duration::from_secs(10))
+///     .on_set_aside(|file| eprintln!("damaged: {}", file.path.display()))
+///     .open()?;
+/// # drop(storage); std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), sessile_core::StorageError>(())
+/// ```
+#[must_use = "a builder does nothing until it opens"]
+pub struct FileStorageBuilder {
+    folder: PathBuf,
+    setting: Setting,
+    max_waiters: usize,
+    tombstone: Duration,
+    quarantine: Duration,
+    sweep_every: Option<Duration>,
+    on_set_aside: Option<Report>,
+}
+
+impl FileStorageBuilder {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            setting: Setting::default(),
+            max_waiters: DEFAULT_MAX_WAITERS,
+            tombstone: Duration::from_secs(60),
+            quarantine: Duration::from_secs(60 * 60),
+            sweep_every: Some(Duration::from_secs(10)),
+            on_set_aside: None,
+        }
+    }
+
+    /// What an acknowledged write survives: [`Durability::Sync`] by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.setting.durability = durability;
+        self
+    }
+
+    /// For how long a lock is held without being renewed: 30 seconds by default.
+    ///
+    /// It is also how long, at most, a holder keeps others waiting that is stopped and not dead. One that is dead keeps
+    /// nobody waiting.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.setting.lease = lease;
+        self
+    }
+
+    /// How many may wait for one session's lock in this process: 1,024 by default, 1 at least.
+    pub fn max_waiters(mut self, max_waiters: usize) -> Self {
+        self.max_waiters = max_waiters;
+        self
+    }
+
+    /// How long a key that rotation has replaced is remembered: 60 seconds by default.
+    pub fn tombstone(mut self, tombstone: Duration) -> Self {
+        self.tombstone = tombstone;
+        self
+    }
+
+    /// For how long a session whose file was set aside is answered with
+    /// [`Corrupt`](sessile_core::StorageErrorKind::Corrupt): one hour by default. Afterwards it is missing. Destroying
+    /// the session ends it earlier.
+    pub fn quarantine(mut self, quarantine: Duration) -> Self {
+        self.quarantine = quarantine;
+        self
+    }
+
+    /// How often a slice of about a thousand files is searched, in the background, for sessions that have expired: each
+    /// 10 seconds by default. `None` leaves it to those who call [`sweep`](sessile_core::Storage::sweep).
+    ///
+    /// It begins with the first session that is created, on the runtime that creates it, and ends when the storage is
+    /// dropped. What it removes is not reported to anyone.
+    pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
+        self.sweep_every = interval;
+        self
+    }
+
+    /// Is called, from a thread that may block, for each file that is set aside.
+    pub fn on_set_aside(mut self, report: impl Fn(&SetAside) + Send + Sync + 'static) -> Self {
+        self.on_set_aside = Some(Arc::new(report));
+        self
+    }
+
+    /// What deadlines and leases are judged by: the clock of the machine by default.
+    ///
+    /// Processes that share a folder must share the clock too. Another one is for tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.setting.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where lock tokens and the names of temporary files come from: the operating system by default.
+    ///
+    /// Another one is for tests, and must not repeat itself.
+    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
+        self.setting.entropy = Arc::new(entropy);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn probe(mut self, probe: Arc<dyn crate::disk::Probe>) -> Self {
+        self.setting.disk.probe = Some(probe);
+        self
+    }
+
+    /// Opens the folder, which is made if it is not there. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As for [`FileStorage::open`].
+    pub fn open(self) -> Result<FileStorage, StorageError> {
+        let folder =
+            Folder::open(&self.folder, FORMAT, self.setting).map_err(|failure| failure.into_error("open", NAME))?;
+        let files = Files {
+            folder,
+            tombstone: self.tombstone,
+            quarantine: self.quarantine,
+            on_set_aside: self.on_set_aside,
+        };
+        Ok(FileStorage::new(files, self.max_waiters, self.sweep_every))
+    }
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            disk: Disk::default(),
+            durability: Durability::default(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            lease: DEFAULT_LEASE,
+        }
+    }
+}
+
+impl fmt::Debug for FileStorageBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStorageBuilder")
+            .field("folder", &self.folder)
+            .field("durability", &self.setting.durability)
+            .field("lease", &self.setting.lease)
+            .field("max_waiters", &self.max_waiters)
+            .field("tombstone", &self.tombstone)
+            .field("quarantine", &self.quarantine)
+            .field("sweep_every", &self.sweep_every)
+            .finish_non_exhaustive()
+    }
+}

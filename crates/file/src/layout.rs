@@ -1,0 +1,200 @@
+//! Where things are in the folder.
+//!
+//! ```text
+//! FORMAT                     what this folder is
+//! instances/<instance>       one file for each open storage, locked by the operating system while it is open
+//! aside/                     what was set aside
+//! 5c/                        a stripe: the sessions of some shards
+//!    mutex                   locked by the operating system for the moment in which something changes
+//!    stage/<instance>.<n>    files being written
+//!    leases/<name>           locks that are held
+//!    a0/<name>               records, by the first byte of the digest
+//!    a0/<name>.moving        a record that arrives by rotation
+//! ```
+//!
+//! A name is the digest of a key, a dot and its shard, both in hexadecimal. Every path is made here, of digits: nothing
+//! a client sends can lead out of the folder.
+
+use std::path::{Path, PathBuf};
+
+use sessile_core::SessionKey;
+
+/// How many stripes there are, and how many leaves in each.
+pub(crate) const FAN: usize = 256;
+
+/// The ending of the name of a record that arrives by rotation.
+pub(crate) const MOVING: &str = ".moving";
+
+/// The names in one folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn format(&self) -> PathBuf {
+        self.root.join("FORMAT")
+    }
+
+    pub(crate) fn instances(&self) -> PathBuf {
+        self.root.join("instances")
+    }
+
+    pub(crate) fn aside(&self) -> PathBuf {
+        self.root.join("aside")
+    }
+
+    pub(crate) fn stripe(&self, stripe: u8) -> PathBuf {
+        self.root.join(hex(&[stripe]))
+    }
+
+    pub(crate) fn mutex(&self, stripe: u8) -> PathBuf {
+        self.stripe(stripe).join("mutex")
+    }
+
+    pub(crate) fn stage(&self, stripe: u8) -> PathBuf {
+        self.stripe(stripe).join("stage")
+    }
+
+    pub(crate) fn leases(&self, stripe: u8) -> PathBuf {
+        self.stripe(stripe).join("leases")
+    }
+
+    pub(crate) fn lease(&self, key: &SessionKey) -> PathBuf {
+        self.leases(stripe_of(key)).join(name_of(key))
+    }
+
+    pub(crate) fn leaf(&self, stripe: u8, leaf: u8) -> PathBuf {
+        self.stripe(stripe).join(hex(&[leaf]))
+    }
+
+    pub(crate) fn leaf_of(&self, key: &SessionKey) -> PathBuf {
+        self.leaf(stripe_of(key), leaf_of(key))
+    }
+
+    pub(crate) fn record(&self, key: &SessionKey) -> PathBuf {
+        self.leaf_of(key).join(name_of(key))
+    }
+
+    pub(crate) fn moving(&self, key: &SessionKey) -> PathBuf {
+        self.leaf_of(key).join(name_of(key) + MOVING)
+    }
+}
+
+/// The stripe of a key depends on its shard alone, which rotation keeps: old and new key are in one stripe.
+pub(crate) fn stripe_of(key: &SessionKey) -> u8 {
+    let shard = key
+        .shard()
+        .bytes()
+        .fold(0_u32, |number, byte| number << 8 | u32::from(byte));
+    // Multiplying by 2^32 over the golden ratio spreads neighbours apart; the top byte depends on every bit.
+    shard.wrapping_mul(0x9E37_79B1).to_be_bytes()[0]
+}
+
+/// The leaf of a key within its stripe.
+pub(crate) fn leaf_of(key: &SessionKey) -> u8 {
+    key.digest()[0]
+}
+
+/// In lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// The name of the file of a key.
+pub(crate) fn name_of(key: &SessionKey) -> String {
+    format!("{}.{}", hex(key.digest()), hex(key.shard().as_bytes()))
+}
+
+/// The key whose file has this name.
+pub(crate) fn key_of(name: &str) -> Option<SessionKey> {
+    let (digest, shard) = name.split_once('.')?;
+    let mut text = String::with_capacity(68);
+    for pair in shard.as_bytes().chunks(2) {
+        let byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        text.push(char::from(byte));
+    }
+    let key = format!("{text}:{digest}").parse().ok()?;
+    // There is one way to write a name.
+    (name_of(&key) == name).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use sessile_core::{OsEntropy, SessionId};
+
+    use super::*;
+
+    #[test]
+    fn sessions_are_spread_over_all_stripes_and_leaves() {
+        let mut stripes = [0_u32; FAN];
+        let mut leaves = [0_u32; FAN];
+        for _ in 0..FAN * 200 {
+            let key = SessionId::generate(&OsEntropy).key();
+            stripes[usize::from(stripe_of(&key))] += 1;
+            leaves[usize::from(leaf_of(&key))] += 1;
+        }
+        for count in stripes.iter().chain(&leaves) {
+            assert!((100..300).contains(count), "{stripes:?} {leaves:?}");
+        }
+    }
+
+    #[test]
+    fn rotation_stays_in_the_stripe() {
+        let old = SessionId::generate(&OsEntropy);
+        assert_eq!(stripe_of(&old.key()), stripe_of(&old.rotated(&OsEntropy).key()));
+    }
+
+    #[test]
+    fn names_and_keys_convert() {
+        let key = SessionId::generate(&OsEntropy).key();
+        let name = name_of(&key);
+        assert_eq!(key_of(&name), Some(key));
+        for bad in [
+            "",
+            "mutex",
+            ".",
+            "..",
+            &name[1..],
+            &name[..70],
+            &name.to_uppercase(),
+            &format!("{name}00"),
+        ] {
+            assert_eq!(key_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_id_can_name_a_file_outside_the_folder() {
+        let layout = Layout::new(Path::new("/sessions"));
+        for hostile in [
+            "................",
+            "..-..-..-..-..-..",
+            "-rf-------------",
+            "con.............",
+            "0000000000000000",
+        ] {
+            let key = SessionId::parse(hostile).unwrap().key();
+            for path in [layout.record(&key), layout.moving(&key), layout.lease(&key)] {
+                let inside = path.strip_prefix("/sessions").unwrap().to_str().unwrap();
+                let plain = inside.strip_suffix(MOVING).unwrap_or(inside).replace("/leases/", "/");
+                let (plain, shard) = plain.split_once('.').unwrap();
+                assert!(shard.bytes().all(|c| c.is_ascii_hexdigit()), "{inside}");
+                assert!(plain.bytes().all(|c| c == b'/' || c.is_ascii_hexdigit()), "{inside}");
+            }
+        }
+    }
+}

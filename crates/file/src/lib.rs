@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(unix))]
+compile_error!("sessile-file relies on the file semantics of Unix: renaming over open files, modes, syncing folders");
+
+mod aside;
+mod background;
+mod builder;
+mod disk;
+mod durability;
+mod failure;
+mod files;
+mod folder;
+mod format;
+mod instance;
+mod layout;
+mod leases;
+mod locks;
+mod lookup;
+mod rotate;
+mod shared;
+mod storage;
+mod stripes;
+mod sweep;
+mod waiters;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::aside::{SetAside, SetAsideReason};
+pub use self::builder::FileStorageBuilder;
+pub use self::durability::Durability;
+pub use self::locks::{FileLocks, FileLocksBuilder};
+pub use self::storage::FileStorage;

@@ -1,0 +1,272 @@
+//! [`FileStorage`]: the verbs of the contract, on top of the blocking half.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
+    StorageErrorKind, Stored, Timestamp,
+};
+
+use crate::background::run;
+use crate::builder::FileStorageBuilder;
+use crate::failure::{NAME, Result as StepResult};
+use crate::files::{Files, Try};
+use crate::shared::Shared;
+use crate::waiters::{Asked, NoAnswer, deadline_after};
+use crate::walk::Position;
+
+/// Sessions in a folder, one file each.
+///
+/// Any number of processes can share the folder, and a process can open it more than once. See the
+/// [crate](crate) for what it promises. Cloning is cheap; all clones are the same storage.
+///
+/// ```
+/// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage};
+/// use sessile_file::FileStorage;
+///
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("sessile-doc-{}", std::process::id()));
+/// # let folder = folder.as_path();
+/// let storage = FileStorage::open(folder)?;
+/// let key = SessionId::generate(&OsEntropy).key();
+/// storage.create(&key, Record::new(Meta::new(storage.clock().now()), "values")).await?;
+///
+/// let found = storage.read(&key).await?.found().expect("just created");
+/// assert_eq!(found.record.payload, "values");
+/// # std::fs::remove_dir_all(folder)?; Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct FileStorage {
+    shared: Arc<Shared>,
+}
+
+impl FileStorage {
+    /// Opens a folder, which is made if it is not there, with everything as it is by default.
+    ///
+    /// It tidies up after processes that died, which takes a few milliseconds and blocks. Call it when the server
+    /// starts.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](StorageErrorKind::Denied) or [`Full`](StorageErrorKind::Full) when the folder cannot be written to,
+    /// [`Unsupported`](StorageErrorKind::Unsupported) when it holds something else, is of a later version, or is on a
+    /// file system without file locks.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, StorageError> {
+        Self::builder(folder).open()
+    }
+
+    /// For a storage that is not as it is by default.
+    pub fn builder(folder: impl AsRef<Path>) -> FileStorageBuilder {
+        FileStorageBuilder::new(folder.as_ref())
+    }
+
+    pub(crate) fn new(files: Files, max_waiters: usize, sweep_every: Option<Duration>) -> Self {
+        let shared = Shared::new(files, max_waiters, sweep_every);
+        Self { shared }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        step: impl Fn(&Files) -> StepResult<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let shared = self.shared.clone();
+        run(operation, NAME, move || shared.files.take_step(step)).await
+    }
+
+    /// Where the session of a key is to be locked, if not under this key.
+    async fn look(&self, key: SessionKey) -> Result<Option<Answer>, StorageError> {
+        Ok(match self.run("lock", move |files| files.whereabouts(&key)).await? {
+            Lookup::Found(at) if at == key => None,
+            Lookup::Found(at) => Some(Answer::Elsewhere(at)),
+            Lookup::Superseded => Some(Answer::Final(Lookup::Superseded)),
+            Lookup::Missing => Some(Answer::Final(Lookup::Missing)),
+        })
+    }
+
+    /// Asks for the lock once.
+    async fn try_lock(&self, key: SessionKey) -> Result<Asked<Answer>, StorageError> {
+        let shared = self.shared.clone();
+        run("lock", NAME, move || {
+            let token = LockToken::generate(&*shared.files.folder.entropy);
+            let answer = match shared.files.take_step(|files| files.try_lock(&key, token))? {
+                Try::Held(holding) => return Ok(Asked::Held(holding)),
+                // Made here, so that it is given up even if nobody waits for it any more.
+                Try::Taken(record) => {
+                    let ticket = LockTicket { key, token };
+                    let lock = Lock::new(ticket, shared.files.folder.lease, shared.clone());
+                    Answer::Final(Lookup::Found(Locked { lock, record }))
+                }
+                Try::Elsewhere(to) => Answer::Elsewhere(to),
+                Try::Superseded => Answer::Final(Lookup::Superseded),
+                Try::Missing => Answer::Final(Lookup::Missing),
+            };
+            Ok(Asked::Answer(answer))
+        })
+        .await
+    }
+
+    /// A step that ends a lock.
+    async fn run_and_wake<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        key: SessionKey,
+        step: impl Fn(&Files) -> StepResult<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let shared = self.shared.clone();
+        run(operation, NAME, move || {
+            let taken = shared.files.take_step(step);
+            shared.waiters.wake(&key);
+            taken
+        })
+        .await
+    }
+}
+
+/// What a question for a lock leads to.
+enum Answer {
+    Final(Lookup<Locked>),
+    Elsewhere(SessionKey),
+}
+
+#[async_trait]
+impl Storage for FileStorage {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.shared.files.folder.clock
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        let key = *key;
+        self.run("read", move |files| files.read(&key)).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        let error = |kind| StorageError::new(kind, "lock", NAME);
+        let deadline = deadline_after(wait);
+        let mut key = *key;
+        loop {
+            let look = || self.look(key);
+            let ask = || self.try_lock(key);
+            let asked = self
+                .shared
+                .waiters
+                .ask(key, deadline, self.shared.max_waiters, look, ask)
+                .await;
+            match asked {
+                Ok(Answer::Final(answer)) => return Ok(answer),
+                Ok(Answer::Elsewhere(to)) => key = to,
+                Err(NoAnswer::TooMany) => return Err(error(StorageErrorKind::TooManyWaiters)),
+                Err(NoAnswer::Timeout) => return Err(error(StorageErrorKind::LockTimeout)),
+                Err(NoAnswer::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.shared.start_sweeper();
+        let key = *key;
+        self.run("create", move |files| files.create(&key, &record)).await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let ticket = lock.ticket();
+        self.run_and_wake("commit", ticket.key, move |files| files.commit(&ticket, &record))
+            .await?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let (ticket, new_key) = (lock.ticket(), *new_key);
+        self.run_and_wake("rotate", ticket.key, move |files| {
+            files.rotate(&ticket, &new_key, &record, grace)
+        })
+        .await?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        let ticket = lock.ticket();
+        self.run_and_wake("release", ticket.key, move |files| files.folder.release(&ticket))
+            .await?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        let ticket = *lock;
+        self.run("renew", move |files| files.renew(&ticket)).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        let key = *key;
+        self.run("touch", move |files| files.touch(&key, deadline, last_active))
+            .await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        let key = *key;
+        let shared = self.shared.clone();
+        run("destroy", NAME, move || {
+            let (key, was) = shared.files.take_step(|files| files.destroy(&key))?;
+            shared.waiters.wake(&key);
+            Ok(was)
+        })
+        .await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        let foreign = || StorageError::new(StorageErrorKind::Unsupported, "scan", NAME).with_source("a foreign cursor");
+        let from = match cursor {
+            Some(cursor) => Position::parse(cursor.as_bytes()).ok_or_else(foreign)?,
+            None => Position::default(),
+        };
+        let slice = self.run("scan", move |files| files.scan(&from, limit)).await?;
+        Ok(Page {
+            sessions: slice.found,
+            next: slice.next.map(|next| Cursor::from_bytes(next.to_text().into_bytes())),
+        })
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        let mut removed = Vec::new();
+        let mut ends = 0;
+        // From where the last one stopped to the end, and once more from the beginning to the end.
+        while removed.len() < limit && ends < 2 {
+            let shared = self.shared.clone();
+            let left = limit - removed.len();
+            let (found, ended) = run("sweep", NAME, move || shared.sweep_slice(left)).await?;
+            removed.extend(found);
+            ends += usize::from(ended);
+        }
+        Ok(removed)
+    }
+}
+
+impl fmt::Debug for FileStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStorage")
+            .field("folder", &self.shared.files.folder.layout.root())
+            .finish_non_exhaustive()
+    }
+}

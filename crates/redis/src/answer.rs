@@ -1,0 +1,94 @@
+//! What the scripts answer.
+
+use std::time::Duration;
+
+use redis::Value;
+use sessile_core::Timestamp;
+
+use crate::error::Failure;
+
+/// What a script did or found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done; with the value, if one was asked for.
+    Done(Option<Vec<u8>>),
+    /// The lock had been given to this token already, without its owner having been told.
+    Granted(Vec<u8>),
+    /// Nothing stands here.
+    Missing,
+    /// A tombstone stands here.
+    Superseded,
+    /// An alias stands here, of the key with this digest. When its grace is over it is a tombstone.
+    Alias { target: Vec<u8>, holds: bool },
+    /// The lock is not held with this token.
+    Lost,
+    /// The lock is held by another; things may have changed after this time.
+    Busy(Duration),
+    /// The key is taken.
+    Exists,
+}
+
+impl Answer {
+    /// Reads an answer and the time that came with it.
+    pub(crate) fn read(value: Value) -> Result<(Self, Timestamp), Failure> {
+        let Value::Array(items) = value else {
+            return Err(Failure::Nonsense);
+        };
+        let mut items = items.into_iter();
+        let mut int = || match items.next() {
+            Some(Value::Int(int)) => Some(int),
+            _ => None,
+        };
+        let (Some(code), Some(now)) = (int(), int()) else {
+            return Err(Failure::Nonsense);
+        };
+        let answer = match (code, items.next(), items.next()) {
+            (0, None, _) => Self::Missing,
+            (1, None, _) => Self::Done(None),
+            (1, Some(Value::BulkString(value)), None) => Self::Done(Some(value)),
+            (1, Some(Value::BulkString(value)), Some(_)) => Self::Granted(value),
+            (2, None, _) => Self::Superseded,
+            (3, Some(Value::BulkString(target)), Some(Value::Int(holds))) => Self::Alias {
+                target,
+                holds: holds == 1,
+            },
+            (4, None, _) => Self::Lost,
+            (5, Some(Value::Int(millis)), _) => Self::Busy(Duration::from_millis(u64::try_from(millis).unwrap_or(0))),
+            (6, None, _) => Self::Exists,
+            _ => return Err(Failure::Nonsense),
+        };
+        Ok((answer, Timestamp::from_millis(u64::try_from(now).unwrap_or(0))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value::{Array, BulkString, Int, Nil};
+
+    use super::*;
+
+    #[test]
+    fn answers_are_read_and_nonsense_is_not() {
+        let read = |items: Vec<Value>| Answer::read(Array(items)).ok();
+        let now = Timestamp::from_millis(7);
+        assert_eq!(read(vec![Int(0), Int(7)]), Some((Answer::Missing, now)));
+        assert_eq!(read(vec![Int(1), Int(7)]), Some((Answer::Done(None), now)));
+        let found = Answer::Done(Some(b"v".to_vec()));
+        assert_eq!(
+            read(vec![Int(1), Int(7), BulkString(b"v".to_vec())]),
+            Some((found, now))
+        );
+        let busy = Answer::Busy(Duration::from_millis(30));
+        assert_eq!(read(vec![Int(5), Int(7), Int(30)]), Some((busy, now)));
+        for nonsense in [
+            vec![],
+            vec![Int(1)],
+            vec![Int(9), Int(7)],
+            vec![Int(3), Int(7)],
+            vec![Int(1), Int(7), Nil],
+        ] {
+            assert_eq!(read(nonsense), None);
+        }
+        assert!(Answer::read(Nil).is_err());
+    }
+}

@@ -1,0 +1,325 @@
+//! [`Engine`]: the verbs, told to the server.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use redis::{Cmd, ErrorKind, Value};
+use sessile_core::{
+    DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, OsEntropy, SessionKey, StorageError,
+    StorageErrorKind, Timestamp,
+};
+use tokio::runtime::Handle;
+
+use crate::answer::Answer;
+use crate::clock::ServerClock;
+use crate::durable::{Durability, ReplicationShortfall, Shortfall};
+use crate::error::Failure;
+use crate::keys::Keyspace;
+use crate::net::{Again, Net};
+use crate::script::{self, Script};
+use crate::servers::RedisServers;
+use crate::wait::Lines;
+
+/// How many aliases may stand one behind the other. Each is a rotation within the grace of the one before.
+pub(crate) const MAX_HOPS: usize = 16;
+
+/// What can be set, apart from the way to the servers.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) lease: Duration,
+    pub(crate) max_waiters: usize,
+    pub(crate) tombstone: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) durability: Option<Durability>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lease: DEFAULT_LEASE,
+            max_waiters: DEFAULT_MAX_WAITERS,
+            tombstone: Duration::from_secs(60),
+            poll: Duration::from_secs(1),
+            durability: None,
+        }
+    }
+}
+
+/// What an engine is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Sessions, and locks on them.
+    Sessions,
+    /// Locks alone.
+    Locks,
+}
+
+impl Kind {
+    /// What it is called in errors and logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "redis",
+            Self::Locks => "redis locks",
+        }
+    }
+
+    /// What taking a lock is called.
+    pub(crate) const fn locking(self) -> &'static str {
+        match self {
+            Self::Sessions => "lock",
+            Self::Locks => "acquire",
+        }
+    }
+}
+
+/// What a write does, as far as durability is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// It ends a key, for good: to lose it would bring back what was logged out.
+    Ends,
+    /// It changes data.
+    Changes,
+}
+
+/// What storage and locks have in common.
+pub(crate) struct Engine {
+    pub(crate) me: Weak<Self>,
+    pub(crate) kind: Kind,
+    pub(crate) net: Net,
+    pub(crate) keys: Keyspace,
+    pub(crate) clock: ServerClock,
+    pub(crate) options: Options,
+    /// How often a write has reached too few replicas.
+    pub(crate) shortfalls: AtomicU64,
+    /// Those of this process who wait.
+    pub(crate) lines: Arc<Lines>,
+    /// What this process is called in the names of its channels.
+    pub(crate) process: String,
+    /// Where the background work of dropped locks is done, wherever they are dropped.
+    pub(crate) runtime: Handle,
+}
+
+impl Engine {
+    /// Connects, and makes sure that somebody answers.
+    pub(crate) async fn connect(
+        servers: RedisServers,
+        prefix: String,
+        options: Options,
+        kind: Kind,
+    ) -> Result<Arc<Self>, StorageError> {
+        let failed = |failure: Failure| failure.into_error("connect", kind.name());
+        let brace = || Failure::Setup((ErrorKind::InvalidClientConfig, "the prefix contains a brace").into());
+        let keys = Keyspace::new(prefix).ok_or_else(|| failed(brace()))?;
+        let timeout = servers.limit();
+        let replication = options
+            .durability
+            .as_ref()
+            .map_or(Duration::ZERO, |durability| durability.timeout);
+        let fleet = servers.prepare(replication).map_err(failed)?;
+        let engine = Arc::new_cyclic(|me: &Weak<Self>| {
+            let lines = Lines::new(options.max_waiters, abandon(Weak::clone(me)));
+            Self {
+                me: Weak::clone(me),
+                kind,
+                net: Net::new(timeout, fleet(&lines)),
+                keys,
+                clock: ServerClock::default(),
+                options,
+                shortfalls: AtomicU64::new(0),
+                lines,
+                process: process_name(),
+                runtime: Handle::current(),
+            }
+        });
+        engine.greet().await.map_err(failed)?;
+        Ok(engine)
+    }
+
+    /// Makes sure that there is a server, and asks it for the time.
+    async fn greet(&self) -> Result<(), Failure> {
+        let Value::Array(time) = self.net.send("", &redis::cmd("TIME"), Again::Harmless).await? else {
+            return Err(Failure::Nonsense);
+        };
+        let int = |index: usize| match time.get(index) {
+            Some(Value::BulkString(text)) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
+            _ => None,
+        };
+        let (seconds, micros) = int(0).zip(int(1)).ok_or(Failure::Nonsense)?;
+        self.clock
+            .learn(Timestamp::from_millis(seconds * 1_000 + micros / 1_000));
+        Ok(())
+    }
+
+    /// Sends a command and reads its answer as that of a script.
+    pub(crate) async fn ask(&self, key: &SessionKey, cmd: &Cmd, again: Again) -> Result<Answer, Failure> {
+        let (answer, now) = Answer::read(self.net.send(key.shard(), cmd, again).await?)?;
+        self.clock.learn(now);
+        Ok(answer)
+    }
+
+    /// Sends a command that writes, and sees to it that the write gets as far as is asked for.
+    pub(crate) async fn write(
+        &self,
+        key: &SessionKey,
+        cmd: &Cmd,
+        write: Write,
+        again: Again,
+    ) -> Result<Value, Failure> {
+        let durability = self.options.durability.as_ref();
+        let Some(durability) = durability.filter(|durability| durability.commits || write == Write::Ends) else {
+            return self.net.send(key.shard(), cmd, again).await;
+        };
+        let (answer, reached) = self.net.send_durably(key.shard(), cmd, again, durability).await?;
+        if reached < durability.replicas {
+            self.shortfalls.fetch_add(1, Ordering::Relaxed);
+            if durability.shortfall == Shortfall::Fail {
+                return Err(Failure::Shortfall(ReplicationShortfall {
+                    wanted: durability.replicas,
+                    reached,
+                }));
+            }
+        }
+        Ok(answer)
+    }
+
+    /// As [`write`](Self::write), for a script.
+    pub(crate) async fn ask_to_write(
+        &self,
+        key: &SessionKey,
+        cmd: &Cmd,
+        write: Write,
+        again: Again,
+    ) -> Result<Answer, Failure> {
+        let (answer, now) = Answer::read(self.write(key, cmd, write, again).await?)?;
+        self.clock.learn(now);
+        Ok(answer)
+    }
+
+    /// Calls `step` for a key and, if an alias stands there, for the key it points to.
+    ///
+    /// Returns the last answer and the key it is about. The answer is never an alias: one whose grace is over counts
+    /// as a tombstone, if the session it points to still exists.
+    pub(crate) async fn follow<F>(
+        &self,
+        key: &SessionKey,
+        mut step: impl FnMut(SessionKey) -> F,
+    ) -> Result<(SessionKey, Answer), Failure>
+    where
+        F: Future<Output = Result<Answer, Failure>>,
+    {
+        let (mut key, mut superseded) = (*key, false);
+        for _ in 0..MAX_HOPS {
+            let answer = if superseded {
+                self.look(&key).await?
+            } else {
+                step(key).await?
+            };
+            match answer {
+                Answer::Alias { target, holds } => {
+                    key = Keyspace::key(key.shard(), &target).ok_or(Failure::Nonsense)?;
+                    superseded |= !holds;
+                }
+                Answer::Missing => return Ok((key, Answer::Missing)),
+                _ if superseded => return Ok((key, Answer::Superseded)),
+                answer => return Ok((key, answer)),
+            }
+        }
+        Err(Failure::Nonsense)
+    }
+
+    /// The record under exactly this key, or what stands in its place.
+    pub(crate) async fn look(&self, key: &SessionKey) -> Result<Answer, Failure> {
+        let mut cmd = script::LOOK.call(1);
+        cmd.arg(self.keys.record(key));
+        self.ask(key, &cmd, Again::Harmless).await
+    }
+
+    /// The record that an alias points to. Only the server knows whether the alias still holds, so it is asked for
+    /// both at once; whatever is less usual takes more questions.
+    pub(crate) async fn read_alias(
+        &self,
+        key: &SessionKey,
+        target: &[u8; 32],
+    ) -> Result<(SessionKey, Answer), Failure> {
+        let target = Keyspace::key(key.shard(), target).ok_or(Failure::Nonsense)?;
+        let mut cmd = script::LOOK.call(2);
+        cmd.arg(self.keys.record(key))
+            .arg(self.keys.record(&target))
+            .arg(target.digest());
+        match self.ask(key, &cmd, Again::Harmless).await? {
+            answer @ (Answer::Done(_) | Answer::Missing | Answer::Superseded) => Ok((target, answer)),
+            _ => self.follow(key, |key| async move { self.look(&key).await }).await,
+        }
+    }
+
+    /// What has become of the key of a lock: the answer to a verb that found no record there.
+    pub(crate) async fn why_not(&self, answer: Answer, key: &SessionKey) -> Result<StorageErrorKind, Failure> {
+        let answer = match answer {
+            Answer::Alias { .. } => self.follow(key, |key| async move { self.look(&key).await }).await?.1,
+            answer => answer,
+        };
+        match answer {
+            Answer::Missing => Ok(StorageErrorKind::Gone),
+            // Found, at the end of an alias: the session lives under another key than the lock's.
+            Answer::Superseded | Answer::Done(_) => Ok(StorageErrorKind::Superseded),
+            Answer::Lost => Ok(StorageErrorKind::LockLost),
+            Answer::Exists => Ok(StorageErrorKind::Exists),
+            Answer::Alias { .. } | Answer::Granted(_) | Answer::Busy(_) => Err(Failure::Nonsense),
+        }
+    }
+
+    /// Begins to call a script that takes the names of a session's record, lock and queue.
+    pub(crate) fn call(&self, script: &Script, key: &SessionKey) -> Cmd {
+        let names = self.keys.names(key);
+        let mut cmd = script.call(3);
+        cmd.arg(names.record).arg(names.lock).arg(names.queue);
+        cmd
+    }
+
+    /// Does something that nobody waits for.
+    pub(crate) fn in_background<F>(&self, work: impl FnOnce(Arc<Self>) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<(), Failure>> + Send,
+    {
+        let Some(engine) = self.me.upgrade() else { return };
+        self.runtime.spawn(async move {
+            // What is left undone is ended by the lease.
+            let _ = work(engine).await;
+        });
+    }
+}
+
+/// Gives a token back that nobody wants any longer.
+fn abandon(engine: Weak<Engine>) -> Box<dyn Fn(SessionKey, LockToken) + Send + Sync> {
+    Box::new(move |key, token| {
+        if let Some(engine) = engine.upgrade() {
+            let ticket = LockTicket { key, token };
+            engine.in_background(move |engine| async move { engine.abandon(&ticket).await });
+        }
+    })
+}
+
+/// A name that no other process has: 96 random bits.
+fn process_name() -> String {
+    let mut random = [0; 12];
+    OsEntropy.fill(&mut random);
+    Base64UrlUnpadded::encode_string(&random)
+}
+
+/// As Redis takes durations.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("net", &self.net)
+            .field("keys", &self.keys)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! What the keys in Redis are called.
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use sessile_core::SessionKey;
+
+/// The names of everything that belongs to one session. The shard in braces is the hash tag, so a cluster keeps it
+/// all on one server, and as rotation keeps the shard, what a session moves to as well.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// The record, or what stands in its place.
+    pub(crate) record: Vec<u8>,
+    /// The token of the holder of the lock.
+    pub(crate) lock: Vec<u8>,
+    /// Those who wait for the lock, one entry a process.
+    pub(crate) queue: Vec<u8>,
+}
+
+/// All keys that begin with one prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct Keyspace {
+    prefix: String,
+}
+
+const DIGEST_LEN: usize = 43;
+
+impl Keyspace {
+    /// `None` if the prefix contains a brace, which would make it the hash tag.
+    pub(crate) fn new(prefix: String) -> Option<Self> {
+        (!prefix.contains(['{', '}'])).then_some(Self { prefix })
+    }
+
+    /// The name of a session's record: prefix, shard in braces, and the digest as base64url.
+    pub(crate) fn record(&self, key: &SessionKey) -> Vec<u8> {
+        let mut name = self.in_shard(key.shard(), DIGEST_LEN + 5);
+        let mut digest = [0; DIGEST_LEN];
+        Base64UrlUnpadded::encode(key.digest(), &mut digest).expect("32 bytes are 43 characters");
+        name.extend_from_slice(&digest);
+        name
+    }
+
+    /// All names of a session.
+    pub(crate) fn names(&self, key: &SessionKey) -> Names {
+        let record = self.record(key);
+        let with = |suffix: &[u8]| [record.as_slice(), suffix].concat();
+        Names {
+            lock: with(b":lock"),
+            queue: with(b":wait"),
+            record,
+        }
+    }
+
+    /// The channel on which a process is told about the sessions of a shard, or about all sessions.
+    pub(crate) fn channel(&self, shard: Option<&str>, process: &str) -> Vec<u8> {
+        let mut name = match shard {
+            Some(shard) => self.in_shard(shard, process.len()),
+            None => self.prefix.clone().into_bytes(),
+        };
+        name.extend_from_slice(process.as_bytes());
+        name
+    }
+
+    fn in_shard(&self, shard: &str, more: usize) -> Vec<u8> {
+        let mut name = Vec::with_capacity(self.prefix.len() + shard.len() + 3 + more);
+        name.extend_from_slice(self.prefix.as_bytes());
+        name.push(b'{');
+        name.extend_from_slice(shard.as_bytes());
+        name.extend_from_slice(b"}:");
+        name
+    }
+
+    /// The session whose record has this name, if it is the name of a record.
+    pub(crate) fn parse(&self, name: &[u8]) -> Option<SessionKey> {
+        let rest = name.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"{")?;
+        let end = rest.iter().position(|byte| *byte == b'}')?;
+        let shard = std::str::from_utf8(&rest[..end]).ok()?;
+        let mut digest = [0; 32];
+        let encoded: &[u8; DIGEST_LEN] = rest[end..].strip_prefix(b"}:")?.try_into().ok()?;
+        Base64UrlUnpadded::decode(encoded, &mut digest).ok()?;
+        Self::key(shard, &digest)
+    }
+
+    /// The key of this shard and this digest.
+    pub(crate) fn key(shard: &str, digest: &[u8]) -> Option<SessionKey> {
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{shard}:{hex}").parse().ok()
+    }
+
+    /// A glob pattern that all names match, and little else.
+    pub(crate) fn pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.prefix.len() + 4);
+        for c in self.prefix.chars() {
+            if matches!(c, '*' | '?' | '[' | ']' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push_str("{*}:*");
+        pattern
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sessile_core::SessionId;
+
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_share_one_hash_tag() {
+        let keyspace = Keyspace::new("sessile:".into()).unwrap();
+        let key = SessionId::parse("0123456789abcdef").unwrap().key();
+        let Names { record, lock, queue } = keyspace.names(&key);
+        assert_eq!(
+            std::str::from_utf8(&record).unwrap(),
+            "sessile:{012}:n59REfeyengfHx3d5evC3St5a_xzZcnCi1SOVkF2kp8"
+        );
+        assert_eq!(keyspace.parse(&record), Some(key));
+        for other in [&lock, &queue, &keyspace.channel(Some("012"), "process")] {
+            assert!(other.starts_with(b"sessile:{012}:"));
+            assert_eq!(keyspace.parse(other), None);
+        }
+    }
+
+    #[test]
+    fn braces_in_a_prefix_are_refused() {
+        assert!(Keyspace::new("a{b}:".into()).is_none());
+        assert!(Keyspace::new("a}".into()).is_none());
+        assert!(Keyspace::new(String::new()).is_some());
+    }
+
+    #[test]
+    fn a_prefix_is_taken_literally_in_the_pattern() {
+        let keyspace = Keyspace::new(r"a*b?c[d]\e:".into()).unwrap();
+        assert_eq!(keyspace.pattern(), r"a\*b\?c\[d\]\\e:{*}:*");
+    }
+}

@@ -1,0 +1,146 @@
+//! How a session lies in Redis: one string a session.
+//!
+//! | bytes | in a record |
+//! |---|---|
+//! | 1 | what stands here: 1, a record (2 is a tombstone, 3 an alias) |
+//! | 6 | last activity, in milliseconds, most significant byte first |
+//! | 6 | deadline, likewise; all ones if there is none |
+//! | 6 | creation, likewise |
+//! | 1 to 10 | version, seven bits a byte, the least significant first; the highest bit says that more follow |
+//! | the rest | the payload |
+//!
+//! A tombstone is one byte. An alias is its kind, the moment it becomes a tombstone (6 bytes), and the digest of the key
+//! it points to (32 bytes).
+//!
+//! What touching changes has a fixed place, so that a script can change it there. The deadline stands in the value
+//! although the key has a time to live, so that a plain GET tells all there is to know.
+
+use bytes::Bytes;
+use sessile_core::{Meta, Record, Timestamp};
+
+/// What the first byte of a value says.
+pub(crate) const RECORD: u8 = 1;
+pub(crate) const TOMBSTONE: u8 = 2;
+pub(crate) const ALIAS: u8 = 3;
+
+/// The longest header: a scan reads this much of each value.
+pub(crate) const HEADER_MAX: usize = 1 + 3 * 6 + 10;
+
+const NO_DEADLINE: u64 = (1 << 48) - 1;
+
+/// Writes a record down.
+pub(crate) fn encode(record: &Record) -> Vec<u8> {
+    let Record { meta, payload } = record;
+    let mut value = Vec::with_capacity(HEADER_MAX + payload.len());
+    value.push(RECORD);
+    let deadline = meta.deadline.map_or(NO_DEADLINE, Timestamp::as_millis);
+    for millis in [meta.last_active.as_millis(), deadline, meta.created_at.as_millis()] {
+        value.extend_from_slice(&millis.to_be_bytes()[2..]);
+    }
+    let mut version = meta.version;
+    while version >= 0x80 {
+        value.push(version as u8 | 0x80);
+        version >>= 7;
+    }
+    value.push(version as u8);
+    value.extend_from_slice(payload);
+    value
+}
+
+/// Reads a record; `None` if it is none that this version of the crate has written.
+pub(crate) fn decode(value: Vec<u8>) -> Option<Record> {
+    let (meta, length) = decode_meta(&value)?;
+    Some(Record::new(meta, Bytes::from(value).slice(length..)))
+}
+
+/// Reads the header of a record, and says how long it is.
+pub(crate) fn decode_meta(value: &[u8]) -> Option<(Meta, usize)> {
+    let (&RECORD, rest) = value.split_first()? else {
+        return None;
+    };
+    let mut times = [0_u64; 3];
+    for (time, bytes) in times.iter_mut().zip(rest.get(..18)?.chunks_exact(6)) {
+        *time = bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    }
+    let mut version = 0_u64;
+    let mut shift = 0;
+    let mut length = 19;
+    loop {
+        let byte = *value.get(length)?;
+        length += 1;
+        version |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        shift += 7;
+    }
+    let [last_active, deadline, created_at] = times;
+    let deadline = (deadline != NO_DEADLINE).then(|| Timestamp::from_millis(deadline));
+    let mut meta = Meta::new(Timestamp::from_millis(created_at)).with_deadline(deadline);
+    meta.last_active = Timestamp::from_millis(last_active);
+    meta.version = version;
+    Some((meta, length))
+}
+
+/// The digest of the key that an alias points to.
+pub(crate) fn decode_alias(value: &[u8]) -> Option<&[u8; 32]> {
+    match value.split_first()? {
+        (&ALIAS, rest) => rest.get(6..)?.try_into().ok(),
+        _ => None,
+    }
+}
+
+/// The last millisecond at which something with this deadline is there. Redis keeps a key up to and including the
+/// millisecond it is told; a deadline is the first at which nothing is returned. Redis refuses what is not positive.
+pub(crate) fn last_millisecond(deadline: Timestamp) -> u64 {
+    deadline.as_millis().saturating_sub(1).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(last_active: u64, deadline: Option<u64>, version: u64) -> Record {
+        let mut meta = Meta::new(Timestamp::from_millis(1_700_000_000_000));
+        meta.last_active = Timestamp::from_millis(last_active);
+        meta.deadline = deadline.map(Timestamp::from_millis);
+        meta.version = version;
+        Record::new(meta, b"payload".as_slice())
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let end = Timestamp::MAX.as_millis();
+        for version in [0, 1, 127, 128, 300, u64::MAX] {
+            for deadline in [None, Some(0), Some(1), Some(end)] {
+                let record = record(end, deadline, version);
+                let value = encode(&record);
+                assert_eq!(decode_meta(&value).unwrap().0, record.meta);
+                assert_eq!(decode(value), Some(record));
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_of_a_young_session_is_twenty_bytes() {
+        let value = encode(&record(1_700_000_000_000, Some(1_700_000_900_000), 9));
+        assert_eq!(decode_meta(&value).unwrap().1, 20);
+        assert!(HEADER_MAX >= encode(&record(0, None, u64::MAX)).len() - b"payload".len());
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_not_read_as_one() {
+        let value = encode(&record(5, None, 300));
+        for length in 0..21 {
+            assert_eq!(decode(value[..length].to_vec()), None, "{length} bytes");
+        }
+        for kind in [0, TOMBSTONE, ALIAS, 4, b'{'] {
+            let mut value = value.clone();
+            value[0] = kind;
+            assert_eq!(decode(value), None, "kind {kind}");
+        }
+        let mut endless = value[..19].to_vec();
+        endless.extend([0xff; 12]);
+        assert_eq!(decode(endless), None);
+    }
+}

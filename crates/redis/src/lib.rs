@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+
+mod acquire;
+mod answer;
+mod builder;
+mod check;
+mod clock;
+mod durable;
+mod engine;
+mod error;
+mod keys;
+mod layout;
+mod locks;
+mod net;
+mod scan;
+mod script;
+mod servers;
+mod storage;
+mod wait;
+
+pub use self::builder::RedisStorageBuilder;
+pub use self::check::Finding;
+pub use self::durable::{ReplicationShortfall, Shortfall};
+pub use self::locks::{RedisLocks, RedisLocksBuilder};
+pub use self::servers::RedisServers;
+pub use self::storage::RedisStorage;

@@ -1,0 +1,114 @@
+//! [`Dialer`]: everything that all connections have in common.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use redis::io::tcp::TcpSettings;
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+
+use super::line::{Line, OnPush};
+use super::tls::Tls;
+use crate::error::Failure;
+
+/// Credentials, database, protocol and deadlines, and how to reach a server with them.
+#[derive(Clone)]
+pub(crate) struct Dialer {
+    /// Of some server; the address is replaced by that of the one to reach.
+    template: ConnectionInfo,
+    timeout: Duration,
+    /// How much longer an answer may take that replicas have to give first.
+    replication: Duration,
+}
+
+impl Dialer {
+    /// Takes address and settings from a connection URL.
+    pub(crate) fn new(url: &str, timeout: Duration, tls: &Tls) -> Result<Self, Failure> {
+        let info = tls.apply(url.into_connection_info().map_err(Failure::Setup)?)?;
+        // Wake-ups arrive as push messages, which older protocols do not have.
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let template = info
+            .set_tcp_settings(TcpSettings::default().set_nodelay(true))
+            .set_redis_settings(settings.set_skip_set_lib_name());
+        Ok(Self {
+            template,
+            timeout,
+            replication: Duration::ZERO,
+        })
+    }
+
+    /// Reaching servers in the same way, as nobody in particular.
+    pub(crate) fn without_credentials(&self) -> Self {
+        let settings = RedisConnectionInfo::default()
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_skip_set_lib_name();
+        Self {
+            template: self.template.clone().set_redis_settings(settings),
+            ..self.clone()
+        }
+    }
+
+    /// Giving replicas this much time to answer.
+    pub(crate) fn allow_for_replication(&mut self, replication: Duration) {
+        self.replication = replication;
+    }
+
+    /// Reaching servers in the same way, with more patience.
+    pub(crate) fn patient(&self) -> Self {
+        Self {
+            timeout: self.timeout + self.replication,
+            ..self.clone()
+        }
+    }
+
+    /// With other credentials than those of the URL.
+    pub(crate) fn authenticate(&mut self, username: Option<&str>, password: Option<&str>) {
+        let mut settings = self.template.redis_settings().clone();
+        if let Some(username) = username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = password {
+            settings = settings.set_password(password);
+        }
+        self.template = self.template.clone().set_redis_settings(settings);
+    }
+
+    /// With another database than that of the URL.
+    pub(crate) fn select(&mut self, database: i64) {
+        let settings = self.template.redis_settings().clone().set_db(database);
+        self.template = self.template.clone().set_redis_settings(settings);
+    }
+
+    /// The address that the URL names.
+    pub(crate) fn addr(&self) -> ConnectionAddr {
+        self.template.addr().clone()
+    }
+
+    /// The address of another server that is reached in the same way.
+    pub(crate) fn addr_of(&self, host: &str, port: u16) -> ConnectionAddr {
+        match self.template.addr() {
+            ConnectionAddr::TcpTls {
+                insecure, tls_params, ..
+            } => ConnectionAddr::TcpTls {
+                host: host.into(),
+                port,
+                insecure: *insecure,
+                tls_params: tls_params.clone(),
+            },
+            _ => ConnectionAddr::Tcp(host.into(), port),
+        }
+    }
+
+    /// A line to the server at this address. It is not connected yet.
+    pub(crate) fn line(&self, addr: ConnectionAddr, on_push: Option<Weak<dyn OnPush>>) -> Arc<Line> {
+        Line::new(self.template.clone().set_addr(addr), self.timeout, on_push)
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialer")
+            .field("addr", &self.template.addr().to_string())
+            .finish_non_exhaustive()
+    }
+}

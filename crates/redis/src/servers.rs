@@ -1,0 +1,203 @@
+//! [`RedisServers`]: which servers to use, and how to get in.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Failure;
+use crate::net::{Cluster, Dialer, Fleet, Node, Sentinel, Tls};
+use crate::wait::Lines;
+
+/// Which servers to use, and how to get in: one server, the primary that sentinels name, or a cluster.
+///
+/// URLs are `redis://[user:password@]host[:port][/database]`, `rediss://..` for TLS (with the feature `tls`) and
+/// `redis+unix:///path[?db=number]` for a Unix socket. A text is one server.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_redis::RedisServers;
+///
+/// let one = RedisServers::single("redis://localhost");
+/// let watched = RedisServers::sentinel(["redis://s1:26379", "redis://s2:26379", "redis://s3:26379"], "primary");
+/// let many = RedisServers::cluster(["redis://c1:7000", "redis://c2:7000"])
+///     .username("sessions")
+///     .password("secret")
+///     .timeout(Duration::from_secs(1));
+/// # let _ = (one, watched, many);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct RedisServers {
+    arrangement: Arrangement,
+    timeout: Duration,
+    username: Option<String>,
+    password: Option<String>,
+    database: Option<i64>,
+    tls: Tls,
+}
+
+#[derive(Clone)]
+enum Arrangement {
+    Single(String),
+    Sentinel(Vec<String>, String),
+    Cluster(Vec<String>),
+}
+
+impl RedisServers {
+    /// The server at this URL.
+    pub fn single(url: impl Into<String>) -> Self {
+        Self::new(Arrangement::Single(url.into()))
+    }
+
+    /// The server that the sentinels at these URLs take for the primary of this name, whichever that is at the time.
+    ///
+    /// Credentials in the URLs are for the sentinels; those of the primary are set apart. With `rediss://` the primary
+    /// is spoken to by TLS as well.
+    pub fn sentinel<U: Into<String>>(sentinels: impl IntoIterator<Item = U>, name: impl Into<String>) -> Self {
+        let urls = sentinels.into_iter().map(Into::into).collect();
+        Self::new(Arrangement::Sentinel(urls, name.into()))
+    }
+
+    /// The cluster of which some nodes, one at least, are at these URLs. The first URL says how to get in everywhere.
+    pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Self {
+        Self::new(Arrangement::Cluster(nodes.into_iter().map(Into::into).collect()))
+    }
+
+    fn new(arrangement: Arrangement) -> Self {
+        Self {
+            arrangement,
+            timeout: Duration::from_secs(2),
+            username: None,
+            password: None,
+            database: None,
+            tls: Tls::default(),
+        }
+    }
+
+    /// How long any call may take, connecting included and waiting for a lock apart: 2 seconds unless set.
+    ///
+    /// A server that is gone is noticed at once; one that says nothing, only after this time.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The ACL user to log in as, instead of that of the URL.
+    pub fn username(mut self, username: impl Into<String>) -> Self {
+        self.username = Some(username.into());
+        self
+    }
+
+    /// The password to log in with, instead of that of the URL.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// The number of the database, instead of that of the URL. A cluster has only number 0.
+    pub fn database(mut self, database: i64) -> Self {
+        self.database = Some(database);
+        self
+    }
+
+    /// Trusts this authority (certificates as PEM) instead of those the operating system trusts.
+    #[cfg(feature = "tls")]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.root = Some(pem.into());
+        self
+    }
+
+    /// Shows this certificate (chain as PEM) to servers that ask for one, and proves it with this key (PEM).
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.tls.client = Some((chain.into(), key.into()));
+        self
+    }
+
+    /// How long a call may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The servers, once there are lines to tell about their messages. `replication` is how much longer a call may take
+    /// that replicas have to answer as well.
+    pub(crate) fn prepare(self, replication: Duration) -> Result<impl FnOnce(&Arc<Lines>) -> Fleet + use<>, Failure> {
+        let dial = |url: &String| Dialer::new(url, self.timeout, &self.tls);
+        let urls = match &self.arrangement {
+            Arrangement::Single(url) => std::slice::from_ref(url),
+            Arrangement::Sentinel(urls, _) | Arrangement::Cluster(urls) => urls,
+        };
+        let dialers = urls.iter().map(dial).collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = dialers.first() else {
+            let kind = redis::ErrorKind::InvalidClientConfig;
+            return Err(Failure::Setup((kind, "at least one URL is needed").into()));
+        };
+        let mut dialer = match self.arrangement {
+            Arrangement::Sentinel(..) => first.without_credentials(),
+            Arrangement::Single(_) | Arrangement::Cluster(_) => first.clone(),
+        };
+        dialer.authenticate(self.username.as_deref(), self.password.as_deref());
+        if let Some(database) = self.database {
+            dialer.select(database);
+        }
+        dialer.allow_for_replication(replication);
+        Ok(move |lines: &Arc<Lines>| match self.arrangement {
+            Arrangement::Single(_) => Fleet::Single(Node::new(&dialer, dialer.addr(), lines)),
+            Arrangement::Sentinel(_, name) => {
+                let sentinels = dialers.iter().map(|dialer| dialer.line(dialer.addr(), None)).collect();
+                Fleet::Sentinel(Sentinel::new(sentinels, name, dialer, Arc::clone(lines)))
+            }
+            Arrangement::Cluster(_) => {
+                let seeds = dialers.iter().map(Dialer::addr).collect();
+                Fleet::Cluster(Cluster::new(dialer, seeds, Arc::clone(lines)))
+            }
+        })
+    }
+}
+
+/// One server, by its URL.
+impl From<&str> for RedisServers {
+    fn from(url: &str) -> Self {
+        Self::single(url)
+    }
+}
+
+/// One server, by its URL.
+impl From<String> for RedisServers {
+    fn from(url: String) -> Self {
+        Self::single(url)
+    }
+}
+
+/// One server, by its URL.
+impl From<&String> for RedisServers {
+    fn from(url: &String) -> Self {
+        Self::single(url)
+    }
+}
+
+/// Shows nothing of the URLs, which may hold passwords.
+impl fmt::Debug for RedisServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arrangement = match &self.arrangement {
+            Arrangement::Single(_) => "single",
+            Arrangement::Sentinel(..) => "sentinel",
+            Arrangement::Cluster(_) => "cluster",
+        };
+        f.debug_struct("RedisServers")
+            .field("arrangement", &arrangement)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_password() {
+        let servers = RedisServers::single("redis://user:hidden@localhost").password("hidden");
+        assert!(!format!("{servers:?} {servers:#?}").contains("hidden"));
+    }
+}

@@ -1,0 +1,292 @@
+//! [`RedisStorage`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Value;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, StorageErrorKind,
+    Stored, Timestamp,
+};
+
+use crate::answer::Answer;
+use crate::builder::RedisStorageBuilder;
+use crate::check::Finding;
+use crate::engine::{Engine, Kind, Write};
+use crate::error::Failure;
+use crate::layout;
+use crate::net::Again;
+use crate::script;
+use crate::servers::RedisServers;
+
+/// What this storage is called in errors and logs.
+pub(crate) const NAME: &str = Kind::Sessions.name();
+
+/// Sessions in Redis.
+#[derive(Clone)]
+pub struct RedisStorage {
+    engine: Arc<Engine>,
+}
+
+impl RedisStorage {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// Connects, with the defaults for everything else.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RedisStorageBuilder::connect`].
+    pub async fn connect(servers: impl Into<RedisServers>) -> Result<Self, StorageError> {
+        Self::builder(servers).connect().await
+    }
+
+    /// For a storage that is not as it is by default.
+    pub fn builder(servers: impl Into<RedisServers>) -> RedisStorageBuilder {
+        RedisStorageBuilder::new(servers.into())
+    }
+
+    /// How often a write has reached fewer replicas than [asked for](RedisStorageBuilder::durable), since this storage
+    /// was connected.
+    #[must_use]
+    pub fn shortfalls(&self) -> u64 {
+        self.engine.shortfalls.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Looks for settings of the servers that put sessions at risk. Connecting does the same.
+    ///
+    /// # Errors
+    ///
+    /// When a server cannot be reached, or does not tell: INFO may be forbidden.
+    pub async fn check(&self) -> Result<Vec<Finding>, StorageError> {
+        crate::check::check(&self.engine)
+            .await
+            .map_err(|failure| failure.into_error("check", NAME))
+    }
+
+    fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {
+        let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error(operation, NAME))?;
+        Ok(Lookup::Found(Stored { key, record }))
+    }
+
+    /// The error of a verb that found no record, or no lock.
+    async fn refusal(&self, answer: Answer, key: &SessionKey, operation: &'static str) -> StorageError {
+        match self.engine.why_not(answer, key).await {
+            Ok(kind) => StorageError::new(kind, operation, NAME),
+            Err(failure) => failure.into_error(operation, NAME),
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for RedisStorage {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.engine.clock
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        let failed = |failure: Failure| failure.into_error("read", NAME);
+        let engine = &self.engine;
+        let mut get = redis::cmd("GET");
+        get.arg(engine.keys.record(key));
+        match engine
+            .net
+            .send(key.shard(), &get, Again::Harmless)
+            .await
+            .map_err(failed)?
+        {
+            Value::Nil => Ok(Lookup::Missing),
+            Value::BulkString(value) if value.first() == Some(&layout::RECORD) => Self::found(*key, value, "read"),
+            Value::BulkString(value) if value.first() == Some(&layout::TOMBSTONE) => Ok(Lookup::Superseded),
+            Value::BulkString(value) => {
+                let target = layout::decode_alias(&value).ok_or_else(|| failed(Failure::Nonsense))?;
+                let (key, answer) = engine.read_alias(key, target).await.map_err(failed)?;
+                match answer {
+                    Answer::Done(Some(value)) => Self::found(key, value, "read"),
+                    Answer::Missing => Ok(Lookup::Missing),
+                    Answer::Superseded => Ok(Lookup::Superseded),
+                    _ => Err(failed(Failure::Nonsense)),
+                }
+            }
+            _ => Err(failed(Failure::Nonsense)),
+        }
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        match self.engine.lock(key, wait).await? {
+            Lookup::Found((lock, value)) => {
+                let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error("lock", NAME))?;
+                Ok(Lookup::Found(Locked { lock, record }))
+            }
+            Lookup::Missing => Ok(Lookup::Missing),
+            Lookup::Superseded => Ok(Lookup::Superseded),
+        }
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.engine.keys.record(key))
+            .arg(layout::encode(&record))
+            .arg("NX");
+        if let Some(deadline) = record.meta.deadline {
+            set.arg("PXAT").arg(layout::last_millisecond(deadline));
+        }
+        match self.engine.write(key, &set, Write::Changes, Again::Never).await {
+            Ok(Value::Okay) => Ok(()),
+            Ok(Value::Nil) => Err(StorageError::new(StorageErrorKind::Exists, "create", NAME)),
+            Ok(_) => Err(Failure::Nonsense.into_error("create", NAME)),
+            Err(failure) => Err(failure.into_error("create", NAME)),
+        }
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let LockTicket { key, token } = lock.ticket();
+        let mut cmd = self.engine.call(&script::COMMIT, &key);
+        cmd.arg(token.as_bytes())
+            .arg(layout::encode(&record))
+            .arg(last(&record));
+        match self.engine.ask_to_write(&key, &cmd, Write::Changes, Again::Never).await {
+            Ok(Answer::Done(None)) => {
+                lock.spend();
+                Ok(())
+            }
+            Ok(answer) => Err(self.refusal(answer, &key, "commit").await),
+            Err(failure) => Err(failure.into_error("commit", NAME)),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let LockTicket { key, token } = lock.ticket();
+        if new_key.shard() != key.shard() {
+            return Err(StorageError::new(StorageErrorKind::Unsupported, "rotate", NAME)
+                .with_source("the new key is of another shard"));
+        }
+        let names = self.engine.keys.names(&key);
+        let mut cmd = script::ROTATE.call(4);
+        cmd.arg(names.record)
+            .arg(names.lock)
+            .arg(names.queue)
+            .arg(self.engine.keys.record(new_key));
+        cmd.arg(token.as_bytes())
+            .arg(layout::encode(&record))
+            .arg(last(&record));
+        cmd.arg(grace_millis(grace))
+            .arg(grace_millis(self.engine.options.tombstone))
+            .arg(new_key.digest());
+        match self.engine.ask_to_write(&key, &cmd, Write::Ends, Again::Never).await {
+            Ok(Answer::Done(None)) => {
+                lock.spend();
+                Ok(())
+            }
+            Ok(answer) => Err(self.refusal(answer, &key, "rotate").await),
+            Err(failure) => Err(failure.into_error("rotate", NAME)),
+        }
+    }
+
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        self.engine
+            .release(&lock.ticket())
+            .await
+            .map_err(|failure| failure.into_error("release", NAME))?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        match self.engine.renew(lock).await {
+            Ok(Answer::Done(None)) => Ok(()),
+            Ok(answer) => Err(self.refusal(answer, &lock.key, "renew").await),
+            Err(failure) => Err(failure.into_error("renew", NAME)),
+        }
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        let engine = &self.engine;
+        let outcome = engine
+            .follow(key, |key| {
+                let mut cmd = script::TOUCH.call(1);
+                cmd.arg(engine.keys.record(&key)).arg(last_active.as_millis());
+                match deadline {
+                    Some(deadline) => cmd.arg(deadline.as_millis()),
+                    None => cmd.arg(""),
+                };
+                async move { engine.ask(&key, &cmd, Again::Harmless).await }
+            })
+            .await;
+        match outcome {
+            Ok((_, Answer::Done(None))) => Ok(()),
+            Ok((key, answer)) => Err(self.refusal(answer, &key, "touch").await),
+            Err(failure) => Err(failure.into_error("touch", NAME)),
+        }
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        let engine = &self.engine;
+        let outcome = engine
+            .follow(key, |key| {
+                let cmd = engine.call(&script::DESTROY, &key);
+                async move { engine.ask_to_write(&key, &cmd, Write::Ends, Again::Harmless).await }
+            })
+            .await;
+        match outcome {
+            Ok((_, Answer::Done(None))) => Ok(Lookup::Found(())),
+            Ok((_, Answer::Missing)) => Ok(Lookup::Missing),
+            Ok((_, Answer::Superseded)) => Ok(Lookup::Superseded),
+            Ok(_) => Err(Failure::Nonsense.into_error("destroy", NAME)),
+            Err(failure) => Err(failure.into_error("destroy", NAME)),
+        }
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        crate::scan::page(&self.engine, cursor, limit)
+            .await
+            .map_err(|failure| failure.into_error("scan", NAME))
+    }
+
+    async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {
+        // Redis removes what has expired by itself, and keeps no trace of it.
+        Ok(Vec::new())
+    }
+}
+
+/// The last millisecond of a record's life, as the scripts take it.
+fn last(record: &Record) -> String {
+    record
+        .meta
+        .deadline
+        .map(|deadline| layout::last_millisecond(deadline).to_string())
+        .unwrap_or_default()
+}
+
+/// A duration that may be none at all.
+fn grace_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .min(Timestamp::MAX.as_millis())
+}
+
+impl fmt::Debug for RedisStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStorage")
+            .field("keys", &self.engine.keys)
+            .finish_non_exhaustive()
+    }
+}

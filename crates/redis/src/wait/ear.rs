@@ -1,0 +1,160 @@
+//! [`Ear`]: where the messages of one server arrive.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use redis::{ConnectionAddr, PushKind, Value};
+use sessile_core::LockToken;
+use tokio::time::{Instant, timeout_at};
+
+use super::line::{Lines, News};
+use crate::error::Failure;
+use crate::net::{Dialer, Line, OnPush};
+
+/// How many channels one connection listens on. In a cluster there is one for each shard that was ever waited in; when
+/// there are too many, all are dropped, and those that are still needed are asked for again.
+const MAX_CHANNELS: usize = 1_024;
+
+/// A connection for messages only, made when somebody first has to wait.
+///
+/// It is not that of the commands, for a good reason: when a slot of a cluster moves away, the server cancels the
+/// subscriptions in it unasked, and the client would take that for the answer to whatever command it sent last.
+pub(crate) struct Ear {
+    line: Arc<Line>,
+    subscribed: Mutex<Subscribed>,
+    lines: Arc<Lines>,
+}
+
+/// The channels that the connection of this generation listens on.
+#[derive(Default)]
+struct Subscribed {
+    generation: u64,
+    channels: HashSet<Vec<u8>>,
+}
+
+impl Ear {
+    pub(crate) fn new(dialer: &Dialer, addr: ConnectionAddr, lines: Arc<Lines>) -> Arc<Self> {
+        Arc::new_cyclic(|ear: &Weak<Self>| {
+            let on_push: Weak<dyn OnPush> = ear.clone();
+            Self {
+                line: dialer.line(addr, Some(on_push)),
+                subscribed: Mutex::default(),
+                lines,
+            }
+        })
+    }
+
+    /// Makes sure that messages on this channel arrive. Costs nothing if they do already.
+    pub(crate) async fn listen(&self, channel: &[u8], deadline: Instant) -> Result<(), Failure> {
+        if let Some(live) = self.line.current()
+            && self
+                .subscribed(live.generation)
+                .is_some_and(|subscribed| subscribed.channels.contains(channel))
+        {
+            return Ok(());
+        }
+        let listening = async {
+            let live = self.line.dial().await?;
+            let generation = live.generation;
+            let mut subscribe = redis::cmd("SSUBSCRIBE");
+            subscribe.arg(channel);
+            match self.line.ask(live, &subscribe).await? {
+                Value::Push {
+                    kind: PushKind::SSubscribe,
+                    data,
+                } if data.first() == Some(&Value::BulkString(channel.to_vec())) => {
+                    if let Some(mut subscribed) = self.subscribed(generation) {
+                        subscribed.channels.insert(channel.to_vec());
+                        if subscribed.channels.len() > MAX_CHANNELS {
+                            self.line.discard(generation);
+                        }
+                    }
+                    Ok(())
+                }
+                _ => {
+                    self.line.discard(generation);
+                    Err(Failure::Nonsense)
+                }
+            }
+        };
+        timeout_at(deadline, listening).await.unwrap_or(Err(Failure::Timeout))
+    }
+
+    /// Puts the connection aside: a message did not arrive that should have.
+    pub(crate) fn distrust(&self) {
+        if let Some(live) = self.line.current() {
+            self.line.discard(live.generation);
+        }
+    }
+
+    /// The channels of this generation; `None` if there has been another since.
+    fn subscribed(&self, generation: u64) -> Option<MutexGuard<'_, Subscribed>> {
+        let mut subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        if subscribed.generation < generation {
+            *subscribed = Subscribed {
+                generation,
+                channels: HashSet::new(),
+            };
+        }
+        (subscribed.generation == generation).then_some(subscribed)
+    }
+}
+
+impl OnPush for Ear {
+    fn message(&self, kind: &PushKind, data: Vec<Value>) {
+        match (kind, <[Value; 2]>::try_from(data)) {
+            (PushKind::SMessage, Ok([_channel, Value::BulkString(message)])) => {
+                let Some((token, news)) = read(message) else { return };
+                self.lines.deliver(&token, news);
+            }
+            // The slot has moved. What was sent while we listened at the wrong door is lost.
+            (PushKind::SUnsubscribe, _) => {
+                self.distrust();
+                self.lines.look_again();
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&self) {
+        self.lines.look_again();
+    }
+}
+
+/// Reads a message: the token it is for, and what it says.
+fn read(mut message: Vec<u8>) -> Option<(LockToken, News)> {
+    let record = message.split_off(message.len().min(17));
+    let (token, granted) = message.split_first_chunk::<16>()?;
+    let news = match granted {
+        [1] => News::Granted(record),
+        [0] => News::LookAgain,
+        _ => return None,
+    };
+    Some((LockToken::from_bytes(*token), news))
+}
+
+impl fmt::Debug for Ear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ear").field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_and_noise_is_not() {
+        let token = LockToken::from_bytes([7; 16]);
+        let message = |rest: &[u8]| [&[7; 16], rest].concat();
+        assert_eq!(
+            read(message(b"\x01record")),
+            Some((token, News::Granted(b"record".to_vec())))
+        );
+        assert_eq!(read(message(b"\x00")), Some((token, News::LookAgain)));
+        for noise in [message(b""), message(b"\x02record"), vec![], vec![1; 16]] {
+            assert_eq!(read(noise), None);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Servers that are dead, frozen, loading, full, out of reach or unwilling: an error in time, and back by itself.
+
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind, Timestamp};
+use sessile_redis::{Finding, RedisServers, RedisStorage, RedisStorageBuilder};
+use sessile_testkit::redis::{Proxy, RedisServer};
+use support::{fresh, fresh_pair, payload, record};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// The time a call may take that must not take longer than [`TIMEOUT`], on a machine that is busy with other things.
+const IN_TIME: Duration = Duration::from_millis(900);
+
+fn impatient(url: &str) -> RedisStorageBuilder {
+    RedisStorage::builder(RedisServers::single(url).timeout(TIMEOUT))
+}
+
+/// Calls every verb, one after the other, and returns what each failed with. None may take longer than the timeout.
+async fn every_verb(storage: &RedisStorage) -> Vec<(&'static str, StorageErrorKind)> {
+    let (key, other) = fresh_pair();
+    let record = record(storage, "x", None);
+    let forged = || {
+        struct Nobody;
+        impl sessile_core::Unlock for Nobody {
+            fn unlock(&self, _: sessile_core::LockTicket) {}
+        }
+        let token = sessile_core::LockToken::from_bytes([7; 16]);
+        sessile_core::Lock::new(sessile_core::LockTicket { key, token }, MINUTE, Arc::new(Nobody))
+    };
+    let mut failures = Vec::new();
+    macro_rules! call {
+        ($name:literal, $call:expr) => {
+            let start = Instant::now();
+            let outcome: Result<(), StorageError> = $call.await.map(drop);
+            assert!(start.elapsed() < IN_TIME, "{} took {:?}", $name, start.elapsed());
+            let error = outcome.expect_err($name);
+            assert_eq!(error.operation(), $name);
+            failures.push(($name, error.kind()));
+        };
+    }
+    call!("read", storage.read(&key));
+    call!("lock", storage.lock(&key, MINUTE));
+    call!("create", storage.create(&key, record.clone()));
+    call!("commit", storage.commit(&mut forged(), record.clone()));
+    call!(
+        "rotate",
+        storage.rotate(&mut forged(), &other, record.clone(), Duration::ZERO)
+    );
+    call!("release", storage.release(forged()));
+    call!("renew", storage.renew(&forged().ticket()));
+    call!("touch", storage.touch(&key, None, Timestamp::MAX));
+    call!("destroy", storage.destroy(&key));
+    call!("scan", storage.scan(None, 10));
+    failures
+}
+
+fn all(failures: &[(&'static str, StorageErrorKind)], kind: StorageErrorKind) {
+    assert!(failures.iter().all(|(_, other)| *other == kind), "{failures:?}");
+}
+
+/// The whole life of a session.
+async fn works(storage: &RedisStorage) {
+    let key = fresh();
+    storage
+        .create(&key, record(storage, "one", Some(MINUTE)))
+        .await
+        .unwrap();
+    let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    storage
+        .commit(&mut locked.lock, record(storage, "two", Some(MINUTE)))
+        .await
+        .unwrap();
+    assert_eq!(payload(storage, &key).await, Lookup::Found("two".into()));
+    assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
+}
+
+#[tokio::test]
+async fn a_dead_server_is_an_error_and_a_living_one_is_found_again() {
+    let mut server = RedisServer::start();
+    let storage = impatient(&server.url()).connect().await.unwrap();
+    works(&storage).await;
+    server.kill();
+    all(&every_verb(&storage).await, StorageErrorKind::Unavailable);
+    assert_eq!(
+        impatient(&server.url()).connect().await.unwrap_err().kind(),
+        StorageErrorKind::Unavailable
+    );
+    server.restart();
+    works(&storage).await;
+}
+
+#[tokio::test]
+async fn a_restart_between_two_calls_is_not_noticed() {
+    let mut server = RedisServer::start();
+    let storage = impatient(&server.url()).connect().await.unwrap();
+    for _ in 0..5 {
+        works(&storage).await;
+        server.restart();
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    works(&storage).await;
+}
+
+#[tokio::test]
+async fn a_frozen_server_is_an_error_in_time() {
+    let server = RedisServer::start();
+    let storage = impatient(&server.url()).connect().await.unwrap();
+    works(&storage).await;
+    server.pause();
+    all(&every_verb(&storage).await, StorageErrorKind::Timeout);
+    assert_eq!(
+        impatient(&server.url()).connect().await.unwrap_err().kind(),
+        StorageErrorKind::Timeout
+    );
+    server.resume();
+    works(&storage).await;
+}
+
+#[tokio::test]
+async fn all_who_wait_are_told_when_the_server_is_gone() {
+    let server = RedisServer::start();
+    let poll = Duration::from_millis(100);
+    let storage = Arc::new(impatient(&server.url()).poll(poll).connect().await.unwrap());
+    let key = fresh();
+    storage.create(&key, record(&storage, "x", None)).await.unwrap();
+    let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let storage = Arc::clone(&storage);
+            tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(drop) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    server.pause();
+    let start = Instant::now();
+    for task in waiting {
+        assert_eq!(task.await.unwrap().unwrap_err().kind(), StorageErrorKind::Timeout);
+    }
+    assert!(start.elapsed() < poll + IN_TIME, "{:?}", start.elapsed());
+    server.resume();
+    drop(held);
+    assert!(storage.lock(&key, MINUTE).await.unwrap().is_found());
+}
+
+#[tokio::test]
+async fn a_loading_server_is_an_error() {
+    let mut server = RedisServer::start_with(&["save 3600 1", "loading-process-events-interval-bytes 1024"]);
+    let storage = impatient(&server.url()).connect().await.unwrap();
+    for _ in 0..200 {
+        storage
+            .create(&fresh(), record(&storage, &"x".repeat(100), None))
+            .await
+            .unwrap();
+    }
+    server.command(&["CONFIG", "SET", "key-load-delay", "10000"]);
+    server.command(&["CONFIG", "REWRITE"]);
+    server.command(&["SAVE"]);
+    server.kill();
+    server.launch_again();
+    let mut loading = 0;
+    let start = Instant::now();
+    loop {
+        match storage.read(&fresh()).await {
+            Ok(_) => break,
+            Err(error) => {
+                assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
+                loading += usize::from(format!("{error:?}").contains("BusyLoading"));
+            }
+        }
+        assert!(start.elapsed() < MINUTE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(loading > 0, "the server was never seen loading");
+    works(&storage).await;
+}
+
+#[tokio::test]
+async fn a_cut_line_is_an_error_and_a_mended_one_is_used_at_once() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    let storage = impatient(&proxy.url()).connect().await.unwrap();
+    works(&storage).await;
+    proxy.cut();
+    all(&every_verb(&storage).await, StorageErrorKind::Unavailable);
+    proxy.heal();
+    works(&storage).await;
+}
+
+#[tokio::test]
+async fn a_line_that_says_nothing_any_more_is_an_error_in_time() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    let storage = impatient(&proxy.url()).connect().await.unwrap();
+    works(&storage).await;
+    proxy.go_silent();
+    all(&every_verb(&storage).await, StorageErrorKind::Timeout);
+    proxy.heal();
+    works(&storage).await;
+}
+
+#[tokio::test]
+async fn a_long_way_is_no_trouble() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    proxy.delay(Duration::from_millis(25));
+    let storage = impatient(&proxy.url()).connect().await.unwrap();
+    works(&storage).await;
+}
+
+#[tokio::test]
+async fn killed_connections_are_made_anew() {
+    let server = RedisServer::start();
+    let storage = Arc::new(impatient(&server.url()).connect().await.unwrap());
+    let worker = tokio::spawn({
+        let storage = Arc::clone(&storage);
+        async move {
+            let mut errors = 0;
+            for _ in 0..500 {
+                match storage.read(&fresh()).await {
+                    Ok(found) => assert_eq!(found, Lookup::Missing),
+                    Err(error) => {
+                        assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+                        errors += 1;
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+            errors
+        }
+    });
+    while !worker.is_finished() {
+        server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // What is only read is asked for again, and fails only if that was cut off as well.
+    assert!(worker.await.unwrap() < 250);
+    works(&storage).await;
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_what_is_new_and_gives_what_it_has() {
+    let server = RedisServer::start_with(&["maxmemory-policy noeviction"]);
+    let storage = impatient(&server.url()).connect().await.unwrap();
+    let (key, locked_key) = (fresh(), fresh());
+    for key in [&key, &locked_key] {
+        storage.create(key, record(&storage, "one", None)).await.unwrap();
+    }
+    let mut locked = storage.lock(&locked_key, MINUTE).await.unwrap().found().unwrap();
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    let full = StorageErrorKind::Full;
+    assert_eq!(
+        storage
+            .create(&fresh(), record(&storage, "x", None))
+            .await
+            .unwrap_err()
+            .kind(),
+        full
+    );
+    assert_eq!(storage.lock(&key, MINUTE).await.unwrap_err().kind(), full);
+    let two = record(&storage, "two", None);
+    assert_eq!(
+        storage.commit(&mut locked.lock, two.clone()).await.unwrap_err().kind(),
+        full
+    );
+    assert_eq!(payload(&storage, &locked_key).await, Lookup::Found("one".into()));
+    // Logging out makes room.
+    assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
+
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    storage.commit(&mut locked.lock, two).await.unwrap();
+    assert_eq!(payload(&storage, &locked_key).await, Lookup::Found("two".into()));
+}
+
+#[tokio::test]
+async fn settings_that_lose_sessions_are_found() {
+    let server = RedisServer::start_with(&["maxmemory 100mb", "maxmemory-policy allkeys-lru"]);
+    let storage = RedisStorage::builder(server.url())
+        .durable(2, TIMEOUT)
+        .connect()
+        .await
+        .unwrap();
+    let address = format!("127.0.0.1:{}", server.port());
+    let evicts = Finding::Evicts {
+        server: address.clone(),
+        policy: "allkeys-lru".into(),
+        limit: 100 << 20,
+    };
+    let few = Finding::FewReplicas {
+        server: address,
+        wanted: 2,
+        connected: 0,
+    };
+    assert_eq!(storage.check().await.unwrap(), [evicts, few]);
+
+    let server = RedisServer::start_with(&["maxmemory 100mb", "maxmemory-policy noeviction"]);
+    let storage = RedisStorage::connect(server.url()).await.unwrap();
+    assert_eq!(storage.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_replica_takes_no_writes() {
+    let primary = RedisServer::start();
+    let replica = RedisServer::start_with(&[&format!("replicaof 127.0.0.1 {}", primary.port())]);
+    let storage = impatient(&replica.url()).connect().await.unwrap();
+    let error = storage.create(&fresh(), record(&storage, "x", None)).await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_refused_when_connecting() {
+    let server = RedisServer::start();
+    let refused = |error: StorageError| (error.operation(), error.kind());
+    let error = RedisStorage::builder(server.url())
+        .prefix("a{b}")
+        .connect()
+        .await
+        .unwrap_err();
+    assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
+    let error = RedisStorage::connect("http://localhost").await.unwrap_err();
+    assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
+    let error = RedisStorage::connect(RedisServers::cluster(Vec::<String>::new()))
+        .await
+        .unwrap_err();
+    assert_eq!(refused(error), ("connect", StorageErrorKind::Unsupported));
+}

@@ -1,0 +1,406 @@
+//! Waiting for a lock: in line, woken, in turn, and without a trace.
+
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sessile_core::{Lookup, Storage, StorageErrorKind};
+use sessile_redis::RedisStorage;
+use sessile_testkit::redis::RedisServer;
+use support::{fresh, fresh_pair, payload, record, until};
+use tokio::sync::Mutex;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A process of its own, as far as the server can tell. It never looks by itself, so all it learns comes by message.
+async fn process(server: &RedisServer) -> Arc<RedisStorage> {
+    Arc::new(
+        RedisStorage::builder(server.url())
+            .poll(MINUTE)
+            .connect()
+            .await
+            .expect("a connection"),
+    )
+}
+
+fn keys(server: &RedisServer) -> usize {
+    server.command(&["KEYS", "*"]).items().len()
+}
+
+/// Waits until so many processes stand in the server's queue.
+async fn queued(server: &RedisServer, key: &str, processes: i64) {
+    until("in the queue", || {
+        server.command(&["LLEN", key]).text() == processes.to_string()
+    })
+    .await;
+}
+
+fn queue_name(server: &RedisServer) -> String {
+    let lock = server.command(&["KEYS", "*:lock"]);
+    lock.items()[0].text().replace(":lock", ":wait")
+}
+
+#[tokio::test]
+async fn they_are_served_in_the_order_in_which_they_came() {
+    let server = RedisServer::start();
+    let storage = process(&server).await;
+    let key = fresh();
+    storage.create(&key, record(&storage, "", None)).await.unwrap();
+    let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    for number in 0..20 {
+        let (storage, served) = (Arc::clone(&storage), Arc::clone(&served));
+        tasks.push(tokio::spawn(async move {
+            let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+            served.lock().await.push(number);
+            storage.commit(&mut locked.lock, locked.record).await.unwrap();
+        }));
+        tokio::task::yield_now().await;
+    }
+    storage.release(held.lock).await.unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*served.lock().await, (0..20).collect::<Vec<_>>());
+    assert_eq!(keys(&server), 1);
+}
+
+#[tokio::test]
+async fn a_process_asks_once_however_many_wait() {
+    let server = RedisServer::start();
+    let storage = process(&server).await;
+    let key = fresh();
+    storage.create(&key, record(&storage, "", None)).await.unwrap();
+    let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let before = server.calls("evalsha");
+    let tasks: Vec<_> = (0..32)
+        .map(|_| {
+            let storage = Arc::clone(&storage);
+            tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
+        })
+        .collect();
+    queued(&server, &queue_name(&server), 1).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Once to learn that the lock is held, once to queue.
+    assert_eq!(server.calls("evalsha") - before, 2);
+    drop(held);
+    for task in tasks {
+        assert!(task.await.unwrap().unwrap().is_found());
+    }
+}
+
+#[tokio::test]
+async fn a_lock_is_handed_from_process_to_process_without_polling() {
+    let server = RedisServer::start();
+    let (one, two) = (process(&server).await, process(&server).await);
+    let key = fresh();
+    one.create(&key, record(&one, "", None)).await.unwrap();
+    for round in 0..20 {
+        let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        let waiting = tokio::spawn({
+            let two = Arc::clone(&two);
+            async move { two.lock(&key, MINUTE).await.unwrap().found().unwrap() }
+        });
+        queued(&server, &queue_name(&server), 1).await;
+        let start = Instant::now();
+        one.commit(&mut held.lock, record(&one, &round.to_string(), None))
+            .await
+            .unwrap();
+        let mut locked = waiting.await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert_eq!(
+            locked.record.payload,
+            round.to_string(),
+            "the record comes with the lock"
+        );
+        two.renew(&locked.lock.ticket()).await.unwrap();
+        two.commit(&mut locked.lock, locked.record).await.unwrap();
+    }
+    assert_eq!(keys(&server), 1);
+}
+
+#[tokio::test]
+async fn processes_take_turns() {
+    let server = RedisServer::start();
+    let processes = [process(&server).await, process(&server).await];
+    let key = fresh();
+    processes[0]
+        .create(&key, record(&processes[0], "", None))
+        .await
+        .unwrap();
+    let held = processes[0].lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    for (number, storage) in processes.iter().enumerate() {
+        for _ in 0..16 {
+            let (storage, served) = (Arc::clone(storage), Arc::clone(&served));
+            tasks.push(tokio::spawn(async move {
+                let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+                served.lock().await.push(number);
+                // Time enough for the next of this process to queue again.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                storage.commit(&mut locked.lock, locked.record).await.unwrap();
+            }));
+        }
+    }
+    queued(&server, &queue_name(&server), 2).await;
+    drop(held);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let served = served.lock().await;
+    let repeated = served.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert_eq!(repeated, 0, "{served:?}");
+}
+
+#[tokio::test]
+async fn who_stops_waiting_leaves_nothing_behind() {
+    let server = RedisServer::start();
+    let (one, two) = (process(&server).await, process(&server).await);
+    let key = fresh();
+    one.create(&key, record(&one, "", None)).await.unwrap();
+    let held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let queue = queue_name(&server);
+    for _ in 0..10 {
+        let waiting = tokio::spawn({
+            let two = Arc::clone(&two);
+            async move { two.lock(&key, MINUTE).await.map(drop) }
+        });
+        queued(&server, &queue, 1).await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        queued(&server, &queue, 0).await;
+    }
+    let error = two.lock(&key, Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::LockTimeout);
+    queued(&server, &queue, 0).await;
+    drop(held);
+    until("released", || keys(&server) == 1).await;
+}
+
+#[tokio::test]
+async fn a_lock_granted_to_someone_who_has_gone_is_handed_on() {
+    let server = RedisServer::start();
+    let processes = [process(&server).await, process(&server).await, process(&server).await];
+    let key = fresh();
+    let [one, two, three] = &processes;
+    one.create(&key, record(one, "", None)).await.unwrap();
+    for _ in 0..50 {
+        let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        let queue = queue_name(&server);
+        let wait = |storage: &Arc<RedisStorage>| {
+            let storage = Arc::clone(storage);
+            tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
+        };
+        let gone = wait(two);
+        queued(&server, &queue, 1).await;
+        let stays = wait(three);
+        queued(&server, &queue, 2).await;
+        one.commit(&mut held.lock, held.record).await.unwrap();
+        gone.abort();
+        assert!(
+            tokio::time::timeout(Duration::from_secs(5), stays)
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap()
+                .is_found()
+        );
+        until("released", || keys(&server) == 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_lock_releases_itself() {
+    let server = RedisServer::start();
+    let storage = process(&server).await;
+    let key = fresh();
+    storage.create(&key, record(&storage, "", None)).await.unwrap();
+    let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    assert_eq!(keys(&server), 2);
+    // Dropped outside of any runtime, too.
+    std::thread::spawn(move || drop(held)).join().unwrap();
+    until("released", || keys(&server) == 1).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_is_told_to_all_who_wait() {
+    let server = RedisServer::start();
+    let (one, two) = (process(&server).await, process(&server).await);
+    for rotates in [false, true] {
+        let (key, new_key) = fresh_pair();
+        one.create(&key, record(&one, "", None)).await.unwrap();
+        let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        let waiting: Vec<_> = (0..8)
+            .map(|_| {
+                let two = Arc::clone(&two);
+                tokio::spawn(async move { two.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
+            })
+            .collect();
+        queued(&server, &queue_name(&server), 1).await;
+        let before = server.calls("evalsha");
+        if rotates {
+            one.rotate(&mut held.lock, &new_key, held.record.clone(), Duration::ZERO)
+                .await
+                .unwrap();
+        } else {
+            one.destroy(&key).await.unwrap();
+        }
+        for task in waiting {
+            let answer = tokio::time::timeout(Duration::from_secs(5), task)
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap();
+            assert_eq!(answer, if rotates { Lookup::Superseded } else { Lookup::Missing });
+        }
+        assert_eq!(server.calls("evalsha") - before, 2, "one asks for all");
+        one.destroy(&new_key).await.unwrap();
+        drop(held);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_session_that_moves_with_grace_gets_it_where_it_is() {
+    let server = RedisServer::start();
+    let (one, two) = (process(&server).await, process(&server).await);
+    let (key, new_key) = fresh_pair();
+    one.create(&key, record(&one, "one", None)).await.unwrap();
+    let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let two = Arc::clone(&two);
+            tokio::spawn(async move {
+                let mut locked = two.lock(&key, MINUTE).await.unwrap().found().unwrap();
+                assert_eq!(locked.lock.key(), &new_key);
+                let text = String::from_utf8(locked.record.payload.to_vec()).unwrap() + "+";
+                let record = record(&two, &text, None);
+                two.commit(&mut locked.lock, record).await.unwrap();
+            })
+        })
+        .collect();
+    queued(&server, &queue_name(&server), 1).await;
+    one.rotate(&mut held.lock, &new_key, record(&one, "two", None), MINUTE)
+        .await
+        .unwrap();
+    for task in waiting {
+        tokio::time::timeout(Duration::from_secs(5), task)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    assert_eq!(payload(&one, &key).await, Lookup::Found("two++++".into()));
+}
+
+#[tokio::test]
+async fn a_lost_connection_for_messages_is_made_anew() {
+    let server = RedisServer::start();
+    let (one, two) = (process(&server).await, process(&server).await);
+    let key = fresh();
+    one.create(&key, record(&one, "", None)).await.unwrap();
+    for _ in 0..5 {
+        let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        let waiting = tokio::spawn({
+            let two = Arc::clone(&two);
+            async move { two.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) }
+        });
+        queued(&server, &queue_name(&server), 1).await;
+        server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        one.commit(&mut held.lock, held.record).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(5), waiting)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        assert!(answer.is_found());
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_never_came_is_made_up_for_by_looking() {
+    let server = RedisServer::start();
+    let one = process(&server).await;
+    let poll = Duration::from_millis(100);
+    let two = Arc::new(RedisStorage::builder(server.url()).poll(poll).connect().await.unwrap());
+    let key = fresh();
+    one.create(&key, record(&one, "", None)).await.unwrap();
+    let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let waiting = tokio::spawn({
+        let two = Arc::clone(&two);
+        async move { two.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) }
+    });
+    let queue = queue_name(&server);
+    queued(&server, &queue, 1).await;
+    // As if the server had granted the lock and the message had been lost on the way.
+    let entry = server.command(&["LINDEX", &queue, "0"]);
+    let token = match entry {
+        sessile_testkit::redis::Reply::Text(entry) => entry[..16].to_vec(),
+        other => panic!("{other:?}"),
+    };
+    server.command(&["DEL", &queue]);
+    let lock = queue.replace(":wait", ":lock");
+    server.command_bytes(&[b"SET", lock.as_bytes(), &token, b"PX", b"30000"]);
+    let answer = tokio::time::timeout(Duration::from_secs(5), waiting)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert!(answer.is_found());
+    let error = one.commit(&mut held.lock, held.record).await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::LockLost);
+}
+
+#[tokio::test]
+async fn a_holder_that_vanished_blocks_for_its_lease_and_no_longer() {
+    let server = RedisServer::start();
+    let lease = Duration::from_millis(300);
+    let one = RedisStorage::builder(server.url())
+        .lease(lease)
+        .connect()
+        .await
+        .unwrap();
+    let two = process(&server).await;
+    let key = fresh();
+    one.create(&key, record(&one, "", None)).await.unwrap();
+    let vanished = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let start = Instant::now();
+    let locked = two.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let waited = start.elapsed();
+    assert!(
+        Duration::from_millis(200) < waited && waited < Duration::from_secs(5),
+        "{waited:?}"
+    );
+    drop((vanished, locked));
+}
+
+#[tokio::test]
+async fn waiting_is_bounded() {
+    let server = RedisServer::start();
+    let storage = Arc::new(
+        RedisStorage::builder(server.url())
+            .max_waiters(3)
+            .connect()
+            .await
+            .unwrap(),
+    );
+    let key = fresh();
+    storage.create(&key, record(&storage, "", None)).await.unwrap();
+    let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let storage = Arc::clone(&storage);
+            tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
+        })
+        .collect();
+    queued(&server, &queue_name(&server), 1).await;
+    let error = storage.lock(&key, MINUTE).await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::TooManyWaiters);
+    drop(held);
+    for task in waiting {
+        assert!(task.await.unwrap().unwrap().is_found());
+    }
+}

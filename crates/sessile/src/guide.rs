@@ -1,0 +1,22 @@
+//! The README and the guide of the repository: their examples are compiled and run with the other tests.
+//!
+//! Nothing of this is in the documentation of the crate, nor needed to build it. A test sees to it that no chapter is
+//! forgotten.
+
+macro_rules! pages {
+    ($($name:ident = $path:literal;)*) => {
+        $(
+            #[doc = include_str!(concat!("../../../", $path))]
+            mod $name {}
+        )*
+    };
+}
+
+pages! {
+    readme = "README.md";
+    concurrency = "docs/concurrency.md";
+    cookies_and_security = "docs/cookies-and-security.md";
+    expiration = "docs/expiration.md";
+    getting_started = "docs/getting-started.md";
+    lifecycle = "docs/lifecycle.md";
+}

@@ -1,0 +1,171 @@
+//! [`RedisCluster`]: three primaries, each with a replica.
+
+use std::time::Duration;
+
+use super::{RedisServer, Reply, wait_until};
+
+const PRIMARIES: usize = 3;
+const SLOTS: usize = 16_384;
+
+/// A cluster of three primaries and three replicas, which notices within a second that a node is gone.
+///
+/// # Panics
+///
+/// Everything here panics when it does not succeed, and says why.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<RedisServer>,
+}
+
+impl RedisCluster {
+    /// Starts a cluster.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a cluster with these lines in the configuration of every node.
+    #[must_use]
+    pub fn start_with(config: &[&str]) -> Self {
+        let nodes: Vec<_> = (0..2 * PRIMARIES)
+            .map(|_| {
+                let bus = format!("cluster-port {}", super::server::free_port());
+                let mut lines = vec![
+                    "cluster-enabled yes",
+                    &bus,
+                    "cluster-node-timeout 1000",
+                    "repl-diskless-sync-delay 0",
+                ];
+                lines.extend(config);
+                RedisServer::start_with(&lines)
+            })
+            .collect();
+        let cluster = Self { nodes };
+        for (index, node) in cluster.nodes[..PRIMARIES].iter().enumerate() {
+            let (first, last) = (index * SLOTS / PRIMARIES, (index + 1) * SLOTS / PRIMARIES - 1);
+            ok(&node.command(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]));
+            ok(&node.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]));
+        }
+        for node in &cluster.nodes[1..] {
+            let bus = node.command(&["CONFIG", "GET", "cluster-port"]).items()[1].text();
+            ok(&cluster.nodes[0].command(&["CLUSTER", "MEET", "127.0.0.1", &node.port().to_string(), &bus]));
+        }
+        for index in 0..PRIMARIES {
+            let (id, replica) = (cluster.id(index), &cluster.nodes[PRIMARIES + index]);
+            wait_until("the nodes have met", || {
+                replica.command(&["CLUSTER", "REPLICATE", &id]).text() == "OK"
+            });
+        }
+        cluster.wait_until_whole();
+        cluster
+    }
+
+    /// The addresses of all nodes, as connection URLs.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(RedisServer::url).collect()
+    }
+
+    /// The nodes. To begin with, the first three are primaries, and each of the others the replica of the one three
+    /// places before it.
+    #[must_use]
+    pub fn nodes(&self) -> &[RedisServer] {
+        &self.nodes
+    }
+
+    /// The same, to be killed and restarted.
+    pub fn nodes_mut(&mut self) -> &mut [RedisServer] {
+        &mut self.nodes
+    }
+
+    /// The index of the primary that keeps a slot, as the nodes that answer have it.
+    #[must_use]
+    pub fn owner(&self, slot: u16) -> usize {
+        let node = self
+            .nodes
+            .iter()
+            .find(|node| node.answers())
+            .expect("a node that answers");
+        let ranges = node.command(&["CLUSTER", "SLOTS"]);
+        let owner = ranges.items().iter().find_map(|range| match range.items() {
+            [Reply::Int(first), Reply::Int(last), primary, ..] if (*first..=*last).contains(&i64::from(slot)) => {
+                let port = primary.items()[1].text();
+                self.nodes.iter().position(|node| node.port().to_string() == port)
+            }
+            _ => None,
+        });
+        owner.unwrap_or_else(|| panic!("nobody keeps slot {slot}: {ranges:?}"))
+    }
+
+    /// Waits until all slots are kept, all nodes that run agree on it, and the replicas follow.
+    pub fn wait_until_whole(&self) {
+        wait_until("the cluster is whole", || {
+            let running = || self.nodes.iter().filter(|node| node.answers());
+            let owners = |node: &RedisServer| {
+                let mut ranges: Vec<_> = node
+                    .command(&["CLUSTER", "SLOTS"])
+                    .items()
+                    .iter()
+                    .map(|range| {
+                        let range = range.items();
+                        (range[0].text(), range[1].text(), range[2].items()[1].text())
+                    })
+                    .collect();
+                ranges.sort();
+                ranges
+            };
+            let maps: Vec<_> = running().map(owners).collect();
+            maps.windows(2).all(|pair| pair[0] == pair[1])
+                && running().all(|node| {
+                    let state = node.command(&["CLUSTER", "INFO"]).text();
+                    let follows = node.info("replication", "master_link_status");
+                    state.contains("cluster_state:ok") && follows.is_none_or(|status| status == "up")
+                })
+        });
+    }
+
+    /// Moves a slot with all that is in it, key by key, as an operator would, pausing so long after each key.
+    pub fn move_slot(&self, slot: u16, to: usize, pause: Duration) {
+        let from = self.owner(slot);
+        self.open_slot(slot, from, to);
+        loop {
+            let keys = self.nodes[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1"]);
+            let Some(key) = keys.items().first() else { break };
+            let port = self.nodes[to].port().to_string();
+            let key = match key {
+                Reply::Text(key) => key.clone(),
+                other => panic!("a key was expected: {other:?}"),
+            };
+            // A key that ends meanwhile cannot be moved, and need not be.
+            let moved =
+                self.nodes[from].command_bytes(&[b"MIGRATE", b"127.0.0.1", port.as_bytes(), &key, b"0", b"5000"]);
+            assert!(["OK", "NOKEY"].contains(&moved.text().as_str()), "{moved:?}");
+            std::thread::sleep(pause);
+        }
+        self.close_slot(slot, from, to);
+    }
+
+    /// Begins to move a slot: what is not at the old place any longer is asked for at the new one.
+    pub fn open_slot(&self, slot: u16, from: usize, to: usize) {
+        let (slot, nodes) = (slot.to_string(), &self.nodes);
+        ok(&nodes[to].command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &self.id(from)]));
+        ok(&nodes[from].command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &self.id(to)]));
+    }
+
+    /// Ends the move of a slot.
+    pub fn close_slot(&self, slot: u16, from: usize, to: usize) {
+        let (slot, id) = (slot.to_string(), self.id(to));
+        for node in [to, from] {
+            ok(&self.nodes[node].command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]));
+        }
+    }
+
+    fn id(&self, node: usize) -> String {
+        self.nodes[node].command(&["CLUSTER", "MYID"]).text()
+    }
+}
+
+#[track_caller]
+fn ok(reply: &Reply) {
+    assert_eq!(reply.text(), "OK", "{reply:?}");
+}

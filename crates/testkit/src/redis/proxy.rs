@@ -1,0 +1,290 @@
+//! [`Proxy`]: a bad line between a storage and its server, and an ear on it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::locked;
+
+/// Passes connections on to a server, as slowly and as badly as it is told to, and counts what is asked.
+///
+/// It ends, with all its connections, when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: u16,
+    state: Mutex<State>,
+    ended: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    delay: Duration,
+    /// Existing connections are closed and new ones are not accepted.
+    cut: bool,
+    /// Nothing comes through, and nobody is told.
+    silent: bool,
+    open: Vec<TcpStream>,
+    heard: Vec<String>,
+    exchanges: usize,
+    /// Whether the last bytes seen went to the server.
+    asking: bool,
+}
+
+impl Proxy {
+    /// A proxy for the server on this port.
+    ///
+    /// # Panics
+    ///
+    /// If there is no free port.
+    #[must_use]
+    pub fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let shared = Arc::new(Shared {
+            upstream: port,
+            state: Mutex::default(),
+            ended: AtomicBool::new(false),
+        });
+        let proxy = Self {
+            port: listener.local_addr().expect("an address").port(),
+            shared: Arc::clone(&shared),
+        };
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                if shared.ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                if let Ok(client) = client {
+                    shared.accept(client);
+                }
+            }
+        });
+        proxy
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address, as connection URLs have it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Lets everything take so much longer in each direction.
+    pub fn delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    /// Closes all connections, and every new one at once.
+    pub fn cut(&self) {
+        let mut state = self.state();
+        state.cut = true;
+        state.close();
+    }
+
+    /// Closes all connections, and lets new ones through.
+    pub fn hang_up(&self) {
+        self.state().close();
+    }
+
+    /// Swallows whatever is sent from now on, in both directions, on connections that stay open: as if a cable had
+    /// been pulled.
+    pub fn go_silent(&self) {
+        self.state().silent = true;
+    }
+
+    /// Passes everything on again, at once. What was swallowed is lost, so the connections of that time are closed.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        if state.silent {
+            state.close();
+        }
+        state.silent = false;
+        state.cut = false;
+        state.delay = Duration::ZERO;
+    }
+
+    /// The commands that went to the server since the last time this was asked, without their arguments.
+    #[must_use]
+    pub fn commands(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().heard)
+    }
+
+    /// How many times, since the last time this was asked, something went to the server after something had come back
+    /// from it, or first: for one that asks and waits in turns, the number of round trips.
+    #[must_use]
+    pub fn round_trips(&self) -> usize {
+        let mut state = self.state();
+        state.asking = false;
+        std::mem::take(&mut state.exchanges)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        locked(&self.shared.state)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.state().close();
+        // So that the one who waits for connections notices.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl State {
+    fn close(&mut self) {
+        for stream in self.open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Bytes, and when they may arrive.
+type Parcel = (Instant, Vec<u8>);
+
+impl Shared {
+    fn accept(self: &Arc<Self>, client: TcpStream) {
+        let Ok(server) = TcpStream::connect(("127.0.0.1", self.upstream)) else {
+            return;
+        };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        {
+            let mut state = locked(&self.state);
+            if state.cut {
+                return;
+            }
+            for stream in [&client, &server] {
+                state.open.extend(stream.try_clone());
+            }
+        }
+        let pair = |stream: &TcpStream| stream.try_clone();
+        if let (Ok(from_client), Ok(from_server)) = (pair(&client), pair(&server)) {
+            self.pump(from_client, server, true);
+            self.pump(from_server, client, false);
+        }
+    }
+
+    /// Passes on what comes from one side: one thread takes it in, another hands it out when its time has come, so
+    /// that delay slows nothing down but the way.
+    fn pump(self: &Arc<Self>, mut from: TcpStream, to: TcpStream, asking: bool) {
+        let (parcels, arriving) = mpsc::channel();
+        let shared = Arc::clone(self);
+        thread::spawn(move || {
+            let mut parser = Parser::default();
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = from.read(&mut buffer) {
+                let Some(delay) = shared.note(&mut parser, &buffer[..length], asking) else {
+                    continue;
+                };
+                if parcels
+                    .send((Instant::now() + delay, buffer[..length].to_vec()))
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        });
+        let shared = Arc::clone(self);
+        thread::spawn(move || shared.hand_out(&arriving, to));
+    }
+
+    /// Counts what goes by, and says how long it may take; `None` if it is to be swallowed.
+    fn note(&self, parser: &mut Parser, bytes: &[u8], asking: bool) -> Option<Duration> {
+        let mut state = locked(&self.state);
+        if asking {
+            state.heard.extend(parser.commands(bytes));
+            if !state.asking {
+                state.exchanges += 1;
+            }
+        }
+        state.asking = asking;
+        (!state.silent).then_some(state.delay)
+    }
+
+    fn hand_out(&self, arriving: &Receiver<Parcel>, mut to: TcpStream) {
+        for (due, bytes) in arriving {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if locked(&self.state).silent {
+                continue;
+            }
+            if to.write_all(&bytes).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    }
+}
+
+/// Finds the commands in what a client sends.
+#[derive(Debug, Default)]
+struct Parser {
+    pending: Vec<u8>,
+}
+
+impl Parser {
+    /// The names of the commands that are complete with these bytes.
+    fn commands(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.pending.extend_from_slice(bytes);
+        let (mut names, mut done) = (Vec::new(), 0);
+        while let Some((name, length)) = command(&self.pending[done..]) {
+            names.push(name);
+            done += length;
+        }
+        self.pending.drain(..done);
+        names
+    }
+}
+
+/// The name of the first command in these bytes, and its length, if it is there as a whole.
+fn command(bytes: &[u8]) -> Option<(String, usize)> {
+    let (count, mut at) = number(bytes, 0, b'*')?;
+    let mut name = String::new();
+    for index in 0..count {
+        let (length, start) = number(bytes, at, b'$')?;
+        let argument = bytes.get(start..start + length)?;
+        if index == 0 {
+            name = String::from_utf8_lossy(argument).to_uppercase();
+        }
+        at = start + length + 2;
+    }
+    (at <= bytes.len()).then_some((name, at))
+}
+
+/// The number on the line that begins here, and where the next line begins.
+fn number(bytes: &[u8], at: usize, prefix: u8) -> Option<(usize, usize)> {
+    let end = at + bytes.get(at..)?.windows(2).position(|pair| pair == b"\r\n")?;
+    let digits = bytes[at..end].strip_prefix(&[prefix])?;
+    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, end + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_found_however_the_bytes_are_cut() {
+        let bytes = b"*2\r\n$3\r\nget\r\n$5\r\na\r\nbc\r\n*1\r\n$4\r\nPING\r\n";
+        for cut in 0..bytes.len() {
+            let mut parser = Parser::default();
+            let mut names = parser.commands(&bytes[..cut]);
+            names.extend(parser.commands(&bytes[cut..]));
+            assert_eq!(names, ["GET", "PING"], "cut at {cut}");
+            assert!(parser.pending.is_empty());
+        }
+    }
+}

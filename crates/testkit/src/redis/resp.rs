@@ -1,0 +1,85 @@
+//! Just enough of the Redis protocol to give a test server its orders.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// What a server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing.
+    Nil,
+    /// A number.
+    Int(i64),
+    /// A text, of whatever kind.
+    Text(Vec<u8>),
+    /// Several answers.
+    Array(Vec<Reply>),
+    /// A refusal.
+    Error(String),
+}
+
+impl Reply {
+    /// The text of the answer; a number as its digits, an error as its message, anything else as nothing.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            Self::Int(int) => int.to_string(),
+            Self::Error(message) => message.clone(),
+            Self::Nil | Self::Array(_) => String::new(),
+        }
+    }
+
+    /// The items of a list; none if it is not one.
+    #[must_use]
+    pub fn items(&self) -> &[Self] {
+        match self {
+            Self::Array(items) => items,
+            _ => &[],
+        }
+    }
+}
+
+/// Sends one command on a connection of its own.
+pub(super) fn command(port: u16, limit: Duration, args: &[&[u8]]) -> io::Result<Reply> {
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    let mut request = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        request.extend(format!("${}\r\n", arg.len()).bytes());
+        request.extend_from_slice(arg);
+        request.extend_from_slice(b"\r\n");
+    }
+    stream.write_all(&request)?;
+    reply(&mut BufReader::new(stream))
+}
+
+fn reply(from: &mut BufReader<TcpStream>) -> io::Result<Reply> {
+    let mut line = String::new();
+    if from.read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let (kind, rest) = line.trim_end().split_at(1);
+    let number = || rest.parse::<i64>().map_err(io::Error::other);
+    Ok(match kind {
+        "+" => Reply::Text(rest.into()),
+        "-" => Reply::Error(rest.into()),
+        ":" => Reply::Int(number()?),
+        "$" => match usize::try_from(number()?) {
+            Ok(length) => {
+                let mut text = vec![0; length + 2];
+                from.read_exact(&mut text)?;
+                text.truncate(length);
+                Reply::Text(text)
+            }
+            Err(_) => Reply::Nil,
+        },
+        "*" => match usize::try_from(number()?) {
+            Ok(length) => Reply::Array((0..length).map(|_| reply(from)).collect::<io::Result<_>>()?),
+            Err(_) => Reply::Nil,
+        },
+        _ => return Err(io::Error::other(format!("unexpected answer {line:?}"))),
+    })
+}

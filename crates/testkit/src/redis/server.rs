@@ -1,0 +1,252 @@
+//! [`RedisServer`]: a server of one's own, for as long as a test runs.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::resp::{self, Reply};
+use super::{PATIENCE, wait_until};
+
+/// Runs a server until its input ends, which it does, at the latest, with the process that started it: then the server
+/// goes, and its folder with it, unless something else was said.
+const KEEPER: &str = r#"
+trap '' INT TERM HUP
+"$1" "$2/conf" > "$2/log" 2>&1 < /dev/null &
+echo $!
+read -r word
+kill -9 $!
+wait $!
+[ "$word" = keep ] || rm -rf "$2"
+"#;
+
+/// A `redis-server` on a free port of 127.0.0.1, with a folder of its own. It ends, and the folder goes, when this is
+/// dropped, and also when the process ends without that, whatever the reason.
+///
+/// # Panics
+///
+/// Everything here panics when it does not succeed, and says why: in a test there is nothing else to do.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    folder: PathBuf,
+    program: &'static str,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    keeper: Child,
+    id: u32,
+}
+
+impl RedisServer {
+    /// Starts a server that keeps nothing on disk.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with these lines in its configuration, such as `"appendonly yes"`.
+    #[must_use]
+    pub fn start_with(config: &[&str]) -> Self {
+        Self::launch("redis-server", config)
+    }
+
+    /// Starts this program with this configuration.
+    pub(super) fn launch(program: &'static str, config: &[&str]) -> Self {
+        static STARTED: AtomicU64 = AtomicU64::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("sessile-redis-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder for the server");
+        let mut server = Self {
+            port: free_port(),
+            folder,
+            program,
+            running: None,
+        };
+        let mut lines = format!(
+            "bind 127.0.0.1\nport {}\ndir {}\nsave \"\"\nunixsocket {}\n",
+            server.port,
+            server.folder.display(),
+            server.socket().display(),
+        );
+        for line in config {
+            lines.push_str(line);
+            lines.push('\n');
+        }
+        std::fs::write(server.folder.join("conf"), lines).expect("a configuration for the server");
+        server.run();
+        server.wait_until_it_answers();
+        server
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address, as connection URLs have it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The path of its Unix socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("socket")
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Sends it a command and returns the answer.
+    #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
+    pub fn command(&self, args: &[&str]) -> Reply {
+        self.try_command(args)
+            .unwrap_or_else(|error| panic!("{} on port {}: {args:?}: {error}", self.program, self.port))
+    }
+
+    /// Sends it a command and returns the answer, if there is one: a server that is demoted, or killed, may hang up.
+    pub fn try_command(&self, args: &[&str]) -> io::Result<Reply> {
+        let bytes: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
+        resp::command(self.port, PATIENCE, &bytes)
+    }
+
+    /// Sends it a command whose arguments are not text.
+    #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
+    pub fn command_bytes(&self, args: &[&[u8]]) -> Reply {
+        resp::command(self.port, PATIENCE, args)
+            .unwrap_or_else(|error| panic!("{} on port {}: {error}", self.program, self.port))
+    }
+
+    /// One line of `INFO`.
+    #[must_use]
+    pub fn info(&self, section: &str, field: &str) -> Option<String> {
+        let text = self.command(&["INFO", section]).text();
+        text.lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned))
+    }
+
+    /// How often it has run a command, be it on its own or within a script.
+    #[must_use]
+    pub fn calls(&self, command: &str) -> u64 {
+        let line = self
+            .info("commandstats", &format!("cmdstat_{command}"))
+            .unwrap_or_default();
+        let calls = line
+            .strip_prefix("calls=")
+            .and_then(|rest| rest.split(',').next()?.parse().ok());
+        calls.unwrap_or(0)
+    }
+
+    /// Stops its time: it keeps its connections, and answers nothing.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Ends it at once, as a crash would. What it has written to its folder stays.
+    pub fn kill(&mut self) {
+        self.end(b"keep\n");
+    }
+
+    /// Starts it again on the same port and in the same folder, after [`kill`](Self::kill) or a crash.
+    pub fn restart(&mut self) {
+        self.launch_again();
+        self.wait_until_it_answers();
+    }
+
+    /// Starts it again without waiting until it answers, which it does not while it loads what it has on disk.
+    pub fn launch_again(&mut self) {
+        self.kill();
+        self.run();
+    }
+
+    /// Whether it answers.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        matches!(
+            resp::command(self.port, Duration::from_millis(500), &[b"PING"]),
+            Ok(Reply::Text(_))
+        )
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.running.as_ref().expect("the server runs").id.to_string();
+        let status = Command::new("kill")
+            .args(["-s", signal, &id])
+            .status()
+            .expect("kill is there");
+        assert!(status.success(), "the server on port {} takes no signal", self.port);
+    }
+
+    fn run(&mut self) {
+        if let Err(error) = Command::new(self.program).arg("--version").output() {
+            missing(self.program, &error);
+        }
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper", self.program])
+            .arg(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell");
+        let mut id = String::new();
+        let stdout = keeper.stdout.take().expect("it is piped");
+        BufReader::new(stdout)
+            .read_line(&mut id)
+            .expect("the shell says what it has started");
+        let id = id.trim().parse().expect("the number of a process");
+        self.running = Some(Running { keeper, id });
+    }
+
+    fn wait_until_it_answers(&self) {
+        wait_until(&format!("the {} on port {} answers", self.program, self.port), || {
+            self.answers()
+        });
+    }
+
+    /// Lets the keeper do its work, with these last words.
+    fn end(&mut self, words: &[u8]) {
+        if let Some(Running { mut keeper, .. }) = self.running.take() {
+            if let Some(mut input) = keeper.stdin.take() {
+                let _ = input.write_all(words);
+            }
+            let _ = keeper.wait();
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.end(b"");
+        // The keeper has done it already, if there was one.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn missing(program: &str, error: &io::Error) -> ! {
+    panic!(
+        "{program} cannot be started ({error}). These tests need real servers: install the packages redis-server and \
+         redis-sentinel, version 7.0 or later, so that {program} is in the PATH"
+    )
+}
+
+/// A port that was free a moment ago.
+pub(super) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}

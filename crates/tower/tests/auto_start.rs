@@ -1,0 +1,223 @@
+//! Sessions that are started before the handler is asked.
+
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::header::{RETRY_AFTER, SET_COOKIE, VARY};
+use http::{Request, Response, StatusCode};
+use sessile_core::{AutoStart, Session, SessionError, SessionId, StorageErrorKind};
+use sessile_testkit::{Fault, Verb};
+use tower::{Layer, Service, ServiceExt};
+
+use self::common::{World, lines, request, request_of, world_with};
+
+/// Works synchronously, counts its calls, and insists on having been made ready itself.
+struct Careful {
+    session: Session,
+    calls: Arc<AtomicUsize>,
+    is_ready: bool,
+}
+
+impl Clone for Careful {
+    fn clone(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            calls: Arc::clone(&self.calls),
+            is_ready: false,
+        }
+    }
+}
+
+impl Service<Request<()>> for Careful {
+    type Response = Response<String>;
+    type Error = SessionError;
+    type Future = Ready<Result<Response<String>, SessionError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        self.is_ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        assert!(std::mem::take(&mut self.is_ready), "it is called only when it is ready");
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let count = || {
+            if self.session.is_writable() {
+                self.session.update_key(common::COUNT, |count| *count += 1)?;
+            }
+            Ok(Response::new(format!("{:?}", self.session.get(common::COUNT)?)))
+        };
+        ready(count())
+    }
+}
+
+fn careful(world: &World) -> (Careful, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let service = Careful {
+        session: world.session.clone(),
+        calls: Arc::clone(&calls),
+        is_ready: false,
+    };
+    (service, calls)
+}
+
+fn world_that_starts(auto_start: AutoStart) -> World {
+    world_with(|builder| builder.auto_start(auto_start))
+}
+
+async fn stored(world: &World) -> SessionId {
+    let (service, _) = careful(world);
+    let mut browser = common::Browser::new();
+    let answer = world.layer().layer(service).oneshot(request("/")).await.unwrap();
+    browser.keep(&answer);
+    browser.id().expect("it is stored")
+}
+
+#[tokio::test]
+async fn an_exclusive_start_comes_before_the_handler_and_a_commit_after_it() {
+    let world = world_that_starts(AutoStart::Exclusive);
+    let id = stored(&world).await;
+    let (service, calls) = careful(&world);
+    let mut service = world.layer().layer(service);
+    world.calls.reset();
+    // One service, made ready and called again and again.
+    for expected in ["Some(2)", "Some(3)"] {
+        let answer = service.ready().await.unwrap().call(request_of(&id, "/")).await.unwrap();
+        assert_eq!(lines(&answer, VARY), ["cookie"]);
+        assert_eq!(answer.into_body().into_inner().unwrap(), expected);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+    assert_eq!(world.calls.take(), [(Verb::Lock, 2), (Verb::Commit, 2)]);
+}
+
+#[tokio::test]
+async fn a_read_only_start_takes_no_lock() {
+    let world = world_that_starts(AutoStart::ReadOnly);
+    let (service, _) = careful(&world);
+    let service = world.layer().layer(service);
+    let answer = service.clone().oneshot(request("/")).await.unwrap();
+    world.calls.assert_none();
+    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+    assert_eq!(answer.into_body().into_inner().unwrap(), "None");
+
+    let unknown = SessionId::parse("0123456789abcdef").unwrap();
+    let answer = service.oneshot(request_of(&unknown, "/")).await.unwrap();
+    assert_eq!(lines(&answer, SET_COOKIE).len(), 1, "the cookie is removed");
+    assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+}
+
+#[tokio::test]
+async fn a_handler_whose_session_cannot_be_started_is_not_asked() {
+    let world = world_that_starts(AutoStart::Exclusive);
+    let id = stored(&world).await;
+    for (kind, retry) in [(StorageErrorKind::Unavailable, true), (StorageErrorKind::Denied, false)] {
+        let (service, calls) = careful(&world);
+        let service = world.layer().layer(service);
+        world.faults.fail_next(Verb::Lock, Fault::before(kind));
+        let answer = service.oneshot(request_of(&id, "/")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers().contains_key(RETRY_AFTER), retry);
+        assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+        assert_eq!(calls.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_start_goes_through_on_error() {
+    let world = world_that_starts(AutoStart::Exclusive);
+    let id = stored(&world).await;
+    let layer = world.layer().on_error(|error| {
+        let mut response = Response::new(Bytes::from(error.to_string()));
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+        Some(response)
+    });
+    world
+        .faults
+        .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Unavailable));
+    let answer = layer
+        .layer(careful(&world).0)
+        .oneshot(request_of(&id, "/"))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+
+    // There is no answer of the handler that could pass.
+    let layer = world.layer().on_error(|_| None);
+    world
+        .faults
+        .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Gone));
+    let answer = layer
+        .layer(careful(&world).0)
+        .oneshot(request_of(&id, "/"))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_synchronous_part_leaves_the_session_as_it_was_and_unlocked() {
+    #[derive(Clone)]
+    struct Panicking(Session);
+
+    impl Service<Request<()>> for Panicking {
+        type Response = Response<String>;
+        type Error = SessionError;
+        type Future = Ready<Result<Response<String>, SessionError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            self.0.set(common::COUNT, 100).expect("the session is writable");
+            panic!("the service panics");
+        }
+    }
+
+    let world = world_that_starts(AutoStart::Exclusive);
+    let id = stored(&world).await;
+    let service = world.layer().layer(Panicking(world.session.clone()));
+    let answer = AssertUnwindSafe(service.oneshot(request_of(&id, "/")));
+    assert!(answer.catch_unwind().await.is_err());
+    let answer = world
+        .layer()
+        .layer(careful(&world).0)
+        .oneshot(request_of(&id, "/"))
+        .await
+        .unwrap();
+    assert_eq!(answer.into_body().into_inner().unwrap(), "Some(2)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_gives_up_waiting_leaves_nothing_behind() {
+    let world = world_that_starts(AutoStart::Exclusive);
+    let id = stored(&world).await;
+    let hanging = world.serve(async |_| std::future::pending().await);
+    let holder = tokio::spawn(hanging.oneshot(request_of(&id, "/")));
+    tokio::task::yield_now().await;
+
+    let (service, calls) = careful(&world);
+    let service = world.layer().layer(service);
+    let waiting = service.clone().oneshot(request_of(&id, "/"));
+    assert!(tokio::time::timeout(Duration::from_millis(500), waiting).await.is_err());
+    let answer = service.clone().oneshot(request_of(&id, "/")).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key(RETRY_AFTER));
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+
+    holder.abort();
+    let _ = holder.await;
+    let answer = service.oneshot(request_of(&id, "/")).await.unwrap();
+    assert_eq!(answer.into_body().into_inner().unwrap(), "Some(2)");
+}

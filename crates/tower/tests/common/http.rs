@@ -1,0 +1,34 @@
+//! Requests over real sockets.
+
+// Every test file uses some of this, and a helper that fails fails the test.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Sends a request over a connection of its own; the body of the answer is still on the way.
+pub(crate) async fn open(server: SocketAddr, request: Request<()>) -> Response<Incoming> {
+    let stream = TcpStream::connect(server).await.expect("the server listens");
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .expect("the server speaks HTTP");
+    tokio::spawn(connection);
+    let mut request = request.map(|()| Full::new(Bytes::new()));
+    request.headers_mut().insert(HOST, server.to_string().parse().unwrap());
+    sender.send_request(request).await.expect("the server answers")
+}
+
+/// Sends a request and waits for all of the answer.
+pub(crate) async fn send(server: SocketAddr, request: Request<()>) -> Response<String> {
+    let (parts, body) = open(server, request).await.into_parts();
+    let bytes = body.collect().await.expect("the answer comes whole").to_bytes();
+    Response::from_parts(parts, String::from_utf8(bytes.to_vec()).unwrap())
+}

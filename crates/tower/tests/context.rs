@@ -1,0 +1,367 @@
+//! Where the session is there: in the handler, its synchronous part, its destructors, and in what it leaves behind.
+
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::future::{Ready, ready};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use http::header::SET_COOKIE;
+use http::{Request, Response};
+use sessile_core::{Expiration, Handle, InSession as _, MINUTE, Session, SessionError, Untyped, Visit};
+use sessile_memory::MemoryStorage;
+use sessile_testkit::{Fault, Verb};
+use sessile_tower::{CookieCarrier, SessionLayer};
+use tokio::sync::{Notify, oneshot};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use self::common::{Browser, COUNT, ask, lines, request, request_of, text, world};
+
+#[tokio::test]
+async fn the_synchronous_part_of_a_service_is_inside() {
+    #[derive(Clone)]
+    struct Synchronous(Session);
+
+    impl Service<Request<()>> for Synchronous {
+        type Response = Response<bool>;
+        type Error = SessionError;
+        type Future = Ready<Result<Response<bool>, SessionError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            ready(Ok(Response::new(self.0.is_initialised() && self.0.exists())))
+        }
+    }
+
+    let world = world();
+    let id = world.stored(1).await;
+    let service = world.layer().layer(Synchronous(world.session.clone()));
+    let answer = service.clone().oneshot(request_of(&id, "/")).await.unwrap();
+    assert_eq!(answer.into_body().into_inner(), Some(true));
+    let answer = service.oneshot(request("/")).await.unwrap();
+    assert_eq!(
+        answer.into_body().into_inner(),
+        Some(false),
+        "there is a context, but no id"
+    );
+    assert!(!world.session.is_initialised());
+}
+
+#[tokio::test]
+async fn destructors_are_inside_when_the_request_is_dropped() {
+    struct Guard(Session, Arc<AtomicUsize>);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.1.fetch_add(usize::from(self.0.is_initialised()), Ordering::SeqCst);
+        }
+    }
+
+    let world = world();
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&seen);
+    let app = world.serve(move |session| {
+        let guard = Guard(session.clone(), Arc::clone(&counter));
+        async move {
+            let _guard = guard;
+            std::future::pending().await
+        }
+    });
+    let answer = tokio::time::timeout(Duration::from_millis(1), app.oneshot(request("/")));
+    assert!(answer.await.is_err());
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn two_sessions_live_side_by_side_in_one_request() {
+    let storage = || MemoryStorage::builder().build();
+    let shop: Session = Session::builder(storage()).build();
+    let account: Session = Session::builder(storage()).build();
+    let (inner_shop, inner_account) = (shop.clone(), account.clone());
+    let handler = service_fn(move |request: Request<()>| {
+        let (shop, account) = (inner_shop.clone(), inner_account.clone());
+        async move {
+            match request.uri().path() {
+                "/both" => {
+                    shop.start().await?;
+                    account.start().await?;
+                    shop.update_key(COUNT, |count| *count += 1)?;
+                    account.update_key(COUNT, |count| *count += 10)?;
+                }
+                "/leave" => account.destroy().await?,
+                _ => {
+                    shop.start_readonly().await?;
+                    account.start_readonly().await?;
+                }
+            }
+            let counts = (shop.get(COUNT).ok().flatten(), account.get(COUNT).ok().flatten());
+            Ok::<_, SessionError>(Response::new(counts))
+        }
+    });
+    let named = |name: &str| CookieCarrier::builder().name(name).build().unwrap();
+    let inner = SessionLayer::new(account)
+        .carrier(named("__Host-account"))
+        .layer(handler);
+    let service = SessionLayer::new(shop).carrier(named("__Host-shop")).layer(inner);
+
+    let mut browser = Browser::new();
+    let mut counts = Vec::new();
+    for path in ["/both", "/both", "/look", "/leave", "/look"] {
+        let answer = service.clone().oneshot(browser.request(path)).await.unwrap();
+        browser.keep(&answer);
+        counts.push(
+            answer
+                .into_body()
+                .into_inner()
+                .and_then(|body| body.into_inner())
+                .unwrap(),
+        );
+    }
+    assert_eq!(
+        counts,
+        [
+            (Some(1), Some(10)),
+            (Some(2), Some(20)),
+            (Some(2), Some(20)),
+            (None, None),
+            (Some(2), None),
+        ]
+    );
+    assert!(browser.cookie("__Host-shop").is_some());
+    assert_eq!(browser.cookie("__Host-account"), None);
+}
+
+#[tokio::test]
+async fn of_two_layers_for_one_session_the_inner_one_counts() {
+    let world = world();
+    let app = world.layer().layer(world.app());
+    let first = app.clone().oneshot(request("/count")).await.unwrap();
+    assert_eq!(lines(&first, SET_COOKIE).len(), 1);
+    let mut browser = Browser::new();
+    browser.keep(&first);
+    let id = browser.id().unwrap();
+    let second = app.oneshot(browser.request("/count")).await.unwrap();
+    assert_eq!(lines(&second, SET_COOKIE), [""; 0]);
+    assert_eq!(world.count_of(&id).await, Some(2));
+}
+
+#[tokio::test]
+async fn contexts_nest_and_the_innermost_counts() {
+    let world = world();
+    let (mine, other) = (world.stored(1).await, world.stored(50).await);
+    let app = world.serve(move |session| {
+        let other = other.clone();
+        async move {
+            session.start_readonly().await?;
+            let handle = session.handle()?;
+            // The visit of somebody else, in the middle of this one.
+            let visit = session.open(Visit::from(other));
+            let within = session.clone();
+            let theirs = async {
+                within.start_readonly().await?;
+                let back = async { within.get(COUNT) }.in_session(&handle).await?;
+                Ok::<_, SessionError>((within.get(COUNT)?, back))
+            };
+            let theirs = theirs.in_session(visit.handle()).await?;
+            Ok(Response::new(format!("{theirs:?} {:?}", session.get(COUNT)?)))
+        }
+    });
+    assert_eq!(
+        text(ask(&app, request_of(&mine, "/")).await),
+        "(Some(50), Some(1)) Some(1)"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_reads_and_updates_after_the_head_has_gone_out() {
+    let world = world();
+    let id = world.stored(1).await;
+    let session = world.session.clone();
+    let service = world.layer().layer(service_fn(move |_: Request<()>| {
+        let session = session.clone();
+        async move {
+            session.start_readonly().await?;
+            let handle = session.handle()?;
+            let numbers = stream::iter(0..3).then(move |_| {
+                let session = session.clone();
+                async move {
+                    session
+                        .update(async || {
+                            session.update_key(COUNT, |count| {
+                                *count += 1;
+                                *count
+                            })
+                        })
+                        .await
+                }
+            });
+            Ok::<_, SessionError>(Response::new(numbers.in_session(&handle)))
+        }
+    }));
+    let answer = service.oneshot(request_of(&id, "/")).await.unwrap();
+    assert_eq!(world.count_of(&id).await, Some(1));
+    let numbers = answer.into_body().into_inner().unwrap();
+    let numbers: Vec<_> = numbers.map(Result::unwrap).collect().await;
+    assert_eq!(numbers, [2, 3, 4]);
+    assert_eq!(world.count_of(&id).await, Some(4));
+}
+
+/// Runs `late` in the context of a request after the answer to it has gone out.
+async fn afterwards<T, Fut>(
+    request: Request<()>,
+    world: &common::World,
+    late: impl FnOnce(Session) -> Fut + Send + 'static,
+) -> T
+where
+    T: Send + 'static,
+    Fut: Future<Output = T> + Send + 'static,
+{
+    let (sender, receiver) = oneshot::channel::<Handle>();
+    let sender = Arc::new(Mutex::new(Some(sender)));
+    let app = world.serve(move |session| {
+        let sender = Arc::clone(&sender);
+        async move {
+            session.start_readonly().await?;
+            let sender = sender.lock().unwrap().take().unwrap();
+            sender.send(session.handle()?).unwrap();
+            Ok(Response::new(String::new()))
+        }
+    });
+    let answer = ask(&app, request).await;
+    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+    let handle = receiver.await.unwrap();
+    tokio::spawn(late(world.session.clone()).in_session(&handle))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_a_client_would_have_to_be_told_cannot_happen_after_the_head() {
+    let world = world();
+    let begun = afterwards(request("/"), &world, async |session: Session| {
+        session.start().await?;
+        session.set(COUNT, 1)?;
+        session.close().await
+    });
+    assert!(matches!(begun.await, Err(SessionError::Sealed)));
+    assert_eq!(world.calls.of(Verb::Create), 0);
+
+    let id = world.stored(1).await;
+    let moved = afterwards(request_of(&id, "/"), &world, async |session: Session| {
+        session.start().await?;
+        session.regenerate_id()
+    });
+    assert!(matches!(moved.await, Err(SessionError::Sealed)));
+    assert_eq!(world.count_of(&id).await, Some(1));
+}
+
+#[tokio::test]
+async fn what_a_client_need_not_be_told_can_happen_after_the_head() {
+    let world = world();
+    let id = world.stored(1).await;
+    let written = afterwards(request_of(&id, "/"), &world, async |session: Session| {
+        assert_eq!(session.get(COUNT)?, Some(1));
+        assert!(matches!(session.set(COUNT, 2), Err(SessionError::NotWritable)));
+        session.start().await?;
+        session.set(COUNT, 2)?;
+        session.close().await
+    });
+    written.await.unwrap();
+    assert_eq!(world.count_of(&id).await, Some(2));
+    let ended = afterwards(request_of(&id, "/"), &world, async |session: Session| {
+        session.destroy().await
+    });
+    ended.await.unwrap();
+    assert_eq!(world.count_of(&id).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_left_behind_that_never_ends_does_not_keep_the_lock() {
+    let world = world();
+    let id = world.stored(1).await;
+    let app = world.serve(async |session| {
+        session.start().await?;
+        session.set(COUNT, 5)?;
+        let handle = session.handle()?;
+        tokio::spawn(std::future::pending::<()>().in_session(&handle));
+        Ok(Response::new(String::new()))
+    });
+    ask(&app, request_of(&id, "/")).await;
+    assert_eq!(world.count_of(&id).await, Some(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_under_way_in_a_task_does_not_hold_up_the_answer_and_is_kept() {
+    let world = world();
+    let id = world.stored(1).await;
+    let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (starting, going) = (Arc::clone(&started), Arc::clone(&go_on));
+    let app = world.serve(move |session| {
+        let (starting, going) = (Arc::clone(&starting), Arc::clone(&going));
+        async move {
+            session.start_readonly().await?;
+            let handle = session.handle()?;
+            let (in_task, told) = (session.clone(), Arc::clone(&starting));
+            let update = async move {
+                in_task
+                    .update(async || {
+                        in_task.set(COUNT, 8)?;
+                        told.notify_one();
+                        going.notified().await;
+                        Ok::<_, SessionError>(())
+                    })
+                    .await
+            };
+            tokio::spawn(update.in_session(&handle));
+            starting.notified().await;
+            Ok(Response::new("answered".to_owned()))
+        }
+    });
+    let answer = tokio::time::timeout(MINUTE, ask(&app, request_of(&id, "/")))
+        .await
+        .unwrap();
+    assert_eq!(text(answer), "answered");
+    go_on.notify_one();
+    assert_eq!(world.count_of(&id).await, Some(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slide_that_fails_at_the_end_of_a_visit_is_no_failure_of_the_request() {
+    let world = common::world_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE)));
+    let id = world.stored(1).await;
+    let app = world.serve(async |session| {
+        session.start_readonly().await?;
+        tokio::time::sleep(MINUTE / 2).await;
+        Ok(Response::new("read".to_owned()))
+    });
+    world
+        .faults
+        .fail_always(Verb::Touch, Fault::before(sessile_core::StorageErrorKind::Unavailable));
+    assert_eq!(text(ask(&app, request_of(&id, "/")).await), "read");
+    assert!(world.faults.injected() > 0);
+    world.faults.clear();
+    // When it succeeds, the cookie moves along.
+    let answer = ask(&app, request_of(&id, "/")).await;
+    assert_eq!(lines(&answer, SET_COOKIE).len(), 1);
+}
+
+/// The types are what frameworks need them to be.
+#[test]
+fn layers_services_and_futures_can_be_sent_about() {
+    fn sendable<T: Send + 'static>() {}
+    fn shareable<T: Clone + Send + Sync + 'static>() {}
+
+    type Inner = tower::util::BoxCloneSyncService<Request<()>, Response<()>, SessionError>;
+    shareable::<SessionLayer<Untyped, Untyped>>();
+    shareable::<sessile_tower::SessionService<Inner>>();
+    sendable::<sessile_tower::ResponseFuture<Inner, ()>>();
+}

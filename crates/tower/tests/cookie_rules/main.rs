@@ -1,0 +1,308 @@
+//! Every way to set a carrier up, against a model of a browser: what browsers refuse cannot be built, what they keep as
+//! it was meant can, and what is built they keep.
+
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod model;
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::SET_COOKIE;
+use sessile_core::{IdChange, OsEntropy, Outcome, Session, SessionId, Visit};
+use sessile_memory::MemoryStorage;
+use sessile_tower::{Carrier, CookieBuilder, CookieCarrier, CookieError, Presented, SameSite};
+
+use self::model::{Kept, keep};
+
+/// Names, and whether they are tokens, as the grammar for servers wants (RFC 6265bis, section 4.1.1).
+const NAMES: [(&str, bool); 20] = [
+    ("__Host-SID", true),
+    ("__hOST-sid", true),
+    ("__Secure-SID", true),
+    ("__SECURE-x", true),
+    ("__Http-SID", true),
+    ("__Host-Http-SID", true),
+    ("__host-http-sid", true),
+    ("SID", true),
+    ("__Host", true),
+    ("a!#$%&'*+-.^_`|~Z9", true),
+    ("", false),
+    ("a b", false),
+    ("a;b", false),
+    ("a=b", false),
+    ("a,b", false),
+    ("\"a\"", false),
+    ("a\tb", false),
+    ("a\u{1}b", false),
+    ("näme", false),
+    (" SID", false),
+];
+
+const DOMAINS: [Option<&str>; 13] = [
+    None,
+    Some("example.com"),
+    Some(".example.com"),
+    Some("EXAMPLE.com"),
+    Some("shop.example.com"),
+    Some(""),
+    Some("."),
+    Some("..example.com"),
+    Some("example..com"),
+    Some("exa mple.com"),
+    Some("example.com;x"),
+    Some("-example.com"),
+    Some("beispiel.köln"),
+];
+
+const SAME_SITE: [(SameSite, &str); 3] = [
+    (SameSite::Strict, "strict"),
+    (SameSite::Lax, "lax"),
+    (SameSite::None, "none"),
+];
+
+fn paths() -> Vec<String> {
+    let mut paths: Vec<_> = [
+        "/",
+        "/app",
+        "/app/ with blanks",
+        "app",
+        "",
+        "/a;b",
+        "/a\u{1}",
+        "/a\n",
+        "/end ",
+    ]
+    .map(str::to_owned)
+    .into();
+    paths.push(format!("/{}", "a".repeat(1023)));
+    paths.push(format!("/{}", "a".repeat(1024)));
+    paths
+}
+
+/// What a visit concludes that concludes nothing; its fields can be changed.
+fn outcome() -> Outcome {
+    let session: Session = Session::builder(MemoryStorage::builder().sweeper(false).build()).build();
+    session.open(Visit::new()).outcome()
+}
+
+fn written(carrier: &CookieCarrier, outcome: &Outcome, presented: Option<&Presented>) -> Vec<String> {
+    let mut headers = HeaderMap::new();
+    carrier.write(outcome, presented, &mut headers);
+    assert_eq!(headers.len(), headers.get_all(SET_COOKIE).iter().count());
+    let lines = headers.get_all(SET_COOKIE).iter();
+    lines.map(|line| line.to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_configuration_agrees_with_browsers() {
+    let id = SessionId::generate(&OsEntropy);
+    let presented = Presented::new(id.clone());
+    let mut set = outcome();
+    set.id = IdChange::Set {
+        id: id.clone(),
+        max_age: Some(Duration::from_secs(60)),
+    };
+    set.transient = Some(true);
+    let mut removed = outcome();
+    removed.id = IdChange::Remove;
+
+    let (mut built, mut refused) = (0, 0);
+    for (name, is_token) in NAMES {
+        for domain in DOMAINS {
+            for path in paths() {
+                for (same_site, same_site_name) in SAME_SITE {
+                    for flags in 0..4 {
+                        let (secure, partitioned) = (flags & 1 != 0, flags & 2 != 0);
+                        let meant = Kept {
+                            name: name.to_owned(),
+                            value: id.expose().to_owned(),
+                            domain: domain.map(|domain| domain.trim_start_matches('.').to_ascii_lowercase()),
+                            path: path.clone(),
+                            secure,
+                            http_only: true,
+                            same_site: Some(same_site_name.to_owned()),
+                            partitioned,
+                            max_age: Some(60),
+                        };
+                        let is_kept = keep(&literally(&meant, domain)).as_ref() == Some(&meant);
+                        let builder = configure(name, domain, &path, same_site, secure, partitioned);
+                        let shown = format!("{builder:?}");
+                        let Ok(carrier) = builder.build() else {
+                            assert!(!(is_kept && is_token), "browsers would keep {shown}");
+                            refused += 1;
+                            continue;
+                        };
+                        assert!(is_kept && is_token, "browsers would not keep {shown}");
+                        built += 1;
+
+                        let lines = written(&carrier, &set, None);
+                        assert_eq!(keep(&lines[0]), Some(meant.clone()), "{}", lines[0]);
+                        let mut mark = meant.clone();
+                        mark.name = if name == "__Host-SID" {
+                            "__Host-ST".to_owned()
+                        } else {
+                            format!("{name}_ST")
+                        };
+                        mark.value = "1".to_owned();
+                        mark.max_age = None;
+                        assert_eq!(keep(&lines[1]), Some(mark.clone()), "{}", lines[1]);
+
+                        let lines = written(&carrier, &removed, Some(&presented));
+                        for (line, mut gone) in lines.iter().zip([meant, mark]) {
+                            gone.value = String::new();
+                            gone.max_age = Some(0);
+                            assert_eq!(keep(line), Some(gone), "{line}");
+                        }
+                        assert_eq!(lines.len(), 2);
+                    }
+                }
+            }
+        }
+    }
+    // Neither half of the table is empty by mistake.
+    assert!(built > 300, "{built}");
+    assert!(refused > 10_000, "{refused}");
+}
+
+fn configure(
+    name: &str,
+    domain: Option<&str>,
+    path: &str,
+    same_site: SameSite,
+    secure: bool,
+    partitioned: bool,
+) -> CookieBuilder {
+    let builder = CookieCarrier::builder()
+        .name(name)
+        .path(path)
+        .same_site(same_site)
+        .secure(secure)
+        .partitioned(partitioned);
+    match domain {
+        Some(domain) => builder.domain(domain),
+        None => builder,
+    }
+}
+
+/// The header that says literally what was meant.
+fn literally(meant: &Kept, domain: Option<&str>) -> String {
+    let mut line = format!(
+        "{}={}; Max-Age=60; HttpOnly; Path={}",
+        meant.name, meant.value, meant.path
+    );
+    if let Some(domain) = domain {
+        line += &format!("; Domain={domain}");
+    }
+    if let Some(same_site) = &meant.same_site {
+        line += &format!("; SameSite={same_site}");
+    }
+    if meant.secure {
+        line += "; Secure";
+    }
+    if meant.partitioned {
+        line += "; Partitioned";
+    }
+    line
+}
+
+#[test]
+fn errors_name_what_is_wrong() {
+    let builder = CookieCarrier::builder;
+    let plain = || builder().name("SID");
+    for (builder, error) in [
+        (builder().name("a b"), CookieError::Name),
+        (builder().name("a".repeat(3_969)), CookieError::TooLong),
+        (builder().companion(""), CookieError::Name),
+        (builder().companion("a".repeat(4_096)), CookieError::TooLong),
+        (builder().companion("__Host-SID"), CookieError::SameNames),
+        (builder().domain("example.com"), CookieError::HostWithDomain),
+        (plain().domain("exa mple.com"), CookieError::Domain),
+        (
+            plain().domain("example.com").companion("__Host-ST"),
+            CookieError::HostWithDomain,
+        ),
+        (builder().path("/app"), CookieError::HostWithPath),
+        (plain().path("app"), CookieError::Path),
+        (builder().secure(false), CookieError::InsecurePrefix),
+        (
+            plain().secure(false).companion("__Secure-ST"),
+            CookieError::InsecurePrefix,
+        ),
+        (
+            plain().secure(false).same_site(SameSite::None),
+            CookieError::InsecureSameSiteNone,
+        ),
+        (
+            plain().secure(false).partitioned(true),
+            CookieError::InsecurePartitioned,
+        ),
+    ] {
+        assert_eq!(builder.build().unwrap_err(), error);
+        assert!(!error.to_string().is_empty());
+    }
+    assert!(plain().name("a".repeat(3_968)).without_companion().build().is_ok());
+}
+
+#[test]
+fn the_cookies_are_what_they_are_said_to_be() {
+    let id = SessionId::parse("0123456789abcdef").unwrap();
+    let mut set = outcome();
+    set.id = IdChange::Set { id, max_age: None };
+    set.transient = Some(true);
+    assert_eq!(
+        written(&CookieCarrier::default(), &set, None),
+        [
+            "__Host-SID=0123456789abcdef; Path=/; HttpOnly; SameSite=Lax; Secure",
+            "__Host-ST=1; Path=/; HttpOnly; SameSite=Lax; Secure",
+        ]
+    );
+    assert_eq!(
+        written(&CookieCarrier::insecure(), &set, None),
+        [
+            "SID=0123456789abcdef; Path=/; HttpOnly; SameSite=Lax",
+            "ST=1; Path=/; HttpOnly; SameSite=Lax",
+        ]
+    );
+    let carrier = CookieCarrier::builder()
+        .name("__Secure-id")
+        .domain(".Example.COM")
+        .path("/app")
+        .same_site(SameSite::None)
+        .partitioned(true);
+    assert_eq!(
+        written(&carrier.build().unwrap(), &set, None)[0],
+        "__Secure-id=0123456789abcdef; Path=/app; Domain=example.com; HttpOnly; SameSite=None; Secure; Partitioned"
+    );
+}
+
+/// The model itself, where the standard is explicit.
+#[test]
+fn the_model_keeps_and_refuses_as_the_standard_says() {
+    for line in [
+        "a=b",
+        "__Host-a=b; Secure; Path=/",
+        "__Secure-a=b; Secure; Domain=example.com",
+        "a=b; SameSite=None; Secure",
+        "a=b; Domain=example.com; Path=relative",
+    ] {
+        assert!(keep(line).is_some(), "{line}");
+    }
+    for line in [
+        "",
+        "=",
+        "__Host-a=b; Secure; Path=/; Domain=example.com",
+        "__Host-a=b; Secure",
+        "__host-a=b; Path=/",
+        "__Secure-a=b",
+        "=__Host-a",
+        "a=b; SameSite=None",
+        "a=b; Partitioned",
+        "a=b; Domain=other.example",
+        "a=\u{1}",
+        &format!("a={}", "b".repeat(4096)),
+    ] {
+        assert_eq!(keep(line), None, "{line}");
+    }
+}

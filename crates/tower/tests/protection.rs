@@ -1,0 +1,188 @@
+//! Cookies that are signed or encrypted.
+
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
+use proptest::prelude::*;
+use sessile_core::SessionId;
+use sessile_tower::{Carrier as _, CookieBuilder, CookieCarrier, KeyError, KeyRing};
+
+use self::common::{Browser, ask, lines, request_of, text, world};
+
+type Protect = fn(CookieBuilder, KeyRing) -> CookieBuilder;
+
+const BOTH: [(&str, Protect); 2] = [
+    ("signed", CookieBuilder::signed),
+    ("encrypted", CookieBuilder::encrypted),
+];
+
+const OLD: [u8; 32] = [1; 32];
+const NEW: [u8; 32] = [2; 32];
+
+fn ring(keys: &[[u8; 32]]) -> KeyRing {
+    let mut keys = keys.iter();
+    let ring = KeyRing::new(keys.next().unwrap()).unwrap();
+    keys.fold(ring, |ring, key| ring.or(key).unwrap())
+}
+
+fn carrier(protect: Protect, name: &str, keys: &[[u8; 32]]) -> CookieCarrier {
+    let builder = CookieCarrier::builder().name(name).without_companion();
+    protect(builder, ring(keys)).build().unwrap()
+}
+
+fn read(carrier: &CookieCarrier, name: &str, value: &str) -> Option<SessionId> {
+    let mut headers = HeaderMap::new();
+    let cookie = HeaderValue::try_from(format!("{name}={value}")).ok()?;
+    headers.insert(COOKIE, cookie);
+    Some(carrier.read(&headers)?.id)
+}
+
+/// The value that a carrier makes of a session that begins.
+async fn begin(carrier: &CookieCarrier) -> (String, SessionId) {
+    let world = world();
+    let app = world.app_behind(world.layer().carrier(carrier.clone()));
+    let answer = ask(&app, common::request("/count")).await;
+    let cookie = lines(&answer, SET_COOKIE).remove(0);
+    let pair = cookie.split(';').next().unwrap();
+    let value = pair.split_once('=').unwrap().1.to_owned();
+    let id = read(carrier, pair.split_once('=').unwrap().0, &value).expect("it reads what it writes");
+    (value, id)
+}
+
+#[tokio::test]
+async fn a_browser_notices_nothing() {
+    for (how, protect) in BOTH {
+        let world = world();
+        let builder = protect(CookieCarrier::builder(), ring(&[NEW]));
+        let app = world.app_behind(world.layer().carrier(builder.build().unwrap()));
+        let mut browser = Browser::new();
+        for count in 1..=3 {
+            assert_eq!(text(browser.visit(&app, "/count").await), count.to_string(), "{how}");
+        }
+        browser.visit(&app, "/login").await;
+        assert_eq!(
+            text(browser.visit(&app, "/user").await),
+            "Some(String(\"ada\"))",
+            "{how}"
+        );
+        browser.visit(&app, "/logout").await;
+        assert_eq!(browser.cookie("__Host-SID"), None, "{how}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_without_a_genuine_value_counts_as_none() {
+    for (how, protect) in BOTH {
+        let world = world();
+        let builder = protect(CookieCarrier::builder(), ring(&[NEW]));
+        let app = world.app_behind(world.layer().carrier(builder.build().unwrap()));
+        let id = world.stored(7).await;
+        world.calls.reset();
+        let answer = ask(&app, request_of(&id, "/peek")).await;
+        assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{how}");
+        assert_eq!(text(answer), "None", "{how}");
+        world.calls.assert_none();
+    }
+}
+
+#[tokio::test]
+async fn the_newest_key_makes_cookies_and_every_key_reads_them() {
+    for (how, protect) in BOTH {
+        let (value, id) = begin(&carrier(protect, "SID", &[OLD])).await;
+        let both = carrier(protect, "SID", &[NEW, OLD]);
+        assert_eq!(read(&both, "SID", &value), Some(id), "{how}");
+        assert_eq!(read(&carrier(protect, "SID", &[NEW]), "SID", &value), None, "{how}");
+        let (value, id) = begin(&both).await;
+        assert_eq!(read(&carrier(protect, "SID", &[NEW]), "SID", &value), Some(id), "{how}");
+        assert_eq!(read(&carrier(protect, "SID", &[OLD]), "SID", &value), None, "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_counts_only_under_the_name_it_was_made_for() {
+    for (how, protect) in BOTH {
+        let (value, id) = begin(&carrier(protect, "SID", &[NEW])).await;
+        assert_eq!(read(&carrier(protect, "SID", &[NEW]), "SID", &value), Some(id), "{how}");
+        assert_eq!(read(&carrier(protect, "OTHER", &[NEW]), "OTHER", &value), None, "{how}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_signed_is_not_what_is_encrypted() {
+    let (signed, _) = begin(&carrier(CookieBuilder::signed, "SID", &[NEW])).await;
+    let (encrypted, _) = begin(&carrier(CookieBuilder::encrypted, "SID", &[NEW])).await;
+    assert_eq!(
+        read(&carrier(CookieBuilder::encrypted, "SID", &[NEW]), "SID", &signed),
+        None
+    );
+    assert_eq!(
+        read(&carrier(CookieBuilder::signed, "SID", &[NEW]), "SID", &encrypted),
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_signed_value_shows_the_id_and_an_encrypted_one_does_not() {
+    let (value, id) = begin(&carrier(CookieBuilder::signed, "SID", &[NEW])).await;
+    assert!(value.starts_with(&format!("{}.", id.expose())));
+    let (value, id) = begin(&carrier(CookieBuilder::encrypted, "SID", &[NEW])).await;
+    let parts = id.expose().as_bytes().windows(6);
+    let shown = parts.filter(|part| value.as_bytes().windows(6).any(|window| window == *part));
+    assert_eq!(shown.count(), 0);
+    assert_eq!(value.len(), 96);
+}
+
+#[tokio::test]
+async fn every_other_value_is_refused() {
+    for (how, protect) in BOTH {
+        let carrier = carrier(protect, "SID", &[NEW]);
+        let (value, _) = begin(&carrier).await;
+        for at in 0..value.len() {
+            for replacement in ["A", "_", ".", ""] {
+                let mut forged = value.clone();
+                forged.replace_range(at..=at, replacement);
+                if forged != value {
+                    assert_eq!(read(&carrier, "SID", &forged), None, "{how}: {forged}");
+                }
+            }
+        }
+        for forged in [format!("{value}A"), format!("A{value}"), value.repeat(2), String::new()] {
+            assert_eq!(read(&carrier, "SID", &forged), None, "{how}: {forged}");
+        }
+    }
+}
+
+/// Signatures stay good from one version to the next: this one was computed elsewhere, from what the documentation says.
+#[test]
+fn a_signature_is_an_hmac_of_name_and_value_under_a_derived_key() {
+    let carrier = carrier(CookieBuilder::signed, "SID", &[[0x2a; 32]]);
+    let value = "0123456789abcdef.q0EgtV59EkHgSe_sS7c-UUERfNFA8JWPSoqTMBdFbIc";
+    let id = read(&carrier, "SID", value).expect("it is genuine");
+    assert_eq!(id.expose(), "0123456789abcdef");
+}
+
+#[test]
+fn short_keys_are_refused_and_no_key_is_shown() {
+    assert_eq!(KeyRing::new([7; 31]).unwrap_err(), KeyError::TooShort);
+    assert_eq!(ring(&[NEW]).or("short").unwrap_err(), KeyError::TooShort);
+    assert_eq!(format!("{:?}", ring(&[NEW, OLD])), "KeyRing(2 keys)");
+    for (_, protect) in BOTH {
+        let builder = protect(CookieCarrier::builder(), ring(&[NEW]));
+        let carrier = builder.clone().build().unwrap();
+        let shown = format!("{builder:?} {carrier:?} {:#?}", carrier);
+        assert!(!shown.contains("2, 2") && !shown.contains("0202"), "{shown}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_refused_without_panic(value in "[ -~]{0,250}") {
+        for (_, protect) in BOTH {
+            prop_assert_eq!(read(&carrier(protect, "SID", &[NEW]), "SID", &value), None);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The real server, over real sockets.
+
+mod protocol;
+mod support;
+mod together;

@@ -1,0 +1,15 @@
+//! Extractors whose refusals are JSON.
+
+use axum::extract::{FromRequest, FromRequestParts};
+
+use super::error::ApiError;
+
+/// The body of a request, as JSON.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(ApiError))]
+pub(super) struct JsonBody<T>(pub(super) T);
+
+/// The query of a request.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(ApiError))]
+pub(super) struct Query<T>(pub(super) T);

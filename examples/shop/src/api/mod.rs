@@ -1,0 +1,33 @@
+//! The JSON interface. Each request begins a visit; nothing is read or locked before a handler asks for it.
+
+mod account;
+mod cart;
+mod count;
+mod error;
+mod fail;
+mod input;
+mod pause;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+pub(crate) use self::error::ApiError;
+use crate::shop::Carts;
+
+pub(crate) fn routes() -> Router<Carts> {
+    Router::new()
+        .route("/login", post(account::log_in))
+        .route("/logout", post(account::log_out))
+        .route("/me", get(account::me))
+        .route("/count", get(count::show).post(count::add))
+        .route("/cart", get(cart::show).post(cart::add))
+        .route("/slow", post(pause::slow))
+        .route("/read-then-write", post(pause::read_then_write))
+        .route("/fail", post(fail::fail))
+        .route("/plain", get(plain))
+}
+
+/// Has nothing to do with sessions, and pays nothing for them.
+async fn plain() -> &'static str {
+    "ok"
+}

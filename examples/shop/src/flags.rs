@@ -1,0 +1,60 @@
+//! What can be set on the command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Parser;
+use shop::{CookieChoice, Settings, StorageChoice};
+
+/// A small shop: a login, a cart and a counter, kept in sessions.
+#[derive(Debug, Parser)]
+pub(crate) struct Flags {
+    /// Where to listen. Port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+
+    /// Where sessions are kept: memory or file:DIR
+    #[arg(long, value_name = "STORAGE", default_value = "memory")]
+    storage: StorageChoice,
+
+    /// How ids travel: plain (SID, for local HTTP) or host (__Host-SID, for HTTPS)
+    #[arg(long, default_value = "plain")]
+    cookie: CookieChoice,
+
+    /// After how long without a visit a session ends
+    #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds)]
+    idle: Duration,
+
+    /// How long a request waits for another that is writing to the same session
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    lock_wait: Duration,
+
+    /// For how long a request that hangs can keep others from writing
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    lock_lease: Duration,
+
+    /// After how long without an addition a cart is emptied [default: with its session]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    cart_ttl: Option<Duration>,
+}
+
+impl Flags {
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            storage: self.storage.clone(),
+            cookie: self.cookie,
+            idle: self.idle,
+            lock_wait: self.lock_wait,
+            lock_lease: self.lock_lease,
+            cart_ttl: self.cart_ttl,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("has to be more than nothing and less than for ever".to_owned()),
+    }
+}

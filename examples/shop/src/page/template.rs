@@ -1,0 +1,51 @@
+//! Filling in pages.
+
+use std::fmt::Write;
+
+/// Replaces each `{{name}}` in a template. What is filled in is not looked at again.
+pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut page = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").unwrap_or((after, ""));
+        page.push_str(before);
+        if let Some((_, value)) = values.iter().find(|(known, _)| *known == name) {
+            page.push_str(value);
+        }
+        rest = after;
+    }
+    page.push_str(rest);
+    page
+}
+
+/// Text as it stands in HTML, in an element or in a quoted attribute.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' | '<' | '>' | '"' | '\'' => {
+                // A number cannot be mistaken for anything else in any of these places.
+                let _ = write!(escaped, "&#{};", u32::from(character));
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_filled_in_is_not_filled_in_again() {
+        let page = fill("<{{a}}|{{b}}|{{c}}>", &[("a", "{{b}}"), ("b", "2")]);
+        assert_eq!(page, "<{{b}}|2|>");
+    }
+
+    #[test]
+    fn no_text_can_become_a_tag_or_leave_its_attribute() {
+        let escaped = escape(r#"<script>"'&amp;"#);
+        assert_eq!(escaped, "&#60;script&#62;&#34;&#39;&#38;amp;");
+    }
+}

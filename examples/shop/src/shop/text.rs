@@ -1,0 +1,38 @@
+//! Text from visitors, checked where it comes in.
+
+use serde::{Deserialize, Serialize};
+
+/// What a visitor is called: 1 to 64 characters.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct UserName(String);
+
+impl UserName {
+    /// The user that `/read-then-write` logs in.
+    pub(crate) fn late() -> Self {
+        Self("late".to_owned())
+    }
+}
+
+/// Refuses text that is blank, too long or not on one line.
+pub(super) fn bounded(what: &str, text: String, most: usize) -> Result<String, String> {
+    let length = text.chars().count();
+    if text.trim().is_empty() || length > most || text.contains(char::is_control) {
+        return Err(format!("{what} has 1 to {most} characters, not all blank, on one line"));
+    }
+    Ok(text)
+}
+
+impl TryFrom<String> for UserName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        bounded("a user name", text, 64).map(Self)
+    }
+}
+
+impl AsRef<str> for UserName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}

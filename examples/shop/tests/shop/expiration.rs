@@ -1,0 +1,39 @@
+//! What is set to end, ends.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Request, Server, until};
+
+#[tokio::test]
+async fn a_session_that_nobody_visits_ends() {
+    let shop = Server::start(&["--idle", "0.5"]);
+    let id = shop.log_in("ada").await;
+    tokio::time::sleep(Duration::from_millis(501)).await;
+    let me = shop.ask(Request::get("/me").id(&id)).await;
+    assert_eq!(me.json(), json!({"user": null}));
+    assert!(
+        me.header("set-cookie")
+            .expect("the cookie is removed")
+            .contains("Max-Age=0")
+    );
+}
+
+#[tokio::test]
+async fn a_cart_can_end_before_its_session() {
+    let shop = Server::start(&["--cart-ttl", "0.5"]);
+    let id = shop.log_in("ada").await;
+    let add = shop.ask(Request::post("/cart").json(r#"{"item":"tea"}"#).id(&id)).await;
+    assert_eq!(add.status, 200);
+    until("the cart is empty", async || {
+        shop.ask(Request::get("/cart").id(&id)).await.json() == json!({"items": []})
+    })
+    .await;
+    assert_eq!(
+        shop.ask(Request::get("/me").id(&id)).await.json(),
+        json!({"user": "ada"})
+    );
+    let add = shop.ask(Request::post("/cart").json(r#"{"item":"cup"}"#).id(&id)).await;
+    assert_eq!(add.json(), json!({"items": ["cup"]}), "a new cart begins");
+}

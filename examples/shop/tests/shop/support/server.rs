@@ -1,0 +1,129 @@
+//! [`Server`].
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use super::{Answer, Connection, Request, until};
+
+/// A shop of its own, which ends with the test.
+pub(crate) struct Server {
+    process: Child,
+    address: SocketAddr,
+    /// Collect what the process prints.
+    printed: Vec<JoinHandle<String>>,
+}
+
+impl Server {
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::start_logging("off", flags)
+    }
+
+    pub(crate) fn start_logging(log: &str, flags: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_example-shop"))
+            .args(["--listen", "127.0.0.1:0"])
+            .args(flags)
+            .env("RUST_LOG", log)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the shop starts");
+        let (first_line, address) = mpsc::channel();
+        let mut stdout = BufReader::new(process.stdout.take().expect("it is piped"));
+        let stdout = thread::spawn(move || {
+            let mut printed = String::new();
+            stdout.read_line(&mut printed).expect("the shop prints text");
+            let _ = first_line.send(printed.trim().to_owned());
+            stdout.read_to_string(&mut printed).expect("the shop prints text");
+            printed
+        });
+        let mut stderr = process.stderr.take().expect("it is piped");
+        let stderr = thread::spawn(move || {
+            let mut printed = String::new();
+            stderr.read_to_string(&mut printed).expect("the shop prints text");
+            printed
+        });
+        let address = address.recv().expect("the shop says where it listens");
+        let address = address.strip_prefix("listening on http://").expect(&address);
+        Self {
+            address: address.parse().expect("an address"),
+            process,
+            printed: vec![stdout, stderr],
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection::open(self.address).await
+    }
+
+    /// A request on a connection of its own.
+    pub(crate) async fn ask(&self, request: Request) -> Answer {
+        self.connect().await.ask(&request).await
+    }
+
+    /// Makes a session by logging in, and returns its id.
+    pub(crate) async fn log_in(&self, user: &str) -> String {
+        let login = Request::post("/login").json(&format!(r#"{{"user":"{user}"}}"#));
+        let answer = self.ask(login).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.new_id().expect("a login brings an id")
+    }
+
+    /// The counter of a session.
+    pub(crate) async fn count(&self, id: &str) -> u64 {
+        let answer = self.ask(Request::get("/count").id(id)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.count()
+    }
+
+    /// Waits until somebody has the lock of this session. For shops with a short `--lock-wait`.
+    pub(crate) async fn until_locked(&self, id: &str) {
+        until("locked", async || {
+            self.ask(Request::post("/count").id(id)).await.status == 503
+        })
+        .await;
+    }
+
+    /// Tells the shop to stop, as service managers do.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        let killed = Command::new("kill").arg(self.process.id().to_string()).status();
+        assert!(killed.expect("there is a kill command").success());
+    }
+
+    /// Waits until the shop has stopped by itself.
+    #[cfg(unix)]
+    pub(crate) async fn stopped(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("stopped", async || {
+            status = self.process.try_wait().expect("it is our child");
+            status.is_some()
+        })
+        .await;
+        status.expect("it has stopped")
+    }
+
+    /// Ends the shop, and returns all it has printed.
+    pub(crate) fn into_printed(mut self) -> String {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let printed = std::mem::take(&mut self.printed);
+        printed
+            .into_iter()
+            .map(|printed| printed.join().expect("it was read"))
+            .collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

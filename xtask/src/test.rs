@@ -1,0 +1,36 @@
+//! `cargo xtask test`: every test there is.
+
+use crate::Failure;
+use crate::cargo::{cargo, step};
+
+/// The facade has a feature for each part, and has to build with any one of them alone.
+const FACADE_FEATURES: &[&str] = &[
+    "macros",
+    "memory",
+    "file",
+    "tower",
+    "axum",
+    "signed",
+    "encrypted",
+    "tracing",
+];
+
+pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
+    if !arguments.is_empty() {
+        return step("tests, as asked for", cargo("test").args(arguments));
+    }
+    step(
+        "tests of all default members: units, behaviour, examples in the documentation",
+        cargo("test").args(["--all-features", "--no-fail-fast"]),
+    )?;
+    let alone = |feature: &str| {
+        let mut command = cargo("check");
+        command.args(["--quiet", "--package", "sessile", "--no-default-features"]);
+        command.args(["--features", feature]);
+        step(&format!("the facade with features [{feature}]"), &mut command)
+    };
+    alone("")?;
+    FACADE_FEATURES.iter().try_for_each(|feature| alone(feature))?;
+    println!("\nAll tests passed.");
+    Ok(())
+}
