@@ -1,12 +1,12 @@
 //! The kit proves itself: each storage that is broken on purpose is caught, by the cases named here.
 
+mod common;
+
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-use std::thread;
 
 use sessile_testkit::{Broken, Bug, Case, Profile, Subject};
-use tokio::runtime::Builder;
+
+use self::common::objection;
 
 fn subject(bug: Bug) -> Subject {
     let storage = Broken::new(bug);
@@ -17,59 +17,9 @@ fn subject(bug: Bug) -> Subject {
         .with_footprint(move || std::future::ready(observed.footprint()))
 }
 
-/// Threads of this name panic in silence: here it is what they are to do.
-const QUIET: &str = "case";
-
-/// What the case says against the storage, if anything.
-fn objection(case: &'static Case, bug: Bug) -> Option<String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if thread::current().name() != Some(QUIET) {
-                loud(info);
-            }
-        }));
-    });
-    let run = move || {
-        let mut builder = if case.is_parallel() {
-            Builder::new_multi_thread()
-        } else {
-            Builder::new_current_thread()
-        };
-        let runtime = builder
-            .worker_threads(4)
-            .thread_name(QUIET)
-            .enable_all()
-            .build()
-            .expect("runtime");
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(async { case.run(subject(bug)).await })
-        }));
-        runtime.shutdown_background();
-        let panic = outcome.err()?;
-        let text = panic.downcast_ref::<String>().cloned();
-        Some(
-            text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-                .unwrap_or_default(),
-        )
-    };
-    thread::Builder::new()
-        .name(QUIET.into())
-        .spawn(run)
-        .expect("thread")
-        .join()
-        .expect("caught")
-}
-
 fn assert_caught(bug: Bug, cases: &[&str]) {
-    assert!(!cases.is_empty(), "no case is said to catch {bug}");
     for name in cases {
-        let case = Case::all().iter().find(|case| case.name() == *name);
-        let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
-        // What needs two threads to meet may take more than one attempt.
-        let attempts = if case.is_parallel() { 8 } else { 1 };
-        let objection = (0..attempts).find_map(|_| objection(case, bug));
+        let objection = objection(name, || subject(bug));
         let objection = objection.unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
         assert!(
             !objection.contains("did not come to an end"),

@@ -115,7 +115,7 @@ impl Rules for Bug {
             }
             (Self::DestroyKeepsAliases, Lookup::Found(actual)) => {
                 for moved in state.moves.values_mut().filter(|moved| moved.to == actual) {
-                    moved.alias_until = now;
+                    (moved.alias_until, moved.is_alias) = (now, false);
                 }
                 return state.destroy(&actual, now);
             }

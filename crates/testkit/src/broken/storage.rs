@@ -60,6 +60,15 @@ impl Broken {
         }
     }
 
+    /// An empty storage like this one, with another lease. The default is 30 seconds.
+    #[must_use]
+    pub fn with_lease(&self, lease: Duration) -> Self {
+        Self {
+            model: self.model.with_lease(lease),
+            ..Self::new(self.bug)
+        }
+    }
+
     /// Another handle on the same data.
     #[must_use]
     pub fn second(&self) -> Self {

@@ -5,11 +5,13 @@ mod line;
 mod mark;
 mod operation;
 mod record;
+mod recorder;
 mod time;
 
 pub use self::check::{Promise, Summary, Tolerance, Violation, Violations};
 pub(crate) use self::line::Line;
 pub use self::mark::Mark;
 pub use self::operation::{Answer, Answered, Call, History, Operation, Seen, Write};
-pub(crate) use self::record::Lines;
-pub use self::record::{Recorder, Recording};
+pub use self::record::Recording;
+pub(crate) use self::recorder::Lines;
+pub use self::recorder::Recorder;

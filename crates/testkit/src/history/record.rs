@@ -1,9 +1,6 @@
 //! [`Recording`]: a storage that writes down what it is asked and what it answers.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,106 +11,7 @@ use sessile_core::{
 
 use super::line::Line;
 use super::time::monotonic;
-use super::{Answer, Answered, Call, History, Mark, Operation, Seen, Write};
-use crate::locked;
-
-/// Collects what several [`Recording`] storages write down. Clones share it.
-///
-/// ```
-/// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage};
-/// use sessile_testkit::{Mark, ModelStorage, Recorder, Recording};
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let recorder = Recorder::new();
-/// let model = ModelStorage::new();
-/// let one = Recording::new(model.clone(), recorder.clone(), 1);
-/// let two = Recording::new(model, recorder.clone(), 2);
-///
-/// let key = SessionId::generate(&OsEntropy).key();
-/// let record = Record::new(Meta::new(one.clock().now()), Mark::first(1).to_payload());
-/// one.create(&key, record).await.unwrap();
-/// two.read(&key).await.unwrap();
-///
-/// let summary = recorder.history().check().unwrap();
-/// assert_eq!((summary.operations, summary.writes), (2, 1));
-/// # }
-/// ```
-#[derive(Clone)]
-pub struct Recorder {
-    sink: Arc<dyn Fn(Line) + Send + Sync>,
-    numbers: Arc<AtomicU64>,
-    lines: Arc<Mutex<Lines>>,
-}
-
-/// Lines, put together again to operations.
-#[derive(Debug, Default)]
-pub(crate) struct Lines(BTreeMap<(u64, u64), Operation>);
-
-impl Lines {
-    pub(crate) fn add(&mut self, line: Line) {
-        match line {
-            Line::Invoked { number, operation } => {
-                self.0.insert((operation.process, number), operation);
-            }
-            Line::Answered {
-                process,
-                number,
-                answered,
-            } => {
-                if let Some(operation) = self.0.get_mut(&(process, number)) {
-                    operation.answered = Some(answered);
-                }
-            }
-        }
-    }
-
-    pub(crate) fn history(&self) -> History {
-        History {
-            operations: self.0.values().cloned().collect(),
-        }
-    }
-}
-
-impl Recorder {
-    /// An empty one.
-    #[must_use]
-    pub fn new() -> Self {
-        let lines = Arc::new(Mutex::new(Lines::default()));
-        let collected = Arc::clone(&lines);
-        Self {
-            sink: Arc::new(move |line| locked(&collected).add(line)),
-            numbers: Arc::default(),
-            lines,
-        }
-    }
-
-    /// One that hands on each line at once, and collects nothing.
-    pub(crate) fn to(sink: impl Fn(Line) + Send + Sync + 'static) -> Self {
-        Self {
-            sink: Arc::new(sink),
-            numbers: Arc::default(),
-            lines: Arc::default(),
-        }
-    }
-
-    /// What has been collected so far.
-    #[must_use]
-    pub fn history(&self) -> History {
-        locked(&self.lines).history()
-    }
-}
-
-impl Default for Recorder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for Recorder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").finish_non_exhaustive()
-    }
-}
+use super::{Answer, Answered, Call, Mark, Operation, Recorder, Seen, Write};
 
 /// A storage that records each call before it is made and each answer after it came.
 ///
@@ -150,7 +48,7 @@ impl<S: Storage + ?Sized> Recording<S> {
         run: impl Future<Output = Result<T, StorageError>>,
         answer: impl FnOnce(&T) -> Answer,
     ) -> Result<T, StorageError> {
-        let number = self.recorder.numbers.fetch_add(1, Ordering::Relaxed);
+        let number = self.recorder.number();
         let operation = Operation {
             process: self.process,
             call,
@@ -158,7 +56,7 @@ impl<S: Storage + ?Sized> Recording<S> {
             invoked: monotonic(),
             answered: None,
         };
-        (self.recorder.sink)(Line::Invoked { number, operation });
+        self.recorder.write(Line::Invoked { number, operation });
         let result = run.await;
         let at = monotonic();
         let clock_after = self.inner.clock().now();
@@ -167,7 +65,7 @@ impl<S: Storage + ?Sized> Recording<S> {
             Err(error) => refusal(error.kind()),
         };
         if let Some(answer) = answer {
-            (self.recorder.sink)(Line::Answered {
+            self.recorder.write(Line::Answered {
                 process: self.process,
                 number,
                 answered: Answered {

@@ -58,7 +58,8 @@ impl ModelState {
         }
         for (key, moved) in &self.moves {
             let (alias, tombstone) = (moved.alias_until.as_millis(), moved.tombstone_until.as_millis());
-            line(format_args!("move {key} {} {alias} {tombstone}", moved.to));
+            let is_alias = u8::from(moved.is_alias);
+            line(format_args!("move {key} {} {is_alias} {alias} {tombstone}", moved.to));
         }
         text + END
     }
@@ -93,6 +94,7 @@ impl ModelState {
                 "move" => {
                     let moved = Move {
                         to: word()?.parse().ok()?,
+                        is_alias: word()? == "1",
                         alias_until: moment(word()?)?,
                         tombstone_until: moment(word()?)?,
                     };

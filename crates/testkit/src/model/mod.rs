@@ -4,6 +4,7 @@ mod encode;
 mod queue;
 mod rules;
 mod state;
+mod verbs;
 
 use std::sync::Arc;
 use std::time::Duration;

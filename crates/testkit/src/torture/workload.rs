@@ -127,12 +127,12 @@ impl Client {
         match self.rng.below(1_000) {
             0..450 => self.append(&key).await,
             450..650 => self.read(&key).await,
-            650..750 => self.touch(&key).await,
-            750..800 => self.release(&key).await,
-            800..840 => self.forget(&key).await,
-            840..910 => self.rotate(id).await,
-            910..965 => self.destroy(&key).await,
-            965..986 => self.sweep().await,
+            650..770 => self.touch(&key).await,
+            770..815 => self.release(&key).await,
+            815..855 => self.forget(&key).await,
+            855..925 => self.rotate(id).await,
+            925..980 => self.destroy(&key).await,
+            980..986 => self.sweep().await,
             // These take as long as a lease, so they are rare.
             986..994 => self.oversleep(&key).await,
             _ => self.renew(&key).await,

@@ -27,7 +27,7 @@ fn deadline(operation: &Operation, tolerance: Tolerance, violations: &mut Vec<Vi
     let deadline = operation.seen().and_then(|seen| seen.deadline);
     if let Some(deadline) = deadline.filter(|deadline| *deadline + tolerance.skew <= operation.clock_before) {
         let late = deadline.until(operation.clock_before);
-        let what = format!("a session was found {late:?} after its deadline or later");
+        let what = format!("a session was found at least {late:?} after its deadline");
         violations.push(Violation::new(Promise::ExpiryIsExact, what, &[operation]));
     }
 }
