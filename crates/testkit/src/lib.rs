@@ -9,6 +9,7 @@ mod kit;
 mod model;
 mod rng;
 mod slow;
+pub mod torture;
 mod verb;
 
 pub use self::broken::{Broken, Bug};

@@ -163,7 +163,10 @@ pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
                 let read = handle(&ctx, number).read(&key).await.expect("read");
                 let record = read.found().expect("a live session").record;
                 let version = record.meta.version;
-                assert!(record.payload == payload(version), "the payload is not the one of version {version}");
+                assert!(
+                    record.payload == payload(version),
+                    "the payload is not the one of version {version}"
+                );
                 assert!(version >= seen, "version {version} was read after version {seen}");
                 seen = version;
                 tokio::task::yield_now().await;
@@ -177,7 +180,10 @@ pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
         let locked = handle(&ctx, number).lock(&key, PATIENCE).await.expect("lock");
         let mut locked = locked.found().expect("a live session");
         let next = successor(&locked.record, payload(locked.record.meta.version + 1));
-        handle(&ctx, number).commit(&mut locked.lock, next).await.expect("commit");
+        handle(&ctx, number)
+            .commit(&mut locked.lock, next)
+            .await
+            .expect("commit");
     }
     finish(set).await;
 }

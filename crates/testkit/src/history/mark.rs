@@ -84,8 +84,10 @@ impl Mark {
 
     fn noise(self) -> impl Iterator<Item = u8> {
         let mut rng = Rng::new(self.id);
-        let length = rng.below(2_000);
-        (0..length).map(move |_| rng.next().to_le_bytes()[0])
+        let length = usize::try_from(rng.below(600)).unwrap_or_default();
+        std::iter::repeat_with(move || rng.next().to_le_bytes())
+            .flatten()
+            .take(length)
     }
 }
 

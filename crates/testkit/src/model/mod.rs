@@ -1,5 +1,6 @@
 //! [`ModelStorage`]: the contract, carried out as plainly as can be.
 
+mod encode;
 mod queue;
 mod rules;
 mod state;
