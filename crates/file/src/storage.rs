@@ -149,6 +149,7 @@ impl Storage for FileStorage {
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        self.shared.start_sweeper();
         let error = |kind| StorageError::new(kind, "lock", NAME);
         let deadline = deadline_after(wait);
         let mut key = *key;
