@@ -98,7 +98,7 @@ impl FileStorageBuilder {
     /// How often a slice of about a thousand files is searched, in the background, for sessions that have expired: each
     /// 10 seconds by default. `None` leaves it to those who call [`sweep`](sessile_core::Storage::sweep).
     ///
-    /// It begins with the first session that is created, on the runtime that creates it, and ends when the storage is
+    /// It begins with the first session that is created or locked, on the runtime that does so, and ends when the storage is
     /// dropped. What it removes is not reported to anyone.
     pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
         self.sweep_every = interval;

@@ -129,12 +129,14 @@ impl Disk {
         fs::hard_link(from, to)
     }
 
-    /// Makes a folder that only its owner may enter. One that is there already is no error.
-    pub(crate) fn create_dir(&self, path: &Path) -> io::Result<()> {
+    /// Makes a folder that only its owner may enter. One that is there already is no error; the answer says whether it
+    /// was not.
+    pub(crate) fn create_dir(&self, path: &Path) -> io::Result<bool> {
         about_to!(self, CreateDir(path));
         match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            made => made,
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

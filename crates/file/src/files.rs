@@ -88,19 +88,23 @@ impl Files {
         if let Tenure::Held(holding) = folder.tenure(key, stamp)? {
             return Ok(Try::Held(holding));
         }
+        let State::Live(live) = folder.state(key, Part::Whole)? else {
+            return Err(Failure::Revoked);
+        };
         let ticket = LockTicket { key: *key, token };
         let alone = folder.enter(stripe_of(key));
         let staged = folder.stage_lease(&ticket, stamp)?;
         let held = alone.hold(&[&staged])?;
-        let live = match self.settled(&held, key, Part::Whole)? {
-            State::Live(live) if live.stamp == stamp => live,
+        // Of a record with the same stamp the payload is the same; what may have been touched is seen now.
+        let meta = match self.settled(&held, key, Part::Head)? {
+            State::Live(now) if now.stamp == stamp && live.stamp == stamp => now.meta,
             _ => return Err(Failure::Revoked),
         };
         if let Tenure::Held(holding) = folder.tenure(key, stamp)? {
             return Ok(Try::Held(holding));
         }
         held.publish(staged, &folder.layout.lease(key))?;
-        Ok(Try::Taken(live.into_record()))
+        Ok(Try::Taken(Record::new(meta, live.body)))
     }
 
     pub(crate) fn commit(&self, ticket: &LockTicket, record: &Record) -> Result<()> {

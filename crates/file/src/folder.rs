@@ -59,7 +59,7 @@ impl Folder {
             lease,
         } = setting;
         let layout = Layout::new(root);
-        make_root(&disk, root)?;
+        make_root(&disk, root, durability)?;
         for path in [layout.instances(), layout.aside()] {
             disk.create_dir(&path).doing("make the folder")?;
         }
@@ -234,16 +234,24 @@ impl Folder {
     }
 }
 
-fn make_root(disk: &Disk, root: &Path) -> Result<()> {
-    match disk.create_dir(root) {
+/// Makes a folder and those it is in.
+fn make_root(disk: &Disk, root: &Path, durability: Durability) -> Result<()> {
+    let parent = match root.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Ok(()),
+    };
+    let made = match disk.create_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if let Some(parent) = root.parent() {
-                make_root(disk, parent)?;
-            }
-            disk.create_dir(root).doing("make the folder")
+            make_root(disk, parent, durability)?;
+            disk.create_dir(root)
         }
-        made => made.doing("make the folder"),
+        made => made,
+    };
+    if made.doing("make the folder")? && durability.syncs() {
+        disk.sync_dir(parent).doing("make the folder")?;
     }
+    Ok(())
 }
 
 /// A file that has been written aside. Unless it is published it goes away.

@@ -51,6 +51,11 @@ impl Shared {
         });
     }
 
+    /// Whether a sweep that begins now begins at the beginning.
+    pub(crate) fn next_sweep_is_a_whole_one(&self) -> bool {
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) == Position::default()
+    }
+
     /// Sweeps a bounded part of the folder, and says whether it was the last.
     pub(crate) fn sweep_slice(&self, limit: usize) -> Result<(Vec<Stored>, bool)> {
         let swept = || self.swept.lock().unwrap_or_else(PoisonError::into_inner);

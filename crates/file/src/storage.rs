@@ -149,6 +149,7 @@ impl Storage for FileStorage {
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        self.shared.start_sweeper();
         let error = |kind| StorageError::new(kind, "lock", NAME);
         let deadline = deadline_after(wait);
         let mut key = *key;
@@ -250,14 +251,14 @@ impl Storage for FileStorage {
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         let mut removed = Vec::new();
-        let mut ends = 0;
-        // From where the last one stopped to the end, and once more from the beginning to the end.
-        while removed.len() < limit && ends < 2 {
+        // From where the last one stopped to the end, and then from the beginning.
+        let mut rounds = if self.shared.next_sweep_is_a_whole_one() { 1 } else { 2 };
+        while removed.len() < limit && rounds > 0 {
             let shared = self.shared.clone();
             let left = limit - removed.len();
             let (found, ended) = run("sweep", NAME, move || shared.sweep_slice(left)).await?;
             removed.extend(found);
-            ends += usize::from(ended);
+            rounds -= u8::from(ended);
         }
         Ok(removed)
     }

@@ -5,10 +5,11 @@ mod common;
 
 use std::time::Duration;
 
-use sessile_core::TokioClock;
-use sessile_file::{Durability, FileStorage};
+use sessile_core::{Paired, TokioClock};
+use sessile_file::{Durability, FileLocks, FileStorage};
 use sessile_testkit::{Profile, Subject};
 
+use common::map::MapStore;
 use common::{TempFolder, count_files};
 
 /// Two handles that share nothing but the folder, as two processes would.
@@ -53,4 +54,37 @@ mod in_real_time {
     }
 
     sessile_testkit::storage_tests!(real);
+}
+
+/// The locks alone, around records that are kept elsewhere.
+mod around_another_store {
+    use super::*;
+
+    async fn paired() -> Subject {
+        let (folder, clock, store) = (TempFolder::new(), TokioClock::start(), MapStore::default());
+        let open = || {
+            let locks = FileLocks::builder(folder.path())
+                .clock(clock)
+                .max_waiters(16)
+                .open()
+                .expect("open");
+            Paired::new(store.clone(), locks)
+        };
+        let (one, two) = (open(), open());
+        let (counted, records) = (folder.path().to_owned(), store.clone());
+        let count = move || {
+            let (counted, records) = (counted.clone(), records.clone());
+            async move {
+                // Locks that were dropped just now are on their way back.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                count_files(&counted) + records.len()
+            }
+        };
+        Subject::new(one, Profile::paused().with_max_waiters(16))
+            .with_second(two)
+            .with_footprint(count)
+            .keeping(folder)
+    }
+
+    sessile_testkit::storage_tests!(paired);
 }

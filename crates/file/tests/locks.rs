@@ -9,7 +9,8 @@ use std::time::Duration;
 use common::child::{Player, listen, part, say};
 use common::{TempFolder, count_files};
 use sessile_core::{
-    Lock, LockTicket, LockToken, OsEntropy, SessionId, SessionKey, StorageError, StorageErrorKind, TokioClock, Unlock,
+    Lock, LockTicket, LockToken, Locks, OsEntropy, SessionId, SessionKey, StorageError, StorageErrorKind, TokioClock,
+    Unlock,
 };
 use sessile_file::FileLocks;
 use tokio::time::{Instant, sleep};

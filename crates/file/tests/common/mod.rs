@@ -1,7 +1,9 @@
 //! What the tests of this crate share.
 
 pub(crate) mod child;
+pub(crate) mod map;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,7 +20,7 @@ impl TempFolder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("sessile-file-test-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path).expect("a folder for a test");
+        fs::create_dir(&path).expect("a folder for a test");
         Self(path)
     }
 
@@ -29,14 +31,14 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 /// How many files there are in a folder and below, the mutexes aside, which stay.
 pub(crate) fn count_files(folder: &Path) -> usize {
     let mut count = 0;
-    for entry in std::fs::read_dir(folder).expect("the folder is there").flatten() {
+    for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
         let path = entry.path();
         if path.is_dir() {
             count += count_files(&path);
@@ -45,4 +47,16 @@ pub(crate) fn count_files(folder: &Path) -> usize {
         }
     }
     count
+}
+
+/// Every folder and file in a folder, itself included.
+pub(crate) fn all_paths(folder: &Path, paths: &mut Vec<PathBuf>) {
+    paths.push(folder.to_owned());
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        if entry.path().is_dir() {
+            all_paths(&entry.path(), paths);
+        } else {
+            paths.push(entry.path());
+        }
+    }
 }

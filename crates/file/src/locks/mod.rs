@@ -1,18 +1,19 @@
 //! [`FileLocks`]: the locks alone, for records that are kept elsewhere.
 
+mod builder;
+
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use sessile_core::{
-    Clock, DEFAULT_MAX_WAITERS, Entropy, Lock, LockTicket, LockToken, SessionKey, StorageError, StorageErrorKind,
-    Unlock,
-};
+use async_trait::async_trait;
+use sessile_core::{Clock, Lock, LockTicket, LockToken, Locks, SessionKey, StorageError, StorageErrorKind, Unlock};
 
+pub use self::builder::FileLocksBuilder;
 use crate::background::{GiveUp, give_up_soon, run};
 use crate::failure::{Failure, Result as StepResult};
-use crate::folder::{Folder, Setting};
+use crate::folder::Folder;
 use crate::format::Nonce;
 use crate::layout::stripe_of;
 use crate::leases::Tenure;
@@ -20,9 +21,6 @@ use crate::waiters::{Asked, NoAnswer, Waiters, deadline_after};
 
 /// The name of these locks in errors.
 const NAME: &str = "file locks";
-
-/// What the file `FORMAT` of a folder of locks says.
-const FORMAT: &str = "sessile locks 1\n";
 
 /// These locks are not based on any record.
 const NO_RECORD: Nonce = [0; 16];
@@ -35,7 +33,7 @@ const NO_RECORD: Nonce = [0; 16];
 ///
 /// ```
 /// use std::time::Duration;
-/// use sessile_core::{OsEntropy, SessionId, StorageErrorKind};
+/// use sessile_core::{Locks, OsEntropy, SessionId, StorageErrorKind};
 /// use sessile_file::FileLocks;
 ///
 /// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -62,61 +60,6 @@ struct Shared {
     this: Weak<Self>,
 }
 
-/// Makes [`FileLocks`].
-#[must_use = "a builder does nothing until it opens"]
-pub struct FileLocksBuilder {
-    folder: PathBuf,
-    setting: Setting,
-    max_waiters: usize,
-}
-
-impl FileLocksBuilder {
-    /// For how long a lock is held without being renewed: 30 seconds by default.
-    pub fn lease(mut self, lease: Duration) -> Self {
-        self.setting.lease = lease;
-        self
-    }
-
-    /// How many may wait for one lock in this process: 1,024 by default, 1 at least.
-    pub fn max_waiters(mut self, max_waiters: usize) -> Self {
-        self.max_waiters = max_waiters;
-        self
-    }
-
-    /// What leases are judged by: the clock of the machine by default. Another one is for tests.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.setting.clock = Arc::new(clock);
-        self
-    }
-
-    /// Where tokens come from: the operating system by default. Another one is for tests, and must not repeat itself.
-    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
-        self.setting.entropy = Arc::new(entropy);
-        self
-    }
-
-    /// Opens the folder, which is made if it is not there. Blocks for some milliseconds.
-    ///
-    /// # Errors
-    ///
-    /// As for [`FileStorage::open`](crate::FileStorage::open).
-    pub fn open(self) -> Result<FileLocks, StorageError> {
-        let failed = |failure: Failure| failure.into_error("open", NAME);
-        let folder = Folder::open(&self.folder, FORMAT, self.setting).map_err(failed)?;
-        for stripe in 0..=u8::MAX {
-            folder.tidy_leases(stripe, |_| Ok(Some(NO_RECORD))).map_err(failed)?;
-        }
-        let max_waiters = self.max_waiters;
-        let shared = Arc::new_cyclic(|this| Shared {
-            folder,
-            waiters: Waiters::default(),
-            max_waiters,
-            this: this.clone(),
-        });
-        Ok(FileLocks { shared })
-    }
-}
-
 impl FileLocks {
     /// Opens a folder, which is made if it is not there.
     ///
@@ -129,23 +72,29 @@ impl FileLocks {
 
     /// For locks that are not as they are by default.
     pub fn builder(folder: impl AsRef<Path>) -> FileLocksBuilder {
-        FileLocksBuilder {
-            folder: folder.as_ref().to_owned(),
-            setting: Setting::default(),
-            max_waiters: DEFAULT_MAX_WAITERS,
-        }
+        FileLocksBuilder::new(folder.as_ref())
     }
 
-    /// Takes the lock on a key, and waits for it at most for `wait`.
-    ///
-    /// Those who wait in one process are served in the order in which they came. A lock that is dropped is released in
-    /// the background.
+    /// Whether a lock is still held.
     ///
     /// # Errors
     ///
-    /// [`LockTimeout`](StorageErrorKind::LockTimeout) when `wait` is over;
-    /// [`TooManyWaiters`](StorageErrorKind::TooManyWaiters), at once, when too many are waiting already.
-    pub async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError> {
+    /// Trouble with the folder.
+    pub async fn is_held(&self, ticket: &LockTicket) -> Result<bool, StorageError> {
+        let ticket = *ticket;
+        let shared = self.shared.clone();
+        run("renew", NAME, move || shared.folder.is_holder(&ticket, NO_RECORD)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Locks for FileLocks {
+    fn clock(&self) -> &dyn Clock {
+        &*self.shared.folder.clock
+    }
+
+    async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError> {
         let key = *key;
         let ask = || {
             let shared = self.shared.clone();
@@ -173,12 +122,7 @@ impl FileLocks {
         })
     }
 
-    /// Gives a lock up. One that is no longer held is no error.
-    ///
-    /// # Errors
-    ///
-    /// Trouble with the folder. The lock then ends with its lease.
-    pub async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         let ticket = lock.ticket();
         let shared = self.shared.clone();
         run("release", NAME, move || shared.release(&ticket)).await?;
@@ -186,12 +130,7 @@ impl FileLocks {
         Ok(())
     }
 
-    /// Extends the lease of a lock that is still held: it runs anew from now.
-    ///
-    /// # Errors
-    ///
-    /// [`LockLost`](StorageErrorKind::LockLost).
-    pub async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
         let ticket = *ticket;
         let shared = self.shared.clone();
         run("renew", NAME, move || {
@@ -205,17 +144,6 @@ impl FileLocks {
             })
         })
         .await
-    }
-
-    /// Whether a lock is still held.
-    ///
-    /// # Errors
-    ///
-    /// Trouble with the folder.
-    pub async fn is_held(&self, ticket: &LockTicket) -> Result<bool, StorageError> {
-        let ticket = *ticket;
-        let shared = self.shared.clone();
-        run("renew", NAME, move || shared.folder.is_holder(&ticket, NO_RECORD)).await
     }
 }
 
@@ -235,6 +163,15 @@ fn try_acquire(folder: &Folder, ticket: &LockTicket) -> StepResult<Tenure> {
 }
 
 impl Shared {
+    fn new(folder: Folder, max_waiters: usize) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            folder,
+            waiters: Waiters::default(),
+            max_waiters,
+            this: this.clone(),
+        })
+    }
+
     fn release(&self, ticket: &LockTicket) -> StepResult<()> {
         let released = self.retry(|folder| folder.release(ticket));
         self.waiters.wake(&ticket.key);
@@ -265,16 +202,6 @@ impl fmt::Debug for FileLocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileLocks")
             .field("folder", &self.shared.folder.layout.root())
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for FileLocksBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileLocksBuilder")
-            .field("folder", &self.folder)
-            .field("lease", &self.setting.lease)
-            .field("max_waiters", &self.max_waiters)
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,123 @@
+//! What happens as time goes by, and when it does not.
+
+#[allow(dead_code)] // Each of the tests uses a part of it.
+mod common;
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{TempFolder, all_paths, count_files};
+use sessile_core::{
+    Clock, ManualClock, Meta, Record, SessionId, SessionKey, Storage, StorageErrorKind, Timestamp, TokioClock,
+};
+use sessile_file::{Durability, FileStorage};
+
+/// A moment in the past of the machine's clock.
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn key(name: &str) -> SessionKey {
+    SessionId::parse(&format!("a-session-called-{name}"))
+        .expect("an id")
+        .key()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_expired_are_swept_in_the_background() {
+    let folder = TempFolder::new();
+    let clock = TokioClock::start();
+    let builder = FileStorage::builder(folder.path())
+        .clock(clock)
+        .durability(Durability::Relaxed);
+    let storage = builder.sweep_every(Some(Duration::from_secs(1))).open().expect("open");
+    let empty = count_files(folder.path());
+    let born = storage.clock().now();
+    for number in 0..5 {
+        let meta = Meta::new(born).with_deadline(Some(born + Duration::from_secs(30)));
+        storage
+            .create(&key(&format!("number-{number}")), Record::new(meta, "x"))
+            .await
+            .expect("create");
+    }
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert_eq!(count_files(folder.path()), empty + 5);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(count_files(folder.path()), empty);
+    // And no longer than the storage is used.
+    drop(storage);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(
+        count_files(&folder.path().join("instances")),
+        0,
+        "something keeps the storage open"
+    );
+}
+
+/// A file's date only says when to look inside. One that is wrong, as after a copy, makes no difference to anyone.
+#[tokio::test]
+async fn dates_are_hints() {
+    let folder = TempFolder::new();
+    let clock = Arc::new(ManualClock::at(START));
+    let builder = FileStorage::builder(folder.path())
+        .clock(clock.clone())
+        .sweep_every(None);
+    let storage = builder.open().expect("open");
+    let meta = Meta::new(clock.now()).with_deadline(Some(clock.now() + Duration::from_secs(3_600)));
+    storage
+        .create(&key("one"), Record::new(meta, "x"))
+        .await
+        .expect("create");
+    let mut paths = Vec::new();
+    all_paths(folder.path(), &mut paths);
+    for path in paths.iter().filter(|path| path.is_file()) {
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        fs::File::open(path)
+            .and_then(|file| file.set_modified(old))
+            .expect("a date");
+    }
+    assert_eq!(storage.sweep(10).await.expect("sweep"), []);
+    assert!(storage.read(&key("one")).await.expect("read").is_found());
+}
+
+/// A clock that is set back does not lock anybody out for the time it was set back by.
+#[tokio::test]
+async fn a_clock_may_be_set_back() {
+    const LEASE: Duration = Duration::from_secs(30);
+    let folder = TempFolder::new();
+    let clock = Arc::new(ManualClock::at(START));
+    let storage = FileStorage::builder(folder.path())
+        .clock(clock.clone())
+        .lease(LEASE)
+        .open()
+        .expect("open");
+    storage
+        .create(&key("one"), Record::new(Meta::new(clock.now()), "x"))
+        .await
+        .expect("create");
+    let locked = storage
+        .lock(&key("one"), Duration::ZERO)
+        .await
+        .expect("lock")
+        .found()
+        .expect("live");
+    clock.set(Timestamp::from_millis(START.as_millis() - 20_000));
+    let error = storage
+        .lock(&key("one"), Duration::ZERO)
+        .await
+        .expect_err("it may be the holder's yet");
+    assert_eq!(error.kind(), StorageErrorKind::LockTimeout);
+    clock.set(Timestamp::from_millis(START.as_millis() - 3_600_000));
+    let mut next = storage
+        .lock(&key("one"), Duration::ZERO)
+        .await
+        .expect("lock")
+        .found()
+        .expect("live");
+    let error = storage
+        .renew(&locked.lock.ticket())
+        .await
+        .expect_err("another has the lock");
+    assert_eq!(error.kind(), StorageErrorKind::LockLost);
+    let record = next.record.clone();
+    storage.commit(&mut next.lock, record).await.expect("commit");
+}

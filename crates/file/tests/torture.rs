@@ -1,0 +1,85 @@
+//! Eight processes on two hundred sessions, killed and stopped at random: what they were told must fit together.
+//!
+//! It takes a minute. `SESSILE_TORTURE_SECONDS=600` makes it take longer, `SESSILE_SEED` repeats what was done.
+
+#[allow(dead_code)] // Each of the tests uses a part of it.
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::{TempFolder, count_files};
+use sessile_core::Storage;
+use sessile_file::{Durability, FileStorage};
+use sessile_testkit::torture::{Torture, worker_main};
+
+/// Where the workers find the folder.
+const FOLDER: &str = "SESSILE_TORTURE_FOLDER";
+
+/// Shorter than the longest stop: some holders come back too late.
+const LEASE: Duration = Duration::from_secs(1);
+
+fn open(folder: &Path) -> FileStorage {
+    // Processes need not agree on this, and each way of writing meets the other.
+    let durability = if std::process::id() % 2 == 0 {
+        Durability::Sync
+    } else {
+        Durability::Relaxed
+    };
+    let builder = FileStorage::builder(folder)
+        .durability(durability)
+        .lease(LEASE)
+        .tombstone(4 * LEASE);
+    builder
+        .sweep_every(Some(Duration::from_millis(200)))
+        .open()
+        .expect("open")
+}
+
+fn main() {
+    worker_main(async || {
+        open(&PathBuf::from(
+            std::env::var_os(FOLDER).expect("the folder of the workers"),
+        ))
+    });
+
+    let folder = TempFolder::new();
+    let torture = Torture::new()
+        .with_processes(8)
+        .with_sessions(200)
+        .with_duration(Duration::from_secs(60))
+        .with_lease(LEASE)
+        .with_stops(LEASE * 5 / 2)
+        .with_env(FOLDER, folder.path());
+    let opened = folder.path().to_owned();
+    match torture.run(async || open(&opened)) {
+        Ok(report) => println!("{report}"),
+        Err(failure) => panic!("{failure}"),
+    }
+    leaves_nothing_behind(folder.path());
+}
+
+/// After a sweep there is nothing in the folder but sessions.
+fn leaves_nothing_behind(folder: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let storage = FileStorage::builder(folder).sweep_every(None).open().expect("open");
+        tokio::time::sleep(4 * LEASE).await;
+        storage.sweep(usize::MAX).await.expect("sweep");
+        let mut sessions = 0;
+        let mut cursor = None;
+        loop {
+            let page = storage.scan(cursor, 100).await.expect("scan");
+            sessions += page.sessions.len();
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        // Beside the sessions: what the folder is, and that it is open.
+        assert_eq!(count_files(folder), sessions + 2, "something was left behind");
+    });
+}
