@@ -1,10 +1,11 @@
 //! How fast a lock that many want goes from hand to hand: `cargo bench -p sessile-redis --bench handover`.
 //!
-//! Two processes with 32 tasks each want one session all the time. Each holds it for one change: read, write. Beside it
-//! the lock that is found everywhere: `SET NX PX`, and where that fails another try after 50 milliseconds.
+//! Two processes with 32 tasks each want one session, for one change each time: read, write. Beside it the lock that is
+//! found everywhere: `SET NX PX`, and where that fails another try after 50 milliseconds.
 //!
-//! Shown are the changes a second, the time from one giving the lock up to the next having it, how long the tasks
-//! waited, and how evenly the processes were served.
+//! First all of them want it all the time. A lock that is tried for is then taken again by whoever has just given it up,
+//! before anybody else tries: that is fast, and how long the others wait is left to chance. Then they all want it at
+//! once, one change each, once a second: as when a page sends for its 64 parts.
 
 #![allow(clippy::unwrap_used, reason = "a bench is no better than a test")]
 
@@ -21,28 +22,33 @@ use sessile_testkit::redis::RedisServer;
 const TASKS: usize = 32;
 const PROCESSES: usize = 2;
 
+/// How long it is from one burst to the next, in microseconds.
+const BURST: u64 = 1_000_000;
+
 /// One task's turn, in microseconds since the epoch: when it asked, when it had the lock, when it gave it up.
 type Turn = [u64; 3];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, role, kind, url, key, seconds] = arguments.as_slice()
+    if let [_, role, kind, url, key, seconds, all_the_time] = arguments.as_slice()
         && role == "worker"
     {
-        return worker(kind, url, key, seconds.parse().unwrap());
+        return worker(kind, url, key, seconds.parse().unwrap(), all_the_time == "true");
     }
-    let seconds = if arguments.iter().any(|argument| argument == "--bench") {
-        "5"
-    } else {
-        "0.2"
-    };
+    let bench = arguments.iter().any(|argument| argument == "--bench");
     println!("{PROCESSES} processes, {TASKS} tasks each, one session");
     for kind in ["handing over", "polling"] {
-        report(kind, seconds);
+        let turns = run(kind, if bench { 5.0 } else { 0.2 }, true);
+        report_all_the_time(kind, &turns);
+    }
+    for kind in ["handing over", "polling"] {
+        let turns = run(kind, if bench { 12.0 } else { 1.2 }, false);
+        report_bursts(kind, &turns);
     }
 }
 
-fn report(kind: &str, seconds: &str) {
+/// Lets the processes work, and returns which had its turn when, in order.
+fn run(kind: &str, seconds: f64, all_the_time: bool) -> Vec<(usize, Turn)> {
     let server = RedisServer::start();
     let key = SessionId::generate(&OsEntropy).key();
     runtime().block_on(async {
@@ -54,7 +60,8 @@ fn report(kind: &str, seconds: &str) {
     let workers: Vec<_> = (0..PROCESSES)
         .map(|_| {
             Command::new(std::env::current_exe().unwrap())
-                .args(["worker", kind, &server.url(), &key.to_string(), seconds])
+                .args(["worker", kind, &server.url(), &key.to_string()])
+                .args([seconds.to_string(), all_the_time.to_string()])
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap()
@@ -69,24 +76,45 @@ fn report(kind: &str, seconds: &str) {
         assert!(worker.wait().unwrap().success());
     }
     turns.sort_by_key(|(_, turn)| turn[1]);
+    turns
+}
+
+fn report_all_the_time(kind: &str, turns: &[(usize, Turn)]) {
     let gaps: Vec<_> = turns
         .windows(2)
         .map(|pair| pair[1].1[1].saturating_sub(pair[0].1[2]))
         .collect();
-    let waits: Vec<_> = turns.iter().map(|(_, turn)| turn[1] - turn[0]).collect();
     let time = (turns.last().unwrap().1[2] - turns[0].1[1]) as f64 / 1e6;
     let switches = turns.windows(2).filter(|pair| pair[0].0 != pair[1].0).count();
     println!(
-        "{kind:>12}: {:>6.0} changes a second; handing over p50 {}, p99 {}; waiting p50 {}, p99 {}, longest {}; {:.0} % from \
-         one process to the other",
+        "all the time, {kind}: {:.0} changes a second; from hand to hand p50 {}, p99 {}; waiting {}; {:.0} % go from one \
+         process to the other",
         turns.len() as f64 / time,
         percentile(&gaps, 50),
         percentile(&gaps, 99),
-        percentile(&waits, 50),
-        percentile(&waits, 99),
-        percentile(&waits, 100),
+        waits(turns),
         100.0 * switches as f64 / (turns.len() - 1) as f64,
     );
+}
+
+fn report_bursts(kind: &str, turns: &[(usize, Turn)]) {
+    let mut by_burst = turns.to_vec();
+    by_burst.sort_by_key(|(_, turn)| turn[0]);
+    let bursts: Vec<_> = by_burst
+        .chunk_by(|one, next| one.1[0] / BURST == next.1[0] / BURST)
+        .map(|burst| burst.iter().map(|(_, turn)| turn[2]).max().unwrap() - burst[0].1[0])
+        .collect();
+    println!(
+        "all at once, {kind}: all are served after p50 {}; waiting {}",
+        percentile(&bursts, 50),
+        waits(turns)
+    );
+}
+
+fn waits(turns: &[(usize, Turn)]) -> String {
+    let waits: Vec<_> = turns.iter().map(|(_, turn)| turn[1] - turn[0]).collect();
+    let [p50, p99, longest] = [50, 99, 100].map(|percent| percentile(&waits, percent));
+    format!("p50 {p50}, p99 {p99}, longest {longest}")
 }
 
 fn percentile(values: &[u64], percent: usize) -> String {
@@ -107,7 +135,7 @@ fn now() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }
 
-fn worker(kind: &str, url: &str, key: &str, seconds: f64) {
+fn worker(kind: &str, url: &str, key: &str, seconds: f64, all_the_time: bool) {
     let turns = runtime().block_on(async {
         let storage = Arc::new(RedisStorage::connect(url).await.unwrap());
         let polled = redis::Client::open(url)
@@ -123,7 +151,13 @@ fn worker(kind: &str, url: &str, key: &str, seconds: f64) {
             .map(|_| {
                 let (storage, polled, turns) = (Arc::clone(&storage), polled.clone(), Arc::clone(&turns));
                 tokio::spawn(async move {
-                    while now() < end {
+                    loop {
+                        if !all_the_time {
+                            tokio::time::sleep(Duration::from_micros(BURST - now() % BURST)).await;
+                        }
+                        if now() >= end {
+                            break;
+                        }
                         let turn = if polling {
                             poll(polled.clone()).await
                         } else {
