@@ -4,7 +4,16 @@ use crate::Failure;
 use crate::cargo::{cargo, step};
 
 /// The facade has a feature for each part, and has to build with any one of them alone.
-const FACADE_FEATURES: &[&str] = &["macros", "memory", "tower", "axum", "signed", "encrypted", "tracing"];
+const FACADE_FEATURES: &[&str] = &[
+    "macros",
+    "memory",
+    "file",
+    "tower",
+    "axum",
+    "signed",
+    "encrypted",
+    "tracing",
+];
 
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     if !arguments.is_empty() {

@@ -5,6 +5,7 @@ mod axum;
 mod clock;
 mod contents;
 mod context;
+mod door;
 mod entropy;
 mod error;
 mod events;
@@ -15,12 +16,17 @@ mod session;
 mod session_key;
 mod storage;
 mod visit;
+mod wrappers;
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingSession;
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use self::contents::RecordError;
 pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped};
+pub use self::door::{
+    Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, Locks, Paired, PairedBuilder,
+    RecordStore,
+};
 pub use self::entropy::{Entropy, OsEntropy};
 pub use self::error::SessionError;
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};
@@ -33,5 +39,10 @@ pub use self::storage::{
     Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
 };
 pub use self::visit::Visit;
+#[cfg(feature = "metrics")]
+pub use self::wrappers::Metered;
+#[cfg(feature = "tracing")]
+pub use self::wrappers::Traced;
+pub use self::wrappers::{Backoff, Exponential, NullStorage, Retry, Timeout};
 #[cfg(feature = "macros")]
 pub use sessile_macros::{Namespaces, Values};

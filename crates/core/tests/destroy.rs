@@ -209,9 +209,14 @@ async fn a_destroy_whose_answer_is_lost_has_still_destroyed() -> Result<(), Sess
 async fn a_start_that_is_under_way_fails_and_leaves_no_lock() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    for (verb, start) in [(Verb::Lock, true), (Verb::Read, false)] {
+    let verbs = [(Verb::Lock, true), (Verb::Read, false)];
+    let calls = verbs.into_iter().flat_map(|verb| [(verb, false), (verb, true)]);
+    for ((verb, start), slow_answer) in calls {
         let id = world.stored([("user", json!(7))]).await;
-        world.delays.after(verb, secs(2));
+        match slow_answer {
+            false => world.delays.before(verb, secs(2)),
+            true => world.delays.after(verb, secs(2)),
+        }
         let visit = world.visit(id.clone(), async {
             let start = async {
                 match start {

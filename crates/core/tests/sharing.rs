@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -44,6 +45,36 @@ async fn threads_that_change_one_value_lose_no_change() -> Result<(), SessionErr
     let cart = world.shown_in(&id, Some("cart")).await;
     assert_eq!(cart, Some(values([("count", json!(2_000))])));
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_that_insert_one_value_make_it_once() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        for round in 0..50 {
+            let handle = session.handle()?;
+            let made = AtomicU64::new(0);
+            let name = format!("value {round}");
+            let got: Vec<_> = thread::scope(|threads| {
+                let insert = || {
+                    let make = || json!(made.fetch_add(1, Ordering::SeqCst));
+                    handle.enter(|| session.get_or_insert_with(&name, make))
+                };
+                let threads: Vec<_> = (0..4).map(|_| threads.spawn(insert)).collect();
+                threads
+                    .into_iter()
+                    .map(|thread| thread.join().expect("it ends"))
+                    .collect()
+            });
+            assert_eq!(made.into_inner(), 1);
+            for value in got {
+                assert_eq!(value?, json!(0));
+            }
+        }
+        Ok::<_, SessionError>(())
+    };
+    session.enter(Visit::new(), work).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

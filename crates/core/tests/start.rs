@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Expiration, Lookup, MINUTE, SessionError, SessionId, Storage, StorageErrorKind, Visit};
+use sessile_core::{Expiration, Lookup, MINUTE, SessionError, SessionId, Storage, StorageErrorKind, TokioClock, Visit};
 use sessile_testkit::{Fault, Verb};
 
 async fn change_elsewhere(world: &World, id: &SessionId, user: u64) -> Result<(), SessionError> {
@@ -192,7 +192,7 @@ async fn without_an_id_starting_asks_the_storage_for_nothing() -> Result<(), Ses
 async fn an_unknown_id_costs_one_call_is_not_adopted_and_leaves_nothing_behind() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let footprint = world.storage.footprint();
+    let before = world.storage.stats();
     for (lock, expected) in [(false, Verb::Read), (true, Verb::Lock)] {
         let id = unknown_id();
         let work = async {
@@ -206,7 +206,7 @@ async fn an_unknown_id_costs_one_call_is_not_adopted_and_leaves_nothing_behind()
         };
         world.visit(id.clone(), work).await?;
         assert_eq!(world.calls.take(), [(expected, 1)]);
-        assert_eq!(world.storage.footprint(), footprint);
+        assert_eq!(world.storage.stats(), before);
 
         // What is stored after all gets an id of its own.
         let work = async {
@@ -346,7 +346,9 @@ async fn the_wait_limit_is_ten_seconds_unless_told_otherwise() -> Result<(), Ses
 
 #[tokio::test(start_paused = true)]
 async fn too_many_waiters_is_an_error_at_once() -> Result<(), SessionError> {
-    let world = world_on(storage().with_max_waiters(1));
+    let world = world_on(configured_storage(TokioClock::start(), |builder| {
+        builder.max_waiters(1)
+    }));
     let session = &world.session;
     let id = world.stored([]).await;
     let wait = async {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sessile_core::SessionKey;
 
@@ -23,6 +24,9 @@ pub struct SetAside {
     /// What is wrong with it.
     pub reason: SetAsideReason,
 }
+
+/// What is told of each file that is set aside.
+pub(crate) type Report = Arc<dyn Fn(&SetAside) + Send + Sync>;
 
 /// Why a file was set aside. The word is part of the file's new name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

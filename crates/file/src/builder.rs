@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy, StorageError, SystemClock};
 
-use crate::aside::SetAside;
+use crate::aside::{Report, SetAside};
 use crate::disk::Disk;
 use crate::durability::Durability;
 use crate::failure::NAME;
@@ -44,7 +44,7 @@ pub struct FileStorageBuilder {
     tombstone: Duration,
     quarantine: Duration,
     sweep_every: Option<Duration>,
-    on_set_aside: Option<Arc<dyn Fn(&SetAside) + Send + Sync>>,
+    on_set_aside: Option<Report>,
 }
 
 impl FileStorageBuilder {
@@ -156,8 +156,8 @@ impl Default for Setting {
         Self {
             disk: Disk::default(),
             durability: Durability::default(),
-            clock: Arc::new(SystemClock::default()),
-            entropy: Arc::new(OsEntropy::default()),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
             lease: DEFAULT_LEASE,
         }
     }

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 pub(crate) enum Call<'a> {
     Create(&'a Path),
     Write(&'a Path, &'a [u8]),
-    Date(&'a Path),
+    Date,
     SyncFile(&'a Path),
     Rename(&'a Path, &'a Path),
     Remove(&'a Path),
@@ -68,7 +68,7 @@ impl Disk {
             about_to!(self, Write(path, bytes));
             file.write_all(bytes)?;
             if let Some(date) = date {
-                about_to!(self, Date(path));
+                about_to!(self, Date);
                 file.set_modified(date)?;
             }
             if sync {

@@ -3,17 +3,16 @@
 //! All verbs that change something go the same way: stage the new file, keep the others out of the stripe, look
 //! again, give the staged file its name. `PROTOCOL.md` says why that is enough.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
-use crate::aside::SetAside;
+use crate::aside::Report;
 use crate::failure::{Doing, Failure, Result};
 use crate::folder::{Folder, Staged};
 use crate::format::{Head, Kind, Nonce, Origin, encode};
 use crate::layout::stripe_of;
-use crate::leases::Tenure;
+use crate::leases::{Holding, Tenure};
 use crate::lookup::{Live, Part, Resolved, State, interpret};
 use crate::stripes::Held;
 
@@ -22,16 +21,13 @@ pub(crate) struct Files {
     pub(crate) folder: Folder,
     pub(crate) tombstone: Duration,
     pub(crate) quarantine: Duration,
-    pub(crate) on_set_aside: Option<Arc<dyn Fn(&SetAside) + Send + Sync>>,
+    pub(crate) on_set_aside: Option<Report>,
 }
 
 /// What became of an attempt to take a lock.
 pub(crate) enum Try {
     Taken(Record),
-    Held {
-        here: bool,
-        left: Duration,
-    },
+    Held(Holding),
     /// The key is an alias of this one.
     Elsewhere(SessionKey),
     Superseded,
@@ -89,8 +85,8 @@ impl Files {
             State::Missing => return Ok(Try::Missing),
         };
         // Those who have to wait find out without keeping anyone out.
-        if let Tenure::Held { here, left } = folder.tenure(key, stamp)? {
-            return Ok(Try::Held { here, left });
+        if let Tenure::Held(holding) = folder.tenure(key, stamp)? {
+            return Ok(Try::Held(holding));
         }
         let ticket = LockTicket { key: *key, token };
         let alone = folder.enter(stripe_of(key));
@@ -100,8 +96,8 @@ impl Files {
             State::Live(live) if live.stamp == stamp => live,
             _ => return Err(Failure::Revoked),
         };
-        if let Tenure::Held { here, left } = folder.tenure(key, stamp)? {
-            return Ok(Try::Held { here, left });
+        if let Tenure::Held(holding) = folder.tenure(key, stamp)? {
+            return Ok(Try::Held(holding));
         }
         held.publish(staged, &folder.layout.lease(key))?;
         Ok(Try::Taken(live.into_record()))

@@ -23,12 +23,18 @@ use crate::stripes::Held;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tenure {
     Free,
-    Held {
-        /// By this open storage: it will know at once when the lock is given up.
-        here: bool,
-        /// For this long, unless it is renewed.
-        left: Duration,
-    },
+    Held(Holding),
+}
+
+/// How a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holding {
+    /// By this open storage: it will know at once when the lock is given up.
+    pub(crate) here: bool,
+    /// For this long, unless it is renewed.
+    pub(crate) left: Duration,
+    /// Others may be waiting for it elsewhere.
+    pub(crate) shared: bool,
 }
 
 /// What a lease file says.
@@ -51,12 +57,19 @@ impl Folder {
         };
         let here = lease.owner == self.instance.id();
         if here || is_open(&self.layout, &hex(&lease.owner)) {
-            return Ok(Tenure::Held {
+            let left = now.until(lease.until);
+            return Ok(Tenure::Held(Holding {
                 here,
-                left: now.until(lease.until),
-            });
+                left,
+                shared: self.is_shared(),
+            }));
         }
         Ok(Tenure::Free)
+    }
+
+    /// Whether other storages are open on this folder, or have died without anybody noticing yet.
+    fn is_shared(&self) -> bool {
+        list(&self.layout.instances()).map_or(true, |open| open.len() > 1)
     }
 
     /// Whether this is the holder of the lock on what was written with this stamp.

@@ -155,7 +155,7 @@ impl FileLocks {
                 Ok(match shared.retry(|folder| try_acquire(folder, &ticket))? {
                     // Made here, so that it is given up even if nobody waits for it any more.
                     Tenure::Free => Asked::Answer(Lock::new(ticket, shared.folder.lease, shared.clone())),
-                    Tenure::Held { here, left } => Asked::Held { here, left },
+                    Tenure::Held(holding) => Asked::Held(holding),
                 })
             })
         };

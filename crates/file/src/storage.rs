@@ -60,7 +60,6 @@ impl FileStorage {
     }
 
     /// For a storage that is not as it is by default.
-    #[must_use]
     pub fn builder(folder: impl AsRef<Path>) -> FileStorageBuilder {
         FileStorageBuilder::new(folder.as_ref())
     }
@@ -95,7 +94,7 @@ impl FileStorage {
         run("lock", NAME, move || {
             let token = LockToken::generate(&*shared.files.folder.entropy);
             let answer = match shared.files.take_step(|files| files.try_lock(&key, token))? {
-                Try::Held { here, left } => return Ok(Asked::Held { here, left }),
+                Try::Held(holding) => return Ok(Asked::Held(holding)),
                 // Made here, so that it is given up even if nobody waits for it any more.
                 Try::Taken(record) => {
                     let ticket = LockTicket { key, token };

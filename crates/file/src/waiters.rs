@@ -13,13 +13,19 @@ use std::time::Duration;
 
 use sessile_core::SessionKey;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::leases::Holding;
 
 /// The first and the longest pause between two questions about a lock that another process holds.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(25));
 
 /// A lock that is held here is announced when it is given up. It may also end in other ways: in another process, say.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// A lock that is passed on at once is never free for those who wait in other processes. After this long it is left to
+/// them for a moment, if there are any.
+const AMONG_OURSELVES: Duration = Duration::from_millis(500);
 
 /// The lines, one for each key that is waited for.
 #[derive(Default)]
@@ -33,16 +39,14 @@ struct Line {
     given_up: Notify,
     /// How many stand in the line, the one who is asking included. Changed under the lock of the lines only.
     members: AtomicUsize,
+    /// Since when the lock has been passed on within this line, as far as is known.
+    ours_since: Mutex<Instant>,
 }
 
 /// What asking for a lock has led to.
 pub(crate) enum Asked<T> {
     Answer(T),
-    /// It is held.
-    Held {
-        here: bool,
-        left: Duration,
-    },
+    Held(Holding),
 }
 
 /// When a wait that begins now is over.
@@ -105,18 +109,26 @@ impl Waiters {
         let mut pause = PAUSES.0;
         loop {
             // An answer is not interrupted: it comes soon, and the first one may come although there is no time to wait.
-            let (here, left) = match ask().await.map_err(NoAnswer::Failed)? {
+            let holding = match ask().await.map_err(NoAnswer::Failed)? {
                 Asked::Answer(answer) => return Ok(answer),
-                Asked::Held { here, left } => (here, left),
+                Asked::Held(holding) => holding,
             };
             let now = Instant::now();
             if now >= deadline {
                 return Err(NoAnswer::Timeout);
             }
-            let next = left.min(if here { LOOK_AGAIN } else { pause });
+            let next = holding.left.min(if holding.here { LOOK_AGAIN } else { pause });
             pause = (pause * 3 / 2).min(PAUSES.1);
             // Woken or not: the lock may be free now.
-            let _ = timeout_at(deadline.min(now + next), line.given_up.notified()).await;
+            let woken = timeout_at(deadline.min(now + next), line.given_up.notified())
+                .await
+                .is_ok();
+            if !holding.here {
+                line.begin_anew();
+            } else if woken && holding.shared && line.has_gone_on_for_long() {
+                sleep_until(deadline.min(Instant::now() + 2 * PAUSES.1)).await;
+                line.begin_anew();
+            }
         }
     }
 
@@ -143,7 +155,17 @@ impl Line {
             turn: Semaphore::new(1),
             given_up: Notify::new(),
             members: AtomicUsize::new(0),
+            ours_since: Mutex::new(Instant::now()),
         }
+    }
+
+    /// Whether those in this line have passed the lock on among themselves for so long that others should get a chance.
+    fn has_gone_on_for_long(&self) -> bool {
+        self.ours_since.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= AMONG_OURSELVES
+    }
+
+    fn begin_anew(&self) {
+        *self.ours_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
 

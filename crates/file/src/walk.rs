@@ -144,14 +144,13 @@ impl Files {
             let plain = name.to_str().map(|name| name.strip_suffix(MOVING).unwrap_or(name));
             match plain.and_then(key_of) {
                 Some(key) if stripe_of(&key) == at.stripe && leaf_of(&key) == at.leaf => {
-                    if plain.is_some_and(|plain| *plain > *at.after) {
-                        keys.insert(key);
-                    }
+                    keys.insert(key);
                 }
                 _ if tidy => self.remove_foreign(&leaf.join(name)),
                 _ => {}
             }
         }
+        keys.retain(|key| name_of(key) > at.after);
         Ok(keys)
     }
 }

@@ -1,5 +1,6 @@
 //! The conformance kit, in each way in which the storage can be used.
 
+#[allow(dead_code)] // Each of the tests uses a part of it.
 mod common;
 
 use std::time::Duration;

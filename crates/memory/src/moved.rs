@@ -34,9 +34,12 @@ impl MovedKeys {
         self.ends.first().map(|&(until, _)| until)
     }
 
-    /// One that has to leave, and the moment when it had to.
-    pub(crate) fn due(&self, now: Timestamp) -> Option<(Timestamp, SessionKey)> {
-        self.ends.first().filter(|(until, _)| *until <= now).copied()
+    /// One that has to leave.
+    pub(crate) fn due(&self, now: Timestamp) -> Option<SessionKey> {
+        self.ends
+            .first()
+            .filter(|(until, _)| *until <= now)
+            .map(|&(_, key)| key)
     }
 
     pub(crate) fn get(&self, key: &SessionKey) -> Option<&Moved> {

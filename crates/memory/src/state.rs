@@ -101,25 +101,18 @@ impl State {
     }
 
     /// Removes what is still stored under a key that is missing.
-    pub(crate) fn clear(&mut self, key: &SessionKey) -> Option<Stored> {
-        if let Some(until) = self.moved.get(key).map(|moved| moved.until) {
-            self.forget(key, until);
-        }
-        self.find(key).map(|slot| self.take(slot))
+    pub(crate) fn clear(&mut self, key: &SessionKey, now: Timestamp) -> Option<Stored> {
+        self.forget(key, now);
+        self.find(key).map(|slot| self.take(slot, now))
     }
 
-    /// Takes a record out after its deadline.
-    pub(crate) fn take(&mut self, slot: Slot) -> Stored {
-        let ended = self.entries[slot].record.meta.deadline.unwrap_or(Timestamp::MAX);
-        self.take_at(slot, ended)
-    }
-
-    /// Takes a record out whose end came at `ended`: its lock goes, those who waited are woken, and what was an
-    /// alias of it at that moment goes too.
-    pub(crate) fn take_at(&mut self, slot: Slot, ended: Timestamp) -> Stored {
+    /// Takes a record out: its lock goes, those who waited are woken, and what is an alias of it goes too.
+    pub(crate) fn take(&mut self, slot: Slot, now: Timestamp) -> Stored {
+        let alias = self.entries[slot].extra.as_ref().and_then(|extra| extra.alias);
+        self.drop_aliases(alias, now);
         self.deadlines.remove(&mut self.entries, slot);
         self.unindex(slot);
-        let last = u32::try_from(self.entries.len() - 1).expect("a slot");
+        let last = Slot::try_from(self.entries.len() - 1).expect("a slot");
         if last != slot {
             // The last entry will get the number of this one.
             let key = self.entries[last].key;
@@ -132,7 +125,6 @@ impl State {
         }
         if let Some(extra) = entry.extra {
             self.wakes.wake_all(extra.queue);
-            self.drop_aliases(extra.alias, ended);
         }
         self.freed += 1;
         Stored {
@@ -167,33 +159,43 @@ impl State {
         self.deadlines.next().into_iter().chain(self.moved.next()).min()
     }
 
-    /// Removes what has been left at a key that has moved, whose end came at `ended`.
-    pub(crate) fn forget(&mut self, key: &SessionKey, ended: Timestamp) {
-        let Some(moved) = self.moved.remove(key) else { return };
-        if let Some(target) = moved.target {
-            if let Some(slot) = self.find(&target) {
-                let entry = &mut self.entries[slot];
-                if let Some(extra) = &mut entry.extra {
-                    extra.alias = None;
-                }
-                entry.tidy();
-            } else if let Some(next) = self.moved.get_mut(&target) {
-                next.alias = None;
+    /// Removes what has been left at a key that has moved.
+    pub(crate) fn forget(&mut self, key: &SessionKey, now: Timestamp) {
+        let Some(moved) = self.moved.get(key) else { return };
+        let target = moved.target;
+        self.drop_aliases(moved.alias, now);
+        self.moved.remove(key);
+        let Some(target) = target else { return };
+        if let Some(slot) = self.find(&target) {
+            let entry = &mut self.entries[slot];
+            if let Some(extra) = &mut entry.extra {
+                extra.alias = None;
             }
+            entry.tidy();
+        } else if let Some(next) = self.moved.get_mut(&target) {
+            next.alias = None;
         }
-        self.drop_aliases(moved.alias, ended);
     }
 
-    /// Removes an alias of something that ended, and the aliases of the alias. One that was a tombstone by then stays.
-    pub(crate) fn drop_aliases(&mut self, alias: Option<SessionKey>, ended: Timestamp) {
-        let mut next = alias;
-        while let Some(key) = next {
-            let Some(moved) = self.moved.get_mut(&key) else { return };
-            if moved.alias_until <= ended {
-                moved.target = None;
-                return;
+    /// Removes what is an alias of something that is about to go, and the aliases of that. One that is a tombstone by
+    /// now stays.
+    ///
+    /// What is about to go must still be there: which of them are tombstones may depend on when it ended.
+    pub(crate) fn drop_aliases(&mut self, alias: Option<SessionKey>, now: Timestamp) {
+        let (mut gone, mut next) = (Vec::new(), alias);
+        while let Some(key) = next
+            && let Some(moved) = self.moved.get(&key)
+        {
+            if moved.alias_until <= now && self.place(&key, now) == Lookup::Superseded {
+                break;
             }
+            gone.push(key);
             next = moved.alias;
+        }
+        if let Some(tombstone) = next.and_then(|key| self.moved.get_mut(&key)) {
+            tombstone.target = None;
+        }
+        for key in gone {
             self.moved.remove(&key);
         }
     }

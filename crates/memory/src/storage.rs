@@ -46,7 +46,7 @@ const NAME: &str = "memory";
 /// ```
 #[derive(Clone)]
 pub struct MemoryStorage {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// What the clones of a storage share.

@@ -1,12 +1,13 @@
 //! [`Sweeper`]: the thread that takes expired sessions away.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use sessile_core::{Clock, Timestamp};
 
 use crate::storage::Shared;
+use crate::sync::AtomicU64;
 
 /// The longest time for which a deadline is waited for without looking at the clock: it may have been set.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -72,10 +73,37 @@ impl Sweeper {
         self.changed.notify_one();
     }
 
+    /// As if the thread had been started.
+    #[cfg(test)]
+    pub(crate) fn pretend(&self) {
+        *self.phase() = Phase::Running;
+    }
+
+    /// The moment, in milliseconds, at which the thread looks next.
+    #[cfg(test)]
+    pub(crate) fn next(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
     /// Ends the thread.
     pub(crate) fn stop(&self) {
         *self.phase() = Phase::Stopped;
         self.changed.notify_one();
+    }
+
+    /// Takes out what has expired, and finds out when the next does. Returns whether the storage is still there: it
+    /// is held only while a shard is looked into, so that it can go at any time.
+    pub(crate) fn round(&self, storage: &Weak<Shared>) -> bool {
+        self.next.store(u64::MAX, Ordering::Relaxed);
+        for index in 0.. {
+            let Some(storage) = storage.upgrade() else { return false };
+            let Some(shard) = storage.shards.get(index) else { break };
+            while shard.sweep_slice(usize::MAX, &mut Vec::new()) {}
+            if let Some(end) = shard.step(|state, _| state.next_end()) {
+                self.next.fetch_min(end.as_millis(), Ordering::Relaxed);
+            }
+        }
+        true
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
@@ -104,24 +132,10 @@ impl Sweeper {
     }
 }
 
-/// The thread. It holds the storage only while it looks into a shard, so that the storage can go at any time.
+/// The thread.
 fn run(storage: &Weak<Shared>) {
     let Some(settings) = storage.upgrade().map(|storage| Arc::clone(&storage.settings)) else {
         return;
     };
-    let sweeper = &settings.sweeper;
-    loop {
-        sweeper.next.store(u64::MAX, Ordering::Relaxed);
-        for index in 0.. {
-            let Some(storage) = storage.upgrade() else { return };
-            let Some(shard) = storage.shards.get(index) else { break };
-            while shard.sweep_slice(usize::MAX, &mut Vec::new()) {}
-            if let Some(end) = shard.step(|state, _| state.next_end()) {
-                sweeper.next.fetch_min(end.as_millis(), Ordering::Relaxed);
-            }
-        }
-        if !sweeper.sleep(&*settings.clock) {
-            return;
-        }
-    }
+    while settings.sweeper.round(storage) && settings.sweeper.sleep(&*settings.clock) {}
 }

@@ -1,15 +1,14 @@
-//! The mutex of the shards, which the interleaving checker takes the place of.
+//! What the shards synchronise by, which the interleaving checker takes the place of.
 //!
 //! The unit tests of this crate run the storage under [shuttle](https://docs.rs/shuttle), which schedules the
-//! threads of a test itself. Programs, integration tests and examples get the mutex of the standard library.
+//! threads of a test itself. Programs, integration tests and examples get the standard library's.
 
+use std::sync::PoisonError;
 #[cfg(not(test))]
-pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicU64};
 
 #[cfg(test)]
-pub(crate) use shuttle::sync::{Mutex, MutexGuard};
-#[cfg(test)]
-pub(crate) use std::sync::PoisonError;
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic::AtomicU64};
 
 /// Locks a mutex whether or not a thread has panicked while it held it.
 ///

@@ -34,7 +34,7 @@ impl State {
         if self.place(key, now) != Lookup::Missing {
             return Err(StorageErrorKind::Exists);
         }
-        let cleared = self.clear(key);
+        let cleared = self.clear(key, now);
         if let Some(record) = record.take() {
             self.insert(*key, record);
         }
@@ -73,38 +73,36 @@ impl State {
         if self.place(new_key, now) != Lookup::Missing {
             return Err(StorageErrorKind::Exists);
         }
-        let cleared = self.clear(new_key);
+        let cleared = self.clear(new_key, now);
         // Clearing may have given the entry another slot.
         let slot = self.held(key, ticket, now)?;
-        let old_key = self.entries[slot].key;
         let can_live = record.meta.deadline.unwrap_or(Timestamp::MAX);
-        self.rename(slot, *new_key);
-        self.swap(slot, record);
-        let entry = &mut self.entries[slot];
-        entry.holder = None;
-        let extra = entry.extra.take().map(|extra| *extra).unwrap_or_default();
-        self.wakes.wake_all(extra.queue);
-
         let alias_until = now + grace;
         let until = alias_until.max(can_live.min(alias_until + settings.tombstone_ttl));
+
+        let old_key = self.entries[slot].key;
+        let extra = self.entries[slot].extra.take().map(|extra| *extra).unwrap_or_default();
         if until <= now {
             self.drop_aliases(extra.alias, now);
-            return Ok(cleared);
         }
-        let is_alias = now < alias_until;
-        if is_alias {
-            self.entries[slot].extra().alias = Some(old_key);
-        }
-        self.moved.insert(
-            old_key,
-            Moved {
+        self.rename(slot, *new_key);
+        self.swap(slot, record);
+        self.entries[slot].holder = None;
+        self.wakes.wake_all(extra.queue);
+        if until > now {
+            let is_alias = now < alias_until;
+            if is_alias {
+                self.entries[slot].extra().alias = Some(old_key);
+            }
+            let moved = Moved {
                 target: is_alias.then_some(*new_key),
                 alias_until,
                 until,
                 alias: extra.alias,
-            },
-        );
-        self.expect_at(Some(until));
+            };
+            self.moved.insert(old_key, moved);
+            self.expect_at(Some(until));
+        }
         Ok(cleared)
     }
 
@@ -135,7 +133,7 @@ impl State {
 
     /// Returns the record that was there.
     pub(crate) fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
-        self.place(key, now).map(|slot| self.take_at(slot, now))
+        self.place(key, now).map(|slot| self.take(slot, now))
     }
 
     /// Takes out up to `limit` records whose deadline has come, into `expired`, and what rotations have left behind.
@@ -145,18 +143,18 @@ impl State {
         while taken < limit
             && let Some(slot) = self.deadlines.due(&mut self.entries, now, &mut left)
         {
-            expired.push(self.take(slot));
+            expired.push(self.take(slot, now));
             taken += 1;
         }
         let mut more = left == 0;
         left = budget;
-        while let Some((until, key)) = self.moved.due(now) {
+        while let Some(key) = self.moved.due(now) {
             if left == 0 {
                 more = true;
                 break;
             }
             left -= 1;
-            self.forget(&key, until);
+            self.forget(&key, now);
         }
         more
     }

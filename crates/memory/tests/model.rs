@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use sessile_core::{Lock, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageErrorKind, Timestamp};
 use sessile_memory::MemoryStorage;
 
-const KEYS: usize = 6;
+const KEYS: usize = 4;
 const LEASE: u64 = 10;
 const TOMBSTONE: u64 = 8;
 
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (key.clone(), deadline()).prop_map(|(key, deadline)| Step::Create(key, deadline)),
         6 => key.clone().prop_map(Step::Lock),
         3 => (held.clone(), deadline()).prop_map(|(held, deadline)| Step::Commit(held, deadline)),
-        6 => (held.clone(), key.clone(), deadline(), prop_oneof![Just(0), 1..20_u64])
+        12 => (held.clone(), key.clone(), deadline(), prop_oneof![Just(0), 1..20_u64])
             .prop_map(|(held, key, deadline, grace)| Step::Rotate(held, key, deadline, grace)),
         1 => held.clone().prop_map(Step::Release),
         1 => held.prop_map(Step::Renew),

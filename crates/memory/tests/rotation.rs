@@ -275,3 +275,41 @@ async fn another_shard_is_refused() {
     assert_eq!(kind(rotated), StorageErrorKind::Unsupported);
     assert_eq!(payload(&storage, &key).await.as_deref(), Some("a"));
 }
+
+#[tokio::test]
+async fn an_alias_of_what_has_ended_does_not_come_back_with_the_key() {
+    let (storage, _clock) = manual_storage();
+    let [oldest, old, new] = rotated_keys();
+    storage.create(&oldest, record(&storage, "a")).await.unwrap();
+    rotate(&storage, &oldest, &old, SECOND).await;
+    let mut lock = take(&storage, &old).await;
+    let ended = ending(&storage, "b", Duration::ZERO);
+    storage.rotate(&mut lock, &new, ended, SECOND).await.unwrap();
+    // All three are missing, with a record and two aliases still stored.
+    storage.create(&old, record(&storage, "c")).await.unwrap();
+    assert_eq!(read(&storage, &oldest).await, Lookup::Missing);
+    assert_eq!(payload(&storage, &old).await.as_deref(), Some("c"));
+}
+
+#[tokio::test]
+async fn an_alias_that_ended_with_its_session_leaves_no_tombstone_however_late_that_is_found_out() {
+    for sweeps in [true, false] {
+        let (storage, clock) = manual_storage();
+        let [old, new] = rotated_keys();
+        storage.create(&old, record(&storage, "a")).await.unwrap();
+        rotate(&storage, &old, &new, 10 * SECOND).await;
+        let mut lock = take(&storage, &new).await;
+        storage
+            .commit(&mut lock, ending(&storage, "b", 5 * SECOND))
+            .await
+            .unwrap();
+        clock.advance(20 * SECOND);
+        assert_eq!(read(&storage, &old).await, Lookup::Missing);
+        if sweeps {
+            assert_eq!(storage.sweep(10).await.unwrap().len(), 1);
+        } else {
+            storage.create(&new, record(&storage, "c")).await.unwrap();
+        }
+        assert_eq!(read(&storage, &old).await, Lookup::Missing);
+    }
+}

@@ -6,6 +6,11 @@ mod guide;
 
 #[doc(inline)]
 pub use sessile_core::*;
+#[cfg(feature = "file")]
+#[doc(inline)]
+pub use sessile_file::{
+    Durability, FileLocks, FileLocksBuilder, FileStorage, FileStorageBuilder, SetAside, SetAsideReason,
+};
 #[cfg(feature = "memory")]
 #[doc(inline)]
 pub use sessile_memory::{MemoryStats, MemoryStorage, MemoryStorageBuilder};
@@ -15,3 +20,6 @@ pub use sessile_tower::{
     BearerCarrier, Carrier, CookieBuilder, CookieCarrier, CookieError, HeaderCarrier, Presented, ResponseBody,
     ResponseFuture, SameSite, SessionLayer, SessionService,
 };
+#[cfg(any(feature = "signed", feature = "encrypted"))]
+#[doc(inline)]
+pub use sessile_tower::{KeyError, KeyRing};

@@ -4,17 +4,23 @@ mod broken;
 mod cases;
 mod counting;
 mod faulty;
+mod history;
 mod kit;
 mod model;
 #[cfg(feature = "redis-fixtures")]
 pub mod redis;
 mod rng;
 mod slow;
+pub mod torture;
 mod verb;
 
 pub use self::broken::{Broken, Bug};
 pub use self::counting::{Calls, Counting, Counts};
 pub use self::faulty::{Fault, Faults, Faulty};
+pub use self::history::{
+    Answer, Answered, Call, History, Mark, Operation, Promise, Recorder, Recording, Seen, Summary, Tolerance,
+    Violation, Violations, Write,
+};
 pub use self::kit::{Case, Profile, Subject, Sweep, Time};
 pub use self::model::{Attempt, Correct, ModelState, ModelStorage, Rotation, Rules};
 pub use self::rng::seed;

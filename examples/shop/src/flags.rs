@@ -13,8 +13,8 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
 
-    /// Where sessions are kept: memory
-    #[arg(long, default_value = "memory")]
+    /// Where sessions are kept: memory or file:DIR
+    #[arg(long, value_name = "STORAGE", default_value = "memory")]
     storage: StorageChoice,
 
     /// How ids travel: plain (SID, for local HTTP) or host (__Host-SID, for HTTPS)

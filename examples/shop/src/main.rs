@@ -21,7 +21,7 @@ async fn main() -> io::Result<()> {
         .with_ansi(io::stderr().is_terminal())
         .init();
 
-    let app = shop::app(&flags.settings());
+    let app = shop::app(&flags.settings()).map_err(io::Error::other)?;
     let listener = TcpListener::bind(flags.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     shop::serve(listener, app, stop::requested()).await

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::block::{Block, Value};
+use super::block::{Block, Entry, Value};
 use super::decode::{MAGIC, VERSION};
 use super::wire::Writer;
 use super::{AsOf, Contents, Namespace, Summary, Values};
@@ -22,7 +22,7 @@ impl Contents {
             }
         }
         block(&mut writer, &self.values, at);
-        let kept = |namespace: &&Namespace| !at.is_over(namespace.lifetime, namespace.since) && !namespace.is_blank();
+        let kept = |namespace: &&Namespace| !at.is_over(namespace.lifetime, namespace.since) && !namespace.is_blank(at);
         writer.number(self.namespaces.iter().filter(kept).count() as u64);
         for namespace in self.namespaces.iter().filter(kept) {
             writer.bytes(namespace.name.read(&self.payload).as_bytes());
@@ -47,8 +47,9 @@ impl Contents {
 
 impl Namespace {
     /// Whether there is nothing to keep: no value and no lifetime of its own.
-    fn is_blank(&self) -> bool {
-        let empty = matches!(&self.values, Values::Open(block) if block.entries.is_empty());
+    fn is_blank(&self, at: AsOf) -> bool {
+        let is_over = |entry: &Entry| at.is_over(entry.lifetime, entry.since);
+        let empty = matches!(&self.values, Values::Open(block) if block.entries.iter().all(is_over));
         empty && self.lifetime.is_endless()
     }
 }

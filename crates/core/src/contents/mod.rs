@@ -213,11 +213,23 @@ impl Contents {
     /// here but by its deadline, unless it was given another window in this visit; and one that is not stored yet
     /// slides with the visit that makes it.
     pub(crate) fn is_over(&self, at: AsOf) -> bool {
-        let slides_here = self.since > Timestamp::MIN && self.is_stored;
+        let slides_here = self.has_new_lifetime() && self.is_stored;
         self.lifetime.is_some_and(|lifetime| {
             let window = lifetime.window.filter(|_| slides_here);
             at.is_over(Lifetime { window, ..lifetime }, self.since)
         })
+    }
+
+    /// Gives the session a lifetime because it has none. A session that is not stored yet stays unstored for it.
+    pub(crate) fn begin_lifetime(&mut self, lifetime: Lifetime, now: Timestamp) {
+        self.lifetime = Some(lifetime);
+        self.since = now;
+        self.changed |= self.is_stored && !lifetime.is_endless();
+    }
+
+    /// Whether the session's own lifetime was set in this visit.
+    pub(crate) fn has_new_lifetime(&self) -> bool {
+        self.since > Timestamp::MIN
     }
 
     /// When the session ends if it is visited now and not again.

@@ -56,7 +56,7 @@ impl Context {
             (Phase::Writable, None) => commit && (state.contents.changed || state.next_id.is_some()),
             _ => false,
         };
-        !open && self.is_due_to_slide(&state).is_none()
+        !open && !state.closing && self.is_due_to_slide(&state).is_none()
     }
 
     pub(super) async fn close_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
@@ -74,6 +74,7 @@ impl Context {
                 Ok(step) => {
                     // From here on nobody changes anything; what was changed can still be read.
                     state.phase = Phase::Readable;
+                    state.closing = true;
                     Ok((step, state.epoch))
                 }
                 Err(error) => Err((error, state.give_up())),
@@ -107,6 +108,7 @@ impl Context {
         let written = closed.written;
         let unknown = {
             let mut state = self.state();
+            state.closing = false;
             if state.epoch == epoch {
                 state.has_closed(closed);
                 return Ok(written);
@@ -146,7 +148,7 @@ impl Context {
                 Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
             });
         }
-        let record = state.contents.record(&known, at);
+        let record = state.contents.record(&known, at, &self.engine);
         Ok(match state.next_id.clone() {
             None => Step::Commit { lock, record },
             Some(id) => Step::Rare(RareStep::Rotate { lock, record, id }),
@@ -259,6 +261,7 @@ struct Unfinished<'a> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         let mut state = self.context.state();
+        state.closing = false;
         if state.epoch == self.epoch {
             state.revert();
         }

@@ -117,7 +117,7 @@ impl Context {
     fn install(&self, mut loaded: Loaded, moved: bool) -> Result<(), SessionError> {
         let phase = loaded.phase();
         if phase == Phase::Writable && loaded.contents.lifetime.is_none() {
-            loaded.contents.changed |= self.apply_default(&mut loaded.contents);
+            self.apply_default(&mut loaded.contents);
         }
         let mut state = self.state();
         if state.epoch != loaded.epoch {

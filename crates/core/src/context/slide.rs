@@ -91,7 +91,7 @@ impl Engine {
         if !matches!(fresh.purge(at, restarted), Ok(true)) {
             return Ok(false);
         }
-        let record = fresh.record(&locked.record.meta, at);
+        let record = fresh.record(&locked.record.meta, at, self);
         let written = record.meta.clone();
         match self.storage.commit(&mut locked.lock, record).await {
             Err(error) if error.kind() == StorageErrorKind::LockLost => return Ok(false),
@@ -106,11 +106,17 @@ impl Engine {
 
 impl Contents {
     /// The record that replaces one with the metadata `old` now.
-    pub(super) fn record(&self, old: &Meta, at: AsOf) -> Record {
+    ///
+    /// What slides moves with it by as much as would be worth a write of its own, and otherwise stays: a client whose
+    /// cookie ends with the session would have to be told of every small step.
+    pub(super) fn record(&self, old: &Meta, at: AsOf, engine: &Engine) -> Record {
         let mut meta = old.clone();
         meta.version += 1;
-        meta.last_active = at.now.max(old.last_active);
-        meta.deadline = self.deadline(meta.last_active);
+        let slides = self.shortest_window().is_some();
+        if !slides || self.has_new_lifetime() || Slide::due(self, old, at.now, engine).is_some() {
+            meta.last_active = at.now.max(old.last_active);
+            meta.deadline = self.deadline(meta.last_active);
+        }
         Record::new(meta, self.encode(at))
     }
 }

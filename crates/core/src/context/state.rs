@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) told: Told,
     /// Whether the lock belongs to an update, which outlives the visit if it runs elsewhere.
     pub(super) updating: bool,
+    /// Whether a close is under way.
+    pub(super) closing: bool,
     /// Counts how often the visit became writable, so that a change that was begun under one lock is not made under
     /// another.
     pub(super) term: u64,
@@ -101,6 +103,7 @@ impl State {
             epoch: 0,
             told: Told::default(),
             updating: false,
+            closing: false,
             term: 0,
             writer: None,
             waiting_writers: 0,

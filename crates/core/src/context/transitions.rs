@@ -81,10 +81,9 @@ impl Context {
         }
     }
 
-    pub(super) fn apply_default(&self, contents: &mut Contents) -> bool {
-        let lifetime = Lifetime::begin(self.engine.default_expiration, self.engine.storage.clock().now());
-        contents.lifetime = Some(lifetime);
-        !lifetime.is_endless()
+    pub(super) fn apply_default(&self, contents: &mut Contents) {
+        let now = self.engine.storage.clock().now();
+        contents.begin_lifetime(Lifetime::begin(self.engine.default_expiration, now), now);
     }
 
     /// The storage knows no session by this visit's id.

@@ -11,15 +11,24 @@ use sessile_core::{
     Clock, Expiration, InSession, Lookup, Namespaces, OsEntropy, Record, Session, SessionBuilder, SessionError,
     SessionId, Storage, Stored, Timestamp, TokioClock, Untyped, Values, Visit,
 };
-use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slow};
+use sessile_memory::{MemoryStorage, MemoryStorageBuilder};
+use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, Slow};
 use tokio::sync::oneshot;
 
 /// The storage that tests run on.
-pub(crate) type Plain = ModelStorage;
+pub(crate) type Plain = MemoryStorage;
 
-/// A storage that follows the paused clock.
+/// A storage that follows the paused clock. It is swept by nobody: a thread of its own would know no paused clock.
 pub(crate) fn storage() -> Plain {
-    ModelStorage::new()
+    configured_storage(TokioClock::start(), |builder| builder)
+}
+
+pub(crate) fn configured_storage(
+    clock: impl Clock,
+    configure: impl FnOnce(MemoryStorageBuilder) -> MemoryStorageBuilder,
+) -> Plain {
+    let builder = MemoryStorage::builder().clock(clock).shards(1).sweeper(false);
+    configure(builder).build()
 }
 
 /// A session, and the strings its storage is on.
@@ -154,26 +163,30 @@ impl<N: Namespaces, V: Values> World<N, V> {
 
     /// The values stored in a namespace.
     pub(crate) async fn shown_in(&self, id: &SessionId, namespace: Option<&str>) -> Option<Shown> {
+        Some(self.shown_in_order(id, namespace).await?.into_iter().collect())
+    }
+
+    /// The same, in the order in which they were first set.
+    pub(crate) async fn shown_in_order(&self, id: &SessionId, namespace: Option<&str>) -> Option<Vec<(String, Value)>> {
         let record = self.record(id).await?;
         // A copy is looked at, as looking moves what slides.
-        let copy = self.storage.with_clock(FrozenClock(self.now()));
+        let copy = configured_storage(FrozenClock(self.now()), |builder| builder);
         copy.create(&id.key(), record).await.expect("the copy is empty");
         let reader: Session = Session::builder(copy).build();
         let read = reader.init(Visit::attach(id.clone()), async {
             reader.start_readonly().await?;
-            let mut shown = Shown::new();
             let names = match namespace {
                 None => reader.keys()?,
                 Some(namespace) => reader.namespace(namespace).keys()?,
             };
-            for name in names {
+            let value = |name: String| {
                 let value = match namespace {
                     None => reader.get(&name)?,
                     Some(namespace) => reader.namespace(namespace).get(&name)?,
                 };
-                shown.insert(name, value.expect("what is named is there"));
-            }
-            Ok::<_, SessionError>(shown)
+                Ok((name, value.expect("what is named is there")))
+            };
+            names.into_iter().map(value).collect::<Result<_, SessionError>>()
         });
         Some(read.await.and_then(|read| read).expect("what is stored can be read"))
     }

@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::at::At;
 use super::common::{TempFolder, count_files};
-use super::scenario::{At, Scenario, Step, open, wall};
+use super::scenario::{Scenario, Step, open, wall};
 use crate::disk::Call;
 
 /// What tells the child what to do: the step, the call at which it dies, the folder.

@@ -1,5 +1,6 @@
 //! Tests that stand between the system calls of a step. What can be tested from outside is in `tests/`.
 
+mod at;
 mod corrupt;
 mod crash;
 mod faults;
@@ -7,5 +8,6 @@ mod fence;
 mod power;
 mod scenario;
 
+#[allow(dead_code)] // Each of the tests uses a part of it.
 #[path = "../../tests/common/mod.rs"]
 mod common;

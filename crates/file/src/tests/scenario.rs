@@ -2,16 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use std::{fmt, io};
 
 use sessile_core::{
     Clock, Lock, Lookup, ManualClock, Meta, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind,
     SystemClock, Timestamp,
 };
 
-use crate::disk::{Call, Probe};
 use crate::layout::stripe_of;
 use crate::{Durability, FileStorage, FileStorageBuilder};
 
@@ -298,50 +295,6 @@ pub(crate) fn open(
     adapt(builder).open().expect("open")
 }
 
-/// Does something at the n-th call after it has been armed.
-pub(crate) struct At<F> {
-    pub(crate) armed: AtomicBool,
-    pub(crate) count: AtomicUsize,
-    pub(crate) n: usize,
-    pub(crate) act: F,
-}
-
-impl<F: Fn(Call<'_>) -> io::Result<()> + Send + Sync> At<F> {
-    pub(crate) fn new(n: usize, act: F) -> Arc<Self> {
-        Arc::new(Self {
-            armed: AtomicBool::new(false),
-            count: AtomicUsize::new(0),
-            n,
-            act,
-        })
-    }
-
-    pub(crate) fn arm(&self, armed: bool) {
-        self.armed.store(armed, Ordering::SeqCst);
-    }
-
-    /// Whether the n-th call has come.
-    pub(crate) fn reached(&self) -> bool {
-        self.count.load(Ordering::SeqCst) > self.n
-    }
-}
-
-impl<F: Fn(Call<'_>) -> io::Result<()> + Send + Sync> Probe for At<F> {
-    fn before(&self, call: Call<'_>) -> io::Result<()> {
-        if self.armed.load(Ordering::SeqCst) && self.count.fetch_add(1, Ordering::SeqCst) == self.n {
-            (self.act)(call)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl<F> fmt::Debug for At<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("At").field("n", &self.n).finish_non_exhaustive()
-    }
-}
-
 /// A clock that starts at [`START`].
 pub(crate) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(START))
@@ -349,5 +302,5 @@ pub(crate) fn clock() -> Arc<ManualClock> {
 
 /// The machine's clock: for tests with more than one process.
 pub(crate) fn wall() -> SystemClock {
-    SystemClock::default()
+    SystemClock
 }

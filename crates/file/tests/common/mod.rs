@@ -1,5 +1,7 @@
 //! What the tests of this crate share.
 
+pub(crate) mod child;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -306,3 +306,27 @@ fn a_full_storage_takes_no_more_than_it_may() {
         assert_eq!(storage.stats().stored, 2);
     });
 }
+
+#[test]
+fn no_deadline_escapes_a_sweeper_on_its_round() {
+    check(|| {
+        let storage = MemoryStorage::builder().clock(ModelClock).shards(2).build();
+        let sweeper = &storage.shared.settings.sweeper;
+        sweeper.pretend();
+        let deadlines = [3_600, 60, 1].map(|after| ModelClock.now() + Duration::from_secs(after));
+        let create = |index: usize| {
+            let key = SessionId::parse(["one-1234567890123456", "two-1234567890123456", "abc-1234567890123456"][index]);
+            let meta = Meta::new(ModelClock.now()).with_deadline(Some(deadlines[index]));
+            block_on(storage.create(&key.unwrap().key(), Record::new(meta, ""))).unwrap();
+        };
+        // It has found out when to look next, and is about to do so once more.
+        create(0);
+        assert!(sweeper.round(&std::sync::Arc::downgrade(&storage.shared)));
+        thread::scope(|scope| {
+            scope.spawn(|| create(1));
+            scope.spawn(|| create(2));
+            scope.spawn(|| sweeper.round(&std::sync::Arc::downgrade(&storage.shared)));
+        });
+        assert!(sweeper.next() <= deadlines[2].as_millis(), "it would come too late");
+    });
+}

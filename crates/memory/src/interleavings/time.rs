@@ -26,7 +26,10 @@ pub(super) fn advance(by: Duration) {
     let mut time = TIME.lock().unwrap();
     time.passed += u64::try_from(by.as_millis()).unwrap();
     let now = Instant(time.passed);
-    let due: Vec<_> = time.sleepers.extract_if(.., |_, (moment, _)| *moment <= now).collect();
+    let (due, later): (BTreeMap<_, _>, _) = std::mem::take(&mut time.sleepers)
+        .into_iter()
+        .partition(|(_, (moment, _))| *moment <= now);
+    time.sleepers = later;
     drop(time);
     due.into_iter().for_each(|(_, (_, waker))| waker.wake());
 }

@@ -11,8 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::{Broken, Bug};
-use crate::model::Attempt;
-use crate::model::Holder;
+use crate::model::{Attempt, Holder};
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
@@ -28,6 +27,13 @@ impl Broken {
                     if let Lookup::Found(stored) = read {
                         locked.record = stored.record;
                     }
+                    locked
+                }))
+            }
+            Bug::LockReturnsEmpty => {
+                let answer = self.model.lock(key, wait).await?;
+                Ok(answer.map(|mut locked| {
+                    locked.record.payload.clear();
                     locked
                 }))
             }

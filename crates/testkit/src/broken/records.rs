@@ -11,7 +11,7 @@ use crate::model::{Holder, ModelState};
 impl Bug {
     /// What this storage makes of a record.
     pub(super) fn stored(self, mut record: Record, now: Timestamp) -> Record {
-        let whole_seconds = |deadline: Timestamp| Timestamp::from_millis(deadline.as_millis() / 1_000 * 1_000);
+        let whole_seconds = |deadline: Timestamp| Timestamp::from_millis((deadline.as_millis() - 1) / 1_000 * 1_000);
         let wrapped = |deadline: Timestamp| Timestamp::from_millis(deadline.as_millis() % (1_000 << 32));
         let year = now + Duration::from_secs(366 * 86_400);
         let deadline = &mut record.meta.deadline;
@@ -77,6 +77,10 @@ pub(super) fn commit(bug: Bug, state: &mut ModelState, lock: &LockTicket, record
         Bug::CommitIgnoresTombstone => matches!(state.find(&lock.key, now), Lookup::Superseded),
         Bug::PayloadEmptyIsNone if record.payload.is_empty() => {
             record.payload = old.map(|old| old.payload.clone()).unwrap_or_default();
+            false
+        }
+        Bug::CommitKeepsMeta => {
+            record.meta = old.map_or(record.meta, |old| old.meta.clone());
             false
         }
         Bug::CommitNeverShortens => {

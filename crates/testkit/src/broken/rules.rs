@@ -43,6 +43,7 @@ impl Rules for Bug {
                 Some(moved) if now < moved.alias_until && state.moves.contains_key(&moved.to) => Lookup::Missing,
                 _ => state.read(key, now),
             },
+            Self::LeaseTakesRecord if state.locks.get(key).is_some_and(|holder| holder.until <= now) => Lookup::Missing,
             Self::ExpiresNotUnderLock if state.locks.contains_key(key) && direct.is_some() => {
                 Lookup::Found(state.stored(*key))
             }
@@ -114,7 +115,7 @@ impl Rules for Bug {
             }
             (Self::DestroyKeepsAliases, Lookup::Found(actual)) => {
                 for moved in state.moves.values_mut().filter(|moved| moved.to == actual) {
-                    moved.alias_until = now;
+                    (moved.alias_until, moved.is_alias) = (now, false);
                 }
                 return state.destroy(&actual, now);
             }

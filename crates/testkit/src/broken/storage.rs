@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Page, Record, SessionKey, Storage,
-    StorageError, StorageErrorKind, Stored, Timestamp, Unlock,
+    Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Meta, OsEntropy, Page, Record, SessionKey, Storage,
+    StorageError, Stored, Timestamp, Unlock,
 };
 use tokio::task::yield_now;
 
@@ -38,7 +38,7 @@ pub struct Broken {
     pub(super) bug: Bug,
     pub(super) model: ModelStorage,
     /// Which handle this is.
-    handle: usize,
+    pub(super) handle: usize,
     pub(super) waiting: Arc<AtomicUsize>,
     cache: Mutex<BTreeMap<SessionKey, Lookup<Stored>>>,
     /// When those that were touched would have expired.
@@ -57,6 +57,15 @@ impl Broken {
             waiting: Arc::default(),
             cache: Mutex::default(),
             timers: Arc::default(),
+        }
+    }
+
+    /// An empty storage like this one, with another lease. The default is 30 seconds.
+    #[must_use]
+    pub fn with_lease(&self, lease: Duration) -> Self {
+        Self {
+            model: self.model.with_lease(lease),
+            ..Self::new(self.bug)
         }
     }
 
@@ -131,6 +140,18 @@ impl Storage for Broken {
             Bug::ReadIsCached if self.handle > 0 => {
                 let read = self.model.read(key).await?;
                 return Ok(locked(&self.cache).entry(*key).or_insert(read).clone());
+            }
+            Bug::ReadInvents => {
+                let read = self.model.read(key).await?;
+                let empty = Record::new(Meta::new(self.clock().now()), "");
+                let invented = Stored {
+                    key: *key,
+                    record: empty,
+                };
+                return Ok(match read {
+                    Lookup::Missing => Lookup::Found(invented),
+                    read => read,
+                });
             }
             _ => {}
         }
@@ -208,6 +229,16 @@ impl Storage for Broken {
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        if self.bug == Bug::RenewTorn {
+            let held = self.model.step(|_, state, now| {
+                let held = state.held(lock, now);
+                held.map(|()| state.locks.remove(&lock.key)).ok().flatten()
+            });
+            yield_now().await;
+            if let Some(holder) = held {
+                self.model.step(|_, state, _| state.locks.insert(lock.key, holder));
+            }
+        }
         self.answer(self.model.renew(lock).await)
     }
 
@@ -278,48 +309,6 @@ impl Storage for Broken {
                 Ok(swept)
             }
             _ => self.model.sweep(limit).await,
-        }
-    }
-}
-
-impl Broken {
-    async fn wrongly_scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        let corrupt = || StorageError::new(StorageErrorKind::Corrupt, "scan", self.name());
-        match self.bug {
-            Bug::ScanSkips => {
-                let text = |cursor: &Cursor| String::from_utf8_lossy(cursor.as_bytes()).parse().unwrap_or(0);
-                let skip: usize = cursor.as_ref().map_or(0, text);
-                let all = self.model.step(|_, state, now| state.scan(None, usize::MAX, now));
-                let sessions: Vec<_> = all.into_iter().skip(skip).take(limit).collect();
-                let next = (skip + sessions.len()).to_string().into_bytes();
-                let next = (sessions.len() == limit).then(|| Cursor::from_bytes(next));
-                Ok(Page { sessions, next })
-            }
-            Bug::ScanNeverEnds => {
-                let cursor = cursor.filter(|cursor| cursor.as_bytes() != b"again");
-                let mut page = self.model.scan(cursor, limit).await?;
-                page.next.get_or_insert_with(|| Cursor::from_bytes(*b"again"));
-                Ok(page)
-            }
-            Bug::ScanCursorIsLocal => {
-                let own = self.handle.to_string();
-                let plain = |cursor: Cursor| cursor.as_bytes().strip_prefix(own.as_bytes()).map(Cursor::from_bytes);
-                let cursor = cursor.map(|cursor| plain(cursor).ok_or_else(corrupt)).transpose()?;
-                let mut page = self.model.scan(cursor, limit).await?;
-                let marked = |next: Cursor| Cursor::from_bytes([own.as_bytes(), next.as_bytes()].concat());
-                page.next = page.next.map(marked);
-                Ok(page)
-            }
-            Bug::ScanLocks => {
-                let page = self.model.scan(cursor, limit).await?;
-                for (key, _) in &page.sessions {
-                    if let Ok(Lookup::Found(mut locked)) = self.model.lock(key, Duration::ZERO).await {
-                        locked.lock.spend();
-                    }
-                }
-                Ok(page)
-            }
-            _ => self.model.scan(cursor, limit).await,
         }
     }
 }

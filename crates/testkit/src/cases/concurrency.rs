@@ -1,7 +1,7 @@
 //! Many at once, on real threads: the counter that looks right is right.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -147,16 +147,19 @@ pub(crate) async fn touches_end_at_the_latest(ctx: Context) {
 }
 
 pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
+    const READERS: usize = 3;
+    const READS: usize = 40;
     let sizes = [1, 70_000, 300, 9_000, 40_000];
     let payload = move |version: u64| Bytes::from(vec![version.to_le_bytes()[0]; sizes[(version % 5) as usize]]);
     let key = ctx.created(payload(1)).await;
-    let done = Arc::new(AtomicBool::new(false));
+    let reading = Arc::new(AtomicUsize::new(READERS));
     let mut set = JoinSet::new();
-    for number in 0..3 {
-        let (ctx, done) = (ctx.clone(), Arc::clone(&done));
+    for number in 0..READERS {
+        let (ctx, reading) = (ctx.clone(), Arc::clone(&reading));
         set.spawn(async move {
+            let _done = Countdown(reading);
             let mut seen = 0;
-            while !done.load(Ordering::SeqCst) {
+            for _ in 0..READS {
                 let read = handle(&ctx, number).read(&key).await.expect("read");
                 let record = read.found().expect("a live session").record;
                 let version = record.meta.version;
@@ -170,7 +173,10 @@ pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
             }
         });
     }
-    for number in 0..60 {
+    // Writes for as long as somebody reads.
+    let mut number = 0;
+    while reading.load(Ordering::SeqCst) > 0 || number < READS {
+        number += 1;
         let locked = handle(&ctx, number).lock(&key, PATIENCE).await.expect("lock");
         let mut locked = locked.found().expect("a live session");
         let next = successor(&locked.record, payload(locked.record.meta.version + 1));
@@ -179,8 +185,16 @@ pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
             .await
             .expect("commit");
     }
-    done.store(true, Ordering::SeqCst);
     finish(set).await;
+}
+
+/// Counts down when it is dropped, by a panic too.
+struct Countdown(Arc<AtomicUsize>);
+
+impl Drop for Countdown {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Holders and waiters that are cut off at any moment take neither the lock nor an update with them.

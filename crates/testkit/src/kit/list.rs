@@ -201,10 +201,10 @@ macro_rules! __with_cases {
     };
 }
 
-/// Tests a storage: one test for each [case](Case), under the name of the case.
+/// Tests a storage: one test for each [case](crate::Case), under the name of the case.
 ///
 /// The argument is a function (or closure) that is called without arguments, is awaited and makes a
-/// [`Subject`]: a storage of its own for each case, empty, which nobody else uses.
+/// [`Subject`](crate::Subject): a storage of its own for each case, empty, which nobody else uses.
 ///
 /// Each group of cases becomes a module, so call the macro in a module of its own where its names are taken.
 ///

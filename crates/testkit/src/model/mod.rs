@@ -1,8 +1,10 @@
 //! [`ModelStorage`]: the contract, carried out as plainly as can be.
 
+mod encode;
 mod queue;
 mod rules;
 mod state;
+mod verbs;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{LockTicket, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 /// What a storage holds, and what each verb does to it, when there is nobody to wait for and nothing to fail.
 ///
@@ -41,6 +41,8 @@ pub(crate) struct Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Move {
     pub(crate) to: SessionKey,
+    /// Whether it is or was an alias, and its session has not ended since.
+    pub(crate) is_alias: bool,
     pub(crate) alias_until: Timestamp,
     pub(crate) tombstone_until: Timestamp,
 }
@@ -69,156 +71,23 @@ impl ModelState {
     /// The key of the live record that this key leads to, aliases followed.
     #[must_use]
     pub fn find(&self, key: &SessionKey, now: Timestamp) -> Lookup<SessionKey> {
-        let mut key = *key;
-        loop {
-            if self
-                .records
-                .get(&key)
-                .is_some_and(|record| !record.meta.has_expired(now))
-            {
-                return Lookup::Found(key);
-            }
-            match self.moves.get(&key) {
-                Some(moved) if now < moved.alias_until => key = moved.to,
-                Some(moved) if now < moved.tombstone_until => return Lookup::Superseded,
-                _ => return Lookup::Missing,
-            }
+        if let Some(record) = self.records.get(key) {
+            return match record.meta.has_expired(now) {
+                true => Lookup::Missing,
+                false => Lookup::Found(*key),
+            };
+        }
+        match self.moves.get(key) {
+            Some(moved) if now < moved.alias_until => self.find(&moved.to, now),
+            Some(moved) if now < moved.tombstone_until && !self.ended_with_its_session(moved) => Lookup::Superseded,
+            _ => Lookup::Missing,
         }
     }
 
-    /// See [`Storage::read`](sessile_core::Storage::read).
-    #[must_use]
-    pub fn read(&self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
-        self.find(key, now).map(|key| self.stored(key))
-    }
-
-    /// Takes the lock for `lease` if it is free. See [`Storage::lock`](sessile_core::Storage::lock).
-    pub fn lock(&mut self, key: &SessionKey, token: LockToken, lease: Duration, now: Timestamp) -> Lookup<Attempt> {
-        self.find(key, now).map(|key| match self.locks.get(&key) {
-            Some(holder) if now < holder.until => Attempt::Busy(holder.until),
-            _ => {
-                let until = now + lease;
-                self.locks.insert(key, Holder { token, until });
-                Attempt::Taken(self.stored(key))
-            }
-        })
-    }
-
-    /// See [`Storage::create`](sessile_core::Storage::create).
-    ///
-    /// # Errors
-    ///
-    /// `Exists`.
-    pub fn create(&mut self, key: &SessionKey, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
-        self.vacant(key, now)?;
-        self.place(key, record);
-        Ok(())
-    }
-
-    /// See [`Storage::commit`](sessile_core::Storage::commit).
-    ///
-    /// # Errors
-    ///
-    /// `LockLost`, `Gone`, `Superseded`.
-    pub fn commit(&mut self, lock: &LockTicket, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
-        self.held(lock, now)?;
-        self.place(&lock.key, record);
-        Ok(())
-    }
-
-    /// See [`Storage::rotate`](sessile_core::Storage::rotate).
-    ///
-    /// # Errors
-    ///
-    /// `LockLost`, `Gone`, `Superseded`, `Exists`.
-    pub fn rotate(
-        &mut self,
-        lock: &LockTicket,
-        rotation: Rotation,
-        record: Record,
-        now: Timestamp,
-    ) -> Result<(), StorageErrorKind> {
-        self.held(lock, now)?;
-        self.vacant(&rotation.to, now)?;
-        self.leave_behind(&lock.key, rotation, record.meta.deadline, now);
-        self.place(&rotation.to, record);
-        Ok(())
-    }
-
-    /// See [`Storage::release`](sessile_core::Storage::release).
-    pub fn release(&mut self, lock: &LockTicket) {
-        if self
-            .locks
-            .get(&lock.key)
-            .is_some_and(|holder| holder.token == lock.token)
-        {
-            self.locks.remove(&lock.key);
-        }
-    }
-
-    /// See [`Storage::renew`](sessile_core::Storage::renew).
-    ///
-    /// # Errors
-    ///
-    /// `LockLost`, `Gone`, `Superseded`.
-    pub fn renew(&mut self, lock: &LockTicket, lease: Duration, now: Timestamp) -> Result<(), StorageErrorKind> {
-        self.held(lock, now)?;
-        let (token, until) = (lock.token, now + lease);
-        self.locks.insert(lock.key, Holder { token, until });
-        Ok(())
-    }
-
-    /// See [`Storage::touch`](sessile_core::Storage::touch).
-    ///
-    /// # Errors
-    ///
-    /// `Gone`, `Superseded`.
-    pub fn touch(
-        &mut self,
-        key: &SessionKey,
-        deadline: Option<Timestamp>,
-        last_active: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), StorageErrorKind> {
-        let key = self.needed(key, now)?;
-        if let Some(record) = self.records.get_mut(&key) {
-            record.meta.touch(deadline, last_active);
-        }
-        Ok(())
-    }
-
-    /// See [`Storage::destroy`](sessile_core::Storage::destroy).
-    pub fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<()> {
-        let found = self.find(key, now);
-        if let Lookup::Found(key) = found {
-            for alias in self.aliases(&key, now) {
-                self.moves.remove(&alias);
-            }
-            self.records.remove(&key);
-            self.locks.remove(&key);
-        }
-        found.map(drop)
-    }
-
-    /// Up to `limit` live sessions, from the one after `after`, in the order of their keys. There may be more when
-    /// there are as many as the limit. See [`Storage::scan`](sessile_core::Storage::scan).
-    #[must_use]
-    pub fn scan(&self, after: Option<&SessionKey>, limit: usize, now: Timestamp) -> Vec<(SessionKey, Meta)> {
-        self.records
-            .iter()
-            .filter(|(key, record)| after.is_none_or(|after| *key > after) && !record.meta.has_expired(now))
-            .take(limit)
-            .map(|(key, record)| (*key, record.meta.clone()))
-            .collect()
-    }
-
-    /// See [`Storage::sweep`](sessile_core::Storage::sweep).
-    pub fn sweep(&mut self, limit: usize, now: Timestamp) -> Vec<Stored> {
-        self.moves
-            .retain(|_, moved| now < moved.tombstone_until.max(moved.alias_until));
-        let expired = |(key, record): (&SessionKey, &Record)| record.meta.has_expired(now).then_some(*key);
-        let expired: Vec<_> = self.records.iter().filter_map(expired).take(limit).collect();
-        expired.into_iter().map(|key| self.remove(key)).collect()
+    /// Whether this was still an alias when its session came to an end: then no tombstone takes its place.
+    fn ended_with_its_session(&self, moved: &Move) -> bool {
+        let last = Timestamp::from_millis(moved.alias_until.as_millis() - 1);
+        moved.is_alias && self.find(&moved.to, last) == Lookup::Missing
     }
 
     /// How many records, held locks and keys left behind there are, of use or not.
@@ -227,10 +96,18 @@ impl ModelState {
         self.records.len() + self.locks.len() + self.moves.len()
     }
 
-    /// Every key that leads to this one.
-    pub(crate) fn aliases(&self, key: &SessionKey, now: Timestamp) -> Vec<SessionKey> {
-        let leads = |alias: &&SessionKey| self.find(alias, now) == Lookup::Found(*key);
-        self.moves.keys().filter(leads).copied().collect()
+    /// A session has come to an end under this key: its aliases end with it, its tombstones stay.
+    pub(crate) fn end_aliases(&mut self, key: &SessionKey, ended: Timestamp) {
+        let alias = |(alias, moved): (&SessionKey, &Move)| (moved.to == *key && moved.is_alias).then_some(*alias);
+        let aliases: Vec<_> = self.moves.iter().filter_map(alias).collect();
+        for alias in aliases {
+            if self.moves[&alias].alias_until > ended {
+                self.moves.remove(&alias);
+                self.end_aliases(&alias, ended);
+            } else {
+                self.moves.entry(alias).and_modify(|moved| moved.is_alias = false);
+            }
+        }
     }
 
     /// The key of the live record, or why there is none.
@@ -260,6 +137,15 @@ impl ModelState {
         }
     }
 
+    /// Removes what is still stored under a key that is missing.
+    pub(crate) fn clear(&mut self, key: &SessionKey) {
+        self.moves.remove(key);
+        if let Some(expired) = self.records.get(key) {
+            self.end_aliases(key, expired.meta.deadline.unwrap_or(Timestamp::MAX));
+            self.remove(*key);
+        }
+    }
+
     /// Puts a record under this key, which nobody has locked any more.
     pub(crate) fn place(&mut self, key: &SessionKey, record: Record) {
         self.moves.remove(key);
@@ -277,11 +163,11 @@ impl ModelState {
         let alias_until = now + rotation.grace;
         let tombstone_until = (alias_until + rotation.tombstone).min(deadline.unwrap_or(Timestamp::MAX));
         self.remove(*key);
-        let to = rotation.to;
         self.moves.insert(
             *key,
             Move {
-                to,
+                to: rotation.to,
+                is_alias: !rotation.grace.is_zero(),
                 alias_until,
                 tombstone_until,
             },

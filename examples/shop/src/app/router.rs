@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
-use sessile::{SessionError, SessionLayer};
+use sessile::{SessionError, SessionLayer, StorageError};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
@@ -20,13 +20,17 @@ use crate::shop::Carts;
 const MAX_BODY: usize = 16 * 1024;
 
 /// The whole shop.
-pub fn app(settings: &Settings) -> Router {
-    let session = settings.session();
+///
+/// # Errors
+///
+/// When the storage cannot be opened.
+pub fn app(settings: &Settings) -> Result<Router, StorageError> {
+    let session = settings.session()?;
     let sessions = SessionLayer::new(session.clone())
         .carrier(settings.carrier())
         .on_error(answer_failed_session);
 
-    Router::new()
+    let router = Router::new()
         .merge(api::routes())
         .merge(page::routes())
         .fallback(unknown_path)
@@ -36,7 +40,8 @@ pub fn app(settings: &Settings) -> Router {
         .layer(sessions)
         // Outside of the sessions: a panic has to pass them, so that they write nothing.
         .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(TraceLayer::new_for_http())
+        .layer(TraceLayer::new_for_http());
+    Ok(router)
 }
 
 async fn unknown_path() -> ApiError {

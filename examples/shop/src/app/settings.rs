@@ -1,10 +1,11 @@
 //! [`Settings`].
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::{CookieCarrier, Expiration, HOUR, MemoryStorage, SECOND, Session, Storage};
+use sessile::{CookieCarrier, Expiration, FileStorage, HOUR, MemoryStorage, SECOND, Session, Storage, StorageError};
 
 use crate::shop::ShopSession;
 
@@ -42,18 +43,20 @@ impl Settings {
     /// The longest that sessions last, however busy: OWASP asks for some limit (ASVS 5.0, 7.3.2).
     const AT_MOST: Duration = Duration::from_secs(12 * HOUR.as_secs());
 
-    pub(super) fn session(&self) -> ShopSession {
+    pub(super) fn session(&self) -> Result<ShopSession, StorageError> {
         let at_most = self.idle.max(Self::AT_MOST);
-        Session::builder(self.storage())
+        let session = Session::builder(self.storage()?)
             .default_expiration(Expiration::sliding(self.idle).at_most(at_most))
             .lock_wait(self.lock_wait)
-            .build()
+            .build();
+        Ok(session)
     }
 
-    fn storage(&self) -> Arc<dyn Storage> {
-        match self.storage {
+    fn storage(&self) -> Result<Arc<dyn Storage>, StorageError> {
+        Ok(match &self.storage {
             StorageChoice::Memory => Arc::new(MemoryStorage::builder().lease(self.lock_lease).build()),
-        }
+            StorageChoice::File(folder) => Arc::new(FileStorage::builder(folder).lease(self.lock_lease).open()?),
+        })
     }
 
     pub(super) fn carrier(&self) -> CookieCarrier {
@@ -70,15 +73,19 @@ impl Settings {
 pub enum StorageChoice {
     /// In the memory of this process.
     Memory,
+    /// In files in this folder.
+    File(PathBuf),
 }
 
 impl FromStr for StorageChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "memory" => Ok(Self::Memory),
-            _ => Err("not a storage that this shop can use, which are: memory".to_owned()),
+        match (text, text.strip_prefix("file:")) {
+            ("memory", _) => Ok(Self::Memory),
+            (_, Some("")) => Err("the folder is missing, as in file:sessions".to_owned()),
+            (_, Some(folder)) => Ok(Self::File(folder.into())),
+            _ => Err("not a storage that this shop can use, which are: memory, file:DIR".to_owned()),
         }
     }
 }

@@ -4,6 +4,7 @@ mod api;
 mod bad_requests;
 mod count;
 mod expiration;
+mod files;
 mod ids;
 mod logout;
 mod page;

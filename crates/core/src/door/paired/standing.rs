@@ -1,0 +1,216 @@
+//! [`Standing`]: what stands under a key, and how it is written into the meta of an entry.
+//!
+//! The meta begins with the number of this format and the kind of entry. Numbers are big-endian; a key is its text,
+//! 68 bytes, or nothing.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::clock::Timestamp;
+use crate::door::{EntryHead, EntryVersion};
+use crate::session_key::SessionKey;
+use crate::storage::Meta;
+
+const FORMAT: u8 = 1;
+const LIVE: u8 = 1;
+const TOMBSTONE: u8 = 2;
+const ALIAS: u8 = 3;
+
+/// How long the text of a key is.
+const KEY_LEN: usize = 68;
+
+/// What stands under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    Live(Live),
+    Tombstone,
+    Alias(Alias),
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Live {
+    pub(super) meta: Meta,
+    /// The version that the last create, commit or rotation gave the entry. Touching gives it another version and
+    /// leaves this as it is: so a holder can tell a touch, which is no concern of his, from a write.
+    pub(super) written: EntryVersion,
+    /// The key that is an alias of this one, or was.
+    pub(super) alias: Option<SessionKey>,
+}
+
+/// What a session that moved with a grace has left: an alias at first, and then a tombstone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alias {
+    pub(super) to: SessionKey,
+    /// From when on this is a tombstone.
+    pub(super) until: Timestamp,
+    /// The key that is an alias of this one, or was.
+    pub(super) alias: Option<SessionKey>,
+}
+
+impl Standing {
+    /// What the entry says, or `None` if it makes no sense. Whether it is over is not looked at.
+    pub(super) fn read(head: &EntryHead) -> Option<Self> {
+        let mut meta = Reader(&head.meta);
+        if meta.byte()? != FORMAT {
+            return None;
+        }
+        let standing = match meta.byte()? {
+            LIVE => {
+                let mut stored = Meta::new(meta.timestamp()?).with_deadline(head.deadline);
+                stored.last_active = meta.timestamp()?;
+                stored.version = meta.number()?;
+                Self::Live(Live {
+                    meta: stored,
+                    written: EntryVersion::from_u64(meta.number()?),
+                    alias: meta.key()?,
+                })
+            }
+            TOMBSTONE => Self::Tombstone,
+            ALIAS => Self::Alias(Alias {
+                until: meta.timestamp()?,
+                to: meta.key()??,
+                alias: meta.key()?,
+            }),
+            _ => return None,
+        };
+        meta.0.is_empty().then_some(standing)
+    }
+
+    /// The head of an entry that says this, until then.
+    pub(super) fn head(&self, version: EntryVersion, deadline: Option<Timestamp>) -> EntryHead {
+        let mut meta = BytesMut::with_capacity(EntryHead::META_MAX_LEN);
+        meta.put_u8(FORMAT);
+        match self {
+            Self::Live(live) => {
+                meta.put_u8(LIVE);
+                meta.put_u64(live.meta.created_at.as_millis());
+                meta.put_u64(live.meta.last_active.as_millis());
+                meta.put_u64(live.meta.version);
+                meta.put_u64(live.written.as_u64());
+                put_key(&mut meta, live.alias.as_ref());
+            }
+            Self::Tombstone => meta.put_u8(TOMBSTONE),
+            Self::Alias(alias) => {
+                meta.put_u8(ALIAS);
+                meta.put_u64(alias.until.as_millis());
+                put_key(&mut meta, Some(&alias.to));
+                put_key(&mut meta, alias.alias.as_ref());
+            }
+        }
+        let meta: Bytes = meta.freeze();
+        EntryHead {
+            version,
+            deadline,
+            meta,
+        }
+    }
+}
+
+fn put_key(meta: &mut BytesMut, key: Option<&SessionKey>) {
+    match key {
+        None => meta.put_u8(0),
+        Some(key) => {
+            meta.put_u8(1);
+            meta.put_slice(key.to_string().as_bytes());
+        }
+    }
+}
+
+/// Reads from the front, as long as there is something.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let (number, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_be_bytes(*number))
+    }
+
+    fn timestamp(&mut self) -> Option<Timestamp> {
+        self.number().map(Timestamp::from_millis)
+    }
+
+    fn key(&mut self) -> Option<Option<SessionKey>> {
+        if self.byte()? == 0 {
+            return Some(None);
+        }
+        let (text, rest) = self.0.split_first_chunk::<KEY_LEN>()?;
+        self.0 = rest;
+        std::str::from_utf8(text).ok()?.parse().ok().map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::OsEntropy;
+    use crate::id::SessionId;
+
+    fn every_standing() -> [Standing; 5] {
+        let [one, two] = [(); 2].map(|()| SessionId::generate(&OsEntropy).key());
+        let mut meta = Meta::new(Timestamp::from_millis(5)).with_deadline(Some(Timestamp::MAX));
+        meta.last_active = Timestamp::from_millis(6);
+        meta.version = u64::MAX;
+        let live = |alias| {
+            Standing::Live(Live {
+                meta: meta.clone(),
+                written: EntryVersion::from_u64(7),
+                alias,
+            })
+        };
+        let alias = |alias| {
+            Standing::Alias(Alias {
+                to: one,
+                until: Timestamp::from_millis(8),
+                alias,
+            })
+        };
+        [
+            live(None),
+            live(Some(one)),
+            Standing::Tombstone,
+            alias(None),
+            alias(Some(two)),
+        ]
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for standing in every_standing() {
+            let head = standing.head(EntryVersion::from_u64(1), Some(Timestamp::MAX));
+            assert!(head.meta.len() <= EntryHead::META_MAX_LEN);
+            assert_eq!(Standing::read(&head), Some(standing));
+        }
+    }
+
+    #[test]
+    fn anything_else_makes_no_sense_and_no_panic() {
+        for standing in every_standing() {
+            let head = standing.head(EntryVersion::from_u64(1), None);
+            for length in 0..head.meta.len() {
+                let meta = head.meta.slice(..length);
+                assert_eq!(Standing::read(&EntryHead { meta, ..head.clone() }), None);
+            }
+            let mut longer = head.meta.to_vec();
+            longer.push(0);
+            let head = EntryHead {
+                meta: longer.into(),
+                ..head
+            };
+            assert_eq!(Standing::read(&head), None);
+            for kind in [0, 4, 255] {
+                let mut other = head.meta.to_vec();
+                other.truncate(other.len() - 1);
+                other[1] = kind;
+                let meta = other.into();
+                assert_eq!(Standing::read(&EntryHead { meta, ..head.clone() }), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! [`Metered`]: how many calls, how long, how many at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metrics::{Unit, counter, gauge, histogram};
+use tokio::time::Instant;
+
+use super::outcome::{Answer, CANCELLED};
+use crate::clock::{Clock, Timestamp};
+use crate::session_key::SessionKey;
+use crate::storage::{Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored};
+
+const CALLS: &str = "sessile_storage_calls_total";
+const SECONDS: &str = "sessile_storage_call_seconds";
+const IN_FLIGHT: &str = "sessile_storage_calls_in_flight";
+
+/// A storage whose calls are counted and timed, by way of the [`metrics`] facade.
+///
+/// | name | kind | labels | says |
+/// |---|---|---|---|
+/// | `sessile_storage_calls_total` | counter | `storage`, `verb`, `outcome` | calls that have ended |
+/// | `sessile_storage_call_seconds` | histogram | `storage`, `verb` | how long they took, in seconds, waits for locks included |
+/// | `sessile_storage_calls_in_flight` | gauge | `storage`, `verb` | calls that are under way |
+///
+/// `outcome` is `ok`, `found`, `missing`, `superseded`, the kind of the error in words (`lock_timeout`), or `cancelled`.
+/// No label tells of a session.
+#[derive(Debug)]
+pub struct Metered<S: ?Sized> {
+    inner: Arc<S>,
+}
+
+impl<S: Storage> Metered<S> {
+    /// Measures the calls to this storage.
+    pub fn new(inner: S) -> Self {
+        Self::shared(Arc::new(inner))
+    }
+}
+
+impl<S: Storage + ?Sized> Metered<S> {
+    /// Measures the calls that are made through here to a storage that others may use as well.
+    pub fn shared(inner: Arc<S>) -> Self {
+        Self { inner }
+    }
+
+    /// The storage inside.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// Tells the recorder, which must be installed by then, what the metrics mean and in which units they are.
+    pub fn describe() {
+        metrics::describe_counter!(CALLS, Unit::Count, "Calls to a session storage that have ended");
+        metrics::describe_histogram!(SECONDS, Unit::Seconds, "How long calls to a session storage took");
+        metrics::describe_gauge!(IN_FLIGHT, Unit::Count, "Calls to a session storage that are under way");
+    }
+
+    async fn measure<T>(
+        &self,
+        verb: &'static str,
+        call: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError>
+    where
+        Result<T, StorageError>: Answer,
+    {
+        let mut measured = Measured::start(self.inner.name(), verb);
+        let answer = call.await;
+        measured.outcome = answer.outcome();
+        answer
+    }
+}
+
+/// A call under way. When it is dropped, the call has ended, or has been cut off.
+struct Measured {
+    storage: &'static str,
+    verb: &'static str,
+    start: Instant,
+    outcome: &'static str,
+}
+
+impl Measured {
+    fn start(storage: &'static str, verb: &'static str) -> Self {
+        gauge!(IN_FLIGHT, "storage" => storage, "verb" => verb).increment(1);
+        Self {
+            storage,
+            verb,
+            start: Instant::now(),
+            outcome: CANCELLED,
+        }
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        let Self {
+            storage,
+            verb,
+            start,
+            outcome,
+        } = *self;
+        gauge!(IN_FLIGHT, "storage" => storage, "verb" => verb).decrement(1);
+        histogram!(SECONDS, "storage" => storage, "verb" => verb).record(start.elapsed());
+        counter!(CALLS, "storage" => storage, "verb" => verb, "outcome" => outcome).increment(1);
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage + ?Sized> Storage for Metered<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        self.measure("read", self.inner.read(key)).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        self.measure("lock", self.inner.lock(key, wait)).await
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.measure("create", self.inner.create(key, record)).await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.measure("commit", self.inner.commit(lock, record)).await
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let call = self.inner.rotate(lock, new_key, record, grace);
+        self.measure("rotate", call).await
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        self.measure("release", self.inner.release(lock)).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.measure("renew", self.inner.renew(lock)).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        let call = self.inner.touch(key, deadline, last_active);
+        self.measure("touch", call).await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        self.measure("destroy", self.inner.destroy(key)).await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        self.measure("scan", self.inner.scan(cursor, limit)).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.measure("sweep", self.inner.sweep(limit)).await
+    }
+}

@@ -1,0 +1,114 @@
+//! [`NullStorage`]: nothing.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::session_key::SessionKey;
+use crate::storage::{
+    Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind, Stored,
+};
+
+/// A storage that keeps nothing: for tests of applications, of what happens when sessions are gone.
+///
+/// It is not a storage by the contract, as it forgets what it acknowledges:
+///
+/// - `create` succeeds, whichever the key, and the record is gone at once;
+/// - nothing is ever found: `read`, `lock` and `destroy` answer that the key is missing, `scan` and `sweep` list nothing;
+/// - what needs a record, `commit`, `rotate`, `renew` and `touch`, fails with [`Gone`](StorageErrorKind::Gone).
+///
+/// So every visit is a first visit, and one that writes is given an id that is unknown the next time.
+///
+/// ```
+/// use sessile_core::{NullStorage, Session, SessionError, Untyped, Key, Visit};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+/// const NAME: Key<Untyped, String> = Key::new("name");
+/// let session: Session = Session::builder(NullStorage).build();
+/// let id = session.enter(Visit::new(), async {
+///     session.set(NAME, "Ada".to_owned())?;
+///     session.close().await?;
+///     Ok::<_, SessionError>(session.id())
+/// }).await?.expect("the session was created");
+///
+/// let name = session.enter(Visit::from(id), async { session.get(NAME) }).await?;
+/// assert_eq!(name, None);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NullStorage;
+
+fn gone(verb: &'static str) -> Result<(), StorageError> {
+    Err(StorageError::new(StorageErrorKind::Gone, verb, "null"))
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Storage for NullStorage {
+    fn name(&self) -> &'static str {
+        "null"
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &SystemClock
+    }
+
+    async fn read(&self, _key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        Ok(Lookup::Missing)
+    }
+
+    async fn lock(&self, _key: &SessionKey, _wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        Ok(Lookup::Missing)
+    }
+
+    async fn create(&self, _key: &SessionKey, _record: Record) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn commit(&self, _lock: &mut Lock, _record: Record) -> Result<(), StorageError> {
+        gone("commit")
+    }
+
+    async fn rotate(
+        &self,
+        _lock: &mut Lock,
+        _new_key: &SessionKey,
+        _record: Record,
+        _grace: Duration,
+    ) -> Result<(), StorageError> {
+        gone("rotate")
+    }
+
+    async fn release(&self, _lock: Lock) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn renew(&self, _lock: &LockTicket) -> Result<(), StorageError> {
+        gone("renew")
+    }
+
+    async fn touch(
+        &self,
+        _key: &SessionKey,
+        _deadline: Option<Timestamp>,
+        _last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        gone("touch")
+    }
+
+    async fn destroy(&self, _key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        Ok(Lookup::Missing)
+    }
+
+    async fn scan(&self, _cursor: Option<Cursor>, _limit: usize) -> Result<Page, StorageError> {
+        Ok(Page {
+            sessions: Vec::new(),
+            next: None,
+        })
+    }
+
+    async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {
+        Ok(Vec::new())
+    }
+}

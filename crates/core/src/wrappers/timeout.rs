@@ -1,0 +1,151 @@
+//! [`Timeout`]: an answer in time, or an error.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::{Clock, Timestamp};
+use crate::session_key::SessionKey;
+use crate::storage::{
+    Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind, Stored,
+};
+
+/// A storage whose every call ends within a limit.
+///
+/// A call that is not answered in time is dropped and fails with [`Timeout`](StorageErrorKind::Timeout): its step has
+/// been taken or it has not, and a lock it was about to take or was given goes back in the background. It is a timer
+/// that ends the call, so a connection that is silent for ever does not matter. A call to `lock` has the time it is
+/// willing to wait on top.
+///
+/// Put it directly around the storage that talks to the network, and [`Retry`](crate::Retry) around it.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_core::{Session, Timeout};
+/// use sessile_memory::MemoryStorage;
+///
+/// let storage = Timeout::new(MemoryStorage::new(), Duration::from_secs(2));
+/// let session: Session = Session::builder(storage).build();
+/// ```
+#[derive(Debug)]
+pub struct Timeout<S: ?Sized> {
+    limit: Duration,
+    inner: Arc<S>,
+}
+
+impl<S: Storage> Timeout<S> {
+    /// Gives each call to this storage so much time.
+    pub fn new(inner: S, limit: Duration) -> Self {
+        Self::shared(Arc::new(inner), limit)
+    }
+}
+
+impl<S: Storage + ?Sized> Timeout<S> {
+    /// Gives each call that is made through here to a storage that others may use as well so much time.
+    pub fn shared(inner: Arc<S>, limit: Duration) -> Self {
+        Self { limit, inner }
+    }
+
+    /// The storage inside.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    async fn limit<T>(
+        &self,
+        verb: &'static str,
+        limit: Duration,
+        call: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
+            let error = StorageError::new(StorageErrorKind::Timeout, verb, self.inner.name());
+            Err(error.with_source(NoAnswer(limit)))
+        })
+    }
+}
+
+/// How long there was no answer.
+#[derive(Debug)]
+struct NoAnswer(Duration);
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within {:?}", self.0)
+    }
+}
+
+impl std::error::Error for NoAnswer {}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage + ?Sized> Storage for Timeout<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        self.limit("read", self.limit, self.inner.read(key)).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        let limit = self.limit.saturating_add(wait);
+        self.limit("lock", limit, self.inner.lock(key, wait)).await
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.limit("create", self.limit, self.inner.create(key, record)).await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.limit("commit", self.limit, self.inner.commit(lock, record)).await
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let call = self.inner.rotate(lock, new_key, record, grace);
+        self.limit("rotate", self.limit, call).await
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        self.limit("release", self.limit, self.inner.release(lock)).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.limit("renew", self.limit, self.inner.renew(lock)).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        let call = self.inner.touch(key, deadline, last_active);
+        self.limit("touch", self.limit, call).await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        self.limit("destroy", self.limit, self.inner.destroy(key)).await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        self.limit("scan", self.limit, self.inner.scan(cursor, limit)).await
+    }
+
+    /// What a call that is not answered in time has swept is told to nobody.
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.limit("sweep", self.limit, self.inner.sweep(limit)).await
+    }
+}

@@ -1,0 +1,158 @@
+//! [`Traced`]: a span for each call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tracing::{Instrument, Span, field};
+
+use super::outcome::{Answer, CANCELLED};
+use crate::clock::{Clock, Timestamp};
+use crate::session_key::SessionKey;
+use crate::storage::{Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored};
+
+/// A storage whose calls are [spans](tracing::Span).
+///
+/// Each call is a span `session storage` of level `DEBUG` and target `sessile`, with the fields `storage` (the name),
+/// `verb`, `session` (the [fingerprint](SessionKey::fingerprint) of the key, for verbs that have one) and `outcome`,
+/// which is recorded at the end: `ok`, `found`, `missing`, `superseded`, the kind of the error in words
+/// (`lock_timeout`), or `cancelled`. An error is also recorded in full, as `error`. No id and no payload is ever
+/// recorded.
+///
+/// Around a [`Retry`](crate::Retry) it shows what visits feel; inside of one, every attempt.
+#[derive(Debug)]
+pub struct Traced<S: ?Sized> {
+    inner: Arc<S>,
+}
+
+impl<S: Storage> Traced<S> {
+    /// Traces the calls to this storage.
+    pub fn new(inner: S) -> Self {
+        Self::shared(Arc::new(inner))
+    }
+}
+
+macro_rules! span {
+    ($storage:expr, $verb:literal $(, $session:expr)?) => {
+        tracing::debug_span!(
+            target: "sessile",
+            "session storage",
+            storage = $storage.inner.name(),
+            verb = $verb,
+            $(session = %$session.fingerprint(),)?
+            outcome = field::Empty,
+            error = field::Empty,
+        )
+    };
+}
+
+impl<S: Storage + ?Sized> Traced<S> {
+    /// Traces the calls that are made through here to a storage that others may use as well.
+    pub fn shared(inner: Arc<S>) -> Self {
+        Self { inner }
+    }
+
+    /// The storage inside.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+}
+
+/// Runs a call in its span, and records how it ends.
+async fn trace<T>(span: Span, call: impl Future<Output = Result<T, StorageError>>) -> Result<T, StorageError>
+where
+    Result<T, StorageError>: Answer,
+{
+    let mut end = End {
+        span: &span,
+        outcome: CANCELLED,
+    };
+    let answer = call.instrument(span.clone()).await;
+    end.outcome = answer.outcome();
+    if let Err(error) = &answer {
+        span.record("error", field::display(error));
+    }
+    answer
+}
+
+/// Records the outcome, also when the call is dropped.
+struct End<'a> {
+    span: &'a Span,
+    outcome: &'static str,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.span.record("outcome", self.outcome);
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage + ?Sized> Storage for Traced<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        trace(span!(self, "read", key), self.inner.read(key)).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        trace(span!(self, "lock", key), self.inner.lock(key, wait)).await
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        trace(span!(self, "create", key), self.inner.create(key, record)).await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        trace(span!(self, "commit", lock.key()), self.inner.commit(lock, record)).await
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let span = span!(self, "rotate", lock.key());
+        trace(span, self.inner.rotate(lock, new_key, record, grace)).await
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        trace(span!(self, "release", lock.key()), self.inner.release(lock)).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        trace(span!(self, "renew", lock.key), self.inner.renew(lock)).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        let call = self.inner.touch(key, deadline, last_active);
+        trace(span!(self, "touch", key), call).await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        trace(span!(self, "destroy", key), self.inner.destroy(key)).await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        trace(span!(self, "scan"), self.inner.scan(cursor, limit)).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        trace(span!(self, "sweep"), self.inner.sweep(limit)).await
+    }
+}

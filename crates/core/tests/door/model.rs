@@ -1,0 +1,235 @@
+//! Whatever is done one after the other, a pair answers as the model does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use sessile_core::{
+    LocalLocks, Locked, Lookup, ManualClock, Meta, Paired, Record, SessionKey, Storage, StorageError, StorageErrorKind,
+    Stored, Timestamp,
+};
+use sessile_testkit::ModelStorage;
+
+use crate::support::{MapStore, at_once, keys};
+
+const LEASE: Duration = Duration::from_secs(30);
+
+/// What happens next. Numbers choose, modulo how many there are, a key that was used or a lock that was given.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Under a new key.
+    Create {
+        life: Option<u64>,
+    },
+    CreateAgain {
+        key: usize,
+    },
+    Read {
+        key: usize,
+    },
+    Lock {
+        key: usize,
+    },
+    Commit {
+        lock: usize,
+        life: Option<u64>,
+    },
+    /// To a new key.
+    Rotate {
+        lock: usize,
+        grace: u64,
+        life: Option<u64>,
+    },
+    RotateOnto {
+        lock: usize,
+        key: usize,
+    },
+    Release {
+        lock: usize,
+    },
+    Renew {
+        lock: usize,
+    },
+    Touch {
+        key: usize,
+        life: Option<u64>,
+    },
+    Destroy {
+        key: usize,
+    },
+    Scan,
+    Sweep,
+    Pass {
+        seconds: u64,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let life = || prop::option::weighted(0.8, 1..200_u64);
+    let any = || 0..1_000_usize;
+    prop_oneof![
+        3 => life().prop_map(|life| Step::Create { life }),
+        1 => any().prop_map(|key| Step::CreateAgain { key }),
+        4 => any().prop_map(|key| Step::Read { key }),
+        6 => any().prop_map(|key| Step::Lock { key }),
+        4 => (any(), life()).prop_map(|(lock, life)| Step::Commit { lock, life }),
+        4 => (any(), prop_oneof![Just(0), 1..100_u64], life())
+            .prop_map(|(lock, grace, life)| Step::Rotate { lock, grace, life }),
+        1 => (any(), any()).prop_map(|(lock, key)| Step::RotateOnto { lock, key }),
+        2 => any().prop_map(|lock| Step::Release { lock }),
+        2 => any().prop_map(|lock| Step::Renew { lock }),
+        2 => (any(), life()).prop_map(|(key, life)| Step::Touch { key, life }),
+        1 => any().prop_map(|key| Step::Destroy { key }),
+        1 => Just(Step::Scan),
+        1 => Just(Step::Sweep),
+        3 => (0..40_u64).prop_map(|seconds| Step::Pass { seconds }),
+    ]
+}
+
+/// What a storage has answered, as far as it can be compared.
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Nothing,
+    Done,
+    Refused(StorageErrorKind),
+    Read(Lookup<Stored>),
+    Destroyed(Lookup<()>),
+    Sessions(Vec<(SessionKey, Meta)>),
+    Swept(Vec<(SessionKey, Record)>),
+}
+
+/// A storage, and what it has given out.
+struct World<S> {
+    storage: S,
+    locks: Vec<Option<Locked>>,
+}
+
+fn done(result: Result<(), StorageError>) -> Answer {
+    match result {
+        Ok(()) => Answer::Done,
+        Err(error) => Answer::Refused(error.kind()),
+    }
+}
+
+fn held(locks: &mut [Option<Locked>], number: usize) -> Option<&mut Locked> {
+    let count = locks.len().max(1);
+    locks.get_mut(number % count).and_then(Option::as_mut)
+}
+
+impl<S: Storage> World<S> {
+    fn new(storage: S) -> Self {
+        let locks = Vec::new();
+        Self { storage, locks }
+    }
+
+    /// Takes a step. `used` are the keys of earlier steps, `new` is a key for this one.
+    fn take(&mut self, step: &Step, number: usize, used: &[SessionKey], new: SessionKey) -> Answer {
+        let now = self.storage.clock().now();
+        let at = |life: &Option<u64>| life.map(|life| now + Duration::from_secs(life));
+        let key = |number: &usize| used[number % used.len()];
+        let record = |version: u64, life: &Option<u64>| {
+            let mut meta = Meta::new(Timestamp::from_millis(7)).with_deadline(at(life));
+            meta.version = version;
+            Record::new(meta, format!("payload of step {number}"))
+        };
+        let storage = &self.storage;
+        let locks = &mut self.locks;
+        match step {
+            Step::Create { life } => done(at_once(storage.create(&new, record(1, life)))),
+            Step::CreateAgain { key: again } => done(at_once(storage.create(&key(again), record(1, &None)))),
+            Step::Read { key: of } => Answer::Read(at_once(storage.read(&key(of))).unwrap()),
+            Step::Lock { key: of } => match at_once(storage.lock(&key(of), Duration::ZERO)) {
+                Ok(Lookup::Found(locked)) => {
+                    let stored = Stored {
+                        key: *locked.lock.key(),
+                        record: locked.record.clone(),
+                    };
+                    locks.push(Some(locked));
+                    Answer::Read(Lookup::Found(stored))
+                }
+                Ok(Lookup::Missing) => Answer::Read(Lookup::Missing),
+                Ok(Lookup::Superseded) => Answer::Read(Lookup::Superseded),
+                Err(error) => Answer::Refused(error.kind()),
+            },
+            Step::Commit { lock: by, life } => held(locks, *by).map_or(Answer::Nothing, |held| {
+                let record = record(held.record.meta.version + 1, life);
+                done(at_once(storage.commit(&mut held.lock, record)))
+            }),
+            Step::Rotate { lock: by, grace, life } => held(locks, *by).map_or(Answer::Nothing, |held| {
+                let record = record(held.record.meta.version + 1, life);
+                let grace = Duration::from_secs(*grace);
+                done(at_once(storage.rotate(&mut held.lock, &new, record, grace)))
+            }),
+            Step::RotateOnto { lock: by, key: onto } => held(locks, *by).map_or(Answer::Nothing, |held| {
+                // To a key that is missing a session never moves back, as ids are not used twice.
+                if !at_once(storage.read(&key(onto))).unwrap().is_found() {
+                    return Answer::Nothing;
+                }
+                let record = record(held.record.meta.version + 1, &None);
+                done(at_once(storage.rotate(
+                    &mut held.lock,
+                    &key(onto),
+                    record,
+                    Duration::ZERO,
+                )))
+            }),
+            Step::Release { lock: by } => {
+                let count = locks.len().max(1);
+                let held = locks.get_mut(by % count).and_then(Option::take);
+                held.map_or(Answer::Nothing, |held| done(at_once(storage.release(held.lock))))
+            }
+            Step::Renew { lock: by } => held(locks, *by).map_or(Answer::Nothing, |held| {
+                done(at_once(storage.renew(&held.lock.ticket())))
+            }),
+            Step::Touch { key: of, life } => done(at_once(storage.touch(&key(of), at(life), now))),
+            Step::Destroy { key: of } => Answer::Destroyed(at_once(storage.destroy(&key(of))).unwrap()),
+            Step::Scan => {
+                let mut sessions = at_once(storage.scan(None, 1_000)).unwrap().sessions;
+                sessions.sort_by_key(|(key, _)| *key);
+                Answer::Sessions(sessions)
+            }
+            Step::Sweep => {
+                let swept = at_once(storage.sweep(1_000)).unwrap();
+                let mut swept: Vec<_> = swept.into_iter().map(|stored| (stored.key, stored.record)).collect();
+                swept.sort_by_key(|(key, _)| *key);
+                Answer::Swept(swept)
+            }
+            Step::Pass { .. } => Answer::Nothing,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_pair_answers_as_the_model_does(steps in vec(step(), 1..60)) {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+        let store = MapStore::default();
+        let locks = LocalLocks::builder().clock(Arc::clone(&clock)).lease(LEASE).build();
+        let mut pair = World::new(Paired::new(store.clone(), locks.clone()));
+        let model = ModelStorage::new().with_clock(Arc::clone(&clock)).with_lease(LEASE);
+        let mut model = World::new(model);
+        let mut used = keys::<1>().to_vec();
+        for (number, step) in steps.iter().enumerate() {
+            let [new] = keys();
+            let answers = [model.take(step, number, &used, new), pair.take(step, number, &used, new)];
+            prop_assert_eq!(&answers[0], &answers[1], "step {}, {:?}: the model is on the left", number, step);
+            used.push(new);
+            if let Step::Pass { seconds } = step {
+                clock.advance(Duration::from_secs(*seconds));
+            }
+        }
+        // When everybody has gone and all has been destroyed or swept, nothing is left.
+        pair.locks.clear();
+        prop_assert_eq!(locks.in_use(), 0);
+        prop_assert_eq!(pair.storage.locks_held(), 0);
+        for key in &used {
+            at_once(pair.storage.destroy(key)).unwrap();
+        }
+        clock.advance(Duration::from_secs(86_400));
+        at_once(pair.storage.sweep(1_000)).unwrap();
+        prop_assert_eq!(store.len(), 0);
+    }
+}

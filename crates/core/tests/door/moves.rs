@@ -1,0 +1,225 @@
+//! What sessions leave behind when they move, and what the store makes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Applied, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Lookup, ManualClock, Paired, RecordStore,
+    SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
+};
+
+use crate::support::{HOUR, MapStore, Setup, key, keys, locked, next};
+
+fn manual() -> (Setup, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+    (Setup::with(MapStore::default(), Arc::clone(&clock)), clock)
+}
+
+/// A session that has moved from each key to the next.
+async fn moved<const N: usize>(setup: &Setup, grace: Duration) -> [SessionKey; N] {
+    let keys: [_; N] = keys();
+    setup.storage.create(&keys[0], setup.record("0")).await.unwrap();
+    for step in keys.windows(2) {
+        let mut held = setup.locked(&step[0]).await;
+        let mut record = next(&held.record, "moved");
+        record.meta.deadline = None;
+        setup
+            .storage
+            .rotate(&mut held.lock, &step[1], record, grace)
+            .await
+            .unwrap();
+    }
+    keys
+}
+
+#[tokio::test]
+async fn destroy_takes_every_alias_away_and_none_of_them_turns_up_again() {
+    let (setup, clock) = manual();
+    let keys = moved::<4>(&setup, HOUR).await;
+    assert_eq!(setup.store.len(), 4);
+    assert_eq!(setup.storage.destroy(&keys[1]).await.unwrap(), Lookup::Found(()));
+    assert_eq!(setup.store.len(), 0);
+    clock.advance(HOUR);
+    for key in &keys {
+        assert_eq!(setup.payload(key).await, Lookup::Missing, "not even as a tombstone");
+    }
+}
+
+/// The whole way: aliases survive commits and touches of the session they lead to.
+#[tokio::test]
+async fn destroy_finds_aliases_after_the_session_was_written() {
+    let (setup, _) = manual();
+    let keys = moved::<3>(&setup, HOUR).await;
+    let mut held = setup.locked(&keys[2]).await;
+    let record = next(&held.record, "written");
+    setup.storage.commit(&mut held.lock, record).await.unwrap();
+    setup.storage.touch(&keys[0], None, Timestamp::MAX).await.unwrap();
+    setup.storage.destroy(&keys[2]).await.unwrap();
+    assert_eq!(setup.store.len(), 0);
+}
+
+#[tokio::test]
+async fn destroy_leaves_what_has_become_a_tombstone() {
+    let (setup, clock) = manual();
+    let [old, new] = moved(&setup, HOUR).await;
+    clock.advance(HOUR);
+    assert_eq!(setup.storage.destroy(&new).await.unwrap(), Lookup::Found(()));
+    assert_eq!(setup.payload(&old).await, Lookup::Superseded);
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(setup.payload(&old).await, Lookup::Missing);
+}
+
+#[tokio::test]
+async fn sweeping_takes_what_was_left_behind_and_does_not_tell() {
+    let (setup, clock) = manual();
+    for _ in 0..5 {
+        moved::<2>(&setup, Duration::ZERO).await;
+    }
+    let expired = setup.created("expired").await;
+    clock.advance(HOUR);
+    let swept = setup.storage.sweep(1).await.unwrap();
+    assert_eq!(swept.iter().map(|stored| stored.key).collect::<Vec<_>>(), [expired]);
+    assert_eq!(setup.storage.sweep(1).await.unwrap(), []);
+    assert_eq!(setup.storage.sweep(0).await.unwrap(), []);
+    assert_eq!(setup.store.len(), 5, "the sessions that have moved live on");
+}
+
+#[tokio::test]
+async fn without_tombstones_nothing_is_left_behind() {
+    let store = MapStore::default();
+    let storage = Paired::builder(store.clone(), LocalLocks::new())
+        .tombstone_ttl(Duration::ZERO)
+        .build();
+    let [old, new] = keys();
+    storage.create(&old, Setup::new().record("0")).await.unwrap();
+    let mut held = locked(&storage, &old).await;
+    let record = next(&held.record, "moved");
+    storage
+        .rotate(&mut held.lock, &new, record, Duration::ZERO)
+        .await
+        .unwrap();
+    assert_eq!(store.len(), 1);
+    assert_eq!(storage.read(&old).await.unwrap(), Lookup::Missing);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_corrupt_and_neither_missing_nor_overwritten() {
+    let setup = Setup::new();
+    let key = key();
+    let head = EntryHead {
+        version: EntryVersion::from_u64(1),
+        deadline: None,
+        meta: "no meta of ours".into(),
+    };
+    let payload = "another's".into();
+    setup.store.force(key, Entry { head, payload });
+    let now = Timestamp::MIN;
+    let answers = [
+        setup.storage.read(&key).await.err(),
+        setup.storage.lock(&key, Duration::ZERO).await.err(),
+        setup.storage.create(&key, setup.record("x")).await.err(),
+        setup.storage.touch(&key, None, now).await.err(),
+        setup.storage.destroy(&key).await.err(),
+    ];
+    for answer in answers {
+        assert_eq!(answer.map(|error| error.kind()), Some(StorageErrorKind::Corrupt));
+    }
+    assert_eq!(setup.storage.scan(None, 10).await.unwrap().sessions, []);
+    assert_eq!(setup.store.len(), 1);
+}
+
+/// Only a store that mixes entries up can have aliases that lead in a circle.
+#[tokio::test]
+async fn a_circle_of_aliases_is_corrupt() {
+    let (setup, _) = manual();
+    let [old, new] = moved(&setup, HOUR).await;
+    setup.store.force(new, setup.store.entry(&old).unwrap());
+    let error = setup.storage.read(&old).await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Corrupt);
+}
+
+/// A store of a backend that has no transactions.
+#[derive(Debug)]
+struct OneKeyAtATime(MapStore);
+
+fn unsupported(verb: &'static str) -> StorageError {
+    StorageError::new(StorageErrorKind::Unsupported, verb, "one key at a time")
+}
+
+#[async_trait]
+impl RecordStore for OneKeyAtATime {
+    fn name(&self) -> &'static str {
+        "one key at a time"
+    }
+
+    async fn load(&self, key: &SessionKey) -> Result<Option<Entry>, StorageError> {
+        self.0.load(key).await
+    }
+
+    async fn head(&self, key: &SessionKey) -> Result<Option<EntryHead>, StorageError> {
+        self.0.head(key).await
+    }
+
+    async fn insert(&self, key: &SessionKey, entry: Entry) -> Result<Applied, StorageError> {
+        self.0.insert(key, entry).await
+    }
+
+    async fn replace(&self, key: &SessionKey, version: EntryVersion, entry: Entry) -> Result<Applied, StorageError> {
+        self.0.replace(key, version, entry).await
+    }
+
+    async fn touch(&self, key: &SessionKey, version: EntryVersion, head: EntryHead) -> Result<Applied, StorageError> {
+        self.0.touch(key, version, head).await
+    }
+
+    async fn rename(
+        &self,
+        _: &SessionKey,
+        _: EntryVersion,
+        _: Option<Entry>,
+        _: &SessionKey,
+        _: Entry,
+    ) -> Result<Applied, StorageError> {
+        Err(unsupported("rename"))
+    }
+
+    async fn remove(&self, entries: &[(SessionKey, EntryVersion)]) -> Result<Applied, StorageError> {
+        assert_eq!(entries.len(), 1, "who never renames is never asked to remove two");
+        self.0.remove(entries).await
+    }
+
+    async fn scan(&self, _: Option<Cursor>, _: usize) -> Result<EntryList, StorageError> {
+        Err(unsupported("scan"))
+    }
+
+    async fn take_expired(&self, _: Timestamp, _: usize) -> Result<Vec<(SessionKey, Entry)>, StorageError> {
+        Err(unsupported("take_expired"))
+    }
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_support_is_refused_and_changes_nothing() {
+    let storage = Paired::new(OneKeyAtATime(MapStore::default()), LocalLocks::new());
+    let [key, new] = keys();
+    storage.create(&key, Setup::new().record("0")).await.unwrap();
+    let mut held = locked(&storage, &key).await;
+    let record = next(&held.record, "1");
+    for grace in [Duration::ZERO, HOUR] {
+        let error = storage
+            .rotate(&mut held.lock, &new, record.clone(), grace)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), StorageErrorKind::Unsupported);
+        assert_eq!((error.operation(), error.storage()), ("rotate", "one key at a time"));
+        let cause = std::error::Error::source(&error).expect("what the store said is kept");
+        assert_eq!(cause.to_string(), unsupported("rename").to_string());
+    }
+    storage
+        .commit(&mut held.lock, record)
+        .await
+        .expect("the lock is as it was");
+    assert_eq!(storage.scan(None, 1).await.unwrap_err().operation(), "scan");
+    assert_eq!(storage.sweep(1).await.unwrap_err().operation(), "sweep");
+    assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
+}

@@ -1,0 +1,197 @@
+//! Errors: which there are, which are worth another try, and what they say.
+
+mod common;
+
+use std::error::Error;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{RecordError, SessionError, StorageError, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
+
+use StorageErrorKind::{
+    Corrupt, Denied, Exists, Full, Gone, LockLost, LockTimeout, Other, Superseded, Timeout, TooManyWaiters,
+    Unavailable, Unsupported,
+};
+
+const KINDS: [StorageErrorKind; 13] = [
+    Exists,
+    Gone,
+    Superseded,
+    LockLost,
+    LockTimeout,
+    TooManyWaiters,
+    Full,
+    Corrupt,
+    Unsupported,
+    Denied,
+    Unavailable,
+    Timeout,
+    Other,
+];
+
+/// The error a session makes of it, and whether it is worth another try.
+fn expected(error: &SessionError, kind: StorageErrorKind) -> bool {
+    match kind {
+        Gone => matches!(error, SessionError::Gone),
+        Superseded => matches!(error, SessionError::Superseded),
+        LockLost => matches!(error, SessionError::LockLost),
+        LockTimeout => matches!(error, SessionError::LockTimeout),
+        TooManyWaiters => matches!(error, SessionError::TooManyWaiters),
+        _ => matches!(error, SessionError::Storage(inner) if inner.kind() == kind),
+    }
+}
+
+fn is_retryable(kind: StorageErrorKind) -> bool {
+    matches!(kind, LockLost | LockTimeout | TooManyWaiters | Unavailable | Timeout)
+}
+
+#[test]
+fn each_kind_of_storage_error_has_its_session_error() {
+    for kind in KINDS {
+        let cause = std::io::Error::other("the cause");
+        let storage = StorageError::new(kind, "commit", "somewhere").with_source(cause);
+        assert_eq!(
+            (storage.kind(), storage.operation(), storage.storage()),
+            (kind, "commit", "somewhere")
+        );
+        assert_eq!(storage.source().expect("it is kept").to_string(), "the cause");
+        let error = SessionError::from(storage);
+        assert!(expected(&error, kind), "{kind:?} became {error:?}");
+        assert_eq!(error.is_retryable(), is_retryable(kind), "{kind:?}");
+        if let SessionError::Storage(inner) = &error {
+            assert_eq!(inner.is_retryable(), is_retryable(kind), "{kind:?}");
+            let chain = error.source().and_then(Error::source).expect("it is kept");
+            assert_eq!(chain.to_string(), "the cause");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_kind_comes_out_of_the_calls_as_it_went_in() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for kind in KINDS {
+        for verb in [
+            Verb::Read,
+            Verb::Lock,
+            Verb::Commit,
+            Verb::Release,
+            Verb::Rotate,
+            Verb::Create,
+            Verb::Destroy,
+        ] {
+            let visit = match verb {
+                Verb::Create => Visit::new(),
+                _ => world.stored([("user", json!(7))]).await.into(),
+            };
+            world.faults.fail_next(verb, Fault::before(kind));
+            let work = async {
+                match verb {
+                    Verb::Read => return session.start_readonly().await,
+                    Verb::Destroy => return session.destroy().await,
+                    _ => session.start().await?,
+                }
+                match verb {
+                    Verb::Rotate => session.regenerate_id()?,
+                    Verb::Release => {}
+                    _ => session.set("user", json!(8))?,
+                }
+                session.close().await
+            };
+            let error = world.visit(visit, work).await.expect_err("the storage fails");
+            assert!(expected(&error, kind), "{verb}: {kind:?} became {error:?}");
+            assert_eq!(world.faults.pending(), 0);
+        }
+    }
+    Ok(())
+}
+
+fn all() -> Vec<SessionError> {
+    let codec = serde_json::from_str::<u8>("no").expect_err("it is none");
+    vec![
+        SessionError::NotInitialised,
+        SessionError::AlreadyInitialised,
+        SessionError::NotStarted,
+        SessionError::NotWritable,
+        SessionError::Unknown,
+        SessionError::Gone,
+        SessionError::Superseded,
+        SessionError::LockLost,
+        SessionError::LockTimeout,
+        SessionError::TooManyWaiters,
+        SessionError::Sealed,
+        SessionError::Codec {
+            key: "user".into(),
+            source: codec,
+        },
+        SessionError::Storage(StorageError::new(Full, "create", "somewhere")),
+    ]
+}
+
+#[test]
+fn each_says_something_of_its_own() {
+    let mut texts: Vec<_> = all().iter().map(ToString::to_string).collect();
+    texts.extend(KINDS.map(|kind| StorageError::new(kind, "commit", "somewhere").to_string()));
+    for text in &texts {
+        assert!(
+            text.len() > 10 && !text.ends_with('.') && !text.contains('\n'),
+            "{text:?}"
+        );
+    }
+    let count = texts.len();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), count);
+}
+
+#[test]
+fn only_those_that_time_may_heal_are_retryable() {
+    let retryable: Vec<_> = all().into_iter().filter(SessionError::is_retryable).collect();
+    assert!(
+        matches!(
+            retryable[..],
+            [
+                SessionError::LockLost,
+                SessionError::LockTimeout,
+                SessionError::TooManyWaiters
+            ]
+        ),
+        "{retryable:?}"
+    );
+}
+
+#[test]
+fn a_codec_error_names_the_value_and_keeps_its_source() {
+    let error = all()
+        .into_iter()
+        .find(|error| matches!(error, SessionError::Codec { .. }))
+        .expect("it is there");
+    assert!(error.to_string().contains("`user`"));
+    assert!(error.source().is_some_and(|source| source.is::<serde_json::Error>()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_record_keeps_its_reason() -> Result<(), SessionError> {
+    use sessile_core::{Meta, Record, Storage};
+    let world = world();
+    let id = unknown_id();
+    let record = Record::new(Meta::new(world.now()), "nonsense");
+    world.storage.create(&id.key(), record).await?;
+    let error = world
+        .visit(id, async { world.session.start().await })
+        .await
+        .expect_err("it is none");
+    assert!(!error.is_retryable());
+    assert!(error.source().is_some_and(|source| source.is::<RecordError>()));
+    assert!(error.to_string().contains("cannot be read"));
+    Ok(())
+}
+
+#[test]
+fn errors_can_be_sent_and_kept() {
+    fn is_portable<T: Send + Sync + 'static>() {}
+    is_portable::<SessionError>();
+    is_portable::<StorageError>();
+    assert!(size_of::<SessionError>() <= 40, "{} bytes", size_of::<SessionError>());
+}

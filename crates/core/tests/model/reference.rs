@@ -1,0 +1,593 @@
+//! What sessions do, said as plainly as possible: one call after the other, no storage, no locks but a note of who
+//! holds them, and copies instead of anything clever.
+
+use std::collections::BTreeMap;
+
+use sessile_core::{Expiration, SessionError};
+
+use crate::call::{Form, Place, Spot, Way};
+use crate::contents::{Contents, Numbers, Seen};
+use crate::life::{End, Is};
+
+/// Ids are counted.
+pub(crate) type Id = usize;
+
+/// How calls fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    NotStarted,
+    NotWritable,
+    Unknown,
+    Gone,
+    Superseded,
+    LockTimeout,
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::NotStarted => Self::NotStarted,
+            SessionError::NotWritable => Self::NotWritable,
+            SessionError::Unknown => Self::Unknown,
+            SessionError::Gone => Self::Gone,
+            SessionError::Superseded => Self::Superseded,
+            SessionError::LockTimeout => Self::LockTimeout,
+            other => panic!("nothing here can fail with {other:?}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Unstarted,
+    Readable,
+    Writable,
+    Destroyed,
+}
+
+/// A session at rest.
+#[derive(Debug)]
+struct Stored {
+    contents: Contents,
+    locked_by: Option<usize>,
+    /// Counts the writes, and what may have been one.
+    version: u64,
+}
+
+impl Stored {
+    fn end(&self) -> End {
+        self.contents.life.as_ref().map_or(End::NEVER, |life| life.end())
+    }
+}
+
+/// What a visit knows.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    id: Option<Id>,
+    next_id: Option<Id>,
+    strict: bool,
+    restarted: bool,
+    phase: Phase,
+    /// Whether it has seen its session.
+    seen: bool,
+    superseded: bool,
+    view: Contents,
+    /// What it goes back to when it gives up.
+    base: Contents,
+    changed: bool,
+    /// Whether there may be something to be written that was not changed by a call.
+    may_write: bool,
+    /// When the stored session ends, as far as this visit knows.
+    known_end: End,
+    /// Whether it has given the session another expiration that is not stored yet.
+    new_life: bool,
+    /// The version it has loaded or written; `None` for a session that is not stored.
+    version: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) now: u64,
+    default: Form,
+    stored: BTreeMap<Id, Stored>,
+    /// Until when an id is known to have been replaced.
+    moved: BTreeMap<Id, u64>,
+    pub(crate) visits: BTreeMap<usize, Visit>,
+    pub(crate) ids: Id,
+    numbers: Numbers,
+}
+
+enum Lookup {
+    Found,
+    Missing,
+    Superseded,
+}
+
+impl Visit {
+    fn has_id(&self) -> bool {
+        self.id.or(self.next_id).is_some()
+    }
+
+    fn is_stored(&self) -> bool {
+        self.version.is_some()
+    }
+
+    /// When its session ends for it.
+    fn end(&self) -> End {
+        let Some(life) = &self.view.life else { return End::NEVER };
+        match (self.is_stored(), self.new_life) {
+            (true, false) => self.known_end,
+            (true, true) => self.known_end.min(life.end()),
+            // Before it is stored it slides with the visit that makes it.
+            (false, _) => life.limit.map_or(End::NEVER, End::at),
+        }
+    }
+
+    fn give_up(&mut self) {
+        if self.phase == Phase::Writable {
+            self.phase = Phase::Readable;
+            if self.changed || self.is_stored() {
+                self.view = self.base.clone();
+            }
+            self.next_id = None;
+            self.new_life = false;
+            self.changed = false;
+        }
+    }
+
+    fn forget(&mut self) {
+        *self = Self {
+            phase: self.phase,
+            restarted: self.restarted,
+            superseded: self.superseded,
+            ..Self::new(None, self.strict, false)
+        };
+    }
+
+    fn new(id: Option<Id>, strict: bool, restarted: bool) -> Self {
+        Self {
+            id,
+            next_id: None,
+            strict,
+            restarted,
+            phase: Phase::Unstarted,
+            seen: false,
+            superseded: false,
+            view: Contents::default(),
+            base: Contents::default(),
+            changed: false,
+            may_write: false,
+            known_end: End::NEVER,
+            new_life: false,
+            version: None,
+        }
+    }
+}
+
+impl Model {
+    pub(crate) fn new(now: u64, default: Form) -> Self {
+        Self {
+            now,
+            default,
+            stored: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            visits: BTreeMap::new(),
+            ids: 0,
+            numbers: Numbers::default(),
+        }
+    }
+
+    fn new_id(&mut self) -> Id {
+        self.ids += 1;
+        self.ids - 1
+    }
+
+    /// Whatever was uncertain about it was settled by looking, before the call.
+    fn lookup(&mut self, id: Id) -> Lookup {
+        let now = self.now;
+        self.stored.retain(|_, stored| stored.end().is(now) != Is::Gone);
+        if self.stored.contains_key(&id) {
+            return Lookup::Found;
+        }
+        match self.moved.get(&id) {
+            Some(until) if now < *until => Lookup::Superseded,
+            _ => Lookup::Missing,
+        }
+    }
+
+    pub(crate) fn open(&mut self, number: usize, id: Option<Id>, strict: bool, restarted: bool) {
+        self.visits.insert(number, Visit::new(id, strict, restarted));
+    }
+
+    pub(crate) fn start(&mut self, number: usize, exclusive: bool) -> Result<(), Failure> {
+        let visit = &self.visits[&number];
+        match visit.phase {
+            Phase::Writable => return Ok(()),
+            Phase::Readable if !exclusive => return Ok(()),
+            _ => {}
+        }
+        let Some(id) = visit.id else {
+            self.begin(number, exclusive);
+            return Ok(());
+        };
+        let mut found = self.lookup(id);
+        if let Lookup::Found = found {
+            let (stored, visit) = (&self.stored[&id], &self.visits[&number]);
+            if exclusive && stored.locked_by.is_some() {
+                return Err(Failure::LockTimeout);
+            }
+            let is_transient = stored.contents.life.as_ref().is_some_and(|life| life.transient);
+            if visit.restarted && is_transient {
+                self.stored.remove(&id);
+                found = Lookup::Missing;
+            }
+        }
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        match found {
+            Lookup::Found => {
+                self.load(number, id, exclusive);
+                return Ok(());
+            }
+            Lookup::Missing if visit.seen => return Err(Failure::Gone),
+            Lookup::Missing if visit.strict => return Err(Failure::Unknown),
+            Lookup::Missing => {}
+            Lookup::Superseded => {
+                visit.superseded = true;
+                if visit.seen || visit.strict {
+                    return Err(Failure::Superseded);
+                }
+            }
+        }
+        visit.forget();
+        self.begin(number, exclusive);
+        Ok(())
+    }
+
+    /// A session that is nowhere stored.
+    fn begin(&mut self, number: usize, exclusive: bool) {
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        visit.phase = if exclusive { Phase::Writable } else { Phase::Readable };
+        if exclusive && visit.view.life.is_none() {
+            visit.view.life = Some(self.numbers.begin(self.default, self.now));
+        }
+    }
+
+    fn load(&mut self, number: usize, id: Id, exclusive: bool) {
+        let now = self.now;
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        let stored = self.stored.get_mut(&id).expect("it was found");
+        // Who only reads removes what is dead by a commit of its own, if nobody holds the lock.
+        let can_remove = !exclusive && stored.locked_by.is_none();
+        visit.restarted &= stored.contents.has_transient();
+        let may_hold_dead = stored.contents.may_hold_dead(now) || visit.restarted;
+        let resolution = stored.contents.resolution(now);
+        let items = resolution.filter(|_| !may_hold_dead || can_remove);
+        stored.contents.visit(now, resolution, items);
+        if can_remove && may_hold_dead {
+            stored.version += 1;
+        }
+        visit.changed = false;
+        visit.may_write = may_hold_dead;
+        visit.view = stored.contents.clone();
+        if visit.restarted {
+            visit.view.remove_transient();
+            if can_remove {
+                stored.contents.remove_transient();
+                visit.restarted = false;
+            }
+            visit.changed = exclusive;
+        }
+        if exclusive {
+            stored.locked_by = Some(number);
+        }
+        visit.base = visit.view.clone();
+        visit.phase = if exclusive { Phase::Writable } else { Phase::Readable };
+        visit.seen = true;
+        visit.known_end = stored.end();
+        visit.new_life = false;
+        visit.version = Some(stored.version);
+    }
+
+    /// The visit, if it may write.
+    fn writer(&mut self, number: usize) -> Result<(&mut Visit, &mut Numbers, u64), Failure> {
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        match visit.phase {
+            Phase::Unstarted | Phase::Destroyed => Err(Failure::NotStarted),
+            _ if visit.end().is(self.now) == Is::Gone => Err(Failure::Gone),
+            Phase::Readable => Err(Failure::NotWritable),
+            Phase::Writable => Ok((visit, &mut self.numbers, self.now)),
+        }
+    }
+
+    pub(crate) fn set(&mut self, number: usize, spot: Spot, value: u64, form: Option<Form>) -> Result<(), Failure> {
+        let (visit, numbers, now) = self.writer(number)?;
+        visit.changed |= visit.view.set(spot, value, form, now, numbers);
+        Ok(())
+    }
+
+    pub(crate) fn unset(&mut self, number: usize, spot: Spot) -> Result<bool, Failure> {
+        let (visit, _, now) = self.writer(number)?;
+        let removed = visit.view.unset(spot, now);
+        visit.changed |= removed;
+        Ok(removed)
+    }
+
+    pub(crate) fn set_key_expiration(&mut self, number: usize, spot: Spot, form: Form) -> Result<bool, Failure> {
+        let (visit, numbers, now) = self.writer(number)?;
+        let life = numbers.begin(form, now);
+        let found = visit.view.set_key_life(spot, life, now);
+        visit.changed |= found;
+        Ok(found)
+    }
+
+    pub(crate) fn set_expiration(&mut self, number: usize, place: Place, form: Form) -> Result<(), Failure> {
+        let (visit, numbers, now) = self.writer(number)?;
+        let life = numbers.begin(form, now);
+        match place {
+            None => {
+                visit.view.life = Some(life);
+                visit.new_life = true;
+            }
+            Some(_) => visit.view.set_room_life(place, life, now, numbers),
+        }
+        visit.changed = true;
+        Ok(())
+    }
+
+    /// What is returned if that is certain.
+    pub(crate) fn destroy_namespace(&mut self, number: usize, place: Place) -> Result<Option<bool>, Failure> {
+        let (visit, _, now) = self.writer(number)?;
+        let (was_there, was_kept) = visit.view.remove_room(place, now);
+        visit.changed |= was_there == Some(true);
+        visit.may_write |= was_kept;
+        Ok(was_there)
+    }
+
+    pub(crate) fn regenerate_id(&mut self, number: usize) -> Result<(), Failure> {
+        let id = self.new_id();
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        match visit.phase {
+            Phase::Writable => visit.next_id = Some(id),
+            Phase::Readable => return Err(Failure::NotWritable),
+            Phase::Unstarted | Phase::Destroyed => return Err(Failure::NotStarted),
+        }
+        Ok(())
+    }
+
+    /// Closes. `real` is what came of it where that is not certain. Says whether everything was written.
+    pub(crate) fn close(&mut self, number: usize, real: Result<(), Failure>) -> Result<bool, Failure> {
+        let now = self.now;
+        let visit = &self.visits[&number];
+        if visit.phase != Phase::Writable {
+            return Ok(false);
+        }
+        let changes = visit.changed || visit.next_id.is_some();
+        match visit.id.filter(|_| visit.is_stored()) {
+            None if !changes => {
+                self.visits.get_mut(&number).expect("it is open").phase = Phase::Readable;
+                Ok(false)
+            }
+            None if visit.superseded => self.fail(number, Failure::Superseded),
+            None => {
+                let id = match visit.next_id {
+                    Some(id) => id,
+                    None => self.new_id(),
+                };
+                self.store(number, id, 1);
+                Ok(true)
+            }
+            Some(id) => {
+                let found = matches!(self.lookup(id), Lookup::Found);
+                let visit = self.visits.get_mut(&number).expect("it is open");
+                match (found, changes) {
+                    (false, true) => self.fail(number, Failure::Gone),
+                    // To find out it would have to ask, for which it may have no reason.
+                    (false, false) => {
+                        visit.give_up();
+                        real.map(|()| false)
+                    }
+                    (true, true) => {
+                        let version = self.stored.remove(&id).expect("it was found").version + 1;
+                        let next = visit.next_id.unwrap_or(id);
+                        self.store(number, next, version);
+                        if next != id {
+                            self.moved.insert(id, self.stored[&next].end().gone_from);
+                        }
+                        Ok(true)
+                    }
+                    (true, false) => {
+                        let stored = self.stored.get_mut(&id).expect("it was found");
+                        stored.locked_by = None;
+                        let may_hold_dead = stored.contents.may_hold_dead(now);
+                        let resolution = stored.contents.resolution(now);
+                        let sure = resolution.filter(|_| !may_hold_dead && !visit.may_write);
+                        stored.contents.visit(now, sure, sure);
+                        visit.view.visit(now, sure, sure);
+                        stored.version += u64::from(may_hold_dead || visit.may_write);
+                        visit.known_end = stored.end();
+                        visit.base = visit.view.clone();
+                        visit.phase = Phase::Readable;
+                        Ok(false)
+                    }
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, number: usize, failure: Failure) -> Result<bool, Failure> {
+        self.visits.get_mut(&number).expect("it is open").give_up();
+        Err(failure)
+    }
+
+    fn store(&mut self, number: usize, id: Id, version: u64) {
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        visit.view.write(self.now);
+        if let Some(life) = &mut visit.view.life {
+            // A session lives on from being written, whatever its window says by now.
+            life.slid = life.window.map_or(End::NEVER, |window| End::at(self.now + window));
+        }
+        let stored = Stored {
+            contents: visit.view.clone(),
+            locked_by: None,
+            version,
+        };
+        visit.id = Some(id);
+        visit.next_id = None;
+        visit.seen = true;
+        visit.restarted = false;
+        visit.known_end = stored.end();
+        visit.new_life = false;
+        visit.version = Some(version);
+        visit.base = visit.view.clone();
+        visit.changed = false;
+        visit.phase = Phase::Readable;
+        self.stored.insert(id, stored);
+    }
+
+    pub(crate) fn release(&mut self, number: usize) {
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        visit.give_up();
+        for stored in self.stored.values_mut() {
+            if stored.locked_by == Some(number) {
+                stored.locked_by = None;
+            }
+        }
+    }
+
+    pub(crate) fn destroy(&mut self, number: usize) {
+        let found = self.visits[&number].id.map(|id| (id, self.lookup(id)));
+        if let Some((id, Lookup::Found)) = found {
+            self.stored.remove(&id);
+        }
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        visit.superseded |= matches!(found, Some((_, Lookup::Superseded)));
+        visit.forget();
+        visit.phase = Phase::Destroyed;
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        number: usize,
+        spot: Spot,
+        value: u64,
+        real: Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if self.visits[&number].phase == Phase::Writable {
+            return self.set(number, spot, value, None);
+        }
+        self.start(number, true)?;
+        match self.set(number, spot, value, None) {
+            Ok(()) => self.close(number, real).map(drop),
+            Err(failure) => {
+                self.release(number);
+                Err(failure)
+            }
+        }
+    }
+
+    pub(crate) fn end(&mut self, number: usize, way: Way, real: Result<(), Failure>) -> Result<(), Failure> {
+        let result = match way {
+            Way::Close => self.close(number, real),
+            Way::Release => {
+                self.release(number);
+                Ok(false)
+            }
+            Way::Drop => {
+                self.release(number);
+                Ok(true)
+            }
+        };
+        if let Ok(false) = result {
+            self.visit_ends(number);
+        }
+        self.release(number);
+        self.visits.remove(&number);
+        result.map(drop)
+    }
+
+    /// What slides moves once more, if the visit has seen its session.
+    fn visit_ends(&mut self, number: usize) {
+        let now = self.now;
+        let Some(id) = self.visits[&number].id else { return };
+        let Lookup::Found = self.lookup(id) else { return };
+        let visit = &self.visits[&number];
+        let stored = self.stored.get_mut(&id).expect("it was found");
+        if !visit.seen || visit.phase == Phase::Destroyed {
+            return;
+        }
+        // It is certain only where nobody else has written since.
+        let is_sure = visit.version == Some(stored.version) && visit.known_end.is(now) == Is::There;
+        let may_hold_dead = stored.contents.may_hold_dead(now) || (visit.restarted && stored.contents.has_transient());
+        let session = stored.contents.resolution(now).filter(|_| is_sure);
+        stored.contents.visit(now, session, session.filter(|_| !may_hold_dead));
+    }
+
+    /// Compares what a visit says of itself.
+    pub(crate) fn compare_flags(&self, number: usize, [exists, active, readable, writable]: [bool; 4]) {
+        let visit = &self.visits[&number];
+        assert_eq!(exists, visit.has_id(), "exists: {visit:?}");
+        let started = matches!(visit.phase, Phase::Readable | Phase::Writable);
+        assert_eq!((active, readable), (started, started), "active: {visit:?}");
+        assert_eq!(writable, visit.phase == Phase::Writable, "writable: {visit:?}");
+    }
+
+    pub(crate) fn expiration(&self, number: usize) -> Option<Expiration> {
+        self.visits[&number].view.life.as_ref().map(|life| life.shown())
+    }
+
+    /// The id that a visit has.
+    pub(crate) fn id(&self, number: usize) -> Option<Id> {
+        let visit = &self.visits[&number];
+        visit.next_id.or(visit.id)
+    }
+
+    /// Compares what a visit sees, place by place, and learns from it.
+    pub(crate) fn compare_view(&mut self, number: usize, seen: &[(Place, Result<Seen, Failure>)]) {
+        let now = self.now;
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        for (place, seen) in seen {
+            if matches!(visit.phase, Phase::Unstarted | Phase::Destroyed) {
+                assert_eq!(*seen, Err(Failure::NotStarted));
+                continue;
+            }
+            match (visit.end().is(now), seen) {
+                (Is::Open, seen) => visit.known_end.learn(seen.is_ok(), now),
+                (Is::There, seen) => assert!(seen.is_ok(), "{place:?} is {seen:?}: {visit:?}"),
+                (Is::Gone, seen) => assert_eq!(*seen, Err(Failure::Gone), "{visit:?}"),
+            }
+            if let Ok(seen) = seen {
+                visit.view.compare(*place, seen, now);
+            }
+        }
+        visit.base.learn_from(&visit.view);
+    }
+
+    /// A visit has only just loaded what is stored, so what it sees of it is what there is.
+    pub(crate) fn learn_stored(&mut self, number: usize) {
+        let visit = &self.visits[&number];
+        if let Some(stored) = visit.id.and_then(|id| self.stored.get_mut(&id)) {
+            stored.contents.learn_from(&visit.view);
+        }
+    }
+
+    /// Compares whether a session is there.
+    pub(crate) fn compare_stored(&mut self, id: Id, is_there: bool) {
+        let now = self.now;
+        let Some(stored) = self.stored.get_mut(&id) else {
+            assert!(!is_there, "{id} is stored");
+            return;
+        };
+        match (stored.end().is(now), &mut stored.contents.life) {
+            (Is::Open, Some(life)) => life.learn(is_there, now),
+            (is, _) => assert_eq!(is_there, is == Is::There, "{id}: {stored:?}"),
+        }
+    }
+
+    /// Compares what is stored, as a fresh visit would see it, and learns from it.
+    pub(crate) fn compare_contents(&mut self, id: Id, place: Place, seen: &Seen) {
+        let now = self.now;
+        if let Some(stored) = self.stored.get_mut(&id) {
+            stored.contents.compare(place, seen, now);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Sessions whose values and namespaces are declared.
+
+#![cfg(feature = "macros")]
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Expiration, MINUTE, Namespaces, SECOND, Session, SessionError, Untyped, Values, Visit};
+
+#[derive(Values)]
+#[session(crate = "sessile_core")]
+struct Account {
+    user_id: u64,
+    roles: Vec<String>,
+    #[session(expiration = Expiration::After(10 * SECOND))]
+    code: String,
+}
+
+#[derive(Values)]
+#[session(crate = "sessile_core", rename_all = "kebab-case")]
+struct Cart {
+    item_names: Vec<String>,
+    #[session(rename = "sum")]
+    total: u64,
+}
+
+#[derive(Namespaces)]
+#[session(crate = "sessile_core")]
+struct Shop {
+    cart: Cart,
+    #[session(expiration = Expiration::sliding(20 * SECOND))]
+    draft: Cart,
+    #[session(rename = "misc")]
+    other: Untyped,
+}
+
+type Typed = World<Shop, Account>;
+
+fn typed() -> Typed {
+    typed_world(storage(), |builder| builder)
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_name_values_of_their_types() -> Result<(), SessionError> {
+    let world = typed();
+    let session = &world.session;
+    let cart = session.namespace(Shop::CART);
+    let work = async {
+        session.set(Account::USER_ID, 7)?;
+        session.update_key(Account::ROLES, |roles| roles.push("admin".into()))?;
+        cart.update(Cart::ITEM_NAMES, |items| items.push("tea".into()))?;
+        assert_eq!(cart.get_or_insert_with(Cart::TOTAL, || 3)?, 3);
+        session.namespace(Shop::OTHER).set("any", json!({"a": 1}))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), work).await?;
+    let look = async {
+        session.start_readonly().await?;
+        let user: Option<u64> = session.get(Account::USER_ID)?;
+        assert_eq!(user, Some(7));
+        assert_eq!(session.get(Account::ROLES)?, Some(vec!["admin".to_owned()]));
+        assert!(session.contains(Account::ROLES)? && !session.contains(Account::CODE)?);
+        assert_eq!(cart.get(Cart::ITEM_NAMES)?, Some(vec!["tea".to_owned()]));
+        assert_eq!(session.namespace(Shop::CART).get(Cart::TOTAL)?, Some(3));
+        assert_eq!(session.namespace(Shop::DRAFT).get(Cart::TOTAL)?, None);
+        Ok(())
+    };
+    world.visit(id.clone(), look).await?;
+    // Untyped, the same session shows under the names that were declared.
+    let shown = world.shown(&id).await;
+    assert_eq!(
+        shown,
+        Some(values([("user_id", json!(7)), ("roles", json!(["admin"]))]))
+    );
+    let shown = world.shown_in(&id, Some("cart")).await;
+    assert_eq!(shown, Some(values([("item-names", json!(["tea"])), ("sum", json!(3))])));
+    let shown = world.shown_in(&id, Some("misc")).await;
+    assert_eq!(shown, Some(values([("any", json!({"a": 1}))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declared_expiration_is_given_to_a_value_when_it_is_first_set() -> Result<(), SessionError> {
+    let world = typed();
+    let session = &world.session;
+    let work = async {
+        session.set(Account::CODE, "one".into())?;
+        pass(5 * SECOND).await;
+        // It keeps the one it has.
+        session.set(Account::CODE, "two".into())?;
+        pass(5 * SECOND - ms(1)).await;
+        assert_eq!(session.get(Account::CODE)?.as_deref(), Some("two"));
+        pass(ms(1)).await;
+        assert_eq!(session.get(Account::CODE)?, None);
+        // And begins again with the next.
+        assert_eq!(session.get_or_insert_with(Account::CODE, || "three".into())?, "three");
+        pass(10 * SECOND - ms(1)).await;
+        session.update_key(Account::CODE, |code| code.push('!'))?;
+        assert_eq!(session.get(Account::CODE)?.as_deref(), Some("three!"));
+        pass(ms(1)).await;
+        assert!(!session.contains(Account::CODE)?);
+        // Unless it is given another.
+        session.set_with_expiration(Account::CODE, "four".into(), Expiration::Never)?;
+        pass(MINUTE).await;
+        assert!(session.contains(Account::CODE)?);
+        Ok::<_, SessionError>(())
+    };
+    session.enter(Visit::new(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declared_expiration_is_given_to_a_namespace_when_something_is_first_put_into_it() -> Result<(), SessionError>
+{
+    let world = typed();
+    let session = &world.session;
+    let draft = session.namespace(Shop::DRAFT);
+    let work = async {
+        draft.set(Cart::TOTAL, 1)?;
+        pass(20 * SECOND - ms(1)).await;
+        assert_eq!(draft.get(Cart::TOTAL)?, Some(1));
+        draft.set(Cart::TOTAL, 2)?;
+        pass(ms(1)).await;
+        assert_eq!(draft.get(Cart::TOTAL)?, None);
+        draft.set(Cart::TOTAL, 3)?;
+        draft.set_expiration(Expiration::Never)?;
+        pass(MINUTE).await;
+        assert_eq!(draft.get(Cart::TOTAL)?, Some(3));
+        Ok::<_, SessionError>(())
+    };
+    session.enter(Visit::new(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn current_finds_the_typed_session_deep_in_the_application() -> Result<(), SessionError> {
+    fn user() -> Option<u64> {
+        Session::<Shop, Account>::current()?.get(Account::USER_ID).ok()?
+    }
+    let world = typed();
+    let session = &world.session;
+    assert_eq!(user(), None);
+    let work = async {
+        session.set(Account::USER_ID, 7)?;
+        assert_eq!(user(), Some(7));
+        Ok::<_, SessionError>(())
+    };
+    session.enter(Visit::new(), work).await
+}

@@ -1,0 +1,407 @@
+//! Values: set, read, changed and removed, in the session and in its namespaces alike.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::*;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sessile_core::{Expiration, Key, MINUTE, Meta, Record, SECOND, SessionError, SessionId, Storage, Untyped, Visit};
+use sessile_testkit::Verb;
+
+/// Both have the same calls, and must do the same.
+macro_rules! on_session_and_namespace {
+    ($name:ident, |$world:ident, $values:ident, $update:ident| $body:block) => {
+        mod $name {
+            use super::*;
+
+            #[tokio::test(start_paused = true)]
+            async fn session() -> Result<(), SessionError> {
+                let $world = world();
+                let $values = &$world.session;
+                macro_rules! $update {
+                    ($key:expr, $change:expr) => {
+                        $values.update_key($key, $change)
+                    };
+                }
+                $world.session.enter(Visit::new(), async { $body }).await
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn namespace() -> Result<(), SessionError> {
+                let $world = world();
+                let $values = &$world.session.namespace("n");
+                macro_rules! $update {
+                    ($key:expr, $change:expr) => {
+                        $values.update($key, $change)
+                    };
+                }
+                $world.session.enter(Visit::new(), async { $body }).await
+            }
+        }
+    };
+}
+
+const COUNT: Key<Untyped, u64> = Key::new("count");
+
+on_session_and_namespace!(a_value_is_what_was_set_last, |_world, values, update| {
+    assert_eq!(values.get("x")?, None);
+    assert!(!values.contains("x")?);
+    for value in [
+        json!(1),
+        json!(null),
+        json!("text"),
+        json!([1, {"a": []}]),
+        json!(1.5),
+        json!(u64::MAX),
+    ] {
+        values.set("x", value.clone())?;
+        assert_eq!(values.get("x")?, Some(value));
+        assert!(values.contains("x")?);
+    }
+    let _ = update!("x", |_| ());
+    Ok(())
+});
+
+on_session_and_namespace!(update_changes_in_place_from_the_default_on, |_world, values, update| {
+    assert_eq!(
+        update!(COUNT, |count| {
+            *count += 1;
+            *count
+        })?,
+        1
+    );
+    assert_eq!(
+        update!(COUNT, |count| {
+            *count += 1;
+            *count
+        })?,
+        2
+    );
+    assert_eq!(values.get(COUNT)?, Some(2));
+    Ok(())
+});
+
+on_session_and_namespace!(get_or_insert_with_makes_a_value_once, |_world, values, update| {
+    let mut made = 0;
+    for _ in 0..3 {
+        let value = values.get_or_insert_with(COUNT, || {
+            made += 1;
+            7
+        })?;
+        assert_eq!(value, 7);
+    }
+    assert_eq!(made, 1);
+    update!(COUNT, |count| *count += 1)?;
+    assert_eq!(values.get_or_insert_with(COUNT, || 0)?, 8);
+    Ok(())
+});
+
+on_session_and_namespace!(
+    unset_removes_a_value_and_says_whether_it_was_there,
+    |_world, values, update| {
+        assert!(!values.unset("x")?);
+        values.set("x", json!(1))?;
+        assert!(values.unset("x")?);
+        assert!(!values.unset("x")?);
+        assert_eq!(values.get("x")?, None);
+        assert!(update!("x", |value| value.is_null())?);
+        Ok(())
+    }
+);
+
+on_session_and_namespace!(
+    keys_are_in_the_order_in_which_they_were_first_set,
+    |_world, values, update| {
+        assert!(values.keys()?.is_empty());
+        for name in ["b", "a", "c", "a", "b"] {
+            values.set(name, json!(name))?;
+        }
+        assert_eq!(values.keys()?, ["b", "a", "c"]);
+        values.unset("b")?;
+        values.set("b", json!(1))?;
+        update!("a", |value| *value = json!(2))?;
+        assert_eq!(values.keys()?, ["a", "c", "b"]);
+        Ok(())
+    }
+);
+
+on_session_and_namespace!(any_text_is_a_name, |_world, values, update| {
+    let names = ["", " ", "a.b", "a\0b", "\"", "ä€🦀", "user", "User"];
+    for (index, name) in names.iter().enumerate() {
+        values.set(*name, json!(index))?;
+        values.set(&name.to_string(), json!(index))?;
+        update!(&name.to_string(), |_| ())?;
+    }
+    assert_eq!(values.keys()?, names);
+    for (index, name) in names.iter().enumerate() {
+        assert_eq!(values.get(*name)?, Some(json!(index)));
+    }
+    Ok(())
+});
+
+on_session_and_namespace!(expirations_stand_on_keys_and_on_the_whole, |_world, values, update| {
+    values.set_with_expiration("a", json!(1), Expiration::After(SECOND))?;
+    values.set("b", json!(2))?;
+    assert!(values.set_key_expiration("b", Expiration::sliding(2 * SECOND))?);
+    assert!(!values.set_key_expiration("none", Expiration::Never)?);
+    values.set("c", json!(3))?;
+    pass(SECOND).await;
+    assert_eq!(values.keys()?, ["b", "c"]);
+    pass(SECOND).await;
+    assert_eq!(values.keys()?, ["c"]);
+    values.set_expiration(Expiration::After(SECOND))?;
+    update!("c", |value| *value = json!(4))?;
+    pass(SECOND - ms(1)).await;
+    assert_eq!(values.get("c")?, Some(json!(4)));
+    Ok(())
+});
+
+on_session_and_namespace!(
+    a_value_that_does_not_decode_is_an_error_that_names_it,
+    |_world, values, update| {
+        values.set("count", json!("many"))?;
+        let expect = |result: Result<(), SessionError>| match result {
+            Err(SessionError::Codec { key, .. }) => assert_eq!(key, "count"),
+            other => panic!("not a codec error: {other:?}"),
+        };
+        expect(values.get(COUNT).map(drop));
+        expect(values.get_or_insert_with(COUNT, || 1).map(drop));
+        expect(update!(COUNT, |count| *count += 1));
+        // Nothing was changed, and by another type it is still to be had.
+        assert_eq!(values.get("count")?, Some(json!("many")));
+        values.set(COUNT, 1)?;
+        assert_eq!(values.get(COUNT)?, Some(1));
+        Ok(())
+    }
+);
+
+on_session_and_namespace!(
+    a_value_that_does_not_encode_is_an_error_that_names_it,
+    |_world, values, update| {
+        const MAP: Key<Untyped, BTreeMap<(u8, u8), u8>> = Key::new("map");
+        let unwritable = || BTreeMap::from([((1, 2), 3)]);
+        let expect = |result: Result<(), SessionError>| match result {
+            Err(SessionError::Codec { key, .. }) => assert_eq!(key, "map"),
+            other => panic!("not a codec error: {other:?}"),
+        };
+        expect(values.set(MAP, unwritable()));
+        expect(values.set_with_expiration(MAP, unwritable(), Expiration::Never));
+        expect(values.get_or_insert_with(MAP, unwritable).map(drop));
+        expect(update!(MAP, |map| *map = unwritable()));
+        assert!(!values.contains(MAP)?);
+        Ok(())
+    }
+);
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Item {
+    name: String,
+    pieces: u32,
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_of_any_serde_type_survive_the_storage() -> Result<(), SessionError> {
+    const ITEMS: Key<Untyped, Vec<Item>> = Key::new("items");
+    const MAYBE: Key<Untyped, Option<u8>> = Key::new("maybe");
+    const UNIT: Key<Untyped, ()> = Key::new("unit");
+    const BORROWED: Key<Untyped, String> = Key::new("borrowed");
+    let world = world();
+    let session = &world.session;
+    let item = || Item {
+        name: "tea \"green\"\n".into(),
+        pieces: 3,
+    };
+    let work = async {
+        session.set(ITEMS, vec![item()])?;
+        session.set(MAYBE, None)?;
+        session.set(UNIT, ())?;
+        session.set(BORROWED, "ä".repeat(100_000))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), work).await?;
+    let look = async {
+        session.start_readonly().await?;
+        assert_eq!(session.get(ITEMS)?, Some(vec![item()]));
+        assert_eq!(session.get(MAYBE)?, Some(None));
+        assert_eq!(session.get(UNIT)?, Some(()));
+        assert_eq!(session.get(BORROWED)?, Some("ä".repeat(100_000)));
+        assert_eq!(session.keys()?, ["items", "maybe", "unit", "borrowed"]);
+        Ok(())
+    };
+    world.visit(id, look).await
+}
+
+/// A record with the value `text`, which is no JSON, and the value `count`, which is.
+async fn with_a_broken_value(world: &World) -> SessionId {
+    let mut payload = vec![b'S', 1, 1, 0, 2];
+    payload.extend(b"\x04text\x00\x05{oops");
+    payload.extend(b"\x05count\x00\x017");
+    payload.push(0);
+    let id = unknown_id();
+    let record = Record::new(Meta::new(world.now()), payload);
+    world.storage.create(&id.key(), record).await.expect("the id is new");
+    id
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_nobody_reads_is_never_parsed() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = with_a_broken_value(&world).await;
+    let work = async {
+        assert_eq!(session.get(COUNT)?, Some(7));
+        assert!(session.contains("text")?);
+        assert_eq!(session.keys()?, ["text", "count"]);
+        session.set(COUNT, 8)?;
+        session.close().await?;
+        // It went through the commit as it was.
+        session.start().await?;
+        assert_eq!(session.get(COUNT)?, Some(8));
+        assert_fails!(session.get("text"), SessionError::Codec { .. });
+        assert!(session.unset("text")?);
+        Ok::<_, SessionError>(())
+    };
+    session.enter(id.clone().into(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("count", json!(8))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn namespaces_are_apart_from_each_other_and_from_the_session() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let (one, two) = (session.namespace("one"), session.namespace("two"));
+    let work = async {
+        session.set("x", json!(0))?;
+        one.set("x", json!(1))?;
+        two.set("x", json!(2))?;
+        assert_eq!(
+            (session.get("x")?, one.get("x")?, two.get("x")?),
+            (Some(json!(0)), Some(json!(1)), Some(json!(2)))
+        );
+        one.unset("x")?;
+        assert_eq!(
+            (session.get("x")?, one.get("x")?, two.get("x")?),
+            (Some(json!(0)), None, Some(json!(2)))
+        );
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), work).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("x", json!(0))])));
+    assert_eq!(world.shown_in(&id, Some("two")).await, Some(values([("x", json!(2))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_is_made_once_anywhere_and_means_the_visit_it_is_used_in() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let cart = session.namespace("cart");
+    let clone = cart.clone();
+    assert_eq!((cart.name(), clone.name()), ("cart", "cart"));
+    assert_fails!(cart.get("item"), SessionError::NotInitialised);
+    let visit = async |item: u64| {
+        let work = async {
+            cart.set("item", json!(item))?;
+            pass(ms(item)).await;
+            assert_eq!(clone.get("item")?, Some(json!(item)));
+            assert_eq!(session.namespace("cart").get("item")?, Some(json!(item)));
+            Ok::<_, SessionError>(())
+        };
+        session.enter(Visit::new(), work).await
+    };
+    let (one, two) = tokio::join!(visit(1), visit(2));
+    one.and(two)?;
+    assert_fails!(cart.get("item"), SessionError::NotInitialised);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_of_another_session_does_not_reach_this_one() -> Result<(), SessionError> {
+    let (one, two) = (world(), world());
+    let foreign = two.session.namespace("n");
+    let work = async {
+        assert_fails!(foreign.set("x", json!(1)), SessionError::NotInitialised);
+        Ok::<_, SessionError>(())
+    };
+    one.session.enter(Visit::new(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroying_a_namespace_removes_all_that_is_in_it_and_its_expiration() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let cart = session.namespace("cart");
+    let fill = async {
+        session.set("stays", json!(0))?;
+        cart.set("x", json!(1))?;
+        cart.set_with_expiration("y", json!(2), Expiration::After(MINUTE))?;
+        cart.set_expiration(Expiration::After(MINUTE))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), fill).await?;
+    let destroy = async {
+        assert!(cart.destroy()?);
+        assert!(!cart.destroy()?);
+        assert!(cart.keys()?.is_empty());
+        assert_eq!(cart.get("x")?, None);
+        cart.set("y", json!(3))
+    };
+    session.enter(id.clone().into(), destroy).await?;
+    pass(2 * MINUTE).await;
+    assert_eq!(world.shown(&id).await, Some(values([("stays", json!(0))])));
+    assert_eq!(world.shown_in(&id, Some("cart")).await, Some(values([("y", json!(3))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_keeps_its_expiration_when_it_is_emptied() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let cart = session.namespace("cart");
+    let work = async {
+        cart.set("x", json!(1))?;
+        cart.set_expiration(Expiration::After(MINUTE))?;
+        cart.unset("x")?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), work).await?;
+    session
+        .enter(id.clone().into(), async { cart.set("y", json!(2)) })
+        .await?;
+    pass(MINUTE - ms(1)).await;
+    assert_eq!(world.shown_in(&id, Some("cart")).await, Some(values([("y", json!(2))])));
+    pass(ms(1)).await;
+    assert_eq!(world.shown_in(&id, Some("cart")).await, Some(values([])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_wait_for_nothing_and_ask_the_storage_for_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("x", json!(1))]).await;
+    let work = async {
+        world.calls.reset();
+        let before = world.now();
+        for _ in 0..100 {
+            session.get("x")?;
+            session.update_key(COUNT, |count| *count += 1)?;
+            session.namespace("n").set("x", Value::Null)?;
+            session.keys()?;
+            session.unset("x")?;
+        }
+        world.calls.assert_none();
+        assert_eq!(world.now(), before);
+        Ok::<_, SessionError>(())
+    };
+    session.enter(id.into(), work).await?;
+    assert_eq!(world.calls.take(), [(Verb::Commit, 1)]);
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The wrappers: each keeps the contract, and does its one thing.
+
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
+mod conformance;
+#[cfg(feature = "metrics")]
+mod metered;
+mod null;
+mod retry;
+mod support;
+mod timeout;
+#[cfg(feature = "tracing")]
+mod traced;

@@ -1,0 +1,123 @@
+//! Whatever happens to the bytes of a file: it is named, set aside, and harms no other session.
+
+mod damage;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sessile_core::{Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageErrorKind};
+
+use super::common::TempFolder;
+use super::scenario::{START, clock, open};
+use crate::layout::Layout;
+use crate::{Durability, FileStorage, SetAside, SetAsideReason};
+
+const PAYLOAD: &[u8] = b"thirty-two bytes of a payload...";
+
+struct Bench {
+    storage: FileStorage,
+    layout: Layout,
+    clock: Arc<ManualClock>,
+    reports: Arc<Mutex<Vec<SetAside>>>,
+    bystander: SessionKey,
+    _folder: TempFolder,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = TempFolder::new();
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let clock = clock();
+        let storage = open(folder.path(), clock.clone(), |builder| {
+            let reports = reports.clone();
+            let builder = builder.on_set_aside(move |file| reports.lock().expect("reports").push(file.clone()));
+            builder.durability(Durability::Relaxed)
+        });
+        let bystander = SessionId::generate(&OsEntropy).key();
+        let layout = Layout::new(folder.path());
+        let bench = Self {
+            storage,
+            layout,
+            clock,
+            reports,
+            bystander,
+            _folder: folder,
+        };
+        bench.create(&bystander).await;
+        bench
+    }
+
+    async fn create(&self, key: &SessionKey) {
+        self.storage
+            .create(key, Record::new(Meta::new(START), PAYLOAD))
+            .await
+            .expect("create");
+    }
+
+    /// A new session and the path of its file.
+    async fn session(&self) -> (SessionKey, PathBuf) {
+        let key = SessionId::generate(&OsEntropy).key();
+        self.create(&key).await;
+        (key, self.layout.record(&key))
+    }
+
+    /// Each verb names the damage, the file is kept, and the session can be ended.
+    async fn is_set_aside(&self, key: &SessionKey, reason: SetAsideReason, bytes: Option<&[u8]>, what: &str) {
+        let corrupt = StorageErrorKind::Corrupt;
+        self.reports.lock().expect("reports").clear();
+        for _ in 0..2 {
+            let error = self.storage.read(key).await.expect_err(what);
+            assert_eq!(error.kind(), corrupt, "{what}: {error:?}");
+            assert!(
+                std::error::Error::source(&error).is_some(),
+                "{what}: the error does not say more"
+            );
+        }
+        let reports = std::mem::take(&mut *self.reports.lock().expect("reports"));
+        let [report] = &reports[..] else {
+            panic!("{what}: reported {} times", reports.len())
+        };
+        assert_eq!((report.key, report.reason), (Some(*key), reason), "{what}");
+        assert!(
+            report.path.display().to_string().contains(&reason.to_string()),
+            "{what}: {report:?}"
+        );
+        if let Some(bytes) = bytes {
+            assert_eq!(
+                std::fs::read(&report.path).expect("what was set aside"),
+                bytes,
+                "{what}"
+            );
+        }
+
+        let now = self.clock();
+        let error = self.storage.lock(key, Duration::from_secs(5)).await.expect_err(what);
+        assert_eq!(error.kind(), corrupt, "{what}: {error:?}");
+        let error = self.storage.touch(key, None, now).await.expect_err(what);
+        assert_eq!(error.kind(), corrupt, "{what}: {error:?}");
+        let error = self
+            .storage
+            .create(key, Record::new(Meta::new(now), "new"))
+            .await
+            .expect_err(what);
+        assert_eq!(error.kind(), corrupt, "{what}: {error:?}");
+        assert_eq!(self.storage.destroy(key).await.expect(what), Lookup::Missing, "{what}");
+        assert_eq!(self.storage.read(key).await.expect(what), Lookup::Missing, "{what}");
+        let bystander = self
+            .storage
+            .read(&self.bystander)
+            .await
+            .expect("read")
+            .found()
+            .expect("the bystander lives");
+        assert_eq!(
+            bystander.record.payload, PAYLOAD,
+            "{what}: something happened to the bystander"
+        );
+    }
+
+    fn clock(&self) -> sessile_core::Timestamp {
+        self.storage.clock().now()
+    }
+}

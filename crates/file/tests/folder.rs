@@ -1,0 +1,472 @@
+//! The folder: its modes, what else is in it, and what happens when it cannot be used.
+
+#[allow(dead_code)] // Each of the tests uses a part of it.
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::child::{Player, part, say};
+use common::{TempFolder, count_files};
+use sessile_core::{
+    Clock, Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError,
+    StorageErrorKind, Timestamp,
+};
+use sessile_file::{Durability, FileLocks, FileStorage, SetAsideReason};
+
+/// A user who owns nothing, for those of these tests that are run by one who may do everything.
+const NOBODY: u32 = 65_534;
+
+fn key(name: &str) -> SessionKey {
+    SessionId::parse(&format!("a-session-called-{name}"))
+        .expect("an id")
+        .key()
+}
+
+fn record(payload: impl Into<Vec<u8>>) -> Record {
+    Record::new(Meta::new(Timestamp::from_millis(1)), payload.into())
+}
+
+async fn payload(storage: &FileStorage, key: &SessionKey) -> Vec<u8> {
+    storage
+        .read(key)
+        .await
+        .expect("read")
+        .found()
+        .expect("live")
+        .record
+        .payload
+        .to_vec()
+}
+
+fn all_paths(folder: &Path, paths: &mut Vec<PathBuf>) {
+    paths.push(folder.to_owned());
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        if entry.path().is_dir() {
+            all_paths(&entry.path(), paths);
+        } else {
+            paths.push(entry.path());
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_may_look_inside() {
+    let parent = TempFolder::new();
+    let folder = parent.path().join("not/there/yet");
+    let storage = FileStorage::open(&folder).expect("open");
+    storage.create(&key("one"), record("x")).await.expect("create");
+    let locked = storage
+        .lock(&key("one"), Duration::ZERO)
+        .await
+        .expect("lock")
+        .found()
+        .expect("live");
+    fs::write(folder.join("stray"), "x").expect("a file");
+    let mut paths = Vec::new();
+    all_paths(&folder, &mut paths);
+    fs::remove_file(folder.join("stray")).expect("a file");
+    paths.retain(|path| !path.ends_with("stray"));
+    assert!(paths.len() > 8, "{paths:?}");
+    for path in paths {
+        let metadata = fs::metadata(&path).expect("metadata");
+        let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(metadata.permissions().mode() & 0o777, expected, "{}", path.display());
+    }
+    drop(locked);
+}
+
+#[tokio::test]
+async fn neither_ids_nor_payloads_are_shown() {
+    let folder = TempFolder::new();
+    let storage = FileStorage::open(folder.path()).expect("open");
+    let id = SessionId::generate(&OsEntropy);
+    storage
+        .create(&id.key(), record("a secret payload"))
+        .await
+        .expect("create");
+    let mut paths = Vec::new();
+    all_paths(folder.path(), &mut paths);
+    let path = paths
+        .iter()
+        .find(|path| path.to_string_lossy().contains(&id.key().fingerprint().to_string()));
+    let path = path.expect("the file of the session is named after its digest");
+    let stored = fs::read(path).expect("the file of the session");
+    assert!(
+        !stored.windows(32).any(|window| window == id.expose().as_bytes()),
+        "the id is stored"
+    );
+    fs::write(path, &stored[..260]).expect("the file of the session");
+    let error = storage.read(&id.key()).await.expect_err("damaged");
+    let source = std::error::Error::source(&error).expect("a source");
+    let shown = format!("{error} {error:?} {source} {source:?} {storage:?}");
+    assert!(
+        !shown.contains(id.expose()) && !shown.contains("secret payload"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_folder_is_used_for_one_thing() {
+    let folder = TempFolder::new();
+    let storage = FileStorage::open(folder.path()).expect("open");
+    let error = FileLocks::open(folder.path()).expect_err("sessions are there");
+    assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
+    drop(storage);
+    fs::write(folder.path().join("FORMAT"), "sessile sessions 2\n").expect("a later format");
+    let error = FileStorage::open(folder.path()).expect_err("a later format is there");
+    assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
+    let locks = TempFolder::new();
+    drop(FileLocks::open(locks.path()).expect("open"));
+    let error = FileStorage::open(locks.path()).expect_err("locks are there");
+    assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_a_folder_cannot_be_opened() {
+    let folder = TempFolder::new();
+    let file = folder.path().join("file");
+    fs::write(&file, "x").expect("a file");
+    for path in [file.clone(), file.join("below")] {
+        let error = FileStorage::open(&path).expect_err("it is a file");
+        assert!(
+            !error.is_retryable() || error.kind() == StorageErrorKind::Unavailable,
+            "{error:?}"
+        );
+        assert!(std::error::Error::source(&error).is_some(), "{error:?}");
+    }
+}
+
+/// A folder that has gone, or a volume that is no longer mounted, does not look like one without sessions.
+#[tokio::test]
+async fn a_folder_that_is_gone_is_no_empty_folder() {
+    let parent = TempFolder::new();
+    let folder = parent.path().join("sessions");
+    let storage = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+    storage.create(&key("one"), record("x")).await.expect("create");
+    let mut locked = storage
+        .lock(&key("one"), Duration::ZERO)
+        .await
+        .expect("lock")
+        .found()
+        .expect("live");
+    for gone in ["removed", "replaced"] {
+        if gone == "removed" {
+            fs::rename(&folder, parent.path().join("elsewhere")).expect("a folder");
+        } else {
+            fs::create_dir(&folder).expect("a folder");
+        }
+        let unavailable = |error: StorageError| {
+            assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{gone}: {error:?}");
+            assert!(std::error::Error::source(&error).is_some(), "{gone}: {error:?}");
+        };
+        unavailable(storage.read(&key("one")).await.expect_err(gone));
+        unavailable(storage.lock(&key("one"), Duration::from_secs(5)).await.expect_err(gone));
+        unavailable(storage.create(&key("two"), record("x")).await.expect_err(gone));
+        unavailable(storage.commit(&mut locked.lock, record("y")).await.expect_err(gone));
+        unavailable(
+            storage
+                .rotate(&mut locked.lock, &key("new"), record("y"), Duration::ZERO)
+                .await
+                .expect_err(gone),
+        );
+        unavailable(storage.renew(&locked.lock.ticket()).await.expect_err(gone));
+        unavailable(storage.touch(&key("one"), None, Timestamp::MAX).await.expect_err(gone));
+        unavailable(storage.destroy(&key("one")).await.expect_err(gone));
+        unavailable(storage.scan(None, 10).await.expect_err(gone));
+        unavailable(storage.sweep(10).await.expect_err(gone));
+    }
+    fs::remove_dir(&folder).expect("nothing has been put there");
+    fs::rename(parent.path().join("elsewhere"), &folder).expect("a folder");
+    assert_eq!(payload(&storage, &key("one")).await, b"x");
+    storage
+        .commit(&mut locked.lock, record("y"))
+        .await
+        .expect("the lock is held all the while");
+    assert_eq!(payload(&storage, &key("one")).await, b"y");
+}
+
+/// A part of the folder that is removed takes its sessions along, and is made again when it is needed.
+#[tokio::test]
+async fn a_part_that_is_removed_is_made_again() {
+    let folder = TempFolder::new();
+    let storage = FileStorage::open(folder.path()).expect("open");
+    storage.create(&key("one"), record("x")).await.expect("create");
+    for entry in fs::read_dir(folder.path()).expect("a folder").flatten() {
+        if entry.file_name().len() == 2 {
+            fs::remove_dir_all(entry.path()).expect("a folder");
+        }
+    }
+    assert_eq!(storage.read(&key("one")).await.expect("read"), Lookup::Missing);
+    storage.create(&key("one"), record("y")).await.expect("create");
+    assert_eq!(payload(&storage, &key("one")).await, b"y");
+}
+
+/// Plays a part as somebody whom modes can keep out.
+fn as_nobody(test: &str, part: &str, folder: &Path) -> Player {
+    let mut command = Command::new(std::env::current_exe().expect("the test itself"));
+    if fs::metadata("/proc/self").is_ok_and(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata) == 0) {
+        // The one who may do everything becomes one who may not.
+        let mut paths = Vec::new();
+        all_paths(folder, &mut paths);
+        for path in paths {
+            chown(path, Some(NOBODY), Some(NOBODY)).expect("the owner of the folder is changed");
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    Player::spawn(command, test, part, folder)
+}
+
+fn set_modes(folder: &Path, folders: u32) {
+    let mut paths = Vec::new();
+    all_paths(folder, &mut paths);
+    for path in paths.into_iter().filter(|path| path.is_dir()).rev() {
+        fs::set_permissions(path, fs::Permissions::from_mode(folders)).expect("a mode");
+    }
+}
+
+/// What can be read can still be read; everything else is refused, and nothing is lost.
+#[tokio::test]
+async fn a_folder_that_may_not_be_written_to_is_a_clear_error() {
+    let test = "a_folder_that_may_not_be_written_to_is_a_clear_error";
+    if let Some((_, folder)) = part() {
+        let denied = |error: StorageError| assert_eq!(error.kind(), StorageErrorKind::Denied, "{error:?}");
+        let storage = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+        storage.create(&key("one"), record("x")).await.expect("create");
+        let mut locked = storage
+            .lock(&key("one"), Duration::ZERO)
+            .await
+            .expect("lock")
+            .found()
+            .expect("live");
+        set_modes(&folder, 0o500);
+        assert_eq!(payload(&storage, &key("one")).await, b"x");
+        assert_eq!(storage.scan(None, 10).await.expect("scan").sessions.len(), 1);
+        denied(FileStorage::open(&folder).expect_err("it may not be written to"));
+        denied(storage.create(&key("two"), record("x")).await.expect_err("create"));
+        denied(storage.commit(&mut locked.lock, record("y")).await.expect_err("commit"));
+        denied(
+            storage
+                .rotate(&mut locked.lock, &key("new"), record("y"), Duration::ZERO)
+                .await
+                .expect_err("rotate"),
+        );
+        denied(
+            storage
+                .touch(&key("one"), None, Timestamp::MAX)
+                .await
+                .expect_err("touch"),
+        );
+        denied(storage.destroy(&key("one")).await.expect_err("destroy"));
+        assert_eq!(payload(&storage, &key("one")).await, b"x");
+        set_modes(&folder, 0o700);
+        storage
+            .commit(&mut locked.lock, record("y"))
+            .await
+            .expect("the lock is held all the while");
+        assert_eq!(payload(&storage, &key("one")).await, b"y");
+        return say("done");
+    }
+    let folder = TempFolder::new();
+    let player = as_nobody(test, "nobody", folder.path());
+    assert_eq!(player.hear(), "done");
+    player.finish();
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_read_is_set_aside() {
+    let test = "a_file_that_may_not_be_read_is_set_aside";
+    if let Some((_, folder)) = part() {
+        let reports = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sink = reports.clone();
+        let builder =
+            FileStorage::builder(&folder).on_set_aside(move |file| sink.lock().expect("reports").push(file.clone()));
+        let storage = builder.open().expect("open");
+        for name in ["one", "two"] {
+            storage.create(&key(name), record("x")).await.expect("create");
+        }
+        let mut paths = Vec::new();
+        all_paths(&folder, &mut paths);
+        let fingerprint = key("one").fingerprint().to_string();
+        let path = paths
+            .iter()
+            .find(|path| path.to_string_lossy().contains(&fingerprint))
+            .expect("the file of one");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("a mode");
+        for _ in 0..2 {
+            let error = storage.read(&key("one")).await.expect_err("it may not be read");
+            assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{error:?}");
+        }
+        let reports = reports.lock().expect("reports").clone();
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        assert_eq!(
+            (reports[0].key, reports[0].reason),
+            (Some(key("one")), SetAsideReason::Unreadable)
+        );
+        assert!(reports[0].path.exists());
+        assert_eq!(payload(&storage, &key("two")).await, b"x");
+        return say("done");
+    }
+    let folder = TempFolder::new();
+    let player = as_nobody(test, "nobody", folder.path());
+    assert_eq!(player.hear(), "done");
+    player.finish();
+}
+
+/// Fills a disk: one on which no file may be large and, where it may be mounted, a small one.
+#[tokio::test]
+async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
+    let test = "a_full_disk_is_a_clear_error_and_loses_nothing";
+    if let Some((_, folder)) = part() {
+        let storage = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+        let mut created = Vec::new();
+        let full = loop {
+            let name = format!("number-{}", created.len());
+            match storage
+                .create(&key(&name), record(vec![b'x'; created.len() * 1_000]))
+                .await
+            {
+                Ok(()) => created.push(key(&name)),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), StorageErrorKind::Full, "{full:?}");
+        assert!(std::error::Error::source(&full).is_some(), "{full:?}");
+        assert!(created.len() > 3, "the disk was full before it was used");
+        let large = vec![b'y'; 8 << 20];
+        if let Ok(Lookup::Found(mut locked)) = storage.lock(&created[1], Duration::ZERO).await {
+            let error = storage
+                .commit(&mut locked.lock, record(large.clone()))
+                .await
+                .expect_err("the disk is full");
+            assert_eq!(error.kind(), StorageErrorKind::Full, "{error:?}");
+            storage.release(locked.lock).await.expect("release");
+        }
+        for (number, key) in created.iter().enumerate() {
+            assert_eq!(
+                payload(&storage, key).await,
+                vec![b'x'; number * 1_000],
+                "number {number}"
+            );
+        }
+        // Logging out makes room.
+        for key in &created[3..] {
+            assert_eq!(storage.destroy(key).await.expect("destroy"), Lookup::Found(()));
+        }
+        storage
+            .create(&key("after"), record("z"))
+            .await
+            .expect("there is room again");
+        let mut locked = storage
+            .lock(&created[1], Duration::ZERO)
+            .await
+            .expect("lock")
+            .found()
+            .expect("live");
+        let error = storage
+            .commit(&mut locked.lock, record(large))
+            .await
+            .expect_err("too large for this disk");
+        assert_eq!(error.kind(), StorageErrorKind::Full, "{error:?}");
+        storage
+            .commit(&mut locked.lock, record("y"))
+            .await
+            .expect("the lock is held all the while");
+        assert_eq!(payload(&storage, &created[1]).await, b"y");
+        assert_eq!(payload(&storage, &created[2]).await, vec![b'x'; 2_000]);
+        drop(storage);
+        assert_eq!(count_files(&folder.join("aside")), 0);
+        return say("done");
+    }
+    let fill = |mut command: Command, script: &str, folder: &TempFolder| {
+        command
+            .args(["-c", script])
+            .arg(std::env::current_exe().expect("the test itself"));
+        let player = Player::spawn(command, test, "fill", folder.path());
+        assert_eq!(player.hear(), "done", "{script}");
+        player.finish();
+    };
+    // On which no file may have more than some kilobytes.
+    fill(
+        Command::new("sh"),
+        "trap '' XFSZ; ulimit -f 32; exec \"$0\" \"$@\"",
+        &TempFolder::new(),
+    );
+
+    let folder = TempFolder::new();
+    let mount = "mount -t tmpfs -o size=1m,mode=0700 none \"$SESSILE_TEST_FOLDER\"";
+    let in_a_mount = || {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh"]);
+        command
+    };
+    let tried = in_a_mount()
+        .args(["-c", mount])
+        .env("SESSILE_TEST_FOLDER", folder.path())
+        .output();
+    if tried.is_ok_and(|tried| tried.status.success()) {
+        fill(in_a_mount(), &format!("{mount} && exec \"$0\" \"$@\""), &folder);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_expired_are_swept_in_the_background() {
+    let folder = TempFolder::new();
+    let clock = sessile_core::TokioClock::start();
+    let builder = FileStorage::builder(folder.path())
+        .clock(clock)
+        .durability(Durability::Relaxed);
+    let storage = builder.sweep_every(Some(Duration::from_secs(1))).open().expect("open");
+    let empty = count_files(folder.path());
+    let born = storage.clock().now();
+    for number in 0..5 {
+        let meta = Meta::new(born).with_deadline(Some(born + Duration::from_secs(30)));
+        storage
+            .create(&key(&format!("number-{number}")), Record::new(meta, "x"))
+            .await
+            .expect("create");
+    }
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert_eq!(count_files(folder.path()), empty + 5);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(count_files(folder.path()), empty);
+    // And no longer than the storage is used.
+    drop(storage);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(
+        count_files(&folder.path().join("instances")),
+        0,
+        "something keeps the storage open"
+    );
+}
+
+/// A file's date only says when to look inside. One that is wrong, as after a copy, makes no difference to anyone.
+#[tokio::test]
+async fn dates_are_hints() {
+    let folder = TempFolder::new();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
+    let builder = FileStorage::builder(folder.path())
+        .clock(clock.clone())
+        .sweep_every(None);
+    let storage = builder.open().expect("open");
+    let meta = Meta::new(clock.now()).with_deadline(Some(clock.now() + Duration::from_secs(3_600)));
+    storage
+        .create(&key("one"), Record::new(meta, "x"))
+        .await
+        .expect("create");
+    let mut paths = Vec::new();
+    all_paths(folder.path(), &mut paths);
+    for path in paths.iter().filter(|path| path.is_file()) {
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        fs::File::open(path)
+            .and_then(|file| file.set_modified(old))
+            .expect("a date");
+    }
+    assert_eq!(storage.sweep(10).await.expect("sweep"), []);
+    assert_eq!(payload(&storage, &key("one")).await, b"x");
+}

@@ -1,0 +1,218 @@
+//! [`FileLocks`]: each sentence of what they promise.
+
+#[allow(dead_code)] // Each of the tests uses a part of it.
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::child::{Player, listen, part, say};
+use common::{TempFolder, count_files};
+use sessile_core::{
+    Lock, LockTicket, LockToken, OsEntropy, SessionId, SessionKey, StorageError, StorageErrorKind, TokioClock, Unlock,
+};
+use sessile_file::FileLocks;
+use tokio::time::{Instant, sleep};
+
+const WAIT: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(30);
+
+fn key() -> SessionKey {
+    SessionId::generate(&OsEntropy).key()
+}
+
+fn open(folder: &TempFolder, clock: TokioClock) -> FileLocks {
+    FileLocks::builder(folder.path())
+        .clock(clock)
+        .max_waiters(4)
+        .open()
+        .expect("open")
+}
+
+/// Two handles that share nothing but the folder, as two processes would.
+fn both() -> (TempFolder, FileLocks, FileLocks) {
+    let (folder, clock) = (TempFolder::new(), TokioClock::start());
+    let (one, two) = (open(&folder, clock), open(&folder, clock));
+    (folder, one, two)
+}
+
+fn refused<T: std::fmt::Debug>(answer: Result<T, StorageError>, kind: StorageErrorKind) {
+    assert_eq!(answer.expect_err("it is to be refused").kind(), kind);
+}
+
+async fn held(locks: &FileLocks, key: &SessionKey) {
+    refused(locks.acquire(key, Duration::ZERO).await, StorageErrorKind::LockTimeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_at_a_time_among_all_who_share_the_folder() {
+    let (_folder, one, two) = both();
+    let (first, second) = (key(), key());
+    let lock = one.acquire(&first, WAIT).await.expect("free");
+    assert_eq!((lock.key(), lock.lease()), (&first, LEASE));
+    held(&one, &first).await;
+    held(&two, &first).await;
+    drop(two.acquire(&second, Duration::ZERO).await.expect("another key"));
+    assert!(two.is_held(&lock.ticket()).await.expect("is_held"));
+    one.release(lock).await.expect("release");
+    let lock = two.acquire(&first, Duration::ZERO).await.expect("released");
+    held(&one, &first).await;
+    drop(lock);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_in_time() {
+    let (_folder, one, two) = both();
+    let key = key();
+    let lock = one.acquire(&key, WAIT).await.expect("free");
+    for locks in [&one, &two] {
+        let began = Instant::now();
+        refused(locks.acquire(&key, WAIT).await, StorageErrorKind::LockTimeout);
+        let waited = began.elapsed();
+        assert!(
+            (WAIT..WAIT + Duration::from_millis(100)).contains(&waited),
+            "{waited:?}"
+        );
+    }
+    drop(lock);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_are_served_in_order_and_woken_at_once() {
+    let (_folder, locks, _other) = both();
+    let key = key();
+    let lock = locks.acquire(&key, WAIT).await.expect("free");
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let waiters: Vec<_> = (0..4)
+        .map(|number| {
+            let (locks, order) = (locks.clone(), order.clone());
+            tokio::spawn(async move {
+                let lock = locks.acquire(&key, WAIT).await.expect("in turn");
+                order.lock().expect("the order").push(number);
+                locks.release(lock).await.expect("release");
+            })
+        })
+        .collect();
+    sleep(Duration::from_millis(20)).await;
+    let too_many = Instant::now();
+    refused(locks.acquire(&key, WAIT).await, StorageErrorKind::TooManyWaiters);
+    assert_eq!(too_many.elapsed(), Duration::ZERO);
+    let released = Instant::now();
+    locks.release(lock).await.expect("release");
+    for waiter in waiters {
+        waiter.await.expect("a waiter does not panic");
+    }
+    assert_eq!(*order.lock().expect("the order"), [0, 1, 2, 3]);
+    assert!(
+        released.elapsed() < Duration::from_millis(10),
+        "woken after {:?}",
+        released.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_dropped_is_released() {
+    let (_folder, one, two) = both();
+    let key = key();
+    let lock = one.acquire(&key, WAIT).await.expect("free");
+    let waiting = tokio::spawn({
+        let two = two.clone();
+        async move { two.acquire(&key, WAIT).await }
+    });
+    sleep(Duration::from_millis(50)).await;
+    drop(lock);
+    let lock = waiting.await.expect("no panic").expect("released");
+    // So is one whose waiter has gone.
+    let waiting = tokio::spawn({
+        let two = two.clone();
+        async move { two.acquire(&key, WAIT).await }
+    });
+    sleep(Duration::from_millis(50)).await;
+    waiting.abort();
+    drop(lock);
+    drop(one.acquire(&key, WAIT).await.expect("released"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_unless_it_is_renewed() {
+    let (_folder, one, two) = both();
+    let key = key();
+    let late = one.acquire(&key, WAIT).await.expect("free");
+    sleep(LEASE - Duration::from_secs(1)).await;
+    one.renew(&late.ticket()).await.expect("renew");
+    sleep(LEASE - Duration::from_secs(1)).await;
+    held(&two, &key).await;
+    sleep(Duration::from_secs(1)).await;
+    assert!(!one.is_held(&late.ticket()).await.expect("is_held"));
+    refused(one.renew(&late.ticket()).await, StorageErrorKind::LockLost);
+    let lock = two.acquire(&key, Duration::ZERO).await.expect("the lease is over");
+    refused(one.renew(&late.ticket()).await, StorageErrorKind::LockLost);
+    one.release(late).await.expect("no error");
+    held(&one, &key).await;
+    drop(lock);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_holder_can_release_or_renew() {
+    struct Nobody;
+    impl Unlock for Nobody {
+        fn unlock(&self, _: LockTicket) {}
+    }
+    let (_folder, one, two) = both();
+    let key = key();
+    let lock = one.acquire(&key, WAIT).await.expect("free");
+    let forged = LockTicket {
+        key,
+        token: LockToken::generate(&OsEntropy),
+    };
+    refused(two.renew(&forged).await, StorageErrorKind::LockLost);
+    two.release(Lock::new(forged, LEASE, Arc::new(Nobody)))
+        .await
+        .expect("no error");
+    assert!(one.is_held(&lock.ticket()).await.expect("is_held"));
+    held(&two, &key).await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_behind() {
+    let folder = TempFolder::new();
+    let locks = FileLocks::open(folder.path()).expect("open");
+    let before = count_files(folder.path());
+    for _ in 0..20 {
+        let lock = locks.acquire(&key(), WAIT).await.expect("free");
+        locks.release(lock).await.expect("release");
+    }
+    assert_eq!(count_files(folder.path()), before);
+}
+
+#[tokio::test]
+async fn a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing() {
+    let test = "a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing";
+    let key = SessionId::parse("the-key-of-this-test").expect("an id").key();
+    if let Some((_, folder)) = part() {
+        let locks = FileLocks::builder(folder)
+            .lease(Duration::from_secs(600))
+            .open()
+            .expect("open");
+        let lock = locks.acquire(&key, WAIT).await.expect("free");
+        say("locked");
+        listen();
+        return drop(lock);
+    }
+    let folder = TempFolder::new();
+    let locks = FileLocks::open(folder.path()).expect("open");
+    let before = count_files(folder.path());
+    for again in [false, true] {
+        let holder = Player::start(test, "holder", folder.path());
+        assert_eq!(holder.hear(), "locked");
+        held(&locks, &key).await;
+        holder.kill();
+        if again {
+            let lock = locks.acquire(&key, WAIT).await.expect("its holder is dead");
+            locks.release(lock).await.expect("release");
+        }
+        // Whoever opens tidies up.
+        drop(FileLocks::open(folder.path()).expect("open"));
+        assert_eq!(count_files(folder.path()), before);
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod cache;
+mod flight;
+mod part;
+mod probe;
+mod stats;
+mod storage;
+mod write;
+
+pub use self::builder::MemoizedStorageBuilder;
+pub use self::probe::{Probe, Probed};
+pub use self::stats::MemoizedStats;
+pub use self::storage::MemoizedStorage;

@@ -1,0 +1,107 @@
+//! Visits that ask for the same session at the same time share one call.
+
+use std::error::Error;
+use std::time::Duration;
+
+use sessile_core::{Lookup, Storage, StorageErrorKind};
+use sessile_testkit::{Fault, Verb};
+
+use crate::support::{SECOND, Setup, keys};
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_is_one() {
+    let setup = Setup::new();
+    let key = setup.cold("0").await;
+    setup.delays.before(Verb::Read, SECOND);
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(setup.reading(key).await);
+    }
+    for visit in crowd {
+        assert_eq!(visit.await.unwrap(), Lookup::Found("0".to_owned()));
+    }
+    assert_eq!(setup.calls.of(Verb::Read), 1);
+    let stats = setup.storage.stats();
+    assert_eq!((stats.records, stats.hits, stats.misses, stats.shared), (1, 0, 1, 99));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_shared_as_well() {
+    let setup = Setup::new();
+    let [key] = keys();
+    setup.delays.before(Verb::Read, SECOND);
+    let [one, two] = [setup.reading(key).await, setup.reading(key).await];
+    assert_eq!(
+        (one.await.unwrap(), two.await.unwrap()),
+        (Lookup::Missing, Lookup::Missing)
+    );
+    assert_eq!(setup.calls.take().of(Verb::Read), 1);
+    assert_eq!(setup.read(&key).await, Lookup::Missing);
+    assert_eq!(setup.calls.of(Verb::Read), 1, "but not kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_shared_and_keeps_its_cause() {
+    let setup = Setup::new();
+    let key = setup.cold("0").await;
+    setup.faults.fail_next(Verb::Read, Fault::hang_before());
+    let storage = setup.storage.clone();
+    let leader = tokio::spawn(async move { tokio::time::timeout(SECOND, storage.read(&key)).await });
+    tokio::task::yield_now().await;
+    // When the one in front gives up, the next asks, and fails for all who are left.
+    setup
+        .faults
+        .fail_next(Verb::Read, Fault::before(StorageErrorKind::Unavailable));
+    let followers: Vec<_> = (0..10)
+        .map(|_| {
+            let storage = setup.storage.clone();
+            tokio::spawn(async move { storage.read(&key).await.unwrap_err() })
+        })
+        .collect();
+    assert!(leader.await.unwrap().is_err());
+    for follower in followers {
+        let error = follower.await.unwrap();
+        assert_eq!(
+            (error.kind(), error.operation()),
+            (StorageErrorKind::Unavailable, "read")
+        );
+        let shown = error.source().expect("the error is told of").to_string();
+        assert!(shown.contains("cannot be reached"), "{shown}");
+        let cause = error
+            .source()
+            .and_then(Error::source)
+            .expect("the cause is kept")
+            .to_string();
+        assert_eq!(cause, "injected before the call took effect");
+    }
+    assert_eq!(setup.faults.injected(), 2);
+    assert_eq!(setup.read(&key).await, Lookup::Found("0".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_one_in_front_goes_the_next_takes_over() {
+    let setup = Setup::new();
+    let key = setup.cold("0").await;
+    setup.delays.before(Verb::Read, SECOND);
+    let first = setup.reading(key).await;
+    let [second, third] = [setup.reading(key).await, setup.reading(key).await];
+    first.abort();
+    assert_eq!(second.await.unwrap(), Lookup::Found("0".to_owned()));
+    assert_eq!(third.await.unwrap(), Lookup::Found("0".to_owned()));
+    let stats = setup.storage.stats();
+    assert_eq!((stats.records, stats.misses, stats.shared), (1, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_have_gone_the_load_is_forgotten() {
+    let setup = Setup::new();
+    let key = setup.cold("0").await;
+    setup.delays.before(Verb::Read, SECOND * 10);
+    let [one, two] = [setup.reading(key).await, setup.reading(key).await];
+    one.abort();
+    two.abort();
+    tokio::task::yield_now().await;
+    setup.delays.before(Verb::Read, Duration::ZERO);
+    assert_eq!(setup.read(&key).await, Lookup::Found("0".to_owned()));
+    assert_eq!(setup.storage.stats().records, 1);
+}

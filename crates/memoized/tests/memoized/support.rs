@@ -1,0 +1,215 @@
+//! A storage that can be probed, and small helpers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Meta, OsEntropy, Page, Record, SessionId, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, Timestamp,
+};
+use sessile_memoized::{MemoizedStorage, Probe, Probed};
+use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slow};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// From the outside in: calls fail, take their time, are counted, and reach the model.
+pub(crate) type Behind = Faulty<Slow<Counting<ModelStorage>>>;
+
+/// A storage in exclusive mode, and what is behind it.
+pub(crate) struct Setup {
+    pub(crate) storage: MemoizedStorage<Behind>,
+    pub(crate) faults: Faults,
+    pub(crate) delays: Delays,
+    pub(crate) calls: Calls,
+    pub(crate) model: ModelStorage,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        Self::with_capacity(100)
+    }
+
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let model = ModelStorage::new();
+        let counting = Counting::new(model.clone());
+        let calls = counting.calls();
+        let slow = Slow::new(counting);
+        let delays = slow.delays();
+        let faulty = Faulty::new(slow);
+        let faults = faulty.faults();
+        let storage = MemoizedStorage::builder(faulty)
+            .capacity(capacity)
+            .max_payload(1_000)
+            .exclusive();
+        Self {
+            storage,
+            faults,
+            delays,
+            calls,
+            model,
+        }
+    }
+
+    /// A session of which nothing is in memory.
+    pub(crate) async fn cold(&self, payload: &'static str) -> SessionKey {
+        let [key] = keys();
+        self.model.create(&key, self.record(payload)).await.unwrap();
+        key
+    }
+
+    /// A session that is in memory.
+    pub(crate) async fn hot(&self, payload: &'static str) -> SessionKey {
+        let key = self.cold(payload).await;
+        assert_eq!(self.read(&key).await, Lookup::Found(payload.to_owned()));
+        self.calls.reset();
+        key
+    }
+
+    pub(crate) fn record(&self, payload: &'static str) -> Record {
+        let now = self.model.clock().now();
+        Record::new(Meta::new(now).with_deadline(Some(now + HOUR)), payload)
+    }
+
+    pub(crate) async fn read(&self, key: &SessionKey) -> Lookup<String> {
+        read(&self.storage, key).await
+    }
+
+    /// A read that begins now and goes on by itself.
+    pub(crate) async fn reading(&self, key: SessionKey) -> tokio::task::JoinHandle<Lookup<String>> {
+        let storage = self.storage.clone();
+        let reading = tokio::spawn(async move { read(&storage, &key).await });
+        tokio::task::yield_now().await;
+        reading
+    }
+
+    pub(crate) async fn locked(&self, key: &SessionKey) -> Locked {
+        locked(&self.storage, key).await
+    }
+}
+
+pub(crate) async fn read(storage: &dyn Storage, key: &SessionKey) -> Lookup<String> {
+    let found = storage.read(key).await.unwrap();
+    found.map(|stored| String::from_utf8(stored.record.payload.to_vec()).unwrap())
+}
+
+pub(crate) async fn locked(storage: &dyn Storage, key: &SessionKey) -> Locked {
+    let locked = storage.lock(key, HOUR).await.unwrap();
+    locked.found().expect("the session is live")
+}
+
+/// Keys of one shard.
+pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
+    let id = SessionId::generate(&OsEntropy);
+    std::array::from_fn(|_| id.rotated(&OsEntropy).key())
+}
+
+/// The record that follows this one.
+pub(crate) fn next(record: &Record, payload: &'static str) -> Record {
+    let mut next = Record::new(record.meta.clone(), payload);
+    next.meta.version += 1;
+    next
+}
+
+pub(crate) fn kind<T>(result: Result<T, StorageError>) -> Option<StorageErrorKind> {
+    result.err().map(|error| error.kind())
+}
+
+/// A storage that can be probed, and that counts how often it is.
+#[derive(Debug)]
+pub(crate) struct Probing<S> {
+    inner: S,
+    probes: Arc<AtomicU64>,
+}
+
+impl<S: Storage> Probing<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        let probes = Arc::default();
+        Self { inner, probes }
+    }
+
+    pub(crate) fn probes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.probes)
+    }
+}
+
+#[async_trait]
+impl<S: Storage> Probe for Probing<S> {
+    async fn probe(&self, key: &SessionKey) -> Result<Lookup<Probed>, StorageError> {
+        self.probes.fetch_add(1, Ordering::SeqCst);
+        let found = self.inner.read(key).await?;
+        Ok(found.map(|stored| Probed {
+            key: stored.key,
+            meta: stored.record.meta,
+        }))
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage> Storage for Probing<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        self.inner.read(key).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        self.inner.lock(key, wait).await
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.inner.create(key, record).await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.inner.commit(lock, record).await
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        self.inner.rotate(lock, new_key, record, grace).await
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        self.inner.release(lock).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.inner.renew(lock).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.inner.touch(key, deadline, last_active).await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        self.inner.destroy(key).await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        self.inner.scan(cursor, limit).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.inner.sweep(limit).await
+    }
+}

@@ -1,0 +1,206 @@
+//! P2 and P4: what has ended stays ended, and nothing ends without a reason.
+
+use std::collections::BTreeMap;
+
+use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
+
+use super::Tolerance;
+use super::session::Session;
+use super::verdict::{Promise, Violation};
+use crate::history::{Answer, Call, Operation};
+
+pub(super) fn check(session: &Session<'_>, tolerance: Tolerance, violations: &mut Vec<Violation>) {
+    let ends = Ends::of(session);
+    let reasons = Reasons::of(session);
+    for operation in &session.operations {
+        ends.is_over(operation, violations);
+        is_there(operation, &ends, &reasons, tolerance, violations);
+    }
+}
+
+/// When each end was first known.
+#[derive(Default)]
+struct Ends<'a> {
+    /// The session was destroyed, under whatever key.
+    destroyed: Option<&'a Operation>,
+    /// The session was known to live under this key.
+    lived: BTreeMap<SessionKey, &'a Operation>,
+    /// Nothing was found under this key, where the session had lived.
+    missing: BTreeMap<SessionKey, &'a Operation>,
+    /// The session has left this key.
+    left: BTreeMap<SessionKey, &'a Operation>,
+    /// The session has left this key, which is not an alias.
+    left_for_good: BTreeMap<SessionKey, &'a Operation>,
+}
+
+/// The operation was answered before the other was called.
+fn precedes(one: Option<&Operation>, other: &Operation) -> bool {
+    one.and_then(Operation::returned)
+        .is_some_and(|returned| returned < other.invoked)
+}
+
+/// The answer says that there is no session under this key.
+fn finds_nothing(operation: &Operation) -> bool {
+    matches!(
+        operation.answer(),
+        Some(Answer::Missing | Answer::Refused(StorageErrorKind::Gone))
+    )
+}
+
+/// The answer says that the session has left this key.
+fn finds_tombstone(operation: &Operation) -> bool {
+    matches!(
+        operation.answer(),
+        Some(Answer::Superseded | Answer::Refused(StorageErrorKind::Superseded))
+    )
+}
+
+impl<'a> Ends<'a> {
+    fn of(session: &Session<'a>) -> Self {
+        let mut ends = Self::default();
+        // In the order of the answers, so that the first to know is the first to be kept.
+        for operation in session.by_answer() {
+            let key = *operation.call.key();
+            if operation.is_acknowledged() {
+                match operation.call {
+                    Call::Destroy { .. } => drop(ends.destroyed.get_or_insert(operation)),
+                    Call::Rotate { to, grace, .. } => {
+                        ends.lived.entry(to).or_insert(operation);
+                        ends.left.entry(key).or_insert(operation);
+                        if grace.is_zero() {
+                            ends.left_for_good.entry(key).or_insert(operation);
+                        }
+                    }
+                    Call::Create { .. } => drop(ends.lived.entry(key).or_insert(operation)),
+                    _ => {}
+                }
+            }
+            if let Some(seen) = operation.seen() {
+                ends.lived.entry(seen.key).or_insert(operation);
+            }
+            if finds_nothing(operation) && precedes(ends.lived.get(&key).copied(), operation) {
+                ends.missing.entry(key).or_insert(operation);
+            }
+            if finds_tombstone(operation) {
+                ends.left.entry(key).or_insert(operation);
+                ends.left_for_good.entry(key).or_insert(operation);
+            }
+        }
+        ends
+    }
+
+    /// What has ended is not found, and is not written to.
+    fn is_over(&self, operation: &Operation, violations: &mut Vec<Violation>) {
+        let alive =
+            operation.is_acknowledged() && !matches!(operation.call, Call::Destroy { .. } | Call::Create { .. });
+        if !alive {
+            return;
+        }
+        let asked = operation.call.key();
+        let under = operation.seen().map_or(*asked, |seen| seen.key);
+        // A touch through an alias does not say where it found the session.
+        let left = self.left.get(&under).copied();
+        let left = left.filter(|_| !matches!(operation.call, Call::Touch { .. }));
+        let ends = [
+            (self.destroyed, "a session was destroyed, and lives"),
+            (
+                self.missing.get(&under).copied(),
+                "a session was gone, and has come back",
+            ),
+            (left, "a session has left a key, and lives there again"),
+            (
+                self.left_for_good.get(asked).copied(),
+                "a session has left a key for good, and is found by it",
+            ),
+        ];
+        if let Some((end, what)) = ends.into_iter().find(|(end, _)| precedes(*end, operation)) {
+            let involved: Vec<_> = end.into_iter().chain([operation]).collect();
+            violations.push(Violation::new(Promise::LogoutIsFinal, what, &involved));
+        }
+    }
+}
+
+/// Why a session may be found no longer, and from when on.
+struct Reasons {
+    /// Somebody may have destroyed it.
+    destroyed: Option<u64>,
+    /// Somebody may have moved it away from this key.
+    moved: BTreeMap<SessionKey, u64>,
+    /// The earliest deadline that it may have had up to some moment, for each moment at which it changed.
+    deadlines: Vec<(u64, Timestamp)>,
+}
+
+impl Reasons {
+    fn of(session: &Session<'_>) -> Self {
+        let mut reasons = Self {
+            destroyed: None,
+            moved: BTreeMap::new(),
+            deadlines: Vec::new(),
+        };
+        for operation in session.operations.iter().filter(|operation| !operation.is_refused()) {
+            match operation.call {
+                Call::Destroy { .. } => drop(reasons.destroyed.get_or_insert(operation.invoked)),
+                Call::Rotate { key, .. } => drop(reasons.moved.entry(key).or_insert(operation.invoked)),
+                _ => {}
+            }
+            let earliest = reasons
+                .deadlines
+                .last()
+                .map_or(Timestamp::MAX, |(_, earliest)| *earliest);
+            if let Some(deadline) = deadline(operation).filter(|deadline| *deadline < earliest) {
+                reasons.deadlines.push((operation.invoked, deadline));
+            }
+        }
+        reasons
+    }
+
+    /// Whether the session may have been found gone under this key in an answer that came at this moment, when the
+    /// clock of the storage showed as much.
+    fn allow(&self, key: &SessionKey, gone: bool, at: u64, clock: Timestamp) -> bool {
+        let known = self.deadlines.partition_point(|(invoked, _)| *invoked < at);
+        let expired = self.deadlines[..known]
+            .last()
+            .is_some_and(|(_, deadline)| *deadline <= clock);
+        let destroyed = self.destroyed.is_some_and(|invoked| invoked < at);
+        let moved = self.moved.get(key).is_some_and(|invoked| *invoked < at);
+        moved || gone && (destroyed || expired)
+    }
+}
+
+/// The earliest deadline that this operation may have set or has seen.
+fn deadline(operation: &Operation) -> Option<Timestamp> {
+    let set = match &operation.call {
+        Call::Touch { deadline, .. } => *deadline,
+        call => call.write().and_then(|write| write.deadline),
+    };
+    let seen = operation.seen().and_then(|seen| seen.deadline);
+    [set, seen].into_iter().flatten().min()
+}
+
+/// What has lived is found, unless there is a reason why not.
+fn is_there(
+    operation: &Operation,
+    ends: &Ends<'_>,
+    reasons: &Reasons,
+    tolerance: Tolerance,
+    violations: &mut Vec<Violation>,
+) {
+    let key = operation.call.key();
+    let lived = ends.lived.get(key).copied();
+    let (gone, tombstone) = (finds_nothing(operation), finds_tombstone(operation));
+    let Some(answered) = operation.answered.as_ref().filter(|_| gone || tombstone) else {
+        return;
+    };
+    if gone && !precedes(lived, operation) {
+        return;
+    }
+    if reasons.allow(key, gone, answered.at, answered.clock_after + tolerance.skew) {
+        return;
+    }
+    let what = match tombstone {
+        true => "a tombstone was found where nobody has moved a session",
+        false => "a session is lost that nobody has ended",
+    };
+    let involved: Vec<_> = lived.into_iter().chain([operation]).collect();
+    violations.push(Violation::new(Promise::AllOrNothing, what, &involved));
+}

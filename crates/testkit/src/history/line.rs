@@ -1,0 +1,324 @@
+//! History as lines of text: what one process sends another.
+
+use std::fmt::{self, Write as _};
+use std::str::{FromStr, SplitWhitespace};
+use std::time::Duration;
+
+use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
+
+use super::{Answer, Answered, Call, Mark, Operation, Seen, Write};
+
+/// A call, or an answer to one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    Invoked {
+        number: u64,
+        operation: Operation,
+    },
+    Answered {
+        process: u64,
+        number: u64,
+        answered: Answered,
+    },
+}
+
+/// Ends a line: one without it was cut off when its writer died.
+const END: &str = " .";
+
+/// Kinds of refusal, by which name they go.
+const KINDS: [(StorageErrorKind, &str); 8] = [
+    (StorageErrorKind::Exists, "exists"),
+    (StorageErrorKind::Gone, "gone"),
+    (StorageErrorKind::Superseded, "superseded"),
+    (StorageErrorKind::LockLost, "lock-lost"),
+    (StorageErrorKind::LockTimeout, "lock-timeout"),
+    (StorageErrorKind::TooManyWaiters, "too-many-waiters"),
+    (StorageErrorKind::Full, "full"),
+    (StorageErrorKind::Unsupported, "unsupported"),
+];
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invoked { number, operation } => {
+                let Operation {
+                    process,
+                    call,
+                    invoked,
+                    clock_before,
+                    ..
+                } = operation;
+                write!(f, "call {process} {number} {invoked} {} ", clock_before.as_millis())?;
+                put_call(f, call)?;
+            }
+            Self::Answered {
+                process,
+                number,
+                answered,
+            } => {
+                let Answered {
+                    answer,
+                    at,
+                    clock_after,
+                } = answered;
+                write!(f, "answer {process} {number} {at} {} ", clock_after.as_millis())?;
+                put_answer(f, answer)?;
+            }
+        }
+        f.write_str(END)
+    }
+}
+
+fn put_call(f: &mut fmt::Formatter<'_>, call: &Call) -> fmt::Result {
+    let key = call.key();
+    match call {
+        Call::Read { .. } => write!(f, "read {key}"),
+        Call::Lock { wait, .. } => write!(f, "lock {key} {}", millis(wait)),
+        Call::Create { write, .. } => write!(f, "create {key} {}", Text(write)),
+        Call::Commit { write, .. } => write!(f, "commit {key} {}", Text(write)),
+        Call::Rotate { to, write, grace, .. } => {
+            write!(f, "rotate {key} {to} {} {}", millis(grace), Text(write))
+        }
+        Call::Touch { deadline, .. } => write!(f, "touch {key} {}", Text(deadline)),
+        Call::Destroy { .. } => write!(f, "destroy {key}"),
+    }
+}
+
+fn put_answer(f: &mut fmt::Formatter<'_>, answer: &Answer) -> fmt::Result {
+    match answer {
+        Answer::Done => f.write_str("done"),
+        Answer::Found(seen) => {
+            let Seen { key, mark, deadline } = *seen;
+            write!(f, "found {key} {}", Text(&Write { mark, deadline }))
+        }
+        Answer::Missing => f.write_str("missing"),
+        Answer::Superseded => f.write_str("superseded"),
+        Answer::Refused(kind) => {
+            let name = KINDS.iter().find(|(known, _)| known == kind);
+            write!(f, "refused {}", name.map_or("other", |(_, name)| *name))
+        }
+    }
+}
+
+fn millis(duration: &Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Shows a part of a line.
+struct Text<'a, T>(&'a T);
+
+impl fmt::Display for Text<'_, Option<Timestamp>> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(moment) => write!(f, "{}", moment.as_millis()),
+            None => f.write_char('-'),
+        }
+    }
+}
+
+impl fmt::Display for Text<'_, Write> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Write { mark, deadline } = self.0;
+        write!(f, "{} ", Text(deadline))?;
+        match mark {
+            Some(mark) => write!(f, "{} {} {}", mark.position, mark.id, mark.previous),
+            None => f.write_char('-'),
+        }
+    }
+}
+
+/// The text is not a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotALine;
+
+impl FromStr for Line {
+    type Err = NotALine;
+
+    fn from_str(text: &str) -> Result<Self, NotALine> {
+        let words = text.strip_suffix(END).ok_or(NotALine)?;
+        Parts(words.split_whitespace()).line().ok_or(NotALine)
+    }
+}
+
+struct Parts<'a>(SplitWhitespace<'a>);
+
+impl Parts<'_> {
+    fn line(&mut self) -> Option<Line> {
+        let is_call = match self.0.next()? {
+            "call" => true,
+            "answer" => false,
+            _ => return None,
+        };
+        let (process, number, at, clock) = (self.get()?, self.get()?, self.get()?, self.moment()??);
+        Some(if is_call {
+            let operation = Operation {
+                process,
+                call: self.call()?,
+                invoked: at,
+                clock_before: clock,
+                answered: None,
+            };
+            Line::Invoked { number, operation }
+        } else {
+            let answer = self.answer()?;
+            let answered = Answered {
+                answer,
+                at,
+                clock_after: clock,
+            };
+            Line::Answered {
+                process,
+                number,
+                answered,
+            }
+        })
+    }
+
+    fn call(&mut self) -> Option<Call> {
+        let verb = self.0.next()?;
+        let key: SessionKey = self.get()?;
+        Some(match verb {
+            "read" => Call::Read { key },
+            "lock" => Call::Lock {
+                key,
+                wait: self.duration()?,
+            },
+            "create" => Call::Create {
+                key,
+                write: self.write()?,
+            },
+            "commit" => Call::Commit {
+                key,
+                write: self.write()?,
+            },
+            "rotate" => Call::Rotate {
+                key,
+                to: self.get()?,
+                grace: self.duration()?,
+                write: self.write()?,
+            },
+            "touch" => Call::Touch {
+                key,
+                deadline: self.moment()?,
+            },
+            "destroy" => Call::Destroy { key },
+            _ => return None,
+        })
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        Some(match self.0.next()? {
+            "done" => Answer::Done,
+            "found" => {
+                let key = self.get()?;
+                let Write { mark, deadline } = self.write()?;
+                Answer::Found(Seen { key, mark, deadline })
+            }
+            "missing" => Answer::Missing,
+            "superseded" => Answer::Superseded,
+            "refused" => {
+                let name = self.0.next()?;
+                let kind = KINDS.iter().find(|(_, known)| *known == name);
+                Answer::Refused(kind.map_or(StorageErrorKind::Other, |(kind, _)| *kind))
+            }
+            _ => return None,
+        })
+    }
+
+    fn write(&mut self) -> Option<Write> {
+        let deadline = self.moment()?;
+        let mark = match self.0.next()? {
+            "-" => None,
+            position => Some(Mark {
+                position: position.parse().ok()?,
+                id: self.get()?,
+                previous: self.get()?,
+            }),
+        };
+        Some(Write { mark, deadline })
+    }
+
+    fn duration(&mut self) -> Option<Duration> {
+        self.get().map(Duration::from_millis)
+    }
+
+    fn moment(&mut self) -> Option<Option<Timestamp>> {
+        match self.0.next()? {
+            "-" => Some(None),
+            millis => Some(Some(Timestamp::from_millis(millis.parse().ok()?))),
+        }
+    }
+
+    fn get<T: FromStr>(&mut self) -> Option<T> {
+        self.0.next()?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sessile_core::{OsEntropy, SessionId};
+
+    use super::*;
+
+    #[test]
+    fn lines_survive_the_way_and_cut_ones_do_not() {
+        let key = SessionId::generate(&OsEntropy).key();
+        let to = SessionId::generate(&OsEntropy).key();
+        let mark = Some(Mark::first(9).next(11));
+        let deadline = Some(Timestamp::from_millis(77));
+        let write = Write { mark, deadline };
+        let bare = Write {
+            mark: None,
+            deadline: None,
+        };
+        let wait = Duration::from_millis(1_500);
+        let calls = [
+            Call::Read { key },
+            Call::Lock { key, wait },
+            Call::Create { key, write },
+            Call::Commit { key, write: bare },
+            Call::Rotate {
+                key,
+                to,
+                write,
+                grace: wait,
+            },
+            Call::Touch { key, deadline },
+            Call::Touch { key, deadline: None },
+            Call::Destroy { key },
+        ];
+        let calls = calls.map(|call| {
+            let operation = Operation {
+                process: 3,
+                call,
+                invoked: 1_000_000_007,
+                clock_before: Timestamp::from_millis(5),
+                answered: None,
+            };
+            Line::Invoked { number: 21, operation }
+        });
+        let seen = Seen { key, mark, deadline };
+        let refusals = KINDS.map(|(kind, _)| Answer::Refused(kind));
+        let answers = [Answer::Done, Answer::Found(seen), Answer::Missing, Answer::Superseded];
+        let answers = answers.into_iter().chain(refusals).map(|answer| {
+            let (at, clock_after) = (u64::MAX, Timestamp::MAX);
+            let answered = Answered {
+                answer,
+                at,
+                clock_after,
+            };
+            Line::Answered {
+                process: 3,
+                number: 21,
+                answered,
+            }
+        });
+        for line in calls.into_iter().chain(answers) {
+            let text = line.to_string();
+            assert_eq!(text.parse(), Ok(line), "{text}");
+            for cut in 0..text.len() {
+                assert_eq!(text[..cut].parse::<Line>(), Err(NotALine), "{text} cut at {cut}");
+            }
+        }
+    }
+}

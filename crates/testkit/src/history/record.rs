@@ -1,0 +1,214 @@
+//! [`Recording`]: a storage that writes down what it is asked and what it answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, StorageErrorKind,
+    Stored, Timestamp,
+};
+
+use super::line::Line;
+use super::time::monotonic;
+use super::{Answer, Answered, Call, Mark, Operation, Recorder, Seen, Write};
+
+/// A storage that records each call before it is made and each answer after it came.
+///
+/// A call that is dropped, and one that fails in a way that leaves its effect open, is recorded without an answer.
+/// Locks that are given back by being dropped, `release`, `renew`, `scan` and `sweep` are not recorded: nothing about
+/// the data follows from them.
+#[derive(Debug)]
+pub struct Recording<S: ?Sized> {
+    recorder: Recorder,
+    process: u64,
+    inner: Arc<S>,
+}
+
+impl<S: Storage> Recording<S> {
+    /// Records what is done to this storage, in the name of this process.
+    pub fn new(inner: S, recorder: Recorder, process: u64) -> Self {
+        Self::shared(Arc::new(inner), recorder, process)
+    }
+}
+
+impl<S: Storage + ?Sized> Recording<S> {
+    /// Records what is done through here to a storage that others may use as well.
+    pub fn shared(inner: Arc<S>, recorder: Recorder, process: u64) -> Self {
+        Self {
+            recorder,
+            process,
+            inner,
+        }
+    }
+
+    async fn record<T>(
+        &self,
+        call: Call,
+        run: impl Future<Output = Result<T, StorageError>>,
+        answer: impl FnOnce(&T) -> Answer,
+    ) -> Result<T, StorageError> {
+        let number = self.recorder.number();
+        let operation = Operation {
+            process: self.process,
+            call,
+            clock_before: self.inner.clock().now(),
+            invoked: monotonic(),
+            answered: None,
+        };
+        self.recorder.write(Line::Invoked { number, operation });
+        let result = run.await;
+        let at = monotonic();
+        let clock_after = self.inner.clock().now();
+        let answer = match &result {
+            Ok(value) => Some(answer(value)),
+            Err(error) => refusal(error.kind()),
+        };
+        if let Some(answer) = answer {
+            self.recorder.write(Line::Answered {
+                process: self.process,
+                number,
+                answered: Answered {
+                    answer,
+                    at,
+                    clock_after,
+                },
+            });
+        }
+        result
+    }
+}
+
+/// The answer in an error, if it says that nothing was done.
+fn refusal(kind: StorageErrorKind) -> Option<Answer> {
+    use StorageErrorKind as Kind;
+    match kind {
+        Kind::Exists
+        | Kind::Gone
+        | Kind::Superseded
+        | Kind::LockLost
+        | Kind::LockTimeout
+        | Kind::TooManyWaiters
+        | Kind::Full
+        | Kind::Unsupported => Some(Answer::Refused(kind)),
+        _ => None,
+    }
+}
+
+fn found<T>(lookup: &Lookup<T>, seen: impl FnOnce(&T) -> Answer) -> Answer {
+    match lookup {
+        Lookup::Found(found) => seen(found),
+        Lookup::Missing => Answer::Missing,
+        Lookup::Superseded => Answer::Superseded,
+    }
+}
+
+fn seen(key: SessionKey, record: &Record) -> Answer {
+    Answer::Found(Seen {
+        key,
+        mark: Mark::from_payload(&record.payload),
+        deadline: record.meta.deadline,
+    })
+}
+
+fn write(record: &Record) -> Write {
+    Write {
+        mark: Mark::from_payload(&record.payload),
+        deadline: record.meta.deadline,
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Storage + ?Sized> Storage for Recording<S> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        let answer = |lookup: &Lookup<Stored>| found(lookup, |stored| seen(stored.key, &stored.record));
+        self.record(Call::Read { key: *key }, self.inner.read(key), answer)
+            .await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        let answer = |lookup: &Lookup<Locked>| found(lookup, |locked| seen(*locked.lock.key(), &locked.record));
+        self.record(Call::Lock { key: *key, wait }, self.inner.lock(key, wait), answer)
+            .await
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        let write = write(&record);
+        self.record(
+            Call::Create { key: *key, write },
+            self.inner.create(key, record),
+            |()| Answer::Done,
+        )
+        .await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let (key, write) = (*lock.key(), write(&record));
+        self.record(Call::Commit { key, write }, self.inner.commit(lock, record), |()| {
+            Answer::Done
+        })
+        .await
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let call = Call::Rotate {
+            key: *lock.key(),
+            to: *new_key,
+            write: write(&record),
+            grace,
+        };
+        self.record(call, self.inner.rotate(lock, new_key, record, grace), |()| Answer::Done)
+            .await
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        self.inner.release(lock).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.inner.renew(lock).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.record(
+            Call::Touch { key: *key, deadline },
+            self.inner.touch(key, deadline, last_active),
+            |()| Answer::Done,
+        )
+        .await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        let answer = |lookup: &Lookup<()>| found(lookup, |()| Answer::Done);
+        self.record(Call::Destroy { key: *key }, self.inner.destroy(key), answer)
+            .await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        self.inner.scan(cursor, limit).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.inner.sweep(limit).await
+    }
+}

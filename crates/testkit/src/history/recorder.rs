@@ -1,0 +1,118 @@
+//! [`Recorder`]: where histories are collected.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::line::Line;
+use super::{History, Operation};
+use crate::locked;
+
+/// Collects what several [`Recording`](super::Recording) storages write down. Clones share it.
+///
+/// ```
+/// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage};
+/// use sessile_testkit::{Mark, ModelStorage, Recorder, Recording};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let recorder = Recorder::new();
+/// let model = ModelStorage::new();
+/// let one = Recording::new(model.clone(), recorder.clone(), 1);
+/// let two = Recording::new(model, recorder.clone(), 2);
+///
+/// let key = SessionId::generate(&OsEntropy).key();
+/// let record = Record::new(Meta::new(one.clock().now()), Mark::first(1).to_payload());
+/// one.create(&key, record).await.unwrap();
+/// two.read(&key).await.unwrap();
+///
+/// let summary = recorder.history().check().unwrap();
+/// assert_eq!((summary.operations, summary.writes), (2, 1));
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Recorder {
+    sink: Arc<dyn Fn(Line) + Send + Sync>,
+    numbers: Arc<AtomicU64>,
+    lines: Arc<Mutex<Lines>>,
+}
+
+/// Lines, put together again to operations.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(BTreeMap<(u64, u64), Operation>);
+
+impl Lines {
+    pub(crate) fn add(&mut self, line: Line) {
+        match line {
+            Line::Invoked { number, operation } => {
+                self.0.insert((operation.process, number), operation);
+            }
+            Line::Answered {
+                process,
+                number,
+                answered,
+            } => {
+                if let Some(operation) = self.0.get_mut(&(process, number)) {
+                    operation.answered = Some(answered);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn history(&self) -> History {
+        History {
+            operations: self.0.values().cloned().collect(),
+        }
+    }
+}
+
+impl Recorder {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        let lines = Arc::new(Mutex::new(Lines::default()));
+        let collected = Arc::clone(&lines);
+        Self {
+            sink: Arc::new(move |line| locked(&collected).add(line)),
+            numbers: Arc::default(),
+            lines,
+        }
+    }
+
+    /// One that hands on each line at once, and collects nothing.
+    pub(crate) fn to(sink: impl Fn(Line) + Send + Sync + 'static) -> Self {
+        Self {
+            sink: Arc::new(sink),
+            numbers: Arc::default(),
+            lines: Arc::default(),
+        }
+    }
+
+    /// Writes a line down.
+    pub(super) fn write(&self, line: Line) {
+        (self.sink)(line);
+    }
+
+    /// A number for an operation, which no other has.
+    pub(super) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What has been collected so far.
+    #[must_use]
+    pub fn history(&self) -> History {
+        locked(&self.lines).history()
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}

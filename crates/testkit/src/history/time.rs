@@ -1,0 +1,16 @@
+//! A clock that all processes of one machine share and that never steps.
+
+/// Nanoseconds since a moment that is the same for every process.
+#[cfg(unix)]
+pub(crate) fn monotonic() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let nanos = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
+    u64::try_from(nanos).unwrap_or_default()
+}
+
+/// Nanoseconds since the Unix epoch: the best there is for several processes. It may step.
+#[cfg(not(unix))]
+pub(crate) fn monotonic() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+}

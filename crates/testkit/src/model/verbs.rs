@@ -1,0 +1,147 @@
+//! The verbs of [`ModelState`].
+
+use std::time::Duration;
+
+use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+
+use super::state::Holder;
+use super::{Attempt, ModelState, Rotation};
+
+impl ModelState {
+    /// See [`Storage::read`](sessile_core::Storage::read).
+    #[must_use]
+    pub fn read(&self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
+        self.find(key, now).map(|key| self.stored(key))
+    }
+
+    /// Takes the lock for `lease` if it is free. See [`Storage::lock`](sessile_core::Storage::lock).
+    pub fn lock(&mut self, key: &SessionKey, token: LockToken, lease: Duration, now: Timestamp) -> Lookup<Attempt> {
+        self.find(key, now).map(|key| match self.locks.get(&key) {
+            Some(holder) if now < holder.until => Attempt::Busy(holder.until),
+            _ => {
+                let until = now + lease;
+                self.locks.insert(key, Holder { token, until });
+                Attempt::Taken(self.stored(key))
+            }
+        })
+    }
+
+    /// See [`Storage::create`](sessile_core::Storage::create).
+    ///
+    /// # Errors
+    ///
+    /// `Exists`.
+    pub fn create(&mut self, key: &SessionKey, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
+        self.vacant(key, now)?;
+        self.clear(key);
+        self.place(key, record);
+        Ok(())
+    }
+
+    /// See [`Storage::commit`](sessile_core::Storage::commit).
+    ///
+    /// # Errors
+    ///
+    /// `LockLost`, `Gone`, `Superseded`.
+    pub fn commit(&mut self, lock: &LockTicket, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
+        self.held(lock, now)?;
+        self.place(&lock.key, record);
+        Ok(())
+    }
+
+    /// See [`Storage::rotate`](sessile_core::Storage::rotate).
+    ///
+    /// # Errors
+    ///
+    /// `LockLost`, `Gone`, `Superseded`, `Exists`.
+    pub fn rotate(
+        &mut self,
+        lock: &LockTicket,
+        rotation: Rotation,
+        record: Record,
+        now: Timestamp,
+    ) -> Result<(), StorageErrorKind> {
+        self.held(lock, now)?;
+        self.vacant(&rotation.to, now)?;
+        self.clear(&rotation.to);
+        self.leave_behind(&lock.key, rotation, record.meta.deadline, now);
+        self.place(&rotation.to, record);
+        Ok(())
+    }
+
+    /// See [`Storage::release`](sessile_core::Storage::release).
+    pub fn release(&mut self, lock: &LockTicket) {
+        if self
+            .locks
+            .get(&lock.key)
+            .is_some_and(|holder| holder.token == lock.token)
+        {
+            self.locks.remove(&lock.key);
+        }
+    }
+
+    /// See [`Storage::renew`](sessile_core::Storage::renew).
+    ///
+    /// # Errors
+    ///
+    /// `LockLost`, `Gone`, `Superseded`.
+    pub fn renew(&mut self, lock: &LockTicket, lease: Duration, now: Timestamp) -> Result<(), StorageErrorKind> {
+        self.held(lock, now)?;
+        let (token, until) = (lock.token, now + lease);
+        self.locks.insert(lock.key, Holder { token, until });
+        Ok(())
+    }
+
+    /// See [`Storage::touch`](sessile_core::Storage::touch).
+    ///
+    /// # Errors
+    ///
+    /// `Gone`, `Superseded`.
+    pub fn touch(
+        &mut self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StorageErrorKind> {
+        let key = self.needed(key, now)?;
+        if let Some(record) = self.records.get_mut(&key) {
+            record.meta.touch(deadline, last_active);
+        }
+        Ok(())
+    }
+
+    /// See [`Storage::destroy`](sessile_core::Storage::destroy).
+    pub fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<()> {
+        let found = self.find(key, now);
+        if let Lookup::Found(key) = found {
+            self.end_aliases(&key, now);
+            self.remove(key);
+        }
+        found.map(drop)
+    }
+
+    /// Up to `limit` live sessions, from the one after `after`, in the order of their keys. There may be more when
+    /// there are as many as the limit. See [`Storage::scan`](sessile_core::Storage::scan).
+    #[must_use]
+    pub fn scan(&self, after: Option<&SessionKey>, limit: usize, now: Timestamp) -> Vec<(SessionKey, Meta)> {
+        self.records
+            .iter()
+            .filter(|(key, record)| after.is_none_or(|after| *key > after) && !record.meta.has_expired(now))
+            .take(limit)
+            .map(|(key, record)| (*key, record.meta.clone()))
+            .collect()
+    }
+
+    /// See [`Storage::sweep`](sessile_core::Storage::sweep).
+    pub fn sweep(&mut self, limit: usize, now: Timestamp) -> Vec<Stored> {
+        let expired = |(key, record): (&SessionKey, &Record)| record.meta.has_expired(now).then_some(*key);
+        let expired: Vec<_> = self.records.iter().filter_map(expired).take(limit).collect();
+        self.moves
+            .retain(|_, moved| now < moved.tombstone_until.max(moved.alias_until));
+        for key in &expired {
+            self.end_aliases(key, self.records[key].meta.deadline.unwrap_or(now));
+        }
+        expired.into_iter().map(|key| self.remove(key)).collect()
+    }
+}

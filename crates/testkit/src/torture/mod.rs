@@ -1,0 +1,13 @@
+//! Torture: many processes on one storage, killed and stopped at random, and a check of what they were told.
+
+mod driver;
+mod nemesis;
+mod plan;
+mod report;
+mod slots;
+mod worker;
+mod workload;
+
+pub use self::plan::Torture;
+pub use self::report::{Failure, Report};
+pub use self::worker::worker_main;

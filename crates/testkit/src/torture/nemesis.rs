@@ -1,0 +1,188 @@
+//! The nemesis: processes that come, are stopped, and are killed.
+
+use std::io::{BufRead, BufReader, Result};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::Torture;
+use super::worker::{Orders, TROUBLE};
+use crate::history::{Line, Lines};
+use crate::locked;
+use crate::rng::Rng;
+
+/// What the workers have said so far.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) lines: Lines,
+    pub(super) troubles: Vec<String>,
+}
+
+/// The workers, and what befalls them.
+pub(super) struct Nemesis<'a> {
+    plan: &'a Torture,
+    slots: &'a Path,
+    rng: Rng,
+    workers: Vec<Worker>,
+    started: u64,
+    heard: Arc<Mutex<Heard>>,
+    pub(super) kills: u64,
+    pub(super) stops: u64,
+}
+
+struct Worker {
+    child: Child,
+    ear: JoinHandle<()>,
+}
+
+impl<'a> Nemesis<'a> {
+    pub(super) fn new(plan: &'a Torture, slots: &'a Path) -> Self {
+        Self {
+            plan,
+            slots,
+            rng: Rng::new(plan.seed),
+            workers: Vec::new(),
+            started: 0,
+            heard: Arc::default(),
+            kills: 0,
+            stops: 0,
+        }
+    }
+
+    /// Lets the workers work for as long as planned, and does to them what it does.
+    pub(super) fn rage(&mut self) -> Result<()> {
+        let end = Instant::now() + self.plan.duration();
+        for _ in 0..self.plan.processes {
+            let worker = self.start()?;
+            self.workers.push(worker);
+        }
+        while Instant::now() < end {
+            let calm = Duration::from_millis(50 + self.rng.below(350));
+            thread::sleep(calm.min(end.saturating_duration_since(Instant::now())));
+            self.strike()?;
+        }
+        Ok(())
+    }
+
+    fn strike(&mut self) -> Result<()> {
+        let victim = usize::try_from(self.rng.below(self.workers.len() as u64)).unwrap_or_default();
+        let stop = u64::try_from(self.plan.stops.as_millis()).unwrap_or(u64::MAX);
+        if self.plan.kills && self.rng.chance(0.5) {
+            self.kills += 1;
+            let successor = self.start()?;
+            let worker = std::mem::replace(&mut self.workers[victim], successor);
+            worker.kill()?;
+        } else if stop > 0 {
+            self.stops += 1;
+            let pause = Duration::from_millis(1 + self.rng.below(stop));
+            pause_process(&self.workers[victim].child, pause);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<Worker> {
+        self.started += 1;
+        let orders = Orders {
+            process: self.started,
+            seed: self.rng.next(),
+            slots: self.slots.to_owned(),
+        };
+        let program = match &self.plan.program {
+            Some(program) => program.clone(),
+            None => std::env::current_exe()?,
+        };
+        let (name, value) = orders.variable(self.plan);
+        let mut child = Command::new(program)
+            .env(name, value)
+            .envs(self.plan.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().expect("the output of a worker is a pipe");
+        let heard = Arc::clone(&self.heard);
+        let ear = thread::spawn(move || {
+            // The last line of one that was killed may be cut off.
+            for text in BufReader::new(output).lines().map_while(Result::ok) {
+                let mut heard = locked(&heard);
+                match (text.parse::<Line>(), text.strip_prefix(TROUBLE)) {
+                    (Ok(line), _) => heard.lines.add(line),
+                    (_, Some(trouble)) => heard.troubles.push(trouble.to_owned()),
+                    _ => {}
+                }
+            }
+        });
+        Ok(Worker { child, ear })
+    }
+
+    /// Tells all workers to stop, waits for them, and returns what they have said. One that does not stop in time is
+    /// killed, and is a trouble.
+    pub(super) fn end(mut self) -> Result<Heard> {
+        for worker in &mut self.workers {
+            drop(worker.child.stdin.take());
+        }
+        // The longest that a client does without looking up: it waits for a lock, then sleeps for longer than a lease.
+        let patience = self.plan.wait + self.plan.lease * 2 + self.plan.tolerance.slack;
+        let end = Instant::now() + patience;
+        for worker in std::mem::take(&mut self.workers) {
+            worker.see_off(end, &self.heard)?;
+        }
+        Ok(std::mem::take(&mut *locked(&self.heard)))
+    }
+}
+
+/// Whatever goes wrong, no worker is left behind.
+impl Drop for Nemesis<'_> {
+    fn drop(&mut self) {
+        for worker in std::mem::take(&mut self.workers) {
+            drop(worker.kill());
+        }
+    }
+}
+
+impl Worker {
+    fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.leave()
+    }
+
+    fn see_off(mut self, end: Instant, heard: &Mutex<Heard>) -> Result<()> {
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > end {
+                locked(heard)
+                    .troubles
+                    .push("a worker did not stop when it was told to".to_owned());
+                return self.kill();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.leave()
+    }
+
+    /// Waits for the process to be gone and all that it said to be heard.
+    fn leave(mut self) -> Result<()> {
+        self.child.wait()?;
+        drop(self.ear.join());
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn pause_process(child: &Child, pause: Duration) {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    // One that has ended by itself has not been waited for yet, so the number is still its own. That it cannot be
+    // stopped any more is no failure.
+    let process = Pid::from_child(child);
+    let stopped = kill_process(process, Signal::STOP);
+    thread::sleep(pause);
+    if stopped.is_ok() {
+        kill_process(process, Signal::CONT).expect("who could be stopped can be woken");
+    }
+}
+
+#[cfg(not(unix))]
+fn pause_process(_: &Child, pause: Duration) {
+    thread::sleep(pause);
+}

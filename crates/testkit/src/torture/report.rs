@@ -1,0 +1,82 @@
+//! What came of a torture.
+
+use std::fmt;
+
+use crate::history::{History, Summary, Violations};
+
+/// What was done, and that nothing was found wrong.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Report {
+    /// How much was checked.
+    pub summary: Summary,
+    /// The seed.
+    pub seed: u64,
+    /// How many processes were killed.
+    pub kills: u64,
+    /// How many times a process was stopped for a while.
+    pub stops: u64,
+    /// All that the clients did and were told.
+    pub history: History,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            summary,
+            seed,
+            kills,
+            stops,
+            ..
+        } = self;
+        write!(f, "seed {seed}, {kills} processes killed, {stops} stops: {summary}")
+    }
+}
+
+/// What was found wrong.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What cannot be true in what the clients were told.
+    pub violations: Option<Violations>,
+    /// What else ought not to happen: errors of unexpected kinds, locks that stay, workers that hang.
+    pub troubles: Vec<String>,
+    /// The seed.
+    pub seed: u64,
+    /// All that the clients did and were told.
+    pub history: History,
+}
+
+/// How many troubles are told.
+const TOLD: usize = 10;
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            violations,
+            troubles,
+            seed,
+            ..
+        } = self;
+        writeln!(f, "torture with seed {seed} (set SESSILE_SEED={seed} to try it again):")?;
+        if let Some(violations) = violations {
+            write!(f, "{violations}")?;
+        }
+        for trouble in troubles.iter().take(TOLD) {
+            writeln!(f, "- {trouble}")?;
+        }
+        match troubles.len().saturating_sub(TOLD) {
+            0 => Ok(()),
+            more => writeln!(f, "and {more} more"),
+        }
+    }
+}
+
+/// As `Display`: it is what a failed `unwrap` shows.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Failure {}

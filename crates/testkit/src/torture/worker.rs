@@ -1,0 +1,139 @@
+//! A worker: one of the processes that use the storage, and may be killed for it.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use sessile_core::{IntoStorage, Storage, StorageError};
+
+use super::Torture;
+use super::slots::Slots;
+use super::workload::{Client, first_name};
+use crate::history::{Recorder, Recording};
+use crate::rng::Rng;
+
+/// The environment variable that makes a worker of a process, and says what it is to do.
+const VARIABLE: &str = "SESSILE_TORTURE";
+
+/// Marks a line that is not about an operation.
+pub(super) const TROUBLE: &str = "trouble ";
+
+/// What a worker is told.
+#[derive(Debug)]
+pub(super) struct Orders {
+    pub(super) process: u64,
+    pub(super) seed: u64,
+    pub(super) slots: PathBuf,
+}
+
+impl Orders {
+    /// As an environment variable.
+    pub(super) fn variable(&self, plan: &Torture) -> (&'static str, String) {
+        let Self { process, seed, slots } = self;
+        let Torture {
+            tasks,
+            sessions,
+            wait,
+            aliases,
+            ..
+        } = plan;
+        let (wait, aliases) = (wait.as_millis(), u64::from(*aliases));
+        let orders = format!(
+            "{process} {seed} {tasks} {sessions} {wait} {aliases} {}",
+            slots.display()
+        );
+        (VARIABLE, orders)
+    }
+
+    fn read(orders: &str) -> Option<(Self, Torture)> {
+        let mut words = orders.splitn(7, ' ');
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let (process, seed, tasks, sessions) = (number()?, number()?, number()?, number()?);
+        let (wait, aliases) = (number()?, number()?);
+        let slots = words.next()?.into();
+        let plan = Torture {
+            aliases: aliases != 0,
+            ..Torture::new()
+                .with_tasks(tasks)
+                .with_sessions(sessions)
+                .with_wait(Duration::from_millis(wait))
+        };
+        Some((Self { process, seed, slots }, plan))
+    }
+}
+
+/// Does the work of a worker in a process that is one, and does not return; returns at once in any other.
+///
+/// Call it first in the program that [`Torture::run`] starts for its workers. `open` opens the storage, which is to be
+/// found by what [`Torture::with_env`] has put into the environment.
+///
+/// # Panics
+///
+/// In a worker, if there is no runtime to be had.
+pub fn worker_main<S: IntoStorage>(open: impl AsyncFnOnce() -> S) {
+    let Ok(orders) = std::env::var(VARIABLE) else { return };
+    let (orders, plan) = Orders::read(&orders).expect("the orders of a worker come from its driver");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.expect("a worker needs a runtime").block_on(async {
+        let storage = open().await.into_storage();
+        work(orders, plan, storage).await;
+    });
+    std::process::exit(0);
+}
+
+async fn work(orders: Orders, plan: Torture, storage: Arc<dyn Storage>) {
+    let recorder = Recorder::to(|line| say(&line.to_string()));
+    let storage: Arc<dyn Storage> = Arc::new(Recording::shared(storage, recorder, orders.process));
+    let slots = Arc::new(Slots::Folder(orders.slots));
+    let names = Arc::new(AtomicU64::new(first_name(orders.process)));
+    let (plan, stop) = (Arc::new(plan), stop_at_the_end_of_input());
+    let clients: Vec<_> = (0..plan.tasks)
+        .map(|task| {
+            let client = Client {
+                storage: Arc::clone(&storage),
+                slots: Arc::clone(&slots),
+                rng: Rng::new(orders.seed.wrapping_add(task)),
+                names: Arc::clone(&names),
+                plan: Arc::clone(&plan),
+                past: VecDeque::new(),
+                complain: Arc::new(|error| say(&format!("{TROUBLE}{}", in_one_line(error)))),
+            };
+            tokio::spawn(client.run(Arc::clone(&stop)))
+        })
+        .collect();
+    for client in clients {
+        if let Err(error) = client.await {
+            say(&format!("{TROUBLE}a client panicked: {error}"));
+        }
+    }
+}
+
+pub(super) fn in_one_line(error: &StorageError) -> String {
+    format!("{error:?}").replace(['\n', '\r'], " ")
+}
+
+/// Says a line to the driver, all of it or nothing. Without a driver there is nothing to work for.
+fn say(line: &str) {
+    let line = format!("{line}\n");
+    let mut output = io::stdout().lock();
+    if output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_err() {
+        std::process::exit(1);
+    }
+}
+
+/// The driver ends the work by closing the input, if only by dying.
+fn stop_at_the_end_of_input() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    std::thread::spawn(move || {
+        drop(io::stdin().lock().read_to_end(&mut Vec::new()));
+        told.store(true, Ordering::SeqCst);
+    });
+    stop
+}

@@ -1,0 +1,248 @@
+//! What a client does: everything, in no order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use sessile_core::{
+    Locked, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind,
+};
+use tokio::time::{sleep, timeout};
+
+use super::Torture;
+use super::slots::Slots;
+use crate::history::Mark;
+use crate::rng::Rng;
+
+/// One client of the storage: a task, by itself or with others in its process.
+pub(super) struct Client {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) rng: Rng,
+    /// Names for writes, which no other process uses.
+    pub(super) names: Arc<AtomicU64>,
+    pub(super) plan: Arc<Torture>,
+    /// Sessions that have ended or moved, as far as this client knows. It goes back to them now and then, as late
+    /// requests do.
+    pub(super) past: VecDeque<SessionId>,
+    /// Says what ought not to happen.
+    pub(super) complain: Arc<dyn Fn(&StorageError) + Send + Sync>,
+}
+
+/// The first name for a write of this process.
+pub(super) fn first_name(process: u64) -> u64 {
+    (process << 32) + 1
+}
+
+/// How many sessions of the past a client remembers.
+const PAST: u64 = 8;
+
+/// What a client learnt of its session.
+enum Fate {
+    Lives,
+    Ended,
+    Moved(SessionId),
+}
+
+type Outcome = Result<Fate, StorageError>;
+
+impl Client {
+    /// Works until it is told to stop.
+    pub(super) async fn run(mut self, stop: Arc<AtomicBool>) {
+        while !stop.load(Ordering::SeqCst) {
+            self.step().await;
+        }
+    }
+
+    async fn step(&mut self) {
+        let slot = self.rng.below(self.plan.sessions);
+        let Some(id) = self.slots.get(slot) else {
+            return self.begin(slot).await;
+        };
+        // One in twenty gives up, early or late.
+        let patience = match self.rng.below(20) {
+            0 => Duration::from_micros(self.rng.below(3_000)),
+            _ => Duration::MAX,
+        };
+        // One in six is late.
+        let late = self.rng.below(6) == 0;
+        let past = self
+            .past
+            .get(usize::try_from(self.rng.below(PAST)).unwrap_or_default())
+            .cloned();
+        let late = past.filter(|_| late);
+        let visited = late.as_ref().unwrap_or(&id);
+        let outcome = match timeout(patience, self.act(visited)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Ok(Fate::Lives),
+        };
+        match outcome {
+            Ok(Fate::Moved(new)) => {
+                self.remember(visited.clone());
+                self.slots.set(slot, &new);
+            }
+            Ok(Fate::Ended) if late.is_none() => {
+                self.remember(id);
+                self.begin(slot).await;
+            }
+            Ok(Fate::Lives | Fate::Ended) => {}
+            Err(error) => self.fail(&error).await,
+        }
+    }
+
+    /// That a session has ended or moved it learns from what it finds the next time.
+    async fn fail(&mut self, error: &StorageError) {
+        use StorageErrorKind as Kind;
+        match error.kind() {
+            Kind::Gone | Kind::Superseded | Kind::LockLost | Kind::LockTimeout | Kind::TooManyWaiters => {}
+            Kind::Unavailable | Kind::Timeout => sleep(Duration::from_millis(5)).await,
+            _ => (self.complain)(error),
+        }
+    }
+
+    fn remember(&mut self, id: SessionId) {
+        self.past.push_front(id);
+        self.past.truncate(usize::try_from(PAST).unwrap_or_default());
+    }
+
+    /// Fills a slot with a new session, one in four of which does not live long.
+    async fn begin(&mut self, slot: u64) {
+        let id = SessionId::generate(&OsEntropy);
+        let now = self.storage.clock().now();
+        let life = match self.rng.below(4) {
+            0 => Duration::from_millis(200 + self.rng.below(1_300)),
+            _ => Duration::from_secs(3_600),
+        };
+        let meta = Meta::new(now).with_deadline(Some(now + life));
+        let record = Record::new(meta, Mark::first(self.name()).to_payload());
+        match self.storage.create(&id.key(), record).await {
+            Ok(()) => self.slots.set(slot, &id),
+            Err(error) => self.fail(&error).await,
+        }
+    }
+
+    async fn act(&mut self, id: &SessionId) -> Outcome {
+        let key = id.key();
+        match self.rng.below(1_000) {
+            0..450 => self.append(&key).await,
+            450..650 => self.read(&key).await,
+            650..770 => self.touch(&key).await,
+            770..815 => self.release(&key).await,
+            815..855 => self.forget(&key).await,
+            855..925 => self.rotate(id).await,
+            925..980 => self.destroy(&key).await,
+            980..986 => self.sweep().await,
+            // These take as long as a lease, so they are rare.
+            986..994 => self.oversleep(&key).await,
+            _ => self.renew(&key).await,
+        }
+    }
+
+    async fn read(&mut self, key: &SessionKey) -> Outcome {
+        Ok(match self.storage.read(key).await? {
+            Lookup::Found(_) => Fate::Lives,
+            _ => Fate::Ended,
+        })
+    }
+
+    async fn touch(&mut self, key: &SessionKey) -> Outcome {
+        let now = self.storage.clock().now();
+        let later = now + Duration::from_millis(self.rng.below(3_000));
+        self.storage.touch(key, Some(later), now).await?;
+        Ok(Fate::Lives)
+    }
+
+    async fn append(&mut self, key: &SessionKey) -> Outcome {
+        let Some(mut locked) = self.lock(key).await? else {
+            return Ok(Fate::Ended);
+        };
+        if self.rng.below(4) == 0 {
+            sleep(Duration::from_millis(self.rng.below(3))).await;
+        }
+        self.commit(&mut locked).await
+    }
+
+    async fn renew(&mut self, key: &SessionKey) -> Outcome {
+        let Some(mut locked) = self.lock(key).await? else {
+            return Ok(Fate::Ended);
+        };
+        sleep(locked.lock.lease() / 2).await;
+        self.storage.renew(&locked.lock.ticket()).await?;
+        sleep(locked.lock.lease() * 3 / 4).await;
+        self.commit(&mut locked).await
+    }
+
+    async fn release(&mut self, key: &SessionKey) -> Outcome {
+        if let Some(locked) = self.lock(key).await? {
+            self.storage.release(locked.lock).await?;
+        }
+        Ok(Fate::Lives)
+    }
+
+    async fn forget(&mut self, key: &SessionKey) -> Outcome {
+        drop(self.lock(key).await?);
+        Ok(Fate::Lives)
+    }
+
+    /// Comes back when the lease is over.
+    async fn oversleep(&mut self, key: &SessionKey) -> Outcome {
+        let Some(mut locked) = self.lock(key).await? else {
+            return Ok(Fate::Ended);
+        };
+        sleep(locked.lock.lease() + Duration::from_millis(self.rng.below(100))).await;
+        self.commit(&mut locked).await
+    }
+
+    async fn rotate(&mut self, id: &SessionId) -> Outcome {
+        let Some(mut locked) = self.lock(&id.key()).await? else {
+            return Ok(Fate::Ended);
+        };
+        let Some(record) = self.next(&locked.record) else {
+            return Ok(Fate::Lives);
+        };
+        let grace = match self.rng.below(2) {
+            0 if self.plan.aliases => Duration::from_millis(100 + self.rng.below(900)),
+            _ => Duration::ZERO,
+        };
+        let new = id.rotated(&OsEntropy);
+        self.storage.rotate(&mut locked.lock, &new.key(), record, grace).await?;
+        Ok(Fate::Moved(new))
+    }
+
+    async fn destroy(&mut self, key: &SessionKey) -> Outcome {
+        self.storage.destroy(key).await?;
+        Ok(Fate::Ended)
+    }
+
+    /// What is swept is nothing to its clients: it has been missing for a while.
+    async fn sweep(&mut self) -> Outcome {
+        match self.storage.sweep(10).await {
+            Err(error) if error.kind() != StorageErrorKind::Unsupported => Err(error),
+            _ => Ok(Fate::Lives),
+        }
+    }
+
+    async fn lock(&mut self, key: &SessionKey) -> Result<Option<Locked>, StorageError> {
+        Ok(self.storage.lock(key, self.plan.wait).await?.found())
+    }
+
+    async fn commit(&mut self, locked: &mut Locked) -> Outcome {
+        if let Some(record) = self.next(&locked.record) {
+            self.storage.commit(&mut locked.lock, record).await?;
+        }
+        Ok(Fate::Lives)
+    }
+
+    /// The next write, unless the record is not whole, which the checker will have to say something about.
+    fn next(&mut self, record: &Record) -> Option<Record> {
+        let mark = Mark::from_payload(&record.payload)?.next(self.name());
+        let mut next = Record::new(record.meta.clone(), mark.to_payload());
+        next.meta.version += 1;
+        Some(next)
+    }
+
+    fn name(&self) -> u64 {
+        self.names.fetch_add(1, Ordering::Relaxed)
+    }
+}

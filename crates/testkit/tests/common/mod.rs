@@ -1,0 +1,61 @@
+//! Running a case that is to fail.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::thread;
+
+use sessile_testkit::{Case, Subject};
+use tokio::runtime::Builder;
+
+/// Threads of this name panic in silence: here it is what they are to do.
+const QUIET: &str = "case";
+
+/// What the case of this name says against a storage, if anything.
+pub(crate) fn objection(name: &str, subject: impl Fn() -> Subject + Send + Sync) -> Option<String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if thread::current().name() != Some(QUIET) {
+                loud(info);
+            }
+        }));
+    });
+    let case = Case::all().iter().find(|case| case.name() == name);
+    let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
+    let run = || {
+        let mut builder = if case.is_parallel() {
+            Builder::new_multi_thread()
+        } else {
+            Builder::new_current_thread()
+        };
+        let runtime = builder
+            .worker_threads(4)
+            .thread_name(QUIET)
+            .enable_all()
+            .build()
+            .expect("runtime");
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async { case.run(subject()).await })
+        }));
+        runtime.shutdown_background();
+        let panic = outcome.err()?;
+        let text = panic.downcast_ref::<String>().cloned();
+        Some(
+            text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+                .unwrap_or_default(),
+        )
+    };
+    // What needs two threads to meet may take more than one attempt.
+    let attempts = if case.is_parallel() { 8 } else { 1 };
+    thread::scope(|scope| {
+        let attempt = |_| {
+            let thread = thread::Builder::new()
+                .name(QUIET.into())
+                .spawn_scoped(scope, run)
+                .expect("thread");
+            thread.join().expect("panics are caught")
+        };
+        (0..attempts).find_map(attempt)
+    })
+}

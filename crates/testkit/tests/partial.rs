@@ -1,0 +1,198 @@
+//! A storage may do less, if it says so: what it does not do it has to refuse.
+
+mod common;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, StorageErrorKind,
+    Stored, Timestamp,
+};
+use sessile_testkit::{Broken, Bug, ModelStorage, Profile, Subject, Sweep, storage_tests};
+
+use self::common::objection;
+
+/// A model that does not rotate with a grace, does not scan, and sweeps in its own way.
+#[derive(Debug)]
+struct Partial {
+    inner: ModelStorage,
+    sweep: Sweep,
+}
+
+fn unsupported<T>(operation: &'static str) -> Result<T, StorageError> {
+    Err(StorageError::new(StorageErrorKind::Unsupported, operation, "model"))
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Storage for Partial {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner.clock()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        self.inner.read(key).await
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        self.inner.lock(key, wait).await
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.inner.create(key, record).await
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.inner.commit(lock, record).await
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        if !grace.is_zero() {
+            return unsupported("rotate");
+        }
+        self.inner.rotate(lock, new_key, record, grace).await
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        self.inner.release(lock).await
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.inner.renew(lock).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.inner.touch(key, deadline, last_active).await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        self.inner.destroy(key).await
+    }
+
+    async fn scan(&self, _: Option<Cursor>, _: usize) -> Result<Page, StorageError> {
+        unsupported("scan")
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        match self.sweep {
+            Sweep::Unsupported => unsupported("sweep"),
+            Sweep::Silent => self.inner.sweep(limit).await.map(|_| Vec::new()),
+            Sweep::Returns => self.inner.sweep(limit).await,
+        }
+    }
+}
+
+fn subject_of(sweep: Sweep) -> Subject {
+    let inner = ModelStorage::new().with_max_waiters(8);
+    let profile = Profile::paused().with_max_waiters(8).with_sweep(sweep);
+    Subject::new(Partial { inner, sweep }, profile.without_aliases().without_scan())
+}
+
+mod refusing {
+    use super::*;
+
+    async fn subject() -> Subject {
+        subject_of(Sweep::Unsupported)
+    }
+
+    storage_tests!(subject);
+}
+
+mod silent {
+    use super::*;
+
+    async fn subject() -> Subject {
+        subject_of(Sweep::Silent)
+    }
+
+    storage_tests!(subject);
+}
+
+/// What is said of a storage that claims to do less than it does, or does less than it claims.
+fn objection_to(case: &str, bug: Option<Bug>, profile: Profile) -> Option<String> {
+    objection(case, || {
+        let profile = profile.clone().with_max_waiters(8);
+        match bug {
+            Some(bug) => Subject::new(Broken::new(bug), profile),
+            None => Subject::new(ModelStorage::new().with_max_waiters(8), profile),
+        }
+    })
+}
+
+#[test]
+fn a_grace_that_is_silently_ignored_is_no_refusal() {
+    let cases = [
+        "create::refuses_an_alias",
+        "wait::follows_rotation_with_a_grace",
+        "alias::is_followed_by_every_verb",
+    ];
+    for case in cases {
+        for bug in [Some(Bug::RotateIgnoresGrace), None] {
+            let objection = objection_to(case, bug, Profile::paused().without_aliases());
+            let objection = objection.expect("the storage ought to refuse");
+            assert!(objection.contains("must fail with Unsupported"), "{objection}");
+        }
+    }
+}
+
+#[test]
+fn a_scan_or_sweep_that_is_not_refused_is_a_failure() {
+    let scan = objection_to("scan::lists_only_what_lives", None, Profile::paused().without_scan());
+    assert!(scan.expect("it scans").contains("must fail with Unsupported"));
+    let race = objection_to(
+        "race::a_scan_misses_none_that_lives_throughout",
+        None,
+        Profile::paused().without_scan(),
+    );
+    assert!(race.expect("it scans").contains("must fail with Unsupported"));
+    let unsupported = Profile::paused().with_sweep(Sweep::Unsupported);
+    let sweep = objection_to("sweep::returns_each_once", None, unsupported);
+    assert!(sweep.expect("it sweeps").contains("must fail with Unsupported"));
+    let silent = Profile::paused().with_sweep(Sweep::Silent);
+    let sweep = objection_to("sweep::returns_each_once", None, silent);
+    assert!(
+        sweep
+            .expect("it tells")
+            .contains("a storage that does not say what has expired says it of some")
+    );
+}
+
+/// The other way round: less than the profile says is a failure too.
+#[test]
+fn a_refusal_that_was_not_announced_is_a_failure() {
+    let cases = [
+        "alias::is_followed_by_every_verb",
+        "scan::of_nothing_ends",
+        "sweep::returns_each_once",
+    ];
+    for case in cases {
+        let objection = objection(case, || {
+            let inner = ModelStorage::new().with_max_waiters(8);
+            let partial = Partial {
+                inner,
+                sweep: Sweep::Unsupported,
+            };
+            Subject::new(partial, Profile::paused().with_max_waiters(8))
+        });
+        assert!(
+            objection.expect("it does not do that").contains("Unsupported"),
+            "{case}"
+        );
+    }
+}

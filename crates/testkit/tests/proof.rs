@@ -1,0 +1,615 @@
+//! The kit proves itself: each storage that is broken on purpose is caught, by the cases named here.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use sessile_testkit::{Broken, Bug, Case, Profile, Subject};
+
+use self::common::objection;
+
+fn subject(bug: Bug) -> Subject {
+    let storage = Broken::new(bug);
+    let second = storage.second();
+    let observed = storage.model().clone();
+    Subject::new(storage, Profile::paused().with_max_waiters(8))
+        .with_second(second)
+        .with_footprint(move || std::future::ready(observed.footprint()))
+}
+
+fn assert_caught(bug: Bug, cases: &[&str]) {
+    for name in cases {
+        let objection = objection(name, || subject(bug));
+        let objection = objection.unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
+        assert!(
+            !objection.contains("did not come to an end"),
+            "{bug} makes {name} hang instead of fail"
+        );
+    }
+}
+
+macro_rules! proofs {
+    ($($test:ident: $bug:ident => [$($case:literal,)+];)+) => {
+        $(#[test]
+        fn $test() {
+            assert_caught(Bug::$bug, &[$($case),+]);
+        })+
+
+        const PROOFS: &[(Bug, &[&str])] = &[$((Bug::$bug, &[$($case),+])),+];
+    };
+}
+
+proofs! {
+    create_overwrites: CreateOverwrites => [
+        "create::refuses_a_live_key",
+        "create::refuses_a_locked_key_and_leaves_the_lock",
+    ];
+    create_in_two_steps: CreateInTwoSteps => [
+        "race::one_of_many_creators_wins",
+    ];
+    create_replaces_tombstones: CreateReplacesTombstones => [
+        "create::refuses_a_tombstone",
+        "create::refuses_an_alias",
+    ];
+    create_refuses_the_expired: CreateRefusesTheExpired => [
+        "create::an_expired_record_is_no_obstacle",
+    ];
+    create_torn: CreateTorn => [
+        "cancel::of_create_leaves_all_or_nothing",
+    ];
+    create_locks: CreateLocks => [
+        "create::refuses_a_locked_key_and_leaves_the_lock",
+        "create::refuses_a_tombstone",
+        "create::refuses_an_alias",
+        "create::an_expired_record_is_no_obstacle",
+        "create::a_new_record_is_not_locked",
+    ];
+    create_resets_times: CreateResetsTimes => [
+        "create::keeps_the_record_as_it_is",
+    ];
+    create_invents_deadline: CreateInventsDeadline => [
+        "create::keeps_a_record_without_a_deadline",
+    ];
+    create_keeps_old_timer: CreateKeepsOldTimer => [
+        "create::an_expired_record_is_no_obstacle",
+    ];
+    read_waits: ReadWaits => [
+        "read::waits_for_no_lock",
+        "read::sees_a_write_when_it_is_committed",
+        "read::both_handles_see_the_same",
+    ];
+    read_locks: ReadLocks => [
+        "read::takes_no_lock",
+    ];
+    read_touches: ReadTouches => [
+        "read::changes_nothing",
+    ];
+    read_mixes_shards: ReadMixesShards => [
+        "read::keys_of_one_shard_do_not_mix",
+    ];
+    read_invents: ReadInvents => [
+        "read::an_unknown_key_is_missing",
+        "read::keys_of_one_shard_do_not_mix",
+        "read::both_handles_see_the_same",
+    ];
+    read_is_cached: ReadIsCached => [
+        "read::both_handles_see_the_same",
+    ];
+    lock_ignores_holder: LockIgnoresHolder => [
+        "lock::excludes_others",
+        "lock::release_without_the_right_token_does_nothing",
+        "lock::dropping_a_spent_lock_does_nothing",
+        "wait::ends_when_the_wait_is_over",
+        "wait::of_zero_is_not_waited",
+    ];
+    lock_is_shared: LockIsShared => [
+        "lock::sessions_do_not_exclude_each_other",
+    ];
+    lock_leaves_entry: LockLeavesEntry => [
+        "lock::an_unknown_key_leaves_nothing_behind",
+    ];
+    lock_waits_for_the_missing: LockWaitsForTheMissing => [
+        "lock::an_unknown_key_is_missing_at_once",
+        "lock::an_unknown_key_leaves_nothing_behind",
+        "lock::an_expired_record_is_missing_at_once",
+        "lock::a_tombstone_is_superseded_at_once",
+        "wait::ends_with_destroy",
+    ];
+    lock_returns_stale_record: LockReturnsStaleRecord => [
+        "wait::ends_with_a_commit_and_sees_it",
+    ];
+    lock_returns_empty: LockReturnsEmpty => [
+        "lock::returns_the_record_and_its_lock",
+        "lock::excludes_others",
+        "lock::release_gives_it_up_and_writes_nothing",
+        "lock::renew_without_the_right_token_is_refused",
+        "lock::dropping_it_gives_it_up",
+    ];
+    lock_repeats_token: LockRepeatsToken => [
+        "lock::each_has_a_token_of_its_own",
+    ];
+    lock_stays_when_dropped: LockStaysWhenDropped => [
+        "cancel::of_lock_leaves_no_lock",
+        "concurrency::cancellation_loses_neither_lock_nor_update",
+    ];
+    lock_is_lifo: LockIsLifo => [
+        "wait::is_in_order_of_arrival",
+        "wait::is_bounded",
+    ];
+    lock_skips_queue: LockSkipsQueue => [
+        "wait::cannot_be_skipped",
+    ];
+    lock_is_unbounded: LockIsUnbounded => [
+        "wait::is_bounded",
+    ];
+    lock_bound_is_shared: LockBoundIsShared => [
+        "wait::is_bounded",
+    ];
+    lock_loses_wake_up: LockLosesWakeUp => [
+        "lock::excludes_others",
+        "wait::ends_when_the_wait_is_over",
+        "wait::of_zero_is_not_waited",
+        "wait::is_in_order_of_arrival",
+        "wait::is_bounded",
+        "wait::given_up_passes_the_turn_on",
+        "cancel::of_lock_while_waiting_leaves_no_gap",
+    ];
+    lock_overstays: LockOverstays => [
+        "lock::excludes_others",
+        "lock::release_without_the_right_token_does_nothing",
+        "lock::dropping_a_spent_lock_does_nothing",
+        "wait::ends_when_the_wait_is_over",
+        "wait::of_zero_is_not_waited",
+    ];
+    lock_gives_up_early: LockGivesUpEarly => [
+        "wait::ends_when_the_wait_is_over",
+    ];
+    lock_overflows: LockOverflows => [
+        "wait::of_any_length_is_accepted",
+    ];
+    lock_misses_the_end: LockMissesTheEnd => [
+        "wait::ends_with_destroy",
+        "wait::ends_with_the_end_of_the_record",
+    ];
+    lock_misses_the_move: LockMissesTheMove => [
+        "wait::ends_with_rotation",
+        "wait::follows_rotation_with_a_grace",
+    ];
+    lock_polls_slowly: LockPollsSlowly => [
+        "wait::of_any_length_is_accepted",
+        "wait::ends_with_a_commit_and_sees_it",
+        "wait::ends_with_a_release",
+        "wait::ends_with_a_dropped_lock",
+        "wait::ends_with_destroy",
+    ];
+    lease_never_ends: LeaseNeverEnds => [
+        "lease::frees_the_session_at_its_end",
+        "lease::lets_those_who_wait_in_at_its_end",
+        "lease::cannot_be_renewed_after_its_end",
+        "lease::over_means_nothing_is_changed",
+        "lease::over_dropping_the_lock_frees_no_other",
+    ];
+    lease_takes_record: LeaseTakesRecord => [
+        "lease::over_the_session_is_as_it_was",
+    ];
+    lease_ends_early: LeaseEndsEarly => [
+        "lease::keeps_others_out_until_its_end",
+        "lease::lets_those_who_wait_in_at_its_end",
+        "lease::runs_anew_when_renewed",
+    ];
+    renew_revives: RenewRevives => [
+        "lease::cannot_be_renewed_after_its_end",
+    ];
+    renew_ignores_token: RenewIgnoresToken => [
+        "lease::cannot_be_renewed_after_its_end",
+        "lock::renew_without_the_right_token_is_refused",
+    ];
+    renew_does_nothing: RenewDoesNothing => [
+        "lease::runs_anew_when_renewed",
+    ];
+    renew_adds_up: RenewAddsUp => [
+        "lease::is_not_added_up_by_renewals",
+    ];
+    renew_torn: RenewTorn => [
+        "cancel::of_renew_keeps_the_lock",
+    ];
+    renew_ignores_record: RenewIgnoresRecord => [
+        "lease::cannot_be_renewed_for_a_session_that_is_gone",
+        "lock::renew_without_the_right_token_is_refused",
+    ];
+    release_ignores_token: ReleaseIgnoresToken => [
+        "lock::release_without_the_right_token_does_nothing",
+        "lease::over_means_nothing_is_changed",
+    ];
+    release_does_nothing: ReleaseDoesNothing => [
+        "lock::excludes_others",
+        "lock::each_has_a_token_of_its_own",
+        "lock::release_gives_it_up_and_writes_nothing",
+        "cancel::of_read_disturbs_nothing",
+        "cancel::of_lock_leaves_no_lock",
+    ];
+    release_writes: ReleaseWrites => [
+        "lock::release_gives_it_up_and_writes_nothing",
+    ];
+    release_fails_when_lost: ReleaseFailsWhenLost => [
+        "lock::release_without_the_right_token_does_nothing",
+        "lease::over_means_nothing_is_changed",
+    ];
+    release_torn: ReleaseTorn => [
+        "cancel::of_release_leaves_no_lock",
+    ];
+    drop_does_nothing: DropDoesNothing => [
+        "lock::dropping_it_gives_it_up",
+        "lock::a_holder_that_panics_gives_it_up",
+        "lock::a_holder_that_is_aborted_gives_it_up",
+        "wait::ends_with_a_dropped_lock",
+    ];
+    drop_ignores_token: DropIgnoresToken => [
+        "lease::lets_those_who_wait_in_at_its_end",
+        "lease::over_dropping_the_lock_frees_no_other",
+    ];
+    commit_ignores_token: CommitIgnoresToken => [
+        "commit::a_spent_lock_is_nobodys",
+        "commit::without_the_right_token_it_is_refused",
+        "commit::after_release_it_is_refused",
+        "commit::a_refusal_leaves_the_lock_with_its_owner",
+        "commit::after_the_lease_it_is_refused",
+    ];
+    commit_ignores_lease: CommitIgnoresLease => [
+        "commit::after_the_lease_it_is_refused",
+    ];
+    commit_upserts: CommitUpserts => [
+        "commit::brings_nothing_into_being",
+        "commit::to_a_destroyed_session_it_is_refused",
+        "commit::to_an_expired_session_it_is_refused",
+        "cancel::of_destroy_leaves_all_or_nothing",
+        "race::destroy_is_final_among_writers",
+    ];
+    commit_revives: CommitRevives => [
+        "commit::to_an_expired_session_it_is_refused",
+        "commit::after_the_lease_it_is_refused",
+    ];
+    commit_ignores_tombstone: CommitIgnoresTombstone => [
+        "commit::to_a_session_that_has_moved_it_is_refused",
+    ];
+    commit_keeps_lock: CommitKeepsLock => [
+        "commit::gives_the_lock_up",
+        "commit::a_spent_lock_is_nobodys",
+        "commit::moves_the_deadline_either_way",
+        "commit::without_the_right_token_it_is_refused",
+        "commit::after_another_has_the_lock_it_is_refused",
+    ];
+    commit_does_not_spend: CommitDoesNotSpend => [
+        "commit::gives_the_lock_up",
+    ];
+    commit_spends_on_failure: CommitSpendsOnFailure => [
+        "commit::a_refusal_leaves_the_lock_with_its_owner",
+    ];
+    commit_keeps_meta: CommitKeepsMeta => [
+        "commit::replaces_the_record",
+        "commit::moves_the_deadline_either_way",
+        "concurrency::increments_of_one_session_all_count",
+        "concurrency::no_reader_sees_a_torn_record",
+    ];
+    commit_never_shortens: CommitNeverShortens => [
+        "commit::moves_the_deadline_either_way",
+    ];
+    commit_in_two_steps: CommitInTwoSteps => [
+        "race::destroy_is_final_among_writers",
+    ];
+    commit_torn: CommitTorn => [
+        "cancel::of_commit_leaves_the_old_or_the_new",
+        "concurrency::no_reader_sees_a_torn_record",
+    ];
+    commit_comes_later: CommitComesLater => [
+        "race::destroy_is_final_among_writers",
+        "concurrency::increments_of_one_session_all_count",
+        "concurrency::increments_of_many_sessions_all_count",
+        "concurrency::touches_take_nothing_from_commits",
+        "concurrency::cancellation_loses_neither_lock_nor_update",
+    ];
+    rotate_keeps_old: RotateKeepsOld => [
+        "rotate::leaves_a_tombstone",
+        "rotate::the_tombstone_goes_in_time",
+        "rotate::the_tombstone_goes_with_the_session",
+        "rotate::nothing_revives_the_old_key",
+        "rotate::to_a_key_that_is_taken_it_is_refused",
+    ];
+    rotate_leaves_nothing: RotateLeavesNothing => [
+        "rotate::leaves_a_tombstone",
+        "rotate::the_tombstone_goes_in_time",
+        "rotate::the_tombstone_goes_with_the_session",
+        "rotate::nothing_revives_the_old_key",
+        "rotate::to_a_key_that_is_taken_it_is_refused",
+    ];
+    rotate_overwrites: RotateOverwrites => [
+        "rotate::to_a_key_that_is_taken_it_is_refused",
+    ];
+    rotate_ignores_token: RotateIgnoresToken => [
+        "rotate::without_the_right_token_it_is_refused",
+        "alias::is_no_way_in_for_a_late_holder",
+    ];
+    rotate_upserts: RotateUpserts => [
+        "rotate::of_a_session_that_is_gone_it_is_refused",
+        "rotate::of_an_expired_session_it_is_refused",
+    ];
+    rotate_keeps_lock: RotateKeepsLock => [
+        "rotate::gives_the_lock_up",
+        "rotate::leaves_a_tombstone",
+        "rotate::nothing_revives_the_old_key",
+        "rotate::can_be_done_again_and_again",
+        "cancel::of_rotate_leaves_one_session",
+    ];
+    rotate_ignores_grace: RotateIgnoresGrace => [
+        "alias::is_followed_by_every_verb",
+        "alias::of_an_alias_is_followed_to_the_end",
+        "alias::destroy_through_it_ends_the_session",
+        "alias::goes_with_the_session",
+        "alias::expires_with_the_session",
+    ];
+    rotate_spends_on_failure: RotateSpendsOnFailure => [
+        "rotate::to_a_key_that_is_taken_it_is_refused",
+    ];
+    rotate_forgets_record: RotateForgetsRecord => [
+        "rotate::moves_the_record",
+        "rotate::the_tombstone_goes_with_the_session",
+        "rotate::can_be_done_again_and_again",
+        "cancel::of_rotate_leaves_one_session",
+        "alias::expires_with_the_session",
+        "race::one_of_many_rotations_wins",
+    ];
+    rotate_torn: RotateTorn => [
+        "rotate::to_a_key_that_is_taken_it_is_refused",
+        "cancel::of_rotate_leaves_one_session",
+    ];
+    tombstone_stays: TombstoneStays => [
+        "rotate::the_tombstone_goes_in_time",
+        "alias::becomes_a_tombstone_and_then_nothing",
+    ];
+    tombstone_goes_early: TombstoneGoesEarly => [
+        "rotate::the_tombstone_goes_in_time",
+        "alias::becomes_a_tombstone_and_then_nothing",
+    ];
+    tombstone_outlives: TombstoneOutlives => [
+        "rotate::the_tombstone_goes_with_the_session",
+    ];
+    alias_stays: AliasStays => [
+        "alias::becomes_a_tombstone_and_then_nothing",
+    ];
+    alias_is_not_chained: AliasIsNotChained => [
+        "alias::of_an_alias_is_followed_to_the_end",
+        "alias::of_a_tombstone_is_superseded",
+    ];
+    alias_lets_holders_in: AliasLetsHoldersIn => [
+        "alias::is_no_way_in_for_a_late_holder",
+    ];
+    alias_is_locked: AliasIsLocked => [
+        "alias::is_followed_by_every_verb",
+        "alias::of_an_alias_is_followed_to_the_end",
+    ];
+    touch_upserts: TouchUpserts => [
+        "touch::revives_nothing",
+        "touch::does_not_revive_the_expired",
+    ];
+    touch_revives: TouchRevives => [
+        "touch::does_not_revive_the_expired",
+    ];
+    touch_shortens: TouchShortens => [
+        "touch::never_moves_the_deadline_back",
+        "concurrency::touches_end_at_the_latest",
+    ];
+    touch_rewinds: TouchRewinds => [
+        "touch::never_moves_the_last_activity_back",
+    ];
+    touch_limits: TouchLimits => [
+        "touch::no_deadline_stays_no_deadline",
+    ];
+    touch_ignores_none: TouchIgnoresNone => [
+        "touch::none_takes_the_deadline_away",
+    ];
+    touch_counts: TouchCounts => [
+        "touch::moves_the_two_times_and_nothing_else",
+        "cancel::of_touch_moves_both_times_or_none",
+    ];
+    touch_waits: TouchWaits => [
+        "touch::needs_no_lock_and_disturbs_none",
+    ];
+    touch_unlocks: TouchUnlocks => [
+        "touch::needs_no_lock_and_disturbs_none",
+        "concurrency::touches_take_nothing_from_commits",
+    ];
+    touch_follows_tombstone: TouchFollowsTombstone => [
+        "touch::leaves_a_tombstone",
+    ];
+    touch_torn: TouchTorn => [
+        "cancel::of_touch_moves_both_times_or_none",
+    ];
+    touch_overwrites: TouchOverwrites => [
+        "concurrency::touches_take_nothing_from_commits",
+        "concurrency::touches_end_at_the_latest",
+    ];
+    touch_keeps_old_timer: TouchKeepsOldTimer => [
+        "touch::keeps_a_session_alive_past_its_old_deadline",
+    ];
+    destroy_does_nothing: DestroyDoesNothing => [
+        "destroy::removes_the_session",
+        "destroy::can_be_repeated",
+        "destroy::waits_for_no_lock",
+        "destroy::nothing_late_brings_it_back",
+        "destroy::takes_the_lock_away_with_the_record",
+    ];
+    destroy_keeps_lock: DestroyKeepsLock => [
+        "destroy::takes_the_lock_away_with_the_record",
+    ];
+    destroy_keeps_aliases: DestroyKeepsAliases => [
+        "alias::destroy_through_it_ends_the_session",
+        "alias::goes_with_the_session",
+    ];
+    destroy_waits: DestroyWaits => [
+        "destroy::waits_for_no_lock",
+    ];
+    destroy_removes_tombstones: DestroyRemovesTombstones => [
+        "destroy::a_tombstone_stays_and_the_session_lives_on",
+        "alias::becomes_a_tombstone_and_then_nothing",
+    ];
+    destroy_follows_tombstone: DestroyFollowsTombstone => [
+        "destroy::a_tombstone_stays_and_the_session_lives_on",
+        "alias::becomes_a_tombstone_and_then_nothing",
+    ];
+    destroy_always_finds: DestroyAlwaysFinds => [
+        "destroy::can_be_repeated",
+        "destroy::an_unknown_key_is_missing",
+        "destroy::an_expired_record_is_missing",
+        "alias::destroy_through_it_ends_the_session",
+    ];
+    destroy_leaves_entry: DestroyLeavesEntry => [
+        "destroy::leaves_nothing_behind",
+    ];
+    destroy_torn: DestroyTorn => [
+        "wait::ends_with_destroy",
+        "cancel::of_destroy_leaves_all_or_nothing",
+    ];
+    expires_late: ExpiresLate => [
+        "expiry::is_exact_after_create",
+        "expiry::is_exact_after_commit",
+        "expiry::is_exact_after_rotation",
+        "expiry::is_exact_after_touch",
+        "expiry::is_exact_under_a_lock",
+    ];
+    expires_early: ExpiresEarly => [
+        "expiry::is_exact_after_create",
+        "expiry::is_exact_after_commit",
+        "expiry::is_exact_after_rotation",
+        "expiry::is_exact_after_touch",
+        "expiry::is_exact_under_a_lock",
+    ];
+    expires_by_seconds: ExpiresBySeconds => [
+        "expiry::is_exact_after_create",
+        "expiry::is_exact_after_commit",
+        "expiry::is_exact_after_rotation",
+        "expiry::is_exact_under_a_lock",
+    ];
+    expires_not_under_lock: ExpiresNotUnderLock => [
+        "expiry::is_exact_under_a_lock",
+        "expiry::is_the_end_for_every_verb",
+    ];
+    expiry_overflows: ExpiryOverflows => [
+        "expiry::may_be_far_away",
+    ];
+    expiry_of_the_past_is_none: ExpiryOfThePastIsNone => [
+        "create::a_deadline_that_has_come_is_never_seen",
+    ];
+    expiry_is_capped: ExpiryIsCapped => [
+        "expiry::may_be_far_away",
+        "expiry::does_not_come_without_a_deadline",
+        "create::keeps_a_record_without_a_deadline",
+    ];
+    scan_skips: ScanSkips => [
+        "scan::misses_none_that_lives_throughout",
+        "race::a_scan_misses_none_that_lives_throughout",
+    ];
+    scan_lists_the_expired: ScanListsTheExpired => [
+        "scan::lists_only_what_lives",
+    ];
+    scan_lists_tombstones: ScanListsTombstones => [
+        "scan::lists_only_what_lives",
+    ];
+    scan_omits_locked: ScanOmitsLocked => [
+        "scan::lists_only_what_lives",
+    ];
+    scan_ignores_limit: ScanIgnoresLimit => [
+        "scan::lists_every_session_by_pages_of_any_size",
+        "scan::lists_only_what_lives",
+    ];
+    scan_never_ends: ScanNeverEnds => [
+        "scan::of_nothing_ends",
+        "scan::lists_every_session_by_pages_of_any_size",
+        "scan::lists_only_what_lives",
+        "scan::misses_none_that_lives_throughout",
+        "race::a_scan_misses_none_that_lives_throughout",
+    ];
+    scan_cursor_is_local: ScanCursorIsLocal => [
+        "scan::goes_on_from_the_bytes_of_a_cursor",
+    ];
+    scan_locks: ScanLocks => [
+        "scan::misses_none_that_lives_throughout",
+        "cancel::of_scan_and_sweep_harms_no_session",
+    ];
+    sweep_returns_twice: SweepReturnsTwice => [
+        "sweep::returns_each_once",
+        "sweep::returns_no_more_than_asked_for",
+        "sweep::leaves_nothing_behind",
+        "race::sweepers_share_the_expired",
+    ];
+    sweep_takes_living: SweepTakesLiving => [
+        "sweep::returns_the_expired_and_only_those",
+        "sweep::returns_nothing_before_the_deadline",
+        "sweep::leaves_what_was_given_longer_to_live",
+        "sweep::returns_nothing_of_the_destroyed_and_the_moved",
+        "sweep::leaves_nothing_behind",
+    ];
+    sweep_ignores_limit: SweepIgnoresLimit => [
+        "sweep::returns_no_more_than_asked_for",
+    ];
+    sweep_forgets: SweepForgets => [
+        "sweep::returns_the_expired_and_only_those",
+        "sweep::returns_each_once",
+        "sweep::returns_no_more_than_asked_for",
+        "sweep::leaves_nothing_behind",
+    ];
+    sweep_leaves_tombstones: SweepLeavesTombstones => [
+        "sweep::leaves_nothing_behind",
+    ];
+    sweep_in_two_steps: SweepInTwoSteps => [
+        "race::sweepers_share_the_expired",
+    ];
+    sweep_returns_empty: SweepReturnsEmpty => [
+        "sweep::returns_the_expired_and_only_those",
+        "sweep::returns_each_once",
+        "sweep::returns_no_more_than_asked_for",
+        "race::sweepers_share_the_expired",
+    ];
+    payload_is_text: PayloadIsText => [
+        "payload::every_byte",
+        "payload::what_looks_like_markup",
+        "payload::around_the_sizes_of_buffers",
+        "payload::a_mebibyte",
+        "payload::eight_mebibytes",
+    ];
+    payload_is_trimmed: PayloadIsTrimmed => [
+        "payload::what_looks_like_markup",
+        "payload::around_the_sizes_of_buffers",
+    ];
+    payload_is_cut: PayloadIsCut => [
+        "payload::around_the_sizes_of_buffers",
+        "payload::a_mebibyte",
+        "payload::eight_mebibytes",
+    ];
+    payload_is_cut_late: PayloadIsCutLate => [
+        "payload::eight_mebibytes",
+    ];
+    payload_empty_is_none: PayloadEmptyIsNone => [
+        "payload::nothing_at_all",
+    ];
+    errors_are_anonymous: ErrorsAreAnonymous => [
+        "errors::name_the_verb_and_the_storage",
+    ];
+}
+
+#[test]
+fn every_bug_is_caught() {
+    let caught: BTreeSet<_> = PROOFS.iter().map(|(bug, _)| *bug).collect();
+    let missed: Vec<_> = Bug::ALL.iter().filter(|bug| !caught.contains(bug)).collect();
+    assert!(missed.is_empty(), "nothing catches {missed:?}");
+}
+
+#[test]
+fn every_case_catches_something() {
+    let named: BTreeSet<_> = PROOFS.iter().flat_map(|(_, cases)| cases.iter().copied()).collect();
+    let idle: Vec<_> = Case::all()
+        .iter()
+        .map(Case::name)
+        .filter(|name| !named.contains(name))
+        .collect();
+    assert!(idle.is_empty(), "these cases are not shown to catch anything: {idle:?}");
+}

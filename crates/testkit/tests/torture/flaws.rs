@@ -1,0 +1,150 @@
+//! The flaws, and what is to be found out of each.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use sessile_testkit::torture::{self, Failure, Report, Torture};
+use sessile_testkit::{Bug, Promise};
+
+use super::shared::{Flaw, SharedModel};
+
+const LEASE: Duration = Duration::from_millis(300);
+const FOLDER: &str = "SHARED_MODEL_FOLDER";
+const FLAW: &str = "SHARED_MODEL_FLAW";
+
+/// What is to be found out, in which storage.
+#[derive(Clone, Copy)]
+enum Expected {
+    Nothing,
+    Broken(Promise),
+    Trouble(&'static str),
+}
+
+const FLAWS: [(&str, Flaw, Expected); 9] = [
+    ("no_flaw", Flaw::None, Expected::Nothing),
+    (
+        "no_token",
+        Flaw::Rule(Bug::CommitIgnoresToken),
+        Expected::Broken(Promise::NoLostUpdate),
+    ),
+    (
+        "no_file_lock",
+        Flaw::NoFileLock,
+        Expected::Broken(Promise::NoLostUpdate),
+    ),
+    (
+        "commit_upserts",
+        Flaw::Rule(Bug::CommitUpserts),
+        Expected::Broken(Promise::LogoutIsFinal),
+    ),
+    (
+        "touch_upserts",
+        Flaw::Rule(Bug::TouchUpserts),
+        Expected::Broken(Promise::LogoutIsFinal),
+    ),
+    (
+        "rotate_keeps_old",
+        Flaw::Rule(Bug::RotateKeepsOld),
+        Expected::Broken(Promise::LogoutIsFinal),
+    ),
+    (
+        "expires_late",
+        Flaw::ExpiresLate,
+        Expected::Broken(Promise::ExpiryIsExact),
+    ),
+    (
+        "lease_never_ends",
+        Flaw::Rule(Bug::LeaseNeverEnds),
+        Expected::Trouble("LockTimeout"),
+    ),
+    ("in_place", Flaw::InPlace, Expected::Trouble("Corrupt")),
+];
+
+fn flaw(name: &str) -> (Flaw, Expected) {
+    let flaw = FLAWS.iter().find(|(known, ..)| *known == name);
+    let (_, flaw, expected) = flaw.unwrap_or_else(|| panic!("there is no flaw {name}"));
+    (*flaw, *expected)
+}
+
+fn run(name: &str, folder: &Path) -> Result<Report, Box<Failure>> {
+    let (flaw, _) = flaw(name);
+    let open = async || SharedModel::open(folder.to_owned(), flaw, LEASE);
+    Torture::new()
+        .with_duration(Duration::from_secs(3))
+        .with_lease(LEASE)
+        .with_stops(LEASE * 3)
+        .with_env(FOLDER, folder)
+        .with_env(FLAW, name)
+        .run(open)
+}
+
+/// Whether what was found is what was to be found.
+fn is_as_expected(expected: Expected, outcome: &Result<Report, Box<Failure>>) -> bool {
+    match (expected, outcome) {
+        (Expected::Nothing, outcome) => outcome.is_ok(),
+        (Expected::Broken(promise), Err(failure)) => failure
+            .violations
+            .as_ref()
+            .is_some_and(|violations| violations.contains(promise)),
+        (Expected::Trouble(what), Err(failure)) => failure.troubles.iter().any(|trouble| trouble.contains(what)),
+        (_, Ok(_)) => false,
+    }
+}
+
+fn passes(name: &str) -> bool {
+    let (_, expected) = flaw(name);
+    // A flaw may hide from one attempt, but a storage without one has to pass in each.
+    let attempts = if matches!(expected, Expected::Nothing) { 1 } else { 4 };
+    for _ in 0..attempts {
+        // What is slow in a storage on a disk is of no interest here.
+        let memory = Path::new("/dev/shm");
+        let place = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let folder = place.join(format!("sessile-shared-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let outcome = run(name, &folder);
+        std::fs::remove_dir_all(&folder).expect("the folder is there");
+        let found = match &outcome {
+            Ok(report) => report.to_string(),
+            Err(failure) => failure.to_string(),
+        };
+        if is_as_expected(expected, &outcome) {
+            println!(
+                "test {name} ... ok\n    {}",
+                found.lines().take(6).collect::<Vec<_>>().join("\n    ")
+            );
+            return true;
+        }
+        println!("test {name}: not as expected\n{found}");
+    }
+    println!("test {name} ... FAILED");
+    false
+}
+
+pub(super) fn main() -> ExitCode {
+    torture::worker_main(async || {
+        let folder = PathBuf::from(std::env::var_os(FOLDER).expect("set by the driver"));
+        let (flaw, _) = flaw(&std::env::var(FLAW).expect("set by the driver"));
+        SharedModel::open(folder, flaw, LEASE)
+    });
+    // As with the usual harness, an argument without dashes chooses tests by a part of their name.
+    let filter = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'))
+        .unwrap_or_default();
+    let names = FLAWS
+        .iter()
+        .map(|(name, ..)| *name)
+        .filter(|name| name.contains(&filter));
+    let failed = names.filter(|name| !passes(name)).count();
+    println!("test result: {failed} failed");
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

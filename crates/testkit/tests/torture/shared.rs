@@ -1,0 +1,230 @@
+//! The model in a file: a storage that several processes can share, for as long as it keeps its rules.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use sessile_core::{
+    Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Page, Record, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, SystemClock, Timestamp, Unlock,
+};
+use sessile_testkit::{Attempt, Bug, Correct, ModelState, Rotation, Rules};
+
+/// What is wrong with the storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    /// A rule is broken.
+    Rule(Bug),
+    /// What has expired is found for a while.
+    ExpiresLate,
+    /// Processes do not keep each other out of the file.
+    NoFileLock,
+    /// The file is written where it stands, in two halves.
+    InPlace,
+}
+
+/// A storage in a folder: one file with all the state, replaced as a whole while the folder is locked.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedModel(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    flaw: Flaw,
+    rules: Box<dyn Rules>,
+    lease: Duration,
+}
+
+impl SharedModel {
+    pub(crate) fn open(folder: PathBuf, flaw: Flaw, lease: Duration) -> Self {
+        let rules: Box<dyn Rules> = match flaw {
+            Flaw::Rule(bug) => Box::new(bug),
+            _ => Box::new(Correct),
+        };
+        Self(Arc::new(Inner {
+            folder,
+            flaw,
+            rules,
+            lease,
+        }))
+    }
+}
+
+impl Inner {
+    /// Takes one step on the state, alone among all processes.
+    fn step<T>(
+        &self,
+        verb: &'static str,
+        step: impl FnOnce(&dyn Rules, &mut ModelState, Timestamp) -> T,
+    ) -> Result<T, StorageError> {
+        let broken =
+            |error: std::io::Error| StorageError::new(StorageErrorKind::Other, verb, "shared").with_source(error);
+        let door = File::create(self.folder.join("lock")).map_err(broken)?;
+        // Who waits in the system could be given the lock while it is stopped, and stop all others.
+        while self.flaw != Flaw::NoFileLock && flock(&door, FlockOperation::NonBlockingLockExclusive).is_err() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        let path = self.folder.join("state");
+        let mut state = match fs::read_to_string(&path) {
+            Ok(text) => ModelState::from_text(&text)
+                .ok_or_else(|| StorageError::new(StorageErrorKind::Corrupt, verb, "shared"))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => ModelState::default(),
+            Err(error) => return Err(broken(error)),
+        };
+        let now = match self.flaw {
+            Flaw::ExpiresLate => Timestamp::from_millis(SystemClock.now().as_millis() - 200),
+            _ => SystemClock.now(),
+        };
+        let answer = step(&*self.rules, &mut state, now);
+        self.save(&path, &state.to_text()).map_err(broken)?;
+        Ok(answer)
+    }
+
+    fn save(&self, path: &PathBuf, text: &str) -> std::io::Result<()> {
+        if self.flaw == Flaw::InPlace {
+            let mut file = File::create(path)?;
+            let (one, other) = text.as_bytes().split_at(text.len() / 2);
+            file.write_all(one)?;
+            std::thread::sleep(Duration::from_millis(1));
+            return file.write_all(other);
+        }
+        let aside = self.folder.join(format!(
+            "aside-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
+        fs::write(&aside, text)?;
+        fs::rename(&aside, path)
+    }
+}
+
+impl Unlock for Inner {
+    fn unlock(&self, ticket: LockTicket) {
+        // If it does not work the lease does.
+        drop(self.step("release", |rules, state, _| rules.dropped(state, &ticket)));
+    }
+}
+
+fn error(verb: &'static str) -> impl Fn(StorageErrorKind) -> StorageError {
+    move |kind| StorageError::new(kind, verb, "shared")
+}
+
+#[async_trait::async_trait]
+impl Storage for SharedModel {
+    fn name(&self) -> &'static str {
+        "shared"
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &SystemClock
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        self.0.step("read", |rules, state, now| rules.read(state, key, now))
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        let start = tokio::time::Instant::now();
+        let lease = self.0.lease;
+        loop {
+            let token = LockToken::generate(&OsEntropy);
+            let found = self
+                .0
+                .step("lock", |rules, state, now| rules.lock(state, key, token, lease, now))?;
+            match found {
+                Lookup::Missing => return Ok(Lookup::Missing),
+                Lookup::Superseded => return Ok(Lookup::Superseded),
+                Lookup::Found(Attempt::Taken(Stored { key, record })) => {
+                    let lock = Lock::new(LockTicket { key, token }, lease, self.0.clone());
+                    return Ok(Lookup::Found(Locked { lock, record }));
+                }
+                Lookup::Found(Attempt::Busy(_)) if start.elapsed() >= wait => {
+                    return Err(error("lock")(StorageErrorKind::LockTimeout));
+                }
+                Lookup::Found(Attempt::Busy(_)) => tokio::time::sleep(Duration::from_millis(3)).await,
+            }
+        }
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.0
+            .step("create", |rules, state, now| rules.create(state, key, record, now))?
+            .map_err(error("create"))
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let ticket = lock.ticket();
+        self.0
+            .step("commit", |rules, state, now| rules.commit(state, &ticket, record, now))?
+            .map_err(error("commit"))?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let ticket = lock.ticket();
+        let rotation = Rotation {
+            to: *new_key,
+            grace,
+            tombstone: Duration::from_secs(60),
+        };
+        self.0
+            .step("rotate", |rules, state, now| {
+                rules.rotate(state, &ticket, rotation, record, now)
+            })?
+            .map_err(error("rotate"))?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        let ticket = lock.ticket();
+        self.0
+            .step("release", |rules, state, _| rules.release(state, &ticket))?;
+        lock.spend();
+        Ok(())
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        let lease = self.0.lease;
+        self.0
+            .step("renew", |rules, state, now| rules.renew(state, lock, lease, now))?
+            .map_err(error("renew"))
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.0
+            .step("touch", |rules, state, now| {
+                rules.touch(state, key, deadline, last_active, now)
+            })?
+            .map_err(error("touch"))
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        self.0
+            .step("destroy", |rules, state, now| rules.destroy(state, key, now))
+    }
+
+    async fn scan(&self, _: Option<Cursor>, _: usize) -> Result<Page, StorageError> {
+        Err(error("scan")(StorageErrorKind::Unsupported))
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.0.step("sweep", |rules, state, now| rules.sweep(state, limit, now))
+    }
+}
