@@ -106,14 +106,25 @@ impl Engine {
 
     /// Asks, and asks again whenever there is reason to.
     async fn in_front(&self, place: &Place, key: &SessionKey, waited: bool, until: Instant) -> Result<Turn, Failure> {
+        if !waited {
+            // Nobody of this process is before us, so most likely nobody at all.
+            let token = place.ask(false);
+            match self.try_lock(key, &token, &[]).await? {
+                Answer::Busy(_) => place.refused(),
+                answer => return self.conclude(token, answer, key).await,
+            }
+            if Instant::now() >= until {
+                return Ok(Turn::TimedOut);
+            }
+        }
         let channel = self.keys.channel(self.net.channel_shard(key.shard()), &self.process);
-        let mut contended = waited;
+        let bell = place.bell();
         loop {
             if let Some(News::Granted(record)) = place.news() {
                 return Ok(Turn::Served(place.ask(true), record));
             }
             // Only who listens is told, so that comes before standing in the server's queue.
-            let listening = contended && self.net.listen(key.shard(), &channel).await.is_ok();
+            let listening = self.net.listen(key.shard(), &channel).await.is_ok();
             let token = place.ask(listening);
             let entry = if listening {
                 self.entry(&token, &channel)
@@ -121,11 +132,6 @@ impl Engine {
                 Vec::new()
             };
             match self.try_lock(key, &token, &entry).await? {
-                Answer::Done(Some(record)) => return Ok(Turn::Served(token, record)),
-                Answer::Granted(record) => {
-                    self.net.distrust(key.shard()).await;
-                    return Ok(Turn::Served(token, record));
-                }
                 Answer::Busy(rest) => {
                     if !listening {
                         place.refused();
@@ -133,17 +139,25 @@ impl Engine {
                     if Instant::now() >= until {
                         return Ok(Turn::TimedOut);
                     }
-                    if !contended {
-                        contended = true;
-                        continue;
-                    }
                     // When the present lease ends, or the record does, things have changed.
                     let poll = if listening { self.options.poll } else { DEAF_POLL };
                     let pause = rest.saturating_add(Duration::from_millis(1)).min(poll);
-                    let _ = timeout_at(until.min(Instant::now() + pause), place.bell()).await;
+                    let _ = timeout_at(until.min(Instant::now() + pause), bell.notified()).await;
                 }
-                answer => return Ok(Turn::Elsewhere(answer)),
+                answer => return self.conclude(token, answer, key).await,
             }
+        }
+    }
+
+    /// What an answer means that is not to be waited upon.
+    async fn conclude(&self, token: LockToken, answer: Answer, key: &SessionKey) -> Result<Turn, Failure> {
+        match answer {
+            Answer::Done(Some(record)) => Ok(Turn::Served(token, record)),
+            Answer::Granted(record) => {
+                self.net.distrust(key.shard()).await;
+                Ok(Turn::Served(token, record))
+            }
+            answer => Ok(Turn::Elsewhere(answer)),
         }
     }
 

@@ -275,7 +275,7 @@ impl Engine {
     pub(crate) fn call(&self, script: &Script, key: &SessionKey) -> Cmd {
         let names = self.keys.names(key);
         let mut cmd = script.call(3);
-        cmd.arg(names.record).arg(names.lock).arg(names.queue);
+        cmd.arg(names.record()).arg(names.lock()).arg(names.queue());
         cmd
     }
 

@@ -7,13 +7,31 @@ use sessile_core::SessionKey;
 /// all on one server, and as rotation keeps the shard, what a session moves to as well.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
-    /// The record, or what stands in its place.
-    pub(crate) record: Vec<u8>,
-    /// The token of the holder of the lock.
-    pub(crate) lock: Vec<u8>,
-    /// Those who wait for the lock, one entry a process.
-    pub(crate) queue: Vec<u8>,
+    /// The name of the lock and, behind it, that of the queue.
+    text: Vec<u8>,
+    /// How long the name of the record is, which both of them begin with.
+    length: usize,
 }
+
+impl Names {
+    /// The record, or what stands in its place.
+    pub(crate) fn record(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+
+    /// The token of the holder of the lock.
+    pub(crate) fn lock(&self) -> &[u8] {
+        &self.text[..self.length + LOCK.len()]
+    }
+
+    /// Those who wait for the lock, one entry a process.
+    pub(crate) fn queue(&self) -> &[u8] {
+        &self.text[self.length + LOCK.len()..]
+    }
+}
+
+const LOCK: &[u8] = b":lock";
+const QUEUE: &[u8] = b":wait";
 
 /// All keys that begin with one prefix.
 #[derive(Debug, Clone)]
@@ -31,22 +49,20 @@ impl Keyspace {
 
     /// The name of a session's record: prefix, shard in braces, and the digest as base64url.
     pub(crate) fn record(&self, key: &SessionKey) -> Vec<u8> {
-        let mut name = self.in_shard(key.shard(), DIGEST_LEN + 5);
-        let mut digest = [0; DIGEST_LEN];
-        Base64UrlUnpadded::encode(key.digest(), &mut digest).expect("32 bytes are 43 characters");
-        name.extend_from_slice(&digest);
+        let mut name = self.in_shard(key.shard(), DIGEST_LEN);
+        push_digest(&mut name, key);
         name
     }
 
     /// All names of a session.
     pub(crate) fn names(&self, key: &SessionKey) -> Names {
-        let record = self.record(key);
-        let with = |suffix: &[u8]| [record.as_slice(), suffix].concat();
-        Names {
-            lock: with(b":lock"),
-            queue: with(b":wait"),
-            record,
-        }
+        let mut text = self.in_shard(key.shard(), 2 * (DIGEST_LEN + LOCK.len()) + self.prefix.len() + 6);
+        push_digest(&mut text, key);
+        let length = text.len();
+        text.extend_from_slice(LOCK);
+        text.extend_from_within(..length);
+        text.extend_from_slice(QUEUE);
+        Names { text, length }
     }
 
     /// The channel on which a process is told about the sessions of a shard, or about all sessions.
@@ -99,6 +115,12 @@ impl Keyspace {
     }
 }
 
+fn push_digest(name: &mut Vec<u8>, key: &SessionKey) {
+    let mut digest = [0; DIGEST_LEN];
+    Base64UrlUnpadded::encode(key.digest(), &mut digest).expect("32 bytes are 43 characters");
+    name.extend_from_slice(&digest);
+}
+
 #[cfg(test)]
 mod tests {
     use sessile_core::SessionId;
@@ -109,13 +131,17 @@ mod tests {
     fn names_are_read_back_and_share_one_hash_tag() {
         let keyspace = Keyspace::new("sessile:".into()).unwrap();
         let key = SessionId::parse("0123456789abcdef").unwrap().key();
-        let Names { record, lock, queue } = keyspace.names(&key);
+        let names = keyspace.names(&key);
+        let record = keyspace.record(&key);
+        assert_eq!(names.record(), record);
+        assert_eq!(names.lock(), [&record, LOCK].concat());
+        assert_eq!(names.queue(), [&record, QUEUE].concat());
         assert_eq!(
             std::str::from_utf8(&record).unwrap(),
             "sessile:{012}:n59REfeyengfHx3d5evC3St5a_xzZcnCi1SOVkF2kp8"
         );
         assert_eq!(keyspace.parse(&record), Some(key));
-        for other in [&lock, &queue, &keyspace.channel(Some("012"), "process")] {
+        for other in [names.lock(), names.queue(), &keyspace.channel(Some("012"), "process")] {
             assert!(other.starts_with(b"sessile:{012}:"));
             assert_eq!(keyspace.parse(other), None);
         }

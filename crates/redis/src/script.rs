@@ -19,8 +19,9 @@ impl Script {
 
     /// Begins a call of this script by its digest; all keys come first among the arguments.
     pub(crate) fn call(&self, keys: usize) -> Cmd {
-        let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&self.digest).arg(keys);
+        // Large enough for the names and a small record: growing costs more than it weighs.
+        let mut cmd = Cmd::with_capacity(12, 512);
+        cmd.arg("EVALSHA").arg(&self.digest).arg(keys);
         cmd
     }
 

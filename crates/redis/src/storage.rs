@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::Value;
+use redis::{Cmd, Value};
 use sessile_core::{
     Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, StorageErrorKind,
     Stored, Timestamp,
@@ -94,8 +94,8 @@ impl Storage for RedisStorage {
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         let failed = |failure: Failure| failure.into_error("read", NAME);
         let engine = &self.engine;
-        let mut get = redis::cmd("GET");
-        get.arg(engine.keys.record(key));
+        let mut get = Cmd::with_capacity(2, 80);
+        get.arg("GET").arg(engine.keys.record(key));
         match engine
             .net
             .send(key.shard(), &get, Again::Harmless)
@@ -176,9 +176,9 @@ impl Storage for RedisStorage {
         }
         let names = self.engine.keys.names(&key);
         let mut cmd = script::ROTATE.call(4);
-        cmd.arg(names.record)
-            .arg(names.lock)
-            .arg(names.queue)
+        cmd.arg(names.record())
+            .arg(names.lock())
+            .arg(names.queue())
             .arg(self.engine.keys.record(new_key));
         cmd.arg(token.as_bytes())
             .arg(layout::encode(&record))

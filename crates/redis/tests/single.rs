@@ -84,7 +84,7 @@ async fn a_commit_replaces_and_unlocks() {
 async fn a_lock_is_lost_with_its_lease() {
     let server = RedisServer::start();
     let short = RedisStorage::builder(server.url())
-        .lease(Duration::from_millis(50))
+        .lease(Duration::from_millis(500))
         .connect()
         .await
         .unwrap();

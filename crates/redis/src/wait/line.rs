@@ -3,11 +3,33 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sessile_core::{LockToken, OsEntropy, SessionKey, StorageErrorKind};
 use tokio::sync::{Notify, oneshot};
+
+/// Keys are digests, which are as good as any hash of them: their first bytes will do.
+type ByDigest = BuildHasherDefault<FirstBytes>;
+
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        // The digest comes first, and the shard after it adds nothing.
+        if let (0, Some(first)) = (self.0, bytes.first_chunk()) {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// How many independent parts the lines are kept in, so that tasks seldom meet at one.
 const PARTS: usize = 16;
@@ -17,7 +39,7 @@ type Abandoned = Box<dyn Fn(SessionKey, LockToken) + Send + Sync>;
 
 /// All lines of a process.
 pub(crate) struct Lines {
-    parts: [Mutex<HashMap<SessionKey, Line>>; PARTS],
+    parts: [Mutex<HashMap<SessionKey, Line, ByDigest>>; PARTS],
     /// For which session a token was left in a queue of the server's.
     left: Mutex<HashMap<LockToken, SessionKey>>,
     arrivals: AtomicU64,
@@ -33,9 +55,12 @@ struct Line {
     token: LockToken,
     /// Whether the server may have heard of the token.
     asked: bool,
+    /// Whether it was left in a queue of the server's.
+    left: bool,
     /// What was heard for the token.
     news: Option<News>,
-    bell: Arc<Notify>,
+    /// Rung when there may be news. Made when somebody first listens for it.
+    bell: Option<Arc<Notify>>,
     behind: VecDeque<(u64, oneshot::Sender<Call>)>,
 }
 
@@ -74,7 +99,6 @@ pub(crate) struct Place {
     key: SessionKey,
     id: u64,
     call: Option<oneshot::Receiver<Call>>,
-    bell: Arc<Notify>,
 }
 
 impl Lines {
@@ -92,8 +116,11 @@ impl Lines {
     pub(crate) fn join(self: &Arc<Self>, key: &SessionKey) -> Option<Place> {
         // Never used twice, so who leaves late does not leave a line it never stood in.
         let id = self.arrivals.fetch_add(1, Ordering::Relaxed);
-        let (call, bell) = match self.part(key).entry(*key) {
-            Entry::Vacant(vacant) => (None, Arc::clone(&vacant.insert(Line::new(id)).bell)),
+        let call = match self.part(key).entry(*key) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Line::new(id));
+                None
+            }
             Entry::Occupied(mut line) => {
                 let line = line.get_mut();
                 if line.behind.len() + 1 >= self.max_waiters {
@@ -101,7 +128,7 @@ impl Lines {
                 }
                 let (sender, call) = oneshot::channel();
                 line.behind.push_back((id, sender));
-                (Some(call), Arc::clone(&line.bell))
+                Some(call)
             }
         };
         Some(Place {
@@ -109,7 +136,6 @@ impl Lines {
             key: *key,
             id,
             call,
-            bell,
         })
     }
 
@@ -123,16 +149,14 @@ impl Lines {
             && !matches!(line.news, Some(News::Granted(_)))
         {
             line.news = Some(news);
-            line.bell.notify_one();
+            line.ring();
         }
     }
 
     /// Makes everyone in front look again: messages may have been missed.
     pub(crate) fn look_again(&self) {
         for part in &self.parts {
-            for line in lock(part).values() {
-                line.bell.notify_one();
-            }
+            lock(part).values().for_each(Line::ring);
         }
     }
 
@@ -142,8 +166,8 @@ impl Lines {
         self.part(key).get(key).map_or(0, |line| line.behind.len() + 1)
     }
 
-    fn part(&self, key: &SessionKey) -> MutexGuard<'_, HashMap<SessionKey, Line>> {
-        lock(&self.parts[usize::from(key.digest()[0]) % PARTS])
+    fn part(&self, key: &SessionKey) -> MutexGuard<'_, HashMap<SessionKey, Line, ByDigest>> {
+        lock(&self.parts[usize::from(key.digest()[31]) % PARTS])
     }
 
     fn left(&self) -> MutexGuard<'_, HashMap<LockToken, SessionKey>> {
@@ -177,9 +201,16 @@ impl Line {
             front,
             token: LockToken::generate(&OsEntropy),
             asked: false,
+            left: false,
             news: None,
-            bell: Arc::default(),
+            bell: None,
             behind: VecDeque::new(),
+        }
+    }
+
+    fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            bell.notify_one();
         }
     }
 
@@ -220,7 +251,8 @@ impl Place {
         let mut part = self.lines.part(&self.key);
         let line = part.get_mut(&self.key).expect("a line has those who stand in it");
         line.asked = true;
-        if leaving {
+        if leaving && !line.left {
+            line.left = true;
             self.lines.left().insert(line.token, self.key);
         }
         line.token
@@ -229,7 +261,7 @@ impl Place {
     /// Takes note that the server has refused the token without keeping it.
     pub(crate) fn refused(&self) {
         if let Some(line) = self.lines.part(&self.key).get_mut(&self.key) {
-            line.asked = false;
+            line.asked = line.left;
         }
     }
 
@@ -238,23 +270,30 @@ impl Place {
         self.lines.part(&self.key).get_mut(&self.key)?.news.take()
     }
 
-    /// Waits until there may be news.
-    pub(crate) async fn bell(&self) {
-        self.bell.notified().await;
+    /// What rings when there may be news. It has to be asked for before the question whose answer it is about.
+    pub(crate) fn bell(&self) -> Arc<Notify> {
+        let mut part = self.lines.part(&self.key);
+        let bell = part.get_mut(&self.key).map(|line| line.bell.get_or_insert_default());
+        bell.cloned().unwrap_or_default()
     }
 
     /// Leaves with the lock: whoever is next asks for it anew, with another token.
     pub(crate) fn served(self) {
         let mut part = self.lines.part(&self.key);
         let Some(line) = part.get_mut(&self.key) else { return };
-        let token = std::mem::replace(&mut line.token, LockToken::generate(&OsEntropy));
-        line.asked = false;
-        line.news = None;
-        if !line.advance() {
+        let (token, left) = (line.token, line.left);
+        if line.advance() {
+            line.token = LockToken::generate(&OsEntropy);
+            line.asked = false;
+            line.left = false;
+            line.news = None;
+        } else {
             part.remove(&self.key);
         }
         drop(part);
-        self.lines.left().remove(&token);
+        if left {
+            self.lines.left().remove(&token);
+        }
     }
 
     /// Sends everybody home with the same answer.
@@ -368,12 +407,12 @@ mod tests {
         let key = key();
         let front = lines.join(&key).unwrap();
         let mut next = lines.join(&key).unwrap();
-        let token = front.ask(true);
+        let (token, bell) = (front.ask(true), front.bell());
         lines.deliver(&token, granted());
         lines.deliver(&token, News::LookAgain);
+        bell.notified().await;
         drop(front);
         assert_eq!(next.call().await, Call::Front);
-        next.bell().await;
         assert_eq!(next.news(), Some(granted()));
         assert_eq!(next.ask(true), token);
         assert!(lock(&abandoned).is_empty());
