@@ -21,7 +21,7 @@ const LEASE: Duration = Duration::from_secs(1);
 
 fn open(folder: &Path) -> FileStorage {
     // Processes need not agree on this, and each way of writing meets the other.
-    let durability = if std::process::id() % 2 == 0 {
+    let durability = if std::process::id().is_multiple_of(2) {
         Durability::Sync
     } else {
         Durability::Relaxed
