@@ -1,6 +1,7 @@
 //! The tasks of this workspace, run as `cargo xtask NAME`.
 
 mod cargo;
+mod redis;
 mod test;
 mod torture;
 

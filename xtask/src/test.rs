@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::cargo::{cargo, step};
+use crate::redis;
 
 /// The facade has a feature for each part, and has to build with any one of them alone.
 const FACADE_FEATURES: &[&str] = &[
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     if !arguments.is_empty() {
         return step("tests, as asked for", cargo("test").args(arguments));
     }
+    redis::ensure()?;
     step(
         "tests of all default members: units, behaviour, examples in the documentation",
         cargo("test").args(["--all-features", "--no-fail-fast"]),
