@@ -70,6 +70,9 @@ impl FileStorageBuilder {
     ///
     /// It is also how long, at most, a holder keeps others waiting that is stopped and not dead. One that is dead keeps
     /// nobody waiting.
+    ///
+    /// All who open one folder should set the same: a lease that runs for more than two of one's own is taken for one
+    /// that was written before the clock was set back, and its lock for free.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.setting.lease = lease;
         self

@@ -192,7 +192,7 @@ async fn a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing() {
     let key = SessionId::parse("the-key-of-this-test").expect("an id").key();
     if let Some((_, folder)) = part() {
         let locks = FileLocks::builder(folder)
-            .lease(Duration::from_secs(600))
+            .lease(Duration::from_secs(60))
             .open()
             .expect("open");
         let lock = locks.acquire(&key, WAIT).await.expect("free");
