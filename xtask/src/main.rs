@@ -12,6 +12,7 @@ usage: cargo xtask TASK
 
 tasks:
   test [ARGS]                  all tests; with arguments, `cargo test ARGS` alone
+  test-redis                   the tests of the Redis storage, which fail servers over and take minutes
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
 ";
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["test", rest @ ..] => test::run(rest),
+        ["test-redis"] => test::redis(),
         ["torture", rest @ ..] => torture::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
