@@ -189,7 +189,7 @@ impl Files {
         };
         let held = folder.enter(stripe_of(&key)).hold(staged.as_ref().as_slice())?;
         let was = match self.settled(&held, &key, Part::Head) {
-            Ok(State::Live(live)) => Lookup::Found(live.from),
+            Ok(State::Live(_)) => Lookup::Found(()),
             Err(Failure::SetAside(_, None)) => Lookup::Missing,
             Ok(_) => return Err(Failure::Revoked),
             Err(failure) => return Err(failure),
@@ -206,12 +206,9 @@ impl Files {
             }
         }
         let _ = folder.remove_lease(&key);
-        if let Lookup::Found(Some(origin)) = &was {
-            let _ = self.drop_aliases(&held, origin.key, &key);
-        }
         drop(held);
         folder.sync_change(&folder.layout.leaf_of(&key))?;
-        Ok((key, was.map(drop)))
+        Ok((key, was))
     }
 
     /// What stands under a key, for those who keep everyone else out and are about to change it. A record that has

@@ -64,8 +64,6 @@ pub(crate) enum Kind {
         to: SessionKey,
         alias_until: Timestamp,
         until: Timestamp,
-        /// Where it had come from before, by rotation too.
-        from: Option<SessionKey>,
     },
     /// The session was destroyed. Such a file is on its way out.
     Ended,
@@ -191,18 +189,10 @@ impl Kind {
                     file.extend_from_slice(owner);
                 }
             }
-            Self::Moved {
-                to,
-                alias_until,
-                until,
-                from,
-            } => {
+            Self::Moved { to, alias_until, until } => {
                 number(alias_until.as_millis());
                 number(until.as_millis());
                 write_key(file, to);
-                if let Some(key) = from {
-                    write_key(file, key);
-                }
             }
             Self::Ended => {}
             Self::SetAside { until } => number(until.as_millis()),
@@ -236,7 +226,6 @@ impl Kind {
                 alias_until: fields.timestamp()?,
                 until: fields.timestamp()?,
                 to: fields.key_or_none()?.ok_or(Flaw::Newer)?,
-                from: fields.key_or_none()?,
             },
             3 => Self::Ended,
             4 => Self::SetAside {

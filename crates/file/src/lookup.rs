@@ -61,15 +61,20 @@ impl Folder {
     /// What stands under a key or under the key it is an alias of.
     pub(crate) fn resolve(&self, key: &SessionKey, part: Part) -> Result<Resolved> {
         let mut key = *key;
+        // What the way ends with if it does not end at a record: whoever was led away from the first key has moved.
+        let mut nothing = Resolved::Missing;
         for _ in 0..LONGEST_CHAIN {
             match self.state(&key, part)? {
                 State::Live(live) => return Ok(Resolved::Live(key, live)),
-                State::Alias(to) => key = to,
+                State::Alias(to) => {
+                    key = to;
+                    nothing = Resolved::Superseded;
+                }
                 State::Superseded => return Ok(Resolved::Superseded),
-                State::Missing => return Ok(Resolved::Missing),
+                State::Missing => return Ok(nothing),
             }
         }
-        Ok(Resolved::Missing)
+        Ok(nothing)
     }
 
     /// The file of a key, whatever it says.

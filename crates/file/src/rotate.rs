@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockTicket, Record, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{LockTicket, Record, SessionKey, StorageErrorKind};
 
 use crate::failure::{Doing, Failure, Result};
 use crate::files::Files;
@@ -23,7 +23,7 @@ impl Files {
         if stripe != stripe_of(new) {
             return Err(Failure::Refused(StorageErrorKind::Unsupported));
         }
-        let before = self.expect_lock(ticket)?;
+        self.expect_lock(ticket)?;
         let stamp = folder.nonce();
         let origin = Origin {
             key: *old,
@@ -32,13 +32,11 @@ impl Files {
         let arrived = self.arrive(new, stamp, record, origin)?;
 
         let alias_until = folder.now() + grace;
-        let end = record.meta.deadline.unwrap_or(Timestamp::MAX);
-        let until = (alias_until + self.tombstone).min(end);
+        let until = alias_until + self.tombstone;
         let kind = Kind::Moved {
             to: *new,
             alias_until,
             until,
-            from: before.from.map(|origin| origin.key),
         };
         let moved = encode(&Head { key: *old, stamp, kind }, &[]);
         folder.make_leaf(old)?;
@@ -90,26 +88,6 @@ impl Files {
             return Err(Failure::Refused(StorageErrorKind::Exists));
         }
         self.clear(held, key)
-    }
-
-    /// Removes the aliases of a session that was destroyed, from the last one back to the first. What is a tombstone by
-    /// now stays.
-    pub(crate) fn drop_aliases(&self, _held: &Held<'_>, mut key: SessionKey, of: &SessionKey) -> Result<()> {
-        let folder = &self.folder;
-        let mut of = *of;
-        loop {
-            let path = folder.layout.record(&key);
-            let from = match folder.load(&path, &key, Part::Head)?.map(|entry| entry.head.kind) {
-                Some(Kind::Moved {
-                    to, alias_until, from, ..
-                }) if to == of && folder.now() < alias_until => from,
-                _ => return Ok(()),
-            };
-            folder.disk.remove(&path).doing("remove an alias")?;
-            folder.sync(&folder.layout.leaf_of(&key))?;
-            let Some(from) = from else { return Ok(()) };
-            of = std::mem::replace(&mut key, from);
-        }
     }
 
     /// Before the mark of a session that has moved is removed, the record it points to must stand by itself.

@@ -23,20 +23,11 @@ pub(crate) struct Entry {
     /// Who holds the lock, or held it last if the lease is over.
     pub(crate) holder: Option<Ticket>,
     pub(crate) lease_until: Timestamp,
-    /// What few sessions have.
-    pub(crate) extra: Option<Box<Extra>>,
+    /// Those who wait for the lock. While there are any, the lock has a holder; mostly there is nobody.
+    pub(crate) queue: Option<Box<Queue>>,
 }
 
 const _: () = assert!(size_of::<Entry>() <= 136);
-
-/// What an entry has only while the lock is contended, or while there are aliases of its key.
-#[derive(Default)]
-pub(crate) struct Extra {
-    /// Those who wait for the lock. While there are any, the lock has a holder.
-    pub(crate) queue: Queue,
-    /// The key that is an alias of this one.
-    pub(crate) alias: Option<SessionKey>,
-}
 
 impl Entry {
     pub(crate) fn new(key: SessionKey, record: Record) -> Self {
@@ -46,7 +37,7 @@ impl Entry {
             record,
             holder: None,
             lease_until: Timestamp::MIN,
-            extra: None,
+            queue: None,
         }
     }
 
@@ -55,18 +46,10 @@ impl Entry {
         self.holder == Some(ticket) && now < self.lease_until
     }
 
-    pub(crate) fn extra(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
-    }
-
     /// Frees what is not needed any more.
     pub(crate) fn tidy(&mut self) {
-        if self
-            .extra
-            .as_ref()
-            .is_some_and(|extra| extra.queue.is_empty() && extra.alias.is_none())
-        {
-            self.extra = None;
+        if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
+            self.queue = None;
         }
     }
 }

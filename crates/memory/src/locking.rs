@@ -99,7 +99,7 @@ impl State {
         }
         let ticket = self.ticket();
         let entry = &mut self.entries[slot];
-        entry.extra().queue.push(ticket, waker.clone());
+        entry.queue.get_or_insert_default().push(ticket, waker.clone());
         turn.key = entry.key;
         turn.ticket = Some(ticket);
         Try::Wait(self.next_event(slot, now))
@@ -107,15 +107,13 @@ impl State {
 
     /// How many stand in the queue.
     fn waiting(&self, slot: Slot) -> usize {
-        self.entries[slot].extra.as_ref().map_or(0, |extra| extra.queue.len())
+        self.entries[slot].queue.as_ref().map_or(0, |queue| queue.len())
     }
 
     /// Whether the ticket is in the queue; if so, it is this waker that is used from now on.
     fn still_waits(&mut self, slot: Slot, ticket: Ticket, waker: &Waker) -> bool {
-        let Some(extra) = &mut self.entries[slot].extra else {
-            return false;
-        };
-        let Some(used) = extra.queue.waker(ticket) else {
+        let queue = self.entries[slot].queue.as_mut();
+        let Some(used) = queue.and_then(|queue| queue.waker(ticket)) else {
             return false;
         };
         if !used.will_wake(waker) {
@@ -129,7 +127,7 @@ impl State {
         self.unlock(key, ticket, lease_until);
         let Some(slot) = self.find(key) else { return };
         let entry = &mut self.entries[slot];
-        let waker = entry.extra.as_mut().and_then(|extra| extra.queue.remove(ticket));
+        let waker = entry.queue.as_mut().and_then(|queue| queue.remove(ticket));
         entry.tidy();
         waker.into_iter().for_each(|waker| self.wakes.discard(waker));
     }
@@ -145,7 +143,7 @@ impl State {
 
     pub(crate) fn hand_over(&mut self, slot: Slot, lease_until: Timestamp) {
         let entry = &mut self.entries[slot];
-        let next = entry.extra.as_mut().and_then(|extra| extra.queue.pop());
+        let next = entry.queue.as_mut().and_then(|queue| queue.pop());
         entry.tidy();
         entry.holder = next.as_ref().map(|(ticket, _)| *ticket);
         entry.lease_until = lease_until;
@@ -156,8 +154,8 @@ impl State {
 
     /// Wakes all who wait for the lock, to look at what has changed.
     pub(crate) fn wake_queue(&mut self, slot: Slot) {
-        if let Some(extra) = &self.entries[slot].extra {
-            extra.queue.wakers().for_each(|waker| self.wakes.wake(waker));
+        if let Some(queue) = &self.entries[slot].queue {
+            queue.wakers().for_each(|waker| self.wakes.wake(waker));
         }
     }
 

@@ -7,14 +7,12 @@ use sessile_core::{SessionKey, Timestamp};
 
 /// What stands at a key whose session has moved: first an alias, then a tombstone, then nothing.
 pub(crate) struct Moved {
-    /// The key to go on to. `None` where there was no grace, or once what stood there is gone.
-    pub(crate) target: Option<SessionKey>,
+    /// The key to go on to.
+    pub(crate) target: SessionKey,
     /// From when on this is no alias any more.
     pub(crate) alias_until: Timestamp,
     /// From when on there is nothing here.
     pub(crate) until: Timestamp,
-    /// The key that is an alias of this one.
-    pub(crate) alias: Option<SessionKey>,
 }
 
 /// The keys of a shard whose sessions have moved, and when each of them leaves.
@@ -46,23 +44,18 @@ impl MovedKeys {
         self.keys.get(key)
     }
 
-    pub(crate) fn get_mut(&mut self, key: &SessionKey) -> Option<&mut Moved> {
-        self.keys.get_mut(key)
-    }
-
     pub(crate) fn insert(&mut self, key: SessionKey, moved: Moved) {
         self.ends.insert((moved.until, key));
         let replaced = self.keys.insert(key, moved);
         debug_assert!(replaced.is_none(), "a key is taken by one thing at a time");
     }
 
-    pub(crate) fn remove(&mut self, key: &SessionKey) -> Option<Moved> {
-        let moved = self.keys.remove(key)?;
+    pub(crate) fn remove(&mut self, key: &SessionKey) {
+        let Some(moved) = self.keys.remove(key) else { return };
         self.ends.remove(&(moved.until, *key));
         if self.keys.len() * 4 + 16 < self.keys.capacity() {
             self.keys.shrink_to(self.keys.len() * 2);
         }
-        Some(moved)
     }
 }
 

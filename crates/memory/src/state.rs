@@ -66,31 +66,24 @@ impl State {
 
     /// In which state a key is, aliases followed.
     pub(crate) fn place(&self, key: &SessionKey, now: Timestamp) -> Lookup<Slot> {
-        let (mut key, mut at, mut superseded) = (*key, now, false);
-        loop {
-            if let Some(slot) = self.find(&key) {
-                return if self.entries[slot].record.meta.has_expired(at) {
-                    Lookup::Missing
-                } else if superseded {
-                    Lookup::Superseded
-                } else {
-                    Lookup::Found(slot)
-                };
-            }
-            let Some(moved) = self.moved.get(&key).filter(|moved| at < moved.until) else {
-                return Lookup::Missing;
+        if let Some(slot) = self.find(key) {
+            return if self.entries[slot].record.meta.has_expired(now) {
+                Lookup::Missing
+            } else {
+                Lookup::Found(slot)
             };
-            if moved.alias_until <= at {
-                // A tombstone, unless the session ended while this was still an alias of it: an alias ends with
-                // its session. Nobody may have come by since, so it is decided by how things stood at its last moment.
-                superseded = true;
-                at = Timestamp::from_millis(moved.alias_until.as_millis().saturating_sub(1));
-            }
-            match moved.target {
-                Some(target) => key = target,
-                None => return Lookup::Superseded,
-            }
         }
+        let mut left = self.moved.get(key).filter(|moved| now < moved.until);
+        if left.is_none() {
+            return Lookup::Missing;
+        }
+        while let Some(alias) = left.filter(|moved| now < moved.alias_until) {
+            if let Some(slot) = self.find_live(&alias.target, now) {
+                return Lookup::Found(slot);
+            }
+            left = self.moved.get(&alias.target);
+        }
+        Lookup::Superseded
     }
 
     /// Puts a record in under a key at which nothing is stored.
@@ -101,15 +94,13 @@ impl State {
     }
 
     /// Removes what is still stored under a key that is missing.
-    pub(crate) fn clear(&mut self, key: &SessionKey, now: Timestamp) -> Option<Stored> {
-        self.forget(key, now);
-        self.find(key).map(|slot| self.take(slot, now))
+    pub(crate) fn clear(&mut self, key: &SessionKey) -> Option<Stored> {
+        self.moved.remove(key);
+        self.find(key).map(|slot| self.take(slot))
     }
 
-    /// Takes a record out: its lock goes, those who waited are woken, and what is an alias of it goes too.
-    pub(crate) fn take(&mut self, slot: Slot, now: Timestamp) -> Stored {
-        let alias = self.entries[slot].extra.as_ref().and_then(|extra| extra.alias);
-        self.drop_aliases(alias, now);
+    /// Takes a record out: its lock goes, and those who waited are woken.
+    pub(crate) fn take(&mut self, slot: Slot) -> Stored {
         self.deadlines.remove(&mut self.entries, slot);
         self.unindex(slot);
         let last = Slot::try_from(self.entries.len() - 1).expect("a slot");
@@ -123,8 +114,8 @@ impl State {
         if last != slot {
             self.deadlines.renumber(&self.entries, slot);
         }
-        if let Some(extra) = entry.extra {
-            self.wakes.wake_all(extra.queue);
+        if let Some(queue) = entry.queue {
+            self.wakes.wake_all(*queue);
         }
         self.freed += 1;
         Stored {
@@ -157,47 +148,6 @@ impl State {
     /// The first moment at which something leaves.
     pub(crate) fn next_end(&self) -> Option<Timestamp> {
         self.deadlines.next().into_iter().chain(self.moved.next()).min()
-    }
-
-    /// Removes what has been left at a key that has moved.
-    pub(crate) fn forget(&mut self, key: &SessionKey, now: Timestamp) {
-        let Some(moved) = self.moved.get(key) else { return };
-        let target = moved.target;
-        self.drop_aliases(moved.alias, now);
-        self.moved.remove(key);
-        let Some(target) = target else { return };
-        if let Some(slot) = self.find(&target) {
-            let entry = &mut self.entries[slot];
-            if let Some(extra) = &mut entry.extra {
-                extra.alias = None;
-            }
-            entry.tidy();
-        } else if let Some(next) = self.moved.get_mut(&target) {
-            next.alias = None;
-        }
-    }
-
-    /// Removes what is an alias of something that is about to go, and the aliases of that. One that is a tombstone by
-    /// now stays.
-    ///
-    /// What is about to go must still be there: which of them are tombstones may depend on when it ended.
-    pub(crate) fn drop_aliases(&mut self, alias: Option<SessionKey>, now: Timestamp) {
-        let (mut gone, mut next) = (Vec::new(), alias);
-        while let Some(key) = next
-            && let Some(moved) = self.moved.get(&key)
-        {
-            if moved.alias_until <= now && self.place(&key, now) == Lookup::Superseded {
-                break;
-            }
-            gone.push(key);
-            next = moved.alias;
-        }
-        if let Some(tombstone) = next.and_then(|key| self.moved.get_mut(&key)) {
-            tombstone.target = None;
-        }
-        for key in gone {
-            self.moved.remove(&key);
-        }
     }
 
     fn index_as(&mut self, key: &SessionKey, slot: Slot) {

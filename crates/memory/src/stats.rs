@@ -29,7 +29,7 @@ impl State {
         for entry in self.entries.iter() {
             stats.live += usize::from(!entry.record.meta.has_expired(now));
             stats.locks += usize::from(entry.holder.is_some() && now < entry.lease_until);
-            stats.waiters += entry.extra.as_ref().map_or(0, |extra| extra.queue.len());
+            stats.waiters += entry.queue.as_ref().map_or(0, |queue| queue.len());
         }
     }
 }

@@ -34,7 +34,7 @@ impl State {
         if self.place(key, now) != Lookup::Missing {
             return Err(StorageErrorKind::Exists);
         }
-        let cleared = self.clear(key, now);
+        let cleared = self.clear(key);
         if let Some(record) = record.take() {
             self.insert(*key, record);
         }
@@ -73,34 +73,25 @@ impl State {
         if self.place(new_key, now) != Lookup::Missing {
             return Err(StorageErrorKind::Exists);
         }
-        let cleared = self.clear(new_key, now);
+        let cleared = self.clear(new_key);
         // Clearing may have given the entry another slot.
         let slot = self.held(key, ticket, now)?;
-        let can_live = record.meta.deadline.unwrap_or(Timestamp::MAX);
-        let alias_until = now + grace;
-        let until = alias_until.max(can_live.min(alias_until + settings.tombstone_ttl));
-
-        let old_key = self.entries[slot].key;
-        let extra = self.entries[slot].extra.take().map(|extra| *extra).unwrap_or_default();
-        if until <= now {
-            self.drop_aliases(extra.alias, now);
-        }
+        let queue = self.entries[slot].queue.take();
         self.rename(slot, *new_key);
         self.swap(slot, record);
         self.entries[slot].holder = None;
-        self.wakes.wake_all(extra.queue);
+        if let Some(queue) = queue {
+            self.wakes.wake_all(*queue);
+        }
+        let alias_until = now + grace;
+        let until = alias_until + settings.tombstone_ttl;
         if until > now {
-            let is_alias = now < alias_until;
-            if is_alias {
-                self.entries[slot].extra().alias = Some(old_key);
-            }
             let moved = Moved {
-                target: is_alias.then_some(*new_key),
+                target: *new_key,
                 alias_until,
                 until,
-                alias: extra.alias,
             };
-            self.moved.insert(old_key, moved);
+            self.moved.insert(*key, moved);
             self.expect_at(Some(until));
         }
         Ok(cleared)
@@ -133,7 +124,7 @@ impl State {
 
     /// Returns the record that was there.
     pub(crate) fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
-        self.place(key, now).map(|slot| self.take(slot, now))
+        self.place(key, now).map(|slot| self.take(slot))
     }
 
     /// Takes out up to `limit` records whose deadline has come, into `expired`, and what rotations have left behind.
@@ -143,7 +134,7 @@ impl State {
         while taken < limit
             && let Some(slot) = self.deadlines.due(&mut self.entries, now, &mut left)
         {
-            expired.push(self.take(slot, now));
+            expired.push(self.take(slot));
             taken += 1;
         }
         let mut more = left == 0;
@@ -154,7 +145,7 @@ impl State {
                 break;
             }
             left -= 1;
-            self.forget(&key, now);
+            self.moved.remove(&key);
         }
         more
     }

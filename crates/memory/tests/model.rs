@@ -95,37 +95,27 @@ impl Model {
         self.settle();
     }
 
-    /// Ends what has to end now, and the aliases of what has ended.
+    /// Ends what has to end now.
     fn settle(&mut self) {
-        loop {
-            let now = Timestamp::from_millis(self.now);
-            let before = self.places.clone();
-            self.places
-                .retain(|_, place| !matches!(place, Place::Tombstone { until } if *until <= self.now));
-            for place in self.places.values_mut() {
-                if matches!(place, Place::Live(entry) if entry.record.meta.has_expired(now)) {
-                    *place = Place::Expired;
-                }
-            }
-            let known = self.places.clone();
-            self.places.retain(|_, place| match place {
-                Place::Alias { target, .. } => !matches!(known.get(target), None | Some(Place::Expired)),
-                _ => true,
-            });
-            if self.places == before {
-                return;
+        let now = Timestamp::from_millis(self.now);
+        self.places
+            .retain(|_, place| !matches!(place, Place::Tombstone { until } if *until <= self.now));
+        for place in self.places.values_mut() {
+            if matches!(place, Place::Live(entry) if entry.record.meta.has_expired(now)) {
+                *place = Place::Expired;
             }
         }
     }
 
-    fn find(&self, mut key: usize) -> Lookup<usize> {
-        loop {
-            match self.places.get(&key) {
-                None | Some(Place::Expired) => return Lookup::Missing,
-                Some(Place::Live(_)) => return Lookup::Found(key),
-                Some(Place::Tombstone { .. }) => return Lookup::Superseded,
-                Some(Place::Alias { target, .. }) => key = *target,
-            }
+    fn find(&self, key: usize) -> Lookup<usize> {
+        match self.places.get(&key) {
+            None | Some(Place::Expired) => Lookup::Missing,
+            Some(Place::Live(_)) => Lookup::Found(key),
+            Some(Place::Tombstone { .. }) => Lookup::Superseded,
+            Some(Place::Alias { target, .. }) => match self.find(*target) {
+                Lookup::Missing => Lookup::Superseded,
+                found => found,
+            },
         }
     }
 
@@ -343,8 +333,7 @@ impl Pair {
         }
         result.expect("rotated");
         let until = self.model.now + grace;
-        let can_live = record.meta.deadline.map_or(u64::MAX, Timestamp::as_millis);
-        let tombstone_until = until.max(can_live.min(until + TOMBSTONE));
+        let tombstone_until = until + TOMBSTONE;
         let left = if grace > 0 {
             Place::Alias {
                 target: new,

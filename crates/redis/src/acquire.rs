@@ -43,6 +43,8 @@ impl Engine {
         let until = soon(wait);
         let error = |kind| StorageError::new(kind, self.kind.locking(), self.kind.name());
         let mut key = *key;
+        // What the way ends with if it does not end at a record: whoever was led away from the first key has moved.
+        let mut nothing = Lookup::Missing;
         for _ in 0..MAX_HOPS {
             let mut place = self
                 .lines
@@ -54,7 +56,7 @@ impl Engine {
             };
             match call {
                 Call::Front => {}
-                Call::Over(Over::Missing) => return Ok(Lookup::Missing),
+                Call::Over(Over::Missing) => return Ok(nothing),
                 Call::Over(Over::Superseded) => return Ok(Lookup::Superseded),
                 Call::Over(Over::Failed(kind)) => return Err(error(kind)),
             }
@@ -66,20 +68,15 @@ impl Engine {
                     return Ok(Lookup::Found((lock, record)));
                 }
                 Ok(Turn::TimedOut) => return Err(error(StorageErrorKind::LockTimeout)),
-                Ok(Turn::Elsewhere(Answer::Alias { target, holds })) => {
+                Ok(Turn::Elsewhere(Answer::Alias { target })) => {
                     place.served();
                     key = Keyspace::key(key.shard(), &target)
                         .ok_or_else(|| Failure::Nonsense.into_error(self.kind.locking(), self.kind.name()))?;
-                    if !holds {
-                        return self
-                            .former_alias(&key)
-                            .await
-                            .map_err(|failure| failure.into_error(self.kind.locking(), self.kind.name()));
-                    }
+                    nothing = Lookup::Superseded;
                 }
                 Ok(Turn::Elsewhere(Answer::Missing)) => {
                     place.over(Over::Missing);
-                    return Ok(Lookup::Missing);
+                    return Ok(nothing);
                 }
                 Ok(Turn::Elsewhere(_)) => {
                     place.over(Over::Superseded);
@@ -93,15 +90,6 @@ impl Engine {
             }
         }
         Err(Failure::Nonsense.into_error(self.kind.locking(), self.kind.name()))
-    }
-
-    /// What an alias of this key is after its grace: a tombstone, as long as there is something it points to.
-    async fn former_alias<T>(&self, target: &SessionKey) -> Result<Lookup<T>, Failure> {
-        let (_, end) = self.follow(target, |key| async move { self.look(&key).await }).await?;
-        Ok(match end {
-            Answer::Missing => Lookup::Missing,
-            _ => Lookup::Superseded,
-        })
     }
 
     /// Asks, and asks again whenever there is reason to.

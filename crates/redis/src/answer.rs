@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::Value;
-use sessile_core::Timestamp;
+use sessile_core::{StorageErrorKind, Timestamp};
 
 use crate::error::Failure;
 
@@ -18,8 +18,8 @@ pub(crate) enum Answer {
     Missing,
     /// A tombstone stands here.
     Superseded,
-    /// An alias stands here, of the key with this digest. When its grace is over it is a tombstone.
-    Alias { target: Vec<u8>, holds: bool },
+    /// An alias stands here, of the key with this digest.
+    Alias { target: Vec<u8> },
     /// The lock is not held with this token.
     Lost,
     /// The lock is held by another; things may have changed after this time.
@@ -48,16 +48,25 @@ impl Answer {
             (1, Some(Value::BulkString(value)), None) => Self::Done(Some(value)),
             (1, Some(Value::BulkString(value)), Some(_)) => Self::Granted(value),
             (2, None, _) => Self::Superseded,
-            (3, Some(Value::BulkString(target)), Some(Value::Int(holds))) => Self::Alias {
-                target,
-                holds: holds == 1,
-            },
+            (3, Some(Value::BulkString(target)), None) => Self::Alias { target },
             (4, None, _) => Self::Lost,
             (5, Some(Value::Int(millis)), _) => Self::Busy(Duration::from_millis(u64::try_from(millis).unwrap_or(0))),
             (6, None, _) => Self::Exists,
             _ => return Err(Failure::Nonsense),
         };
         Ok((answer, Timestamp::from_millis(u64::try_from(now).unwrap_or(0))))
+    }
+
+    /// What this answer means to a verb that needs a record and its lock: why it was refused.
+    pub(crate) fn refusal(self) -> Result<StorageErrorKind, Failure> {
+        match self {
+            Self::Missing => Ok(StorageErrorKind::Gone),
+            Self::Superseded => Ok(StorageErrorKind::Superseded),
+            // Where an alias stands, the session has moved and left the lock behind.
+            Self::Lost | Self::Alias { .. } => Ok(StorageErrorKind::LockLost),
+            Self::Exists => Ok(StorageErrorKind::Exists),
+            Self::Done(_) | Self::Granted(_) | Self::Busy(_) => Err(Failure::Nonsense),
+        }
     }
 }
 

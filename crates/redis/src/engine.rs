@@ -9,7 +9,7 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use redis::{Cmd, ErrorKind, Value};
 use sessile_core::{
     DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, OsEntropy, SessionKey, StorageError,
-    StorageErrorKind, Timestamp,
+    Timestamp,
 };
 use tokio::runtime::Handle;
 
@@ -200,8 +200,8 @@ impl Engine {
 
     /// Calls `step` for a key and, if an alias stands there, for the key it points to.
     ///
-    /// Returns the last answer and the key it is about. The answer is never an alias: one whose grace is over counts
-    /// as a tombstone, if the session it points to still exists.
+    /// Returns the last answer and the key it is about. The answer is never an alias: one that does not lead to a
+    /// record is as superseded as a tombstone.
     pub(crate) async fn follow<F>(
         &self,
         key: &SessionKey,
@@ -210,20 +210,14 @@ impl Engine {
     where
         F: Future<Output = Result<Answer, Failure>>,
     {
-        let (mut key, mut superseded) = (*key, false);
+        let (mut key, mut nothing) = (*key, Answer::Missing);
         for _ in 0..MAX_HOPS {
-            let answer = if superseded {
-                self.look(&key).await?
-            } else {
-                step(key).await?
-            };
-            match answer {
-                Answer::Alias { target, holds } => {
+            match step(key).await? {
+                Answer::Alias { target } => {
                     key = Keyspace::key(key.shard(), &target).ok_or(Failure::Nonsense)?;
-                    superseded |= !holds;
+                    nothing = Answer::Superseded;
                 }
-                Answer::Missing => return Ok((key, Answer::Missing)),
-                _ if superseded => return Ok((key, Answer::Superseded)),
+                Answer::Missing => return Ok((key, nothing)),
                 answer => return Ok((key, answer)),
             }
         }
@@ -250,24 +244,8 @@ impl Engine {
             .arg(self.keys.record(&target))
             .arg(target.digest());
         match self.ask(key, &cmd, Again::Harmless).await? {
-            answer @ (Answer::Done(_) | Answer::Missing | Answer::Superseded) => Ok((target, answer)),
+            found @ Answer::Done(_) => Ok((target, found)),
             _ => self.follow(key, |key| async move { self.look(&key).await }).await,
-        }
-    }
-
-    /// What has become of the key of a lock: the answer to a verb that found no record there.
-    pub(crate) async fn why_not(&self, answer: Answer, key: &SessionKey) -> Result<StorageErrorKind, Failure> {
-        let answer = match answer {
-            Answer::Alias { .. } => self.follow(key, |key| async move { self.look(&key).await }).await?.1,
-            answer => answer,
-        };
-        match answer {
-            Answer::Missing => Ok(StorageErrorKind::Gone),
-            // Found, at the end of an alias: the session lives under another key than the lock's.
-            Answer::Superseded | Answer::Done(_) => Ok(StorageErrorKind::Superseded),
-            Answer::Lost => Ok(StorageErrorKind::LockLost),
-            Answer::Exists => Ok(StorageErrorKind::Exists),
-            Answer::Alias { .. } | Answer::Granted(_) | Answer::Busy(_) => Err(Failure::Nonsense),
         }
     }
 

@@ -71,14 +71,6 @@ impl RedisStorage {
         let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error(operation, NAME))?;
         Ok(Lookup::Found(Stored { key, record }))
     }
-
-    /// The error of a verb that found no record, or no lock.
-    async fn refusal(&self, answer: Answer, key: &SessionKey, operation: &'static str) -> StorageError {
-        match self.engine.why_not(answer, key).await {
-            Ok(kind) => StorageError::new(kind, operation, NAME),
-            Err(failure) => failure.into_error(operation, NAME),
-        }
-    }
 }
 
 #[async_trait]
@@ -157,7 +149,7 @@ impl Storage for RedisStorage {
                 lock.spend();
                 Ok(())
             }
-            Ok(answer) => Err(self.refusal(answer, &key, "commit").await),
+            Ok(answer) => Err(refused(answer, "commit")),
             Err(failure) => Err(failure.into_error("commit", NAME)),
         }
     }
@@ -191,7 +183,7 @@ impl Storage for RedisStorage {
                 lock.spend();
                 Ok(())
             }
-            Ok(answer) => Err(self.refusal(answer, &key, "rotate").await),
+            Ok(answer) => Err(refused(answer, "rotate")),
             Err(failure) => Err(failure.into_error("rotate", NAME)),
         }
     }
@@ -208,7 +200,7 @@ impl Storage for RedisStorage {
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
         match self.engine.renew(lock).await {
             Ok(Answer::Done(None)) => Ok(()),
-            Ok(answer) => Err(self.refusal(answer, &lock.key, "renew").await),
+            Ok(answer) => Err(refused(answer, "renew")),
             Err(failure) => Err(failure.into_error("renew", NAME)),
         }
     }
@@ -233,7 +225,7 @@ impl Storage for RedisStorage {
             .await;
         match outcome {
             Ok((_, Answer::Done(None))) => Ok(()),
-            Ok((key, answer)) => Err(self.refusal(answer, &key, "touch").await),
+            Ok((_, answer)) => Err(refused(answer, "touch")),
             Err(failure) => Err(failure.into_error("touch", NAME)),
         }
     }
@@ -264,6 +256,14 @@ impl Storage for RedisStorage {
     async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {
         // Redis removes what has expired by itself, and keeps no trace of it.
         Ok(Vec::new())
+    }
+}
+
+/// The error of a verb that found no record, or no lock.
+fn refused(answer: Answer, operation: &'static str) -> StorageError {
+    match answer.refusal() {
+        Ok(kind) => StorageError::new(kind, operation, NAME),
+        Err(failure) => failure.into_error(operation, NAME),
     }
 }
 

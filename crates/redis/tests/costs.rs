@@ -106,7 +106,7 @@ async fn an_alias_costs_one_command_more() {
         .await
         .unwrap();
     said(&proxy);
-    // A plain GET shows the alias; a script knows whether it still holds, and has the record.
+    // A plain GET shows the alias; a script knows whether its time is over, and has the record.
     assert!(storage.read(&old).await.unwrap().is_found());
     assert_eq!(said(&proxy), only(["GET", "EVALSHA"]));
     let locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();

@@ -208,7 +208,7 @@ async fn during_its_grace_an_old_key_is_an_alias_and_afterwards_a_tombstone() {
 }
 
 #[tokio::test]
-async fn destroying_by_an_alias_ends_the_session_and_its_aliases() {
+async fn destroying_by_an_alias_ends_the_session_and_leaves_the_alias_superseded() {
     let (_server, storage) = setup().await;
     let (old, new) = fresh_pair();
     storage
@@ -223,9 +223,9 @@ async fn destroying_by_an_alias_ends_the_session_and_its_aliases() {
         .unwrap();
     assert_eq!(storage.destroy(&old).await.unwrap(), Lookup::Found(()));
     assert_eq!(storage.read(&new).await.unwrap(), Lookup::Missing);
-    assert_eq!(storage.read(&old).await.unwrap(), Lookup::Missing);
+    assert_eq!(storage.read(&old).await.unwrap(), Lookup::Superseded);
     tokio::time::sleep(grace).await;
-    assert_eq!(storage.read(&old).await.unwrap(), Lookup::Missing);
+    assert_eq!(storage.read(&old).await.unwrap(), Lookup::Superseded);
 }
 
 #[tokio::test]

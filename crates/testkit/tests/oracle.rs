@@ -171,9 +171,7 @@ fn choose(dice: &mut Dice, keys: &mut Keys, locks: usize, state: &ModelState, no
         },
         8 | 9 => Step::Commit(held, record(dice)),
         10..=12 => {
-            // With a grace the two do not agree yet on what is left of an alias whose session has moved on or ended: a
-            // tombstone, or nothing. The contract does not say.
-            let grace = Duration::ZERO;
+            let grace = Duration::from_millis(dice.roll(2) * dice.roll(3_000));
             Step::Rotate(held, keys.target(dice, state, now), record(dice), grace)
         }
         13 => Step::Release(held),

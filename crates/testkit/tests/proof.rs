@@ -311,14 +311,14 @@ proofs! {
     rotate_keeps_old: RotateKeepsOld => [
         "rotate::leaves_a_tombstone",
         "rotate::the_tombstone_goes_in_time",
-        "rotate::the_tombstone_goes_with_the_session",
+        "rotate::the_tombstone_outlasts_the_session",
         "rotate::nothing_revives_the_old_key",
         "rotate::to_a_key_that_is_taken_it_is_refused",
     ];
     rotate_leaves_nothing: RotateLeavesNothing => [
         "rotate::leaves_a_tombstone",
         "rotate::the_tombstone_goes_in_time",
-        "rotate::the_tombstone_goes_with_the_session",
+        "rotate::the_tombstone_outlasts_the_session",
         "rotate::nothing_revives_the_old_key",
         "rotate::to_a_key_that_is_taken_it_is_refused",
     ];
@@ -344,18 +344,17 @@ proofs! {
         "alias::is_followed_by_every_verb",
         "alias::of_an_alias_is_followed_to_the_end",
         "alias::destroy_through_it_ends_the_session",
-        "alias::goes_with_the_session",
-        "alias::expires_with_the_session",
+        "alias::of_what_has_expired_is_superseded",
     ];
     rotate_spends_on_failure: RotateSpendsOnFailure => [
         "rotate::to_a_key_that_is_taken_it_is_refused",
     ];
     rotate_forgets_record: RotateForgetsRecord => [
         "rotate::moves_the_record",
-        "rotate::the_tombstone_goes_with_the_session",
+        "rotate::the_tombstone_outlasts_the_session",
         "rotate::can_be_done_again_and_again",
         "cancel::of_rotate_leaves_one_session",
-        "alias::expires_with_the_session",
+        "alias::of_what_has_expired_is_superseded",
         "race::one_of_many_rotations_wins",
     ];
     rotate_torn: RotateTorn => [
@@ -370,8 +369,8 @@ proofs! {
         "rotate::the_tombstone_goes_in_time",
         "alias::becomes_a_tombstone_and_then_nothing",
     ];
-    tombstone_outlives: TombstoneOutlives => [
-        "rotate::the_tombstone_goes_with_the_session",
+    tombstone_goes_with_session: TombstoneGoesWithSession => [
+        "rotate::the_tombstone_outlasts_the_session",
     ];
     alias_stays: AliasStays => [
         "alias::becomes_a_tombstone_and_then_nothing",
@@ -441,9 +440,9 @@ proofs! {
     destroy_keeps_lock: DestroyKeepsLock => [
         "destroy::takes_the_lock_away_with_the_record",
     ];
-    destroy_keeps_aliases: DestroyKeepsAliases => [
+    destroy_removes_aliases: DestroyRemovesAliases => [
         "alias::destroy_through_it_ends_the_session",
-        "alias::goes_with_the_session",
+        "alias::of_what_was_destroyed_is_superseded",
     ];
     destroy_waits: DestroyWaits => [
         "destroy::waits_for_no_lock",

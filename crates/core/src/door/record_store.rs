@@ -68,10 +68,8 @@ pub trait RecordStore: Debug + Send + Sync + 'static {
         entry: Entry,
     ) -> Result<Applied, StorageError>;
 
-    /// Removes these entries, if each of them is there and has its version. It is applied as a whole or not at all.
-    ///
-    /// There is never more than one unless something was [renamed](RecordStore::rename) before.
-    async fn remove(&self, entries: &[(SessionKey, EntryVersion)]) -> Result<Applied, StorageError>;
+    /// Removes the entry with this version.
+    async fn remove(&self, key: &SessionKey, version: EntryVersion) -> Result<Applied, StorageError>;
 
     /// Lists entries, up to `limit` at a time, from where `cursor` points, or from the beginning.
     ///
@@ -122,8 +120,8 @@ impl<R: RecordStore + ?Sized> RecordStore for Arc<R> {
         (**self).rename(from, version, left, to, entry).await
     }
 
-    async fn remove(&self, entries: &[(SessionKey, EntryVersion)]) -> Result<Applied, StorageError> {
-        (**self).remove(entries).await
+    async fn remove(&self, key: &SessionKey, version: EntryVersion) -> Result<Applied, StorageError> {
+        (**self).remove(key, version).await
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<EntryList, StorageError> {

@@ -36,8 +36,8 @@ pub const DEFAULT_MAX_WAITERS: usize = 1_024;
 /// between, and no lock stays behind.
 ///
 /// **A key is in one of three states.** It is *live*: there is a record, and its deadline, if it has one, has not
-/// come. It is *superseded*: the session has moved to another key, and for a while a tombstone stands here. Or it is
-/// *missing*. A record whose deadline has come is missing for every verb, whether it has been swept or not: the
+/// come. It is *superseded*: the session has moved to another key, and for a while a mark stands here that says so. Or
+/// it is *missing*. A record whose deadline has come is missing for every verb, whether it has been swept or not: the
 /// deadline itself is the first millisecond at which nothing is returned.
 ///
 /// **Only [`create`](Storage::create) brings a record into being**, and [`rotate`](Storage::rotate) under its new
@@ -49,8 +49,10 @@ pub const DEFAULT_MAX_WAITERS: usize = 1_024;
 /// [`LockLost`](StorageErrorKind::LockLost) and changes nothing.
 ///
 /// **Keys can be aliases.** [`rotate`](Storage::rotate) can leave the old key as an alias of the new one for a while.
-/// Every verb that takes a key follows aliases; [`Stored::key`] and [`LockTicket::key`] name the key the record was
-/// found under.
+/// Every verb that takes a key follows aliases, one after the other if the session has moved on from there;
+/// [`Stored::key`] and [`LockTicket::key`] name the key the record was found under. Where the way does not end at a live
+/// record, the alias is as superseded as any key its session has moved away from. A lock does not move along: whoever
+/// held it under the old key has lost it.
 ///
 /// **Time is the storage's own.** Deadlines and leases are judged by [`clock`](Storage::clock) or, where the backend
 /// has a clock, by that of the backend.
@@ -109,9 +111,10 @@ pub trait Storage: Debug + Send + Sync + 'static {
     ///
     /// `new_key` has the same [shard](SessionKey::shard) as the old key. The old key is left as an alias of the new
     /// one for `grace` and as a tombstone afterwards; with a grace of zero, as a tombstone at once. A tombstone
-    /// stands for as long as the storage is configured to keep it, 60 seconds by default, or for as long as the new
-    /// record can live, whichever is shorter. A lock that is held or waited for does not move along: those who wait
-    /// are told that the key is superseded or, during the grace, get the record under its new key.
+    /// stands for as long as the storage is configured to keep it, 60 seconds by default. These ends are fixed now:
+    /// whatever becomes of the session, the old key is missing when they have come and not before. A lock that is held
+    /// or waited for does not move along: those who wait are told that the key is superseded or, during the grace, get
+    /// the record under its new key.
     ///
     /// # Errors
     ///
@@ -153,8 +156,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Removes the record and its lock, whoever holds it. Waits for nobody, and may be repeated.
     ///
-    /// The answer says what stood there: a live record, which is now gone together with every alias of it; nothing;
-    /// or a tombstone, which is left standing, and the session that moved away from here lives on.
+    /// The answer says what stood there: a live record, under this key or one it is an alias of, which is now gone;
+    /// nothing; or a tombstone, which is left standing, and the session that moved away from here lives on.
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError>;
 
     /// Lists live sessions, up to `limit` at a time, from where `cursor` points, or from the beginning.

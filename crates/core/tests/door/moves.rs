@@ -34,40 +34,22 @@ async fn moved<const N: usize>(setup: &Setup, grace: Duration) -> [SessionKey; N
 }
 
 #[tokio::test]
-async fn destroy_takes_every_alias_away_and_none_of_them_turns_up_again() {
+async fn what_is_left_behind_outlasts_the_session_and_leads_nowhere() {
     let (setup, clock) = manual();
     let keys = moved::<4>(&setup, HOUR).await;
     assert_eq!(setup.store.len(), 4);
     assert_eq!(setup.storage.destroy(&keys[1]).await.unwrap(), Lookup::Found(()));
-    assert_eq!(setup.store.len(), 0);
-    clock.advance(HOUR);
-    for key in &keys {
-        assert_eq!(setup.payload(key).await, Lookup::Missing, "not even as a tombstone");
+    assert_eq!(setup.store.len(), 3);
+    assert_eq!(setup.payload(&keys[3]).await, Lookup::Missing);
+    for end in [HOUR, Duration::from_secs(60)] {
+        for key in &keys[..3] {
+            assert_eq!(setup.payload(key).await, Lookup::Superseded);
+        }
+        clock.advance(end);
     }
-}
-
-/// The whole way: aliases survive commits and touches of the session they lead to.
-#[tokio::test]
-async fn destroy_finds_aliases_after_the_session_was_written() {
-    let (setup, _) = manual();
-    let keys = moved::<3>(&setup, HOUR).await;
-    let mut held = setup.locked(&keys[2]).await;
-    let record = next(&held.record, "written");
-    setup.storage.commit(&mut held.lock, record).await.unwrap();
-    setup.storage.touch(&keys[0], None, Timestamp::MAX).await.unwrap();
-    setup.storage.destroy(&keys[2]).await.unwrap();
-    assert_eq!(setup.store.len(), 0);
-}
-
-#[tokio::test]
-async fn destroy_leaves_what_has_become_a_tombstone() {
-    let (setup, clock) = manual();
-    let [old, new] = moved(&setup, HOUR).await;
-    clock.advance(HOUR);
-    assert_eq!(setup.storage.destroy(&new).await.unwrap(), Lookup::Found(()));
-    assert_eq!(setup.payload(&old).await, Lookup::Superseded);
-    clock.advance(Duration::from_secs(60));
-    assert_eq!(setup.payload(&old).await, Lookup::Missing);
+    for key in &keys {
+        assert_eq!(setup.payload(key).await, Lookup::Missing);
+    }
 }
 
 #[tokio::test]
@@ -184,9 +166,8 @@ impl RecordStore for OneKeyAtATime {
         Err(unsupported("rename"))
     }
 
-    async fn remove(&self, entries: &[(SessionKey, EntryVersion)]) -> Result<Applied, StorageError> {
-        assert_eq!(entries.len(), 1, "who never renames is never asked to remove two");
-        self.0.remove(entries).await
+    async fn remove(&self, key: &SessionKey, version: EntryVersion) -> Result<Applied, StorageError> {
+        self.0.remove(key, version).await
     }
 
     async fn scan(&self, _: Option<Cursor>, _: usize) -> Result<EntryList, StorageError> {

@@ -180,10 +180,10 @@ impl RecordStore for MapStore {
         self.step("rename", rename).await
     }
 
-    async fn remove(&self, removed: &[(SessionKey, EntryVersion)]) -> Result<Applied, StorageError> {
+    async fn remove(&self, key: &SessionKey, version: EntryVersion) -> Result<Applied, StorageError> {
         let remove = |entries: &mut Entries| {
-            applied(removed.iter().all(|(key, version)| is(entries, key, *version)), || {
-                entries.retain(|key, _| removed.iter().all(|(gone, _)| gone != key));
+            applied(is(entries, key, version), || {
+                entries.remove(key);
             })
         };
         self.step("remove", remove).await

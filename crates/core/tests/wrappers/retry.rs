@@ -389,7 +389,7 @@ async fn rotate_that_was_done_was_done_whatever_came_after() {
 async fn rotate_of_a_session_that_ends_meanwhile_is_refused() {
     let cases = [
         (Duration::ZERO, Fault::after(UNAVAILABLE), StorageErrorKind::Superseded),
-        (HOUR, Fault::after(UNAVAILABLE), StorageErrorKind::Gone),
+        (HOUR, Fault::after(UNAVAILABLE), StorageErrorKind::Superseded),
         (HOUR, Fault::before(UNAVAILABLE), StorageErrorKind::Gone),
     ];
     for (grace, fault, expected) in cases {

@@ -88,14 +88,12 @@ impl RecordStore for MapStore {
         Ok(Applied::Yes)
     }
 
-    async fn remove(&self, entries: &[(SessionKey, EntryVersion)]) -> Result<Applied> {
+    async fn remove(&self, key: &SessionKey, version: EntryVersion) -> Result<Applied> {
         let mut map = self.map();
-        if !entries.iter().all(|(key, version)| stands(&map, key, *version)) {
+        if !stands(&map, key, version) {
             return Ok(Applied::No);
         }
-        for (key, _) in entries {
-            map.remove(key);
-        }
+        map.remove(key);
         Ok(Applied::Yes)
     }
 

@@ -6,15 +6,17 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- The answer where no record stands. An alias is its end (48 bits) and the digest of the key it points to; it
--- answers with that digest and with whether it still holds.
+-- answers with that digest and, when its end has come, as a tombstone.
 local function no_record(value)
   if not value or value == '' then
     return { MISSING, now }
   end
   local kind = string.byte(value)
   if kind == ALIAS then
-    local ends = struct.unpack('>I6', value, 2)
-    return { ALIAS, now, string.sub(value, 8, 39), now < ends and 1 or 0 }
+    if now < struct.unpack('>I6', value, 2) then
+      return { ALIAS, now, string.sub(value, 8, 39) }
+    end
+    return { TOMBSTONE, now }
   end
   return { kind, now }
 end

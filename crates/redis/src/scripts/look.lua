@@ -4,7 +4,7 @@
 local value = redis.call('GET', KEYS[1])
 if KEYS[2] and value and string.byte(value) == ALIAS then
   local answer = no_record(value)
-  if answer[3] == ARGV[1] and answer[4] == 1 then
+  if answer[3] == ARGV[1] then
     value = redis.call('GET', KEYS[2])
   end
 end

@@ -1,5 +1,5 @@
 -- Moves the session to a new key and gives the lock up. What stays behind under the old key is a tombstone, or an
--- alias that becomes one. Neither outlives what the new record can live.
+-- alias that becomes one.
 -- KEYS: record, lock, queue, new record. ARGV: token, value, last millisecond of its life or '', grace (ms),
 -- how long a tombstone stands (ms), digest of the new key.
 local kind = redis.call('GETRANGE', KEYS[1], 0, 0)
@@ -17,17 +17,13 @@ local grace = tonumber(ARGV[4])
 local stays = grace + tonumber(ARGV[5])
 if ARGV[3] == '' then
   redis.call('SET', KEYS[4], ARGV[2])
-else
-  local last = tonumber(ARGV[3])
-  stays = math.min(stays, last - now + 1)
-  if stays > 0 then
-    redis.call('SET', KEYS[4], ARGV[2], 'PXAT', ARGV[3])
-  end
+elseif now <= tonumber(ARGV[3]) then
+  redis.call('SET', KEYS[4], ARGV[2], 'PXAT', ARGV[3])
 end
-if stays <= 0 then
+if stays == 0 then
   redis.call('DEL', KEYS[1])
 elseif grace > 0 then
-  redis.call('SET', KEYS[1], struct.pack('>BI6', ALIAS, now + grace) .. ARGV[6], 'PX', stays)
+  redis.call('SET', KEYS[1], struct.pack('>BI6', ALIAS, math.min(now + grace, 2 ^ 48 - 1)) .. ARGV[6], 'PX', stays)
 else
   redis.call('SET', KEYS[1], string.char(TOMBSTONE), 'PX', stays)
 end

@@ -177,8 +177,8 @@ bugs! {
     TombstoneStays,
     /// Tombstones go at half their time.
     TombstoneGoesEarly,
-    /// Tombstones stay for longer than the session can live.
-    TombstoneOutlives,
+    /// Tombstones stay no longer than the session can live.
+    TombstoneGoesWithSession,
     /// Aliases never end.
     AliasStays,
     /// An alias of an alias leads nowhere.
@@ -219,8 +219,8 @@ bugs! {
     DestroyDoesNothing,
     /// `destroy` leaves the lock.
     DestroyKeepsLock,
-    /// `destroy` leaves the aliases as tombstones.
-    DestroyKeepsAliases,
+    /// `destroy` takes away what says that the session had moved.
+    DestroyRemovesAliases,
     /// `destroy` waits for the holder of the lock.
     DestroyWaits,
     /// `destroy` removes tombstones.

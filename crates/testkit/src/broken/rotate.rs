@@ -6,11 +6,11 @@ use sessile_core::{LockTicket, Lookup, Record, SessionKey, StorageErrorKind, Tim
 
 use super::Bug;
 use super::rules::Done;
-use crate::model::{ModelState, Rotation};
+use crate::model::{ModelState, Move, Rotation};
 
 fn move_to(state: &mut ModelState, from: &SessionKey, rotation: Rotation, record: Record, now: Timestamp) {
     if state.records.contains_key(from) {
-        state.leave_behind(from, rotation, record.meta.deadline, now);
+        state.leave_behind(from, rotation, now);
     }
     state.place(&rotation.to, record);
 }
@@ -65,12 +65,10 @@ pub(super) fn rotate(
         (Bug::RotateKeepsOld, Some(old), _) => drop(state.records.insert(lock.key, old)),
         (Bug::RotateLeavesNothing, ..) if rotation.grace.is_zero() => drop(state.moves.remove(&lock.key)),
         (Bug::RotateKeepsLock, _, Some(holder)) => drop(state.locks.insert(rotation.to, holder)),
-        (Bug::TombstoneOutlives, ..) if deadline.is_some() => {
-            let end = now + rotation.grace + rotation.tombstone;
-            state
-                .moves
-                .entry(lock.key)
-                .and_modify(|moved| moved.tombstone_until = end);
+        (Bug::TombstoneGoesWithSession, ..) => {
+            let end = deadline.unwrap_or(Timestamp::MAX);
+            let shorten = |moved: &mut Move| moved.tombstone_until = moved.tombstone_until.min(end);
+            state.moves.entry(lock.key).and_modify(shorten);
         }
         _ => {}
     }

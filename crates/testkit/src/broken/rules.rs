@@ -113,10 +113,8 @@ impl Rules for Bug {
                 state.records.remove(&actual);
                 return Lookup::Found(());
             }
-            (Self::DestroyKeepsAliases, Lookup::Found(actual)) => {
-                for moved in state.moves.values_mut().filter(|moved| moved.to == actual) {
-                    (moved.alias_until, moved.is_alias) = (now, false);
-                }
+            (Self::DestroyRemovesAliases, Lookup::Found(actual)) => {
+                state.moves.retain(|_, moved| moved.to != actual);
                 return state.destroy(&actual, now);
             }
             (Self::DestroyRemovesTombstones, Lookup::Superseded) => drop(state.moves.remove(key)),

@@ -80,31 +80,41 @@ pub(crate) async fn destroy_through_it_ends_the_session(ctx: Context) {
     }
     let keys: [_; 3] = chain(&ctx).await;
     assert_eq!(ctx.destroy(&keys[0]).await, Lookup::Found(()));
-    for key in &keys {
-        ctx.assert_missing(key).await;
+    ctx.assert_missing(&keys[2]).await;
+    for alias in &keys[..2] {
+        ctx.assert_superseded(alias).await;
+        assert_eq!(ctx.destroy(alias).await, Lookup::Superseded);
     }
-    assert_eq!(ctx.destroy(&keys[0]).await, Lookup::Missing);
+    assert_eq!(ctx.destroy(&keys[2]).await, Lookup::Missing);
 }
 
-pub(crate) async fn goes_with_the_session(ctx: Context) {
+/// An alias of a session that has ended says what every key says that a session has moved away from.
+pub(crate) async fn of_what_was_destroyed_is_superseded(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
     }
     let keys: [_; 3] = chain(&ctx).await;
     assert_eq!(ctx.destroy(&keys[2]).await, Lookup::Found(()));
-    for key in &keys {
-        ctx.assert_missing(key).await;
-        let lock = ctx.storage().lock(key, Duration::ZERO).await;
+    ctx.assert_missing(&keys[2]).await;
+    for alias in &keys[..2] {
+        ctx.assert_superseded(alias).await;
+        let lock = ctx.storage().lock(alias, Duration::ZERO).await;
         assert!(
-            matches!(lock, Ok(Lookup::Missing)),
+            matches!(lock, Ok(Lookup::Superseded)),
             "lock of a session that is gone answered {lock:?}"
         );
-        let answer = ctx.storage().touch(key, None, ctx.now()).await;
-        refused(answer, StorageErrorKind::Gone, "touch of a session that is gone");
+        let answer = ctx.storage().touch(alias, None, ctx.now()).await;
+        refused(answer, StorageErrorKind::Superseded, "touch of a session that is gone");
+        let again = ctx.storage().create(alias, ctx.record("again")).await;
+        refused(
+            again,
+            StorageErrorKind::Exists,
+            "create under the alias of what is gone",
+        );
     }
 }
 
-pub(crate) async fn expires_with_the_session(ctx: Context) {
+pub(crate) async fn of_what_has_expired_is_superseded(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
     }
@@ -120,7 +130,7 @@ pub(crate) async fn expires_with_the_session(ctx: Context) {
     assert!(ctx.read(&old).await.is_found(), "an alias leads to the session");
     ctx.pass_surely(Duration::from_millis(400)).await;
     ctx.assert_missing(&new).await;
-    ctx.assert_missing(&old).await;
+    ctx.assert_superseded(&old).await;
 }
 
 pub(crate) async fn becomes_a_tombstone_and_then_nothing(ctx: Context) {
@@ -183,12 +193,7 @@ pub(crate) async fn is_no_way_in_for_a_late_holder(ctx: Context) {
         ctx.storage().renew(&late.lock.ticket()).await,
     ];
     for answer in answers {
-        let error = answer.expect_err("a late holder got in through the alias");
-        let kinds = [StorageErrorKind::LockLost, StorageErrorKind::Superseded];
-        assert!(
-            kinds.contains(&error.kind()),
-            "a late holder was refused with {error:?}"
-        );
+        refused(answer, StorageErrorKind::LockLost, "a late holder");
     }
     ctx.assert_missing(&third).await;
     ctx.release(late.lock).await;

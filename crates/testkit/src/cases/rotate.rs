@@ -103,11 +103,12 @@ pub(crate) async fn the_tombstone_goes_in_time(ctx: Context) {
     ctx.assert_free(&new, b"moved").await;
 }
 
-pub(crate) async fn the_tombstone_goes_with_the_session(ctx: Context) {
+/// How long it stands is settled when the session moves.
+pub(crate) async fn the_tombstone_outlasts_the_session(ctx: Context) {
     let [old, new] = Context::keys();
     ctx.create(&old, ctx.record("moved")).await;
     let mut locked = ctx.lock(&old).await;
-    let life = ctx.profile().tombstone / 2;
+    let life = ctx.profile().tombstone / 4;
     let mut record = successor(&locked.record, "short");
     record.meta.deadline = Some(ctx.now() + life);
     let rotated = ctx.storage().rotate(&mut locked.lock, &new, record, Duration::ZERO);
@@ -115,6 +116,8 @@ pub(crate) async fn the_tombstone_goes_with_the_session(ctx: Context) {
     ctx.assert_superseded(&old).await;
     ctx.pass_surely(life).await;
     ctx.assert_missing(&new).await;
+    ctx.assert_superseded(&old).await;
+    ctx.pass_surely(ctx.profile().tombstone - life).await;
     ctx.assert_missing(&old).await;
 }
 

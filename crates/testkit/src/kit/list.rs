@@ -91,7 +91,7 @@ macro_rules! __with_cases {
                 gives_the_lock_up
                 leaves_a_tombstone
                 the_tombstone_goes_in_time
-                the_tombstone_goes_with_the_session
+                the_tombstone_outlasts_the_session
                 nothing_revives_the_old_key
                 without_the_right_token_it_is_refused
                 of_a_session_that_is_gone_it_is_refused
@@ -103,8 +103,8 @@ macro_rules! __with_cases {
                 is_followed_by_every_verb
                 of_an_alias_is_followed_to_the_end
                 destroy_through_it_ends_the_session
-                goes_with_the_session
-                expires_with_the_session
+                of_what_was_destroyed_is_superseded
+                of_what_has_expired_is_superseded
                 becomes_a_tombstone_and_then_nothing
                 of_a_tombstone_is_superseded
                 is_no_way_in_for_a_late_holder

@@ -58,8 +58,7 @@ impl ModelState {
         }
         for (key, moved) in &self.moves {
             let (alias, tombstone) = (moved.alias_until.as_millis(), moved.tombstone_until.as_millis());
-            let is_alias = u8::from(moved.is_alias);
-            line(format_args!("move {key} {} {is_alias} {alias} {tombstone}", moved.to));
+            line(format_args!("move {key} {} {alias} {tombstone}", moved.to));
         }
         text + END
     }
@@ -94,7 +93,6 @@ impl ModelState {
                 "move" => {
                     let moved = Move {
                         to: word()?.parse().ok()?,
-                        is_alias: word()? == "1",
                         alias_until: moment(word()?)?,
                         tombstone_until: moment(word()?)?,
                     };

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 
 use self::queue::{Inner, Shared};
 pub use self::rules::{Correct, Rules};
-pub(crate) use self::state::Holder;
 pub use self::state::{Attempt, ModelState, Rotation};
+pub(crate) use self::state::{Holder, Move};
 use crate::locked;
 use crate::verb::Verb;
 

@@ -41,8 +41,6 @@ pub(crate) struct Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Move {
     pub(crate) to: SessionKey,
-    /// Whether it is or was an alias, and its session has not ended since.
-    pub(crate) is_alias: bool,
     pub(crate) alias_until: Timestamp,
     pub(crate) tombstone_until: Timestamp,
 }
@@ -78,36 +76,19 @@ impl ModelState {
             };
         }
         match self.moves.get(key) {
-            Some(moved) if now < moved.alias_until => self.find(&moved.to, now),
-            Some(moved) if now < moved.tombstone_until && !self.ended_with_its_session(moved) => Lookup::Superseded,
+            Some(moved) if now < moved.alias_until => match self.find(&moved.to, now) {
+                Lookup::Missing => Lookup::Superseded,
+                found => found,
+            },
+            Some(moved) if now < moved.tombstone_until => Lookup::Superseded,
             _ => Lookup::Missing,
         }
-    }
-
-    /// Whether this was still an alias when its session came to an end: then no tombstone takes its place.
-    fn ended_with_its_session(&self, moved: &Move) -> bool {
-        let last = Timestamp::from_millis(moved.alias_until.as_millis() - 1);
-        moved.is_alias && self.find(&moved.to, last) == Lookup::Missing
     }
 
     /// How many records, held locks and keys left behind there are, of use or not.
     #[must_use]
     pub fn footprint(&self) -> usize {
         self.records.len() + self.locks.len() + self.moves.len()
-    }
-
-    /// A session has come to an end under this key: its aliases end with it, its tombstones stay.
-    pub(crate) fn end_aliases(&mut self, key: &SessionKey, ended: Timestamp) {
-        let alias = |(alias, moved): (&SessionKey, &Move)| (moved.to == *key && moved.is_alias).then_some(*alias);
-        let aliases: Vec<_> = self.moves.iter().filter_map(alias).collect();
-        for alias in aliases {
-            if self.moves[&alias].alias_until > ended {
-                self.moves.remove(&alias);
-                self.end_aliases(&alias, ended);
-            } else {
-                self.moves.entry(alias).and_modify(|moved| moved.is_alias = false);
-            }
-        }
     }
 
     /// The key of the live record, or why there is none.
@@ -120,8 +101,8 @@ impl ModelState {
     }
 
     pub(crate) fn held(&self, lock: &LockTicket, now: Timestamp) -> Result<(), StorageErrorKind> {
-        let key = self.needed(&lock.key, now)?;
         let held = |holder: &Holder| holder.token == lock.token && now < holder.until;
+        let key = self.needed(&lock.key, now)?;
         // Under another key than the lock's own there is an alias: the session has moved and left the lock behind.
         if key == lock.key && self.locks.get(&key).is_some_and(held) {
             Ok(())
@@ -140,8 +121,7 @@ impl ModelState {
     /// Removes what is still stored under a key that is missing.
     pub(crate) fn clear(&mut self, key: &SessionKey) {
         self.moves.remove(key);
-        if let Some(expired) = self.records.get(key) {
-            self.end_aliases(key, expired.meta.deadline.unwrap_or(Timestamp::MAX));
+        if self.records.contains_key(key) {
             self.remove(*key);
         }
     }
@@ -153,25 +133,15 @@ impl ModelState {
         self.records.insert(*key, record);
     }
 
-    pub(crate) fn leave_behind(
-        &mut self,
-        key: &SessionKey,
-        rotation: Rotation,
-        deadline: Option<Timestamp>,
-        now: Timestamp,
-    ) {
+    pub(crate) fn leave_behind(&mut self, key: &SessionKey, rotation: Rotation, now: Timestamp) {
         let alias_until = now + rotation.grace;
-        let tombstone_until = (alias_until + rotation.tombstone).min(deadline.unwrap_or(Timestamp::MAX));
+        let moved = Move {
+            to: rotation.to,
+            alias_until,
+            tombstone_until: alias_until + rotation.tombstone,
+        };
         self.remove(*key);
-        self.moves.insert(
-            *key,
-            Move {
-                to: rotation.to,
-                is_alias: !rotation.grace.is_zero(),
-                alias_until,
-                tombstone_until,
-            },
-        );
+        self.moves.insert(*key, moved);
     }
 
     pub(crate) fn stored(&self, key: SessionKey) -> Stored {

@@ -64,7 +64,7 @@ impl ModelState {
         self.held(lock, now)?;
         self.vacant(&rotation.to, now)?;
         self.clear(&rotation.to);
-        self.leave_behind(&lock.key, rotation, record.meta.deadline, now);
+        self.leave_behind(&lock.key, rotation, now);
         self.place(&rotation.to, record);
         Ok(())
     }
@@ -115,7 +115,6 @@ impl ModelState {
     pub fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<()> {
         let found = self.find(key, now);
         if let Lookup::Found(key) = found {
-            self.end_aliases(&key, now);
             self.remove(key);
         }
         found.map(drop)
@@ -137,11 +136,7 @@ impl ModelState {
     pub fn sweep(&mut self, limit: usize, now: Timestamp) -> Vec<Stored> {
         let expired = |(key, record): (&SessionKey, &Record)| record.meta.has_expired(now).then_some(*key);
         let expired: Vec<_> = self.records.iter().filter_map(expired).take(limit).collect();
-        self.moves
-            .retain(|_, moved| now < moved.tombstone_until.max(moved.alias_until));
-        for key in &expired {
-            self.end_aliases(key, self.records[key].meta.deadline.unwrap_or(now));
-        }
+        self.moves.retain(|_, moved| now < moved.tombstone_until);
         expired.into_iter().map(|key| self.remove(key)).collect()
     }
 }

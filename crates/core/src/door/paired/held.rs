@@ -40,7 +40,6 @@ pub(super) struct Base {
     /// See [`Live::written`](super::standing::Live::written).
     pub(super) written: EntryVersion,
     pub(super) deadline: Option<Timestamp>,
-    pub(super) alias: Option<SessionKey>,
 }
 
 impl Base {
@@ -49,7 +48,6 @@ impl Base {
             version: found.version,
             written: found.live.written,
             deadline: found.live.meta.deadline,
-            alias: found.live.alias,
         }
     }
 }

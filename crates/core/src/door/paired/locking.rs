@@ -109,11 +109,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     pub(super) async fn renew_lease(&self, ticket: &LockTicket) -> Result<(), Failure> {
-        let found = self.need(&ticket.key).await?;
+        self.reload(ticket).await?;
         let asked = self.now();
-        if found.key != ticket.key || !self.parts.held.follow(ticket, Base::of(&found), asked) {
-            return Err(StorageErrorKind::LockLost.into());
-        }
         match self.locks.renew(ticket).await {
             Ok(()) => {
                 self.parts.held.renewed(ticket, asked);

@@ -37,13 +37,15 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     /// Looks a key up. The time is that after the store has answered, so nothing is found that has expired on the way.
     pub(super) async fn find(&self, key: &SessionKey, part: Part) -> Result<Lookup<Found>, Failure> {
         let mut key = *key;
+        // What the way ends with if it does not end at a session: whoever was led away from the first key has moved.
+        let mut nothing = Lookup::Missing;
         for _ in 0..=MAX_ALIASES {
             let Some(entry) = self.fetch(&key, part).await? else {
-                return Ok(Lookup::Missing);
+                return Ok(nothing);
             };
             let now = self.now();
             if entry.head.deadline.is_some_and(|deadline| deadline <= now) {
-                return Ok(Lookup::Missing);
+                return Ok(nothing);
             }
             match Standing::read(&entry.head).ok_or(StorageErrorKind::Corrupt)? {
                 Standing::Live(live) => {
@@ -54,7 +56,10 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
                         payload: entry.payload,
                     }));
                 }
-                Standing::Alias(alias) if now < alias.until => key = alias.to,
+                Standing::Alias(alias) if now < alias.until => {
+                    key = alias.to;
+                    nothing = Lookup::Superseded;
+                }
                 Standing::Alias(_) | Standing::Tombstone => return Ok(Lookup::Superseded),
             }
         }
@@ -68,28 +73,6 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
             Lookup::Missing => Err(StorageErrorKind::Gone.into()),
             Lookup::Superseded => Err(StorageErrorKind::Superseded.into()),
         }
-    }
-
-    /// The entries of a session: its own, and those of all keys that are aliases of it now.
-    pub(super) async fn entries_of(&self, found: &Found) -> Result<Vec<(SessionKey, EntryVersion)>, StorageError> {
-        let mut entries = vec![(found.key, found.version)];
-        let mut next = found.live.alias;
-        while let Some(key) = next {
-            let Some(head) = self.store.head(&key).await? else {
-                break;
-            };
-            match Standing::read(&head) {
-                Some(Standing::Alias(alias)) if Some(alias.to) == entries.last().map(|(key, _)| *key) => {
-                    if alias.until <= self.now() {
-                        break;
-                    }
-                    entries.push((key, head.version));
-                    next = alias.alias;
-                }
-                _ => break,
-            }
-        }
-        Ok(entries)
     }
 
     async fn fetch(&self, key: &SessionKey, part: Part) -> Result<Option<Entry>, StorageError> {

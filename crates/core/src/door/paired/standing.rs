@@ -1,7 +1,7 @@
 //! [`Standing`]: what stands under a key, and how it is written into the meta of an entry.
 //!
 //! The meta begins with the number of this format and the kind of entry. Numbers are big-endian; a key is its text,
-//! 68 bytes, or nothing.
+//! 68 bytes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -33,8 +33,6 @@ pub(super) struct Live {
     /// The version that the last create, commit or rotation gave the entry. Touching gives it another version and
     /// leaves this as it is: so a holder can tell a touch, which is no concern of his, from a write.
     pub(super) written: EntryVersion,
-    /// The key that is an alias of this one, or was.
-    pub(super) alias: Option<SessionKey>,
 }
 
 /// What a session that moved with a grace has left: an alias at first, and then a tombstone.
@@ -43,8 +41,6 @@ pub(super) struct Alias {
     pub(super) to: SessionKey,
     /// From when on this is a tombstone.
     pub(super) until: Timestamp,
-    /// The key that is an alias of this one, or was.
-    pub(super) alias: Option<SessionKey>,
 }
 
 impl Standing {
@@ -62,14 +58,12 @@ impl Standing {
                 Self::Live(Live {
                     meta: stored,
                     written: EntryVersion::from_u64(meta.number()?),
-                    alias: meta.key()?,
                 })
             }
             TOMBSTONE => Self::Tombstone,
             ALIAS => Self::Alias(Alias {
                 until: meta.timestamp()?,
-                to: meta.key()??,
-                alias: meta.key()?,
+                to: meta.key()?,
             }),
             _ => return None,
         };
@@ -87,14 +81,12 @@ impl Standing {
                 meta.put_u64(live.meta.last_active.as_millis());
                 meta.put_u64(live.meta.version);
                 meta.put_u64(live.written.as_u64());
-                put_key(&mut meta, live.alias.as_ref());
             }
             Self::Tombstone => meta.put_u8(TOMBSTONE),
             Self::Alias(alias) => {
                 meta.put_u8(ALIAS);
                 meta.put_u64(alias.until.as_millis());
-                put_key(&mut meta, Some(&alias.to));
-                put_key(&mut meta, alias.alias.as_ref());
+                meta.put_slice(alias.to.to_string().as_bytes());
             }
         }
         let meta: Bytes = meta.freeze();
@@ -102,16 +94,6 @@ impl Standing {
             version,
             deadline,
             meta,
-        }
-    }
-}
-
-fn put_key(meta: &mut BytesMut, key: Option<&SessionKey>) {
-    match key {
-        None => meta.put_u8(0),
-        Some(key) => {
-            meta.put_u8(1);
-            meta.put_slice(key.to_string().as_bytes());
         }
     }
 }
@@ -136,13 +118,10 @@ impl Reader<'_> {
         self.number().map(Timestamp::from_millis)
     }
 
-    fn key(&mut self) -> Option<Option<SessionKey>> {
-        if self.byte()? == 0 {
-            return Some(None);
-        }
+    fn key(&mut self) -> Option<SessionKey> {
         let (text, rest) = self.0.split_first_chunk::<KEY_LEN>()?;
         self.0 = rest;
-        std::str::from_utf8(text).ok()?.parse().ok().map(Some)
+        std::str::from_utf8(text).ok()?.parse().ok()
     }
 }
 
@@ -152,32 +131,19 @@ mod tests {
     use crate::entropy::OsEntropy;
     use crate::id::SessionId;
 
-    fn every_standing() -> [Standing; 5] {
-        let [one, two] = [(); 2].map(|()| SessionId::generate(&OsEntropy).key());
+    fn every_standing() -> [Standing; 3] {
         let mut meta = Meta::new(Timestamp::from_millis(5)).with_deadline(Some(Timestamp::MAX));
         meta.last_active = Timestamp::from_millis(6);
         meta.version = u64::MAX;
-        let live = |alias| {
-            Standing::Live(Live {
-                meta: meta.clone(),
-                written: EntryVersion::from_u64(7),
-                alias,
-            })
+        let live = Live {
+            meta,
+            written: EntryVersion::from_u64(7),
         };
-        let alias = |alias| {
-            Standing::Alias(Alias {
-                to: one,
-                until: Timestamp::from_millis(8),
-                alias,
-            })
+        let alias = Alias {
+            to: SessionId::generate(&OsEntropy).key(),
+            until: Timestamp::from_millis(8),
         };
-        [
-            live(None),
-            live(Some(one)),
-            Standing::Tombstone,
-            alias(None),
-            alias(Some(two)),
-        ]
+        [Standing::Live(live), Standing::Tombstone, Standing::Alias(alias)]
     }
 
     #[test]

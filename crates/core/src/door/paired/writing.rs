@@ -20,7 +20,7 @@ const ROUNDS: usize = 10_000;
 impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     pub(super) async fn create_record(&self, key: &SessionKey, record: Record) -> Result<(), Failure> {
         for _ in 0..ROUNDS {
-            let entry = self.entry(&record, None);
+            let entry = self.entry(&record);
             if self.store.insert(key, entry).await? == Applied::Yes {
                 return Ok(());
             }
@@ -33,7 +33,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         let ticket = lock.ticket();
         let mut base = self.base(&ticket).await?;
         for _ in 0..ROUNDS {
-            let entry = self.entry(&record, base.alias);
+            let entry = self.entry(&record);
             if self.store.replace(&ticket.key, base.version, entry).await? == Applied::Yes {
                 let end = |deadline: Option<Timestamp>| deadline.unwrap_or(Timestamp::MAX);
                 // Those who wait have set their timers to the end that the session had.
@@ -56,8 +56,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         let ticket = lock.ticket();
         let mut base = self.base(&ticket).await?;
         for _ in 0..ROUNDS {
-            let left = self.left_behind(&base, new_key, &record, grace);
-            let entry = self.entry(&record, (!grace.is_zero()).then_some(ticket.key));
+            let left = self.left_behind(new_key, grace);
+            let entry = self.entry(&record);
             let renamed = self
                 .store
                 .rename(&ticket.key, base.version, left, new_key, entry)
@@ -104,8 +104,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),
             };
-            let entries = self.entries_of(&found).await?;
-            if self.store.remove(&entries).await? == Applied::Yes {
+            if self.store.remove(&found.key, found.version).await? == Applied::Yes {
                 self.end(&found.key);
                 return Ok(Lookup::Found(()));
             }
@@ -123,7 +122,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     /// What the holder of a lock may replace, as it stands in the store, or why he may not.
-    async fn reload(&self, ticket: &LockTicket) -> Result<Base, Failure> {
+    pub(super) async fn reload(&self, ticket: &LockTicket) -> Result<Base, Failure> {
         let found = self.need(&ticket.key).await?;
         let base = Base::of(&found);
         // Under another key the session has moved and left the lock behind.
@@ -153,18 +152,17 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
             return Err(StorageErrorKind::Exists.into());
         }
         if let Some(head) = self.store.head(key).await? {
-            let _ = self.store.remove(&[(*key, head.version)]).await?;
+            let _ = self.store.remove(key, head.version).await?;
         }
         Ok(())
     }
 
     /// The entry of a session.
-    fn entry(&self, record: &Record, alias: Option<SessionKey>) -> Entry {
+    fn entry(&self, record: &Record) -> Entry {
         let version = self.new_version();
         let live = Live {
             meta: record.meta.clone(),
             written: version,
-            alias,
         };
         Entry {
             head: Standing::Live(live).head(version, record.meta.deadline),
@@ -173,11 +171,10 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     /// The entry that stays where a session has been, if any.
-    fn left_behind(&self, base: &Base, to: &SessionKey, record: &Record, grace: Duration) -> Option<Entry> {
+    fn left_behind(&self, to: &SessionKey, grace: Duration) -> Option<Entry> {
         let now = self.now();
         let alias_until = now + grace;
-        let can_live = record.meta.deadline.unwrap_or(Timestamp::MAX);
-        let until = alias_until.max(can_live.min(alias_until + self.parts.tombstone_ttl));
+        let until = alias_until + self.parts.tombstone_ttl;
         if until <= now {
             return None;
         }
@@ -187,7 +184,6 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
             Standing::Alias(Alias {
                 to: *to,
                 until: alias_until,
-                alias: base.alias,
             })
         };
         Some(Entry {
