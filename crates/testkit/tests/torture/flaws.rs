@@ -94,8 +94,8 @@ fn is_as_expected(expected: Expected, outcome: &Result<Report, Box<Failure>>) ->
 
 fn passes(name: &str) -> bool {
     let (_, expected) = flaw(name);
-    // A flaw may hide from one attempt, but a storage without one has to pass in each.
-    let attempts = if matches!(expected, Expected::Nothing) { 1 } else { 4 };
+    // A flaw may hide from one attempt, all the more on a busy machine: it takes a signal in the wrong moment.
+    let attempts = if matches!(expected, Expected::Nothing) { 1 } else { 20 };
     for _ in 0..attempts {
         // What is slow in a storage on a disk is of no interest here.
         let memory = Path::new("/dev/shm");
