@@ -33,6 +33,12 @@ impl Ask {
     }
 }
 
+/// Timers of storages want to find a runtime; nothing is ever spawned on it.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().build().expect("a runtime starts")
+}
+
 /// The thread's processor time for each of `count` requests.
 pub(crate) fn time_of(contender: &mut Contender, ask: &Ask, count: u32) -> Duration {
     let start = ThreadTime::now();

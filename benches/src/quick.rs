@@ -2,50 +2,24 @@
 
 use std::time::Duration;
 
-use http::Method;
-
 use crate::allocations;
 use crate::contenders::{self, Contender};
 use crate::driver::{self, Ask};
+use crate::scenarios::{self, Scenario};
 
 const ROUNDS: usize = 201;
 const REQUESTS: u32 = 500;
 
-struct Scenario {
-    name: &'static str,
-    method: Method,
-    path: &'static str,
-    /// Whether the visitor has been here before.
-    returning: bool,
-}
-
 pub(crate) fn run() {
-    let scenario = |name, method, path, returning| Scenario {
-        name,
-        method,
-        path,
-        returning,
-    };
-    let scenarios = [
-        scenario("untouched, no cookie", Method::GET, "/plain", false),
-        scenario("untouched, cookie", Method::GET, "/plain", true),
-        scenario("read one value", Method::GET, "/count", true),
-        scenario("read-modify-write", Method::POST, "/count", true),
-        scenario("create", Method::POST, "/count", false),
-    ];
     println!("{ROUNDS} interleaved rounds of {REQUESTS} requests; medians of thread CPU time per request, and exact");
     println!("allocations, both over the floor: the same server without sessions.\n");
     println!(
         "{:<22} {:<24} {:>9} {:>7} {:>12}",
         "scenario", "server", "ns", "allocs", "of the peer"
     );
-    // Timers of storages want to find a runtime; nothing is ever spawned on it.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime starts");
+    let runtime = driver::runtime();
     let _entered = runtime.enter();
-    for scenario in &scenarios {
+    for scenario in &scenarios::all() {
         report(scenario, &measure(scenario));
     }
 }
@@ -60,11 +34,7 @@ fn measure(scenario: &Scenario) -> Vec<Figures> {
     let mut contenders: Vec<(Contender, Ask, Vec<Duration>)> = contenders::all()
         .into_iter()
         .map(|mut contender| {
-            let ask = Ask {
-                method: scenario.method.clone(),
-                path: scenario.path,
-                cookie: scenario.returning.then(|| driver::visit(&mut contender)),
-            };
+            let ask = scenario.ask(&mut contender);
             // Warm up whatever is made once.
             driver::time_of(&mut contender, &ask, REQUESTS);
             (contender, ask, Vec::with_capacity(ROUNDS))

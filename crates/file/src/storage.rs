@@ -153,6 +153,8 @@ impl Storage for FileStorage {
         let error = |kind| StorageError::new(kind, "lock", NAME);
         let deadline = deadline_after(wait);
         let mut key = *key;
+        // What the way ends with if it does not end at a record: whoever was led away from the first key has moved.
+        let mut nothing = Lookup::Missing;
         loop {
             let look = || self.look(key);
             let ask = || self.try_lock(key);
@@ -162,8 +164,12 @@ impl Storage for FileStorage {
                 .ask(key, deadline, self.shared.max_waiters, look, ask)
                 .await;
             match asked {
+                Ok(Answer::Final(Lookup::Missing)) => return Ok(nothing),
                 Ok(Answer::Final(answer)) => return Ok(answer),
-                Ok(Answer::Elsewhere(to)) => key = to,
+                Ok(Answer::Elsewhere(to)) => {
+                    key = to;
+                    nothing = Lookup::Superseded;
+                }
                 Err(NoAnswer::TooMany) => return Err(error(StorageErrorKind::TooManyWaiters)),
                 Err(NoAnswer::Timeout) => return Err(error(StorageErrorKind::LockTimeout)),
                 Err(NoAnswer::Failed(error)) => return Err(error),

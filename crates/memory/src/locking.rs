@@ -24,10 +24,11 @@ pub(crate) struct Taken {
 
 /// Someone who wants a lock.
 pub(crate) struct Turn {
-    /// The key that was asked for or, once there is a ticket, the one it waits at.
+    /// The key that was asked for.
     pub(crate) key: SessionKey,
-    /// The place in the queue. It is also the number of the lock, once that is handed over.
-    pub(crate) ticket: Option<Ticket>,
+    /// The place in a queue, and under which key that is, as the key that was asked for may be an alias. The ticket is
+    /// also the number of the lock, once that is handed over.
+    pub(crate) place: Option<(SessionKey, Ticket)>,
 }
 
 /// How a try to take a lock went.
@@ -68,20 +69,20 @@ impl State {
         settings: &Settings,
     ) -> Try {
         let lease_until = now + settings.lease;
-        if let Some(ticket) = turn.ticket.take() {
-            if let Some(slot) = self.find_live(&turn.key, now) {
+        if let Some((key, ticket)) = turn.place.take() {
+            if let Some(slot) = self.find_live(&key, now) {
                 self.end_lease(slot, now, lease_until);
                 if self.entries[slot].holder == Some(ticket) {
                     return Try::Done(Ok(Lookup::Found(self.taken(slot, ticket, lease_until))));
                 }
                 if !out_of_time && self.still_waits(slot, ticket, waker) {
-                    turn.ticket = Some(ticket);
+                    turn.place = Some((key, ticket));
                     return Try::Wait(self.next_event(slot, now));
                 }
             }
             // The session is gone, or the time is over, or the lock was handed over and nobody took it up within its
             // lease: what is left of the turn goes, and the question is asked anew.
-            self.leave(&turn.key, ticket, lease_until);
+            self.leave(&key, ticket, lease_until);
         }
         let slot = match self.place(&turn.key, now) {
             Lookup::Missing => return Try::Done(Ok(Lookup::Missing)),
@@ -100,8 +101,7 @@ impl State {
         let ticket = self.ticket();
         let entry = &mut self.entries[slot];
         entry.queue.get_or_insert_default().push(ticket, waker.clone());
-        turn.key = entry.key;
-        turn.ticket = Some(ticket);
+        turn.place = Some((entry.key, ticket));
         Try::Wait(self.next_event(slot, now))
     }
 

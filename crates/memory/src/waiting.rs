@@ -24,7 +24,7 @@ impl Waiting {
     pub(crate) fn new(shard: Arc<Shard>, key: SessionKey, wait: Duration) -> Self {
         Self {
             shard,
-            turn: Turn { key, ticket: None },
+            turn: Turn { key, place: None },
             limit: Instant::now().checked_add(wait),
             alarm: Alarm::default(),
         }
@@ -62,9 +62,9 @@ impl Future for Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(ticket) = self.turn.ticket.take() {
-            let Self { shard, turn, .. } = self;
-            shard.step(|state, now| state.leave(&turn.key, ticket, now + shard.settings.lease));
+        if let Some((key, ticket)) = self.turn.place.take() {
+            let shard = &self.shard;
+            shard.step(|state, now| state.leave(&key, ticket, now + shard.settings.lease));
         }
     }
 }

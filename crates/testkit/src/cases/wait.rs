@@ -179,6 +179,25 @@ pub(crate) async fn follows_rotation_with_a_grace(ctx: Context) {
     both.join_all().await;
 }
 
+/// Whoever came through an alias is told what has become of that.
+pub(crate) async fn through_an_alias_ends_with_the_session(ctx: Context) {
+    if !ctx.profile().aliases {
+        return super::rotate::aliases_are_refused(&ctx).await;
+    }
+    let [old, new] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&old).await;
+    ctx.rotate(&mut locked, &new, Duration::from_secs(600)).await;
+    let _held = ctx.lock(&new).await;
+    let waiter = waiter(&ctx, old, ctx.lease().await * 10).await;
+    assert_eq!(ctx.destroy(&new).await, Lookup::Found(()));
+    let answer = answer(&ctx, "waiting through an alias for a session that ends", waiter).await;
+    assert!(
+        matches!(answer, Ok(Lookup::Superseded)),
+        "who waited through an alias for a session that ended was told {answer:?}"
+    );
+}
+
 pub(crate) async fn is_in_order_of_arrival(ctx: Context) {
     let (key, mut locked) = ctx.locked("0").await;
     let wait = ctx.lease().await * 10;

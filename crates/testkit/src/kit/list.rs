@@ -54,6 +54,7 @@ macro_rules! __with_cases {
                 ends_with_the_end_of_the_record
                 ends_with_rotation
                 follows_rotation_with_a_grace
+                through_an_alias_ends_with_the_session
                 is_in_order_of_arrival
                 cannot_be_skipped
                 is_bounded
