@@ -12,6 +12,17 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// How many leading characters of an id name its shard. See [`SessionKey::shard`].
 pub(crate) const SHARD_LEN: usize = 3;
 
+/// Whether an id may consist of these. Without branches, so that it takes a few instructions for all of them.
+#[inline]
+fn are_allowed(text: &[u8]) -> bool {
+    let is_allowed = |c: u8| {
+        let letter = (c | 0x20).wrapping_sub(b'a') < 26;
+        let digit = c.wrapping_sub(b'0') < 10;
+        letter | digit | (c == b'.') | (c == b'_') | (c == b'-')
+    };
+    text.iter().fold(true, |allowed, &c| allowed & is_allowed(c))
+}
+
 /// The secret that a client carries and that names its session.
 ///
 /// Ids made here are 192 random bits, written as 32 base64url characters. Ids that come from outside are 16 to
@@ -90,15 +101,28 @@ impl SessionId {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+        Self::parse_bytes(text.as_bytes())
+    }
+
+    /// The same for text that nobody has looked at yet: bytes that are no characters are refused like any other.
+    ///
+    /// ```
+    /// use sessile_core::SessionId;
+    ///
+    /// assert_eq!(SessionId::parse_bytes(b"0123456789abcdef"), SessionId::parse("0123456789abcdef"));
+    /// assert!(SessionId::parse_bytes(b"0123456789abcde\xff").is_none());
+    /// ```
+    #[must_use]
+    pub fn parse_bytes(text: &[u8]) -> Option<Self> {
+        if let Ok(inline) = text.try_into() {
+            return are_allowed(text).then_some(Self(Text::Inline(inline)));
+        }
         let length = Self::MIN_LEN..=Self::MAX_LEN;
-        if !length.contains(&text.len()) || !text.bytes().all(allowed) {
+        if !length.contains(&text.len()) || !are_allowed(text) {
             return None;
         }
-        Some(Self(match text.as_bytes().try_into() {
-            Ok(inline) => Text::Inline(inline),
-            Err(_) => Text::Foreign(text.into()),
-        }))
+        let text = std::str::from_utf8(text).ok()?;
+        Some(Self(Text::Foreign(text.into())))
     }
 
     /// The text of the id: the secret itself. Give it to the client and to nobody else.
@@ -182,6 +206,20 @@ mod tests {
             String::new(),
         ] {
             assert_eq!(SessionId::parse(&bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn of_all_bytes_those_of_ids_are_allowed() {
+        for byte in 0..=u8::MAX {
+            let is_allowed = byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            for length in [SessionId::MIN_LEN, SessionId::LEN] {
+                for place in 0..length {
+                    let mut text = vec![b'a'; length];
+                    text[place] = byte;
+                    assert_eq!(SessionId::parse_bytes(&text).is_some(), is_allowed, "{byte} at {place}");
+                }
+            }
         }
     }
 

@@ -22,7 +22,7 @@ mod wrappers;
 pub use self::axum::MissingSession;
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use self::contents::RecordError;
-pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped};
+pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, Work};
 pub use self::door::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, Locks, Paired, PairedBuilder,
     RecordStore,

@@ -69,8 +69,11 @@ impl State {
         settings: &Settings,
     ) -> Try {
         let lease_until = now + settings.lease;
+        let mut asked = turn.key;
         if let Some((key, ticket)) = turn.place.take() {
             if let Some(slot) = self.find_live(&key, now) {
+                // An alias that led here need not lead here any more.
+                asked = key;
                 self.end_lease(slot, now, lease_until);
                 if self.entries[slot].holder == Some(ticket) {
                     return Try::Done(Ok(Lookup::Found(self.taken(slot, ticket, lease_until))));
@@ -84,7 +87,7 @@ impl State {
             // lease: what is left of the turn goes, and the question is asked anew.
             self.leave(&key, ticket, lease_until);
         }
-        let slot = match self.place(&turn.key, now) {
+        let slot = match self.place(&asked, now) {
             Lookup::Missing => return Try::Done(Ok(Lookup::Missing)),
             Lookup::Superseded => return Try::Done(Ok(Lookup::Superseded)),
             Lookup::Found(slot) => slot,

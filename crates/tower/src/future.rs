@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use sessile_core::{InSession, OpenVisit, Scoped, SessionError};
+use sessile_core::{OpenVisit, SessionError, Work};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
@@ -48,8 +48,7 @@ pin_project! {
         /// The inner service works.
         Working {
             #[pin]
-            work: Scoped<S::Future>,
-            visit: Option<OpenVisit>,
+            work: Work<S::Future>,
         },
         /// The inner service is done, and the visit is ended.
         Ending {
@@ -79,12 +78,9 @@ where
         }
     }
 
-    pub(crate) fn working(visit: OpenVisit, answering: Answering, work: Scoped<S::Future>) -> Self {
+    pub(crate) fn working(work: Work<S::Future>, answering: Answering) -> Self {
         Self {
-            state: State::Working {
-                work,
-                visit: Some(visit),
-            },
+            state: State::Working { work },
             answering,
         }
     }
@@ -121,16 +117,11 @@ where
                         this.state.set(State::Done);
                         return Poll::Ready(Ok(response));
                     }
-                    let work = visit.handle().enter(|| service.call(request));
-                    let work = work.in_session(visit.handle());
-                    this.state.set(State::Working {
-                        work,
-                        visit: Some(visit),
-                    });
+                    let work = visit.work(|| service.call(request));
+                    this.state.set(State::Working { work });
                 }
-                StateProj::Working { work, visit } => {
-                    let answer = ready!(work.poll(cx));
-                    let visit = visit.take().expect("work is done once");
+                StateProj::Working { work } => {
+                    let (visit, answer) = ready!(work.poll(cx));
                     if visit.is_untouched() {
                         this.state.set(State::Done);
                         return Poll::Ready(answer.map(|response| response.map(ResponseBody::inner)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use sessile_core::{InSession, Namespaces, Session, Untyped, Values, Visit};
+use sessile_core::{Namespaces, Session, Untyped, Values, Visit};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
@@ -72,9 +72,7 @@ where
             let ready = mem::replace(&mut self.inner, clone);
             return ResponseFuture::starting(visit, answering, ready, request);
         }
-        let work = visit.handle().enter(|| self.inner.call(request));
-        let work = work.in_session(visit.handle());
-        ResponseFuture::working(visit, answering, work)
+        ResponseFuture::working(visit.work(|| self.inner.call(request)), answering)
     }
 }
 

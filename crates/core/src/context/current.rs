@@ -5,13 +5,14 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::Context;
+use super::{Context, Handle};
 use crate::session::Engine;
 
 /// A context the running code is in.
 struct Frame {
-    context: Arc<Context>,
+    context: Handle,
     /// Whether this is the inside of an update, to whose lock nested calls are entitled.
     updating: bool,
 }
@@ -20,28 +21,26 @@ thread_local! {
     static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `f` inside a context.
-pub(super) fn within<R>(context: &Arc<Context>, updating: bool, f: impl FnOnce() -> R) -> R {
-    /// Pops in any case, a panic included.
-    struct Pop;
+/// Runs `f` inside a context. Meanwhile the context is in the stack and not in its place, which saves counting another
+/// reference to it.
+pub(super) fn within<R>(place: &mut Option<Handle>, updating: bool, f: impl FnOnce() -> R) -> R {
+    /// Puts the context back in any case, a panic included.
+    struct Inside<'a>(&'a mut Option<Handle>);
 
-    impl Drop for Pop {
+    impl Drop for Inside<'_> {
         fn drop(&mut self) {
-            // The frame is dropped outside of the borrow: it may be the last to hold its context.
-            let frame = STACK.with_borrow_mut(Vec::pop);
-            drop(frame);
+            *self.0 = STACK.with_borrow_mut(Vec::pop).map(|frame| frame.context);
         }
     }
 
     // A thread that is ending has no stack any more; what runs in its destructors runs outside of any context.
-    let frame = Frame {
-        context: Arc::clone(context),
-        updating,
-    };
-    let pushed = STACK.try_with(|stack| stack.borrow_mut().push(frame)).is_ok();
-    let pop = pushed.then_some(Pop);
+    let pushed = STACK.try_with(|stack| {
+        let context = place.take().expect("a context is in its place between polls");
+        stack.borrow_mut().push(Frame { context, updating });
+    });
+    let inside = pushed.is_ok().then_some(Inside(place));
     let result = f();
-    drop(pop);
+    drop(inside);
     result
 }
 
@@ -55,8 +54,13 @@ pub(crate) fn find(matches: impl Fn(&Arc<Engine>) -> bool) -> Option<Arc<Context
     STACK
         .try_with(|stack| {
             let stack = stack.borrow();
-            let frame = stack.iter().rev().find(|frame| matches(&frame.context.engine))?;
-            Some(Arc::clone(&frame.context))
+            let mut contexts = stack.iter().rev().map(|frame| &frame.context.0);
+            let context = contexts.find(|context| matches(&context.engine))?;
+            // A load first: the flag is set once, and then only looked at.
+            if !context.used.load(Ordering::Relaxed) {
+                context.used.store(true, Ordering::Relaxed);
+            }
+            Some(Arc::clone(context))
         })
         .ok()
         .flatten()
@@ -64,7 +68,7 @@ pub(crate) fn find(matches: impl Fn(&Arc<Engine>) -> bool) -> Option<Arc<Context
 
 /// Whether the running code is inside an update of this context.
 pub(super) fn is_updating(context: &Context) -> bool {
-    let found = |frame: &Frame| frame.updating && std::ptr::eq(&*frame.context, context);
+    let found = |frame: &Frame| frame.updating && std::ptr::eq(&*frame.context.0, context);
     STACK
         .try_with(|stack| stack.borrow().iter().any(found))
         .unwrap_or(false)

@@ -42,7 +42,7 @@ impl Handle {
 
     /// Runs a function inside the context, on this thread.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        current::within(&self.0, false, f)
+        current::within(&mut Some(self.clone()), false, f)
     }
 }
 

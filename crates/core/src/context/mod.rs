@@ -19,9 +19,10 @@ mod transitions;
 mod turn;
 mod update;
 mod values;
+mod work;
 
 use std::fmt;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::current::{current, find};
@@ -32,6 +33,7 @@ pub use self::scope::Scoped;
 pub(crate) use self::state::Phase;
 use self::state::State;
 pub(crate) use self::values::{Name, Place};
+pub use self::work::Work;
 use crate::session::Engine;
 use crate::visit::Visit;
 
@@ -39,7 +41,10 @@ use crate::visit::Visit;
 pub(crate) struct Context {
     pub(crate) engine: Arc<Engine>,
     state: Mutex<State>,
-    /// How many scopes work on the visit.
+    /// Whether anybody has asked for the session inside the visit. Set before the asker sees the state, so that a visit
+    /// nobody has used ends without taking the mutex.
+    used: AtomicBool,
+    /// How many scopes work on the visit, beside its own work.
     scopes: AtomicUsize,
     /// Woken when a writer is done with a value that others wait to change.
     value_free: Condvar,
@@ -52,6 +57,7 @@ impl Context {
         Arc::new(Self {
             engine,
             state: Mutex::new(State::new(visit)),
+            used: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),
             value_free: Condvar::new(),
             gate: tokio::sync::Mutex::const_new(()),

@@ -1,8 +1,9 @@
 //! [`OpenVisit`]: a visit as frameworks see it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::{Context, Handle, Outcome};
+use super::{Context, Handle, Outcome, Work};
 use crate::error::SessionError;
 use crate::session::AutoStart;
 
@@ -35,21 +36,53 @@ use crate::session::AutoStart;
 /// ```
 #[derive(Debug)]
 #[must_use = "dropping a visit ends it"]
-pub struct OpenVisit(Handle);
+// `None` once the visit has become the work of a visit, and is no longer this one's to end.
+pub struct OpenVisit(Option<Handle>);
 
 impl OpenVisit {
+    /// The context, of which this is not the visit any more: whoever takes it has to end the visit.
+    pub(super) fn into_handle(mut self) -> Option<Handle> {
+        self.0.take()
+    }
+
+    pub(super) fn from_handle(handle: Handle) -> Self {
+        Self(Some(handle))
+    }
+
     pub(crate) fn new(context: Arc<Context>) -> Self {
-        Self(Handle::new(context))
+        Self(Some(Handle::new(context)))
     }
 
     fn context(&self) -> &Arc<Context> {
-        &self.0.0
+        &self.handle().0
     }
 
     /// The context of the visit.
     #[must_use]
     pub fn handle(&self) -> &Handle {
-        &self.0
+        self.0.as_ref().expect("it is there for as long as this can be called")
+    }
+
+    /// Runs a function inside the visit, and the future that it makes: the work of a request. The visit comes back with
+    /// what the future returns.
+    ///
+    /// It costs less than [`handle`](OpenVisit::handle) and [`in_session`](crate::InSession::in_session), as there is
+    /// no handle to be made.
+    ///
+    /// ```
+    /// use sessile_core::{Session, Visit};
+    /// # use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    ///
+    /// let visit = session.open(Visit::new());
+    /// let (visit, inside) = visit.work(|| async { session.is_initialised() }).await;
+    /// assert!(inside && visit.is_untouched());
+    /// # }
+    /// ```
+    pub fn work<F: Future>(self, make: impl FnOnce() -> F) -> Work<F> {
+        Work::new(self, make)
     }
 
     /// Whether the session is to be [started](crate::SessionBuilder::auto_start) before the work begins.
@@ -64,6 +97,7 @@ impl OpenVisit {
     ///
     /// As for [`Session::start`](crate::Session::start).
     pub async fn auto_start(&self) -> Result<(), SessionError> {
+        self.context().used.store(true, Ordering::Relaxed);
         match self.context().engine.auto_start {
             AutoStart::No => Ok(()),
             AutoStart::ReadOnly => self.context().start_readonly().await,
@@ -74,7 +108,8 @@ impl OpenVisit {
     /// Whether nobody has asked anything of the session, so that there is nothing to end and nothing to tell.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        !self.context().state().told.read
+        let context = self.context();
+        !context.used.load(Ordering::Relaxed) || !context.state().told.read
     }
 
     /// Whether [`close`](OpenVisit::close) (or [`release`](OpenVisit::release), if not `commit`) would do nothing, so
@@ -131,8 +166,13 @@ impl OpenVisit {
 
 impl Drop for OpenVisit {
     fn drop(&mut self) {
+        let Some(Handle(context)) = &self.0 else { return };
+        if Arc::strong_count(context) == 1 {
+            // Nobody is left to see how it ends. A lock goes back when it is dropped, which it is now.
+            return;
+        }
         let lock = {
-            let mut state = self.context().state();
+            let mut state = context.state();
             state.ended = true;
             state.told.sealed = true;
             if state.updating { None } else { state.give_up() }

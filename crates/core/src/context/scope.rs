@@ -11,7 +11,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use super::renewal::Renewal;
-use super::{Context, current};
+use super::{Context, Handle, current};
 
 pin_project! {
     /// A future or stream that runs inside a session's context; made by [`InSession::in_session`].
@@ -22,7 +22,8 @@ pin_project! {
     pub struct Scoped<T> {
         #[pin]
         inner: Option<T>,
-        context: Arc<Context>,
+        // `None` only while it is polled.
+        context: Option<Handle>,
         updating: bool,
         renewal: Option<Renewal>,
     }
@@ -33,7 +34,9 @@ pin_project! {
             if this.inner.is_some() {
                 current::within(this.context, *this.updating, || this.inner.set(None));
             }
-            this.context.leave_scope();
+            if let Some(Handle(context)) = this.context {
+                context.leave_scope();
+            }
         }
     }
 }
@@ -52,7 +55,7 @@ impl<T> Scoped<T> {
         context.enter_scope();
         Self {
             inner: Some(inner),
-            context,
+            context: Some(Handle(context)),
             updating,
             renewal: None,
         }
@@ -80,7 +83,9 @@ impl<T> Scoped<T> {
             polled
         });
         if polled.is_pending() {
-            this.context.keep_lock(this.renewal, cx);
+            if let Some(Handle(context)) = this.context {
+                context.keep_lock(this.renewal, cx);
+            }
         }
         polled
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::Session;
-use crate::context::{Context, Handle, InSession, OpenVisit, Phase};
+use crate::context::{Context, Handle, OpenVisit, Phase};
 use crate::error::SessionError;
 use crate::expiration::Expiration;
 use crate::id::SessionId;
@@ -31,7 +31,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         }
         let visit = self.open(visit);
         visit.auto_start().await?;
-        let output = future.in_session(visit.handle()).await;
+        let (visit, output) = visit.work(|| future).await;
         if !visit.is_idle(false) {
             // The output is worth more than that a lock takes its lease to end.
             let _ = visit.release().await;

@@ -72,12 +72,18 @@ impl Default for CookieCarrier {
 
 impl Carrier for CookieCarrier {
     fn read(&self, headers: &HeaderMap) -> Option<Presented> {
-        let id = values(headers, &self.name).find_map(|value| self.protection.open(value))?;
-        let restarted = match &self.companion {
-            Some(companion) => values(headers, companion).next().is_none(),
-            None => false,
-        };
-        Some(Presented::new(id).restarted(restarted))
+        // HTTP/2 may spread cookies over several lines.
+        let lines = headers.get_all(COOKIE).iter();
+        let cookies = lines.flat_map(|line| parse(line.as_bytes()));
+        let (mut id, mut companion) = (None, self.companion.as_deref());
+        for (name, value) in cookies {
+            if id.is_none() && name == self.name.as_bytes() {
+                id = self.protection.open(value);
+            } else if companion.is_some_and(|companion| name == companion.as_bytes()) {
+                companion = None;
+            }
+        }
+        Some(Presented::new(id?).restarted(companion.is_some()))
     }
 
     fn write(&self, outcome: &Outcome, presented: Option<&Presented>, headers: &mut HeaderMap) {
@@ -98,11 +104,4 @@ impl Carrier for CookieCarrier {
     fn varies_on(&self) -> HeaderName {
         COOKIE
     }
-}
-
-/// The values of all cookies of this name, in their order. HTTP/2 may spread cookies over several lines.
-fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(COOKIE).iter();
-    let cookies = lines.flat_map(|line| parse(line.as_bytes()));
-    cookies.filter_map(move |(found, value)| (found == name.as_bytes()).then_some(value))
 }

@@ -5,9 +5,24 @@
 /// What has no `=` has no name and is passed over. Neither names nor values are decoded or unquoted: what a server
 /// sets is what it gets back.
 pub(crate) fn parse(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    line.split(|byte| *byte == b';').filter_map(|pair| {
+    let pairs = split(line);
+    pairs.filter_map(|pair| {
+        // Names are short: to look at one character after the other is faster than to begin a search.
         let at = pair.iter().position(|byte| *byte == b'=')?;
         Some((trim(&pair[..at]), trim(&pair[at + 1..])))
+    })
+}
+
+/// What stands between semicolons.
+fn split(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let Some(at) = memchr::memchr(b';', line) else {
+            return rest.take();
+        };
+        rest = Some(&line[at + 1..]);
+        Some(&line[..at])
     })
 }
 

@@ -61,13 +61,14 @@ impl Protection {
         if value.len() > self.max_len() {
             return None;
         }
-        let value = std::str::from_utf8(value).ok()?;
+        #[cfg(any(feature = "signed", feature = "encrypted"))]
+        let text = || std::str::from_utf8(value).ok();
         match self {
-            Self::None => SessionId::parse(value),
+            Self::None => SessionId::parse_bytes(value),
             #[cfg(feature = "signed")]
-            Self::Signed(signature) => SessionId::parse(signature.verify(value)?),
+            Self::Signed(signature) => SessionId::parse(signature.verify(text()?)?),
             #[cfg(feature = "encrypted")]
-            Self::Encrypted(encryption) => SessionId::parse(&encryption.decrypt(value)?),
+            Self::Encrypted(encryption) => SessionId::parse(&encryption.decrypt(text()?)?),
         }
     }
 
