@@ -1,0 +1,11 @@
+//! The store, tested as a stranger would: by the kit, and for what the kit cannot know of.
+
+mod background;
+mod conformance;
+mod damage;
+mod durability;
+mod errors;
+mod kill;
+mod processes;
+mod support;
+mod versions;
