@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use sessile_core::StorageError;
-use tokio::sync::Semaphore;
 
 use crate::failure::Failure;
+use crate::turns::Turns;
 
 /// Runs transactions on threads that may block.
 #[derive(Clone)]
 pub(crate) struct Background {
     database: Arc<Database>,
-    /// One permit, for the one write transaction that redb allows. Those who wait for it are tasks. Without it they would
-    /// be threads: the pool has a few hundred, and when all of them wait to write, nobody can read.
-    turn: Arc<Semaphore>,
+    turns: Arc<Turns>,
 }
 
 /// What becomes of a write transaction, and the answer to whoever asked for it.
@@ -29,7 +27,7 @@ impl Background {
     pub(crate) fn new(database: Database) -> Self {
         Self {
             database: Arc::new(database),
-            turn: Arc::new(Semaphore::new(1)),
+            turns: Arc::new(Turns::new()),
         }
     }
 
@@ -39,6 +37,7 @@ impl Background {
         verb: &'static str,
         look: impl FnOnce(&ReadTransaction) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StorageError> {
+        self.turns.settled().await;
         let database = Arc::clone(&self.database);
         run(verb, move || look(&database.begin_read()?)).await
     }
@@ -46,16 +45,16 @@ impl Background {
     /// Takes a step that is seen as a whole or not at all, and that is on the disk when this returns.
     ///
     /// If the future is dropped while it waits for its turn, nothing happens. If it is dropped later, the step goes on
-    /// without it and is taken as a whole.
+    /// without it and is taken as a whole, and whoever reads after that sees it.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         verb: &'static str,
         step: impl FnOnce(&WriteTransaction) -> Result<Step<T>, Failure> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let turn = Arc::clone(&self.turn).acquire_owned().await;
-        let turn = turn.expect("nobody closes the semaphore");
+        let turn = self.turns.take().await;
+        let attended = self.turns.attend();
         let database = Arc::clone(&self.database);
-        run(verb, move || {
+        let answer = run(verb, move || {
             // The turn ends with the step, and not with whoever waits for it.
             let _turn = turn;
             let transaction = database.begin_write()?;
@@ -71,7 +70,9 @@ impl Background {
                 }
             }
         })
-        .await
+        .await;
+        attended.end();
+        answer
     }
 }
 

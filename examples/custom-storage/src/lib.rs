@@ -18,7 +18,8 @@
 //! ```
 //!
 //! Read it in this order: `verbs` is the contract, each verb a few lines; `tables` is what these lines are made of;
-//! `head` says how an entry is written down; `background` keeps what blocks off the async threads; `failure` says which
+//! `head` says how an entry is written down; `background` keeps what blocks off the async threads and
+//! `turns` brings it into an order; `failure` says which
 //! error is which; `file` is about opening the database.
 //!
 //! [redb]: https://docs.rs/redb
@@ -29,6 +30,7 @@ mod file;
 mod head;
 mod store;
 mod tables;
+mod turns;
 mod verbs;
 
 pub use self::store::RedbStore;
