@@ -1,5 +1,7 @@
 //! The store, tested as a stranger would: by the kit, and for what the kit cannot know of.
 
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
 mod background;
 mod conformance;
 mod damage;
