@@ -22,7 +22,7 @@ pub(crate) enum Failure {
     AlreadyOpen(PathBuf, redb::Error),
     /// What is stored is not what was stored.
     Damaged(Damage),
-    /// The step panicked, or the runtime is going down.
+    /// The step panicked, or the runtime is going down. Nobody knows how far it came.
     Stopped(JoinError),
 }
 
@@ -50,10 +50,8 @@ impl Failure {
         match self {
             Self::Redb(error) => kind_of(error),
             // Also when the disk is full: any other kind would say that nothing was written.
-            Self::InDoubt(_) | Self::AlreadyOpen(..) => StorageErrorKind::Unavailable,
+            Self::InDoubt(_) | Self::Stopped(_) | Self::AlreadyOpen(..) => StorageErrorKind::Unavailable,
             Self::Damaged(_) => StorageErrorKind::Corrupt,
-            Self::Stopped(error) if error.is_cancelled() => StorageErrorKind::Unavailable,
-            Self::Stopped(_) => StorageErrorKind::Other,
         }
     }
 }
