@@ -1,9 +1,10 @@
 //! The kit: what every storage has to promise.
-
-use std::time::Duration;
+//!
+//! Tokio's time stands still while a blocking call is under way, and runs ahead when nothing is: no case waits. Those
+//! cases that want several threads run in real time.
 
 use custom_storage::RedbStore;
-use sessile_core::{LocalLocks, LocalLocksBuilder, Paired, RecordStore, TokioClock};
+use sessile_core::{LocalLocks, Paired, RecordStore, TokioClock};
 use sessile_testkit::{Profile, Subject, storage_tests};
 
 use crate::support::TempFolder;
@@ -13,16 +14,15 @@ const WAITERS: usize = 8;
 
 /// Two storages on one database, as two parts of a server would have it. redb cannot be opened twice, so they share the
 /// store and the locks, and nothing else.
-fn subject(locks: LocalLocksBuilder, tombstone: Duration, profile: Profile) -> Subject {
+async fn subject() -> Subject {
     let folder = TempFolder::new();
     let store = RedbStore::open(folder.database()).expect("open");
-    let locks = locks.max_waiters(WAITERS).build();
-    let pair = || {
-        let builder = Paired::builder(store.clone(), locks.clone());
-        builder.tombstone_ttl(tombstone).build()
-    };
+    let locks = LocalLocks::builder().clock(TokioClock::start()).max_waiters(WAITERS);
+    let locks = locks.build();
+    let pair = || Paired::new(store.clone(), locks.clone());
     let (one, two) = (pair(), pair());
-    let profile = profile.with_max_waiters(WAITERS).with_tombstone(tombstone);
+
+    // Everything there is, be it of use or not: entries, locks, and what is remembered of locks.
     let (held, store, locks) = ([one.clone(), two.clone()], store.clone(), locks.clone());
     let footprint = move || {
         let held: usize = held.iter().map(Paired::locks_held).sum();
@@ -32,32 +32,10 @@ fn subject(locks: LocalLocksBuilder, tombstone: Duration, profile: Profile) -> S
             list.entries.len() + locks.in_use() + held
         }
     };
-    Subject::new(one, profile)
+    Subject::new(one, Profile::paused().with_max_waiters(WAITERS))
         .with_second(two)
         .with_footprint(footprint)
         .keeping(folder)
 }
 
-/// Tokio's time stands still while a blocking call is under way, and runs ahead when nothing is: no case waits.
-mod in_paused_time {
-    use super::*;
-
-    async fn paused() -> Subject {
-        let locks = LocalLocks::builder().clock(TokioClock::start());
-        subject(locks, Duration::from_secs(60), Profile::paused())
-    }
-
-    storage_tests!(paused);
-}
-
-/// As a server runs it, except that leases and tombstones are short, as the cases wait for them.
-mod in_real_time {
-    use super::*;
-
-    async fn real() -> Subject {
-        let short = Duration::from_secs(2);
-        subject(LocalLocks::builder().lease(short), short, Profile::real())
-    }
-
-    storage_tests!(real);
-}
+storage_tests!(subject);

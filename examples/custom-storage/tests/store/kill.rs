@@ -63,8 +63,9 @@ async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
         return writers.join_next().await.expect("there are some").expect("it writes");
     }
     let folder = TempFolder::new();
-    let mut acknowledged = [0; WRITERS];
+    let mut stored = [0; WRITERS];
     for writes in ROUNDS {
+        let mut acknowledged = stored;
         let process = Player::start(TEST, &folder);
         let mut said: Vec<String> = (0..writes).map(|_| process.hear()).collect();
         said.extend(process.kill());
@@ -73,7 +74,7 @@ async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
             let writer: usize = writer.parse().expect("a writer");
             acknowledged[writer] = count.parse().expect("a number");
         }
-        verify(&folder, acknowledged).await;
+        stored = verify(&folder, acknowledged).await;
     }
 
     // Every entry is in every table: what has a deadline is found by it.
@@ -86,19 +87,23 @@ async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
     assert_eq!(store.scan(None, 9).await.expect("scan").entries, []);
 }
 
-async fn verify(folder: &TempFolder, acknowledged: [u32; WRITERS]) {
+/// Looks for everything that was acknowledged, and returns what is stored.
+async fn verify(folder: &TempFolder, acknowledged: [u32; WRITERS]) -> [u32; WRITERS] {
     let storage = Paired::new(RedbStore::open(folder.database()).expect("open"), LocalLocks::new());
-    for (writer, acknowledged) in acknowledged.into_iter().enumerate() {
+    let mut counts = acknowledged;
+    for (writer, expected) in counts.iter_mut().enumerate() {
         let stored = storage.read(&key(writer)).await.expect("read");
         let Some(stored) = stored.found() else {
-            assert_eq!(acknowledged, 0, "writer {writer}: the session is gone");
+            assert_eq!(*expected, 0, "writer {writer}: the session is gone");
             continue;
         };
         // The write that was under way when the process died may have been finished.
         let count = count(&stored.record);
         assert!(
-            count == acknowledged || count == acknowledged + 1,
-            "writer {writer}: {acknowledged} was acknowledged, {count} is stored"
+            count == *expected || count == *expected + 1,
+            "writer {writer}: {expected} was acknowledged, {count} is stored"
         );
+        *expected = count;
     }
+    counts
 }
