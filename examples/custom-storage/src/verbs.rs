@@ -70,20 +70,11 @@ impl RecordStore for RedbStore {
         self.write_if("rename", condition, change).await
     }
 
-    async fn remove(&self, entries: &[(SessionKey, EntryVersion)]) -> Result<Applied, StorageError> {
-        let entries = entries.to_vec();
-        let write = move |transaction: &_| {
-            let mut tables = Tables::open(transaction)?;
-            for (key, version) in &entries {
-                // Those that were removed before this one are there again when the transaction is aborted.
-                if !tables.is(key, *version)? {
-                    return Ok(Step::Abort(Applied::No));
-                }
-                tables.take(key)?;
-            }
-            Ok(Step::Commit(Applied::Yes))
-        };
-        self.background.write("remove", write).await
+    async fn remove(&self, key: &SessionKey, version: EntryVersion) -> Result<Applied, StorageError> {
+        let key = *key;
+        let condition = move |tables: &Tables<'_>| tables.is(&key, version);
+        let change = move |tables: &mut Tables<'_>| tables.take(&key).map(drop);
+        self.write_if("remove", condition, change).await
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<EntryList, StorageError> {

@@ -59,7 +59,7 @@ async fn a_head_that_makes_no_sense() {
             store.head(&key);
             store.replace(&key, one, entry(2, None, "new"));
             store.touch(&key, one, entry(2, None, "").head);
-            store.remove(&[(key, one)]);
+            store.remove(&key, one);
             store.scan(None, 9);
             store.take_expired(Timestamp::MAX, 9);
         }

@@ -68,7 +68,7 @@ async fn every_write_is_on_the_disk_when_it_is_acknowledged() {
     let taken = store.take_expired(Timestamp::from_millis(50), 9).await;
     assert_eq!(taken.unwrap(), [(one, left)]);
     assert_eq!(after().await, [None, Some(moved)]);
-    assert_eq!(store.remove(&[(two, version(4))]).await.unwrap(), Applied::Yes);
+    assert_eq!(store.remove(&two, version(4)).await.unwrap(), Applied::Yes);
     assert_eq!(after().await, [None, None]);
 }
 

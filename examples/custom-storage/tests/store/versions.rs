@@ -43,13 +43,9 @@ async fn no_write_is_applied_to_another_version() {
         store.touch(&one, stale, other.head.clone()).await,
         store.rename(&one, stale, None, &key(), other.clone()).await,
         store.rename(&one, here.head.version, None, &two, other.clone()).await,
-        store.remove(&[(one, stale)]).await,
-        // All or none, whichever is the one that does not hold.
-        store.remove(&[(one, here.head.version), (two, stale)]).await,
-        store
-            .remove(&[(one, here.head.version), (key(), here.head.version)])
-            .await,
+        store.remove(&one, stale).await,
         // Nothing is there.
+        store.remove(&key(), here.head.version).await,
         store.replace(&key(), here.head.version, other.clone()).await,
         store.touch(&key(), here.head.version, other.head.clone()).await,
         store
