@@ -163,7 +163,12 @@ impl Storage for FileStorage {
                 .await;
             match asked {
                 Ok(Answer::Final(answer)) => return Ok(answer),
-                Ok(Answer::Elsewhere(to)) => key = to,
+                // The look comes to an end even if aliases lead round in a circle.
+                Ok(Answer::Elsewhere(to)) => match self.look(to).await? {
+                    None => key = to,
+                    Some(Answer::Elsewhere(at)) => key = at,
+                    Some(Answer::Final(answer)) => return Ok(answer),
+                },
                 Err(NoAnswer::TooMany) => return Err(error(StorageErrorKind::TooManyWaiters)),
                 Err(NoAnswer::Timeout) => return Err(error(StorageErrorKind::LockTimeout)),
                 Err(NoAnswer::Failed(error)) => return Err(error),

@@ -15,6 +15,9 @@ use super::oracle::{self, Truth};
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const PAYLOAD: &[u8] = b"what the bystander has";
 
+/// No verb takes this long on a machine however slow.
+const HANG: Duration = Duration::from_secs(60);
+
 /// See above.
 pub(super) struct World {
     runtime: Runtime,
@@ -30,6 +33,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .expect("a runtime");
         let folder = std::env::temp_dir().join(format!("sessile-fuzz-{}", std::process::id()));
@@ -105,7 +109,8 @@ impl World {
     pub(super) fn lock_and_end(&self, truth: &Truth) {
         let (storage, key) = (&self.storage, &self.key);
         self.runtime.block_on(async {
-            if let Ok(Lookup::Found(locked)) = storage.lock(key, Duration::ZERO).await {
+            let lock = tokio::time::timeout(HANG, storage.lock(key, Duration::ZERO));
+            if let Ok(Lookup::Found(locked)) = lock.await.expect("who does not wait gets an answer") {
                 assert_ne!(*truth, Truth::Damaged);
                 storage.release(locked.lock).await.expect("release");
             }
