@@ -6,7 +6,6 @@
 mod build;
 mod progress;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -71,7 +70,8 @@ fn search(built: &build::Built, target: &str, seconds: &str) -> Result<(), Failu
         fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     }
     let began = SystemTime::now();
-    let mut command = command(built, target);
+    let scratch = Scratch::new()?;
+    let mut command = command(built, target, &scratch);
     command
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}/", failed.display()))
@@ -102,7 +102,8 @@ fn replay(target: &str, input: &Path) -> Result<(), Failure> {
     let built = build::build()?;
     // Paths are meant from where the task was started.
     let input = std::path::absolute(input).map_err(|error| format!("{}: {error}", input.display()))?;
-    let status = command(&built, target).arg(&input).status();
+    let scratch = Scratch::new()?;
+    let status = command(&built, target, &scratch).arg(&input).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(format!("\n==> {target} fails on {}", input.display())),
@@ -110,12 +111,34 @@ fn replay(target: &str, input: &Path) -> Result<(), Failure> {
     }
 }
 
-fn command(built: &build::Built, target: &str) -> Command {
+fn command(built: &build::Built, target: &str, scratch: &Scratch) -> Command {
     let mut command = Command::new(&built.program);
-    command.env("FUZZ_TARGET", target);
+    command.env("FUZZ_TARGET", target).env("TMPDIR", &scratch.0);
     // Ten seconds for one input are a hang. The memory an input may cost is bounded by the target itself.
-    command.args(["-timeout=10", "-rss_limit_mb=1024", "-max_len=4096"].map(OsStr::new));
+    command.args(["-timeout=10", "-rss_limit_mb=1024", "-max_len=4096"]);
     command
+}
+
+/// A folder for the files of a fuzzer, which is never sure to get as far as to tidy up.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Failure> {
+        // Files in memory are several times as fast as those on a disk.
+        let memory = PathBuf::from("/dev/shm");
+        let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let folder = parent.join(format!("sessile-fuzz-task-{}", std::process::id()));
+        match fs::create_dir_all(&folder) {
+            Ok(()) => Ok(Self(folder)),
+            Err(error) => Err(format!("cannot make {}: {error}", folder.display())),
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// The newest file in a folder, if it is not older than this.

@@ -22,6 +22,7 @@ pub(crate) fn standing(input: &[u8]) {
         let Some(standing) = read(input) else { continue };
         let written = standing.head(VERSION, deadline).meta;
         assert_eq!(written.len(), input.len(), "nothing is left out");
+        assert_eq!(written[..2], input[..2], "format and kind are what they were");
         assert!(written.len() <= EntryHead::META_MAX_LEN);
         assert_eq!(read(&written), Some(standing), "what is written is what was read");
         assert_eq!(read(&input[..input.len() - 1]), None, "a byte is missing");
