@@ -1,6 +1,8 @@
 //! The tasks of this workspace, run as `cargo xtask NAME`.
 
 mod cargo;
+mod fuzz;
+mod programs;
 mod redis;
 mod test;
 mod torture;
@@ -13,6 +15,8 @@ usage: cargo xtask TASK
 tasks:
   test [ARGS]                  all tests; with arguments, `cargo test ARGS` alone
   test-redis                   the tests of the Redis storage, which fail servers over and take minutes
+  fuzz [TARGET] [--seconds N]  makes up input for what reads input, for N seconds (default 60) a target
+  fuzz TARGET FILE             what that target makes of one input
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
 ";
 
@@ -25,6 +29,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["test", rest @ ..] => test::run(rest),
         ["test-redis"] => test::redis(),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["torture", rest @ ..] => torture::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

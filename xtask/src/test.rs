@@ -2,11 +2,11 @@
 
 use crate::Failure;
 use crate::cargo::{cargo, step};
-use crate::redis;
+use crate::redis::SERVERS;
 
 /// The tests of the Redis storage: several servers, sentinels and a cluster, paused, killed and failed over.
 pub(crate) fn redis() -> Result<(), Failure> {
-    redis::ensure()?;
+    SERVERS.ensure()?;
     step(
         "tests of the Redis storage",
         cargo("test").args(["--package", "sessile-redis", "--all-features", "--no-fail-fast"]),
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     if !arguments.is_empty() {
         return step("tests, as asked for", cargo("test").args(arguments));
     }
-    redis::ensure()?;
+    SERVERS.ensure()?;
     step(
         "tests of all default members: units, behaviour, examples in the documentation",
         cargo("test").args(["--all-features", "--no-fail-fast"]),

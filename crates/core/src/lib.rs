@@ -5,11 +5,18 @@ mod axum;
 mod clock;
 mod contents;
 mod context;
+#[cfg(test)]
+#[path = "../../../fuzz/src/corpus.rs"]
+#[allow(unreachable_pub)] // It is public where it stands.
+mod corpus;
 mod door;
 mod entropy;
 mod error;
 mod events;
 mod expiration;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod keys;
 mod session;

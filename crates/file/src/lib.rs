@@ -12,6 +12,9 @@ mod failure;
 mod files;
 mod folder;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod instance;
 mod layout;
 mod leases;

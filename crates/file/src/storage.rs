@@ -152,9 +152,8 @@ impl Storage for FileStorage {
         self.shared.start_sweeper();
         let error = |kind| StorageError::new(kind, "lock", NAME);
         let deadline = deadline_after(wait);
-        let mut key = *key;
-        // What the way ends with if it does not end at a record: whoever was led away from the first key has moved.
-        let mut nothing = Lookup::Missing;
+        let asked_for = *key;
+        let mut key = asked_for;
         loop {
             let look = || self.look(key);
             let ask = || self.try_lock(key);
@@ -164,12 +163,14 @@ impl Storage for FileStorage {
                 .ask(key, deadline, self.shared.max_waiters, look, ask)
                 .await;
             match asked {
-                Ok(Answer::Final(Lookup::Missing)) => return Ok(nothing),
+                Ok(Answer::Final(Lookup::Missing)) if key != asked_for => return Ok(Lookup::Superseded),
                 Ok(Answer::Final(answer)) => return Ok(answer),
-                Ok(Answer::Elsewhere(to)) => {
-                    key = to;
-                    nothing = Lookup::Superseded;
-                }
+                // This look comes to an end even if aliases lead round in a circle.
+                Ok(Answer::Elsewhere(to)) => match self.look(to).await? {
+                    None => key = to,
+                    Some(Answer::Elsewhere(at)) => key = at,
+                    Some(Answer::Final(_)) => return Ok(Lookup::Superseded),
+                },
                 Err(NoAnswer::TooMany) => return Err(error(StorageErrorKind::TooManyWaiters)),
                 Err(NoAnswer::Timeout) => return Err(error(StorageErrorKind::LockTimeout)),
                 Err(NoAnswer::Failed(error)) => return Err(error),

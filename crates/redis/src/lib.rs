@@ -8,6 +8,9 @@ mod clock;
 mod durable;
 mod engine;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 mod layout;
 mod locks;

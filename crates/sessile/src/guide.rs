@@ -19,4 +19,5 @@ pages! {
     expiration = "docs/expiration.md";
     getting_started = "docs/getting-started.md";
     lifecycle = "docs/lifecycle.md";
+    write_a_storage = "docs/write-a-storage.md";
 }

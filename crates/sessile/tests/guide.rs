@@ -26,3 +26,22 @@ fn no_chapter_is_forgotten() {
         );
     }
 }
+
+/// The chapter for those who write a storage names cases of the kit: they are there, and are called so.
+#[test]
+fn cases_that_are_named_are_cases_of_the_kit() {
+    let chapter = include_str!("../../../docs/write-a-storage.md");
+    let groups: Vec<&str> = cases().filter_map(|name| Some(name.split_once("::")?.0)).collect();
+    let in_code = chapter.split('`').skip(1).step_by(2);
+    let named = in_code.filter(|code| code.split_once("::").is_some_and(|(group, _)| groups.contains(&group)));
+    let mut count = 0;
+    for name in named {
+        assert!(cases().any(|case| case == name), "there is no case {name}");
+        count += 1;
+    }
+    assert!(count > 0, "the chapter names some");
+}
+
+fn cases() -> impl Iterator<Item = &'static str> {
+    sessile_testkit::Case::all().iter().map(sessile_testkit::Case::name)
+}

@@ -134,7 +134,6 @@ proofs! {
     ];
     lock_is_lifo: LockIsLifo => [
         "wait::is_in_order_of_arrival",
-        "wait::is_bounded",
     ];
     lock_skips_queue: LockSkipsQueue => [
         "wait::cannot_be_skipped",

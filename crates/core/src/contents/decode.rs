@@ -82,7 +82,7 @@ impl Contents {
                 since: Timestamp::MIN,
                 values: Values::Closed {
                     summary: Summary::of(reader.lifetime()?),
-                    bytes: reader.span("a namespace")?.slice(&payload),
+                    bytes: reader.filled_span("a namespace")?.slice(&payload),
                 },
             });
         }
@@ -122,7 +122,7 @@ fn entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>, RecordError> {
             name: reader.name()?,
             lifetime: reader.lifetime()?,
             since: Timestamp::MIN,
-            value: Value::Stored(reader.span("a value")?),
+            value: Value::Stored(reader.filled_span("a value")?),
         });
     }
     Ok(entries)

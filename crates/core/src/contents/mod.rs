@@ -7,6 +7,8 @@
 mod block;
 mod decode;
 mod encode;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod held;
 mod wire;
 

@@ -288,6 +288,9 @@ fn payloads_of_other_kinds_are_refused() {
         (b"S\x01\x00\x01\x01\xff\x00\x011\x00", "a name"),
         (b"S\x01\x00\x01\x01a\x00\x7f1\x00", "a value"),
         (b"S\x01\x00\x00\x01\x01n\x00\x00\x05\x00", "a namespace"),
+        // Were these read, they would be written too, and what was written could not be read.
+        (b"S\x01\x00\x01\x01a\x00\x00\x00", "a value"),
+        (b"S\x01\x00\x00\x01\x01n\x00\x00\x00", "a namespace"),
     ] {
         let error = reason(payload).expect_err("it is refused");
         assert!(error.contains(what), "{}: {error}", payload.escape_ascii());

@@ -107,6 +107,15 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A span with something in it, as values and namespaces have: an empty one was not written by us.
+    pub(super) fn filled_span(&mut self, what: &'static str) -> Result<Span, RecordError> {
+        let span = self.span(what)?;
+        if span.start == span.end {
+            return Err(RecordError::at(what));
+        }
+        Ok(span)
+    }
+
     pub(super) fn name(&mut self) -> Result<Text, RecordError> {
         let span = self.span("a name")?;
         std::str::from_utf8(span.read(self.source)).map_err(|_| RecordError::at("a name"))?;

@@ -15,5 +15,7 @@ mod record_store;
 pub use self::entry::{Applied, Entry, EntryHead, EntryList, EntryVersion};
 pub use self::local_locks::{LocalLocks, LocalLocksBuilder};
 pub use self::locks::Locks;
+#[cfg(fuzzing)]
+pub(crate) use self::paired::fuzzing as paired_fuzzing;
 pub use self::paired::{Paired, PairedBuilder};
 pub use self::record_store::RecordStore;

@@ -16,8 +16,8 @@ use crate::storage::{Cursor, StorageError};
 /// # The contract
 ///
 /// **Each verb is one atomic step**, whichever other verbs run at the same time, in this process or elsewhere. A
-/// verb that names several keys acts on all of them or on none. When the future of a verb is dropped, the step is
-/// taken as a whole, now or a moment later, or not at all.
+/// verb that names two keys acts on both of them or on none. When the future of a verb is dropped, the step is taken as
+/// a whole or not at all; if it can still be under way, verbs that are called afterwards wait for it.
 ///
 /// **A condition is a version.** A verb that is given a version acts only if an entry is there and has exactly this
 /// version, and answers [`Applied::No`] otherwise. Every entry that is written brings the version it has from then

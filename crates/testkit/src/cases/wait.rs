@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{Locked, Lookup, SessionKey, StorageError, StorageErrorKind};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::kit::{Context, refused};
@@ -235,33 +235,40 @@ pub(crate) async fn cannot_be_skipped(ctx: Context) {
 pub(crate) async fn is_bounded(ctx: Context) {
     let (key, mut locked) = ctx.locked("x").await;
     let wait = ctx.lease().await * 10;
-    let mut waiters = Vec::new();
-    for _ in 0..ctx.profile().max_waiters {
+    let mut waiters = JoinSet::new();
+    let come = |waiters: &mut JoinSet<_>| {
         let waiting = ctx.clone();
-        waiters.push(tokio::spawn(async move { waiting.storage().lock(&key, wait).await }));
+        waiters.spawn(async move { waiting.storage().lock(&key, wait).await })
+    };
+    for _ in 1..ctx.profile().max_waiters {
+        come(&mut waiters);
     }
+    let leaving = come(&mut waiters);
     ctx.settle().await;
-    assert!(
-        waiters.iter().all(|waiter| !waiter.is_finished()),
-        "as many as may wait do wait"
-    );
+    assert!(waiters.try_join_next().is_none(), "as many as may wait do wait");
     let refusal = ctx.at_once("one waiter too many", ctx.storage().lock(&key, wait)).await;
     refused(refusal, StorageErrorKind::TooManyWaiters, "one waiter too many");
 
     // Another session has a queue of its own, and one that leaves makes room.
     ctx.locked("another").await;
-    waiters.pop().expect("a waiter").abort();
-    ctx.settle().await;
-    waiters.push(waiter(&ctx, key, wait).await);
+    leaving.abort();
+    let left = ctx.at_once("one that leaves", waiters.join_next()).await;
     assert!(
-        !waiters[waiters.len() - 1].is_finished(),
-        "one has left, so one may come"
+        left.expect("there are some").is_err_and(|error| error.is_cancelled()),
+        "one leaves"
     );
+    come(&mut waiters);
+    ctx.settle().await;
+    assert!(waiters.try_join_next().is_none(), "one has left, so one may come");
 
     ctx.commit(&mut locked, "y").await;
-    for waiter in waiters {
-        let locked = granted(&ctx, "one of as many as may wait", waiter).await;
-        ctx.release(locked.lock).await;
+    // They came side by side, so any of them can be the first whom the storage has heard of.
+    for _ in 0..ctx.profile().max_waiters {
+        let granted = ctx.at_once("one of as many as may wait", waiters.join_next()).await;
+        match granted.expect("as many as may wait").expect("a waiter panicked") {
+            Ok(Lookup::Found(locked)) => ctx.release(locked.lock).await,
+            other => panic!("one of as many as may wait: the lock was expected, and the answer is {other:?}"),
+        }
     }
     ctx.assert_free(&key, b"y").await;
 }

@@ -1,6 +1,8 @@
 //! [`Paired`]: a storage made of a store and locks.
 
 mod builder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod held;
 mod locking;
 mod lookup;

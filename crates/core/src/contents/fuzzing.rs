@@ -1,0 +1,129 @@
+//! What holds of any bytes that are read as a payload: for the fuzzer, and for the replay of what is kept of it.
+
+use bytes::Bytes;
+
+use super::block::Value;
+use super::{AsOf, Block, Contents, RecordError};
+use crate::clock::Timestamp;
+use crate::expiration::Lifetime;
+
+const NOW: AsOf = AsOf {
+    now: Timestamp::from_millis(1_000),
+    last_active: Timestamp::from_millis(1_000),
+};
+
+const LATE: AsOf = AsOf {
+    now: Timestamp::MAX,
+    last_active: Timestamp::from_millis(1_000),
+};
+
+/// Reads the input, and writes it again.
+pub(crate) fn record(input: &[u8]) {
+    let Ok(mut contents) = Contents::decode(Bytes::copy_from_slice(input)) else {
+        return;
+    };
+    ends_where_it_ends(input);
+    let unopened = contents.encode(NOW);
+    let seen = view(&mut contents);
+    let mut again = read(&unopened);
+    assert_eq!(again.encode(NOW), unopened, "writing twice is writing once");
+    assert_eq!(view(&mut again), seen, "what is written is what was read");
+    let reverted = contents.reverted().map(|mut reverted| view(&mut reverted));
+    assert_eq!(reverted.as_ref(), Ok(&seen));
+
+    // Namespaces that were entered are written anew, and those with nothing in them are not.
+    let opened = contents.encode(NOW);
+    let mut again = read(&opened);
+    let summary = again.items();
+    assert_eq!(view(&mut again), seen.without_blanks());
+    assert_eq!(again.items(), summary, "what is known of a namespace is what is in it");
+    survives_changes(&mut contents);
+}
+
+fn read(payload: &Bytes) -> Contents {
+    Contents::decode(payload.clone()).expect("what is written can be read")
+}
+
+/// A payload that is cut off is refused, and so is one with something behind it.
+fn ends_where_it_ends(input: &[u8]) {
+    let cut = Bytes::copy_from_slice(&input[..input.len() - 1]);
+    assert!(Contents::decode(cut).is_err(), "a byte is missing");
+    let longer = Bytes::from([input, &[0]].concat());
+    assert!(Contents::decode(longer).is_err(), "there is a byte too many");
+}
+
+/// Everything that is live in a session, in its order.
+#[derive(Debug, Clone, PartialEq)]
+struct View {
+    lifetime: Option<Lifetime>,
+    values: Vec<Seen>,
+    namespaces: Vec<(String, Lifetime, Result<Vec<Seen>, RecordError>)>,
+}
+
+type Seen = (String, Lifetime, Bytes);
+
+impl View {
+    fn without_blanks(mut self) -> Self {
+        self.namespaces
+            .retain(|(_, lifetime, values)| values != &Ok(Vec::new()) || !lifetime.is_endless());
+        self
+    }
+}
+
+/// Enters every namespace, and looks at every value.
+fn view(contents: &mut Contents) -> View {
+    let mut namespaces = Vec::new();
+    for namespace in &mut contents.namespaces {
+        if !NOW.is_over(namespace.lifetime, namespace.since) {
+            let name = namespace.name.read(&contents.payload).to_owned();
+            namespaces.push((name, namespace.lifetime, namespace.open().map(|block| values(block))));
+        }
+    }
+    View {
+        lifetime: contents.lifetime,
+        values: values(&contents.values),
+        namespaces,
+    }
+}
+
+fn values(block: &Block) -> Vec<Seen> {
+    let live = block
+        .entries
+        .iter()
+        .filter(|entry| !NOW.is_over(entry.lifetime, entry.since));
+    let seen = live.map(|entry| {
+        let json = match &entry.value {
+            Value::Stored(span) => span.slice(&block.source),
+            Value::Set(json) => json.clone(),
+        };
+        (entry.name.read(&block.source).to_owned(), entry.lifetime, json)
+    });
+    seen.collect()
+}
+
+/// Does what can be done to a session. Only that it comes back, and can be read again, is of interest.
+fn survives_changes(contents: &mut Contents) {
+    let _ = (
+        contents.is_over(LATE),
+        contents.deadline(NOW.now),
+        contents.shortest_window(),
+    );
+    let _ = contents.holds_transient();
+    read(&contents.encode(LATE));
+    let _ = contents.clone().purge(LATE, true);
+    let _ = contents.purge(NOW, false);
+    for name in [None, Some(""), Some("n")] {
+        if let Ok(block) = contents.block_mut(name, NOW, || Lifetime::ENDLESS) {
+            block.set("v", Bytes::from_static(b"1"), NOW, None, || Lifetime::ENDLESS);
+            assert_eq!(block.get("v", NOW), Some(Bytes::from_static(b"1")));
+        }
+    }
+    contents.remove_namespace("n", NOW);
+    read(&contents.encode(NOW));
+}
+
+#[cfg(test)]
+#[test]
+fn what_is_kept_of_the_fuzzer_is_read() {
+    crate::corpus::replay("record", record);
+}

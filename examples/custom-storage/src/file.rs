@@ -1,0 +1,43 @@
+//! Opening the file of the database.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use redb::{Database, DatabaseError};
+
+use crate::failure::Failure;
+
+/// Opens the database in this file, and makes it if need be.
+pub(crate) fn open(path: &Path) -> Result<Database, Failure> {
+    let file = private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)?;
+    // A file that is on the disk is of no use if its name is not.
+    sync_folder_of(path)?;
+    match Database::builder().create_file(file) {
+        Err(error @ DatabaseError::DatabaseAlreadyOpen) => Err(Failure::AlreadyOpen(path.to_owned(), error.into())),
+        opened => Ok(opened?),
+    }
+}
+
+/// A file that is made is for its owner alone: what is in it is the data of clients.
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+#[cfg(unix)]
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Elsewhere folders cannot be synced, and need not be.
+#[cfg(not(unix))]
+fn sync_folder_of(_: &Path) -> io::Result<()> {
+    Ok(())
+}

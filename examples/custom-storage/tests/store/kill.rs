@@ -1,0 +1,109 @@
+//! A process that is killed while it writes.
+
+use std::time::Duration;
+
+use custom_storage::RedbStore;
+use sessile_core::{LocalLocks, Lookup, Paired, Record, RecordStore, SessionId, SessionKey, Storage, Timestamp};
+
+use crate::support::{Player, TempFolder, part, record, say};
+
+const TEST: &str = "kill::what_was_acknowledged_is_there_and_nothing_is_torn";
+
+/// After how many acknowledged writes the process is killed, round by round.
+const ROUNDS: [usize; 6] = [1, 2, 5, 13, 34, 89];
+
+/// How many write side by side, each to a session of its own.
+const WRITERS: usize = 4;
+
+/// The session of a writer, the same in every process.
+fn key(writer: usize) -> SessionKey {
+    let id = format!("the-session-of-writer-{writer}");
+    SessionId::parse(&id).expect("an id").key()
+}
+
+/// A payload of several pages that says the same all over.
+fn payload(count: u32) -> Vec<u8> {
+    count.to_be_bytes().repeat(5_000)
+}
+
+/// What a payload says, if it is one piece.
+fn count(record: &Record) -> u32 {
+    let (first, _) = record.payload.split_first_chunk().expect("four bytes");
+    let count = u32::from_be_bytes(*first);
+    assert!(record.payload == payload(count), "the payload is torn");
+    count
+}
+
+/// Counts for ever, and says so after each acknowledged write.
+async fn write(storage: Paired<RedbStore, LocalLocks>, writer: usize) {
+    let key = key(writer);
+    if storage.read(&key).await.expect("read") == Lookup::Missing {
+        let created = storage.create(&key, record(storage.clock(), payload(0))).await;
+        created.expect("create");
+    }
+    loop {
+        let locked = storage.lock(&key, Duration::ZERO).await.expect("lock");
+        let mut locked = locked.found().expect("live");
+        let next = count(&locked.record) + 1;
+        let next_record = record(storage.clock(), payload(next));
+        storage.commit(&mut locked.lock, next_record).await.expect("commit");
+        say(&format!("{writer} {next}"));
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
+    if let Some(database) = part() {
+        let storage = Paired::new(RedbStore::open(database).expect("open"), LocalLocks::new());
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..WRITERS {
+            writers.spawn(write(storage.clone(), writer));
+        }
+        // A writer that fails ends the process, and with it the test.
+        return writers.join_next().await.expect("there are some").expect("it writes");
+    }
+    let folder = TempFolder::new();
+    let mut stored = [0; WRITERS];
+    for writes in ROUNDS {
+        let mut acknowledged = stored;
+        let process = Player::start(TEST, &folder);
+        let mut said: Vec<String> = (0..writes).map(|_| process.hear()).collect();
+        said.extend(process.kill());
+        for line in said {
+            let (writer, count) = line.split_once(' ').expect("a writer and a number");
+            let writer: usize = writer.parse().expect("a writer");
+            acknowledged[writer] = count.parse().expect("a number");
+        }
+        stored = verify(&folder, acknowledged).await;
+    }
+
+    // Every entry is in every table: what has a deadline is found by it.
+    let store = RedbStore::open(folder.database()).expect("open");
+    let taken = store
+        .take_expired(Timestamp::MAX, usize::MAX)
+        .await
+        .expect("take_expired");
+    assert_eq!(taken.len(), WRITERS);
+    assert_eq!(store.scan(None, 9).await.expect("scan").entries, []);
+}
+
+/// Looks for everything that was acknowledged, and returns what is stored.
+async fn verify(folder: &TempFolder, acknowledged: [u32; WRITERS]) -> [u32; WRITERS] {
+    let storage = Paired::new(RedbStore::open(folder.database()).expect("open"), LocalLocks::new());
+    let mut counts = acknowledged;
+    for (writer, expected) in counts.iter_mut().enumerate() {
+        let stored = storage.read(&key(writer)).await.expect("read");
+        let Some(stored) = stored.found() else {
+            assert_eq!(*expected, 0, "writer {writer}: the session is gone");
+            continue;
+        };
+        // The write that was under way when the process died may have been finished.
+        let count = count(&stored.record);
+        assert!(
+            count == *expected || count == *expected + 1,
+            "writer {writer}: {expected} was acknowledged, {count} is stored"
+        );
+        *expected = count;
+    }
+    counts
+}

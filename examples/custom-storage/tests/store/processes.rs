@@ -1,0 +1,32 @@
+//! A second process on the same database.
+
+use custom_storage::RedbStore;
+use sessile_core::StorageErrorKind;
+
+use crate::support::{Player, TempFolder, in_words, part, say};
+
+#[test]
+fn a_second_process_is_told_that_the_database_is_in_use() {
+    if let Some(database) = part() {
+        let _store = RedbStore::open(database).expect("it is free");
+        say("open");
+        loop {
+            std::thread::park();
+        }
+    }
+    let folder = TempFolder::new();
+    let holder = Player::start(
+        "processes::a_second_process_is_told_that_the_database_is_in_use",
+        &folder,
+    );
+    assert_eq!(holder.hear(), "open");
+    let error = RedbStore::open(folder.database()).unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+    assert!(error.is_retryable(), "the other may be about to end");
+    let words = in_words(&error);
+    assert!(words.contains("sessions.redb is open already"), "{words}");
+
+    // However it ends, the database is free.
+    holder.kill();
+    RedbStore::open(folder.database()).expect("it is free again");
+}

@@ -1,0 +1,58 @@
+//! What the tests share.
+
+mod child;
+mod disk;
+mod folder;
+
+use std::error::Error;
+use std::fmt::Write;
+use std::time::Duration;
+
+use custom_storage::RedbStore;
+use redb::Database;
+use sessile_core::{Clock, Entry, EntryHead, EntryVersion, Meta, OsEntropy, Record, SessionId, SessionKey, Timestamp};
+
+pub(crate) use self::child::{Player, part, say};
+pub(crate) use self::disk::Disk;
+pub(crate) use self::folder::TempFolder;
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A store in memory that fares as the disk does.
+pub(crate) fn store_on(disk: &Disk) -> RedbStore {
+    let database = Database::builder().create_with_backend(disk.clone());
+    RedbStore::with_database(database.expect("a database")).expect("a store")
+}
+
+pub(crate) fn key() -> SessionKey {
+    SessionId::generate(&OsEntropy).key()
+}
+
+/// An entry as the store sees it.
+pub(crate) fn entry(version: u64, deadline: Option<u64>, payload: &'static str) -> Entry {
+    Entry {
+        head: EntryHead {
+            version: EntryVersion::from_u64(version),
+            deadline: deadline.map(Timestamp::from_millis),
+            meta: "meta".into(),
+        },
+        payload: payload.into(),
+    }
+}
+
+/// A session as the storage sees it, with an hour to live.
+pub(crate) fn record(clock: &dyn Clock, payload: impl Into<bytes::Bytes>) -> Record {
+    let now = clock.now();
+    Record::new(Meta::new(now).with_deadline(Some(now + HOUR)), payload)
+}
+
+/// An error and all that caused it, in words.
+pub(crate) fn in_words(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        write!(words, ": {cause}").expect("text takes more text");
+        source = cause.source();
+    }
+    words
+}

@@ -1,0 +1,81 @@
+//! What a file says, told anew from the description of the format and in a way that is as plain as can be.
+
+use sessile_core::SessionKey;
+use sha2::{Digest, Sha256};
+
+/// How a file begins.
+pub(super) const MAGIC: &[u8] = b"SESSILE\x1a";
+
+const HEAD: usize = 256;
+const BODY_SUM: usize = 20;
+const KEY: usize = 36;
+const FIELDS: usize = 120;
+const HEAD_SUM: usize = 240;
+
+/// What there is to say of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    /// It is not what was written under this key.
+    Damaged,
+    /// It is whole, and tells of a session.
+    Record(Record),
+    /// It is whole, and something else.
+    Whole(u8),
+}
+
+/// A session, as its file tells of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) created_at: u64,
+    pub(super) last_active: u64,
+    pub(super) deadline: u64,
+    pub(super) version: u64,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Reads a file that stands under this key.
+pub(super) fn truth(file: &[u8], key: &SessionKey) -> Truth {
+    let number = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().expect("eight bytes"));
+    let is_intact = file.len() >= HEAD
+        && file.starts_with(MAGIC)
+        && file[HEAD_SUM..HEAD] == sum(&file[..HEAD_SUM])
+        && file[BODY_SUM..KEY] == sum(&file[HEAD..])
+        && number(12) == (file.len() - HEAD) as u64
+        && file[KEY..KEY + 68] == *key.to_string().as_bytes();
+    if !is_intact {
+        return Truth::Damaged;
+    }
+    match (file[8], file[9], file[10]) {
+        (1, 0, 1) => Truth::Record(Record {
+            created_at: number(FIELDS),
+            last_active: number(FIELDS + 8),
+            deadline: number(FIELDS + 16),
+            version: number(FIELDS + 24),
+            payload: file[HEAD..].to_owned(),
+        }),
+        (1, 0, kind) => Truth::Whole(kind),
+        _ => Truth::Whole(0),
+    }
+}
+
+/// A file under this key whose sums are right: of this kind, with these fields and this body.
+pub(super) fn whole(key: &SessionKey, input: &[u8]) -> Vec<u8> {
+    let (kind, rest) = input.split_first().unwrap_or((&0, &[]));
+    let (fields, body) = rest.split_at(rest.len().min(HEAD_SUM - FIELDS));
+    let mut file = vec![0; HEAD];
+    file[..8].copy_from_slice(MAGIC);
+    file[8] = 1;
+    file[10] = *kind;
+    file[12..BODY_SUM].copy_from_slice(&(body.len() as u64).to_le_bytes());
+    file[BODY_SUM..KEY].copy_from_slice(&sum(body));
+    file[KEY..KEY + 68].copy_from_slice(key.to_string().as_bytes());
+    file[FIELDS..FIELDS + fields.len()].copy_from_slice(fields);
+    let head_sum = sum(&file[..HEAD_SUM]);
+    file[HEAD_SUM..].copy_from_slice(&head_sum);
+    file.extend_from_slice(body);
+    file
+}
+
+fn sum(bytes: &[u8]) -> [u8; 16] {
+    *Sha256::digest(bytes).first_chunk().expect("a digest has 32 bytes")
+}

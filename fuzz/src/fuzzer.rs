@@ -1,0 +1,30 @@
+//! Hands what libFuzzer makes up to the target that was asked for.
+
+use std::sync::OnceLock;
+
+use libfuzzer_sys::fuzz_target;
+
+/// The targets by name. Each has a folder of that name in `corpus/`.
+const TARGETS: [(&str, fn(&[u8])); 8] = [
+    ("carriers", sessile_fuzz::carriers),
+    ("files", sessile_fuzz::files),
+    ("format", sessile_file::fuzzing::format),
+    ("id", sessile_fuzz::id),
+    ("layout", sessile_redis::fuzzing::layout),
+    ("record", sessile_core::fuzzing::record),
+    ("sealed", sessile_fuzz::sealed),
+    ("standing", sessile_core::fuzzing::standing),
+];
+
+static TARGET: OnceLock<fn(&[u8])> = OnceLock::new();
+
+/// The target that the environment names.
+fn target() -> fn(&[u8]) {
+    let name = std::env::var("FUZZ_TARGET").expect("FUZZ_TARGET names a target");
+    let found = TARGETS.iter().find(|(target, _)| *target == name);
+    found.unwrap_or_else(|| panic!("there is no target {name}")).1
+}
+
+fuzz_target!(|input: &[u8]| {
+    sessile_fuzz::corpus::check(*TARGET.get_or_init(target), input);
+});

@@ -1,0 +1,71 @@
+//! Building the fuzzer: ordinary code, and beside each branch a counter.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::Failure;
+use crate::cargo::{cargo, root, step};
+use crate::programs::Programs;
+
+/// libFuzzer is written in C++.
+const COMPILER: Programs = Programs {
+    needed: &[("c++", "g++")],
+    advice: "The fuzzer is built with a C++ compiler. Install one, on Debian with `sudo apt-get install g++`, on macOS \
+             with `xcode-select --install`.",
+};
+
+/// What the compiler is told. All of these are settings of LLVM, which stable Rust passes on.
+const FLAGS: &[&str] = &[
+    "--cfg=fuzzing",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+];
+
+/// A fuzzer that was built.
+pub(super) struct Built {
+    pub(super) program: PathBuf,
+    /// Where it may keep things.
+    pub(super) folder: PathBuf,
+}
+
+pub(super) fn build() -> Result<Built, Failure> {
+    COMPILER.ensure()?;
+    let host = host()?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    // Other flags make other builds, so it has a folder of its own.
+    let folder = root().join(target).join("fuzz");
+    let mut command = cargo("build");
+    command
+        .args([
+            "--package",
+            "sessile-fuzz",
+            "--bin",
+            "sessile-fuzz",
+            "--profile",
+            "fuzz",
+        ])
+        // With a target that is named, build scripts and macros are built without the flags.
+        .args(["--target", &host])
+        .arg("--target-dir")
+        .arg(&folder)
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
+    step("building the fuzzer", &mut command)?;
+    let program = folder.join(host).join("fuzz/sessile-fuzz");
+    Ok(Built { program, folder })
+}
+
+/// The platform this runs on, as the compiler calls it.
+fn host() -> Result<String, Failure> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(&rustc)
+        .arg("-vV")
+        .output()
+        .map_err(|error| format!("cannot run {}: {error}", rustc.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned)
+        .ok_or_else(|| format!("{} -vV does not say what platform this is", rustc.display()))
+}
