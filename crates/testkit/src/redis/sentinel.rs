@@ -5,8 +5,16 @@ use super::{RedisServer, wait_until};
 /// What the sentinels call the primary.
 const NAME: &str = "primary";
 
+/// How long a server has to be silent for the sentinels to take it for gone, in milliseconds.
+///
+/// A sentinel connects to a server at most once a second. While a primary is dead it keeps trying, and the moment of
+/// the last try also counts for the server that takes over: that one is not asked anything for up to a second. With
+/// less patience than that, the sentinels agree that the new primary is gone as well, and make a primary of the old
+/// one as soon as it is back, with nothing in it.
+const PATIENCE: u32 = 2_000;
+
 /// A primary, replicas of it, and three sentinels, of which two must agree that the primary is gone. They notice
-/// within half a second.
+/// within two seconds.
 ///
 /// # Panics
 ///
@@ -46,7 +54,8 @@ impl RedisSentinel {
                     "redis-sentinel",
                     &[
                         &monitor,
-                        &format!("sentinel down-after-milliseconds {NAME} 500"),
+                        &format!("sentinel down-after-milliseconds {NAME} {PATIENCE}"),
+                        // An election that nobody wins is held again after twice this time.
                         &format!("sentinel failover-timeout {NAME} 3000"),
                     ],
                 )
