@@ -96,7 +96,7 @@ impl Client {
         use StorageErrorKind as Kind;
         match error.kind() {
             Kind::Gone | Kind::Superseded | Kind::LockLost | Kind::LockTimeout | Kind::TooManyWaiters => {}
-            Kind::Unavailable | Kind::Timeout => sleep(Duration::from_millis(5)).await,
+            Kind::Unavailable | Kind::Timeout | Kind::Full => sleep(Duration::from_millis(5)).await,
             _ => (self.complain)(error),
         }
     }

@@ -3,12 +3,17 @@
 mod chain;
 mod clocks;
 mod ends;
+mod lost;
 mod session;
+mod setback;
 mod verdict;
 
 use std::time::Duration;
 
+pub use self::lost::Lost;
 use self::session::Session;
+use self::setback::Epochs;
+pub use self::setback::Setback;
 pub use self::verdict::{Promise, Summary, Violation, Violations};
 use super::History;
 
@@ -77,20 +82,45 @@ impl History {
     ///
     /// As for [`check`](Self::check).
     pub fn check_within(&self, tolerance: Tolerance) -> Result<Summary, Violations> {
+        self.check_across(&[], tolerance).map(|(summary, _)| summary)
+    }
+
+    /// As [`check_within`](Self::check_within), for a storage that was set back at these moments. Says what it lost by
+    /// that.
+    ///
+    /// Between two setbacks all is as strict as ever: no update is lost among what is left, and what is destroyed
+    /// stays destroyed until the next.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check).
+    pub fn check_across(&self, setbacks: &[Setback], tolerance: Tolerance) -> Result<(Summary, Lost), Violations> {
         let sessions = Session::all(self);
+        let epochs = Epochs::between(setbacks);
         let mut summary = Summary {
             sessions: sessions.len(),
             ..Summary::default()
         };
-        let mut violations = Vec::new();
+        let (mut lost, mut violations) = (Lost::default(), Vec::new());
         for session in &sessions {
             summary.add(session);
-            chain::check(session, &mut violations);
-            ends::check(session, tolerance, &mut violations);
+            chain::whole(session, &mut violations);
             clocks::check(session, tolerance, &mut violations);
+            if epochs.is_one() {
+                chain::check(session, &mut violations);
+                ends::check(session, tolerance, &mut violations);
+                continue;
+            }
+            for (_, epoch) in epochs.of(session) {
+                let operations = setback::view(session, epoch);
+                let part = Session::of(&operations);
+                chain::check(&part, &mut violations);
+                ends::check(&part, tolerance, &mut violations);
+            }
+            lost += Lost::of(session, &epochs, tolerance);
         }
         match violations.is_empty() {
-            true => Ok(summary),
+            true => Ok((summary, lost)),
             false => Err(Violations::new(violations, summary)),
         }
     }
