@@ -31,13 +31,28 @@ struct State {
     delay: Duration,
     /// Existing connections are closed and new ones are not accepted.
     cut: bool,
-    /// Nothing comes through, and nobody is told.
-    silent: bool,
+    /// Nothing comes through in these directions, and nobody is told.
+    silent: Silence,
     open: Vec<TcpStream>,
     heard: Vec<String>,
     exchanges: usize,
     /// Whether the last bytes seen went to the server.
     asking: bool,
+}
+
+/// What is swallowed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Silence {
+    #[default]
+    Nothing,
+    Answers,
+    Everything,
+}
+
+impl Silence {
+    fn swallows(self, asking: bool) -> bool {
+        self == Self::Everything || self == Self::Answers && !asking
+    }
 }
 
 impl Proxy {
@@ -103,16 +118,21 @@ impl Proxy {
     /// Swallows whatever is sent from now on, in both directions, on connections that stay open: as if a cable had
     /// been pulled.
     pub fn go_silent(&self) {
-        self.state().silent = true;
+        self.state().silent = Silence::Everything;
+    }
+
+    /// Passes on what is asked, and swallows the answers: the server does what the client will never know of.
+    pub fn lose_answers(&self) {
+        self.state().silent = Silence::Answers;
     }
 
     /// Passes everything on again, at once. What was swallowed is lost, so the connections of that time are closed.
     pub fn heal(&self) {
         let mut state = self.state();
-        if state.silent {
+        if state.silent != Silence::Nothing {
             state.close();
         }
-        state.silent = false;
+        state.silent = Silence::Nothing;
         state.cut = false;
         state.delay = Duration::ZERO;
     }
@@ -200,7 +220,7 @@ impl Shared {
             }
         });
         let shared = Arc::clone(self);
-        thread::spawn(move || shared.hand_out(&arriving, to));
+        thread::spawn(move || shared.hand_out(&arriving, to, asking));
     }
 
     /// Counts what goes by, and says how long it may take; `None` if it is to be swallowed.
@@ -213,13 +233,13 @@ impl Shared {
             }
         }
         state.asking = asking;
-        (!state.silent).then_some(state.delay)
+        (!state.silent.swallows(asking)).then_some(state.delay)
     }
 
-    fn hand_out(&self, arriving: &Receiver<Parcel>, mut to: TcpStream) {
+    fn hand_out(&self, arriving: &Receiver<Parcel>, mut to: TcpStream, asking: bool) {
         for (due, bytes) in arriving {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            if locked(&self.state).silent {
+            if locked(&self.state).silent.swallows(asking) {
                 continue;
             }
             if to.write_all(&bytes).is_err() {

@@ -1,0 +1,45 @@
+//! A primary whose replica lags when it has to take over.
+
+use std::time::{Duration, Instant};
+
+use sessile_testkit::Setback;
+use sessile_testkit::redis::RedisSentinel;
+use sessile_testkit::torture::Disturbance;
+
+/// Two servers and their sentinels.
+pub(crate) struct Group {
+    pub(crate) group: RedisSentinel,
+    /// Whether what is acknowledged has reached the replica.
+    pub(crate) keeps: bool,
+}
+
+/// How much the primary does that the replica does not get to know.
+const AHEAD: u64 = 100;
+
+impl Group {
+    /// Waits until the primary has done so much on its own. One whose clients are all refused does nothing; it is not
+    /// waited for for long.
+    fn get_ahead(&self, primary: usize) {
+        let server = &self.group.servers()[primary];
+        let (start, before) = (Instant::now(), server.calls("evalsha"));
+        while server.calls("evalsha") < before + AHEAD && start.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Disturbance for Group {
+    fn strike(&mut self, _: u64) -> Option<Setback> {
+        // The server that died the last time has to have become a replica meanwhile.
+        self.group.wait_until_whole();
+        let primary = self.group.primary();
+        let replica = 1 - primary;
+        self.group.leave_behind(replica, primary);
+        self.get_ahead(primary);
+        let setback = Setback::during(|| self.group.servers_mut()[primary].kill());
+        self.group.servers()[replica].resume();
+        self.group.wait_for_another(primary);
+        self.group.servers_mut()[primary].restart();
+        Some(setback).filter(|_| !self.keeps)
+    }
+}
