@@ -138,6 +138,17 @@ async fn one_sentinel_that_answers_is_enough() {
 }
 
 #[tokio::test]
+async fn a_sentinel_that_names_a_frozen_server_is_not_the_last_to_be_asked() {
+    let (group, behind) = (RedisSentinel::start(), RedisSentinel::start_with(0, &[]));
+    // Nobody can take over from it, so its sentinels go on naming it.
+    behind.servers()[0].pause();
+    let urls = behind.urls().into_iter().take(1).chain(group.urls());
+    let servers = RedisServers::sentinel(urls, group.name()).timeout(Duration::from_secs(3));
+    recovers(&RedisStorage::connect(servers).await.unwrap()).await;
+    behind.servers()[0].resume();
+}
+
+#[tokio::test]
 async fn an_unknown_primary_is_an_error() {
     let group = RedisSentinel::start();
     let error = RedisStorage::connect(RedisServers::sentinel(group.urls(), "another").timeout(TIMEOUT))
