@@ -7,11 +7,7 @@ use sessile_testkit::redis::RedisSentinel;
 use sessile_testkit::torture::Disturbance;
 
 /// Two servers and their sentinels.
-pub(crate) struct Group {
-    pub(crate) group: RedisSentinel,
-    /// Whether what is acknowledged has reached the replica.
-    pub(crate) keeps: bool,
-}
+pub(crate) struct Group(pub(crate) RedisSentinel);
 
 /// How much the primary does that the replica does not get to know.
 const AHEAD: u64 = 100;
@@ -20,7 +16,7 @@ impl Group {
     /// Waits until the primary has done so much on its own. One whose clients are all refused does nothing; it is not
     /// waited for for long.
     fn get_ahead(&self, primary: usize) {
-        let server = &self.group.servers()[primary];
+        let server = &self.0.servers()[primary];
         let (start, before) = (Instant::now(), server.calls("evalsha"));
         while server.calls("evalsha") < before + AHEAD && start.elapsed() < Duration::from_secs(2) {
             std::thread::sleep(Duration::from_millis(5));
@@ -31,15 +27,15 @@ impl Group {
 impl Disturbance for Group {
     fn strike(&mut self, _: u64) -> Option<Setback> {
         // The server that died the last time has to have become a replica meanwhile.
-        self.group.wait_until_whole();
-        let primary = self.group.primary();
+        self.0.wait_until_whole();
+        let primary = self.0.primary();
         let replica = 1 - primary;
-        self.group.leave_behind(replica, primary);
+        self.0.leave_behind(replica, primary);
         self.get_ahead(primary);
-        let setback = Setback::during(|| self.group.servers_mut()[primary].kill());
-        self.group.servers()[replica].resume();
-        self.group.wait_for_another(primary);
-        self.group.servers_mut()[primary].restart();
-        Some(setback).filter(|_| !self.keeps)
+        let setback = Setback::during(|| self.0.servers_mut()[primary].kill());
+        self.0.servers()[replica].resume();
+        self.0.wait_for_another(primary);
+        self.0.servers_mut()[primary].restart();
+        Some(setback)
     }
 }

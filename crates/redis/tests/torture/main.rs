@@ -9,8 +9,8 @@ mod nemesis;
 mod options;
 mod place;
 mod scene;
-mod slots;
 mod single;
+mod slots;
 mod table;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,7 +54,11 @@ fn main() -> ExitCode {
     }
     print!("\n{}", table::show(&rows));
     for nemesis in &failed {
-        eprintln!("{} has failed. To try it again: {}", nemesis.name, options.again(nemesis));
+        eprintln!(
+            "{} has failed. To try it again: {}",
+            nemesis.name,
+            options.again(nemesis)
+        );
     }
     if failed.is_empty() {
         ExitCode::SUCCESS

@@ -57,10 +57,19 @@ impl Nemesis {
         Self::new("client-kill", "the server closes all connections", scene::client_kill),
         Self::new("script-flush", "the server forgets its scripts", scene::script_flush),
         Self::new("restart", "the server dies, and has all of it on disk", scene::restart),
-        Self::new("restart-empty", "the server dies, and has nothing on disk", scene::restart_empty)
-            .expecting(|report| report.lost.writes > 0 && report.lost.sessions > 0),
+        Self::new(
+            "restart-empty",
+            "the server dies, and has nothing on disk",
+            scene::restart_empty,
+        )
+        .expecting(|report| report.lost.writes > 0 && report.lost.sessions > 0),
         Self::new("cut", "connections are cut", scene::cut),
-        Self::new("half-open", "lines say nothing any more, in one direction or both", scene::half_open).of(3),
+        Self::new(
+            "half-open",
+            "lines say nothing any more, in one direction or both",
+            scene::half_open,
+        )
+        .of(3),
         Self::new("latency", "the way takes up to 50 milliseconds longer", scene::latency),
         Self::new("full", "the server has no memory left", scene::full).expecting(refuses_what_is_new),
         Self::new("slots", "slots move from node to node of a cluster", scene::slots).of(3),
@@ -77,10 +86,16 @@ impl Nemesis {
             "the same, and all that is written waits for the replica",
             scene::failover_durable_commits,
         )
+        // Locks are not waited for, so the storage counts as set back, though it must not have lost anything.
+        .expecting(|report| report.lost.is_nothing())
         .long(),
-        Self::new("everything", "all of it that one server can bear, at once", scene::everything)
-            .of(10)
-            .long(),
+        Self::new(
+            "everything",
+            "all of it that one server can bear, at once",
+            scene::everything,
+        )
+        .of(10)
+        .long(),
     ];
 
     /// Lets it happen. The error says what was found wrong.
@@ -92,6 +107,7 @@ impl Nemesis {
             stops,
         } = (self.scene)();
         let tolerance = Tolerance::default()
+            .with_lease(LEASE)
             // The clock lags by the way an answer takes, and by the time its reader is stopped.
             .with_skew(if stops { 4 * LEASE } else { LEASE })
             .with_slack(if stops { 5 * LEASE } else { 3 * LEASE });
@@ -120,5 +136,9 @@ impl Nemesis {
 /// A server without memory refuses, and says why.
 fn refuses_what_is_new(report: &Report) -> bool {
     let full = Some(Answer::Refused(StorageErrorKind::Full));
-    report.history.operations.iter().any(|operation| operation.answer() == full)
+    report
+        .history
+        .operations
+        .iter()
+        .any(|operation| operation.answer() == full)
 }

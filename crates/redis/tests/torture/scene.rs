@@ -116,6 +116,5 @@ pub(crate) fn failover_durable_commits() -> Scene {
 fn group(durable: Durable) -> Scene {
     let group = RedisSentinel::start();
     let place = Place::sentinel(group.urls()).durable(durable);
-    let keeps = durable == Durable::Everything;
-    Scene::new(place, Group { group, keeps })
+    Scene::new(place, Group(group))
 }

@@ -96,7 +96,9 @@ impl Disturbance for Single {
                 doze(chance, 50..1_000);
                 self.proxy.heal();
             }
-            Act::Lag => self.proxy.delay(Duration::from_millis([25, 0, 25, 10][(chance % 4) as usize])),
+            Act::Lag => self
+                .proxy
+                .delay(Duration::from_millis([25, 0, 25, 10][(chance % 4) as usize])),
             Act::Fill => {
                 self.server.command(&["CONFIG", "SET", "maxmemory", "1"]);
                 doze(chance, 100..500);

@@ -157,7 +157,10 @@ impl RedisSentinel {
                 let replicas = sentinel.command(&["SENTINEL", "REPLICAS", NAME]);
                 self.primary_of(sentinel) == primary
                     && replicas.items().len() == self.servers.len() - 1
-                    && replicas.items().iter().all(|replica| field(replica, "flags") == "slave")
+                    && replicas
+                        .items()
+                        .iter()
+                        .all(|replica| field(replica, "flags") == "slave")
             };
             self.servers.iter().enumerate().all(follows) && self.sentinels.iter().all(well)
         });

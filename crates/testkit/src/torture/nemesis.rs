@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{Disturbance, Torture};
 use super::worker::{Orders, TROUBLE};
+use super::{Disturbance, Torture};
 use crate::history::{Line, Lines, Setback};
 use crate::locked;
 use crate::rng::Rng;
@@ -92,7 +92,11 @@ impl<'a, 'd> Nemesis<'a, 'd> {
         let victim = usize::try_from(self.rng.below(self.workers.len() as u64)).unwrap_or_default();
         let stop = u64::try_from(self.plan.stops.as_millis()).unwrap_or(u64::MAX);
         let spares_workers = !self.plan.kills && stop == 0;
-        if let Some(disturbance) = self.disturbance.as_mut().filter(|_| spares_workers || self.rng.chance(0.5)) {
+        if let Some(disturbance) = self
+            .disturbance
+            .as_mut()
+            .filter(|_| spares_workers || self.rng.chance(0.5))
+        {
             self.done.strikes += 1;
             let setback = disturbance.strike(self.rng.next());
             self.done.setbacks.extend(setback);

@@ -35,7 +35,10 @@ impl fmt::Display for Report {
             strikes,
             ..
         } = self;
-        write!(f, "seed {seed}, {kills} processes killed, {stops} stops, {strikes} strikes: {summary}")?;
+        write!(
+            f,
+            "seed {seed}, {kills} processes killed, {stops} stops, {strikes} strikes: {summary}"
+        )?;
         if lost.is_nothing() {
             return Ok(());
         }

@@ -38,12 +38,22 @@ impl Lost {
         let reasons = Reasons::of(session);
         let lived = |operation: &Operation| {
             let key = operation.call.key();
-            session.operations.iter().any(|earlier| earlier.puts_at(key) && earlier.returned() < Some(operation.invoked))
+            session
+                .operations
+                .iter()
+                .any(|earlier| earlier.puts_at(key) && earlier.returned() < Some(operation.invoked))
         };
         let mut counted = HashSet::new();
         for (number, epoch) in epochs.of(session).skip(1) {
-            let within = || session.operations.iter().filter(|operation| is_within(operation, epoch));
-            let tip = within().filter_map(|operation| operation.evidence()).max_by_key(|mark| mark.position);
+            let within = || {
+                session
+                    .operations
+                    .iter()
+                    .filter(|operation| is_within(operation, epoch))
+            };
+            let tip = within()
+                .filter_map(|operation| operation.evidence())
+                .max_by_key(|mark| mark.position);
             let gone = within().any(|operation| {
                 let answered = operation.answered.as_ref().filter(|_| finds_nothing(operation));
                 answered.is_some_and(|answered| {
@@ -57,7 +67,10 @@ impl Lost {
             let mut kept = HashSet::new();
             let mut mark = tip;
             while let Some(write) = mark.filter(|mark| kept.insert(mark.id)) {
-                mark = session.writes.get(&write.previous).and_then(|operation| operation.mark());
+                mark = session
+                    .writes
+                    .get(&write.previous)
+                    .and_then(|operation| operation.mark());
             }
             let before = session.operations.iter().enumerate().filter(|(_, operation)| {
                 let at = operation.returned().filter(|_| operation.is_acknowledged());

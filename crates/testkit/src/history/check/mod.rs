@@ -27,6 +27,9 @@ pub struct Tolerance {
     /// For how much longer than its limit a wait may last, because a process was stopped or a machine was busy. Five
     /// seconds by default.
     pub slack: Duration,
+    /// For how long whoever holds a lock can rely on it: one that is lost earlier is a violation. `None`, which is the
+    /// default, does not look at that.
+    pub lease: Option<Duration>,
 }
 
 impl Tolerance {
@@ -43,6 +46,13 @@ impl Tolerance {
         self.slack = slack;
         self
     }
+
+    /// With leases that last for so long.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
 }
 
 impl Default for Tolerance {
@@ -50,6 +60,7 @@ impl Default for Tolerance {
         Self {
             skew: Duration::ZERO,
             slack: Duration::from_secs(5),
+            lease: None,
         }
     }
 }
@@ -59,7 +70,7 @@ impl History {
     ///
     /// - **P1**: the writes that were acknowledged or seen form one chain, each built on the one before. Nothing that
     ///   was refused is in it, nothing that was acknowledged is missing from it, and nobody is shown less of it than
-    ///   was acknowledged before he asked.
+    ///   was acknowledged before he asked. Nobody loses a lock before its lease is over, if that is known.
     /// - **P2**: a session that was destroyed, was found missing or has moved is not found again under that key.
     /// - **P3**: nobody waits for a lock for much longer than he said he would.
     /// - **P4**: records are whole; a session that nobody ended is not lost.
@@ -105,7 +116,7 @@ impl History {
         for session in &sessions {
             summary.add(session);
             chain::whole(session, &mut violations);
-            clocks::check(session, tolerance, &mut violations);
+            clocks::check(session, &epochs, tolerance, &mut violations);
             if epochs.is_one() {
                 chain::check(session, &mut violations);
                 ends::check(session, tolerance, &mut violations);

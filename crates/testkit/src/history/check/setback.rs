@@ -53,6 +53,13 @@ impl Epochs {
         self.0.len() == 1
     }
 
+    /// Whether both moments are in one epoch.
+    pub(super) fn are_one(&self, one: u64, other: u64) -> bool {
+        self.0
+            .iter()
+            .any(|epoch| epoch.contains(&one) && epoch.contains(&other))
+    }
+
     /// The epochs in which something was done to a session.
     pub(super) fn of<'e>(&'e self, session: &Session<'_>) -> impl Iterator<Item = (usize, &'e Range<u64>)> + use<'e> {
         let first = session.operations.first().map_or(0, |operation| operation.invoked);
@@ -76,7 +83,10 @@ pub(super) fn is_within(operation: &Operation, epoch: &Range<u64>) -> bool {
 /// The operations of a session as far as they bear upon an epoch: those within it as they are, and of those that may
 /// have left something behind, or reached into it, that they were called.
 pub(super) fn view(session: &Session<'_>, epoch: &Range<u64>) -> Vec<Operation> {
-    let known = session.operations.iter().filter(|operation| operation.invoked < epoch.end);
+    let known = session
+        .operations
+        .iter()
+        .filter(|operation| operation.invoked < epoch.end);
     let views = known.filter_map(|operation| {
         if is_within(operation, epoch) {
             return Some((*operation).clone());
