@@ -435,3 +435,30 @@ fn long_histories_are_checked_in_time() {
         );
     }
 }
+
+#[test]
+fn a_write_to_an_alias_is_refused_and_the_alias_holds() {
+    let (key, new) = (key(), key());
+    let first = Mark::first(1);
+    let second = first.next(2);
+    let grace = Duration::from_secs(1);
+    let moves = Call::Rotate {
+        key,
+        to: new,
+        write: write(second),
+        grace,
+    };
+    let superseded = Answer::Refused(StorageErrorKind::Superseded);
+    let mut story = Story::default();
+    story
+        .then(1, create(key, first), DONE)
+        .then(1, moves, DONE)
+        .then(2, commit(key, first.next(3)), superseded)
+        .then(2, Call::Read { key }, found(new, second));
+    story.check().expect("true");
+    // What finds a tombstone by looking has found the end of the alias.
+    story
+        .then(2, Call::Read { key }, Answer::Superseded)
+        .then(2, Call::Read { key }, found(new, second));
+    story.breaks(Promise::LogoutIsFinal, "left a key for good");
+}

@@ -81,10 +81,16 @@ impl Disturbance for Single {
             }
             Act::FlushScripts => drop(self.server.command(&["SCRIPT", "FLUSH", "SYNC"])),
             Act::Restart => return self.restart(chance),
-            Act::Cut if chance.is_multiple_of(2) => self.proxy.hang_up(),
             Act::Cut => {
-                self.proxy.cut();
-                doze(chance, 50..500);
+                // On a way that takes a moment, some answers are on it when the line is cut.
+                self.proxy.delay(Duration::from_millis(chance % 8));
+                doze(chance, 20..100);
+                if chance.is_multiple_of(2) {
+                    self.proxy.hang_up();
+                } else {
+                    self.proxy.cut();
+                    doze(chance, 0..300);
+                }
                 self.proxy.heal();
             }
             Act::GoSilent => {

@@ -83,7 +83,10 @@ impl<'a> Ends<'a> {
             }
             if finds_tombstone(operation) {
                 ends.left.entry(key).or_insert(operation);
-                ends.left_for_good.entry(key).or_insert(operation);
+                // To a write an alias is as good as a tombstone: the session is elsewhere.
+                if operation.call.write().is_none() {
+                    ends.left_for_good.entry(key).or_insert(operation);
+                }
             }
         }
         ends
