@@ -1,10 +1,10 @@
 //! A primary whose replica lags when it has to take over.
 
-use std::time::{Duration, Instant};
-
 use sessile_testkit::Setback;
 use sessile_testkit::redis::RedisSentinel;
 use sessile_testkit::torture::Disturbance;
+
+use crate::single::until;
 
 /// Two servers and their sentinels.
 pub(crate) struct Group(pub(crate) RedisSentinel);
@@ -13,14 +13,11 @@ pub(crate) struct Group(pub(crate) RedisSentinel);
 const AHEAD: u64 = 100;
 
 impl Group {
-    /// Waits until the primary has done so much on its own. One whose clients are all refused does nothing; it is not
-    /// waited for for long.
+    /// Waits until the primary has done so much on its own.
     fn get_ahead(&self, primary: usize) {
-        let server = &self.0.servers()[primary];
-        let (start, before) = (Instant::now(), server.calls("evalsha"));
-        while server.calls("evalsha") < before + AHEAD && start.elapsed() < Duration::from_secs(2) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let done = || self.0.servers()[primary].calls("evalsha");
+        let before = done();
+        until(|| done() >= before + AHEAD);
     }
 }
 

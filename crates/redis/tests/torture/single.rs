@@ -1,7 +1,7 @@
 //! One server, behind a bad line.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sessile_testkit::Setback;
 use sessile_testkit::redis::{Proxy, RedisServer};
@@ -61,6 +61,8 @@ impl Single {
     }
 
     fn restart(&mut self, chance: u64) -> Option<Setback> {
+        // What it does next is to be forgotten or not, so it has to have done something since the last time.
+        until(|| self.server.calls("set") >= 20);
         let setback = Setback::during(|| self.server.kill());
         doze(chance, 0..300);
         self.server.restart();
@@ -106,7 +108,10 @@ impl Disturbance for Single {
                 .proxy
                 .delay(Duration::from_millis([25, 0, 25, 10][(chance % 4) as usize])),
             Act::Fill => {
+                let refusals = || self.server.info("errorstats", "errorstat_OOM");
+                let before = refusals();
                 self.server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+                until(|| refusals() != before);
                 doze(chance, 100..500);
                 self.server.command(&["CONFIG", "SET", "maxmemory", "0"]);
             }
@@ -123,4 +128,12 @@ impl Disturbance for Single {
 pub(crate) fn doze(chance: u64, millis: std::ops::Range<u64>) {
     let millis = millis.start + (chance >> 8) % (millis.end - millis.start);
     thread::sleep(Duration::from_millis(millis));
+}
+
+/// Waits until something has come about, but not for ever: where nothing is done, nothing does.
+pub(crate) fn until(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() && start.elapsed() < Duration::from_secs(3) {
+        thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -63,8 +63,7 @@ impl<'a, 'd> Nemesis<'a, 'd> {
         }
     }
 
-    /// Lets the workers work for as long as planned, and does to them what it does. A disturbance strikes once at
-    /// least.
+    /// Lets the workers work for as long as planned, and does to them what it does; each kind of it once at least.
     pub(super) fn rage(&mut self) -> Result<()> {
         let (start, duration) = (Instant::now(), self.plan.duration());
         let (end, mut news) = (start + duration, start + NEWS);
@@ -72,7 +71,7 @@ impl<'a, 'd> Nemesis<'a, 'd> {
             let worker = self.start()?;
             self.workers.push(worker);
         }
-        while Instant::now() < end || self.disturbance.is_some() && self.done.strikes == 0 {
+        while Instant::now() < end || !self.has_done_all() {
             let calm = Duration::from_millis(50 + self.rng.below(350));
             thread::sleep(calm.min(end.saturating_duration_since(Instant::now())));
             self.strike()?;
@@ -86,6 +85,15 @@ impl<'a, 'd> Nemesis<'a, 'd> {
             }
         }
         Ok(())
+    }
+
+    fn has_done_all(&self) -> bool {
+        let Done {
+            kills, stops, strikes, ..
+        } = self.done;
+        (self.disturbance.is_none() || strikes > 0)
+            && (!self.plan.kills || kills > 0)
+            && (self.plan.stops.is_zero() || stops > 0)
     }
 
     fn strike(&mut self) -> Result<()> {
