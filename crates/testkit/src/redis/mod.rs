@@ -19,6 +19,7 @@
 //! ```
 
 mod cluster;
+mod parser;
 mod proxy;
 mod resp;
 mod sentinel;
