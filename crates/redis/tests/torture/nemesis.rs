@@ -63,7 +63,7 @@ impl Nemesis {
             scene::restart_empty,
         )
         .expecting(|report| report.lost.writes > 0 && report.lost.sessions > 0),
-        Self::new("cut", "connections are cut", scene::cut),
+        Self::new("cut", "connections are cut", scene::cut).of(4),
         Self::new(
             "half-open",
             "lines say nothing any more, in one direction or both",

@@ -85,13 +85,13 @@ impl Disturbance for Single {
             Act::Restart => return self.restart(chance),
             Act::Cut => {
                 // On a way that takes a moment, some answers are on it when the line is cut.
-                self.proxy.delay(Duration::from_millis(chance % 8));
-                doze(chance, 20..100);
-                if chance.is_multiple_of(2) {
-                    self.proxy.hang_up();
-                } else {
+                self.proxy.delay(Duration::from_millis(10 + chance % 20));
+                doze(chance, 40..120);
+                if chance.is_multiple_of(4) {
                     self.proxy.cut();
-                    doze(chance, 0..300);
+                    doze(chance, 50..300);
+                } else {
+                    self.proxy.hang_up();
                 }
                 self.proxy.heal();
             }
