@@ -14,10 +14,14 @@ usage: cargo xtask TASK
 
 tasks:
   test [ARGS]                  all tests; with arguments, `cargo test ARGS` alone
-  test-redis                   the tests of the Redis storage, which fail servers over and take minutes
   fuzz [TARGET] [--seconds N]  makes up input for what reads input, for N seconds (default 60) a target
   fuzz TARGET FILE             what that target makes of one input
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
+  torture redis [OPTIONS]      processes on Redis servers that die, fail over, fill up and are cut off
+      --seconds N              for so long with each nemesis (default 20)
+      --nemesis NAME           with this one; may be repeated
+      --seed N                 as it was done with this seed
+      --list                   says which there are
 ";
 
 /// What went wrong, for the person who ran the task.
@@ -28,7 +32,6 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["test", rest @ ..] => test::run(rest),
-        ["test-redis"] => test::redis(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["torture", rest @ ..] => torture::run(rest),
         ["help" | "--help" | "-h"] => {

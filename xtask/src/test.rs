@@ -4,15 +4,6 @@ use crate::Failure;
 use crate::cargo::{cargo, step};
 use crate::redis::SERVERS;
 
-/// The tests of the Redis storage: several servers, sentinels and a cluster, paused, killed and failed over.
-pub(crate) fn redis() -> Result<(), Failure> {
-    SERVERS.ensure()?;
-    step(
-        "tests of the Redis storage",
-        cargo("test").args(["--package", "sessile-redis", "--all-features", "--no-fail-fast"]),
-    )
-}
-
 /// The facade has a feature for each part, and has to build with any one of them alone.
 const FACADE_FEATURES: &[&str] = &[
     "macros",

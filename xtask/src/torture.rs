@@ -2,26 +2,67 @@
 
 use crate::Failure;
 use crate::cargo::{cargo, step};
+use crate::redis::SERVERS;
 
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
-    let (what, rest) = arguments.split_first().ok_or("what is to be tortured? known: count")?;
-    let mut rounds = "1000";
-    let mut rest = rest.iter();
-    while let Some(argument) = rest.next() {
-        match (*argument, rest.next()) {
-            ("--rounds", Some(number)) if number.parse::<u32>().is_ok_and(|number| number > 0) => rounds = number,
-            ("--rounds", _) => return Err("--rounds takes a number".to_owned()),
-            (other, _) => return Err(format!("{other} is not an option of this task")),
+    match arguments {
+        ["count", rest @ ..] => count(rest),
+        ["redis", rest @ ..] => servers(rest),
+        [other, ..] => Err(format!("{other} cannot be tortured; known: count, redis")),
+        [] => Err("what is to be tortured? known: count, redis".to_owned()),
+    }
+}
+
+/// Parallel counting against the shop.
+fn count(arguments: &[&str]) -> Result<(), Failure> {
+    let rounds = match arguments {
+        [] => "1000",
+        ["--rounds", rounds] if rounds.parse::<u32>().is_ok_and(|rounds| rounds > 0) => rounds,
+        ["--rounds", ..] => return Err("--rounds takes a number".to_owned()),
+        [other, ..] => return Err(format!("{other} is not an option of this task")),
+    };
+    step(
+        &format!("parallel counting, {rounds} rounds"),
+        cargo("test")
+            .args(["--release", "--package", "example-shop", "--test", "shop"])
+            .args(["--", "--nocapture", "count::"])
+            .env("SHOP_ROUNDS", rounds),
+    )
+}
+
+/// How long each nemesis rages unless something is said.
+const SECONDS: &str = "20";
+
+/// Worker processes on Redis servers, under every nemesis or one.
+fn servers(arguments: &[&str]) -> Result<(), Failure> {
+    const OPTIONS: [&str; 3] = ["--seconds", "--nemesis", "--seed"];
+    if let ["--list"] = arguments {
+        return torture_redis(arguments);
+    }
+    for option in arguments.chunks(2) {
+        match option {
+            [name, _] if OPTIONS.contains(name) => {}
+            [name] if OPTIONS.contains(name) => return Err(format!("{name} takes a value")),
+            [other, ..] => return Err(format!("{other} is not an option of this task")),
+            [] => {}
         }
     }
-    match *what {
-        "count" => step(
-            &format!("parallel counting, {rounds} rounds"),
-            cargo("test")
-                .args(["--release", "--package", "example-shop", "--test", "shop"])
-                .args(["--", "--nocapture", "count::"])
-                .env("SHOP_ROUNDS", rounds),
-        ),
-        other => Err(format!("{other} cannot be tortured; known: count")),
-    }
+    SERVERS.ensure()?;
+    let seconds = ["--seconds", SECONDS];
+    let says = arguments.iter().step_by(2).any(|name| *name == "--seconds");
+    let defaults: &[&str] = if says { &[] } else { &seconds };
+    torture_redis(&[defaults, arguments].concat())
+}
+
+fn torture_redis(arguments: &[&str]) -> Result<(), Failure> {
+    let mut command = cargo("test");
+    command.args([
+        "--package",
+        "sessile-redis",
+        "--all-features",
+        "--test",
+        "torture",
+        "--",
+    ]);
+    step("torture of the Redis storage", command.args(arguments))
 }

@@ -126,13 +126,12 @@ async fn a_session_on_its_way_is_read_and_can_be_changed_when_it_has_arrived() {
         .await
         .unwrap();
 
-    // It does not wait for ever.
+    // It does not wait for ever. The slot stays on its way: with keys in it, it cannot arrive.
     cluster.open_slot(slot, 1, 2);
     let start = Instant::now();
     let error = storage.lock(&key, MINUTE).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable);
-    assert!(start.elapsed() < TIMEOUT * 2);
-    cluster.close_slot(slot, 1, 2);
+    assert!(start.elapsed() < TIMEOUT * 5);
 }
 
 #[tokio::test]
@@ -260,7 +259,7 @@ async fn the_loss_of_a_node_is_mended_and_the_others_do_not_notice() {
             Ok(found) => found.is_found(),
             Err(error) => {
                 assert!(error.is_retryable(), "{error:?}");
-                assert!(start.elapsed() < TIMEOUT * 2);
+                assert!(start.elapsed() < TIMEOUT * 5);
                 false
             }
         }

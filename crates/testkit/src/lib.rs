@@ -18,8 +18,8 @@ pub use self::broken::{Broken, Bug};
 pub use self::counting::{Calls, Counting, Counts};
 pub use self::faulty::{Fault, Faults, Faulty};
 pub use self::history::{
-    Answer, Answered, Call, History, Mark, Operation, Promise, Recorder, Recording, Seen, Summary, Tolerance,
-    Violation, Violations, Write,
+    Answer, Answered, Call, History, Lost, Mark, Operation, Promise, Recorder, Recording, Seen, Setback, Summary,
+    Tolerance, Violation, Violations, Write,
 };
 pub use self::kit::{Case, Profile, Subject, Sweep, Time};
 pub use self::model::{Attempt, Correct, ModelState, ModelStorage, Rotation, Rules};

@@ -1,102 +1,12 @@
 //! The checker finds what cannot be true, says which promise was broken, and finds nothing where nothing is wrong.
 
+mod story;
+
 use std::time::{Duration, Instant};
 
-use sessile_core::{OsEntropy, SessionId, SessionKey, StorageErrorKind, Timestamp};
-use sessile_testkit::{
-    Answer, Answered, Call, History, Mark, Operation, Promise, Seen, Summary, Tolerance, Violations, Write,
-};
-
-/// A history that is told step by step: each step begins when the one before has ended.
-#[derive(Default)]
-struct Story {
-    history: History,
-    now: u64,
-}
-
-impl Story {
-    /// A call of this process, and its answer if there is one.
-    fn then(&mut self, process: u64, call: Call, answer: impl Into<Option<Answer>>) -> &mut Self {
-        let (from, to) = (self.now, self.now + 1_000);
-        self.now += 2_000;
-        self.during(process, from, to, call, answer)
-    }
-
-    /// A call that overlaps with others.
-    fn during(&mut self, process: u64, from: u64, to: u64, call: Call, answer: impl Into<Option<Answer>>) -> &mut Self {
-        let clock = Timestamp::from_millis(1_000);
-        self.history.operations.push(Operation {
-            process,
-            call,
-            invoked: from,
-            clock_before: clock,
-            answered: answer.into().map(|answer| Answered {
-                answer,
-                at: to,
-                clock_after: clock,
-            }),
-        });
-        self
-    }
-
-    fn check(&self) -> Result<Summary, Violations> {
-        self.history.check()
-    }
-
-    /// Exactly one thing is wrong, and it is told like this.
-    #[track_caller]
-    fn breaks(&self, promise: Promise, what: &str) {
-        let violations = self.check().expect_err("this cannot be true");
-        let told = violations.to_string();
-        assert!(violations.contains(promise), "{told}");
-        assert!(told.contains(what), "{told}");
-        assert_eq!(violations.list().len(), 1, "{told}");
-    }
-}
-
-fn key() -> SessionKey {
-    SessionId::generate(&OsEntropy).key()
-}
-
-fn write(mark: Mark) -> Write {
-    Write {
-        mark: Some(mark),
-        deadline: None,
-    }
-}
-
-fn create(key: SessionKey, mark: Mark) -> Call {
-    Call::Create {
-        key,
-        write: write(mark),
-    }
-}
-
-fn commit(key: SessionKey, mark: Mark) -> Call {
-    Call::Commit {
-        key,
-        write: write(mark),
-    }
-}
-
-fn rotate(key: SessionKey, to: SessionKey, mark: Mark) -> Call {
-    Call::Rotate {
-        key,
-        to,
-        write: write(mark),
-        grace: Duration::ZERO,
-    }
-}
-
-fn found(key: SessionKey, mark: Mark) -> Answer {
-    Answer::Found(Seen {
-        key,
-        mark: Some(mark),
-        deadline: None,
-    })
-}
-
-const DONE: Answer = Answer::Done;
+use sessile_core::{StorageErrorKind, Timestamp};
+use sessile_testkit::{Answer, Call, Mark, Promise, Seen, Tolerance, Write};
+use story::{DONE, Story, commit, create, found, key, rotate, write};
 
 #[test]
 fn an_orderly_history_is_true() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redis::Value;
 use tokio::time::Instant;
 
-use super::{Dialer, Line, Node};
+use super::{Dialer, Line, Node, in_time};
 use crate::error::Failure;
 use crate::wait::Lines;
 
@@ -54,7 +54,9 @@ impl Sentinel {
         }
         let mut failure = Failure::Timeout;
         for sentinel in &self.sentinels {
-            match self.ask(sentinel, deadline).await {
+            // One that does not answer, or names a server that does not, must leave time to ask the others.
+            let share = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+            match in_time(share, self.ask(sentinel, share)).await {
                 Ok(node) => {
                     *self.lock() = Primary {
                         node: Some(Arc::clone(&node)),
@@ -72,13 +74,7 @@ impl Sentinel {
     async fn ask(&self, sentinel: &Arc<Line>, deadline: Instant) -> Result<Arc<Node>, Failure> {
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        // A sentinel that does not answer must leave time to ask the others.
-        let share = deadline.saturating_duration_since(Instant::now()) / 2;
-        let answer = sentinel.send(&question, Instant::now() + share);
-        let answer = tokio::time::timeout(share, answer)
-            .await
-            .unwrap_or(Err(Failure::Timeout))?;
-        let Value::Array(parts) = answer else {
+        let Value::Array(parts) = sentinel.send(&question, deadline).await? else {
             return Err(Failure::Nonsense);
         };
         let [Value::BulkString(host), Value::BulkString(port)] = parts.as_slice() else {

@@ -61,7 +61,7 @@ pub async fn subject(
         .with_tombstone(short)
         .with_max_waiters(8)
         // The clock lags by the way an answer takes, which is long on a machine that is busy testing.
-        .with_skew(Duration::from_millis(20))
+        .with_skew(Duration::from_millis(200))
         .with_sweep(Sweep::Silent);
     let (storage, second) = (connect().await, connect().await);
     let pattern = format!("{prefix}*");

@@ -8,7 +8,7 @@ mod record;
 mod recorder;
 mod time;
 
-pub use self::check::{Promise, Summary, Tolerance, Violation, Violations};
+pub use self::check::{Lost, Promise, Setback, Summary, Tolerance, Violation, Violations};
 pub(crate) use self::line::Line;
 pub use self::mark::Mark;
 pub use self::operation::{Answer, Answered, Call, History, Operation, Seen, Write};

@@ -160,12 +160,16 @@ impl Operation {
     }
 
     /// Whether the storage has said that the call did not take effect.
+    ///
+    /// A destroy that found nothing has not said so: one whose answer got lost on the way may have been repeated
+    /// underneath, and then finds what it has done itself.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        matches!(
-            self.answer(),
-            Some(Answer::Refused(_) | Answer::Missing | Answer::Superseded)
-        )
+        match self.answer() {
+            Some(Answer::Missing) => !matches!(self.call, Call::Destroy { .. }),
+            Some(Answer::Refused(_) | Answer::Superseded) => true,
+            _ => false,
+        }
     }
 }
 

@@ -59,6 +59,10 @@ impl Lines {
         }
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn history(&self) -> History {
         History {
             operations: self.0.values().cloned().collect(),

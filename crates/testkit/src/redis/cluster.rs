@@ -158,6 +158,11 @@ impl RedisCluster {
         for node in [to, from] {
             ok(&self.nodes[node].command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]));
         }
+        // The others would hear of it in time. Replicas do not take the order, and need not.
+        let others = self.nodes.iter().enumerate();
+        for (_, node) in others.filter(|(index, node)| ![to, from].contains(index) && node.answers()) {
+            node.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+        }
     }
 
     fn id(&self, node: usize) -> String {

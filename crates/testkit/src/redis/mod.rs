@@ -19,6 +19,7 @@
 //! ```
 
 mod cluster;
+mod parser;
 mod proxy;
 mod resp;
 mod sentinel;
@@ -33,7 +34,7 @@ pub use self::server::RedisServer;
 use std::time::{Duration, Instant};
 
 /// How long anything may take to come about.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until something is so.
 #[track_caller]

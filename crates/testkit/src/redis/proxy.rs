@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::parser::Parser;
 use crate::locked;
 
 /// Passes connections on to a server, as slowly and as badly as it is told to, and counts what is asked.
@@ -31,13 +32,28 @@ struct State {
     delay: Duration,
     /// Existing connections are closed and new ones are not accepted.
     cut: bool,
-    /// Nothing comes through, and nobody is told.
-    silent: bool,
+    /// Nothing comes through in these directions, and nobody is told.
+    silent: Silence,
     open: Vec<TcpStream>,
     heard: Vec<String>,
     exchanges: usize,
     /// Whether the last bytes seen went to the server.
     asking: bool,
+}
+
+/// What is swallowed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Silence {
+    #[default]
+    Nothing,
+    Answers,
+    Everything,
+}
+
+impl Silence {
+    fn swallows(self, asking: bool) -> bool {
+        self == Self::Everything || self == Self::Answers && !asking
+    }
 }
 
 impl Proxy {
@@ -103,16 +119,21 @@ impl Proxy {
     /// Swallows whatever is sent from now on, in both directions, on connections that stay open: as if a cable had
     /// been pulled.
     pub fn go_silent(&self) {
-        self.state().silent = true;
+        self.state().silent = Silence::Everything;
+    }
+
+    /// Passes on what is asked, and swallows the answers: the server does what the client will never know of.
+    pub fn lose_answers(&self) {
+        self.state().silent = Silence::Answers;
     }
 
     /// Passes everything on again, at once. What was swallowed is lost, so the connections of that time are closed.
     pub fn heal(&self) {
         let mut state = self.state();
-        if state.silent {
+        if state.silent != Silence::Nothing {
             state.close();
         }
-        state.silent = false;
+        state.silent = Silence::Nothing;
         state.cut = false;
         state.delay = Duration::ZERO;
     }
@@ -200,7 +221,7 @@ impl Shared {
             }
         });
         let shared = Arc::clone(self);
-        thread::spawn(move || shared.hand_out(&arriving, to));
+        thread::spawn(move || shared.hand_out(&arriving, to, asking));
     }
 
     /// Counts what goes by, and says how long it may take; `None` if it is to be swallowed.
@@ -213,13 +234,13 @@ impl Shared {
             }
         }
         state.asking = asking;
-        (!state.silent).then_some(state.delay)
+        (!state.silent.swallows(asking)).then_some(state.delay)
     }
 
-    fn hand_out(&self, arriving: &Receiver<Parcel>, mut to: TcpStream) {
+    fn hand_out(&self, arriving: &Receiver<Parcel>, mut to: TcpStream, asking: bool) {
         for (due, bytes) in arriving {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            if locked(&self.state).silent {
+            if locked(&self.state).silent.swallows(asking) {
                 continue;
             }
             if to.write_all(&bytes).is_err() {
@@ -227,64 +248,5 @@ impl Shared {
             }
         }
         let _ = to.shutdown(Shutdown::Both);
-    }
-}
-
-/// Finds the commands in what a client sends.
-#[derive(Debug, Default)]
-struct Parser {
-    pending: Vec<u8>,
-}
-
-impl Parser {
-    /// The names of the commands that are complete with these bytes.
-    fn commands(&mut self, bytes: &[u8]) -> Vec<String> {
-        self.pending.extend_from_slice(bytes);
-        let (mut names, mut done) = (Vec::new(), 0);
-        while let Some((name, length)) = command(&self.pending[done..]) {
-            names.push(name);
-            done += length;
-        }
-        self.pending.drain(..done);
-        names
-    }
-}
-
-/// The name of the first command in these bytes, and its length, if it is there as a whole.
-fn command(bytes: &[u8]) -> Option<(String, usize)> {
-    let (count, mut at) = number(bytes, 0, b'*')?;
-    let mut name = String::new();
-    for index in 0..count {
-        let (length, start) = number(bytes, at, b'$')?;
-        let argument = bytes.get(start..start + length)?;
-        if index == 0 {
-            name = String::from_utf8_lossy(argument).to_uppercase();
-        }
-        at = start + length + 2;
-    }
-    (at <= bytes.len()).then_some((name, at))
-}
-
-/// The number on the line that begins here, and where the next line begins.
-fn number(bytes: &[u8], at: usize, prefix: u8) -> Option<(usize, usize)> {
-    let end = at + bytes.get(at..)?.windows(2).position(|pair| pair == b"\r\n")?;
-    let digits = bytes[at..end].strip_prefix(&[prefix])?;
-    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, end + 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_are_found_however_the_bytes_are_cut() {
-        let bytes = b"*2\r\n$3\r\nget\r\n$5\r\na\r\nbc\r\n*1\r\n$4\r\nPING\r\n";
-        for cut in 0..bytes.len() {
-            let mut parser = Parser::default();
-            let mut names = parser.commands(&bytes[..cut]);
-            names.extend(parser.commands(&bytes[cut..]));
-            assert_eq!(names, ["GET", "PING"], "cut at {cut}");
-            assert!(parser.pending.is_empty());
-        }
     }
 }

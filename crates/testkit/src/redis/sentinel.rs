@@ -5,8 +5,16 @@ use super::{RedisServer, wait_until};
 /// What the sentinels call the primary.
 const NAME: &str = "primary";
 
+/// How long a server has to be silent for the sentinels to take it for gone, in milliseconds.
+///
+/// A sentinel connects to a server at most once a second. While a primary is dead it keeps trying, and the moment of
+/// the last try also counts for the server that takes over: that one is not asked anything for up to a second. With
+/// less patience than that, the sentinels agree that the new primary is gone as well, and make a primary of the old
+/// one as soon as it is back, with nothing in it.
+const SILENCE: u32 = 2_000;
+
 /// A primary, replicas of it, and three sentinels, of which two must agree that the primary is gone. They notice
-/// within half a second.
+/// within two seconds.
 ///
 /// # Panics
 ///
@@ -46,7 +54,8 @@ impl RedisSentinel {
                     "redis-sentinel",
                     &[
                         &monitor,
-                        &format!("sentinel down-after-milliseconds {NAME} 500"),
+                        &format!("sentinel down-after-milliseconds {NAME} {SILENCE}"),
+                        // An election that nobody wins is held again after twice this time.
                         &format!("sentinel failover-timeout {NAME} 3000"),
                     ],
                 )
@@ -97,7 +106,11 @@ impl RedisSentinel {
     /// The index among the servers of the one that the first sentinel takes for the primary.
     #[must_use]
     pub fn primary(&self) -> usize {
-        let answer = self.sentinels[0].command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
+        self.primary_of(&self.sentinels[0])
+    }
+
+    fn primary_of(&self, sentinel: &RedisServer) -> usize {
+        let answer = sentinel.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
         let port = answer.items().get(1).map(super::Reply::text).unwrap_or_default();
         let index = self.servers.iter().position(|server| server.port().to_string() == port);
         index.unwrap_or_else(|| panic!("the primary is none of the servers: {answer:?}"))
@@ -121,11 +134,43 @@ impl RedisSentinel {
         self.wait_for_another(before);
     }
 
-    /// Waits until the sentinels have made another than this server the primary.
+    /// Waits until the sentinels have made another than this server the primary, and all that answer know.
     pub fn wait_for_another(&self, than: usize) {
         wait_until("there is another primary", || {
             let primary = self.primary();
-            primary != than && self.servers[primary].command(&["ROLE"]).items()[0].text() == "master"
+            let known = || self.sentinels.iter().filter(|sentinel| sentinel.answers());
+            primary != than
+                && self.servers[primary].command(&["ROLE"]).items()[0].text() == "master"
+                && known().all(|sentinel| self.primary_of(sentinel) == primary)
         });
     }
+
+    /// Waits until all servers are there and in their roles, the replicas follow, and the sentinels see no fault in
+    /// any of them.
+    pub fn wait_until_whole(&self) {
+        wait_until("the replicas follow, and the sentinels know", || {
+            let primary = self.primary();
+            let follows = |(index, server): (usize, &RedisServer)| {
+                index == primary || server.info("replication", "master_link_status").as_deref() == Some("up")
+            };
+            let well = |sentinel: &RedisServer| {
+                let replicas = sentinel.command(&["SENTINEL", "REPLICAS", NAME]);
+                self.primary_of(sentinel) == primary
+                    && replicas.items().len() == self.servers.len() - 1
+                    && replicas
+                        .items()
+                        .iter()
+                        .all(|replica| field(replica, "flags") == "slave")
+            };
+            self.servers.iter().enumerate().all(follows) && self.sentinels.iter().all(well)
+        });
+    }
+}
+
+/// The value of a field, in an answer that is a list of names and values in turns.
+fn field(answer: &super::Reply, name: &str) -> String {
+    let mut pairs = answer.items().chunks_exact(2);
+    pairs
+        .find_map(|pair| (pair[0].text() == name).then(|| pair[1].text()))
+        .unwrap_or_default()
 }

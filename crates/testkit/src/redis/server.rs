@@ -219,6 +219,17 @@ impl RedisServer {
         });
     }
 
+    /// Shows the end of its log: in a test that has failed the reason may be there, and the folder is about to go.
+    fn tell(&self) {
+        const LINES: usize = 60;
+        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        eprintln!("the end of the log of {} on port {}:", self.program, self.port);
+        for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
+            eprintln!("    {line}");
+        }
+    }
+
     /// Lets the keeper do its work, with these last words.
     fn end(&mut self, words: &[u8]) {
         if let Some(Running { mut keeper, .. }) = self.running.take() {
@@ -232,6 +243,9 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell();
+        }
         self.end(b"");
         // The keeper has done it already, if there was one.
         let _ = std::fs::remove_dir_all(&self.folder);

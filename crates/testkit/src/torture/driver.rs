@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use sessile_core::{IntoStorage, Lookup, SessionKey, Storage};
 
-use super::nemesis::{Heard, Nemesis};
+use super::nemesis::{Done, Nemesis};
 use super::slots::Slots;
 use super::worker::in_one_line;
 use super::workload::{Client, first_name};
-use super::{Failure, Report, Torture};
+use super::{Disturbance, Failure, Report, Torture};
 use crate::history::{Call, History, Recorder, Recording};
 use crate::locked;
 use crate::rng::Rng;
@@ -36,21 +36,45 @@ impl Torture {
     ///
     /// If processes cannot be started or there is no runtime to be had.
     pub fn run<S: IntoStorage>(&self, open: impl AsyncFnOnce() -> S) -> Result<Report, Box<Failure>> {
+        self.rage(None, open)
+    }
+
+    /// As [`run`](Self::run), while this happens to the storage, too. What it lost by that is in the report.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run) does.
+    pub fn run_under<S: IntoStorage>(
+        &self,
+        disturbance: &mut dyn Disturbance,
+        open: impl AsyncFnOnce() -> S,
+    ) -> Result<Report, Box<Failure>> {
+        self.rage(Some(disturbance), open)
+    }
+
+    fn rage<S: IntoStorage>(
+        &self,
+        disturbance: Option<&mut dyn Disturbance>,
+        open: impl AsyncFnOnce() -> S,
+    ) -> Result<Report, Box<Failure>> {
         self.announce();
         let slots = Folder::new(self.seed);
-        let mut nemesis = Nemesis::new(self, &slots.0);
+        let mut nemesis = Nemesis::new(self, &slots.0, disturbance);
         nemesis.rage().expect("worker processes can be started and killed");
-        let (kills, stops) = (nemesis.kills, nemesis.stops);
-        let Heard { lines, troubles } = nemesis.end().expect("worker processes can be waited for");
+        let (heard, done) = nemesis.end().expect("worker processes can be waited for");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build();
         let (history, troubles) = runtime.expect("a driver needs a runtime").block_on(async {
             let storage = open().await.into_storage();
-            self.audit(&storage, lines.history(), troubles).await
+            self.audit(&storage, heard.lines.history(), heard.troubles).await
         });
-        self.judge(history, troubles, kills, stops)
+        self.judge(history, troubles, done)
     }
 
     /// Tortures a storage with tasks, for as long as planned. They give up, hang and forget; nobody is killed. The
@@ -91,7 +115,7 @@ impl Torture {
         }
         let troubles = std::mem::take(&mut *locked(&troubles));
         let (history, troubles) = self.audit(&storage, recorder.history(), troubles).await;
-        self.judge(history, troubles, 0, 0)
+        self.judge(history, troubles, Done::default())
     }
 
     fn announce(&self) {
@@ -133,14 +157,16 @@ impl Torture {
         (history, troubles)
     }
 
-    fn judge(&self, history: History, troubles: Vec<String>, kills: u64, stops: u64) -> Result<Report, Box<Failure>> {
+    fn judge(&self, history: History, troubles: Vec<String>, done: Done) -> Result<Report, Box<Failure>> {
         let seed = self.seed;
-        match history.check_within(self.tolerance) {
-            Ok(summary) if troubles.is_empty() => Ok(Report {
+        match history.check_across(&done.setbacks, self.tolerance) {
+            Ok((summary, lost)) if troubles.is_empty() => Ok(Report {
                 summary,
+                lost,
                 seed,
-                kills,
-                stops,
+                kills: done.kills,
+                stops: done.stops,
+                strikes: done.strikes,
                 history,
             }),
             verdict => Err(Box::new(Failure {

@@ -1,5 +1,6 @@
 //! Torture: many processes on one storage, killed and stopped at random, and a check of what they were told.
 
+mod disturbance;
 mod driver;
 mod nemesis;
 mod plan;
@@ -8,6 +9,7 @@ mod slots;
 mod worker;
 mod workload;
 
+pub use self::disturbance::Disturbance;
 pub use self::plan::Torture;
 pub use self::report::{Failure, Report};
 pub use self::worker::worker_main;

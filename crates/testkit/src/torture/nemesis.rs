@@ -2,14 +2,14 @@
 
 use std::io::{BufRead, BufReader, Result};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::Torture;
 use super::worker::{Orders, TROUBLE};
-use crate::history::{Line, Lines};
+use super::{Disturbance, Torture};
+use crate::history::{Line, Lines, Setback};
 use crate::locked;
 use crate::rng::Rng;
 
@@ -20,62 +20,101 @@ pub(super) struct Heard {
     pub(super) troubles: Vec<String>,
 }
 
-/// The workers, and what befalls them.
-pub(super) struct Nemesis<'a> {
+/// What was done to workers and storage.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) kills: u64,
+    pub(super) stops: u64,
+    pub(super) strikes: u64,
+    pub(super) setbacks: Vec<Setback>,
+}
+
+/// The workers, and what befalls them and their storage.
+pub(super) struct Nemesis<'a, 'd> {
     plan: &'a Torture,
     slots: &'a Path,
+    disturbance: Option<&'d mut dyn Disturbance>,
     rng: Rng,
     workers: Vec<Worker>,
     started: u64,
     heard: Arc<Mutex<Heard>>,
-    pub(super) kills: u64,
-    pub(super) stops: u64,
+    done: Done,
 }
+
+/// How often one who watches a long torture is told that it goes on.
+const NEWS: Duration = Duration::from_secs(10);
 
 struct Worker {
     child: Child,
     ear: JoinHandle<()>,
 }
 
-impl<'a> Nemesis<'a> {
-    pub(super) fn new(plan: &'a Torture, slots: &'a Path) -> Self {
+impl<'a, 'd> Nemesis<'a, 'd> {
+    pub(super) fn new(plan: &'a Torture, slots: &'a Path, disturbance: Option<&'d mut dyn Disturbance>) -> Self {
         Self {
             plan,
             slots,
+            disturbance,
             rng: Rng::new(plan.seed),
             workers: Vec::new(),
             started: 0,
             heard: Arc::default(),
-            kills: 0,
-            stops: 0,
+            done: Done::default(),
         }
     }
 
-    /// Lets the workers work for as long as planned, and does to them what it does.
+    /// Lets the workers work for as long as planned, and does to them what it does; each kind of it once at least.
     pub(super) fn rage(&mut self) -> Result<()> {
-        let end = Instant::now() + self.plan.duration();
+        let (start, duration) = (Instant::now(), self.plan.duration());
+        let (end, mut news) = (start + duration, start + NEWS);
         for _ in 0..self.plan.processes {
             let worker = self.start()?;
             self.workers.push(worker);
         }
-        while Instant::now() < end {
+        while Instant::now() < end || !self.has_done_all() {
             let calm = Duration::from_millis(50 + self.rng.below(350));
             thread::sleep(calm.min(end.saturating_duration_since(Instant::now())));
             self.strike()?;
+            if Instant::now() > news {
+                news = Instant::now() + NEWS;
+                let (elapsed, operations) = (start.elapsed().as_secs(), locked(&self.heard).lines.count());
+                eprintln!(
+                    "sessile-testkit: {elapsed} of {} seconds, {operations} operations",
+                    duration.as_secs()
+                );
+            }
         }
         Ok(())
+    }
+
+    fn has_done_all(&self) -> bool {
+        let Done {
+            kills, stops, strikes, ..
+        } = self.done;
+        (self.disturbance.is_none() || strikes > 0)
+            && (!self.plan.kills || kills > 0)
+            && (self.plan.stops.is_zero() || stops > 0)
     }
 
     fn strike(&mut self) -> Result<()> {
         let victim = usize::try_from(self.rng.below(self.workers.len() as u64)).unwrap_or_default();
         let stop = u64::try_from(self.plan.stops.as_millis()).unwrap_or(u64::MAX);
-        if self.plan.kills && self.rng.chance(0.5) {
-            self.kills += 1;
+        let spares_workers = !self.plan.kills && stop == 0;
+        if let Some(disturbance) = self
+            .disturbance
+            .as_mut()
+            .filter(|_| spares_workers || self.rng.chance(0.5))
+        {
+            self.done.strikes += 1;
+            let setback = disturbance.strike(self.rng.next());
+            self.done.setbacks.extend(setback);
+        } else if self.plan.kills && (stop == 0 || self.rng.chance(0.5)) {
+            self.done.kills += 1;
             let successor = self.start()?;
             let worker = std::mem::replace(&mut self.workers[victim], successor);
             worker.kill()?;
         } else if stop > 0 {
-            self.stops += 1;
+            self.done.stops += 1;
             let pause = Duration::from_millis(1 + self.rng.below(stop));
             pause_process(&self.workers[victim].child, pause);
         }
@@ -116,9 +155,12 @@ impl<'a> Nemesis<'a> {
         Ok(Worker { child, ear })
     }
 
-    /// Tells all workers to stop, waits for them, and returns what they have said. One that does not stop in time is
-    /// killed, and is a trouble.
-    pub(super) fn end(mut self) -> Result<Heard> {
+    /// Puts the storage right, tells all workers to stop, waits for them, and returns what they have said. One that
+    /// does not stop in time is killed, and is a trouble.
+    pub(super) fn end(mut self) -> Result<(Heard, Done)> {
+        if let Some(disturbance) = &mut self.disturbance {
+            disturbance.heal();
+        }
         for worker in &mut self.workers {
             drop(worker.child.stdin.take());
         }
@@ -128,12 +170,13 @@ impl<'a> Nemesis<'a> {
         for worker in std::mem::take(&mut self.workers) {
             worker.see_off(end, &self.heard)?;
         }
-        Ok(std::mem::take(&mut *locked(&self.heard)))
+        let heard = std::mem::take(&mut *locked(&self.heard));
+        Ok((heard, std::mem::take(&mut self.done)))
     }
 }
 
 /// Whatever goes wrong, no worker is left behind.
-impl Drop for Nemesis<'_> {
+impl Drop for Nemesis<'_, '_> {
     fn drop(&mut self) {
         for worker in std::mem::take(&mut self.workers) {
             drop(worker.kill());
@@ -144,27 +187,30 @@ impl Drop for Nemesis<'_> {
 impl Worker {
     fn kill(mut self) -> Result<()> {
         self.child.kill()?;
-        self.leave()
+        self.leave().map(drop)
     }
 
     fn see_off(mut self, end: Instant, heard: &Mutex<Heard>) -> Result<()> {
+        let complain = |what: String| locked(heard).troubles.push(what);
         while self.child.try_wait()?.is_none() {
             if Instant::now() > end {
-                locked(heard)
-                    .troubles
-                    .push("a worker did not stop when it was told to".to_owned());
+                complain("a worker did not stop when it was told to".to_owned());
                 return self.kill();
             }
             thread::sleep(Duration::from_millis(5));
         }
-        self.leave()
+        let status = self.leave()?;
+        if !status.success() {
+            complain(format!("a worker that nobody killed has ended with {status}"));
+        }
+        Ok(())
     }
 
     /// Waits for the process to be gone and all that it said to be heard.
-    fn leave(mut self) -> Result<()> {
-        self.child.wait()?;
+    fn leave(mut self) -> Result<ExitStatus> {
+        let status = self.child.wait()?;
         drop(self.ear.join());
-        Ok(())
+        Ok(status)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::history::{History, Summary, Violations};
+use crate::history::{History, Lost, Summary, Violations};
 
 /// What was done, and that nothing was found wrong.
 #[derive(Debug, Clone)]
@@ -10,12 +10,16 @@ use crate::history::{History, Summary, Violations};
 pub struct Report {
     /// How much was checked.
     pub summary: Summary,
+    /// What the storage forgot when it was set back.
+    pub lost: Lost,
     /// The seed.
     pub seed: u64,
     /// How many processes were killed.
     pub kills: u64,
     /// How many times a process was stopped for a while.
     pub stops: u64,
+    /// How many times the [`Disturbance`](super::Disturbance) struck.
+    pub strikes: u64,
     /// All that the clients did and were told.
     pub history: History,
 }
@@ -25,11 +29,20 @@ impl fmt::Display for Report {
         let Self {
             summary,
             seed,
+            lost,
             kills,
             stops,
+            strikes,
             ..
         } = self;
-        write!(f, "seed {seed}, {kills} processes killed, {stops} stops: {summary}")
+        write!(
+            f,
+            "seed {seed}, {kills} processes killed, {stops} stops, {strikes} strikes: {summary}"
+        )?;
+        if lost.is_nothing() {
+            return Ok(());
+        }
+        write!(f, "; {lost}")
     }
 }
 

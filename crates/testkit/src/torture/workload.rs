@@ -96,7 +96,7 @@ impl Client {
         use StorageErrorKind as Kind;
         match error.kind() {
             Kind::Gone | Kind::Superseded | Kind::LockLost | Kind::LockTimeout | Kind::TooManyWaiters => {}
-            Kind::Unavailable | Kind::Timeout => sleep(Duration::from_millis(5)).await,
+            Kind::Unavailable | Kind::Timeout | Kind::Full => sleep(Duration::from_millis(5)).await,
             _ => (self.complain)(error),
         }
     }
@@ -134,7 +134,7 @@ impl Client {
             925..980 => self.destroy(&key).await,
             980..986 => self.sweep().await,
             // These take as long as a lease, so they are rare.
-            986..994 => self.oversleep(&key).await,
+            986..994 => self.oversleep(id).await,
             _ => self.renew(&key).await,
         }
     }
@@ -186,18 +186,25 @@ impl Client {
     }
 
     /// Comes back when the lease is over.
-    async fn oversleep(&mut self, key: &SessionKey) -> Outcome {
-        let Some(mut locked) = self.lock(key).await? else {
-            return Ok(Fate::Ended);
-        };
-        sleep(locked.lock.lease() + Duration::from_millis(self.rng.below(100))).await;
-        self.commit(&mut locked).await
-    }
-
-    async fn rotate(&mut self, id: &SessionId) -> Outcome {
+    async fn oversleep(&mut self, id: &SessionId) -> Outcome {
         let Some(mut locked) = self.lock(&id.key()).await? else {
             return Ok(Fate::Ended);
         };
+        sleep(locked.lock.lease() + Duration::from_millis(self.rng.below(100))).await;
+        match self.rng.below(3) {
+            0 => self.move_on(id, locked).await,
+            _ => self.commit(&mut locked).await,
+        }
+    }
+
+    async fn rotate(&mut self, id: &SessionId) -> Outcome {
+        match self.lock(&id.key()).await? {
+            Some(locked) => self.move_on(id, locked).await,
+            None => Ok(Fate::Ended),
+        }
+    }
+
+    async fn move_on(&mut self, id: &SessionId, mut locked: Locked) -> Outcome {
         let Some(record) = self.next(&locked.record) else {
             return Ok(Fate::Lives);
         };

@@ -7,11 +7,6 @@ use super::verdict::{Promise, Violation};
 use crate::history::{Mark, Operation};
 
 pub(super) fn check(session: &Session<'_>, violations: &mut Vec<Violation>) {
-    for pair in &session.ambiguous {
-        let what = "two writes of the test have one name, so that nothing can be said of either";
-        violations.push(Violation::new(Promise::AllOrNothing, what, pair));
-    }
-    whole(session, violations);
     let conflicts = violations.len();
     no_conflicts(session, violations);
     if violations.len() == conflicts {
@@ -22,7 +17,11 @@ pub(super) fn check(session: &Session<'_>, violations: &mut Vec<Violation>) {
 }
 
 /// What was seen is what somebody was to write, and did not fail to.
-fn whole(session: &Session<'_>, violations: &mut Vec<Violation>) {
+pub(super) fn whole(session: &Session<'_>, violations: &mut Vec<Violation>) {
+    for pair in &session.ambiguous {
+        let what = "two writes of the test have one name, so that nothing can be said of either";
+        violations.push(Violation::new(Promise::AllOrNothing, what, pair));
+    }
     for operation in &session.operations {
         let Some(seen) = operation.seen() else { continue };
         let Some(mark) = seen.mark else {

@@ -40,7 +40,7 @@ fn precedes(one: Option<&Operation>, other: &Operation) -> bool {
 }
 
 /// The answer says that there is no session under this key.
-fn finds_nothing(operation: &Operation) -> bool {
+pub(super) fn finds_nothing(operation: &Operation) -> bool {
     matches!(
         operation.answer(),
         Some(Answer::Missing | Answer::Refused(StorageErrorKind::Gone))
@@ -121,7 +121,7 @@ impl<'a> Ends<'a> {
 }
 
 /// Why a session may be found no longer, and from when on.
-struct Reasons {
+pub(super) struct Reasons {
     /// Somebody may have destroyed it.
     destroyed: Option<u64>,
     /// Somebody may have moved it away from this key.
@@ -131,7 +131,7 @@ struct Reasons {
 }
 
 impl Reasons {
-    fn of(session: &Session<'_>) -> Self {
+    pub(super) fn of(session: &Session<'_>) -> Self {
         let mut reasons = Self {
             destroyed: None,
             moved: BTreeMap::new(),
@@ -156,7 +156,7 @@ impl Reasons {
 
     /// Whether the session may have been found gone under this key in an answer that came at this moment, when the
     /// clock of the storage showed as much.
-    fn allow(&self, key: &SessionKey, gone: bool, at: u64, clock: Timestamp) -> bool {
+    pub(super) fn allow(&self, key: &SessionKey, gone: bool, at: u64, clock: Timestamp) -> bool {
         let known = self.deadlines.partition_point(|(invoked, _)| *invoked < at);
         let expired = self.deadlines[..known]
             .last()

@@ -62,6 +62,13 @@ impl<'a> Session<'a> {
         sessions
     }
 
+    /// That of operations which are known to be of one session, in the order in which they were invoked.
+    pub(super) fn of(operations: &'a [Operation]) -> Self {
+        let mut session = Self::default();
+        operations.iter().for_each(|operation| session.add(operation));
+        session
+    }
+
     fn add(&mut self, operation: &'a Operation) {
         self.operations.push(operation);
         if let Some(mark) = operation.mark()

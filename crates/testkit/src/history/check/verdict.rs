@@ -1,6 +1,7 @@
 //! What a check comes to.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::session::Session;
 use crate::history::Operation;
@@ -139,6 +140,8 @@ pub struct Summary {
     pub destroyed: usize,
     /// Rotations that were acknowledged.
     pub rotated: usize,
+    /// The longest that a lock was waited for, whether it came or not.
+    pub longest_wait: Duration,
 }
 
 impl Summary {
@@ -154,6 +157,13 @@ impl Summary {
         let destroys =
             count(&|operation| matches!(operation.call, Call::Destroy { .. }) && operation.is_acknowledged());
         self.destroyed += destroys.min(1);
+        self.longest_wait = session
+            .operations
+            .iter()
+            .filter(|operation| matches!(operation.call, Call::Lock { .. }))
+            .filter_map(|operation| Some(operation.returned()?.saturating_sub(operation.invoked)))
+            .map(Duration::from_nanos)
+            .fold(self.longest_wait, Duration::max);
         self.rotated +=
             count(&|operation| matches!(operation.call, Call::Rotate { .. }) && operation.is_acknowledged());
     }
@@ -170,11 +180,12 @@ impl fmt::Display for Summary {
             sessions,
             destroyed,
             rotated,
+            longest_wait,
         } = self;
         write!(
             f,
             "{operations} operations ({unknown} of unknown outcome) on {sessions} sessions: {writes} writes acknowledged \
-             and {refused} refused, {seen} times seen, {rotated} rotations, {destroyed} sessions destroyed"
+             and {refused} refused, {seen} times seen, {rotated} rotations, {destroyed} sessions destroyed, longest wait {longest_wait:.1?}"
         )
     }
 }

@@ -1,0 +1,109 @@
+//! [`Place`]: where the storage is and how it is set, for driver and workers alike.
+
+use std::time::Duration;
+
+use sessile_redis::{RedisServers, RedisStorage};
+
+/// Shorter than the longest stop: some holders come back too late.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// How long a call may take. Longer than the longest way there and back.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Where the workers find their place.
+pub(crate) const VARIABLE: &str = "SESSILE_TORTURE_REDIS";
+
+/// What has to have reached a replica before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durable {
+    Nothing,
+    Ends,
+    Everything,
+}
+
+/// Where the storage is and how it is set.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    arrangement: &'static str,
+    urls: Vec<String>,
+    durable: Durable,
+}
+
+impl Place {
+    pub(crate) fn single(url: String) -> Self {
+        Self::new("single", vec![url])
+    }
+
+    pub(crate) fn sentinel(urls: Vec<String>) -> Self {
+        Self::new("sentinel", urls)
+    }
+
+    pub(crate) fn cluster(urls: Vec<String>) -> Self {
+        Self::new("cluster", urls)
+    }
+
+    fn new(arrangement: &'static str, urls: Vec<String>) -> Self {
+        let durable = Durable::Nothing;
+        Self {
+            arrangement,
+            urls,
+            durable,
+        }
+    }
+
+    pub(crate) fn durable(self, durable: Durable) -> Self {
+        Self { durable, ..self }
+    }
+
+    /// As an environment variable has it.
+    pub(crate) fn text(&self) -> String {
+        let Self {
+            arrangement,
+            urls,
+            durable,
+        } = self;
+        format!("{arrangement} {durable:?} {}", urls.join(" "))
+    }
+
+    /// The place that a worker was given.
+    pub(crate) fn of_worker() -> Self {
+        let text = std::env::var(VARIABLE).expect("a worker has a place");
+        let mut words = text.split(' ');
+        let place: fn(Vec<String>) -> Self = match words.next() {
+            Some("sentinel") => Self::sentinel,
+            Some("cluster") => Self::cluster,
+            _ => |mut urls| Self::single(urls.remove(0)),
+        };
+        let durable = match words.next() {
+            Some("Ends") => Durable::Ends,
+            Some("Everything") => Durable::Everything,
+            _ => Durable::Nothing,
+        };
+        place(words.map(str::to_owned).collect()).durable(durable)
+    }
+
+    /// Connects, as soon as somebody answers: a worker may begin while the servers are struck.
+    pub(crate) async fn connect(&self) -> RedisStorage {
+        let urls = self.urls.clone();
+        let servers = match self.arrangement {
+            "sentinel" => RedisServers::sentinel(urls, "primary"),
+            "cluster" => RedisServers::cluster(urls),
+            _ => RedisServers::single(urls.concat()),
+        };
+        let mut builder = RedisStorage::builder(servers.timeout(TIMEOUT)).lease(LEASE);
+        if self.durable != Durable::Nothing {
+            builder = builder.durable(1, TIMEOUT / 2);
+        }
+        if self.durable == Durable::Everything {
+            builder = builder.durable_commits();
+        }
+        for _ in 0..600 {
+            match builder.clone().connect().await {
+                Ok(storage) => return storage,
+                Err(error) if error.is_retryable() => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(error) => panic!("no connection: {error:?}"),
+            }
+        }
+        panic!("no connection within a minute");
+    }
+}

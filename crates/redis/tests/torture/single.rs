@@ -1,0 +1,139 @@
+//! One server, behind a bad line.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sessile_testkit::Setback;
+use sessile_testkit::redis::{Proxy, RedisServer};
+use sessile_testkit::torture::Disturbance;
+
+/// What can be done to a server and the line to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Act {
+    /// Nothing: it is the workers' turn.
+    Nothing,
+    /// All connections are closed by the server.
+    KillClients,
+    /// The server forgets the scripts.
+    FlushScripts,
+    /// The server dies, and comes back with what it has on disk.
+    Restart,
+    /// The line is cut: connections end, and none can be made.
+    Cut,
+    /// The line says nothing any more in one direction or both: connections stay, half open.
+    GoSilent,
+    /// The way gets longer or shorter, by up to 50 milliseconds there and back.
+    Lag,
+    /// The server has no memory left for anything new.
+    Fill,
+}
+
+/// A server, and what happens to it.
+pub(crate) struct Single {
+    pub(crate) server: RedisServer,
+    pub(crate) proxy: Proxy,
+    acts: &'static [Act],
+    keeps: bool,
+}
+
+impl Single {
+    /// One that writes all it acknowledges to disk.
+    pub(crate) fn that_keeps(acts: &'static [Act]) -> Self {
+        Self::new(acts, true, &["appendonly yes", "appendfsync always"])
+    }
+
+    /// One that keeps nothing.
+    pub(crate) fn that_forgets(acts: &'static [Act]) -> Self {
+        Self::new(acts, false, &[])
+    }
+
+    fn new(acts: &'static [Act], keeps: bool, config: &[&str]) -> Self {
+        let mut lines = vec!["maxmemory-policy noeviction"];
+        lines.extend(config);
+        let server = RedisServer::start_with(&lines);
+        let proxy = Proxy::to(server.port());
+        Self {
+            server,
+            proxy,
+            acts,
+            keeps,
+        }
+    }
+
+    fn restart(&mut self, chance: u64) -> Option<Setback> {
+        // What it does next is to be forgotten or not, so it has to have done something since the last time.
+        until(|| self.server.calls("set") >= 20);
+        let setback = Setback::during(|| self.server.kill());
+        doze(chance, 0..300);
+        self.server.restart();
+        Some(setback).filter(|_| !self.keeps)
+    }
+}
+
+impl Disturbance for Single {
+    fn strike(&mut self, chance: u64) -> Option<Setback> {
+        let (which, chance) = (chance % self.acts.len() as u64, chance / self.acts.len() as u64);
+        let act = self.acts.get(usize::try_from(which).unwrap_or_default())?;
+        match act {
+            Act::Nothing => {}
+            Act::KillClients => {
+                // Those of the commands, or those of the messages.
+                let kind = ["normal", "pubsub"][usize::from(chance.is_multiple_of(3))];
+                self.server.command(&["CLIENT", "KILL", "TYPE", kind]);
+            }
+            Act::FlushScripts => drop(self.server.command(&["SCRIPT", "FLUSH", "SYNC"])),
+            Act::Restart => return self.restart(chance),
+            Act::Cut => {
+                // On a way that takes a moment, some answers are on it when the line is cut.
+                self.proxy.delay(Duration::from_millis(10 + chance % 20));
+                doze(chance, 40..120);
+                if chance.is_multiple_of(4) {
+                    self.proxy.cut();
+                    doze(chance, 50..300);
+                } else {
+                    self.proxy.hang_up();
+                }
+                self.proxy.heal();
+            }
+            Act::GoSilent => {
+                if chance.is_multiple_of(2) {
+                    self.proxy.lose_answers();
+                } else {
+                    self.proxy.go_silent();
+                }
+                doze(chance, 50..1_000);
+                self.proxy.heal();
+            }
+            Act::Lag => self
+                .proxy
+                .delay(Duration::from_millis([25, 0, 25, 10][(chance % 4) as usize])),
+            Act::Fill => {
+                let refusals = || self.server.info("errorstats", "errorstat_OOM");
+                let before = refusals();
+                self.server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+                until(|| refusals() != before);
+                doze(chance, 100..500);
+                self.server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+            }
+        }
+        None
+    }
+
+    fn heal(&mut self) {
+        self.proxy.heal();
+    }
+}
+
+/// Some time, in milliseconds, that follows from chance.
+pub(crate) fn doze(chance: u64, millis: std::ops::Range<u64>) {
+    let millis = millis.start + (chance >> 8) % (millis.end - millis.start);
+    thread::sleep(Duration::from_millis(millis));
+}
+
+/// Waits until something has come about, but not for ever: where nothing is done, nothing does.
+pub(crate) fn until(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() && start.elapsed() < Duration::from_secs(3) {
+        thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,137 @@
+//! [`Lost`]: what was acknowledged and is gone.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::AddAssign;
+
+use super::Tolerance;
+use super::ends::{Reasons, finds_nothing};
+use super::session::Session;
+use super::setback::{Epochs, is_within};
+use crate::history::{Call, Operation};
+
+/// How much of what a storage acknowledged before a [`Setback`](super::Setback) was missing afterwards.
+///
+/// What ended before anybody looked for it counts as neither kept nor lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lost {
+    /// Writes: creations, commits and rotations.
+    pub writes: usize,
+    /// Those of the writes that were rotations: the session was found again under its old key, or not at all.
+    pub rotations: usize,
+    /// Sessions that were destroyed and came back.
+    pub logouts: usize,
+    /// Sessions of which nothing was left.
+    pub sessions: usize,
+}
+
+impl Lost {
+    /// Whether nothing was lost.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn of(session: &Session<'_>, epochs: &Epochs, tolerance: Tolerance) -> Self {
+        let mut lost = Self::default();
+        let reasons = Reasons::of(session);
+        let lived = |operation: &Operation| {
+            let key = operation.call.key();
+            session
+                .operations
+                .iter()
+                .any(|earlier| earlier.puts_at(key) && earlier.returned() < Some(operation.invoked))
+        };
+        let mut counted = HashSet::new();
+        for (number, epoch) in epochs.of(session).skip(1) {
+            let within = || {
+                session
+                    .operations
+                    .iter()
+                    .filter(|operation| is_within(operation, epoch))
+            };
+            let tip = within()
+                .filter_map(|operation| operation.evidence())
+                .max_by_key(|mark| mark.position);
+            let gone = within().any(|operation| {
+                let answered = operation.answered.as_ref().filter(|_| finds_nothing(operation));
+                answered.is_some_and(|answered| {
+                    let clock = answered.clock_after + tolerance.skew;
+                    lived(operation) && !reasons.allow(operation.call.key(), true, answered.at, clock)
+                })
+            });
+            if tip.is_none() && !gone {
+                continue;
+            }
+            let mut kept = HashSet::new();
+            let mut mark = tip;
+            while let Some(write) = mark.filter(|mark| kept.insert(mark.id)) {
+                mark = session
+                    .writes
+                    .get(&write.previous)
+                    .and_then(|operation| operation.mark());
+            }
+            let before = session.operations.iter().enumerate().filter(|(_, operation)| {
+                let at = operation.returned().filter(|_| operation.is_acknowledged());
+                at.is_some_and(|at| epochs.of_answer(at) < number)
+            });
+            let mut sought = 0;
+            for (index, operation) in before {
+                let is_lost = match (operation.mark(), &operation.call) {
+                    (Some(mark), _) => !kept.contains(&mark.id),
+                    (None, Call::Destroy { .. }) => tip.is_some(),
+                    _ => false,
+                };
+                if !is_lost || !counted.insert(index) {
+                    continue;
+                }
+                match operation.call {
+                    Call::Destroy { .. } => lost.logouts = 1,
+                    Call::Rotate { .. } => lost.rotations += 1,
+                    _ => {}
+                }
+                sought += usize::from(operation.mark().is_some());
+            }
+            lost.writes += sought;
+            lost.sessions += usize::from(tip.is_none() && sought > 0);
+        }
+        lost
+    }
+}
+
+impl Operation {
+    /// The answer says that the session lived under this key.
+    fn puts_at(&self, key: &sessile_core::SessionKey) -> bool {
+        let put = match &self.call {
+            Call::Create { key, .. } | Call::Rotate { to: key, .. } => Some(key).filter(|_| self.is_acknowledged()),
+            _ => None,
+        };
+        put == Some(key) || self.seen().is_some_and(|seen| seen.key == *key)
+    }
+}
+
+impl AddAssign for Lost {
+    fn add_assign(&mut self, other: Self) {
+        self.writes += other.writes;
+        self.rotations += other.rotations;
+        self.logouts += other.logouts;
+        self.sessions += other.sessions;
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            writes,
+            rotations,
+            logouts,
+            sessions,
+        } = self;
+        write!(
+            f,
+            "{writes} acknowledged writes lost ({rotations} of them rotations), {logouts} logouts undone, nothing left of \
+             {sessions} sessions"
+        )
+    }
+}

@@ -1,0 +1,105 @@
+//! [`Story`]: a history told by hand.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+use sessile_core::{OsEntropy, SessionId, SessionKey, Timestamp};
+use sessile_testkit::{Answer, Answered, Call, History, Mark, Operation, Promise, Seen, Summary, Violations, Write};
+use std::time::Duration;
+
+/// A history that is told step by step: each step begins when the one before has ended.
+#[derive(Default)]
+pub struct Story {
+    pub history: History,
+    pub now: u64,
+}
+
+impl Story {
+    /// A call of this process, and its answer if there is one.
+    pub fn then(&mut self, process: u64, call: Call, answer: impl Into<Option<Answer>>) -> &mut Self {
+        let (from, to) = (self.now, self.now + 1_000);
+        self.now += 2_000;
+        self.during(process, from, to, call, answer)
+    }
+
+    /// A call that overlaps with others.
+    pub fn during(
+        &mut self,
+        process: u64,
+        from: u64,
+        to: u64,
+        call: Call,
+        answer: impl Into<Option<Answer>>,
+    ) -> &mut Self {
+        let clock = Timestamp::from_millis(1_000);
+        self.history.operations.push(Operation {
+            process,
+            call,
+            invoked: from,
+            clock_before: clock,
+            answered: answer.into().map(|answer| Answered {
+                answer,
+                at: to,
+                clock_after: clock,
+            }),
+        });
+        self
+    }
+
+    pub fn check(&self) -> Result<Summary, Violations> {
+        self.history.check()
+    }
+
+    /// Exactly one thing is wrong, and it is told like this.
+    #[track_caller]
+    pub fn breaks(&self, promise: Promise, what: &str) {
+        let violations = self.check().expect_err("this cannot be true");
+        let told = violations.to_string();
+        assert!(violations.contains(promise), "{told}");
+        assert!(told.contains(what), "{told}");
+        assert_eq!(violations.list().len(), 1, "{told}");
+    }
+}
+
+pub fn key() -> SessionKey {
+    SessionId::generate(&OsEntropy).key()
+}
+
+pub fn write(mark: Mark) -> Write {
+    Write {
+        mark: Some(mark),
+        deadline: None,
+    }
+}
+
+pub fn create(key: SessionKey, mark: Mark) -> Call {
+    Call::Create {
+        key,
+        write: write(mark),
+    }
+}
+
+pub fn commit(key: SessionKey, mark: Mark) -> Call {
+    Call::Commit {
+        key,
+        write: write(mark),
+    }
+}
+
+pub fn rotate(key: SessionKey, to: SessionKey, mark: Mark) -> Call {
+    Call::Rotate {
+        key,
+        to,
+        write: write(mark),
+        grace: Duration::ZERO,
+    }
+}
+
+pub fn found(key: SessionKey, mark: Mark) -> Answer {
+    Answer::Found(Seen {
+        key,
+        mark: Some(mark),
+        deadline: None,
+    })
+}
+
+pub const DONE: Answer = Answer::Done;
