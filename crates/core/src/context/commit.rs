@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Context;
 use super::slide::{Slide, has_dead_items};
 use super::state::{Phase, State};
+use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionId;
@@ -127,9 +128,10 @@ impl Context {
 
     fn plan(&self, state: &mut State) -> Result<Step, SessionError> {
         let now = self.engine.storage.clock().now();
+        state.planned_at = now;
         let changed = state.contents.changed || state.next_id.is_some();
         let Some(known) = state.meta.clone() else {
-            return self.plan_new(state, changed);
+            return self.plan_new(state, changed, now);
         };
         let at = state.as_of(now);
         if state.next_id.is_some() && state.told.sealed {
@@ -156,7 +158,7 @@ impl Context {
     }
 
     /// A session that is nowhere stored yet. As long as there is nothing in it, it stays so.
-    fn plan_new(&self, state: &mut State, changed: bool) -> Result<Step, SessionError> {
+    fn plan_new(&self, state: &mut State, changed: bool, now: Timestamp) -> Result<Step, SessionError> {
         if !changed {
             return Ok(Step::Nothing);
         }
@@ -166,7 +168,6 @@ impl Context {
         if state.told.sealed {
             return Err(SessionError::Sealed);
         }
-        let now = self.engine.storage.clock().now();
         let at = state.as_of(now);
         state.contents.purge(at, false)?;
         let meta = Meta::new(now).with_deadline(state.contents.deadline(now));

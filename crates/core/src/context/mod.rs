@@ -44,6 +44,8 @@ pub(crate) struct Context {
     /// Whether anybody has asked for the session inside the visit. Set before the asker sees the state, so that a visit
     /// nobody has used ends without taking the mutex.
     used: AtomicBool,
+    /// Whether the work of the visit has not had to wait for anything so far: it then ends at the moment it began.
+    at_once: AtomicBool,
     /// How many scopes work on the visit, beside its own work.
     scopes: AtomicUsize,
     /// Woken when a writer is done with a value that others wait to change.
@@ -58,6 +60,7 @@ impl Context {
             engine,
             state: Mutex::new(State::new(visit)),
             used: AtomicBool::new(false),
+            at_once: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),
             value_free: Condvar::new(),
             gate: tokio::sync::Mutex::const_new(()),

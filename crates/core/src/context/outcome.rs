@@ -1,5 +1,6 @@
 //! [`Outcome`]: what the client is to be told when a visit ends.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Context;
@@ -48,7 +49,12 @@ impl Context {
             Some(id) if told.new_id || told.moved => {
                 let deadline = state.meta.as_ref().and_then(|meta| meta.deadline);
                 let transient = state.contents.lifetime.is_some_and(|lifetime| lifetime.transient);
-                let now = self.engine.storage.clock().now();
+                // What a visit that never had to wait has written was written just now.
+                let now = if told.written && self.at_once.load(Ordering::Relaxed) {
+                    state.planned_at
+                } else {
+                    self.engine.storage.clock().now()
+                };
                 match deadline {
                     Some(deadline) if deadline <= now => IdChange::Remove,
                     _ => IdChange::Set {

@@ -5,6 +5,7 @@
 //! shorter window is over. Such a value has to be removed from the payload before the last activity may move.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Context;
@@ -122,9 +123,10 @@ impl Contents {
 }
 
 impl Context {
-    /// The key of the session if, as far as this visit knows, something in it is to be moved now that the visit ends.
+    /// The key of the session if, as far as this visit knows, something in it is to be moved now that the visit ends. What
+    /// was due at the moment of a visit that never had to wait was moved when it started.
     pub(super) fn is_due_to_slide(&self, state: &State) -> Option<SessionKey> {
-        if !state.seen || state.phase == super::Phase::Destroyed {
+        if !state.seen || state.phase == super::Phase::Destroyed || self.at_once.load(Ordering::Relaxed) {
             return None;
         }
         let now = self.engine.storage.clock().now();

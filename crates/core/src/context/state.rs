@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(super) updating: bool,
     /// Whether a close is under way.
     pub(super) closing: bool,
+    /// By what moment the last close has decided what to write.
+    pub(super) planned_at: Timestamp,
     /// Counts how often the visit became writable, so that a change that was begun under one lock is not made under
     /// another.
     pub(super) term: u64,
@@ -104,6 +106,7 @@ impl State {
             told: Told::default(),
             updating: false,
             closing: false,
+            planned_at: Timestamp::MIN,
             term: 0,
             writer: None,
             waiting_writers: 0,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
 use pin_project_lite::pin_project;
@@ -52,6 +53,9 @@ impl<F: Future> Work<F> {
             visit: visit.into_handle(),
             renewal: None,
         };
+        if let Some(Handle(context)) = &work.visit {
+            context.at_once.store(true, Ordering::Relaxed);
+        }
         let inner = current::within(&mut work.visit, false, make);
         work.inner = Some(inner);
         work
@@ -81,6 +85,7 @@ impl<F: Future> Future for Work<F> {
             }
             Poll::Pending => {
                 if let Some(Handle(context)) = this.visit {
+                    context.at_once.store(false, Ordering::Relaxed);
                     context.keep_lock(this.renewal, cx);
                 }
                 Poll::Pending
