@@ -1,0 +1,87 @@
+//! The kit once more, around a folder inside of each wrapper.
+
+#[allow(dead_code)] // Each of the tests uses a part of it.
+mod common;
+
+use std::time::Duration;
+
+use sessile_core::{Exponential, Metered, Retry, Storage, Timeout, TokioClock, Traced};
+use sessile_file::{Durability, FileStorage};
+use sessile_memoized::MemoizedStorage;
+use sessile_testkit::{Profile, Subject, storage_tests};
+
+use common::{TempFolder, count_files};
+
+fn open(folder: &TempFolder, clock: TokioClock) -> FileStorage {
+    let builder = FileStorage::builder(folder.path()).durability(Durability::Relaxed);
+    let builder = builder.clock(clock).max_waiters(16).sweep_every(None);
+    builder.open().expect("open")
+}
+
+fn subject_in(folder: TempFolder, one: impl Storage, two: impl Storage) -> Subject {
+    let counted = folder.path().to_owned();
+    Subject::new(one, Profile::paused().with_max_waiters(16))
+        .with_second(two)
+        .with_footprint(move || std::future::ready(count_files(&counted)))
+        .keeping(folder)
+}
+
+/// The wrapped storage under test. The second handle goes by another way into the same folder.
+fn subject_of<S: Storage>(wrap: impl Fn(FileStorage) -> S) -> Subject {
+    let (folder, clock) = (TempFolder::new(), TokioClock::start());
+    let [one, two] = [(); 2].map(|()| wrap(open(&folder, clock)));
+    subject_in(folder, one, two)
+}
+
+mod timeout {
+    use super::*;
+
+    async fn subject() -> Subject {
+        subject_of(|files| Timeout::new(files, Duration::from_secs(5)))
+    }
+
+    storage_tests!(subject);
+}
+
+mod retry {
+    use super::*;
+
+    async fn subject() -> Subject {
+        subject_of(|files| Retry::new(files, Exponential::default()))
+    }
+
+    storage_tests!(subject);
+}
+
+mod traced {
+    use super::*;
+
+    async fn subject() -> Subject {
+        subject_of(Traced::new)
+    }
+
+    storage_tests!(subject);
+}
+
+mod metered {
+    use super::*;
+
+    async fn subject() -> Subject {
+        subject_of(Metered::new)
+    }
+
+    storage_tests!(subject);
+}
+
+/// All who use the folder go through one memory.
+mod memoized {
+    use super::*;
+
+    async fn subject() -> Subject {
+        let folder = TempFolder::new();
+        let storage = MemoizedStorage::builder(open(&folder, TokioClock::start())).exclusive();
+        subject_in(folder, storage.clone(), storage)
+    }
+
+    storage_tests!(subject);
+}
