@@ -17,6 +17,9 @@ tasks:
   fuzz [TARGET] [--seconds N]  makes up input for what reads input, for N seconds (default 60) a target
   fuzz TARGET FILE             what that target makes of one input
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
+  torture file [OPTIONS]       processes on one folder that are killed and stopped at random
+      --seconds N              for so long (default 600)
+      --seed N                 as it was done with this seed
   torture redis [OPTIONS]      processes on Redis servers that die, fail over, fill up and are cut off
       --seconds N              for so long with each nemesis (default 20)
       --nemesis NAME           with this one; may be repeated

@@ -7,9 +7,10 @@ use crate::redis::SERVERS;
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["count", rest @ ..] => count(rest),
+        ["file", rest @ ..] => files(rest),
         ["redis", rest @ ..] => servers(rest),
-        [other, ..] => Err(format!("{other} cannot be tortured; known: count, redis")),
-        [] => Err("what is to be tortured? known: count, redis".to_owned()),
+        [other, ..] => Err(format!("{other} cannot be tortured; known: count, file, redis")),
+        [] => Err("what is to be tortured? known: count, file, redis".to_owned()),
     }
 }
 
@@ -28,6 +29,23 @@ fn count(arguments: &[&str]) -> Result<(), Failure> {
             .args(["--", "--nocapture", "count::"])
             .env("SHOP_ROUNDS", rounds),
     )
+}
+
+/// Worker processes on one folder, killed and stopped.
+fn files(arguments: &[&str]) -> Result<(), Failure> {
+    let mut command = cargo("test");
+    command.args(["--package", "sessile-file", "--test", "torture"]);
+    command.env("SESSILE_TORTURE_SECONDS", "600");
+    for option in arguments.chunks(2) {
+        match option {
+            ["--seconds", seconds] => command.env("SESSILE_TORTURE_SECONDS", seconds),
+            ["--seed", seed] => command.env("SESSILE_SEED", seed),
+            [name @ ("--seconds" | "--seed")] => return Err(format!("{name} takes a value")),
+            [other, ..] => return Err(format!("{other} is not an option of this task")),
+            [] => &mut command,
+        };
+    }
+    step("torture of the file storage", &mut command)
 }
 
 /// How long each nemesis rages unless something is said.

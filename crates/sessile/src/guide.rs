@@ -19,5 +19,6 @@ pages! {
     expiration = "docs/expiration.md";
     getting_started = "docs/getting-started.md";
     lifecycle = "docs/lifecycle.md";
+    promises = "docs/promises.md";
     write_a_storage = "docs/write-a-storage.md";
 }

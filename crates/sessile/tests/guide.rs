@@ -27,19 +27,41 @@ fn no_chapter_is_forgotten() {
     }
 }
 
-/// The chapter for those who write a storage names cases of the kit: they are there, and are called so.
+/// Chapters name cases of the kit: they are there, and are called so.
 #[test]
 fn cases_that_are_named_are_cases_of_the_kit() {
-    let chapter = include_str!("../../../docs/write-a-storage.md");
     let groups: Vec<&str> = cases().filter_map(|name| Some(name.split_once("::")?.0)).collect();
-    let in_code = chapter.split('`').skip(1).step_by(2);
-    let named = in_code.filter(|code| code.split_once("::").is_some_and(|(group, _)| groups.contains(&group)));
+    for chapter in [WRITE_A_STORAGE, PROMISES] {
+        let named = code_in(chapter);
+        let named = named.filter(|code| code.split_once("::").is_some_and(|(group, _)| groups.contains(&group)));
+        let mut count = 0;
+        for name in named {
+            assert!(cases().any(|case| case == name), "there is no case {name}");
+            count += 1;
+        }
+        assert!(count > 0, "the chapter names some");
+    }
+}
+
+/// The chapter that says how things are shown names files and folders: they are there.
+#[test]
+fn tests_that_are_named_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let tops = ["crates/", "examples/"];
+    let named = code_in(PROMISES).filter(|code| tops.iter().any(|top| code.starts_with(top)));
     let mut count = 0;
-    for name in named {
-        assert!(cases().any(|case| case == name), "there is no case {name}");
+    for path in named {
+        assert!(root.join(path).exists(), "there is no {path}");
         count += 1;
     }
-    assert!(count > 0, "the chapter names some");
+    assert!(count > 20, "the chapter names many");
+}
+
+const WRITE_A_STORAGE: &str = include_str!("../../../docs/write-a-storage.md");
+const PROMISES: &str = include_str!("../../../docs/promises.md");
+
+fn code_in(chapter: &str) -> impl Iterator<Item = &str> {
+    chapter.split('`').skip(1).step_by(2)
 }
 
 fn cases() -> impl Iterator<Item = &'static str> {
