@@ -385,6 +385,9 @@ proofs! {
         "alias::is_followed_by_every_verb",
         "alias::of_an_alias_is_followed_to_the_end",
     ];
+    alias_is_forgotten: AliasIsForgotten => [
+        "wait::through_an_alias_ends_with_the_session",
+    ];
     touch_upserts: TouchUpserts => [
         "touch::revives_nothing",
         "touch::does_not_revive_the_expired",

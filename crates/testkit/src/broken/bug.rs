@@ -187,6 +187,8 @@ bugs! {
     AliasLetsHoldersIn,
     /// The lock of a session is taken under the alias it was asked for by.
     AliasIsLocked,
+    /// Who waits through an alias is told what becomes of the key that it led to.
+    AliasIsForgotten,
 
     /// `touch` creates a record that is missing.
     TouchUpserts,

@@ -71,6 +71,10 @@ impl Broken {
                 self.waiting.fetch_sub(1, Ordering::SeqCst);
                 answer
             }
+            Bug::AliasIsForgotten => match self.model.step(|_, state, now| state.find(key, now)) {
+                Lookup::Found(actual) => self.model.lock(&actual, wait).await,
+                Lookup::Missing | Lookup::Superseded => self.model.lock(key, wait).await,
+            },
             Bug::LockOverstays => self.model.lock(key, Duration::MAX).await,
             Bug::LockGivesUpEarly => self.model.lock(key, wait / 2).await,
             Bug::LockOverflows => {
