@@ -4,8 +4,9 @@
 //! forgotten.
 
 macro_rules! pages {
-    ($($name:ident = $path:literal;)*) => {
+    ($($(#[$attribute:meta])* $name:ident = $path:literal;)*) => {
         $(
+            $(#[$attribute])*
             #[doc = include_str!(concat!("../../../", $path))]
             mod $name {}
         )*
@@ -19,4 +20,6 @@ pages! {
     expiration = "docs/expiration.md";
     getting_started = "docs/getting-started.md";
     lifecycle = "docs/lifecycle.md";
+    #[cfg(feature = "redis")]
+    scaling_out = "docs/scaling-out.md";
 }
