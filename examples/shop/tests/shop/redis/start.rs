@@ -71,7 +71,8 @@ async fn a_server_that_says_nothing_is_given_up() {
 
 #[tokio::test]
 async fn a_password_that_is_wrong_is_refused() {
-    let redis = RedisServer::start_with(&["requirepass secret"]);
+    let redis = RedisServer::start();
+    redis.command(&["CONFIG", "SET", "requirepass", "secret"]);
     let said = refused(&format!("redis://:hidden@127.0.0.1:{}", redis.port())).await;
     assert!(said.contains("redis: connect: the storage refuses access"), "{said}");
 }

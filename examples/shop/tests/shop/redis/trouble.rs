@@ -40,8 +40,24 @@ async fn a_frozen_server_is_an_answer_in_time_and_the_shop_recovers() {
         shop.ask(Request::get("/plain")).await.status == 200 && shop.ask(Request::post("/count")).await.status == 200
     })
     .await;
-    // The logout that was not answered has been done when the server went on: unknown is not undone.
+    // Whether the logout that was not answered has been done nobody knows; that the session can be asked for is certain.
     assert_eq!(shop.ask(Request::get("/me").id(&id)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_slow_server_is_waited_for_as_long_as_was_said() {
+    let redis = RedisServer::start();
+    let shop = shop_with(&redis.url(), &["--storage-timeout", "100", "--lock-wait", "100"]);
+    let id = shop.log_in("ada").await;
+    redis.pause();
+    let slow = async {
+        // Longer than the two seconds that are usual.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        redis.resume();
+    };
+    let (answer, ()) = tokio::join!(shop.ask(Request::get("/me").id(&id)), slow);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["user"], "ada");
 }
 
 #[tokio::test]
