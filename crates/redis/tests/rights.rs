@@ -100,12 +100,28 @@ async fn in_a_cluster() {
 
 #[tokio::test]
 async fn behind_sentinel_and_with_durable_writes() {
-    let group = RedisSentinel::start();
+    let mut group = RedisSentinel::start();
     let rights = [rights(), more_for("behind Sentinel"), more_for("with `durable`")].concat();
     for server in group.servers() {
         allow(server, &rights);
     }
-    let servers = RedisServers::sentinel(group.urls(), group.name());
+    let on_sentinels = include_str!("../README.md")
+        .lines()
+        .find_map(|line| line.strip_prefix("A user on the sentinels needs `")?.strip_suffix("`."))
+        .expect("the rights are in the documentation");
+    let on_sentinels: Vec<_> = ["on", ">other"]
+        .into_iter()
+        .chain(on_sentinels.split(' '))
+        .map(str::to_owned)
+        .collect();
+    for sentinel in group.sentinels_mut() {
+        allow(sentinel, &on_sentinels);
+    }
+    let urls = group.urls();
+    let urls = urls
+        .iter()
+        .map(|url| url.replace("redis://", "redis://sessions:other@"));
+    let servers = RedisServers::sentinel(urls, group.name());
     let storage = as_user(servers).durable(1, Duration::from_secs(30));
     let storage = storage.durable_commits().connect().await.unwrap();
     works(&storage).await;
