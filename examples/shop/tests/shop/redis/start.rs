@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use sessile_testkit::redis::RedisServer;
+use sessile_testkit::redis::{RedisSentinel, RedisServer};
 
 use crate::support::Server;
 
@@ -75,4 +75,19 @@ async fn a_password_that_is_wrong_is_refused() {
     redis.command(&["CONFIG", "SET", "requirepass", "secret"]);
     let said = refused(&format!("redis://:hidden@127.0.0.1:{}", redis.port())).await;
     assert!(said.contains("redis: connect: the storage refuses access"), "{said}");
+}
+
+#[tokio::test]
+async fn a_name_that_no_sentinel_knows_is_refused() {
+    let redis = RedisSentinel::start();
+    let urls = redis.urls();
+    let said = refused(&format!("redis-sentinel{}/another", urls[0].trim_start_matches("redis"))).await;
+    assert!(said.contains("the sentinels know no primary of this name"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_cluster_is_refused_as_one() {
+    let redis = RedisServer::start();
+    let said = refused(&format!("redis-cluster://127.0.0.1:{}", redis.port())).await;
+    assert!(said.contains("cluster support disabled"), "{said}");
 }
