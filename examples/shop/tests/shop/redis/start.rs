@@ -81,7 +81,11 @@ async fn a_password_that_is_wrong_is_refused() {
 async fn a_name_that_no_sentinel_knows_is_refused() {
     let redis = RedisSentinel::start();
     let urls = redis.urls();
-    let said = refused(&format!("redis-sentinel{}/another", urls[0].trim_start_matches("redis"))).await;
+    let said = refused(&format!(
+        "redis-sentinel{}/another",
+        urls[0].trim_start_matches("redis")
+    ))
+    .await;
     assert!(said.contains("the sentinels know no primary of this name"), "{said}");
 }
 
