@@ -9,11 +9,15 @@ const FACADE_FEATURES: &[&str] = &[
     "macros",
     "memory",
     "file",
+    "redis",
+    "redis-tls",
+    "memoized",
     "tower",
     "axum",
     "signed",
     "encrypted",
     "tracing",
+    "metrics",
 ];
 
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {

@@ -4,8 +4,9 @@
 //! forgotten.
 
 macro_rules! pages {
-    ($($name:ident = $path:literal;)*) => {
+    ($($(#[$attribute:meta])* $name:ident = $path:literal;)*) => {
         $(
+            $(#[$attribute])*
             #[doc = include_str!(concat!("../../../", $path))]
             mod $name {}
         )*
@@ -20,5 +21,7 @@ pages! {
     getting_started = "docs/getting-started.md";
     lifecycle = "docs/lifecycle.md";
     promises = "docs/promises.md";
+    #[cfg(feature = "redis")]
+    scaling_out = "docs/scaling-out.md";
     write_a_storage = "docs/write-a-storage.md";
 }

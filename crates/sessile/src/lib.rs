@@ -11,9 +11,18 @@ pub use sessile_core::*;
 pub use sessile_file::{
     Durability, FileLocks, FileLocksBuilder, FileStorage, FileStorageBuilder, SetAside, SetAsideReason,
 };
+#[cfg(feature = "memoized")]
+#[doc(inline)]
+pub use sessile_memoized::{MemoizedStats, MemoizedStorage, MemoizedStorageBuilder, Probe, Probed};
 #[cfg(feature = "memory")]
 #[doc(inline)]
 pub use sessile_memory::{MemoryStats, MemoryStorage, MemoryStorageBuilder};
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use sessile_redis::{
+    Finding, RedisLocks, RedisLocksBuilder, RedisServers, RedisStorage, RedisStorageBuilder, ReplicationShortfall,
+    Shortfall,
+};
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use sessile_tower::{

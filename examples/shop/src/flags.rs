@@ -1,9 +1,12 @@
 //! What can be set on the command line.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command, Parser};
 use shop::{CookieChoice, Settings, StorageChoice};
 
 /// A small shop: a login, a cart and a counter, kept in sessions.
@@ -13,9 +16,14 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
 
-    /// Where sessions are kept: memory or file:DIR
-    #[arg(long, value_name = "STORAGE", default_value = "memory")]
+    /// Where sessions are kept: memory, file:DIR, redis://HOST, redis+unix:///PATH, redis-sentinel://HOST,../NAME or
+    /// redis-cluster://HOST,..
+    #[arg(long, value_name = "STORAGE", default_value = "memory", value_parser = Storage)]
     storage: StorageChoice,
+
+    /// How long a call to Redis may take
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    storage_timeout: Duration,
 
     /// How ids travel: plain (SID, for local HTTP) or host (__Host-SID, for HTTPS)
     #[arg(long, default_value = "plain")]
@@ -42,12 +50,29 @@ impl Flags {
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             storage: self.storage.clone(),
+            storage_timeout: self.storage_timeout,
             cookie: self.cookie,
             idle: self.idle,
             lock_wait: self.lock_wait,
             lock_lease: self.lock_lease,
             cart_ttl: self.cart_ttl,
         }
+    }
+}
+
+/// Parses `--storage`. What is wrong is said without repeating the value, as clap would: it may hold a password.
+#[derive(Debug, Clone)]
+struct Storage;
+
+impl TypedValueParser for Storage {
+    type Value = StorageChoice;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<StorageChoice, clap::Error> {
+        let storage = value.to_str().ok_or_else(|| "not text".to_owned()).and_then(str::parse);
+        storage.map_err(|why| {
+            let message = format!("--storage: {why}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
     }
 }
 

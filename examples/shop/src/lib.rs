@@ -5,4 +5,4 @@ mod app;
 mod page;
 mod shop;
 
-pub use self::app::{CookieChoice, Settings, StorageChoice, app, serve};
+pub use self::app::{CookieChoice, RedisUrl, Settings, StorageChoice, app, serve};

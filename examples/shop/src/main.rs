@@ -3,7 +3,10 @@
 mod flags;
 mod stop;
 
+use std::error::Error;
 use std::io::{self, IsTerminal};
+use std::iter;
+use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -12,7 +15,17 @@ use tracing_subscriber::EnvFilter;
 use crate::flags::Flags;
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> ExitCode {
+    let Err(error) = run().await else {
+        return ExitCode::SUCCESS;
+    };
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+    eprintln!("error: {error}{causes}");
+    ExitCode::FAILURE
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse();
     // What is logged, RUST_LOG says, for example RUST_LOG=sessile=debug,tower_http=debug.
     tracing_subscriber::fmt()
@@ -21,8 +34,9 @@ async fn main() -> io::Result<()> {
         .with_ansi(io::stderr().is_terminal())
         .init();
 
-    let app = shop::app(&flags.settings()).map_err(io::Error::other)?;
+    let app = shop::app(&flags.settings()).await?;
     let listener = TcpListener::bind(flags.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    shop::serve(listener, app, stop::requested()).await
+    shop::serve(listener, app, stop::requested()).await?;
+    Ok(())
 }

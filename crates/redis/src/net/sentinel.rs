@@ -67,6 +67,11 @@ impl Sentinel {
                 Err(other) => failure = other,
             }
         }
+        if let Failure::Nonsense = failure {
+            // One that has not heard of the name answers with nothing.
+            let kind = redis::ErrorKind::MasterNameNotFoundBySentinel;
+            failure = Failure::Unreachable((kind, "the sentinels know no primary of this name").into());
+        }
         Err(failure)
     }
 

@@ -23,9 +23,9 @@ const MAX_BODY: usize = 16 * 1024;
 ///
 /// # Errors
 ///
-/// When the storage cannot be opened.
-pub fn app(settings: &Settings) -> Result<Router, StorageError> {
-    let session = settings.session()?;
+/// When the storage cannot be opened, or cannot be reached within its time.
+pub async fn app(settings: &Settings) -> Result<Router, StorageError> {
+    let session = settings.session().await?;
     let sessions = SessionLayer::new(session.clone())
         .carrier(settings.carrier())
         .on_error(answer_failed_session);

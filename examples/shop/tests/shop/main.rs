@@ -9,6 +9,8 @@ mod ids;
 mod logout;
 mod page;
 mod readers;
+#[cfg(unix)]
+mod redis;
 mod secrecy;
 mod shutdown;
 mod support;

@@ -22,14 +22,7 @@ impl Server {
     }
 
     pub(crate) fn start_logging(log: &str, flags: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_example-shop"))
-            .args(["--listen", "127.0.0.1:0"])
-            .args(flags)
-            .env("RUST_LOG", log)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the shop starts");
+        let mut process = spawn(log, flags);
         let (first_line, address) = mpsc::channel();
         let mut stdout = BufReader::new(process.stdout.take().expect("it is piped"));
         let stdout = thread::spawn(move || {
@@ -97,6 +90,22 @@ impl Server {
         assert!(killed.expect("there is a kill command").success());
     }
 
+    /// Starts a shop that cannot work with these flags, waits until it has given up, and returns what it says about it.
+    pub(crate) async fn refused(flags: &[&str]) -> String {
+        let mut process = spawn("off", flags);
+        let mut status = None;
+        until("given up", async || {
+            status = process.try_wait().expect("it is our child");
+            status.is_some()
+        })
+        .await;
+        assert!(status.is_some_and(|status| !status.success()), "{status:?}");
+        let mut said = String::new();
+        let mut stderr = process.stderr.take().expect("it is piped");
+        stderr.read_to_string(&mut said).expect("the shop prints text");
+        said
+    }
+
     /// Waits until the shop has stopped by itself.
     #[cfg(unix)]
     pub(crate) async fn stopped(&mut self) -> ExitStatus {
@@ -119,6 +128,17 @@ impl Server {
             .map(|printed| printed.join().expect("it was read"))
             .collect()
     }
+}
+
+fn spawn(log: &str, flags: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_example-shop"))
+        .args(["--listen", "127.0.0.1:0"])
+        .args(flags)
+        .env("RUST_LOG", log)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the shop starts")
 }
 
 impl Drop for Server {

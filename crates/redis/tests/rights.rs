@@ -1,0 +1,162 @@
+//! What the documentation says a user needs beyond one server: in a cluster, behind Sentinel, for durable writes, with a
+//! database of its own.
+
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
+mod support;
+
+use std::time::Duration;
+
+use sessile_core::{Lookup, Storage};
+use sessile_redis::{RedisServers, RedisStorage, RedisStorageBuilder};
+use sessile_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
+use support::{eventually, fresh, record};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The user that the documentation makes.
+fn rights() -> Vec<String> {
+    let line = include_str!("../README.md")
+        .lines()
+        .find_map(|line| line.strip_prefix("ACL SETUSER sessions "));
+    let rights = line.expect("the rights are in the documentation").split(' ');
+    rights.map(str::to_owned).collect()
+}
+
+/// What the table there adds for this case.
+fn more_for(case: &str) -> Vec<String> {
+    let row = include_str!("../README.md")
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("| {case} | `")));
+    // In a table a bar has to be escaped.
+    let rights = row.expect(case).trim_end_matches("` |").replace("\\|", "|");
+    rights.split(' ').map(str::to_owned).collect()
+}
+
+fn allow(server: &RedisServer, rights: &[String]) {
+    let mut order = vec!["ACL", "SETUSER", "sessions", "reset"];
+    order.extend(rights.iter().map(String::as_str));
+    assert_eq!(server.command(&order).text(), "OK");
+}
+
+fn as_user(servers: RedisServers) -> RedisStorageBuilder {
+    RedisStorage::builder(servers.username("sessions").password("secret"))
+}
+
+/// A session's life, with two who want its lock.
+async fn works(storage: &RedisStorage) {
+    let key = fresh();
+    storage
+        .create(&key, record(storage, "one", Some(MINUTE)))
+        .await
+        .unwrap();
+    let locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let waiting = storage.lock(&key, MINUTE);
+    let release = storage.release(locked.lock);
+    let (mut locked, released) = tokio::join!(async { waiting.await.unwrap().found().unwrap() }, release);
+    released.unwrap();
+    storage
+        .commit(&mut locked.lock, record(storage, "two", Some(MINUTE)))
+        .await
+        .unwrap();
+    assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
+}
+
+#[tokio::test]
+async fn in_a_cluster() {
+    let cluster = RedisCluster::start();
+    let rights = [rights(), more_for("in a cluster")].concat();
+    for node in cluster.nodes() {
+        allow(node, &rights);
+    }
+    let storage = as_user(RedisServers::cluster(cluster.urls())).connect().await.unwrap();
+    for _ in 0..20 {
+        works(&storage).await;
+    }
+    assert_eq!(storage.check().await.unwrap(), []);
+
+    // A slot that is half-way: what is not there yet is asked for at its new place.
+    let key = fresh();
+    storage.create(&key, record(&storage, "x", None)).await.unwrap();
+    let slot = cluster.nodes()[0].command(&["CLUSTER", "KEYSLOT", &format!("{{{}}}", key.shard())]);
+    let slot = slot.text().parse().unwrap();
+    let from = cluster.owner(slot);
+    let to = (from + 1) % 3;
+    let to = if cluster.nodes()[to].command(&["ROLE"]).items()[0].text() == "master" {
+        to
+    } else {
+        (from + 2) % 3
+    };
+    cluster.open_slot(slot, from, to);
+    let port = cluster.nodes()[to].port().to_string();
+    let name = cluster.nodes()[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1"]);
+    let name = name.items()[0].text();
+    let moved = cluster.nodes()[from].command(&["MIGRATE", "127.0.0.1", &port, &name, "0", "5000"]);
+    assert_eq!(moved.text(), "OK");
+    assert!(storage.read(&key).await.unwrap().is_found());
+    cluster.close_slot(slot, from, to);
+    assert!(storage.read(&key).await.unwrap().is_found());
+}
+
+#[tokio::test]
+async fn behind_sentinel_and_with_durable_writes() {
+    let mut group = RedisSentinel::start();
+    let rights = [rights(), more_for("behind Sentinel"), more_for("with `durable`")].concat();
+    for server in group.servers() {
+        allow(server, &rights);
+    }
+    let on_sentinels = include_str!("../README.md")
+        .lines()
+        .find_map(|line| line.strip_prefix("A user on the sentinels needs `")?.strip_suffix("`."))
+        .expect("the rights are in the documentation");
+    let on_sentinels: Vec<_> = ["on", ">other"]
+        .into_iter()
+        .chain(on_sentinels.split(' '))
+        .map(str::to_owned)
+        .collect();
+    for sentinel in group.sentinels_mut() {
+        allow(sentinel, &on_sentinels);
+    }
+    let urls = group.urls();
+    let urls = urls
+        .iter()
+        .map(|url| url.replace("redis://", "redis://sessions:other@"));
+    let servers = RedisServers::sentinel(urls, group.name());
+    let storage = as_user(servers).durable(1, Duration::from_secs(30));
+    let storage = storage.durable_commits().connect().await.unwrap();
+    works(&storage).await;
+    group.fail_over();
+    eventually("written again", async || {
+        let key = fresh();
+        storage.create(&key, record(&storage, "x", None)).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn in_a_database_of_its_own() {
+    let server = RedisServer::start();
+    allow(&server, &[rights(), more_for("in another database than 0")].concat());
+    let servers = RedisServers::single(server.url()).database(3);
+    works(&as_user(servers).connect().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn none_of_these_is_too_much() {
+    let (server, sentinel) = (RedisServer::start(), RedisSentinel::start());
+    for server in sentinel.servers() {
+        allow(server, &rights());
+    }
+    allow(&server, &rights());
+    let database = RedisServers::single(server.url()).database(3);
+    assert!(as_user(database).connect().await.is_err());
+    let watched = RedisServers::sentinel(sentinel.urls(), sentinel.name());
+    assert!(as_user(watched).connect().await.is_err());
+    let durable = as_user(RedisServers::single(server.url())).durable(1, Duration::from_secs(1));
+    let durable = durable.connect().await.unwrap();
+    assert!(durable.destroy(&fresh()).await.is_err());
+    // A single server that is no cluster says so; that CLUSTER SLOTS is forbidden comes first.
+    let cluster = RedisServers::cluster([server.url()]);
+    let error = as_user(cluster).connect().await.unwrap_err();
+    assert_eq!(error.kind(), sessile_core::StorageErrorKind::Denied);
+}

@@ -1,0 +1,58 @@
+//! [`StorageChoice`]: where sessions are kept.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use sessile::{FileStorage, MemoryStorage, RedisStorage, Storage, StorageError};
+
+use super::{RedisUrl, Settings};
+
+/// What the keys of this shop begin with, as other applications may use the same servers.
+const PREFIX: &str = "shop:";
+
+/// Where sessions are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageChoice {
+    /// In the memory of this process.
+    Memory,
+    /// In files in this folder.
+    File(PathBuf),
+    /// In Redis, which other processes and machines can share.
+    Redis(RedisUrl),
+}
+
+impl StorageChoice {
+    pub(super) async fn open(&self, settings: &Settings) -> Result<Arc<dyn Storage>, StorageError> {
+        let lease = settings.lock_lease;
+        Ok(match self {
+            Self::Memory => Arc::new(MemoryStorage::builder().lease(lease).build()),
+            Self::File(folder) => Arc::new(FileStorage::builder(folder).lease(lease).open()?),
+            Self::Redis(url) => {
+                let servers = url.servers().timeout(settings.storage_timeout);
+                let builder = RedisStorage::builder(servers).prefix(PREFIX).lease(lease);
+                Arc::new(builder.connect().await?)
+            }
+        })
+    }
+}
+
+impl FromStr for StorageChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.split_once(':')) {
+            ("memory", _) => Ok(Self::Memory),
+            (_, Some(("file", ""))) => Err("the folder is missing, as in file:sessions".to_owned()),
+            (_, Some(("file", folder))) => Ok(Self::File(folder.into())),
+            (_, Some((scheme, _))) if RedisUrl::has_scheme(scheme) => text.parse().map(Self::Redis),
+            _ => Err(
+                "not a storage that this shop can use, which are: memory, file:DIR, redis://HOST:PORT, \
+                      redis+unix:///PATH, redis-sentinel://HOST:PORT,HOST:PORT/NAME, \
+                      redis-cluster://HOST:PORT,HOST:PORT"
+                    .to_owned(),
+            ),
+        }
+    }
+}
