@@ -1,5 +1,6 @@
 //! [`RedisStorageBuilder`].
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use sessile_core::StorageError;
@@ -109,14 +110,19 @@ impl RedisStorageBuilder {
     /// [`Unavailable`](sessile_core::StorageErrorKind::Unavailable) or
     /// [`Timeout`](sessile_core::StorageErrorKind::Timeout) if it cannot be reached.
     pub async fn connect(self) -> Result<RedisStorage, StorageError> {
-        let engine = Engine::connect(self.servers, self.prefix, self.options, Kind::Sessions).await?;
-        #[cfg(feature = "tracing")]
-        // That a server does not tell about itself is no reason not to use it.
-        if let Ok(findings) = crate::check::check(&engine).await {
-            for finding in findings {
-                tracing::warn!(%finding, "sessions are at risk");
+        let connecting = async move {
+            let engine = Engine::connect(self.servers, self.prefix, self.options, Kind::Sessions).await?;
+            #[cfg(feature = "tracing")]
+            // That a server does not tell about itself is no reason not to use it.
+            if let Ok(findings) = crate::check::check(&engine).await {
+                for finding in findings {
+                    tracing::warn!(%finding, "sessions are at risk");
+                }
             }
-        }
-        Ok(RedisStorage::new(engine))
+            Ok(RedisStorage::new(engine))
+        };
+        // Its type is deep, and would be a part of the type of everything that connects.
+        let connecting: Pin<Box<dyn Future<Output = Result<RedisStorage, StorageError>> + Send>> = Box::pin(connecting);
+        connecting.await
     }
 }

@@ -82,10 +82,10 @@ impl<T> Scoped<T> {
             }
             polled
         });
-        if polled.is_pending() {
-            if let Some(Handle(context)) = this.context {
-                context.keep_lock(this.renewal, cx);
-            }
+        if polled.is_pending()
+            && let Some(Handle(context)) = this.context
+        {
+            context.keep_lock(this.renewal, cx);
         }
         polled
     }
