@@ -3,24 +3,42 @@
 //! Everything a run prints comes from one interleaved run on one machine: read the ratios, not the nanoseconds. What is
 //! measured and how to read it is written down in `docs/performance.md`.
 
+#![cfg_attr(
+    not(feature = "peers"),
+    allow(dead_code, reason = "only a few requests are made without the peers")
+)]
+
+#[cfg(feature = "peers")]
 mod all;
 mod alone;
+#[cfg(feature = "peers")]
 mod contended;
 mod contenders;
 mod driver;
 mod heap;
 mod jar;
+#[cfg(feature = "peers")]
 mod machine;
+#[cfg(feature = "peers")]
 mod memory;
+#[cfg(feature = "peers")]
 mod quick;
+#[cfg(feature = "peers")]
 mod redis;
+#[cfg(feature = "peers")]
 mod rounds;
+#[cfg(feature = "peers")]
 mod scale;
 mod scenarios;
+#[cfg(feature = "peers")]
 mod sockets;
+#[cfg(feature = "peers")]
 mod space;
+#[cfg(feature = "peers")]
 mod statistics;
+#[cfg(feature = "peers")]
 mod table;
+#[cfg(feature = "peers")]
 mod weight;
 
 use std::process::ExitCode;
@@ -68,15 +86,25 @@ pub fn main(counter: Option<Counter>) -> ExitCode {
 
 fn measure(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
+        #[cfg(feature = "peers")]
         ["quick"] => quick::run(),
+        #[cfg(feature = "peers")]
         ["memory"] => memory::run(),
+        #[cfg(feature = "peers")]
         ["scale"] => scale::run(),
+        #[cfg(feature = "peers")]
         ["space"] => space::run(),
+        #[cfg(feature = "peers")]
         ["contended"] => contended::run(),
+        #[cfg(feature = "peers")]
         ["sockets"] => sockets::run(),
+        #[cfg(feature = "peers")]
         ["sockets", "load", port, connections] => sockets::load::run(number(port)?, number(connections)?),
+        #[cfg(feature = "peers")]
         ["redis"] => redis::run(),
+        #[cfg(feature = "peers")]
         ["weight"] => weight::run(),
+        #[cfg(feature = "peers")]
         ["all"] => all::run(),
         ["alone", scenario, server, count] => alone::run(scenario, server, number(count)?),
         ["counted", scenario, server] => {
@@ -94,6 +122,7 @@ fn count(arguments: &[&str], counter: Counter) -> Result<(), Failure> {
             println!("{allocations} {bytes}");
             Ok(())
         }
+        #[cfg(feature = "peers")]
         ["space", server] => space::measure(server, counter),
         _ => Err("this program is run by `sessile-benches`".to_owned()),
     }

@@ -1,6 +1,6 @@
 //! Running cargo, with a line on what is going on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -11,10 +11,15 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
     // The cargo that runs this task, so that its toolchain is used for the rest too.
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    command.current_dir(xtask.parent().unwrap_or(xtask));
+    command.current_dir(root());
     command.args([subcommand, "--locked"]);
     command
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
 }
 
 /// Runs a step, and says what it is and how long it took.

@@ -1,6 +1,8 @@
 //! The tasks of this workspace, run as `cargo xtask NAME`.
 
+mod budget;
 mod cargo;
+mod programs;
 mod redis;
 mod test;
 mod torture;
@@ -13,6 +15,7 @@ usage: cargo xtask TASK
 tasks:
   test [ARGS]                  all tests; with arguments, `cargo test ARGS` alone
   test-redis                   the tests of the Redis storage, which fail servers over and take minutes
+  budget [--write]             what requests cost, in instructions and allocations, against benches/budget.txt
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
 ";
 
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["test", rest @ ..] => test::run(rest),
         ["test-redis"] => test::redis(),
+        ["budget", rest @ ..] => budget::run(rest),
         ["torture", rest @ ..] => torture::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

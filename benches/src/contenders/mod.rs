@@ -13,11 +13,14 @@
 //! | `POST /rotate` | gives the session a new id |
 //! | `POST /destroy` | ends it |
 
+#[cfg(feature = "peers")]
 mod actix;
+#[cfg(feature = "peers")]
 pub(crate) mod axum_session;
 pub(crate) mod bare;
 mod server;
 pub(crate) mod sessile;
+#[cfg(feature = "peers")]
 pub(crate) mod tower_sessions;
 
 use std::any::Any;
@@ -28,9 +31,11 @@ use axum::body::Body;
 use futures_util::future::BoxFuture;
 use http::Request;
 
+#[cfg(feature = "peers")]
 pub(crate) use self::actix::Actix;
 pub(crate) use self::server::Head;
 use self::server::Server;
+#[cfg(feature = "peers")]
 use crate::Failure;
 
 /// A note of a visitor: 65 bytes.
@@ -110,29 +115,36 @@ impl Contender {
 }
 
 /// The ones of the quick comparison; the first is the floor.
+#[cfg(feature = "peers")]
 pub(crate) fn quick() -> Vec<Contender> {
     vec![bare::make(), sessile::memory(None), tower_sessions::memory(None)]
 }
 
 /// Those that keep their sessions in memory for this long; the first is the floor.
+#[cfg(feature = "peers")]
 pub(crate) fn memory(lifetime: Option<Duration>) -> Vec<Contender> {
+    let mut contenders = on_one_thread(lifetime);
+    contenders.retain(|contender| !contender.waits);
+    contenders
+}
+
+/// Those that the driver can call on one thread; the first is the floor.
+pub(crate) fn on_one_thread(lifetime: Option<Duration>) -> Vec<Contender> {
     vec![
         bare::make(),
         sessile::memory(lifetime),
+        sessile::file(lifetime),
+        #[cfg(feature = "peers")]
         tower_sessions::memory(lifetime),
+        #[cfg(feature = "peers")]
         tower_sessions::moka(lifetime),
+        #[cfg(feature = "peers")]
         axum_session::memory(lifetime),
     ]
 }
 
-/// Those that the driver can call on one thread.
-pub(crate) fn on_one_thread(lifetime: Option<Duration>) -> Vec<Contender> {
-    let mut contenders = memory(lifetime);
-    contenders.insert(2, sessile::file(lifetime));
-    contenders
-}
-
 /// Those that let others wait for a session; the first is the floor. The last one does not, and shows what that means.
+#[cfg(feature = "peers")]
 pub(crate) async fn locking(redis: &str) -> Result<Vec<Contender>, Failure> {
     Ok(vec![
         bare::make(),

@@ -10,10 +10,14 @@ use sessile::{
     CookieCarrier, Expiration, FileStorage, IntoStorage, Key, MemoryStorage, Session, SessionError, SessionLayer,
     Untyped, Values,
 };
+#[cfg(feature = "peers")]
 use sessile_redis::RedisStorage;
 use tower_layer::Layer;
 
-use super::{Contender, DAY, LARGE, NOTE, ONE_OF_MANY, ONE_VALUE, many};
+#[cfg(feature = "peers")]
+use super::DAY;
+use super::{Contender, LARGE, NOTE, ONE_OF_MANY, ONE_VALUE, many};
+#[cfg(feature = "peers")]
 use crate::Failure;
 
 #[derive(Values)]
@@ -129,6 +133,7 @@ pub(super) fn file(lifetime: Option<Duration>) -> Contender {
         .needing(Folder(folder))
 }
 
+#[cfg(feature = "peers")]
 pub(crate) async fn redis(url: &str) -> Result<Contender, Failure> {
     let storage = RedisStorage::connect(url.to_owned()).await;
     let storage = storage.map_err(|error| format!("sessile cannot reach Redis: {error}"))?;
