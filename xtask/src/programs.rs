@@ -40,7 +40,7 @@ impl Programs {
 
     fn missing(&self, reason: &str) -> Failure {
         format!(
-            "{}: {reason}.\nInstall them, on Debian with `sudo apt-get install {}`.",
+            "{}: {reason}.\nInstall them, on Debian with `sudo apt-get install {}`, on macOS with brew.",
             self.needed,
             self.names.join(" ")
         )

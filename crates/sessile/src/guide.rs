@@ -19,4 +19,5 @@ pages! {
     expiration = "docs/expiration.md";
     getting_started = "docs/getting-started.md";
     lifecycle = "docs/lifecycle.md";
+    performance = "docs/performance.md";
 }
