@@ -14,7 +14,7 @@ use crate::statistics::{interleave, median, milliseconds, percentile};
 use crate::table::Table;
 
 const WAITERS: [usize; 2] = [64, 1_000];
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// How long a round lasts: whoever waits then is still served.
 const ROUND: Duration = Duration::from_secs(1);

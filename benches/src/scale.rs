@@ -1,5 +1,6 @@
 //! Many tasks over one session, over some and over very many, on one thread and on two.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use crate::table::{Table, cell};
 const TASKS: usize = 256;
 const ROUNDS: usize = 9;
 /// How many requests each task makes in a round.
-const REQUESTS: usize = 40;
+const REQUESTS: usize = 24;
 const SESSIONS: [usize; 3] = [1, 1_000, 1_000_000];
 const THREADS: [usize; 2] = [1, 2];
 
@@ -25,8 +26,12 @@ struct Party {
     cookies: Arc<Vec<HeaderValue>>,
     reads: Vec<f64>,
     writes: Vec<f64>,
-    /// The sum of all sessions before.
-    before: u64,
+    /// How many tasks there have been: each goes its own way through the sessions, the same in every run.
+    tasks: u64,
+    /// The sessions that have been changed.
+    changed: HashSet<usize>,
+    /// The increments of which it is known that they were kept.
+    kept: u64,
 }
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -93,17 +98,19 @@ fn report(table: &mut Table, parties: &mut [Party], sessions: usize, threads: us
 }
 
 /// How many requests a second all tasks make together.
-fn round(party: &Party, runtime: &Runtime, write: bool) -> f64 {
-    let tasks = (0..TASKS).map(|task| {
+fn round(party: &mut Party, runtime: &Runtime, write: bool) -> f64 {
+    let (sessions, first) = (party.cookies.len(), party.tasks);
+    party.tasks += TASKS as u64;
+    if write {
+        party
+            .changed
+            .extend((first..party.tasks).flat_map(|task| way(task, sessions)));
+    }
+    let tasks = (first..party.tasks).map(|task| {
         let (mut contender, cookies) = (party.contender.clone(), Arc::clone(&party.cookies));
-        // Each task goes its own way through the sessions, the same in every run.
-        let mut random = task as u64 + 1;
         async move {
-            for _ in 0..REQUESTS {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                let cookie = &cookies[(random >> 33) as usize % cookies.len()];
+            for session in way(task, sessions) {
+                let cookie = &cookies[session];
                 let ask = if write {
                     Ask::post("/count", Some(cookie.clone()))
                 } else {
@@ -124,6 +131,17 @@ fn round(party: &Party, runtime: &Runtime, write: bool) -> f64 {
     })
 }
 
+/// The sessions that a task asks for, by the generator of Knuth's MMIX.
+fn way(task: u64, sessions: usize) -> impl Iterator<Item = usize> {
+    let mut random = (task + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (0..REQUESTS).map(move |_| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % sessions
+    })
+}
+
 impl Party {
     fn new(mut contender: Contender, sessions: usize) -> Self {
         let cookies = (0..sessions).map(|_| driver::visit(&mut contender, &["/count"]));
@@ -133,18 +151,21 @@ impl Party {
             cookies,
             reads: Vec::new(),
             writes: Vec::new(),
-            // To come to be, each session counted its visitor.
-            before: sessions as u64,
+            tasks: 0,
+            changed: HashSet::new(),
+            kept: 0,
         }
     }
 
-    /// How many of the increments since the last time are there: every session is read.
+    /// How many of the increments since the last time are there: every session that was changed is read.
     fn kept(&mut self) -> u64 {
-        let sum = self.cookies.iter().map(|cookie| {
-            let text = driver::finish(self.contender.text(Ask::get("/count", cookie).request()));
+        let sum = self.changed.iter().map(|session| {
+            let ask = Ask::get("/count", &self.cookies[*session]);
+            let text = driver::finish(self.contender.text(ask.request()));
             text.parse::<u64>().expect("the answer is a number")
         });
-        let sum: u64 = sum.sum();
-        sum - std::mem::replace(&mut self.before, sum)
+        // To come to be, each session counted its visitor.
+        let kept = sum.sum::<u64>() - self.changed.len() as u64;
+        kept - std::mem::replace(&mut self.kept, kept)
     }
 }

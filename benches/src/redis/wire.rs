@@ -22,7 +22,7 @@ use crate::table::Table;
 use crate::{Failure, contenders, driver};
 
 /// How many calls each task makes in a round.
-const CALLS: usize = 200;
+const CALLS: usize = 100;
 const ROUNDS: usize = 31;
 
 pub(crate) fn run() -> Result<(), Failure> {
