@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let _entered = runtime.enter();
     let mut rows = Vec::new();
     for scenario in scenarios::all() {
-        let mut contenders = contenders::on_one_thread(contenders::DAY);
+        let mut contenders = contenders::some(contenders::names(), contenders::DAY);
         let mut cells = Vec::new();
         for figures in rounds::measure(&scenario, &mut contenders, SIZE) {
             let (allocations, bytes) = rounds::allocations(&scenario, figures.name)?;
@@ -56,10 +56,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 fn print(title: &str, rows: &[(&str, Vec<Cell>)], figure: impl Fn(&Cell) -> i64) {
-    let names = contenders::on_one_thread(None)
-        .into_iter()
-        .map(|contender| contender.name);
-    let (floor, others): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with("bare"));
+    let (floor, others): (Vec<_>, Vec<_>) = contenders::names().partition(|name| name.starts_with("bare"));
     let mut table = Table::new([vec![title], others, floor].concat());
     for (name, cells) in rows {
         let Some((floor, others)) = cells.split_first() else {

@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let runtime = driver::runtime();
     let _entered = runtime.enter();
     for scenario in &scenarios::quick() {
-        report(scenario, &rounds::measure(scenario, &mut contenders::quick(), SIZE))?;
+        report(scenario, &rounds::measure(scenario, &mut contenders::quick(None), SIZE))?;
     }
     Ok(())
 }

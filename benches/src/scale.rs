@@ -54,7 +54,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         let runtime = driver::threads(2);
         let mut parties: Vec<Party> = {
             let _entered = runtime.enter();
-            let contenders = contenders::memory(contenders::DAY).into_iter();
+            let contenders = contenders::some(contenders::in_memory(), contenders::DAY).into_iter();
             contenders.map(|contender| Party::new(contender, sessions)).collect()
         };
         for threads in THREADS {

@@ -25,12 +25,12 @@ use crate::driver::Ask;
 #[derive(Clone)]
 pub(crate) struct Actix {
     pub(crate) name: &'static str,
-    answer: Rc<dyn Fn(actix_http::Request) -> LocalBoxFuture<'static, HeaderMap>>,
+    answer: Rc<dyn Fn(actix_http::Request) -> LocalBoxFuture<'static, Option<HeaderMap>>>,
 }
 
 impl Actix {
-    /// Answers, and returns the headers.
-    pub(crate) async fn answer(&self, ask: &Ask) -> HeaderMap {
+    /// Answers, and returns the headers; `None` if the answer is a failure.
+    pub(crate) async fn answer(&self, ask: &Ask) -> Option<HeaderMap> {
         let method = actix_web::http::Method::from_bytes(ask.method.as_str().as_bytes()).expect("it is a method");
         let mut request = test::TestRequest::with_uri(ask.path).method(method);
         if let Some(cookie) = &ask.cookie {
@@ -50,12 +50,16 @@ impl Actix {
             answer: Rc::new(move |request| {
                 let service = Rc::clone(&service);
                 Box::pin(async move {
-                    let answer = service.call(request).await.expect("the server answers");
-                    assert!(answer.status().is_success(), "{}", answer.status());
+                    let answer = service
+                        .call(request)
+                        .await
+                        .ok()
+                        .filter(|answer| answer.status().is_success())?;
                     let cookies = answer.headers().get_all(SET_COOKIE.as_str());
-                    cookies
+                    let headers = cookies
                         .filter_map(|value| Some((SET_COOKIE, HeaderValue::from_bytes(value.as_bytes()).ok()?)))
-                        .collect()
+                        .collect();
+                    Some(headers)
                 })
             }),
         }

@@ -17,6 +17,8 @@ use tower_layer::Layer;
 use super::{Contender, LARGE, NOTE, ONE_OF_MANY, ONE_VALUE, many};
 use crate::{Failure, driver};
 
+pub(super) const MEMORY: &str = "axum_session, memory";
+
 async fn read<P: Pool>(session: Session<P>) -> String {
     session.get::<u64>("count").unwrap_or_default().to_string()
 }
@@ -91,10 +93,7 @@ pub(super) fn memory(lifetime: Option<Duration>) -> Contender {
         config = config.with_lifetime(lifetime).with_memory_lifetime(lifetime);
     }
     let store = driver::finish(SessionStore::<SessionNullPool>::new(None, config));
-    make(
-        "axum_session, memory",
-        store.expect("there is no database that could fail"),
-    )
+    make(MEMORY, store.expect("there is no database that could fail"))
 }
 
 pub(crate) async fn redis(url: &str) -> Result<Contender, Failure> {

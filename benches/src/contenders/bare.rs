@@ -17,6 +17,8 @@ struct Numbers {
     held: Arc<Mutex<u64>>,
 }
 
+pub(super) const NAME: &str = "bare axum";
+
 pub(crate) fn make() -> Contender {
     let ok = async || "ok";
     let read = async |State(numbers): State<Numbers>| numbers.count.load(Ordering::Relaxed).to_string();
@@ -38,5 +40,5 @@ pub(crate) fn make() -> Contender {
         .route("/rotate", post(ok))
         .route("/destroy", post(ok))
         .with_state(Numbers::default());
-    Contender::new("bare axum", router)
+    Contender::new(NAME, router)
 }

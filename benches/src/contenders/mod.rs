@@ -114,33 +114,50 @@ impl Contender {
     }
 }
 
-/// The ones of the quick comparison; the first is the floor.
-#[cfg(feature = "peers")]
-pub(crate) fn quick() -> Vec<Contender> {
-    vec![bare::make(), sessile::memory(None), tower_sessions::memory(None)]
-}
-
-/// Those that keep their sessions in memory for this long; the first is the floor.
-#[cfg(feature = "peers")]
-pub(crate) fn memory(lifetime: Option<Duration>) -> Vec<Contender> {
-    let mut contenders = on_one_thread(lifetime);
-    contenders.retain(|contender| !contender.waits);
-    contenders
-}
+/// Makes a server whose sessions live for this long.
+type Make = fn(Option<Duration>) -> Contender;
 
 /// Those that the driver can call on one thread; the first is the floor.
-pub(crate) fn on_one_thread(lifetime: Option<Duration>) -> Vec<Contender> {
-    vec![
-        bare::make(),
-        sessile::memory(lifetime),
-        sessile::file(lifetime),
-        #[cfg(feature = "peers")]
-        tower_sessions::memory(lifetime),
-        #[cfg(feature = "peers")]
-        tower_sessions::moka(lifetime),
-        #[cfg(feature = "peers")]
-        axum_session::memory(lifetime),
-    ]
+const MAKERS: &[(&str, Make)] = &[
+    (bare::NAME, |_| bare::make()),
+    (sessile::MEMORY, sessile::memory),
+    (sessile::FILE, sessile::file),
+    #[cfg(feature = "peers")]
+    (tower_sessions::MEMORY, tower_sessions::memory),
+    #[cfg(feature = "peers")]
+    (tower_sessions::MOKA, tower_sessions::moka),
+    #[cfg(feature = "peers")]
+    (axum_session::MEMORY, axum_session::memory),
+];
+
+/// The names of all that the driver can call on one thread; the first is the floor.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    MAKERS.iter().map(|(name, _)| *name)
+}
+
+/// The names of those that keep their sessions in memory; the first is the floor.
+pub(crate) fn in_memory() -> impl Iterator<Item = &'static str> {
+    names().filter(|name| *name != sessile::FILE)
+}
+
+/// The one of this name. Some want a runtime around them.
+pub(crate) fn one(name: &str, lifetime: Option<Duration>) -> Option<Contender> {
+    let (_, make) = MAKERS.iter().find(|(known, _)| *known == name)?;
+    Some(make(lifetime))
+}
+
+/// Those of these names.
+pub(crate) fn some(names: impl Iterator<Item = &'static str>, lifetime: Option<Duration>) -> Vec<Contender> {
+    names.filter_map(|name| one(name, lifetime)).collect()
+}
+
+/// The ones of the quick comparison; the first is the floor.
+#[cfg(feature = "peers")]
+pub(crate) fn quick(lifetime: Option<Duration>) -> Vec<Contender> {
+    some(
+        [bare::NAME, sessile::MEMORY, tower_sessions::MEMORY].into_iter(),
+        lifetime,
+    )
 }
 
 /// Those that let others wait for a session; the first is the floor. The last one does not, and shows what that means.
@@ -153,11 +170,4 @@ pub(crate) async fn locking(redis: &str) -> Result<Vec<Contender>, Failure> {
         sessile::redis(redis).await?,
         tower_sessions::memory(DAY),
     ])
-}
-
-/// The one of this name, of those in memory.
-pub(crate) fn one(name: &str, lifetime: Option<Duration>) -> Option<Contender> {
-    on_one_thread(lifetime)
-        .into_iter()
-        .find(|contender| contender.name == name)
 }

@@ -20,6 +20,9 @@ use super::{Contender, LARGE, NOTE, ONE_OF_MANY, ONE_VALUE, many};
 #[cfg(feature = "peers")]
 use crate::Failure;
 
+pub(super) const MEMORY: &str = "sessile, memory";
+pub(super) const FILE: &str = "sessile, file";
+
 #[derive(Values)]
 struct Visitor {
     count: u64,
@@ -110,7 +113,7 @@ fn make(name: &'static str, storage: impl IntoStorage, lifetime: Option<Duration
 }
 
 pub(super) fn memory(lifetime: Option<Duration>) -> Contender {
-    make("sessile, memory", MemoryStorage::new(), lifetime)
+    make(MEMORY, MemoryStorage::new(), lifetime)
 }
 
 /// A folder that goes with the server.
@@ -128,9 +131,7 @@ pub(super) fn file(lifetime: Option<Duration>) -> Contender {
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("sessile-benches-{}-{number}", std::process::id()));
     let storage = FileStorage::open(&folder).expect("there can be files in the folder for temporary ones");
-    make("sessile, file", storage, lifetime)
-        .waiting()
-        .needing(Folder(folder))
+    make(FILE, storage, lifetime).waiting().needing(Folder(folder))
 }
 
 #[cfg(feature = "peers")]

@@ -12,6 +12,9 @@ use tower_sessions_redis_store::fred::prelude::{Client, ClientLike as _, Config}
 use super::{Contender, DAY};
 use crate::Failure;
 
+pub(super) const MEMORY: &str = "tower-sessions, memory";
+pub(super) const MOKA: &str = "tower-sessions, moka";
+
 macro_rules! application {
     ($version:ident) => {
         use std::time::Duration;
@@ -111,15 +114,11 @@ mod before {
 }
 
 pub(super) fn memory(lifetime: Option<Duration>) -> Contender {
-    newest::make(
-        "tower-sessions, memory",
-        tower_sessions::MemoryStore::default(),
-        lifetime,
-    )
+    newest::make(MEMORY, tower_sessions::MemoryStore::default(), lifetime)
 }
 
 pub(super) fn moka(lifetime: Option<Duration>) -> Contender {
-    before::make("tower-sessions, moka", MokaStore::new(None), lifetime)
+    before::make(MOKA, MokaStore::new(None), lifetime)
 }
 
 /// One multiplexed connection, as the others have.

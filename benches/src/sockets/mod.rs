@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     for connections in CONNECTIONS {
         let contenders = {
             let _entered = runtime.enter();
-            contenders::quick()
+            contenders::quick(contenders::DAY)
         };
         let mut ports = Vec::new();
         for contender in &contenders {
