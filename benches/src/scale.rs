@@ -70,8 +70,10 @@ fn measure(parties: &mut [Party], runtime: &Runtime) {
     let everybody = parties.len();
     interleave(ROUNDS, everybody, |index| {
         let party = &mut parties[index];
-        party.reads.push(round(party, runtime, false));
-        party.writes.push(round(party, runtime, true));
+        let reads = round(party, runtime, false);
+        let writes = round(party, runtime, true);
+        party.reads.push(reads);
+        party.writes.push(writes);
     });
 }
 

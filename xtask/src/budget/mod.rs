@@ -7,7 +7,7 @@
 mod costs;
 mod page;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use self::costs::Programs;
 use self::page::{Costs, Page};
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
 }
 
 /// Says which scenario grew by how much.
-fn compare(kept: &Page, found: &Page, path: &PathBuf) -> Result<(), Failure> {
+fn compare(kept: &Page, found: &Page, path: &Path) -> Result<(), Failure> {
     let mut failures = Vec::new();
     for scenario in SCENARIOS {
         let (Some(kept), Some(found)) = (kept.get(scenario), found.get(scenario)) else {
