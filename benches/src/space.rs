@@ -11,8 +11,8 @@ use crate::{Failure, contenders};
 const STORED: usize = 100_000;
 const EXPIRING: usize = 1_000_000;
 
-/// How long the ones live that are to expire.
-const LIFETIME: Duration = Duration::from_secs(10);
+/// How long the ones live that are to expire: longer than it takes to make them.
+const LIFETIME: Duration = Duration::from_secs(30);
 
 /// How long after the last one has expired its place is looked at.
 const AFTERWARDS: Duration = Duration::from_secs(5);
