@@ -3,14 +3,13 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use axum::body::Body;
-use cpu_time::ThreadTime;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::COOKIE;
 use http::{HeaderValue, Method, Request, StatusCode};
 
 use crate::contenders::{Contender, Head};
+use crate::jar::Jar;
 
 /// What one request is.
 #[derive(Clone)]
@@ -21,46 +20,67 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn send(&self, contender: &mut Contender) -> Head {
+    pub(crate) fn get(path: &'static str, cookie: &HeaderValue) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            cookie: Some(cookie.clone()),
+        }
+    }
+
+    pub(crate) fn post(path: &'static str, cookie: Option<HeaderValue>) -> Self {
+        Self {
+            method: Method::POST,
+            path,
+            cookie,
+        }
+    }
+
+    pub(crate) fn request(&self) -> Request<Body> {
         let mut request = Request::builder().method(&self.method).uri(self.path);
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }
-        let request = request.body(Body::empty()).expect("the request is well formed");
-        let head = contender.answer(request);
-        assert_eq!(head.status, StatusCode::OK, "{} {}", self.method, self.path);
+        request.body(Body::empty()).expect("the request is well formed")
+    }
+
+    /// Sends it on this thread.
+    pub(crate) fn send(&self, contender: &mut Contender) -> Head {
+        let head = contender.answer(self.request());
+        self.check(&head);
         head
     }
+
+    pub(crate) fn check(&self, head: &Head) {
+        assert_eq!(head.status, StatusCode::OK, "{} {}", self.method, self.path);
+    }
 }
 
-/// Timers of storages want to find a runtime; nothing is ever spawned on it.
+/// Timers of storages want to find a runtime, and what waits for a disk wants its threads.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_time().build().expect("a runtime starts")
+    builder.enable_all().build().expect("a runtime starts")
 }
 
-/// The thread's processor time for each of `count` requests.
-pub(crate) fn time_of(contender: &mut Contender, ask: &Ask, count: u32) -> Duration {
-    let start = ThreadTime::now();
-    for _ in 0..count {
-        drop(ask.send(contender));
+/// A runtime for many tasks at once.
+pub(crate) fn threads(workers: usize) -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .expect("a runtime starts")
+}
+
+/// The cookie of a visitor who has posted to these paths, one after the other.
+pub(crate) fn visit(contender: &mut Contender, paths: &[&'static str]) -> HeaderValue {
+    let mut jar = Jar::default();
+    let mut cookie = None;
+    for path in paths {
+        jar.keep(&Ask::post(path, cookie).send(contender).headers);
+        cookie = Some(jar.header());
     }
-    start.elapsed() / count
-}
-
-/// A cookie of a session that holds one number. A server without sessions gets one as long as the others'.
-pub(crate) fn visit(contender: &mut Contender) -> HeaderValue {
-    let first = Ask {
-        method: Method::POST,
-        path: "/count",
-        cookie: None,
-    };
-    let head = first.send(contender);
-    let Some(cookie) = head.headers.get(SET_COOKIE) else {
-        return HeaderValue::from_static("SID=0123456789abcdef0123456789abcdef");
-    };
-    let pair = cookie.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    HeaderValue::from_bytes(pair).expect("it was a part of a header")
+    jar.header()
 }
 
 /// Nothing here ever has to wait: one visitor, one thread, all in memory.

@@ -1,5 +1,6 @@
 //! The tasks of this workspace, run as `cargo xtask NAME`.
 
+mod budget;
 mod cargo;
 mod fuzz;
 mod programs;
@@ -16,6 +17,7 @@ tasks:
   test [ARGS]                  all tests; with arguments, `cargo test ARGS` alone
   fuzz [TARGET] [--seconds N]  makes up input for what reads input, for N seconds (default 60) a target
   fuzz TARGET FILE             what that target makes of one input
+  budget [--write]             what requests cost, in instructions and allocations, against benches/budget.txt
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
   torture file [OPTIONS]       processes on one folder that are killed and stopped at random
       --seconds N              for so long (default 600)
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["test", rest @ ..] => test::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["budget", rest @ ..] => budget::run(rest),
         ["torture", rest @ ..] => torture::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

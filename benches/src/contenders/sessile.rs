@@ -1,25 +1,47 @@
 //! sessile: locked, so no increment is lost.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use axum::Router;
-use axum::routing::get;
-use sessile::{CookieCarrier, MemoryStorage, Session, SessionError, SessionLayer, Untyped, Values};
+use axum::routing::{get, post};
+use serde_json::Value;
+use sessile::{
+    CookieCarrier, Expiration, FileStorage, IntoStorage, Key, MemoryStorage, Session, SessionError, SessionLayer,
+    Untyped, Values,
+};
+#[cfg(feature = "peers")]
+use sessile_redis::RedisStorage;
 use tower_layer::Layer;
 
-use super::Contender;
+#[cfg(feature = "peers")]
+use super::DAY;
+use super::{Contender, LARGE, NOTE, ONE_OF_MANY, ONE_VALUE, many};
+#[cfg(feature = "peers")]
+use crate::Failure;
+
+pub(super) const MEMORY: &str = "sessile, memory";
+pub(super) const FILE: &str = "sessile, file";
 
 #[derive(Values)]
 struct Visitor {
     count: u64,
+    note: String,
 }
+
+const ONE: Key<Untyped, String> = Key::new(ONE_OF_MANY);
 
 type Visits = Session<Untyped, Visitor>;
 
-async fn read(session: Visits) -> Result<String, SessionError> {
+/// What a handler answers.
+type Answer<T = &'static str> = Result<T, SessionError>;
+
+async fn read(session: Visits) -> Answer<String> {
     session.start_readonly().await?;
     Ok(session.get(Visitor::COUNT)?.unwrap_or_default().to_string())
 }
 
-async fn add(session: Visits) -> Result<String, SessionError> {
+async fn add(session: Visits) -> Answer<String> {
     session.start().await?;
     let count = session.update_key(Visitor::COUNT, |count| {
         *count += 1;
@@ -28,11 +50,93 @@ async fn add(session: Visits) -> Result<String, SessionError> {
     Ok(count.to_string())
 }
 
-pub(super) fn memory() -> Contender {
-    let session: Visits = Session::builder(MemoryStorage::new()).build();
+async fn hold(session: Visits) -> Answer<String> {
+    session.start().await?;
+    let count = session.get(Visitor::COUNT)?.unwrap_or_default() + 1;
+    tokio::task::yield_now().await;
+    session.set(Visitor::COUNT, count)?;
+    Ok(count.to_string())
+}
+
+async fn put_down(session: Visits, note: String) -> Answer {
+    session.start().await?;
+    session.set(Visitor::NOTE, note)?;
+    Ok("ok")
+}
+
+async fn put_many(session: Visits) -> Answer {
+    session.start().await?;
+    let namespace = session.namespace("many");
+    for key in many() {
+        namespace.set(key.as_str(), Value::from(ONE_VALUE))?;
+    }
+    Ok("ok")
+}
+
+async fn one_of_many(session: Visits) -> Answer<String> {
+    session.start_readonly().await?;
+    Ok(session.namespace("many").get(ONE)?.unwrap_or_default())
+}
+
+async fn rotate(session: Visits) -> Answer {
+    session.start().await?;
+    session.regenerate_id()?;
+    Ok("ok")
+}
+
+async fn destroy(session: Visits) -> Answer {
+    session.destroy().await?;
+    Ok("ok")
+}
+
+fn make(name: &'static str, storage: impl IntoStorage, lifetime: Option<Duration>) -> Contender {
+    // Where a thousand wait for one session, some wait longer than they would want to elsewhere.
+    let mut session = Session::builder(storage).lock_wait(Duration::from_secs(60));
+    if let Some(lifetime) = lifetime {
+        session = session.default_expiration(Expiration::sliding(lifetime));
+    }
+    let session: Visits = session.build();
     let router = Router::new()
         .route("/plain", get(async || "ok"))
-        .route("/count", get(read).post(add));
+        .route("/count", get(read).post(add))
+        .route("/hold", get(read).post(hold))
+        .route("/note", post(async |session| put_down(session, NOTE.to_owned()).await))
+        .route(
+            "/large",
+            post(async |session| put_down(session, "x".repeat(LARGE)).await),
+        )
+        .route("/many", get(one_of_many).post(put_many))
+        .route("/rotate", post(rotate))
+        .route("/destroy", post(destroy));
     let layer = SessionLayer::new(session).carrier(CookieCarrier::insecure());
-    Contender::new("sessile, memory", layer.layer(router))
+    Contender::new(name, layer.layer(router))
+}
+
+pub(super) fn memory(lifetime: Option<Duration>) -> Contender {
+    make(MEMORY, MemoryStorage::new(), lifetime)
+}
+
+/// A folder that goes with the server.
+struct Folder(std::path::PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// With the durability that is its default: every write is synced.
+pub(super) fn file(lifetime: Option<Duration>) -> Contender {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("sessile-benches-{}-{number}", std::process::id()));
+    let storage = FileStorage::open(&folder).expect("there can be files in the folder for temporary ones");
+    make(FILE, storage, lifetime).waiting().needing(Folder(folder))
+}
+
+#[cfg(feature = "peers")]
+pub(crate) async fn redis(url: &str) -> Result<Contender, Failure> {
+    let storage = RedisStorage::connect(url.to_owned()).await;
+    let storage = storage.map_err(|error| format!("sessile cannot reach Redis: {error}"))?;
+    Ok(make("sessile, Redis", storage, DAY).waiting())
 }

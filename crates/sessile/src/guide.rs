@@ -20,6 +20,7 @@ pages! {
     expiration = "docs/expiration.md";
     getting_started = "docs/getting-started.md";
     lifecycle = "docs/lifecycle.md";
+    performance = "docs/performance.md";
     promises = "docs/promises.md";
     #[cfg(feature = "redis")]
     scaling_out = "docs/scaling-out.md";

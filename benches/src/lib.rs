@@ -1,0 +1,133 @@
+//! sessile beside its peers and beside a server without sessions.
+//!
+//! Everything a run prints comes from one interleaved run on one machine: read the ratios, not the nanoseconds. What is
+//! measured and how to read it is written down in `docs/performance.md`.
+
+#![cfg_attr(
+    not(feature = "peers"),
+    allow(dead_code, reason = "only a few requests are made without the peers")
+)]
+
+#[cfg(feature = "peers")]
+mod all;
+mod alone;
+#[cfg(feature = "peers")]
+mod contended;
+mod contenders;
+mod driver;
+mod heap;
+mod jar;
+#[cfg(feature = "peers")]
+mod machine;
+#[cfg(feature = "peers")]
+mod memory;
+#[cfg(feature = "peers")]
+mod quick;
+#[cfg(feature = "peers")]
+mod redis;
+#[cfg(feature = "peers")]
+mod rounds;
+#[cfg(feature = "peers")]
+mod scale;
+mod scenarios;
+#[cfg(feature = "peers")]
+mod sockets;
+#[cfg(feature = "peers")]
+mod space;
+#[cfg(feature = "peers")]
+mod statistics;
+#[cfg(feature = "peers")]
+mod table;
+#[cfg(feature = "peers")]
+mod weight;
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+pub use heap::{Counter, Heap};
+
+const USAGE: &str = "\
+usage: cargo run --release -p sessile-benches -- NAME
+
+  quick        five kinds of requests, in memory, beside the closest peer
+  memory       ten kinds of requests to everybody, on one thread: time, allocations, bytes
+  scale        256 tasks over 1 to 1,000,000 sessions, on one thread and on two; increments that were lost
+  space        what a stored session takes, and what is left of a million that have expired
+  contended    64 and 1,000 who want one session
+  sockets      64 and 1,000 connections over real sockets
+  redis        64 tasks and one Redis server, beside bare commands
+  weight       crates and seconds of building that an application takes on
+  all          all of them, into docs/performance.md
+
+  alone SCENARIO SERVER COUNT     one kind of request to one server, for profilers
+  counted SCENARIO SERVER         allocations and bytes of one request of that kind
+";
+
+/// What went wrong, for the person who ran the bench.
+type Failure = String;
+
+/// Does what the command line says. With a counter it is the program that counts, otherwise the one that takes times.
+#[must_use]
+pub fn main(counter: Option<Counter>) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match counter {
+        None => measure(&arguments),
+        Some(counter) => count(&arguments, counter),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn measure(arguments: &[&str]) -> Result<(), Failure> {
+    match arguments {
+        #[cfg(feature = "peers")]
+        ["quick"] => quick::run(),
+        #[cfg(feature = "peers")]
+        ["memory"] => memory::run(),
+        #[cfg(feature = "peers")]
+        ["scale"] => scale::run(),
+        #[cfg(feature = "peers")]
+        ["space"] => space::run(),
+        #[cfg(feature = "peers")]
+        ["contended"] => contended::run(),
+        #[cfg(feature = "peers")]
+        ["sockets"] => sockets::run(),
+        #[cfg(feature = "peers")]
+        ["sockets", "load", port, connections] => sockets::load::run(number(port)?, number(connections)?),
+        #[cfg(feature = "peers")]
+        ["redis"] => redis::run(),
+        #[cfg(feature = "peers")]
+        ["weight"] => weight::run(),
+        #[cfg(feature = "peers")]
+        ["all"] => all::run(),
+        ["alone", scenario, server, count] => alone::run(scenario, server, number(count)?),
+        ["counted", scenario, server] => {
+            print!("{}", heap::output(&mut heap::counted(&["counted", scenario, server])?)?);
+            Ok(())
+        }
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+fn count(arguments: &[&str], counter: Counter) -> Result<(), Failure> {
+    match arguments {
+        ["counted", scenario, server] => {
+            let (allocations, bytes) = alone::count(scenario, server, counter)?;
+            println!("{allocations} {bytes}");
+            Ok(())
+        }
+        #[cfg(feature = "peers")]
+        ["space", server] => space::measure(server, counter),
+        _ => Err("this program is run by `sessile-benches`".to_owned()),
+    }
+}
+
+fn number<T: FromStr>(text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|_| format!("`{text}` is no number"))
+}

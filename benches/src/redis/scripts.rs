@@ -1,0 +1,58 @@
+//! [`Scripts`]: those of the storage, called without it.
+
+#![allow(clippy::unwrap_used, reason = "a bench is no better than a test")]
+
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+use sessile_core::{Entropy, LockToken, OsEntropy, Timestamp};
+use sessile_testkit::redis::RedisServer;
+
+/// The pair that a change takes.
+pub(super) struct Scripts {
+    lock: String,
+    commit: String,
+    /// What is written.
+    value: Vec<u8>,
+    expires: String,
+}
+
+macro_rules! script {
+    ($($part:literal),*) => {
+        concat!($(include_str!(concat!("../../../crates/redis/src/scripts/", $part, ".lua"))),*)
+    };
+}
+
+impl Scripts {
+    pub(super) fn load(server: &RedisServer, value: Vec<u8>, expires: Timestamp) -> Self {
+        let load = |source: &str| server.command(&["SCRIPT", "LOAD", source]).text();
+        Self {
+            lock: load(script!("answer", "take", "lock")),
+            commit: load(script!("answer", "queue", "commit")),
+            value,
+            expires: expires.as_millis().to_string(),
+        }
+    }
+
+    /// Locks and commits.
+    pub(super) async fn pair(&self, mut connection: MultiplexedConnection, name: &str) {
+        let (lock, queue) = (format!("{name}:lock"), format!("{name}:wait"));
+        let mut token = [0; 16];
+        OsEntropy.fill(&mut token);
+        let token = LockToken::from_bytes(token);
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&self.lock).arg(3).arg(name).arg(&lock).arg(&queue);
+        cmd.arg(token.as_bytes()).arg(30_000).arg("").arg(10_000);
+        done(&connection.send_packed_command(&cmd).await.unwrap());
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&self.commit).arg(3).arg(name).arg(&lock).arg(&queue);
+        cmd.arg(token.as_bytes()).arg(&self.value).arg(&self.expires);
+        done(&connection.send_packed_command(&cmd).await.unwrap());
+    }
+}
+
+fn done(answer: &Value) {
+    assert!(
+        matches!(answer, Value::Array(items) if items[0] == Value::Int(1)),
+        "{answer:?}"
+    );
+}

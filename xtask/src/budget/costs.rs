@@ -1,0 +1,105 @@
+//! [`Programs`]: counting instructions and allocations of requests.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::page::Costs;
+use crate::Failure;
+use crate::cargo::{cargo, root, step};
+use crate::programs;
+
+/// Who is measured, and what is taken off: the same server without sessions.
+const SERVER: &str = "sessile, memory";
+const FLOOR: &str = "bare axum";
+
+/// How many requests are made in the one run and in the other. What is done once falls out of their difference.
+const FEW: u64 = 200;
+const MANY: u64 = 1_200;
+
+/// The programs of the benches, built.
+pub(super) struct Programs {
+    benches: PathBuf,
+    counted: PathBuf,
+}
+
+impl Programs {
+    pub(super) fn build() -> Result<Self, Failure> {
+        let valgrind = programs::Programs {
+            needed: &[("valgrind", "valgrind")],
+            advice: "Instructions are counted by it. Install it, on Debian with `sudo apt-get install valgrind`.",
+        };
+        valgrind.ensure()?;
+        step(
+            "the programs of the benches",
+            cargo("build").args([
+                "--release",
+                "--package",
+                "sessile-benches",
+                "--no-default-features",
+                "--bins",
+            ]),
+        )?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let folder = root().join(target).join("release");
+        Ok(Self {
+            benches: folder.join("sessile-benches"),
+            counted: folder.join("counted"),
+        })
+    }
+
+    /// What a request of this kind costs over the same request to the floor.
+    pub(super) fn over_floor(&self, scenario: &str) -> Result<Costs, Failure> {
+        let ours = self.costs(scenario, SERVER)?;
+        let floor = self.costs(scenario, FLOOR)?;
+        Ok(Costs {
+            instructions: ours.instructions.saturating_sub(floor.instructions),
+            allocations: ours.allocations.saturating_sub(floor.allocations),
+        })
+    }
+
+    fn costs(&self, scenario: &str, server: &str) -> Result<Costs, Failure> {
+        let few = self.instructions(scenario, server, FEW)?;
+        let many = self.instructions(scenario, server, MANY)?;
+        Ok(Costs {
+            instructions: many.saturating_sub(few) / (MANY - FEW),
+            allocations: self.allocations(scenario, server)?,
+        })
+    }
+
+    /// The instructions of a whole run.
+    fn instructions(&self, scenario: &str, server: &str, count: u64) -> Result<u64, Failure> {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        command
+            .arg(&self.benches)
+            .args(["alone", scenario, server, &count.to_string()]);
+        let report = output(&mut command, |output| output.stderr)?;
+        let collected = report.lines().find_map(|line| line.split_once("Collected : "));
+        let instructions = collected.and_then(|(_, number)| number.trim().parse().ok());
+        instructions.ok_or_else(|| format!("valgrind did not say how many instructions there were:\n{report}"))
+    }
+
+    /// The allocations of one request.
+    fn allocations(&self, scenario: &str, server: &str) -> Result<u64, Failure> {
+        let text = output(
+            Command::new(&self.counted).args(["counted", scenario, server]),
+            |output| output.stdout,
+        )?;
+        let allocations = text.split_whitespace().next().and_then(|number| number.parse().ok());
+        allocations.ok_or_else(|| format!("a number was expected, not `{text}`"))
+    }
+}
+
+/// What a program said on one of its channels, once it has ended well.
+fn output(command: &mut Command, channel: fn(std::process::Output) -> Vec<u8>) -> Result<String, Failure> {
+    let name = command.get_program().to_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot run {name:?}: {error}"))?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{name:?} failed ({}):\n{complaint}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&channel(output)).into_owned())
+}
