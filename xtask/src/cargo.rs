@@ -1,10 +1,11 @@
 //! Running cargo, with a line on what is going on.
 
+use std::io;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
-use crate::Failure;
+use crate::{Failure, failures};
 
 /// A cargo command in the root of the workspace, with the versions of `Cargo.lock`.
 pub(crate) fn cargo(subcommand: &str) -> Command {
@@ -24,11 +25,31 @@ pub(crate) fn root() -> &'static Path {
 
 /// Runs a step, and says what it is and how long it took.
 pub(crate) fn step(title: &str, command: &mut Command) -> Result<(), Failure> {
+    timed(title, command, Command::status)
+}
+
+/// Runs a step that runs tests, and says at its end what those that failed had to say.
+pub(crate) fn test_step(title: &str, command: &mut Command) -> Result<(), Failure> {
+    timed(title, command, |command| {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let kept = match child.stdout.take() {
+            Some(output) => failures::pass_on(output, |line| println!("{line}"))?,
+            None => Vec::new(),
+        };
+        let status = child.wait()?;
+        failures::repeat(&kept);
+        Ok(status)
+    })
+}
+
+fn timed(
+    title: &str,
+    command: &mut Command,
+    run: impl FnOnce(&mut Command) -> io::Result<ExitStatus>,
+) -> Result<(), Failure> {
     println!("\n==> {title}");
     let began = Instant::now();
-    let status = command
-        .status()
-        .map_err(|error| format!("cannot run {:?}: {error}", command.get_program()))?;
+    let status = run(command).map_err(|error| format!("cannot run {:?}: {error}", command.get_program()))?;
     if !status.success() {
         return Err(format!("\n==> {title}: failed ({status})"));
     }

@@ -2,6 +2,7 @@
 
 mod budget;
 mod cargo;
+mod failures;
 mod fuzz;
 mod programs;
 mod redis;

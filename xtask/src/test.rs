@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is.
 
 use crate::Failure;
-use crate::cargo::{cargo, step};
+use crate::cargo::{cargo, step, test_step};
 use crate::redis::SERVERS;
 
 /// The facade has a feature for each part, and has to build with any one of them alone.
@@ -22,10 +22,10 @@ const FACADE_FEATURES: &[&str] = &[
 
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     if !arguments.is_empty() {
-        return step("tests, as asked for", cargo("test").args(arguments));
+        return test_step("tests, as asked for", cargo("test").args(arguments));
     }
     SERVERS.ensure()?;
-    step(
+    test_step(
         "tests of all default members: units, behaviour, examples in the documentation",
         cargo("test").args(["--all-features", "--no-fail-fast"]),
     )?;

@@ -1,0 +1,88 @@
+//! What failing tests had to say, said again at the end: a run of all tests prints thousands of lines.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+/// The rest is to be found further up.
+const MOST_LINES: usize = 300;
+
+/// Passes the output of Rust's test harness on, line by line, and keeps what it says of failures: all from a line
+/// `failures:` to the line with the result of that program.
+pub(crate) fn pass_on(output: impl Read, mut print: impl FnMut(&str)) -> io::Result<Vec<String>> {
+    let mut kept = Vec::new();
+    let mut failing = false;
+    // Tests print what they like, UTF-8 or not.
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        print(&line);
+        failing |= line == "failures:";
+        if failing {
+            kept.push(line.to_string());
+        }
+        failing &= !line.starts_with("test result:");
+    }
+    Ok(kept)
+}
+
+/// Prints what was kept.
+pub(crate) fn repeat(kept: &[String]) {
+    if kept.is_empty() {
+        return;
+    }
+    println!("\n==> what failed, once more");
+    for line in kept.iter().take(MOST_LINES) {
+        println!("{line}");
+    }
+    if kept.len() > MOST_LINES {
+        println!("... and {} lines, which are further up", kept.len() - MOST_LINES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "\
+running 2 tests
+test one ... ok
+test two ... FAILED
+
+failures:
+
+---- two stdout ----
+thread 'two' panicked at src/lib.rs:1:1:
+
+failures:
+    two
+
+test result: FAILED. 1 passed; 1 failed
+running 1 test
+test three ... ok
+test result: ok. 1 passed; 0 failed
+";
+
+    #[test]
+    fn all_is_passed_on() {
+        let mut printed = String::new();
+        let print = |line: &str| {
+            printed.push_str(line);
+            printed.push('\n');
+        };
+        pass_on(OUTPUT.as_bytes(), print).expect("readable");
+        assert_eq!(printed, OUTPUT);
+    }
+
+    #[test]
+    fn failures_are_kept_and_nothing_else() {
+        let kept = pass_on(OUTPUT.as_bytes(), |_| ()).expect("readable");
+        assert_eq!(kept.first().map(String::as_str), Some("failures:"));
+        assert_eq!(
+            kept[2..4].join("\n"),
+            "---- two stdout ----\nthread 'two' panicked at src/lib.rs:1:1:"
+        );
+        assert_eq!(
+            kept.last().map(String::as_str),
+            Some("test result: FAILED. 1 passed; 1 failed")
+        );
+    }
+}
