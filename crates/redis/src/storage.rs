@@ -99,7 +99,7 @@ impl Storage for RedisStorage {
             Value::BulkString(value) if value.first() == Some(&layout::TOMBSTONE) => Ok(Lookup::Superseded),
             Value::BulkString(value) => {
                 let target = layout::decode_alias(&value).ok_or_else(|| failed(Failure::Nonsense))?;
-                let (key, answer) = engine.read_alias(key, target).await.map_err(failed)?;
+                let (key, answer) = Box::pin(engine.read_alias(key, target)).await.map_err(failed)?;
                 match answer {
                     Answer::Done(Some(value)) => Self::found(key, value, "read"),
                     Answer::Missing => Ok(Lookup::Missing),

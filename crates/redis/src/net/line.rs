@@ -1,7 +1,7 @@
 //! [`Line`]: one connection to one server, made when it is needed and made anew when it broke.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -28,7 +28,8 @@ pub(crate) struct Line {
     server: ConnectionInfo,
     timeout: Duration,
     on_push: Option<Weak<dyn OnPush>>,
-    state: Mutex<State>,
+    /// Read for each command, by all threads at once, and written when a connection comes or goes.
+    state: RwLock<State>,
     dialling: tokio::sync::Mutex<()>,
 }
 
@@ -54,7 +55,7 @@ impl Line {
             server,
             timeout,
             on_push,
-            state: Mutex::default(),
+            state: RwLock::default(),
             dialling: tokio::sync::Mutex::default(),
         })
     }
@@ -70,6 +71,10 @@ impl Line {
         if let Some(live) = self.current() {
             return self.ask(live, cmd).await;
         }
+        Box::pin(self.dial_and_send(cmd, deadline)).await
+    }
+
+    async fn dial_and_send(self: &Arc<Self>, cmd: &Cmd, deadline: Instant) -> Result<Value, Failure> {
         let live = in_time(deadline, self.dial()).await?;
         let answer = in_time(deadline, self.ask(live.clone(), cmd)).await;
         self.judge(&live, answer)
@@ -121,12 +126,12 @@ impl Line {
 
     /// The present connection, if there is one.
     pub(crate) fn current(&self) -> Option<Live> {
-        self.lock().live.clone()
+        self.state.read().unwrap_or_else(PoisonError::into_inner).live.clone()
     }
 
     /// Puts this connection aside, unless another has taken its place already.
     pub(crate) fn discard(&self, generation: u64) {
-        let mut state = self.lock();
+        let mut state = self.change();
         state.ended = state.ended.max(generation);
         if state.live.as_ref().is_some_and(|live| live.generation == generation) {
             state.live = None;
@@ -143,7 +148,7 @@ impl Line {
             return Ok(live);
         }
         let generation = {
-            let mut state = self.lock();
+            let mut state = self.change();
             state.made += 1;
             state.made
         };
@@ -162,15 +167,15 @@ impl Line {
             .await
             .map_err(Failure::Unreachable)?;
         let live = Live { generation, connection };
-        let mut state = self.lock();
+        let mut state = self.change();
         if state.ended < generation {
             state.live = Some(live.clone());
         }
         Ok(live)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn change(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -103,8 +103,10 @@ impl Net {
         loop {
             let cmd = spelled_out.as_ref().unwrap_or(cmd);
             let sent = match durability {
-                Some(durability) => node.lane.send(cmd, asking, durability, deadline).await,
-                None if asking => node.send_asking(cmd, deadline).await.map(|answer| (answer, 0)),
+                Some(durability) => Box::pin(node.lane.send(cmd, asking, durability, deadline)).await,
+                None if asking => Box::pin(node.send_asking(cmd, deadline))
+                    .await
+                    .map(|answer| (answer, 0)),
                 None => node.line.send(cmd, deadline).await.map(|answer| (answer, 0)),
             };
             let failure = match sent {
@@ -199,13 +201,13 @@ impl Net {
             Fleet::Single(node) => Ok(Arc::clone(node)),
             Fleet::Sentinel(sentinel) => match sentinel.known() {
                 Some(node) => Ok(node),
-                None => in_time(deadline, sentinel.primary(deadline)).await,
+                None => in_time(deadline, Box::pin(sentinel.primary(deadline))).await,
             },
             Fleet::Cluster(cluster) => {
                 let slot = slot::slot(shard);
                 match cluster.known(slot) {
                     Some(node) => Ok(node),
-                    None => in_time(deadline, cluster.owner(slot, deadline)).await,
+                    None => in_time(deadline, Box::pin(cluster.owner(slot, deadline))).await,
                 }
             }
         }
@@ -281,4 +283,26 @@ enum Remedy {
     Elsewhere,
     /// Nothing.
     None,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::RedisServers;
+    use crate::wait::Lines;
+
+    /// A future is moved whenever it is put into another. What is seldom needed, such as connecting, takes kilobytes,
+    /// and has to be boxed where it is called.
+    #[test]
+    fn a_command_on_its_way_is_small() {
+        let fleet = RedisServers::single("redis://127.0.0.1:1")
+            .prepare(Duration::ZERO)
+            .unwrap();
+        let lines = Lines::new(1, Box::new(|_, _| ()));
+        let net = Net::new(Duration::from_secs(1), fleet(&lines));
+        let get = redis::cmd("GET");
+        let sent = net.send("", &get, Again::Harmless);
+        let bytes = size_of_val(&sent);
+        assert!(bytes <= 2_048, "{bytes} bytes");
+    }
 }
