@@ -1,6 +1,10 @@
 //! Payloads: any bytes, from none to eight mebibytes.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use bytes::Bytes;
+use sessile_core::LockTicket;
 
 use crate::kit::Context;
 use crate::rng::Rng;
@@ -12,6 +16,18 @@ fn noise(length: usize) -> Bytes {
     let mut noise: Vec<u8> = (0..length.div_ceil(8)).flat_map(|_| rng.next().to_le_bytes()).collect();
     noise.truncate(length);
     noise.into()
+}
+
+/// Takes a step under a lock, which is renewed meanwhile as sessions do it: a slow disk may need longer than a lease.
+async fn renewed<T>(ctx: &Context, ticket: LockTicket, lease: Duration, step: impl Future<Output = T>) -> T {
+    let mut step = pin!(step);
+    loop {
+        match tokio::time::timeout(lease / 4, &mut step).await {
+            Ok(done) => return done,
+            // If the lock is lost, it is for the step to say so.
+            Err(_) => drop(ctx.storage().renew(&ticket).await),
+        }
+    }
 }
 
 /// Creates, commits, rotates and reads it. Compares without showing: nobody reads eight mebibytes of noise.
@@ -29,11 +45,13 @@ async fn survives(ctx: &Context, what: &str, payload: Bytes) {
     );
 
     let mut locked = ctx.lock(&key).await;
-    ctx.commit(&mut locked, payload.clone()).await;
+    let (ticket, lease) = (locked.lock.ticket(), locked.lock.lease());
+    renewed(ctx, ticket, lease, ctx.commit(&mut locked, payload.clone())).await;
     assert!(ctx.found(&key).await.payload == payload, "commit changed {what}");
 
     let mut locked = ctx.lock(&key).await;
-    ctx.rotate(&mut locked, &next, std::time::Duration::ZERO).await;
+    let ticket = locked.lock.ticket();
+    renewed(ctx, ticket, lease, ctx.rotate(&mut locked, &next, Duration::ZERO)).await;
     assert!(ctx.found(&next).await.payload == payload, "rotate changed {what}");
 
     let touched = ctx.storage().touch(&next, None, ctx.now()).await;
