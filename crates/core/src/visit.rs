@@ -17,8 +17,30 @@ use crate::id::SessionId;
 #[must_use = "a visit does nothing until a session is initialised with it"]
 pub struct Visit {
     pub(crate) id: Option<SessionId>,
-    pub(crate) strict: bool,
-    pub(crate) restarted: bool,
+    pub(crate) manner: Manner,
+}
+
+/// How a visit is made. These are bits of a word, because every request's visit is moved about a few times, and a
+/// processor that reads words where single bytes were written has to wait for them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Manner(u64);
+
+impl Manner {
+    /// The session has to exist.
+    pub(crate) const STRICT: Self = Self(1);
+    /// The browser window was closed since the last visit.
+    pub(crate) const RESTARTED: Self = Self(2);
+    /// The work of the visit has not had to wait for anything so far.
+    pub(crate) const AT_ONCE: Self = Self(4);
+
+    pub(crate) fn is(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) fn set(&mut self, other: Self, on: bool) {
+        let rest = self.0 & !other.0;
+        self.0 = rest | if on { other.0 } else { 0 };
+    }
 }
 
 impl Visit {
@@ -32,14 +54,13 @@ impl Visit {
     pub fn attach(id: SessionId) -> Self {
         Self {
             id: Some(id),
-            strict: true,
-            restarted: false,
+            manner: Manner::STRICT,
         }
     }
 
     /// Says whether the client's browser window was closed since the last visit. Transient data ends with it.
     pub fn browser_restarted(mut self, restarted: bool) -> Self {
-        self.restarted = restarted;
+        self.manner.set(Manner::RESTARTED, restarted);
         self
     }
 }
@@ -54,8 +75,7 @@ impl From<Option<SessionId>> for Visit {
     fn from(id: Option<SessionId>) -> Self {
         Self {
             id,
-            strict: false,
-            restarted: false,
+            manner: Manner::default(),
         }
     }
 }

@@ -78,6 +78,7 @@ where
         }
     }
 
+    #[inline(always)]
     pub(crate) fn working(work: Work<S::Future>, answering: Answering) -> Self {
         Self {
             state: State::Working { work },

@@ -33,7 +33,7 @@ pub(super) enum Value {
     /// As it was loaded.
     Stored(Span),
     /// As it was set in this visit.
-    Set(Bytes),
+    Set(Vec<u8>),
 }
 
 impl Block {
@@ -48,14 +48,27 @@ impl Block {
 
     /// The JSON text of a value.
     pub(crate) fn get(&self, name: &str, at: AsOf) -> Option<Bytes> {
-        let entry = &self.entries[self.position(name)?];
-        if at.is_over(entry.lifetime, entry.since) {
-            return None;
-        }
-        Some(match &entry.value {
+        Some(match &self.live(name, at)?.value {
             Value::Stored(span) => span.slice(&self.source),
-            Value::Set(json) => json.clone(),
+            Value::Set(json) => Bytes::copy_from_slice(json),
         })
+    }
+
+    pub(crate) fn contains(&self, name: &str, at: AsOf) -> bool {
+        self.live(name, at).is_some()
+    }
+
+    /// Whether a value is this JSON text.
+    pub(crate) fn holds(&self, name: &str, json: &[u8], at: AsOf) -> bool {
+        self.live(name, at).is_some_and(|entry| match &entry.value {
+            Value::Stored(span) => span.read(&self.source) == json,
+            Value::Set(set) => set == json,
+        })
+    }
+
+    fn live(&self, name: &str, at: AsOf) -> Option<&Entry> {
+        let entry = &self.entries[self.position(name)?];
+        (!at.is_over(entry.lifetime, entry.since)).then_some(entry)
     }
 
     /// Sets a value. One that is there keeps its lifetime unless `replace` gives another; one that is not gets
@@ -63,7 +76,7 @@ impl Block {
     pub(crate) fn set(
         &mut self,
         name: &str,
-        json: Bytes,
+        json: Vec<u8>,
         at: AsOf,
         replace: Option<Lifetime>,
         begin: impl FnOnce() -> Lifetime,

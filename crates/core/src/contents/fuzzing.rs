@@ -94,7 +94,7 @@ fn values(block: &Block) -> Vec<Seen> {
     let seen = live.map(|entry| {
         let json = match &entry.value {
             Value::Stored(span) => span.slice(&block.source),
-            Value::Set(json) => json.clone(),
+            Value::Set(json) => Bytes::copy_from_slice(json),
         };
         (entry.name.read(&block.source).to_owned(), entry.lifetime, json)
     });
@@ -114,7 +114,7 @@ fn survives_changes(contents: &mut Contents) {
     let _ = contents.purge(NOW, false);
     for name in [None, Some(""), Some("n")] {
         if let Ok(block) = contents.block_mut(name, NOW, || Lifetime::ENDLESS) {
-            block.set("v", Bytes::from_static(b"1"), NOW, None, || Lifetime::ENDLESS);
+            block.set("v", b"1".to_vec(), NOW, None, || Lifetime::ENDLESS);
             assert_eq!(block.get("v", NOW), Some(Bytes::from_static(b"1")));
         }
     }

@@ -9,14 +9,12 @@ mod decode;
 mod encode;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod held;
 mod wire;
 
 use bytes::Bytes;
 
 pub(crate) use self::block::Block;
 pub use self::decode::RecordError;
-pub(crate) use self::held::Held;
 use self::wire::Text;
 use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};

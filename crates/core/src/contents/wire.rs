@@ -77,7 +77,19 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
+    #[inline]
     pub(super) fn number(&mut self, what: &'static str) -> Result<u64, RecordError> {
+        // Most are lengths and counts of one byte.
+        match self.source.get(self.position) {
+            Some(&small) if small < 0x80 => {
+                self.position += 1;
+                Ok(u64::from(small))
+            }
+            _ => self.long_number(what),
+        }
+    }
+
+    fn long_number(&mut self, what: &'static str) -> Result<u64, RecordError> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte(what)?;
@@ -133,6 +145,9 @@ impl<'a> Reader<'a> {
 
     pub(super) fn lifetime(&mut self) -> Result<Lifetime, RecordError> {
         let flags = self.byte("a lifetime")?;
+        if flags == 0 {
+            return Ok(Lifetime::ENDLESS);
+        }
         if flags & !(HAS_WINDOW | HAS_LIMIT | TRANSIENT) != 0 {
             return Err(RecordError::at("a lifetime"));
         }

@@ -3,40 +3,36 @@
 //! A thread keeps a stack of the contexts of whatever it is polling. A scope pushes its context before each poll and
 //! pops it after, so the stack is empty between polls and a task can move between threads.
 
+use std::any::TypeId;
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::{Context, Handle};
+use super::Context;
+use super::entry::Entry;
 use crate::session::Engine;
 
-/// A context the running code is in.
-struct Frame {
-    context: Handle,
-    /// Whether this is the inside of an update, to whose lock nested calls are entitled.
-    updating: bool,
-}
-
 thread_local! {
-    static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    static STACK: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `f` inside a context. Meanwhile the context is in the stack and not in its place, which saves counting another
 /// reference to it.
-pub(super) fn within<R>(place: &mut Option<Handle>, updating: bool, f: impl FnOnce() -> R) -> R {
+#[inline(always)] // What runs inside is a future, or makes one, which is moved once less for it.
+pub(super) fn within<R>(place: &mut Option<Entry>, f: impl FnOnce() -> R) -> R {
     /// Puts the context back in any case, a panic included.
-    struct Inside<'a>(&'a mut Option<Handle>);
+    struct Inside<'a>(&'a mut Option<Entry>);
 
     impl Drop for Inside<'_> {
+        #[inline]
         fn drop(&mut self) {
-            *self.0 = STACK.with_borrow_mut(Vec::pop).map(|frame| frame.context);
+            *self.0 = STACK.with_borrow_mut(Vec::pop);
         }
     }
 
     // A thread that is ending has no stack any more; what runs in its destructors runs outside of any context.
     let pushed = STACK.try_with(|stack| {
-        let context = place.take().expect("a context is in its place between polls");
-        stack.borrow_mut().push(Frame { context, updating });
+        let entry = place.take().expect("a context is in its place between polls");
+        stack.borrow_mut().push(entry);
     });
     let inside = pushed.is_ok().then_some(Inside(place));
     let result = f();
@@ -44,23 +40,25 @@ pub(super) fn within<R>(place: &mut Option<Handle>, updating: bool, f: impl FnOn
     result
 }
 
-/// The innermost context of this session.
+/// The innermost context of this session, which is made if this is the first time that anybody asks for it.
 pub(crate) fn current(engine: &Arc<Engine>) -> Option<Arc<Context>> {
-    find(|found| Arc::ptr_eq(found, engine))
+    STACK
+        .try_with(|stack| {
+            let mut stack = stack.borrow_mut();
+            let entry = stack.iter_mut().rfind(|entry| Arc::ptr_eq(entry.engine(), engine))?;
+            Some(Arc::clone(entry.make()))
+        })
+        .ok()
+        .flatten()
 }
 
-/// The innermost context of a session that `matches`.
-pub(crate) fn find(matches: impl Fn(&Arc<Engine>) -> bool) -> Option<Arc<Context>> {
+/// The innermost session that was declared with these namespaces and values.
+pub(crate) fn find_engine(declared: TypeId) -> Option<Arc<Engine>> {
     STACK
         .try_with(|stack| {
             let stack = stack.borrow();
-            let mut contexts = stack.iter().rev().map(|frame| &frame.context.0);
-            let context = contexts.find(|context| matches(&context.engine))?;
-            // A load first: the flag is set once, and then only looked at.
-            if !context.used.load(Ordering::Relaxed) {
-                context.used.store(true, Ordering::Relaxed);
-            }
-            Some(Arc::clone(context))
+            let mut engines = stack.iter().rev().map(Entry::engine);
+            engines.find(|engine| engine.declared == declared).cloned()
         })
         .ok()
         .flatten()
@@ -68,7 +66,7 @@ pub(crate) fn find(matches: impl Fn(&Arc<Engine>) -> bool) -> Option<Arc<Context
 
 /// Whether the running code is inside an update of this context.
 pub(super) fn is_updating(context: &Context) -> bool {
-    let found = |frame: &Frame| frame.updating && std::ptr::eq(&*frame.context.0, context);
+    let found = |entry: &Entry| matches!(entry, Entry::Updating(handle) if std::ptr::eq(&*handle.0, context));
     STACK
         .try_with(|stack| stack.borrow().iter().any(found))
         .unwrap_or(false)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::entry::Entry;
 use super::{Context, Scoped, current};
 
 /// A visit's context, to be carried to where the task it began in does not reach: spawned tasks, blocking tasks and
@@ -42,7 +43,7 @@ impl Handle {
 
     /// Runs a function inside the context, on this thread.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        current::within(&mut Some(self.clone()), false, f)
+        current::within(&mut Some(Entry::Made(self.clone())), f)
     }
 }
 

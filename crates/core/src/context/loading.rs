@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Context;
 use super::slide::{Slide, has_dead_items};
 use super::state::Phase;
-use crate::contents::{AsOf, Contents, Held, RecordError};
+use crate::contents::{AsOf, Contents, RecordError};
 use crate::error::SessionError;
 use crate::events;
 use crate::session::Unreadable;
@@ -24,7 +24,7 @@ pub(super) type Chore = Pin<Box<dyn Future<Output = Result<(), SessionError>> + 
 pub(super) struct Loaded {
     pub(super) key: SessionKey,
     pub(super) meta: Meta,
-    pub(super) contents: Held,
+    pub(super) contents: Contents,
     /// The lock, if the visit is to write.
     pub(super) lock: Option<Lock>,
     /// Whether transient data is still to be removed, as the browser was restarted.
@@ -46,7 +46,7 @@ impl Context {
         let mut restarted = self.state().restarted;
         let Record { meta, payload } = record;
         let contents = match Contents::decode(payload) {
-            Ok(contents) => Held::from(contents),
+            Ok(contents) => contents,
             Err(error) => return Ok(Some(Box::pin(Arc::clone(self).unreadable(key, lock, error, epoch)))),
         };
         let at = AsOf {

@@ -7,6 +7,7 @@
 mod changing;
 mod commit;
 mod current;
+mod entry;
 mod handle;
 mod loading;
 mod open;
@@ -25,7 +26,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use self::current::{current, find};
+pub(crate) use self::current::{current, find_engine};
 pub use self::handle::{Handle, InSession};
 pub use self::open::OpenVisit;
 pub use self::outcome::{IdChange, Outcome};
@@ -35,15 +36,12 @@ use self::state::State;
 pub(crate) use self::values::{Name, Place};
 pub use self::work::Work;
 use crate::session::Engine;
-use crate::visit::Visit;
+use crate::visit::{Manner, Visit};
 
 /// One visit's acquaintance with its session.
 pub(crate) struct Context {
     pub(crate) engine: Arc<Engine>,
     state: Mutex<State>,
-    /// Whether anybody has asked for the session inside the visit. Set before the asker sees the state, so that a visit
-    /// nobody has used ends without taking the mutex.
-    used: AtomicBool,
     /// Whether the work of the visit has not had to wait for anything so far: it then ends at the moment it began.
     at_once: AtomicBool,
     /// How many scopes work on the visit, beside its own work.
@@ -55,12 +53,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(engine: Arc<Engine>, visit: Visit) -> Arc<Self> {
+    fn new(engine: Arc<Engine>, visit: Visit) -> Arc<Self> {
         Arc::new(Self {
             engine,
+            at_once: AtomicBool::new(visit.manner.is(Manner::AT_ONCE)),
             state: Mutex::new(State::new(visit)),
-            used: AtomicBool::new(false),
-            at_once: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),
             value_free: Condvar::new(),
             gate: tokio::sync::Mutex::const_new(()),

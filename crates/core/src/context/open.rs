@@ -1,11 +1,16 @@
 //! [`OpenVisit`]: a visit as frameworks see it.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
+use super::entry::{Entry, Fresh};
 use super::{Context, Handle, Outcome, Work};
 use crate::error::SessionError;
-use crate::session::AutoStart;
+use crate::session::{AutoStart, Engine};
+use crate::visit::Visit;
+
+/// Why there is a context, or something to make it of.
+const WHOLE: &str = "only who consumes a visit takes it apart";
 
 /// A visit that was opened and is not over yet: what frameworks build on.
 ///
@@ -34,33 +39,61 @@ use crate::session::AutoStart;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 #[must_use = "dropping a visit ends it"]
-// `None` once the visit has become the work of a visit, and is no longer this one's to end.
-pub struct OpenVisit(Option<Handle>);
+pub struct OpenVisit {
+    /// What the context is made of. `None` in a visit that came with a context, or has been taken apart.
+    fresh: Option<Fresh>,
+    context: OnceLock<Handle>,
+}
+
+impl From<Entry> for OpenVisit {
+    #[inline]
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Fresh(fresh) => Self {
+                fresh: Some(fresh),
+                context: OnceLock::new(),
+            },
+            Entry::Made(handle) | Entry::Updating(handle) => Self {
+                fresh: None,
+                context: OnceLock::from(handle),
+            },
+        }
+    }
+}
 
 impl OpenVisit {
-    /// The context, of which this is not the visit any more: whoever takes it has to end the visit.
-    pub(super) fn into_handle(mut self) -> Option<Handle> {
-        self.0.take()
+    #[inline]
+    pub(crate) fn new(engine: Arc<Engine>, visit: Visit) -> Self {
+        Self::from(Entry::Fresh(Fresh::new(engine, visit)))
     }
 
-    pub(super) fn from_handle(handle: Handle) -> Self {
-        Self(Some(handle))
+    /// The visit, which is not this one's any more: whoever takes it has to end it.
+    #[inline]
+    pub(super) fn into_entry(mut self) -> Entry {
+        match (self.context.take(), self.fresh.take()) {
+            (Some(handle), _) => Entry::Made(handle),
+            (None, fresh) => Entry::Fresh(fresh.expect(WHOLE)),
+        }
     }
 
-    pub(crate) fn new(context: Arc<Context>) -> Self {
-        Self(Some(Handle::new(context)))
+    fn engine(&self) -> &Engine {
+        match self.made() {
+            Some(context) => &context.engine,
+            None => &self.fresh.as_ref().expect(WHOLE).engine,
+        }
     }
 
-    fn context(&self) -> &Arc<Context> {
-        &self.handle().0
+    /// The context, if there has been need for one.
+    fn made(&self) -> Option<&Arc<Context>> {
+        self.context.get().map(|handle| &handle.0)
     }
 
     /// The context of the visit.
     #[must_use]
     pub fn handle(&self) -> &Handle {
-        self.0.as_ref().expect("it is there for as long as this can be called")
+        self.context
+            .get_or_init(|| self.fresh.clone().expect(WHOLE).into_handle())
     }
 
     /// Runs a function inside the visit, and the future that it makes: the work of a request. The visit comes back with
@@ -81,6 +114,7 @@ impl OpenVisit {
     /// assert!(inside && visit.is_untouched());
     /// # }
     /// ```
+    #[inline(always)]
     pub fn work<F: Future>(self, make: impl FnOnce() -> F) -> Work<F> {
         Work::new(self, make)
     }
@@ -88,7 +122,7 @@ impl OpenVisit {
     /// Whether the session is to be [started](crate::SessionBuilder::auto_start) before the work begins.
     #[must_use]
     pub fn starts_by_itself(&self) -> bool {
-        self.context().engine.auto_start != AutoStart::No
+        self.engine().auto_start != AutoStart::No
     }
 
     /// Starts the session as [`auto_start`](crate::SessionBuilder::auto_start) says.
@@ -97,26 +131,24 @@ impl OpenVisit {
     ///
     /// As for [`Session::start`](crate::Session::start).
     pub async fn auto_start(&self) -> Result<(), SessionError> {
-        self.context().used.store(true, Ordering::Relaxed);
-        match self.context().engine.auto_start {
+        match self.engine().auto_start {
             AutoStart::No => Ok(()),
-            AutoStart::ReadOnly => self.context().start_readonly().await,
-            AutoStart::Exclusive => self.context().start().await,
+            AutoStart::ReadOnly => self.handle().0.start_readonly().await,
+            AutoStart::Exclusive => self.handle().0.start().await,
         }
     }
 
     /// Whether nobody has asked anything of the session, so that there is nothing to end and nothing to tell.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
-        let context = self.context();
-        !context.used.load(Ordering::Relaxed) || !context.state().told.read
+        self.made().is_none_or(|context| !context.state().told.read)
     }
 
     /// Whether [`close`](OpenVisit::close) (or [`release`](OpenVisit::release), if not `commit`) would do nothing, so
     /// that a future for it need not be made.
     #[must_use]
     pub fn is_idle(&self, commit: bool) -> bool {
-        self.context().has_nothing_to_do(commit)
+        self.made().is_none_or(|context| context.has_nothing_to_do(commit))
     }
 
     /// Ends the work of the visit: commits what was changed, unlocks, and moves sliding expirations.
@@ -125,10 +157,10 @@ impl OpenVisit {
     ///
     /// As for [`Session::close`](crate::Session::close). The lock is given up in any case.
     pub async fn close(&self) -> Result<(), SessionError> {
-        if self.is_busy_elsewhere() {
-            return Ok(());
+        match self.made() {
+            Some(context) if !is_busy_elsewhere(context) => context.close_at_end().await,
+            _ => Ok(()),
         }
-        self.context().close_at_end().await
     }
 
     /// Ends the work of the visit without writing what was changed.
@@ -137,36 +169,37 @@ impl OpenVisit {
     ///
     /// [`Storage`](SessionError::Storage) if the lock could not be given back; its lease will end it.
     pub async fn release(&self) -> Result<(), SessionError> {
-        let context = self.context();
-        if !self.is_busy_elsewhere() {
+        let Some(context) = self.made() else { return Ok(()) };
+        if !is_busy_elsewhere(context) {
             context.release().await?;
         }
         context.slide_at_end().await;
         Ok(())
     }
 
-    /// An update that a spawned task has under way, be it that it waits for the lock, commits by itself and is not
-    /// waited for.
-    fn is_busy_elsewhere(&self) -> bool {
-        self.context().state().updating
-    }
-
     /// What the client is to be told now.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.context().outcome()
+        self.made().map_or(Outcome::NOTHING, |context| context.outcome())
     }
 
     /// From now on the client can be told nothing more: a session that is not stored yet can no longer be stored, and
     /// no id can be changed. Both fail with [`Sealed`](SessionError::Sealed).
     pub fn seal(&self) {
-        self.context().state().told.sealed = true;
+        self.handle().0.state().told.sealed = true;
     }
 }
 
+/// An update that a spawned task has under way, be it that it waits for the lock, commits by itself and is not waited
+/// for.
+fn is_busy_elsewhere(context: &Context) -> bool {
+    context.state().updating
+}
+
 impl Drop for OpenVisit {
+    #[inline]
     fn drop(&mut self) {
-        let Some(Handle(context)) = &self.0 else { return };
+        let Some(context) = self.made() else { return };
         if Arc::strong_count(context) == 1 {
             // Nobody is left to see how it ends. A lock goes back when it is dropped, which it is now.
             return;
@@ -178,5 +211,13 @@ impl Drop for OpenVisit {
             if state.updating { None } else { state.give_up() }
         };
         drop(lock);
+    }
+}
+
+impl fmt::Debug for OpenVisit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenVisit")
+            .field("context", &self.made())
+            .finish_non_exhaustive()
     }
 }

@@ -20,6 +20,16 @@ pub struct Outcome {
     pub written: bool,
 }
 
+impl Outcome {
+    /// That of a visit that left its session alone.
+    pub(super) const NOTHING: Self = Self {
+        id: IdChange::Keep,
+        transient: None,
+        read: false,
+        written: false,
+    };
+}
+
 /// What becomes of the id that a client carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

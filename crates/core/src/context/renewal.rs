@@ -84,7 +84,7 @@ impl fmt::Debug for Renewal {
 
 impl Context {
     /// Sees to it that the task is woken when the lock it holds, if it holds one, is due for renewal.
-    pub(super) fn keep_lock(self: &Arc<Self>, renewal: &mut Option<Renewal>, cx: &mut TaskContext<'_>) {
+    pub(super) fn keep_lock(self: &Arc<Self>, renewal: &mut Option<Box<Renewal>>, cx: &mut TaskContext<'_>) {
         {
             let state = self.state();
             let Some(lock) = &state.lock else {
@@ -96,17 +96,14 @@ impl Context {
                 if tokio::runtime::Handle::try_current().is_err() {
                     return;
                 }
-                *renewal = Some(Renewal::of(lock, Arc::clone(self)));
+                *renewal = Some(Box::new(Renewal::of(lock, Arc::clone(self))));
             }
         }
-        if let Some(Renewal {
-            work: work @ Some(_), ..
-        }) = renewal
+        if let Some(renewal) = renewal
+            && let Some(work) = &mut renewal.work
+            && work.as_mut().poll(cx).is_ready()
         {
-            let ready = work.as_mut().is_some_and(|work| work.as_mut().poll(cx).is_ready());
-            if ready {
-                *work = None;
-            }
+            renewal.work = None;
         }
     }
 }

@@ -10,6 +10,7 @@ use std::task::{Context as TaskContext, Poll};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
+use super::entry::Entry;
 use super::renewal::Renewal;
 use super::{Context, Handle, current};
 
@@ -23,18 +24,17 @@ pin_project! {
         #[pin]
         inner: Option<T>,
         // `None` only while it is polled.
-        context: Option<Handle>,
-        updating: bool,
-        renewal: Option<Renewal>,
+        entry: Option<Entry>,
+        renewal: Option<Box<Renewal>>,
     }
 
     impl<T> PinnedDrop for Scoped<T> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.inner.is_some() {
-                current::within(this.context, *this.updating, || this.inner.set(None));
+                current::within(this.entry, || this.inner.set(None));
             }
-            if let Some(Handle(context)) = this.context {
+            if let Some(context) = this.entry.as_ref().and_then(Entry::made) {
                 context.leave_scope();
             }
         }
@@ -43,20 +43,19 @@ pin_project! {
 
 impl<T> Scoped<T> {
     pub(super) fn new(context: Arc<Context>, inner: T) -> Self {
-        Self::with(context, inner, false)
-    }
-
-    /// The inside of an update, to whose lock nested calls are entitled.
-    pub(super) fn updating(context: Arc<Context>, inner: T) -> Self {
-        Self::with(context, inner, true)
-    }
-
-    fn with(context: Arc<Context>, inner: T, updating: bool) -> Self {
         context.enter_scope();
+        Self::with(Entry::Made(Handle(context)), inner)
+    }
+
+    pub(super) fn updating(context: Arc<Context>, inner: T) -> Self {
+        context.enter_scope();
+        Self::with(Entry::Updating(Handle(context)), inner)
+    }
+
+    fn with(entry: Entry, inner: T) -> Self {
         Self {
             inner: Some(inner),
-            context: Some(Handle(context)),
-            updating,
+            entry: Some(entry),
             renewal: None,
         }
     }
@@ -70,7 +69,7 @@ impl<T> Scoped<T> {
         is_last: impl FnOnce(&R) -> bool,
     ) -> Poll<R> {
         let mut this = self.project();
-        let polled = current::within(this.context, *this.updating, || {
+        let polled = current::within(this.entry, || {
             let inner = this
                 .inner
                 .as_mut()
@@ -83,7 +82,7 @@ impl<T> Scoped<T> {
             polled
         });
         if polled.is_pending()
-            && let Some(Handle(context)) = this.context
+            && let Some(context) = this.entry.as_ref().and_then(Entry::made)
         {
             context.keep_lock(this.renewal, cx);
         }
@@ -117,7 +116,7 @@ impl<S: Stream> Stream for Scoped<S> {
 impl<T> fmt::Debug for Scoped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scoped")
-            .field("context", &self.context)
+            .field("context", &self.entry)
             .finish_non_exhaustive()
     }
 }

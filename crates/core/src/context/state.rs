@@ -3,11 +3,11 @@
 use std::fmt;
 
 use crate::clock::Timestamp;
-use crate::contents::{AsOf, Held};
+use crate::contents::{AsOf, Contents};
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
 use crate::storage::{Lock, Meta};
-use crate::visit::Visit;
+use crate::visit::{Manner, Visit};
 
 /// How far a visit has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) struct State {
     /// Whether the record was found, or made, by this visit.
     pub(crate) seen: bool,
     pub(crate) meta: Option<Meta>,
-    pub(crate) contents: Held,
+    pub(crate) contents: Contents,
     pub(crate) lock: Option<Lock>,
     /// When the lock is to be renewed next.
     pub(super) renew_at: Option<tokio::time::Instant>,
@@ -95,11 +95,11 @@ impl State {
             id: visit.id,
             key: None,
             next_id: None,
-            strict: visit.strict,
-            restarted: visit.restarted,
+            strict: visit.manner.is(Manner::STRICT),
+            restarted: visit.manner.is(Manner::RESTARTED),
             seen: false,
             meta: None,
-            contents: Held::default(),
+            contents: Contents::default(),
             lock: None,
             renew_at: None,
             epoch: 0,
@@ -140,7 +140,7 @@ impl State {
     pub(super) fn revert(&mut self) {
         self.next_id = None;
         if self.contents.changed {
-            self.contents = self.contents.reverted().unwrap_or_default().into();
+            self.contents = self.contents.reverted().unwrap_or_default();
             self.hide_transient();
         }
     }
@@ -172,7 +172,7 @@ impl State {
         self.next_id = None;
         self.seen = false;
         self.meta = None;
-        self.contents = Held::default();
+        self.contents = Contents::default();
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -38,7 +37,7 @@ impl Place<'_> {
 
     pub(crate) fn contains(self, name: &str) -> Result<bool, SessionError> {
         let context = self.context()?;
-        let found = self.read(&context, |block, at| block.get(name, at).is_some())?;
+        let found = self.read(&context, |block, at| block.contains(name, at))?;
         Ok(found.unwrap_or(false))
     }
 
@@ -184,14 +183,14 @@ impl Place<'_> {
         state: &mut State,
         at: AsOf,
         name: Name<'_>,
-        json: Bytes,
+        json: Vec<u8>,
         replace: Option<Expiration>,
     ) -> Result<(), SessionError> {
         let begin = |expiration: Option<Expiration>| Lifetime::begin(expiration.unwrap_or_default(), at.now);
         let block = state
             .contents
             .block_mut(self.namespace, at, || begin(self.namespace_expiration))?;
-        if replace.is_none() && block.get(name.text, at).is_some_and(|stored| stored == json) {
+        if replace.is_none() && block.holds(name.text, &json, at) {
             return Ok(());
         }
         let replace = replace.map(|expiration| Lifetime::begin(expiration, at.now));
@@ -234,14 +233,11 @@ impl State {
     }
 }
 
-fn encode<T: Serialize>(name: &str, value: &T) -> Result<Bytes, SessionError> {
-    match serde_json::to_vec(value) {
-        Ok(json) => Ok(json.into()),
-        Err(source) => Err(SessionError::Codec {
-            key: name.to_owned(),
-            source,
-        }),
-    }
+fn encode<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, SessionError> {
+    serde_json::to_vec(value).map_err(|source| SessionError::Codec {
+        key: name.to_owned(),
+        source,
+    })
 }
 
 fn decode<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, SessionError> {

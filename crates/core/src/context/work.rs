@@ -3,13 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::entry::Entry;
 use super::renewal::Renewal;
-use super::{Handle, OpenVisit, current};
+use super::{OpenVisit, current};
 
 pin_project! {
     /// A future that is the work of a visit, and gives the visit back when it is done; made by [`OpenVisit::work`].
@@ -22,43 +22,45 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         // `None` while it is polled, and once the visit was given back.
-        visit: Option<Handle>,
-        renewal: Option<Renewal>,
+        entry: Option<Entry>,
+        renewal: Option<Box<Renewal>>,
     }
 
     impl<F> PinnedDrop for Work<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let visit = Ending(this.visit);
+            let entry = Ending(this.entry);
             if this.inner.is_some() {
-                current::within(visit.0, false, || this.inner.set(None));
+                current::within(entry.0, || this.inner.set(None));
             }
         }
     }
 }
 
 /// Ends the visit when it is dropped, though a destructor inside may panic before.
-struct Ending<'a>(&'a mut Option<Handle>);
+struct Ending<'a>(&'a mut Option<Entry>);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        drop(self.0.take().map(OpenVisit::from_handle));
+        drop(self.0.take().map(OpenVisit::from));
     }
 }
 
 impl<F: Future> Work<F> {
+    #[inline(always)]
     pub(super) fn new(visit: OpenVisit, make: impl FnOnce() -> F) -> Self {
-        let mut work = Self {
-            inner: None,
-            visit: visit.into_handle(),
+        let mut entry = visit.into_entry();
+        entry.begin_work();
+        let mut entry = Some(entry);
+        // If `make` panics, this ends the visit.
+        let ending = Ending(&mut entry);
+        let inner = current::within(ending.0, make);
+        std::mem::forget(ending);
+        Self {
+            inner: Some(inner),
+            entry,
             renewal: None,
-        };
-        if let Some(Handle(context)) = &work.visit {
-            context.at_once.store(true, Ordering::Relaxed);
         }
-        let inner = current::within(&mut work.visit, false, make);
-        work.inner = Some(inner);
-        work
     }
 }
 
@@ -68,9 +70,10 @@ impl<F: Future> Work<F> {
 impl<F: Future> Future for Work<F> {
     type Output = (OpenVisit, F::Output);
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let polled = current::within(this.visit, false, || {
+        let polled = current::within(this.entry, || {
             let inner = this.inner.as_mut().as_pin_mut();
             let polled = inner.expect("it is not polled after it was done").poll(cx);
             if polled.is_ready() {
@@ -80,12 +83,13 @@ impl<F: Future> Future for Work<F> {
         });
         match polled {
             Poll::Ready(output) => {
-                let visit = this.visit.take().expect("the visit is back in its place");
-                Poll::Ready((OpenVisit::from_handle(visit), output))
+                let entry = this.entry.take().expect("the visit is back in its place");
+                Poll::Ready((OpenVisit::from(entry), output))
             }
             Poll::Pending => {
-                if let Some(Handle(context)) = this.visit {
-                    context.at_once.store(false, Ordering::Relaxed);
+                let entry = this.entry.as_mut().expect("the visit is back in its place");
+                entry.has_waited();
+                if let Some(context) = entry.made() {
                     context.keep_lock(this.renewal, cx);
                 }
                 Poll::Pending
@@ -97,7 +101,7 @@ impl<F: Future> Future for Work<F> {
 impl<F> fmt::Debug for Work<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Work")
-            .field("visit", &self.visit)
+            .field("visit", &self.entry)
             .finish_non_exhaustive()
     }
 }

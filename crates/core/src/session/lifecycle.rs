@@ -6,7 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::Session;
-use crate::context::{Context, Handle, OpenVisit, Phase};
+use crate::context::{Handle, OpenVisit, Phase};
 use crate::error::SessionError;
 use crate::expiration::Expiration;
 use crate::id::SessionId;
@@ -60,7 +60,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
 
     /// Opens a visit without running anything in it: for frameworks, see [`OpenVisit`].
     pub fn open(&self, visit: Visit) -> OpenVisit {
-        OpenVisit::new(Context::new(Arc::clone(&self.engine), visit))
+        OpenVisit::new(Arc::clone(&self.engine), visit)
     }
 
     /// Starts the session for writing: waits for the lock and loads what is stored.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use self::builder::{AutoStart, SessionBuilder, Unreadable};
 pub(crate) use self::engine::Engine;
 pub use self::namespace::Namespace;
-use crate::context::{Context, current, find};
+use crate::context::{Context, current, find_engine};
 use crate::error::SessionError;
 use crate::keys::{NamespaceName, Namespaces, Untyped, Values};
 use crate::storage::IntoStorage;
@@ -98,8 +98,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn current() -> Option<Self> {
         let declared = TypeId::of::<(N, V)>();
-        let context = find(|engine| engine.declared == declared)?;
-        Some(Self::from_engine(Arc::clone(&context.engine)))
+        find_engine(declared).map(Self::from_engine)
     }
 
     /// A handle to one namespace. It can be made once, anywhere, and is used like the session: within a context.

@@ -1,6 +1,6 @@
 //! The headers for whoever caches answers on the way.
 
-use http::header::{CACHE_CONTROL, VARY};
+use http::header::{CACHE_CONTROL, Entry, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Says that the answer depends on this header of the request (RFC 9110, section 12.5.5), if that is not said yet.
@@ -9,17 +9,23 @@ pub(super) fn add_vary(headers: &mut HeaderMap, name: HeaderName) {
         let mut members = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         members.any(|member| member == b"*" || member.eq_ignore_ascii_case(name.as_str().as_bytes()))
     };
-    if !headers.get_all(VARY).iter().any(is_said) {
-        headers.append(VARY, name.into());
+    match headers.entry(VARY) {
+        Entry::Occupied(mut said) => {
+            if !said.iter().any(is_said) {
+                said.append(name.into());
+            }
+        }
+        Entry::Vacant(nothing) => {
+            nothing.insert(name.into());
+        }
     }
 }
 
 /// Says that nobody is to keep the answer (RFC 9111, section 5.2.2.5), unless whoever made it has decided for
 /// themselves.
 pub(super) fn add_no_store(headers: &mut HeaderMap) {
-    if !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    let said = headers.entry(CACHE_CONTROL);
+    said.or_insert_with(|| HeaderValue::from_static("no-store"));
 }
 
 #[cfg(test)]
