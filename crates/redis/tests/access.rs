@@ -41,8 +41,7 @@ fn kind<T: std::fmt::Debug>(outcome: Result<T, StorageError>) -> StorageErrorKin
 
 #[tokio::test]
 async fn a_password_is_needed_where_one_is_set() {
-    let server = RedisServer::start();
-    server.command(&["CONFIG", "SET", "requirepass", "secret"]);
+    let server = RedisServer::start_with(&["requirepass secret"]);
     let with = format!("redis://:secret@127.0.0.1:{}", server.port());
     let (one, two) = (
         RedisStorage::connect(with.as_str()).await.unwrap(),
