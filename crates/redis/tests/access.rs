@@ -124,6 +124,17 @@ async fn who_may_not_publish_commits_all_the_same() {
 }
 
 #[tokio::test]
+async fn who_may_not_ask_about_the_server_takes_it_as_it_is() {
+    let server = RedisServer::start();
+    server.command(&["ACL", "SETUSER", "shy", "on", ">secret", "~*", "&*", "+@all", "-info"]);
+    let shy = RedisServers::single(server.url()).username("shy").password("secret");
+    let storage = RedisStorage::connect(shy).await.unwrap();
+    let key = fresh();
+    storage.create(&key, record(&storage, "x", None)).await.unwrap();
+    assert_eq!(payload(&storage, &key).await, Lookup::Found("x".into()));
+}
+
+#[tokio::test]
 async fn who_may_not_listen_looks_by_itself() {
     let server = RedisServer::start();
     server.command(&[
