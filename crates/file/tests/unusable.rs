@@ -11,10 +11,10 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::child::{Player, part, say};
 use common::{TempFolder, all_paths, count_files};
 use sessile_core::{Lookup, Meta, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp};
 use sessile_file::{FileStorage, SetAsideReason};
+use sessile_testkit::process::{Player, part, say};
 
 /// A user who owns nothing, for those of these tests that are run by one who may do everything.
 const NOBODY: u32 = 65_534;

@@ -1,6 +1,5 @@
 //! What the tests of this crate share.
 
-pub(crate) mod child;
 pub(crate) mod map;
 
 use std::fs;
