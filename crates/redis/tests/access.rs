@@ -9,7 +9,7 @@ use std::time::Duration;
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
 use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
-use support::{fresh, payload, record};
+use support::{allow, fresh, payload, record, rights};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -66,12 +66,7 @@ async fn a_password_is_needed_where_one_is_set() {
 #[tokio::test]
 async fn a_user_needs_no_more_rights_than_the_documentation_says() {
     let server = RedisServer::start();
-    let rights = include_str!("../README.md")
-        .lines()
-        .find_map(|line| line.strip_prefix("ACL SETUSER sessions "));
-    let mut order = vec!["ACL", "SETUSER", "sessions"];
-    order.extend(rights.expect("the rights are in the documentation").split(' '));
-    assert_eq!(server.command(&order).text(), "OK");
+    allow(&server, &rights());
     let connect = || {
         RedisStorage::builder(
             RedisServers::single(server.url())
