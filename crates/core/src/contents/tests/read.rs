@@ -54,6 +54,18 @@ fn a_namespace_is_not_read_before_it_is_entered() {
 }
 
 #[test]
+fn of_two_with_one_name_the_first_counts() {
+    let mut payload = b"S\x01\x00\x02\x01a\x00\x011\x01a\x00\x012".to_vec();
+    payload.extend(b"\x02\x01n\x00\x00\x06\x01\x01a\x00\x013\x01n\x00\x00\x06\x01\x01a\x00\x014");
+    let mut contents = Contents::decode(payload.into()).expect("names are not compared");
+    for (namespace, first) in [(None, "1"), (Some("n"), "3")] {
+        let block = contents.block(namespace, BEGIN).expect("it is well formed");
+        let value = block.and_then(|block| block.get("a", BEGIN));
+        assert_eq!(value, Some(Bytes::from_static(first.as_bytes())));
+    }
+}
+
+#[test]
 fn what_is_over_is_not_written() {
     let plain = rich();
     let late = AsOf {
