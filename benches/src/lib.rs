@@ -86,33 +86,35 @@ pub fn main(counter: Option<Counter>) -> ExitCode {
 
 fn measure(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
-        #[cfg(feature = "peers")]
-        ["quick"] => quick::run(),
-        #[cfg(feature = "peers")]
-        ["memory"] => memory::run(),
-        #[cfg(feature = "peers")]
-        ["scale"] => scale::run(),
-        #[cfg(feature = "peers")]
-        ["space"] => space::run(),
-        #[cfg(feature = "peers")]
-        ["contended"] => contended::run(),
-        #[cfg(feature = "peers")]
-        ["sockets"] => sockets::run(),
-        #[cfg(feature = "peers")]
-        ["sockets", "load", port, connections] => sockets::load::run(number(port)?, number(connections)?),
-        #[cfg(feature = "peers")]
-        ["redis"] => redis::run(),
-        #[cfg(feature = "peers")]
-        ["weight"] => weight::run(),
-        #[cfg(feature = "peers")]
-        ["all"] => all::run(),
         ["alone", scenario, server, count] => alone::run(scenario, server, number(count)?),
         ["counted", scenario, server] => {
             print!("{}", heap::output(&mut heap::counted(&["counted", scenario, server])?)?);
             Ok(())
         }
+        _ => measure_beside_peers(arguments),
+    }
+}
+
+#[cfg(feature = "peers")]
+fn measure_beside_peers(arguments: &[&str]) -> Result<(), Failure> {
+    match arguments {
+        ["quick"] => quick::run(),
+        ["memory"] => memory::run(),
+        ["scale"] => scale::run(),
+        ["space"] => space::run(),
+        ["contended"] => contended::run(),
+        ["sockets"] => sockets::run(),
+        ["sockets", "load", port, connections] => sockets::load::run(number(port)?, number(connections)?),
+        ["redis"] => redis::run(),
+        ["weight"] => weight::run(),
+        ["all"] => all::run(),
         _ => Err(USAGE.to_owned()),
     }
+}
+
+#[cfg(not(feature = "peers"))]
+fn measure_beside_peers(_: &[&str]) -> Result<(), Failure> {
+    Err(USAGE.to_owned())
 }
 
 fn count(arguments: &[&str], counter: Counter) -> Result<(), Failure> {

@@ -7,19 +7,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use common::{TempFolder, all_paths};
-use sessile_core::{Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageErrorKind, Timestamp};
+use common::{TempFolder, all_paths, key, record};
+use sessile_core::{OsEntropy, SessionId, Storage, StorageErrorKind};
 use sessile_file::{FileLocks, FileStorage};
-
-fn key(name: &str) -> SessionKey {
-    SessionId::parse(&format!("a-session-called-{name}"))
-        .expect("an id")
-        .key()
-}
-
-fn record(payload: impl Into<Vec<u8>>) -> Record {
-    Record::new(Meta::new(Timestamp::from_millis(1)), payload.into())
-}
 
 #[tokio::test]
 async fn nobody_else_may_look_inside() {

@@ -6,13 +6,13 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::child::{Player, listen, part, say};
 use common::{TempFolder, count_files};
 use sessile_core::{
     Lock, LockTicket, LockToken, Locks, OsEntropy, SessionId, SessionKey, StorageError, StorageErrorKind, TokioClock,
     Unlock,
 };
 use sessile_file::FileLocks;
+use sessile_testkit::process::{Player, listen, part, say};
 use tokio::time::{Instant, sleep};
 
 const WAIT: Duration = Duration::from_secs(10);

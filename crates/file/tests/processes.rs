@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::TempFolder;
-use common::child::{Player, listen, part, say};
 use sessile_core::{Locked, Meta, Record, SessionId, SessionKey, Storage, StorageErrorKind};
 use sessile_file::FileStorage;
+use sessile_testkit::process::{Player, listen, part, say};
 
 const LEASE: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(600);

@@ -7,20 +7,12 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{TempFolder, all_paths, count_files};
-use sessile_core::{
-    Clock, ManualClock, Meta, Record, SessionId, SessionKey, Storage, StorageErrorKind, Timestamp, TokioClock,
-};
+use common::{TempFolder, all_paths, count_files, key};
+use sessile_core::{Clock, ManualClock, Meta, Record, Storage, StorageErrorKind, Timestamp, TokioClock};
 use sessile_file::{Durability, FileStorage};
 
 /// A moment in the past of the machine's clock.
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-fn key(name: &str) -> SessionKey {
-    SessionId::parse(&format!("a-session-called-{name}"))
-        .expect("an id")
-        .key()
-}
 
 #[tokio::test(start_paused = true)]
 async fn the_expired_are_swept_in_the_background() {

@@ -11,23 +11,13 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::child::{Player, part, say};
-use common::{TempFolder, all_paths, count_files};
-use sessile_core::{Lookup, Meta, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp};
+use common::{TempFolder, all_paths, count_files, key, record};
+use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp};
 use sessile_file::{FileStorage, SetAsideReason};
+use sessile_testkit::process::{Player, part, say};
 
 /// A user who owns nothing, for those of these tests that are run by one who may do everything.
 const NOBODY: u32 = 65_534;
-
-fn key(name: &str) -> SessionKey {
-    SessionId::parse(&format!("a-session-called-{name}"))
-        .expect("an id")
-        .key()
-}
-
-fn record(payload: impl Into<Vec<u8>>) -> Record {
-    Record::new(Meta::new(Timestamp::from_millis(1)), payload.into())
-}
 
 async fn payload(storage: &FileStorage, key: &SessionKey) -> Vec<u8> {
     let stored = storage.read(key).await.expect("read").found().expect("live");
@@ -99,19 +89,28 @@ async fn a_part_that_is_removed_is_made_again() {
     assert_eq!(payload(&storage, &key("one")).await, b"y");
 }
 
-/// Plays a part as somebody whom modes can keep out.
-fn as_nobody(test: &str, part: &str, folder: &Path) -> Player {
+/// Runs this test once more, in a folder of its own, as somebody whom modes can keep out.
+fn is_done_as_nobody(test: &str) {
+    let folder = TempFolder::new();
     let mut command = Command::new(std::env::current_exe().expect("the test itself"));
     if fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0) {
         // The one who may do everything becomes one who may not.
         let mut paths = Vec::new();
-        all_paths(folder, &mut paths);
+        all_paths(folder.path(), &mut paths);
         for path in paths {
             chown(path, Some(NOBODY), Some(NOBODY)).expect("the owner of the folder is changed");
         }
         command.uid(NOBODY).gid(NOBODY);
     }
-    Player::spawn(command, test, part, folder)
+    is_done(command, test, &folder);
+}
+
+/// Runs this test once more, in a process made by this command.
+fn is_done(command: Command, test: &str, folder: &TempFolder) {
+    let what = format!("{command:?}");
+    let player = Player::spawn(command, test, "other", folder.path());
+    assert_eq!(player.hear(), "done", "{what}");
+    player.finish();
 }
 
 fn set_modes(folder: &Path, folders: u32) {
@@ -164,10 +163,7 @@ async fn a_folder_that_may_not_be_written_to_is_a_clear_error() {
         assert_eq!(payload(&storage, &key("one")).await, b"y");
         return say("done");
     }
-    let folder = TempFolder::new();
-    let player = as_nobody(test, "nobody", folder.path());
-    assert_eq!(player.hear(), "done");
-    player.finish();
+    is_done_as_nobody(test);
 }
 
 #[tokio::test]
@@ -204,10 +200,7 @@ async fn a_file_that_may_not_be_read_is_set_aside() {
         assert_eq!(payload(&storage, &key("two")).await, b"x");
         return say("done");
     }
-    let folder = TempFolder::new();
-    let player = as_nobody(test, "nobody", folder.path());
-    assert_eq!(player.hear(), "done");
-    player.finish();
+    is_done_as_nobody(test);
 }
 
 /// Fills a disk: one on which no file may be large and, where it may be mounted, a small one.
@@ -279,9 +272,7 @@ async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
         command
             .args(["-c", script])
             .arg(std::env::current_exe().expect("the test itself"));
-        let player = Player::spawn(command, test, "fill", folder.path());
-        assert_eq!(player.hear(), "done", "{script}");
-        player.finish();
+        is_done(command, test, folder);
     };
     // On which no file may have more than some kilobytes.
     fill(

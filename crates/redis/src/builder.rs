@@ -105,7 +105,8 @@ impl RedisStorageBuilder {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported) if a URL, a certificate or the prefix cannot be used;
+    /// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported) if a URL, a certificate or the prefix cannot be used,
+    /// or if what was named as one server, or by sentinels, is a node of a cluster;
     /// [`Denied`](sessile_core::StorageErrorKind::Denied) if the server does not let us in;
     /// [`Unavailable`](sessile_core::StorageErrorKind::Unavailable) or
     /// [`Timeout`](sessile_core::StorageErrorKind::Timeout) if it cannot be reached.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use redis::ErrorKind;
+
 use crate::engine::Engine;
 use crate::error::Failure;
 use crate::scan::info;
@@ -100,4 +102,23 @@ pub(crate) async fn check(engine: &Engine) -> Result<Vec<Finding>, Failure> {
         }
     }
     Ok(findings)
+}
+
+/// Refuses a node of a cluster that was taken for the one server there is: it would answer for some sessions, and for
+/// the others send us elsewhere.
+pub(crate) async fn refuse_nodes_of_a_cluster(engine: &Engine) -> Result<(), Failure> {
+    if engine.net.is_cluster() {
+        return Ok(());
+    }
+    for node in engine.net.primaries().await? {
+        // That a server does not tell about itself is no reason not to use it.
+        if info(engine, &node, "cluster", "cluster_enabled")
+            .await
+            .is_ok_and(|enabled| enabled == "1")
+        {
+            let what = "this server is a node of a cluster, which has to be named to `RedisServers::cluster`";
+            return Err(Failure::Setup((ErrorKind::InvalidClientConfig, what).into()));
+        }
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ use sessile_core::{
 use tokio::runtime::Handle;
 
 use crate::answer::Answer;
+use crate::check::refuse_nodes_of_a_cluster;
 use crate::clock::ServerClock;
 use crate::durable::{Durability, ReplicationShortfall, Shortfall};
 use crate::error::Failure;
@@ -135,6 +136,7 @@ impl Engine {
             }
         });
         engine.greet().await.map_err(failed)?;
+        refuse_nodes_of_a_cluster(&engine).await.map_err(failed)?;
         Ok(engine)
     }
 

@@ -56,14 +56,14 @@ macro_rules! scripts {
 scripts! {
     LOOK = "answer", "look";
     LOCK = "answer", "take", "lock";
-    COMMIT = "answer", "queue", "commit";
-    ROTATE = "answer", "queue", "rotate";
-    RELEASE = "answer", "queue", "release";
-    RENEW = "answer", "renew";
+    COMMIT = "answer", "queue", "held", "commit";
+    ROTATE = "answer", "queue", "held", "rotate";
+    RELEASE = "answer", "queue", "leave", "release";
+    RENEW = "answer", "held", "renew";
     TOUCH = "answer", "touch";
     DESTROY = "answer", "queue", "destroy";
     BARE_LOCK = "answer", "take", "bare_lock";
-    BARE_RELEASE = "answer", "queue", "bare_release";
+    BARE_RELEASE = "answer", "queue", "leave", "bare_release";
     BARE_RENEW = "answer", "bare_renew";
 }
 

@@ -44,7 +44,8 @@ enum Arrangement {
 }
 
 impl RedisServers {
-    /// The server at this URL.
+    /// The server at this URL. It must not be a node of a cluster: those are named to [`cluster`](Self::cluster), one
+    /// alone as well.
     pub fn single(url: impl Into<String>) -> Self {
         Self::new(Arrangement::Single(url.into()))
     }

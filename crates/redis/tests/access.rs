@@ -9,7 +9,7 @@ use std::time::Duration;
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
 use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
-use support::{fresh, payload, record};
+use support::{allow, fresh, payload, record, rights};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -41,8 +41,7 @@ fn kind<T: std::fmt::Debug>(outcome: Result<T, StorageError>) -> StorageErrorKin
 
 #[tokio::test]
 async fn a_password_is_needed_where_one_is_set() {
-    let server = RedisServer::start();
-    server.command(&["CONFIG", "SET", "requirepass", "secret"]);
+    let server = RedisServer::start_with(&["requirepass secret"]);
     let with = format!("redis://:secret@127.0.0.1:{}", server.port());
     let (one, two) = (
         RedisStorage::connect(with.as_str()).await.unwrap(),
@@ -67,12 +66,7 @@ async fn a_password_is_needed_where_one_is_set() {
 #[tokio::test]
 async fn a_user_needs_no_more_rights_than_the_documentation_says() {
     let server = RedisServer::start();
-    let rights = include_str!("../README.md")
-        .lines()
-        .find_map(|line| line.strip_prefix("ACL SETUSER sessions "));
-    let mut order = vec!["ACL", "SETUSER", "sessions"];
-    order.extend(rights.expect("the rights are in the documentation").split(' '));
-    assert_eq!(server.command(&order).text(), "OK");
+    allow(&server, &rights());
     let connect = || {
         RedisStorage::builder(
             RedisServers::single(server.url())
@@ -122,6 +116,17 @@ async fn who_may_not_publish_commits_all_the_same() {
         connect().poll(short).connect().await.unwrap(),
     );
     works(&one, &two).await;
+}
+
+#[tokio::test]
+async fn who_may_not_ask_about_the_server_takes_it_as_it_is() {
+    let server = RedisServer::start();
+    server.command(&["ACL", "SETUSER", "shy", "on", ">secret", "~*", "&*", "+@all", "-info"]);
+    let shy = RedisServers::single(server.url()).username("shy").password("secret");
+    let storage = RedisStorage::connect(shy).await.unwrap();
+    let key = fresh();
+    storage.create(&key, record(&storage, "x", None)).await.unwrap();
+    assert_eq!(payload(&storage, &key).await, Lookup::Found("x".into()));
 }
 
 #[tokio::test]

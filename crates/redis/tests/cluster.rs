@@ -270,7 +270,8 @@ async fn the_loss_of_a_node_is_mended_and_the_others_do_not_notice() {
         .commit(&mut locked.lock, record(&storage, "y", Some(MINUTE)))
         .await
         .unwrap();
-    assert_ne!(cluster.owner(slot), 0);
+    // The nodes hear of it one after the other.
+    support::until("heard of", || cluster.owner(slot) != 0).await;
 
     // And back.
     cluster.nodes_mut()[0].restart();

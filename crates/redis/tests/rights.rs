@@ -10,18 +10,9 @@ use std::time::Duration;
 use sessile_core::{Lookup, Storage};
 use sessile_redis::{RedisServers, RedisStorage, RedisStorageBuilder};
 use sessile_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
-use support::{eventually, fresh, record};
+use support::{allow, eventually, fresh, record, rights};
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// The user that the documentation makes.
-fn rights() -> Vec<String> {
-    let line = include_str!("../README.md")
-        .lines()
-        .find_map(|line| line.strip_prefix("ACL SETUSER sessions "));
-    let rights = line.expect("the rights are in the documentation").split(' ');
-    rights.map(str::to_owned).collect()
-}
 
 /// What the table there adds for this case.
 fn more_for(case: &str) -> Vec<String> {
@@ -31,12 +22,6 @@ fn more_for(case: &str) -> Vec<String> {
     // In a table a bar has to be escaped.
     let rights = row.expect(case).trim_end_matches("` |").replace("\\|", "|");
     rights.split(' ').map(str::to_owned).collect()
-}
-
-fn allow(server: &RedisServer, rights: &[String]) {
-    let mut order = vec!["ACL", "SETUSER", "sessions", "reset"];
-    order.extend(rights.iter().map(String::as_str));
-    assert_eq!(server.command(&order).text(), "OK");
 }
 
 fn as_user(servers: RedisServers) -> RedisStorageBuilder {

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use sessile_core::{Lookup, Storage, StorageErrorKind, Timestamp};
+use sessile_core::{Lock, Lookup, SessionKey, Storage, StorageErrorKind, Timestamp};
 use sessile_redis::RedisStorage;
 use sessile_testkit::redis::RedisServer;
 use support::{fresh, fresh_pair, payload, record};
@@ -28,6 +28,17 @@ fn keys(server: &RedisServer) -> Vec<String> {
         .collect();
     keys.sort();
     keys
+}
+
+/// A session that was "one" under the first key and is "two" under the second, and the lock that it has moved with.
+async fn rotated(storage: &RedisStorage, grace: Duration) -> (SessionKey, SessionKey, Lock) {
+    let (old, new) = fresh_pair();
+    let life = Some(MINUTE);
+    storage.create(&old, record(storage, "one", life)).await.unwrap();
+    let mut lock = storage.lock(&old, MINUTE).await.unwrap().found().unwrap().lock;
+    let rotation = storage.rotate(&mut lock, &new, record(storage, "two", life), grace);
+    rotation.await.unwrap();
+    (old, new, lock)
 }
 
 #[tokio::test]
@@ -147,27 +158,13 @@ async fn destroying_takes_record_and_lock_away_and_a_late_commit_is_told() {
 #[tokio::test]
 async fn rotation_moves_the_session_and_leaves_a_tombstone() {
     let (_server, storage) = setup().await;
-    let (old, new) = fresh_pair();
-    storage
-        .create(&old, record(&storage, "one", Some(MINUTE)))
-        .await
-        .unwrap();
-    let mut locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
-    storage
-        .rotate(
-            &mut locked.lock,
-            &new,
-            record(&storage, "two", Some(MINUTE)),
-            Duration::ZERO,
-        )
-        .await
-        .unwrap();
+    let (old, new, mut lock) = rotated(&storage, Duration::ZERO).await;
     assert_eq!(payload(&storage, &new).await, Lookup::Found("two".into()));
     assert_eq!(storage.read(&old).await.unwrap(), Lookup::Superseded);
     assert!(matches!(storage.lock(&old, MINUTE).await.unwrap(), Lookup::Superseded));
     assert_eq!(storage.destroy(&old).await.unwrap(), Lookup::Superseded);
     let error = storage
-        .commit(&mut locked.lock, record(&storage, "late", None))
+        .commit(&mut lock, record(&storage, "late", None))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Superseded);
@@ -180,17 +177,8 @@ async fn rotation_moves_the_session_and_leaves_a_tombstone() {
 #[tokio::test]
 async fn during_its_grace_an_old_key_is_an_alias_and_afterwards_a_tombstone() {
     let (_server, storage) = setup().await;
-    let (old, new) = fresh_pair();
-    storage
-        .create(&old, record(&storage, "one", Some(MINUTE)))
-        .await
-        .unwrap();
-    let mut locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
     let grace = Duration::from_millis(400);
-    storage
-        .rotate(&mut locked.lock, &new, record(&storage, "two", Some(MINUTE)), grace)
-        .await
-        .unwrap();
+    let (old, new, _) = rotated(&storage, grace).await;
 
     let read = storage.read(&old).await.unwrap().found().unwrap();
     assert_eq!((read.key, &read.record.payload[..]), (new, &b"two"[..]));
@@ -210,17 +198,8 @@ async fn during_its_grace_an_old_key_is_an_alias_and_afterwards_a_tombstone() {
 #[tokio::test]
 async fn destroying_by_an_alias_ends_the_session_and_leaves_the_alias_superseded() {
     let (_server, storage) = setup().await;
-    let (old, new) = fresh_pair();
-    storage
-        .create(&old, record(&storage, "one", Some(MINUTE)))
-        .await
-        .unwrap();
-    let mut locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
     let grace = Duration::from_millis(200);
-    storage
-        .rotate(&mut locked.lock, &new, record(&storage, "two", Some(MINUTE)), grace)
-        .await
-        .unwrap();
+    let (old, new, _) = rotated(&storage, grace).await;
     assert_eq!(storage.destroy(&old).await.unwrap(), Lookup::Found(()));
     assert_eq!(storage.read(&new).await.unwrap(), Lookup::Missing);
     assert_eq!(storage.read(&old).await.unwrap(), Lookup::Superseded);

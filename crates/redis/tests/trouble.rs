@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind, Timestamp};
-use sessile_redis::{Finding, RedisServers, RedisStorage, RedisStorageBuilder};
+use sessile_redis::{Finding, RedisLocks, RedisServers, RedisStorage, RedisStorageBuilder};
 use sessile_testkit::redis::{Proxy, RedisServer};
 use support::{fresh, fresh_pair, payload, record};
 
@@ -311,6 +311,21 @@ async fn a_replica_takes_no_writes() {
     let storage = impatient(&replica.url()).connect().await.unwrap();
     let error = storage.create(&fresh(), record(&storage, "x", None)).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_is_not_taken_for_the_only_server() {
+    let node = RedisServer::start_with(&["cluster-enabled yes"]);
+    let storage = RedisStorage::connect(node.url()).await.unwrap_err();
+    let locks = RedisLocks::connect(node.url()).await.unwrap_err();
+    for error in [storage, locks] {
+        assert_eq!(
+            (error.operation(), error.kind()),
+            ("connect", StorageErrorKind::Unsupported)
+        );
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert!(reason.contains("`RedisServers::cluster`"), "{reason}");
+    }
 }
 
 #[tokio::test]

@@ -7,11 +7,12 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sessile_core::{Lookup, Storage, StorageErrorKind};
+use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind};
 use sessile_redis::RedisStorage;
 use sessile_testkit::redis::RedisServer;
 use support::{fresh, fresh_pair, payload, record, until};
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -36,6 +37,12 @@ async fn queued(server: &RedisServer, key: &str, processes: i64) {
         server.command(&["LLEN", key]).text() == processes.to_string()
     })
     .await;
+}
+
+/// Waits for a session's lock, and gives it back.
+fn waiter(storage: &Arc<RedisStorage>, key: SessionKey) -> JoinHandle<Result<Lookup<()>, StorageError>> {
+    let storage = Arc::clone(storage);
+    tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
 }
 
 fn queue_name(server: &RedisServer) -> String {
@@ -77,12 +84,7 @@ async fn a_process_asks_once_however_many_wait() {
     storage.create(&key, record(&storage, "", None)).await.unwrap();
     let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
     let before = server.calls("evalsha");
-    let tasks: Vec<_> = (0..32)
-        .map(|_| {
-            let storage = Arc::clone(&storage);
-            tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
-        })
-        .collect();
+    let tasks: Vec<_> = (0..32).map(|_| waiter(&storage, key)).collect();
     queued(&server, &queue_name(&server), 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     // Once to learn that the lock is held, once to queue.
@@ -166,10 +168,7 @@ async fn who_stops_waiting_leaves_nothing_behind() {
     let held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
     let queue = queue_name(&server);
     for _ in 0..10 {
-        let waiting = tokio::spawn({
-            let two = Arc::clone(&two);
-            async move { two.lock(&key, MINUTE).await.map(drop) }
-        });
+        let waiting = waiter(&two, key);
         queued(&server, &queue, 1).await;
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
@@ -192,13 +191,9 @@ async fn a_lock_granted_to_someone_who_has_gone_is_handed_on() {
     for _ in 0..50 {
         let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
         let queue = queue_name(&server);
-        let wait = |storage: &Arc<RedisStorage>| {
-            let storage = Arc::clone(storage);
-            tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
-        };
-        let gone = wait(two);
+        let gone = waiter(two, key);
         queued(&server, &queue, 1).await;
-        let stays = wait(three);
+        let stays = waiter(three, key);
         queued(&server, &queue, 2).await;
         one.commit(&mut held.lock, held.record).await.unwrap();
         gone.abort();
@@ -235,12 +230,7 @@ async fn the_end_of_a_session_is_told_to_all_who_wait() {
         let (key, new_key) = fresh_pair();
         one.create(&key, record(&one, "", None)).await.unwrap();
         let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
-        let waiting: Vec<_> = (0..8)
-            .map(|_| {
-                let two = Arc::clone(&two);
-                tokio::spawn(async move { two.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
-            })
-            .collect();
+        let waiting: Vec<_> = (0..8).map(|_| waiter(&two, key)).collect();
         queued(&server, &queue_name(&server), 1).await;
         let before = server.calls("evalsha");
         if rotates {
@@ -304,10 +294,7 @@ async fn a_lost_connection_for_messages_is_made_anew() {
     one.create(&key, record(&one, "", None)).await.unwrap();
     for _ in 0..5 {
         let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
-        let waiting = tokio::spawn({
-            let two = Arc::clone(&two);
-            async move { two.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) }
-        });
+        let waiting = waiter(&two, key);
         queued(&server, &queue_name(&server), 1).await;
         server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
         one.commit(&mut held.lock, held.record).await.unwrap();
@@ -329,10 +316,7 @@ async fn a_message_that_never_came_is_made_up_for_by_looking() {
     let key = fresh();
     one.create(&key, record(&one, "", None)).await.unwrap();
     let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
-    let waiting = tokio::spawn({
-        let two = Arc::clone(&two);
-        async move { two.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) }
-    });
+    let waiting = waiter(&two, key);
     let queue = queue_name(&server);
     queued(&server, &queue, 1).await;
     // As if the server had granted the lock and the message had been lost on the way.
@@ -390,12 +374,7 @@ async fn waiting_is_bounded() {
     let key = fresh();
     storage.create(&key, record(&storage, "", None)).await.unwrap();
     let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
-    let waiting: Vec<_> = (0..3)
-        .map(|_| {
-            let storage = Arc::clone(&storage);
-            tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
-        })
-        .collect();
+    let waiting: Vec<_> = (0..3).map(|_| waiter(&storage, key)).collect();
     queued(&server, &queue_name(&server), 1).await;
     let error = storage.lock(&key, MINUTE).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::TooManyWaiters);

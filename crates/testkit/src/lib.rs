@@ -7,6 +7,7 @@ mod faulty;
 mod history;
 mod kit;
 mod model;
+pub mod process;
 #[cfg(feature = "redis-fixtures")]
 pub mod redis;
 mod rng;

@@ -8,6 +8,10 @@
 //! namespace  = name lifetime summary length block
 //! summary    = lifetime        (its window is the shortest in the block; no limit)
 //! ```
+//!
+//! Within a block no name comes twice, and no two namespaces share one: so it is written. It is not checked: names are in
+//! no order, and every reader would pay, in memory or by comparing each with each, for what only another hand writes.
+//! Of two with one name the first counts.
 
 use std::fmt;
 

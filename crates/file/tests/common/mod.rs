@@ -1,11 +1,12 @@
 //! What the tests of this crate share.
 
-pub(crate) mod child;
 pub(crate) mod map;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use sessile_core::{Meta, Record, SessionId, SessionKey, Timestamp};
 
 /// A folder of its own, removed in the end.
 #[derive(Debug)]
@@ -33,6 +34,17 @@ impl Drop for TempFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// The key of the session of this name, the same in every process.
+pub(crate) fn key(name: &str) -> SessionKey {
+    SessionId::parse(&format!("a-session-called-{name}"))
+        .expect("an id")
+        .key()
+}
+
+pub(crate) fn record(payload: impl Into<Vec<u8>>) -> Record {
+    Record::new(Meta::new(Timestamp::from_millis(1)), payload.into())
 }
 
 /// How many files there are in a folder and below, the mutexes aside, which stay.

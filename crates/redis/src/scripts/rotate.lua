@@ -1,14 +1,7 @@
--- Moves the session to a new key and gives the lock up. What stays behind under the old key is a tombstone, or an
--- alias that becomes one.
+-- Moves the session to a new key and gives the lock up, of which held.lua has seen that it is held. What stays behind
+-- under the old key is a tombstone, or an alias that becomes one.
 -- KEYS: record, lock, queue, new record. ARGV: token, value, last millisecond of its life or '', grace (ms),
 -- how long a tombstone stands (ms), digest of the new key.
-local kind = redis.call('GETRANGE', KEYS[1], 0, 0)
-if string.byte(kind) ~= RECORD then
-  return no_record(redis.call('GET', KEYS[1]))
-end
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then
-  return { LOST, now }
-end
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return { EXISTS, now }
 end

@@ -8,7 +8,8 @@ use redis::{ConnectionAddr, PushKind, Value};
 use sessile_core::LockToken;
 use tokio::time::{Instant, timeout_at};
 
-use super::line::{Lines, News};
+use super::line::News;
+use super::lines::Lines;
 use crate::error::Failure;
 use crate::net::{Dialer, Line, OnPush};
 

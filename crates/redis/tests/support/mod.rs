@@ -84,3 +84,19 @@ pub async fn eventually(what: &str, attempt: impl AsyncFn() -> bool) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// The user that the documentation makes.
+pub fn rights() -> Vec<String> {
+    let line = include_str!("../../README.md")
+        .lines()
+        .find_map(|line| line.strip_prefix("ACL SETUSER sessions "));
+    let rights = line.expect("the rights are in the documentation").split(' ');
+    rights.map(str::to_owned).collect()
+}
+
+/// Makes this user, with these rights and no others.
+pub fn allow(server: &RedisServer, rights: &[String]) {
+    let mut order = vec!["ACL", "SETUSER", "sessions", "reset"];
+    order.extend(rights.iter().map(String::as_str));
+    assert_eq!(server.command(&order).text(), "OK");
+}

@@ -10,7 +10,7 @@ use crate::kit::{Context, refused, successor};
 const LONG: Duration = Duration::from_secs(600);
 
 /// A session that has moved from each key to the next, all of them but the last being aliases.
-async fn chain<const N: usize>(ctx: &Context) -> [SessionKey; N] {
+pub(crate) async fn chain<const N: usize>(ctx: &Context) -> [SessionKey; N] {
     let keys: [_; N] = Context::keys();
     ctx.create(&keys[0], ctx.record("moved")).await;
     for step in keys.windows(2) {

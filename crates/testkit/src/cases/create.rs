@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, StorageErrorKind, Stored, Timestamp};
 
+use crate::cases::alias::chain;
+use crate::cases::rotate::rotated;
 use crate::kit::{Context, refused};
 
 pub(crate) async fn keeps_the_record_as_it_is(ctx: Context) {
@@ -41,10 +43,7 @@ pub(crate) async fn refuses_a_locked_key_and_leaves_the_lock(ctx: Context) {
 }
 
 pub(crate) async fn refuses_a_tombstone(ctx: Context) {
-    let [old, new] = Context::keys();
-    ctx.create(&old, ctx.record("moved")).await;
-    let mut locked = ctx.lock(&old).await;
-    ctx.rotate(&mut locked, &new, Duration::ZERO).await;
+    let [old, new] = rotated(&ctx).await;
     let again = ctx.storage().create(&old, ctx.record("back")).await;
     refused(again, StorageErrorKind::Exists, "create under a tombstone");
     ctx.assert_superseded(&old).await;
@@ -55,10 +54,7 @@ pub(crate) async fn refuses_an_alias(ctx: Context) {
     if !ctx.profile().aliases {
         return super::rotate::aliases_are_refused(&ctx).await;
     }
-    let [old, new] = Context::keys();
-    ctx.create(&old, ctx.record("moved")).await;
-    let mut locked = ctx.lock(&old).await;
-    ctx.rotate(&mut locked, &new, Duration::from_secs(600)).await;
+    let [old, _] = chain(&ctx).await;
     let again = ctx.storage().create(&old, ctx.record("back")).await;
     refused(again, StorageErrorKind::Exists, "create under an alias");
     assert_eq!(ctx.found(&old).await.payload, "moved");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, StorageErrorKind};
 
+use crate::cases::rotate::rotated;
 use crate::kit::{Context, refused, successor};
 
 pub(crate) async fn removes_the_session(ctx: Context) {
@@ -92,10 +93,7 @@ pub(crate) async fn takes_the_lock_away_with_the_record(ctx: Context) {
 }
 
 pub(crate) async fn a_tombstone_stays_and_the_session_lives_on(ctx: Context) {
-    let [old, new] = Context::keys();
-    ctx.create(&old, ctx.record("moved")).await;
-    let mut locked = ctx.lock(&old).await;
-    ctx.rotate(&mut locked, &new, Duration::ZERO).await;
+    let [old, new] = rotated(&ctx).await;
     assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
     assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
     ctx.assert_superseded(&old).await;

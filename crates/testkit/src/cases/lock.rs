@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, StorageErrorKind};
 
+use crate::cases::rotate::rotated;
 use crate::kit::{Context, forged, refused, successor};
 
 pub(crate) async fn returns_the_record_and_its_lock(ctx: Context) {
@@ -100,10 +101,7 @@ pub(crate) async fn an_expired_record_is_missing_at_once(ctx: Context) {
 }
 
 pub(crate) async fn a_tombstone_is_superseded_at_once(ctx: Context) {
-    let [old, new] = Context::keys();
-    ctx.create(&old, ctx.record("moved")).await;
-    let mut locked = ctx.lock(&old).await;
-    ctx.rotate(&mut locked, &new, Duration::ZERO).await;
+    let [old, _] = rotated(&ctx).await;
     let wait = ctx.lease().await * 10;
     let lock = ctx.at_once("lock of a tombstone", ctx.storage().lock(&old, wait)).await;
     assert!(

@@ -7,7 +7,7 @@ use sessile_core::{Lookup, SessionKey, StorageErrorKind};
 use crate::kit::{Context, forged, is_spent, refused, successor};
 
 /// A session that has moved, without a grace.
-async fn rotated(ctx: &Context) -> [SessionKey; 2] {
+pub(crate) async fn rotated(ctx: &Context) -> [SessionKey; 2] {
     let [old, new] = Context::keys();
     ctx.create(&old, ctx.record("moved")).await;
     let mut locked = ctx.lock(&old).await;

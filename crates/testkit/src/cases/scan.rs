@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sessile_core::{Cursor, Meta, SessionKey, StorageErrorKind};
 
+use crate::cases::alias::chain;
+use crate::cases::rotate::rotated;
 use crate::kit::{Context, refused};
 
 /// A scan is not to go on for ever: more pages than this are too many for what the cases store.
@@ -86,16 +88,10 @@ pub(crate) async fn lists_only_what_lives(ctx: Context) {
     let life = Duration::from_millis(200);
     ctx.create(&expired, ctx.record_until(ctx.now() + life, "expired"))
         .await;
-    let [old, new] = Context::keys();
-    ctx.create(&old, ctx.record("moved")).await;
-    let mut lock = ctx.lock(&old).await;
-    ctx.rotate(&mut lock, &new, Duration::ZERO).await;
+    let [_, new] = rotated(&ctx).await;
     let mut expected = BTreeSet::from([live, locked, new]);
     if ctx.profile().aliases {
-        let [alias, actual] = Context::keys();
-        ctx.create(&alias, ctx.record("moved")).await;
-        let mut lock = ctx.lock(&alias).await;
-        ctx.rotate(&mut lock, &actual, Duration::from_secs(600)).await;
+        let [_, actual] = chain(&ctx).await;
         expected.insert(actual);
     }
     ctx.pass_surely(life).await;

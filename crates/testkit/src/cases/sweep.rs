@@ -6,6 +6,7 @@ use std::time::Duration;
 use sessile_core::{Record, SessionKey, StorageErrorKind, Stored};
 
 use crate::Sweep;
+use crate::cases::rotate::rotated;
 use crate::kit::{Context, refused, successor};
 
 pub(super) const LIFE: Duration = Duration::from_millis(300);
@@ -175,10 +176,7 @@ pub(crate) async fn leaves_nothing_behind(ctx: Context) {
     let before = ctx.footprint().await;
     let mut keys = short_lived(&ctx, 3).await.into_keys();
     let expired_while_locked = ctx.lock(&keys.next().expect("a key")).await;
-    let [old, new] = Context::keys();
-    ctx.create(&old, ctx.record("moved")).await;
-    let mut locked = ctx.lock(&old).await;
-    ctx.rotate(&mut locked, &new, Duration::ZERO).await;
+    let [old, new] = rotated(&ctx).await;
     ctx.destroy(&new).await;
     ctx.pass_surely(ctx.profile().tombstone.max(LIFE)).await;
     drop(expired_while_locked);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{Record, SessionKey, StorageErrorKind, Timestamp};
 
+use crate::cases::rotate::rotated;
 use crate::kit::{Context, refused};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -121,10 +122,7 @@ pub(crate) async fn does_not_revive_the_expired(ctx: Context) {
 }
 
 pub(crate) async fn leaves_a_tombstone(ctx: Context) {
-    let [old, new] = Context::keys();
-    ctx.create(&old, ctx.record("moved")).await;
-    let mut locked = ctx.lock(&old).await;
-    ctx.rotate(&mut locked, &new, Duration::ZERO).await;
+    let [old, new] = rotated(&ctx).await;
     let before = ctx.found(&new).await;
     let answer = ctx.storage().touch(&old, None, ctx.now() + HOUR).await;
     refused(answer, StorageErrorKind::Superseded, "touch of a tombstone");

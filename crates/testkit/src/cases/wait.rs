@@ -6,6 +6,7 @@ use sessile_core::{Locked, Lookup, SessionKey, StorageError, StorageErrorKind};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
+use crate::cases::alias::chain;
 use crate::kit::{Context, refused};
 
 type Waiter = JoinHandle<Result<Lookup<Locked>, StorageError>>;
@@ -184,10 +185,7 @@ pub(crate) async fn through_an_alias_ends_with_the_session(ctx: Context) {
     if !ctx.profile().aliases {
         return super::rotate::aliases_are_refused(&ctx).await;
     }
-    let [old, new] = Context::keys();
-    ctx.create(&old, ctx.record("moved")).await;
-    let mut locked = ctx.lock(&old).await;
-    ctx.rotate(&mut locked, &new, Duration::from_secs(600)).await;
+    let [old, new] = chain(&ctx).await;
     let _held = ctx.lock(&new).await;
     let waiter = waiter(&ctx, old, ctx.lease().await * 10).await;
     assert_eq!(ctx.destroy(&new).await, Lookup::Found(()));

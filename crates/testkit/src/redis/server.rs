@@ -49,7 +49,8 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    /// Starts a server with these lines in its configuration, such as `"appendonly yes"`.
+    /// Starts a server with these lines in its configuration, such as `"appendonly yes"`. Where they set a password,
+    /// the server refuses the commands that are sent from here: they come without.
     #[must_use]
     pub fn start_with(config: &[&str]) -> Self {
         Self::launch("redis-server", config)
@@ -174,13 +175,14 @@ impl RedisServer {
         self.run();
     }
 
-    /// Whether it answers.
+    /// Whether it answers, be it that it wants to know a password first.
     #[must_use]
     pub fn answers(&self) -> bool {
-        matches!(
-            resp::command(self.port, Duration::from_millis(500), &[b"PING"]),
-            Ok(Reply::Text(_))
-        )
+        match resp::command(self.port, Duration::from_millis(500), &[b"PING"]) {
+            Ok(Reply::Text(_)) => true,
+            Ok(Reply::Error(message)) => message.starts_with("NOAUTH"),
+            _ => false,
+        }
     }
 
     fn signal(&self, signal: &str) {

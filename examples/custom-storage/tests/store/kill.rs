@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use custom_storage::RedbStore;
 use sessile_core::{LocalLocks, Lookup, Paired, Record, RecordStore, SessionId, SessionKey, Storage, Timestamp};
+use sessile_testkit::process::{Player, part, say};
 
-use crate::support::{Player, TempFolder, part, record, say};
+use crate::support::{TempFolder, database_in, record};
 
 const TEST: &str = "kill::what_was_acknowledged_is_there_and_nothing_is_torn";
 
@@ -53,8 +54,8 @@ async fn write(storage: Paired<RedbStore, LocalLocks>, writer: usize) {
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
-    if let Some(database) = part() {
-        let storage = Paired::new(RedbStore::open(database).expect("open"), LocalLocks::new());
+    if let Some((_, folder)) = part() {
+        let storage = Paired::new(RedbStore::open(database_in(&folder)).expect("open"), LocalLocks::new());
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..WRITERS {
             writers.spawn(write(storage.clone(), writer));
@@ -66,7 +67,7 @@ async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
     let mut stored = [0; WRITERS];
     for writes in ROUNDS {
         let mut acknowledged = stored;
-        let process = Player::start(TEST, &folder);
+        let process = Player::start(TEST, "writer", folder.path());
         let mut said: Vec<String> = (0..writes).map(|_| process.hear()).collect();
         said.extend(process.kill());
         for line in said {

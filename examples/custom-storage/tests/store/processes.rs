@@ -2,13 +2,14 @@
 
 use custom_storage::RedbStore;
 use sessile_core::StorageErrorKind;
+use sessile_testkit::process::{Player, part, say};
 
-use crate::support::{Player, TempFolder, in_words, part, say};
+use crate::support::{TempFolder, database_in, in_words};
 
 #[test]
 fn a_second_process_is_told_that_the_database_is_in_use() {
-    if let Some(database) = part() {
-        let _store = RedbStore::open(database).expect("it is free");
+    if let Some((_, folder)) = part() {
+        let _store = RedbStore::open(database_in(&folder)).expect("it is free");
         say("open");
         loop {
             std::thread::park();
@@ -17,7 +18,8 @@ fn a_second_process_is_told_that_the_database_is_in_use() {
     let folder = TempFolder::new();
     let holder = Player::start(
         "processes::a_second_process_is_told_that_the_database_is_in_use",
-        &folder,
+        "holder",
+        folder.path(),
     );
     assert_eq!(holder.hear(), "open");
     let error = RedbStore::open(folder.database()).unwrap_err();

@@ -1,4 +1,4 @@
-//! [`TempFolder`].
+//! [`TempFolder`], and where in a folder the database is.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,10 +21,15 @@ impl TempFolder {
         &self.0
     }
 
-    /// Where the database is in this folder.
+    /// Where the database is.
     pub(crate) fn database(&self) -> PathBuf {
-        self.0.join("sessions.redb")
+        database_in(&self.0)
     }
+}
+
+/// Where the database is in a folder.
+pub(crate) fn database_in(folder: &Path) -> PathBuf {
+    folder.join("sessions.redb")
 }
 
 impl Drop for TempFolder {

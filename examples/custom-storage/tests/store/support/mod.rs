@@ -1,6 +1,5 @@
 //! What the tests share.
 
-mod child;
 mod disk;
 mod folder;
 
@@ -12,9 +11,8 @@ use custom_storage::RedbStore;
 use redb::Database;
 use sessile_core::{Clock, Entry, EntryHead, EntryVersion, Meta, OsEntropy, Record, SessionId, SessionKey, Timestamp};
 
-pub(crate) use self::child::{Player, part, say};
 pub(crate) use self::disk::Disk;
-pub(crate) use self::folder::TempFolder;
+pub(crate) use self::folder::{TempFolder, database_in};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 

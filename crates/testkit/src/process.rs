@@ -1,4 +1,24 @@
-//! A second process: the same test again, told by its environment to play a part.
+//! A second process: a test that is run once more, and is told by its environment to play a part.
+//!
+//! ```no_run
+//! use sessile_testkit::process::{Player, part, say};
+//!
+//! // A test:
+//! fn a_second_process_is_told_that_the_folder_is_in_use() {
+//!     if let Some((_, folder)) = part() {
+//!         // Here the other process opens the folder, and then
+//!         say("open");
+//!         loop {
+//!             std::thread::park();
+//!         }
+//!     }
+//!     let folder = std::env::temp_dir();
+//!     let holder = Player::start("a_second_process_is_told_that_the_folder_is_in_use", "holder", &folder);
+//!     assert_eq!(holder.hear(), "open");
+//!     // Here this one tries to.
+//!     holder.kill();
+//! }
+//! ```
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -15,26 +35,39 @@ const MARK: &str = "@";
 /// How long a child may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A process that plays a part.
+/// A process that plays a part. It is killed at the latest when this is dropped.
+///
+/// # Panics
+///
+/// Everything here panics when it does not succeed, and says why: in a test there is nothing else to do.
 #[derive(Debug)]
-pub(crate) struct Player {
+pub struct Player {
     child: Child,
     stdin: ChildStdin,
     said: Receiver<String>,
 }
 
-/// The part this process is to play, and the folder, if it is a child.
-pub(crate) fn part() -> Option<(String, PathBuf)> {
+/// The part this process is to play, and the folder in which, if it is a child.
+#[must_use]
+pub fn part() -> Option<(String, PathBuf)> {
     Some((std::env::var(PART).ok()?, std::env::var_os(FOLDER)?.into()))
 }
 
-/// Says something to the parent.
-pub(crate) fn say(what: &str) {
+/// Says something to the parent, in one piece.
+pub fn say(what: &str) {
     println!("\n{MARK}{what}");
 }
 
 /// Waits until the parent says something.
-pub(crate) fn listen() -> String {
+///
+/// # Panics
+///
+/// If it cannot be heard.
+#[expect(
+    clippy::must_use_candidate,
+    reason = "to hear anything at all may be what is waited for"
+)]
+pub fn listen() -> String {
     let mut line = String::new();
     std::io::stdin()
         .read_line(&mut line)
@@ -43,14 +76,16 @@ pub(crate) fn listen() -> String {
 }
 
 impl Player {
-    /// Starts the test of this name once more, to play this part.
-    pub(crate) fn start(test: &str, part: &str, folder: &Path) -> Self {
+    /// Starts the test of this name, modules included, once more, to play this part.
+    #[must_use]
+    pub fn start(test: &str, part: &str, folder: &Path) -> Self {
         let program = std::env::current_exe().expect("the test itself");
         Self::spawn(Command::new(program), test, part, folder)
     }
 
     /// The same, in a process made by this command.
-    pub(crate) fn spawn(mut command: Command, test: &str, part: &str, folder: &Path) -> Self {
+    #[must_use]
+    pub fn spawn(mut command: Command, test: &str, part: &str, folder: &Path) -> Self {
         command
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .env(PART, part)
@@ -75,22 +110,26 @@ impl Player {
     }
 
     /// What the child says next.
-    pub(crate) fn hear(&self) -> String {
+    #[must_use]
+    pub fn hear(&self) -> String {
         self.said
             .recv_timeout(PATIENCE)
             .expect("the child says something in time")
     }
 
-    pub(crate) fn tell(&mut self, what: &str) {
+    /// Says something to the child.
+    pub fn tell(&mut self, what: &str) {
         writeln!(self.stdin, "{what}").expect("the child listens");
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// The number of the process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal.
-    pub(crate) fn signal(&self, signal: &str) {
+    /// Sends a signal, such as `STOP`.
+    pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .arg(format!("-{signal}"))
             .arg(self.id().to_string())
@@ -101,14 +140,16 @@ impl Player {
         );
     }
 
-    /// Kills it, and waits until it is dead.
-    pub(crate) fn kill(mut self) {
+    /// Kills it, waits until it is dead, and returns what it had said and nobody heard.
+    #[expect(clippy::must_use_candidate, reason = "most have heard all they want")]
+    pub fn kill(mut self) -> Vec<String> {
         self.child.kill().expect("it is killed");
         self.child.wait().expect("it dies");
+        self.said.iter().collect()
     }
 
     /// Waits for its end, which must be a good one.
-    pub(crate) fn finish(mut self) {
+    pub fn finish(mut self) {
         assert!(self.child.wait().expect("it ends").success(), "a child has failed");
     }
 }

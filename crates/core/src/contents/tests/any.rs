@@ -1,0 +1,43 @@
+//! Sessions with anything in them.
+
+use proptest::prelude::*;
+
+use super::plain::{Plain, PlainValue};
+use crate::clock::Timestamp;
+use crate::expiration::Lifetime;
+
+fn lifetimes() -> impl Strategy<Value = Lifetime> {
+    let numbers = || prop_oneof![2u64..1_000, 2..u64::MAX, Just(u64::MAX)];
+    let dates = (2..=Timestamp::MAX.as_millis()).prop_map(Timestamp::from_millis);
+    let parts = (prop::option::of(numbers()), prop::option::of(dates), any::<bool>());
+    parts.prop_map(|(window, limit, transient)| Lifetime {
+        window,
+        limit,
+        transient,
+    })
+}
+
+fn names() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-c]{0,2}", ".{0,8}", "n{200}"]
+}
+
+fn values(most: usize) -> impl Strategy<Value = Vec<PlainValue>> {
+    let json = prop::collection::vec(any::<u8>(), 1..300);
+    let values = prop::collection::vec((names(), lifetimes(), json), 0..most);
+    values.prop_map(|values| first_of_each(values, |value| value.0.clone()))
+}
+
+pub(super) fn plains() -> impl Strategy<Value = Plain> {
+    let namespaces = prop::collection::vec((names(), lifetimes(), values(4)), 0..4);
+    let parts = (prop::option::of(lifetimes()), values(6), namespaces);
+    parts.prop_map(|(lifetime, values, namespaces)| Plain {
+        lifetime,
+        values,
+        namespaces: first_of_each(namespaces, |namespace| namespace.0.clone()),
+    })
+}
+
+fn first_of_each<T>(items: Vec<T>, name: impl Fn(&T) -> String) -> Vec<T> {
+    let mut seen = std::collections::HashSet::new();
+    items.into_iter().filter(|item| seen.insert(name(item))).collect()
+}

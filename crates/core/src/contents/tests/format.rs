@@ -1,0 +1,81 @@
+//! What a payload looks like, and what is none.
+
+use proptest::prelude::*;
+
+use super::super::Contents;
+use super::super::wire::{Reader, Writer};
+use super::plain::{BEGIN, plain, rich};
+
+#[test]
+fn the_format_is_what_it_always_was() {
+    let written = rich().contents().encode(BEGIN);
+    let mut expected = Vec::new();
+    expected.extend(b"S\x01"); // magic, version
+    expected.extend(b"\x01\x07\xac\x02\xf0\xa2\x04"); // a lifetime: window, limit, transient
+    expected.extend(b"\x02"); // two values
+    expected.extend(b"\x04user\x00\x017");
+    expected.extend(b"\x05n\xc3\xa4me\x01\x05\x0b{\"a\":[1,2]}");
+    expected.extend(b"\x02"); // two namespaces: name, lifetime, summary, length, values
+    expected.extend(b"\x04cart\x02\x09\x04\x06\x01\x00\x04\x02\"\"");
+    expected.extend(b"\x05empty\x01\xc8\x01\x00\x01\x00");
+    assert_eq!(written.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    let mut read = Contents::decode(expected.into()).expect("it is well formed");
+    assert_eq!(plain(&mut read).expect("it is well formed"), rich());
+}
+
+#[test]
+fn payloads_of_other_kinds_are_refused() {
+    let reason = |payload: &[u8]| {
+        Contents::decode(payload.to_vec().into())
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    for (payload, what) in [
+        (b"".as_slice(), "the first byte"),
+        (b"{\"json\":1}", "the first byte"),
+        (b"S", "the version"),
+        (b"S\x02\x00\x00\x00", "the version"),
+        (b"S\x01\x02\x00\x00", "a lifetime"),
+        (b"S\x01\x01\x08\x00\x00", "a lifetime"),
+        (b"S\x01\x00\x00\x00\x00", "the end"),
+        (b"S\x01\x00\x01\x01\xff\x00\x011\x00", "a name"),
+        (b"S\x01\x00\x01\x01a\x00\x7f1\x00", "a value"),
+        (b"S\x01\x00\x00\x01\x01n\x00\x00\x05\x00", "a namespace"),
+        // Were these read, they would be written too, and what was written could not be read.
+        (b"S\x01\x00\x01\x01a\x00\x00\x00", "a value"),
+        (b"S\x01\x00\x00\x01\x01n\x00\x00\x00", "a namespace"),
+    ] {
+        let error = reason(payload).expect_err("it is refused");
+        assert!(error.contains(what), "{}: {error}", payload.escape_ascii());
+    }
+    assert_eq!(reason(b"S\x01\x00\x00\x00"), Ok(()));
+}
+
+proptest! {
+    #[test]
+    fn numbers_are_read_as_they_were_written(number in any::<u64>(), shift in 0u32..64) {
+        for number in [number, number >> shift, u64::MAX >> shift, 1 << shift] {
+            let mut writer = Writer(Vec::new());
+            writer.number(number);
+            prop_assert!(writer.0.len() <= 10);
+            let mut reader = Reader::new(&writer.0).unwrap();
+            prop_assert_eq!(reader.number("it").unwrap(), number);
+            prop_assert_eq!(reader.remaining(), 0);
+        }
+    }
+}
+
+#[test]
+fn numbers_that_do_not_fit_are_refused() {
+    let number = |bytes: &[u8]| Reader::new(bytes).and_then(|mut reader| reader.number("it"));
+    assert_eq!(number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), Ok(u64::MAX));
+    for bytes in [
+        b"".as_slice(),
+        b"\x80",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+    ] {
+        assert!(number(bytes).is_err(), "{}", bytes.escape_ascii());
+    }
+}

@@ -1,0 +1,8 @@
+//! What is written can be read, and what cannot be read does no harm.
+
+mod any;
+mod damage;
+mod format;
+mod memory;
+mod plain;
+mod read;

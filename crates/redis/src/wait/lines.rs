@@ -1,0 +1,136 @@
+//! [`Lines`]: the lines in which the tasks of this process stand, one a session.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sessile_core::{LockToken, SessionKey};
+use tokio::sync::oneshot;
+
+use super::digest::ByDigest;
+use super::line::{Line, News};
+use super::place::Place;
+
+/// How many independent parts the lines are kept in, so that tasks seldom meet at one.
+const PARTS: usize = 16;
+
+/// What is done about a token that the server may know and that nobody wants any longer.
+type Abandoned = Box<dyn Fn(SessionKey, LockToken) + Send + Sync>;
+
+/// All lines of a process.
+pub(crate) struct Lines {
+    parts: [Mutex<HashMap<SessionKey, Line, ByDigest>>; PARTS],
+    /// For which session a token was left in a queue of the server's.
+    left: Mutex<HashMap<LockToken, SessionKey>>,
+    arrivals: AtomicU64,
+    max_waiters: usize,
+    pub(super) abandoned: Abandoned,
+}
+
+impl Lines {
+    pub(crate) fn new(max_waiters: usize, abandoned: Abandoned) -> Arc<Self> {
+        Arc::new(Self {
+            parts: Default::default(),
+            left: Mutex::default(),
+            arrivals: AtomicU64::new(0),
+            max_waiters,
+            abandoned,
+        })
+    }
+
+    /// Joins the line; `None` if it is full.
+    pub(crate) fn join(self: &Arc<Self>, key: &SessionKey) -> Option<Place> {
+        // Never used twice, so who leaves late does not leave a line it never stood in.
+        let id = self.arrivals.fetch_add(1, Ordering::Relaxed);
+        let call = match self.part(key).entry(*key) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Line::new(id));
+                None
+            }
+            Entry::Occupied(mut line) => {
+                let line = line.get_mut();
+                if line.behind.len() + 1 >= self.max_waiters {
+                    return None;
+                }
+                let (sender, call) = oneshot::channel();
+                line.behind.push_back((id, sender));
+                Some(call)
+            }
+        };
+        Some(Place {
+            lines: Arc::clone(self),
+            key: *key,
+            id,
+            call,
+        })
+    }
+
+    /// Takes a message for a token to whoever asks with it.
+    pub(crate) fn deliver(&self, token: &LockToken, news: News) {
+        let key = self.left().get(token).copied();
+        if let Some(key) = key
+            && let Some(line) = self.part(&key).get_mut(&key)
+            && line.token == *token
+            // That the lock is ours must not be forgotten over anything that comes later.
+            && !matches!(line.news, Some(News::Granted(_)))
+        {
+            line.news = Some(news);
+            line.ring();
+        }
+    }
+
+    /// Makes everyone in front look again: messages may have been missed.
+    pub(crate) fn look_again(&self) {
+        for part in &self.parts {
+            lock(part).values().for_each(Line::ring);
+        }
+    }
+
+    /// How many stand in line for this session.
+    #[cfg(test)]
+    pub(super) fn len(&self, key: &SessionKey) -> usize {
+        self.part(key).get(key).map_or(0, |line| line.behind.len() + 1)
+    }
+
+    pub(super) fn part(&self, key: &SessionKey) -> MutexGuard<'_, HashMap<SessionKey, Line, ByDigest>> {
+        lock(&self.parts[usize::from(key.digest()[31]) % PARTS])
+    }
+
+    pub(super) fn left(&self) -> MutexGuard<'_, HashMap<LockToken, SessionKey>> {
+        lock(&self.left)
+    }
+
+    pub(super) fn leave(&self, key: &SessionKey, id: u64) {
+        let abandoned = {
+            let mut part = self.part(key);
+            let Some(line) = part.get_mut(key) else { return };
+            if line.front != id {
+                line.behind.retain(|(other, _)| *other != id);
+                return;
+            }
+            if line.advance() {
+                return;
+            }
+            let line = part.remove(key);
+            line.filter(|line| line.asked).map(|line| line.token)
+        };
+        if let Some(token) = abandoned {
+            self.left().remove(&token);
+            (self.abandoned)(*key, token);
+        }
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines")
+            .field("max_waiters", &self.max_waiters)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
