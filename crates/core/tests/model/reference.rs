@@ -1,7 +1,7 @@
 //! What sessions do, said as plainly as possible: one call after the other, no storage, no locks but a note of who
 //! holds them, and copies instead of anything clever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sessile_core::{Expiration, SessionError};
 
@@ -90,8 +90,8 @@ pub(crate) struct Model {
     pub(crate) now: u64,
     default: Form,
     stored: BTreeMap<Id, Stored>,
-    /// Until when an id is known to have been replaced.
-    moved: BTreeMap<Id, u64>,
+    /// Ids that are known to have been replaced, for longer than any test lasts, whatever becomes of the session.
+    moved: BTreeSet<Id>,
     pub(crate) visits: BTreeMap<usize, Visit>,
     pub(crate) ids: Id,
     numbers: Numbers,
@@ -170,7 +170,7 @@ impl Model {
             now,
             default,
             stored: BTreeMap::new(),
-            moved: BTreeMap::new(),
+            moved: BTreeSet::new(),
             visits: BTreeMap::new(),
             ids: 0,
             numbers: Numbers::default(),
@@ -189,9 +189,9 @@ impl Model {
         if self.stored.contains_key(&id) {
             return Lookup::Found;
         }
-        match self.moved.get(&id) {
-            Some(until) if now < *until => Lookup::Superseded,
-            _ => Lookup::Missing,
+        match self.moved.contains(&id) {
+            true => Lookup::Superseded,
+            false => Lookup::Missing,
         }
     }
 
@@ -391,7 +391,7 @@ impl Model {
                         let next = visit.next_id.unwrap_or(id);
                         self.store(number, next, version);
                         if next != id {
-                            self.moved.insert(id, self.stored[&next].end().gone_from);
+                            self.moved.insert(id);
                         }
                         Ok(true)
                     }
