@@ -34,16 +34,17 @@ struct Closed {
     meta: Option<Meta>,
     /// Whether the payload was written.
     written: bool,
-    id: Option<SessionId>,
+    /// The new id, if there is one, and its key, which is not worked out twice.
+    name: Option<(SessionId, SessionKey)>,
 }
 
 impl Closed {
     /// The payload was written, with this metadata, under a new id if there is one.
-    fn with(meta: Meta, id: Option<SessionId>) -> Self {
+    fn with(meta: Meta, name: Option<(SessionId, SessionKey)>) -> Self {
         Self {
             meta: Some(meta),
             written: true,
-            id,
+            name,
         }
     }
 }
@@ -114,13 +115,13 @@ impl Context {
                 state.has_closed(closed);
                 return Ok(written);
             }
-            closed.id
+            closed.name
         };
         // Destroyed meanwhile by this very visit, which did not know yet what was under way.
         match unknown {
             None => Ok(false),
-            Some(id) => {
-                self.engine.storage.destroy(&id.key()).await?;
+            Some((_, key)) => {
+                self.engine.storage.destroy(&key).await?;
                 Err(SessionError::Gone)
             }
         }
@@ -189,7 +190,7 @@ impl Context {
                 // An id that is taken is an error: of 192 random bits none comes twice, unless the source is broken.
                 storage.create(&key, record).await?;
                 events::created(&key);
-                Ok(Closed::with(meta, Some(id)))
+                Ok(Closed::with(meta, Some((id, key))))
             }
             RareStep::Rotate { mut lock, record, id } => {
                 let old = *lock.key();
@@ -199,7 +200,7 @@ impl Context {
                     .rotate(&mut lock, &new, record, self.engine.rotation_grace)
                     .await?;
                 events::rotated(&old, &new);
-                Ok(Closed::with(meta, Some(id)))
+                Ok(Closed::with(meta, Some((id, new))))
             }
             RareStep::Slide { lock, slide } => {
                 let key = *lock.key();
@@ -233,8 +234,8 @@ impl Context {
 impl State {
     /// Takes note of what is stored now.
     fn has_closed(&mut self, closed: Closed) {
-        if let Some(id) = closed.id {
-            self.key = Some(id.key());
+        if let Some((id, key)) = closed.name {
+            self.key = Some(key);
             self.id = Some(id);
             self.told.new_id = true;
             self.told.aliased = false;
