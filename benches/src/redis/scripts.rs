@@ -27,7 +27,7 @@ impl Scripts {
         let load = |source: &str| server.command(&["SCRIPT", "LOAD", source]).text();
         Self {
             lock: load(script!("answer", "take", "lock")),
-            commit: load(script!("answer", "queue", "commit")),
+            commit: load(script!("answer", "queue", "held", "commit")),
             value,
             expires: expires.as_millis().to_string(),
         }
