@@ -19,6 +19,7 @@ tasks:
   fuzz [TARGET] [--seconds N]  makes up input for what reads input, for N seconds (default 60) a target
   fuzz TARGET FILE             what that target makes of one input
   budget [--write]             what requests cost, in instructions and allocations, against benches/budget.txt
+  budget --profile [SCENARIO]  which parts of the work those instructions go to
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
   torture file [OPTIONS]       processes on one folder that are killed and stopped at random
       --seconds N              for so long (default 600)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::page::Costs;
+use super::profile::{self, Functions};
 use crate::Failure;
 use crate::cargo::{cargo, root, step};
 use crate::programs;
@@ -15,6 +16,9 @@ const FLOOR: &str = "bare axum";
 /// How many requests are made in the one run and in the other. What is done once falls out of their difference.
 const FEW: u64 = 200;
 const MANY: u64 = 1_200;
+
+/// So many that what is done once does not count.
+const MANY_TO_PROFILE: u64 = 4_000;
 
 /// The programs of the benches, built.
 pub(super) struct Programs {
@@ -64,6 +68,33 @@ impl Programs {
             instructions: many.saturating_sub(few) / (MANY - FEW),
             allocations: self.allocations(scenario, server)?,
         })
+    }
+
+    /// The instructions of a request over those to the floor, by the parts of the work.
+    pub(super) fn profile(&self, scenario: &str) -> Result<Vec<(&'static str, i64)>, Failure> {
+        let ours = self.functions(scenario, SERVER)?;
+        let floor = self.functions(scenario, FLOOR)?;
+        Ok(profile::parts(&ours, &floor, MANY_TO_PROFILE as i64))
+    }
+
+    /// The instructions of a whole run, by functions.
+    fn functions(&self, scenario: &str, server: &str) -> Result<Functions, Failure> {
+        let folder = root().join("target").join("profile");
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let file = folder.join(format!("{scenario}.{}", std::process::id()));
+        let mut valgrind = Command::new("valgrind");
+        let to = format!("--callgrind-out-file={}", file.display());
+        valgrind.args(["--tool=callgrind", &to]).arg(&self.benches);
+        valgrind.args(["alone", scenario, server, &MANY_TO_PROFILE.to_string()]);
+        output(&mut valgrind, |output| output.stderr)?;
+        let mut annotate = Command::new("callgrind_annotate");
+        annotate
+            .args(["--inclusive=no", "--auto=no", "--threshold=100"])
+            .arg(&file);
+        let report = output(&mut annotate, |output| output.stdout)?;
+        // It has been read; what is left of it would only take room.
+        let _ = std::fs::remove_file(&file);
+        Ok(profile::parse(&report))
     }
 
     /// The instructions of a whole run.

@@ -6,6 +6,7 @@
 
 mod costs;
 mod page;
+mod profile;
 
 use std::path::Path;
 
@@ -23,7 +24,14 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let write = match arguments {
         [] => false,
         ["--write"] => true,
-        _ => return Err("`cargo xtask budget` takes nothing but `--write`".to_owned()),
+        ["--profile"] => return show(&SCENARIOS),
+        ["--profile", scenario] if SCENARIOS.contains(scenario) => return show(&[scenario]),
+        _ => {
+            let names = SCENARIOS.join(", ");
+            return Err(format!(
+                "`cargo xtask budget` takes `--write`, or `--profile` and one of {names}"
+            ));
+        }
     };
     let path = crate::cargo::root().join("benches").join("budget.txt");
     // What is wrong with the page is better known before than after.
@@ -38,6 +46,21 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         return found.write(&path);
     }
     compare(&kept, &found, &path)
+}
+
+/// Says which parts of the work the instructions go to.
+fn show(scenarios: &[&str]) -> Result<(), Failure> {
+    let programs = Programs::build()?;
+    for scenario in scenarios {
+        println!("\n{scenario}: instructions of a request over the floor");
+        let parts = programs.profile(scenario)?;
+        let total: i64 = parts.iter().map(|(_, sum)| sum).sum();
+        for (part, sum) in &parts {
+            println!("{sum:>8} {:>4} %  {part}", sum * 100 / total.max(1));
+        }
+        println!("{total:>8}         in all");
+    }
+    Ok(())
 }
 
 /// Says which scenario grew by how much.
