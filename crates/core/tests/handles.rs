@@ -87,6 +87,48 @@ async fn entering_by_a_handle_ends_with_the_function_a_panic_included() -> Resul
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn work_that_is_dropped_ends_its_visit_though_a_handle_is_left() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let kept = std::cell::OnceCell::new();
+    {
+        let work = async {
+            session.start().await?;
+            let _ = kept.set(session.handle()?);
+            std::future::pending::<Result<(), SessionError>>().await
+        };
+        let work = session.open(id.clone().into()).work(|| work);
+        assert!(tokio::time::timeout(ms(1), work).await.is_err());
+    }
+    assert!(world.is_free(&id).await);
+    let kept = kept.get().expect("the work began");
+    kept.enter(|| assert!(session.is_readable() && !session.is_writable()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_cannot_be_made_ends_its_visit_though_a_handle_is_left() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let (visit, handle) = session
+        .open(id.clone().into())
+        .work(|| async {
+            session.start().await?;
+            session.handle()
+        })
+        .await;
+    let handle = handle?;
+    let fails = || -> std::future::Ready<()> { panic!("on purpose") };
+    let panics = std::panic::AssertUnwindSafe(|| drop(visit.work(fails)));
+    assert!(std::panic::catch_unwind(panics).is_err());
+    assert!(world.is_free(&id).await);
+    handle.enter(|| assert!(session.is_readable() && !session.is_writable()));
+    Ok(())
+}
+
 #[test]
 fn a_handle_of_one_visit_means_that_visit_inside_of_another() {
     let runtime = runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -460,3 +460,49 @@ async fn a_session_slides_on_while_others_keep_what_slid_out_in_it_from_being_re
     assert_eq!(world.shown(&id).await, Some(values([("plain", json!(0))])));
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_that_had_to_wait_moves_the_end_again_when_it_ends() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for waits_outside in [false, true] {
+        let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+        let visit = session.open(id.clone().into());
+        let (visit, started) = visit.work(|| session.start_readonly()).await;
+        started?;
+        // Work that comes second has waited for whatever happened between.
+        if waits_outside {
+            pass(secs(30)).await;
+        }
+        let work = async {
+            if !waits_outside {
+                pass(secs(30)).await;
+            }
+            session.get("user")
+        };
+        let (visit, value) = visit.work(|| work).await;
+        assert_eq!(value?, Some(json!(7)));
+        visit.close().await?;
+        let ends = world.record(&id).await.and_then(|record| record.meta.deadline);
+        assert_eq!(ends, Some(world.now() + MINUTE));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_that_waits_in_its_only_work_moves_the_end_again_when_it_ends() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+    let work = async {
+        session.start_readonly().await?;
+        pass(secs(30)).await;
+        Ok::<_, SessionError>(())
+    };
+    let (visit, done) = session.open(id.clone().into()).work(|| work).await;
+    done?;
+    visit.close().await?;
+    let ends = world.record(&id).await.and_then(|record| record.meta.deadline);
+    assert_eq!(ends, Some(world.now() + MINUTE));
+    Ok(())
+}

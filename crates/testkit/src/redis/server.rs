@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::resp::{self, Reply};
@@ -261,8 +261,17 @@ fn missing(program: &str, error: &io::Error) -> ! {
     )
 }
 
-/// A port that was free a moment ago.
+/// A port for a server, which stays its own while it is down: this process gives none out twice, other processes begin
+/// to look elsewhere, and systems do not choose ports as low as these for outgoing connections.
 pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    const LOWEST: u32 = 11_000;
+    const PORTS: u32 = 20_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(97);
+    let candidates = std::iter::repeat_with(|| begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)));
+    let ports = candidates
+        .take(PORTS as usize)
+        .map(|number| (LOWEST + number % PORTS) as u16);
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
 }
