@@ -39,7 +39,7 @@ fn fill(contents: &mut Contents, namespace: Option<&str>, values: &[PlainValue])
     let block = contents.block_mut(namespace, BEGIN, || Lifetime::ENDLESS);
     let block = block.expect("it is open");
     for (name, lifetime, json) in values {
-        block.set(name, json.clone().into(), BEGIN, Some(*lifetime), || *lifetime);
+        block.set(name, json.clone(), BEGIN, Some(*lifetime), || *lifetime);
     }
 }
 
