@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The rest is to be found further up.
-const MOST_LINES: usize = 300;
+/// How many lines of the beginning, and how many of the end, are said again. The rest is to be found further up.
+const MOST_LINES: usize = 200;
 
 /// Passes the output of Rust's test harness on, line by line, and keeps what it says of failures: all from a line
 /// `failures:` to the line with the result of that program.
@@ -30,12 +30,13 @@ pub(crate) fn repeat(kept: &[String]) {
         return;
     }
     println!("\n==> what failed, once more");
-    for line in kept.iter().take(MOST_LINES) {
-        println!("{line}");
+    let end = kept.len().saturating_sub(MOST_LINES).max(MOST_LINES.min(kept.len()));
+    let (first, middle) = kept[..end].split_at(MOST_LINES.min(end));
+    first.iter().for_each(|line| println!("{line}"));
+    if !middle.is_empty() {
+        println!("... {} lines, which are further up ...", middle.len());
     }
-    if kept.len() > MOST_LINES {
-        println!("... and {} lines, which are further up", kept.len() - MOST_LINES);
-    }
+    kept[end..].iter().for_each(|line| println!("{line}"));
 }
 
 #[cfg(test)]

@@ -125,8 +125,9 @@ impl Contents {
         let was_there = match room.life.is(now) {
             Is::Gone => Some(false),
             Is::Open => None,
-            // With nothing in it, it is kept only if it has an expiration.
-            Is::There if room.items.is_empty() || room.life.is_vague => None,
+            // With nothing live in it, it is kept only if it has an expiration, or nobody has written since.
+            Is::There if room.items.iter().all(|item| item.life.is(now) != Is::There) => None,
+            Is::There if room.life.is_vague => None,
             Is::There => Some(true),
         };
         (was_there, true)
