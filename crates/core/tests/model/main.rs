@@ -175,9 +175,10 @@ impl Bench {
             true => session.start().await,
             false => session.start_readonly().await,
         };
+        let loads = !self.model.has_started(visit, exclusive);
         let real = self.awaiting(visit, start).await;
         self.expect(visit, real, |model| model.start(visit, exclusive));
-        if real.is_some_and(|real| real.is_ok()) {
+        if loads && real.is_some_and(|real| real.is_ok()) {
             self.compare_view(visit);
             self.model.learn_stored(visit);
         }

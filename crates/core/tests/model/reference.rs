@@ -200,12 +200,10 @@ impl Model {
     }
 
     pub(crate) fn start(&mut self, number: usize, exclusive: bool) -> Result<(), Failure> {
-        let visit = &self.visits[&number];
-        match visit.phase {
-            Phase::Writable => return Ok(()),
-            Phase::Readable if !exclusive => return Ok(()),
-            _ => {}
+        if self.has_started(number, exclusive) {
+            return Ok(());
         }
+        let visit = &self.visits[&number];
         let Some(id) = visit.id else {
             self.begin(number, exclusive);
             return Ok(());
@@ -241,6 +239,15 @@ impl Model {
         visit.forget();
         self.begin(number, exclusive);
         Ok(())
+    }
+
+    /// Whether starting does nothing, as the visit has started already.
+    pub(crate) fn has_started(&self, number: usize, exclusive: bool) -> bool {
+        match self.visits.get(&number).map(|visit| visit.phase) {
+            Some(Phase::Writable) => true,
+            Some(Phase::Readable) => !exclusive,
+            _ => false,
+        }
     }
 
     /// A session that is nowhere stored.
