@@ -7,14 +7,14 @@ use crate::entropy::Entropy;
 use crate::session_key::SessionKey;
 
 /// The alphabet of base64url (RFC 4648, section 5), in order.
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+pub(crate) const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// How many leading characters of an id name its shard. See [`SessionKey::shard`].
 pub(crate) const SHARD_LEN: usize = 3;
 
 /// Whether an id may consist of these. Without branches, so that it takes a few instructions for all of them.
 #[inline]
-fn are_allowed(text: &[u8]) -> bool {
+pub(crate) fn are_allowed(text: &[u8]) -> bool {
     let is_allowed = |c: u8| {
         let letter = (c | 0x20).wrapping_sub(b'a') < 26;
         let digit = c.wrapping_sub(b'0') < 10;

@@ -23,13 +23,14 @@ mod session;
 mod session_key;
 mod storage;
 mod visit;
+mod window;
 mod wrappers;
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingSession;
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use self::contents::RecordError;
-pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, Work};
+pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, WindowChange, Work};
 pub use self::door::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, Locks, Paired, PairedBuilder,
     RecordStore,
@@ -46,6 +47,7 @@ pub use self::storage::{
     Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
 };
 pub use self::visit::Visit;
+pub use self::window::{ShownWindow, WindowId};
 #[cfg(feature = "metrics")]
 pub use self::wrappers::Metered;
 #[cfg(feature = "tracing")]

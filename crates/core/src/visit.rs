@@ -1,6 +1,7 @@
 //! [`Visit`]: how a session's client comes to the door.
 
 use crate::id::SessionId;
+use crate::window::ShownWindow;
 
 /// One request's, connection's or task's acquaintance with a session: the id it came with, and how to take it.
 ///
@@ -18,6 +19,16 @@ use crate::id::SessionId;
 pub struct Visit {
     pub(crate) id: Option<SessionId>,
     pub(crate) manner: Manner,
+    /// What few visits come with.
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What few visits come with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct More {
+    /// The ids to try when the first names no session, in their order.
+    pub(crate) candidates: Vec<SessionId>,
+    pub(crate) window: ShownWindow,
 }
 
 /// How a visit is made. These are bits of a word, because every request's visit is moved about a few times, and a
@@ -32,6 +43,8 @@ impl Manner {
     pub(crate) const RESTARTED: Self = Self(2);
     /// The work of the visit has not had to wait for anything so far.
     pub(crate) const AT_ONCE: Self = Self(4);
+    /// The visit looks without being active.
+    pub(crate) const PASSIVE: Self = Self(8);
 
     pub(crate) fn is(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -55,10 +68,55 @@ impl Visit {
         Self {
             id: Some(id),
             manner: Manner::STRICT,
+            more: None,
         }
     }
 
-    /// Says whether the client's browser window was closed since the last visit. Transient data ends with it.
+    /// Another id to try when those before it name no session.
+    ///
+    /// A browser can send several cookies of one name, and a request can carry ids in several ways. The first that
+    /// names a live session is taken; [`Outcome::candidate`](crate::Outcome::candidate) says which. No more than
+    /// [`MAX_CANDIDATES`](Visit::MAX_CANDIDATES) are tried; what comes beyond is dropped.
+    ///
+    /// ```
+    /// use sessile_core::{OsEntropy, SessionId, Visit};
+    ///
+    /// let visit = Visit::from(SessionId::generate(&OsEntropy)).or(SessionId::generate(&OsEntropy));
+    /// # let _ = visit;
+    /// ```
+    pub fn or(mut self, id: SessionId) -> Self {
+        if self.id.is_none() {
+            self.id = Some(id);
+            return self;
+        }
+        let candidates = &mut self.more.get_or_insert_default().candidates;
+        if candidates.len() + 1 < Self::MAX_CANDIDATES {
+            candidates.push(id);
+        }
+        self
+    }
+
+    /// How many ids a visit tries at most.
+    pub const MAX_CANDIDATES: usize = 8;
+
+    /// Says what the client shows of the browser window it runs in. Transient data that belongs to a window which has
+    /// been closed ends.
+    pub fn window(mut self, shown: ShownWindow) -> Self {
+        if shown != ShownWindow::Nothing {
+            self.more.get_or_insert_default().window = shown;
+        }
+        self
+    }
+
+    /// Says whether the visit only looks, as a page that polls does: it then moves no sliding expiration, unless it
+    /// writes.
+    pub fn passive(mut self, passive: bool) -> Self {
+        self.manner.set(Manner::PASSIVE, passive);
+        self
+    }
+
+    /// Says whether the client's browser window was closed since the last visit, whichever it was. All transient data
+    /// ends with it. A client that runs in [windows with names](Visit::window) proves as much by itself.
     pub fn browser_restarted(mut self, restarted: bool) -> Self {
         self.manner.set(Manner::RESTARTED, restarted);
         self
@@ -76,6 +134,7 @@ impl From<Option<SessionId>> for Visit {
         Self {
             id,
             manner: Manner::default(),
+            more: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod future;
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 mod keyring;
 mod layer;
+mod request;
 mod response;
 mod service;
 
@@ -19,6 +20,7 @@ pub use self::future::ResponseFuture;
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 pub use self::keyring::{KeyError, KeyRing};
 pub use self::layer::SessionLayer;
+pub use self::request::RequestHead;
 pub use self::service::SessionService;
 #[cfg(feature = "axum")]
 pub use sessile_core::MissingSession;

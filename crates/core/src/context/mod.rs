@@ -29,7 +29,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub(crate) use self::current::{current, find_engine};
 pub use self::handle::{Handle, InSession};
 pub use self::open::OpenVisit;
-pub use self::outcome::{IdChange, Outcome};
+pub use self::outcome::{IdChange, Outcome, WindowChange};
 pub use self::scope::Scoped;
 pub(crate) use self::state::Phase;
 use self::state::State;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::id::SessionId;
+use crate::window::WindowId;
 
 /// What the carrier of a session's id has to tell the client when a visit is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +13,11 @@ use crate::id::SessionId;
 pub struct Outcome {
     /// What becomes of the id the client carries.
     pub id: IdChange,
-    /// Whether the session holds data that ends with the browser window; `None` if the visit did not find out.
-    pub transient: Option<bool>,
+    /// Which of the ids that the visit came with names the session, counted from zero; `None` if none of them does, or
+    /// the visit did not look.
+    pub candidate: Option<usize>,
+    /// What becomes of the browser window the client shows.
+    pub window: WindowChange,
     /// Whether the visit looked at its session.
     pub read: bool,
     /// Whether the visit changed its session: stored, moved or destroyed it.
@@ -24,7 +28,8 @@ impl Outcome {
     /// That of a visit that left its session alone.
     pub(super) const NOTHING: Self = Self {
         id: IdChange::Keep,
-        transient: None,
+        candidate: None,
+        window: WindowChange::Keep,
         read: false,
         written: false,
     };
@@ -45,6 +50,19 @@ pub enum IdChange {
         max_age: Option<Duration>,
     },
     /// The client's id names no session any more.
+    Remove,
+}
+
+/// What becomes of the browser window that a client [shows](crate::ShownWindow).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WindowChange {
+    /// It is right as it is.
+    Keep,
+    /// The session holds data that ends with this window: the client is to keep the window's id twice, once for as long
+    /// as the session's id and once until the window closes.
+    Set(WindowId),
+    /// Nothing in the session ends with a window any more: the client can forget both.
     Remove,
 }
 
@@ -82,7 +100,8 @@ impl Context {
         };
         Outcome {
             id,
-            transient: state.seen.then(|| state.contents.holds_transient()),
+            candidate: state.seen.then_some(0),
+            window: WindowChange::Keep,
             read: told.read,
             written: told.written,
         }

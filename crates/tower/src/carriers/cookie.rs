@@ -2,7 +2,7 @@
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName};
-use sessile_core::{IdChange, Outcome};
+use sessile_core::{IdChange, Outcome, WindowChange};
 
 use super::{Carrier, Presented};
 use crate::cookie::{Attributes, CookieBuilder, Protection, parse};
@@ -55,10 +55,10 @@ impl CookieCarrier {
     /// What becomes of the second cookie, which the client has if it was `shown`.
     fn write_companion(&self, outcome: &Outcome, shown: bool, headers: &mut HeaderMap) {
         let Some(companion) = &self.companion else { return };
-        let ends = outcome.transient == Some(false) || outcome.id == IdChange::Remove;
+        let ends = outcome.window == WindowChange::Remove || outcome.id == IdChange::Remove;
         if ends && shown {
             headers.append(SET_COOKIE, self.attributes.removal(companion));
-        } else if !ends && !shown && outcome.transient == Some(true) {
+        } else if !ends && !shown && matches!(outcome.window, WindowChange::Set(_)) {
             headers.append(SET_COOKIE, self.attributes.mark(companion));
         }
     }
