@@ -32,6 +32,9 @@ pub enum SessionError {
     LockTimeout,
     /// Too many visits wait for this session's lock already.
     TooManyWaiters,
+    /// A close of this visit failed before and its changes were undone: what the visit shows by now is not what it set.
+    /// [`start`](crate::Session::start) loads anew, [`release`](crate::Session::release) leaves it at that.
+    Undone,
     /// The client has been told the outcome of the visit already, so the session can get no new id any more.
     Sealed,
     /// The record cannot be read, and the policy is to [fail](crate::Unreadable::Fail).
@@ -59,7 +62,7 @@ impl SessionError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::LockLost | Self::LockTimeout | Self::TooManyWaiters => true,
+            Self::LockLost | Self::LockTimeout | Self::TooManyWaiters | Self::Undone => true,
             Self::Storage(error) => error.is_retryable(),
             _ => false,
         }
@@ -79,6 +82,7 @@ impl fmt::Display for SessionError {
             Self::LockLost => f.write_str("the lock on the session was lost"),
             Self::LockTimeout => f.write_str("the session was locked for too long by others"),
             Self::TooManyWaiters => f.write_str("too many visits wait for the session"),
+            Self::Undone => f.write_str("the changes of the visit were undone, as the session could not be closed"),
             Self::Sealed => f.write_str("the session can get no new id after the answer has begun"),
             Self::Unreadable(error) => error.fmt(f),
             Self::Codec { key, source } => write!(f, "the value `{key}` does not convert: {source}"),

@@ -2,6 +2,7 @@
 
 use crate::error::SessionError;
 use crate::session_key::SessionKey;
+use crate::storage::StorageError;
 
 macro_rules! event {
     ($level:ident, $($field:tt)*) => {
@@ -36,4 +37,12 @@ pub(crate) fn unreadable(_key: &SessionKey) {
 
 pub(crate) fn refused(_key: &SessionKey, _error: &SessionError) {
     event!(warn, session = %_key.fingerprint(), error = %_error, "commit refused");
+}
+
+pub(crate) fn not_released(_key: &SessionKey, _error: &StorageError) {
+    event!(warn, session = %_key.fingerprint(), error = %_error, "lock not given back; its lease ends it");
+}
+
+pub(crate) fn not_moved(_key: &SessionKey, _error: &SessionError) {
+    event!(warn, session = %_key.fingerprint(), error = %_error, "end of the session not moved");
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use common::*;
 use serde_json::json;
 use sessile_core::{
-    Expiration, HOUR, IdChange, InSession, MINUTE, OpenVisit, Outcome, SessionError, SessionId, StorageErrorKind, Visit,
+    DAY, Expiration, HOUR, IdChange, InSession, MINUTE, OpenVisit, Outcome, SessionError, SessionId, ShownWindow,
+    StorageErrorKind, Visit, WindowChange,
 };
 use sessile_testkit::{Fault, Verb};
 
@@ -44,7 +45,8 @@ async fn a_visit_that_leaves_its_session_alone_has_nothing_to_say() -> Result<()
     for visit in [Visit::new(), Visit::from(id), Visit::from(unknown_id())] {
         let told = outcome(&world, visit, async { Ok(()) }).await?;
         assert_eq!(told.id, IdChange::Keep);
-        assert_eq!((told.transient, told.read, told.written), (None, false, false));
+        assert_eq!((told.window, told.candidate), (WindowChange::Keep, None));
+        assert_eq!((told.read, told.written), (false, false));
     }
     world.calls.assert_none();
     Ok(())
@@ -56,7 +58,8 @@ async fn a_visit_that_only_reads_keeps_the_id() -> Result<(), SessionError> {
     let id = world.stored([("user", json!(7))]).await;
     let told = outcome(&world, id, async { world.session.start_readonly().await }).await?;
     assert_eq!(told.id, IdChange::Keep);
-    assert_eq!((told.transient, told.read, told.written), (Some(false), true, false));
+    assert_eq!((told.window, told.candidate), (WindowChange::Keep, Some(0)));
+    assert_eq!((told.read, told.written), (true, false));
     Ok(())
 }
 
@@ -70,7 +73,8 @@ async fn a_new_session_sets_its_id_for_as_long_as_it_lives() -> Result<(), Sessi
         (Expiration::Transient, None),
         (Expiration::After(MINUTE), Some(MINUTE)),
         (Expiration::At(date), Some(HOUR)),
-        (Expiration::sliding(MINUTE).into(), Some(MINUTE)),
+        // Idleness is for the server to notice.
+        (Expiration::sliding(MINUTE).into(), Some(Duration::MAX)),
         (Expiration::sliding(MINUTE).at_most(secs(10)).into(), Some(secs(10))),
         (Expiration::sliding(MINUTE).or_transient().into(), None),
     ] {
@@ -87,7 +91,7 @@ async fn a_new_session_sets_its_id_for_as_long_as_it_lives() -> Result<(), Sessi
 }
 
 #[tokio::test(start_paused = true)]
-async fn transient_says_whether_anything_ends_with_the_window() -> Result<(), SessionError> {
+async fn a_window_is_named_as_long_as_anything_ends_with_it() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -97,15 +101,20 @@ async fn transient_says_whether_anything_ends_with_the_window() -> Result<(), Se
             .namespace("any")
             .set_with_expiration("x", json!(1), Expiration::Transient)
     });
-    assert_eq!(told.await?.transient, Some(true));
-    let read = || outcome(&world, id.clone(), async { session.start_readonly().await });
-    assert_eq!(read().await?.transient, Some(true));
+    let WindowChange::Set(window) = told.await?.window else {
+        panic!("the client has to know of the window")
+    };
+    let read = |shown| outcome(&world, Visit::from(id.clone()).window(shown), async { session.start_readonly().await });
+    // The client is told until it shows that it knows.
+    assert_eq!(read(ShownWindow::Nothing).await?.window, WindowChange::Set(window));
+    assert_eq!(read(ShownWindow::Open(window)).await?.window, WindowChange::Keep);
     let told = outcome(&world, id.clone(), async {
         session.start().await?;
         session.namespace("any").destroy().map(drop)
     });
-    assert_eq!(told.await?.transient, Some(false));
-    assert_eq!(read().await?.transient, Some(false));
+    assert_eq!(told.await?.window, WindowChange::Keep);
+    assert_eq!(read(ShownWindow::Nothing).await?.window, WindowChange::Keep);
+    assert_eq!(read(ShownWindow::Open(window)).await?.window, WindowChange::Remove);
     Ok(())
 }
 
@@ -125,43 +134,78 @@ async fn a_change_that_moves_no_deadline_keeps_the_id() -> Result<(), SessionErr
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_moves_is_told_with_the_same_id() -> Result<(), SessionError> {
+async fn an_end_that_slides_is_not_told() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
-    pass(secs(7)).await;
+    pass(secs(30)).await;
     let told = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
-    let max_age = Some(MINUTE);
-    assert_eq!(
-        told.id,
-        IdChange::Set {
-            id: id.clone(),
-            max_age
-        }
-    );
-    assert!(!told.written);
-    // Too little to be worth a write is too little to be worth telling.
-    pass(secs(6)).await;
-    let told = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
-    assert_eq!(told.id, IdChange::Keep);
+    assert_eq!((told.id, told.written), (IdChange::Keep, false));
     // At the end of a visit it moves as well.
     let told = outcome(&world, id.clone(), async {
         session.start_readonly().await?;
         pass(secs(30)).await;
         Ok(())
     });
-    assert_eq!(told.await?.id, IdChange::Set { id, max_age });
+    assert_eq!(told.await?.id, IdChange::Keep);
+    assert_eq!(world.record(&id).await.unwrap().meta.last_active, world.now());
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_id_is_removed_or_replaced() -> Result<(), SessionError> {
+async fn an_expiration_that_was_set_is_told_whatever_becomes_of_the_deadline() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::Transient, []).await;
+    for (expiration, expected) in [
+        // "Remember me": the deadline stays what it was, and the cookie must not go with the window any more.
+        (Expiration::Never, Some(Duration::MAX)),
+        (Expiration::Transient, None),
+        (Expiration::sliding(MINUTE).at_most(HOUR).into(), Some(HOUR)),
+    ] {
+        let told = outcome(&world, id.clone(), async {
+            session.start().await?;
+            session.set_expiration(expiration)
+        });
+        let told = told.await?;
+        assert_eq!(id_of(told.clone()), id);
+        assert_eq!(max_age(told), expected, "{expiration:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_memory_of_an_id_is_renewed_now_and_then() -> Result<(), SessionError> {
+    for idle in [Some(400 * DAY), None] {
+        let world = world_with(|builder| builder.max_idle(idle));
+        let session = &world.session;
+        for expiration in [Expiration::Never, Expiration::sliding(150 * DAY).into()] {
+            let id = world.stored_as(expiration, []).await;
+            let mut told_at = Vec::new();
+            for day in (9..=450).step_by(9) {
+                pass(9 * DAY).await;
+                let told = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+                if told.id != IdChange::Keep {
+                    assert_eq!(max_age(told), Some(Duration::MAX));
+                    told_at.push(day);
+                }
+            }
+            // A browser forgets a cookie after 400 days.
+            assert_eq!(told_at.len(), 4, "{expiration:?}: {told_at:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_id_is_left_alone_or_replaced() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let told = outcome(&world, unknown_id(), async { session.start_readonly().await }).await?;
-    assert_eq!((told.id, told.transient), (IdChange::Remove, None));
+    // By the time this answer arrives, the client may carry another.
+    assert_eq!((told.id, told.candidate), (IdChange::Keep, None));
     let told = outcome(&world, unknown_id(), async { session.start().await }).await?;
-    assert_eq!((told.id, told.written), (IdChange::Remove, false));
+    assert_eq!((told.id, told.written), (IdChange::Keep, false));
     let unknown = unknown_id();
     let told = outcome(&world, unknown.clone(), async {
         session.start().await?;
@@ -204,7 +248,7 @@ async fn destroying_what_was_never_stored_says_nothing() -> Result<(), SessionEr
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_found_gone_at_close_is_removed() -> Result<(), SessionError> {
+async fn a_session_found_gone_at_close_keeps_the_id() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -216,28 +260,28 @@ async fn a_session_found_gone_at_close_is_removed() -> Result<(), SessionError> 
     };
     work.in_session(visit.handle()).await?;
     assert_fails!(visit.close().await, SessionError::Gone);
-    assert_eq!(visit.outcome().id, IdChange::Remove);
+    assert_eq!(visit.outcome().id, IdChange::Keep);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_found_gone_is_removed_even_if_its_end_moved_before() -> Result<(), SessionError> {
+async fn a_session_found_gone_keeps_the_id_even_if_it_was_to_be_renewed() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
-    pass(secs(30)).await;
+    let id = world.stored([]).await;
+    pass(101 * DAY).await;
     let told = outcome(&world, id.clone(), async {
         session.start_readonly().await?;
         destroy_elsewhere(&world, &id).await?;
         assert_fails!(session.start().await, SessionError::Gone);
         Ok(())
     });
-    assert_eq!(told.await?.id, IdChange::Remove);
+    assert_eq!(told.await?.id, IdChange::Keep);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_found_gone_is_removed_even_if_this_visit_has_made_it() -> Result<(), SessionError> {
+async fn a_session_found_gone_is_not_told_even_if_this_visit_has_made_it() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let visit = session.open(Visit::new());
@@ -252,12 +296,12 @@ async fn a_session_found_gone_is_removed_even_if_this_visit_has_made_it() -> Res
     };
     work.in_session(visit.handle()).await?;
     assert_fails!(visit.close().await, SessionError::Gone);
-    assert_eq!(visit.outcome().id, IdChange::Remove);
+    assert_eq!(visit.outcome().id, IdChange::Keep);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_expires_during_the_visit_is_removed() -> Result<(), SessionError> {
+async fn a_session_that_expires_during_the_visit_keeps_the_id() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored_as(Expiration::After(MINUTE), [("user", json!(7))]).await;
@@ -267,7 +311,7 @@ async fn a_session_that_expires_during_the_visit_is_removed() -> Result<(), Sess
         assert_fails!(session.get("user"), SessionError::Gone);
         Ok(())
     });
-    assert_eq!(told.await?.id, IdChange::Remove);
+    assert_eq!(told.await?.id, IdChange::Keep);
     Ok(())
 }
 
@@ -346,13 +390,13 @@ async fn a_new_id_that_could_not_be_stored_is_not_told() -> Result<(), SessionEr
     Ok(())
 }
 
-/// Whether the visit has nothing to do when it is closed, and when it is released.
+/// Whether the visit has nothing to do when it is closed, and when it is released. It may be sealed by that.
 fn idle(visit: &OpenVisit) -> (bool, bool) {
-    (visit.is_idle(true), visit.is_idle(false))
+    (visit.end_at_once(true), visit.end_at_once(false))
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_says_whether_ending_the_visit_asks_the_storage_for_anything() -> Result<(), SessionError> {
+async fn a_visit_ends_at_once_if_that_asks_the_storage_for_nothing() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored_as(Expiration::sliding(MINUTE), []).await;

@@ -115,7 +115,12 @@ async fn a_long_visit_moves_the_end_when_it_starts_and_again_when_it_ends() -> R
         };
         world.visit(id.clone(), visit).await?;
         // A commit moves everything in the same step.
-        let expected = if write == Some(true) { 1 } else { 2 };
+        let expected = match write {
+            None => 2,
+            // While the lock is held the session is kept from idling out.
+            Some(false) => 3,
+            Some(true) => 2,
+        };
         assert_eq!(world.calls.of(Verb::Touch), expected, "write: {write:?}");
         pass(secs(59)).await;
         assert!(world.record(&id).await.is_some());
@@ -416,7 +421,7 @@ async fn a_visit_that_ends_late_does_not_lengthen_a_session_that_others_have_sho
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_over_is_missing_even_where_a_late_touch_has_kept_its_record() -> Result<(), SessionError> {
+async fn a_session_that_is_over_is_missing_even_where_its_record_is_kept() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     for lock in [false, true] {
@@ -439,7 +444,9 @@ async fn a_session_that_is_over_is_missing_even_where_a_late_touch_has_kept_its_
                 Ok(())
             })
             .await?;
-        assert_eq!(world.record(&id).await, None);
+        // Whatever has moved its deadline may move it again: it goes when that has come.
+        assert!(world.record(&id).await.is_some());
+        assert!(world.is_free(&id).await);
     }
     Ok(())
 }

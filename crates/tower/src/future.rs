@@ -134,7 +134,7 @@ where
                         }
                         Err(error) => (false, Err(error)),
                     };
-                    if visit.is_idle(commit) {
+                    if visit.end_at_once(commit) {
                         this.state.set(State::Done);
                         let response = answer.map(|response| this.answering.pass(&visit, response));
                         return Poll::Ready(response);

@@ -102,6 +102,8 @@ impl Contents {
             since: Timestamp::MIN,
             namespaces,
             changed: false,
+            window: None,
+            authenticated_at: None,
         })
     }
 }

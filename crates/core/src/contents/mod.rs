@@ -35,6 +35,10 @@ pub(crate) struct Contents {
     namespaces: Vec<Namespace>,
     /// Whether the payload no longer says what this says.
     pub(crate) changed: bool,
+    /// The browser window that transient data belongs to.
+    pub(crate) window: Option<crate::window::WindowId>,
+    /// When somebody last authenticated.
+    pub(crate) authenticated_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +106,8 @@ impl Contents {
         values: Block::EMPTY,
         namespaces: Vec::new(),
         changed: false,
+        window: None,
+        authenticated_at: None,
     };
 
     /// The values of a namespace, or of the session itself, as they stand; `None` if there is no such namespace.

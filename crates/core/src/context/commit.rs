@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use super::Context;
-use super::slide::{Slide, has_dead_items};
-use super::state::{Phase, State};
+use super::orphan::Orphan;
+use super::slide::{Slide, has_dead_items, renews_memory};
+use super::state::{Closing, Phase, State};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
-use crate::storage::{Lock, Meta, Record};
+use crate::storage::{Lock, Lookup, Meta, Record, Stored};
+use crate::window::WindowId;
 
 /// What closing amounts to.
 enum Step {
@@ -23,9 +25,18 @@ enum Step {
 /// What most visits do not close with. Its future is allocated when it is needed, so that the others need not have room
 /// for it.
 enum RareStep {
-    Create { record: Record, id: SessionId },
+    Create { record: Record, id: Option<SessionId> },
     Rotate { lock: Lock, record: Record, id: SessionId },
     Slide { lock: Lock, slide: Slide },
+}
+
+impl Step {
+    fn closing(&self) -> Closing {
+        match self {
+            Self::Rare(RareStep::Create { .. } | RareStep::Rotate { .. }) => Closing::Naming,
+            _ => Closing::Plain,
+        }
+    }
 }
 
 /// What closing has achieved.
@@ -50,46 +61,45 @@ impl Closed {
 }
 
 impl Context {
-    /// Whether closing, or only releasing, would have to ask the storage for anything.
-    pub(super) fn has_nothing_to_do(&self, commit: bool) -> bool {
-        let state = self.state();
-        let open = match (state.phase, &state.lock) {
-            (Phase::Writable, Some(_)) => true,
-            (Phase::Writable, None) => commit && (state.contents.changed || state.next_id.is_some()),
-            _ => false,
-        };
-        !open && !state.closing && self.is_due_to_slide(&state).is_none()
+    /// Closes, unless there is nothing to be closed. What a close that failed before has undone is not taken for stored.
+    pub(crate) async fn close(self: &Arc<Self>) -> Result<(), SessionError> {
+        self.close_if_open().await.map(drop)
     }
 
-    pub(super) async fn close_in_turn(self: &Arc<Self>) -> Result<(), SessionError> {
-        self.close_now().await.map(drop)
+    /// The same; says whether anything was written.
+    pub(super) async fn close_if_open(self: &Arc<Self>) -> Result<bool, SessionError> {
+        {
+            let state = self.state();
+            if state.phase != Phase::Writable && state.closing == Closing::No {
+                return state.nothing_was_undone().map(|()| false);
+            }
+        }
+        let _turn = self.turn().await?;
+        self.close_now().await
     }
 
     /// Closes; says whether anything was written, with which everything that slides has moved.
     pub(super) async fn close_now(self: &Arc<Self>) -> Result<bool, SessionError> {
-        let planned = {
-            let mut state = self.state();
-            if state.phase != Phase::Writable {
-                return Ok(false);
-            }
-            match self.plan(&mut state) {
-                Ok(step) => {
-                    // From here on nobody changes anything; what was changed can still be read.
-                    state.phase = Phase::Readable;
-                    state.closing = true;
-                    Ok((step, state.epoch))
-                }
-                Err(error) => Err((error, state.give_up())),
-            }
-        };
+        if self.doubts_what_slid_out() {
+            Box::pin(self.learn_last_activity()).await;
+        }
+        let planned = self.plan_close();
         let (step, epoch) = match planned {
-            Ok(planned) => planned,
+            Ok(Some(planned)) => planned,
+            Ok(None) => return Ok(false),
             Err((error, lock)) => {
                 drop(lock);
                 return Err(error);
             }
         };
-        let unfinished = Unfinished { context: self, epoch };
+        let unfinished = Unfinished {
+            context: self,
+            epoch,
+            writes: !matches!(
+                step,
+                Step::Nothing | Step::Release { .. } | Step::Rare(RareStep::Slide { .. })
+            ),
+        };
         let storage = &self.engine.storage;
         let closed = match step {
             Step::Nothing => Ok(Closed::default()),
@@ -99,8 +109,8 @@ impl Context {
                 committed.map(|()| Closed::with(meta, None)).map_err(Into::into)
             }
             Step::Release { lock } => {
-                let released = storage.release(lock).await;
-                released.map(|()| Closed::default()).map_err(Into::into)
+                self.give_back(lock).await;
+                Ok(Closed::default())
             }
             Step::Rare(step) => Box::pin(self.take(step)).await,
         };
@@ -108,29 +118,98 @@ impl Context {
         std::mem::forget(unfinished);
 
         let written = closed.written;
-        let unknown = {
+        let (unknown, error) = {
             let mut state = self.state();
-            state.closing = false;
-            if state.epoch == epoch {
-                state.has_closed(closed);
-                return Ok(written);
+            state.closing = Closing::No;
+            let untold = state.told.sealed && state.meta.is_none() && closed.name.is_some();
+            match state.epoch == epoch {
+                true if untold => {
+                    state.undone = true;
+                    state.revert();
+                    (closed.name, SessionError::Sealed)
+                }
+                true => {
+                    state.has_closed(closed);
+                    return Ok(written);
+                }
+                false => (closed.name, SessionError::Gone),
             }
-            closed.name
         };
-        // Destroyed meanwhile by this very visit, which did not know yet what was under way.
+        // Destroyed meanwhile by this very visit, which did not know yet what was under way; or made too late for the
+        // client to be told.
         match unknown {
             None => Ok(false),
             Some((_, key)) => {
                 self.engine.storage.destroy(&key).await?;
-                Err(SessionError::Gone)
+                Err(error)
             }
         }
     }
 
-    fn plan(&self, state: &mut State) -> Result<Step, SessionError> {
+    /// Whether something that is to be written with the rest has slid out, as far as this visit knows.
+    fn doubts_what_slid_out(&self) -> bool {
+        if !self.state().has_sliding_items() {
+            return false;
+        }
         let now = self.engine.storage.clock().now();
-        state.planned_at = now;
-        let changed = state.contents.changed || state.next_id.is_some();
+        let state = self.state();
+        has_dead_items(&state.contents, state.as_of(now), false)
+    }
+
+    /// Asks the storage for the last activity: others may have visited the session since this visit has loaded it, and
+    /// kept alive what would have slid out.
+    async fn learn_last_activity(&self) {
+        let Some(key) = self.state().key else { return };
+        // Without an answer what is known has to do; the commit will hear of it if the session is gone.
+        let Ok(Lookup::Found(Stored { record, .. })) = self.engine.storage.read(&key).await else {
+            return;
+        };
+        let now = self.engine.storage.clock().now();
+        let mut state = self.state();
+        let is_same = state.meta.as_ref().is_some_and(|known| known.version == record.meta.version);
+        if is_same && state.key == Some(key) && state.phase == Phase::Writable {
+            state.learn(record.meta, now);
+        }
+    }
+
+    /// Decides what closing amounts to; `None` if there is nothing to be closed. With an error comes the lock, which is
+    /// given up.
+    fn plan_close(&self) -> Result<Option<(Step, u32)>, (SessionError, Option<Lock>)> {
+        let now = self.engine.storage.clock().now();
+        let mut fresh_window = None;
+        loop {
+            let mut state = self.state();
+            if state.phase != Phase::Writable {
+                return state.nothing_was_undone().map(|()| None).map_err(|error| (error, None));
+            }
+            if state.needs_window() {
+                match fresh_window {
+                    Some(window) => state.contents.window = Some(window),
+                    None => {
+                        drop(state);
+                        fresh_window = Some(WindowId::generate(&*self.engine.entropy));
+                        continue;
+                    }
+                }
+            }
+            state.planned_at = now;
+            return match self.plan(&mut state, now) {
+                Ok(step) => {
+                    // From here on nobody changes anything; what was changed can still be read.
+                    state.phase = Phase::Readable;
+                    state.closing = step.closing();
+                    Ok(Some((step, state.epoch)))
+                }
+                Err(error) => {
+                    state.undone = state.is_changed();
+                    Err((error, state.give_up()))
+                }
+            };
+        }
+    }
+
+    fn plan(&self, state: &mut State, now: Timestamp) -> Result<Step, SessionError> {
+        let changed = state.is_changed();
         let Some(known) = state.meta.clone() else {
             return self.plan_new(state, changed, now);
         };
@@ -151,6 +230,7 @@ impl Context {
                 Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
             });
         }
+        state.contents.leave_window();
         let record = state.contents.record(&known, at, &self.engine);
         Ok(match state.next_id.clone() {
             None => Step::Commit { lock, record },
@@ -171,13 +251,11 @@ impl Context {
         }
         let at = state.as_of(now);
         state.contents.purge(at, false)?;
-        let meta = Meta::new(now).with_deadline(state.contents.deadline(now));
+        state.contents.leave_window();
+        let meta = Meta::new(now).with_deadline(self.engine.deadline(&state.contents, now, now));
         Ok(Step::Rare(RareStep::Create {
             record: Record::new(meta, state.contents.encode(at)),
-            id: state
-                .next_id
-                .clone()
-                .unwrap_or_else(|| SessionId::generate(&*self.engine.entropy)),
+            id: state.next_id.clone(),
         }))
     }
 
@@ -186,9 +264,11 @@ impl Context {
         match step {
             RareStep::Create { record, id } => {
                 let meta = record.meta.clone();
+                let id = id.unwrap_or_else(|| SessionId::generate(&*self.engine.entropy));
                 let key = id.key();
+                let orphan = Orphan::new(&self.engine, key);
                 // An id that is taken is an error: of 192 random bits none comes twice, unless the source is broken.
-                storage.create(&key, record).await?;
+                orphan.settle(storage.create(&key, record).await)?;
                 events::created(&key);
                 Ok(Closed::with(meta, Some((id, key))))
             }
@@ -205,10 +285,13 @@ impl Context {
             RareStep::Slide { lock, slide } => {
                 let key = *lock.key();
                 let mut meta = self.state().meta.clone();
-                if let Some(meta) = &mut meta {
-                    self.engine.touch(&key, meta, slide).await?;
+                if let Some(meta) = &mut meta
+                    && let Err(error) = self.engine.touch(&key, meta, slide).await
+                {
+                    // Nothing of what the visit did is lost with it.
+                    events::not_moved(&key, &error.into());
                 }
-                storage.release(lock).await?;
+                self.give_back(lock).await;
                 Ok(Closed {
                     meta,
                     ..Closed::default()
@@ -219,19 +302,40 @@ impl Context {
 
     /// Remembers, for the client, why a commit was refused.
     fn note_refusal(&self, error: &SessionError) {
-        let mut state = self.state();
-        match error {
-            SessionError::Gone => state.told.gone(),
-            SessionError::Superseded => state.told.superseded = true,
-            _ => {}
-        }
-        if let Some(key) = &state.key {
+        let key = {
+            let mut state = self.state();
+            match error {
+                SessionError::Gone => state.told.gone(),
+                SessionError::Superseded => state.told.superseded = true,
+                _ => {}
+            }
+            state.key
+        };
+        if let Some(key) = &key {
             events::refused(key, error);
         }
     }
 }
 
 impl State {
+    /// Whether there is anything to be written, and anything in it that slides on its own.
+    fn has_sliding_items(&self) -> bool {
+        self.phase == Phase::Writable && self.meta.is_some() && self.is_changed() && self.contents.items().window.is_some()
+    }
+
+    /// Whether there is transient data to be written that belongs to no window yet.
+    fn needs_window(&self) -> bool {
+        self.contents.window.is_none() && self.is_changed() && self.contents.holds_transient()
+    }
+
+    /// An error if a close has failed and what it was to write was undone.
+    fn nothing_was_undone(&self) -> Result<(), SessionError> {
+        match self.undone {
+            true => Err(SessionError::Undone),
+            false => Ok(()),
+        }
+    }
+
     /// Takes note of what is stored now.
     fn has_closed(&mut self, closed: Closed) {
         if let Some((id, key)) = closed.name {
@@ -242,14 +346,16 @@ impl State {
             self.next_id = None;
         }
         if closed.written {
+            self.told.renewed |= self.contents.has_new_lifetime();
             self.contents.saved();
             self.told.written = true;
             self.restarted = false;
             self.seen = true;
         }
         if let Some(meta) = closed.meta {
-            self.told.moved |= self.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
-            self.meta = Some(meta);
+            let before = self.meta.as_ref();
+            self.told.renewed |= before.is_some_and(|before| renews_memory(before, meta.last_active));
+            self.learn(meta, self.planned_at);
         }
     }
 }
@@ -258,13 +364,16 @@ impl State {
 struct Unfinished<'a> {
     context: &'a Context,
     epoch: u32,
+    /// Whether there was anything to be written.
+    writes: bool,
 }
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         let mut state = self.context.state();
-        state.closing = false;
+        state.closing = Closing::No;
         if state.epoch == self.epoch {
+            state.undone |= self.writes;
             state.revert();
         }
     }

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use super::Context;
 use super::slide::{Slide, has_dead_items};
-use super::state::Phase;
+use super::state::{Phase, State};
+use crate::clock::Timestamp;
 use crate::contents::{AsOf, Contents, RecordError};
 use crate::error::SessionError;
 use crate::events;
 use crate::session::Unreadable;
 use crate::session_key::SessionKey;
 use crate::storage::{Lock, Meta, Record};
+use crate::window::ShownWindow;
 
 /// What is left to do before a visit has started.
 pub(super) type Chore = Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>;
@@ -29,6 +31,8 @@ pub(super) struct Loaded {
     pub(super) lock: Option<Lock>,
     /// Whether transient data is still to be removed, as the browser was restarted.
     pub(super) restarted: bool,
+    /// The moment by which it was judged.
+    pub(super) at: Timestamp,
     epoch: u32,
 }
 
@@ -42,8 +46,12 @@ impl Context {
         lock: Option<Lock>,
         epoch: u32,
     ) -> Result<Option<Chore>, SessionError> {
-        let now = self.engine.storage.clock().now();
-        let mut restarted = self.state().restarted;
+        let engine = &self.engine;
+        let now = engine.storage.clock().now();
+        let (restarted, shown, passive) = {
+            let state = self.state();
+            (state.restarted, state.shown, state.passive && lock.is_none())
+        };
         let Record { meta, payload } = record;
         let contents = match Contents::decode(payload) {
             Ok(contents) => contents,
@@ -53,14 +61,22 @@ impl Context {
             now,
             last_active: meta.last_active,
         };
-        // A touch that came late can have kept the record of a session that was to end earlier.
-        let over = contents.is_over(at);
-        if over || (restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient)) {
+        if contents.is_over(at) || engine.is_over(&contents, &meta, now) {
+            return Ok(Some(Box::pin(Arc::clone(self).over(lock, epoch))));
+        }
+        // Transient data of another window than the one that was closed stems from a newer one.
+        let mut restarted =
+            restarted || matches!((shown, contents.window), (ShownWindow::Closed(shown), Some(own)) if shown == own);
+        if restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient) {
             return Ok(Some(Box::pin(Arc::clone(self).discard(key, lock, epoch))));
         }
         // Transient data that others set from now on stems from the new browser window.
         restarted &= contents.items().transient;
-        let slide = Slide::due(&contents, &meta, now, &self.engine);
+        let slide = if passive {
+            None
+        } else {
+            Slide::due(&contents, &meta, now, engine)
+        };
         let is_clean = slide.is_none() && !has_dead_items(&contents, at, restarted);
         let loaded = Loaded {
             key,
@@ -68,21 +84,22 @@ impl Context {
             contents,
             lock,
             restarted,
+            at: now,
             epoch,
         };
         if is_clean {
             return self.install(loaded, false).map(|()| None);
         }
-        Ok(Some(Box::pin(Arc::clone(self).settle(loaded))))
+        Ok(Some(Box::pin(Arc::clone(self).settle(loaded, passive))))
     }
 
     /// Moves what slides and removes what is dead, then starts the visit.
-    async fn settle(self: Arc<Self>, mut loaded: Loaded) -> Result<(), SessionError> {
+    async fn settle(self: Arc<Self>, mut loaded: Loaded, passive: bool) -> Result<(), SessionError> {
         let (key, phase, epoch) = (loaded.key, loaded.phase(), loaded.epoch);
-        match self.slide_at_start(&mut loaded).await {
-            Ok(moved) => self.install(loaded, moved),
+        match self.slide_at_start(&mut loaded, passive).await {
+            Ok(renewed) => self.install(loaded, renewed),
             Err(SessionError::Gone) => self.missing(epoch, phase),
-            Err(SessionError::Superseded) => self.superseded(epoch, phase),
+            Err(SessionError::Superseded) => self.superseded(key, epoch, phase),
             Err(SessionError::Unreadable(error)) => self.unreadable(key, loaded.lock, error, epoch).await,
             Err(error) => Err(error),
         }
@@ -103,6 +120,16 @@ impl Context {
         }
     }
 
+    /// The record is there, but its time is over by what this session is set up to allow. It is not destroyed for it: a
+    /// parallel visit may be about to move its end, and in any case it goes when its own deadline comes.
+    async fn over(self: Arc<Self>, lock: Option<Lock>, epoch: u32) -> Result<(), SessionError> {
+        let phase = phase_with(lock.as_ref());
+        if let Some(lock) = lock {
+            self.give_back(lock).await;
+        }
+        self.missing(epoch, phase)
+    }
+
     /// Removes a session that is of no use to anybody, then goes on as if there had been none.
     async fn discard(self: Arc<Self>, key: SessionKey, lock: Option<Lock>, epoch: u32) -> Result<(), SessionError> {
         let phase = phase_with(lock.as_ref());
@@ -114,10 +141,10 @@ impl Context {
         self.missing(epoch, phase)
     }
 
-    fn install(&self, mut loaded: Loaded, moved: bool) -> Result<(), SessionError> {
+    fn install(&self, mut loaded: Loaded, renewed: bool) -> Result<(), SessionError> {
         let phase = loaded.phase();
         if phase == Phase::Writable && loaded.contents.lifetime.is_none() {
-            self.apply_default(&mut loaded.contents);
+            self.engine.begin_lifetime(&mut loaded.contents, loaded.at);
         }
         let mut state = self.state();
         if state.epoch != loaded.epoch {
@@ -125,17 +152,57 @@ impl Context {
             drop(state);
             return Err(SessionError::Gone);
         }
+        if phase == Phase::Readable && state.is_started() {
+            // Another call of this visit has started it meanwhile, and may have changed something since.
+            return Ok(());
+        }
         state.told.aliased |= state.key.is_some_and(|asked| asked != loaded.key);
-        state.told.moved |= moved;
+        state.told.renewed |= renewed;
         state.told.read = true;
         state.enter(phase);
         state.seen = true;
-        state.key = Some(loaded.key);
-        state.meta = Some(loaded.meta);
-        state.contents = loaded.contents;
-        state.restarted = loaded.restarted;
-        state.hold(loaded.lock);
+        state.candidate.get_or_insert(0);
+        let replaced = state.take_in(loaded);
+        drop(state);
+        drop(replaced);
         Ok(())
+    }
+
+    /// Looks at the session as it is stored now, without becoming able to write.
+    pub(super) fn reload(&self, key: SessionKey, record: Record, session: u32) -> Result<(), SessionError> {
+        let now = self.engine.storage.clock().now();
+        let Record { meta, payload } = record;
+        let contents = Contents::decode(payload)?;
+        let at = AsOf {
+            now,
+            last_active: meta.last_active,
+        };
+        let over = contents.is_over(at) || self.engine.is_over(&contents, &meta, now);
+        let mut state = self.state();
+        if state.session != session || state.phase != Phase::Readable || state.closing != super::state::Closing::No {
+            // Another call of this visit knows better by now.
+            return Ok(());
+        }
+        if over {
+            state.lost = true;
+            return Err(SessionError::Gone);
+        }
+        state.key = Some(key);
+        state.contents = contents;
+        state.learn(meta, now);
+        state.hide_transient();
+        Ok(())
+    }
+}
+
+impl State {
+    /// Takes what was loaded for its own, and gives back the lock that it held before, if any.
+    fn take_in(&mut self, loaded: Loaded) -> Option<Lock> {
+        self.key = Some(loaded.key);
+        self.contents = loaded.contents;
+        self.restarted = loaded.restarted;
+        self.learn(loaded.meta, loaded.at);
+        self.hold(loaded.lock)
     }
 }
 

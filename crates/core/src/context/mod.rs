@@ -7,10 +7,12 @@
 mod changing;
 mod commit;
 mod current;
+mod end;
 mod entry;
 mod handle;
 mod loading;
 mod open;
+mod orphan;
 mod outcome;
 mod renewal;
 mod scope;

@@ -144,37 +144,41 @@ impl OpenVisit {
         self.made().is_none_or(|context| !context.state().told.read)
     }
 
-    /// Whether [`close`](OpenVisit::close) (or [`release`](OpenVisit::release), if not `commit`) would do nothing, so
-    /// that a future for it need not be made.
+    /// Ends the work of the visit at once if [`close`](OpenVisit::close) (or [`release`](OpenVisit::release), if not
+    /// `commit`) would have nothing to do, so that a future for it need not be made. Returns whether that was so; the
+    /// visit is then [sealed](OpenVisit::seal).
     #[must_use]
-    pub fn is_idle(&self, commit: bool) -> bool {
-        self.made().is_none_or(|context| context.has_nothing_to_do(commit))
+    pub fn end_at_once(&self, commit: bool) -> bool {
+        self.made().is_none_or(|context| context.end_at_once(commit))
     }
 
-    /// Ends the work of the visit: commits what was changed, unlocks, and moves sliding expirations.
+    /// Ends the work of the visit: commits what was changed, unlocks, moves sliding expirations, and
+    /// [seals](OpenVisit::seal) it.
+    ///
+    /// It waits for an [`update`](crate::Session::update) elsewhere that is giving the session an id just now, as the
+    /// client has to be told of that. An update that comes later can give it none.
     ///
     /// # Errors
     ///
     /// As for [`Session::close`](crate::Session::close). The lock is given up in any case.
     pub async fn close(&self) -> Result<(), SessionError> {
         match self.made() {
-            Some(context) if !is_busy_elsewhere(context) => context.close_at_end().await,
-            _ => Ok(()),
+            Some(context) => context.end(true).await,
+            None => Ok(()),
         }
     }
 
-    /// Ends the work of the visit without writing what was changed.
+    /// Ends the work of the visit without writing what was changed, and [seals](OpenVisit::seal) it. It waits as
+    /// [`close`](OpenVisit::close) does.
     ///
     /// # Errors
     ///
     /// [`Storage`](SessionError::Storage) if the lock could not be given back; its lease will end it.
     pub async fn release(&self) -> Result<(), SessionError> {
-        let Some(context) = self.made() else { return Ok(()) };
-        if !is_busy_elsewhere(context) {
-            context.release().await?;
+        match self.made() {
+            Some(context) => context.end(false).await,
+            None => Ok(()),
         }
-        context.slide_at_end().await;
-        Ok(())
     }
 
     /// What the client is to be told now.
@@ -190,12 +194,6 @@ impl OpenVisit {
     }
 }
 
-/// An update that a spawned task has under way, be it that it waits for the lock, commits by itself and is not waited
-/// for.
-fn is_busy_elsewhere(context: &Context) -> bool {
-    context.state().updating
-}
-
 impl Drop for OpenVisit {
     #[inline]
     fn drop(&mut self) {
@@ -204,9 +202,10 @@ impl Drop for OpenVisit {
             // Nobody is left to see how it ends. A lock goes back when it is dropped, which it is now.
             return;
         }
+        let now = context.engine.storage.clock().now();
         let lock = {
             let mut state = context.state();
-            state.ended = true;
+            state.ended_at = Some(now);
             state.told.sealed = true;
             if state.updating { None } else { state.give_up() }
         };

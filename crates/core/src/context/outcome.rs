@@ -1,11 +1,14 @@
 //! [`Outcome`]: what the client is to be told when a visit ends.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Context;
+use super::state::State;
+use crate::clock::Timestamp;
+use crate::expiration::earliest;
 use crate::id::SessionId;
-use crate::window::WindowId;
+use crate::session::Engine;
+use crate::window::{ShownWindow, WindowId};
 
 /// What the carrier of a session's id has to tell the client when a visit is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,42 +71,74 @@ pub enum WindowChange {
 
 impl Context {
     pub(super) fn outcome(&self) -> Outcome {
-        let state = self.state();
-        let told = state.told;
-        let id = match &state.id {
+        let (mut outcome, ends_at) = self.state().outcome(&self.engine);
+        if let IdChange::Set { max_age, .. } = &mut outcome.id
+            && let Some(end) = ends_at
+        {
+            *max_age = Some(self.engine.storage.clock().now().until(end));
+        }
+        outcome
+    }
+}
+
+impl State {
+    /// What the client is to be told, and the date until which its id is worth keeping if there is one.
+    fn outcome(&self, engine: &Engine) -> (Outcome, Option<Timestamp>) {
+        let told = self.told;
+        let mut ends_at = None;
+        let id = match &self.id {
             // A parallel visit has given the client a new id; whatever is said now would destroy that.
             _ if told.superseded => IdChange::Keep,
-            _ if told.aliased && !told.new_id && !told.dropped => IdChange::Keep,
-            Some(id) if told.new_id || told.moved => {
-                let deadline = state.meta.as_ref().and_then(|meta| meta.deadline);
-                let transient = state.contents.lifetime.is_some_and(|lifetime| lifetime.transient);
-                // What a visit that never had to wait has written was written just now.
-                let now = if told.written && self.at_once.load(Ordering::Relaxed) {
-                    state.planned_at
-                } else {
-                    self.engine.storage.clock().now()
-                };
-                match deadline {
-                    Some(deadline) if deadline <= now => IdChange::Remove,
-                    _ => IdChange::Set {
-                        id: id.clone(),
-                        max_age: if transient {
-                            None
-                        } else {
-                            Some(deadline.map_or(Duration::MAX, |deadline| now.until(deadline)))
-                        },
-                    },
+            _ if told.aliased && !told.new_id && !told.ended => IdChange::Keep,
+            Some(id) if told.new_id || told.renewed => {
+                let lifetime = self.contents.lifetime;
+                let transient = lifetime.is_some_and(|lifetime| lifetime.transient);
+                if !transient {
+                    // Idleness is for the server to notice: to tell the client of every visit would be to send the id
+                    // again and again, and each time a late answer could put it in the place of a newer one.
+                    let limit = self
+                        .meta
+                        .as_ref()
+                        .and_then(|meta| engine.limit(&self.contents, meta.created_at));
+                    ends_at = earliest(lifetime.and_then(|lifetime| lifetime.limit), limit);
+                }
+                IdChange::Set {
+                    id: id.clone(),
+                    max_age: (!transient).then_some(Duration::MAX),
                 }
             }
-            _ if told.dropped => IdChange::Remove,
+            _ if told.ended => IdChange::Remove,
             _ => IdChange::Keep,
         };
-        Outcome {
+        let outcome = Outcome {
+            window: self.window_change(&id),
             id,
-            candidate: state.seen.then_some(0),
-            window: WindowChange::Keep,
+            candidate: self.candidate,
             read: told.read,
             written: told.written,
+        };
+        (outcome, ends_at)
+    }
+
+    fn window_change(&self, id: &IdChange) -> WindowChange {
+        let shown = self.shown != ShownWindow::Nothing;
+        if *id == IdChange::Remove {
+            return if shown {
+                WindowChange::Remove
+            } else {
+                WindowChange::Keep
+            };
+        }
+        // As long as something of a closed window stands in the storage, the client has to show that it was closed.
+        if !self.seen || self.restarted {
+            return WindowChange::Keep;
+        }
+        let own = self.contents.window.filter(|_| self.contents.holds_transient());
+        match own {
+            Some(own) if self.shown == ShownWindow::Open(own) => WindowChange::Keep,
+            Some(own) => WindowChange::Set(own),
+            None if shown => WindowChange::Remove,
+            None => WindowChange::Keep,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Context as TaskContext;
@@ -28,6 +29,7 @@ impl Renewal {
     fn of(lock: &Lock, context: Arc<Context>) -> Self {
         let ticket = lock.ticket();
         let pause = pause_of(lock);
+        let lease = lock.lease();
         let work = async move {
             loop {
                 let due = context.state().claim_renewal(Instant::now() + pause);
@@ -37,6 +39,8 @@ impl Renewal {
                 }
                 use StorageErrorKind::{Gone, LockLost, Superseded};
                 match context.engine.storage.renew(&ticket).await {
+                    // What is locked and worked on does not idle out meanwhile.
+                    Ok(()) if context.ends_within(lease) => context.slide_now().await,
                     Ok(()) => {}
                     Err(error) if matches!(error.kind(), LockLost | Gone | Superseded) => return,
                     Err(_) => context.state().renew_at = Some(Instant::now() + pause / 3),
@@ -67,10 +71,10 @@ impl State {
         }
     }
 
-    /// Keeps a lock that has just been taken.
-    pub(super) fn hold(&mut self, lock: Option<Lock>) {
+    /// Keeps a lock that has just been taken. Returns the one that was held before, if any.
+    pub(super) fn hold(&mut self, lock: Option<Lock>) -> Option<Lock> {
         self.renew_at = lock.as_ref().map(|lock| Instant::now() + pause_of(lock));
-        self.lock = lock;
+        mem::replace(&mut self.lock, lock)
     }
 }
 
@@ -83,6 +87,14 @@ impl fmt::Debug for Renewal {
 }
 
 impl Context {
+    /// Whether, as far as this visit knows, the session ends so soon that the next renewal may come too late.
+    fn ends_within(&self, lease: Duration) -> bool {
+        let now = self.engine.storage.clock().now();
+        let state = self.state();
+        let deadline = state.meta.as_ref().and_then(|meta| meta.deadline);
+        deadline.is_some_and(|deadline| deadline <= now + lease)
+    }
+
     /// Sees to it that the task is woken when the lock it holds, if it holds one, is due for renewal.
     pub(super) fn keep_lock(self: &Arc<Self>, renewal: &mut Option<Box<Renewal>>, cx: &mut TaskContext<'_>) {
         {

@@ -135,7 +135,7 @@ impl Context {
         }
         let lock = {
             let mut state = self.state();
-            if state.ended && !state.updating {
+            if state.ended_at.is_some() && !state.updating {
                 state.give_up()
             } else {
                 None

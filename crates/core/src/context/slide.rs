@@ -13,9 +13,15 @@ use super::loading::Loaded;
 use super::state::State;
 use crate::clock::Timestamp;
 use crate::contents::{AsOf, Contents};
+use crate::events;
+use crate::expiration::{Lifetime, earliest};
 use crate::session::Engine;
 use crate::session_key::SessionKey;
 use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind, Stored};
+
+/// How often the client's memory of an id is renewed. It is so seldom because each renewal that is under way while
+/// somebody logs in could bring the old id back.
+const RENEWAL: Duration = Duration::from_secs(100 * 24 * 60 * 60);
 
 /// Where the ends of a session are to be moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,18 +33,22 @@ pub(super) struct Slide {
 impl Slide {
     /// What a visit at `now` moves; `None` if that is too little to be worth a write.
     pub(super) fn due(contents: &Contents, meta: &Meta, now: Timestamp, engine: &Engine) -> Option<Self> {
-        let window = Duration::from_millis(contents.shortest_window()?);
-        let resolution = engine.touch_resolution.min(window / 10);
-        if meta.last_active.until(now) <= resolution {
+        if meta.last_active.until(now) <= engine.resolution(contents) {
             return None;
         }
         let slide = Self {
-            deadline: contents.deadline(now),
+            deadline: engine.deadline(contents, meta.created_at, now),
             last_active: now,
         };
-        // A session that has reached its limit moves no further, unless something inside it does.
-        let moves = slide.deadline != meta.deadline || contents.items().window.is_some();
+        // A session that has reached its limit moves no further, unless something inside it does, or its client is to be
+        // reminded of it.
+        let moves = slide.deadline != meta.deadline || contents.items().window.is_some() || slide.renews(meta);
         moves.then_some(slide)
+    }
+
+    /// Whether the client's memory of the id is to be renewed with it.
+    fn renews(&self, meta: &Meta) -> bool {
+        renews_memory(meta, self.last_active)
     }
 
     /// The same, but what stands in the session stays where it is; `None` if nothing is left to be moved.
@@ -46,6 +56,13 @@ impl Slide {
         let last_active = meta.last_active;
         (self.deadline != meta.deadline).then_some(Self { last_active, ..self })
     }
+}
+
+/// Whether the client's memory of the id is to be renewed, now that the session is active again: browsers forget a cookie
+/// 400 days after it was set, however often it is sent.
+pub(super) fn renews_memory(before: &Meta, last_active: Timestamp) -> bool {
+    let age = |moment| before.created_at.until(moment).as_secs() / RENEWAL.as_secs();
+    age(before.last_active) < age(last_active)
 }
 
 /// Whether something in the session has slid out or, after a restart of the browser, died.
@@ -56,11 +73,55 @@ pub(super) fn has_dead_items(contents: &Contents, at: AsOf, restarted: bool) -> 
 }
 
 impl Engine {
-    /// Moves the ends of a stored session.
-    pub(super) async fn touch(&self, key: &SessionKey, meta: &mut Meta, slide: Slide) -> Result<(), StorageError> {
+    /// Moves the ends of a stored session. Returns whether the client's memory of the id is to be renewed.
+    pub(super) async fn touch(&self, key: &SessionKey, meta: &mut Meta, slide: Slide) -> Result<bool, StorageError> {
         self.storage.touch(key, slide.deadline, slide.last_active).await?;
+        let renews = slide.renews(meta);
         meta.touch(slide.deadline, slide.last_active);
-        Ok(())
+        Ok(renews)
+    }
+
+    /// Gives a session the expiration that sessions have by default.
+    pub(super) fn begin_lifetime(&self, contents: &mut Contents, now: Timestamp) {
+        contents.begin_lifetime(Lifetime::begin(self.default_expiration, now), now);
+    }
+
+    /// When a session ends if it is visited at `last_active` and not again.
+    pub(super) fn deadline(
+        &self,
+        contents: &Contents,
+        created_at: Timestamp,
+        last_active: Timestamp,
+    ) -> Option<Timestamp> {
+        let idle = self.max_idle.map(|idle| last_active + idle);
+        let limit = self.limit(contents, created_at);
+        earliest(contents.deadline(last_active), earliest(idle, limit))
+    }
+
+    /// When a session ends at the latest, whatever its own expiration says.
+    pub(super) fn limit(&self, contents: &Contents, created_at: Timestamp) -> Option<Timestamp> {
+        let since = contents
+            .authenticated_at
+            .map_or(created_at, |moment| moment.max(created_at));
+        self.max_lifetime.map(|lifetime| since + lifetime)
+    }
+
+    /// Whether a stored session is over by the limits that hold for all.
+    pub(super) fn is_over(&self, contents: &Contents, meta: &Meta, now: Timestamp) -> bool {
+        let idle = self.max_idle.map(|idle| meta.last_active + idle);
+        earliest(idle, self.limit(contents, meta.created_at)).is_some_and(|end| end <= now)
+    }
+
+    /// By how much the last activity has to move to be worth a write.
+    fn resolution(&self, contents: &Contents) -> Duration {
+        let own = contents
+            .shortest_window()
+            .map(|window| self.touch_resolution.min(Duration::from_millis(window) / 10));
+        // Nobody counts the minutes of a limit of a year.
+        let idle = self
+            .max_idle
+            .map(|idle| self.touch_resolution.max(idle / 400).min(idle / 10));
+        earliest(own, idle).unwrap_or(RENEWAL)
     }
 
     /// Removes what is dead from a stored session that this visit only reads, if nobody is writing to it just now,
@@ -92,6 +153,7 @@ impl Engine {
         if !matches!(fresh.purge(at, restarted), Ok(true)) {
             return Ok(false);
         }
+        fresh.leave_window();
         let record = fresh.record(&locked.record.meta, at, self);
         let written = record.meta.clone();
         match self.storage.commit(&mut locked.lock, record).await {
@@ -106,6 +168,13 @@ impl Engine {
 }
 
 impl Contents {
+    /// Forgets the browser window if nothing ends with it any more.
+    pub(super) fn leave_window(&mut self) {
+        if !self.holds_transient() {
+            self.window = None;
+        }
+    }
+
     /// The record that replaces one with the metadata `old` now.
     ///
     /// What slides moves with it by as much as would be worth a write of its own, and otherwise stays: a client whose
@@ -116,7 +185,7 @@ impl Contents {
         let slides = self.shortest_window().is_some();
         if !slides || self.has_new_lifetime() || Slide::due(self, old, at.now, engine).is_some() {
             meta.last_active = at.now.max(old.last_active);
-            meta.deadline = self.deadline(meta.last_active);
+            meta.deadline = engine.deadline(self, meta.created_at, meta.last_active);
         }
         Record::new(meta, self.encode(at))
     }
@@ -125,21 +194,29 @@ impl Contents {
 impl Context {
     /// The key of the session if, as far as this visit knows, something in it is to be moved now that the visit ends. What
     /// was due at the moment of a visit that never had to wait was moved when it started.
-    pub(super) fn is_due_to_slide(&self, state: &State) -> Option<SessionKey> {
-        if !state.seen || state.phase == super::Phase::Destroyed || self.at_once.load(Ordering::Relaxed) {
+    pub(super) fn is_due_to_slide(&self, state: &State, now: Timestamp) -> Option<SessionKey> {
+        if !state.seen || state.passive || state.phase == super::Phase::Destroyed {
             return None;
         }
-        let now = self.engine.storage.clock().now();
-        let meta = state.meta.as_ref().filter(|meta| !meta.has_expired(now))?;
+        let meta = state.meta.as_ref()?;
         Slide::due(&state.contents, meta, now, &self.engine).and(state.key)
     }
 
-    /// Moves what is due when the visit ends. That this was not possible ends a session early, but is no reason to
-    /// call what the visit did a failure.
-    pub(super) async fn slide_at_end(self: &Arc<Self>) {
-        let due = self.is_due_to_slide(&self.state());
-        if let Some(key) = due {
-            let _ = Box::pin(self.slide_stored(key)).await;
+    /// The present moment, if anything can be due by now that was not due when the visit started.
+    pub(super) fn now_if_later(&self) -> Option<Timestamp> {
+        let waited = !self.at_once.load(Ordering::Relaxed);
+        waited.then(|| self.engine.storage.clock().now())
+    }
+
+    /// Moves what is due while the visit goes on, or when it ends. That this was not possible ends a session early, but
+    /// is no reason to call what the visit did a failure.
+    pub(super) async fn slide_now(self: &Arc<Self>) {
+        let Some(now) = self.now_if_later() else { return };
+        let due = self.is_due_to_slide(&self.state(), now);
+        if let Some(key) = due
+            && let Err(error) = Box::pin(self.slide_stored(key)).await
+        {
+            events::not_moved(&key, &error);
         }
     }
 
@@ -158,24 +235,29 @@ impl Context {
             last_active: meta.last_active,
         };
         let mut slide = Slide::due(&contents, &meta, now, engine);
-        if has_dead_items(&contents, at, self.state().restarted) {
+        let restarted = self.state().restarted;
+        if has_dead_items(&contents, at, restarted) {
             slide = slide.and_then(|slide| slide.of_the_session_alone(&meta));
         }
-        if let Some(slide) = slide {
-            engine.touch(&key, &mut meta, slide).await?;
-        }
+        let renewed = match slide {
+            Some(slide) => engine.touch(&key, &mut meta, slide).await?,
+            None => false,
+        };
         let mut state = self.state();
         // Who has written something else since knows better what the client is to be told.
         let is_same = |known: &Meta| known.version == meta.version;
         if state.key == Some(key) && state.meta.as_ref().is_some_and(is_same) {
-            state.told.moved |= state.meta.as_ref().is_some_and(|known| known.deadline != meta.deadline);
-            state.meta = Some(meta);
+            state.told.renewed |= renewed;
+            state.learn(meta, now);
         }
         Ok(())
     }
 
-    /// Moves what is due when the visit starts, and removes what is dead. Returns whether the deadline moved.
-    pub(super) async fn slide_at_start(&self, loaded: &mut Loaded) -> Result<bool, crate::SessionError> {
+    /// Moves what is due when the visit starts, and removes what is dead. Returns whether the client's memory of the id
+    /// is to be renewed.
+    ///
+    /// A storage that cannot do so now can still be read: all this does is put off.
+    pub(super) async fn slide_at_start(&self, loaded: &mut Loaded, passive: bool) -> Result<bool, crate::SessionError> {
         let engine = &self.engine;
         let Loaded {
             key,
@@ -183,27 +265,50 @@ impl Context {
             contents,
             lock,
             restarted,
+            at: loaded_at,
             ..
         } = loaded;
-        let now = engine.storage.clock().now();
+        let now = *loaded_at;
         let at = AsOf {
             now,
             last_active: meta.last_active,
         };
-        let before = meta.deadline;
-        let mut slide = Slide::due(contents, meta, now, engine);
+        let mut slide = if passive {
+            None
+        } else {
+            Slide::due(contents, meta, now, engine)
+        };
         if has_dead_items(contents, at, *restarted) && contents.purge(at, *restarted)? {
-            if lock.is_none() && engine.purge_stored(key, meta, contents, *restarted).await? {
-                *restarted = false;
-                return Ok(meta.deadline != before);
+            if lock.is_none() {
+                let renews = slide.is_some_and(|slide| slide.renews(meta));
+                match engine.purge_stored(key, meta, contents, *restarted).await {
+                    Ok(true) => {
+                        *restarted = false;
+                        return Ok(renews);
+                    }
+                    Ok(false) => {}
+                    Err(error) => put_off(key, error)?,
+                }
             }
             // What is dead is gone from here, and from the storage with the next commit. Until then the last activity
             // has to stay where it is.
             slide = slide.and_then(|slide| slide.of_the_session_alone(meta));
         }
-        if let Some(slide) = slide {
-            engine.touch(key, meta, slide).await?;
+        let Some(slide) = slide else { return Ok(false) };
+        match engine.touch(key, meta, slide).await {
+            Ok(renewed) => Ok(renewed),
+            Err(error) => put_off(key, error).map(|()| false),
         }
-        Ok(meta.deadline != before)
+    }
+}
+
+/// Goes on after a write that can wait, unless it has found that there is nothing to write to.
+fn put_off(key: &SessionKey, error: StorageError) -> Result<(), crate::SessionError> {
+    match error.kind() {
+        StorageErrorKind::Gone | StorageErrorKind::Superseded => Err(error.into()),
+        _ => {
+            events::not_moved(key, &error.into());
+            Ok(())
+        }
     }
 }

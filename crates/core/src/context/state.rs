@@ -1,13 +1,17 @@
 //! The state of a visit.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::contents::{AsOf, Contents};
+use crate::error::SessionError;
 use crate::id::SessionId;
+use crate::session::Engine;
 use crate::session_key::SessionKey;
 use crate::storage::{Lock, Meta};
 use crate::visit::{Manner, Visit};
+use crate::window::ShownWindow;
 
 /// How far a visit has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,23 +34,41 @@ pub(crate) struct State {
     pub(crate) key: Option<SessionKey>,
     /// The id the session gets when it is closed.
     pub(crate) next_id: Option<SessionId>,
+    /// The ids to try when the first names no session.
+    pub(super) candidates: Vec<SessionId>,
+    /// Where the session that a parallel visit has moved away from here was: the visit can still end it.
+    pub(super) left_behind: Option<SessionKey>,
+    /// Which of the ids that the visit came with was found.
+    pub(super) candidate: Option<usize>,
     pub(crate) strict: bool,
-    /// Whether the browser was restarted before this visit and transient data is still to be removed for it.
+    /// Whether all transient data is still to be removed, as the browser was restarted before this visit.
     pub(crate) restarted: bool,
+    /// What the client shows of its browser window.
+    pub(super) shown: ShownWindow,
+    /// Whether the visit only looks: it then moves nothing that slides.
+    pub(super) passive: bool,
     /// Whether the record was found, or made, by this visit.
     pub(crate) seen: bool,
     pub(crate) meta: Option<Meta>,
+    /// The moment for which `meta` says how long the session has been idle.
+    pub(super) loaded_at: Timestamp,
     pub(crate) contents: Contents,
     pub(crate) lock: Option<Lock>,
     /// When the lock is to be renewed next.
     pub(super) renew_at: Option<tokio::time::Instant>,
     /// Counts destroyed sessions, so that a call that was under way notices.
     pub(crate) epoch: u32,
+    /// Counts the sessions that the visit has had, destroyed or not.
+    pub(super) session: u32,
     pub(crate) told: Told,
     /// Whether the lock belongs to an update, which outlives the visit if it runs elsewhere.
     pub(super) updating: bool,
-    /// Whether a close is under way.
-    pub(super) closing: bool,
+    /// What a close that is under way is doing.
+    pub(super) closing: Closing,
+    /// Whether a close has failed and the changes it was to write were undone: nobody may take them for stored.
+    pub(super) undone: bool,
+    /// Whether a refresh has found that the session is gone.
+    pub(super) lost: bool,
     /// By what moment the last close has decided what to write.
     pub(super) planned_at: Timestamp,
     /// Counts how often the visit became writable, so that a change that was begun under one lock is not made under
@@ -56,8 +78,19 @@ pub(crate) struct State {
     pub(super) writer: Option<(std::thread::ThreadId, u32)>,
     /// How many threads wait for that one.
     pub(super) waiting_writers: u32,
-    /// Whether the visit itself is over, and only handles are left.
-    pub(super) ended: bool,
+    /// When the visit itself ended, if it has and only handles are left.
+    pub(super) ended_at: Option<Timestamp>,
+}
+
+/// How far a close has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// None is under way.
+    No,
+    /// One is, and the session keeps its id.
+    Plain,
+    /// One is, and gives the session an id that the client must be told.
+    Naming,
 }
 
 /// What the carrier of the id must be told; see [`Outcome`](super::Outcome).
@@ -65,52 +98,61 @@ pub(crate) struct State {
 pub(crate) struct Told {
     pub(crate) read: bool,
     pub(crate) written: bool,
-    /// The client's id is not, or no longer, the name of a session.
-    pub(crate) dropped: bool,
+    /// This visit has ended the session that the client's id named.
+    pub(crate) ended: bool,
     /// The session moved away under a parallel visit, which told the client.
     pub(crate) superseded: bool,
     /// The same, but for a while the client's old id still leads to it.
     pub(crate) aliased: bool,
     /// The session got an id that the client does not know yet.
     pub(crate) new_id: bool,
-    /// The end of the session moved.
-    pub(crate) moved: bool,
+    /// What the client is to know of the session's end has changed, or its memory of the id is to be renewed.
+    pub(crate) renewed: bool,
     /// The outcome was given out.
     pub(crate) sealed: bool,
 }
 
 impl Told {
-    /// The session is gone: the client has no more use for its id, and none for one it was to be told.
+    /// The session is gone: the client has no use for an id it was to be told.
     pub(super) fn gone(&mut self) {
-        self.dropped = true;
         self.new_id = false;
-        self.moved = false;
+        self.renewed = false;
     }
 }
 
 impl State {
     pub(super) fn new(visit: Visit) -> Self {
+        let more = visit.more.map(|more| *more).unwrap_or_default();
         Self {
             phase: Phase::Unstarted,
             id: visit.id,
             key: None,
             next_id: None,
+            candidates: more.candidates,
+            left_behind: None,
+            candidate: None,
             strict: visit.manner.is(Manner::STRICT),
             restarted: visit.manner.is(Manner::RESTARTED),
+            shown: more.window,
+            passive: visit.manner.is(Manner::PASSIVE),
             seen: false,
             meta: None,
+            loaded_at: Timestamp::MIN,
             contents: Contents::default(),
             lock: None,
             renew_at: None,
             epoch: 0,
+            session: 0,
             told: Told::default(),
             updating: false,
-            closing: false,
+            closing: Closing::No,
+            undone: false,
+            lost: false,
             planned_at: Timestamp::MIN,
             term: 0,
             writer: None,
             waiting_writers: 0,
-            ended: false,
+            ended_at: None,
         }
     }
 
@@ -122,9 +164,17 @@ impl State {
         self.key
     }
 
-    pub(super) fn enter(&mut self, phase: Phase) {
+    /// Whether the session was started, and can be read.
+    pub(super) fn is_started(&self) -> bool {
+        matches!(self.phase, Phase::Readable | Phase::Writable)
+    }
+
+    pub(crate) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        self.term += u64::from(phase == Phase::Writable);
+        if phase == Phase::Writable {
+            self.term += 1;
+            self.undone = false;
+        }
     }
 
     /// By what moments the contents are judged. What is not stored yet has known no activity but being set.
@@ -133,6 +183,35 @@ impl State {
             now,
             last_active: self.meta.as_ref().map_or(Timestamp::MIN, |meta| meta.last_active),
         }
+    }
+
+    /// For how long the visit has gone on since it loaded the record.
+    fn lasted(&self, now: Timestamp) -> Duration {
+        let until = self.ended_at.map_or(now, |ended_at| ended_at.min(now));
+        self.loaded_at.until(until)
+    }
+
+    /// Whether the session that the visit has loaded is over by now.
+    ///
+    /// A visit that goes on is activity: its session does not idle out under it, all the less as others may have moved
+    /// the end since. Fixed ends are exact.
+    pub(super) fn is_over(&self, engine: &Engine, now: Timestamp) -> bool {
+        if self.lost || self.contents.is_over(self.as_of(now)) {
+            return true;
+        }
+        self.meta.as_ref().is_some_and(|meta| {
+            let slid = meta.deadline.map(|deadline| deadline + self.lasted(now));
+            slid.is_some_and(|end| end <= now)
+                || engine
+                    .limit(&self.contents, meta.created_at)
+                    .is_some_and(|end| end <= now)
+        })
+    }
+
+    /// Takes in what the storage holds at this moment.
+    pub(super) fn learn(&mut self, meta: Meta, now: Timestamp) {
+        self.meta = Some(meta);
+        self.loaded_at = now;
     }
 
     /// Puts the contents back to what the storage holds, and takes back a new id. What was read without error before
@@ -165,14 +244,32 @@ impl State {
         self.lock.take()
     }
 
+    /// Whether there is anything that a close would have to write.
+    pub(super) fn is_changed(&self) -> bool {
+        self.contents.changed || self.next_id.is_some()
+    }
+
     /// Forgets the session: the visit is as one that came without an id.
     pub(super) fn forget(&mut self) {
+        self.session += 1;
         self.id = None;
         self.key = None;
         self.next_id = None;
+        self.candidates = Vec::new();
         self.seen = false;
+        self.undone = false;
+        self.lost = false;
         self.meta = None;
         self.contents = Contents::default();
+    }
+
+    /// Says why values cannot be changed now, if they cannot.
+    pub(super) fn must_be_writable(&self) -> Result<(), SessionError> {
+        match self.phase {
+            Phase::Writable => Ok(()),
+            Phase::Readable => Err(SessionError::NotWritable),
+            Phase::Unstarted | Phase::Destroyed => Err(SessionError::NotStarted),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ impl Context {
         let result = Scoped::updating(Arc::clone(self), closure()).await;
         let result = match result {
             Ok(value) => {
-                self.close_in_turn().await?;
+                self.close_now().await?;
                 Ok(value)
             }
             Err(error) => {

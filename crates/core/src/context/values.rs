@@ -207,29 +207,17 @@ impl State {
             return Err(SessionError::NotStarted);
         }
         let now = context.engine.storage.clock().now();
-        let at = self.as_of(now);
-        let over = self.meta.as_ref().is_some_and(|meta| meta.has_expired(now)) || self.contents.is_over(at);
-        if over {
-            if self.seen {
-                self.told.gone();
-            }
+        if self.is_over(&context.engine, now) {
+            self.told.gone();
             return Err(SessionError::Gone);
         }
-        Ok(at)
+        Ok(self.as_of(now))
     }
 
     pub(super) fn writable_at(&mut self, context: &Context) -> Result<AsOf, SessionError> {
         let at = self.readable_at(context)?;
         self.must_be_writable()?;
         Ok(at)
-    }
-
-    fn must_be_writable(&self) -> Result<(), SessionError> {
-        match self.phase {
-            Phase::Writable => Ok(()),
-            Phase::Readable => Err(SessionError::NotWritable),
-            Phase::Unstarted | Phase::Destroyed => Err(SessionError::NotStarted),
-        }
     }
 }
 

@@ -63,6 +63,8 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 entropy: Box::new(OsEntropy),
                 auto_start: AutoStart::No,
                 default_expiration: Expiration::sliding(DAY).at_most(30 * DAY).into(),
+                max_idle: Some(400 * DAY),
+                max_lifetime: None,
                 touch_resolution: MINUTE,
                 lock_wait: 10 * SECOND,
                 rotation_grace: Duration::ZERO,
@@ -83,6 +85,35 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// the last visit, and after 30 days at most.
     pub fn default_expiration(mut self, expiration: impl Into<Expiration>) -> Self {
         self.engine.default_expiration = expiration.into();
+        self
+    }
+
+    /// After how long without activity every session ends, whatever its own expiration says; `None` if only that counts.
+    /// By default 400 days, after which no browser remembers its id any more.
+    ///
+    /// It holds for the sessions that are stored already, too. NIST SP 800-63B-4 calls it the inactivity timeout.
+    pub fn max_idle(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.engine.max_idle = idle.into();
+        self
+    }
+
+    /// How long after it was created, or after somebody last [authenticated](Session::mark_authenticated), every session
+    /// ends, whatever its own expiration says; `None`, the default, if only that counts.
+    ///
+    /// It holds for the sessions that are stored already, too. NIST SP 800-63B-4 calls it the overall timeout.
+    ///
+    /// ```
+    /// use sessile_core::{DAY, HOUR, Session};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// // What NIST SP 800-63B-4 recommends at its second level of assurance.
+    /// let session: Session = Session::builder(MemoryStorage::new())
+    ///     .max_idle(HOUR)
+    ///     .max_lifetime(DAY)
+    ///     .build();
+    /// ```
+    pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.engine.max_lifetime = lifetime.into();
         self
     }
 

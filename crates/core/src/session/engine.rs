@@ -16,6 +16,10 @@ pub(crate) struct Engine {
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) auto_start: AutoStart,
     pub(crate) default_expiration: Expiration,
+    /// After how long without activity every session ends, whatever its own expiration says.
+    pub(crate) max_idle: Option<Duration>,
+    /// How long after it began, or somebody last authenticated, every session ends.
+    pub(crate) max_lifetime: Option<Duration>,
     pub(crate) touch_resolution: Duration,
     pub(crate) lock_wait: Duration,
     pub(crate) rotation_grace: Duration,
@@ -30,6 +34,8 @@ impl fmt::Debug for Engine {
             .field("storage", &self.storage.name())
             .field("auto_start", &self.auto_start)
             .field("default_expiration", &self.default_expiration)
+            .field("max_idle", &self.max_idle)
+            .field("max_lifetime", &self.max_lifetime)
             .field("touch_resolution", &self.touch_resolution)
             .field("lock_wait", &self.lock_wait)
             .field("rotation_grace", &self.rotation_grace)

@@ -32,7 +32,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         let visit = self.open(visit);
         visit.auto_start().await?;
         let (visit, output) = visit.work(|| future).await;
-        if !visit.is_idle(false) {
+        if !visit.end_at_once(false) {
             // The output is worth more than that a lock takes its lease to end.
             let _ = visit.release().await;
         }
@@ -90,6 +90,71 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// As for [`start`](Session::start), without those about locks of others.
     pub async fn start_readonly(&self) -> Result<(), SessionError> {
         self.context()?.start_readonly().await
+    }
+
+    /// As [`start_readonly`](Session::start_readonly), without counting as activity: for pages that poll, which are no
+    /// sign of anybody being there. No sliding expiration moves, unless the visit writes later on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start_readonly`](Session::start_readonly).
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.init(Visit::new(), async {
+    ///     session.start_passive().await?;
+    ///     assert_eq!(session.get("unread")?, None);
+    ///     Ok(())
+    /// }).await?
+    /// # }
+    /// ```
+    pub async fn start_passive(&self) -> Result<(), SessionError> {
+        self.context()?.start_passive().await
+    }
+
+    /// Loads what is stored by now, in a visit that only reads: for streams and tasks that outlive what they have
+    /// loaded. Takes no lock and waits for no writer.
+    ///
+    /// In a writable visit, which nobody else can change, it does nothing. Once it has found that the session is no
+    /// longer there, reading fails with [`Gone`](SessionError::Gone) too.
+    ///
+    /// # Errors
+    ///
+    /// [`NotStarted`](SessionError::NotStarted); [`Gone`](SessionError::Gone) when the session was destroyed or has
+    /// expired; [`Superseded`](SessionError::Superseded) when it has moved to another id;
+    /// [`Unreadable`](SessionError::Unreadable); [`Storage`](SessionError::Storage).
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let id = session.enter(Visit::new(), async {
+    ///     session.set("user", "ada".into())?;
+    ///     session.close().await?;
+    ///     Ok::<_, SessionError>(session.id())
+    /// }).await?;
+    ///
+    /// session.init(Visit::from(id.clone()), async {
+    ///     session.start_readonly().await?;
+    ///
+    ///     // Meanwhile, in another tab, the user logs out:
+    ///     let elsewhere = session.clone();
+    ///     tokio::spawn(async move { elsewhere.init(Visit::from(id), elsewhere.destroy()).await }).await.unwrap()??;
+    ///
+    ///     assert!(matches!(session.refresh().await, Err(SessionError::Gone)));
+    ///     assert!(matches!(session.get("user"), Err(SessionError::Gone)));
+    ///     Ok(())
+    /// }).await?
+    /// # }
+    /// ```
+    pub async fn refresh(&self) -> Result<(), SessionError> {
+        self.context()?.refresh().await
     }
 
     /// Takes the lock, loads anew, runs the closure, commits and unlocks: the short way to write from a visit that only
@@ -187,6 +252,39 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// [`Sealed`](SessionError::Sealed).
     pub fn regenerate_id(&self) -> Result<(), SessionError> {
         self.context()?.regenerate_id()
+    }
+
+    /// Notes that somebody has just authenticated: the session gets a new id, as by
+    /// [`regenerate_id`](Session::regenerate_id), and its limits begin anew. Its expiration becomes the default one, set
+    /// now, and [`max_idle`](crate::SessionBuilder::max_idle) and [`max_lifetime`](crate::SessionBuilder::max_lifetime)
+    /// count from here (NIST SP 800-63B-4, section 2.1.3). Call this when somebody logs in.
+    ///
+    /// # Errors
+    ///
+    /// As for [`regenerate_id`](Session::regenerate_id).
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.enter(Visit::new(), async {
+    ///     session.mark_authenticated()?;
+    ///     session.set("user", "ada".into())
+    /// }).await
+    /// # }
+    /// ```
+    pub fn mark_authenticated(&self) -> Result<(), SessionError> {
+        self.context()?.mark_authenticated()
+    }
+
+    /// When somebody last [authenticated](Session::mark_authenticated) in the visit's session.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<OffsetDateTime> {
+        let context = self.context().ok()?;
+        let moment = context.state().contents.authenticated_at;
+        moment.map(OffsetDateTime::from)
     }
 
     /// Whether the running code is inside a context of this session.

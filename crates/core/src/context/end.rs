@@ -1,0 +1,66 @@
+//! Ending the work of a visit, after which the client is told what came of it.
+
+use std::sync::Arc;
+
+use super::Context;
+use super::state::{Closing, Phase, State};
+use crate::error::SessionError;
+
+impl Context {
+    /// Ends the visit if that takes nothing but to say so.
+    pub(super) fn end_at_once(&self, commit: bool) -> bool {
+        let now = self.now_if_later();
+        let mut state = self.state();
+        let due = now.is_some_and(|now| self.is_due_to_slide(&state, now).is_some());
+        let done = !due && state.closing == Closing::No && !state.is_open(commit);
+        state.told.sealed |= done;
+        done
+    }
+
+    /// Ends the visit. When this returns, no id is on its way that the client is not told of.
+    pub(super) async fn end(self: &Arc<Self>, commit: bool) -> Result<(), SessionError> {
+        let ended = self.end_work(commit).await;
+        while !self.seal_unless_naming() {
+            // An update elsewhere gives the session its id, and holds the turn meanwhile.
+            let turn = self.turn().await;
+            if let Err(error) = turn {
+                self.state().told.sealed = true;
+                return ended.and(Err(error));
+            }
+        }
+        ended
+    }
+
+    async fn end_work(self: &Arc<Self>, commit: bool) -> Result<(), SessionError> {
+        // An update that a spawned task has under way commits by itself, and is waited for only if it has to be.
+        let busy_elsewhere = self.state().updating;
+        if !busy_elsewhere {
+            if !commit {
+                self.release().await?;
+            } else if self.close_if_open().await? {
+                // Everything that slides has moved with it.
+                return Ok(());
+            }
+        }
+        self.slide_now().await;
+        Ok(())
+    }
+
+    fn seal_unless_naming(&self) -> bool {
+        let mut state = self.state();
+        let naming = state.closing == Closing::Naming;
+        state.told.sealed |= !naming;
+        !naming
+    }
+}
+
+impl State {
+    /// Whether closing, or only releasing, would have to ask the storage for something, or to report something.
+    fn is_open(&self, commit: bool) -> bool {
+        match (self.phase, &self.lock) {
+            (Phase::Writable, Some(_)) => true,
+            (Phase::Writable, None) => commit && self.is_changed(),
+            _ => commit && self.undone,
+        }
+    }
+}
