@@ -43,8 +43,8 @@ pub use self::keys::{Key, NamespaceKey, NamespaceName, Namespaces, Untyped, Valu
 pub use self::session::{AutoStart, Namespace, Session, SessionBuilder, Unreadable};
 pub use self::session_key::{Fingerprint, ParseSessionKeyError, SessionKey};
 pub use self::storage::{
-    Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked, Lookup, Meta, Page,
-    Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
+    Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked, Lookup, MAX_ALIASES,
+    Meta, Page, Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
 };
 pub use self::visit::Visit;
 pub use self::window::{ShownWindow, WindowId};

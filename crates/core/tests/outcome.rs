@@ -104,7 +104,11 @@ async fn a_window_is_named_as_long_as_anything_ends_with_it() -> Result<(), Sess
     let WindowChange::Set(window) = told.await?.window else {
         panic!("the client has to know of the window")
     };
-    let read = |shown| outcome(&world, Visit::from(id.clone()).window(shown), async { session.start_readonly().await });
+    let read = |shown| {
+        outcome(&world, Visit::from(id.clone()).window(shown), async {
+            session.start_readonly().await
+        })
+    };
     // The client is told until it shows that it knows.
     assert_eq!(read(ShownWindow::Nothing).await?.window, WindowChange::Set(window));
     assert_eq!(read(ShownWindow::Open(window)).await?.window, WindowChange::Keep);

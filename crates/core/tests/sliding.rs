@@ -427,7 +427,7 @@ async fn a_session_that_is_over_is_missing_even_where_its_record_is_kept() -> Re
     for lock in [false, true] {
         let id = world.stored_as(Expiration::After(MINUTE), [("user", json!(7))]).await;
         let late = world.now() + HOUR;
-        world.storage.touch(&id.key(), Some(late), world.now()).await?;
+        world.storage.touch(&id.key(), 1, Some(late), world.now()).await?;
         pass(MINUTE).await;
 
         let strict = world.visit(Visit::attach(id.clone()), async { session.start_readonly().await });

@@ -81,7 +81,7 @@ impl Files {
         let stamp = match folder.state(key, Part::Head)? {
             State::Live(live) => live.stamp,
             State::Alias(to) => return Ok(Try::Elsewhere(to)),
-            State::Superseded => return Ok(Try::Superseded),
+            State::Superseded(_) => return Ok(Try::Superseded),
             State::Missing => return Ok(Try::Missing),
         };
         // Those who have to wait find out without keeping anyone out.
@@ -139,7 +139,14 @@ impl Files {
         held.publish(staged, &folder.layout.lease(key))
     }
 
-    pub(crate) fn touch(&self, key: &SessionKey, deadline: Option<Timestamp>, last_active: Timestamp) -> Result<()> {
+    /// Returns whether the record still is the one with this version.
+    pub(crate) fn touch(
+        &self,
+        key: &SessionKey,
+        version: u64,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<bool> {
         let folder = &self.folder;
         let (key, _) = found(folder.resolve(key, Part::Head)?)?;
         // From here on no thread of this process comes in between; a process may, and then the step is tried anew.
@@ -147,10 +154,13 @@ impl Files {
         let State::Live(live) = folder.state(&key, Part::Whole)? else {
             return Err(Failure::Revoked);
         };
+        if live.meta.version != version {
+            return Ok(false);
+        }
         let mut meta = live.meta.clone();
         meta.touch(deadline, last_active);
         if meta == live.meta {
-            return Ok(());
+            return Ok(true);
         }
         let touched = Record::new(meta, live.body.clone());
         let staged = self.stage_record(&key, live.stamp, &touched, live.from)?;
@@ -161,13 +171,14 @@ impl Files {
         }
         held.publish(staged, &folder.layout.record(&key))?;
         drop(held);
-        folder.sync_change(&folder.layout.leaf_of(&key))
+        folder.sync_change(&folder.layout.leaf_of(&key))?;
+        Ok(true)
     }
 
     /// Also says which key it was in the end.
     pub(crate) fn destroy(&self, key: &SessionKey) -> Result<(SessionKey, Lookup<()>)> {
         let folder = &self.folder;
-        let key = match folder.resolve(key, Part::Head) {
+        let key = match folder.trace(key) {
             Ok(Resolved::Live(key, _)) => key,
             Ok(Resolved::Superseded) => return Ok((*key, Lookup::Superseded)),
             Ok(Resolved::Missing) => return Ok((*key, Lookup::Missing)),
@@ -191,6 +202,7 @@ impl Files {
         let was = match self.settled(&held, &key, Part::Head) {
             Ok(State::Live(_)) => Lookup::Found(()),
             Err(Failure::SetAside(_, None)) => Lookup::Missing,
+            // It has ended or moved on, and is followed anew.
             Ok(_) => return Err(Failure::Revoked),
             Err(failure) => return Err(failure),
         };

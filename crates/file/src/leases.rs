@@ -86,7 +86,7 @@ impl Folder {
         match state {
             State::Live(live) if self.is_holder(ticket, live.stamp)? => Ok(live),
             State::Live(_) | State::Alias(_) => refused(StorageErrorKind::LockLost),
-            State::Superseded => refused(StorageErrorKind::Superseded),
+            State::Superseded(_) => refused(StorageErrorKind::Superseded),
             State::Missing => refused(StorageErrorKind::Gone),
         }
     }

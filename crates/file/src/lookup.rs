@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use sessile_core::{Meta, SessionKey, Timestamp};
+use sessile_core::{MAX_ALIASES, Meta, SessionKey, StorageErrorKind, Timestamp};
 
 use crate::disk::{is_unreadable, open, read_up_to};
 use crate::failure::{Doing, Failure, Flawed, Result, Why};
@@ -23,7 +23,8 @@ pub(crate) enum Part {
 pub(crate) enum State {
     Live(Live),
     Alias(SessionKey),
-    Superseded,
+    /// A tombstone of the session that has moved to this key.
+    Superseded(SessionKey),
     Missing,
 }
 
@@ -45,9 +46,6 @@ pub(crate) enum Resolved {
     Missing,
 }
 
-/// A session moves seldom, and aliases are short-lived: a longer chain is none of our making.
-const LONGEST_CHAIN: usize = 64;
-
 impl Folder {
     /// What stands under a key.
     pub(crate) fn state(&self, key: &SessionKey, part: Part) -> Result<State> {
@@ -60,21 +58,52 @@ impl Folder {
 
     /// What stands under a key or under the key it is an alias of.
     pub(crate) fn resolve(&self, key: &SessionKey, part: Part) -> Result<Resolved> {
+        let alias = |state: &State| match state {
+            State::Alias(to) => Some(*to),
+            _ => None,
+        };
+        self.follow(key, part, MAX_ALIASES, alias)
+    }
+
+    /// What stands under a key or wherever the session that was once there has moved to.
+    pub(crate) fn trace(&self, key: &SessionKey) -> Result<Resolved> {
+        let moved = |state: &State| match state {
+            State::Alias(to) | State::Superseded(to) => Some(*to),
+            _ => None,
+        };
+        self.follow(key, Part::Head, usize::MAX, moved)
+    }
+
+    /// Goes from key to key, as often as `limit` says, as long as what stands there leads on.
+    fn follow(
+        &self,
+        key: &SessionKey,
+        part: Part,
+        limit: usize,
+        leads_to: impl Fn(&State) -> Option<SessionKey>,
+    ) -> Result<Resolved> {
         let mut key = *key;
-        // What the way ends with if it does not end at a record: whoever was led away from the first key has moved.
-        let mut nothing = Resolved::Missing;
-        for _ in 0..LONGEST_CHAIN {
-            match self.state(&key, part)? {
-                State::Live(live) => return Ok(Resolved::Live(key, live)),
-                State::Alias(to) => {
-                    key = to;
-                    nothing = Resolved::Superseded;
-                }
-                State::Superseded => return Ok(Resolved::Superseded),
-                State::Missing => return Ok(nothing),
+        let mut steps = 0_usize;
+        // One of the keys that were passed. Whoever goes round in a circle comes by again.
+        let mut passed = key;
+        loop {
+            let state = self.state(&key, part)?;
+            let to = leads_to(&state).filter(|_| steps < limit);
+            key = match (state, to) {
+                (State::Live(live), _) => return Ok(Resolved::Live(key, live)),
+                // Whoever was led away from the first key has moved.
+                (State::Missing, _) if steps == 0 => return Ok(Resolved::Missing),
+                (_, None) => return Ok(Resolved::Superseded),
+                (_, Some(to)) => to,
+            };
+            if key == passed {
+                return Err(Failure::Refused(StorageErrorKind::Corrupt));
+            }
+            steps += 1;
+            if steps.is_power_of_two() {
+                passed = key;
             }
         }
-        Ok(nothing)
     }
 
     /// The file of a key, whatever it says.
@@ -167,7 +196,7 @@ pub(crate) fn interpret(entry: Entry, now: Timestamp) -> Result<State> {
             body: entry.body,
         }),
         Kind::Moved { to, alias_until, .. } if now < alias_until => State::Alias(to),
-        Kind::Moved { until, .. } if now < until => State::Superseded,
+        Kind::Moved { to, until, .. } if now < until => State::Superseded(to),
         Kind::SetAside { until } if now < until => return Err(Failure::SetAside(key, None)),
         Kind::Record { .. } | Kind::Moved { .. } | Kind::SetAside { .. } | Kind::Ended | Kind::Lease { .. } => {
             State::Missing

@@ -165,11 +165,11 @@ impl Storage for FileStorage {
             match asked {
                 Ok(Answer::Final(Lookup::Missing)) if key != asked_for => return Ok(Lookup::Superseded),
                 Ok(Answer::Final(answer)) => return Ok(answer),
-                // This look comes to an end even if aliases lead round in a circle.
-                Ok(Answer::Elsewhere(to)) => match self.look(to).await? {
-                    None => key = to,
+                // From the first key on, so that no more aliases are followed than anybody may.
+                Ok(Answer::Elsewhere(_)) => match self.look(asked_for).await? {
+                    None => key = asked_for,
                     Some(Answer::Elsewhere(at)) => key = at,
-                    Some(Answer::Final(_)) => return Ok(Lookup::Superseded),
+                    Some(Answer::Final(answer)) => return Ok(answer),
                 },
                 Err(NoAnswer::TooMany) => return Err(error(StorageErrorKind::TooManyWaiters)),
                 Err(NoAnswer::Timeout) => return Err(error(StorageErrorKind::LockTimeout)),
@@ -224,11 +224,12 @@ impl Storage for FileStorage {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         let key = *key;
-        self.run("touch", move |files| files.touch(&key, deadline, last_active))
+        self.run("touch", move |files| files.touch(&key, version, deadline, last_active))
             .await
     }
 

@@ -234,12 +234,15 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         let mut write = Write::begin(self.cache(), key);
-        let answer = self.inner.touch(key, deadline, last_active).await;
-        let touched = write.before().map(|mut record| {
+        let answer = self.inner.touch(key, version, deadline, last_active).await;
+        // Where it was not touched, the record has been written since, here or elsewhere.
+        let before = write.before().filter(|record| record.meta.version == version);
+        let touched = before.filter(|_| matches!(answer, Ok(true))).map(|mut record| {
             record.meta.touch(deadline, last_active);
             Stored { key: *key, record }
         });

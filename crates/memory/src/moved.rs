@@ -5,7 +5,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use sessile_core::{SessionKey, Timestamp};
 
-/// What stands at a key whose session has moved: first an alias, then a tombstone, then nothing.
+/// What stands at a key whose session has moved: first an alias, then a tombstone, then nothing. Of a tombstone, only
+/// `destroy` looks at where it leads.
 pub(crate) struct Moved {
     /// The key to go on to.
     pub(crate) target: SessionKey,

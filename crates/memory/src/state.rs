@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use hashbrown::HashTable;
-use sessile_core::{Lookup, Record, SessionKey, Stored, Timestamp};
+use sessile_core::{Lookup, MAX_ALIASES, Record, SessionKey, Stored, Timestamp};
 
 use crate::deadlines::Deadlines;
 use crate::entry::{Entry, Ticket};
@@ -77,13 +77,29 @@ impl State {
         if left.is_none() {
             return Lookup::Missing;
         }
-        while let Some(alias) = left.filter(|moved| now < moved.alias_until) {
+        for _ in 0..MAX_ALIASES {
+            let Some(alias) = left.filter(|moved| now < moved.alias_until) else {
+                break;
+            };
             if let Some(slot) = self.find_live(&alias.target, now) {
                 return Lookup::Found(slot);
             }
             left = self.moved.get(&alias.target);
         }
         Lookup::Superseded
+    }
+
+    /// The live entry of a session that has moved away from this key, aliases and tombstones followed to the end.
+    ///
+    /// There is an end: a session moves only to a key from which nothing leads on.
+    pub(crate) fn successor(&self, key: &SessionKey, now: Timestamp) -> Option<Slot> {
+        let mut key = key;
+        loop {
+            key = &self.moved.get(key).filter(|moved| now < moved.until)?.target;
+            if let Some(slot) = self.find_live(key, now) {
+                return Some(slot);
+            }
+        }
     }
 
     /// Puts a record in under a key at which nothing is stored.

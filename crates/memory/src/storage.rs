@@ -254,11 +254,12 @@ impl Storage for MemoryStorage {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         let shard = self.shared.shard(key);
-        let result = shard.step(|state, now| state.touch(key, deadline, last_active, now));
+        let result = shard.step(|state, now| state.touch(key, version, deadline, last_active, now));
         result.map_err(failed("touch"))
     }
 

@@ -112,19 +112,28 @@ impl State {
     pub(crate) fn touch(
         &mut self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
         now: Timestamp,
-    ) -> Result<(), StorageErrorKind> {
+    ) -> Result<bool, StorageErrorKind> {
         let slot = self.live(key, now)?;
-        self.entries[slot].record.meta.touch(deadline, last_active);
+        let meta = &mut self.entries[slot].record.meta;
+        if meta.version != version {
+            return Ok(false);
+        }
+        meta.touch(deadline, last_active);
         self.note_deadline(slot);
-        Ok(())
+        Ok(true)
     }
 
-    /// Returns the record that was there.
+    /// Returns the record that was there, or where the session has moved to.
     pub(crate) fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
-        self.place(key, now).map(|slot| self.take(slot))
+        let place = match self.place(key, now) {
+            Lookup::Superseded => self.successor(key, now).map_or(Lookup::Superseded, Lookup::Found),
+            place => place,
+        };
+        place.map(|slot| self.take(slot))
     }
 
     /// Takes out up to `limit` records whose deadline has come, into `expired`, and what rotations have left behind.

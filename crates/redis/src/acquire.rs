@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Lock, LockTicket, LockToken, Lookup, SessionKey, StorageError, StorageErrorKind, Unlock};
+use sessile_core::{
+    Lock, LockTicket, LockToken, Lookup, MAX_ALIASES, SessionKey, StorageError, StorageErrorKind, Unlock,
+};
 use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
-use crate::engine::{Engine, Kind, MAX_HOPS, millis};
+use crate::engine::{Engine, Kind, millis};
 use crate::error::Failure;
 use crate::keys::Keyspace;
 use crate::net::Again;
@@ -45,7 +47,7 @@ impl Engine {
         let mut key = *key;
         // What the way ends with if it does not end at a record: whoever was led away from the first key has moved.
         let mut nothing = Lookup::Missing;
-        for _ in 0..MAX_HOPS {
+        for _ in 0..=MAX_ALIASES {
             let mut place = self
                 .lines
                 .join(&key)
@@ -89,7 +91,8 @@ impl Engine {
                 }
             }
         }
-        Err(Failure::Nonsense.into_error(self.kind.locking(), self.kind.name()))
+        // What comes after the last alias that is followed is not asked for.
+        Ok(Lookup::Superseded)
     }
 
     /// Asks, and asks again whenever there is reason to.

@@ -18,7 +18,7 @@ pub(crate) enum Answer {
     Missing,
     /// A tombstone stands here.
     Superseded,
-    /// An alias stands here, of the key with this digest.
+    /// An alias stands here, of the key with this digest; to one who follows tombstones, a tombstone too.
     Alias { target: Vec<u8> },
     /// The lock is not held with this token.
     Lost,
@@ -26,6 +26,8 @@ pub(crate) enum Answer {
     Busy(Duration),
     /// The key is taken.
     Exists,
+    /// The record has another version than was asked for.
+    Rewritten,
 }
 
 impl Answer {
@@ -52,6 +54,7 @@ impl Answer {
             (4, None, _) => Self::Lost,
             (5, Some(Value::Int(millis)), _) => Self::Busy(Duration::from_millis(u64::try_from(millis).unwrap_or(0))),
             (6, None, _) => Self::Exists,
+            (7, None, _) => Self::Rewritten,
             _ => return Err(Failure::Nonsense),
         };
         Ok((answer, Timestamp::from_millis(u64::try_from(now).unwrap_or(0))))
@@ -65,7 +68,7 @@ impl Answer {
             // Where an alias stands, the session has moved and left the lock behind.
             Self::Lost | Self::Alias { .. } => Ok(StorageErrorKind::LockLost),
             Self::Exists => Ok(StorageErrorKind::Exists),
-            Self::Done(_) | Self::Granted(_) | Self::Busy(_) => Err(Failure::Nonsense),
+            Self::Done(_) | Self::Granted(_) | Self::Busy(_) | Self::Rewritten => Err(Failure::Nonsense),
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use redis::{Cmd, ErrorKind, Value};
 use sessile_core::{
-    DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, OsEntropy, SessionKey, StorageError,
-    Timestamp,
+    DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, MAX_ALIASES, OsEntropy, SessionKey,
+    StorageError, Timestamp,
 };
 use tokio::runtime::Handle;
 
@@ -23,9 +23,6 @@ use crate::net::{Again, Net};
 use crate::script::{self, Script};
 use crate::servers::RedisServers;
 use crate::wait::Lines;
-
-/// How many aliases may stand one behind the other. Each is a rotation within the grace of the one before.
-pub(crate) const MAX_HOPS: usize = 16;
 
 /// What can be set, apart from the way to the servers.
 #[derive(Debug, Clone)]
@@ -200,30 +197,40 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Calls `step` for a key and, if an alias stands there, for the key it points to.
+    /// Calls `step` for a key and, if an alias stands there, for the key it points to, as often as `limit` says.
     ///
     /// Returns the last answer and the key it is about. The answer is never an alias: one that does not lead to a
     /// record is as superseded as a tombstone.
     pub(crate) async fn follow<F>(
         &self,
         key: &SessionKey,
+        limit: usize,
         mut step: impl FnMut(SessionKey) -> F,
     ) -> Result<(SessionKey, Answer), Failure>
     where
         F: Future<Output = Result<Answer, Failure>>,
     {
-        let (mut key, mut nothing) = (*key, Answer::Missing);
-        for _ in 0..MAX_HOPS {
+        let (mut key, mut steps) = (*key, 0_usize);
+        // One of the keys that were passed. Whoever goes round in a circle comes by again.
+        let mut passed = key;
+        loop {
             match step(key).await? {
-                Answer::Alias { target } => {
+                Answer::Alias { target } if steps < limit => {
                     key = Keyspace::key(key.shard(), &target).ok_or(Failure::Nonsense)?;
-                    nothing = Answer::Superseded;
                 }
-                Answer::Missing => return Ok((key, nothing)),
+                // Whoever was led away from the first key has moved.
+                Answer::Missing if steps > 0 => return Ok((key, Answer::Superseded)),
+                Answer::Alias { .. } => return Ok((key, Answer::Superseded)),
                 answer => return Ok((key, answer)),
             }
+            if key == passed {
+                return Err(Failure::Nonsense);
+            }
+            steps += 1;
+            if steps.is_power_of_two() {
+                passed = key;
+            }
         }
-        Err(Failure::Nonsense)
     }
 
     /// The record under exactly this key, or what stands in its place.
@@ -247,7 +254,10 @@ impl Engine {
             .arg(target.digest());
         match self.ask(key, &cmd, Again::Harmless).await? {
             found @ Answer::Done(_) => Ok((target, found)),
-            _ => self.follow(key, |key| async move { self.look(&key).await }).await,
+            _ => {
+                self.follow(key, MAX_ALIASES, |key| async move { self.look(&key).await })
+                    .await
+            }
         }
     }
 

@@ -9,10 +9,11 @@
 //! | 1 to 10 | version, seven bits a byte, the least significant first; the highest bit says that more follow |
 //! | the rest | the payload |
 //!
-//! A tombstone is one byte. An alias is its kind, the moment it becomes a tombstone (6 bytes), and the digest of the key
-//! it points to (32 bytes).
+//! A tombstone is its kind and the digest of the key that the session has moved to (32 bytes). An alias is its kind, the
+//! moment it becomes a tombstone (6 bytes), and such a digest.
 //!
-//! What touching changes has a fixed place, so that a script can change it there. The deadline stands in the value
+//! What touching changes has a fixed place, so that a script can change it there. The version is written in one way only,
+//! so that a script can compare it without reading it. The deadline stands in the value
 //! although the key has a time to live, so that a plain GET tells all there is to know.
 
 use bytes::Bytes;
@@ -37,14 +38,24 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
     for millis in [meta.last_active.as_millis(), deadline, meta.created_at.as_millis()] {
         value.extend_from_slice(&millis.to_be_bytes()[2..]);
     }
-    let mut version = meta.version;
+    push_version(&mut value, meta.version);
+    value.extend_from_slice(payload);
+    value
+}
+
+/// A version as it stands in a record. None is the beginning of another.
+pub(crate) fn encode_version(version: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(10);
+    push_version(&mut bytes, version);
+    bytes
+}
+
+fn push_version(value: &mut Vec<u8>, mut version: u64) {
     while version >= 0x80 {
         value.push(version as u8 | 0x80);
         version >>= 7;
     }
     value.push(version as u8);
-    value.extend_from_slice(payload);
-    value
 }
 
 /// Reads a record; `None` if it is none that this version of the crate has written.
@@ -126,6 +137,15 @@ mod tests {
         let value = encode(&record(1_700_000_000_000, Some(1_700_000_900_000), 9));
         assert_eq!(decode_meta(&value).unwrap().1, 20);
         assert!(HEADER_MAX >= encode(&record(0, None, u64::MAX)).len() - b"payload".len());
+    }
+
+    #[test]
+    fn a_version_stands_behind_the_times_as_it_is_written_alone() {
+        for version in [0, 1, 127, 128, 300, (1 << 53) + 1, u64::MAX] {
+            let value = encode(&record(5, None, version));
+            assert!(value[19..].starts_with(&encode_version(version)), "{version}");
+            assert!(!value[19..].starts_with(&encode_version(version ^ 1)), "{version}");
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{Cmd, Value};
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, StorageErrorKind,
-    Stored, Timestamp,
+    Clock, Cursor, Lock, LockTicket, Locked, Lookup, MAX_ALIASES, Page, Record, SessionKey, Storage, StorageError,
+    StorageErrorKind, Stored, Timestamp,
 };
 
 use crate::answer::Answer;
@@ -208,14 +208,17 @@ impl Storage for RedisStorage {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         let engine = &self.engine;
         let outcome = engine
-            .follow(key, |key| {
+            .follow(key, MAX_ALIASES, |key| {
                 let mut cmd = script::TOUCH.call(1);
-                cmd.arg(engine.keys.record(&key)).arg(last_active.as_millis());
+                cmd.arg(engine.keys.record(&key))
+                    .arg(layout::encode_version(version))
+                    .arg(last_active.as_millis());
                 match deadline {
                     Some(deadline) => cmd.arg(deadline.as_millis()),
                     None => cmd.arg(""),
@@ -224,16 +227,19 @@ impl Storage for RedisStorage {
             })
             .await;
         match outcome {
-            Ok((_, Answer::Done(None))) => Ok(()),
+            Ok((_, Answer::Done(None))) => Ok(true),
+            Ok((_, Answer::Rewritten)) => Ok(false),
             Ok((_, answer)) => Err(refused(answer, "touch")),
             Err(failure) => Err(failure.into_error("touch", NAME)),
         }
     }
 
+    /// A session that has moved is looked for key by key, one round trip each. It cannot slip away meanwhile: what it
+    /// leaves where it has just been says where it is now.
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
         let engine = &self.engine;
         let outcome = engine
-            .follow(key, |key| {
+            .follow(key, usize::MAX, |key| {
                 let cmd = engine.call(&script::DESTROY, &key);
                 async move { engine.ask_to_write(&key, &cmd, Write::Ends, Again::Harmless).await }
             })

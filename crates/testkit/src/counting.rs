@@ -222,11 +222,12 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         self.calls.count(Verb::Touch);
-        self.inner.touch(key, deadline, last_active).await
+        self.inner.touch(key, version, deadline, last_active).await
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {

@@ -169,10 +169,11 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
-        self.around(Verb::Touch, self.inner.touch(key, deadline, last_active))
+    ) -> Result<bool, StorageError> {
+        self.around(Verb::Touch, self.inner.touch(key, version, deadline, last_active))
             .await
     }
 

@@ -363,6 +363,7 @@ proofs! {
     tombstone_stays: TombstoneStays => [
         "rotate::the_tombstone_goes_in_time",
         "alias::becomes_a_tombstone_and_then_nothing",
+        "destroy::of_a_tombstone_that_is_over_finds_nothing",
     ];
     tombstone_goes_early: TombstoneGoesEarly => [
         "rotate::the_tombstone_goes_in_time",
@@ -432,6 +433,20 @@ proofs! {
     touch_keeps_old_timer: TouchKeepsOldTimer => [
         "touch::keeps_a_session_alive_past_its_old_deadline",
     ];
+    touch_ignores_version: TouchIgnoresVersion => [
+        "touch::of_a_record_that_was_written_since_changes_nothing",
+        "touch::tells_versions_apart",
+        "touch::through_an_alias_asks_for_the_version_there",
+        "concurrency::touches_lengthen_no_later_commit",
+    ];
+    touch_hides_the_stale: TouchHidesTheStale => [
+        "touch::of_a_record_that_was_written_since_changes_nothing",
+        "touch::tells_versions_apart",
+        "touch::through_an_alias_asks_for_the_version_there",
+    ];
+    touch_in_two_steps: TouchInTwoSteps => [
+        "concurrency::touches_lengthen_no_later_commit",
+    ];
     destroy_does_nothing: DestroyDoesNothing => [
         "destroy::removes_the_session",
         "destroy::can_be_repeated",
@@ -450,12 +465,34 @@ proofs! {
         "destroy::waits_for_no_lock",
     ];
     destroy_removes_tombstones: DestroyRemovesTombstones => [
-        "destroy::a_tombstone_stays_and_the_session_lives_on",
-        "alias::becomes_a_tombstone_and_then_nothing",
+        "destroy::of_a_tombstone_ends_the_session",
+        "destroy::of_a_tombstone_follows_every_move",
+        "destroy::of_a_tombstone_finds_nothing_that_has_ended",
+        "alias::destroy_through_it_works_when_its_grace_is_over",
+        "alias::is_followed_up_to_the_limit",
     ];
-    destroy_follows_tombstone: DestroyFollowsTombstone => [
-        "destroy::a_tombstone_stays_and_the_session_lives_on",
-        "alias::becomes_a_tombstone_and_then_nothing",
+    destroy_ignores_tombstone: DestroyIgnoresTombstone => [
+        "destroy::of_a_tombstone_ends_the_session",
+        "destroy::of_a_tombstone_takes_the_lock_away",
+        "destroy::of_a_tombstone_follows_every_move",
+        "alias::destroy_through_it_works_when_its_grace_is_over",
+        "alias::is_followed_up_to_the_limit",
+        "race::destroy_is_final_among_rotations",
+        "wait::ends_with_destroy_of_a_tombstone",
+    ];
+    destroy_follows_one_move: DestroyFollowsOneMove => [
+        "destroy::of_a_tombstone_follows_every_move",
+        "alias::destroy_through_it_works_when_its_grace_is_over",
+        "race::destroy_is_final_among_rotations",
+    ];
+    destroy_counts_aliases: DestroyCountsAliases => [
+        "alias::is_followed_up_to_the_limit",
+    ];
+    destroy_keeps_moved_lock: DestroyKeepsMovedLock => [
+        "destroy::of_a_tombstone_takes_the_lock_away",
+    ];
+    destroy_in_two_steps: DestroyInTwoSteps => [
+        "race::destroy_is_final_among_rotations",
     ];
     destroy_always_finds: DestroyAlwaysFinds => [
         "destroy::can_be_repeated",

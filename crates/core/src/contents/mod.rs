@@ -215,15 +215,11 @@ impl Contents {
         Self::decode(self.payload.clone())
     }
 
-    /// Whether the session's own lifetime is over, as far as it stands here. How far a session has slid is not said
-    /// here but by its deadline, unless it was given another window in this visit; and one that is not stored yet
-    /// slides with the visit that makes it.
-    pub(crate) fn is_over(&self, at: AsOf) -> bool {
-        let slides_here = self.has_new_lifetime() && self.is_stored;
-        self.lifetime.is_some_and(|lifetime| {
-            let window = lifetime.window.filter(|_| slides_here);
-            at.is_over(Lifetime { window, ..lifetime }, self.since)
-        })
+    /// Whether the session's own lifetime is over, as far as it stands here: how far the session has slid is said by its
+    /// deadline.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        let limit = self.lifetime.and_then(|lifetime| lifetime.limit);
+        limit.is_some_and(|end| end <= now)
     }
 
     /// Gives the session a lifetime because it has none. A session that is not stored yet stays unstored for it.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Context;
+use super::limits::renews_memory;
 use super::orphan::Orphan;
-use super::slide::{Slide, has_dead_items, renews_memory};
+use super::slide::{Slide, has_dead_items};
 use super::state::{Closing, Phase, State};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
@@ -166,7 +167,10 @@ impl Context {
         };
         let now = self.engine.storage.clock().now();
         let mut state = self.state();
-        let is_same = state.meta.as_ref().is_some_and(|known| known.version == record.meta.version);
+        let is_same = state
+            .meta
+            .as_ref()
+            .is_some_and(|known| known.version == record.meta.version);
         if is_same && state.key == Some(key) && state.phase == Phase::Writable {
             state.learn(record.meta, now);
         }
@@ -320,7 +324,10 @@ impl Context {
 impl State {
     /// Whether there is anything to be written, and anything in it that slides on its own.
     fn has_sliding_items(&self) -> bool {
-        self.phase == Phase::Writable && self.meta.is_some() && self.is_changed() && self.contents.items().window.is_some()
+        self.phase == Phase::Writable
+            && self.meta.is_some()
+            && self.is_changed()
+            && self.contents.items().window.is_some()
     }
 
     /// Whether there is transient data to be written that belongs to no window yet.

@@ -61,7 +61,7 @@ impl Context {
             now,
             last_active: meta.last_active,
         };
-        if contents.is_over(at) || engine.is_over(&contents, &meta, now) {
+        if contents.is_over(now) || engine.is_over(&contents, &meta, now) {
             return Ok(Some(Box::pin(Arc::clone(self).over(lock, epoch))));
         }
         // Transient data of another window than the one that was closed stems from a newer one.
@@ -173,11 +173,7 @@ impl Context {
         let now = self.engine.storage.clock().now();
         let Record { meta, payload } = record;
         let contents = Contents::decode(payload)?;
-        let at = AsOf {
-            now,
-            last_active: meta.last_active,
-        };
-        let over = contents.is_over(at) || self.engine.is_over(&contents, &meta, now);
+        let over = contents.is_over(now) || self.engine.is_over(&contents, &meta, now);
         let mut state = self.state();
         if state.session != session || state.phase != Phase::Readable || state.closing != super::state::Closing::No {
             // Another call of this visit knows better by now.

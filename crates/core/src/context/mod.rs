@@ -10,6 +10,7 @@ mod current;
 mod end;
 mod entry;
 mod handle;
+mod limits;
 mod loading;
 mod open;
 mod orphan;

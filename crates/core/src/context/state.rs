@@ -196,7 +196,7 @@ impl State {
     /// A visit that goes on is activity: its session does not idle out under it, all the less as others may have moved
     /// the end since. Fixed ends are exact.
     pub(super) fn is_over(&self, engine: &Engine, now: Timestamp) -> bool {
-        if self.lost || self.contents.is_over(self.as_of(now)) {
+        if self.lost || self.contents.is_over(now) {
             return true;
         }
         self.meta.as_ref().is_some_and(|meta| {

@@ -27,6 +27,9 @@ pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 /// How many visits may wait for one session's lock in one process: 1,024.
 pub const DEFAULT_MAX_WAITERS: usize = 1_024;
 
+/// How many aliases are followed, one after the other, to find a session: 16, in every storage.
+pub const MAX_ALIASES: usize = 16;
+
 /// Where sessions are kept.
 ///
 /// # The contract
@@ -49,10 +52,14 @@ pub const DEFAULT_MAX_WAITERS: usize = 1_024;
 /// [`LockLost`](StorageErrorKind::LockLost) and changes nothing.
 ///
 /// **Keys can be aliases.** [`rotate`](Storage::rotate) can leave the old key as an alias of the new one for a while.
-/// Every verb that takes a key follows aliases, one after the other if the session has moved on from there;
-/// [`Stored::key`] and [`LockTicket::key`] name the key the record was found under. Where the way does not end at a live
-/// record, the alias is as superseded as any key its session has moved away from. A lock does not move along: whoever
-/// held it under the old key has lost it.
+/// Every verb that takes a key follows aliases, one after the other if the session has moved on from there, up to
+/// [`MAX_ALIASES`]; [`Stored::key`] and [`LockTicket::key`] name the key the record was found under. Where the way does
+/// not end at a live record, or is longer, the alias is as superseded as any key its session has moved away from. A
+/// lock does not move along: whoever held it under the old key has lost it.
+///
+/// **Tombstones know where the session went, and only [`destroy`](Storage::destroy) follows them**, through any number
+/// of moves. Whoever holds an old id can end the session for as long as the tombstone stands, and neither read it nor
+/// write to it.
 ///
 /// **Time is the storage's own.** Deadlines and leases are judged by [`clock`](Storage::clock) or, where the backend
 /// has a clock, by that of the backend.
@@ -138,11 +145,16 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// [`Superseded`](StorageErrorKind::Superseded).
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError>;
 
-    /// Moves the deadline and the time of the last activity of a live record. Needs no lock, and changes nothing
-    /// else: not the payload, not the version.
+    /// Moves the deadline and the time of the last activity of a live record, if that is still the one they were
+    /// computed from: the one with this [version](Meta::version). Needs no lock, and changes nothing else: not the
+    /// payload, not the version.
     ///
-    /// Neither of the two is ever moved back. `None` means that there is no deadline any more, and a record without
-    /// a deadline stays without one.
+    /// Neither of the two is ever moved back. A `deadline` of `None` means that there is no deadline any more, and a
+    /// record without a deadline stays without one.
+    ///
+    /// Returns whether the record has this version. `false` means that it has been written since: nothing is changed,
+    /// and the deadline that the writer has set holds. The version is compared in the same atomic step in which the
+    /// deadline moves.
     ///
     /// # Errors
     ///
@@ -150,14 +162,23 @@ pub trait Storage: Debug + Send + Sync + 'static {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError>;
+    ) -> Result<bool, StorageError>;
 
-    /// Removes the record and its lock, whoever holds it. Waits for nobody, and may be repeated.
+    /// Ends the session: removes its record and its lock, whoever holds it. Waits for nobody, and may be repeated.
     ///
-    /// The answer says what stood there: a live record, under this key or one it is an alias of, which is now gone;
-    /// nothing; or a tombstone, which is left standing, and the session that moved away from here lives on.
+    /// If the session has moved away from this key, it is ended where it is now: the call follows aliases, whether
+    /// their grace is over or not, and tombstones, through any number of moves, for as long as they stand. What stands
+    /// on the way is left standing. The mark of a later move can be the first to end, if that was given a shorter
+    /// grace; the way then ends there.
+    ///
+    /// The answer is [`Found`](Lookup::Found) if a live record was removed, under this key or the one the session has
+    /// moved to. Otherwise it says what stands at this key: nothing, or the mark of a session that has ended.
+    ///
+    /// Of a [`rotate`](Storage::rotate) at the same time, one comes first: either the rotation fails with
+    /// [`Gone`](StorageErrorKind::Gone), or the session is removed under its new key.
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError>;
 
     /// Lists live sessions, up to `limit` at a time, from where `cursor` points, or from the beginning.

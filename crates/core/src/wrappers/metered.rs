@@ -155,10 +155,11 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
-        let call = self.inner.touch(key, deadline, last_active);
+    ) -> Result<bool, StorageError> {
+        let call = self.inner.touch(key, version, deadline, last_active);
         self.measure("touch", call).await
     }
 

@@ -91,10 +91,11 @@ impl Storage for NullStorage {
     async fn touch(
         &self,
         _key: &SessionKey,
+        _version: u64,
         _deadline: Option<Timestamp>,
         _last_active: Timestamp,
-    ) -> Result<(), StorageError> {
-        gone("touch")
+    ) -> Result<bool, StorageError> {
+        gone("touch").map(|()| false)
     }
 
     async fn destroy(&self, _key: &SessionKey) -> Result<Lookup<()>, StorageError> {

@@ -31,7 +31,7 @@ macro_rules! answers_with_ok {
     };
 }
 
-answers_with_ok!((), crate::storage::Page, Vec<crate::storage::Stored>);
+answers_with_ok!((), bool, crate::storage::Page, Vec<crate::storage::Stored>);
 
 impl<T: Answer> Answer for Result<T, StorageError> {
     fn outcome(&self) -> &'static str {

@@ -98,8 +98,13 @@ impl Life {
         }
     }
 
+    /// When it ends however often it is visited.
+    pub(crate) fn limit(&self) -> End {
+        self.limit.map_or(End::NEVER, End::at)
+    }
+
     pub(crate) fn end(&self) -> End {
-        let end = self.slid.min(self.limit.map_or(End::NEVER, End::at));
+        let end = self.slid.min(self.limit());
         match self.is_vague {
             true => End {
                 gone_from: u64::MAX,

@@ -58,6 +58,11 @@ impl Stored {
     fn end(&self) -> End {
         self.contents.life.as_ref().map_or(End::NEVER, |life| life.end())
     }
+
+    /// When it ends for a visit that goes on, which is activity.
+    fn limit(&self) -> End {
+        self.contents.life.as_ref().map_or(End::NEVER, |life| life.limit())
+    }
 }
 
 /// What a visit knows.
@@ -77,8 +82,9 @@ pub(crate) struct Visit {
     changed: bool,
     /// Whether there may be something to be written that was not changed by a call.
     may_write: bool,
-    /// When the stored session ends, as far as this visit knows.
+    /// When the stored session ends, as far as this visit knows, and when it does while the visit goes on.
     known_end: End,
+    known_limit: End,
     /// Whether it has given the session another expiration that is not stored yet.
     new_life: bool,
     /// The version it has loaded or written; `None` for a session that is not stored.
@@ -116,10 +122,9 @@ impl Visit {
     fn end(&self) -> End {
         let Some(life) = &self.view.life else { return End::NEVER };
         match (self.is_stored(), self.new_life) {
-            (true, false) => self.known_end,
-            (true, true) => self.known_end.min(life.end()),
-            // Before it is stored it slides with the visit that makes it.
-            (false, _) => life.limit.map_or(End::NEVER, End::at),
+            (true, false) => self.known_limit,
+            (true, true) => self.known_limit.min(life.limit()),
+            (false, _) => life.limit(),
         }
     }
 
@@ -158,6 +163,7 @@ impl Visit {
             changed: false,
             may_write: false,
             known_end: End::NEVER,
+            known_limit: End::NEVER,
             new_life: false,
             version: None,
         }
@@ -291,6 +297,7 @@ impl Model {
         visit.phase = if exclusive { Phase::Writable } else { Phase::Readable };
         visit.seen = true;
         visit.known_end = stored.end();
+        visit.known_limit = stored.limit();
         visit.new_life = false;
         visit.version = Some(stored.version);
     }
@@ -412,6 +419,7 @@ impl Model {
                         visit.view.visit(now, sure, sure);
                         stored.version += u64::from(may_hold_dead || visit.may_write);
                         visit.known_end = stored.end();
+                        visit.known_limit = stored.limit();
                         visit.base = visit.view.clone();
                         visit.phase = Phase::Readable;
                         Ok(false)
@@ -453,6 +461,7 @@ impl Model {
         visit.seen = true;
         visit.restarted = false;
         visit.known_end = stored.end();
+        visit.known_limit = stored.limit();
         visit.new_life = false;
         visit.version = Some(version);
         visit.base = visit.view.clone();
@@ -568,7 +577,7 @@ impl Model {
                 continue;
             }
             match (visit.end().is(now), seen) {
-                (Is::Open, seen) => visit.known_end.learn(seen.is_ok(), now),
+                (Is::Open, seen) => visit.known_limit.learn(seen.is_ok(), now),
                 (Is::There, seen) => assert!(seen.is_ok(), "{place:?} is {seen:?}: {visit:?}"),
                 (Is::Gone, seen) => assert_eq!(*seen, Err(Failure::Gone), "{visit:?}"),
             }

@@ -195,10 +195,11 @@ impl<S: Storage> Storage for Probing<S> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
-        self.inner.touch(key, deadline, last_active).await
+    ) -> Result<bool, StorageError> {
+        self.inner.touch(key, version, deadline, last_active).await
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {

@@ -18,7 +18,7 @@ if stays == 0 then
 elseif grace > 0 then
   redis.call('SET', KEYS[1], struct.pack('>BI6', ALIAS, math.min(now + grace, 2 ^ 48 - 1)) .. ARGV[6], 'PX', stays)
 else
-  redis.call('SET', KEYS[1], string.char(TOMBSTONE), 'PX', stays)
+  redis.call('SET', KEYS[1], string.char(TOMBSTONE) .. ARGV[6], 'PX', stays)
 end
 dissolve()
 return { RECORD, now }

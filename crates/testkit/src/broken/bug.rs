@@ -216,6 +216,12 @@ bugs! {
     TouchOverwrites,
     /// `touch` forgets to tell whatever removes the expired.
     TouchKeepsOldTimer,
+    /// `touch` asks for no version.
+    TouchIgnoresVersion,
+    /// `touch` of a record that has been written since changes nothing and says that it did.
+    TouchHidesTheStale,
+    /// `touch` looks at the version and writes in two steps.
+    TouchInTwoSteps,
 
     /// `destroy` answers and does nothing.
     DestroyDoesNothing,
@@ -227,8 +233,16 @@ bugs! {
     DestroyWaits,
     /// `destroy` removes tombstones.
     DestroyRemovesTombstones,
-    /// `destroy` of a tombstone ends the session that has moved.
-    DestroyFollowsTombstone,
+    /// `destroy` of a tombstone leaves the session that has moved.
+    DestroyIgnoresTombstone,
+    /// `destroy` follows a session from a tombstone to the next key, and no further.
+    DestroyFollowsOneMove,
+    /// `destroy` follows no more aliases than others.
+    DestroyCountsAliases,
+    /// `destroy` of a tombstone removes the record of the session that has moved, and leaves its lock.
+    DestroyKeepsMovedLock,
+    /// `destroy` looks where the session is, and removes it there in a second step.
+    DestroyInTwoSteps,
     /// `destroy` says that it found something when it did not.
     DestroyAlwaysFinds,
     /// `destroy` leaves an entry.

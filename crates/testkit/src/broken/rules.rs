@@ -97,11 +97,12 @@ impl Rules for Bug {
         &self,
         state: &mut ModelState,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
         now: Timestamp,
-    ) -> Done {
-        touch::touch(*self, state, key, deadline, last_active, self.now(now))
+    ) -> Result<bool, StorageErrorKind> {
+        touch::touch(*self, state, key, version, deadline, last_active, self.now(now))
     }
 
     fn destroy(&self, state: &mut ModelState, key: &SessionKey, now: Timestamp) -> Lookup<()> {
@@ -118,9 +119,21 @@ impl Rules for Bug {
                 return state.destroy(&actual, now);
             }
             (Self::DestroyRemovesTombstones, Lookup::Superseded) => drop(state.moves.remove(key)),
-            (Self::DestroyFollowsTombstone, Lookup::Superseded) => {
-                let to = state.moves[key].to;
-                state.destroy(&to, now);
+            (Self::DestroyIgnoresTombstone, Lookup::Superseded) => return Lookup::Superseded,
+            (Self::DestroyFollowsOneMove, Lookup::Superseded) => {
+                return match state.moves[key].to {
+                    to if state.records.contains_key(&to) => state.destroy(&to, now),
+                    _ => Lookup::Superseded,
+                };
+            }
+            (Self::DestroyCountsAliases, Lookup::Superseded) if now < state.moves[key].alias_until => {
+                return Lookup::Superseded;
+            }
+            (Self::DestroyKeepsMovedLock, Lookup::Superseded) => {
+                return match state.trace(key, now) {
+                    Lookup::Found(actual) => Lookup::Found(drop(state.records.remove(&actual))),
+                    other => other.map(drop),
+                };
             }
             (Self::DestroyAlwaysFinds, Lookup::Missing) => return Lookup::Found(()),
             (Self::DestroyLeavesEntry, Lookup::Found(actual)) => {

@@ -245,13 +245,14 @@ impl Storage for Broken {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         match self.bug {
             Bug::TouchWaits => self.wait_for_lock(key).await,
             Bug::TouchTorn => {
-                self.model.touch(key, deadline, Timestamp::MIN).await?;
+                self.model.touch(key, version, deadline, Timestamp::MIN).await?;
                 yield_now().await;
             }
             Bug::TouchOverwrites => {
@@ -260,6 +261,19 @@ impl Storage for Broken {
                     stored.record.meta.touch(deadline, last_active);
                     self.model
                         .step(|_, state, _| state.records.insert(stored.key, stored.record));
+                }
+            }
+            Bug::TouchInTwoSteps => {
+                if let Lookup::Found(stored) = self.model.read(key).await?
+                    && stored.record.meta.version == version
+                {
+                    tokio::time::sleep(MOMENT).await;
+                    self.model.step(|_, state, _| {
+                        if let Some(record) = state.records.get_mut(&stored.key) {
+                            record.meta.touch(deadline, last_active);
+                        }
+                    });
+                    return Ok(true);
                 }
             }
             Bug::TouchKeepsOldTimer => {
@@ -271,7 +285,7 @@ impl Storage for Broken {
             }
             _ => {}
         }
-        self.answer(self.model.touch(key, deadline, last_active).await)
+        self.answer(self.model.touch(key, version, deadline, last_active).await)
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
@@ -280,6 +294,17 @@ impl Storage for Broken {
             Bug::DestroyTorn => {
                 self.model.step(|_, state, _| state.locks.remove(key));
                 yield_now().await;
+            }
+            Bug::DestroyInTwoSteps => {
+                let traced = self.model.step(|_, state, now| state.trace(key, now));
+                tokio::time::sleep(MOMENT).await;
+                if let Lookup::Found(actual) = traced {
+                    self.model.step(|_, state, _| {
+                        state.records.remove(&actual);
+                        state.locks.remove(&actual);
+                    });
+                }
+                return Ok(traced.map(drop));
             }
             _ => {}
         }

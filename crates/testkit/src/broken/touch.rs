@@ -1,43 +1,46 @@
 //! What the broken storages do wrong when they touch a record.
 
-use sessile_core::{Lookup, Meta, Record, SessionKey, Timestamp};
+use sessile_core::{Lookup, Meta, Record, SessionKey, StorageErrorKind, Timestamp};
 
 use super::Bug;
-use super::rules::Done;
 use crate::model::ModelState;
 
 pub(super) fn touch(
     bug: Bug,
     state: &mut ModelState,
     key: &SessionKey,
+    version: u64,
     deadline: Option<Timestamp>,
     last_active: Timestamp,
     now: Timestamp,
-) -> Done {
+) -> Result<bool, StorageErrorKind> {
     let found = state.find(key, now);
     if bug == Bug::TouchFollowsTombstone
         && found == Lookup::Superseded
         && let Some(moved) = state.moves.get(key)
     {
         let to = moved.to;
-        return state.touch(&to, deadline, last_active, now);
+        return state.touch(&to, version, deadline, last_active, now);
     }
     if bug == Bug::TouchUpserts && found == Lookup::Missing {
         state.place(key, Record::new(Meta::new(last_active).with_deadline(deadline), ""));
-        return Ok(());
+        return Ok(true);
     }
     if bug == Bug::TouchRevives
         && let Some(record) = state.records.get_mut(key)
     {
         record.meta.touch(deadline, last_active);
-        return Ok(());
+        return Ok(true);
     }
     let Lookup::Found(actual) = found else {
-        return state.touch(key, deadline, last_active, now);
+        return state.touch(key, version, deadline, last_active, now);
     };
     let Some(record) = state.records.get_mut(&actual) else {
-        return Ok(());
+        return Ok(true);
     };
+    if record.meta.version != version && bug != Bug::TouchIgnoresVersion {
+        return Ok(bug == Bug::TouchHidesTheStale);
+    }
     let old = record.meta.clone();
     record.meta.touch(deadline, last_active);
     match bug {
@@ -49,5 +52,5 @@ pub(super) fn touch(
         Bug::TouchUnlocks => drop(state.locks.remove(&actual)),
         _ => {}
     }
-    Ok(())
+    Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{Lookup, SessionKey, StorageErrorKind};
+use sessile_core::{Lookup, MAX_ALIASES, SessionKey, StorageErrorKind};
 
 use crate::cases::rotate::aliases_are_refused;
 use crate::kit::{Context, refused, successor};
@@ -44,11 +44,9 @@ async fn is_followed(ctx: &Context, alias: &SessionKey, actual: &SessionKey) {
     ctx.release(locked.lock).await;
     ctx.assert_free(actual, b"written through an alias").await;
 
-    let later = ctx.found(actual).await.meta.deadline.expect("a deadline") + LONG;
-    ctx.storage()
-        .touch(alias, Some(later), ctx.now())
-        .await
-        .expect("touch through an alias");
+    let meta = ctx.found(actual).await.meta;
+    let later = meta.deadline.expect("a deadline") + LONG;
+    ctx.touch(alias, meta.version, Some(later), ctx.now()).await;
     assert_eq!(
         ctx.found(actual).await.meta.deadline,
         Some(later),
@@ -88,6 +86,58 @@ pub(crate) async fn destroy_through_it_ends_the_session(ctx: Context) {
     assert_eq!(ctx.destroy(&keys[2]).await, Lookup::Missing);
 }
 
+/// An alias whose grace is over is a tombstone, and leads whoever ends the session to it as one.
+pub(crate) async fn destroy_through_it_works_when_its_grace_is_over(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let grace = Duration::from_millis(400);
+    let [first, second, third] = Context::keys();
+    ctx.create(&first, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&first).await;
+    ctx.rotate(&mut locked, &second, grace).await;
+    let mut locked = ctx.lock(&second).await;
+    ctx.rotate(&mut locked, &third, grace).await;
+    ctx.pass_surely(grace).await;
+    ctx.assert_superseded(&first).await;
+    assert_eq!(ctx.destroy(&first).await, Lookup::Found(()));
+    ctx.assert_missing(&third).await;
+    for alias in [first, second] {
+        ctx.assert_superseded(&alias).await;
+        assert_eq!(ctx.destroy(&alias).await, Lookup::Superseded);
+    }
+}
+
+/// Through more aliases than may be followed nobody finds a session, and everybody can end it.
+pub(crate) async fn is_followed_up_to_the_limit(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let keys: [_; MAX_ALIASES + 2] = chain(&ctx).await;
+    let [too_far, farthest, .., last] = keys;
+    is_followed(&ctx, &farthest, &last).await;
+
+    ctx.assert_superseded(&too_far).await;
+    let lock = ctx.storage().lock(&too_far, Duration::ZERO).await;
+    assert!(
+        matches!(lock, Ok(Lookup::Superseded)),
+        "lock through more aliases than are followed answered {lock:?}"
+    );
+    let version = ctx.found(&last).await.meta.version;
+    let answer = ctx.storage().touch(&too_far, version, None, ctx.now()).await;
+    refused(
+        answer,
+        StorageErrorKind::Superseded,
+        "touch through more aliases than are followed",
+    );
+    let answer = ctx.storage().create(&too_far, ctx.record("again")).await;
+    refused(answer, StorageErrorKind::Exists, "create under an alias");
+
+    assert_eq!(ctx.destroy(&too_far).await, Lookup::Found(()));
+    ctx.assert_missing(&last).await;
+    assert_eq!(ctx.destroy(&too_far).await, Lookup::Superseded);
+}
+
 /// An alias of a session that has ended says what every key says that a session has moved away from.
 pub(crate) async fn of_what_was_destroyed_is_superseded(ctx: Context) {
     if !ctx.profile().aliases {
@@ -103,7 +153,7 @@ pub(crate) async fn of_what_was_destroyed_is_superseded(ctx: Context) {
             matches!(lock, Ok(Lookup::Superseded)),
             "lock of a session that is gone answered {lock:?}"
         );
-        let answer = ctx.storage().touch(alias, None, ctx.now()).await;
+        let answer = ctx.storage().touch(alias, 3, None, ctx.now()).await;
         refused(answer, StorageErrorKind::Superseded, "touch of a session that is gone");
         let again = ctx.storage().create(alias, ctx.record("again")).await;
         refused(
@@ -151,7 +201,6 @@ pub(crate) async fn becomes_a_tombstone_and_then_nothing(ctx: Context) {
     ctx.assert_superseded(&old).await;
     ctx.pass(ctx.profile().tombstone / 2).await;
     ctx.assert_superseded(&old).await;
-    assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
     ctx.pass_surely(ctx.profile().tombstone / 2).await;
     ctx.assert_missing(&old).await;
     ctx.assert_free(&new, b"moved").await;

@@ -221,7 +221,7 @@ pub(crate) async fn of_touch_moves_both_times_or_none(ctx: Context) {
         );
         touched.meta.touch(Some(deadline), active);
         let ended = cut
-            .run(ctx.storage().touch(&key, Some(deadline), active))
+            .run(ctx.storage().touch(&key, 1, Some(deadline), active))
             .await
             .is_some();
         ctx.settle().await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sessile_core::{SessionKey, Storage};
+use sessile_core::{Meta, SessionKey, Storage};
 use tokio::task::JoinSet;
 
 use crate::kit::{Context, successor};
@@ -108,8 +108,12 @@ pub(crate) async fn touches_take_nothing_from_commits(ctx: Context) {
         let toucher = ctx.clone();
         set.spawn(async move {
             for round in 0..ROUNDS as u64 * 4 {
+                let storage = handle(&toucher, number);
+                let read = storage.read(&key).await.expect("read").found();
+                let version = read.expect("a live session").record.meta.version;
                 let deadline = Some(born + Duration::from_secs(7_200 + round));
-                let touched = handle(&toucher, number).touch(&key, deadline, born).await;
+                // Mostly by the version that is stored, and now and then by one that is not any more.
+                let touched = storage.touch(&key, version, deadline, born).await;
                 touched.expect("touch of a live session");
             }
         });
@@ -131,8 +135,13 @@ pub(crate) async fn touches_end_at_the_latest(ctx: Context) {
         set.spawn(async move {
             for round in 0..ROUNDS {
                 let later = Duration::from_secs(7_200 + ((number * 7 + round * 5) % 97) as u64);
-                let touched = handle(&ctx, number).touch(&key, Some(born + later), born + later).await;
-                touched.expect("touch of a live session");
+                let touched = handle(&ctx, number)
+                    .touch(&key, 1, Some(born + later), born + later)
+                    .await;
+                assert!(
+                    matches!(touched, Ok(true)),
+                    "touch of a live session answered {touched:?}"
+                );
             }
         });
     }
@@ -144,6 +153,55 @@ pub(crate) async fn touches_end_at_the_latest(ctx: Context) {
         latest,
         "of many touches not the latest stands"
     );
+}
+
+/// Each commit sets a short life, and each touch one that tells which commit it was computed from.
+pub(crate) async fn touches_lengthen_no_later_commit(ctx: Context) {
+    const LIFE: Duration = Duration::from_secs(3_600);
+    let tasks = 4.min(ctx.profile().max_waiters);
+    let born = ctx.now();
+    let set_by_touch = move |version: u64| born + LIFE * 2 + Duration::from_millis(version);
+    let check = move |meta: &Meta| {
+        let allowed = [born + LIFE, set_by_touch(meta.version)].map(Some);
+        assert!(
+            allowed.contains(&meta.deadline),
+            "a touch by an earlier version has moved the deadline of version {}",
+            meta.version
+        );
+    };
+    let key = Context::key();
+    ctx.create(&key, ctx.record_until(born + LIFE, "x")).await;
+    let mut set = JoinSet::new();
+    for number in 0..tasks {
+        let writer = ctx.clone();
+        set.spawn(async move {
+            let storage = handle(&writer, number);
+            for _ in 0..ROUNDS {
+                let locked = storage.lock(&key, PATIENCE).await.expect("lock");
+                let mut locked = locked.found().expect("a live session");
+                check(&locked.record.meta);
+                tokio::task::yield_now().await;
+                let mut next = successor(&locked.record, "x");
+                next.meta.deadline = Some(born + LIFE);
+                storage.commit(&mut locked.lock, next).await.expect("commit");
+            }
+        });
+        let toucher = ctx.clone();
+        set.spawn(async move {
+            let storage = handle(&toucher, number);
+            for _ in 0..ROUNDS * 4 {
+                let read = storage.read(&key).await.expect("read").found();
+                let meta = read.expect("a live session").record.meta;
+                check(&meta);
+                tokio::task::yield_now().await;
+                let deadline = Some(set_by_touch(meta.version));
+                let touched = storage.touch(&key, meta.version, deadline, born).await;
+                touched.expect("touch of a live session");
+            }
+        });
+    }
+    finish(set).await;
+    check(&ctx.found(&key).await.meta);
 }
 
 pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {

@@ -65,7 +65,7 @@ pub(crate) async fn nothing_late_brings_it_back(ctx: Context) {
     refused(answer, gone, "rotate after destroy");
     ctx.assert_missing(&key).await;
     ctx.assert_missing(&other).await;
-    let answer = storage.touch(&key, None, ctx.now()).await;
+    let answer = storage.touch(&key, 1, None, ctx.now()).await;
     refused(answer, gone, "touch after destroy");
     ctx.release(locked.lock).await;
     ctx.assert_missing(&key).await;
@@ -92,11 +92,88 @@ pub(crate) async fn takes_the_lock_away_with_the_record(ctx: Context) {
     ctx.assert_free(&key, b"the second").await;
 }
 
-pub(crate) async fn a_tombstone_stays_and_the_session_lives_on(ctx: Context) {
+/// Whoever has an old id can end the session as long as the tombstone stands, and that is all it is good for.
+pub(crate) async fn of_a_tombstone_ends_the_session(ctx: Context) {
     let [old, new] = rotated(&ctx).await;
-    assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
+    for storage in [ctx.storage(), ctx.second()] {
+        let read = storage.read(&new).await.expect("read");
+        assert!(read.is_found(), "the session lives under its new key");
+    }
+    let mut locked = ctx.lock(&new).await;
+    let destroyed = ctx.at_once("destroy of a tombstone", ctx.destroy(&old)).await;
+    assert_eq!(destroyed, Lookup::Found(()));
+    for storage in [ctx.storage(), ctx.second()] {
+        let read = storage.read(&new).await.expect("read");
+        assert_eq!(read, Lookup::Missing, "a session was ended by its old key, and lives");
+    }
+    let late = successor(&locked.record, "late");
+    let answer = ctx.storage().commit(&mut locked.lock, late).await;
+    refused(answer, StorageErrorKind::Gone, "commit after destroy");
+    drop(locked);
+
+    // The tombstone stays, and the next to destroy finds nothing to end.
+    ctx.assert_superseded(&old).await;
     assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
     ctx.assert_superseded(&old).await;
+    ctx.assert_missing(&new).await;
+}
+
+pub(crate) async fn of_a_tombstone_takes_the_lock_away(ctx: Context) {
+    let [old, new] = rotated(&ctx).await;
+    let first = ctx.lock(&new).await;
+    assert_eq!(ctx.destroy(&old).await, Lookup::Found(()));
+    // Ids are not used twice; here one is, to see whether a lock has stayed behind.
+    ctx.create(&new, ctx.record("the second")).await;
+    let second = ctx.storage().lock(&new, Duration::ZERO).await;
+    let second = second.ok().and_then(Lookup::found);
+    let second = second.expect("a lock has outlived the session that was destroyed");
+    drop(first);
+    ctx.release(second.lock).await;
+}
+
+pub(crate) async fn of_a_tombstone_follows_every_move(ctx: Context) {
+    for from in 0..3 {
+        let keys: [_; 4] = Context::keys();
+        ctx.create(&keys[0], ctx.record("moved")).await;
+        for step in keys.windows(2) {
+            let mut locked = ctx.lock(&step[0]).await;
+            ctx.rotate(&mut locked, &step[1], Duration::ZERO).await;
+        }
+        let [left @ .., last] = &keys;
+        assert_eq!(ctx.destroy(&left[from]).await, Lookup::Found(()), "{} moves", 3 - from);
+        ctx.assert_missing(last).await;
+        for key in left {
+            ctx.assert_superseded(key).await;
+            assert_eq!(ctx.destroy(key).await, Lookup::Superseded);
+        }
+        assert_eq!(ctx.destroy(last).await, Lookup::Missing);
+    }
+}
+
+/// A session that has moved and ended is not there to be ended, and nothing of it comes back.
+pub(crate) async fn of_a_tombstone_finds_nothing_that_has_ended(ctx: Context) {
+    let [old, new] = rotated(&ctx).await;
+    assert_eq!(ctx.destroy(&new).await, Lookup::Found(()));
+    assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
+    ctx.assert_superseded(&old).await;
+    ctx.assert_missing(&new).await;
+
+    let [old, new] = Context::keys();
+    ctx.create(&old, ctx.record("moved")).await;
+    let mut locked = ctx.lock(&old).await;
+    let mut record = successor(&locked.record, "short");
+    record.meta.deadline = Some(ctx.now() + Duration::from_millis(200));
+    let rotated = ctx.storage().rotate(&mut locked.lock, &new, record, Duration::ZERO);
+    rotated.await.expect("rotate");
+    ctx.pass_surely(Duration::from_millis(200)).await;
+    assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
+    ctx.assert_missing(&new).await;
+}
+
+pub(crate) async fn of_a_tombstone_that_is_over_finds_nothing(ctx: Context) {
+    let [old, new] = rotated(&ctx).await;
+    ctx.pass_surely(ctx.profile().tombstone).await;
+    assert_eq!(ctx.destroy(&old).await, Lookup::Missing);
     ctx.assert_free(&new, b"moved").await;
 }
 

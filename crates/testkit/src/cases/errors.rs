@@ -52,7 +52,7 @@ pub(crate) async fn name_the_verb_and_the_storage(ctx: Context) {
     let error = storage.renew(&forged(key).ticket()).await.expect_err("not the holder");
     names(&ctx, &error, Verb::Renew, StorageErrorKind::LockLost);
     let error = storage
-        .touch(&unknown, None, ctx.now())
+        .touch(&unknown, 1, None, ctx.now())
         .await
         .expect_err("nothing to touch");
     names(&ctx, &error, Verb::Touch, StorageErrorKind::Gone);

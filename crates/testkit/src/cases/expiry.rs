@@ -82,10 +82,7 @@ pub(crate) async fn is_exact_after_touch(ctx: Context) {
     ctx.create(&key, ctx.record_until(ctx.now() + Duration::from_millis(200), "x"))
         .await;
     let deadline = ctx.now() + Duration::from_millis(417);
-    ctx.storage()
-        .touch(&key, Some(deadline), ctx.now())
-        .await
-        .expect("touch");
+    ctx.touch(&key, 1, Some(deadline), ctx.now()).await;
     ends_exactly_at(&ctx, &key, deadline).await;
 }
 
@@ -122,7 +119,7 @@ pub(crate) async fn is_the_end_for_every_verb(ctx: Context) {
         "lock of an expired session answered {lock:?}"
     );
     refused(
-        storage.touch(&key, None, ctx.now()).await,
+        storage.touch(&key, 1, None, ctx.now()).await,
         gone,
         "touch of an expired session",
     );
@@ -156,8 +153,7 @@ pub(crate) async fn may_be_far_away(ctx: Context) {
         assert_eq!(ctx.found(&key).await.meta.deadline, Some(deadline));
         let mut locked = ctx.lock(&key).await;
         ctx.commit(&mut locked, "y").await;
-        let touched = ctx.storage().touch(&key, Some(Timestamp::MAX), ctx.now()).await;
-        touched.unwrap_or_else(|error| panic!("touch to the end of time failed: {error:?}"));
+        ctx.touch(&key, 2, Some(Timestamp::MAX), ctx.now()).await;
         ctx.assert_free(&key, b"y").await;
         ctx.destroy(&key).await;
     }

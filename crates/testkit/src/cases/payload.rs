@@ -54,8 +54,8 @@ async fn survives(ctx: &Context, what: &str, payload: Bytes) {
     renewed(ctx, ticket, lease, ctx.rotate(&mut locked, &next, Duration::ZERO)).await;
     assert!(ctx.found(&next).await.payload == payload, "rotate changed {what}");
 
-    let touched = ctx.storage().touch(&next, None, ctx.now()).await;
-    touched.unwrap_or_else(|error| panic!("touch failed: {error:?}"));
+    let version = ctx.found(&next).await.meta.version;
+    ctx.touch(&next, version, None, ctx.now()).await;
     assert!(ctx.found(&next).await.payload == payload, "touch changed {what}");
     ctx.destroy(&next).await;
 }

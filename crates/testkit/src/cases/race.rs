@@ -86,6 +86,50 @@ pub(crate) async fn destroy_is_final_among_writers(ctx: Context) {
     }
 }
 
+/// However fast a session moves on, whoever ends it by its first key ends it: either the next move fails, or it is
+/// followed.
+pub(crate) async fn destroy_is_final_among_rotations(ctx: Context) {
+    for round in 0..ROUNDS {
+        let keys: [SessionKey; 24] = Context::keys();
+        ctx.create(&keys[0], ctx.record("0")).await;
+        let destroyed = Arc::new(AtomicBool::new(false));
+        let mut set = JoinSet::new();
+        {
+            let (ctx, destroyed) = (ctx.clone(), Arc::clone(&destroyed));
+            set.spawn(async move {
+                let storage = handle(&ctx, round + 1);
+                for (step, keys) in keys.windows(2).enumerate() {
+                    let over = destroyed.load(Ordering::SeqCst);
+                    let mut locked = match storage.lock(&keys[0], PATIENCE).await.expect("lock") {
+                        Lookup::Found(_) if over => panic!("a session was locked after destroy had returned"),
+                        Lookup::Found(locked) => locked,
+                        Lookup::Missing => return,
+                        Lookup::Superseded => panic!("nobody else moves the session"),
+                    };
+                    let pause = if step % 3 == 0 { 1 } else { 0 };
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    let next = successor(&locked.record, "1");
+                    let over = destroyed.load(Ordering::SeqCst);
+                    match storage.rotate(&mut locked.lock, &keys[1], next, Duration::ZERO).await {
+                        Ok(()) if over => panic!("a session has moved after destroy had returned"),
+                        Ok(()) => {}
+                        Err(error) => return assert_eq!(error.kind(), StorageErrorKind::Gone, "{error:?}"),
+                    }
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(round as u64 % 8)).await;
+        let answer = handle(&ctx, round).destroy(&keys[0]).await.expect("destroy");
+        destroyed.store(true, Ordering::SeqCst);
+        assert_eq!(answer, Lookup::Found(()), "the session lived until it was destroyed");
+        finish(set).await;
+        for (number, key) in keys.iter().enumerate() {
+            let read = handle(&ctx, number).read(key).await.expect("read");
+            assert!(!read.is_found(), "a session lives after destroy had returned");
+        }
+    }
+}
+
 /// Of many who move a session from one key, one does, and there is one session in the end.
 pub(crate) async fn one_of_many_rotations_wins(ctx: Context) {
     let keys: [SessionKey; 9] = Context::keys();

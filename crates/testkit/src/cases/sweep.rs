@@ -128,7 +128,7 @@ pub(crate) async fn leaves_what_was_given_longer_to_live(ctx: Context) {
     let keys: Vec<_> = records.into_keys().collect();
     let later = ctx.now() + LIFE * 1_000;
     ctx.storage()
-        .touch(&keys[0], Some(later), ctx.now())
+        .touch(&keys[0], 1, Some(later), ctx.now())
         .await
         .expect("touch");
     let mut locked = ctx.lock(&keys[1]).await;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use sessile_core::{Record, SessionKey, StorageErrorKind, Timestamp};
 
-use crate::cases::rotate::rotated;
-use crate::kit::{Context, refused};
+use crate::cases::alias::chain;
+use crate::cases::rotate::{aliases_are_refused, rotated};
+use crate::kit::{Context, refused, successor};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -14,8 +15,8 @@ fn before(moment: Timestamp, by: Duration) -> Timestamp {
 }
 
 async fn touch(ctx: &Context, key: &SessionKey, deadline: Option<Timestamp>, last_active: Timestamp) -> Record {
-    let touched = ctx.storage().touch(key, deadline, last_active).await;
-    touched.unwrap_or_else(|error| panic!("touch of a live session failed: {error:?}"));
+    let version = ctx.found(key).await.meta.version;
+    ctx.touch(key, version, deadline, last_active).await;
     ctx.found(key).await
 }
 
@@ -98,13 +99,13 @@ pub(crate) async fn keeps_a_session_alive_past_its_old_deadline(ctx: Context) {
 pub(crate) async fn revives_nothing(ctx: Context) {
     let far = Some(ctx.now() + HOUR);
     let unknown = Context::key();
-    let answer = ctx.storage().touch(&unknown, far, ctx.now()).await;
+    let answer = ctx.storage().touch(&unknown, 1, far, ctx.now()).await;
     refused(answer, StorageErrorKind::Gone, "touch of an unknown session");
     ctx.assert_missing(&unknown).await;
 
     let destroyed = ctx.created("destroyed").await;
     ctx.destroy(&destroyed).await;
-    let answer = ctx.storage().touch(&destroyed, far, ctx.now()).await;
+    let answer = ctx.storage().touch(&destroyed, 1, far, ctx.now()).await;
     refused(answer, StorageErrorKind::Gone, "touch of a destroyed session");
     ctx.assert_missing(&destroyed).await;
 }
@@ -115,7 +116,7 @@ pub(crate) async fn does_not_revive_the_expired(ctx: Context) {
     ctx.create(&key, ctx.record_until(deadline, "expired")).await;
     ctx.pass_surely(Duration::from_millis(200)).await;
     for deadline in [Some(ctx.now() + HOUR), None] {
-        let answer = ctx.storage().touch(&key, deadline, ctx.now()).await;
+        let answer = ctx.storage().touch(&key, 1, deadline, ctx.now()).await;
         refused(answer, StorageErrorKind::Gone, "touch of an expired session");
         ctx.assert_missing(&key).await;
     }
@@ -124,7 +125,10 @@ pub(crate) async fn does_not_revive_the_expired(ctx: Context) {
 pub(crate) async fn leaves_a_tombstone(ctx: Context) {
     let [old, new] = rotated(&ctx).await;
     let before = ctx.found(&new).await;
-    let answer = ctx.storage().touch(&old, None, ctx.now() + HOUR).await;
+    let answer = ctx
+        .storage()
+        .touch(&old, before.meta.version, None, ctx.now() + HOUR)
+        .await;
     refused(answer, StorageErrorKind::Superseded, "touch of a tombstone");
     ctx.assert_superseded(&old).await;
     assert_eq!(
@@ -142,4 +146,74 @@ pub(crate) async fn needs_no_lock_and_disturbs_none(ctx: Context) {
     ctx.assert_held(&key).await;
     ctx.commit(&mut locked, "new").await;
     ctx.assert_free(&key, b"new").await;
+}
+
+/// A visit reads and computes where the end slides to; another commits a shorter life; then the first one's touch
+/// arrives. What was committed holds.
+pub(crate) async fn of_a_record_that_was_written_since_changes_nothing(ctx: Context) {
+    let (key, mut locked) = ctx.locked("as it was read").await;
+    let slid = locked.record.meta.deadline.map(|deadline| deadline + HOUR);
+    let mut record = successor(&locked.record, "as it was committed");
+    record.meta.deadline = Some(ctx.now() + HOUR / 2);
+    let committed = ctx.storage().commit(&mut locked.lock, record.clone()).await;
+    committed.expect("commit under a held lock");
+    // Nor is there anything that has a version which nobody has written yet.
+    for version in [1, 0, 3, u64::MAX] {
+        for deadline in [slid, None] {
+            let answer = ctx.storage().touch(&key, version, deadline, ctx.now() + HOUR).await;
+            assert!(
+                matches!(answer, Ok(false)),
+                "touch by version {version} of a record of version 2 answered {answer:?}"
+            );
+            assert_eq!(
+                ctx.found(&key).await,
+                record,
+                "a touch has changed what was written after it was computed"
+            );
+        }
+    }
+    let after = touch(&ctx, &key, slid, ctx.now() + HOUR).await;
+    assert_eq!(after.meta.deadline, slid, "touch by the version that is stored");
+}
+
+/// Whatever a version is written as.
+pub(crate) async fn tells_versions_apart(ctx: Context) {
+    for version in [1, 127, 128, 255, 16_384, 1 << 32, 1 << 53, (1 << 63) - 1, u64::MAX] {
+        let key = Context::key();
+        let mut record = ctx.record("x");
+        record.meta.version = version;
+        ctx.create(&key, record.clone()).await;
+        let later = record.meta.deadline.map(|deadline| deadline + HOUR);
+        for other in [version ^ 1, version / 2, version ^ 1 << 32, version % 128 | 128] {
+            if other == version {
+                continue;
+            }
+            let answer = ctx.storage().touch(&key, other, later, ctx.now()).await;
+            assert!(
+                matches!(answer, Ok(false)),
+                "touch by version {other} of a record of version {version} answered {answer:?}"
+            );
+        }
+        assert_eq!(ctx.found(&key).await, record);
+        ctx.touch(&key, version, later, ctx.now()).await;
+        ctx.destroy(&key).await;
+    }
+}
+
+/// The version is that of the record, whichever key leads to it: moving is a write.
+pub(crate) async fn through_an_alias_asks_for_the_version_there(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    let [old, new] = chain(&ctx).await;
+    let before = ctx.found(&new).await;
+    let later = before.meta.deadline.map(|deadline| deadline + HOUR);
+    let answer = ctx.storage().touch(&old, 1, later, ctx.now() + HOUR).await;
+    assert!(
+        matches!(answer, Ok(false)),
+        "touch by a version from before the session moved answered {answer:?}"
+    );
+    assert_eq!(ctx.found(&new).await, before);
+    ctx.touch(&old, 2, later, before.meta.last_active).await;
+    assert_eq!(ctx.found(&new).await.meta.deadline, later);
 }

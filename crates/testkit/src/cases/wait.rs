@@ -7,6 +7,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::cases::alias::chain;
+use crate::cases::rotate::rotated;
 use crate::kit::{Context, refused};
 
 type Waiter = JoinHandle<Result<Lookup<Locked>, StorageError>>;
@@ -112,6 +113,19 @@ pub(crate) async fn ends_with_destroy(ctx: Context) {
             "a waiter for a destroyed session was told {answer:?}"
         );
     }
+    drop(locked);
+}
+
+pub(crate) async fn ends_with_destroy_of_a_tombstone(ctx: Context) {
+    let [old, new] = rotated(&ctx).await;
+    let locked = ctx.lock(&new).await;
+    let waiter = waiter(&ctx, new, ctx.lease().await * 10).await;
+    ctx.destroy(&old).await;
+    let answer = answer(&ctx, "waiting for a session that is destroyed by its old key", waiter).await;
+    assert!(
+        matches!(answer, Ok(Lookup::Missing)),
+        "a waiter for a destroyed session was told {answer:?}"
+    );
     drop(locked);
 }
 

@@ -184,10 +184,11 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
-        self.call(Verb::Touch, self.inner.touch(key, deadline, last_active))
+    ) -> Result<bool, StorageError> {
+        self.call(Verb::Touch, self.inner.touch(key, version, deadline, last_active))
             .await
     }
 

@@ -187,13 +187,14 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         self.record(
             Call::Touch { key: *key, deadline },
-            self.inner.touch(key, deadline, last_active),
-            |()| Answer::Done,
+            self.inner.touch(key, version, deadline, last_active),
+            |_| Answer::Done,
         )
         .await
     }

@@ -135,6 +135,20 @@ impl Context {
         released.unwrap_or_else(|error| panic!("release failed: {error:?}"));
     }
 
+    /// Touches the record with this version, which must be the one that is stored.
+    pub(crate) async fn touch(
+        &self,
+        key: &SessionKey,
+        version: u64,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) {
+        match self.storage().touch(key, version, deadline, last_active).await {
+            Ok(true) => {}
+            other => panic!("touch of a live session, by its version, answered {other:?}"),
+        }
+    }
+
     pub(crate) async fn destroy(&self, key: &SessionKey) -> Lookup<()> {
         let destroyed = self.storage().destroy(key).await;
         destroyed.unwrap_or_else(|error| panic!("destroy failed: {error:?}"))

@@ -51,6 +51,7 @@ macro_rules! __with_cases {
                 ends_with_a_release
                 ends_with_a_dropped_lock
                 ends_with_destroy
+                ends_with_destroy_of_a_tombstone
                 ends_with_the_end_of_the_record
                 ends_with_rotation
                 follows_rotation_with_a_grace
@@ -104,6 +105,8 @@ macro_rules! __with_cases {
                 is_followed_by_every_verb
                 of_an_alias_is_followed_to_the_end
                 destroy_through_it_ends_the_session
+                destroy_through_it_works_when_its_grace_is_over
+                is_followed_up_to_the_limit
                 of_what_was_destroyed_is_superseded
                 of_what_has_expired_is_superseded
                 becomes_a_tombstone_and_then_nothing
@@ -121,6 +124,9 @@ macro_rules! __with_cases {
                 does_not_revive_the_expired
                 leaves_a_tombstone
                 needs_no_lock_and_disturbs_none
+                of_a_record_that_was_written_since_changes_nothing
+                tells_versions_apart
+                through_an_alias_asks_for_the_version_there
             ]
             destroy single [
                 removes_the_session
@@ -130,7 +136,11 @@ macro_rules! __with_cases {
                 waits_for_no_lock
                 nothing_late_brings_it_back
                 takes_the_lock_away_with_the_record
-                a_tombstone_stays_and_the_session_lives_on
+                of_a_tombstone_ends_the_session
+                of_a_tombstone_takes_the_lock_away
+                of_a_tombstone_follows_every_move
+                of_a_tombstone_finds_nothing_that_has_ended
+                of_a_tombstone_that_is_over_finds_nothing
                 leaves_nothing_behind
             ]
             expiry single [
@@ -188,12 +198,14 @@ macro_rules! __with_cases {
                 increments_of_many_sessions_all_count
                 touches_take_nothing_from_commits
                 touches_end_at_the_latest
+                touches_lengthen_no_later_commit
                 no_reader_sees_a_torn_record
                 cancellation_loses_neither_lock_nor_update
             ]
             race parallel [
                 one_of_many_creators_wins
                 destroy_is_final_among_writers
+                destroy_is_final_among_rotations
                 one_of_many_rotations_wins
                 a_scan_misses_none_that_lives_throughout
                 sweepers_share_the_expired

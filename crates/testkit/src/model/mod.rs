@@ -214,10 +214,11 @@ impl Storage for ModelStorage {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
-        self.step(|rules, state, now| rules.touch(state, key, deadline, last_active, now))
+    ) -> Result<bool, StorageError> {
+        self.step(|rules, state, now| rules.touch(state, key, version, deadline, last_active, now))
             .map_err(Self::error(Verb::Touch))
     }
 

@@ -109,11 +109,12 @@ pub trait Rules: Debug + Send + Sync + 'static {
         &self,
         state: &mut ModelState,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
         now: Timestamp,
-    ) -> Result<(), StorageErrorKind> {
-        state.touch(key, deadline, last_active, now)
+    ) -> Result<bool, StorageErrorKind> {
+        state.touch(key, version, deadline, last_active, now)
     }
 
     /// [`ModelState::destroy`]

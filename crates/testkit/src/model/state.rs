@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{
+    LockTicket, LockToken, Lookup, MAX_ALIASES, Record, SessionKey, StorageErrorKind, Stored, Timestamp,
+};
 
 /// What a storage holds, and what each verb does to it, when there is nobody to wait for and nothing to fail.
 ///
@@ -69,6 +71,10 @@ impl ModelState {
     /// The key of the live record that this key leads to, aliases followed.
     #[must_use]
     pub fn find(&self, key: &SessionKey, now: Timestamp) -> Lookup<SessionKey> {
+        self.find_within(MAX_ALIASES, key, now)
+    }
+
+    fn find_within(&self, aliases: usize, key: &SessionKey, now: Timestamp) -> Lookup<SessionKey> {
         if let Some(record) = self.records.get(key) {
             return match record.meta.has_expired(now) {
                 true => Lookup::Missing,
@@ -76,12 +82,26 @@ impl ModelState {
             };
         }
         match self.moves.get(key) {
-            Some(moved) if now < moved.alias_until => match self.find(&moved.to, now) {
-                Lookup::Missing => Lookup::Superseded,
-                found => found,
-            },
+            Some(moved) if aliases > 0 && now < moved.alias_until => {
+                match self.find_within(aliases - 1, &moved.to, now) {
+                    Lookup::Missing => Lookup::Superseded,
+                    found => found,
+                }
+            }
             Some(moved) if now < moved.tombstone_until => Lookup::Superseded,
             _ => Lookup::Missing,
+        }
+    }
+
+    /// The key of the live record that the session of this key has now, aliases and tombstones followed.
+    #[must_use]
+    pub fn trace(&self, key: &SessionKey, now: Timestamp) -> Lookup<SessionKey> {
+        match (self.find(key, now), self.moves.get(key)) {
+            (Lookup::Superseded, Some(moved)) => match self.trace(&moved.to, now) {
+                Lookup::Found(key) => Lookup::Found(key),
+                Lookup::Missing | Lookup::Superseded => Lookup::Superseded,
+            },
+            (found, _) => found,
         }
     }
 

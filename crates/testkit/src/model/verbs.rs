@@ -100,20 +100,20 @@ impl ModelState {
     pub fn touch(
         &mut self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
         now: Timestamp,
-    ) -> Result<(), StorageErrorKind> {
+    ) -> Result<bool, StorageErrorKind> {
         let key = self.needed(key, now)?;
-        if let Some(record) = self.records.get_mut(&key) {
-            record.meta.touch(deadline, last_active);
-        }
-        Ok(())
+        let record = self.records.get_mut(&key);
+        let record = record.filter(|record| record.meta.version == version);
+        Ok(record.map(|record| record.meta.touch(deadline, last_active)).is_some())
     }
 
     /// See [`Storage::destroy`](sessile_core::Storage::destroy).
     pub fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<()> {
-        let found = self.find(key, now);
+        let found = self.trace(key, now);
         if let Lookup::Found(key) = found {
             self.remove(key);
         }

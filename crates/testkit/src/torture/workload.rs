@@ -147,9 +147,13 @@ impl Client {
     }
 
     async fn touch(&mut self, key: &SessionKey) -> Outcome {
+        let Lookup::Found(stored) = self.storage.read(key).await? else {
+            return Ok(Fate::Ended);
+        };
         let now = self.storage.clock().now();
         let later = now + Duration::from_millis(self.rng.below(3_000));
-        self.storage.touch(key, Some(later), now).await?;
+        let version = stored.record.meta.version;
+        self.storage.touch(key, version, Some(later), now).await?;
         Ok(Fate::Lives)
     }
 

@@ -205,9 +205,10 @@ impl Storage for SharedModel {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         self.0
             .step("touch", |rules, state, now| {
                 rules.touch(state, key, deadline, last_active, now)

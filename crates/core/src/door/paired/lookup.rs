@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 
-use super::standing::{Live, Standing};
+use super::standing::{Live, Moved, Standing};
 use super::{Failure, Paired};
+use crate::clock::Timestamp;
 use crate::door::{Entry, EntryVersion, Locks, RecordStore};
 use crate::session_key::SessionKey;
-use crate::storage::{Lookup, Record, StorageError, StorageErrorKind};
-
-/// How many aliases are followed, one after the other, until it must be a circle.
-const MAX_ALIASES: usize = 256;
+use crate::storage::{Lookup, MAX_ALIASES, Record, StorageError, StorageErrorKind};
 
 /// How much of an entry is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +34,34 @@ impl Found {
 impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     /// Looks a key up. The time is that after the store has answered, so nothing is found that has expired on the way.
     pub(super) async fn find(&self, key: &SessionKey, part: Part) -> Result<Lookup<Found>, Failure> {
+        let alias = |moved: &Moved, now| now < moved.alias_until;
+        self.follow(key, part, MAX_ALIASES, alias).await
+    }
+
+    /// Looks for the session that was once at this key, wherever it has moved to.
+    pub(super) async fn trace(&self, key: &SessionKey) -> Result<Lookup<Found>, Failure> {
+        self.follow(key, Part::Head, usize::MAX, |_, _| true).await
+    }
+
+    /// Goes from key to key, as often as `limit` says, as long as what stands there `leads_on`.
+    async fn follow(
+        &self,
+        key: &SessionKey,
+        part: Part,
+        limit: usize,
+        leads_on: impl Fn(&Moved, Timestamp) -> bool,
+    ) -> Result<Lookup<Found>, Failure> {
         let mut key = *key;
-        // What the way ends with if it does not end at a session: whoever was led away from the first key has moved.
-        let mut nothing = Lookup::Missing;
-        for _ in 0..=MAX_ALIASES {
+        let mut steps = 0_usize;
+        // One of the keys that were passed. Whoever goes round in a circle comes by again.
+        let mut passed = key;
+        loop {
+            // What the way ends with if it does not end at a session: whoever was led away from the first key has moved.
+            let nothing = if steps == 0 {
+                Lookup::Missing
+            } else {
+                Lookup::Superseded
+            };
             let Some(entry) = self.fetch(&key, part).await? else {
                 return Ok(nothing);
             };
@@ -47,7 +69,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
             if entry.head.deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(nothing);
             }
-            match Standing::read(&entry.head).ok_or(StorageErrorKind::Corrupt)? {
+            let moved = match Standing::read(&entry.head).ok_or(StorageErrorKind::Corrupt)? {
                 Standing::Live(live) => {
                     return Ok(Lookup::Found(Found {
                         key,
@@ -56,14 +78,20 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
                         payload: entry.payload,
                     }));
                 }
-                Standing::Alias(alias) if now < alias.until => {
-                    key = alias.to;
-                    nothing = Lookup::Superseded;
-                }
-                Standing::Alias(_) | Standing::Tombstone => return Ok(Lookup::Superseded),
+                Standing::Moved(moved) => moved,
+            };
+            if steps == limit || !leads_on(&moved, now) {
+                return Ok(Lookup::Superseded);
+            }
+            key = moved.to;
+            if key == passed {
+                return Err(StorageErrorKind::Corrupt.into());
+            }
+            steps += 1;
+            if steps.is_power_of_two() {
+                passed = key;
             }
         }
-        Err(StorageErrorKind::Corrupt.into())
     }
 
     /// The live session at a key, or why there is none.

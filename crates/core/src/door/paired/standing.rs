@@ -12,8 +12,7 @@ use crate::storage::Meta;
 
 const FORMAT: u8 = 1;
 const LIVE: u8 = 1;
-const TOMBSTONE: u8 = 2;
-const ALIAS: u8 = 3;
+const MOVED: u8 = 2;
 
 /// How long the text of a key is.
 const KEY_LEN: usize = 68;
@@ -22,8 +21,7 @@ const KEY_LEN: usize = 68;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {
     Live(Live),
-    Tombstone,
-    Alias(Alias),
+    Moved(Moved),
 }
 
 /// A session.
@@ -35,12 +33,12 @@ pub(super) struct Live {
     pub(super) written: EntryVersion,
 }
 
-/// What a session that moved with a grace has left: an alias at first, and then a tombstone.
+/// What a session that moved has left: an alias at first, if it had a grace, and then a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Alias {
+pub(super) struct Moved {
     pub(super) to: SessionKey,
     /// From when on this is a tombstone.
-    pub(super) until: Timestamp,
+    pub(super) alias_until: Timestamp,
 }
 
 impl Standing {
@@ -60,9 +58,8 @@ impl Standing {
                     written: EntryVersion::from_u64(meta.number()?),
                 })
             }
-            TOMBSTONE => Self::Tombstone,
-            ALIAS => Self::Alias(Alias {
-                until: meta.timestamp()?,
+            MOVED => Self::Moved(Moved {
+                alias_until: meta.timestamp()?,
                 to: meta.key()?,
             }),
             _ => return None,
@@ -82,11 +79,10 @@ impl Standing {
                 meta.put_u64(live.meta.version);
                 meta.put_u64(live.written.as_u64());
             }
-            Self::Tombstone => meta.put_u8(TOMBSTONE),
-            Self::Alias(alias) => {
-                meta.put_u8(ALIAS);
-                meta.put_u64(alias.until.as_millis());
-                meta.put_slice(alias.to.to_string().as_bytes());
+            Self::Moved(moved) => {
+                meta.put_u8(MOVED);
+                meta.put_u64(moved.alias_until.as_millis());
+                meta.put_slice(moved.to.to_string().as_bytes());
             }
         }
         let meta: Bytes = meta.freeze();
@@ -131,7 +127,7 @@ mod tests {
     use crate::entropy::OsEntropy;
     use crate::id::SessionId;
 
-    fn every_standing() -> [Standing; 3] {
+    fn every_standing() -> [Standing; 2] {
         let mut meta = Meta::new(Timestamp::from_millis(5)).with_deadline(Some(Timestamp::MAX));
         meta.last_active = Timestamp::from_millis(6);
         meta.version = u64::MAX;
@@ -139,11 +135,11 @@ mod tests {
             meta,
             written: EntryVersion::from_u64(7),
         };
-        let alias = Alias {
+        let moved = Moved {
             to: SessionId::generate(&OsEntropy).key(),
-            until: Timestamp::from_millis(8),
+            alias_until: Timestamp::from_millis(8),
         };
-        [Standing::Live(live), Standing::Tombstone, Standing::Alias(alias)]
+        [Standing::Live(live), Standing::Moved(moved)]
     }
 
     #[test]
@@ -170,7 +166,7 @@ mod tests {
                 ..head
             };
             assert_eq!(Standing::read(&head), None);
-            for kind in [0, 4, 255] {
+            for kind in [0, 3, 255] {
                 let mut other = head.meta.to_vec();
                 other.truncate(other.len() - 1);
                 other[1] = kind;

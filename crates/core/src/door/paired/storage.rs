@@ -75,10 +75,11 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
-        let touched = self.touch_record(key, deadline, last_active).await;
+    ) -> Result<bool, StorageError> {
+        let touched = self.touch_record(key, version, deadline, last_active).await;
         touched.map_err(|failure| self.error("touch", failure))
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::held::Base;
 use super::lookup::Part;
-use super::standing::{Alias, Live, Standing};
+use super::standing::{Live, Moved, Standing};
 use super::{Failure, Paired};
 use crate::clock::Timestamp;
 use crate::door::{Applied, Entry, Locks, RecordStore};
@@ -78,20 +78,25 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     pub(super) async fn touch_record(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         for _ in 0..ROUNDS {
             let found = self.need(key).await?;
+            if found.live.meta.version != version {
+                return Ok(false);
+            }
             let mut live = found.live.clone();
             live.meta.touch(deadline, last_active);
             if live == found.live {
-                return Ok(());
+                return Ok(true);
             }
             let deadline = live.meta.deadline;
             let head = Standing::Live(live).head(self.new_version(), deadline);
+            // The entry with this version is of the record that was looked at, so the two are compared in one step.
             if self.store.touch(&found.key, found.version, head).await? == Applied::Yes {
-                return Ok(());
+                return Ok(true);
             }
         }
         Err(StorageErrorKind::Other.into())
@@ -99,11 +104,12 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
 
     pub(super) async fn destroy_record(&self, key: &SessionKey) -> Result<Lookup<()>, Failure> {
         for _ in 0..ROUNDS {
-            let found = match self.find(key, Part::Head).await? {
+            let found = match self.trace(key).await? {
                 Lookup::Found(found) => found,
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),
             };
+            // Where it has moved on meanwhile, it is followed anew.
             if self.store.remove(&found.key, found.version).await? == Applied::Yes {
                 self.end(&found.key);
                 return Ok(Lookup::Found(()));
@@ -178,16 +184,11 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         if until <= now {
             return None;
         }
-        let standing = if grace.is_zero() {
-            Standing::Tombstone
-        } else {
-            Standing::Alias(Alias {
-                to: *to,
-                until: alias_until,
-            })
-        };
+        // Without a grace it is no alias by anybody's clock.
+        let alias_until = if grace.is_zero() { Timestamp::MIN } else { alias_until };
+        let moved = Standing::Moved(Moved { to: *to, alias_until });
         Some(Entry {
-            head: standing.head(self.new_version(), Some(until)),
+            head: moved.head(self.new_version(), Some(until)),
             payload: Bytes::new(),
         })
     }

@@ -28,8 +28,9 @@ use crate::storage::{
 /// | verb | made again, because | and after doubt |
 /// |---|---|---|
 /// | `read`, `scan` | it changes nothing | |
-/// | `touch`, `renew`, `release` | twice is the same as once | |
-/// | `destroy` | twice is the same as once | `Missing` can mean that the first attempt has done it |
+/// | `renew`, `release` | twice is the same as once | |
+/// | `touch` | twice is the same as once | `false` can mean that it was done, and that the record was written after |
+/// | `destroy` | twice is the same as once | `Missing` and `Superseded` can mean that the first attempt has done it |
 /// | `sweep` | it goes on where the first has stopped | what that had swept is told to nobody |
 /// | `lock` | the wait that is left bounds it | a lock that nobody knows of is held until its lease is over |
 /// | `create` | the key is new | `Exists`: if what is stored is what was to be created, it was |
@@ -190,10 +191,11 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
     async fn touch(
         &self,
         key: &SessionKey,
+        version: u64,
         deadline: Option<Timestamp>,
         last_active: Timestamp,
-    ) -> Result<(), StorageError> {
-        again!(self, self.inner.touch(key, deadline, last_active))
+    ) -> Result<bool, StorageError> {
+        again!(self, self.inner.touch(key, version, deadline, last_active))
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {

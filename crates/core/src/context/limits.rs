@@ -1,0 +1,66 @@
+//! The limits that hold for every session, whatever its own expiration says.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::contents::Contents;
+use crate::expiration::{Lifetime, earliest};
+use crate::session::Engine;
+use crate::storage::Meta;
+
+/// How often the client's memory of an id is renewed. It is so seldom because each renewal that is under way while
+/// somebody logs in could bring the old id back.
+const RENEWAL: Duration = Duration::from_secs(100 * 24 * 60 * 60);
+
+/// Whether the client's memory of the id is to be renewed, now that the session is active again: browsers forget a cookie
+/// 400 days after it was set, however often it is sent.
+pub(super) fn renews_memory(before: &Meta, last_active: Timestamp) -> bool {
+    let age = |moment| before.created_at.until(moment).as_secs() / RENEWAL.as_secs();
+    age(before.last_active) < age(last_active)
+}
+
+impl Engine {
+    /// Gives a session the expiration that sessions have by default.
+    pub(super) fn begin_lifetime(&self, contents: &mut Contents, now: Timestamp) {
+        contents.begin_lifetime(Lifetime::begin(self.default_expiration, now), now);
+    }
+
+    /// When a session ends if it is visited at `last_active` and not again.
+    pub(super) fn deadline(
+        &self,
+        contents: &Contents,
+        created_at: Timestamp,
+        last_active: Timestamp,
+    ) -> Option<Timestamp> {
+        let idle = self.max_idle.map(|idle| last_active + idle);
+        let limit = self.limit(contents, created_at);
+        earliest(contents.deadline(last_active), earliest(idle, limit))
+    }
+
+    /// When a session ends at the latest.
+    pub(super) fn limit(&self, contents: &Contents, created_at: Timestamp) -> Option<Timestamp> {
+        let since = contents
+            .authenticated_at
+            .map_or(created_at, |moment| moment.max(created_at));
+        self.max_lifetime.map(|lifetime| since + lifetime)
+    }
+
+    /// Whether a stored session is over by these limits. Its deadline may say otherwise, if it was written when others
+    /// were in force.
+    pub(super) fn is_over(&self, contents: &Contents, meta: &Meta, now: Timestamp) -> bool {
+        let idle = self.max_idle.map(|idle| meta.last_active + idle);
+        earliest(idle, self.limit(contents, meta.created_at)).is_some_and(|end| end <= now)
+    }
+
+    /// By how much the last activity has to move to be worth a write.
+    pub(super) fn resolution(&self, contents: &Contents) -> Duration {
+        let own = contents
+            .shortest_window()
+            .map(|window| self.touch_resolution.min(Duration::from_millis(window) / 10));
+        // Nobody counts the minutes of a limit of a year.
+        let idle = self
+            .max_idle
+            .map(|idle| self.touch_resolution.max(idle / 400).min(idle / 10));
+        earliest(own, idle).unwrap_or(RENEWAL)
+    }
+}
