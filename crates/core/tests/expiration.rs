@@ -477,8 +477,9 @@ async fn a_new_end_counts_from_now_on_within_the_visit_that_sets_it() -> Result<
         assert!(session.contains("x")?);
         pass(ms(1)).await;
         assert!(!session.contains("x")?);
+        // A visit that goes on is activity, so its session does not idle out under it.
         pass(secs(10)).await;
-        assert_fails!(session.contains("x"), SessionError::Gone);
+        assert!(session.is_readable() && !session.contains("x")?);
         Ok::<_, SessionError>(())
     };
     world

@@ -343,10 +343,8 @@ async fn a_new_id_is_set_and_parallel_visits_leave_it_alone() -> Result<(), Sess
 
     let told = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
     assert_eq!((told.id, told.read), (IdChange::Keep, true));
-    let told = outcome(&world, id.clone(), async { session.destroy().await }).await?;
-    assert_eq!((told.id, told.written), (IdChange::Keep, false));
 
-    let visit = session.open(id.into());
+    let visit = session.open(id.clone().into());
     let work = async {
         session.start().await?;
         session.set("user", json!(8))
@@ -354,6 +352,33 @@ async fn a_new_id_is_set_and_parallel_visits_leave_it_alone() -> Result<(), Sess
     work.in_session(visit.handle()).await?;
     assert_fails!(visit.close().await, SessionError::Superseded);
     assert_eq!(visit.outcome().id, IdChange::Keep);
+
+    // Ending it ends the session that the client means, wherever that has moved.
+    let told = outcome(&world, id.clone(), async { session.destroy().await }).await?;
+    assert_eq!((told.id, told.written), (IdChange::Remove, true));
+    assert_eq!(world.record(&new).await, None);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_never_told_its_new_id_can_begin_anew_at_once() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for started in [false, true] {
+        let id = world.stored([("user", json!(7))]).await;
+        let lost = rotate(&world, &id).await?;
+        let told = outcome(&world, id, async {
+            if started {
+                session.start().await?;
+            }
+            session.destroy().await?;
+            session.start().await?;
+            session.set("user", json!(8))
+        });
+        let new = id_of(told.await?);
+        assert_eq!(world.shown(&new).await, Some(values([("user", json!(8))])));
+        assert_eq!(world.record(&lost).await, None);
+    }
     Ok(())
 }
 

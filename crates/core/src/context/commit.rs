@@ -288,16 +288,19 @@ impl Context {
             }
             RareStep::Slide { lock, slide } => {
                 let key = *lock.key();
-                let mut meta = self.state().meta.clone();
-                if let Some(meta) = &mut meta
-                    && let Err(error) = self.engine.touch(&key, meta, slide).await
-                {
-                    // Nothing of what the visit did is lost with it.
-                    events::not_moved(&key, &error.into());
+                let known = self.state().meta.clone();
+                let mut moved = None;
+                if let Some(known) = known {
+                    let mut meta = known.clone();
+                    match self.engine.touch(&key, &mut meta, slide).await {
+                        Ok(_) => moved = Some(meta).filter(|meta| *meta != known),
+                        // Nothing of what the visit did is lost with it.
+                        Err(error) => events::not_moved(&key, &error.into()),
+                    }
                 }
                 self.give_back(lock).await;
                 Ok(Closed {
-                    meta,
+                    meta: moved,
                     ..Closed::default()
                 })
             }

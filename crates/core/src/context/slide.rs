@@ -189,10 +189,8 @@ impl Context {
         if has_dead_items(&contents, at, restarted) {
             slide = slide.and_then(|slide| slide.of_the_session_alone(&meta));
         }
-        let renewed = match slide {
-            Some(slide) => engine.touch(&key, &mut meta, slide).await?,
-            None => false,
-        };
+        let Some(slide) = slide else { return Ok(()) };
+        let renewed = engine.touch(&key, &mut meta, slide).await?;
         let mut state = self.state();
         // Who has written something else since knows better what the client is to be told.
         let is_same = |known: &Meta| known.version == meta.version;
