@@ -24,6 +24,9 @@ pub(crate) struct Entry {
     pub(crate) lifetime: Lifetime,
     /// When the lifetime was set, if that was in this visit.
     pub(super) since: Timestamp,
+    /// What a later version of this crate has written beside the value, in the source. It goes when the value is set
+    /// anew, as it may tell of the value that was.
+    pub(super) extensions: Span,
     pub(super) value: Value,
 }
 
@@ -88,6 +91,7 @@ impl Block {
         if let Some(index) = kept {
             let entry = &mut self.entries[index];
             entry.value = Value::Set(json);
+            entry.extensions = Span::EMPTY;
             if let Some(lifetime) = replace {
                 entry.lifetime = lifetime;
                 entry.since = at.now;
@@ -99,6 +103,7 @@ impl Block {
             name: Text::from(name),
             lifetime: replace.unwrap_or_else(begin),
             since: at.now,
+            extensions: Span::EMPTY,
             value: Value::Set(json),
         });
     }

@@ -1,23 +1,11 @@
 //! Reading a payload.
-//!
-//! ```text
-//! payload    = magic version lifetime-of-session block count namespace*
-//! lifetime-of-session = 0 | 1 lifetime
-//! block      = count entry*
-//! entry      = name lifetime value
-//! namespace  = name lifetime summary length block
-//! summary    = lifetime        (its window is the shortest in the block; no limit)
-//! ```
-//!
-//! Within a block no name comes twice, and no two namespaces share one: so it is written. It is not checked: names are in
-//! no order, and every reader would pay, in memory or by comparing each with each, for what only another hand writes.
-//! Of two with one name the first counts.
 
 use std::fmt;
 
 use bytes::Bytes;
 
 use super::block::{Block, Entry, Value};
+use super::extensions::Extensions;
 use super::wire::Reader;
 use super::{Contents, Namespace, Summary, Values};
 use crate::clock::Timestamp;
@@ -25,8 +13,15 @@ use crate::clock::Timestamp;
 /// The first byte of every payload.
 pub(super) const MAGIC: u8 = b'S';
 
-/// The version of the format that is written, and the only one there is so far.
+/// The version of the format, which is the latest one that is read. What is written says which version it takes to read
+/// it, and so far that is this one.
 pub(super) const VERSION: u8 = 1;
+
+/// The session has a lifetime.
+pub(super) const LIFETIME: u8 = 1;
+
+/// The session has extensions.
+pub(super) const EXTENSIONS: u8 = 2;
 
 /// No entry is shorter than this: an empty name, a lifetime without end, and a value of one character.
 const SMALLEST_ENTRY: usize = 4;
@@ -34,29 +29,66 @@ const SMALLEST_ENTRY: usize = 4;
 /// No namespace is shorter than this: an empty name, two lifetimes and an empty block.
 const SMALLEST_NAMESPACE: usize = 5;
 
-/// A record cannot be read: it was damaged, or written by something else or by a later version.
+/// A record cannot be read: it was damaged, or written by something else, or it takes a later version of this crate to
+/// read it.
 ///
 /// What to do about it is the application's choice, see [`Unreadable`](crate::Unreadable).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordError {
-    /// What could not be read.
-    what: &'static str,
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// This part of it is none that any version would write.
+    Damaged(&'static str),
+    /// The record asks for a reader of this version of the format.
+    Later(u8),
 }
 
 impl RecordError {
     pub(super) const fn at(what: &'static str) -> Self {
-        Self { what }
+        Self {
+            reason: Reason::Damaged(what),
+        }
+    }
+
+    /// Whether the record says that it takes a later version of this crate to read it. Nothing is wrong with it then.
+    ///
+    /// ```
+    /// use sessile_core::{Meta, OsEntropy, Record, Session, SessionError, SessionId, Storage, Timestamp, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // What a later version of this crate has left: nothing but who can read it is known of it.
+    /// let storage = MemoryStorage::new();
+    /// let id = SessionId::generate(&OsEntropy);
+    /// let record = Record::new(Meta::new(storage.clock().now()), b"S\xff and whatever follows".to_vec());
+    /// storage.create(&id.key(), record).await?;
+    ///
+    /// let session: Session = Session::builder(storage).build();
+    /// let read = session.init(Visit::from(id), async { session.start_readonly().await }).await?;
+    /// let Err(SessionError::Unreadable(error)) = read else { panic!("it can be read") };
+    /// assert!(error.needs_later_version());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn needs_later_version(&self) -> bool {
+        matches!(self.reason, Reason::Later(_))
     }
 }
 
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the stored session cannot be read: {} is not as it should be",
-            self.what
-        )
+        match self.reason {
+            Reason::Damaged(what) => write!(f, "the stored session cannot be read: {what} is not as it should be"),
+            Reason::Later(needed) => write!(
+                f,
+                "the stored session cannot be read: it takes version {needed} of the format, and this is version {VERSION}"
+            ),
+        }
     }
 }
 
@@ -68,22 +100,38 @@ impl Contents {
         if reader.byte("the first byte")? != MAGIC {
             return Err(RecordError::at("the first byte"));
         }
-        if reader.byte("the version")? != VERSION {
-            return Err(RecordError::at("the version"));
+        match reader.byte("the version")? {
+            0 => return Err(RecordError::at("the version")),
+            VERSION => {}
+            needed => {
+                return Err(RecordError {
+                    reason: Reason::Later(needed),
+                });
+            }
         }
-        let lifetime = match reader.byte("a lifetime")? {
+        let head = reader.byte("the head")?;
+        if head & !(LIFETIME | EXTENSIONS) != 0 {
+            return Err(RecordError::at("the head"));
+        }
+        let lifetime = match head & LIFETIME {
             0 => None,
-            1 => Some(reader.lifetime()?),
-            _ => return Err(RecordError::at("a lifetime")),
+            _ => Some(reader.lifetime()?),
+        };
+        let extensions = match head & EXTENSIONS {
+            0 => Extensions::NONE,
+            _ => Extensions::decode(&mut reader)?,
         };
         let values = entries(&mut reader)?;
         let count = reader.count(SMALLEST_NAMESPACE)?;
         let mut namespaces = Vec::with_capacity(count);
         for _ in 0..count {
+            let name = reader.name()?;
+            let (lifetime, extensions) = reader.extended_lifetime()?;
             namespaces.push(Namespace {
-                name: reader.name()?,
-                lifetime: reader.lifetime()?,
+                name,
+                lifetime,
                 since: Timestamp::MIN,
+                extensions,
                 values: Values::Closed {
                     summary: Summary::of(reader.lifetime()?),
                     bytes: reader.filled_span("a namespace")?.slice(&payload),
@@ -100,6 +148,7 @@ impl Contents {
             is_stored: true,
             lifetime,
             since: Timestamp::MIN,
+            extensions,
             namespaces,
             changed: false,
             window: None,
@@ -124,10 +173,13 @@ fn entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>, RecordError> {
     let count = reader.count(SMALLEST_ENTRY)?;
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
+        let name = reader.name()?;
+        let (lifetime, extensions) = reader.extended_lifetime()?;
         entries.push(Entry {
-            name: reader.name()?,
-            lifetime: reader.lifetime()?,
+            name,
+            lifetime,
             since: Timestamp::MIN,
+            extensions,
             value: Value::Stored(reader.filled_span("a value")?),
         });
     }

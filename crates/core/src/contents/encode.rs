@@ -1,9 +1,9 @@
-//! Writing a payload; the format is described where it is read.
+//! Writing a payload; the format is described in the module above.
 
 use bytes::Bytes;
 
 use super::block::{Block, Entry, Value};
-use super::decode::{MAGIC, VERSION};
+use super::decode::{EXTENSIONS, LIFETIME, MAGIC, VERSION};
 use super::wire::Writer;
 use super::{AsOf, Contents, Namespace, Summary, Values};
 use crate::expiration::Lifetime;
@@ -14,19 +14,21 @@ impl Contents {
         let mut writer = Writer(Vec::with_capacity(self.payload.len() + 128));
         writer.byte(MAGIC);
         writer.byte(VERSION);
-        match self.lifetime {
-            None => writer.byte(0),
-            Some(lifetime) => {
-                writer.byte(1);
-                writer.lifetime(lifetime);
-            }
+        let flag = |set, flag| if set { flag } else { 0 };
+        let is_extended = !self.extensions.is_empty();
+        writer.byte(flag(self.lifetime.is_some(), LIFETIME) | flag(is_extended, EXTENSIONS));
+        if let Some(lifetime) = self.lifetime {
+            writer.lifetime(lifetime);
+        }
+        if is_extended {
+            self.extensions.encode(&mut writer, &self.payload);
         }
         block(&mut writer, &self.values, at);
         let kept = |namespace: &&Namespace| !at.is_over(namespace.lifetime, namespace.since) && !namespace.is_blank(at);
         writer.number(self.namespaces.iter().filter(kept).count() as u64);
         for namespace in self.namespaces.iter().filter(kept) {
             writer.bytes(namespace.name.read(&self.payload).as_bytes());
-            writer.lifetime(namespace.lifetime);
+            writer.extended_lifetime(namespace.lifetime, namespace.extensions.read(&self.payload));
             match &namespace.values {
                 Values::Closed { bytes, summary } => {
                     writer.lifetime(as_lifetime(*summary));
@@ -46,11 +48,11 @@ impl Contents {
 }
 
 impl Namespace {
-    /// Whether there is nothing to keep: no value and no lifetime of its own.
+    /// Whether there is nothing to keep: no value, no lifetime of its own, and no extension.
     fn is_blank(&self, at: AsOf) -> bool {
         let is_over = |entry: &Entry| at.is_over(entry.lifetime, entry.since);
         let empty = matches!(&self.values, Values::Open(block) if block.entries.iter().all(is_over));
-        empty && self.lifetime.is_endless()
+        empty && self.lifetime.is_endless() && self.extensions.is_empty()
     }
 }
 
@@ -73,7 +75,7 @@ fn block(writer: &mut Writer, values: &Block, at: AsOf) -> Summary {
     let mut summary = Summary::default();
     for entry in kept() {
         writer.bytes(entry.name.read(&values.source).as_bytes());
-        writer.lifetime(entry.lifetime);
+        writer.extended_lifetime(entry.lifetime, entry.extensions.read(&values.source));
         match &entry.value {
             Value::Stored(span) => writer.bytes(span.read(&values.source)),
             Value::Set(json) => writer.bytes(json),

@@ -6,6 +6,7 @@ use super::block::Value;
 use super::{AsOf, Block, Contents, RecordError};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
+use crate::window::WindowId;
 
 const NOW: AsOf = AsOf {
     now: Timestamp::from_millis(1_000),
@@ -56,16 +57,21 @@ fn ends_where_it_ends(input: &[u8]) {
 #[derive(Debug, Clone, PartialEq)]
 struct View {
     lifetime: Option<Lifetime>,
+    window: Option<WindowId>,
+    authenticated_at: Option<Timestamp>,
+    unknown: Bytes,
     values: Vec<Seen>,
-    namespaces: Vec<(String, Lifetime, Result<Vec<Seen>, RecordError>)>,
+    namespaces: Vec<(String, Lifetime, Bytes, Result<Vec<Seen>, RecordError>)>,
 }
 
-type Seen = (String, Lifetime, Bytes);
+/// Name, lifetime, extensions, and the value itself.
+type Seen = (String, Lifetime, Bytes, Bytes);
 
 impl View {
     fn without_blanks(mut self) -> Self {
-        self.namespaces
-            .retain(|(_, lifetime, values)| values != &Ok(Vec::new()) || !lifetime.is_endless());
+        self.namespaces.retain(|(_, lifetime, extensions, values)| {
+            values != &Ok(Vec::new()) || !lifetime.is_endless() || !extensions.is_empty()
+        });
         self
     }
 }
@@ -76,11 +82,16 @@ fn view(contents: &mut Contents) -> View {
     for namespace in &mut contents.namespaces {
         if !NOW.is_over(namespace.lifetime, namespace.since) {
             let name = namespace.name.read(&contents.payload).to_owned();
-            namespaces.push((name, namespace.lifetime, namespace.open().map(|block| values(block))));
+            let extensions = namespace.extensions.slice(&contents.payload);
+            let values = namespace.open().map(|block| values(block));
+            namespaces.push((name, namespace.lifetime, extensions, values));
         }
     }
     View {
         lifetime: contents.lifetime,
+        window: contents.window(),
+        authenticated_at: contents.authenticated_at(),
+        unknown: contents.extensions.unknown.slice(&contents.payload),
         values: values(&contents.values),
         namespaces,
     }
@@ -96,7 +107,13 @@ fn values(block: &Block) -> Vec<Seen> {
             Value::Stored(span) => span.slice(&block.source),
             Value::Set(json) => Bytes::copy_from_slice(json),
         };
-        (entry.name.read(&block.source).to_owned(), entry.lifetime, json)
+        let extensions = entry.extensions.slice(&block.source);
+        (
+            entry.name.read(&block.source).to_owned(),
+            entry.lifetime,
+            extensions,
+            json,
+        )
     });
     seen.collect()
 }
@@ -119,7 +136,19 @@ fn survives_changes(contents: &mut Contents) {
         }
     }
     contents.remove_namespace("n", NOW);
-    read(&contents.encode(NOW));
+    contents.set_window(WindowId::parse_bytes(b"window_1"));
+    contents.set_authenticated_at(Some(NOW.now));
+    let unknown = contents.extensions.unknown.slice(&contents.payload);
+    let again = read(&contents.encode(NOW));
+    assert_eq!(
+        (again.window(), again.authenticated_at()),
+        (contents.window(), Some(NOW.now))
+    );
+    assert_eq!(
+        again.extensions.unknown.slice(&again.payload),
+        unknown,
+        "what is not known is kept"
+    );
 }
 
 #[cfg(test)]

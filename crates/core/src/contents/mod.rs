@@ -3,10 +3,57 @@
 //! A stored session is one buffer. Loading it makes an index of where each value lies; values are neither copied nor
 //! parsed before somebody asks for them, and a namespace nobody enters is not even indexed. What a visit sets is
 //! kept beside the buffer until the next commit encodes everything anew.
+//!
+//! # The format
+//!
+//! ```text
+//! payload    = "S" version head [lifetime] [extensions] values count namespace*
+//! version    = byte            the least version that a reader has to be of: 1
+//! head       = flags           1: a lifetime follows; 2: extensions follow
+//! values     = count value*
+//! value      = name about json
+//! namespace  = name about summary part(values)
+//! about      = flags [window] [limit] [extensions]
+//!                              1: a window; 2: a limit; 4: ends with the browser window; 8: extensions
+//! lifetime   = flags [window] [limit]
+//!                              the same, without extensions
+//! summary    = lifetime        the shortest window of the values in the namespace; no limit
+//! extensions = part((tag part(content))*)
+//! name, json = part(bytes)
+//! part(x)    = length x        the length of x in bytes
+//! window, limit, count, length, tag = number
+//! ```
+//!
+//! Numbers are unsigned LEB128 varints (DWARF 5, section 7.6); windows are milliseconds, limits milliseconds since the
+//! Unix epoch. Names are UTF-8. No json is empty, nor is the part with the values of a namespace. Nothing follows the
+//! last namespace.
+//!
+//! Within a session or a namespace no name comes twice: so it is written. It is not checked: names are in no order, and
+//! every reader would pay, in memory or by comparing each with each, for what only another hand writes. Of two with one
+//! name the first counts.
+//!
+//! # How it may grow
+//!
+//! While servers are replaced one by one, a session goes back and forth between two versions of this crate. So what is
+//! new is written as an **extension**, of the session, of a namespace or of a value. A version that does not know an
+//! extension leaves it alone and writes it again with what it belongs to. Extensions of a value go when the value is set
+//! anew, as they may tell of the value that was. Tags are positive, ascend, and are given out in order: each version
+//! knows the first of them, and those it does not know are the last.
+//!
+//! | tag, of the session | content |
+//! |---|---|
+//! | 1 | the browser window that transient data belongs to: the eight characters of its id |
+//! | 2 | when somebody last authenticated: a number, milliseconds since the Unix epoch |
+//!
+//! What a reader must not overlook, and whatever else changes the format, takes a greater **version**. A record asks for
+//! the least version that can read it, not for that of its writer. It is refused by earlier ones, by an error that says
+//! so, and stays as it is. To introduce such a thing takes two releases: one that can read it, and a later one that
+//! writes it.
 
 mod block;
 mod decode;
 mod encode;
+mod extensions;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod wire;
@@ -15,9 +62,11 @@ use bytes::Bytes;
 
 pub(crate) use self::block::Block;
 pub use self::decode::RecordError;
-use self::wire::Text;
+use self::extensions::Extensions;
+use self::wire::{Span, Text};
 use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};
+use crate::window::WindowId;
 
 /// The decoded payload of a record, and the changes made to it.
 #[derive(Debug, Clone)]
@@ -30,6 +79,7 @@ pub(crate) struct Contents {
     pub(crate) lifetime: Option<Lifetime>,
     /// When the lifetime was set, if that was in this visit.
     since: Timestamp,
+    extensions: Extensions,
     /// Values that stand in no namespace.
     pub(crate) values: Block,
     namespaces: Vec<Namespace>,
@@ -47,6 +97,8 @@ struct Namespace {
     lifetime: Lifetime,
     /// When the lifetime was set, if that was in this visit.
     since: Timestamp,
+    /// What a later version of this crate has written beside the namespace, in the payload.
+    extensions: Span,
     values: Values,
 }
 
@@ -103,6 +155,7 @@ impl Contents {
         is_stored: false,
         lifetime: None,
         since: Timestamp::MIN,
+        extensions: Extensions::NONE,
         values: Block::EMPTY,
         namespaces: Vec::new(),
         changed: false,
@@ -148,6 +201,7 @@ impl Contents {
             name: Text::from(name),
             lifetime: begin(),
             since: at.now,
+            extensions: Span::EMPTY,
             values: Values::Open(Block::EMPTY),
         };
         let index = match position {
@@ -164,6 +218,30 @@ impl Contents {
             }
         };
         Ok(&mut self.namespaces[index])
+    }
+
+    /// The browser window that the session's transient data belongs to.
+    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
+    pub(crate) fn window(&self) -> Option<WindowId> {
+        self.extensions.window
+    }
+
+    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
+    pub(crate) fn set_window(&mut self, window: Option<WindowId>) {
+        self.changed |= self.extensions.window != window;
+        self.extensions.window = window;
+    }
+
+    /// When somebody last authenticated.
+    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
+    pub(crate) fn authenticated_at(&self) -> Option<Timestamp> {
+        self.extensions.authenticated_at
+    }
+
+    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
+    pub(crate) fn set_authenticated_at(&mut self, moment: Option<Timestamp>) {
+        self.changed |= self.extensions.authenticated_at != moment;
+        self.extensions.authenticated_at = moment;
     }
 
     /// Gives a namespace, or the session itself, another lifetime from now on.

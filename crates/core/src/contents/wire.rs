@@ -11,15 +11,23 @@ use crate::expiration::Lifetime;
 const HAS_WINDOW: u8 = 1;
 const HAS_LIMIT: u8 = 2;
 const TRANSIENT: u8 = 4;
+/// Extensions follow: of a value or a namespace, which begin with a lifetime.
+const EXTENDED: u8 = 8;
 
 /// A part of a buffer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
     end: u32,
 }
 
 impl Span {
+    pub(super) const EMPTY: Self = Self { start: 0, end: 0 };
+
+    pub(super) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     pub(super) fn slice(self, source: &Bytes) -> Bytes {
         source.slice(self.start as usize..self.end as usize)
     }
@@ -122,7 +130,7 @@ impl<'a> Reader<'a> {
     /// A span with something in it, as values and namespaces have: an empty one was not written by us.
     pub(super) fn filled_span(&mut self, what: &'static str) -> Result<Span, RecordError> {
         let span = self.span(what)?;
-        if span.start == span.end {
+        if span.is_empty() {
             return Err(RecordError::at(what));
         }
         Ok(span)
@@ -145,6 +153,23 @@ impl<'a> Reader<'a> {
 
     pub(super) fn lifetime(&mut self) -> Result<Lifetime, RecordError> {
         let flags = self.byte("a lifetime")?;
+        self.lifetime_with(flags)
+    }
+
+    /// The lifetime of a value or a namespace, and the extensions of that.
+    #[inline]
+    pub(super) fn extended_lifetime(&mut self) -> Result<(Lifetime, Span), RecordError> {
+        let flags = self.byte("a lifetime")?;
+        let lifetime = self.lifetime_with(flags & !EXTENDED)?;
+        let extensions = match flags & EXTENDED {
+            0 => Span::EMPTY,
+            _ => self.span("an extension")?,
+        };
+        Ok((lifetime, extensions))
+    }
+
+    #[inline]
+    fn lifetime_with(&mut self, flags: u8) -> Result<Lifetime, RecordError> {
         if flags == 0 {
             return Ok(Lifetime::ENDLESS);
         }
@@ -160,6 +185,28 @@ impl<'a> Reader<'a> {
             limit: optional(HAS_LIMIT)?.map(Timestamp::from_millis),
             transient: flags & TRANSIENT != 0,
         })
+    }
+
+    /// Reads the part that comes next, a length and that many bytes. Its spans are those of the whole buffer.
+    pub(super) fn inside(&mut self, what: &'static str) -> Result<Self, RecordError> {
+        let span = self.span(what)?;
+        Ok(Self {
+            source: &self.source[..span.end as usize],
+            position: span.start as usize,
+        })
+    }
+
+    pub(super) fn read(&self, span: Span) -> &'a [u8] {
+        span.read(self.source)
+    }
+
+    /// What has not been read yet.
+    pub(super) fn rest(&self) -> Span {
+        // Both fit: the reader refuses longer buffers.
+        Span {
+            start: self.position as u32,
+            end: self.source.len() as u32,
+        }
     }
 
     pub(super) fn remaining(&self) -> usize {
@@ -189,9 +236,14 @@ impl Writer {
     }
 
     pub(super) fn lifetime(&mut self, lifetime: Lifetime) {
+        self.extended_lifetime(lifetime, &[]);
+    }
+
+    pub(super) fn extended_lifetime(&mut self, lifetime: Lifetime, extensions: &[u8]) {
         let flag = |set, flag| if set { flag } else { 0 };
         self.byte(
-            flag(lifetime.window.is_some(), HAS_WINDOW)
+            flag(!extensions.is_empty(), EXTENDED)
+                | flag(lifetime.window.is_some(), HAS_WINDOW)
                 | flag(lifetime.limit.is_some(), HAS_LIMIT)
                 | flag(lifetime.transient, TRANSIENT),
         );
@@ -201,5 +253,8 @@ impl Writer {
             .into_iter()
             .chain(limit)
             .for_each(|number| self.number(number));
+        if !extensions.is_empty() {
+            self.bytes(extensions);
+        }
     }
 }

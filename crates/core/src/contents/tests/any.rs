@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::plain::{Plain, PlainValue};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
+use crate::window::WindowId;
 
 fn lifetimes() -> impl Strategy<Value = Lifetime> {
     let numbers = || prop_oneof![2u64..1_000, 2..u64::MAX, Just(u64::MAX)];
@@ -29,9 +30,13 @@ fn values(most: usize) -> impl Strategy<Value = Vec<PlainValue>> {
 
 pub(super) fn plains() -> impl Strategy<Value = Plain> {
     let namespaces = prop::collection::vec((names(), lifetimes(), values(4)), 0..4);
-    let parts = (prop::option::of(lifetimes()), values(6), namespaces);
-    parts.prop_map(|(lifetime, values, namespaces)| Plain {
+    let windows = prop::option::of("[a-z]{8}".prop_map(|id| WindowId::parse_bytes(id.as_bytes()).expect("it is one")));
+    let moments = prop::option::of((0..=Timestamp::MAX.as_millis()).prop_map(Timestamp::from_millis));
+    let parts = (prop::option::of(lifetimes()), windows, moments, values(6), namespaces);
+    parts.prop_map(|(lifetime, window, authenticated_at, values, namespaces)| Plain {
         lifetime,
+        window,
+        authenticated_at,
         values,
         namespaces: first_of_each(namespaces, |namespace| namespace.0.clone()),
     })

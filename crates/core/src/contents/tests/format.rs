@@ -10,8 +10,9 @@ use super::plain::{BEGIN, plain, rich};
 fn the_format_is_what_it_always_was() {
     let written = rich().contents().encode(BEGIN);
     let mut expected = Vec::new();
-    expected.extend(b"S\x01"); // magic, version
-    expected.extend(b"\x01\x07\xac\x02\xf0\xa2\x04"); // a lifetime: window, limit, transient
+    expected.extend(b"S\x01\x03"); // magic, version, head: a lifetime and extensions
+    expected.extend(b"\x07\xac\x02\xf0\xa2\x04"); // a lifetime: window, limit, transient
+    expected.extend(b"\x0e\x01\x08window_1\x02\x02\xac\x02"); // extensions: window, moment of authentication
     expected.extend(b"\x02"); // two values
     expected.extend(b"\x04user\x00\x017");
     expected.extend(b"\x05n\xc3\xa4me\x01\x05\x0b{\"a\":[1,2]}");
@@ -34,8 +35,22 @@ fn payloads_of_other_kinds_are_refused() {
         (b"".as_slice(), "the first byte"),
         (b"{\"json\":1}", "the first byte"),
         (b"S", "the version"),
-        (b"S\x02\x00\x00\x00", "the version"),
-        (b"S\x01\x02\x00\x00", "a lifetime"),
+        (b"S\x00\x00\x00\x00", "the version"),
+        (b"S\x02\x00\x00\x00", "version 2"),
+        (b"S\xff and anything at all", "version 255"),
+        (b"S\x01\x04\x00\x00", "the head"),
+        (b"S\x01\x02\x01\x00\x00\x00", "an extension"),
+        (b"S\x01\x02\x02\x00\x00\x00\x00", "an extension"),
+        (b"S\x01\x02\x04\x09\x00\x09\x00\x00\x00", "an extension"),
+        (b"S\x01\x02\x04\x09\x00\x08\x00\x00\x00", "an extension"),
+        (b"S\x01\x02\x03\x01\x01w\x00\x00", "an extension"),
+        (b"S\x01\x02\x0a\x01\x08window 1\x00\x00", "an extension"),
+        (b"S\x01\x02\x02\x02\x00\x00\x00", "an extension"),
+        (b"S\x01\x02\x04\x02\x02\x07\x07\x00\x00", "an extension"),
+        (b"S\x01\x00\x01\x01a\x08\x7f\x00", "an extension"),
+        (b"S\x01\x01\x0c\x00\x00\x00", "a lifetime"),
+        (b"S\x01\x00\x01\x01a\x10\x011\x00", "a lifetime"),
+        (b"S\x01\x00\x00\x01\x01n\x00\x08\x00\x01\x00", "a lifetime"),
         (b"S\x01\x01\x08\x00\x00", "a lifetime"),
         (b"S\x01\x00\x00\x00\x00", "the end"),
         (b"S\x01\x00\x01\x01\xff\x00\x011\x00", "a name"),
@@ -49,6 +64,49 @@ fn payloads_of_other_kinds_are_refused() {
         assert!(error.contains(what), "{}: {error}", payload.escape_ascii());
     }
     assert_eq!(reason(b"S\x01\x00\x00\x00"), Ok(()));
+}
+
+#[test]
+fn what_takes_a_later_version_is_told_from_what_is_damaged() {
+    let later = |payload: &[u8]| {
+        let error = Contents::decode(payload.to_vec().into()).map(drop);
+        error.map_err(|error| error.needs_later_version())
+    };
+    assert_eq!(later(b"S\x02\x00\x00\x00"), Err(true));
+    assert_eq!(later(b"S\x02"), Err(true));
+    assert_eq!(later(b"S\x00\x00\x00\x00"), Err(false));
+    assert_eq!(later(b"S\x01\x04\x00\x00"), Err(false));
+}
+
+#[test]
+fn a_session_without_extensions_has_no_byte_for_them() {
+    assert_eq!(Contents::default().encode(BEGIN), b"S\x01\x00\x00\x00".as_slice());
+    assert_eq!(
+        Contents::decode(b"S\x01\x00\x00\x00".to_vec().into())
+            .expect("it is well formed")
+            .encode(BEGIN)
+            .len(),
+        5
+    );
+}
+
+#[test]
+fn extensions_are_changes_and_are_undone_with_the_others() {
+    let stored = rich().contents().encode(BEGIN);
+    let mut contents = Contents::decode(stored).expect("it is well formed");
+    contents.set_window(rich().window);
+    contents.set_authenticated_at(rich().authenticated_at);
+    assert!(!contents.changed, "they are what they were");
+    contents.set_window(None);
+    assert!(contents.changed);
+    assert_eq!(contents.window(), None);
+    let mut reverted = contents.reverted().expect("it was read before");
+    assert!(!reverted.changed);
+    assert_eq!(reverted.window(), rich().window);
+    reverted.set_authenticated_at(None);
+    assert!(reverted.changed);
+    let read = Contents::decode(reverted.encode(BEGIN)).expect("it is well formed");
+    assert_eq!((read.window(), read.authenticated_at()), (rich().window, None));
 }
 
 proptest! {

@@ -20,6 +20,9 @@ fn what_claims_to_be_much_takes_no_memory_beforehand() {
             before.escape_ascii()
         );
     };
+    claim(b"S\x01\x02"); // extensions
+    claim(b"S\x01\x02\x70\x01"); // an extension
+    claim(b"S\x01\x00\x01\x01a\x08"); // extensions of a value
     claim(b"S\x01\x00"); // values
     claim(b"S\x01\x00\x00"); // namespaces
     claim(b"S\x01\x00\x01"); // a name

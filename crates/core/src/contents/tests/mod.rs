@@ -3,6 +3,7 @@
 mod any;
 mod damage;
 mod format;
+mod frozen;
 mod memory;
 mod plain;
 mod read;

@@ -3,11 +3,14 @@
 use super::super::{AsOf, Block, Contents, Namespace, RecordError};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
+use crate::window::WindowId;
 
 /// A session's contents, as plain as can be.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plain {
     pub(super) lifetime: Option<Lifetime>,
+    pub(super) window: Option<WindowId>,
+    pub(super) authenticated_at: Option<Timestamp>,
     pub(super) values: Vec<PlainValue>,
     pub(super) namespaces: Vec<(String, Lifetime, Vec<PlainValue>)>,
 }
@@ -26,6 +29,8 @@ impl Plain {
             lifetime: self.lifetime,
             ..Contents::default()
         };
+        contents.set_window(self.window);
+        contents.set_authenticated_at(self.authenticated_at);
         fill(&mut contents, None, &self.values);
         for (name, lifetime, values) in &self.namespaces {
             contents.set_lifetime(Some(name), *lifetime, BEGIN).expect("it is open");
@@ -60,6 +65,8 @@ pub(super) fn plain(contents: &mut Contents) -> Result<Plain, RecordError> {
     }
     Ok(Plain {
         lifetime: contents.lifetime,
+        window: contents.window(),
+        authenticated_at: contents.authenticated_at(),
         values: plain_values(&contents.values),
         namespaces,
     })
@@ -85,6 +92,8 @@ pub(super) fn rich() -> Plain {
     let value = |name: &str, lifetime, json: &str| (name.to_owned(), lifetime, json.as_bytes().to_vec());
     Plain {
         lifetime: Some(lifetime(Some(300), Some(70_000), true)),
+        window: WindowId::parse_bytes(b"window_1"),
+        authenticated_at: Some(Timestamp::from_millis(300)),
         values: vec![
             value("user", lifetime(None, None, false), "7"),
             value("näme", lifetime(Some(5), None, false), r#"{"a":[1,2]}"#),

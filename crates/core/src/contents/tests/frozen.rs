@@ -1,0 +1,296 @@
+//! Two versions of this crate side by side, as when the servers of an application are replaced one by one.
+//!
+//! [`Frozen`] reads the format as its first version did, and shares no code with what reads it today. It must not be
+//! changed: as long as records ask for version 1, it has to make sense of them. The payloads below are such as a later
+//! version may write.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::super::Contents;
+use super::any::plains;
+use super::plain::{BEGIN, Plain, plain};
+use crate::clock::Timestamp;
+use crate::expiration::Lifetime;
+use crate::window::WindowId;
+
+/// What a reader of version 1 sees.
+#[derive(Debug, Default, PartialEq)]
+struct Frozen {
+    lifetime: Option<About>,
+    extensions: Vec<(u64, Vec<u8>)>,
+    values: Vec<FrozenValue>,
+    namespaces: Vec<(String, About, Vec<FrozenValue>)>,
+}
+
+type FrozenValue = (String, About, Vec<u8>);
+
+/// Window, limit, whether it is transient, and extensions.
+type About = (Option<u64>, Option<u64>, bool, Vec<u8>);
+
+/// Takes bytes from the front.
+struct Bite<'a>(&'a [u8]);
+
+impl<'a> Bite<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 127) << shift;
+            shift += 7;
+            if byte < 128 {
+                return Some(number);
+            }
+        }
+    }
+
+    fn part(&mut self) -> Option<&'a [u8]> {
+        let length = self.number()? as usize;
+        let (part, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(part)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.part()?.to_vec()).ok()
+    }
+
+    fn about(&mut self) -> Option<About> {
+        let flags = self.byte()?;
+        let mut number = |flag| {
+            if flags & flag != 0 {
+                self.number().map(Some)
+            } else {
+                Some(None)
+            }
+        };
+        let (window, limit) = (number(1)?, number(2)?);
+        let extensions = if flags & 8 != 0 {
+            self.part()?.to_vec()
+        } else {
+            Vec::new()
+        };
+        (flags < 16).then_some((window, limit, flags & 4 != 0, extensions))
+    }
+
+    fn values(&mut self) -> Option<Vec<FrozenValue>> {
+        (0..self.number()?)
+            .map(|_| Some((self.text()?, self.about()?, self.part()?.to_vec())))
+            .collect()
+    }
+}
+
+impl Frozen {
+    fn read(payload: &[u8]) -> Option<Self> {
+        let mut rest = Bite(payload.strip_prefix(b"S\x01")?);
+        let head = rest.byte()?;
+        let lifetime = if head & 1 != 0 { Some(rest.about()?) } else { None };
+        let mut extensions = Vec::new();
+        if head & 2 != 0 {
+            let mut all = Bite(rest.part()?);
+            while !all.0.is_empty() {
+                extensions.push((all.number()?, all.part()?.to_vec()));
+            }
+        }
+        let values = rest.values()?;
+        let mut namespaces = Vec::new();
+        for _ in 0..rest.number()? {
+            let (name, about, _summary) = (rest.text()?, rest.about()?, rest.about()?);
+            let mut inner = Bite(rest.part()?);
+            namespaces.push((name, about, inner.values()?));
+            inner.0.is_empty().then_some(())?;
+        }
+        rest.0.is_empty().then_some(Self {
+            lifetime,
+            extensions,
+            values,
+            namespaces,
+        })
+    }
+}
+
+fn about(lifetime: Lifetime) -> About {
+    let limit = lifetime.limit.map(Timestamp::as_millis);
+    (lifetime.window, limit, lifetime.transient, Vec::new())
+}
+
+fn number(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 127 {
+        bytes.push(number as u8 | 128);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn expected(plain: Plain) -> Frozen {
+    let values = |values: Vec<(String, Lifetime, Vec<u8>)>| {
+        let value = |(name, lifetime, json)| (name, about(lifetime), json);
+        values.into_iter().map(value).collect::<Vec<_>>()
+    };
+    let window = plain.window.map(|window| (1, window.as_bytes().to_vec()));
+    let moment = plain.authenticated_at.map(|moment| (2, number(moment.as_millis())));
+    let is_kept = |(_, lifetime, values): &(String, Lifetime, Vec<_>)| !values.is_empty() || !lifetime.is_endless();
+    let kept = plain.namespaces.into_iter().filter(is_kept);
+    Frozen {
+        lifetime: plain.lifetime.map(about),
+        extensions: window.into_iter().chain(moment).collect(),
+        values: values(plain.values),
+        namespaces: kept
+            .map(|(name, lifetime, inner)| (name, about(lifetime), values(inner)))
+            .collect(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_first_reader_there_was_reads_what_is_written_today(plain in plains()) {
+        let payload = plain.contents().encode(BEGIN);
+        prop_assert_eq!(Frozen::read(&payload), Some(expected(plain)));
+    }
+}
+
+/// What a later version may write: beside all that is known there are extensions of the session, of a namespace and
+/// of values that only it knows.
+const LATER: &[u8] = b"S\x01\x03\x05\xac\x02\
+    \x18\x01\x08window_1\x02\x02\xac\x02\x03\x03new\x84\x01\x02\x00\xff\
+    \x02\x04user\x08\x05\x01\x03abc\x017\x04name\x09\xc8\x01\x02\x07\x00\x05\"ada\"\
+    \x02\x04cart\x08\x04\x01\x02xy\x00\x0d\x01\x04item\x08\x03\x05\x01!\x011\x05blank\x08\x02\x09\x00\x00\x01\x00";
+
+fn later() -> Contents {
+    Contents::decode(Bytes::from_static(LATER)).expect("a record of a later version can be read")
+}
+
+fn text(value: Option<Bytes>) -> Option<String> {
+    value.map(|value| String::from_utf8_lossy(&value).into_owned())
+}
+
+#[test]
+fn what_a_later_version_writes_is_read_as_far_as_it_is_known() {
+    let mut contents = later();
+    assert_eq!(contents.window(), WindowId::parse_bytes(b"window_1"));
+    assert_eq!(contents.authenticated_at(), Some(Timestamp::from_millis(300)));
+    assert_eq!(contents.lifetime.and_then(|lifetime| lifetime.window), Some(300));
+    let seen = plain(&mut contents).expect("it is well formed");
+    let names = seen.values.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>();
+    assert_eq!(names, ["user", "name"]);
+    assert_eq!(text(contents.values.get("name", BEGIN)).as_deref(), Some("\"ada\""));
+    let cart = contents
+        .block(Some("cart"), BEGIN)
+        .expect("it is well formed")
+        .expect("it is there");
+    assert_eq!(text(cart.get("item", BEGIN)).as_deref(), Some("1"));
+}
+
+#[test]
+fn what_a_later_version_knows_is_not_lost_when_this_one_writes() {
+    assert_eq!(later().encode(BEGIN), LATER, "untouched");
+    let mut contents = later();
+    plain(&mut contents).expect("it is well formed");
+    assert_eq!(contents.encode(BEGIN), LATER, "looked at");
+
+    // Everything is changed that can be, one value apart.
+    let mut contents = later();
+    contents
+        .values
+        .set("new", b"1".to_vec(), BEGIN, None, || Lifetime::ENDLESS);
+    contents
+        .values
+        .set("name", b"2".to_vec(), BEGIN, None, || Lifetime::ENDLESS);
+    contents.values.set_lifetime(
+        "user",
+        Lifetime {
+            transient: true,
+            ..Lifetime::ENDLESS
+        },
+        BEGIN,
+    );
+    contents
+        .set_lifetime(None, Lifetime::ENDLESS, BEGIN)
+        .expect("it is open");
+    contents
+        .set_lifetime(
+            Some("cart"),
+            Lifetime {
+                window: Some(9),
+                ..Lifetime::ENDLESS
+            },
+            BEGIN,
+        )
+        .expect("it is open");
+    let cart = contents
+        .block_mut(Some("cart"), BEGIN, || Lifetime::ENDLESS)
+        .expect("it is well formed");
+    cart.set("more", b"3".to_vec(), BEGIN, None, || Lifetime::ENDLESS);
+    contents.set_window(None);
+    contents.set_authenticated_at(Some(Timestamp::from_millis(5)));
+
+    let written = contents.encode(BEGIN);
+    let before = Frozen::read(LATER).expect("it reads as version 1");
+    let after = Frozen::read(&written).expect("it reads as version 1");
+    assert_eq!(
+        before.extensions[2..],
+        after.extensions[1..],
+        "those of the session stay"
+    );
+    assert_eq!(after.extensions[0], (2, vec![5]));
+    let extensions = |frozen: &Frozen, name: &str| {
+        let all = frozen
+            .namespaces
+            .iter()
+            .flat_map(|(.., values)| values)
+            .chain(&frozen.values);
+        let found = all.into_iter().find(|(found, ..)| found == name);
+        found.map(|(_, about, _)| about.3.clone()).expect("it is there")
+    };
+    for untouched in ["user", "item"] {
+        assert_eq!(extensions(&after, untouched), extensions(&before, untouched));
+    }
+    assert_eq!(
+        extensions(&after, "name"),
+        b"",
+        "what was said of another value is not said of this one"
+    );
+    for (index, name) in ["cart", "blank"].into_iter().enumerate() {
+        assert_eq!(after.namespaces[index].0, name);
+        assert_eq!(after.namespaces[index].1.3, before.namespaces[index].1.3);
+    }
+}
+
+#[test]
+fn extensions_go_with_what_they_belong_to() {
+    let mut contents = later();
+    assert!(contents.remove_namespace("cart", BEGIN));
+    contents.values.unset("user", BEGIN);
+    let cart = contents
+        .block_mut(Some("cart"), BEGIN, || Lifetime::ENDLESS)
+        .expect("it begins");
+    cart.set("item", b"1".to_vec(), BEGIN, None, || Lifetime::ENDLESS);
+    contents
+        .values
+        .set("user", b"7".to_vec(), BEGIN, None, || Lifetime::ENDLESS);
+    let after = Frozen::read(&contents.encode(BEGIN)).expect("it reads as version 1");
+    for (name, about, values) in &after.namespaces {
+        assert!(name == "blank" || about.3.is_empty(), "{name}");
+        assert!(values.iter().all(|(_, about, _)| about.3.is_empty()), "{name}");
+    }
+    let user = after.values.iter().find(|(name, ..)| name == "user");
+    assert!(user.is_some_and(|(_, about, _)| about.3.is_empty()));
+}
+
+/// What was written before is read for ever.
+#[test]
+fn what_the_first_version_wrote_is_read() {
+    let first: &[u8] = b"S\x01\x03\x07\xac\x02\xf0\xa2\x04\x0e\x01\x08window_1\x02\x02\xac\x02\
+        \x02\x04user\x00\x017\x05n\xc3\xa4me\x01\x05\x0b{\"a\":[1,2]}\
+        \x02\x04cart\x02\x09\x04\x06\x01\x00\x04\x02\"\"\x05empty\x01\xc8\x01\x00\x01\x00";
+    let mut contents = Contents::decode(Bytes::from_static(first)).expect("it is well formed");
+    assert_eq!(plain(&mut contents).expect("it is well formed"), super::plain::rich());
+}
