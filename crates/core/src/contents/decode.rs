@@ -151,8 +151,6 @@ impl Contents {
             extensions,
             namespaces,
             changed: false,
-            window: None,
-            authenticated_at: None,
         })
     }
 }

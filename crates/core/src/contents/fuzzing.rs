@@ -121,7 +121,7 @@ fn values(block: &Block) -> Vec<Seen> {
 /// Does what can be done to a session. Only that it comes back, and can be read again, is of interest.
 fn survives_changes(contents: &mut Contents) {
     let _ = (
-        contents.is_over(LATE),
+        contents.is_over(LATE.now),
         contents.deadline(NOW.now),
         contents.shortest_window(),
     );

@@ -85,10 +85,6 @@ pub(crate) struct Contents {
     namespaces: Vec<Namespace>,
     /// Whether the payload no longer says what this says.
     pub(crate) changed: bool,
-    /// The browser window that transient data belongs to.
-    pub(crate) window: Option<crate::window::WindowId>,
-    /// When somebody last authenticated.
-    pub(crate) authenticated_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -159,8 +155,6 @@ impl Contents {
         values: Block::EMPTY,
         namespaces: Vec::new(),
         changed: false,
-        window: None,
-        authenticated_at: None,
     };
 
     /// The values of a namespace, or of the session itself, as they stand; `None` if there is no such namespace.
@@ -221,24 +215,20 @@ impl Contents {
     }
 
     /// The browser window that the session's transient data belongs to.
-    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
     pub(crate) fn window(&self) -> Option<WindowId> {
         self.extensions.window
     }
 
-    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
     pub(crate) fn set_window(&mut self, window: Option<WindowId>) {
         self.changed |= self.extensions.window != window;
         self.extensions.window = window;
     }
 
     /// When somebody last authenticated.
-    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
     pub(crate) fn authenticated_at(&self) -> Option<Timestamp> {
         self.extensions.authenticated_at
     }
 
-    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code))]
     pub(crate) fn set_authenticated_at(&mut self, moment: Option<Timestamp>) {
         self.changed |= self.extensions.authenticated_at != moment;
         self.extensions.authenticated_at = moment;

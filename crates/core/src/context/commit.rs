@@ -188,7 +188,7 @@ impl Context {
             }
             if state.needs_window() {
                 match fresh_window {
-                    Some(window) => state.contents.window = Some(window),
+                    Some(window) => state.contents.set_window(Some(window)),
                     None => {
                         drop(state);
                         fresh_window = Some(WindowId::generate(&*self.engine.entropy));
@@ -234,7 +234,7 @@ impl Context {
                 Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
             });
         }
-        state.contents.leave_window();
+        state.contents.leave_window(false);
         let record = state.contents.record(&known, at, &self.engine);
         Ok(match state.next_id.clone() {
             None => Step::Commit { lock, record },
@@ -255,7 +255,7 @@ impl Context {
         }
         let at = state.as_of(now);
         state.contents.purge(at, false)?;
-        state.contents.leave_window();
+        state.contents.leave_window(false);
         let meta = Meta::new(now).with_deadline(self.engine.deadline(&state.contents, now, now));
         Ok(Step::Rare(RareStep::Create {
             record: Record::new(meta, state.contents.encode(at)),
@@ -335,7 +335,7 @@ impl State {
 
     /// Whether there is transient data to be written that belongs to no window yet.
     fn needs_window(&self) -> bool {
-        self.contents.window.is_none() && self.is_changed() && self.contents.holds_transient()
+        self.contents.window().is_none() && self.is_changed() && self.contents.holds_transient()
     }
 
     /// An error if a close has failed and what it was to write was undone.

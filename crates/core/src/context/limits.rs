@@ -40,7 +40,7 @@ impl Engine {
     /// When a session ends at the latest.
     pub(super) fn limit(&self, contents: &Contents, created_at: Timestamp) -> Option<Timestamp> {
         let since = contents
-            .authenticated_at
+            .authenticated_at()
             .map_or(created_at, |moment| moment.max(created_at));
         self.max_lifetime.map(|lifetime| since + lifetime)
     }

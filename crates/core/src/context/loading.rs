@@ -66,7 +66,7 @@ impl Context {
         }
         // Transient data of another window than the one that was closed stems from a newer one.
         let mut restarted =
-            restarted || matches!((shown, contents.window), (ShownWindow::Closed(shown), Some(own)) if shown == own);
+            restarted || matches!((shown, contents.window()), (ShownWindow::Closed(shown), Some(own)) if shown == own);
         if restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient) {
             return Ok(Some(Box::pin(Arc::clone(self).discard(key, lock, epoch))));
         }

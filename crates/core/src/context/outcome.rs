@@ -133,7 +133,7 @@ impl State {
         if !self.seen || self.restarted {
             return WindowChange::Keep;
         }
-        let own = self.contents.window.filter(|_| self.contents.holds_transient());
+        let own = self.contents.window().filter(|_| self.contents.holds_transient());
         match own {
             Some(own) if self.shown == ShownWindow::Open(own) => WindowChange::Keep,
             Some(own) => WindowChange::Set(own),

@@ -103,7 +103,7 @@ impl Engine {
         if !matches!(fresh.purge(at, restarted), Ok(true)) {
             return Ok(false);
         }
-        fresh.leave_window();
+        fresh.leave_window(restarted);
         let record = fresh.record(&locked.record.meta, at, self);
         let written = record.meta.clone();
         match self.storage.commit(&mut locked.lock, record).await {
@@ -118,10 +118,10 @@ impl Engine {
 }
 
 impl Contents {
-    /// Forgets the browser window if nothing ends with it any more.
-    pub(super) fn leave_window(&mut self) {
-        if !self.holds_transient() {
-            self.window = None;
+    /// Forgets the browser window if it was closed, or nothing ends with it any more.
+    pub(super) fn leave_window(&mut self, closed: bool) {
+        if closed || !self.holds_transient() {
+            self.set_window(None);
         }
     }
 
@@ -227,6 +227,7 @@ impl Context {
             Slide::due(contents, meta, now, engine)
         };
         if has_dead_items(contents, at, *restarted) && contents.purge(at, *restarted)? {
+            contents.leave_window(*restarted);
             if lock.is_none() {
                 let renews = slide.is_some_and(|slide| slide.renews(meta));
                 match engine.purge_stored(key, meta, contents, *restarted).await {

@@ -231,6 +231,7 @@ impl State {
             last_active: Timestamp::MAX,
         };
         if self.restarted && self.contents.purge(nothing_is_over, true).is_ok() {
+            self.contents.leave_window(true);
             self.contents.changed = false;
         }
     }

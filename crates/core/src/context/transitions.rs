@@ -352,7 +352,7 @@ impl Context {
             return Err(SessionError::NotWritable);
         }
         state.must_be_writable()?;
-        state.contents.authenticated_at = Some(now);
+        state.contents.set_authenticated_at(Some(now));
         self.engine.begin_lifetime(&mut state.contents, now);
         state.contents.changed = true;
         Ok(())

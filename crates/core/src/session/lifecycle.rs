@@ -283,7 +283,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn authenticated_at(&self) -> Option<OffsetDateTime> {
         let context = self.context().ok()?;
-        let moment = context.state().contents.authenticated_at;
+        let moment = context.state().contents.authenticated_at();
         moment.map(OffsetDateTime::from)
     }
 

@@ -1,7 +1,7 @@
 //! What sessions do, said as plainly as possible: one call after the other, no storage, no locks but a note of who
 //! holds them, and copies instead of anything clever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sessile_core::{Expiration, SessionError};
 
@@ -21,6 +21,7 @@ pub(crate) enum Failure {
     Gone,
     Superseded,
     LockTimeout,
+    Undone,
 }
 
 impl From<SessionError> for Failure {
@@ -32,6 +33,7 @@ impl From<SessionError> for Failure {
             SessionError::Gone => Self::Gone,
             SessionError::Superseded => Self::Superseded,
             SessionError::LockTimeout => Self::LockTimeout,
+            SessionError::Undone => Self::Undone,
             other => panic!("nothing here can fail with {other:?}"),
         }
     }
@@ -76,6 +78,10 @@ pub(crate) struct Visit {
     /// Whether it has seen its session.
     seen: bool,
     superseded: bool,
+    /// The id of the session that was found to have moved, which the visit can still end.
+    left_behind: Option<Id>,
+    /// Whether a close has failed and its changes were undone.
+    undone: bool,
     view: Contents,
     /// What it goes back to when it gives up.
     base: Contents,
@@ -96,8 +102,9 @@ pub(crate) struct Model {
     pub(crate) now: u64,
     default: Form,
     stored: BTreeMap<Id, Stored>,
-    /// Ids that are known to have been replaced, for longer than any test lasts, whatever becomes of the session.
-    moved: BTreeSet<Id>,
+    /// Ids that are known to have been replaced, for longer than any test lasts, whatever becomes of the session, and by
+    /// which.
+    moved: BTreeMap<Id, Id>,
     pub(crate) visits: BTreeMap<usize, Visit>,
     pub(crate) ids: Id,
     numbers: Numbers,
@@ -158,6 +165,8 @@ impl Visit {
             phase: Phase::Unstarted,
             seen: false,
             superseded: false,
+            left_behind: None,
+            undone: false,
             view: Contents::default(),
             base: Contents::default(),
             changed: false,
@@ -176,7 +185,7 @@ impl Model {
             now,
             default,
             stored: BTreeMap::new(),
-            moved: BTreeSet::new(),
+            moved: BTreeMap::new(),
             visits: BTreeMap::new(),
             ids: 0,
             numbers: Numbers::default(),
@@ -195,7 +204,7 @@ impl Model {
         if self.stored.contains_key(&id) {
             return Lookup::Found;
         }
-        match self.moved.contains(&id) {
+        match self.moved.contains_key(&id) {
             true => Lookup::Superseded,
             false => Lookup::Missing,
         }
@@ -243,6 +252,7 @@ impl Model {
             }
         }
         visit.forget();
+        visit.left_behind = matches!(found, Lookup::Superseded).then_some(id);
         self.begin(number, exclusive);
         Ok(())
     }
@@ -260,6 +270,7 @@ impl Model {
     fn begin(&mut self, number: usize, exclusive: bool) {
         let visit = self.visits.get_mut(&number).expect("it is open");
         visit.phase = if exclusive { Phase::Writable } else { Phase::Readable };
+        visit.undone &= !exclusive;
         if exclusive && visit.view.life.is_none() {
             visit.view.life = Some(self.numbers.begin(self.default, self.now));
         }
@@ -295,6 +306,7 @@ impl Model {
         }
         visit.base = visit.view.clone();
         visit.phase = if exclusive { Phase::Writable } else { Phase::Readable };
+        visit.undone &= !exclusive;
         visit.seen = true;
         visit.known_end = stored.end();
         visit.known_limit = stored.limit();
@@ -373,7 +385,7 @@ impl Model {
         let now = self.now;
         let visit = &self.visits[&number];
         if visit.phase != Phase::Writable {
-            return Ok(false);
+            return if visit.undone { Err(Failure::Undone) } else { Ok(false) };
         }
         let changes = visit.changed || visit.next_id.is_some();
         match visit.id.filter(|_| visit.is_stored()) {
@@ -398,14 +410,17 @@ impl Model {
                     // To find out it would have to ask, for which it may have no reason.
                     (false, false) => {
                         visit.give_up();
-                        real.map(|()| false)
+                        match real {
+                            Ok(()) => Ok(false),
+                            Err(failure) => self.fail(number, failure),
+                        }
                     }
                     (true, true) => {
                         let version = self.stored.remove(&id).expect("it was found").version + 1;
                         let next = visit.next_id.unwrap_or(id);
                         self.store(number, next, version);
                         if next != id {
-                            self.moved.insert(id);
+                            self.moved.insert(id, next);
                         }
                         Ok(true)
                     }
@@ -430,7 +445,9 @@ impl Model {
     }
 
     fn fail(&mut self, number: usize, failure: Failure) -> Result<bool, Failure> {
-        self.visits.get_mut(&number).expect("it is open").give_up();
+        let visit = self.visits.get_mut(&number).expect("it is open");
+        visit.give_up();
+        visit.undone = true;
         Err(failure)
     }
 
@@ -473,6 +490,7 @@ impl Model {
     pub(crate) fn release(&mut self, number: usize) {
         let visit = self.visits.get_mut(&number).expect("it is open");
         visit.give_up();
+        visit.undone = false;
         for stored in self.stored.values_mut() {
             if stored.locked_by == Some(number) {
                 stored.locked_by = None;
@@ -481,13 +499,15 @@ impl Model {
     }
 
     pub(crate) fn destroy(&mut self, number: usize) {
-        let found = self.visits[&number].id.map(|id| (id, self.lookup(id)));
-        if let Some((id, Lookup::Found)) = found {
+        let visit = &self.visits[&number];
+        let mut meant = visit.id.or(visit.left_behind);
+        while let Some(id) = meant {
             self.stored.remove(&id);
+            meant = self.moved.get(&id).copied();
         }
         let visit = self.visits.get_mut(&number).expect("it is open");
-        visit.superseded |= matches!(found, Some((_, Lookup::Superseded)));
         visit.forget();
+        visit.superseded = false;
         visit.phase = Phase::Destroyed;
     }
 

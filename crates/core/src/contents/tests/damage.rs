@@ -73,7 +73,11 @@ pub(super) fn exercise(bytes: &[u8]) {
         now: Timestamp::MAX,
         last_active: BEGIN.now,
     };
-    let _ = (contents.is_over(BEGIN), contents.deadline(BEGIN.now), contents.items());
+    let _ = (
+        contents.is_over(BEGIN.now),
+        contents.deadline(BEGIN.now),
+        contents.items(),
+    );
     let _ = (contents.shortest_window(), contents.holds_transient());
     let _ = contents.encode(BEGIN);
     let _ = plain(&mut contents);

@@ -1,0 +1,313 @@
+//! What holds for every session, whatever its own expiration says, and what counts as activity.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{DAY, Expiration, HOUR, InSession, MINUTE, SessionError, SessionId, Visit};
+use sessile_testkit::Verb;
+
+/// Whether a fresh visit finds the session. It moves nothing.
+async fn is_there(world: &World, id: &SessionId) -> bool {
+    let session = &world.session;
+    let look = session.init(Visit::attach(id.clone()).passive(true), session.start_readonly());
+    match look.await.expect("the visit begins") {
+        Ok(()) => true,
+        Err(SessionError::Unknown | SessionError::Superseded) => false,
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+async fn made(world: &World, expiration: impl Into<Expiration>) -> Result<SessionId, SessionError> {
+    let session = &world.session;
+    let expiration = expiration.into();
+    let work = async {
+        session.set_expiration(expiration)?;
+        session.set("user", json!(7))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    session.enter(Visit::new(), work).await
+}
+
+fn endless() -> [Expiration; 4] {
+    [
+        Expiration::Never,
+        Expiration::Transient,
+        Expiration::After(10_000 * DAY),
+        Expiration::sliding(10_000 * DAY).into(),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_session_ends_when_nobody_has_visited_it_for_long() -> Result<(), SessionError> {
+    for (world, idle) in [
+        (world(), 400 * DAY),
+        (world_with(|builder| builder.max_idle(HOUR)), HOUR),
+    ] {
+        for expiration in endless() {
+            let id = made(&world, expiration).await?;
+            pass(idle - ms(1)).await;
+            assert!(is_there(&world, &id).await, "{expiration:?}");
+            pass(ms(1)).await;
+            assert!(!is_there(&world, &id).await, "{expiration:?}");
+            assert_eq!(world.record(&id).await, None, "the storage knows it too");
+
+            // A visit now and then keeps it.
+            let id = made(&world, expiration).await?;
+            for _ in 0..5 {
+                pass(idle / 2).await;
+                world.visit(id.clone(), world.session.start_readonly()).await?;
+            }
+            assert!(is_there(&world, &id).await, "{expiration:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_session_ends_when_its_lifetime_is_over_however_often_it_is_visited() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.max_lifetime(HOUR));
+    let session = &world.session;
+    for expiration in endless() {
+        let id = made(&world, expiration).await?;
+        for _ in 0..3 {
+            pass(15 * MINUTE).await;
+            world.visit(id.clone(), session.start_readonly()).await?;
+        }
+        // Within a visit it ends as well: it is no matter of idleness.
+        let work = async {
+            session.start_readonly().await?;
+            pass(15 * MINUTE - ms(1)).await;
+            assert_eq!(session.get("user")?, Some(json!(7)));
+            pass(ms(1)).await;
+            assert_fails!(session.get("user"), SessionError::Gone);
+            Ok(())
+        };
+        world.visit(id.clone(), work).await?;
+        assert!(!is_there(&world, &id).await, "{expiration:?}");
+        assert_eq!(world.record(&id).await, None, "the storage knows it too");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn tighter_limits_reach_the_sessions_that_are_there() -> Result<(), SessionError> {
+    for lock in [false, true] {
+        let world = world_with(|builder| builder.max_idle(HOUR).max_lifetime(2 * HOUR));
+        let session = &world.session;
+        // Made by an instance that knows nothing of the limits.
+        let idle = world.stored([("user", json!(7))]).await;
+        pass(HOUR).await;
+        let old = world.stored([("user", json!(7))]).await;
+        for id in [&idle, &old] {
+            let expected = (id == &old).then(|| json!(7));
+            let work = async {
+                match lock {
+                    false => session.start_readonly().await?,
+                    true => session.start().await?,
+                }
+                session.get("user")
+            };
+            assert_eq!(world.visit(id.clone(), work).await?, expected);
+            assert!(world.is_free(id).await);
+        }
+        for _ in 0..3 {
+            pass(30 * MINUTE).await;
+            world.visit(old.clone(), session.start_readonly()).await?;
+        }
+        assert!(is_there(&world, &old).await);
+        pass(30 * MINUTE).await;
+        assert!(!is_there(&world, &old).await);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn authentication_begins_both_limits_anew_under_a_new_id() -> Result<(), SessionError> {
+    let world = world_with(|builder| {
+        builder
+            .max_lifetime(DAY)
+            .default_expiration(Expiration::sliding(HOUR).at_most(3 * HOUR))
+    });
+    let session = &world.session;
+    // An anonymous visitor, nearly at the end of what the session is given.
+    let anonymous = made(&world, Expiration::sliding(HOUR).at_most(50 * MINUTE)).await?;
+    pass(49 * MINUTE).await;
+    let work = async {
+        assert_eq!(session.authenticated_at(), None);
+        session.mark_authenticated()?;
+        session.set("user", json!(8))?;
+        session.close().await?;
+        assert_eq!(session.authenticated_at(), Some(world.now().into()));
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(anonymous.clone().into(), work).await?;
+    assert_ne!(id, anonymous);
+    assert!(!is_there(&world, &anonymous).await);
+
+    let begun = world.now();
+    for _ in 0..5 {
+        pass(30 * MINUTE).await;
+        world.visit(id.clone(), session.start_readonly()).await?;
+    }
+    pass(30 * MINUTE - ms(1)).await;
+    assert!(is_there(&world, &id).await);
+    pass(ms(1)).await;
+    assert_eq!(begun.until(world.now()), 3 * HOUR);
+    assert!(!is_there(&world, &id).await);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_id_alone_begins_no_limit_anew() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.max_lifetime(HOUR));
+    let session = &world.session;
+    let mut id = made(&world, Expiration::Never).await?;
+    for _ in 0..3 {
+        pass(15 * MINUTE).await;
+        let work = async {
+            session.regenerate_id()?;
+            session.close().await?;
+            session.id().ok_or(SessionError::Gone)
+        };
+        id = session.enter(id.into(), work).await?;
+    }
+    pass(15 * MINUTE).await;
+    assert!(!is_there(&world, &id).await);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_longer_than_the_window_still_reads() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = made(&world, Expiration::sliding(15 * MINUTE)).await?;
+    for others in [true, false] {
+        let visit = session.open(id.clone().into());
+        let work = async {
+            session.start_readonly().await?;
+            for _ in 0..2 {
+                pass(10 * MINUTE).await;
+                if others {
+                    let other = world.elsewhere();
+                    other.init(id.clone().into(), other.start_readonly()).await??;
+                }
+            }
+            session.get("user")
+        };
+        assert_eq!(work.in_session(visit.handle()).await?, Some(json!(7)));
+        visit.close().await?;
+        assert_eq!(visit.outcome().id, sessile_core::IdChange::Keep);
+        // Only a visit that others come to as well keeps what the storage judges by itself.
+        assert_eq!(is_there(&world, &id).await, others);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_outlives_its_visit_idles_out() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = made(&world, Expiration::sliding(15 * MINUTE)).await?;
+    let visit = session.open(id.into());
+    session.start_readonly().in_session(visit.handle()).await?;
+    let handle = visit.handle().clone();
+    pass(10 * MINUTE).await;
+    visit.close().await?;
+    drop(visit);
+    pass(15 * MINUTE - ms(1)).await;
+    assert_eq!(handle.enter(|| session.get("user"))?, Some(json!(7)));
+    pass(ms(1)).await;
+    assert_fails!(handle.enter(|| session.get("user")), SessionError::Gone);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_kept_keeps_its_session() -> Result<(), SessionError> {
+    // An upload that takes longer than the session may be idle.
+    let world = world();
+    let session = &world.session;
+    let id = made(&world, Expiration::sliding(15 * MINUTE)).await?;
+    let work = async {
+        session.start().await?;
+        session.set("upload", json!("begun"))?;
+        for _ in 0..20 {
+            pass(MINUTE).await;
+            assert_eq!(session.get("user")?, Some(json!(7)));
+        }
+        session.set("upload", json!("done"))?;
+        session.close().await
+    };
+    world.visit(id.clone(), work).await?;
+    let expected = values([("user", json!(7)), ("upload", json!("done"))]);
+    assert_eq!(world.shown(&id).await, Some(expected));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passive_visit_moves_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for per_call in [false, true] {
+        let id = made(&world, Expiration::sliding(HOUR)).await?;
+        world.calls.reset();
+        for _ in 0..5 {
+            pass(10 * MINUTE).await;
+            let visit = Visit::from(id.clone()).passive(!per_call);
+            let look = async {
+                match per_call {
+                    true => session.start_passive().await?,
+                    false => session.start_readonly().await?,
+                }
+                pass(MINUTE).await;
+                session.get("user")
+            };
+            assert_eq!(world.visit(visit, look).await?, Some(json!(7)));
+        }
+        assert_eq!(world.calls.of(Verb::Touch), 0);
+        pass(10 * MINUTE).await;
+        assert!(!is_there(&world, &id).await);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passive_visit_that_writes_is_active() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = made(&world, Expiration::sliding(HOUR)).await?;
+    pass(59 * MINUTE).await;
+    let work = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.close().await
+    };
+    world.visit(Visit::from(id.clone()).passive(true), work).await?;
+    pass(59 * MINUTE).await;
+    assert!(is_there(&world, &id).await);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_keep_alive_is_not_lost_by_a_commit_that_knows_nothing_of_it() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = made(&world, Expiration::Never).await?;
+    let add = async { session.set_with_expiration("short", json!(1), Expiration::sliding(MINUTE)) };
+    session.enter(id.clone().into(), add).await?;
+    let work = async {
+        session.start().await?;
+        for _ in 0..3 {
+            pass(secs(30)).await;
+            let other = world.elsewhere();
+            other.init(id.clone().into(), other.start_readonly()).await??;
+        }
+        session.set("user", json!(8))?;
+        session.close().await
+    };
+    world.visit(id.clone(), work).await?;
+    let expected = values([("user", json!(8)), ("short", json!(1))]);
+    assert_eq!(world.shown(&id).await, Some(expected));
+    Ok(())
+}

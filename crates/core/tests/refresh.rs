@@ -1,0 +1,111 @@
+//! Looking again at what is stored, in a visit that lasts.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{InSession, SessionError, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
+
+#[tokio::test(start_paused = true)]
+async fn what_others_have_written_is_seen() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        assert_fails!(session.refresh().await, SessionError::NotStarted);
+        session.start_readonly().await?;
+        let other = world.elsewhere();
+        other
+            .enter(id.clone().into(), async { other.set("user", json!(8)) })
+            .await?;
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        session.refresh().await?;
+        assert_eq!(session.get("user")?, Some(json!(8)));
+        // In front of a writer that waits for nobody either.
+        world.while_locked(&id, session.refresh()).await
+    };
+    world.visit(id.clone(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_outlives_its_visit_notices_a_logout() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = session.open(id.clone().into());
+    session.start_readonly().in_session(visit.handle()).await?;
+    let handle = visit.handle().clone();
+    visit.close().await?;
+    drop(visit);
+
+    let other = world.elsewhere();
+    other.init(id.into(), other.destroy()).await??;
+    assert_eq!(handle.enter(|| session.get("user"))?, Some(json!(7)), "until it looks");
+    for _ in 0..2 {
+        let looked = session.refresh().in_session(&handle).await;
+        assert_fails!(looked, SessionError::Gone);
+        assert_fails!(handle.enter(|| session.get("user")), SessionError::Gone);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_has_moved_is_not_read_on_under_its_old_id() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start_readonly().await?;
+        let other = world.elsewhere();
+        other.enter(id.clone().into(), async { other.regenerate_id() }).await?;
+        assert_fails!(session.refresh().await, SessionError::Superseded);
+        assert_fails!(session.get("user"), SessionError::Gone);
+        Ok(())
+    };
+    world.visit(id.clone(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_changes_nothing_where_there_is_nothing_to_look_at() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let writable = async {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        world.calls.reset();
+        session.refresh().await?;
+        world.calls.assert_none();
+        assert_eq!(session.get("user")?, Some(json!(8)));
+        session.close().await
+    };
+    world.visit(id.clone(), writable).await?;
+    let virtual_session = async {
+        session.start_readonly().await?;
+        world.calls.reset();
+        session.refresh().await?;
+        world.calls.assert_none();
+        Ok(())
+    };
+    world.visit(Visit::new(), virtual_session).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_fails_leaves_what_was_loaded() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start_readonly().await?;
+        let down = Fault::before(StorageErrorKind::Unavailable);
+        world.faults.fail_next(Verb::Read, down);
+        assert_fails!(session.refresh().await, SessionError::Storage(_));
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        world.delays.before(Verb::Read, secs(5));
+        assert!(tokio::time::timeout(secs(1), session.refresh()).await.is_err());
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        Ok(())
+    };
+    world.visit(id, work).await
+}

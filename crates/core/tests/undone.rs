@@ -1,0 +1,224 @@
+//! What was undone because it could not be stored is taken for stored by nobody.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{InSession, SessionError, SessionId, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
+
+/// A way to lose what was changed: the commit fails, or its future is dropped, before it acts or after.
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    Refused,
+    Unanswered,
+    Dropped,
+}
+
+const LOSSES: [Loss; 3] = [Loss::Refused, Loss::Unanswered, Loss::Dropped];
+
+/// Closes so that the change is lost, and leaves the visit as it then is.
+async fn lose(world: &World, verb: Verb, loss: Loss) {
+    let session = &world.session;
+    match loss {
+        Loss::Refused => world
+            .faults
+            .fail_next(verb, Fault::before(StorageErrorKind::Unavailable)),
+        Loss::Unanswered => world
+            .faults
+            .fail_next(verb, Fault::after(StorageErrorKind::Unavailable)),
+        Loss::Dropped => {
+            world.delays.before(verb, secs(5));
+            let closed = tokio::time::timeout(secs(1), session.close()).await;
+            assert!(closed.is_err(), "the close is dropped");
+            world.delays.clear();
+            return;
+        }
+    }
+    assert_fails!(session.close().await, SessionError::Storage(_));
+}
+
+async fn changed(world: &World, id: &SessionId, verb: Verb) -> Result<(), SessionError> {
+    let session = &world.session;
+    session.start().await?;
+    session.set("user", json!(8))?;
+    if verb == Verb::Rotate {
+        session.regenerate_id()?;
+        assert_ne!(session.id().as_ref(), Some(id));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_after_one_that_failed_fails_too() -> Result<(), SessionError> {
+    for verb in [Verb::Commit, Verb::Create, Verb::Rotate] {
+        for loss in LOSSES {
+            let world = world();
+            let session = &world.session;
+            let id = world.stored([("user", json!(7))]).await;
+            let visit = match verb {
+                Verb::Create => Visit::new(),
+                _ => Visit::from(id.clone()),
+            };
+            let work = async {
+                changed(&world, &id, verb).await?;
+                lose(&world, verb, loss).await;
+                for _ in 0..2 {
+                    assert_fails!(session.close().await, SessionError::Undone);
+                }
+                assert!(session.is_readable() && !session.is_writable());
+                Ok(())
+            };
+            world.visit(visit, work).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_visit_reports_what_was_undone_in_it() -> Result<(), SessionError> {
+    for loss in LOSSES {
+        let world = world();
+        let id = world.stored([("user", json!(7))]).await;
+        let visit = world.session.open(id.clone().into());
+        let work = async {
+            changed(&world, &id, Verb::Commit).await?;
+            lose(&world, Verb::Commit, loss).await;
+            Ok::<_, SessionError>(())
+        };
+        work.in_session(visit.handle()).await?;
+        assert!(!visit.end_at_once(true), "{loss:?}");
+        assert_fails!(visit.close().await, SessionError::Undone);
+        // Who means to write nothing misses nothing.
+        assert!(visit.end_at_once(false));
+        visit.release().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_closes_at_once_none_says_ok_to_what_the_other_has_lost() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        changed(&world, &id, Verb::Commit).await?;
+        world.delays.before(Verb::Commit, secs(1));
+        let down = Fault::before(StorageErrorKind::Unavailable);
+        world.faults.fail_next(Verb::Commit, down);
+        let (first, second) = tokio::join!(session.close(), session.close());
+        assert_fails!(first, SessionError::Storage(_));
+        assert_fails!(second, SessionError::Undone);
+        Ok(())
+    };
+    world.visit(id.clone(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn starting_releasing_and_destroying_begin_anew() -> Result<(), SessionError> {
+    for way in ["start", "release", "update", "destroy"] {
+        let world = world();
+        let session = &world.session;
+        let id = world.stored([("user", json!(7))]).await;
+        let work = async {
+            changed(&world, &id, Verb::Commit).await?;
+            lose(&world, Verb::Commit, Loss::Refused).await;
+            match way {
+                "start" => {
+                    session.start().await?;
+                    assert_eq!(session.get("user")?, Some(json!(7)));
+                    session.set("user", json!(9))?;
+                }
+                "release" => session.release().await?,
+                "destroy" => session.destroy().await?,
+                _ => {
+                    let write = async || session.set("user", json!(9));
+                    session.update(write).await?;
+                }
+            }
+            session.close().await
+        };
+        world.visit(id.clone(), work).await?;
+        let expected = match way {
+            "destroy" => None,
+            "release" => Some(values([("user", json!(7))])),
+            _ => Some(values([("user", json!(9))])),
+        };
+        assert_eq!(world.shown(&id).await, expected, "{way}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_with_nothing_to_write_never_fails() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for kind in [
+        StorageErrorKind::Unavailable,
+        StorageErrorKind::Gone,
+        StorageErrorKind::LockLost,
+    ] {
+        let id = world.stored_as(sessile_core::Expiration::sliding(secs(60)), []).await;
+        let work = async {
+            session.start().await?;
+            pass(secs(8)).await;
+            world.faults.fail_next(Verb::Touch, Fault::before(kind));
+            world.faults.fail_next(Verb::Release, Fault::before(kind));
+            session.close().await
+        };
+        world.visit(id, work).await?;
+        assert_eq!(world.faults.pending(), 0, "both were tried");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_can_be_read_though_its_end_cannot_be_moved() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for lock in [false, true] {
+        let id = world
+            .stored_as(sessile_core::Expiration::sliding(secs(60)), [("user", json!(7))])
+            .await;
+        pass(secs(30)).await;
+        let down = Fault::before(StorageErrorKind::Unavailable);
+        world.faults.fail_next(Verb::Touch, down);
+        let work = async {
+            match lock {
+                false => session.start_readonly().await?,
+                true => session.start().await?,
+            }
+            session.get("user")
+        };
+        assert_eq!(world.visit(id, work).await?, Some(json!(7)));
+        assert_eq!(world.faults.pending(), 0, "it was tried");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_nobody_learns_of_is_removed_again() -> Result<(), SessionError> {
+    for loss in [Loss::Unanswered, Loss::Dropped] {
+        let world = world();
+        let session = &world.session;
+        let work = async {
+            session.start().await?;
+            session.set("user", json!(7))?;
+            match loss {
+                Loss::Dropped => {
+                    // The storage has acted, and its answer is on the way.
+                    world.delays.after(Verb::Create, secs(5));
+                    let closed = tokio::time::timeout(secs(1), session.close()).await;
+                    assert!(closed.is_err(), "the close is dropped");
+                    world.delays.clear();
+                }
+                _ => lose(&world, Verb::Create, loss).await,
+            }
+            pass(secs(1)).await;
+            Ok(())
+        };
+        world.visit(Visit::new(), work).await?;
+        assert_eq!(world.sessions().await, 0, "{loss:?}");
+    }
+    Ok(())
+}
