@@ -1,0 +1,229 @@
+//! Calls of one visit that overlap: what a task does while another of the same visit is under way.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Handle, IdChange, InSession, OpenVisit, SessionError, SessionId, Visit};
+use sessile_testkit::Verb;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Runs work of the visit in a task of its own.
+fn spawn<T: Send + 'static>(
+    visit: &OpenVisit,
+    work: impl Future<Output = Result<T, SessionError>> + Send + 'static,
+) -> JoinHandle<Result<T, SessionError>> {
+    let handle: &Handle = visit.handle();
+    tokio::spawn(work.in_session(handle))
+}
+
+async fn ended<T>(task: JoinHandle<Result<T, SessionError>>) -> Result<T, SessionError> {
+    task.await.expect("no task panics")
+}
+
+/// An update that gives the session an id: its first, or a new one.
+fn naming(world: &World, visit: &OpenVisit, rotate: bool) -> JoinHandle<Result<(), SessionError>> {
+    let session = world.session.clone();
+    let writer = world.session.clone();
+    spawn(visit, async move {
+        let write = async || {
+            if rotate {
+                writer.regenerate_id()?;
+            }
+            writer.set("user", json!(8))
+        };
+        session.update(write).await
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_waits_for_an_update_that_is_giving_the_session_an_id() -> Result<(), SessionError> {
+    for (rotate, commit) in [(false, true), (false, false), (true, true), (true, false)] {
+        let world = world();
+        let id = world.stored([("user", json!(7))]).await;
+        let visit = match rotate {
+            true => world.session.open(id.into()),
+            false => world.session.open(Visit::new()),
+        };
+        world.session.start_readonly().in_session(visit.handle()).await?;
+        world.delays.before(Verb::Create, secs(2));
+        world.delays.before(Verb::Rotate, secs(2));
+        let update = naming(&world, &visit, rotate);
+        // The update has decided what to write, and the storage is busy with it.
+        pass(secs(1)).await;
+        assert!(!visit.end_at_once(commit), "rotate: {rotate}");
+        match commit {
+            true => visit.close().await?,
+            false => visit.release().await?,
+        }
+        let told = visit.outcome();
+        ended(update).await?;
+        let IdChange::Set { id, .. } = told.id else {
+            panic!("the client is not told: rotate: {rotate}")
+        };
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_comes_after_the_answer_gives_no_id() -> Result<(), SessionError> {
+    for (rotate, at_once) in [(false, true), (false, false), (true, true), (true, false)] {
+        let world = world();
+        let id = world.stored([("user", json!(7))]).await;
+        let visit = match rotate {
+            true => world.session.open(id.clone().into()),
+            false => world.session.open(Visit::new()),
+        };
+        world.session.start_readonly().in_session(visit.handle()).await?;
+        match at_once {
+            true => assert!(visit.end_at_once(true)),
+            false => visit.close().await?,
+        }
+        let told = visit.outcome();
+        let update = naming(&world, &visit, rotate);
+        assert_fails!(ended(update).await, SessionError::Sealed);
+        assert_eq!(told.id, IdChange::Keep);
+        assert_eq!(world.sessions().await, 1);
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_made_too_late_to_be_told_is_not_kept() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.lock_wait(secs(1)));
+    let visit = world.session.open(Visit::new());
+    world.session.start_readonly().in_session(visit.handle()).await?;
+    world.delays.before(Verb::Create, secs(10));
+    let update = naming(&world, &visit, false);
+    pass(ms(100)).await;
+    // The storage takes longer than anybody waits.
+    assert_fails!(visit.close().await, SessionError::LockTimeout);
+    assert_eq!(visit.outcome().id, IdChange::Keep);
+    assert_fails!(ended(update).await, SessionError::Sealed);
+    assert_eq!(world.sessions().await, 0);
+    Ok(())
+}
+
+async fn rotating(world: &World, visit: &OpenVisit) -> JoinHandle<Result<(), SessionError>> {
+    let session = world.session.clone();
+    let close = spawn(visit, async move {
+        session.start().await?;
+        session.regenerate_id()?;
+        session.set("user", json!(8))?;
+        session.close().await
+    });
+    pass(secs(1)).await;
+    close
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_destroyed_though_a_close_of_the_same_visit_moves_it_meanwhile() -> Result<(), SessionError> {
+    for (rotate_takes, dropped) in [(2, false), (5, false), (2, true), (5, true)] {
+        let world = world();
+        let id = world.stored([("user", json!(7))]).await;
+        let visit = world.session.open(id.into());
+        // The storage has moved it already, and its answer is on the way; or it has not begun.
+        match rotate_takes {
+            2 => world.delays.after(Verb::Rotate, secs(2)),
+            _ => world.delays.before(Verb::Rotate, secs(5)),
+        }
+        let close = rotating(&world, &visit).await;
+        if dropped {
+            close.abort();
+            let _ = close.await;
+            world.session.destroy().in_session(visit.handle()).await?;
+        } else {
+            world.session.destroy().in_session(visit.handle()).await?;
+            assert_fails!(ended(close).await, SessionError::Gone);
+        }
+        assert_eq!(world.sessions().await, 0, "{rotate_takes}, {dropped}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroying_takes_nothing_from_the_session_that_the_visit_has_gone_on_to() -> Result<(), SessionError> {
+    let world = world();
+    let visit = world.session.open(unknown_id().into());
+    world.delays.before(Verb::Destroy, secs(5));
+    let session = world.session.clone();
+    let destroy = spawn(&visit, async move { session.destroy().await });
+    pass(secs(1)).await;
+    let work = async {
+        let session = &world.session;
+        session.start().await?;
+        session.set("user", json!(7))?;
+        session.close().await?;
+        session.start().await?;
+        session.set("user", json!(8))?;
+        // Here the destroy of the unknown id ends.
+        pass(secs(10)).await;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id: SessionId = work.in_session(visit.handle()).await?;
+    ended(destroy).await?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert!(world.is_free(&id).await);
+    visit.close().await?;
+    assert!(matches!(visit.outcome().id, IdChange::Set { id: told, .. } if told == id));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_waits_for_no_call_of_its_own_visit() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        let visit = session.open(id.clone().into());
+        let began = tokio::time::Instant::now();
+        // A start that waits for its lock, and that nobody polls any more.
+        let mut start = std::pin::pin!(session.start().in_session(visit.handle()));
+        assert!(timeout(ms(1), start.as_mut()).await.is_err());
+        session.start_readonly().in_session(visit.handle()).await?;
+        assert_eq!(visit.handle().enter(|| session.get("user"))?, Some(json!(7)));
+        session.refresh().in_session(visit.handle()).await?;
+        session.close().in_session(visit.handle()).await?;
+        session.release().in_session(visit.handle()).await?;
+        visit.close().await?;
+        assert_eq!(began.elapsed(), ms(1));
+        Ok::<_, SessionError>(())
+    };
+    world.while_locked(&id, work).await?;
+    assert!(world.is_free(&id).await);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_and_a_writer_of_one_visit_start_side_by_side() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for known in [true, false] {
+        for (read_takes, lock_takes) in [(1, 2), (2, 1), (1, 1)] {
+            let id = match known {
+                true => world.stored([("user", json!(7))]).await,
+                false => unknown_id(),
+            };
+            world.delays.before(Verb::Read, secs(read_takes));
+            world.delays.before(Verb::Lock, secs(lock_takes));
+            let work = async {
+                let (write, read) = tokio::join!(session.start(), session.start_readonly());
+                write?;
+                read?;
+                assert!(session.is_writable());
+                assert_eq!(session.exists(), known);
+                session.set("user", json!(8))?;
+                session.close().await?;
+                session.id().ok_or(SessionError::Gone)
+            };
+            let id = world.visit(id, work).await?;
+            world.delays.clear();
+            assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+        }
+    }
+    Ok(())
+}
