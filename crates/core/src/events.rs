@@ -35,6 +35,29 @@ pub(crate) fn unreadable(_key: &SessionKey) {
     event!(error, session = %_key.fingerprint(), "record cannot be read");
 }
 
+/// A handler has made an answer of the error.
+#[cfg(feature = "axum")]
+pub(crate) fn passed_on(_error: &SessionError) {
+    use SessionError::{Gone, Superseded, Unknown};
+    match _error {
+        Unknown | Gone | Superseded => {
+            event!(debug, error = %_error.report(), "a handler passed on that its session has ended");
+        }
+        _ if _error.is_retryable() => {
+            event!(warn, error = %_error.report(), "a handler passed on an error of its session");
+        }
+        _ => {
+            event!(error, error = %_error.report(), "a handler passed on an error of its session");
+        }
+    }
+}
+
+/// A handler wants a session of these types, and there is none.
+#[cfg(feature = "axum")]
+pub(crate) fn missing(_error: &dyn std::error::Error) {
+    event!(error, error = %_error, "a handler wants a session that its request does not have");
+}
+
 pub(crate) fn refused(_key: &SessionKey, _error: &SessionError) {
     event!(warn, session = %_key.fingerprint(), error = %_error, "commit refused");
 }

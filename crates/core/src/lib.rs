@@ -19,6 +19,7 @@ mod expiration;
 pub mod fuzzing;
 mod id;
 mod keys;
+mod report;
 mod session;
 mod session_key;
 mod storage;
@@ -30,7 +31,7 @@ mod wrappers;
 pub use self::axum::MissingSession;
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use self::contents::RecordError;
-pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, WindowChange, Work};
+pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, Visits, WindowChange, Work};
 pub use self::door::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, Locks, Paired, PairedBuilder,
     RecordStore,
@@ -40,6 +41,7 @@ pub use self::error::SessionError;
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};
 pub use self::id::SessionId;
 pub use self::keys::{Key, NamespaceKey, NamespaceName, Namespaces, Untyped, ValueKey, Values};
+pub use self::report::Report;
 pub use self::session::{AutoStart, Namespace, Session, SessionBuilder, Unreadable};
 pub use self::session_key::{Fingerprint, ParseSessionKeyError, SessionKey};
 pub use self::storage::{

@@ -43,12 +43,28 @@ impl<R> ResponseBody<R> {
         }
     }
 
-    /// The body of the inner service; `None` if another stands in for it.
+    /// The body of the inner service; `None` if another stands in for it, or if a layer further out has made an answer
+    /// of its own.
     pub fn into_inner(self) -> Option<R> {
         match self.kind {
             Kind::Inner { body } => Some(body),
             Kind::Instead { .. } => None,
         }
+    }
+}
+
+/// That of an answer which the inner service had no part in: layers further out, such as those that answer
+/// preflight requests or cut a request off after a while, begin with the default of a body.
+impl<R: Default> Default for ResponseBody<R> {
+    fn default() -> Self {
+        Self::inner(R::default())
+    }
+}
+
+/// Layers further out can put a body of the inner kind in the place of the one there is.
+impl<R> From<R> for ResponseBody<R> {
+    fn from(body: R) -> Self {
+        Self::inner(body)
     }
 }
 

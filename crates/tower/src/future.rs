@@ -14,6 +14,7 @@ use sessile_core::{OpenVisit, SessionError, Work};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
+use crate::events;
 use crate::response::{Answering, Dialect};
 
 /// A visit while it is started or ended, and what came of that.
@@ -114,7 +115,7 @@ where
                     let (mut service, request) = *call.take().expect("a service is called once");
                     if let Err(error) = started {
                         let dialect = Dialect::of(request.headers());
-                        let response = this.answering.refuse(&visit, &error, dialect);
+                        let response = this.answering.replace(&visit, &error, dialect);
                         this.state.set(State::Done);
                         return Poll::Ready(Ok(response));
                     }
@@ -151,9 +152,16 @@ where
                     let commit = *commit;
                     this.state.set(State::Done);
                     return Poll::Ready(answer.map(|response| match ended {
+                        Err(error) if commit => {
+                            let dialect = Dialect::of(response.headers());
+                            this.answering.replace(&visit, &error, dialect)
+                        }
                         // A lock that could not be given back ends with its lease, and is no concern of the client.
-                        Err(error) if commit => this.answering.settle(&visit, &error, response),
-                        Ok(()) | Err(_) => this.answering.pass(&visit, response),
+                        Err(error) => {
+                            events::passed(&error);
+                            this.answering.pass(&visit, response)
+                        }
+                        Ok(()) => this.answering.pass(&visit, response),
                     }));
                 }
                 StateProj::Done => panic!("the future was polled after it was done"),

@@ -10,6 +10,7 @@ use tower_layer::Layer;
 
 use crate::carriers::Carrier;
 use crate::config::Config;
+use crate::request::RequestHead;
 use crate::service::SessionService;
 
 /// Gives every request of a service a visit to its session.
@@ -88,7 +89,11 @@ impl<N, V> SessionLayer<N, V> {
     }
 
     /// Whether an answer means that what was done to the session is to be kept. By default it does unless its status
-    /// is a server error (5xx) or, for gRPC, its head says that the call failed.
+    /// is a server error (5xx) or 408, with which layers cut a handler off midway, or, for gRPC, its head says that the
+    /// call failed.
+    ///
+    /// The head of the request is kept, which copies its headers and extensions, if there is this function or that of
+    /// [`on_error`](SessionLayer::on_error).
     ///
     /// ```
     /// use sessile_core::Session;
@@ -97,11 +102,36 @@ impl<N, V> SessionLayer<N, V> {
     ///
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let layer = SessionLayer::new(session)
-    ///     .commit_when(|parts| parts.status.is_success() || parts.status.is_redirection());
+    ///     .commit_when(|request, parts| match request.uri.path() {
+    ///         "/import" => true, // However far it came.
+    ///         _ => parts.status.is_success() || parts.status.is_redirection(),
+    ///     });
     /// ```
     #[must_use]
-    pub fn commit_when(self, decide: impl Fn(&response::Parts) -> bool + Send + Sync + 'static) -> Self {
+    pub fn commit_when(
+        self,
+        decide: impl Fn(&RequestHead<'_>, &response::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
         self.configure(|config| config.commit_when = Some(Arc::new(decide)))
+    }
+
+    /// Whether a request only looks, as a page that polls does: its visit then moves no sliding expiration unless it
+    /// writes, so that a window left open keeps nobody logged in. See [`Visit::passive`](sessile_core::Visit::passive).
+    /// By default none does.
+    ///
+    /// Behind a layer like this for some routes alone, `|_| true` does for them.
+    ///
+    /// ```
+    /// use sessile_core::Session;
+    /// use sessile_memory::MemoryStorage;
+    /// use sessile_tower::SessionLayer;
+    ///
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session).passive_when(|request| request.uri.path() == "/news/poll");
+    /// ```
+    #[must_use]
+    pub fn passive_when(self, decide: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.configure(|config| config.passive_when = Some(Arc::new(decide)))
     }
 
     /// What the client gets when the session could not be closed, or not be
@@ -111,12 +141,17 @@ impl<N, V> SessionLayer<N, V> {
     ///
     /// | error | answer |
     /// |---|---|
-    /// | [`Gone`](SessionError::Gone) | that of the handler, if there is one; the client is told to drop its id |
-    /// | [`Superseded`](SessionError::Superseded) | 409, and the id the client has by now is left alone |
+    /// | [`Gone`](SessionError::Gone), when the session ended while something in it was changed | 409 |
+    /// | [`Superseded`](SessionError::Superseded) | 409 |
     /// | any other | 503, with `Retry-After` if the error [is retryable](SessionError::is_retryable) |
     ///
-    /// Calls of gRPC are answered in its own terms: with `ABORTED` for a 409, and for a 503 with `UNAVAILABLE` or, if
-    /// the error is not retryable, `INTERNAL`.
+    /// A change that was lost is never answered by a success. With a 409 the id that the client has by now, which
+    /// another answer has told it or taken from it, is left alone. A session that ended without anything being lost is
+    /// no failure: the answer passes.
+    ///
+    /// Calls of gRPC are answered in its own terms and with the `Content-Type` of the call, be it that of gRPC or of
+    /// gRPC-Web: with `ABORTED` for a 409, and for a 503 with `UNAVAILABLE` or, if the error is not retryable,
+    /// `INTERNAL`.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -126,8 +161,8 @@ impl<N, V> SessionLayer<N, V> {
     /// use sessile_memory::MemoryStorage;
     ///
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
-    /// let layer = SessionLayer::new(session).on_error(|error| match error {
-    ///     SessionError::LockTimeout => {
+    /// let layer = SessionLayer::new(session).on_error(|request, error| match error {
+    ///     SessionError::LockTimeout if request.uri.path().starts_with("/api/") => {
     ///         let mut response = Response::new(Bytes::from_static(b"{\"error\":\"busy\"}"));
     ///         *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
     ///         Some(response)
@@ -136,8 +171,67 @@ impl<N, V> SessionLayer<N, V> {
     /// });
     /// ```
     #[must_use]
-    pub fn on_error(self, respond: impl Fn(&SessionError) -> Option<Response<Bytes>> + Send + Sync + 'static) -> Self {
+    pub fn on_error(
+        self,
+        respond: impl Fn(&RequestHead<'_>, &SessionError) -> Option<Response<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
         self.configure(|config| config.on_error = Some(Arc::new(respond)))
+    }
+
+    /// Leaves a `Cache-Control` that the service has set as it is, and what it tells single caches, be it that the
+    /// answer holds an id or what is in a session. By default such answers are kept out of caches that visitors share.
+    ///
+    /// Only for services that know better: a cache that stores an answer with an id gives it to everybody. An answer
+    /// without `Cache-Control` gets one in any case.
+    ///
+    /// ```
+    /// use sessile_core::Session;
+    /// use sessile_memory::MemoryStorage;
+    /// use sessile_tower::SessionLayer;
+    ///
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session).keep_cache_control();
+    /// ```
+    #[must_use]
+    pub fn keep_cache_control(self) -> Self {
+        self.configure(|config| config.keep_cache_control = true)
+    }
+
+    /// Requests carry their visit in their extensions too, as [`Visits`](sessile_core::Visits), for handlers that run in
+    /// another task than the layer: behind a pool of threads, a buffer that does its work in `call`, or whatever spawns.
+    ///
+    /// The extractors of axum find the session there; others take it out of the request. It costs each request some
+    /// allocations, which is why it is not done by default. Layers further in that clone a request's extensions pass the
+    /// visit on.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use sessile_core::{Session, SessionError, Visits};
+    /// use sessile_memory::MemoryStorage;
+    /// use sessile_tower::SessionLayer;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session).visit_in_extensions();
+    /// let service = layer.layer(service_fn(|request: Request<()>| async move {
+    ///     let elsewhere = tokio::spawn(async move {
+    ///         let visits = request.extensions().get::<Visits>();
+    ///         let session: Session = visits.and_then(Visits::session).ok_or(SessionError::NotInitialised)?;
+    ///         session.start().await?;
+    ///         session.set("user", "ada".into())
+    ///     });
+    ///     elsewhere.await.expect("it does not panic")?;
+    ///     Ok::<_, SessionError>(Response::new("welcome"))
+    /// }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// assert!(response.headers().contains_key("set-cookie"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn visit_in_extensions(self) -> Self {
+        self.configure(|config| config.visit_in_extensions = true)
     }
 
     fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {

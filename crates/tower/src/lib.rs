@@ -5,6 +5,8 @@ mod carriers;
 mod config;
 mod cookie;
 mod events;
+#[cfg(feature = "axum")]
+mod extract;
 mod future;
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 mod keyring;
@@ -16,6 +18,8 @@ mod service;
 pub use self::body::ResponseBody;
 pub use self::carriers::{BearerCarrier, Carrier, CookieCarrier, HeaderCarrier, Presented};
 pub use self::cookie::{CookieBuilder, CookieError, SameSite};
+#[cfg(feature = "axum")]
+pub use self::extract::{Readable, SessionRejection, Writable};
 pub use self::future::ResponseFuture;
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 pub use self::keyring::{KeyError, KeyRing};

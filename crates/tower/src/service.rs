@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use sessile_core::{Namespaces, Session, Untyped, Values, Visit};
+use sessile_core::{Namespaces, Session, Untyped, Values, Visit, Visits};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
@@ -59,13 +59,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let found = self.config.find(request.headers());
-        let visit = self.session.open(match &found.presented {
+        let visit = match &found.presented {
             Some(presented) => Visit::from(presented.id.clone()).browser_restarted(presented.restarted),
             None => Visit::new(),
-        });
-        let answering = Answering::new(Arc::clone(&self.config), found);
+        };
+        let visit = self.session.open(visit.passive(self.config.is_passive(&request)));
+        let answering = Answering::new(Arc::clone(&self.config), found, &request);
+        if self.config.visit_in_extensions {
+            let visits: &mut Visits = request.extensions_mut().get_or_insert_default();
+            visits.push(visit.handle().clone());
+        }
         if visit.starts_by_itself() {
             // It is this service that was made ready; its clone may not be.
             let clone = self.inner.clone();

@@ -12,15 +12,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, VARY};
-use http::{Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, RETRY_AFTER, SET_COOKIE, VARY};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use sessile_core::{SessionError, StorageErrorKind};
+use sessile_core::{AutoStart, Session, SessionError, StorageErrorKind};
 use sessile_testkit::{Fault, Verb};
+use sessile_tower::SessionLayer;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use self::common::{Answer, COUNT, ask, lines, request, request_of, text, world, world_with};
+use self::common::{Answer, COUNT, World, ask, lines, request, request_of, text, world, world_with};
 
 /// The whole text of an answer, whoever made it.
 async fn read(answer: Answer) -> String {
@@ -90,10 +92,14 @@ async fn a_client_error_is_an_answer_like_others() {
 async fn commit_when_decides_what_is_kept() {
     let world = world();
     let id = world.stored(1).await;
-    let never = world.app_behind(world.layer().commit_when(|parts| parts.status == StatusCode::CREATED));
+    let never = world.app_behind(
+        world
+            .layer()
+            .commit_when(|_, parts| parts.status == StatusCode::CREATED),
+    );
     ask(&never, request_of(&id, "/count")).await;
     assert_eq!(world.count_of(&id).await, Some(1));
-    let always = world.app_behind(world.layer().commit_when(|_| true));
+    let always = world.app_behind(world.layer().commit_when(|_, _| true));
     ask(&always, request_of(&id, "/count-and-500")).await;
     assert_eq!(world.count_of(&id).await, Some(2));
 }
@@ -148,20 +154,19 @@ async fn a_commit_that_is_never_answered_is_never_shown() {
     assert_eq!(world.count_of(&id).await, Some(1));
 }
 
-#[tokio::test]
-async fn a_session_that_ended_meanwhile_loses_its_cookie_and_the_answer_passes() {
-    let world = world();
+/// Lets a request set a value of a session which is destroyed before the request is answered.
+async fn lose_a_change(world: &World, layer: SessionLayer) -> Answer {
     let id = world.stored(1).await;
     let (at_work, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (working, going) = (Arc::clone(&at_work), Arc::clone(&go_on));
-    let app = world.serve(move |session| {
+    let app = world.serve_behind(layer, move |session| {
         let (working, going) = (Arc::clone(&working), Arc::clone(&going));
         async move {
             session.start().await?;
             session.set(COUNT, 7)?;
             working.notify_one();
             going.notified().await;
-            Ok(Response::new("done".to_owned()))
+            Ok(Response::new("tea is in your cart".to_owned()))
         }
     });
     let slow = tokio::spawn(app.oneshot(request_of(&id, "/")));
@@ -169,17 +174,26 @@ async fn a_session_that_ended_meanwhile_loses_its_cookie_and_the_answer_passes()
     world.destroy(&id).await;
     go_on.notify_one();
     let answer = slow.await.unwrap().unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(
-        lines(&answer, SET_COOKIE),
-        ["__Host-SID=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure"]
-    );
-    assert_eq!(text(answer), "done");
     assert_eq!(world.count_of(&id).await, None);
+    answer
+}
+
+#[tokio::test]
+async fn a_change_that_was_lost_is_a_conflict_and_the_cookie_is_left_alone() {
+    let world = world();
+    let answer = lose_a_change(&world, world.layer()).await;
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+    assert_eq!(lines(&answer, CACHE_CONTROL), ["no-store"]);
+    assert_eq!(lines(&answer, VARY), ["cookie"]);
+    assert_eq!(
+        read(answer).await,
+        "the session has ended, and what was changed is lost"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_was_moved_on_and_then_ended_loses_its_cookie() {
+async fn a_session_that_was_moved_on_and_then_ended_is_a_conflict_too() {
     let world = world();
     let id = world.stored(1).await;
     // Long enough for the sliding expiration to move, and with it the lifetime of the cookie.
@@ -188,11 +202,19 @@ async fn a_session_that_was_moved_on_and_then_ended_loses_its_cookie() {
         .faults
         .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Gone));
     let answer = ask(&world.app(), request_of(&id, "/count")).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(
-        lines(&answer, SET_COOKIE),
-        ["__Host-SID=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure"]
-    );
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+}
+
+/// A layer inside that gives a handler so much time answers with this, wherever the handler was.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_was_cut_off_leaves_the_session_as_it_was() {
+    let world = world();
+    let id = world.stored(1).await;
+    let answer = ask(&world.app(), request_of(&id, "/count-and-408")).await;
+    assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(text(answer), "2");
+    assert_eq!(world.count_of(&id).await, Some(1));
 }
 
 #[tokio::test]
@@ -269,10 +291,120 @@ async fn a_lock_that_cannot_be_given_back_does_not_hold_up_the_answer() {
     assert_eq!(text(answer), "2");
 }
 
+/// Nothing was written, and nothing is lost: the lock ends with its lease.
+#[tokio::test]
+async fn a_lock_that_cannot_be_given_back_fails_no_request_that_has_changed_nothing() {
+    let world = world();
+    let id = world.stored(1).await;
+    world
+        .faults
+        .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
+    let answer = ask(&world.app(), request_of(&id, "/only-start")).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(text(answer), "started");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_be_prolonged_is_read_all_the_same() {
+    let world = world();
+    for (path, expected) in [("/peek", "Some(1)"), ("/only-start", "started"), ("/count", "2")] {
+        let id = world.stored(1).await;
+        // Long enough for the sliding expiration to move.
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        world
+            .faults
+            .fail_always(Verb::Touch, Fault::before(StorageErrorKind::Unavailable));
+        let answer = ask(&world.app(), request_of(&id, path)).await;
+        world.faults.clear();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(text(answer), expected, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_only_looks_prolongs_nothing() {
+    let world = world();
+    let id = world.stored(1).await;
+    let layer = world
+        .layer()
+        .passive_when(|request| request.uri.query() == Some("poll"));
+    let app = world.app_behind(layer);
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    world.calls.reset();
+    ask(&app, request_of(&id, "/peek?poll")).await;
+    assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+    ask(&app, request_of(&id, "/peek")).await;
+    assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Touch, 1)]);
+}
+
+/// What a handler did not want to know of is known to the layer.
+#[tokio::test]
+async fn a_close_whose_failure_was_ignored_is_no_success() {
+    let world = world();
+    let id = world.stored(1).await;
+    world
+        .faults
+        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::LockLost));
+    let answer = ask(&world.app(), request_of(&id, "/count-and-ignore-close")).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(lines(&answer, RETRY_AFTER), ["1"]);
+    assert_eq!(world.count_of(&id).await, Some(1));
+}
+
+/// A service that speaks gRPC-Web itself, and one whose session is started by the layer.
+#[tokio::test]
+async fn clients_of_grpc_web_are_answered_in_their_own_type() {
+    for kind in [
+        "application/grpc",
+        "application/grpc-web",
+        "application/grpc-web+proto",
+        "application/grpc-web-text",
+    ] {
+        let check = |answer: Answer, status: &str| {
+            assert_eq!(answer.status(), StatusCode::OK, "{kind}");
+            assert_eq!(lines(&answer, CONTENT_TYPE), [kind]);
+            assert_eq!(
+                lines(&answer, HeaderName::from_static("grpc-status")),
+                [status],
+                "{kind}"
+            );
+            assert!(answer.body().is_end_stream(), "{kind}");
+        };
+        let world = world();
+        let id = world.stored(1).await;
+        let app = world.serve(move |session| async move {
+            session.start().await?;
+            session.set(COUNT, 7)?;
+            let response = Response::builder().header(CONTENT_TYPE, kind);
+            Ok(response.body("frames".to_owned()).unwrap())
+        });
+        for (fault, status) in [
+            (StorageErrorKind::Superseded, "10"),
+            (StorageErrorKind::Gone, "10"),
+            (StorageErrorKind::LockLost, "14"),
+            (StorageErrorKind::Denied, "13"),
+        ] {
+            world.faults.fail_next(Verb::Commit, Fault::before(fault));
+            check(ask(&app, request_of(&id, "/")).await, status);
+        }
+
+        let world = world_with(|builder| builder.auto_start(AutoStart::ReadOnly));
+        let id = world.stored(1).await;
+        world
+            .faults
+            .fail_next(Verb::Read, Fault::before(StorageErrorKind::Unavailable));
+        let mut request = request_of(&id, "/nothing");
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        check(ask(&world.app(), request).await, "14");
+    }
+}
+
 #[tokio::test]
 async fn on_error_chooses_the_answer() {
     let world = world();
-    let layer = world.layer().on_error(|error| {
+    let layer = world.layer().on_error(|_, error| {
         let text = match error {
             SessionError::Superseded => "superseded",
             SessionError::Gone => "gone",
@@ -296,25 +428,56 @@ async fn on_error_chooses_the_answer() {
         assert_eq!(answer.status(), status, "{kind:?}");
         assert_eq!(lines(&answer, CACHE_CONTROL), ["no-store"], "{kind:?}");
         let removed = lines(&answer, SET_COOKIE).len();
-        assert_eq!(removed, usize::from(kind == StorageErrorKind::Gone), "{kind:?}");
+        assert_eq!(removed, 0, "{kind:?}");
         assert_eq!(read(answer).await, expected, "{kind:?}");
     }
 }
 
-#[tokio::test]
-async fn what_the_handler_says_to_caches_stands() {
-    let world = world();
-    let app = world.serve(async |session| {
+/// What becomes of `Cache-Control`, given what the handler sets it to.
+async fn cached(world: &World, layer: SessionLayer, given: &'static str, request: Request<()>) -> Vec<String> {
+    let app = world.serve_behind(layer, move |session: Session| async move {
         session.start().await?;
-        session.set(COUNT, 1)?;
+        if given.contains("write") {
+            session.set(COUNT, 5)?;
+        }
         let response = Response::builder()
-            .header(CACHE_CONTROL, "private, max-age=60")
+            .header(CACHE_CONTROL, given)
             .header(VARY, "accept-encoding, Cookie");
         Ok(response.body(String::new()).unwrap())
     });
-    let answer = ask(&app, request("/")).await;
-    assert_eq!(lines(&answer, CACHE_CONTROL), ["private, max-age=60"]);
+    let answer = ask(&app, request).await;
     assert_eq!(lines(&answer, VARY), ["accept-encoding, Cookie"]);
+    lines(&answer, CACHE_CONTROL)
+}
+
+#[tokio::test]
+async fn what_the_handler_says_to_caches_is_for_one_visitor() {
+    let world = world();
+    let id = world.stored(1).await;
+    for (given, expected) in [
+        ("private, max-age=60", "private, max-age=60"),
+        ("public, max-age=60", "private, max-age=60"),
+        ("public", "no-store"),
+        ("public, max-age=60, write", "no-store"),
+    ] {
+        let said = cached(&world, world.layer(), given, request_of(&id, "/")).await;
+        assert_eq!(said, [expected], "{given}");
+    }
+    let said = cached(&world, world.layer(), "public, s-maxage=9", request("/")).await;
+    assert_eq!(said, ["private"]);
+}
+
+#[tokio::test]
+async fn what_the_handler_says_to_caches_stands_where_the_application_wants_that() {
+    let world = world();
+    let id = world.stored(1).await;
+    for given in ["public, max-age=60", "public, write"] {
+        let said = cached(&world, world.layer().keep_cache_control(), given, request_of(&id, "/")).await;
+        assert_eq!(said, [given]);
+    }
+    let app = world.app_behind(world.layer().keep_cache_control());
+    let answer = ask(&app, request_of(&id, "/count")).await;
+    assert_eq!(lines(&answer, CACHE_CONTROL), ["no-store"]);
 }
 
 #[tokio::test]
@@ -324,7 +487,11 @@ async fn caches_are_told_of_what_was_read_and_what_was_written() {
     let app = world.app();
     for (path, vary, cache_control) in [
         ("/nothing", &[][..], &[][..]),
-        ("/peek", &["cookie"], &[]),
+        ("/peek", &["cookie"], &["no-store"]),
+        ("/exists", &["cookie"], &["no-store"]),
+        ("/id", &["cookie"], &["no-store"]),
+        ("/key", &["cookie"], &["no-store"]),
+        ("/handle", &["cookie"], &["no-store"]),
         ("/count", &["cookie"], &["no-store"]),
         ("/logout", &["cookie"], &["no-store"]),
     ] {
@@ -332,6 +499,55 @@ async fn caches_are_told_of_what_was_read_and_what_was_written() {
         assert_eq!(lines(&answer, VARY), vary, "{path}");
         assert_eq!(lines(&answer, CACHE_CONTROL), cache_control, "{path}");
     }
+    for (path, vary, cache_control) in [
+        ("/nothing", &[][..], &[][..]),
+        ("/peek", &["cookie"], &["private"]),
+        ("/exists", &["cookie"], &["private"]),
+        ("/count", &["cookie"], &["no-store"]),
+    ] {
+        let answer = ask(&app, request(path)).await;
+        assert_eq!(lines(&answer, VARY), vary, "{path}");
+        assert_eq!(lines(&answer, CACHE_CONTROL), cache_control, "{path}");
+    }
+}
+
+/// The answer depends on the cookie: who has none gets another.
+#[tokio::test]
+async fn a_start_that_fails_has_read() {
+    let world = world();
+    let id = world.stored(1).await;
+    for (verb, path) in [(Verb::Read, "/try-to-peek"), (Verb::Lock, "/try-to-count")] {
+        world
+            .faults
+            .fail_next(verb, Fault::before(StorageErrorKind::Unavailable));
+        let answer = ask(&world.app(), request_of(&id, path)).await;
+        assert_eq!(lines(&answer, VARY), ["cookie"], "{path}");
+        assert_eq!(lines(&answer, CACHE_CONTROL), ["no-store"], "{path}");
+        assert_eq!(text(answer), "no", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_functions_of_the_application_see_the_request() {
+    let world = world();
+    let id = world.stored(1).await;
+    let layer = world
+        .layer()
+        .commit_when(|request, parts| request.uri.path() == "/count-and-500" && parts.status == 500)
+        .on_error(|request, _| {
+            let is_of = request.headers.contains_key(COOKIE);
+            Some(Response::new(Bytes::from(format!("{} {is_of}", request.uri.path()))))
+        });
+    let app = world.app_behind(layer);
+    ask(&app, request_of(&id, "/count")).await;
+    assert_eq!(world.count_of(&id).await, Some(1));
+    ask(&app, request_of(&id, "/count-and-500")).await;
+    assert_eq!(world.count_of(&id).await, Some(2));
+    world
+        .faults
+        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::LockLost));
+    let answer = ask(&app, request_of(&id, "/count-and-500")).await;
+    assert_eq!(read(answer).await, "/count-and-500 true");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,13 +8,19 @@ mod common;
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
 
-use sessile_core::StorageErrorKind;
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::Request;
+use sessile_core::{Key, Session, SessionError, StorageErrorKind, Untyped, Visit};
 use sessile_testkit::{Fault, Verb};
-use tracing::field::{Field, Visit};
+use sessile_tower::{Readable, Writable};
+use tower::ServiceExt as _;
+use tracing::field::{self, Field};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use self::common::{ask, request_of, world};
+use self::common::{World, ask, request_of, world};
 
 /// Keeps every event as a line.
 #[derive(Clone, Default)]
@@ -22,7 +28,7 @@ struct Log(Arc<Mutex<String>>);
 
 struct Line<'a>(&'a mut String);
 
-impl Visit for Line<'_> {
+impl field::Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         write!(self.0, "{field}={value:?} ").unwrap();
     }
@@ -53,22 +59,164 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
+/// What is logged while a future runs.
+async fn logged<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
+    let log = Log::default();
+    let guard = tracing::subscriber::set_default(log.clone());
+    let output = future.await;
+    drop(guard);
+    let lines = log.0.lock().unwrap().lines().map(str::to_owned).collect();
+    (output, lines)
+}
+
 #[tokio::test]
 async fn a_replaced_answer_leaves_a_line_with_the_error_and_no_id() {
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
     let world = world();
     let id = world.stored(1).await;
     world
         .faults
         .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Denied));
-    ask(&world.app(), request_of(&id, "/count")).await;
-    ask(&world.app(), request_of(&id, "/count")).await;
+    let app = world.app();
+    let asked = logged(async {
+        ask(&app, request_of(&id, "/count")).await;
+        ask(&app, request_of(&id, "/count")).await;
+    });
+    let log = asked.await.1;
+    let refused: Vec<_> = log.iter().filter(|line| line.contains("request refused")).collect();
+    assert_eq!(refused.len(), 1, "{log:?}");
+    assert!(refused[0].starts_with("WARN sessile: "), "{log:?}");
+    assert!(refused[0].contains("commit: the storage refuses access"), "{log:?}");
+    assert!(!log.concat().contains(&id.expose()[..8]), "{log:?}");
+}
 
-    let log = log.0.lock().unwrap().clone();
-    let refused: Vec<_> = log.lines().filter(|line| line.contains("request refused")).collect();
-    assert_eq!(refused.len(), 1, "{log}");
-    assert!(refused[0].starts_with("WARN sessile: "), "{log}");
-    assert!(refused[0].contains("commit: the storage refuses access"), "{log}");
-    assert!(!log.contains(&id.expose()[..8]), "{log}");
+#[tokio::test]
+async fn a_lock_that_was_not_given_back_leaves_a_line() {
+    for path in ["/count-and-500", "/only-start"] {
+        let world = world();
+        let id = world.stored(1).await;
+        world
+            .faults
+            .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
+        let app = world.app();
+        let (_, log) = logged(ask(&app, request_of(&id, path))).await;
+        let warned: Vec<_> = log.iter().filter(|line| line.starts_with("WARN sessile: ")).collect();
+        assert_eq!(warned.len(), 1, "{path}: {log:?}");
+        assert!(warned[0].contains("cannot be reached"), "{path}: {log:?}");
+    }
+}
+
+/// An application of axum whose handlers pass on whatever their session says.
+fn careless(world: &World) -> Router {
+    async fn forgets_to_start(session: Session) -> Result<(), SessionError> {
+        session.set("secret", "value".into())
+    }
+
+    async fn writes_while_reading(session: Readable) -> Result<(), SessionError> {
+        session.set("secret", "value".into())
+    }
+
+    async fn spawns(session: Session) -> Result<(), SessionError> {
+        tokio::spawn(async move { session.start().await }).await.unwrap()
+    }
+
+    async fn starts(_: Writable) -> &'static str {
+        "started"
+    }
+
+    async fn reads_another_type(session: Readable) -> Result<String, SessionError> {
+        const WRONG: Key<Untyped, Vec<u64>> = Key::new("word");
+        Ok(format!("{:?}", session.get(WRONG)?))
+    }
+
+    async fn ended(session: Session) -> Result<(), SessionError> {
+        session.destroy().await?;
+        Err(SessionError::Gone)
+    }
+
+    Router::new()
+        .route("/forgets-to-start", get(forgets_to_start))
+        .route("/writes-while-reading", get(writes_while_reading))
+        .route("/spawns", get(spawns))
+        .route("/starts", get(starts))
+        .route("/reads-another-type", get(reads_another_type))
+        .route("/ended", get(ended))
+        .layer(world.layer())
+}
+
+#[tokio::test]
+async fn an_error_that_a_handler_passes_on_is_logged_once_with_how_to_mend_it() {
+    let world = world();
+    let session = &world.session;
+    let stored = session.enter(Visit::new(), async {
+        session.set("word", "secret-value".into())?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    });
+    let id = stored.await.unwrap();
+    let app = careless(&world);
+    for (path, status, level, says) in [
+        (
+            "/forgets-to-start",
+            500,
+            "ERROR",
+            &["was not started", "call `session.start().await?` first"][..],
+        ),
+        (
+            "/writes-while-reading",
+            500,
+            "ERROR",
+            &["not locked for writing", "`session.update(..)`"],
+        ),
+        (
+            "/spawns",
+            500,
+            "ERROR",
+            &["outside of a context", "`session.handle()?`"],
+        ),
+        (
+            "/starts",
+            503,
+            "WARN",
+            &["lock: the storage cannot be reached", "see whether the storage is up"],
+        ),
+        (
+            "/reads-another-type",
+            500,
+            "ERROR",
+            &["`word`", "declare the value with the type"],
+        ),
+        ("/ended", 401, "DEBUG", &["the session is gone"]),
+    ] {
+        if path == "/starts" {
+            world
+                .faults
+                .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Unavailable));
+        }
+        let request = request_of(&id, path).map(|()| Body::empty());
+        let (answer, log) = logged(app.clone().oneshot(request)).await;
+        assert_eq!(answer.unwrap().status(), status, "{path}");
+        let lines: Vec<_> = log.iter().filter(|line| line.contains("a handler passed on")).collect();
+        assert_eq!(lines.len(), 1, "{path}: {log:?}");
+        assert!(lines[0].starts_with(level), "{path}: {log:?}");
+        for part in says {
+            assert!(lines[0].contains(part), "{path}: {log:?}");
+        }
+        let all = log.concat();
+        assert!(
+            !all.contains("secret-value") && !all.contains(&id.expose()[..8]),
+            "{path}: {log:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_missing_layer_is_logged_with_the_types_that_were_wanted() {
+    async fn wants(_: Session) {}
+    let app: Router = Router::new().route("/", get(wants));
+    let (answer, log) = logged(app.oneshot(Request::new(Body::empty()))).await;
+    assert_eq!(answer.unwrap().status(), 500);
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].starts_with("ERROR sessile: "), "{log:?}");
+    assert!(log[0].contains("Untyped"), "{log:?}");
+    assert!(log[0].contains("`SessionLayer::visit_in_extensions`"), "{log:?}");
 }

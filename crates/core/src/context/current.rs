@@ -64,6 +64,14 @@ pub(crate) fn find_engine(declared: TypeId) -> Option<Arc<Engine>> {
         .flatten()
 }
 
+/// The innermost session, however it was declared.
+pub(crate) fn innermost() -> Option<Arc<Engine>> {
+    STACK
+        .try_with(|stack| stack.borrow().last().map(|entry| Arc::clone(entry.engine())))
+        .ok()
+        .flatten()
+}
+
 /// Whether the running code is inside an update of this context.
 pub(super) fn is_updating(context: &Context) -> bool {
     let found = |entry: &Entry| matches!(entry, Entry::Updating(handle) if std::ptr::eq(&*handle.0, context));

@@ -34,7 +34,7 @@ use super::{Context, Scoped, current};
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Handle(pub(super) Arc<Context>);
+pub struct Handle(pub(crate) Arc<Context>);
 
 impl Handle {
     pub(crate) fn new(context: Arc<Context>) -> Self {

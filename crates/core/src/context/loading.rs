@@ -163,8 +163,12 @@ impl Context {
         state.seen = true;
         state.candidate.get_or_insert(0);
         let replaced = state.take_in(loaded);
+        let keeper = state.keeper.take();
         drop(state);
         drop(replaced);
+        if let Some(keeper) = keeper {
+            keeper.wake();
+        }
         Ok(())
     }
 

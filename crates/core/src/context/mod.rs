@@ -23,13 +23,14 @@ mod transitions;
 mod turn;
 mod update;
 mod values;
+mod visits;
 mod work;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use self::current::{current, find_engine};
+pub(crate) use self::current::{current, find_engine, innermost};
 pub use self::handle::{Handle, InSession};
 pub use self::open::OpenVisit;
 pub use self::outcome::{IdChange, Outcome, WindowChange};
@@ -37,6 +38,7 @@ pub use self::scope::Scoped;
 pub(crate) use self::state::Phase;
 use self::state::State;
 pub(crate) use self::values::{Name, Place};
+pub use self::visits::Visits;
 pub use self::work::Work;
 use crate::session::Engine;
 use crate::visit::{Manner, Visit};
@@ -47,6 +49,8 @@ pub(crate) struct Context {
     state: Mutex<State>,
     /// Whether the work of the visit has not had to wait for anything so far: it then ends at the moment it began.
     at_once: AtomicBool,
+    /// Whether others than the task of the visit may use it without entering a scope.
+    used_elsewhere: AtomicBool,
     /// How many scopes work on the visit, beside its own work.
     scopes: AtomicUsize,
     /// Woken when a writer is done with a value that others wait to change.
@@ -61,6 +65,7 @@ impl Context {
             engine,
             at_once: AtomicBool::new(visit.manner.is(Manner::AT_ONCE)),
             state: Mutex::new(State::new(visit)),
+            used_elsewhere: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),
             value_free: Condvar::new(),
             gate: tokio::sync::Mutex::const_new(()),

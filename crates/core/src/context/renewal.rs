@@ -8,6 +8,7 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Context as TaskContext;
 use std::time::Duration;
 
@@ -87,6 +88,20 @@ impl fmt::Debug for Renewal {
 }
 
 impl Context {
+    /// Notes that the visit may be used without entering a scope, by which locks would be renewed.
+    pub(crate) fn used_elsewhere(&self) {
+        self.used_elsewhere.store(true, Ordering::Relaxed);
+    }
+
+    /// Sees to it that the task of the visit, which waits, is woken when others take the lock, to renew it for them.
+    pub(super) fn keep_lock_of_others(&self, cx: &TaskContext<'_>) {
+        if self.used_elsewhere.load(Ordering::Relaxed) {
+            let waker = cx.waker().clone();
+            let before = self.state().keeper.replace(waker);
+            drop(before);
+        }
+    }
+
     /// Whether, as far as this visit knows, the session ends so soon that the next renewal may come too late.
     fn ends_within(&self, lease: Duration) -> bool {
         let now = self.engine.storage.clock().now();

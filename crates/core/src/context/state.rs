@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(super) loaded_at: Timestamp,
     pub(crate) contents: Contents,
     pub(crate) lock: Option<Lock>,
+    /// Whom to wake when somebody else has taken the lock, so that it is renewed.
+    pub(super) keeper: Option<std::task::Waker>,
     /// When the lock is to be renewed next.
     pub(super) renew_at: Option<tokio::time::Instant>,
     /// Counts destroyed sessions, so that a call that was under way notices.
@@ -140,6 +142,7 @@ impl State {
             loaded_at: Timestamp::MIN,
             contents: Contents::default(),
             lock: None,
+            keeper: None,
             renew_at: None,
             epoch: 0,
             session: 0,

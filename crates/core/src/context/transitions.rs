@@ -31,6 +31,8 @@ impl Context {
             if state.phase == Phase::Writable {
                 return Ok(());
             }
+            // What is answered depends on the id even if it cannot be looked up.
+            state.told.read = true;
             (state.lookup_key(), state.epoch)
         };
         let Some(key) = key else {
@@ -55,6 +57,7 @@ impl Context {
             if state.is_started() {
                 return Ok(());
             }
+            state.told.read = true;
             (state.lookup_key(), state.epoch)
         };
         let Some(key) = key else {

@@ -16,6 +16,8 @@ use crate::session::Engine;
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) engine: &'a Arc<Engine>,
+    /// The visit that is meant, if it is not that of the running task.
+    pub(crate) bound: Option<&'a Arc<Context>>,
     pub(crate) namespace: Option<&'a str>,
     /// What a namespace gets when it begins.
     pub(crate) namespace_expiration: Option<Expiration>,
@@ -151,7 +153,10 @@ impl Place<'_> {
     }
 
     fn context(self) -> Result<Arc<Context>, SessionError> {
-        current::current(self.engine).ok_or(SessionError::NotInitialised)
+        match self.bound {
+            Some(context) => Ok(Arc::clone(context)),
+            None => current::current(self.engine).ok_or(SessionError::NotInitialised),
+        }
     }
 
     fn read<R>(self, context: &Context, f: impl FnOnce(&Block, AsOf) -> R) -> Result<Option<R>, SessionError> {

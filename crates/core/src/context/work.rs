@@ -91,6 +91,7 @@ impl<F: Future> Future for Work<F> {
                 entry.has_waited();
                 if let Some(context) = entry.made() {
                     context.keep_lock(this.renewal, cx);
+                    context.keep_lock_of_others(cx);
                 }
                 Poll::Pending
             }

@@ -326,14 +326,18 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn id(&self) -> Option<SessionId> {
         let context = self.context().ok()?;
-        let state = context.state();
+        let mut state = context.state();
+        // What is made of the id depends on who asks, as what is made of a value does.
+        state.told.read = true;
         state.next_id.as_ref().or(state.id.as_ref()).cloned()
     }
 
     /// The key under which the storage knows the visit's session.
     #[must_use]
     pub fn key(&self) -> Option<SessionKey> {
-        self.context().ok()?.known().0
+        let context = self.context().ok()?;
+        context.state().told.read = true;
+        context.known().0
     }
 
     /// The expiration of the session as a whole. One that was set as `After` reads as the date it has become.
@@ -363,6 +367,9 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// [`NotInitialised`](SessionError::NotInitialised).
     pub fn handle(&self) -> Result<Handle, SessionError> {
-        Ok(Handle::new(self.context()?))
+        let context = self.context()?;
+        // Whoever takes it along reads the session when nobody can be told so any more.
+        context.state().told.read = true;
+        Ok(Handle::new(context))
     }
 }

@@ -1,5 +1,6 @@
 //! [`Session`]: the handle an application keeps.
 
+mod bound;
 mod builder;
 mod engine;
 mod lifecycle;
@@ -67,6 +68,8 @@ use crate::storage::IntoStorage;
 /// ```
 pub struct Session<N = Untyped, V = Untyped> {
     engine: Arc<Engine>,
+    /// The visit that is meant wherever the session is used, if it is bound to one.
+    bound: Option<Arc<Context>>,
     declared: PhantomData<fn() -> (N, V)>,
 }
 
@@ -120,19 +123,23 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # }
     /// ```
     pub fn namespace<K: NamespaceName<N>>(&self, key: K) -> Namespace<K::Values> {
-        Namespace::new(Arc::clone(&self.engine), key.name(), key.default_expiration())
+        Namespace::new(&self.engine, &self.bound, key.name(), key.default_expiration())
     }
 
     fn from_engine(engine: Arc<Engine>) -> Self {
         Self {
             engine,
+            bound: None,
             declared: PhantomData,
         }
     }
 
-    /// The context of this session that the running code is in.
+    /// The context of this session that the running code is in, or that the session is bound to.
     fn context(&self) -> Result<Arc<Context>, SessionError> {
-        current(&self.engine).ok_or(SessionError::NotInitialised)
+        match &self.bound {
+            Some(context) => Ok(Arc::clone(context)),
+            None => current(&self.engine).ok_or(SessionError::NotInitialised),
+        }
     }
 }
 
@@ -140,6 +147,7 @@ impl<N, V> Clone for Session<N, V> {
     fn clone(&self) -> Self {
         Self {
             engine: Arc::clone(&self.engine),
+            bound: self.bound.clone(),
             declared: PhantomData,
         }
     }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::Engine;
 use super::value_calls::{name_of, value_calls};
-use crate::context::Place;
+use crate::context::{Context, Place};
 use crate::error::SessionError;
 use crate::expiration::Expiration;
 use crate::keys::{Untyped, ValueKey, Values};
@@ -21,15 +21,22 @@ use crate::keys::{Untyped, ValueKey, Values};
 /// enter it.
 pub struct Namespace<V = Untyped> {
     engine: Arc<Engine>,
+    bound: Option<Arc<Context>>,
     name: Arc<str>,
     expiration: Option<Expiration>,
     declared: PhantomData<fn() -> V>,
 }
 
 impl<V: Values> Namespace<V> {
-    pub(super) fn new(engine: Arc<Engine>, name: &str, expiration: Option<Expiration>) -> Self {
+    pub(super) fn new(
+        engine: &Arc<Engine>,
+        bound: &Option<Arc<Context>>,
+        name: &str,
+        expiration: Option<Expiration>,
+    ) -> Self {
         Self {
-            engine,
+            engine: Arc::clone(engine),
+            bound: bound.clone(),
             name: name.into(),
             expiration,
             declared: PhantomData,
@@ -54,6 +61,7 @@ impl<V: Values> Namespace<V> {
     fn place(&self) -> Place<'_> {
         Place {
             engine: &self.engine,
+            bound: self.bound.as_ref(),
             namespace: Some(&self.name),
             namespace_expiration: self.expiration,
         }
@@ -66,6 +74,7 @@ impl<V> Clone for Namespace<V> {
     fn clone(&self) -> Self {
         Self {
             engine: Arc::clone(&self.engine),
+            bound: self.bound.clone(),
             name: Arc::clone(&self.name),
             expiration: self.expiration,
             declared: PhantomData,

@@ -17,6 +17,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     fn place(&self) -> Place<'_> {
         Place {
             engine: &self.engine,
+            bound: self.bound.as_ref(),
             namespace: None,
             namespace_expiration: None,
         }

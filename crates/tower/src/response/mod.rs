@@ -1,36 +1,53 @@
 //! What the client gets: the answer of the inner service, or one that stands in for it, and what it is told about its
 //! session.
 
+mod caching;
 mod errors;
-mod headers;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, Response};
-use sessile_core::{IdChange, OpenVisit, Outcome, SessionError};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, Request, Response, request};
+use sessile_core::{IdChange, OpenVisit, Outcome, SessionError, WindowChange};
 
+use self::caching::{Exposure, add_vary, protect};
 pub(crate) use self::errors::{Dialect, GRPC_STATUS};
-use self::headers::{add_no_store, add_vary};
 use crate::body::ResponseBody;
-use crate::config::{Config, Found};
+use crate::config::{Config, Found, is_failure};
 use crate::events;
+use crate::request::RequestHead;
 
 /// Answers one request, of which it knows how its id came.
 #[derive(Debug)]
 pub(crate) struct Answering {
     config: Arc<Config>,
     found: Found,
+    /// Kept for the functions of the application that want to see it.
+    head: Option<Box<request::Parts>>,
 }
 
+/// Why the head of a request is there when it is needed.
+const KEPT: &str = "the head is kept where a function is to see it";
+
 impl Answering {
-    pub(crate) fn new(config: Arc<Config>, found: Found) -> Self {
-        Self { config, found }
+    pub(crate) fn new<B>(config: Arc<Config>, found: Found, request: &Request<B>) -> Self {
+        let head = config.keep_head(request);
+        Self { config, found, head }
     }
 
-    /// Whether the session is to be committed, given this answer.
+    fn head(&self) -> RequestHead<'_> {
+        RequestHead::of_parts(self.head.as_ref().expect(KEPT))
+    }
+
+    /// Whether the session is to be committed, given this answer. The answer is taken apart only if somebody asks.
     pub(crate) fn commits<R>(&self, response: Response<R>) -> (bool, Response<R>) {
-        self.config.commits(response)
+        match &self.config.commit_when {
+            None => (!is_failure(&response), response),
+            Some(decide) => {
+                let (parts, body) = response.into_parts();
+                (decide(&self.head(), &parts), Response::from_parts(parts, body))
+            }
+        }
     }
 
     /// Lets an answer pass.
@@ -39,42 +56,24 @@ impl Answering {
         response.map(ResponseBody::inner)
     }
 
-    /// The session could not be closed: another answer goes out, unless the session is merely gone.
-    pub(crate) fn settle<R>(
-        &self,
-        visit: &OpenVisit,
-        error: &SessionError,
-        mut response: Response<R>,
-    ) -> Response<ResponseBody<R>> {
-        match self.config.answer_to(error, Dialect::of(response.headers())) {
-            Some(instead) => self.replace(visit, error, instead),
-            None => {
-                self.tell(&conclude(visit), response.headers_mut());
-                response.map(ResponseBody::inner)
-            }
-        }
-    }
-
-    /// The session could not be started, so there is no answer to pass.
-    pub(crate) fn refuse<R>(
+    /// The session could not be closed, or not be started, so that there is no answer to pass: another goes out.
+    pub(crate) fn replace<R>(
         &self,
         visit: &OpenVisit,
         error: &SessionError,
         dialect: Dialect,
     ) -> Response<ResponseBody<R>> {
-        let instead = self.config.answer_to(error, dialect);
-        self.replace(visit, error, instead.unwrap_or_else(|| dialect.unavailable(error)))
-    }
-
-    fn replace<R>(
-        &self,
-        visit: &OpenVisit,
-        error: &SessionError,
-        mut response: Response<Bytes>,
-    ) -> Response<ResponseBody<R>> {
         events::refused(error);
-        self.tell(&conclude(visit), response.headers_mut());
-        add_no_store(response.headers_mut());
+        let respond = self.config.on_error.as_ref();
+        let chosen = respond.and_then(|respond| respond(&self.head(), error));
+        let mut response = chosen.unwrap_or_else(|| dialect.answer(error));
+        let mut outcome = conclude(visit);
+        if matches!(error, SessionError::Gone) && outcome.id == IdChange::Remove {
+            // Whoever has ended the session has told the client, who may have got another id since.
+            outcome.id = IdChange::Keep;
+        }
+        self.tell(&outcome, response.headers_mut());
+        protect(response.headers_mut(), Exposure::Session);
         response.map(ResponseBody::instead)
     }
 
@@ -87,9 +86,25 @@ impl Answering {
         }
         let carrier = &self.config.carriers[self.found.carrier];
         carrier.write(outcome, self.found.presented.as_ref(), headers);
-        // An answer that holds an id is nobody else's, whatever it was that made the id worth telling.
-        if outcome.written || matches!(outcome.id, IdChange::Set { .. }) {
-            add_no_store(headers);
+        if let Some(exposure) = self.exposure(outcome)
+            && !(self.config.keep_cache_control && headers.contains_key(CACHE_CONTROL))
+        {
+            protect(headers, exposure);
+        }
+    }
+
+    /// What an answer may show to others, if there is anything.
+    fn exposure(&self, outcome: &Outcome) -> Option<Exposure> {
+        let tells = outcome.id != IdChange::Keep || outcome.window != WindowChange::Keep;
+        if outcome.written || tells {
+            // An answer that holds an id is nobody else's, whatever it was that made the id worth telling.
+            Some(Exposure::Session)
+        } else if outcome.read && self.found.presented.is_some() {
+            Some(Exposure::Content)
+        } else if outcome.read {
+            Some(Exposure::Absence)
+        } else {
+            None
         }
     }
 }

@@ -71,9 +71,17 @@ impl World {
         F: Fn(Session) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Result<Response<String>, SessionError>> + Send + 'static,
     {
+        self.serve_behind(self.layer(), handler)
+    }
+
+    pub(crate) fn serve_behind<F, Fut>(&self, layer: SessionLayer, handler: F) -> App
+    where
+        F: Fn(Session) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = Result<Response<String>, SessionError>> + Send + 'static,
+    {
         let session = self.session.clone();
         let handler = service_fn(move |_: Request<()>| handler(session.clone()));
-        self.layer().layer(BoxCloneService::new(handler))
+        layer.layer(BoxCloneService::new(handler))
     }
 
     /// Stores a session and returns its id.
@@ -113,6 +121,10 @@ async fn count(session: &Session) -> Result<u64, SessionError> {
     })
 }
 
+fn yes_or_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
+
 async fn handle(session: Session, request: Request<()>) -> Result<Response<String>, SessionError> {
     let mut status = StatusCode::OK;
     let text = match request.uri().path() {
@@ -140,6 +152,25 @@ async fn handle(session: Session, request: Request<()>) -> Result<Response<Strin
             status = StatusCode::INTERNAL_SERVER_ERROR;
             count(&session).await?.to_string()
         }
+        "/count-and-408" => {
+            status = StatusCode::REQUEST_TIMEOUT;
+            count(&session).await?.to_string()
+        }
+        "/only-start" => {
+            session.start().await?;
+            "started".to_owned()
+        }
+        "/count-and-ignore-close" => {
+            let counted = count(&session).await?;
+            let _ = session.close().await;
+            counted.to_string()
+        }
+        "/exists" => session.exists().to_string(),
+        "/id" => session.id().is_some().to_string(),
+        "/key" => session.key().is_some().to_string(),
+        "/handle" => session.handle().is_ok().to_string(),
+        "/try-to-peek" => yes_or_no(session.start_readonly().await.is_ok()),
+        "/try-to-count" => yes_or_no(count(&session).await.is_ok()),
         "/count-and-404" => {
             status = StatusCode::NOT_FOUND;
             count(&session).await?.to_string()

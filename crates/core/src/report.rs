@@ -1,0 +1,92 @@
+//! [`Report`]: an error as operators read it.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::error::SessionError;
+
+impl SessionError {
+    /// The error in one line for a log: what failed, what has caused that, and how to mend it. It shows no id and no
+    /// value.
+    ///
+    /// ```
+    /// use sessile_core::SessionError;
+    ///
+    /// let line = SessionError::NotStarted.report().to_string();
+    /// assert!(line.contains("session.start().await?"));
+    /// ```
+    #[must_use]
+    pub fn report(&self) -> Report<'_> {
+        Report(self)
+    }
+
+    /// What an application, or whoever runs it, can do so that this does not happen; `None` if it happens to the best.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotInitialised => {
+                "use the session in the task of its visit: behind a `SessionLayer` or inside `session.init(..)`; take \
+                 `session.handle()?` or `session.bind()?` along to spawned tasks and threads"
+            }
+            Self::AlreadyInitialised => "use the visit that is open, or open another in a task of its own",
+            Self::NotStarted => {
+                "call `session.start().await?` first, or `session.start_readonly().await?` if nothing is to be written"
+            }
+            Self::NotWritable => {
+                "call `session.start().await?` before writing, or write inside `session.update(..)`: the session was \
+                 started to be read, or was closed or released already"
+            }
+            Self::LockLost => {
+                "let nothing block the task that holds the session for as long as the lease of its lock, and close the \
+                 session before work that may"
+            }
+            Self::LockTimeout | Self::TooManyWaiters => {
+                "hold sessions for less time: `session.start_readonly()` where nothing is written, `session.close()` \
+                 before slow work"
+            }
+            Self::Sealed => "store the session, or give it its new id, before the answer begins",
+            Self::Undone => {
+                "handle the error of the `close` that failed before, or call `session.start().await?` again"
+            }
+            Self::Codec { .. } => "declare the value with the type that was stored, or unset it",
+            Self::Unreadable(_) => {
+                "see who else writes to the storage, or drop what cannot be read with `Unreadable::Drop`"
+            }
+            Self::Storage(error) if error.is_retryable() => "see whether the storage is up and can be reached",
+            Self::Storage(_) => "look after the storage",
+            Self::Unknown | Self::Gone | Self::Superseded => return None,
+        })
+    }
+}
+
+/// Shows an error with its causes and how to mend it; made by [`SessionError::report`].
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a>(&'a SessionError);
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            // What serde says shows the value.
+            SessionError::Codec { key, source } => {
+                let (kind, line, column) = (source.classify(), source.line(), source.column());
+                write!(
+                    f,
+                    "the value `{key}` does not convert: {kind:?} at line {line}, column {column}"
+                )?;
+            }
+            error => {
+                write!(f, "{error}")?;
+                // What an error shows of itself is that of what it wraps.
+                let mut cause = error.source().and_then(Error::source);
+                while let Some(error) = cause {
+                    write!(f, ": {error}")?;
+                    cause = error.source();
+                }
+            }
+        }
+        match self.0.remedy() {
+            Some(remedy) => write!(f, " ({remedy})"),
+            None => Ok(()),
+        }
+    }
+}

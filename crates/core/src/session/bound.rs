@@ -1,0 +1,133 @@
+//! Sessions that mean one visit wherever they are used.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use super::Session;
+use crate::context::{Context, Handle, innermost};
+use crate::error::SessionError;
+use crate::keys::{Namespaces, Untyped, Values};
+
+impl<N: Namespaces, V: Values> Session<N, V> {
+    /// This session, bound to the visit in whose context the running code is: it means that visit in every task and on
+    /// every thread, without a context being entered there. So do the namespaces that it gives out.
+    ///
+    /// It is for code that hands work to others, such as a pool of threads. It keeps as much of the visit alive as a
+    /// [`Handle`] does, and like one it is not to be kept for longer than the visit: what is in a state or a static of
+    /// the application is to be the session that is bound to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInitialised`](SessionError::NotInitialised).
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.enter(Visit::new(), async {
+    ///     let bound = session.bind()?;
+    ///     std::thread::spawn(move || bound.set("user", "ada".into())).join().unwrap()?;
+    ///     assert_eq!(session.get("user")?, Some("ada".into()));
+    ///     Ok(())
+    /// }).await
+    /// # }
+    /// ```
+    pub fn bind(&self) -> Result<Self, SessionError> {
+        Ok(Self::bound(self.handle()?.0))
+    }
+
+    /// This session without its types: names are text and values are JSON. It means the same visits.
+    ///
+    /// What is read and written is what the typed session reads and writes; nothing checks that it is of the type that
+    /// the other declares.
+    ///
+    /// ```
+    /// # #[cfg(feature = "macros")] {
+    /// use sessile_core::{Session, SessionError, Untyped, Values, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// #[derive(Values)]
+    /// struct Account {
+    ///     user_id: u64,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session<Untyped, Account> = Session::builder(MemoryStorage::new()).build();
+    /// session.enter(Visit::new(), async {
+    ///     session.set(Account::USER_ID, 7)?;
+    ///     assert_eq!(session.untyped().get("user_id")?, Some(7.into()));
+    ///     Ok(())
+    /// }).await
+    /// # }
+    /// # main().unwrap() }
+    /// ```
+    #[must_use]
+    pub fn untyped(&self) -> Session {
+        Session {
+            engine: Arc::clone(&self.engine),
+            bound: self.bound.clone(),
+            declared: std::marker::PhantomData,
+        }
+    }
+
+    pub(super) fn bound(context: Arc<Context>) -> Self {
+        context.used_elsewhere();
+        Self {
+            bound: Some(Arc::clone(&context)),
+            ..Self::from_engine(Arc::clone(&context.engine))
+        }
+    }
+}
+
+impl Session {
+    /// The innermost session in whose context the running code is, whatever its types: for libraries that do not know
+    /// how the application declares its sessions. Names are text and values are JSON.
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError};
+    ///
+    /// /// In a library: leaves a notice for the next page.
+    /// async fn notify(text: &str) -> Result<(), SessionError> {
+    ///     let session = Session::innermost().ok_or(SessionError::NotInitialised)?;
+    ///     session.update(async || session.namespace("notices").set("next", text.into())).await
+    /// }
+    /// # let _ = notify;
+    /// ```
+    #[must_use]
+    pub fn innermost() -> Option<Self> {
+        innermost().map(Self::from_engine)
+    }
+}
+
+impl Handle {
+    /// The session of the visit, [bound](Session::bind) to it; `None` if it was declared with other namespaces or
+    /// values.
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.enter(Visit::new(), async {
+    ///     let handle = session.handle()?;
+    ///     let bound: Session = handle.session().expect("it is of these types");
+    ///     tokio::spawn(async move { bound.set("user", "ada".into()) }).await.unwrap()
+    /// }).await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn session<N: Namespaces, V: Values>(&self) -> Option<Session<N, V>> {
+        let is_declared = self.0.engine.declared == TypeId::of::<(N, V)>();
+        is_declared.then(|| Session::bound(Arc::clone(&self.0)))
+    }
+
+    /// The session of the visit, whatever its types, [bound](Session::bind) to it; see
+    /// [`Session::untyped`].
+    #[must_use]
+    pub fn untyped(&self) -> Session<Untyped, Untyped> {
+        Session::bound(Arc::clone(&self.0))
+    }
+}

@@ -1,0 +1,245 @@
+//! Handlers that run in another task than the layer.
+
+// In a helper, too, an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use http::StatusCode;
+use http::header::SET_COOKIE;
+use http_body_util::BodyExt as _;
+use sessile_core::{Handle, InSession as _, Key, Namespaces, Session, SessionError, Untyped, Values, Visits};
+use sessile_memory::MemoryStorage;
+use sessile_tower::{CookieCarrier, Readable, SessionLayer, Writable};
+use tower::ServiceExt as _;
+
+use self::common::{Browser, COUNT, World, lines, world};
+
+/// A middleware that lets the rest run in a task of its own.
+async fn spawn(request: Request, next: Next) -> Response {
+    tokio::spawn(next.run(request)).await.unwrap()
+}
+
+async fn count(session: Writable) -> Result<String, SessionError> {
+    let count = session.update_key(COUNT, |count| {
+        *count += 1;
+        *count
+    })?;
+    Ok(count.to_string())
+}
+
+async fn peek(Readable(session): Readable<Session>) -> Result<String, SessionError> {
+    Ok(format!("{:?}", session.get(COUNT)?))
+}
+
+async fn in_namespace(session: Writable) -> Result<String, SessionError> {
+    session.namespace("cart").set("item", "tea".into())?;
+    Ok(session.namespace("cart").keys()?.join(","))
+}
+
+async fn update(session: Session) -> Result<String, SessionError> {
+    let counted = session.update(async || session.update_key(COUNT, |count| *count += 1));
+    counted.await?;
+    Ok(format!("{:?}", session.get(COUNT)?))
+}
+
+/// Far longer than a lock lasts that nobody renews.
+async fn linger(session: Writable) -> Result<&'static str, SessionError> {
+    session.set(COUNT, 9)?;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    Ok("late")
+}
+
+async fn log_out(session: Session) -> Result<(), SessionError> {
+    session.destroy().await
+}
+
+fn app(layer: SessionLayer) -> Router {
+    Router::new()
+        .route("/count", get(count))
+        .route("/peek", get(peek))
+        .route("/cart", get(in_namespace))
+        .route("/update", get(update))
+        .route("/linger", get(linger))
+        .route("/logout", get(log_out))
+        .route("/nothing", get(async || "nothing"))
+        .layer(middleware::from_fn(spawn))
+        .layer(layer)
+}
+
+async fn visit(app: &Router, browser: &mut Browser, path: &str) -> (http::Response<()>, String) {
+    let request = browser.request(path).map(|()| Body::empty());
+    let answer = app.clone().oneshot(request).await.unwrap();
+    browser.keep(&answer);
+    let (parts, body) = answer.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    (http::Response::from_parts(parts, ()), text)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_goes_along_with_the_request() {
+    let world = world();
+    let app = app(world.layer().visit_in_extensions());
+    let mut browser = Browser::new();
+    for (path, expected) in [
+        ("/nothing", "nothing"),
+        ("/peek", "None"),
+        ("/count", "1"),
+        ("/count", "2"),
+        ("/peek", "Some(2)"),
+        ("/cart", "item"),
+        ("/update", "Some(3)"),
+    ] {
+        let (answer, text) = visit(&app, &mut browser, path).await;
+        assert_eq!((answer.status(), &*text), (StatusCode::OK, expected), "{path}");
+    }
+    let id = browser.id().unwrap();
+    assert_eq!(world.count_of(&id).await, Some(3));
+    visit(&app, &mut browser, "/logout").await;
+    assert_eq!(browser.id(), None);
+    assert_eq!(world.count_of(&id).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_taken_elsewhere_is_kept() {
+    let world = world();
+    let id = world.stored(1).await;
+    let app = app(world.layer().visit_in_extensions());
+    let request = common::request_of(&id, "/linger").map(|()| Body::empty());
+    let answer = app.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(world.count_of(&id).await, Some(9));
+}
+
+#[tokio::test]
+async fn a_request_that_goes_along_and_leaves_its_session_alone_asks_nothing() {
+    let world = world();
+    let id = world.stored(1).await;
+    world.calls.reset();
+    let app = app(world.layer().visit_in_extensions());
+    let request = common::request_of(&id, "/nothing").map(|()| Body::empty());
+    let answer = app.oneshot(request).await.unwrap();
+    assert_eq!(lines(&answer, http::header::VARY), [""; 0]);
+    world.calls.assert_none();
+}
+
+#[tokio::test]
+async fn without_the_visit_the_answer_says_what_is_wrong() {
+    let world = world();
+    let app = app(world.layer());
+    let (answer, text) = visit(&app, &mut Browser::new(), "/peek").await;
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(text.contains("runs in another task than the layer"), "{text}");
+    assert!(text.contains("SessionLayer::visit_in_extensions"), "{text}");
+    assert!(!text.contains("Untyped"), "{text}");
+}
+
+/// What is further in than whatever moves requests about finds its session as ever, once a middleware has put it back.
+#[tokio::test]
+async fn a_visit_can_be_entered_again() {
+    async fn put_back(visit: Handle, request: Request, next: Next) -> Response {
+        next.run(request).in_session(&visit).await
+    }
+
+    async fn deep(session: Session) -> Result<String, SessionError> {
+        session.start().await?;
+        let found = Session::<Untyped, Untyped>::current().ok_or(SessionError::NotInitialised)?;
+        found.set(COUNT, 4)?;
+        Ok(format!("{:?}", session.get(COUNT)?))
+    }
+
+    let world = world();
+    let app = Router::new()
+        .route("/", get(deep))
+        .layer(middleware::from_fn(put_back))
+        .layer(middleware::from_fn(spawn))
+        .layer(world.layer().visit_in_extensions());
+    let mut browser = Browser::new();
+    let (_, text) = visit(&app, &mut browser, "/").await;
+    assert_eq!(text, "Some(4)");
+    assert_eq!(world.count_of(&browser.id().unwrap()).await, Some(4));
+}
+
+/// A session of its own kind.
+#[derive(Debug)]
+struct Account;
+
+impl Account {
+    const USER: Key<Self, String> = Key::declare("user");
+}
+
+impl Values for Account {}
+impl Namespaces for Account {}
+
+fn two_layers(world: &World, account: Session<Untyped, Account>) -> impl Fn(Router) -> Router {
+    let carrier = CookieCarrier::builder().name("__Host-account").build().unwrap();
+    let account = SessionLayer::new(account).carrier(carrier).visit_in_extensions();
+    let plain = world.layer().visit_in_extensions();
+    move |router| router.layer(account.clone()).layer(plain.clone())
+}
+
+#[tokio::test]
+async fn of_several_visits_each_is_found_by_its_types() {
+    async fn both(plain: Writable, account: Writable<Session<Untyped, Account>>) -> Result<String, SessionError> {
+        plain.set("kind", "plain".into())?;
+        account.set(Account::USER, "ada".into())?;
+        Ok(format!("{:?} {:?}", plain.get("kind")?, account.get(Account::USER)?))
+    }
+
+    async fn other(_: Session<Account, Untyped>) {}
+
+    let world = world();
+    let account: Session<Untyped, Account> = Session::builder(MemoryStorage::new()).build();
+    let router = Router::new().route("/both", get(both)).route("/other", get(other));
+    let app = two_layers(&world, account)(router.layer(middleware::from_fn(spawn)));
+    let (answer, text) = visit(&app, &mut Browser::new(), "/both").await;
+    assert_eq!(text, "Some(String(\"plain\")) Some(\"ada\")");
+    assert_eq!(lines(&answer, SET_COOKIE).len(), 2);
+    let (answer, _) = visit(&app, &mut Browser::new(), "/other").await;
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+/// A library that does not know how the application declares its sessions.
+#[tokio::test]
+async fn a_library_finds_the_innermost_session_without_its_types() {
+    async fn in_task() -> Result<String, SessionError> {
+        let session = Session::innermost().ok_or(SessionError::NotInitialised)?;
+        session.start().await?;
+        session.set("user", "grace".into())?;
+        let typed: Session<Untyped, Account> = Session::current().ok_or(SessionError::NotInitialised)?;
+        Ok(format!("{:?}", typed.get(Account::USER)?))
+    }
+
+    async fn elsewhere(request: Request) -> Result<String, SessionError> {
+        let visits = request
+            .extensions()
+            .get::<Visits>()
+            .ok_or(SessionError::NotInitialised)?;
+        let visit = visits.iter().next().ok_or(SessionError::NotInitialised)?;
+        let session = visit.untyped();
+        session.start().await?;
+        session.set("user", "ada".into())?;
+        let typed: Session<Untyped, Account> = visit.session().ok_or(SessionError::NotInitialised)?;
+        let found = typed.get(Account::USER)?;
+        Ok(format!("{found:?} {:?}", typed.untyped().get("user")?))
+    }
+
+    let world = world();
+    let account: Session<Untyped, Account> = Session::builder(MemoryStorage::new()).build();
+    let elsewhere = Router::new()
+        .route("/elsewhere", get(elsewhere))
+        .layer(middleware::from_fn(spawn));
+    let app = two_layers(&world, account)(elsewhere.route("/here", get(in_task)));
+    assert_eq!(visit(&app, &mut Browser::new(), "/here").await.1, "Some(\"grace\")");
+    let (_, text) = visit(&app, &mut Browser::new(), "/elsewhere").await;
+    assert_eq!(text, "Some(\"ada\") Some(String(\"ada\"))");
+}

@@ -1,0 +1,1 @@
+//! What stops a handler midway, or answers in its place.

@@ -1,0 +1,1 @@
+//! Where in an application the layer can stand.
