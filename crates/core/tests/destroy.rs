@@ -296,3 +296,40 @@ async fn a_new_id_under_way_in_the_same_visit_does_not_outlive_it() -> Result<()
 async fn a_new_session_under_way_in_the_same_visit_does_not_outlive_it() -> Result<(), SessionError> {
     destroy_during_close(Verb::Create).await
 }
+
+/// As when the answer of a login was lost: the browser still has the id that was replaced.
+#[tokio::test(start_paused = true)]
+async fn destroying_by_an_id_that_was_replaced_ends_the_session_and_opens_the_way_to_a_new_one()
+-> Result<(), SessionError> {
+    let world = world();
+    let (session, other) = (&world.session, world.elsewhere());
+    for start in [false, true] {
+        let id = world.stored([("user", json!(7))]).await;
+        let replace = async {
+            other.regenerate_id()?;
+            other.close().await?;
+            Ok::<_, SessionError>(other.id())
+        };
+        let visit = async {
+            if start {
+                session.start_readonly().await?;
+            }
+            let replaced = other.enter(id.clone().into(), replace).await?;
+            session.destroy().await?;
+            session.start().await?;
+            session.set("user", json!(8))?;
+            session.close().await?;
+            Ok((replaced, session.id()))
+        };
+        let (replaced, begun) = world.visit(id.clone(), visit).await?;
+        let replaced = replaced.expect("the other visit has an id");
+        assert_eq!(
+            world.record(&replaced).await,
+            None,
+            "the session lives under its new id"
+        );
+        let begun = begun.expect("this visit has begun another session");
+        assert_eq!(world.shown(&begun).await, Some(values([("user", json!(8))])));
+    }
+    Ok(())
+}

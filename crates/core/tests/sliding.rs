@@ -420,6 +420,42 @@ async fn a_visit_that_ends_late_does_not_lengthen_a_session_that_others_have_sho
     Ok(())
 }
 
+/// A reader finds out where the end slides to; before its touch arrives, a writer sets another.
+#[tokio::test(start_paused = true)]
+async fn a_touch_that_a_commit_overtakes_leaves_the_end_that_was_committed() -> Result<(), SessionError> {
+    // Of the second, the end of the session would not be moved but taken away: only what is in it slides.
+    for before in [Expiration::sliding(HOUR), Expiration::Never] {
+        for after in [Expiration::After(5 * MINUTE), Expiration::sliding(5 * MINUTE)] {
+            let world = world();
+            let other = world.elsewhere();
+            let id = world.stored_as(before, [("user", json!(7))]).await;
+            let inside = async { other.set_with_expiration("short", json!(8), Expiration::sliding(HOUR)) };
+            other.enter(id.clone().into(), inside).await?;
+            pass(10 * MINUTE).await;
+
+            world.delays.before(Verb::Touch, secs(10));
+            let reader = look(&world, &id);
+            let writer = async {
+                pass(secs(1)).await;
+                other
+                    .enter(id.clone().into(), async { other.set_expiration(after) })
+                    .await
+            };
+            let (read, written) = tokio::join!(reader, writer);
+            read.and(written)?;
+            assert_eq!(world.calls.of(Verb::Touch), 1, "the reader has moved what slides");
+            let meta = world.record(&id).await.map(|record| record.meta);
+            let end = meta.and_then(|meta| meta.deadline);
+            assert_eq!(
+                end,
+                Some(world.now() + 5 * MINUTE - secs(9)),
+                "{before:?} became {after:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_over_is_missing_even_where_its_record_is_kept() -> Result<(), SessionError> {
     let world = world();
@@ -427,7 +463,7 @@ async fn a_session_that_is_over_is_missing_even_where_its_record_is_kept() -> Re
     for lock in [false, true] {
         let id = world.stored_as(Expiration::After(MINUTE), [("user", json!(7))]).await;
         let late = world.now() + HOUR;
-        world.storage.touch(&id.key(), 1, Some(late), world.now()).await?;
+        assert!(world.storage.touch(&id.key(), 1, Some(late), world.now()).await?);
         pass(MINUTE).await;
 
         let strict = world.visit(Visit::attach(id.clone()), async { session.start_readonly().await });

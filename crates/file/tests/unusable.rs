@@ -58,7 +58,12 @@ async fn a_folder_that_is_gone_is_no_empty_folder() {
                 .expect_err(gone),
         );
         unavailable(storage.renew(&locked.lock.ticket()).await.expect_err(gone));
-        unavailable(storage.touch(&key("one"), None, Timestamp::MAX).await.expect_err(gone));
+        unavailable(
+            storage
+                .touch(&key("one"), 1, None, Timestamp::MAX)
+                .await
+                .expect_err(gone),
+        );
         unavailable(storage.destroy(&key("one")).await.expect_err(gone));
         unavailable(storage.scan(None, 10).await.expect_err(gone));
         unavailable(storage.sweep(10).await.expect_err(gone));
@@ -149,7 +154,7 @@ async fn a_folder_that_may_not_be_written_to_is_a_clear_error() {
         );
         denied(
             storage
-                .touch(&key("one"), None, Timestamp::MAX)
+                .touch(&key("one"), 1, None, Timestamp::MAX)
                 .await
                 .expect_err("touch"),
         );

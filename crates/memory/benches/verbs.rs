@@ -130,7 +130,7 @@ fn count(storage: &MemoryStorage, key: &SessionKey) {
 
 fn touch(storage: &MemoryStorage, key: &SessionKey) {
     let moment = storage.clock().now();
-    now(storage.touch(key, Some(moment + Duration::from_secs(3_600)), moment)).unwrap();
+    now(storage.touch(key, 1, Some(moment + Duration::from_secs(3_600)), moment)).unwrap();
 }
 
 fn nanos(time: Duration, calls: usize) -> f64 {

@@ -70,7 +70,7 @@ async fn each_verb_allocates_the_box_of_its_future_and_nothing_else() {
     let lock_and_drop = async || drop(storage.lock(&key, SECOND).await.unwrap().found().unwrap());
     assert_eq!(allocations(lock_and_drop).await, 1_000);
 
-    let touch = async || storage.touch(&key, Some(now + 3_600 * SECOND), now).await.unwrap();
+    let touch = async || assert!(storage.touch(&key, 1, Some(now + 3_600 * SECOND), now).await.unwrap());
     assert_eq!(allocations(touch).await, 1_000);
 
     let unknown = async || drop(storage.lock(&new, SECOND).await.unwrap());

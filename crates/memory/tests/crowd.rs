@@ -62,7 +62,7 @@ async fn thousands_in_one_shard_come_and_go_as_they_should() {
                     let next = later(&mut numbers);
                     match numbers.below(3) {
                         0 => {
-                            storage.touch(&key, next, now).await.unwrap();
+                            assert!(storage.touch(&key, 1, next, now).await.unwrap());
                             *deadline = deadline.zip(next).map(|(old, new)| old.max(new));
                         }
                         1 => {
@@ -126,7 +126,11 @@ async fn whatever_meets_leaves_nothing_behind() {
                     match numbers.below(8) {
                         0 => drop(storage.create(key, record).await),
                         1 => drop(storage.destroy(key).await.unwrap()),
-                        2 => drop(storage.touch(key, record.meta.deadline, storage.clock().now()).await),
+                        2 => drop(
+                            storage
+                                .touch(key, record.meta.version, record.meta.deadline, storage.clock().now())
+                                .await,
+                        ),
                         3 => drop(storage.sweep(2).await.unwrap()),
                         4 => drop(tokio::time::timeout(span / 8, storage.lock(key, SECOND)).await),
                         choice => {

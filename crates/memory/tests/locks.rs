@@ -306,7 +306,7 @@ async fn those_who_wait_are_told_when_the_record_expires() {
     ];
     sleep(4 * SECOND).await;
     let now = storage.clock().now();
-    storage.touch(&key, Some(now + 2 * SECOND), now).await.unwrap();
+    storage.touch(&key, 1, Some(now + 2 * SECOND), now).await.unwrap();
     for waiter in waiters {
         assert!(matches!(waiter.await.unwrap(), Ok(Lookup::Missing)));
     }

@@ -26,7 +26,7 @@ enum Step {
     Rotate(usize, usize, Option<u64>, u64),
     Release(usize),
     Renew(usize),
-    Touch(usize, Option<u64>),
+    Touch(usize, Option<u64>, bool),
     Destroy(usize),
     Sweep(usize),
     Pass(u64),
@@ -44,7 +44,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(held, key, deadline, grace)| Step::Rotate(held, key, deadline, grace)),
         1 => held.clone().prop_map(Step::Release),
         1 => held.prop_map(Step::Renew),
-        2 => (key.clone(), deadline()).prop_map(|(key, deadline)| Step::Touch(key, deadline)),
+        2 => (key.clone(), deadline(), prop::bool::weighted(0.2))
+            .prop_map(|(key, deadline, late)| Step::Touch(key, deadline, late)),
         1 => key.prop_map(Step::Destroy),
         1 => (0..4_usize).prop_map(Step::Sweep),
         4 => (1..12_u64).prop_map(Step::Pass),
@@ -70,6 +71,7 @@ enum Place {
         tombstone_until: u64,
     },
     Tombstone {
+        target: usize,
         until: u64,
     },
 }
@@ -85,11 +87,16 @@ impl Model {
         self.now += 1;
         for place in self.places.values_mut() {
             if let Place::Alias {
-                until, tombstone_until, ..
+                target,
+                until,
+                tombstone_until,
             } = *place
                 && until <= self.now
             {
-                *place = Place::Tombstone { until: tombstone_until };
+                *place = Place::Tombstone {
+                    target,
+                    until: tombstone_until,
+                };
             }
         }
         self.settle();
@@ -99,7 +106,7 @@ impl Model {
     fn settle(&mut self) {
         let now = Timestamp::from_millis(self.now);
         self.places
-            .retain(|_, place| !matches!(place, Place::Tombstone { until } if *until <= self.now));
+            .retain(|_, place| !matches!(place, Place::Tombstone { until, .. } if *until <= self.now));
         for place in self.places.values_mut() {
             if matches!(place, Place::Live(entry) if entry.record.meta.has_expired(now)) {
                 *place = Place::Expired;
@@ -113,6 +120,18 @@ impl Model {
             Some(Place::Live(_)) => Lookup::Found(key),
             Some(Place::Tombstone { .. }) => Lookup::Superseded,
             Some(Place::Alias { target, .. }) => match self.find(*target) {
+                Lookup::Missing => Lookup::Superseded,
+                found => found,
+            },
+        }
+    }
+
+    /// Where the session of a key is now, however it got there.
+    fn trace(&self, key: usize) -> Lookup<usize> {
+        match self.places.get(&key) {
+            None | Some(Place::Expired) => Lookup::Missing,
+            Some(Place::Live(_)) => Lookup::Found(key),
+            Some(Place::Tombstone { target, .. } | Place::Alias { target, .. }) => match self.trace(*target) {
                 Lookup::Missing => Lookup::Superseded,
                 found => found,
             },
@@ -233,20 +252,24 @@ impl Pair {
                     held.map(|(_, entry)| entry.holder = entry.holder.map(|(number, _)| (number, until)))
                 );
             }
-            Step::Touch(key, after) => {
+            Step::Touch(key, after, late) => {
                 let now = Timestamp::from_millis(self.model.now);
                 let deadline = after.map(|after| now + Duration::from_millis(after));
+                let mut live = self.model.live(key);
+                let version = live.as_ref().map_or(1, |(_, entry)| entry.record.meta.version) - u64::from(late);
                 let result = self
                     .storage
-                    .touch(&self.keys[key], deadline, now)
+                    .touch(&self.keys[key], version, deadline, now)
                     .await
                     .map_err(|error| error.kind());
-                let live = self.model.live(key);
-                assert_eq!(result, live.map(|(_, entry)| entry.record.meta.touch(deadline, now)));
+                if let (Ok((_, entry)), false) = (&mut live, late) {
+                    entry.record.meta.touch(deadline, now);
+                }
+                assert_eq!(result, live.map(|_| !late));
             }
             Step::Destroy(key) => {
                 let destroyed = self.storage.destroy(&self.keys[key]).await.expect("destroyed");
-                let found = self.model.find(key);
+                let found = self.model.trace(key);
                 assert_eq!(destroyed, found.clone().map(|_| ()));
                 if let Lookup::Found(key) = found {
                     self.model.places.remove(&key);
@@ -341,7 +364,10 @@ impl Pair {
                 tombstone_until,
             }
         } else {
-            Place::Tombstone { until: tombstone_until }
+            Place::Tombstone {
+                target: new,
+                until: tombstone_until,
+            }
         };
         self.model.places.insert(old, left);
         self.model

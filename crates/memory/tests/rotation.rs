@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind, Timestamp};
+use sessile_core::{Lookup, MAX_ALIASES, SessionKey, Storage, StorageErrorKind, Timestamp};
 use sessile_memory::MemoryStorage;
 use std::time::Duration;
 
@@ -29,8 +29,6 @@ async fn without_grace_the_old_key_is_a_tombstone_for_a_minute() {
         clock.set(Timestamp::from_millis(1_000_000 + moment));
         assert_eq!(read(&storage, &old).await, Lookup::Superseded);
         assert!(matches!(storage.lock(&old, SECOND).await, Ok(Lookup::Superseded)));
-        // Left standing, and the session lives on.
-        assert_eq!(storage.destroy(&old).await.unwrap(), Lookup::Superseded);
         assert!(read(&storage, &new).await.is_found());
     }
     clock.set(Timestamp::from_millis(1_060_000));
@@ -85,7 +83,7 @@ async fn with_grace_the_old_key_is_an_alias_for_every_verb() {
     assert_eq!(refusal(&storage, &new).await, StorageErrorKind::LockTimeout);
     storage.renew(&locked.lock.ticket()).await.unwrap();
     let start = storage.clock().now();
-    storage.touch(&old, None, start + SECOND).await.unwrap();
+    storage.touch(&old, 1, None, start + SECOND).await.unwrap();
     assert_eq!(
         read(&storage, &new).await.found().unwrap().record.meta.last_active,
         start + SECOND
@@ -115,7 +113,7 @@ async fn after_the_grace_the_alias_is_a_tombstone_for_a_minute() {
     clock.advance(10 * SECOND);
     assert_eq!(read(&storage, &old).await, Lookup::Superseded);
     assert_eq!(
-        kind(storage.touch(&old, None, storage.clock().now()).await),
+        kind(storage.touch(&old, 1, None, storage.clock().now()).await),
         StorageErrorKind::Superseded
     );
     clock.advance(60 * SECOND - MS);
@@ -131,19 +129,22 @@ async fn after_the_grace_the_alias_is_a_tombstone_for_a_minute() {
 #[tokio::test]
 async fn aliases_chain() {
     let (storage, clock) = manual_storage();
-    let keys: [_; 20] = rotated_keys();
+    let keys: [_; MAX_ALIASES + 4] = rotated_keys();
     storage.create(&keys[0], record(&storage, "a")).await.unwrap();
     for pair in keys.windows(2) {
         rotate(&storage, &pair[0], &pair[1], 100 * SECOND).await;
         clock.advance(SECOND);
     }
-    let last = keys[19];
-    for key in &keys {
+    let last = keys[MAX_ALIASES + 3];
+    for key in &keys[3..] {
         assert_eq!(read(&storage, key).await.found().unwrap().key, last);
+    }
+    for key in &keys[..3] {
+        assert_eq!(read(&storage, key).await, Lookup::Superseded);
     }
     assert_eq!(storage.destroy(&keys[0]).await.unwrap(), Lookup::Found(()));
     assert_eq!(read(&storage, &last).await, Lookup::Missing);
-    for alias in &keys[..19] {
+    for alias in &keys[..MAX_ALIASES + 3] {
         assert_eq!(read(&storage, alias).await, Lookup::Superseded);
     }
     clock.advance(160 * SECOND);
@@ -262,4 +263,22 @@ async fn another_shard_is_refused() {
         .await;
     assert_eq!(kind(rotated), StorageErrorKind::Unsupported);
     assert_eq!(payload(&storage, &key).await.as_deref(), Some("a"));
+}
+
+#[tokio::test]
+async fn destroying_follows_a_session_from_tombstones_and_from_aliases_that_are_over() {
+    for from in 0..4 {
+        let (storage, clock) = manual_storage();
+        let keys: [_; 5] = rotated_keys();
+        storage.create(&keys[0], record(&storage, "a")).await.unwrap();
+        for (pair, grace) in keys.windows(2).zip([Duration::ZERO, SECOND, Duration::ZERO, SECOND]) {
+            rotate(&storage, &pair[0], &pair[1], grace).await;
+        }
+        clock.advance(2 * SECOND);
+        assert_eq!(storage.destroy(&keys[from]).await.unwrap(), Lookup::Found(()));
+        assert_eq!(storage.stats().live, 0);
+        assert_eq!(storage.stats().moved, 4, "what stands on the way is left standing");
+        assert_eq!(storage.destroy(&keys[from]).await.unwrap(), Lookup::Superseded);
+        assert_eq!(storage.destroy(&keys[4]).await.unwrap(), Lookup::Missing);
+    }
 }

@@ -97,7 +97,7 @@ fn what_slid_on_stays() {
     now(storage.create(&key, ending(&storage, "", 10 * MS))).unwrap();
     create(&storage, ending(&storage, "", 10 * MS));
     let start = clock.now();
-    now(storage.touch(&key, Some(start + 40 * MS), start)).unwrap();
+    now(storage.touch(&key, 1, Some(start + 40 * MS), start)).unwrap();
     clock.advance(10 * MS);
     eventually("the other leaves", || storage.stats().stored == 1);
     assert!(now(storage.read(&key)).unwrap().is_found());

@@ -295,7 +295,7 @@ async fn a_deadline_is_the_first_moment_without_the_record_for_every_verb() {
     assert_eq!(kind(rotated), StorageErrorKind::Gone);
     assert_eq!(kind(storage.renew(&lock.ticket()).await), StorageErrorKind::Gone);
     let now = storage.clock().now();
-    assert_eq!(kind(storage.touch(&key, None, now).await), StorageErrorKind::Gone);
+    assert_eq!(kind(storage.touch(&key, 1, None, now).await), StorageErrorKind::Gone);
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Missing);
     assert_eq!(storage.scan(None, 10).await.unwrap().sessions, []);
     assert_eq!(storage.stats().live, 0);
@@ -315,14 +315,14 @@ async fn touching_moves_deadline_and_activity_forward_and_nothing_else() {
     let meta = async || read(&storage, &key).await.found().unwrap().record.meta;
 
     storage
-        .touch(&key, Some(start + 20 * SECOND), start + SECOND)
+        .touch(&key, 1, Some(start + 20 * SECOND), start + SECOND)
         .await
         .unwrap();
     assert_eq!(
         (meta().await.deadline, meta().await.last_active),
         (Some(start + 20 * SECOND), start + SECOND)
     );
-    storage.touch(&key, Some(start + 5 * SECOND), start).await.unwrap();
+    storage.touch(&key, 1, Some(start + 5 * SECOND), start).await.unwrap();
     assert_eq!(
         (meta().await.deadline, meta().await.last_active),
         (Some(start + 20 * SECOND), start + SECOND)
@@ -333,8 +333,8 @@ async fn touching_moves_deadline_and_activity_forward_and_nothing_else() {
     // The new deadline holds, and so does having none.
     clock.advance(19 * SECOND);
     assert_eq!(storage.sweep(10).await.unwrap(), []);
-    storage.touch(&key, None, start).await.unwrap();
-    storage.touch(&key, Some(start + 30 * SECOND), start).await.unwrap();
+    storage.touch(&key, 1, None, start).await.unwrap();
+    storage.touch(&key, 1, Some(start + 30 * SECOND), start).await.unwrap();
     assert_eq!(meta().await.deadline, None);
     clock.advance(1_000_000 * SECOND);
     assert_eq!(storage.sweep(10).await.unwrap(), []);
@@ -346,16 +346,19 @@ async fn touching_revives_nothing() {
     let (storage, _clock) = manual_storage();
     let now = storage.clock().now();
     let [old, new] = rotated_keys();
-    assert_eq!(kind(storage.touch(&old, None, now).await), StorageErrorKind::Gone);
+    assert_eq!(kind(storage.touch(&old, 1, None, now).await), StorageErrorKind::Gone);
     storage.create(&old, record(&storage, "a")).await.unwrap();
     let mut lock = take(&storage, &old).await;
     storage
         .rotate(&mut lock, &new, record(&storage, "b"), Duration::ZERO)
         .await
         .unwrap();
-    assert_eq!(kind(storage.touch(&old, None, now).await), StorageErrorKind::Superseded);
+    assert_eq!(
+        kind(storage.touch(&old, 1, None, now).await),
+        StorageErrorKind::Superseded
+    );
     storage.destroy(&new).await.unwrap();
-    assert_eq!(kind(storage.touch(&new, None, now).await), StorageErrorKind::Gone);
+    assert_eq!(kind(storage.touch(&new, 1, None, now).await), StorageErrorKind::Gone);
     assert_eq!(read(&storage, &new).await, Lookup::Missing);
 }
 

@@ -31,7 +31,7 @@ async fn setup() -> (RedisServer, Proxy, RedisStorage) {
         .await
         .unwrap();
     storage.read(&old).await.unwrap();
-    storage.touch(&new, None, Timestamp::MAX).await.unwrap();
+    storage.touch(&new, 1, None, Timestamp::MAX).await.unwrap();
     storage.destroy(&new).await.unwrap();
     let _ = proxy.commands();
     let _ = proxy.round_trips();
@@ -66,7 +66,7 @@ async fn every_request_costs_what_is_written() {
     storage.release(locked.lock).await.unwrap();
     assert_eq!(said(&proxy), only(["EVALSHA", "EVALSHA"]), "not changing under a lock");
 
-    storage.touch(&key, None, Timestamp::MAX).await.unwrap();
+    storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap();
     assert_eq!(said(&proxy), only(["EVALSHA"]), "touching");
 
     let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();

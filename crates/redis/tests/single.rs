@@ -62,7 +62,7 @@ async fn an_unknown_key_leaves_nothing_behind() {
     assert_eq!(storage.read(&key).await.unwrap(), Lookup::Missing);
     assert!(matches!(storage.lock(&key, MINUTE).await.unwrap(), Lookup::Missing));
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Missing);
-    let error = storage.touch(&key, None, Timestamp::MAX).await.unwrap_err();
+    let error = storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Gone);
     assert_eq!(keys(&server), [""; 0]);
 }
@@ -162,13 +162,12 @@ async fn rotation_moves_the_session_and_leaves_a_tombstone() {
     assert_eq!(payload(&storage, &new).await, Lookup::Found("two".into()));
     assert_eq!(storage.read(&old).await.unwrap(), Lookup::Superseded);
     assert!(matches!(storage.lock(&old, MINUTE).await.unwrap(), Lookup::Superseded));
-    assert_eq!(storage.destroy(&old).await.unwrap(), Lookup::Superseded);
     let error = storage
         .commit(&mut lock, record(&storage, "late", None))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Superseded);
-    let error = storage.touch(&old, None, Timestamp::MAX).await.unwrap_err();
+    let error = storage.touch(&old, 1, None, Timestamp::MAX).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Superseded);
     let error = storage.create(&old, record(&storage, "again", None)).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Exists);
@@ -188,7 +187,7 @@ async fn during_its_grace_an_old_key_is_an_alias_and_afterwards_a_tombstone() {
         .commit(&mut again.lock, record(&storage, "three", Some(MINUTE)))
         .await
         .unwrap();
-    storage.touch(&old, None, Timestamp::MAX).await.unwrap();
+    storage.touch(&old, 1, None, Timestamp::MAX).await.unwrap();
 
     tokio::time::sleep(grace).await;
     assert_eq!(storage.read(&old).await.unwrap(), Lookup::Superseded);
@@ -272,16 +271,16 @@ async fn touching_moves_forward_only_and_keeps_the_rest() {
     let meta = async || storage.read(&key).await.unwrap().found().unwrap().record.meta;
 
     let earlier = Timestamp::from_millis(active.as_millis() - 5);
-    storage.touch(&key, Some(earlier), earlier).await.unwrap();
+    storage.touch(&key, 1, Some(earlier), earlier).await.unwrap();
     assert_eq!(meta().await, written.meta);
 
     let (later, then) = (deadline + MINUTE, active + MINUTE);
-    storage.touch(&key, Some(later), then).await.unwrap();
+    storage.touch(&key, 1, Some(later), then).await.unwrap();
     assert_eq!((meta().await.deadline, meta().await.last_active), (Some(later), then));
     assert_eq!(meta().await.version, written.meta.version);
 
-    storage.touch(&key, None, then).await.unwrap();
-    storage.touch(&key, Some(later), then).await.unwrap();
+    storage.touch(&key, 1, None, then).await.unwrap();
+    storage.touch(&key, 1, Some(later), then).await.unwrap();
     assert_eq!(meta().await.deadline, None);
     assert_eq!(payload(&storage, &key).await, Lookup::Found("one".into()));
 }

@@ -54,7 +54,7 @@ async fn every_verb(storage: &RedisStorage) -> Vec<(&'static str, StorageErrorKi
     );
     call!("release", storage.release(forged()));
     call!("renew", storage.renew(&forged().ticket()));
-    call!("touch", storage.touch(&key, None, Timestamp::MAX));
+    call!("touch", storage.touch(&key, 1, None, Timestamp::MAX));
     call!("destroy", storage.destroy(&key));
     call!("scan", storage.scan(None, 10));
     failures

@@ -36,6 +36,7 @@ enum Said {
     Failed(StorageErrorKind),
     Done,
     Found(SessionKey, Record),
+    Touched(bool),
     Missing,
     Superseded,
     Listed(Vec<(SessionKey, Meta)>),
@@ -59,7 +60,7 @@ enum Step {
     Release(usize),
     Drop(usize),
     Renew(usize),
-    Touch(SessionKey, Option<Timestamp>, Timestamp),
+    Touch(SessionKey, u64, Option<Timestamp>, Timestamp),
     Destroy(SessionKey),
     Scan,
     Sweep,
@@ -101,7 +102,10 @@ impl Side {
                 Said::Done
             }
             Step::Renew(index) => done(storage.renew(&self.locks[*index].ticket()).await),
-            Step::Touch(key, deadline, active) => done(storage.touch(key, *deadline, *active).await),
+            Step::Touch(key, version, deadline, active) => {
+                let touched = storage.touch(key, *version, *deadline, *active).await;
+                touched.map_or_else(|error| Said::Failed(error.kind()), Said::Touched)
+            }
             Step::Destroy(key) => looked(storage.destroy(key).await, |()| Said::Done),
             Step::Scan => {
                 let page = storage.scan(None, 1_000).await.expect("scan");
@@ -163,7 +167,11 @@ fn choose(dice: &mut Dice, keys: &mut Keys, locks: usize, state: &ModelState, no
         0 | 1 => Step::Read(key),
         2 | 3 => Step::Lock(key),
         4 | 5 => Step::Create(keys.target(dice, state, now), record(dice)),
-        6 => Step::Touch(key, deadline(dice), soon(dice)),
+        6 => {
+            let stored = state.read(&key, now).found();
+            let version = stored.map_or(0, |stored| stored.record.meta.version);
+            Step::Touch(key, version + dice.roll(5) / 4, deadline(dice), soon(dice))
+        }
         7 => match dice.roll(4) {
             0 | 1 => Step::Destroy(key),
             2 => Step::Scan,

@@ -342,7 +342,6 @@ proofs! {
     rotate_ignores_grace: RotateIgnoresGrace => [
         "alias::is_followed_by_every_verb",
         "alias::of_an_alias_is_followed_to_the_end",
-        "alias::destroy_through_it_ends_the_session",
         "alias::of_what_has_expired_is_superseded",
     ];
     rotate_spends_on_failure: RotateSpendsOnFailure => [

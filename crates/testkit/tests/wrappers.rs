@@ -55,7 +55,7 @@ mod counting {
         let mut locked = lock(&storage, &key).await;
         let rotated = storage.rotate(&mut locked.lock, &moved, locked.record, Duration::ZERO);
         rotated.await.expect("rotate");
-        storage.touch(&moved, None, Timestamp::MIN).await.expect("touch");
+        storage.touch(&moved, 1, None, Timestamp::MIN).await.expect("touch");
         storage.read(&moved).await.expect("read");
         storage.scan(None, 1).await.expect("scan");
         storage.sweep(1).await.expect("sweep");
@@ -75,7 +75,7 @@ mod counting {
         drop(storage.read(&key));
         calls.assert_none();
         storage
-            .touch(&key, None, Timestamp::MIN)
+            .touch(&key, 1, None, Timestamp::MIN)
             .await
             .expect_err("nothing to touch");
         assert_eq!(calls.counts(), [(Verb::Touch, 1)]);
@@ -139,7 +139,7 @@ mod faulty {
             storage.commit(&mut locked.lock, new()).await,
             storage.rotate(&mut locked.lock, &other, new(), Duration::ZERO).await,
             storage.renew(&locked.lock.ticket()).await,
-            storage.touch(&key, None, Timestamp::MAX).await,
+            storage.touch(&key, 1, None, Timestamp::MAX).await.map(drop),
             storage.destroy(&key).await.map(drop),
             storage.scan(None, 1).await.map(drop),
             storage.sweep(1).await.map(drop),
@@ -177,7 +177,7 @@ mod faulty {
 
         faults.fail_next(Verb::Touch, lost);
         let later = storage.clock().now() + Duration::from_secs(60);
-        storage.touch(&key, None, later).await.expect_err("lost");
+        storage.touch(&key, 1, None, later).await.expect_err("lost");
         let read = storage.read(&key).await.expect("read").found().expect("live");
         assert_eq!(read.record.meta.last_active, later);
 
@@ -332,7 +332,7 @@ mod slow {
         delays.before_all(SECOND);
         let start = Instant::now();
         storage.read(&key).await.expect("read");
-        storage.touch(&key, None, Timestamp::MIN).await.expect("touch");
+        storage.touch(&key, 1, None, Timestamp::MIN).await.expect("touch");
         let locked = lock(&storage, &key).await;
         storage.release(locked.lock).await.expect("release");
         assert_eq!(start.elapsed().as_secs(), 4);

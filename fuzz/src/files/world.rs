@@ -116,7 +116,7 @@ impl World {
             }
             let moved = matches!(truth, Truth::Whole(2));
             if !moved {
-                let _ = storage.touch(key, Some(Timestamp::MAX), START).await;
+                let _ = storage.touch(key, 1, Some(Timestamp::MAX), START).await;
                 if let Ok(found) = storage.destroy(key).await {
                     assert!(!found.is_found() || matches!(truth, Truth::Record(_)), "{truth:?}");
                     assert_eq!(storage.read(key).await.expect("it was ended"), Lookup::Missing);

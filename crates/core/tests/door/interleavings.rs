@@ -78,7 +78,7 @@ async fn of_two_holders_one_is_refused_even_if_nobody_counts_versions() {
     first.record.payload = "first".into();
     storage.commit(&mut first.lock, first.record).await.unwrap();
     // To look for what has changed is not to take it for one's own.
-    storage.touch(&key, None, storage.clock().now()).await.unwrap();
+    storage.touch(&key, 1, None, storage.clock().now()).await.unwrap();
     second.record.payload = "second".into();
     let late = storage.commit(&mut second.lock, second.record).await;
     assert_eq!(kind(late), Some(StorageErrorKind::LockLost));
@@ -207,9 +207,11 @@ async fn what_each_verb_costs() {
     assert_eq!(setup.store.calls(), ["head"]);
     storage.commit(&mut held.lock, next(&held.record, "1")).await.unwrap();
     assert_eq!(setup.store.calls(), ["replace"]);
-    storage.touch(&key, None, storage.clock().now()).await.unwrap();
+    assert!(storage.touch(&key, 2, None, storage.clock().now()).await.unwrap());
     assert_eq!(setup.store.calls(), ["head", "touch"]);
-    storage.touch(&key, None, Timestamp::MIN).await.unwrap();
+    assert!(!storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap());
+    assert_eq!(setup.store.calls(), ["head"], "what comes too late is not written");
+    assert!(storage.touch(&key, 2, None, Timestamp::MIN).await.unwrap());
     assert_eq!(setup.store.calls(), ["head"], "what changes nothing is not written");
     let mut held = setup.locked(&key).await;
     setup.store.calls();
@@ -306,8 +308,8 @@ async fn destroy_comes_after_a_writer_that_is_faster() {
 }
 
 #[tokio::test]
-async fn destroy_of_a_session_that_moves_away_leaves_it_alone_or_follows() {
-    for (grace, answer) in [(Duration::ZERO, Lookup::Superseded), (HOUR, Lookup::Found(()))] {
+async fn destroy_follows_a_session_that_moves_away() {
+    for grace in [Duration::ZERO, HOUR] {
         let setup = Setup::new();
         let [old, new] = keys();
         setup.storage.create(&old, setup.record("0")).await.unwrap();
@@ -317,10 +319,24 @@ async fn destroy_of_a_session_that_moves_away_leaves_it_alone_or_follows() {
             let record = next(&held.record, "1");
             at_once(other.rotate(&mut held.lock, &new, record, grace)).unwrap();
         });
-        assert_eq!(setup.storage.destroy(&old).await.unwrap(), answer);
-        let lives = setup.payload(&new).await.is_found();
-        assert_eq!(lives, answer == Lookup::Superseded);
+        assert_eq!(setup.storage.destroy(&old).await.unwrap(), Lookup::Found(()));
+        assert_eq!(setup.payload(&new).await, Lookup::Missing);
+        assert_eq!(setup.payload(&old).await, Lookup::Superseded);
     }
+}
+
+#[tokio::test]
+async fn a_touch_that_a_commit_overtakes_changes_nothing() {
+    let setup = Setup::new();
+    let key = setup.created("0").await;
+    let mut held = setup.locked(&key).await;
+    let record = next(&held.record, "1");
+    let (other, written) = (setup.storage.clone(), record.clone());
+    setup.store.just_before("touch", move || {
+        at_once(other.commit(&mut held.lock, written)).unwrap();
+    });
+    assert!(!setup.storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap());
+    assert_eq!(setup.storage.read(&key).await.unwrap().found().unwrap().record, record);
 }
 
 #[tokio::test]
@@ -329,7 +345,7 @@ async fn a_touch_under_the_lock_takes_nothing_from_the_holder() {
     let key = setup.created("0").await;
     let mut held = setup.locked(&key).await;
     let later = setup.storage.clock().now() + HOUR * 5;
-    setup.storage.touch(&key, Some(later), later).await.unwrap();
+    setup.storage.touch(&key, 1, Some(later), later).await.unwrap();
     setup.store.calls();
     let record = next(&held.record, "1");
     setup.storage.commit(&mut held.lock, record.clone()).await.unwrap();
@@ -342,7 +358,7 @@ async fn a_renewal_after_a_touch_spares_the_commit_a_look() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let mut held = setup.locked(&key).await;
-    setup.storage.touch(&key, None, Timestamp::MAX).await.unwrap();
+    setup.storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap();
     setup.storage.renew(&held.lock.ticket()).await.unwrap();
     setup.store.calls();
     setup
@@ -361,7 +377,7 @@ async fn a_move_of_a_session_that_is_touched_meanwhile_is_a_move() {
     let mut held = setup.locked(&old).await;
     let other = setup.storage.clone();
     setup.store.just_before("rename", move || {
-        at_once(other.touch(&old, None, Timestamp::MAX)).unwrap()
+        assert!(at_once(other.touch(&old, 1, None, Timestamp::MAX)).unwrap());
     });
     let record = next(&held.record, "1");
     setup
@@ -380,10 +396,10 @@ async fn of_two_touches_the_later_deadline_stands() {
     let now = setup.storage.clock().now();
     let [soon, late] = [now + HOUR * 2, now + HOUR * 3];
     let other = setup.storage.clone();
-    setup
-        .store
-        .just_before("touch", move || at_once(other.touch(&key, Some(late), late)).unwrap());
-    setup.storage.touch(&key, Some(soon), soon).await.unwrap();
+    setup.store.just_before("touch", move || {
+        assert!(at_once(other.touch(&key, 1, Some(late), late)).unwrap())
+    });
+    setup.storage.touch(&key, 1, Some(soon), soon).await.unwrap();
     let meta = setup.storage.read(&key).await.unwrap().found().unwrap().record.meta;
     assert_eq!((meta.deadline, meta.last_active), (Some(late), late));
 }
@@ -396,7 +412,7 @@ async fn a_touch_revives_nothing_that_is_destroyed_meanwhile() {
     setup.store.just_before("touch", move || {
         at_once(other.destroy(&key)).unwrap();
     });
-    let late = setup.storage.touch(&key, None, Timestamp::MAX).await;
+    let late = setup.storage.touch(&key, 1, None, Timestamp::MAX).await;
     assert_eq!(kind(late), Some(StorageErrorKind::Gone));
     assert_eq!(setup.footprint(), 0);
 }
@@ -427,7 +443,7 @@ async fn a_session_that_is_given_longer_to_live_is_not_swept() {
     setup.store.just_before("take_expired", {
         let clock = Arc::clone(&clock);
         move || {
-            at_once(other.touch(&key, None, Timestamp::MAX)).unwrap();
+            at_once(other.touch(&key, 1, None, Timestamp::MAX)).unwrap();
             clock.advance(HOUR);
         }
     });

@@ -81,7 +81,7 @@ async fn of_everything_else() {
     }
     storage.create(&key, setup.record("0")).await.unwrap();
     assert!(storage.read(&key).await.unwrap().is_found());
-    storage.touch(&key, None, Timestamp::MAX).await.unwrap();
+    storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap();
     let meta = storage.read(&key).await.unwrap().found().unwrap().record.meta;
     assert_eq!((meta.deadline, meta.last_active), (None, Timestamp::MAX));
     let destroyed = storage.destroy(&key).await.unwrap();

@@ -54,6 +54,7 @@ enum Step {
     Touch {
         key: usize,
         life: Option<u64>,
+        late: bool,
     },
     Destroy {
         key: usize,
@@ -68,6 +69,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let life = || prop::option::weighted(0.8, 1..200_u64);
     let any = || 0..1_000_usize;
+    let any_bool = || prop::bool::weighted(0.2);
     prop_oneof![
         3 => life().prop_map(|life| Step::Create { life }),
         1 => any().prop_map(|key| Step::CreateAgain { key }),
@@ -79,7 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any(), any()).prop_map(|(lock, key)| Step::RotateOnto { lock, key }),
         2 => any().prop_map(|lock| Step::Release { lock }),
         2 => any().prop_map(|lock| Step::Renew { lock }),
-        2 => (any(), life()).prop_map(|(key, life)| Step::Touch { key, life }),
+        2 => (any(), life(), any_bool()).prop_map(|(key, life, late)| Step::Touch { key, life, late }),
         1 => any().prop_map(|key| Step::Destroy { key }),
         1 => Just(Step::Scan),
         1 => Just(Step::Sweep),
@@ -94,6 +96,7 @@ enum Answer {
     Done,
     Refused(StorageErrorKind),
     Read(Lookup<Stored>),
+    Touched(bool),
     Destroyed(Lookup<()>),
     Sessions(Vec<(SessionKey, Meta)>),
     Swept(Vec<(SessionKey, Record)>),
@@ -182,7 +185,14 @@ impl<S: Storage> World<S> {
             Step::Renew { lock: by } => held(locks, *by).map_or(Answer::Nothing, |held| {
                 done(at_once(storage.renew(&held.lock.ticket())))
             }),
-            Step::Touch { key: of, life } => done(at_once(storage.touch(&key(of), at(life), now))),
+            Step::Touch { key: of, life, late } => {
+                let read = at_once(storage.read(&key(of))).unwrap().found();
+                let version = read.map_or(1, |stored| stored.record.meta.version) - u64::from(*late);
+                match at_once(storage.touch(&key(of), version, at(life), now)) {
+                    Ok(touched) => Answer::Touched(touched),
+                    Err(error) => Answer::Refused(error.kind()),
+                }
+            }
             Step::Destroy { key: of } => Answer::Destroyed(at_once(storage.destroy(&key(of))).unwrap()),
             Step::Scan => {
                 let mut sessions = at_once(storage.scan(None, 1_000)).unwrap().sessions;

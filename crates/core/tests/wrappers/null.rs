@@ -38,7 +38,7 @@ async fn nothing_is_ever_found() {
         storage.commit(&mut lock, record("y")).await,
         storage.rotate(&mut lock, &other, record("y"), Duration::ZERO).await,
         storage.renew(&lock.ticket()).await,
-        storage.touch(&key, None, Timestamp::MIN).await,
+        storage.touch(&key, 1, None, Timestamp::MIN).await.map(drop),
     ];
     for answer in answers {
         assert_eq!(kind(answer), Some(StorageErrorKind::Gone));

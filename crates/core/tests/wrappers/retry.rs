@@ -111,7 +111,7 @@ async fn what_changes_nothing_or_can_be_done_twice_is_done_again() {
         );
         assert_eq!(storage.scan(None, 10).await.unwrap().sessions.len(), 1);
         storage.renew(&held.lock.ticket()).await.unwrap();
-        storage.touch(&key, None, later).await.unwrap();
+        assert!(storage.touch(&key, 1, None, later).await.unwrap());
         assert_eq!(setup.stored(&key).await.meta.last_active, later);
         storage.release(held.lock).await.unwrap();
         assert_free(&setup.model, &key, "0").await;
@@ -173,7 +173,7 @@ async fn create_that_was_done_and_touched_since_was_done() {
     let model = setup.model.clone();
     tokio::spawn(async move {
         tokio::time::sleep(MINUTE / 2).await;
-        model.touch(&key, None, model.clock().now()).await.unwrap();
+        assert!(model.touch(&key, 1, None, model.clock().now()).await.unwrap());
     });
     setup.storage.create(&key, record("mine")).await.unwrap();
     let counts = setup.calls.take();

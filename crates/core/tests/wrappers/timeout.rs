@@ -37,7 +37,7 @@ async fn every_verb_ends_in_time_and_says_which() {
             storage.rotate(&mut held.lock, &other, record, HOUR).await.err(),
         ),
         ("renew", storage.renew(&held.lock.ticket()).await.err()),
-        ("touch", storage.touch(&key, None, now).await.err()),
+        ("touch", storage.touch(&key, 1, None, now).await.err()),
         ("destroy", storage.destroy(&key).await.err()),
         ("scan", storage.scan(None, 1).await.err()),
         ("sweep", storage.sweep(1).await.err()),

@@ -92,7 +92,7 @@ async fn each_call_is_a_span_with_a_fingerprint_and_an_outcome() {
     let mut held = locked(&storage, &key).await;
     storage.lock(&key, Duration::ZERO).await.unwrap_err();
     storage.renew(&held.lock.ticket()).await.unwrap();
-    storage.touch(&key, None, now).await.unwrap();
+    storage.touch(&key, 1, None, now).await.unwrap();
     storage
         .commit(&mut held.lock, next(&held.record, "another"))
         .await

@@ -174,7 +174,7 @@ impl Scenario {
             Step::Renew => storage.renew(&lock.as_ref().expect(LOCK).ticket()).await,
             Step::Touch => {
                 let now = storage.clock().now();
-                storage.touch(key, Some(now + DEADLINES[1]), now).await
+                storage.touch(key, 1, Some(now + DEADLINES[1]), now).await.map(drop)
             }
             Step::Destroy => storage.destroy(key).await.map(drop),
             Step::Sweep => storage.sweep(10).await.map(drop),

@@ -75,7 +75,7 @@ async fn every_write_that_is_cut_off_is_in_doubt() {
                 Verb::Create => storage.create(&key, record).await,
                 Verb::Commit => storage.commit(&mut held.lock, record).await,
                 Verb::Rotate => storage.rotate(&mut held.lock, &new, record, HOUR).await,
-                Verb::Touch => storage.touch(&key, None, now).await,
+                Verb::Touch => storage.touch(&key, 1, None, now).await.map(drop),
                 _ => storage.destroy(&key).await.map(drop),
             }
         };

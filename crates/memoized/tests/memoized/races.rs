@@ -83,7 +83,7 @@ async fn while_one_write_goes_on_another_does_not_bring_its_record_in() {
     // The touch takes effect first and answers last: by then the record has another payload.
     setup.delays.after(Verb::Touch, SECOND);
     let storage = setup.storage.clone();
-    let touching = tokio::spawn(async move { storage.touch(&key, None, storage.clock().now()).await });
+    let touching = tokio::spawn(async move { storage.touch(&key, 1, None, storage.clock().now()).await });
     tokio::task::yield_now().await;
     setup
         .storage
@@ -193,7 +193,7 @@ async fn a_touch_is_known_without_asking() {
     let setup = Setup::new();
     let key = setup.hot("0").await;
     let later = setup.storage.clock().now() + HOUR * 5;
-    setup.storage.touch(&key, Some(later), later).await.unwrap();
+    setup.storage.touch(&key, 1, Some(later), later).await.unwrap();
     tokio::time::advance(HOUR * 2).await;
     let stored = setup.storage.read(&key).await.unwrap().found().unwrap();
     assert_eq!(

@@ -41,7 +41,7 @@ pub(super) fn create(bug: Bug, state: &mut ModelState, key: &SessionKey, record:
             state.place(key, record);
             return Ok(());
         }
-        Bug::DestroyKeepsLock => {
+        Bug::DestroyKeepsLock | Bug::DestroyKeepsMovedLock => {
             state.vacant(key, now)?;
             state.records.insert(*key, record);
             return Ok(());

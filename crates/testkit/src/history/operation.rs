@@ -166,8 +166,8 @@ impl Operation {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self.answer() {
-            Some(Answer::Missing) => !matches!(self.call, Call::Destroy { .. }),
-            Some(Answer::Refused(_) | Answer::Superseded) => true,
+            Some(Answer::Missing | Answer::Superseded) => !matches!(self.call, Call::Destroy { .. }),
+            Some(Answer::Refused(_)) => true,
             _ => false,
         }
     }

@@ -211,7 +211,7 @@ impl Storage for SharedModel {
     ) -> Result<bool, StorageError> {
         self.0
             .step("touch", |rules, state, now| {
-                rules.touch(state, key, deadline, last_active, now)
+                rules.touch(state, key, version, deadline, last_active, now)
             })?
             .map_err(error("touch"))
     }

@@ -81,7 +81,10 @@ async fn nothing_is_left_in_any_table_when_the_sessions_are_gone() {
     for key in [&ended, &moved] {
         storage.create(key, record(storage.clock(), "data")).await.unwrap();
         let deadline = storage.clock().now() + 2 * crate::support::HOUR;
-        storage.touch(key, Some(deadline), storage.clock().now()).await.unwrap();
+        storage
+            .touch(key, 1, Some(deadline), storage.clock().now())
+            .await
+            .unwrap();
     }
     storage.destroy(&ended).await.unwrap();
     let mut locked = storage.lock(&moved, Duration::ZERO).await.unwrap().found().unwrap();

@@ -94,7 +94,7 @@ impl Bench {
         let now = self.clock();
         let error = self.storage.lock(key, Duration::from_secs(5)).await.expect_err(what);
         assert_eq!(error.kind(), corrupt, "{what}: {error:?}");
-        let error = self.storage.touch(key, None, now).await.expect_err(what);
+        let error = self.storage.touch(key, 1, None, now).await.expect_err(what);
         assert_eq!(error.kind(), corrupt, "{what}: {error:?}");
         let error = self
             .storage

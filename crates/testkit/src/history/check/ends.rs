@@ -1,6 +1,6 @@
 //! P2 and P4: what has ended stays ended, and nothing ends without a reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
 
@@ -58,6 +58,12 @@ fn finds_tombstone(operation: &Operation) -> bool {
 impl<'a> Ends<'a> {
     fn of(session: &Session<'a>) -> Self {
         let mut ends = Self::default();
+        let rotations = session.operations.iter().filter_map(|operation| match operation.call {
+            Call::Rotate { grace, .. } => Some(grace),
+            _ => None,
+        });
+        // The mark of a later move can be the first to end, if that was given a shorter grace. Then it leads nowhere.
+        let marks_lead_on = rotations.collect::<BTreeSet<_>>().len() <= 1;
         // In the order of the answers, so that the first to know is the first to be kept.
         for operation in session.by_answer() {
             let key = *operation.call.key();
@@ -82,6 +88,9 @@ impl<'a> Ends<'a> {
                 ends.missing.entry(key).or_insert(operation);
             }
             if finds_tombstone(operation) {
+                if marks_lead_on && matches!(operation.call, Call::Destroy { .. }) {
+                    ends.destroyed.get_or_insert(operation);
+                }
                 ends.left.entry(key).or_insert(operation);
                 ends.left_for_good.entry(key).or_insert(operation);
             }
