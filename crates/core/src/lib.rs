@@ -45,8 +45,8 @@ pub use self::report::Report;
 pub use self::session::{AutoStart, Namespace, Session, SessionBuilder, Unreadable};
 pub use self::session_key::{Fingerprint, ParseSessionKeyError, SessionKey};
 pub use self::storage::{
-    Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked, Lookup, MAX_ALIASES,
-    Meta, Page, Record, Storage, StorageError, StorageErrorKind, Stored, Unlock,
+    Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked, Lookup,
+    MAX_ALIASES, Meta, Page, Record, ReportUsage, Storage, StorageError, StorageErrorKind, Stored, Unlock, Usage,
 };
 pub use self::visit::Visit;
 pub use self::window::{ShownWindow, WindowId};

@@ -45,10 +45,7 @@ impl Files {
 
     pub(crate) fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>> {
         Ok(match self.folder.resolve(key, Part::Whole)? {
-            Resolved::Live(key, live) => Lookup::Found(Stored {
-                key,
-                record: live.into_record(),
-            }),
+            Resolved::Live(key, live) => Lookup::Found(Stored::new(key, live.into_record())),
             Resolved::Superseded => Lookup::Superseded,
             Resolved::Missing => Lookup::Missing,
         })
@@ -91,7 +88,7 @@ impl Files {
         let State::Live(live) = folder.state(key, Part::Whole)? else {
             return Err(Failure::Revoked);
         };
-        let ticket = LockTicket { key: *key, token };
+        let ticket = LockTicket::new(*key, token);
         let alone = folder.enter(stripe_of(key));
         let staged = folder.stage_lease(&ticket, stamp)?;
         let held = alone.hold(&[&staged])?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
-    StorageErrorKind, Stored, Timestamp,
+    Capabilities, Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Page, Record, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
 use crate::background::run;
@@ -97,9 +97,9 @@ impl FileStorage {
                 Try::Held(holding) => return Ok(Asked::Held(holding)),
                 // Made here, so that it is given up even if nobody waits for it any more.
                 Try::Taken(record) => {
-                    let ticket = LockTicket { key, token };
+                    let ticket = LockTicket::new(key, token);
                     let lock = Lock::new(ticket, shared.files.folder.lease, shared.clone());
-                    Answer::Final(Lookup::Found(Locked { lock, record }))
+                    Answer::Final(Lookup::Found(Locked::new(lock, record)))
                 }
                 Try::Elsewhere(to) => Answer::Elsewhere(to),
                 Try::Superseded => Answer::Final(Lookup::Superseded),
@@ -141,6 +141,10 @@ impl Storage for FileStorage {
 
     fn clock(&self) -> &dyn Clock {
         &*self.shared.files.folder.clock
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
@@ -251,10 +255,10 @@ impl Storage for FileStorage {
             None => Position::default(),
         };
         let slice = self.run("scan", move |files| files.scan(&from, limit)).await?;
-        Ok(Page {
-            sessions: slice.found,
-            next: slice.next.map(|next| Cursor::from_bytes(next.to_text().into_bytes())),
-        })
+        Ok(Page::new(
+            slice.found,
+            slice.next.map(|next| Cursor::from_bytes(next.to_text().into_bytes())),
+        ))
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {

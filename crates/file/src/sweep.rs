@@ -59,10 +59,7 @@ impl Files {
         let removed = folder.disk.remove(&path).doing("remove a record")?;
         folder.remove_lease(key)?;
         Ok(match entry.head.kind {
-            Kind::Record { meta, .. } if removed => Some(Stored {
-                key: *key,
-                record: Record::new(meta, entry.body),
-            }),
+            Kind::Record { meta, .. } if removed => Some(Stored::new(*key, Record::new(meta, entry.body))),
             _ => None,
         })
     }

@@ -162,10 +162,7 @@ async fn only_the_holder_can_release_or_renew() {
     let (_folder, one, two) = both();
     let key = key();
     let lock = one.acquire(&key, WAIT).await.expect("free");
-    let forged = LockTicket {
-        key,
-        token: LockToken::generate(&OsEntropy),
-    };
+    let forged = LockTicket::new(key, LockToken::generate(&OsEntropy));
     refused(two.renew(&forged).await, StorageErrorKind::LockLost);
     two.release(Lock::new(forged, LEASE, Arc::new(Nobody)))
         .await

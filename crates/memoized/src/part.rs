@@ -135,7 +135,7 @@ impl Part {
 
     /// Keeps a record, unless something in its shard is not settled. If there are too many, another one goes.
     pub(crate) fn keep(&mut self, stored: Stored, capacity: usize, now: Instant) {
-        let Stored { key, record } = stored;
+        let Stored { key, record, .. } = stored;
         let shelf = self.shelves.entry(shard(&key)).or_default();
         if shelf.is_settled(now) {
             let before = shelf.books.len();

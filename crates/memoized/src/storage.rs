@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, Stored, Timestamp,
+    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
+    Stored, Timestamp,
 };
 
 use crate::builder::MemoizedStorageBuilder;
@@ -74,7 +75,7 @@ impl<S: Storage + ?Sized> MemoizedStorage<S> {
         let kept = self.cache().get(key);
         if let Some(record) = kept.filter(|record| !record.meta.has_expired(self.clock().now())) {
             self.shared.reads.hit();
-            return Ok(Lookup::Found(Stored { key: *key, record }));
+            return Ok(Lookup::Found(Stored::new(*key, record)));
         }
         self.load(key).await
     }
@@ -100,7 +101,7 @@ impl<S: Storage + ?Sized> MemoizedStorage<S> {
         if let Some(mut record) = self.cache().get(&actual).filter(|record| is_of(record, &meta)) {
             self.shared.reads.hit();
             record.meta = meta;
-            return Ok(Lookup::Found(Stored { key: actual, record }));
+            return Ok(Lookup::Found(Stored::new(actual, record)));
         }
         match self.load(&actual).await? {
             // A load that others began can be older than the probe, and then it is not of this record.
@@ -164,6 +165,11 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         self.inner.clock()
     }
 
+    fn capabilities(&self) -> Capabilities<'_> {
+        // What is remembered here is what is stored there.
+        Capabilities::none().with_usage(self.inner.capabilities().usage())
+    }
+
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         let found = match &self.shared.validate {
             None => self.read_exclusive(key).await?,
@@ -187,7 +193,7 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
         let write = Write::begin(self.cache(), key);
         let answer = self.inner.create(key, record.clone()).await;
-        write.end(&answer, Some(Stored { key: *key, record }));
+        write.end(&answer, Some(Stored::new(*key, record)));
         answer
     }
 
@@ -195,7 +201,7 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         let key = *lock.key();
         let write = Write::begin(self.cache(), &key);
         let answer = self.inner.commit(lock, record.clone()).await;
-        write.end(&answer, Some(Stored { key, record }));
+        write.end(&answer, Some(Stored::new(key, record)));
         answer
     }
 
@@ -213,7 +219,7 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         match other {
             None => {
                 let key = *new_key;
-                write.end(&answer, Some(Stored { key, record }));
+                write.end(&answer, Some(Stored::new(key, record)));
             }
             Some(other) => {
                 write.end(&answer, None);
@@ -244,7 +250,7 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         let before = write.before().filter(|record| record.meta.version == version);
         let touched = before.filter(|_| matches!(answer, Ok(true))).map(|mut record| {
             record.meta.touch(deadline, last_active);
-            Stored { key: *key, record }
+            Stored::new(*key, record)
         });
         write.end(&answer, touched);
         answer

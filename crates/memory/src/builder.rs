@@ -33,6 +33,7 @@ pub struct MemoryStorageBuilder {
     max_waiters: usize,
     tombstone_ttl: Duration,
     capacity: Option<usize>,
+    max_bytes: Option<usize>,
     shards: usize,
     sweeper: bool,
 }
@@ -45,6 +46,7 @@ impl MemoryStorageBuilder {
             max_waiters: DEFAULT_MAX_WAITERS,
             tombstone_ttl: Duration::from_secs(60),
             capacity: None,
+            max_bytes: None,
             shards: DEFAULT_SHARDS,
             sweeper: true,
         }
@@ -90,6 +92,39 @@ impl MemoryStorageBuilder {
         self
     }
 
+    /// How many bytes all sessions together may take at most. Unlimited by default.
+    ///
+    /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES); the mark that
+    /// a rotation leaves at the old key counts as [`MOVED_BYTES`](MemoryStorage::MOVED_BYTES) for as long as it
+    /// stands. Both are no less than what is allocated. Those who wait for locks do not count, nor does what is left
+    /// free of a larger buffer that a payload is a part of.
+    ///
+    /// Whatever would take more room than is left first removes some sessions that have expired, and fails with
+    /// [`Full`](sessile_core::StorageErrorKind::Full) if that is not enough: [`create`](sessile_core::Storage::create),
+    /// a [`commit`](sessile_core::Storage::commit) with a longer payload, and
+    /// [`rotate`](sessile_core::Storage::rotate). Nothing is changed then, and the lock is still held. A live session is
+    /// never removed to make room. A payload that does not grow is always accepted.
+    ///
+    /// ```
+    /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage, StorageErrorKind};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile_core::StorageError> {
+    /// let storage = MemoryStorage::builder().max_bytes(64 << 20).build();
+    /// let record = |bytes: usize| Record::new(Meta::new(storage.clock().now()), vec![0; bytes]);
+    /// let key = || SessionId::generate(&OsEntropy).key();
+    ///
+    /// storage.create(&key(), record(40 << 20)).await?;
+    /// let refused = storage.create(&key(), record(40 << 20)).await;
+    /// assert_eq!(refused.unwrap_err().kind(), StorageErrorKind::Full);
+    /// assert_eq!(storage.stats().bytes, (40 << 20) + MemoryStorage::SESSION_BYTES);
+    /// # Ok(()) }
+    /// ```
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
     /// Into how many parts the storage is divided, each with a mutex of its own: 128 by default, at least one, and
     /// rounded up to a power of two, 65,536 at most.
     ///
@@ -125,7 +160,7 @@ impl MemoryStorageBuilder {
                 lease: self.lease,
                 max_waiters: self.max_waiters,
                 tombstone_ttl: self.tombstone_ttl,
-                capacity: Capacity::new(self.capacity),
+                capacity: Capacity::new(self.capacity, self.max_bytes),
                 sweeper: Sweeper::new(self.sweeper.then(|| storage.clone())),
             });
             let (random, _) = random.as_chunks();

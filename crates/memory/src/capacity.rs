@@ -1,36 +1,114 @@
-//! [`Capacity`]: how many sessions there may be.
+//! [`Capacity`]: how many sessions there may be, and how many bytes they may take.
 
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A limit to the number of records in all shards, and how many there are. Without a limit nothing is counted: the
-/// count would be the one thing that all shards write to.
+use sessile_core::Record;
+
+/// What a session is counted as besides its payload.
+///
+/// No less than it takes of the heap: its entry, its places in the index and in the order of deadlines with the room
+/// that these keep to grow, and the count of those who share the payload.
+pub(crate) const SESSION_BYTES: usize = 192;
+
+/// What the mark that a rotation leaves is counted as: no less than it takes of the heap.
+pub(crate) const MOVED_BYTES: usize = 320;
+
+/// What a record is counted as.
+pub(crate) fn bytes_of(record: &Record) -> usize {
+    SESSION_BYTES + record.payload.len()
+}
+
+/// An amount of room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) sessions: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Room {
+    /// What a session with this record takes.
+    pub(crate) fn of(record: &Record) -> Self {
+        Self {
+            sessions: 1,
+            bytes: bytes_of(record),
+        }
+    }
+
+    pub(crate) fn of_bytes(bytes: usize) -> Self {
+        Self { sessions: 0, bytes }
+    }
+}
+
+impl AddAssign for Room {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.bytes += other.bytes;
+    }
+}
+
+/// The limits to what is in all shards together, and how much of each is used.
 #[derive(Debug)]
 pub(crate) struct Capacity {
-    limit: Option<usize>,
-    used: AtomicUsize,
+    sessions: Limit,
+    bytes: Limit,
 }
 
 impl Capacity {
-    pub(crate) fn new(limit: Option<usize>) -> Self {
+    pub(crate) fn new(sessions: Option<usize>, bytes: Option<usize>) -> Self {
         Self {
-            limit,
+            sessions: Limit::new(sessions),
+            bytes: Limit::new(bytes),
+        }
+    }
+
+    /// Takes this room, all of it or none.
+    pub(crate) fn reserve(&self, room: Room) -> bool {
+        if !self.sessions.reserve(room.sessions) {
+            return false;
+        }
+        let reserved = self.bytes.reserve(room.bytes);
+        if !reserved {
+            self.sessions.give_back(room.sessions);
+        }
+        reserved
+    }
+
+    pub(crate) fn give_back(&self, room: Room) {
+        self.sessions.give_back(room.sessions);
+        self.bytes.give_back(room.bytes);
+    }
+}
+
+/// A number that must not become too large. Without a maximum nothing is counted: the count would be the one thing
+/// that all shards write to.
+#[derive(Debug)]
+struct Limit {
+    max: Option<usize>,
+    used: AtomicUsize,
+}
+
+impl Limit {
+    fn new(max: Option<usize>) -> Self {
+        Self {
+            max,
             used: AtomicUsize::new(0),
         }
     }
 
-    /// Takes room for one record, if there is any.
-    pub(crate) fn reserve(&self) -> bool {
-        let Some(limit) = self.limit else { return true };
-        let take_one = |used: usize| (used < limit).then_some(used + 1);
+    fn reserve(&self, amount: usize) -> bool {
+        let Some(max) = self.max.filter(|_| amount > 0) else {
+            return true;
+        };
+        let take = |used: usize| used.checked_add(amount).filter(|used| *used <= max);
         self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
     }
 
-    /// Gives room back.
-    pub(crate) fn give_back(&self, records: usize) {
-        if self.limit.is_some() && records > 0 {
-            self.used.fetch_sub(records, Ordering::Relaxed);
+    fn give_back(&self, amount: usize) {
+        if self.max.is_some() && amount > 0 {
+            self.used.fetch_sub(amount, Ordering::Relaxed);
         }
     }
 }

@@ -51,12 +51,16 @@ impl MovedKeys {
         debug_assert!(replaced.is_none(), "a key is taken by one thing at a time");
     }
 
-    pub(crate) fn remove(&mut self, key: &SessionKey) {
-        let Some(moved) = self.keys.remove(key) else { return };
+    /// Returns whether there was something to remove.
+    pub(crate) fn remove(&mut self, key: &SessionKey) -> bool {
+        let Some(moved) = self.keys.remove(key) else {
+            return false;
+        };
         self.ends.remove(&(moved.until, *key));
         if self.keys.len() * 4 + 16 < self.keys.capacity() {
             self.keys.shrink_to(self.keys.len() * 2);
         }
+        true
     }
 }
 

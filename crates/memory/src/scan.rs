@@ -54,7 +54,7 @@ pub(crate) fn page<'a>(
         while position.below > 0 {
             if sessions.len() >= limit || steps == 0 {
                 let next = Some(position.write());
-                return Ok(Page { sessions, next });
+                return Ok(Page::new(sessions, next));
             }
             steps -= 1;
             shard.step(|state, now| state.list(&mut position.below, limit, &mut sessions, now));
@@ -64,7 +64,7 @@ pub(crate) fn page<'a>(
             ..start
         };
     }
-    Ok(Page { sessions, next: None })
+    Ok(Page::new(sessions, None))
 }
 
 impl State {

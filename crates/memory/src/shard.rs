@@ -95,7 +95,7 @@ impl Shard {
     pub(crate) fn lock_of(self: &Arc<Self>, key: SessionKey, ticket: Ticket) -> Lock {
         let token = self.token(ticket);
         let unlock: Arc<dyn Unlock> = Arc::clone(self) as _;
-        Lock::new(LockTicket { key, token }, self.settings.lease, unlock)
+        Lock::new(LockTicket::new(key, token), self.settings.lease, unlock)
     }
 }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use hashbrown::HashTable;
 use sessile_core::{Lookup, MAX_ALIASES, Record, SessionKey, Stored, Timestamp};
 
+use crate::capacity::{MOVED_BYTES, Room};
 use crate::deadlines::Deadlines;
 use crate::entry::{Entry, Ticket};
 use crate::moved::MovedKeys;
@@ -23,8 +24,8 @@ pub(crate) struct State {
     pub(crate) wakes: Wakes,
     /// The earliest deadline that this step has brought, for the sweeper.
     pub(crate) sooner: Option<Timestamp>,
-    /// How many records this step has taken out, for the capacity.
-    pub(crate) freed: usize,
+    /// The room that this step has freed.
+    pub(crate) freed: Room,
 }
 
 fn hash(key: &SessionKey) -> u64 {
@@ -42,7 +43,7 @@ impl State {
             next_ticket: first_ticket,
             wakes: Wakes::default(),
             sooner: None,
-            freed: 0,
+            freed: Room::default(),
         }
     }
 
@@ -111,8 +112,15 @@ impl State {
 
     /// Removes what is still stored under a key that is missing.
     pub(crate) fn clear(&mut self, key: &SessionKey) -> Option<Stored> {
-        self.moved.remove(key);
+        self.forget_moved(key);
         self.find(key).map(|slot| self.take(slot))
+    }
+
+    /// Removes what a rotation has left at a key.
+    pub(crate) fn forget_moved(&mut self, key: &SessionKey) {
+        if self.moved.remove(key) {
+            self.freed += Room::of_bytes(MOVED_BYTES);
+        }
     }
 
     /// Takes a record out: its lock goes, and those who waited are woken.
@@ -133,11 +141,8 @@ impl State {
         if let Some(queue) = entry.queue {
             self.wakes.wake_all(*queue);
         }
-        self.freed += 1;
-        Stored {
-            key: entry.key,
-            record: entry.record,
-        }
+        self.freed += Room::of(&entry.record);
+        Stored::new(entry.key, entry.record)
     }
 
     /// Gives an entry another key, under which nothing is stored, and keeps its slot: a scan neither misses nor

@@ -2,6 +2,7 @@
 
 use sessile_core::Timestamp;
 
+use crate::capacity::{MOVED_BYTES, bytes_of};
 use crate::state::State;
 
 /// What a [`MemoryStorage`](crate::MemoryStorage) holds, for operators and tests.
@@ -20,13 +21,18 @@ pub struct MemoryStats {
     pub locks: usize,
     /// Visits that wait for a lock.
     pub waiters: usize,
+    /// What the records and the marks of rotated keys count as, in bytes: see
+    /// [`max_bytes`](crate::MemoryStorageBuilder::max_bytes). Counted whether or not there is a limit.
+    pub bytes: usize,
 }
 
 impl State {
     pub(crate) fn count(&self, stats: &mut MemoryStats, now: Timestamp) {
         stats.stored += self.entries.len();
         stats.moved += self.moved.len();
+        stats.bytes += self.moved.len() * MOVED_BYTES;
         for entry in self.entries.iter() {
+            stats.bytes += bytes_of(&entry.record);
             stats.live += usize::from(!entry.record.meta.has_expired(now));
             stats.locks += usize::from(entry.holder.is_some() && now < entry.lease_until);
             stats.waiters += entry.queue.as_ref().map_or(0, |queue| queue.len());

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, StorageErrorKind,
-    Stored, Timestamp,
+    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, ReportUsage, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, Timestamp, Usage,
 };
 
 use crate::builder::MemoryStorageBuilder;
+use crate::capacity::{MOVED_BYTES, Room, SESSION_BYTES};
 use crate::locking::Taken;
 use crate::scan;
 use crate::shard::{SLICE, Settings, Shard};
@@ -58,6 +59,13 @@ pub(crate) struct Shared {
 }
 
 impl MemoryStorage {
+    /// As how many bytes a session counts besides its payload: 192. See [`MemoryStorageBuilder::max_bytes`].
+    pub const SESSION_BYTES: usize = SESSION_BYTES;
+
+    /// As how many bytes the alias or tombstone counts that a rotation leaves: 320. See
+    /// [`MemoryStorageBuilder::max_bytes`].
+    pub const MOVED_BYTES: usize = MOVED_BYTES;
+
     /// An empty storage with the defaults of its [builder](MemoryStorageBuilder).
     #[must_use]
     pub fn new() -> Self {
@@ -142,14 +150,15 @@ impl Shared {
         expired
     }
 
-    /// Takes room for one more record, that of an expired one if need be.
-    fn reserve(&self) -> bool {
+    /// Does what may need room. If there is none, it is done again without some of what has expired, until there is
+    /// nothing more of that.
+    fn with_room<T>(&self, mut step: impl FnMut() -> Result<T, StorageErrorKind>) -> Result<T, StorageErrorKind> {
+        let mut more = true;
         loop {
-            if self.settings.capacity.reserve() {
-                return true;
-            }
-            if self.sweep(SLICE).is_empty() {
-                return false;
+            match step() {
+                // What a rotation has left goes as well, and is not told of: so there is one more try.
+                Err(StorageErrorKind::Full) if more => more = !self.sweep(SLICE).is_empty(),
+                done => return done,
             }
         }
     }
@@ -165,6 +174,15 @@ fn failed(operation: &'static str) -> impl Fn(StorageErrorKind) -> StorageError 
     move |kind| StorageError::new(kind, operation, NAME)
 }
 
+/// What [`MemoryStorage::stats`] says, and at its cost.
+#[async_trait]
+impl ReportUsage for MemoryStorage {
+    async fn usage(&self) -> Result<Usage, StorageError> {
+        let stats = self.stats();
+        Ok(Usage::new((stats.stored + stats.moved) as u64, stats.bytes as u64))
+    }
+}
+
 #[async_trait]
 impl Storage for MemoryStorage {
     fn name(&self) -> &'static str {
@@ -173,6 +191,10 @@ impl Storage for MemoryStorage {
 
     fn clock(&self) -> &dyn Clock {
         &*self.shared.settings.clock
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none().with_usage(Some(self))
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
@@ -188,33 +210,34 @@ impl Storage for MemoryStorage {
             }
             done => done,
         };
-        let locked = |Taken { key, ticket, record }| Locked {
-            lock: shard.lock_of(key, ticket),
-            record,
-        };
+        let locked = |Taken { key, ticket, record }| Locked::new(shard.lock_of(key, ticket), record);
         taken.map(|found| found.map(locked)).map_err(failed("lock"))
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        if !self.shared.reserve() {
-            return Err(failed("create")(StorageErrorKind::Full));
-        }
+        let capacity = &self.shared.settings.capacity;
+        let room = Room::of(&record);
+        let reserve = || capacity.reserve(room).then_some(()).ok_or(StorageErrorKind::Full);
+        self.shared.with_room(reserve).map_err(failed("create"))?;
         let mut record = Some(record);
         let result = self
             .shared
             .shard(key)
             .step(|state, now| state.create(key, &mut record, now));
         if result.is_err() {
-            self.shared.settings.capacity.give_back(1);
+            capacity.give_back(room);
         }
         result.map(|_cleared| ()).map_err(failed("create"))
     }
 
     async fn commit(&self, lock: &mut Lock, mut record: Record) -> Result<(), StorageError> {
-        let LockTicket { key, token } = lock.ticket();
+        let LockTicket { key, token, .. } = lock.ticket();
         let shard = self.shared.shard(&key);
         let ticket = shard.ticket_of(&token);
-        let result = shard.step(|state, now| state.commit(&key, ticket, &mut record, now, &self.shared.settings));
+        let settings = &self.shared.settings;
+        let result = self
+            .shared
+            .with_room(|| shard.step(|state, now| state.commit(&key, ticket, &mut record, now, settings)));
         result.map(|()| lock.spend()).map_err(failed("commit"))
     }
 
@@ -227,14 +250,16 @@ impl Storage for MemoryStorage {
         mut record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let LockTicket { key, token } = lock.ticket();
+        let LockTicket { key, token, .. } = lock.ticket();
         if new_key.shard() != key.shard() {
             return Err(failed("rotate")(StorageErrorKind::Unsupported));
         }
         let shard = self.shared.shard(&key);
         let ticket = shard.ticket_of(&token);
         let settings = &self.shared.settings;
-        let result = shard.step(|state, now| state.rotate(&key, ticket, new_key, &mut record, grace, now, settings));
+        let result = self.shared.with_room(|| {
+            shard.step(|state, now| state.rotate(&key, ticket, new_key, &mut record, grace, now, settings))
+        });
         result.map(|_cleared| lock.spend()).map_err(failed("rotate"))
     }
 

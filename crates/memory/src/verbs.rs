@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
+use crate::capacity::{MOVED_BYTES, Room};
 use crate::entry::Ticket;
 use crate::moved::Moved;
 use crate::shard::Settings;
@@ -17,10 +18,7 @@ impl State {
     pub(crate) fn read(&self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
         self.place(key, now).map(|slot| {
             let entry = &self.entries[slot];
-            Stored {
-                key: entry.key,
-                record: entry.record.clone(),
-            }
+            Stored::new(entry.key, entry.record.clone())
         })
     }
 
@@ -51,6 +49,7 @@ impl State {
         settings: &Settings,
     ) -> Result<(), StorageErrorKind> {
         let slot = self.held(key, ticket, now)?;
+        self.reserve_growth(slot, record, 0, settings)?;
         self.swap(slot, record);
         self.hand_over(slot, now + settings.lease);
         Ok(())
@@ -69,10 +68,14 @@ impl State {
         now: Timestamp,
         settings: &Settings,
     ) -> Result<Option<Stored>, StorageErrorKind> {
-        self.held(key, ticket, now)?;
+        let slot = self.held(key, ticket, now)?;
         if self.place(new_key, now) != Lookup::Missing {
             return Err(StorageErrorKind::Exists);
         }
+        let alias_until = now + grace;
+        let until = alias_until + settings.tombstone_ttl;
+        let leaves = if until > now { MOVED_BYTES } else { 0 };
+        self.reserve_growth(slot, record, leaves, settings)?;
         let cleared = self.clear(new_key);
         // Clearing may have given the entry another slot.
         let slot = self.held(key, ticket, now)?;
@@ -83,8 +86,6 @@ impl State {
         if let Some(queue) = queue {
             self.wakes.wake_all(*queue);
         }
-        let alias_until = now + grace;
-        let until = alias_until + settings.tombstone_ttl;
         if until > now {
             let moved = Moved {
                 target: *new_key,
@@ -154,7 +155,7 @@ impl State {
                 break;
             }
             left -= 1;
-            self.moved.remove(&key);
+            self.forget_moved(&key);
         }
         more
     }
@@ -175,9 +176,31 @@ impl State {
         held.then_some(slot).ok_or(StorageErrorKind::LockLost)
     }
 
+    /// Takes the room by which this record is larger than the one it replaces, and for what else comes with it.
+    fn reserve_growth(
+        &self,
+        slot: Slot,
+        record: &Record,
+        besides: usize,
+        settings: &Settings,
+    ) -> Result<(), StorageErrorKind> {
+        let growth = record
+            .payload
+            .len()
+            .saturating_sub(self.entries[slot].record.payload.len());
+        let room = Room::of_bytes(growth + besides);
+        settings
+            .capacity
+            .reserve(room)
+            .then_some(())
+            .ok_or(StorageErrorKind::Full)
+    }
+
     fn swap(&mut self, slot: Slot, record: &mut Record) {
         let entry = &mut self.entries[slot];
         std::mem::swap(&mut entry.record, record);
+        let shrunk = record.payload.len().saturating_sub(entry.record.payload.len());
+        self.freed += Room::of_bytes(shrunk);
         let deadline = |record: &Record| record.meta.deadline.unwrap_or(Timestamp::MAX);
         if deadline(&entry.record) < deadline(record) {
             // Those who wait have set their timers to the end that the record had.

@@ -10,8 +10,8 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use common::{MS, SECOND, manual_clock, new_key};
-use sessile_core::{Clock, Meta, Record, Storage};
+use common::{MS, SECOND, manual_clock, new_id, new_key};
+use sessile_core::{Clock, Meta, OsEntropy, Record, Storage};
 use sessile_memory::MemoryStorage;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -43,6 +43,7 @@ fn main() {
         .unwrap();
     runtime.block_on(each_verb_allocates_the_box_of_its_future_and_nothing_else());
     runtime.block_on(waiting_leaves_nothing_behind());
+    runtime.block_on(what_a_rotation_leaves_takes_no_more_than_it_counts());
     runtime.block_on(a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access());
 }
 
@@ -123,6 +124,30 @@ fn payload() -> Bytes {
     Bytes::from(vec![b'x'; 65])
 }
 
+/// At every size, as what keeps them doubles now and then.
+async fn what_a_rotation_leaves_takes_no_more_than_it_counts() {
+    let storage = MemoryStorage::builder().sweeper(false).shards(1).build();
+    let before = heap_bytes();
+    let record = || Record::new(Meta::new(storage.clock().now()), payload());
+    let mut id = new_id();
+    let mut key = id.key();
+    storage.create(&key, record()).await.unwrap();
+    for moved in 1..=20_000 {
+        let mut locked = storage.lock(&key, SECOND).await.unwrap().found().unwrap();
+        id = id.rotated(&OsEntropy);
+        key = id.key();
+        storage.rotate(&mut locked.lock, &key, record(), SECOND).await.unwrap();
+        drop(locked);
+        let (taken, counted) = (heap_bytes() - before, storage.stats().bytes);
+        if moved >= 100 {
+            assert!(
+                taken <= counted,
+                "{moved}: {taken} bytes are allocated, and {counted} are counted"
+            );
+        }
+    }
+}
+
 async fn a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access() {
     const SESSIONS: usize = 1_000_000;
     let start = heap_bytes();
@@ -152,6 +177,8 @@ async fn a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access
     let full = heap_bytes() - start;
     println!("{} bytes a session, once it was read", full / SESSIONS);
     assert!(full / SESSIONS <= 250, "{} bytes a session", full / SESSIONS);
+    let counted = storage.stats().bytes;
+    assert!(full <= counted, "{full} bytes are allocated, and {counted} are counted");
 
     // The sweeper is asleep until the first deadline, and finds by the clock that the last one has passed.
     clock.advance(2 * SECOND);

@@ -66,7 +66,7 @@ impl Engine {
                 Ok(Turn::Served(token, record)) => {
                     place.served();
                     let engine: Arc<Self> = Arc::clone(self);
-                    let lock = Lock::new(LockTicket { key, token }, self.options.lease, engine);
+                    let lock = Lock::new(LockTicket::new(key, token), self.options.lease, engine);
                     return Ok(Lookup::Found((lock, record)));
                 }
                 Ok(Turn::TimedOut) => return Err(error(StorageErrorKind::LockTimeout)),

@@ -31,7 +31,7 @@ const NO_DEADLINE: u64 = (1 << 48) - 1;
 
 /// Writes a record down.
 pub(crate) fn encode(record: &Record) -> Vec<u8> {
-    let Record { meta, payload } = record;
+    let Record { meta, payload, .. } = record;
     let mut value = Vec::with_capacity(HEADER_MAX + payload.len());
     value.push(RECORD);
     let deadline = meta.deadline.map_or(NO_DEADLINE, Timestamp::as_millis);

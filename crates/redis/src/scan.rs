@@ -79,7 +79,7 @@ pub(crate) async fn page(engine: &Engine, cursor: Option<Cursor>, limit: usize) 
         }
     }
     let next = (position.node < nodes.len()).then(|| position.write());
-    Ok(Page { sessions, next })
+    Ok(Page::new(sessions, next))
 }
 
 /// The keys that SCAN names next, and its cursor.

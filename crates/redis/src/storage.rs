@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{Cmd, Value};
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, Locked, Lookup, MAX_ALIASES, Page, Record, SessionKey, Storage, StorageError,
-    StorageErrorKind, Stored, Timestamp,
+    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, MAX_ALIASES, Page, Record, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
 use crate::answer::Answer;
@@ -69,7 +69,7 @@ impl RedisStorage {
 
     fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {
         let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error(operation, NAME))?;
-        Ok(Lookup::Found(Stored { key, record }))
+        Ok(Lookup::Found(Stored::new(key, record)))
     }
 }
 
@@ -81,6 +81,10 @@ impl Storage for RedisStorage {
 
     fn clock(&self) -> &dyn Clock {
         &self.engine.clock
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
@@ -115,7 +119,7 @@ impl Storage for RedisStorage {
         match self.engine.lock(key, wait).await? {
             Lookup::Found((lock, value)) => {
                 let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error("lock", NAME))?;
-                Ok(Lookup::Found(Locked { lock, record }))
+                Ok(Lookup::Found(Locked::new(lock, record)))
             }
             Lookup::Missing => Ok(Lookup::Missing),
             Lookup::Superseded => Ok(Lookup::Superseded),
@@ -139,7 +143,7 @@ impl Storage for RedisStorage {
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let LockTicket { key, token } = lock.ticket();
+        let LockTicket { key, token, .. } = lock.ticket();
         let mut cmd = self.engine.call(&script::COMMIT, &key);
         cmd.arg(token.as_bytes())
             .arg(layout::encode(&record))
@@ -161,7 +165,7 @@ impl Storage for RedisStorage {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let LockTicket { key, token } = lock.ticket();
+        let LockTicket { key, token, .. } = lock.ticket();
         if new_key.shard() != key.shard() {
             return Err(StorageError::new(StorageErrorKind::Unsupported, "rotate", NAME)
                 .with_source("the new key is of another shard"));

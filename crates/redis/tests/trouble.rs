@@ -31,7 +31,7 @@ async fn every_verb(storage: &RedisStorage) -> Vec<(&'static str, StorageErrorKi
             fn unlock(&self, _: sessile_core::LockTicket) {}
         }
         let token = sessile_core::LockToken::from_bytes([7; 16]);
-        sessile_core::Lock::new(sessile_core::LockTicket { key, token }, MINUTE, Arc::new(Nobody))
+        sessile_core::Lock::new(sessile_core::LockTicket::new(key, token), MINUTE, Arc::new(Nobody))
     };
     let mut failures = Vec::new();
     macro_rules! call {

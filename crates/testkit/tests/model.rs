@@ -8,7 +8,7 @@ use sessile_testkit::{Counting, Faulty, ModelStorage, Profile, Slow, Subject, st
 
 fn subject_of(model: ModelStorage, profile: Profile) -> Subject {
     let observed = model.clone();
-    let profile = profile.with_max_waiters(8);
+    let profile = profile.with_max_waiters(8).with_usage();
     Subject::new(model.clone(), profile)
         .with_second(model)
         .with_footprint(move || std::future::ready(observed.footprint()))
@@ -59,7 +59,7 @@ mod wrapped {
     async fn subject() -> Subject {
         let model: Arc<dyn Storage> = Arc::new(ModelStorage::new().with_max_waiters(8));
         let wrapped = Counting::new(Slow::new(Faulty::shared(model)));
-        Subject::new(wrapped, Profile::paused().with_max_waiters(8))
+        Subject::new(wrapped, Profile::paused().with_max_waiters(8).with_usage())
     }
 
     storage_tests!(subject);

@@ -84,11 +84,14 @@ impl Side {
         let storage = &*self.storage;
         match step {
             Step::Read(key) => looked(storage.read(key).await, |stored| Said::Found(stored.key, stored.record)),
-            Step::Lock(key) => looked(storage.lock(key, Duration::ZERO).await, |Locked { lock, record }| {
-                let said = Said::Found(*lock.key(), record);
-                self.locks.push(lock);
-                said
-            }),
+            Step::Lock(key) => looked(
+                storage.lock(key, Duration::ZERO).await,
+                |Locked { lock, record, .. }| {
+                    let said = Said::Found(*lock.key(), record);
+                    self.locks.push(lock);
+                    said
+                },
+            ),
             Step::Create(key, record) => done(storage.create(key, record.clone()).await),
             Step::Commit(index, record) => done(storage.commit(&mut self.locks[*index], record.clone()).await),
             Step::Rotate(index, key, record, grace) => done(

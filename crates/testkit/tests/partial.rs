@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, StorageErrorKind,
-    Stored, Timestamp,
+    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
+    StorageErrorKind, Stored, Timestamp,
 };
 use sessile_testkit::{Broken, Bug, ModelStorage, Profile, Subject, Sweep, storage_tests};
 
@@ -33,6 +33,10 @@ impl Storage for Partial {
 
     fn clock(&self) -> &dyn Clock {
         self.inner.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.inner.capabilities()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
@@ -101,7 +105,7 @@ impl Storage for Partial {
 
 fn subject_of(sweep: Sweep) -> Subject {
     let inner = ModelStorage::new().with_max_waiters(8);
-    let profile = Profile::paused().with_max_waiters(8).with_sweep(sweep);
+    let profile = Profile::paused().with_max_waiters(8).with_usage().with_sweep(sweep);
     Subject::new(Partial { inner, sweep }, profile.without_aliases().without_scan())
 }
 

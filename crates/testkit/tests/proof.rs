@@ -12,7 +12,7 @@ fn subject(bug: Bug) -> Subject {
     let storage = Broken::new(bug);
     let second = storage.second();
     let observed = storage.model().clone();
-    Subject::new(storage, Profile::paused().with_max_waiters(8))
+    Subject::new(storage, Profile::paused().with_max_waiters(8).with_usage())
         .with_second(second)
         .with_footprint(move || std::future::ready(observed.footprint()))
 }
@@ -630,6 +630,16 @@ proofs! {
     ];
     errors_are_anonymous: ErrorsAreAnonymous => [
         "errors::name_the_verb_and_the_storage",
+    ];
+    usage_is_missing: UsageIsMissing => [
+        "capabilities::are_those_the_profile_names",
+        "capabilities::usage_follows_what_is_stored",
+    ];
+    usage_never_shrinks: UsageNeverShrinks => [
+        "capabilities::usage_follows_what_is_stored",
+    ];
+    usage_ignores_payloads: UsageIgnoresPayloads => [
+        "capabilities::usage_follows_what_is_stored",
     ];
 }
 

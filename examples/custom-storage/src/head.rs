@@ -39,11 +39,8 @@ pub(crate) fn read(bytes: &[u8]) -> Option<EntryHead> {
         WITH_DEADLINE => number(rest).map(|(millis, rest)| (Some(Timestamp::from_millis(millis)), rest))?,
         _ => return None,
     };
-    (meta.len() <= EntryHead::META_MAX_LEN).then(|| EntryHead {
-        version: EntryVersion::from_u64(version),
-        deadline,
-        meta: Bytes::copy_from_slice(meta),
-    })
+    (meta.len() <= EntryHead::META_MAX_LEN)
+        .then(|| EntryHead::new(EntryVersion::from_u64(version), deadline, Bytes::copy_from_slice(meta)))
 }
 
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -56,11 +53,7 @@ mod tests {
     use super::*;
 
     fn head(deadline: Option<Timestamp>, meta: &'static [u8]) -> EntryHead {
-        EntryHead {
-            version: EntryVersion::from_u64(42),
-            deadline,
-            meta: Bytes::from_static(meta),
-        }
+        EntryHead::new(EntryVersion::from_u64(42), deadline, meta)
     }
 
     #[test]

@@ -20,7 +20,8 @@
 //! Read it in this order: `verbs` is the contract, each verb a few lines; `tables` is what these lines are made of;
 //! `head` says how an entry is written down; `background` keeps what blocks off the async threads and
 //! `turns` brings it into an order; `failure` says which
-//! error is which; `file` is about opening the database.
+//! error is which; `file` is about opening the database; `usage` is a capability, which not every
+//! store has.
 //!
 //! [redb]: https://docs.rs/redb
 
@@ -31,6 +32,7 @@ mod head;
 mod store;
 mod tables;
 mod turns;
+mod usage;
 mod verbs;
 
 pub use self::store::RedbStore;

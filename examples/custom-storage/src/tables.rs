@@ -4,8 +4,8 @@
 //! in their order, so that whoever looks for the expired looks at nothing else. A transaction changes all three or none.
 
 use bytes::Bytes;
-use redb::{Database, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
-use sessile_core::{Entry, EntryHead, EntryVersion, SessionKey, Timestamp};
+use redb::{Database, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
+use sessile_core::{Entry, EntryHead, EntryVersion, SessionKey, Timestamp, Usage};
 
 use crate::failure::{Damage, Failure};
 use crate::head;
@@ -35,7 +35,7 @@ pub(crate) fn entry(transaction: &ReadTransaction, key: &SessionKey) -> Result<O
         return Ok(None);
     };
     let payload = payload_in(&transaction.open_table(PAYLOADS)?, key)?;
-    Ok(Some(Entry { head, payload }))
+    Ok(Some(Entry::new(head, payload)))
 }
 
 /// Up to so many heads, in the order of their keys, from the first that comes after these bytes.
@@ -53,6 +53,18 @@ pub(crate) fn heads_after(
         Ok((key, read_head(&key, bytes.value())?))
     });
     listed.collect()
+}
+
+/// How many entries there are, and what is stored of them in all three tables.
+pub(crate) fn usage(transaction: &ReadTransaction) -> Result<Usage, Failure> {
+    let heads = transaction.open_table(HEADS)?;
+    let payloads = transaction.open_table(PAYLOADS)?;
+    let deadlines = transaction.open_table(DEADLINES)?;
+    let stats = [heads.stats()?, payloads.stats()?, deadlines.stats()?];
+    Ok(Usage::new(
+        heads.len()?,
+        stats.iter().map(redb::TableStats::stored_bytes).sum(),
+    ))
 }
 
 /// The tables, to be written to.
@@ -111,7 +123,7 @@ impl<'txn> Tables<'txn> {
         self.forget_deadline(key, &head)?;
         self.heads.remove(name(key).as_slice())?;
         self.payloads.remove(name(key).as_slice())?;
-        Ok(Some(Entry { head, payload }))
+        Ok(Some(Entry::new(head, payload)))
     }
 
     /// Takes out up to so many entries whose deadline is this one or earlier, those first that have waited longest.

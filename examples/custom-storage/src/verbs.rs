@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use redb::WriteTransaction;
 use sessile_core::{
-    Applied, Cursor, Entry, EntryHead, EntryList, EntryVersion, RecordStore, SessionKey, StorageError, Timestamp,
+    Applied, Capabilities, Cursor, Entry, EntryHead, EntryList, EntryVersion, RecordStore, SessionKey, StorageError,
+    Timestamp,
 };
 
 use crate::RedbStore;
@@ -15,6 +16,10 @@ use crate::tables::{self, Tables};
 impl RecordStore for RedbStore {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none().with_usage(Some(self))
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Entry>, StorageError> {
@@ -83,7 +88,7 @@ impl RecordStore for RedbStore {
             // Keys have an order that no write changes, so the last one says where to go on.
             let last = entries.last().filter(|_| entries.len() == limit);
             let next = last.map(|(key, _)| Cursor::from_bytes(tables::name(key)));
-            Ok(EntryList { entries, next })
+            Ok(EntryList::new(entries, next))
         };
         self.background.read("scan", look).await
     }

@@ -13,6 +13,7 @@ use crate::storage::Cursor;
 ///
 /// Which of the two it is, is written in the [`meta`](EntryHead::meta), and is no concern of the store.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// The small part.
     pub head: EntryHead,
@@ -20,8 +21,20 @@ pub struct Entry {
     pub payload: Bytes,
 }
 
+impl Entry {
+    /// An entry of these parts.
+    #[must_use]
+    pub fn new(head: EntryHead, payload: impl Into<Bytes>) -> Self {
+        Self {
+            head,
+            payload: payload.into(),
+        }
+    }
+}
+
 /// The small part of an [`Entry`].
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EntryHead {
     /// Another one with every write.
     pub version: EntryVersion,
@@ -36,6 +49,16 @@ pub struct EntryHead {
 impl EntryHead {
     /// How long a [`meta`](EntryHead::meta) can be, in bytes.
     pub const META_MAX_LEN: usize = 256;
+
+    /// The head of an entry that has this version, may be taken out from this moment on, and brings this meta.
+    #[must_use]
+    pub fn new(version: EntryVersion, deadline: Option<Timestamp>, meta: impl Into<Bytes>) -> Self {
+        Self {
+            version,
+            deadline,
+            meta: meta.into(),
+        }
+    }
 }
 
 /// Shows how long the payload is, and none of it: it is the client's data.
@@ -93,6 +116,8 @@ impl EntryVersion {
 }
 
 /// Whether a conditional write was applied.
+///
+/// It was or it was not: this never grows. What else can come of a write is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a write that was not applied changed nothing"]
 pub enum Applied {
@@ -104,9 +129,18 @@ pub enum Applied {
 
 /// A part of a [scan](crate::RecordStore::scan).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EntryList {
     /// Entries that were there when they were listed.
     pub entries: Vec<(SessionKey, EntryHead)>,
     /// Where the next part begins; `None` after the last. A part may be empty and still have a successor.
     pub next: Option<Cursor>,
+}
+
+impl EntryList {
+    /// A part of these entries, and where the next one begins.
+    #[must_use]
+    pub fn new(entries: Vec<(SessionKey, EntryHead)>, next: Option<Cursor>) -> Self {
+        Self { entries, next }
+    }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::door::{Applied, Entry, EntryHead, EntryList, EntryVersion};
 use crate::session_key::SessionKey;
-use crate::storage::{Cursor, StorageError};
+use crate::storage::{Capabilities, Cursor, StorageError};
 
 /// Keeps [entries](Entry) by key, and writes under a condition: all that [`Paired`](crate::Paired) needs of a
 /// database to make a [`Storage`](crate::Storage) of it.
@@ -31,6 +31,11 @@ use crate::storage::{Cursor, StorageError};
 ///
 /// A key is stored best by its [digest](SessionKey::digest) or as text. Stores look into neither meta nor payload.
 ///
+/// # How it grows
+///
+/// Every verb is owed by every store, and none has a default. What only some backends can do is a capability, which the
+/// store is [asked for](RecordStore::capabilities) and has or has not; [`Paired`](crate::Paired) hands it on.
+///
 /// # Errors
 ///
 /// That a condition does not hold, or that nothing is there, is an answer and not an error. What a backend cannot
@@ -41,6 +46,10 @@ use crate::storage::{Cursor, StorageError};
 pub trait RecordStore: Debug + Send + Sync + 'static {
     /// A short name for logs and errors, such as `"redb"`. It becomes the name of the storage.
     fn name(&self) -> &'static str;
+
+    /// What this store can do beyond the verbs here: [`none`](Capabilities::none), if there is no more to it. The answer
+    /// is always the same.
+    fn capabilities(&self) -> Capabilities<'_>;
 
     /// Returns the entry under this key.
     async fn load(&self, key: &SessionKey) -> Result<Option<Entry>, StorageError>;
@@ -87,6 +96,10 @@ pub trait RecordStore: Debug + Send + Sync + 'static {
 impl<R: RecordStore + ?Sized> RecordStore for Arc<R> {
     fn name(&self) -> &'static str {
         (**self).name()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        (**self).capabilities()
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Entry>, StorageError> {

@@ -42,11 +42,20 @@ impl fmt::Debug for LockToken {
 
 /// What proves, to the storage that gave it, that a lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct LockTicket {
     /// The key of the locked record.
     pub key: SessionKey,
     /// The token of the holder.
     pub token: LockToken,
+}
+
+impl LockTicket {
+    /// The ticket of whoever holds the lock of this record by this token.
+    #[must_use]
+    pub const fn new(key: SessionKey, token: LockToken) -> Self {
+        Self { key, token }
+    }
 }
 
 /// Takes back locks that were dropped.

@@ -3,10 +3,12 @@
 //! A [`Storage`] keeps [`Record`]s by [`SessionKey`] and hands out one exclusive [`Lock`] a session. The trait asks
 //! for everything at once, atomically; whoever has a database with conditional writes need not implement it.
 
+mod capabilities;
 mod error;
 mod lock;
 mod record;
 mod scan;
+mod usage;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,10 +16,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::capabilities::Capabilities;
 pub use self::error::{StorageError, StorageErrorKind};
 pub use self::lock::{Lock, LockTicket, LockToken, Unlock};
 pub use self::record::{Locked, Lookup, Meta, Record, Stored};
 pub use self::scan::{Cursor, Page};
+pub use self::usage::{ReportUsage, Usage};
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 
@@ -66,6 +70,13 @@ pub const MAX_ALIASES: usize = 16;
 ///
 /// Storages see keys and encoded records. They never see ids and never look into a payload.
 ///
+/// # How it grows
+///
+/// Every verb is owed by every storage, so none has a default: one that did less than the contract asks for, in silence,
+/// would be weaker than an error. What only some storages can do is a capability, which the storage is
+/// [asked for](Storage::capabilities) and has or has not. The structs of the contract have constructors and can get more
+/// fields; an enum that cannot get more variants says so.
+///
 /// # Errors
 ///
 /// A lookup that finds nothing is an answer, not an error. Verbs that need a record fail with
@@ -80,6 +91,11 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// The clock by which this storage judges deadlines, as well as this process can know it.
     fn clock(&self) -> &dyn Clock;
+
+    /// What this storage can do beyond the verbs here. The answer is always the same.
+    ///
+    /// A wrapper hands on what is wrapped; see [`Capabilities`].
+    fn capabilities(&self) -> Capabilities<'_>;
 
     /// Returns the live record. Takes no lock, and waits for no holder of one.
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError>;

@@ -10,6 +10,7 @@ use crate::storage::Lock;
 
 /// A session at rest: what a storage must know of it, and the rest as bytes.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// What the storage acts on.
     pub meta: Meta,
@@ -88,6 +89,9 @@ impl Meta {
 }
 
 /// What was found under a key.
+///
+/// The three are the whole of it: the contract knows no fourth state of a key, and whoever asks has to have an answer
+/// to each. So this never grows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup<T> {
     /// The session is live.
@@ -127,6 +131,7 @@ impl<T> Lookup<T> {
 
 /// A record and the key it is stored under, which may be other than the one asked for if that was an alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stored {
     /// The key the record is stored under.
     pub key: SessionKey,
@@ -134,11 +139,28 @@ pub struct Stored {
     pub record: Record,
 }
 
+impl Stored {
+    /// A record that is stored under this key.
+    #[must_use]
+    pub fn new(key: SessionKey, record: Record) -> Self {
+        Self { key, record }
+    }
+}
+
 /// A record and the lock on it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Locked {
     /// The lock. Its ticket names the key the record is stored under.
     pub lock: Lock,
     /// The record as it was when the lock was taken.
     pub record: Record,
+}
+
+impl Locked {
+    /// A record, and the lock that was taken on it.
+    #[must_use]
+    pub fn new(lock: Lock, record: Record) -> Self {
+        Self { lock, record }
+    }
 }

@@ -31,9 +31,18 @@ impl fmt::Debug for Cursor {
 
 /// A part of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page {
     /// Sessions that were live when they were listed.
     pub sessions: Vec<(SessionKey, Meta)>,
     /// Where the next page begins; `None` after the last. A page may be empty and still have a successor.
     pub next: Option<Cursor>,
+}
+
+impl Page {
+    /// A page of these sessions, and where the next one begins.
+    #[must_use]
+    pub fn new(sessions: Vec<(SessionKey, Meta)>, next: Option<Cursor>) -> Self {
+        Self { sessions, next }
+    }
 }

@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use super::outcome::{Answer, CANCELLED};
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
-use crate::storage::{Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored};
+use crate::storage::{
+    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+};
 
 const CALLS: &str = "sessile_storage_calls_total";
 const SECONDS: &str = "sessile_storage_call_seconds";
@@ -115,6 +117,10 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
 
     fn clock(&self) -> &dyn Clock {
         self.inner.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.inner.capabilities()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

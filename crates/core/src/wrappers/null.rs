@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind, Stored,
+    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind,
+    Stored,
 };
 
 /// A storage that keeps nothing: for tests of applications, of what happens when sessions are gone.
@@ -52,6 +53,10 @@ impl Storage for NullStorage {
 
     fn clock(&self) -> &dyn Clock {
         &SystemClock
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none()
     }
 
     async fn read(&self, _key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

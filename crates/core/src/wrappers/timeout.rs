@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind, Stored,
+    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind,
+    Stored,
 };
 
 /// A storage whose every call ends within a limit.
@@ -88,6 +89,10 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
 
     fn clock(&self) -> &dyn Clock {
         self.inner.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.inner.capabilities()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

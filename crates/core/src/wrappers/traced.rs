@@ -9,7 +9,9 @@ use tracing::{Instrument, Span, field};
 use super::outcome::{Answer, CANCELLED};
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
-use crate::storage::{Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored};
+use crate::storage::{
+    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+};
 
 /// A storage whose calls are [spans](tracing::Span).
 ///
@@ -97,6 +99,10 @@ impl<S: Storage + ?Sized> Storage for Traced<S> {
 
     fn clock(&self) -> &dyn Clock {
         self.inner.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.inner.capabilities()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

@@ -29,7 +29,7 @@ impl Locks for Generous {
 
     async fn acquire(&self, key: &SessionKey, _: Duration) -> Result<Lock, StorageError> {
         let token = LockToken::generate(&OsEntropy);
-        Ok(Lock::new(LockTicket { key: *key, token }, HOUR, Arc::new(Nobody)))
+        Ok(Lock::new(LockTicket::new(*key, token), HOUR, Arc::new(Nobody)))
     }
 
     async fn renew(&self, _: &LockTicket) -> Result<(), StorageError> {

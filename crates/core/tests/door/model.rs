@@ -144,10 +144,7 @@ impl<S: Storage> World<S> {
             Step::Read { key: of } => Answer::Read(at_once(storage.read(&key(of))).unwrap()),
             Step::Lock { key: of } => match at_once(storage.lock(&key(of), Duration::ZERO)) {
                 Ok(Lookup::Found(locked)) => {
-                    let stored = Stored {
-                        key: *locked.lock.key(),
-                        record: locked.record.clone(),
-                    };
+                    let stored = Stored::new(*locked.lock.key(), locked.record.clone());
                     locks.push(Some(locked));
                     Answer::Read(Lookup::Found(stored))
                 }

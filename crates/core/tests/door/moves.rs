@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Applied, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Lookup, ManualClock, Paired, RecordStore,
-    SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
+    Applied, Capabilities, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Lookup, ManualClock, Paired,
+    RecordStore, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
 };
 
 use crate::support::{HOUR, MapStore, Setup, key, keys, locked, next};
@@ -89,13 +89,8 @@ async fn without_tombstones_nothing_is_left_behind() {
 async fn what_cannot_be_read_is_corrupt_and_neither_missing_nor_overwritten() {
     let setup = Setup::new();
     let key = key();
-    let head = EntryHead {
-        version: EntryVersion::from_u64(1),
-        deadline: None,
-        meta: "no meta of ours".into(),
-    };
-    let payload = "another's".into();
-    setup.store.force(key, Entry { head, payload });
+    let head = EntryHead::new(EntryVersion::from_u64(1), None, "no meta of ours");
+    setup.store.force(key, Entry::new(head, "another's"));
     let now = Timestamp::MIN;
     let answers = [
         setup.storage.read(&key).await.err(),
@@ -136,6 +131,10 @@ fn unsupported(verb: &'static str) -> StorageError {
 impl RecordStore for OneKeyAtATime {
     fn name(&self) -> &'static str {
         "one key at a time"
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.0.capabilities()
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Entry>, StorageError> {

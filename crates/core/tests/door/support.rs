@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Applied, Clock, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Locked, Lookup, Meta, OsEntropy,
-    Paired, Record, RecordStore, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp, TokioClock,
+    Applied, Capabilities, Clock, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Locked, Lookup, Meta,
+    OsEntropy, Paired, Record, RecordStore, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
+    TokioClock,
 };
 
 /// A store that keeps its entries in a map, one mutex for all. Clones share it.
@@ -126,6 +127,10 @@ impl RecordStore for MapStore {
         "map"
     }
 
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none()
+    }
+
     async fn load(&self, key: &SessionKey) -> Result<Option<Entry>, StorageError> {
         self.step("load", |entries| entries.get(key).cloned()).await
     }
@@ -199,7 +204,7 @@ impl RecordStore for MapStore {
             let entries: Vec<_> = listed.map(|(key, entry)| (*key, entry.head.clone())).collect();
             let last = entries.last().filter(|_| entries.len() == limit);
             let next = last.map(|(key, _)| Cursor::from_bytes(key.to_string().into_bytes()));
-            EntryList { entries, next }
+            EntryList::new(entries, next)
         };
         self.step("scan", scan).await
     }

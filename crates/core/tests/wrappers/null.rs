@@ -33,7 +33,7 @@ async fn nothing_is_ever_found() {
     assert_eq!(storage.sweep(10).await.unwrap(), []);
 
     let token = LockToken::from_bytes([7; 16]);
-    let mut lock = Lock::new(LockTicket { key, token }, HOUR, std::sync::Arc::new(Nobody));
+    let mut lock = Lock::new(LockTicket::new(key, token), HOUR, std::sync::Arc::new(Nobody));
     let answers = [
         storage.commit(&mut lock, record("y")).await,
         storage.rotate(&mut lock, &other, record("y"), Duration::ZERO).await,

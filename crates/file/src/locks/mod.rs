@@ -100,7 +100,7 @@ impl Locks for FileLocks {
             let shared = self.shared.clone();
             run("acquire", NAME, move || {
                 let token = LockToken::generate(&*shared.folder.entropy);
-                let ticket = LockTicket { key, token };
+                let ticket = LockTicket::new(key, token);
                 Ok(match shared.retry(|folder| try_acquire(folder, &ticket))? {
                     // Made here, so that it is given up even if nobody waits for it any more.
                     Tenure::Free => Asked::Answer(Lock::new(ticket, shared.folder.lease, shared.clone())),

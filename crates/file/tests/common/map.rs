@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use sessile_core::{
-    Applied, Cursor, Entry, EntryHead, EntryList, EntryVersion, RecordStore, SessionKey, StorageError, Timestamp,
+    Applied, Capabilities, Cursor, Entry, EntryHead, EntryList, EntryVersion, RecordStore, SessionKey, StorageError,
+    Timestamp,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -32,6 +33,10 @@ fn stands(map: &BTreeMap<SessionKey, Entry>, key: &SessionKey, version: EntryVer
 impl RecordStore for MapStore {
     fn name(&self) -> &'static str {
         "map"
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none()
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Entry>> {
@@ -108,7 +113,7 @@ impl RecordStore for MapStore {
             .collect();
         let next = entries.last().filter(|_| entries.len() >= limit);
         let next = next.map(|(key, _)| Cursor::from_bytes(key.to_string().into_bytes()));
-        Ok(EntryList { entries, next })
+        Ok(EntryList::new(entries, next))
     }
 
     async fn take_expired(&self, now: Timestamp, limit: usize) -> Result<Vec<(SessionKey, Entry)>> {

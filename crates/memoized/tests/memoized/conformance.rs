@@ -19,7 +19,7 @@ fn memory() -> MemoryStorage {
 }
 
 fn profile() -> Profile {
-    Profile::paused().with_max_waiters(8)
+    Profile::paused().with_max_waiters(8).with_usage()
 }
 
 /// All writers go through one memory.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, Locked, Lookup, Meta, OsEntropy, Page, Record, SessionId, SessionKey, Storage,
-    StorageError, StorageErrorKind, Stored, Timestamp,
+    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Meta, OsEntropy, Page, Record, SessionId,
+    SessionKey, Storage, StorageError, StorageErrorKind, Stored, Timestamp,
 };
 use sessile_memoized::{MemoizedStorage, Probe, Probed};
 use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slow};
@@ -156,6 +156,10 @@ impl<S: Storage> Storage for Probing<S> {
 
     fn clock(&self) -> &dyn Clock {
         self.inner.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.inner.capabilities()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

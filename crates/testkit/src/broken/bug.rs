@@ -308,6 +308,13 @@ bugs! {
     PayloadEmptyIsNone,
     /// Errors name no verb.
     ErrorsAreAnonymous,
+
+    /// A capability got lost on the way.
+    UsageIsMissing,
+    /// `usage` tells the most there ever was.
+    UsageNeverShrinks,
+    /// `usage` takes all sessions for equally large.
+    UsageIgnoresPayloads,
 }
 
 impl fmt::Display for Bug {

@@ -55,9 +55,9 @@ impl Broken {
                 let token = LockToken::generate(&OsEntropy);
                 let lease = Duration::from_secs(30);
                 match self.model.step(|_, state, now| state.lock(key, token, lease, now)) {
-                    Lookup::Found(Attempt::Taken(Stored { key, record })) => {
-                        let lock = self.lock_of(LockTicket { key, token }, lease);
-                        Ok(Lookup::Found(Locked { lock, record }))
+                    Lookup::Found(Attempt::Taken(Stored { key, record, .. })) => {
+                        let lock = self.lock_of(LockTicket::new(key, token), lease);
+                        Ok(Lookup::Found(Locked::new(lock, record)))
                     }
                     _ => self.model.lock(key, wait).await,
                 }
@@ -123,7 +123,7 @@ impl Broken {
                 *holder = Holder { token, until };
             });
         });
-        locked.lock = self.lock_of(LockTicket { key, token }, locked.lock.lease());
+        locked.lock = self.lock_of(LockTicket::new(key, token), locked.lock.lease());
         locked
     }
 

@@ -39,10 +39,7 @@ pub(super) fn lock(
         (Bug::AliasIsLocked, Lookup::Found(actual)) if actual != *key => {
             let holder = Holder { token, until };
             state.locks.insert(*key, holder);
-            Lookup::Found(Attempt::Taken(Stored {
-                key: *key,
-                ..state.stored(actual)
-            }))
+            Lookup::Found(Attempt::Taken(Stored::new(*key, state.stored(actual).record)))
         }
         _ => state.lock(key, token, lease, now),
     }

@@ -9,6 +9,7 @@ mod rules;
 mod scanning;
 mod storage;
 mod touch;
+mod usage;
 
 pub use self::bug::Bug;
 pub use self::storage::Broken;

@@ -17,7 +17,7 @@ impl Broken {
                 let sessions: Vec<_> = all.into_iter().skip(skip).take(limit).collect();
                 let next = (skip + sessions.len()).to_string().into_bytes();
                 let next = (sessions.len() == limit).then(|| Cursor::from_bytes(next));
-                Ok(Page { sessions, next })
+                Ok(Page::new(sessions, next))
             }
             Bug::ScanNeverEnds => {
                 let cursor = cursor.filter(|cursor| cursor.as_bytes() != b"again");

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Meta, OsEntropy, Page, Record, SessionKey, Storage,
-    StorageError, Stored, Timestamp, Unlock,
+    Capabilities, Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Meta, OsEntropy, Page, Record,
+    SessionKey, Storage, StorageError, Stored, Timestamp, Unlock, Usage,
 };
 use tokio::task::yield_now;
 
@@ -43,6 +43,8 @@ pub struct Broken {
     cache: Mutex<BTreeMap<SessionKey, Lookup<Stored>>>,
     /// When those that were touched would have expired.
     timers: Arc<Mutex<BTreeMap<SessionKey, Timestamp>>>,
+    /// The most that there ever was.
+    pub(super) most: Mutex<Usage>,
 }
 
 impl Broken {
@@ -57,6 +59,7 @@ impl Broken {
             waiting: Arc::default(),
             cache: Mutex::default(),
             timers: Arc::default(),
+            most: Mutex::default(),
         }
     }
 
@@ -79,6 +82,7 @@ impl Broken {
             waiting: Arc::clone(&self.waiting),
             cache: Mutex::default(),
             timers: Arc::clone(&self.timers),
+            most: Mutex::default(),
         }
     }
 
@@ -125,6 +129,10 @@ impl Storage for Broken {
         self.model.clock()
     }
 
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.wrong_capabilities()
+    }
+
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         match self.bug {
             Bug::ReadWaits => self.wait_for_lock(key).await,
@@ -144,10 +152,7 @@ impl Storage for Broken {
             Bug::ReadInvents => {
                 let read = self.model.read(key).await?;
                 let empty = Record::new(Meta::new(self.clock().now()), "");
-                let invented = Stored {
-                    key: *key,
-                    record: empty,
-                };
+                let invented = Stored::new(*key, empty);
                 return Ok(match read {
                     Lookup::Missing => Lookup::Found(invented),
                     read => read,

@@ -14,7 +14,7 @@ pub(crate) async fn keeps_the_record_as_it_is(ctx: Context) {
     record.meta.created_at = Timestamp::from_millis(1_700_000_000_001);
     record.meta.last_active = Timestamp::from_millis(1_700_000_000_023);
     ctx.create(&key, record.clone()).await;
-    assert_eq!(ctx.read(&key).await, Lookup::Found(Stored { key, record }));
+    assert_eq!(ctx.read(&key).await, Lookup::Found(Stored::new(key, record)));
 }
 
 pub(crate) async fn keeps_a_record_without_a_deadline(ctx: Context) {

@@ -5,6 +5,7 @@
 
 pub(crate) mod alias;
 pub(crate) mod cancel;
+pub(crate) mod capabilities;
 pub(crate) mod commit;
 pub(crate) mod concurrency;
 pub(crate) mod create;

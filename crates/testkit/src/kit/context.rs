@@ -292,7 +292,7 @@ pub(crate) fn with_token(key: SessionKey, token: LockToken) -> Lock {
         fn unlock(&self, _: LockTicket) {}
     }
 
-    Lock::new(LockTicket { key, token }, Duration::from_secs(1), Arc::new(Nobody))
+    Lock::new(LockTicket::new(key, token), Duration::from_secs(1), Arc::new(Nobody))
 }
 
 /// The call must have failed in this way.

@@ -193,6 +193,10 @@ macro_rules! __with_cases {
             errors single [
                 name_the_verb_and_the_storage
             ]
+            capabilities single [
+                are_those_the_profile_names
+                usage_follows_what_is_stored
+            ]
             concurrency parallel [
                 increments_of_one_session_all_count
                 increments_of_many_sessions_all_count
@@ -226,7 +230,7 @@ macro_rules! __with_cases {
 ///     use sessile_testkit::{ModelStorage, Profile, Subject, storage_tests};
 ///
 ///     async fn subject() -> Subject {
-///         Subject::new(ModelStorage::new().with_max_waiters(8), Profile::paused().with_max_waiters(8))
+///         Subject::new(ModelStorage::new().with_max_waiters(8), Profile::paused().with_max_waiters(8).with_usage())
 ///     }
 ///
 ///     storage_tests!(subject);

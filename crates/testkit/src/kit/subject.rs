@@ -15,7 +15,7 @@ use sessile_core::{DEFAULT_MAX_WAITERS, IntoStorage, Storage};
 ///
 /// async fn subject() -> Subject {
 ///     let storage = ModelStorage::new().with_max_waiters(8);
-///     let profile = Profile::paused().with_max_waiters(8);
+///     let profile = Profile::paused().with_max_waiters(8).with_usage();
 ///     let observed = storage.clone();
 ///     Subject::new(storage.clone(), profile)
 ///         .with_second(storage)
@@ -93,6 +93,7 @@ pub struct Profile {
     pub(crate) aliases: bool,
     pub(crate) scan: bool,
     pub(crate) sweep: Sweep,
+    pub(crate) usage: bool,
 }
 
 /// How time passes for the storage under test.
@@ -159,6 +160,7 @@ impl Profile {
             aliases: true,
             scan: true,
             sweep: Sweep::Returns,
+            usage: false,
         }
     }
 
@@ -194,6 +196,16 @@ impl Profile {
     #[must_use]
     pub fn without_scan(mut self) -> Self {
         self.scan = false;
+        self
+    }
+
+    /// The storage [says how much it holds](sessile_core::Capabilities::usage).
+    ///
+    /// What a profile does not name the storage must not have, so that nothing is offered without being tested; and what
+    /// it names must be there, so that no wrapper loses it.
+    #[must_use]
+    pub fn with_usage(mut self) -> Self {
+        self.usage = true;
         self
     }
 

@@ -34,7 +34,7 @@ impl ModelState {
             text.write_fmt(words).expect("text takes all that is written to it");
             text.push('\n');
         };
-        for (key, Record { meta, payload }) in &self.records {
+        for (key, Record { meta, payload, .. }) in &self.records {
             let Meta {
                 created_at,
                 last_active,

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey,
-    Storage, StorageError, StorageErrorKind, Stored, Timestamp, TokioClock,
+    Capabilities, Clock, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Lock, LockTicket, Locked, Lookup, Page, Record,
+    ReportUsage, SessionKey, Storage, StorageError, StorageErrorKind, Stored, Timestamp, TokioClock, Usage,
 };
 use tokio::sync::watch;
 
@@ -105,6 +105,14 @@ impl ModelStorage {
         locked(&self.shared.inner).footprint()
     }
 
+    /// How much there is, of use or not: records and the keys that were left behind.
+    pub(crate) fn count(&self) -> Usage {
+        let inner = locked(&self.shared.inner);
+        let payloads: usize = inner.state.records.values().map(|record| record.payload.len()).sum();
+        let entries = inner.state.records.len() + inner.state.moves.len();
+        Usage::new(entries as u64, payloads as u64)
+    }
+
     /// A copy of what is stored.
     #[must_use]
     pub fn state(&self) -> ModelState {
@@ -146,6 +154,13 @@ impl Default for ModelStorage {
 }
 
 #[async_trait]
+impl ReportUsage for ModelStorage {
+    async fn usage(&self) -> Result<Usage, StorageError> {
+        Ok(self.count())
+    }
+}
+
+#[async_trait]
 impl Storage for ModelStorage {
     fn name(&self) -> &'static str {
         "model"
@@ -153,6 +168,10 @@ impl Storage for ModelStorage {
 
     fn clock(&self) -> &dyn Clock {
         &*self.shared.clock
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none().with_usage(Some(self))
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
@@ -163,9 +182,10 @@ impl Storage for ModelStorage {
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         let found = self.shared.lock(key, wait).await.map_err(Self::error(Verb::Lock))?;
-        Ok(found.map(|(token, Stored { key, record })| Locked {
-            lock: Lock::new(LockTicket { key, token }, self.shared.lease, self.shared.clone()),
-            record,
+        Ok(found.map(|(token, Stored { key, record, .. })| {
+            let ticket = LockTicket::new(key, token);
+            let lock = Lock::new(ticket, self.shared.lease, self.shared.clone());
+            Locked::new(lock, record)
         }))
     }
 
@@ -234,7 +254,7 @@ impl Storage for ModelStorage {
         // After a full page there may be nothing left, which a page may say.
         let last = sessions.last().filter(|_| sessions.len() >= limit);
         let next = last.map(|(key, _)| Cursor::from_bytes(key.to_string().into_bytes()));
-        Ok(Page { sessions, next })
+        Ok(Page::new(sessions, next))
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {

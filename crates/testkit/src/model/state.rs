@@ -166,7 +166,7 @@ impl ModelState {
 
     pub(crate) fn stored(&self, key: SessionKey) -> Stored {
         let record = self.records[&key].clone();
-        Stored { key, record }
+        Stored::new(key, record)
     }
 
     pub(crate) fn remove(&mut self, key: SessionKey) -> Stored {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use sessile_core::{
-    Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Page, Record, SessionKey, Storage,
-    StorageError, StorageErrorKind, Stored, SystemClock, Timestamp, Unlock,
+    Capabilities, Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Page, Record, SessionKey,
+    Storage, StorageError, StorageErrorKind, Stored, SystemClock, Timestamp, Unlock,
 };
 use sessile_testkit::{Attempt, Bug, Correct, ModelState, Rotation, Rules};
 
@@ -123,6 +123,10 @@ impl Storage for SharedModel {
         &SystemClock
     }
 
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none()
+    }
+
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         self.0.step("read", |rules, state, now| rules.read(state, key, now))
     }
@@ -138,9 +142,9 @@ impl Storage for SharedModel {
             match found {
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),
-                Lookup::Found(Attempt::Taken(Stored { key, record })) => {
-                    let lock = Lock::new(LockTicket { key, token }, lease, self.0.clone());
-                    return Ok(Lookup::Found(Locked { lock, record }));
+                Lookup::Found(Attempt::Taken(Stored { key, record, .. })) => {
+                    let lock = Lock::new(LockTicket::new(key, token), lease, self.0.clone());
+                    return Ok(Lookup::Found(Locked::new(lock, record)));
                 }
                 Lookup::Found(Attempt::Busy(_)) if start.elapsed() >= wait => {
                     return Err(error("lock")(StorageErrorKind::LockTimeout));

@@ -32,7 +32,7 @@ async fn subject() -> Subject {
             list.entries.len() + locks.in_use() + held
         }
     };
-    Subject::new(one, Profile::paused().with_max_waiters(WAITERS))
+    Subject::new(one, Profile::paused().with_max_waiters(WAITERS).with_usage())
         .with_second(two)
         .with_footprint(footprint)
         .keeping(folder)

@@ -10,7 +10,9 @@ use super::{Failure, Paired};
 use crate::clock::{Clock, Timestamp};
 use crate::door::{Locks, RecordStore};
 use crate::session_key::SessionKey;
-use crate::storage::{Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored};
+use crate::storage::{
+    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+};
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
@@ -23,6 +25,10 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     /// The clock of the locks.
     fn clock(&self) -> &dyn Clock {
         self.locks.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none().with_usage(self.store.capabilities().usage())
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

@@ -16,7 +16,8 @@ use self::leases::Leases;
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind, Stored,
+    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind,
+    Stored,
 };
 
 /// A storage whose calls are made again when it could not be reached, or did not answer in time.
@@ -101,6 +102,10 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
 
     fn clock(&self) -> &dyn Clock {
         self.inner.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.inner.capabilities()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

@@ -28,14 +28,11 @@ pub(crate) fn key() -> SessionKey {
 
 /// An entry as the store sees it.
 pub(crate) fn entry(version: u64, deadline: Option<u64>, payload: &'static str) -> Entry {
-    Entry {
-        head: EntryHead {
-            version: EntryVersion::from_u64(version),
-            deadline: deadline.map(Timestamp::from_millis),
-            meta: "meta".into(),
-        },
-        payload: payload.into(),
-    }
+    let deadline = deadline.map(Timestamp::from_millis);
+    Entry::new(
+        EntryHead::new(EntryVersion::from_u64(version), deadline, "meta"),
+        payload,
+    )
 }
 
 /// A session as the storage sees it, with an hour to live.
