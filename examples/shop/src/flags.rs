@@ -13,7 +13,7 @@ use shop::{CookieChoice, Settings, StorageChoice};
 #[derive(Debug, Parser)]
 pub(crate) struct Flags {
     /// Where to listen. Port 0 takes any that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = address)]
     pub(crate) listen: SocketAddr,
 
     /// Where sessions are kept: memory, file:DIR, redis://HOST, redis+unix:///PATH, redis-sentinel://HOST,../NAME or
@@ -74,6 +74,11 @@ impl TypedValueParser for Storage {
             clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
         })
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse();
+    address.map_err(|_| "not an IP address with a port, as in 127.0.0.1:3000 or [::1]:3000".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

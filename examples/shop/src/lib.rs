@@ -2,7 +2,10 @@
 
 mod api;
 mod app;
+mod failure;
 mod page;
 mod shop;
+mod state;
 
-pub use self::app::{CookieChoice, RedisUrl, Settings, StorageChoice, app, serve};
+pub use self::app::{CookieChoice, RedisUrl, Settings, StartError, StorageChoice, app, listen, serve};
+pub use self::failure::explain;

@@ -5,11 +5,10 @@ mod stop;
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
-use std::iter;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::net::TcpListener;
+use shop::StartError;
 use tracing_subscriber::EnvFilter;
 
 use crate::flags::Flags;
@@ -19,9 +18,10 @@ async fn main() -> ExitCode {
     let Err(error) = run().await else {
         return ExitCode::SUCCESS;
     };
-    let causes = iter::successors(error.source(), |&cause| cause.source());
-    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
-    eprintln!("error: {error}{causes}");
+    eprintln!("error: {}", shop::explain(&*error));
+    if let Some(error) = error.downcast_ref::<StartError>() {
+        eprintln!("help: {}", error.help());
+    }
     ExitCode::FAILURE
 }
 
@@ -35,7 +35,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .init();
 
     let app = shop::app(&flags.settings()).await?;
-    let listener = TcpListener::bind(flags.listen).await?;
+    let listener = shop::listen(flags.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     shop::serve(listener, app, stop::requested()).await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! The real server, over real sockets.
 
 mod protocol;
+mod start;
 mod support;
 mod together;

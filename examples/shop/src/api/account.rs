@@ -1,12 +1,13 @@
 //! `/login`, `/logout`, `/me`.
 
 use axum::Json;
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::error::ApiError;
 use super::input::JsonBody;
-use crate::shop::{ShopSession, UserName, account};
+use crate::failure::Failure;
+use crate::shop::{Logins, ShopSession, UserName, account};
 
 #[derive(Deserialize)]
 pub(super) struct Login {
@@ -18,24 +19,40 @@ pub(super) struct Me {
     user: Option<UserName>,
 }
 
+#[derive(Serialize)]
+pub(super) struct Ended {
+    ended: usize,
+}
+
 impl Me {
     pub(super) fn user(user: UserName) -> Self {
         Self { user: Some(user) }
     }
 }
 
-pub(super) async fn log_in(session: ShopSession, JsonBody(login): JsonBody<Login>) -> Result<Json<Me>, ApiError> {
-    account::log_in(&session, login.user.clone()).await?;
+pub(super) async fn log_in(
+    session: ShopSession,
+    State(logins): State<Logins>,
+    JsonBody(login): JsonBody<Login>,
+) -> Result<Json<Me>, Failure> {
+    account::log_in(&session, &logins, login.user.clone()).await?;
     Ok(Json(Me::user(login.user)))
 }
 
-/// Waits for nobody: a request that is writing meanwhile finds out when it commits.
-pub(super) async fn log_out(session: ShopSession) -> Result<StatusCode, ApiError> {
-    session.destroy().await?;
+pub(super) async fn log_out(session: ShopSession, State(logins): State<Logins>) -> Result<StatusCode, Failure> {
+    account::log_out(&session, &logins).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn me(session: ShopSession) -> Result<Json<Me>, ApiError> {
+pub(super) async fn log_out_elsewhere(
+    session: ShopSession,
+    State(logins): State<Logins>,
+) -> Result<Json<Ended>, Failure> {
+    let elsewhere = account::log_out_elsewhere(&session, &logins).await??;
+    Ok(Json(Ended { ended: elsewhere.ended }))
+}
+
+pub(super) async fn me(session: ShopSession) -> Result<Json<Me>, Failure> {
     let user = account::current(&session).await?;
     Ok(Json(Me { user }))
 }

@@ -3,8 +3,8 @@
 use axum::Json;
 use serde::Serialize;
 
-use super::error::ApiError;
-use crate::shop::{ShopSession, counter};
+use crate::failure::Failure;
+use crate::shop::{ShopSession, counter, fifty};
 
 #[derive(Serialize)]
 pub(super) struct Count {
@@ -12,12 +12,29 @@ pub(super) struct Count {
 }
 
 /// What is added is committed, and the lock given up, before the answer goes out.
-pub(super) async fn add(session: ShopSession) -> Result<Json<Count>, ApiError> {
+pub(super) async fn add(session: ShopSession) -> Result<Json<Count>, Failure> {
     let count = counter::add(&session, 1).await?;
     Ok(Json(Count { count }))
 }
 
-pub(super) async fn show(session: ShopSession) -> Result<Json<Count>, ApiError> {
+#[derive(Serialize)]
+pub(super) struct Counters {
+    before: u64,
+    with_locks: u64,
+    without_locks: u64,
+}
+
+/// Fifty visits at once, each of which adds one.
+pub(super) async fn fifty(session: ShopSession) -> Result<Json<Counters>, Failure> {
+    let fifty = fifty::at_once(&session).await?;
+    Ok(Json(Counters {
+        before: fifty.before,
+        with_locks: fifty.with_locks,
+        without_locks: fifty.without_locks,
+    }))
+}
+
+pub(super) async fn show(session: ShopSession) -> Result<Json<Count>, Failure> {
     let count = counter::current(&session).await?;
     Ok(Json(Count { count }))
 }

@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::error::ApiError;
 use super::input::Query;
+use crate::failure::Failure;
 use crate::shop::{ShopSession, counter};
 
 #[derive(Deserialize)]
-pub(super) struct Failure {
+pub(super) struct Wanted {
     how: How,
 }
 
@@ -19,10 +19,10 @@ enum How {
     Panic,
 }
 
-pub(super) async fn fail(session: ShopSession, Query(failure): Query<Failure>) -> Result<(), ApiError> {
+pub(super) async fn fail(session: ShopSession, Query(wanted): Query<Wanted>) -> Result<(), Failure> {
     counter::add(&session, 1_000).await?;
-    match failure.how {
-        How::Answer => Err(ApiError::internal("failed, as was asked for")),
+    match wanted.how {
+        How::Answer => Err(Failure::internal("failed, as was asked for")),
         How::Panic => panic!("failed, as was asked for"),
     }
 }

@@ -2,14 +2,14 @@
 
 use axum::extract::{FromRequest, FromRequestParts};
 
-use super::error::ApiError;
+use crate::failure::Failure;
 
 /// The body of a request, as JSON.
 #[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+#[from_request(via(axum::Json), rejection(Failure))]
 pub(super) struct JsonBody<T>(pub(super) T);
 
 /// The query of a request.
 #[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(ApiError))]
+#[from_request(via(axum::extract::Query), rejection(Failure))]
 pub(super) struct Query<T>(pub(super) T);

@@ -3,7 +3,6 @@
 mod account;
 mod cart;
 mod count;
-mod error;
 mod fail;
 mod input;
 mod pause;
@@ -11,15 +10,16 @@ mod pause;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub(crate) use self::error::ApiError;
-use crate::shop::Carts;
+use crate::state::AppState;
 
-pub(crate) fn routes() -> Router<Carts> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/login", post(account::log_in))
         .route("/logout", post(account::log_out))
+        .route("/logout-elsewhere", post(account::log_out_elsewhere))
         .route("/me", get(account::me))
         .route("/count", get(count::show).post(count::add))
+        .route("/fifty", post(count::fifty))
         .route("/cart", get(cart::show).post(cart::add))
         .route("/slow", post(pause::slow))
         .route("/read-then-write", post(pause::read_then_write))

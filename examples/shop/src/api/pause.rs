@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::State;
 use serde::Deserialize;
 use tokio::time::sleep;
 
 use super::account::Me;
 use super::count::Count;
-use super::error::ApiError;
 use super::input::Query;
-use crate::shop::{ShopSession, UserName, account, counter};
+use crate::failure::Failure;
+use crate::shop::{Logins, ShopSession, UserName, account, counter};
 
 /// How long to take, in milliseconds: at most a minute.
 #[derive(Deserialize)]
@@ -43,7 +44,7 @@ impl TryFrom<u64> for Milliseconds {
 }
 
 /// Holds the lock all the while, and commits at the end.
-pub(super) async fn slow(session: ShopSession, Query(pause): Query<Pause>) -> Result<Json<Count>, ApiError> {
+pub(super) async fn slow(session: ShopSession, Query(pause): Query<Pause>) -> Result<Json<Count>, Failure> {
     let count = counter::add(&session, 1).await?;
     pause.over().await;
     session.close().await?;
@@ -51,10 +52,14 @@ pub(super) async fn slow(session: ShopSession, Query(pause): Query<Pause>) -> Re
 }
 
 /// Keeps nobody waiting while it takes its time, and writes only then.
-pub(super) async fn read_then_write(session: ShopSession, Query(pause): Query<Pause>) -> Result<Json<Me>, ApiError> {
+pub(super) async fn read_then_write(
+    session: ShopSession,
+    State(logins): State<Logins>,
+    Query(pause): Query<Pause>,
+) -> Result<Json<Me>, Failure> {
     account::current(&session).await?;
     pause.over().await;
     let user = UserName::late();
-    account::log_in_late(&session, user.clone()).await?;
+    account::log_in_late(&session, &logins, user.clone()).await?;
     Ok(Json(Me::user(user)))
 }

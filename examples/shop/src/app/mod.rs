@@ -1,13 +1,16 @@
 //! The application as a whole: its settings, its routes, its server.
 
+mod answer;
 mod redis;
 mod router;
 mod server;
 mod settings;
+mod start_error;
 mod storage;
 
 pub use self::redis::RedisUrl;
 pub use self::router::app;
-pub use self::server::serve;
+pub use self::server::{listen, serve};
 pub use self::settings::{CookieChoice, Settings};
+pub use self::start_error::StartError;
 pub use self::storage::StorageChoice;

@@ -20,7 +20,11 @@ const SENTINEL_PORT: &str = ":26379";
 ///
 /// With `rediss` for `redis`, all but the socket are spoken to by TLS.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(Place);
+pub struct RedisUrl {
+    place: Place,
+    /// The URL without what may be secret in it.
+    shown: String,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 enum Place {
@@ -41,9 +45,14 @@ impl RedisUrl {
         rest.is_some_and(|rest| matches!(rest, "" | "+unix" | "-sentinel" | "-cluster"))
     }
 
+    /// Whether TLS is asked for and this build has none.
+    pub(super) fn needs_tls_that_is_missing(&self) -> bool {
+        self.shown.starts_with("rediss") && !cfg!(feature = "redis-tls")
+    }
+
     /// The servers, with the defaults for everything else.
     pub(super) fn servers(&self) -> RedisServers {
-        match &self.0 {
+        match &self.place {
             Place::Single(url) => RedisServers::single(url),
             Place::Cluster(urls) => RedisServers::cluster(urls),
             Place::Sentinel {
@@ -79,14 +88,14 @@ impl FromStr for RedisUrl {
             Some((login, place)) => (Some(login), place),
             None => (None, rest),
         };
-        match arrangement {
-            "" if place.trim_start_matches('/').is_empty() => Err("the host or the path is missing".to_owned()),
-            "" => Ok(Self(Place::Single(text.to_owned()))),
+        let place = match arrangement {
+            "" if place.trim_start_matches('/').is_empty() => Err("the host or the path is missing".to_owned())?,
+            "" => Place::Single(text.to_owned()),
             "cluster" => {
                 let login = login.map(|login| format!("{login}@")).unwrap_or_default();
                 let nodes = hosts(place.trim_end_matches('/'))?;
                 let urls = nodes.map(|node| format!("{transport}://{login}{node}"));
-                Ok(Self(Place::Cluster(urls.collect())))
+                Place::Cluster(urls.collect())
             }
             "sentinel" => {
                 let (sentinels, name) = place.split_once('/').unwrap_or((place, ""));
@@ -103,15 +112,19 @@ impl FromStr for RedisUrl {
                     Some((username, password)) => (decoded(username)?, decoded(password)?),
                     None => (None, None),
                 };
-                Ok(Self(Place::Sentinel {
+                Place::Sentinel {
                     sentinels: hosts(sentinels)?.map(url).collect(),
                     name: name.to_owned(),
                     username,
                     password,
-                }))
+                }
             }
-            _ => Err("Redis is one server, redis-sentinel or redis-cluster".to_owned()),
-        }
+            _ => Err("Redis is one server, redis-sentinel or redis-cluster".to_owned())?,
+        };
+        Ok(Self {
+            place,
+            shown: format!("{scheme}://{}", without_secrets(rest)),
+        })
     }
 }
 
@@ -130,15 +143,27 @@ fn decoded(text: &str) -> Result<Option<String>, String> {
     Ok((!decoded.is_empty()).then(|| decoded.into_owned()))
 }
 
-/// Shows nothing of the URL, which may hold a password.
+/// What is left when the login and the query are gone, either of which may hold a password.
+fn without_secrets(rest: &str) -> &str {
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if query.contains('@') {
+        // The question mark may stand in a password, so nobody knows what is secret here.
+        return "..";
+    }
+    rest.rsplit_once('@').map_or(rest, |(_, place)| place)
+}
+
+/// The URL without login and query.
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+/// Shows nothing of the URL that may be a password.
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arrangement = match &self.0 {
-            Place::Single(_) => "single",
-            Place::Sentinel { .. } => "sentinel",
-            Place::Cluster(_) => "cluster",
-        };
-        f.debug_tuple("RedisUrl").field(&arrangement).finish()
+        f.debug_tuple("RedisUrl").field(&self.shown).finish()
     }
 }
 
@@ -149,7 +174,32 @@ mod tests {
     fn place(text: &str) -> Place {
         let url: RedisUrl = text.parse().expect(text);
         assert!(!format!("{url:?}").contains("hidden"));
-        url.0
+        url.place
+    }
+
+    #[test]
+    fn what_may_be_secret_is_not_shown() {
+        for (text, shown) in [
+            ("redis://h", "redis://h"),
+            ("rediss://user:hidden@host:6380/2", "rediss://host:6380/2"),
+            ("redis://:hid@den@host", "redis://host"),
+            ("redis://:hid/den@host", "redis://host"),
+            ("redis://:hid?den@host", "redis://.."),
+            ("redis://host/2?password=hidden", "redis://host/2"),
+            (
+                "redis+unix:///run/redis.sock?pass=hidden",
+                "redis+unix:///run/redis.sock",
+            ),
+            ("redis+unix:///run/redis.sock?pass=hid@den", "redis+unix://.."),
+            ("redis-cluster://u:hidden@a:1,b:2", "redis-cluster://a:1,b:2"),
+            (
+                "redis-sentinel://u:hidden@a:1,b:2/shop",
+                "redis-sentinel://a:1,b:2/shop",
+            ),
+        ] {
+            let url: RedisUrl = text.parse().expect(text);
+            assert_eq!(url.to_string(), shown, "{text}");
+        }
     }
 
     #[test]

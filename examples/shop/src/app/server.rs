@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,8 +10,20 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::StartError;
+
 /// How long requests in flight may take after the server was told to stop: longer than any can.
 const GRACE: Duration = Duration::from_secs(90);
+
+/// Takes connections at this address from now on.
+///
+/// # Errors
+///
+/// When the address cannot be had.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| StartError::listen(address, error))
+}
 
 /// Serves until `stop` is done, and then for as long as it takes to finish the requests in flight.
 ///

@@ -1,12 +1,13 @@
 //! [`Settings`].
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::{CookieCarrier, Expiration, HOUR, SECOND, Session, StorageError};
+use sessile::{CookieCarrier, Expiration, HOUR, SECOND, Session, Storage};
 
 use super::StorageChoice;
-use crate::shop::ShopSession;
+use crate::shop::{Lifetimes, ShopSession};
 
 /// What can be set from outside.
 #[derive(Debug, Clone)]
@@ -45,13 +46,19 @@ impl Settings {
     /// The longest that sessions last, however busy: OWASP asks for some limit (ASVS 5.0, 7.3.2).
     const AT_MOST: Duration = Duration::from_secs(12 * HOUR.as_secs());
 
-    pub(super) async fn session(&self) -> Result<ShopSession, StorageError> {
-        let at_most = self.idle.max(Self::AT_MOST);
-        let session = Session::builder(self.storage.open(self).await?)
-            .default_expiration(Expiration::sliding(self.idle).at_most(at_most))
+    pub(super) fn session(&self, storage: Arc<dyn Storage>) -> ShopSession {
+        let Lifetimes { idle, at_most } = self.lifetimes();
+        Session::builder(storage)
+            .default_expiration(Expiration::sliding(idle).at_most(at_most))
             .lock_wait(self.lock_wait)
-            .build();
-        Ok(session)
+            .build()
+    }
+
+    pub(super) fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            idle: self.idle,
+            at_most: self.idle.max(Self::AT_MOST),
+        }
     }
 
     pub(super) fn carrier(&self) -> CookieCarrier {

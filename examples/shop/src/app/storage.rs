@@ -1,12 +1,13 @@
 //! [`StorageChoice`]: where sessions are kept.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{self, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use sessile::{FileStorage, MemoryStorage, RedisStorage, Storage, StorageError};
 
-use super::{RedisUrl, Settings};
+use super::{RedisUrl, Settings, StartError};
 
 /// What the keys of this shop begin with, as other applications may use the same servers.
 const PREFIX: &str = "shop:";
@@ -24,7 +25,12 @@ pub enum StorageChoice {
 }
 
 impl StorageChoice {
-    pub(super) async fn open(&self, settings: &Settings) -> Result<Arc<dyn Storage>, StorageError> {
+    pub(super) async fn open(&self, settings: &Settings) -> Result<Arc<dyn Storage>, StartError> {
+        let opened = self.try_open(settings).await;
+        opened.map_err(|error| StartError::storage(self, error))
+    }
+
+    async fn try_open(&self, settings: &Settings) -> Result<Arc<dyn Storage>, StorageError> {
         let lease = settings.lock_lease;
         Ok(match self {
             Self::Memory => Arc::new(MemoryStorage::builder().lease(lease).build()),
@@ -35,6 +41,21 @@ impl StorageChoice {
                 Arc::new(builder.connect().await?)
             }
         })
+    }
+}
+
+/// Where that is, in words, and without passwords.
+impl fmt::Display for StorageChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::File(folder) => {
+                // Whoever reads this may not know in which folder the shop was started.
+                let whole = path::absolute(folder);
+                write!(f, "the folder {}", whole.as_ref().unwrap_or(folder).display())
+            }
+            Self::Redis(url) => write!(f, "Redis at {url}"),
+        }
     }
 }
 

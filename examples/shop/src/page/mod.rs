@@ -1,9 +1,11 @@
-//! The shop for people: pages and forms, without scripts.
+//! The shop for people: a page and its forms.
 //!
-//! A form is answered with a redirect to the page, so that reloading the page repeats nothing.
+//! A form is answered with a redirect to the page, so that reloading the page repeats nothing. A script sends the forms
+//! without leaving the page and counts the seconds; all works without it.
 
 mod forms;
 mod show;
+mod stored;
 mod template;
 
 use axum::Router;
@@ -11,22 +13,35 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 
-use crate::shop::Carts;
+pub(crate) use self::show::failed;
+use crate::state::AppState;
 
-pub(crate) fn routes() -> Router<Carts> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(show::page))
         .route("/style.css", get(style))
+        .route("/script.js", get(script))
         .route("/page/login", post(forms::log_in))
         .route("/page/logout", post(forms::log_out))
+        .route("/page/logout-elsewhere", post(forms::log_out_elsewhere))
         .route("/page/count", post(forms::count))
+        .route("/page/fifty", post(forms::fifty))
         .route("/page/cart", post(forms::add_to_cart))
 }
 
 async fn style() -> impl IntoResponse {
+    asset("text/css; charset=utf-8", include_str!("assets/style.css"))
+}
+
+async fn script() -> impl IntoResponse {
+    asset("text/javascript; charset=utf-8", include_str!("assets/script.js"))
+}
+
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     let headers = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, include_str!("assets/style.css"))
+    (headers, text)
 }

@@ -1,70 +1,105 @@
-//! The page.
+//! The page, and the page that tells of a failure.
 
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use sessile::SessionError;
 
+use super::stored::stored;
 use super::template::{escape, fill};
-use crate::shop::{Carts, ShopSession, account, counter};
+use crate::failure::Failure;
+use crate::shop::{self, Carts, Elsewhere, Fifty, Lifetimes, Moment, ShopSession, Visitor, account, counter, fifty};
 
 const LAYOUT: &str = include_str!("assets/layout.html");
 const VISITOR: &str = include_str!("assets/visitor.html");
 const CUSTOMER: &str = include_str!("assets/customer.html");
 const SHOP: &str = include_str!("assets/shop.html");
+const FIFTY: &str = include_str!("assets/fifty.html");
 const FAILED: &str = include_str!("assets/failed.html");
 
 /// Shows what the session holds. It reads and never waits; a visitor who does nothing gets no session and no cookie.
-pub(super) async fn page(session: ShopSession, State(carts): State<Carts>) -> Result<Response, PageError> {
+pub(super) async fn page(
+    session: ShopSession,
+    State(carts): State<Carts>,
+    State(lifetimes): State<Lifetimes>,
+) -> Result<Response, Failure> {
     let user = account::current(&session).await?;
-    let count = counter::current(&session).await?;
     let items = carts.items().await?;
+    let items = items.iter().map(|item| format!("<li>{}</li>", escape(item.as_ref())));
+    let kept = shop::stored(&session, &carts, lifetimes).await?;
 
     let who = match &user {
-        Some(user) => fill(CUSTOMER, &[("user", &escape(user.as_ref()))]),
+        Some(user) => {
+            let elsewhere = session.get(Visitor::ELSEWHERE)?;
+            let elsewhere = elsewhere.as_ref().map(told).unwrap_or_default();
+            fill(CUSTOMER, &[("user", escape(user.as_ref())), ("elsewhere", elsewhere)])
+        }
         None => VISITOR.to_owned(),
     };
-    let items: String = items
-        .iter()
-        .map(|item| format!("<li>{}</li>", escape(item.as_ref())))
-        .collect();
-    let shop = fill(SHOP, &[("count", &count.to_string()), ("items", &items)]);
-    Ok(html(StatusCode::OK, &format!("{who}{shop}")))
+    let values = [
+        ("count", counter::current(&session).await?.to_string()),
+        (
+            "fifty",
+            session.get(Visitor::FIFTY)?.as_ref().map(outcome).unwrap_or_default(),
+        ),
+        ("items", items.collect()),
+        ("stored", stored(kept.as_ref(), Moment::now())),
+    ];
+    Ok(html(
+        StatusCode::OK,
+        "The shop",
+        &format!("{who}{}", fill(SHOP, &values)),
+    ))
 }
 
 /// What a person is shown when something did not work.
-#[derive(Debug)]
-pub(super) struct PageError {
-    pub(super) status: StatusCode,
-    pub(super) text: String,
+pub(crate) fn failed(failure: &Failure) -> Response {
+    let title = failure.status().canonical_reason().unwrap_or("That did not work");
+    let values = [("title", title.to_owned()), ("text", sentence(failure.text()))];
+    html(failure.status(), &format!("{title} - The shop"), &fill(FAILED, &values))
 }
 
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
-        html(self.status, &fill(FAILED, &[("text", &escape(&self.text))]))
+fn told(elsewhere: &Elsewhere) -> String {
+    match elsewhere.ended {
+        0 => "<p>You were logged in nowhere else.</p>".to_owned(),
+        1 => "<p>Logged out in one other browser.</p>".to_owned(),
+        number => format!("<p>Logged out in {number} other browsers.</p>"),
     }
 }
 
-fn html(status: StatusCode, body: &str) -> Response {
-    // No scripts, nothing from elsewhere, not in anybody's frame; and what is personal is not kept.
+fn outcome(outcome: &Fifty) -> String {
+    let arrived = outcome.without_locks.saturating_sub(outcome.before);
+    let values = [
+        ("before", outcome.before.to_string()),
+        ("with_locks", outcome.with_locks.to_string()),
+        ("without_locks", outcome.without_locks.to_string()),
+        ("lost", fifty::VISITS.saturating_sub(arrived).to_string()),
+    ];
+    fill(FIFTY, &values)
+}
+
+/// Programs are told in half a sentence, people in a whole one.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(char::to_uppercase).into_iter().flatten();
+    escape(&first.chain(characters).chain(['.']).collect::<String>())
+}
+
+fn html(status: StatusCode, title: &str, body: &str) -> Response {
+    // Nothing from elsewhere, nothing written into the page, not in anybody's frame; and what is personal is not kept.
     const HEADERS: [(HeaderName, &str); 4] = [
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, HEADERS, Html(fill(LAYOUT, &[("body", body)]))).into_response()
-}
-
-impl From<SessionError> for PageError {
-    fn from(error: SessionError) -> Self {
-        let error = crate::api::ApiError::from(error);
-        Self {
-            status: error.status(),
-            text: error.text().to_owned(),
-        }
-    }
+    let values = [
+        ("title", title.to_owned()),
+        ("now", Moment::now().to_string()),
+        ("body", body.to_owned()),
+    ];
+    (status, HEADERS, Html(fill(LAYOUT, &values))).into_response()
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Replaces each `{{name}}` in a template. What is filled in is not looked at again.
-pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
     let mut page = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -39,7 +39,10 @@ mod tests {
 
     #[test]
     fn what_is_filled_in_is_not_filled_in_again() {
-        let page = fill("<{{a}}|{{b}}|{{c}}>", &[("a", "{{b}}"), ("b", "2")]);
+        let page = fill(
+            "<{{a}}|{{b}}|{{c}}>",
+            &[("a", "{{b}}".to_owned()), ("b", "2".to_owned())],
+        );
         assert_eq!(page, "<{{b}}|2|>");
     }
 

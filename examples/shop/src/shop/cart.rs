@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sessile::{Expiration, Namespace, SessionError, Values};
 
 use super::text::bounded;
-use super::{Shop, ShopSession};
+use super::{Entry, Moment, Shop, ShopSession};
 
 /// How many things a cart holds.
 const MAX_ITEMS: usize = 1_000;
@@ -15,6 +15,8 @@ const MAX_ITEMS: usize = 1_000;
 #[derive(Debug, Values)]
 pub(crate) struct Cart {
     items: Vec<Item>,
+    /// When the cart is emptied, if that is before its session ends: for those who look.
+    ends: Moment,
 }
 
 /// Something to buy: 1 to 100 characters.
@@ -52,6 +54,7 @@ impl Carts {
             Ok(items.clone())
         })?;
         if let (Ok(_), Some(ttl)) = (&added, self.ttl) {
+            self.cart.set(Cart::ENDS, Moment::now().after(ttl))?;
             self.cart.set_expiration(Expiration::After(ttl))?;
         }
         Ok(added)
@@ -61,6 +64,15 @@ impl Carts {
     pub(crate) async fn items(&self) -> Result<Vec<Item>, SessionError> {
         self.session.start_readonly().await?;
         Ok(self.cart.get(Cart::ITEMS)?.unwrap_or_default())
+    }
+
+    /// What is stored of the visitor's cart, in a visit that has begun.
+    pub(super) fn stored(&self) -> Result<impl Iterator<Item = Entry> + use<>, SessionError> {
+        let ends = self.cart.get(Cart::ENDS)?;
+        let items = self.cart.get(Cart::ITEMS)?;
+        let items = items.map(|items| Entry::new("cart: items", &items, ends));
+        let ends = ends.map(|at| Entry::new("cart: ends", &at, ends));
+        Ok(items.into_iter().chain(ends))
     }
 }
 

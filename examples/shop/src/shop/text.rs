@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a visitor is called: 1 to 64 characters.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct UserName(String);
 

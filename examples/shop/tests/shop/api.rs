@@ -46,6 +46,23 @@ async fn the_counter_counts() {
 }
 
 #[tokio::test]
+async fn fifty_at_once_are_fifty_with_locks_and_fewer_without() {
+    let shop = Server::start(&[]);
+    let first = shop.ask(Request::post("/fifty")).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let id = first.new_id().expect("the session has begun");
+    let second = shop.ask(Request::post("/fifty").id(&id)).await;
+    for (before, answer) in [(0, first), (50, second)] {
+        let counters = answer.json();
+        assert_eq!(counters["before"], before, "{counters}");
+        assert_eq!(counters["with_locks"], before + 50, "{counters}");
+        let without = counters["without_locks"].as_u64().expect("a number");
+        assert!((before + 1..before + 50).contains(&without), "{counters}");
+    }
+    assert_eq!(shop.count(&id).await, 100);
+}
+
+#[tokio::test]
 async fn the_cart_keeps_its_order() {
     let shop = Server::start(&[]);
     let first = shop.ask(Request::post("/cart").json(r#"{"item":"tea"}"#)).await;

@@ -13,11 +13,8 @@ async fn a_session_that_nobody_visits_ends() {
     tokio::time::sleep(Duration::from_millis(501)).await;
     let me = shop.ask(Request::get("/me").id(&id)).await;
     assert_eq!(me.json(), json!({"user": null}));
-    assert!(
-        me.header("set-cookie")
-            .expect("the cookie is removed")
-            .contains("Max-Age=0")
-    );
+    // The cookie is left alone: a late answer that removed it could remove the one of a newer login.
+    assert_eq!(me.header("set-cookie"), None);
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 mod api;
 mod bad_requests;
 mod count;
+mod elsewhere;
 mod expiration;
+mod failures;
 mod files;
 mod ids;
 mod logout;
@@ -13,4 +15,5 @@ mod readers;
 mod redis;
 mod secrecy;
 mod shutdown;
+mod start;
 mod support;

@@ -1,8 +1,9 @@
 //! The page, as a browser uses it: forms, redirects, cookies.
 
+use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 
-use crate::support::Server;
+use crate::support::{Request, Server, until};
 
 struct Visitor {
     shop: Server,
@@ -11,9 +12,18 @@ struct Visitor {
 
 impl Visitor {
     fn new() -> Self {
-        let browser = Client::builder().cookie_store(true).no_proxy();
+        Self::of(&[])
+    }
+
+    /// A visitor of a shop with these flags, with a browser that would rather have pages.
+    fn of(flags: &[&str]) -> Self {
+        let accept = HeaderValue::from_static("text/html,*/*;q=0.8");
+        let browser = Client::builder()
+            .cookie_store(true)
+            .default_headers([(ACCEPT, accept)].into_iter().collect())
+            .no_proxy();
         Self {
-            shop: Server::start(&[]),
+            shop: Server::start(flags),
             browser: browser.build().expect("a client"),
         }
     }
@@ -42,6 +52,7 @@ impl Visitor {
         assert_eq!(answer.headers()["cache-control"], "no-store");
         let policy = answer.headers()["content-security-policy"].to_str().expect("text");
         assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
         answer.text().await.expect("text")
     }
 }
@@ -66,7 +77,7 @@ async fn a_visit_to_the_shop() {
     visitor.send("/page/cart", &[("item", "tea")]).await;
     let page = visitor.send("/page/cart", &[("item", "a cup")]).await;
     assert!(page.contains("<li>tea</li><li>a cup</li>"), "{page}");
-    assert_eq!(visitor.look().await, page, "it stays so");
+    assert_eq!(timeless(&visitor.look().await), timeless(&page), "it stays so");
 
     let page = visitor.send("/page/logout", &[]).await;
     assert!(
@@ -82,7 +93,7 @@ async fn what_visitors_write_is_text_and_nothing_else() {
     let evil = r#"</h2><script>alert("x")</script>{{items}}&amp;'"#;
     visitor.send("/page/cart", &[("item", evil)]).await;
     let page = visitor.send("/page/login", &[("user", evil)]).await;
-    assert!(!page.contains("<script") && !page.contains("&amp;"), "{page}");
+    assert!(!page.contains("<script>") && !page.contains("&amp;"), "{page}");
     let harmless = "&#60;/h2&#62;&#60;script&#62;alert(&#34;x&#34;)&#60;/script&#62;{{items}}&#38;amp;&#39;";
     assert_eq!(page.matches(harmless).count(), 2, "{page}");
 }
@@ -108,25 +119,183 @@ async fn a_form_that_is_wrong_says_so_on_a_page() {
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{form} {fields:?}");
         let page = answer.text().await.expect("text");
         assert!(
-            page.contains("That did not work") && page.contains(r#"<a href="/">"#),
+            page.contains("<h2>Bad Request</h2>") && page.contains(r#"<a href="/">"#),
             "{page}"
         );
     }
 }
 
 #[tokio::test]
-async fn the_style_is_served() {
-    let visitor = Visitor::new();
-    let answer = visitor
-        .browser
-        .get(visitor.shop.url("/style.css"))
-        .send()
-        .await
-        .expect("an answer");
-    assert_eq!(answer.headers()["content-type"], "text/css; charset=utf-8");
+async fn all_that_is_stored_is_shown_with_its_end() {
+    let visitor = Visitor::of(&["--cart-ttl", "600", "--idle", "1800"]);
+    let page = visitor.look().await;
     assert!(
-        answer.headers().get("vary").is_none(),
-        "it has nothing to do with the session"
+        page.contains("you have no session yet") && !page.contains("<table>"),
+        "{page}"
     );
-    assert!(answer.text().await.expect("text").contains("body {"));
+
+    visitor.send("/page/login", &[("user", "Ada")]).await;
+    visitor.send("/page/cart", &[("item", "tea")]).await;
+    visitor.send("/page/fifty", &[]).await;
+    let page = visitor.send("/page/logout-elsewhere", &[]).await;
+    let session = between(&page, "Begun ", "<table>");
+    assert!(ends_within(session, 1_800), "{session}");
+    for (name, value, end) in [
+        ("user", "&#34;Ada&#34;", None),
+        ("count", "50", None),
+        ("fifty", "{&#34;before&#34;:0,&#34;with_locks&#34;:50,", Some(300)),
+        ("elsewhere", "{&#34;ended&#34;:0,", Some(60)),
+        ("cart: items", "[&#34;tea&#34;]", Some(600)),
+        ("cart: ends", "", Some(600)),
+    ] {
+        let row = row(&page, name);
+        assert!(row.contains(&format!("<code>{value}")), "{name}: {row}");
+        match end {
+            Some(seconds) => assert!(ends_within(row, seconds), "{name}: {row}"),
+            None => assert!(
+                row.contains("with the session") && !row.contains("<time"),
+                "{name}: {row}"
+            ),
+        }
+    }
+    assert_eq!(page.matches(r#"<th scope="row">"#).count(), 6, "{page}");
+}
+
+#[tokio::test]
+async fn what_has_ended_is_not_shown_any_more() {
+    let visitor = Visitor::of(&["--cart-ttl", "0.5"]);
+    let page = visitor.send("/page/cart", &[("item", "tea")]).await;
+    assert!(page.contains("cart: items"), "{page}");
+    until("the cart is empty", async || !visitor.look().await.contains("tea")).await;
+    let page = visitor.look().await;
+    assert!(!page.contains("cart: "), "{page}");
+}
+
+#[tokio::test]
+async fn a_long_value_is_shown_by_its_beginning_and_size() {
+    let visitor = Visitor::new();
+    for _ in 0..10 {
+        visitor.send("/page/cart", &[("item", &"茶".repeat(100))]).await;
+    }
+    let page = visitor.look().await;
+    let row = row(&page, "cart: items");
+    // Ten items of a hundred characters of three bytes, in quotes, with commas, in brackets.
+    assert!(
+        row.contains(&format!("<small>{} bytes</small>", 10 * 302 + 9 + 2)),
+        "{row}"
+    );
+    assert!(row.contains("..</code>") && row.matches('茶').count() < 200, "{row}");
+}
+
+#[tokio::test]
+async fn fifty_at_once_are_fifty_with_locks_and_fewer_without() {
+    let visitor = Visitor::new();
+    // Without a session before, with one, and with a counter that has begun.
+    for before in [0, 50, 100] {
+        let page = visitor.send("/page/fifty", &[]).await;
+        let after = before + 50;
+        assert!(page.contains(&format!("<output>{after}</output>")), "{page}");
+        assert!(
+            page.contains(&format!("{before} → <strong>{after}</strong></dd>")),
+            "{page}"
+        );
+        let other = between(&page, "<dt>Without locks</dt>", "</dd>");
+        let without = between(other, &format!("{before} → <strong>"), "</strong>");
+        let without: u64 = without.parse().expect("a number");
+        assert!((before + 1..after).contains(&without), "{without}: {page}");
+        let lost: u64 = between(other, "</strong>, ", " lost").parse().expect("a number");
+        assert_eq!(lost, after - without, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn logging_out_elsewhere_leaves_this_browser_logged_in() {
+    let visitor = Visitor::new();
+    visitor.send("/page/login", &[("user", "Ada")]).await;
+    let elsewhere = [visitor.shop.log_in("Ada").await, visitor.shop.log_in("Ada").await];
+    let page = visitor.send("/page/logout-elsewhere", &[]).await;
+    assert!(
+        page.contains("Hello, Ada") && page.contains("Logged out in 2 other browsers."),
+        "{page}"
+    );
+    for id in elsewhere {
+        let me = visitor.shop.ask(Request::get("/me").id(&id)).await;
+        assert!(me.json()["user"].is_null(), "{me:?}");
+    }
+    let page = visitor.send("/page/logout-elsewhere", &[]).await;
+    assert!(page.contains("You were logged in nowhere else."), "{page}");
+}
+
+/// The page works without scripts, and nothing on it asks for what the policy forbids.
+#[tokio::test]
+async fn scripts_and_styles_are_files_of_the_shop() {
+    let visitor = Visitor::new();
+    let page = visitor.send("/page/login", &[("user", "Ada")]).await;
+    assert_eq!(page.matches("<script").count(), 1, "{page}");
+    assert!(page.contains(r#"<script src="/script.js" defer></script>"#), "{page}");
+    for forbidden in ["<style", " style=", " onclick=", " onsubmit=", "javascript:", "://"] {
+        assert!(!page.contains(forbidden), "{forbidden}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_style_and_the_script_are_served() {
+    let visitor = Visitor::new();
+    for (path, kind, part) in [
+        ("/style.css", "text/css; charset=utf-8", "body {"),
+        ("/script.js", "text/javascript; charset=utf-8", "\"submit\""),
+    ] {
+        let answer = visitor
+            .browser
+            .get(visitor.shop.url(path))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.headers()["content-type"], kind);
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert!(
+            answer.headers().get("vary").is_none(),
+            "it has nothing to do with the session"
+        );
+        assert!(answer.text().await.expect("text").contains(part), "{path}");
+    }
+}
+
+/// The row of the table about this value.
+fn row<'a>(page: &'a str, name: &str) -> &'a str {
+    between(page, &format!(r#"<th scope="row">{name}</th>"#), "</tr>")
+}
+
+fn between<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = page.split_once(before).unwrap_or_else(|| panic!("no {before}: {page}"));
+    rest.split_once(after).unwrap_or_else(|| panic!("no {after}: {page}")).0
+}
+
+/// Whether the text says that something ends, and that this is not later than in so many seconds.
+fn ends_within(text: &str, most: u64) -> bool {
+    let words = between(between(text, "data-ends", "/time>"), ">", "<");
+    let mut words = words.strip_prefix("in ").expect(text).split(' ');
+    let mut seconds = 0;
+    while let (Some(number), Some(unit)) = (words.next(), words.next()) {
+        let unit = match unit {
+            "h" => 3_600,
+            "min" => 60,
+            "s" => 1,
+            unit => panic!("{unit}: {text}"),
+        };
+        seconds += number.parse::<u64>().expect(text) * unit;
+    }
+    // Half is far more than a page can take.
+    (most / 2..=most).contains(&seconds)
+}
+
+/// The page without the times on it.
+fn timeless(page: &str) -> String {
+    let mut parts = page.split("<time");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let first = first.split_once("data-now").map_or(first.clone(), |(head, main)| {
+        format!("{head}{}", main.split_once('>').unwrap_or_default().1)
+    });
+    let rest = parts.map(|part| part.split_once("</time>").unwrap_or_default().1);
+    rest.fold(first, |page, part| page + part)
 }

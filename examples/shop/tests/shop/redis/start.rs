@@ -14,6 +14,17 @@ async fn refused(storage: &str) -> String {
     said
 }
 
+/// What it says about this storage when the URL could be one, without the line of help.
+async fn failed(storage: &str, place: &str, help: &str) -> String {
+    let said = refused(storage).await;
+    let (error, helped) = said.split_once("\nhelp: ").expect(&said);
+    let named = format!("error: cannot keep sessions in Redis at {place}: ");
+    assert!(error.starts_with(&named), "{place}: {said}");
+    assert!(error.matches("os error").count() <= 1, "{said}");
+    assert!(helped.contains(help), "{said}");
+    error.to_owned()
+}
+
 #[tokio::test]
 async fn a_url_that_is_wrong_is_refused() {
     for (url, reason) in [
@@ -21,12 +32,13 @@ async fn a_url_that_is_wrong_is_refused() {
         ("redis://", "the host or the path is missing"),
         ("redis-sentinel://:hidden@127.0.0.1:1", "the name of the primary"),
         ("redis-cluster://:hidden@,127.0.0.1:1", "a host is missing"),
-        ("redis://:hidden@127.0.0.1:many", "redis: connect"),
         ("http://127.0.0.1", "redis-cluster://"),
     ] {
         let said = refused(url).await;
         assert!(said.contains(reason), "{url}: {said}");
     }
+    let said = failed("redis://:hidden@127.0.0.1:many", "redis://127.0.0.1:many", "--help").await;
+    assert!(said.contains("redis: connect"), "{said}");
 }
 
 #[tokio::test]
@@ -43,7 +55,8 @@ async fn a_server_that_is_not_there_is_said_to_be_missing() {
         format!("redis-cluster://{address}"),
         "redis+unix:///nowhere/at/all".to_owned(),
     ] {
-        let said = refused(&url).await;
+        let with_login = url.replace("://127", "://user:hidden@127");
+        let said = failed(&with_login, &url, "start Redis there").await;
         assert!(
             said.contains("redis: connect: the storage cannot be reached"),
             "{url}: {said}"
@@ -61,7 +74,7 @@ async fn a_server_that_says_nothing_is_given_up() {
         format!("redis-sentinel://{address}/primary"),
         format!("redis-cluster://{address}"),
     ] {
-        let said = refused(&url).await;
+        let said = failed(&url, &url, "start Redis there").await;
         assert!(
             said.contains("redis: connect: the storage did not answer in time"),
             "{url}: {said}"
@@ -73,7 +86,9 @@ async fn a_server_that_says_nothing_is_given_up() {
 async fn a_password_that_is_wrong_is_refused() {
     let redis = RedisServer::start();
     redis.command(&["CONFIG", "SET", "requirepass", "secret"]);
-    let said = refused(&format!("redis://:hidden@127.0.0.1:{}", redis.port())).await;
+    let place = format!("127.0.0.1:{}", redis.port());
+    let url = format!("redis://:hidden@{place}");
+    let said = failed(&url, &format!("redis://{place}"), "check the user and the password").await;
     assert!(said.contains("redis: connect: the storage refuses access"), "{said}");
 }
 
@@ -92,6 +107,7 @@ async fn a_name_that_no_sentinel_knows_is_refused() {
 #[tokio::test]
 async fn a_server_that_is_no_cluster_is_refused_as_one() {
     let redis = RedisServer::start();
-    let said = refused(&format!("redis-cluster://127.0.0.1:{}", redis.port())).await;
+    let url = format!("redis-cluster://127.0.0.1:{}", redis.port());
+    let said = failed(&url, &url, "check the URL").await;
     assert!(said.contains("cluster support disabled"), "{said}");
 }

@@ -61,6 +61,33 @@ async fn a_slow_server_is_waited_for_as_long_as_was_said() {
 }
 
 #[tokio::test]
+async fn whoever_runs_the_shop_is_told_which_server_is_gone_once_a_request() {
+    let mut redis = RedisServer::start();
+    redis.command(&["CONFIG", "SET", "requirepass", "hidden"]);
+    let place = format!("127.0.0.1:{}", redis.port());
+    let url = format!("redis://:hidden@{place}");
+    let shop = Server::start_logging("error", &["--storage", &url, "--storage-timeout", "2"]);
+    let id = shop.log_in("ada").await;
+    redis.kill();
+    for request in [Request::get("/me"), Request::post("/count"), Request::post("/fifty")] {
+        assert_eq!(shop.ask(request.id(&id)).await.status, 503);
+    }
+    let printed = shop.into_printed();
+    let told: Vec<_> = printed.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(told.len(), 3, "{printed}");
+    for line in told {
+        assert!(
+            line.contains(&format!("sessions in Redis at redis://{place}: ")),
+            "{line}"
+        );
+        assert!(
+            line.matches("os error").count() <= 1 && !line.contains("hidden"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_is_an_answer_and_its_sessions_come_back_with_it() {
     let mut redis = RedisServer::start_with(&["appendonly yes", "appendfsync always"]);
     let shop = shop_with(&redis.url(), &["--storage-timeout", "2", "--lock-wait", "100"]);

@@ -47,6 +47,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -131,8 +135,12 @@ impl Server {
 }
 
 fn spawn(log: &str, flags: &[&str]) -> Child {
+    let listen: &[_] = match flags.iter().any(|flag| flag.starts_with("--listen")) {
+        true => &[],
+        false => &["--listen", "127.0.0.1:0"],
+    };
     Command::new(env!("CARGO_BIN_EXE_example-shop"))
-        .args(["--listen", "127.0.0.1:0"])
+        .args(listen)
         .args(flags)
         .env("RUST_LOG", log)
         .stdout(Stdio::piped())

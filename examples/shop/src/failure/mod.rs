@@ -1,0 +1,142 @@
+//! [`Failure`]: a request that could not be served, and how the client is told.
+//!
+//! Handlers say what failed, with `?`, and know nothing of the client. What they answer is JSON; a middleware around all
+//! routes turns it into a page for those who would rather have one.
+
+mod explain;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use sessile::SessionError;
+
+pub use self::explain::explain;
+use crate::shop::{CartFull, NobodyLoggedIn};
+
+/// A status, and a text for the client.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    status: StatusCode,
+    text: String,
+    retryable: bool,
+    /// What is the matter, for whoever runs the shop. Clients are not told.
+    cause: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            text: text.into(),
+            retryable: false,
+            cause: None,
+        }
+    }
+
+    pub(crate) fn internal(text: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The answer in JSON. It carries the failure along, for the middleware.
+impl From<Failure> for Response<Bytes> {
+    fn from(failure: Failure) -> Self {
+        let body = json!({ "error": failure.text }).to_string();
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = failure.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if failure.retryable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(failure);
+        response
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        Response::<Bytes>::from(self).map(Body::from)
+    }
+}
+
+/// The session could not do what the request needs. Visitors are told nothing about the storage.
+impl From<&SessionError> for Failure {
+    fn from(error: &SessionError) -> Self {
+        let (status, text) = match error {
+            SessionError::Gone => (StatusCode::GONE, "the session has ended"),
+            SessionError::Superseded => (StatusCode::CONFLICT, "the session has moved to another id"),
+            SessionError::LockTimeout | SessionError::TooManyWaiters => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the session is busy")
+            }
+            SessionError::Storage(_) => (StatusCode::SERVICE_UNAVAILABLE, "the session is not available"),
+            error if error.is_retryable() => (StatusCode::SERVICE_UNAVAILABLE, "the session is not available"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "the session failed"),
+        };
+        let is_trouble = status.is_server_error() && text != "the session is busy";
+        Self {
+            status,
+            text: text.to_owned(),
+            retryable: error.is_retryable(),
+            cause: is_trouble.then(|| explain(error)),
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<CartFull> for Failure {
+    fn from(CartFull: CartFull) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "the cart is full")
+    }
+}
+
+impl From<NobodyLoggedIn> for Failure {
+    fn from(NobodyLoggedIn: NobodyLoggedIn) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "nobody is logged in")
+    }
+}
+
+impl From<JsonRejection> for Failure {
+    fn from(rejection: JsonRejection) -> Self {
+        refused(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<FormRejection> for Failure {
+    fn from(rejection: FormRejection) -> Self {
+        refused(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Failure {
+    fn from(rejection: QueryRejection) -> Self {
+        refused(rejection.status(), rejection.body_text())
+    }
+}
+
+/// All that is wrong with a request itself has one status, but for a body that is too large to be looked at.
+fn refused(status: StatusCode, text: String) -> Failure {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::new(status, text),
+        _ => Failure::new(StatusCode::BAD_REQUEST, text),
+    }
+}
