@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Response, StatusCode};
 use axum::middleware;
 use axum::response::IntoResponse;
-use sessile::{SessionError, SessionLayer};
+use sessile::{RequestHead, SessionError, SessionLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
@@ -34,7 +34,7 @@ pub async fn app(settings: &Settings) -> Result<Router, StartError> {
     let lifetimes = settings.lifetimes();
     let sessions = SessionLayer::new(session.clone())
         .carrier(settings.carrier())
-        .commit_when(|answer| !is_failure(answer.status))
+        .commit_when(|_, answer| !is_failure(answer.status))
         .on_error(answer_failed_session);
 
     let state = AppState {
@@ -72,12 +72,9 @@ async fn wrong_method() -> Failure {
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
 }
 
-/// A commit failed after the handler was done. Whoever logged out meanwhile gets the handler's answer, as by default.
-fn answer_failed_session(error: &SessionError) -> Option<Response<Bytes>> {
-    match error {
-        SessionError::Gone => None,
-        error => Some(Failure::from(error).into()),
-    }
+/// A commit failed after the handler was done, so its answer would be a lie.
+fn answer_failed_session(_: &RequestHead<'_>, error: &SessionError) -> Option<Response<Bytes>> {
+    Some(Failure::from(error).into())
 }
 
 fn answer_panic(_: Box<dyn Any + Send>) -> axum::response::Response {
