@@ -29,9 +29,9 @@ pub use sessile_tower::{
     BearerCarrier, Carrier, CookieBuilder, CookieCarrier, CookieError, HeaderCarrier, Presented, RequestHead,
     ResponseBody, ResponseFuture, SameSite, SessionLayer, SessionService,
 };
-#[cfg(feature = "axum")]
-#[doc(inline)]
-pub use sessile_tower::{Readable, SessionRejection, Writable};
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 #[doc(inline)]
 pub use sessile_tower::{KeyError, KeyRing};
+#[cfg(feature = "axum")]
+#[doc(inline)]
+pub use sessile_tower::{Readable, SessionRejection, Writable};
