@@ -119,7 +119,9 @@ fn the_server_parts_from_its_connections_and_stops() {
     let id = new_session(&mut writer);
     waiting.ask(&format!("ATTACH {id}"));
     assert_eq!(writer.ask("SET n 1"), "OK");
-    waiting.send("SET n 2");
+    // They arrive together, so the answer to the first shows that the server has the second.
+    waiting.send("HELP\nSET n 2");
+    assert!(waiting.receive().starts_with("OK "));
 
     server.terminate();
     assert!(idle.receive().starts_with("ERR shutdown "));
