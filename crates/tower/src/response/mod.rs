@@ -67,12 +67,7 @@ impl Answering {
         let respond = self.config.on_error.as_ref();
         let chosen = respond.and_then(|respond| respond(&self.head(), error));
         let mut response = chosen.unwrap_or_else(|| dialect.answer(error));
-        let mut outcome = conclude(visit);
-        if matches!(error, SessionError::Gone) && outcome.id == IdChange::Remove {
-            // Whoever has ended the session has told the client, who may have got another id since.
-            outcome.id = IdChange::Keep;
-        }
-        self.tell(&outcome, response.headers_mut());
+        self.tell(&conclude(visit), response.headers_mut());
         protect(response.headers_mut(), Exposure::Session);
         response.map(ResponseBody::instead)
     }

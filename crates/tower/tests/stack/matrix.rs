@@ -122,7 +122,7 @@ async fn fail<E: Debug>(error: E) -> (StatusCode, String) {
 
 /// Asks anew whatever was refused, as often as can be told from the head.
 #[derive(Clone)]
-struct Again;
+pub(crate) struct Again;
 
 impl<R, E> Policy<Request<Body>, Response<R>, E> for Again {
     type Future = std::future::Ready<()>;
