@@ -15,6 +15,7 @@ macro_rules! pages {
 
 pages! {
     readme = "README.md";
+    behind_other_layers = "docs/behind-other-layers.md";
     concurrency = "docs/concurrency.md";
     cookies_and_security = "docs/cookies-and-security.md";
     expiration = "docs/expiration.md";
