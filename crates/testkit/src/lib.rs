@@ -12,6 +12,7 @@ pub mod process;
 pub mod redis;
 mod rng;
 mod slow;
+mod stores;
 pub mod torture;
 mod verb;
 
@@ -26,6 +27,7 @@ pub use self::kit::{Case, Profile, Subject, Sweep, Time};
 pub use self::model::{Attempt, Correct, ModelState, ModelStorage, Rotation, Rules};
 pub use self::rng::seed;
 pub use self::slow::{Delays, Slow};
+pub use self::stores::{BrokenStore, ModelStore, StoreBug, StoreCase, StoreSubject};
 pub use self::verb::Verb;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -41,4 +43,5 @@ pub mod __private {
     pub use tokio;
 
     pub use crate::kit::run;
+    pub use crate::stores::run_store;
 }

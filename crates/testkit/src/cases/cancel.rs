@@ -14,14 +14,14 @@ const POINTS: usize = 500;
 
 /// Where a call is dropped: after so many polls, at once or when it would be polled again.
 #[derive(Debug, Clone, Copy)]
-struct Cut {
+pub(crate) struct Cut {
     polls: usize,
     woken: bool,
 }
 
 impl Cut {
     /// Runs the call up to here and drops it. `None` if it had not come to its end.
-    async fn run<F: Future>(self, call: F) -> Option<F::Output> {
+    pub(crate) async fn run<F: Future>(self, call: F) -> Option<F::Output> {
         let mut call = pin!(call);
         let mut polls = 0;
         poll_fn(|cx| {
@@ -40,7 +40,7 @@ impl Cut {
 }
 
 /// Runs the test with a cut at each await point, until it says that the call came to its end.
-async fn at_every_point(test: impl AsyncFn(Cut) -> bool) {
+pub(crate) async fn at_every_point(test: impl AsyncFn(Cut) -> bool) {
     for polls in 0..POINTS {
         for woken in [true, false] {
             let ended = test(Cut { polls, woken }).await;

@@ -240,19 +240,19 @@ macro_rules! __with_cases {
 #[macro_export]
 macro_rules! storage_tests {
     ($factory:expr $(,)?) => {
-        $crate::__with_cases! { [$crate::__emit_tests] ($factory) }
+        $crate::__with_cases! { [$crate::__emit_tests] (run $factory) }
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __emit_tests {
-    (($factory:expr) $($group:ident $kind:ident [$($case:ident)*])*) => {$(
+    (($run:ident $factory:expr) $($group:ident $kind:ident [$($case:ident)*])*) => {$(
         mod $group {
             #[allow(unused_imports)]
             use super::*;
 
-            $($crate::__emit_test! { $kind $group $case ($factory) })*
+            $($crate::__emit_test! { $kind $group $case ($run $factory) })*
         }
     )*};
 }
@@ -281,7 +281,7 @@ macro_rules! __emit_test {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __run_case {
-    ($group:ident $case:ident ($factory:expr)) => {
-        $crate::__private::run(concat!(stringify!($group), "::", stringify!($case)), $factory).await
+    ($group:ident $case:ident ($run:ident $factory:expr)) => {
+        $crate::__private::$run(concat!(stringify!($group), "::", stringify!($case)), $factory).await
     };
 }

@@ -1,17 +1,36 @@
 //! Running a case that is to fail.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::thread;
 
-use sessile_testkit::{Case, Subject};
-use tokio::runtime::Builder;
+use sessile_testkit::{Case, StoreCase, StoreSubject, Subject};
+use tokio::runtime::{Builder, Runtime};
 
 /// Threads of this name panic in silence: here it is what they are to do.
 const QUIET: &str = "case";
 
 /// What the case of this name says against a storage, if anything.
 pub(crate) fn objection(name: &str, subject: impl Fn() -> Subject + Send + Sync) -> Option<String> {
+    let case = Case::all().iter().find(|case| case.name() == name);
+    let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
+    panic_of(case.is_parallel(), |runtime| {
+        runtime.block_on(async { case.run(subject()).await });
+    })
+}
+
+/// What the case of this name says against a record store, if anything.
+pub(crate) fn store_objection(name: &str, subject: impl Fn() -> StoreSubject + Send + Sync) -> Option<String> {
+    let case = StoreCase::all().iter().find(|case| case.name() == name);
+    let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
+    panic_of(case.is_parallel(), |runtime| {
+        runtime.block_on(async { case.run(subject()).await });
+    })
+}
+
+/// What the case panics with.
+fn panic_of(parallel: bool, case: impl Fn(&Runtime) + Send + Sync) -> Option<String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = std::panic::take_hook();
@@ -21,10 +40,8 @@ pub(crate) fn objection(name: &str, subject: impl Fn() -> Subject + Send + Sync)
             }
         }));
     });
-    let case = Case::all().iter().find(|case| case.name() == name);
-    let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
     let run = || {
-        let mut builder = if case.is_parallel() {
+        let mut builder = if parallel {
             Builder::new_multi_thread()
         } else {
             Builder::new_current_thread()
@@ -36,7 +53,7 @@ pub(crate) fn objection(name: &str, subject: impl Fn() -> Subject + Send + Sync)
             .build()
             .expect("runtime");
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(async { case.run(subject()).await })
+            case(&runtime);
         }));
         runtime.shutdown_background();
         let panic = outcome.err()?;
@@ -47,7 +64,7 @@ pub(crate) fn objection(name: &str, subject: impl Fn() -> Subject + Send + Sync)
         )
     };
     // What needs two threads to meet may take more than one attempt.
-    let attempts = if case.is_parallel() { 8 } else { 1 };
+    let attempts = if parallel { 8 } else { 1 };
     thread::scope(|scope| {
         let attempt = |_| {
             let thread = thread::Builder::new()

@@ -1,0 +1,9 @@
+//! Record stores that are wrong on purpose, each in one way: to prove that the cases notice.
+
+mod bug;
+mod looking;
+mod store;
+mod writing;
+
+pub use self::bug::StoreBug;
+pub use self::store::BrokenStore;

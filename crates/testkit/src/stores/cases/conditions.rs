@@ -1,0 +1,161 @@
+//! What is the same for all verbs that are given a version.
+
+use sessile_core::{Applied, Entry, EntryVersion, RecordStore, SessionKey, StorageError};
+
+use crate::stores::StoreContext;
+use crate::stores::context::{PAST, applied, refused};
+
+/// A verb that acts on one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Conditional {
+    Replace,
+    Touch,
+    Rename,
+    Remove,
+}
+
+impl Conditional {
+    pub(super) const ALL: [Self; 4] = [Self::Replace, Self::Touch, Self::Rename, Self::Remove];
+
+    /// Calls the verb. `to` is where a rename would go.
+    pub(super) async fn call(
+        self,
+        store: &dyn RecordStore,
+        key: &SessionKey,
+        version: EntryVersion,
+        new: Entry,
+        to: &SessionKey,
+    ) -> Result<Applied, StorageError> {
+        match self {
+            Self::Replace => store.replace(key, version, new).await,
+            Self::Touch => store.touch(key, version, new.head).await,
+            Self::Rename => {
+                let left = StoreContext::entry("left");
+                store.rename(key, version, Some(left), to, new).await
+            }
+            Self::Remove => store.remove(key, version).await,
+        }
+    }
+
+    /// Whether the store does this at all.
+    async fn is_there(self, ctx: &StoreContext) -> bool {
+        self != Self::Rename || ctx.renames().await
+    }
+
+    /// Calls the verb with a version that is not there, which does nothing.
+    async fn refuse(self, ctx: &StoreContext, key: &SessionKey, version: EntryVersion, what: &str) {
+        let to = StoreContext::key();
+        let answer = self
+            .call(&**ctx.store(), key, version, StoreContext::entry("new"), &to)
+            .await;
+        refused(answer, &format!("{self:?} of {what}"));
+        ctx.assert_nothing(&to, &format!("after {self:?} of {what}")).await;
+    }
+}
+
+pub(super) async fn another_version(ctx: &StoreContext, verb: Conditional) {
+    if !verb.is_there(ctx).await {
+        return;
+    }
+    let stands = StoreContext::entry("stands");
+    let key = ctx.inserted(&stands).await;
+    let own = stands.head.version.as_u64();
+    // One of another entry, one that differs in a bit at either end or in the middle, and the least and the greatest.
+    let elsewhere = StoreContext::entry("elsewhere");
+    ctx.inserted(&elsewhere).await;
+    let foreign = elsewhere.head.version.as_u64();
+    for other in [
+        foreign,
+        own ^ 1,
+        own ^ (1 << 31),
+        own ^ (1 << 32),
+        own ^ (1 << 62),
+        0,
+        u64::MAX >> 1,
+    ] {
+        verb.refuse(ctx, &key, EntryVersion::from_u64(other), "another version")
+            .await;
+        let when = format!("after {verb:?} of another version");
+        ctx.assert_stands(&key, &stands, &when).await;
+    }
+}
+
+/// What an entry was called before it was written, by each of the verbs that leave it where it is.
+pub(super) async fn earlier_version(ctx: &StoreContext, verb: Conditional) {
+    if !verb.is_there(ctx).await {
+        return;
+    }
+    let first = StoreContext::entry("first");
+    let key = ctx.inserted(&first).await;
+    let second = StoreContext::entry("second");
+    applied(
+        ctx.store().replace(&key, first.head.version, second.clone()).await,
+        "replace",
+    );
+    let mut third = second.clone();
+    third.head = StoreContext::head(None);
+    applied(
+        ctx.second().touch(&key, second.head.version, third.head.clone()).await,
+        "touch",
+    );
+    for stale in [&first, &second] {
+        verb.refuse(ctx, &key, stale.head.version, "an earlier version").await;
+        let when = format!("after {verb:?} of an earlier version");
+        ctx.assert_stands(&key, &third, &when).await;
+    }
+}
+
+/// A version belongs to one entry, even if there is another under the same key.
+pub(super) async fn came_back(ctx: &StoreContext, verb: Conditional) {
+    if !verb.is_there(ctx).await {
+        return;
+    }
+    let (first, again) = (StoreContext::entry("same"), StoreContext::entry("same"));
+    let key = ctx.inserted(&first).await;
+    applied(ctx.store().remove(&key, first.head.version).await, "remove");
+    ctx.insert(&key, &again).await;
+    verb.refuse(ctx, &key, first.head.version, "the version before it was removed")
+        .await;
+    let when = format!("after {verb:?} of a version that was removed");
+    ctx.assert_stands(&key, &again, &when).await;
+}
+
+pub(super) async fn nothing(ctx: &StoreContext, verb: Conditional) {
+    if !verb.is_there(ctx).await {
+        return;
+    }
+    let (never, gone) = (StoreContext::key(), StoreContext::entry("gone"));
+    let removed = ctx.inserted(&gone).await;
+    applied(ctx.store().remove(&removed, gone.head.version).await, "remove");
+    for key in [never, removed] {
+        for version in [gone.head.version, EntryVersion::from_u64(0)] {
+            verb.refuse(ctx, &key, version, "a key without an entry").await;
+            let when = format!("after {verb:?} of a key without an entry");
+            ctx.assert_nothing(&key, &when).await;
+        }
+    }
+}
+
+/// The store decides nothing by the time.
+pub(super) async fn expired(ctx: &StoreContext, verb: Conditional) {
+    if !verb.is_there(ctx).await || !ctx.subject().keeps_expired {
+        return;
+    }
+    let stands = StoreContext::entry_until(Some(PAST), "expired");
+    let key = ctx.inserted(&stands).await;
+    let (new, to) = (StoreContext::entry("new"), StoreContext::key());
+    let answer = verb
+        .call(&**ctx.store(), &key, stands.head.version, new.clone(), &to)
+        .await;
+    applied(answer, &format!("{verb:?} of an entry that has expired"));
+    let when = format!("after {verb:?} of an entry that has expired");
+    match verb {
+        Conditional::Replace => ctx.assert_stands(&key, &new, &when).await,
+        Conditional::Touch => {
+            let touched = Entry::new(new.head, stands.payload);
+            ctx.assert_stands(&key, &touched, &when).await;
+        }
+        Conditional::Rename => ctx.assert_stands(&to, &new, &when).await,
+        Conditional::Remove => ctx.assert_nothing(&key, &when).await,
+    }
+}

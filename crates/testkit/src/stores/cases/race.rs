@@ -1,0 +1,303 @@
+//! Races: of many who write over one version, one does; and what is taken out is one caller's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use sessile_core::{Applied, Entry, EntryHead, EntryVersion, RecordStore, SessionKey};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use super::conditions::Conditional;
+use super::scan::all;
+use super::take_expired::{ending, take};
+use crate::stores::StoreContext;
+use crate::stores::context::{FUTURE, applied, done};
+
+/// How many call at the same time.
+const CALLERS: usize = 8;
+
+/// How often they do.
+const ROUNDS: usize = 12;
+
+/// Lets all callers go at once, and returns what each was told.
+async fn at_once<F>(ctx: &StoreContext, call: impl Fn(usize, Arc<dyn RecordStore>) -> F) -> Vec<Applied>
+where
+    F: Future<Output = Applied> + Send + 'static,
+{
+    let start = Arc::new(Barrier::new(CALLERS));
+    let calls = (0..CALLERS).map(|number| {
+        let (call, start) = (call(number, ctx.handle(number)), Arc::clone(&start));
+        tokio::spawn(async move {
+            start.wait().await;
+            call.await
+        })
+    });
+    let calls: Vec<_> = calls.collect();
+    let mut told = Vec::new();
+    for call in calls {
+        told.push(call.await.expect("a caller panicked"));
+    }
+    told
+}
+
+/// The one who was told that his write was applied.
+fn winner(told: &[Applied]) -> usize {
+    let winners: Vec<_> = (0..told.len()).filter(|&number| told[number] == Applied::Yes).collect();
+    let [winner] = winners[..] else {
+        panic!("exactly one write may be applied, and these were: {winners:?}")
+    };
+    winner
+}
+
+fn entries() -> [Entry; CALLERS] {
+    std::array::from_fn(|number| StoreContext::entry(format!("caller {number}")))
+}
+
+pub(crate) async fn one_of_many_inserts_wins(ctx: StoreContext) {
+    for _ in 0..ROUNDS {
+        let (key, entries) = (StoreContext::key(), entries());
+        let told = at_once(&ctx, |number, store| {
+            let entry = entries[number].clone();
+            async move { done(store.insert(&key, entry).await, "insert") }
+        });
+        let winner = winner(&told.await);
+        ctx.assert_stands(&key, &entries[winner], "after many inserts").await;
+    }
+}
+
+/// All write over the same version, each by the verb that is his.
+async fn one_wins(ctx: &StoreContext, verbs: [Conditional; CALLERS]) {
+    for _ in 0..ROUNDS {
+        let (old, new) = (StoreContext::entry("old"), entries());
+        let key = ctx.inserted(&old).await;
+        let version = old.head.version;
+        let to: [SessionKey; CALLERS] = StoreContext::keys();
+        let told = at_once(ctx, |number, store| {
+            let new = new[number].clone();
+            async move {
+                let answer = verbs[number].call(&*store, &key, version, new, &to[number]).await;
+                done(answer, "a write over a version")
+            }
+        });
+        let winner = winner(&told.await);
+        let when = "after many writes over one version";
+        match verbs[winner] {
+            Conditional::Replace => ctx.assert_stands(&key, &new[winner], when).await,
+            Conditional::Touch => {
+                let touched = Entry::new(new[winner].head.clone(), old.payload.clone());
+                ctx.assert_stands(&key, &touched, when).await;
+            }
+            Conditional::Rename => {
+                ctx.assert_stands(&to[winner], &new[winner], when).await;
+                let left = done(ctx.store().load(&key).await, "load");
+                assert_eq!(left.map(|left| left.payload), Some("left".into()), "{when}");
+            }
+            Conditional::Remove => ctx.assert_nothing(&key, when).await,
+        }
+        for (number, to) in to.iter().enumerate() {
+            if number != winner || verbs[winner] != Conditional::Rename {
+                ctx.assert_nothing(to, when).await;
+            }
+        }
+    }
+}
+
+pub(crate) async fn one_of_many_replaces_of_a_version_wins(ctx: StoreContext) {
+    one_wins(&ctx, [Conditional::Replace; CALLERS]).await;
+}
+
+pub(crate) async fn one_of_many_touches_of_a_version_wins(ctx: StoreContext) {
+    one_wins(&ctx, [Conditional::Touch; CALLERS]).await;
+}
+
+pub(crate) async fn one_of_many_removes_of_a_version_wins(ctx: StoreContext) {
+    one_wins(&ctx, [Conditional::Remove; CALLERS]).await;
+}
+
+pub(crate) async fn one_of_many_renames_of_a_version_wins(ctx: StoreContext) {
+    if ctx.renames().await {
+        one_wins(&ctx, [Conditional::Rename; CALLERS]).await;
+    }
+}
+
+pub(crate) async fn one_of_many_renames_to_a_key_wins(ctx: StoreContext) {
+    if !ctx.renames().await {
+        return;
+    }
+    for _ in 0..ROUNDS {
+        let keys: [SessionKey; CALLERS + 1] = StoreContext::keys();
+        let to = keys[CALLERS];
+        let (old, new) = (entries(), entries());
+        for (key, old) in keys.iter().zip(&old) {
+            ctx.insert(key, old).await;
+        }
+        let told = at_once(&ctx, |number, store| {
+            let (from, version, new) = (keys[number], old[number].head.version, new[number].clone());
+            async move { done(store.rename(&from, version, None, &to, new).await, "rename") }
+        });
+        let winner = winner(&told.await);
+        ctx.assert_stands(&to, &new[winner], "after many renames to one key")
+            .await;
+        for number in 0..CALLERS {
+            match number == winner {
+                true => ctx.assert_nothing(&keys[number], "after it was renamed").await,
+                false => {
+                    ctx.assert_stands(&keys[number], &old[number], "after a rename that was not applied")
+                        .await
+                }
+            }
+        }
+    }
+}
+
+pub(crate) async fn one_of_different_writes_of_a_version_wins(ctx: StoreContext) {
+    let verbs = std::array::from_fn(|number| Conditional::ALL[number % 4]);
+    let without_rename = verbs.map(|verb| {
+        if verb == Conditional::Rename {
+            Conditional::Replace
+        } else {
+            verb
+        }
+    });
+    one_wins(&ctx, if ctx.renames().await { verbs } else { without_rename }).await;
+}
+
+fn number(payload: &[u8]) -> u64 {
+    let text = std::str::from_utf8(payload).expect("a text");
+    text.parse().expect("a number")
+}
+
+/// Counters that read, add one and replace, and look anew when they were too late.
+pub(crate) async fn increments_all_count(ctx: StoreContext) {
+    const EACH: u64 = 15;
+    let key = ctx.inserted(&StoreContext::entry("0")).await;
+    let mut set = JoinSet::new();
+    for handle in 0..CALLERS {
+        let store = ctx.handle(handle);
+        set.spawn(async move {
+            let (mut counted, mut tries) = (0, 0);
+            while counted < EACH {
+                tries += 1;
+                assert!(tries < 10_000, "a replace of what was just loaded is never applied");
+                let stands = done(store.load(&key).await, "load").expect("it is there");
+                let next = StoreContext::entry((number(&stands.payload) + 1).to_string());
+                if done(store.replace(&key, stands.head.version, next).await, "replace") == Applied::Yes {
+                    counted += 1;
+                }
+            }
+        });
+    }
+    set.join_all().await;
+    let stands = done(ctx.store().load(&key).await, "load").expect("it is there");
+    assert_eq!(
+        number(&stands.payload),
+        EACH * CALLERS as u64,
+        "increments that were applied are lost"
+    );
+}
+
+/// An entry whose parts all say the same number.
+fn of_one_piece(number: u64) -> Entry {
+    let payload: Vec<u8> = number.to_be_bytes().repeat(2_000);
+    let head = EntryHead::new(
+        EntryVersion::from_u64(number),
+        Some(FUTURE),
+        number.to_be_bytes().to_vec(),
+    );
+    Entry::new(head, payload)
+}
+
+pub(crate) async fn no_reader_sees_a_torn_entry(ctx: StoreContext) {
+    let key = ctx.inserted(&of_one_piece(0)).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let mut readers = JoinSet::new();
+    for handle in 0..3 {
+        let (store, over) = (ctx.handle(handle), Arc::clone(&over));
+        readers.spawn(async move {
+            while !over.load(Ordering::SeqCst) {
+                let entry = done(store.load(&key).await, "load").expect("it is there throughout");
+                let number = entry.head.version.as_u64();
+                assert!(entry == of_one_piece(number), "an entry is put together from two");
+                let head = done(store.head(&key).await, "head").expect("it is there throughout");
+                let number = head.version.as_u64();
+                assert_eq!(
+                    head.meta,
+                    Bytes::from(number.to_be_bytes().to_vec()),
+                    "a head is put together from two"
+                );
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for number in 0..100 {
+        let replaced = ctx
+            .store()
+            .replace(&key, EntryVersion::from_u64(number), of_one_piece(number + 1));
+        applied(replaced.await, "replace");
+    }
+    over.store(true, Ordering::SeqCst);
+    while let Some(reader) = readers.join_next().await {
+        if let Err(error) = reader {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+pub(crate) async fn takers_share_the_expired(ctx: StoreContext) {
+    if !ctx.takes_expired().await {
+        return;
+    }
+    let expected = ending(&ctx, FUTURE, 48).await;
+    let start = Arc::new(Barrier::new(CALLERS));
+    let mut set = JoinSet::new();
+    for handle in 0..CALLERS {
+        let (store, start) = (ctx.handle(handle), Arc::clone(&start));
+        set.spawn(async move {
+            start.wait().await;
+            let mut taken = Vec::new();
+            loop {
+                let some = take(&*store, FUTURE, 3).await;
+                if some.is_empty() {
+                    return taken;
+                }
+                taken.extend(some);
+            }
+        });
+    }
+    let taken: Vec<_> = set.join_all().await.into_iter().flatten().collect();
+    assert_eq!(taken.len(), expected.len(), "each to one caller");
+    assert_eq!(taken.into_iter().collect::<BTreeMap<_, _>>(), expected);
+}
+
+pub(crate) async fn a_scan_misses_none_that_stays(ctx: StoreContext) {
+    if !ctx.scans().await {
+        return;
+    }
+    let mut stay = BTreeSet::new();
+    for _ in 0..30 {
+        stay.insert(ctx.inserted(&StoreContext::entry("stays")).await);
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let mut set = JoinSet::new();
+    for handle in 0..2 {
+        let (store, over) = (ctx.handle(handle), Arc::clone(&over));
+        set.spawn(async move {
+            while !over.load(Ordering::SeqCst) {
+                let (key, entry) = (StoreContext::key(), StoreContext::entry("passes"));
+                let version = entry.head.version;
+                applied(store.insert(&key, entry).await, "insert");
+                tokio::task::yield_now().await;
+                applied(store.remove(&key, version).await, "remove");
+            }
+        });
+    }
+    for limit in [3, 7, 64] {
+        let listed = all(&*ctx.handle(limit), limit).await;
+        let missed = stay.iter().filter(|key| !listed.contains_key(key)).count();
+        assert_eq!(missed, 0, "not listed, by parts of {limit}");
+    }
+    over.store(true, Ordering::SeqCst);
+    set.join_all().await;
+}

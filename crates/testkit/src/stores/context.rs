@@ -1,0 +1,196 @@
+//! [`StoreContext`]: what every case for record stores needs.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sessile_core::{
+    Applied, Entropy, Entry, EntryHead, EntryVersion, OsEntropy, RecordStore, SessionId, SessionKey, StorageError,
+    StorageErrorKind, Timestamp,
+};
+
+use crate::stores::StoreSubject;
+
+/// A moment that no clock of a backend has come to yet: the year 2100.
+pub(crate) const FUTURE: Timestamp = Timestamp::from_millis(4_102_444_800_000);
+
+/// A moment that has passed by every clock.
+pub(crate) const PAST: Timestamp = Timestamp::from_millis(1);
+
+/// A store under test and the means to handle it. Clones share the store.
+#[derive(Clone)]
+pub(crate) struct StoreContext {
+    subject: Arc<StoreSubject>,
+}
+
+impl StoreContext {
+    pub(crate) fn new(subject: StoreSubject) -> Self {
+        Self {
+            subject: Arc::new(subject),
+        }
+    }
+
+    pub(crate) fn subject(&self) -> &StoreSubject {
+        &self.subject
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn RecordStore> {
+        &self.subject.store
+    }
+
+    /// A second handle on the same data; where there is none, the first again.
+    pub(crate) fn second(&self) -> &Arc<dyn RecordStore> {
+        self.subject.second.as_ref().unwrap_or(&self.subject.store)
+    }
+
+    /// One handle or the other.
+    pub(crate) fn handle(&self, number: usize) -> Arc<dyn RecordStore> {
+        Arc::clone(if number.is_multiple_of(2) {
+            self.store()
+        } else {
+            self.second()
+        })
+    }
+
+    // Keys and entries
+
+    pub(crate) fn key() -> SessionKey {
+        SessionId::generate(&OsEntropy).key()
+    }
+
+    /// Keys of one shard.
+    pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
+        let id = SessionId::generate(&OsEntropy);
+        std::array::from_fn(|_| id.rotated(&OsEntropy).key())
+    }
+
+    /// A version that nothing else has.
+    pub(crate) fn version() -> EntryVersion {
+        let mut random = [0; 8];
+        OsEntropy.fill(&mut random);
+        EntryVersion::from_u64(u64::from_be_bytes(random) >> 1)
+    }
+
+    pub(crate) fn head(deadline: Option<Timestamp>) -> EntryHead {
+        let version = Self::version();
+        EntryHead::new(version, deadline, format!("meta of {version:?}"))
+    }
+
+    pub(crate) fn entry_until(deadline: Option<Timestamp>, payload: impl Into<Bytes>) -> Entry {
+        Entry::new(Self::head(deadline), payload)
+    }
+
+    pub(crate) fn entry(payload: impl Into<Bytes>) -> Entry {
+        Self::entry_until(Some(FUTURE), payload)
+    }
+
+    // Shorthands, which fail the case where the store does not do as told
+
+    pub(crate) async fn insert(&self, key: &SessionKey, entry: &Entry) {
+        applied(self.store().insert(key, entry.clone()).await, "insert of a new key");
+    }
+
+    /// A new key with this entry.
+    pub(crate) async fn inserted(&self, entry: &Entry) -> SessionKey {
+        let key = Self::key();
+        self.insert(&key, entry).await;
+        key
+    }
+
+    /// Through either handle this entry stands there, all of it.
+    pub(crate) async fn assert_stands(&self, key: &SessionKey, entry: &Entry, when: &str) {
+        for store in [self.store(), self.second()] {
+            let loaded = done(store.load(key).await, "load");
+            assert_eq!(loaded.as_ref(), Some(entry), "{when}: load answers with another entry");
+            // It is said how long a payload and a meta are, so what differs may not be seen above.
+            let head = done(store.head(key).await, "head");
+            assert_eq!(
+                head.as_ref(),
+                Some(&entry.head),
+                "{when}: head answers with another head"
+            );
+        }
+    }
+
+    pub(crate) async fn assert_nothing(&self, key: &SessionKey, when: &str) {
+        for store in [self.store(), self.second()] {
+            let loaded = done(store.load(key).await, "load");
+            assert_eq!(loaded, None, "{when}: there is an entry");
+            let head = done(store.head(key).await, "head");
+            assert_eq!(head, None, "{when}: there is a head");
+        }
+    }
+
+    /// Whether the store renames. One that does not must refuse to, and do nothing.
+    pub(crate) async fn renames(&self) -> bool {
+        if !self.subject.renames {
+            let (entry, other) = (Self::entry("stays"), Self::entry("moves"));
+            let [from, to] = Self::keys();
+            self.insert(&from, &entry).await;
+            let answer = self.store().rename(&from, entry.head.version, None, &to, other).await;
+            self.unsupported(answer, "rename");
+            self.assert_stands(&from, &entry, "after a rename that was refused")
+                .await;
+            self.assert_nothing(&to, "after a rename that was refused").await;
+        }
+        self.subject.renames
+    }
+
+    /// Whether the store scans. One that does not must refuse to.
+    pub(crate) async fn scans(&self) -> bool {
+        if !self.subject.scans {
+            self.unsupported(self.store().scan(None, 10).await, "scan");
+        }
+        self.subject.scans
+    }
+
+    /// Whether the store takes out what has expired. One that does not must refuse to.
+    pub(crate) async fn takes_expired(&self) -> bool {
+        if !self.subject.takes_expired {
+            let answer = self.store().take_expired(FUTURE, 10).await;
+            self.unsupported(answer, "take_expired");
+        }
+        self.subject.takes_expired
+    }
+
+    fn unsupported<T: Debug>(&self, answer: Result<T, StorageError>, verb: &str) {
+        let Err(error) = answer else {
+            panic!("{verb} must fail with Unsupported, and answered {answer:?}")
+        };
+        assert_eq!(
+            error.kind(),
+            StorageErrorKind::Unsupported,
+            "{verb} must fail with Unsupported: {error:?}"
+        );
+        assert_eq!(error.operation(), verb, "an error names the verb: {error:?}");
+        assert_eq!(
+            error.storage(),
+            self.store().name(),
+            "an error names the store: {error:?}"
+        );
+    }
+
+    /// Lets everybody else come to where they wait, and what is done in the background be done.
+    pub(crate) async fn settle(&self) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The answer, which must not be an error.
+#[track_caller]
+pub(crate) fn done<T>(answer: Result<T, StorageError>, what: &str) -> T {
+    answer.unwrap_or_else(|error| panic!("{what} failed: {error:?}"))
+}
+
+/// The write must have been applied.
+#[track_caller]
+pub(crate) fn applied(answer: Result<Applied, StorageError>, what: &str) {
+    assert_eq!(done(answer, what), Applied::Yes, "{what} must be applied");
+}
+
+/// The write must not have been applied.
+#[track_caller]
+pub(crate) fn refused(answer: Result<Applied, StorageError>, what: &str) {
+    assert_eq!(done(answer, what), Applied::No, "{what} must not be applied");
+}
