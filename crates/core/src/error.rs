@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::contents::RecordError;
+use crate::json::CodecError;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// A call on a session failed. Nothing was changed, unless the call says otherwise.
@@ -40,12 +41,17 @@ pub enum SessionError {
     /// The record cannot be read, and the policy is to [fail](crate::Unreadable::Fail).
     Unreadable(RecordError),
     /// A value cannot be turned into JSON or back.
-    Codec {
-        /// The name of the value.
-        key: String,
-        /// Why not.
-        source: serde_json::Error,
+    Codec(CodecError),
+    /// The session would take more than [`max_record_bytes`](crate::SessionBuilder::max_record_bytes) to store.
+    TooLarge {
+        /// How many bytes it would take, or a single value in it.
+        size: usize,
+        /// How many it may.
+        limit: usize,
     },
+    /// What the application has given as the expiration of whatever has none is over already, so what was about to begin
+    /// would not be there.
+    ExpiredDefault(ExpiredDefault),
     /// The storage failed.
     Storage(StorageError),
 }
@@ -69,6 +75,53 @@ impl SessionError {
     }
 }
 
+/// What a default expiration that was over already was to be given to: the session, a namespace, or a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExpiredDefault(Box<Place>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    namespace: Option<Box<str>>,
+    key: Option<Box<str>>,
+}
+
+impl ExpiredDefault {
+    /// The name of the namespace that was to begin, or in which the value was to stand.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.namespace.as_deref()
+    }
+
+    /// The name of the value that was to begin.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+}
+
+impl fmt::Display for ExpiredDefault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the default expiration of ")?;
+        match (self.namespace(), self.key()) {
+            (None, None) => f.write_str("sessions")?,
+            (Some(namespace), None) => write!(f, "the namespace `{namespace}`")?,
+            (None, Some(key)) => write!(f, "the value `{key}`")?,
+            (Some(namespace), Some(key)) => write!(f, "the value `{key}` of the namespace `{namespace}`")?,
+        }
+        f.write_str(" is over already")
+    }
+}
+
+impl SessionError {
+    pub(crate) fn default_is_over(namespace: Option<&str>, key: Option<&str>) -> Self {
+        Self::ExpiredDefault(ExpiredDefault(Box::new(Place {
+            namespace: namespace.map(Into::into),
+            key: key.map(Into::into),
+        })))
+    }
+}
+
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,7 +138,11 @@ impl fmt::Display for SessionError {
             Self::Undone => f.write_str("the changes of the visit were undone, as the session could not be closed"),
             Self::Sealed => f.write_str("the session can get no new id after the answer has begun"),
             Self::Unreadable(error) => error.fmt(f),
-            Self::Codec { key, source } => write!(f, "the value `{key}` does not convert: {source}"),
+            Self::Codec(error) => error.fmt(f),
+            Self::TooLarge { size, limit } => {
+                write!(f, "the session would take {size} bytes, and may take {limit}")
+            }
+            Self::ExpiredDefault(default) => default.fmt(f),
             Self::Storage(error) => error.fmt(f),
         }
     }
@@ -95,7 +152,7 @@ impl Error for SessionError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreadable(error) => Some(error),
-            Self::Codec { source, .. } => Some(source),
+            Self::Codec(error) => Some(error),
             Self::Storage(error) => Some(error),
             _ => None,
         }
@@ -113,6 +170,12 @@ impl From<StorageError> for SessionError {
             StorageErrorKind::TooManyWaiters => Self::TooManyWaiters,
             _ => Self::Storage(error),
         }
+    }
+}
+
+impl From<CodecError> for SessionError {
+    fn from(error: CodecError) -> Self {
+        Self::Codec(error)
     }
 }
 

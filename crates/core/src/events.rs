@@ -1,6 +1,7 @@
 //! What is worth a line in the log of an operator. Sessions are named by fingerprint, never by id.
 
 use crate::error::SessionError;
+use crate::json::CodecError;
 use crate::session_key::SessionKey;
 use crate::storage::StorageError;
 
@@ -68,4 +69,34 @@ pub(crate) fn not_released(_key: &SessionKey, _error: &StorageError) {
 
 pub(crate) fn not_moved(_key: &SessionKey, _error: &SessionError) {
     event!(warn, session = %_key.fingerprint(), error = %_error, "end of the session not moved");
+}
+
+/// What was done about a value that is not of the type its key says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mended {
+    Fail,
+    Unset,
+    Default,
+    Migrate,
+}
+
+/// How often a value was wanted that is not of the type its key says.
+#[cfg(feature = "metrics")]
+const MISMATCHES: &str = "sessile_value_mismatches_total";
+
+pub(crate) fn mismatched(_error: &CodecError, mended: Mended) {
+    let _outcome = match mended {
+        Mended::Fail => "fail",
+        Mended::Unset => "unset",
+        Mended::Default => "default",
+        Mended::Migrate => "migrate",
+    };
+    #[cfg(feature = "metrics")]
+    metrics::counter!(MISMATCHES, "outcome" => _outcome).increment(1);
+    // A value that is brought up to date is what was planned.
+    if matches!(mended, Mended::Migrate) {
+        event!(debug, error = %_error, outcome = _outcome, "value is of an earlier shape");
+    } else {
+        event!(warn, error = %_error, outcome = _outcome, "value is not of the type its key says");
+    }
 }

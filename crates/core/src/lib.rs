@@ -18,6 +18,7 @@ mod expiration;
 #[doc(hidden)]
 pub mod fuzzing;
 mod id;
+mod json;
 mod keys;
 mod report;
 mod session;
@@ -37,10 +38,11 @@ pub use self::door::{
     RecordStore,
 };
 pub use self::entropy::{Entropy, OsEntropy};
-pub use self::error::SessionError;
+pub use self::error::{ExpiredDefault, SessionError};
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};
 pub use self::id::SessionId;
-pub use self::keys::{Key, NamespaceKey, NamespaceName, Namespaces, Untyped, ValueKey, Values};
+pub use self::json::{CodecError, CodecReason};
+pub use self::keys::{Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Takes, Untyped, ValueKey, Values};
 pub use self::report::Report;
 pub use self::session::{AutoStart, Namespace, Session, SessionBuilder, Unreadable};
 pub use self::session_key::{Fingerprint, ParseSessionKeyError, SessionKey};

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::error::SessionError;
+use crate::json::CodecReason;
 
 impl SessionError {
     /// The error in one line for a log: what failed, what has caused that, and how to mend it. It shows no id and no
@@ -48,7 +49,20 @@ impl SessionError {
             Self::Undone => {
                 "handle the error of the `close` that failed before, or call `session.start().await?` again"
             }
-            Self::Codec { .. } => "declare the value with the type that was stored, or unset it",
+            Self::Codec(error) => match error.reason() {
+                CodecReason::Mismatch { .. } | CodecReason::Syntax { .. } => {
+                    "say what to do about values from before by `on_mismatch` or `migrate` on the key, declare the value \
+                     with the type that was stored, or unset it"
+                }
+                _ => "set a value that JSON can hold and give back",
+            },
+            Self::TooLarge { .. } => {
+                "keep less in the session, and large data where its key stands in the session, or raise \
+                 `max_record_bytes`"
+            }
+            Self::ExpiredDefault(_) => {
+                "give a date by a function that makes it anew: `default_expiration_with`, or `expiration` in the derive"
+            }
             Self::Unreadable(_) => {
                 "see who else writes to the storage, or drop what cannot be read with `Unreadable::Drop`"
             }
@@ -65,24 +79,12 @@ pub struct Report<'a>(&'a SessionError);
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            // What serde says shows the value.
-            SessionError::Codec { key, source } => {
-                let (kind, line, column) = (source.classify(), source.line(), source.column());
-                write!(
-                    f,
-                    "the value `{key}` does not convert: {kind:?} at line {line}, column {column}"
-                )?;
-            }
-            error => {
-                write!(f, "{error}")?;
-                // What an error shows of itself is that of what it wraps.
-                let mut cause = error.source().and_then(Error::source);
-                while let Some(error) = cause {
-                    write!(f, ": {error}")?;
-                    cause = error.source();
-                }
-            }
+        write!(f, "{}", self.0)?;
+        // What an error shows of itself is that of what it wraps.
+        let mut cause = self.0.source().and_then(Error::source);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
         }
         match self.0.remedy() {
             Some(remedy) => write!(f, " ({remedy})"),

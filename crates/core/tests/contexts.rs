@@ -288,7 +288,7 @@ async fn enter_releases_without_writing_if_the_future_is_err() -> Result<(), Ses
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
-    let entered = session.enter(id.clone().into(), async {
+    let entered = session.try_enter(id.clone().into(), async {
         session.set("user", json!(8))?;
         Err::<(), _>(Failure::Own)
     });
@@ -303,13 +303,13 @@ async fn enter_fails_if_starting_or_closing_fails() -> Result<(), SessionError> 
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
-    let strict = session.enter(Visit::attach(unknown_id()), async { Ok::<_, Failure>(()) });
+    let strict = session.try_enter(Visit::attach(unknown_id()), async { Ok::<_, Failure>(()) });
     assert_fails!(strict.await, Failure::Session(SessionError::Unknown));
 
     world
         .faults
         .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
-    let closing = session.enter(id.clone().into(), async {
+    let closing = session.try_enter(id.clone().into(), async {
         session.set("user", json!(8))?;
         Ok::<_, Failure>(())
     });

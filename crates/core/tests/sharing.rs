@@ -5,10 +5,11 @@ mod common;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Handle, Key, SessionError, SessionId, Untyped, Visit};
+use sessile_core::{Expiration, Handle, Key, Session, SessionError, SessionId, Untyped, Visit};
 use tokio::task::spawn_blocking;
 
 const COUNT: Key<Untyped, u64> = Key::new("count");
@@ -158,30 +159,173 @@ async fn those_who_only_read_do_not_wait_for_a_change() -> Result<(), SessionErr
     session.enter(id.into(), work).await
 }
 
+/// What others do to the very value that is being changed, and what is there in the end.
 #[tokio::test]
-async fn those_who_write_wait_for_a_change() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(1))]).await;
-    let work = async {
-        let (tell, told) = mpsc::channel();
-        let (handle, inside) = (session.handle()?, session.clone());
-        let setting = async {
-            // Begins while the change is under way, and can only end after it.
-            spawn_blocking(move || {
-                handle.enter(|| inside.set(COUNT, 5)).expect("it is writable");
-                tell.send(()).expect("it waits");
-            });
+async fn what_is_done_to_a_value_while_it_is_changed_counts_as_later() -> Result<(), SessionError> {
+    type Doing = fn(&Session) -> Result<(), SessionError>;
+    let doings: [(Doing, Option<u64>); 8] = [
+        (|session| session.set(COUNT, 5), Some(5)),
+        (
+            |session| session.set_with_expiration(COUNT, 5, Expiration::Never),
+            Some(5),
+        ),
+        (|session| session.unset(COUNT).map(drop), None),
+        (|session| session.clear(), None),
+        (
+            |session| session.unset(COUNT).and_then(|_| session.set(COUNT, 7)),
+            Some(7),
+        ),
+        // These leave the value alone, or as it was.
+        (|session| session.set(COUNT, 1), Some(101)),
+        (|session| session.set(OTHER, 5), Some(101)),
+        (|session| session.update_key(OTHER, |other| *other += 1), Some(101)),
+    ];
+    for (index, (doing, left)) in doings.into_iter().enumerate() {
+        let world = world();
+        let session = &world.session;
+        let id = world.stored([("count", json!(1))]).await;
+        let work = async {
+            // It returns while the change is under way: nobody has to wait for the change.
+            let meanwhile = async { doing(session) };
+            during_a_change(&world, session.handle()?, |_| (), meanwhile).await??;
+            assert_eq!(session.get(COUNT)?, left, "{index}");
             Ok(())
         };
-        during_a_change(&world, session.handle()?, |_| (), setting).await??;
-        spawn_blocking(move || told.recv().expect("it is set"))
-            .await
-            .expect("it ends");
-        assert_eq!(session.get(COUNT)?, Some(5));
-        Ok::<_, SessionError>(())
+        session.enter(id.clone().into(), work).await?;
+        assert_eq!(count(&world, &id).await, left, "{index}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_destroyed_while_a_value_in_it_is_changed_stays_destroyed() -> Result<(), SessionError> {
+    let world = world();
+    let session = world.session.clone();
+    let cart = session.namespace("cart");
+    let work = async {
+        cart.set(COUNT, 1)?;
+        let (handle, inside) = (session.handle()?, cart.clone());
+        cart.update(COUNT, |count| {
+            *count += 1;
+            let other = thread::spawn(move || handle.enter(|| inside.destroy()));
+            other.join().expect("it ends")
+        })??;
+        assert_eq!(cart.get(COUNT)?, None);
+        assert!(session.namespaces()?.is_empty());
+        Ok(())
     };
-    session.enter(id.into(), work).await
+    session.enter(Visit::new(), work).await
+}
+
+/// A closure that waits for another thread which uses the same session.
+#[tokio::test]
+async fn a_change_may_wait_for_others_who_use_the_session() -> Result<(), SessionError> {
+    let world = world();
+    let session = world.session.clone();
+    let work = async {
+        let (handle, inside) = (session.handle()?, session.clone());
+        session.update_key(COUNT, |count| {
+            *count += 1;
+            let other = thread::spawn(move || {
+                handle.enter(|| {
+                    inside.set(OTHER, 5)?;
+                    inside.set("more", true)?;
+                    inside.update_key(OTHER, |other| *other += 1)
+                })
+            });
+            other.join().expect("it ends")
+        })??;
+        assert_eq!((session.get(COUNT)?, session.get(OTHER)?), (Some(1), Some(6)));
+        Ok(())
+    };
+    session.enter(Visit::new(), work).await
+}
+
+#[tokio::test]
+async fn who_wants_to_change_a_value_that_is_being_changed_waits_for_as_long_as_for_a_lock() -> Result<(), SessionError>
+{
+    let world = world_with(|builder| builder.lock_wait(Duration::ZERO));
+    let session = &world.session;
+    let work = async {
+        let meanwhile = async {
+            assert_fails!(
+                session.update_key(COUNT, |count| *count += 1),
+                SessionError::LockTimeout
+            );
+            assert_fails!(session.take(COUNT), SessionError::LockTimeout);
+            // It is not there yet, so it would have to be made.
+            assert_fails!(session.get_or_insert_with(COUNT, || 7), SessionError::LockTimeout);
+            Ok(())
+        };
+        during_a_change(&world, session.handle()?, |_| (), meanwhile).await??;
+        assert_eq!(session.get(COUNT)?, Some(100));
+        session.update_key(COUNT, |count| *count += 1)?;
+        assert_eq!(session.take(COUNT)?, Some(101));
+        Ok(())
+    };
+    session.enter(Visit::new(), work).await
+}
+
+#[tokio::test]
+async fn a_change_within_the_change_of_the_same_value_is_refused_at_once() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.lock_wait(Duration::MAX));
+    let session = &world.session;
+    let cart = session.namespace("cart");
+    let work = async {
+        session.update_key(COUNT, |count| {
+            *count += 1;
+            assert_fails!(
+                session.update_key(COUNT, |count| *count += 1),
+                SessionError::LockTimeout
+            );
+            // One of the same name elsewhere is another.
+            cart.update(COUNT, |count| *count += 10)
+        })??;
+        assert_eq!((session.get(COUNT)?, cart.get(COUNT)?), (Some(1), Some(10)));
+        Ok(())
+    };
+    session.enter(Visit::new(), work).await
+}
+
+/// Nothing is locked while code of the application runs: each of these uses the session.
+#[tokio::test]
+async fn types_that_use_the_session_while_they_are_written_and_read_do_no_harm() -> Result<(), SessionError> {
+    #[derive(Debug, PartialEq, Default)]
+    struct Curious;
+
+    fn ask() {
+        let session: Option<Session> = Session::current();
+        let session = session.expect("it runs in a visit");
+        session.update_key(OTHER, |other| *other += 1).expect("it is writable");
+    }
+
+    impl serde::Serialize for Curious {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            ask();
+            serializer.serialize_unit()
+        }
+    }
+
+    impl<'de> serde::Deserialize<'de> for Curious {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            ask();
+            <()>::deserialize(deserializer).map(|()| Self)
+        }
+    }
+
+    const CURIOUS: Key<Untyped, Curious> = Key::new("curious");
+    let world = world();
+    let session = &world.session;
+    let work = async {
+        session.set(CURIOUS, Curious)?;
+        session.get(CURIOUS)?;
+        session.update_key(CURIOUS, |_| ())?;
+        session.take(CURIOUS)?;
+        session.get_or_insert_with(CURIOUS, || Curious)?;
+        assert_eq!(session.get(OTHER)?, Some(6));
+        Ok(())
+    };
+    session.enter(Visit::new(), work).await
 }
 
 #[tokio::test]

@@ -86,10 +86,10 @@ async fn a_declared_expiration_is_given_to_a_value_when_it_is_first_set() -> Res
     let world = typed();
     let session = &world.session;
     let work = async {
-        session.set(Account::CODE, "one".into())?;
+        session.set(Account::CODE, "one")?;
         pass(5 * SECOND).await;
         // It keeps the one it has.
-        session.set(Account::CODE, "two".into())?;
+        session.set(Account::CODE, "two")?;
         pass(5 * SECOND - ms(1)).await;
         assert_eq!(session.get(Account::CODE)?.as_deref(), Some("two"));
         pass(ms(1)).await;
@@ -102,7 +102,7 @@ async fn a_declared_expiration_is_given_to_a_value_when_it_is_first_set() -> Res
         pass(ms(1)).await;
         assert!(!session.contains(Account::CODE)?);
         // Unless it is given another.
-        session.set_with_expiration(Account::CODE, "four".into(), Expiration::Never)?;
+        session.set_with_expiration(Account::CODE, "four", Expiration::Never)?;
         pass(MINUTE).await;
         assert!(session.contains(Account::CODE)?);
         Ok::<_, SessionError>(())

@@ -1,9 +1,11 @@
 //! What stands in `#[session(...)]`.
 
+use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Error, Expr, LitStr, Path, Result};
 
 use crate::case::Case;
+use crate::expand::Kind;
 
 /// The options of a declaration, from the attributes of its struct.
 #[derive(Default)]
@@ -45,25 +47,60 @@ impl StructOptions {
 pub(crate) struct FieldOptions {
     pub(crate) rename: Option<LitStr>,
     pub(crate) expiration: Option<Expr>,
+    pub(crate) aliases: Vec<LitStr>,
+    pub(crate) on_mismatch: Option<OnMismatch>,
+    pub(crate) migrate: Option<Expr>,
+}
+
+/// What to do about a stored value that is not of the field's type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OnMismatch {
+    Fail,
+    Unset,
+    /// With where that was said: the type must have a default.
+    Default(Span),
 }
 
 impl FieldOptions {
-    pub(crate) fn read(attributes: &[Attribute]) -> Result<Self> {
+    pub(crate) fn read(kind: Kind, attributes: &[Attribute]) -> Result<Self> {
         let mut options = Self::default();
+        let is_value = kind == Kind::Values;
         each_option(attributes, |option| match name_of(&option).as_str() {
             "rename" => {
-                let name: LitStr = option.value()?.parse()?;
-                if name.value().is_empty() {
-                    return Err(Error::new(name.span(), "a name cannot be empty"));
-                }
+                let name = name_in(&option)?;
                 set_once(&option, &mut options.rename, name)
+            }
+            "alias" if is_value => {
+                options.aliases.push(name_in(&option)?);
+                Ok(())
+            }
+            "on_mismatch" if is_value => {
+                let name: LitStr = option.value()?.parse()?;
+                let policy = match name.value().as_str() {
+                    "fail" => OnMismatch::Fail,
+                    "unset" => OnMismatch::Unset,
+                    "default" => OnMismatch::Default(name.span()),
+                    other => {
+                        let message = format!("`{other}` is not known here; known are `fail`, `unset` and `default`");
+                        return Err(Error::new(name.span(), message));
+                    }
+                };
+                set_once(&option, &mut options.on_mismatch, policy)
+            }
+            "migrate" if is_value => {
+                let migrate: Expr = option.value()?.parse()?;
+                set_once(&option, &mut options.migrate, migrate)
             }
             "expiration" => {
                 let expiration: Expr = option.value()?.parse()?;
                 set_once(&option, &mut options.expiration, expiration)
             }
+            name if is_value => Err(option.error(format!(
+                "`{name}` is not an option of a value; known are `rename`, `alias`, `expiration`, `on_mismatch` and \
+                 `migrate`"
+            ))),
             name => Err(option.error(format!(
-                "`{name}` is not an option of a field; known are `rename` and `expiration`"
+                "`{name}` is not an option of a namespace; known are `rename` and `expiration`"
             ))),
         })?;
         Ok(options)
@@ -76,6 +113,15 @@ fn each_option(attributes: &[Attribute], mut read: impl FnMut(ParseNestedMeta<'_
         .iter()
         .filter(|attribute| attribute.path().is_ident("session"))
         .try_for_each(|attribute| attribute.parse_nested_meta(&mut read))
+}
+
+/// The name that an option gives.
+fn name_in(option: &ParseNestedMeta<'_>) -> Result<LitStr> {
+    let name: LitStr = option.value()?.parse()?;
+    if name.value().is_empty() {
+        return Err(Error::new(name.span(), "a name cannot be empty"));
+    }
+    Ok(name)
 }
 
 fn name_of(option: &ParseNestedMeta<'_>) -> String {

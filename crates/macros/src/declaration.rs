@@ -1,15 +1,17 @@
 //! [`Declaration`]: a struct, read as a list of keys.
 
 use std::collections::HashMap;
+use std::iter;
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, Ident, Path, Result, Type, Visibility, parse_quote,
+    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, Ident, LitStr, Path, Result, Type, Visibility,
+    parse_quote,
 };
 
-use crate::attributes::{FieldOptions, StructOptions};
+use crate::attributes::{FieldOptions, OnMismatch, StructOptions};
 use crate::case::Case;
 use crate::expand::Kind;
 
@@ -35,6 +37,10 @@ pub(crate) struct Entry<'a> {
     /// Where that name comes from, for messages.
     name_span: Span,
     pub(crate) expiration: Option<Expr>,
+    /// Other names under which the value may be stored.
+    pub(crate) aliases: Vec<LitStr>,
+    pub(crate) on_mismatch: Option<OnMismatch>,
+    pub(crate) migrate: Option<Expr>,
 }
 
 impl<'a> Declaration<'a> {
@@ -46,7 +52,7 @@ impl<'a> Declaration<'a> {
         let mut errors = None;
         let mut entries = Vec::new();
         for field in fields {
-            match Entry::read(field, &input.vis, options.rename_all) {
+            match Entry::read(kind, field, &input.vis, options.rename_all) {
                 Ok(entry) => entries.push(entry),
                 Err(error) => add_error(&mut errors, error),
             }
@@ -64,8 +70,8 @@ impl<'a> Declaration<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn read(field: &'a Field, struct_visibility: &'a Visibility, rename_all: Option<Case>) -> Result<Self> {
-        let options = FieldOptions::read(&field.attrs)?;
+    fn read(kind: Kind, field: &'a Field, struct_visibility: &'a Visibility, rename_all: Option<Case>) -> Result<Self> {
+        let options = FieldOptions::read(kind, &field.attrs)?;
         let ident = field.ident.as_ref().expect("named fields have names");
         let bare = ident.unraw().to_string();
 
@@ -98,6 +104,9 @@ impl<'a> Entry<'a> {
             name,
             name_span,
             expiration: options.expiration,
+            aliases: options.aliases,
+            on_mismatch: options.on_mismatch,
+            migrate: options.migrate,
         })
     }
 }
@@ -134,12 +143,16 @@ fn named_fields(kind: Kind, input: &DeriveInput) -> Result<impl Iterator<Item = 
 
 /// No two fields can share a stored name or a constant.
 fn refuse_duplicates(entries: &[Entry<'_>], errors: &mut Option<Error>) {
-    let mut names: HashMap<&str, &Ident> = HashMap::new();
+    let mut names: HashMap<String, &Ident> = HashMap::new();
     let mut constants: HashMap<String, &Ident> = HashMap::new();
     for entry in entries {
-        if let Some(first) = names.insert(&entry.name, entry.field) {
-            let message = format!("the name `{}` is already that of the field `{first}`", entry.name);
-            add_error(errors, Error::new(entry.name_span, message));
+        let own = (entry.name.clone(), entry.name_span);
+        let aliases = entry.aliases.iter().map(|alias| (alias.value(), alias.span()));
+        for (name, span) in iter::once(own).chain(aliases) {
+            let message = |first| format!("the name `{name}` is already that of the field `{first}`");
+            if let Some(first) = names.insert(name.clone(), entry.field) {
+                add_error(errors, Error::new(span, message(first)));
+            }
         }
         if let Some(first) = constants.insert(entry.constant.to_string(), entry.field) {
             let message = format!(

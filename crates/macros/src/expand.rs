@@ -6,6 +6,7 @@ use syn::Path;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
+use crate::attributes::OnMismatch;
 use crate::declaration::{Declaration, Entry};
 
 /// What is declared.
@@ -56,6 +57,9 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
         constant,
         name,
         expiration,
+        aliases,
+        on_mismatch,
+        migrate,
         ..
     } = entry;
 
@@ -72,6 +76,19 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
         let at_expression = Span::mixed_site().located_at(expiration.span());
         quote_spanned!(at_expression=> .expiring(|| ::core::convert::Into::into(#expiration)))
     });
+    let aliases = (!aliases.is_empty()).then(|| quote_spanned!(at_type=> .aliases(&[#(#aliases),*])));
+    let on_mismatch = on_mismatch.map(|policy| match policy {
+        OnMismatch::Fail => quote_spanned!(at_type=> .on_mismatch(#krate::OnMismatch::Fail)),
+        OnMismatch::Unset => quote_spanned!(at_type=> .on_mismatch(#krate::OnMismatch::Unset)),
+        OnMismatch::Default(said) => {
+            let default = quote_spanned!(said=> <#ty as ::core::default::Default>::default);
+            quote_spanned!(at_type=> .on_mismatch(#krate::OnMismatch::Default(#default)))
+        }
+    });
+    let migrate = migrate.as_ref().map(|migrate| {
+        let at_expression = Span::mixed_site().located_at(migrate.span());
+        quote_spanned!(at_expression=> .migrate(#migrate))
+    });
     let documented = attributes.iter().any(|attribute| attribute.path().is_ident("doc"));
     let documentation = (!documented).then(|| {
         let text = match kind {
@@ -83,7 +100,7 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
     quote! {
         #(#attributes)*
         #documentation
-        #visibility const #constant: #key = #made #expiring;
+        #visibility const #constant: #key = #made #expiring #aliases #on_mismatch #migrate;
     }
 }
 

@@ -50,7 +50,38 @@ use crate::expand::{Kind, expand};
 /// - `#[session(rename = "uid")]`: the name under which the value is stored. It is the name of the field otherwise,
 ///   and stays it when `r#` has to stand before it.
 /// - `#[session(expiration = EXPR)]`: the expiration that the value gets when it is set while it has none. Any
-///   expression that can be turned `into()` an `Expiration`; it is evaluated each time it is needed.
+///   expression that can be turned `into()` an `Expiration`; it is evaluated each time it is needed, so it can be a
+///   date that is worked out.
+/// - `#[session(alias = "user")]`: another name under which the value may still be stored, because it was called that
+///   before; several can be given. The value is found under the first of its names that is there, and stands under its
+///   own as soon as it is set.
+/// - `#[session(on_mismatch = "unset")]`: what to do when what is stored is not of the field's type: `"fail"`, which is
+///   what happens otherwise, `"unset"` or `"default"`, as the enum `OnMismatch` says.
+/// - `#[session(migrate = FUNCTION)]`: makes a value of JSON that is not of the field's type, or `None`, which is a
+///   mismatch: a function, or a closure that captures nothing, from `serde_json::Value` to an `Option` of that type.
+///
+/// The last three are for values alone, not for namespaces.
+///
+/// ```
+/// # extern crate sessile_core as sessile;
+/// use serde_json::Value;
+/// use sessile::{OnMismatch, Values};
+///
+/// #[derive(Values)]
+/// struct Account {
+///     #[session(alias = "user", alias = "uid")]
+///     user_id: u64,
+///     #[session(on_mismatch = "default")]
+///     theme: u8,
+///     #[session(migrate = list_of_one)]
+///     roles: Vec<String>,
+/// }
+///
+/// /// There was only one once.
+/// fn list_of_one(old: Value) -> Option<Vec<String>> {
+///     old.as_str().map(|role| vec![role.to_owned()])
+/// }
+/// ```
 ///
 /// On the struct:
 ///

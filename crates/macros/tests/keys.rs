@@ -3,7 +3,14 @@
 // The path that derives use where nothing else is said is `::sessile`.
 extern crate sessile_core as sessile;
 
-use sessile::{DAY, Expiration, HOUR, Key, MINUTE, NamespaceKey, Namespaces, Untyped, ValueKey, Values};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sessile::{
+    DAY, Expiration, HOUR, Key, MINUTE, NamespaceKey, Namespaces, Session, SessionError, Untyped, ValueKey, Values,
+    Visit,
+};
+use sessile_memory::MemoryStorage;
 
 #[derive(Values)]
 struct Account {
@@ -114,6 +121,84 @@ fn an_expiration_is_any_expression_that_becomes_one() {
     assert_eq!(Expiring::CHOSEN.default_expiration(), Some(Expiration::Transient));
     assert_eq!(Expiring::CHOSEN.name(), "m");
     assert_eq!(Expiring::OWN.default_expiration(), five);
+}
+
+#[derive(Values)]
+struct Changed {
+    #[session(alias = "uid", alias = "user", rename = "user_id")]
+    user: u64,
+    #[session(on_mismatch = "fail")]
+    strict: u64,
+    #[session(on_mismatch = "unset")]
+    lenient: u64,
+    #[session(on_mismatch = "default", migrate = |old| Some(vec![Box::new(old.as_u64()?)]))]
+    renewed: Vec<Box<u64>>,
+}
+
+/// What is made of JSON, in a session that holds it under this name.
+async fn read<T: serde::de::DeserializeOwned>(
+    key: Key<Changed, T>,
+    name: &'static str,
+    json: Value,
+) -> Result<Option<T>, SessionError> {
+    let storage = Arc::new(MemoryStorage::new());
+    let untyped: Session = Session::builder(Arc::clone(&storage)).build();
+    let id = untyped.enter(Visit::new(), async {
+        untyped.set(name, json)?;
+        untyped.close().await?;
+        untyped.id().ok_or(SessionError::Gone)
+    });
+    let typed: Session<Untyped, Changed> = Session::builder(storage).build();
+    typed.enter(Visit::from(id.await?), async { typed.get(key) }).await
+}
+
+#[tokio::test]
+async fn what_a_field_says_about_values_from_before_is_done() -> Result<(), SessionError> {
+    assert_eq!(Changed::USER.name(), "user_id");
+    for name in ["user_id", "uid", "user"] {
+        assert_eq!(read(Changed::USER, name, json!(7)).await?, Some(7), "{name}");
+    }
+    assert!(matches!(
+        read(Changed::STRICT, "strict", json!("x")).await,
+        Err(SessionError::Codec(_))
+    ));
+    assert!(matches!(
+        read(Changed::USER, "user", json!("x")).await,
+        Err(SessionError::Codec(_))
+    ));
+    assert_eq!(read(Changed::LENIENT, "lenient", json!("x")).await?, None);
+    assert_eq!(read(Changed::RENEWED, "renewed", json!(true)).await?, Some(Vec::new()));
+    assert_eq!(
+        read(Changed::RENEWED, "renewed", json!(7)).await?,
+        Some(vec![Box::new(7)])
+    );
+    Ok(())
+}
+
+#[derive(Values)]
+struct Migrated {
+    #[session(migrate = |old| Some(old.as_str()?.len()))]
+    closure: usize,
+    #[session(migrate = Self::length)]
+    function: usize,
+}
+
+impl Migrated {
+    fn length(old: Value) -> Option<usize> {
+        old.as_str().map(str::len)
+    }
+}
+
+#[tokio::test]
+async fn a_migration_is_a_function_or_a_closure() -> Result<(), SessionError> {
+    let session: Session<Untyped, Migrated> = Session::builder(MemoryStorage::new()).build();
+    session
+        .enter(Visit::new(), async {
+            assert_eq!(session.get(Migrated::CLOSURE)?, None);
+            assert_eq!(session.get(Migrated::FUNCTION)?, None);
+            Ok(())
+        })
+        .await
 }
 
 #[derive(Namespaces)]

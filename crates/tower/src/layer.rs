@@ -31,7 +31,7 @@ use crate::service::SessionService;
 ///     let session = handler.clone();
 ///     async move {
 ///         session.start().await?;
-///         session.set("user", "ada".into())?;
+///         session.set("user", "ada")?;
 ///         Ok::<_, SessionError>(Response::new("welcome"))
 ///     }
 /// });

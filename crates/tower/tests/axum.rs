@@ -20,7 +20,7 @@ use http::header::{RETRY_AFTER, SET_COOKIE, VARY};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use sessile_core::{
-    InSession as _, Key, Namespaces, Session, SessionError, StorageError, StorageErrorKind, Untyped, Values,
+    InSession as _, Key, Namespaces, Session, SessionError, StorageError, StorageErrorKind, Untyped, Values, Visit,
 };
 use sessile_tower::{CookieCarrier, MissingSession, SessionLayer};
 use tokio::net::TcpListener;
@@ -206,8 +206,8 @@ async fn the_extractor_finds_the_session_of_its_type() {
     async fn both(plain: Session, account: Session<Untyped, Account>) -> Result<String, SessionError> {
         plain.start().await?;
         account.start().await?;
-        plain.set("kind", "plain".into())?;
-        account.set(Account::USER, "ada".into())?;
+        plain.set("kind", "plain")?;
+        account.set(Account::USER, "ada")?;
         Ok(format!("{:?} {:?}", plain.get("kind")?, account.get(Account::USER)?))
     }
 
@@ -234,11 +234,12 @@ async fn the_extractor_finds_the_session_of_its_type() {
 async fn errors_become_answers_that_tell_no_secrets() {
     use StorageErrorKind::{Corrupt, Timeout};
     let storage = |kind| SessionError::Storage(StorageError::new(kind, "commit", "secret-storage"));
-    let not_json = serde_json::from_str::<u8>("\"secret\"").unwrap_err();
-    let codec = SessionError::Codec {
-        key: "secret".into(),
-        source: not_json,
-    };
+    let session: Session = Session::builder(sessile_memory::MemoryStorage::new()).build();
+    let codec = session.enter(Visit::new(), async {
+        session.set("secret", "secret")?;
+        session.get(Key::<Untyped, bool>::new("secret"))
+    });
+    let codec = codec.await.unwrap_err();
     for (error, status, retry) in [
         (SessionError::Gone, 401, false),
         (SessionError::Unknown, 401, false),

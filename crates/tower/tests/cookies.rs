@@ -265,7 +265,7 @@ async fn the_second_cookie_stands_while_there_is_transient_data() {
     let lasting = world.serve(async |session| {
         session.start().await?;
         session.unset(COUNT)?;
-        session.set("kept", 1.into())?;
+        session.set("kept", 1)?;
         Ok(Response::new(String::new()))
     });
     let app = world.app();
@@ -296,7 +296,7 @@ async fn closing_the_window_ends_transient_data_and_nothing_else() {
     let both = world.serve(async |session| {
         session.start().await?;
         session.set_with_expiration(COUNT, 3, Expiration::Transient)?;
-        session.set("user", "ada".into())?;
+        session.set("user", "ada")?;
         Ok(Response::new(String::new()))
     });
     let app = world.app();

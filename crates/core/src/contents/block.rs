@@ -62,11 +62,53 @@ impl Block {
     }
 
     /// Whether a value is this JSON text.
+    #[inline]
     pub(crate) fn holds(&self, name: &str, json: &[u8], at: AsOf) -> bool {
         self.live(name, at).is_some_and(|entry| match &entry.value {
             Value::Stored(span) => span.read(&self.source) == json,
             Value::Set(set) => set == json,
         })
+    }
+
+    /// Of a value's name and the names it had before, the first under which it is there.
+    pub(crate) fn current_name<'a>(&self, name: &'a str, aliases: &[&'a str], at: AsOf) -> &'a str {
+        let is_there = |alias: &&&str| self.contains(alias, at);
+        match aliases {
+            [] => name,
+            _ if self.contains(name, at) => name,
+            _ => aliases.iter().find(is_there).copied().unwrap_or(name),
+        }
+    }
+
+    /// Moves a value that stands under a name it had before to the name it has now, where it is alone.
+    pub(crate) fn rename(&mut self, name: &str, aliases: &[&str], at: AsOf) {
+        let current = self.current_name(name, aliases, at);
+        if current != name
+            && let Some(index) = self.position(current)
+        {
+            self.unset(name, at);
+            let index = self.position(current).unwrap_or(index);
+            self.entries[index].name = Text::from(name);
+        }
+        for alias in aliases {
+            self.unset(alias, at);
+        }
+    }
+
+    /// Removes all values. Says whether any was there.
+    pub(crate) fn clear(&mut self, at: AsOf) -> bool {
+        let any = self
+            .entries
+            .iter()
+            .any(|entry| !at.is_over(entry.lifetime, entry.since));
+        self.entries.clear();
+        any
+    }
+
+    /// When a value ends of its own; the inner `None` if it does not.
+    pub(crate) fn ends_at(&self, name: &str, at: AsOf) -> Option<Option<Timestamp>> {
+        let entry = self.live(name, at)?;
+        Some(at.ends_at(entry.lifetime, entry.since))
     }
 
     fn live(&self, name: &str, at: AsOf) -> Option<&Entry> {

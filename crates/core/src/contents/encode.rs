@@ -24,7 +24,7 @@ impl Contents {
             self.extensions.encode(&mut writer, &self.payload);
         }
         block(&mut writer, &self.values, at);
-        let kept = |namespace: &&Namespace| !at.is_over(namespace.lifetime, namespace.since) && !namespace.is_blank(at);
+        let kept = |namespace: &&Namespace| namespace.is_kept(at);
         writer.number(self.namespaces.iter().filter(kept).count() as u64);
         for namespace in self.namespaces.iter().filter(kept) {
             writer.bytes(namespace.name.read(&self.payload).as_bytes());
@@ -48,6 +48,10 @@ impl Contents {
 }
 
 impl Namespace {
+    pub(super) fn is_kept(&self, at: AsOf) -> bool {
+        !at.is_over(self.lifetime, self.since) && !self.is_blank(at)
+    }
+
     /// Whether there is nothing to keep: no value, no lifetime of its own, and no extension.
     fn is_blank(&self, at: AsOf) -> bool {
         let is_over = |entry: &Entry| at.is_over(entry.lifetime, entry.since);

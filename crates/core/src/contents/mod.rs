@@ -138,6 +138,11 @@ pub(crate) struct AsOf {
 }
 
 impl AsOf {
+    /// When something whose lifetime was set at `since` ends, if no visit comes.
+    fn ends_at(self, lifetime: Lifetime, since: Timestamp) -> Option<Timestamp> {
+        lifetime.deadline(self.last_active.max(since))
+    }
+
     /// Whether something whose lifetime was set at `since` is over.
     fn is_over(self, lifetime: Lifetime, since: Timestamp) -> bool {
         lifetime.is_over(self.last_active.max(since), self.now)
@@ -265,6 +270,55 @@ impl Contents {
         let removed = self.namespaces.remove(index);
         self.changed = true;
         !at.is_over(removed.lifetime, removed.since)
+    }
+
+    /// Removes everything from a namespace, or from the session itself and all its namespaces.
+    pub(crate) fn clear(&mut self, namespace: Option<&str>, at: AsOf) -> Result<(), RecordError> {
+        let removed = match namespace {
+            None => {
+                let any = !self.namespaces.is_empty();
+                self.namespaces.clear();
+                self.values.clear(at) || any
+            }
+            Some(_) if self.block(namespace, at)?.is_none() => false,
+            Some(name) => self.namespace_mut(name, at, || Lifetime::ENDLESS)?.open()?.clear(at),
+        };
+        self.changed |= removed;
+        Ok(())
+    }
+
+    /// The names of the namespaces that are there.
+    pub(crate) fn namespaces(&self, at: AsOf) -> Vec<String> {
+        let kept = |namespace: &&Namespace| namespace.is_kept(at);
+        let name = |namespace: &Namespace| namespace.name.read(&self.payload).to_owned();
+        self.namespaces.iter().filter(kept).map(name).collect()
+    }
+
+    /// When a value ends, of its own or with its namespace, if no visit comes; the inner `None` if it does not.
+    pub(crate) fn value_ends_at(
+        &mut self,
+        namespace: Option<&str>,
+        name: &str,
+        aliases: &[&str],
+        at: AsOf,
+    ) -> Result<Option<Option<Timestamp>>, RecordError> {
+        let Some(block) = self.block(namespace, at)? else {
+            return Ok(None);
+        };
+        let Some(own) = block.ends_at(block.current_name(name, aliases, at), at) else {
+            return Ok(None);
+        };
+        let payload = &self.payload;
+        let whole = namespace.and_then(|name| self.namespaces.iter().find(|found| found.name.is(name, payload)));
+        Ok(Some(earliest(
+            own,
+            whole.and_then(|whole| at.ends_at(whole.lifetime, whole.since)),
+        )))
+    }
+
+    /// How long the record was that was loaded.
+    pub(crate) fn loaded_len(&self) -> usize {
+        self.payload.len()
     }
 
     /// Takes note that the storage now holds what this says. There is nothing to go back to any more: whoever changes

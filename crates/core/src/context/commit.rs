@@ -225,17 +225,26 @@ impl Context {
         if changed && has_dead_items(&state.contents, at, false) {
             state.contents.purge(at, false)?;
         }
+        let record = match changed {
+            true => {
+                state.contents.leave_window(false);
+                Some(state.contents.record(&known, at, &self.engine))
+            }
+            false => None,
+        };
+        if let Some(record) = &record {
+            self.engine
+                .check_size(record.payload.len(), state.contents.loaded_len())?;
+        }
         let lock = state.lock.take().ok_or(SessionError::LockLost)?;
-        if !changed {
+        let Some(record) = record else {
             let slide = Slide::due(&state.contents, &known, now, &self.engine);
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
             return Ok(match slide {
                 None => Step::Release { lock },
                 Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
             });
-        }
-        state.contents.leave_window(false);
-        let record = state.contents.record(&known, at, &self.engine);
+        };
         Ok(match state.next_id.clone() {
             None => Step::Commit { lock, record },
             Some(id) => Step::Rare(RareStep::Rotate { lock, record, id }),
@@ -257,8 +266,10 @@ impl Context {
         state.contents.purge(at, false)?;
         state.contents.leave_window(false);
         let meta = Meta::new(now).with_deadline(self.engine.deadline(&state.contents, now, now));
+        let payload = state.contents.encode(at);
+        self.engine.check_size(payload.len(), 0)?;
         Ok(Step::Rare(RareStep::Create {
-            record: Record::new(meta, state.contents.encode(at)),
+            record: Record::new(meta, payload),
             id: state.next_id.clone(),
         }))
     }

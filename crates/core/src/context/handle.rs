@@ -20,7 +20,7 @@ use super::{Context, Scoped, current};
 /// let session: Session = Session::builder(MemoryStorage::new()).build();
 /// session.init(Visit::new(), async {
 ///     session.start().await?;
-///     session.set("user", "ada".into())?;
+///     session.set("user", "ada")?;
 ///
 ///     let handle = session.handle()?;
 ///     let in_task = session.clone();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::contents::Contents;
+use crate::error::SessionError;
 use crate::expiration::{Lifetime, earliest};
 use crate::session::Engine;
 use crate::storage::Meta;
@@ -19,12 +20,20 @@ pub(super) fn renews_memory(before: &Meta, last_active: Timestamp) -> bool {
     age(before.last_active) < age(last_active)
 }
 
-impl Engine {
-    /// Gives a session the expiration that sessions have by default.
-    pub(super) fn begin_lifetime(&self, contents: &mut Contents, now: Timestamp) {
-        contents.begin_lifetime(Lifetime::begin(self.default_expiration, now), now);
+/// Gives a session the expiration that sessions have by default, [worked out](Engine::default_lifetime) before.
+///
+/// # Errors
+///
+/// [`ExpiredDefault`](SessionError::ExpiredDefault) if the session would be over as soon as it began.
+pub(super) fn begin_lifetime(contents: &mut Contents, default: Lifetime, now: Timestamp) -> Result<(), SessionError> {
+    if default.is_over(now, now) {
+        return Err(SessionError::default_is_over(None, None));
     }
+    contents.begin_lifetime(default, now);
+    Ok(())
+}
 
+impl Engine {
     /// When a session ends if it is visited at `last_active` and not again.
     pub(super) fn deadline(
         &self,

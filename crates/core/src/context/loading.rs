@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Context;
+use super::limits::begin_lifetime;
 use super::slide::{Slide, has_dead_items};
 use super::state::{Phase, State};
 use crate::clock::Timestamp;
@@ -144,7 +145,8 @@ impl Context {
     fn install(&self, mut loaded: Loaded, renewed: bool) -> Result<(), SessionError> {
         let phase = loaded.phase();
         if phase == Phase::Writable && loaded.contents.lifetime.is_none() {
-            self.engine.begin_lifetime(&mut loaded.contents, loaded.at);
+            let default = self.engine.default_lifetime(loaded.at);
+            begin_lifetime(&mut loaded.contents, default, loaded.at)?;
         }
         let mut state = self.state();
         if state.epoch != loaded.epoch {

@@ -5,11 +5,13 @@
 //! across an await and never while code of the application runs.
 
 mod changing;
+mod codec;
 mod commit;
 mod current;
 mod end;
 mod entry;
 mod handle;
+mod in_place;
 mod limits;
 mod loading;
 mod open;
@@ -37,7 +39,7 @@ pub use self::outcome::{IdChange, Outcome, WindowChange};
 pub use self::scope::Scoped;
 pub(crate) use self::state::Phase;
 use self::state::State;
-pub(crate) use self::values::{Name, Place};
+pub(crate) use self::values::Place;
 pub use self::visits::Visits;
 pub use self::work::Work;
 use crate::session::Engine;
@@ -53,7 +55,7 @@ pub(crate) struct Context {
     used_elsewhere: AtomicBool,
     /// How many scopes work on the visit, beside its own work.
     scopes: AtomicUsize,
-    /// Woken when a writer is done with a value that others wait to change.
+    /// Woken when somebody is done with a value that others wait to change.
     value_free: Condvar,
     /// Held by whoever starts, closes or updates, so that such calls of one visit follow each other.
     gate: tokio::sync::Mutex<()>,

@@ -31,7 +31,7 @@ const WHOLE: &str = "only who consumes a visit takes it apart";
 /// let visit = session.open(Visit::new());
 /// let work = async {
 ///     session.start().await?;
-///     session.set("user", "ada".into())
+///     session.set("user", "ada")
 /// };
 /// work.in_session(visit.handle()).await?;
 /// visit.close().await?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::changing::Changes;
 use crate::clock::Timestamp;
 use crate::contents::{AsOf, Contents};
 use crate::error::SessionError;
@@ -76,10 +77,8 @@ pub(crate) struct State {
     /// Counts how often the visit became writable, so that a change that was begun under one lock is not made under
     /// another.
     pub(super) term: u64,
-    /// The thread that is changing a value, and how many changes deep it is.
-    pub(super) writer: Option<(std::thread::ThreadId, u32)>,
-    /// How many threads wait for that one.
-    pub(super) waiting_writers: u32,
+    /// The values that are being changed in place.
+    pub(super) changes: Changes,
     /// When the visit itself ended, if it has and only handles are left.
     pub(super) ended_at: Option<Timestamp>,
 }
@@ -153,8 +152,7 @@ impl State {
             lost: false,
             planned_at: Timestamp::MIN,
             term: 0,
-            writer: None,
-            waiting_writers: 0,
+            changes: Changes::default(),
             ended_at: None,
         }
     }

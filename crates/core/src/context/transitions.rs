@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Context;
+use super::limits::begin_lifetime;
 use super::state::{Closing, Phase, State};
 use super::turn::Turn;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events;
+use crate::expiration::Lifetime;
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
 use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
@@ -185,29 +187,23 @@ impl Context {
     /// Begins a session that is nowhere stored.
     fn begin(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let now = self.engine.storage.clock().now();
+        let default = self.default_in(phase, now);
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
         }
-        self.begin_in(&mut state, phase, now);
-        Ok(())
+        begin_in(&mut state, phase, default, now)
     }
 
-    fn begin_in(&self, state: &mut State, phase: Phase, now: Timestamp) {
-        if phase == Phase::Readable && state.is_started() {
-            // Another call of this visit was faster.
-            return;
-        }
-        state.enter(phase);
-        state.told.read = true;
-        if phase == Phase::Writable && state.contents.lifetime.is_none() {
-            self.engine.begin_lifetime(&mut state.contents, now);
-        }
+    /// What a session that begins in this phase may need, worked out before the state is locked.
+    fn default_in(&self, phase: Phase, now: Timestamp) -> Option<Lifetime> {
+        (phase == Phase::Writable).then(|| self.engine.default_lifetime(now))
     }
 
     /// The storage knows no session by this visit's id.
     pub(super) fn missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let now = self.engine.storage.clock().now();
+        let default = self.default_in(phase, now);
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
@@ -221,21 +217,23 @@ impl Context {
             return Err(SessionError::Gone);
         }
         let asked = state.key;
-        let strict = state.strict;
-        if !strict {
+        let begun = if state.strict {
+            Err(SessionError::Unknown)
+        } else {
             state.forget();
-            self.begin_in(&mut state, phase, now);
-        }
+            begin_in(&mut state, phase, default, now)
+        };
         drop(state);
         if let Some(key) = &asked {
             events::unknown(key);
         }
-        if strict { Err(SessionError::Unknown) } else { Ok(()) }
+        begun
     }
 
     /// The session of this visit has moved to another id.
     pub(super) fn superseded(&self, asked: SessionKey, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let now = self.engine.storage.clock().now();
+        let default = self.default_in(phase, now);
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
@@ -245,15 +243,16 @@ impl Context {
         }
         state.told.read = true;
         state.told.superseded = true;
-        let refused = state.seen || state.strict;
-        if !refused {
+        let begun = if state.seen || state.strict {
+            Err(SessionError::Superseded)
+        } else {
             state.forget();
             state.left_behind = Some(asked);
-            self.begin_in(&mut state, phase, now);
-        }
+            begin_in(&mut state, phase, default, now)
+        };
         drop(state);
         events::superseded(&asked);
-        if refused { Err(SessionError::Superseded) } else { Ok(()) }
+        begun
     }
 
     pub(crate) async fn release(self: &Arc<Self>) -> Result<(), SessionError> {
@@ -349,14 +348,15 @@ impl Context {
     /// Notes that somebody has just authenticated: the session gets a new id, and its limits begin anew.
     pub(crate) fn mark_authenticated(&self) -> Result<(), SessionError> {
         let now = self.engine.storage.clock().now();
+        let default = self.engine.default_lifetime(now);
         let term = self.rename()?;
         let mut state = self.state();
         if state.term != term {
             return Err(SessionError::NotWritable);
         }
         state.must_be_writable()?;
+        begin_lifetime(&mut state.contents, default, now)?;
         state.contents.set_authenticated_at(Some(now));
-        self.engine.begin_lifetime(&mut state.contents, now);
         state.contents.changed = true;
         Ok(())
     }
@@ -394,6 +394,19 @@ impl State {
         let others = if self.seen { &[][..] } else { &self.candidates[..] };
         (key, others.iter().map(SessionId::key).collect())
     }
+}
+
+fn begin_in(state: &mut State, phase: Phase, default: Option<Lifetime>, now: Timestamp) -> Result<(), SessionError> {
+    if phase == Phase::Readable && state.is_started() {
+        // Another call of this visit was faster.
+        return Ok(());
+    }
+    if let (Some(default), None) = (default, state.contents.lifetime) {
+        begin_lifetime(&mut state.contents, default, now)?;
+    }
+    state.enter(phase);
+    state.told.read = true;
+    Ok(())
 }
 
 /// What a call makes of a visit: one that waits for the lock makes it writable.

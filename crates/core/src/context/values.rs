@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::state::{Phase, State};
 use super::{Context, current};
+use crate::clock::Timestamp;
 use crate::contents::{AsOf, Block};
 use crate::error::SessionError;
-use crate::expiration::{Expiration, Lifetime};
+use crate::expiration::{Expiration, Lifetime, earliest};
+use crate::keys::{Details, Slot};
 use crate::session::Engine;
 
 /// Where values stand: in a namespace, or in the session itself.
+///
+/// Whatever is code of the application (closures, the clock, values and their types) runs before the state of the visit is
+/// locked, or after.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) engine: &'a Arc<Engine>,
@@ -20,118 +26,95 @@ pub(crate) struct Place<'a> {
     pub(crate) bound: Option<&'a Arc<Context>>,
     pub(crate) namespace: Option<&'a str>,
     /// What a namespace gets when it begins.
-    pub(crate) namespace_expiration: Option<Expiration>,
+    pub(crate) namespace_expiration: Option<fn() -> Expiration>,
 }
 
-/// A value's name, and the expiration it gets when it is set while it has none.
+/// What a namespace or a value gets if it begins now; `None` if nothing is said of it.
 #[derive(Clone, Copy)]
-pub(crate) struct Name<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) expiration: Option<Expiration>,
+pub(super) struct Defaults {
+    namespace: Option<Lifetime>,
+    value: Option<Lifetime>,
 }
 
 impl Place<'_> {
-    pub(crate) fn get<T: DeserializeOwned>(self, name: &str) -> Result<Option<T>, SessionError> {
+    pub(crate) fn get<T: DeserializeOwned>(self, key: &Details<'_, T>) -> Result<Option<T>, SessionError> {
         let context = self.context()?;
-        let json = self.read(&context, |block, at| block.get(name, at))?.flatten();
-        json.map(|json| decode(name, &json)).transpose()
+        let now = self.now();
+        let json = {
+            let mut state = context.state();
+            let at = state.readable_at(self.engine, now)?;
+            self.json_in(&mut state, key.slot, at)?
+        };
+        match json {
+            Some(json) => self.decode(&context, key, &json),
+            None => Ok(None),
+        }
     }
 
-    pub(crate) fn contains(self, name: &str) -> Result<bool, SessionError> {
-        let context = self.context()?;
-        let found = self.read(&context, |block, at| block.contains(name, at))?;
+    pub(crate) fn contains(self, slot: Slot<'_>) -> Result<bool, SessionError> {
+        let found = self.read(|block, at| block.contains(block.current_name(slot.name, slot.aliases, at), at))?;
         Ok(found.unwrap_or(false))
     }
 
     pub(crate) fn keys(self) -> Result<Vec<String>, SessionError> {
-        let context = self.context()?;
-        let names = self.read(&context, |block, at| block.names(at))?;
-        Ok(names.unwrap_or_default())
+        Ok(self.read(Block::names)?.unwrap_or_default())
     }
 
-    pub(crate) fn set<T: Serialize>(
+    pub(crate) fn namespaces(self) -> Result<Vec<String>, SessionError> {
+        let context = self.context()?;
+        let now = self.now();
+        let mut state = context.state();
+        let at = state.readable_at(self.engine, now)?;
+        Ok(state.contents.namespaces(at))
+    }
+
+    /// When a value ends if no visit comes: of its own, with its namespace or with the session.
+    pub(crate) fn expires_at(self, slot: Slot<'_>) -> Result<Option<Timestamp>, SessionError> {
+        let context = self.context()?;
+        let now = self.now();
+        let mut state = context.state();
+        let at = state.readable_at(self.engine, now)?;
+        let found = state
+            .contents
+            .value_ends_at(self.namespace, slot.name, slot.aliases, at)?;
+        let session = match &state.meta {
+            Some(meta) if !state.contents.has_new_lifetime() => meta.deadline,
+            _ => state.contents.deadline(now),
+        };
+        Ok(found.and_then(|own| earliest(own, session)))
+    }
+
+    pub(crate) fn set<T: Serialize + ?Sized>(
         self,
-        name: Name<'_>,
+        slot: Slot<'_>,
         value: &T,
         replace: Option<Expiration>,
     ) -> Result<(), SessionError> {
         let context = self.context()?;
-        let json = encode(name.text, value)?;
-        let mut state = context.wait_for_values();
-        let at = state.writable_at(&context)?;
-        self.store(&mut state, at, name, json, replace)
+        let json = self.encode(&context, slot.name, value)?;
+        let now = self.now();
+        let defaults = self.defaults(slot, now);
+        let mut state = context.state();
+        let at = state.writable_at(self.engine, now)?;
+        self.store(&mut state, at, slot, json, replace, defaults)
     }
 
-    /// Reads a value, lets `change` make another of it, and stores that. Others who change values of this visit wait
-    /// meanwhile; those who read do not.
-    pub(crate) fn modify<T, R>(
-        self,
-        name: Name<'_>,
-        change: impl FnOnce(Option<T>) -> (Option<T>, R),
-    ) -> Result<R, SessionError>
-    where
-        T: Serialize + DeserializeOwned,
-    {
-        let context = self.context()?;
-        let changing = context.begin_change()?;
-        let at = changing.at;
-        let json = {
-            let mut state = context.state();
-            let block = state.contents.block(self.namespace, at)?;
-            block.and_then(|block| block.get(name.text, at))
-        };
-        let value = json.map(|json| decode(name.text, &json)).transpose()?;
-        let (value, result) = change(value);
-        if let Some(value) = value {
-            let json = encode(name.text, &value)?;
-            let mut state = changing.finish()?;
-            // The session may have been closed meanwhile, by the change itself.
-            state.must_be_writable()?;
-            self.store(&mut state, at, name, json, None)?;
-        }
-        drop(changing);
-        Ok(result)
+    pub(crate) fn unset(self, slot: Slot<'_>) -> Result<bool, SessionError> {
+        self.change(|state, at| self.remove(state, at, slot))
     }
 
-    pub(crate) fn get_or_insert_with<T>(self, name: Name<'_>, make: impl FnOnce() -> T) -> Result<T, SessionError>
-    where
-        T: Serialize + DeserializeOwned,
-    {
-        // A visit that only reads may ask too, as long as the value is there.
-        if let Some(value) = self.get(name.text)? {
-            return Ok(value);
-        }
-        let mut inserted = None;
-        self.modify(name, |found: Option<T>| match found {
-            Some(found) => {
-                inserted = Some(found);
-                (None, ())
-            }
-            None => (Some(make()), ()),
-        })?;
-        match inserted {
-            Some(found) => Ok(found),
-            None => self.get(name.text)?.ok_or(SessionError::Gone),
-        }
+    /// Removes all values, and from a session all namespaces.
+    pub(crate) fn clear(self) -> Result<(), SessionError> {
+        self.change(|state, at| Ok(state.contents.clear(self.namespace, at)?))
     }
 
-    pub(crate) fn unset(self, name: &str) -> Result<bool, SessionError> {
+    pub(crate) fn set_key_expiration(self, slot: Slot<'_>, expiration: Expiration) -> Result<bool, SessionError> {
         self.change(|state, at| {
             let Some(block) = self.existing(state, at)? else {
                 return Ok(false);
             };
-            let removed = block.unset(name, at);
-            state.contents.changed |= removed;
-            Ok(removed)
-        })
-    }
-
-    pub(crate) fn set_key_expiration(self, name: &str, expiration: Expiration) -> Result<bool, SessionError> {
-        self.change(|state, at| {
-            let Some(block) = self.existing(state, at)? else {
-                return Ok(false);
-            };
-            let found = block.set_lifetime(name, Lifetime::begin(expiration, at.now), at);
+            block.rename(slot.name, slot.aliases, at);
+            let found = block.set_lifetime(slot.name, Lifetime::begin(expiration, at.now), at);
             state.contents.changed |= found;
             Ok(found)
         })
@@ -152,25 +135,63 @@ impl Place<'_> {
         })
     }
 
-    fn context(self) -> Result<Arc<Context>, SessionError> {
+    pub(super) fn context(self) -> Result<Arc<Context>, SessionError> {
         match self.bound {
             Some(context) => Ok(Arc::clone(context)),
             None => current::current(self.engine).ok_or(SessionError::NotInitialised),
         }
     }
 
-    fn read<R>(self, context: &Context, f: impl FnOnce(&Block, AsOf) -> R) -> Result<Option<R>, SessionError> {
+    fn now(self) -> Timestamp {
+        self.engine.storage.clock().now()
+    }
+
+    /// Works out what a namespace or a value gets if it begins now.
+    pub(super) fn defaults(self, slot: Slot<'_>, now: Timestamp) -> Defaults {
+        let begin = |expiration: fn() -> Expiration| Lifetime::begin(expiration(), now);
+        Defaults {
+            namespace: self.namespace_expiration.map(begin),
+            value: slot.default_expiration.map(begin),
+        }
+    }
+
+    fn read<R>(self, f: impl FnOnce(&Block, AsOf) -> R) -> Result<Option<R>, SessionError> {
+        let context = self.context()?;
+        let now = self.now();
         let mut state = context.state();
-        let at = state.readable_at(context)?;
+        let at = state.readable_at(self.engine, now)?;
         let block = state.contents.block(self.namespace, at)?;
         Ok(block.map(|block| f(block, at)))
     }
 
     fn change<R>(self, f: impl FnOnce(&mut State, AsOf) -> Result<R, SessionError>) -> Result<R, SessionError> {
         let context = self.context()?;
-        let mut state = context.wait_for_values();
-        let at = state.writable_at(&context)?;
+        let now = self.now();
+        let mut state = context.state();
+        let at = state.writable_at(self.engine, now)?;
         f(&mut state, at)
+    }
+
+    pub(super) fn json_in(self, state: &mut State, slot: Slot<'_>, at: AsOf) -> Result<Option<Bytes>, SessionError> {
+        let block = state.contents.block(self.namespace, at)?;
+        Ok(block.and_then(|block| block.get(block.current_name(slot.name, slot.aliases, at), at)))
+    }
+
+    /// Whether a value is still what it was.
+    pub(super) fn is_still(
+        self,
+        state: &mut State,
+        slot: Slot<'_>,
+        json: Option<&[u8]>,
+        at: AsOf,
+    ) -> Result<bool, SessionError> {
+        let block = state.contents.block(self.namespace, at)?;
+        let name = block.map(|block| (block, block.current_name(slot.name, slot.aliases, at)));
+        Ok(match (name, json) {
+            (Some((block, name)), Some(json)) => block.holds(name, json, at),
+            (Some((block, name)), None) => !block.contains(name, at),
+            (None, json) => json.is_none(),
+        })
     }
 
     /// The values to change, if there are any: a namespace that is not there is not begun.
@@ -183,59 +204,86 @@ impl Place<'_> {
         ))
     }
 
-    fn store(
+    pub(super) fn remove(self, state: &mut State, at: AsOf, slot: Slot<'_>) -> Result<bool, SessionError> {
+        let Some(block) = self.existing(state, at)? else {
+            return Ok(false);
+        };
+        block.rename(slot.name, slot.aliases, at);
+        let removed = block.unset(slot.name, at);
+        state.contents.changed |= removed;
+        Ok(removed)
+    }
+
+    pub(super) fn store(
         self,
         state: &mut State,
         at: AsOf,
-        name: Name<'_>,
+        slot: Slot<'_>,
         json: Vec<u8>,
         replace: Option<Expiration>,
+        defaults: Defaults,
     ) -> Result<(), SessionError> {
-        let begin = |expiration: Option<Expiration>| Lifetime::begin(expiration.unwrap_or_default(), at.now);
-        let block = state
-            .contents
-            .block_mut(self.namespace, at, || begin(self.namespace_expiration))?;
-        if replace.is_none() && block.holds(name.text, &json, at) {
+        self.engine.check_size(json.len(), state.contents.loaded_len())?;
+        self.check_defaults(state, at, slot, replace.is_some(), defaults)?;
+        let namespace = defaults.namespace.unwrap_or(Lifetime::ENDLESS);
+        let block = state.contents.block_mut(self.namespace, at, || namespace)?;
+        block.rename(slot.name, slot.aliases, at);
+        if replace.is_none() && block.holds(slot.name, &json, at) {
             return Ok(());
         }
         let replace = replace.map(|expiration| Lifetime::begin(expiration, at.now));
-        block.set(name.text, json, at, replace, || begin(name.expiration));
+        let begin = || defaults.value.unwrap_or(Lifetime::ENDLESS);
+        block.set(slot.name, json, at, replace, begin);
         state.contents.changed = true;
         Ok(())
+    }
+
+    /// What begins with a default that is over would be set and not be there: that is an error, and nothing is set.
+    fn check_defaults(
+        self,
+        state: &mut State,
+        at: AsOf,
+        slot: Slot<'_>,
+        replaced: bool,
+        defaults: Defaults,
+    ) -> Result<(), SessionError> {
+        let is_over = |lifetime: Option<Lifetime>| lifetime.is_some_and(|lifetime| lifetime.is_over(at.now, at.now));
+        let value_is_over = !replaced && is_over(defaults.value);
+        let namespace_is_over = is_over(defaults.namespace);
+        if !value_is_over && !namespace_is_over {
+            return Ok(());
+        }
+        let (begins, value_begins) = match state.contents.block(self.namespace, at)? {
+            None => (true, true),
+            Some(block) => {
+                let name = block.current_name(slot.name, slot.aliases, at);
+                (false, !block.contains(name, at))
+            }
+        };
+        match (begins && namespace_is_over, value_begins && value_is_over) {
+            (false, false) => Ok(()),
+            (true, _) => Err(SessionError::default_is_over(self.namespace, None)),
+            (false, true) => Err(SessionError::default_is_over(self.namespace, Some(slot.name))),
+        }
     }
 }
 
 impl State {
     /// The moment by which to read, if there is anything to be read.
-    fn readable_at(&mut self, context: &Context) -> Result<AsOf, SessionError> {
+    fn readable_at(&mut self, engine: &Engine, now: Timestamp) -> Result<AsOf, SessionError> {
         if matches!(self.phase, Phase::Unstarted | Phase::Destroyed) {
             return Err(SessionError::NotStarted);
         }
-        let now = context.engine.storage.clock().now();
-        if self.is_over(&context.engine, now) {
+        if self.is_over(engine, now) {
             self.told.gone();
             return Err(SessionError::Gone);
         }
         Ok(self.as_of(now))
     }
 
-    pub(super) fn writable_at(&mut self, context: &Context) -> Result<AsOf, SessionError> {
-        let at = self.readable_at(context)?;
+    pub(super) fn writable_at(&mut self, engine: &Engine, now: Timestamp) -> Result<AsOf, SessionError> {
+        let at = self.readable_at(engine, now)?;
         self.must_be_writable()?;
         Ok(at)
     }
-}
-
-fn encode<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, SessionError> {
-    serde_json::to_vec(value).map_err(|source| SessionError::Codec {
-        key: name.to_owned(),
-        source,
-    })
-}
-
-fn decode<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, SessionError> {
-    serde_json::from_slice(json).map_err(|source| SessionError::Codec {
-        key: name.to_owned(),
-        source,
-    })
 }

@@ -1,10 +1,11 @@
-//! [`Key`] and [`ValueKey`]: what names one value.
+//! [`Key`]: the name and the type of one value.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::sealed::Sealed;
-use super::{Untyped, Values};
+use serde_json::Value;
+
+use super::{OnMismatch, Untyped, Values};
 use crate::expiration::Expiration;
 
 /// The name of one value and its type `T`, among the values that `V` declares.
@@ -12,8 +13,11 @@ use crate::expiration::Expiration;
 /// A key fits only a session or namespace with the same `V`: taking a value from the wrong place, or as the wrong type,
 /// does not compile. Keys are normally made by `#[derive(Values)]`. A key costs nothing to copy and can be a constant.
 pub struct Key<V, T> {
-    name: &'static str,
-    default_expiration: Option<fn() -> Expiration>,
+    pub(super) name: &'static str,
+    pub(super) aliases: &'static [&'static str],
+    pub(super) default_expiration: Option<fn() -> Expiration>,
+    pub(super) on_mismatch: OnMismatch<T>,
+    pub(super) migrate: Option<fn(Value) -> Option<T>>,
     // A key makes values of `T` for `V` but owns neither, so it is `Send` and `Sync` whatever they are.
     marker: PhantomData<fn() -> (V, T)>,
 }
@@ -45,7 +49,10 @@ impl<V, T> Key<V, T> {
     {
         Self {
             name,
+            aliases: &[],
             default_expiration: None,
+            on_mismatch: OnMismatch::Fail,
+            migrate: None,
             marker: PhantomData,
         }
     }
@@ -63,6 +70,89 @@ impl<V, T> Key<V, T> {
     #[must_use]
     pub const fn expiring(mut self, expiration: fn() -> Expiration) -> Self {
         self.default_expiration = Some(expiration);
+        self
+    }
+
+    /// Gives the value other names, under which it may still be stored: those that it had before it was renamed.
+    ///
+    /// It is found under the first of its names that is there, its own before all others. When it is set it stands under
+    /// its own name alone, and keeps its expiration.
+    ///
+    /// ```
+    /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// const USER: Key<Untyped, u64> = Key::new("user").aliases(&["user_id", "uid"]);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.enter(Visit::new(), async {
+    ///     session.set("uid", 7)?;
+    ///     assert_eq!(session.get(USER)?, Some(7));
+    ///     session.set(USER, 8)?;
+    ///     assert_eq!(session.keys()?, ["user"]);
+    ///     Ok(())
+    /// }).await
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Says what to do when what is stored is not a `T`: by default the call that wants it fails.
+    ///
+    /// ```
+    /// use sessile_core::{Key, OnMismatch, Session, SessionError, Untyped, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// // It was a text once.
+    /// const THEME: Key<Untyped, u8> = Key::new("theme").on_mismatch(OnMismatch::Unset);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.enter(Visit::new(), async {
+    ///     session.set("theme", "dark")?;
+    ///     assert_eq!(session.get(THEME)?, None);
+    ///     Ok(())
+    /// }).await
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn on_mismatch(mut self, policy: OnMismatch<T>) -> Self {
+        self.on_mismatch = policy;
+        self
+    }
+
+    /// Says how to make a value of what an earlier version of the application has stored: of JSON that is not a `T`.
+    /// What the function makes nothing of is a [mismatch](Self::on_mismatch).
+    ///
+    /// Such a value is made anew each time somebody wants it, until it is set.
+    ///
+    /// ```
+    /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
+    /// use sessile_memory::MemoryStorage;
+    /// use serde_json::Value;
+    ///
+    /// // There was only one role once, and it was a text.
+    /// const ROLES: Key<Untyped, Vec<String>> = Key::new("roles").migrate(|old| match old {
+    ///     Value::String(role) => Some(vec![role]),
+    ///     _ => None,
+    /// });
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.enter(Visit::new(), async {
+    ///     session.set("roles", "admin")?;
+    ///     assert_eq!(session.get(ROLES)?, Some(vec!["admin".to_owned()]));
+    ///     Ok(())
+    /// }).await
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn migrate(mut self, migrate: fn(Value) -> Option<T>) -> Self {
+        self.migrate = Some(migrate);
         self
     }
 
@@ -94,87 +184,11 @@ impl<V, T> fmt::Debug for Key<V, T> {
     }
 }
 
-/// What names one value among those that `V` declares.
-///
-/// It is a [`Key<V, T>`](Key), whose values are of type `T`. In an [`Untyped`] session or namespace it can also be text,
-/// a `&str` or `&String`, whose values are [`serde_json::Value`]s.
-///
-/// This trait is sealed: other types cannot implement it.
-///
-/// ```
-/// use sessile_core::{Key, Untyped, ValueKey};
-///
-/// fn name_of<K: ValueKey<Untyped>>(key: K) -> String {
-///     key.name().to_owned()
-/// }
-///
-/// assert_eq!(name_of(Key::<Untyped, u64>::new("visits")), "visits");
-/// assert_eq!(name_of("visits"), "visits");
-/// assert_eq!(name_of(&format!("visits-{}", 7)), "visits-7");
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not name a value of `{V}`",
-    label = "not a key of `{V}`",
-    note = "typed sessions and namespaces take the keys of their own declaration; text names values of `Untyped` only"
-)]
-pub trait ValueKey<V>: Sealed {
-    /// The type of the value.
-    type Value;
-
-    /// The name under which the value is stored.
-    fn name(&self) -> &str;
-
-    /// The expiration the value gets when it is set while it has none; `None` if the key declares none.
-    fn default_expiration(&self) -> Option<Expiration>;
-}
-
-impl<V, T> Sealed for Key<V, T> {}
-
-impl<V: Values, T> ValueKey<V> for Key<V, T> {
-    type Value = T;
-
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn default_expiration(&self) -> Option<Expiration> {
-        Key::default_expiration(self)
-    }
-}
-
-// Not for every `&K`: with a blanket implementation rustc points at the call instead of at a key that does not fit.
-impl Sealed for &str {}
-
-impl ValueKey<Untyped> for &str {
-    type Value = serde_json::Value;
-
-    fn name(&self) -> &str {
-        self
-    }
-
-    fn default_expiration(&self) -> Option<Expiration> {
-        None
-    }
-}
-
-impl Sealed for &String {}
-
-impl ValueKey<Untyped> for &String {
-    type Value = serde_json::Value;
-
-    fn name(&self) -> &str {
-        self
-    }
-
-    fn default_expiration(&self) -> Option<Expiration> {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
+    use super::super::ValueKey;
     use super::*;
     use crate::expiration::MINUTE;
 

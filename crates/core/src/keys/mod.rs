@@ -6,9 +6,14 @@
 
 mod key;
 mod namespace_key;
+mod on_mismatch;
+mod value_key;
 
-pub use self::key::{Key, ValueKey};
+pub use self::key::Key;
 pub use self::namespace_key::{NamespaceKey, NamespaceName};
+pub use self::on_mismatch::OnMismatch;
+pub(crate) use self::sealed::{Details, Slot};
+pub use self::value_key::{Takes, ValueKey};
 
 /// A declaration of values: what a session or a namespace can hold.
 ///
@@ -78,5 +83,26 @@ impl Namespaces for Untyped {}
 
 /// Keeps the traits that name things to the types of this module.
 mod sealed {
+    use serde_json::Value;
+
+    use super::OnMismatch;
+    use crate::expiration::Expiration;
+
     pub trait Sealed {}
+
+    /// All there is to know of a key.
+    #[derive(Debug)]
+    pub struct Details<'a, T> {
+        pub(crate) slot: Slot<'a>,
+        pub(crate) on_mismatch: OnMismatch<T>,
+        pub(crate) migrate: Option<fn(Value) -> Option<T>>,
+    }
+
+    /// What there is to know of a key whatever the type of the value is.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Slot<'a> {
+        pub(crate) name: &'a str,
+        pub(crate) aliases: &'static [&'static str],
+        pub(crate) default_expiration: Option<fn() -> Expiration>,
+    }
 }

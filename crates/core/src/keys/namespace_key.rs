@@ -133,6 +133,9 @@ pub trait NamespaceName<N>: Sealed {
     /// The expiration the namespace gets when something is put into it while it has none; `None` if the key declares
     /// none.
     fn default_expiration(&self) -> Option<Expiration>;
+
+    #[doc(hidden)]
+    fn default_expiration_with(&self) -> Option<fn() -> Expiration>;
 }
 
 impl<N, W> Sealed for NamespaceKey<N, W> {}
@@ -147,6 +150,10 @@ impl<N: Namespaces, W: Values> NamespaceName<N> for NamespaceKey<N, W> {
     fn default_expiration(&self) -> Option<Expiration> {
         NamespaceKey::default_expiration(self)
     }
+
+    fn default_expiration_with(&self) -> Option<fn() -> Expiration> {
+        self.default_expiration
+    }
 }
 
 impl NamespaceName<Untyped> for &str {
@@ -159,6 +166,10 @@ impl NamespaceName<Untyped> for &str {
     fn default_expiration(&self) -> Option<Expiration> {
         None
     }
+
+    fn default_expiration_with(&self) -> Option<fn() -> Expiration> {
+        None
+    }
 }
 
 impl NamespaceName<Untyped> for &String {
@@ -169,6 +180,10 @@ impl NamespaceName<Untyped> for &String {
     }
 
     fn default_expiration(&self) -> Option<Expiration> {
+        None
+    }
+
+    fn default_expiration_with(&self) -> Option<fn() -> Expiration> {
         None
     }
 }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::engine::Default;
 use super::{Engine, Session};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::expiration::{DAY, Expiration, MINUTE, SECOND};
@@ -62,9 +63,10 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 storage,
                 entropy: Box::new(OsEntropy),
                 auto_start: AutoStart::No,
-                default_expiration: Expiration::sliding(DAY).at_most(30 * DAY).into(),
+                default_expiration: Default::Always(Expiration::sliding(DAY).at_most(30 * DAY).into()),
                 max_idle: Some(400 * DAY),
                 max_lifetime: None,
+                max_record_bytes: 1 << 20,
                 touch_resolution: MINUTE,
                 lock_wait: 10 * SECOND,
                 rotation_grace: Duration::ZERO,
@@ -82,9 +84,62 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     }
 
     /// The expiration of a session that has none when it is started for writing. By default a session ends a day after
-    /// the last visit, and after 30 days at most.
+    /// the last visit, and after 30 days at most. A date is better given by
+    /// [`default_expiration_with`](Self::default_expiration_with): one that has passed makes starting a new session fail
+    /// with [`ExpiredDefault`](crate::SessionError::ExpiredDefault).
     pub fn default_expiration(mut self, expiration: impl Into<Expiration>) -> Self {
-        self.engine.default_expiration = expiration.into();
+        self.engine.default_expiration = Default::Always(expiration.into());
+        self
+    }
+
+    /// The same, made each time a session needs it: for expirations that are dates, which do not stay in the future.
+    ///
+    /// ```
+    /// use sessile_core::{Expiration, Session};
+    /// use sessile_memory::MemoryStorage;
+    /// use time::{Duration, OffsetDateTime};
+    ///
+    /// // Whoever comes today may stay until tomorrow at noon.
+    /// let session: Session = Session::builder(MemoryStorage::new())
+    ///     .default_expiration_with(|| {
+    ///         let tomorrow = OffsetDateTime::now_utc() + Duration::days(1);
+    ///         Expiration::At(tomorrow.replace_time(time::Time::from_hms(12, 0, 0).expect("it is a time")))
+    ///     })
+    ///     .build();
+    /// ```
+    pub fn default_expiration_with<E: Into<Expiration>>(
+        mut self,
+        expiration: impl Fn() -> E + Send + Sync + 'static,
+    ) -> Self {
+        self.engine.default_expiration = Default::MadeBy(Box::new(move || expiration().into()));
+        self
+    }
+
+    /// How many bytes the record of a session may take: by default 1 MiB. Whatever makes it larger fails with
+    /// [`TooLarge`](crate::SessionError::TooLarge) when the session is closed, and nothing is written; a single value
+    /// that is larger fails when it is set.
+    ///
+    /// A session that is larger already, as the limit was higher once, can be read, and be changed as long as it does not
+    /// grow.
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).max_record_bytes(1_000).build();
+    /// session.init(Visit::new(), async {
+    ///     session.start().await?;
+    ///     session.set("half", "x".repeat(600))?;
+    ///     session.set("other half", "x".repeat(600))?;
+    ///     let closed = session.close().await;
+    ///     assert!(matches!(closed, Err(SessionError::TooLarge { limit: 1_000, .. })));
+    ///     Ok(())
+    /// }).await?
+    /// # }
+    /// ```
+    pub fn max_record_bytes(mut self, limit: usize) -> Self {
+        self.engine.max_record_bytes = limit;
         self
     }
 

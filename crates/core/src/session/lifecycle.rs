@@ -40,12 +40,52 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     }
 
     /// Starts the session for writing in a new context, runs a future in it, and closes if the future returns `Ok`. If
-    /// it returns `Err` the session is left as it was.
+    /// it returns `Err` the session is left as it was. [`try_enter`](Session::try_enter) is the same for futures with
+    /// errors of their own.
     ///
     /// # Errors
     ///
     /// Those of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
-    pub async fn enter<T, E>(&self, visit: Visit, future: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    pub async fn enter<T>(
+        &self,
+        visit: Visit,
+        future: impl Future<Output = Result<T, SessionError>>,
+    ) -> Result<T, SessionError> {
+        self.try_enter(visit, future).await
+    }
+
+    /// Does what [`enter`](Session::enter) does, for a future that fails with an error of the application.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
+    ///
+    /// ```
+    /// use sessile_core::{Session, SessionError, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// #[derive(Debug)]
+    /// enum Failure {
+    ///     Refused,
+    ///     Session(SessionError),
+    /// }
+    ///
+    /// impl From<SessionError> for Failure {
+    ///     fn from(error: SessionError) -> Self {
+    ///         Self::Session(error)
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let refused = session.try_enter(Visit::new(), async {
+    ///     session.set("user", "ada")?;
+    ///     Err::<(), _>(Failure::Refused)
+    /// });
+    /// assert!(matches!(refused.await, Err(Failure::Refused)));
+    /// # }
+    /// ```
+    pub async fn try_enter<T, E>(&self, visit: Visit, future: impl Future<Output = Result<T, E>>) -> Result<T, E>
     where
         E: From<SessionError>,
     {
@@ -162,7 +202,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// If the closure returns `Err`, panics or is dropped, nothing is written. Afterwards the visit is readable. In a
     /// visit that is writable already, and inside another update, the closure simply runs; whoever took the lock
-    /// commits. Updates of one visit that run side by side follow each other.
+    /// commits. Updates of one visit that run side by side follow each other. [`try_update`](Session::try_update) is the
+    /// same for closures with errors of their own.
     ///
     /// # Errors
     ///
@@ -180,14 +221,24 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///     session.start_readonly().await?;
     ///     // A long computation, during which nobody is kept waiting.
     ///     let count = session.update(async || {
-    ///         session.update_key(COUNT, |count| { *count += 1; *count })
+    ///         let count = session.update_key(COUNT, |count| { *count += 1; *count })?;
+    ///         Ok(count)
     ///     }).await?;
     ///     assert_eq!(count, 1);
     ///     Ok(())
     /// }).await?
     /// # }
     /// ```
-    pub async fn update<T, E>(&self, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
+    pub async fn update<T>(&self, closure: impl AsyncFnOnce() -> Result<T, SessionError>) -> Result<T, SessionError> {
+        self.try_update(closure).await
+    }
+
+    /// Does what [`update`](Session::update) does, for a closure that fails with an error of the application.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Session::start), [`close`](Session::close) and of the closure.
+    pub async fn try_update<T, E>(&self, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         E: From<SessionError>,
     {

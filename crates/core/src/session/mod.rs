@@ -115,7 +115,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// let cart = session.namespace("cart");
     ///
     /// session.enter(Visit::new(), async {
-    ///     cart.set("item", "x".into())?;
+    ///     cart.set("item", "x")?;
     ///     assert_eq!(session.get("item")?, None);
     ///     assert_eq!(cart.get("item")?, Some("x".into()));
     ///     Ok(())
@@ -123,7 +123,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # }
     /// ```
     pub fn namespace<K: NamespaceName<N>>(&self, key: K) -> Namespace<K::Values> {
-        Namespace::new(&self.engine, &self.bound, key.name(), key.default_expiration())
+        Namespace::new(&self.engine, &self.bound, key.name(), key.default_expiration_with())
     }
 
     fn from_engine(engine: Arc<Engine>) -> Self {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 
 use super::Engine;
-use super::value_calls::{name_of, value_calls};
+use super::value_calls::value_calls;
 use crate::context::{Context, Place};
 use crate::error::SessionError;
 use crate::expiration::Expiration;
-use crate::keys::{Untyped, ValueKey, Values};
+use crate::keys::{Takes, Untyped, ValueKey, Values};
 
 /// One namespace of a session: values of its own, with an expiration of its own.
 ///
@@ -23,7 +24,7 @@ pub struct Namespace<V = Untyped> {
     engine: Arc<Engine>,
     bound: Option<Arc<Context>>,
     name: Arc<str>,
-    expiration: Option<Expiration>,
+    expiration: Option<fn() -> Expiration>,
     declared: PhantomData<fn() -> V>,
 }
 
@@ -32,7 +33,7 @@ impl<V: Values> Namespace<V> {
         engine: &Arc<Engine>,
         bound: &Option<Arc<Context>>,
         name: &str,
-        expiration: Option<Expiration>,
+        expiration: Option<fn() -> Expiration>,
     ) -> Self {
         Self {
             engine: Arc::clone(engine),
@@ -67,7 +68,11 @@ impl<V: Values> Namespace<V> {
         }
     }
 
-    value_calls!(update, "namespace");
+    value_calls!(
+        update,
+        "namespace",
+        "Removes all values. The namespace keeps its expiration."
+    );
 }
 
 impl<V> Clone for Namespace<V> {

@@ -1,32 +1,22 @@
 //! The calls on values, which sessions and namespaces have alike.
 
-use crate::context::Name;
-use crate::keys::ValueKey;
-
-/// What the parts that do the work need to know of a key.
-pub(super) fn name_of<V, K: ValueKey<V>>(key: &K) -> Name<'_> {
-    Name {
-        text: key.name(),
-        expiration: key.default_expiration(),
-    }
-}
-
-/// Written once for both: `$update` is what changing a value in place is called, `$whole` what the values stand in. The
-/// type has a method `place` and a parameter `V: Values`.
+/// Written once for both: `$update` is what changing a value in place is called, `$whole` what the values stand in, and
+/// `$clear` what clearing it does. The type has a method `place` and a parameter `V: Values`.
 macro_rules! value_calls {
-    ($update:ident, $whole:literal) => {
+    ($update:ident, $whole:literal, $clear:literal) => {
         /// Returns a value, or `None` if it is not there or has expired.
         ///
         /// # Errors
         ///
         /// [`NotStarted`](SessionError::NotStarted); [`Gone`](SessionError::Gone) when the session has expired since it was
-        /// started; [`Codec`](SessionError::Codec) when what is stored is not a `K::Value`.
+        /// started; [`Codec`](SessionError::Codec) when what is stored is not a `K::Value`, unless the key [says
+        /// otherwise](crate::OnMismatch).
         pub fn get<K>(&self, key: K) -> Result<Option<K::Value>, SessionError>
         where
             K: ValueKey<V>,
             K::Value: DeserializeOwned,
         {
-            self.place().get(key.name())
+            self.place().get(&key.details())
         }
 
         /// Returns a value, or makes, stores and returns it if it is not there.
@@ -39,23 +29,27 @@ macro_rules! value_calls {
             K: ValueKey<V>,
             K::Value: Serialize + DeserializeOwned,
         {
-            self.place().get_or_insert_with(name_of(&key), make)
+            self.place().get_or_insert_with(&key.details(), make)
         }
 
         /// Sets a value. One that is there keeps its expiration; one that is not gets the default of its key.
         ///
-        /// It is turned into JSON here and now; it reaches the storage when the session is closed.
+        /// It is turned into JSON here and now; it reaches the storage when the session is closed. What may be set under
+        /// which key is said at [`Takes`].
         ///
         /// # Errors
         ///
         /// [`NotStarted`](SessionError::NotStarted), [`NotWritable`](SessionError::NotWritable),
-        /// [`Gone`](SessionError::Gone), [`Codec`](SessionError::Codec).
-        pub fn set<K>(&self, key: K, value: K::Value) -> Result<(), SessionError>
+        /// [`Gone`](SessionError::Gone); [`Codec`](SessionError::Codec) for a value that could not be read again;
+        /// [`TooLarge`](SessionError::TooLarge) for one that alone takes more than a session may;
+        /// [`ExpiredDefault`](SessionError::ExpiredDefault) when the value, or the namespace it is to stand in, is not
+        /// there and would be over as soon as it began.
+        pub fn set<K, T>(&self, key: K, value: T) -> Result<(), SessionError>
         where
-            K: ValueKey<V>,
-            K::Value: Serialize,
+            K: Takes<V, T>,
+            T: Serialize,
         {
-            self.place().set(name_of(&key), &value, None)
+            self.place().set(key.details().slot, &value, None)
         }
 
         /// Sets a value and its expiration.
@@ -63,37 +57,70 @@ macro_rules! value_calls {
         /// # Errors
         ///
         /// Those of [`set`](Self::set).
-        pub fn set_with_expiration<K>(
+        pub fn set_with_expiration<K, T>(
             &self,
             key: K,
-            value: K::Value,
+            value: T,
             expiration: impl Into<Expiration>,
         ) -> Result<(), SessionError>
         where
-            K: ValueKey<V>,
-            K::Value: Serialize,
+            K: Takes<V, T>,
+            T: Serialize,
         {
-            self.place().set(name_of(&key), &value, Some(expiration.into()))
+            self.place()
+                .set(key.details().slot, &value, Some(expiration.into()))
         }
 
         /// Changes a value in place, beginning with its default if it is not there, and returns what the closure returns.
         ///
-        /// Tasks that share the visit follow each other here, so none of their changes is lost. The closure may use the
-        /// session; what it sets under this very key is overwritten by what it leaves behind.
+        /// Tasks that share the visit and change one value in place follow each other, so none of their changes is lost.
+        /// Nothing is locked while the closure runs: it may use the session, and wait for others who do. What they, or
+        /// the closure itself, [set](Self::set) under this very key meanwhile counts as set after the change and stays;
+        /// what the closure has made of the value from before is then not stored.
         ///
         /// # Errors
         ///
-        /// Those of [`get`](Self::get) and [`set`](Self::set).
+        /// Those of [`get`](Self::get) and [`set`](Self::set); [`LockTimeout`](SessionError::LockTimeout) when another
+        /// task is changing this value in place and is not done within the [wait
+        /// limit](crate::SessionBuilder::lock_wait), for which the thread is blocked, or when the closure of a change
+        /// itself asks for another of the same value, which could never be done.
         pub fn $update<K, R>(&self, key: K, change: impl FnOnce(&mut K::Value) -> R) -> Result<R, SessionError>
         where
             K: ValueKey<V>,
             K::Value: Serialize + DeserializeOwned + Default,
         {
-            self.place().modify(name_of(&key), |value: Option<K::Value>| {
-                let mut value = value.unwrap_or_default();
-                let result = change(&mut value);
-                (Some(value), result)
-            })
+            self.place().update(&key.details(), change)
+        }
+
+        /// Removes a value and returns it, or `None` if it is not there or has expired.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`get`](Self::get), upon which the value stays, and of [`unset`](Self::unset);
+        /// [`LockTimeout`](SessionError::LockTimeout) as for changing a value in place.
+        ///
+        /// ```
+        /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
+        /// use sessile_memory::MemoryStorage;
+        ///
+        /// const NOTICE: Key<Untyped, String> = Key::new("notice");
+        ///
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+        /// let session: Session = Session::builder(MemoryStorage::new()).build();
+        /// session.enter(Visit::new(), async {
+        ///     session.set(NOTICE, "Saved.")?;
+        ///     assert_eq!(session.take(NOTICE)?.as_deref(), Some("Saved."));
+        ///     assert_eq!(session.take(NOTICE)?, None);
+        ///     Ok(())
+        /// }).await
+        /// # }
+        /// ```
+        pub fn take<K>(&self, key: K) -> Result<Option<K::Value>, SessionError>
+        where
+            K: ValueKey<V>,
+            K::Value: DeserializeOwned,
+        {
+            self.place().take(&key.details())
         }
 
         /// Removes a value. Says whether it was there.
@@ -102,16 +129,16 @@ macro_rules! value_calls {
         ///
         /// Those of [`set`](Self::set).
         pub fn unset<K: ValueKey<V>>(&self, key: K) -> Result<bool, SessionError> {
-            self.place().unset(key.name())
+            self.place().unset(key.details().slot)
         }
 
-        /// Whether a value is there.
+        /// Whether a value is there, be it of this type or not.
         ///
         /// # Errors
         ///
         /// [`NotStarted`](SessionError::NotStarted), [`Gone`](SessionError::Gone).
         pub fn contains<K: ValueKey<V>>(&self, key: K) -> Result<bool, SessionError> {
-            self.place().contains(key.name())
+            self.place().contains(key.details().slot)
         }
 
         /// The names of all values that are there, in the order in which they were first set.
@@ -121,6 +148,43 @@ macro_rules! value_calls {
         /// [`NotStarted`](SessionError::NotStarted), [`Gone`](SessionError::Gone).
         pub fn keys(&self) -> Result<Vec<String>, SessionError> {
             self.place().keys()
+        }
+
+        #[doc = $clear]
+        ///
+        /// # Errors
+        ///
+        /// Those of [`unset`](Self::unset).
+        pub fn clear(&self) -> Result<(), SessionError> {
+            self.place().clear()
+        }
+
+        /// When a value ends if no visit comes before: by its own expiration or with what it stands in, whichever is
+        /// first. `None` if it is not there, or has no end but that the browser window closes.
+        ///
+        /// # Errors
+        ///
+        /// [`NotStarted`](SessionError::NotStarted), [`Gone`](SessionError::Gone).
+        ///
+        /// ```
+        /// use sessile_core::{Expiration, MINUTE, Session, SessionError, Visit};
+        /// use sessile_memory::MemoryStorage;
+        /// use time::OffsetDateTime;
+        ///
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+        /// let session: Session = Session::builder(MemoryStorage::new()).build();
+        /// session.enter(Visit::new(), async {
+        ///     session.set_with_expiration("code", 4711, Expiration::After(5 * MINUTE))?;
+        ///     let end = session.expires_at("code")?.expect("it has an end");
+        ///     assert!(end <= OffsetDateTime::now_utc() + 5 * MINUTE);
+        ///     assert_eq!(session.expires_at("none")?, None);
+        ///     Ok(())
+        /// }).await
+        /// # }
+        /// ```
+        pub fn expires_at<K: ValueKey<V>>(&self, key: K) -> Result<Option<OffsetDateTime>, SessionError> {
+            let end = self.place().expires_at(key.details().slot)?;
+            Ok(end.map(Into::into))
         }
 
         #[doc = concat!("Sets the expiration of the ", $whole, " as a whole, from now on.")]
@@ -142,7 +206,8 @@ macro_rules! value_calls {
             key: K,
             expiration: impl Into<Expiration>,
         ) -> Result<bool, SessionError> {
-            self.place().set_key_expiration(key.name(), expiration.into())
+            self.place()
+                .set_key_expiration(key.details().slot, expiration.into())
         }
     };
 }

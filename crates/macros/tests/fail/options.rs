@@ -65,4 +65,42 @@ struct Bare {
     user_id: u64,
 }
 
+#[derive(Values)]
+struct UnknownPolicy {
+    #[session(on_mismatch = "ignore")]
+    user_id: u64,
+}
+
+#[derive(Namespaces)]
+struct NotOfNamespaces {
+    #[session(alias = "basket")]
+    cart: sessile_core::Untyped,
+    #[session(on_mismatch = "unset")]
+    draft: sessile_core::Untyped,
+    #[session(migrate = from)]
+    rest: sessile_core::Untyped,
+}
+
+#[derive(Values)]
+struct Aliases {
+    #[session(alias = "")]
+    empty: u64,
+    #[session(alias = "own")]
+    own: u64,
+    #[session(alias = "same", alias = "same")]
+    twice: u64,
+    #[session(alias = "own")]
+    of_another: u64,
+}
+
+#[derive(Values)]
+struct Same {
+    #[session(alias = "a")]
+    one: u64,
+    #[session(alias = "one")]
+    two: u64,
+    #[session(rename = "a")]
+    three: u64,
+}
+
 fn main() {}

@@ -1,6 +1,6 @@
 //! A key fits only its own declaration.
 
-use sessile_core::{Key, NamespaceName, Namespaces, Untyped, ValueKey, Values};
+use sessile_core::{Key, NamespaceName, Namespaces, Takes, Untyped, Values};
 
 #[derive(Values)]
 #[session(crate = "sessile_core")]
@@ -26,22 +26,24 @@ struct Forum {
     account: Account,
 }
 
+struct NotSerialised;
+
 /// As the calls of a session and of a namespace take their keys.
 struct Of<D>(D);
 
 impl<D> Of<D> {
-    fn set<K: ValueKey<D>>(&self, _key: K, _value: K::Value) {}
+    fn set<K: Takes<D, T>, T>(&self, _key: K, _value: T) {}
     fn namespace<K: NamespaceName<D>>(&self, _key: K) {}
 }
 
 fn check(account: Of<Account>, shop: Of<Shop>, untyped: Of<Untyped>) {
-    account.set(Cart::ITEMS, Vec::new());
-    account.set(&Cart::ITEMS, Vec::new());
-    account.set("user_id", 7.into());
+    account.set(Cart::ITEMS, Vec::<String>::new());
+    account.set(&Cart::ITEMS, Vec::<String>::new());
+    account.set("user_id", 7);
     account.set(Key::<Untyped, u64>::new("user_id"), 7);
     account.set(Account::USER_ID, "seven");
     untyped.set(Account::USER_ID, 7);
-    untyped.set("user_id", "seven");
+    untyped.set("user_id", &NotSerialised);
 
     shop.namespace(Forum::ACCOUNT);
     shop.namespace("cart");

@@ -137,7 +137,7 @@ async fn handle(session: Session, request: Request<()>) -> Result<Response<Strin
         "/login" => {
             session.start().await?;
             session.regenerate_id()?;
-            session.set("user", "ada".into())?;
+            session.set("user", "ada")?;
             "welcome".to_owned()
         }
         "/user" => {

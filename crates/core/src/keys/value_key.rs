@@ -1,0 +1,145 @@
+//! [`ValueKey`] and [`Takes`]: what names a value, and what can be set under it.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::sealed::{Details, Sealed, Slot};
+use super::{Key, OnMismatch, Untyped, Values};
+use crate::expiration::Expiration;
+
+/// What names one value among those that `V` declares.
+///
+/// It is a [`Key<V, T>`](Key), whose values are of type `T`. In an [`Untyped`] session or namespace it can also be text,
+/// a `&str` or `&String`, whose values are [`serde_json::Value`]s.
+///
+/// This trait is sealed: other types cannot implement it.
+///
+/// ```
+/// use sessile_core::{Key, Untyped, ValueKey};
+///
+/// fn name_of<K: ValueKey<Untyped>>(key: K) -> String {
+///     key.name().to_owned()
+/// }
+///
+/// assert_eq!(name_of(Key::<Untyped, u64>::new("visits")), "visits");
+/// assert_eq!(name_of("visits"), "visits");
+/// assert_eq!(name_of(&format!("visits-{}", 7)), "visits-7");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a value of `{V}`",
+    label = "not a key of `{V}`",
+    note = "typed sessions and namespaces take the keys of their own declaration; text names values of `Untyped` only"
+)]
+pub trait ValueKey<V>: Sealed {
+    /// The type of the value.
+    type Value;
+
+    /// The name under which the value is stored.
+    fn name(&self) -> &str;
+
+    /// The expiration the value gets when it is set while it has none; `None` if the key declares none.
+    fn default_expiration(&self) -> Option<Expiration>;
+
+    #[doc(hidden)]
+    fn details(&self) -> Details<'_, Self::Value>;
+}
+
+/// What can be set under a key: a value of its type.
+///
+/// Under a key for `String`s, that is also a `&str`, a `&String` or a `Cow<str>`. Under a name in an [`Untyped`] session
+/// or namespace it is whatever can be serialised.
+///
+/// This trait is sealed: other types cannot implement it.
+///
+/// ```
+/// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
+/// use sessile_memory::MemoryStorage;
+///
+/// const NAME: Key<Untyped, String> = Key::new("name");
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+/// let session: Session = Session::builder(MemoryStorage::new()).build();
+/// session.enter(Visit::new(), async {
+///     session.set(NAME, "ada")?;
+///     session.set(NAME, String::from("grace"))?;
+///     session.set("age", 36)?;
+///     session.set("roles", ["admin", "author"])?;
+///     Ok(())
+/// }).await
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a value of type `{T}` cannot be set under this key",
+    label = "the key is for values of another type",
+    note = "a `Key<V, T>` takes a `T`, and text instead of a `String`; a name in an untyped session takes whatever can be \
+            serialised"
+)]
+pub trait Takes<V, T>: ValueKey<V> {}
+
+impl<V, T> Sealed for Key<V, T> {}
+
+impl<V: Values, T> ValueKey<V> for Key<V, T> {
+    type Value = T;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn default_expiration(&self) -> Option<Expiration> {
+        Key::default_expiration(self)
+    }
+
+    fn details(&self) -> Details<'_, T> {
+        Details {
+            slot: Slot {
+                name: self.name,
+                aliases: self.aliases,
+                default_expiration: self.default_expiration,
+            },
+            on_mismatch: self.on_mismatch,
+            migrate: self.migrate,
+        }
+    }
+}
+
+impl<V: Values, T> Takes<V, T> for Key<V, T> {}
+impl<V: Values> Takes<V, &str> for Key<V, String> {}
+impl<V: Values> Takes<V, &String> for Key<V, String> {}
+impl<V: Values> Takes<V, Cow<'_, str>> for Key<V, String> {}
+
+// Not for every `&K`: with a blanket implementation rustc points at the call instead of at a key that does not fit.
+macro_rules! text_is_a_key {
+    ($($text:ty),*) => {$(
+        impl Sealed for $text {}
+
+        impl ValueKey<Untyped> for $text {
+            type Value = Value;
+
+            fn name(&self) -> &str {
+                self
+            }
+
+            fn default_expiration(&self) -> Option<Expiration> {
+                None
+            }
+
+            fn details(&self) -> Details<'_, Value> {
+                Details {
+                    slot: Slot {
+                        name: self,
+                        aliases: &[],
+                        default_expiration: None,
+                    },
+                    on_mismatch: OnMismatch::Fail,
+                    migrate: None,
+                }
+            }
+        }
+
+        impl<T: Serialize> Takes<Untyped, T> for $text {}
+    )*};
+}
+
+text_is_a_key!(&str, &String);

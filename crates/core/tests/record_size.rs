@@ -1,0 +1,139 @@
+//! How much a session may take.
+
+mod common;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{Expiration, SessionError, SessionId, Visit};
+use sessile_testkit::Verb;
+
+const LIMIT: usize = 1_000;
+
+fn limited() -> World {
+    world_with(|builder| builder.max_record_bytes(LIMIT))
+}
+
+/// Fails to close, and says by how much it is too large.
+async fn too_large(world: &World, id: impl Into<Visit>) -> usize {
+    let session = &world.session;
+    let closed = world.visit(id, async {
+        session.start().await?;
+        for name in ["one", "two", "three"] {
+            session.set(name, "x".repeat(400))?;
+        }
+        let closed = session.close().await;
+        assert!(!session.contains("one")?, "what is read is what is stored");
+        closed
+    });
+    match closed.await {
+        Err(SessionError::TooLarge { size, limit: LIMIT }) => size,
+        other => panic!("it is not too large: {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_would_be_too_large_is_left_as_it_was() -> Result<(), SessionError> {
+    let world = limited();
+    let size = too_large(&world, Visit::new()).await;
+    assert!((1_200..1_300).contains(&size), "{size}");
+    assert_eq!(world.sessions().await, 0);
+
+    let id = world.stored([("user", json!("ada"))]).await;
+    too_large(&world, id.clone()).await;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!("ada"))])));
+    assert!(world.is_free(&id).await);
+    assert_eq!(world.calls.of(Verb::Commit), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_itself_is_allowed() -> Result<(), SessionError> {
+    let world = limited();
+    let id = world.stored([]).await;
+    let set = async |length: usize| {
+        let session = &world.session;
+        session
+            .enter(id.clone().into(), async { session.set("x", "x".repeat(length)) })
+            .await
+    };
+    set(100).await?;
+    let stored = async || world.record(&id).await.map(|record| record.payload.len());
+    let overhead = stored().await.expect("it is stored") - 100 + 1; // The length takes a byte more.
+    set(LIMIT - overhead).await?;
+    assert_eq!(stored().await, Some(LIMIT));
+    assert_fails!(
+        set(LIMIT - overhead + 1).await,
+        SessionError::TooLarge {
+            size: 1_001,
+            limit: LIMIT
+        }
+    );
+    assert_eq!(stored().await, Some(LIMIT));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_is_too_large_alone_is_refused_when_it_is_set() -> Result<(), SessionError> {
+    let world = limited();
+    let session = &world.session;
+    let work = async {
+        let set = session.set("x", "x".repeat(LIMIT));
+        assert_fails!(
+            set,
+            SessionError::TooLarge {
+                size: 1_002,
+                limit: LIMIT
+            }
+        );
+        let updated = session.update_key("x", |value| *value = json!("x".repeat(LIMIT)));
+        assert_fails!(updated, SessionError::TooLarge { .. });
+        assert!(session.keys()?.is_empty());
+        session.set("y", 1)
+    };
+    session.enter(Visit::new(), work).await
+}
+
+/// As when the limit was lowered: a session of more than it allows.
+async fn larger_than_allowed(world: &World) -> SessionId {
+    world
+        .stored_as(Expiration::Never, [("big", json!("x".repeat(2_000))), ("n", json!(1))])
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_larger_than_the_limit_can_be_used_as_long_as_it_does_not_grow() -> Result<(), SessionError> {
+    let world = limited();
+    let session = &world.session;
+    let id = larger_than_allowed(&world).await;
+    let work = async {
+        session.set("n", 2)?;
+        session.regenerate_id()?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(id.into(), work).await?;
+    let grow = session.enter(id.clone().into(), async { session.set("m", "more") });
+    assert_fails!(grow.await, SessionError::TooLarge { .. });
+    session
+        .enter(id.clone().into(), async { session.set("big", "small") })
+        .await?;
+    let shown = world.shown(&id).await;
+    assert_eq!(shown, Some(values([("big", json!("small")), ("n", json!(2))])));
+    let again = session.enter(id.into(), async { session.set("big", "x".repeat(2_000)) });
+    assert_fails!(again.await, SessionError::TooLarge { .. });
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_megabyte_is_the_limit_unless_another_is_given() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let set = async |length: usize| {
+        session
+            .enter(Visit::new(), async { session.set("x", "x".repeat(length)) })
+            .await
+    };
+    set(1_000_000).await?;
+    assert_fails!(set(1 << 20).await, SessionError::TooLarge { limit: 1_048_576, .. });
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Policies that do not fit the type they are for.
+
+use sessile_core::Values;
+
+struct NoDefault;
+
+fn from_text(old: String) -> Option<u64> {
+    old.parse().ok()
+}
+
+#[derive(Values)]
+#[session(crate = "sessile_core")]
+struct Account {
+    #[session(on_mismatch = "default")]
+    user: NoDefault,
+    #[session(migrate = from_text)]
+    roles: u64,
+}
+
+fn main() {}
