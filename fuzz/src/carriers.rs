@@ -3,46 +3,51 @@
 use std::sync::LazyLock;
 
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use sessile_tower::{BearerCarrier, Carrier, CookieCarrier, HeaderCarrier, Presented};
+use http::{HeaderName, HeaderValue, Request};
+use sessile_core::{ShownWindow, WindowId};
+use sessile_tower::{BearerCarrier, Carrier, CookieCarrier, Found, HeaderCarrier, RequestHead};
 
 use crate::id::may_be_an_id;
 
 static COOKIES: LazyLock<CookieCarrier> = LazyLock::new(CookieCarrier::default);
 
-/// Reads the input as the header lines of a request, and looks for an id in them through every carrier.
+/// Reads the input as the header lines of a request, and looks for ids in them through every carrier.
 ///
 /// # Panics
 ///
-/// If a carrier finds another id than the one that is there.
+/// If a carrier finds other ids than those that are there, or another window.
 pub fn carriers(input: &[u8]) {
-    let headers = parse(input);
-    let from_cookie = COOKIES.read(&headers);
-    assert_eq!(shown(&from_cookie), in_cookies(&headers));
-    let restarted = cookies(&headers).iter().all(|(name, _)| name != "__Host-ST");
-    assert!(from_cookie.is_none_or(|presented| presented.restarted == restarted));
+    let request = parse(input);
+    let from_cookie = read(&*COOKIES, &request);
+    assert_eq!(shown(&from_cookie), expected(in_cookies(&request)));
+    assert_eq!(from_cookie.presented(None).window, window(&request));
 
     let header = HeaderName::from_static("x-session-id");
-    let plain = lines(&headers, &header);
-    let from_header = HeaderCarrier::default().read(&headers);
-    let expected = plain.iter().find(|value| is_id(value)).cloned();
-    assert_eq!(shown(&from_header), expected);
-
-    let credentials = lines(&headers, &AUTHORIZATION);
-    let from_credentials = BearerCarrier::default().read(&headers);
-    let expected = credentials.iter().find_map(|value| bearer(value));
-    assert_eq!(shown(&from_credentials), expected);
-    assert!(
-        [from_header, from_credentials]
-            .iter()
-            .flatten()
-            .all(|found| !found.restarted)
+    let plain = lines(&request, &header);
+    let from_header = read(&HeaderCarrier::default(), &request);
+    assert_eq!(
+        shown(&from_header),
+        expected(plain.into_iter().filter(|value| is_id(value)).collect())
     );
+
+    let credentials = lines(&request, &AUTHORIZATION);
+    let from_credentials = read(&BearerCarrier::default(), &request);
+    let tokens = credentials.iter().filter_map(|value| bearer(value));
+    assert_eq!(shown(&from_credentials), expected(tokens.collect()));
+    for found in [from_header, from_credentials] {
+        assert_eq!(found.presented(None).window, ShownWindow::Nothing);
+    }
+}
+
+fn read(carrier: &impl Carrier, request: &Request<()>) -> Found {
+    let mut found = Found::new();
+    carrier.read(&RequestHead::of(request), &mut found);
+    found
 }
 
 /// Lines as they stand in a request; what could not stand there is left out.
-fn parse(input: &[u8]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+fn parse(input: &[u8]) -> Request<()> {
+    let mut request = Request::new(());
     for line in input.split(|byte| *byte == b'\n') {
         let Some(at) = line.iter().position(|byte| *byte == b':') else {
             continue;
@@ -50,37 +55,70 @@ fn parse(input: &[u8]) -> HeaderMap {
         let (name, value) = (&line[..at], &line[at + 1..]);
         let value = value.strip_prefix(b" ").unwrap_or(value);
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
-            headers.append(name, value);
+            request.headers_mut().append(name, value);
         }
     }
-    headers
+    request
 }
 
-fn shown(presented: &Option<Presented>) -> Option<String> {
-    presented.as_ref().map(|presented| presented.id.expose().to_owned())
+fn shown(found: &Found) -> Vec<String> {
+    found.ids().map(|id| id.expose().to_owned()).collect()
 }
 
 // From here on, the rules of the carriers told anew, in texts with a character for each byte.
 
-fn lines(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    let values = headers.get_all(name).iter();
+/// Each once, and no more than eight.
+fn expected(ids: Vec<String>) -> Vec<String> {
+    let mut expected = Vec::new();
+    for id in ids {
+        if !expected.contains(&id) && expected.len() < 8 {
+            expected.push(id);
+        }
+    }
+    expected
+}
+
+fn lines(request: &Request<()>, name: &HeaderName) -> Vec<String> {
+    let values = request.headers().get_all(name).iter();
     values
         .map(|value| value.as_bytes().iter().copied().map(char::from).collect())
         .collect()
 }
 
-fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
-    let all = lines(headers, &COOKIE).join(";");
+fn cookies(request: &Request<()>) -> Vec<(String, String)> {
+    let all = lines(request, &COOKIE).join(";");
     let pairs = all.split(';').filter_map(|pair| pair.split_once('='));
     let trimmed = |text: &str| text.trim_matches([' ', '\t']).to_owned();
     pairs.map(|(name, value)| (trimmed(name), trimmed(value))).collect()
 }
 
-fn in_cookies(headers: &HeaderMap) -> Option<String> {
-    let found = cookies(headers)
-        .into_iter()
-        .find(|(name, value)| name == "__Host-SID" && is_id(value));
-    found.map(|(_, value)| value)
+fn in_cookies(request: &Request<()>) -> Vec<String> {
+    let ids = cookies(request).into_iter();
+    ids.filter(|(name, value)| name == "__Host-SID" && is_id(value))
+        .map(|(_, value)| value)
+        .collect()
+}
+
+/// Closed only if there is a marker, and nothing that has the companion's name.
+fn window(request: &Request<()>) -> ShownWindow {
+    let cookies = cookies(request);
+    let of = |wanted: &str| -> Vec<String> {
+        let named = cookies.iter().filter(|(name, _)| name == wanted);
+        named.map(|(_, value)| value.clone()).collect()
+    };
+    let first = |values: &[String]| {
+        let is_window = |value: &&String| {
+            value.chars().count() == 8 && value.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        };
+        let window = values.iter().find(is_window)?;
+        WindowId::parse_bytes(window.as_bytes())
+    };
+    let (companions, markers) = (of("__Host-ST"), of("__Host-SW"));
+    match (first(&companions), first(&markers)) {
+        (Some(open), Some(_)) => ShownWindow::Open(open),
+        (None, Some(closed)) if companions.is_empty() => ShownWindow::Closed(closed),
+        _ => ShownWindow::Nothing,
+    }
 }
 
 fn bearer(credentials: &str) -> Option<String> {

@@ -10,8 +10,8 @@ use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use http::header::COOKIE;
-use http::{HeaderMap, HeaderValue};
-use sessile_tower::{Carrier, CookieBuilder, CookieCarrier, KeyRing};
+use http::{HeaderValue, Request};
+use sessile_tower::{Carrier, CookieBuilder, CookieCarrier, Found, KeyRing, RequestHead};
 use sha2::Sha256;
 
 use crate::bytes::changed;
@@ -78,7 +78,7 @@ impl Way {
             let mut rings = keys.iter();
             let newest = KeyRing::new(rings.next().expect("there is a key")).expect("it is long enough");
             let ring = rings.fold(newest, |ring, key| ring.or(key).expect("it is long enough"));
-            let builder = CookieCarrier::builder().name(name).without_companion();
+            let builder = CookieCarrier::builder().name(name).unprefixed().without_companion();
             protect(builder, ring).build().expect("browsers accept it")
         };
         Self {
@@ -96,10 +96,13 @@ fn present(carrier: &CookieCarrier, name: &str, value: &[u8]) -> Option<Option<S
         return None;
     }
     let cookie = [name.as_bytes(), b"=", value].concat();
-    let mut headers = HeaderMap::new();
-    headers.insert(COOKIE, HeaderValue::from_bytes(&cookie).ok()?);
-    let found = carrier.read(&headers);
-    Some(found.map(|presented| presented.id.expose().to_owned()))
+    let mut request = Request::new(());
+    request
+        .headers_mut()
+        .insert(COOKIE, HeaderValue::from_bytes(&cookie).ok()?);
+    let mut found = Found::new();
+    carrier.read(&RequestHead::of(&request), &mut found);
+    Some(found.ids().next().map(|id| id.expose().to_owned()))
 }
 
 // From here on, what is genuine, told anew.

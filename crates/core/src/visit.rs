@@ -46,6 +46,20 @@ impl Manner {
     /// The visit looks without being active.
     pub(crate) const PASSIVE: Self = Self(8);
 
+    /// The client is to be given the id at this position anew. These are the bits from the eighth on.
+    fn renewing(candidate: usize) -> Self {
+        if candidate < Visit::MAX_CANDIDATES {
+            Self(1 << (8 + candidate))
+        } else {
+            Self(0)
+        }
+    }
+
+    /// Whether the client is to be given the id at this position anew.
+    pub(crate) fn renews(self, candidate: usize) -> bool {
+        candidate < Visit::MAX_CANDIDATES && self.is(Self::renewing(candidate))
+    }
+
     pub(crate) fn is(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -112,6 +126,13 @@ impl Visit {
     /// writes.
     pub fn passive(mut self, passive: bool) -> Self {
         self.manner.set(Manner::PASSIVE, passive);
+        self
+    }
+
+    /// Says that the client is to be given one of the visit's ids anew if that names the session, as it came in a form
+    /// that is going out of use. The ids are counted from zero.
+    pub fn renew(mut self, candidate: usize) -> Self {
+        self.manner.set(Manner::renewing(candidate), true);
         self
     }
 

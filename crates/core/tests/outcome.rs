@@ -202,6 +202,32 @@ async fn the_memory_of_an_id_is_renewed_now_and_then() -> Result<(), SessionErro
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_id_in_a_form_that_goes_out_of_use_is_told_anew_if_it_names_the_session() -> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored([("user", json!(7))]).await;
+    let told = |visit: Visit| outcome(&world, visit, async { world.session.start_readonly().await });
+    assert_eq!(id_of(told(Visit::from(id.clone()).renew(0)).await?), id);
+    assert_eq!(told(Visit::from(id.clone()).renew(1)).await?.id, IdChange::Keep);
+    assert_eq!(told(Visit::from(id.clone()).renew(64)).await?.id, IdChange::Keep);
+    let second = Visit::from(unknown_id()).or(id.clone());
+    assert_eq!(told(second.clone().renew(0)).await?.id, IdChange::Keep);
+    assert_eq!(id_of(told(second.renew(1)).await?), id);
+    assert_eq!(told(Visit::from(unknown_id()).renew(0)).await?.id, IdChange::Keep);
+
+    // Who does not look does not know, and who was overtaken has nothing to say.
+    let untouched = outcome(&world, Visit::from(id.clone()).renew(0), async { Ok(()) });
+    assert_eq!(untouched.await?.id, IdChange::Keep);
+    let overtaken = outcome(&world, Visit::from(id.clone()).renew(0), async {
+        world.session.start_readonly().await?;
+        destroy_elsewhere(&world, &id).await?;
+        assert!(matches!(world.session.start().await, Err(SessionError::Gone)));
+        Ok(())
+    });
+    assert_eq!(overtaken.await?.id, IdChange::Keep);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_id_is_left_alone_or_replaced() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;

@@ -26,7 +26,7 @@ pub use sessile_redis::{
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use sessile_tower::{
-    BearerCarrier, Carrier, CookieBuilder, CookieCarrier, CookieError, HeaderCarrier, Presented, RequestHead,
+    BearerCarrier, Carrier, CookieBuilder, CookieCarrier, CookieError, Found, HeaderCarrier, Presented, RequestHead,
     ResponseBody, ResponseFuture, SameSite, SessionLayer, SessionService,
 };
 #[cfg(any(feature = "signed", feature = "encrypted"))]

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, request, response};
+use http::{Request, Response, StatusCode, request, response};
 use sessile_core::SessionError;
 
-use crate::carriers::{Carrier, CookieCarrier, Presented};
+use crate::carriers::{Carrier, CookieCarrier, Found};
+use crate::clash::Watch;
 use crate::request::RequestHead;
 use crate::response::GRPC_STATUS;
 
@@ -24,6 +25,7 @@ type PassiveWhen = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 pub(crate) struct Config {
     /// Never empty.
     pub(crate) carriers: Vec<Arc<dyn Carrier>>,
+    pub(crate) watch: Watch,
     pub(crate) commit_when: Option<Arc<CommitWhen>>,
     pub(crate) on_error: Option<Arc<OnError>>,
     pub(crate) passive_when: Option<Arc<PassiveWhen>>,
@@ -33,34 +35,21 @@ pub(crate) struct Config {
     pub(crate) visit_in_extensions: bool,
 }
 
-/// What the carriers found in a request.
-#[derive(Debug)]
-pub(crate) struct Found {
-    /// Which carrier the answer goes by: the one that had the id, or else the first.
-    pub(crate) carrier: usize,
-    pub(crate) presented: Option<Presented>,
-}
-
 impl Config {
-    pub(crate) fn find(&self, headers: &HeaderMap) -> Found {
-        let mut carriers = self.carriers.iter().enumerate();
-        let found = carriers.find_map(|(index, carrier)| Some((index, carrier.read(headers)?)));
-        match found {
-            Some((carrier, presented)) => Found {
-                carrier,
-                presented: Some(presented),
-            },
-            None => Found {
-                carrier: 0,
-                presented: None,
-            },
+    /// Asks every carrier: the id that one of them finds first may be of no use any more.
+    pub(crate) fn find(&self, request: &RequestHead<'_>) -> Found {
+        let mut found = Found::new();
+        for (index, carrier) in self.carriers.iter().enumerate() {
+            found.ask(index);
+            carrier.read(request, &mut found);
         }
+        found
     }
 
     /// The carriers that had a say in which session the request is about.
-    pub(crate) fn asked(&self, found: &Found) -> &[Arc<dyn Carrier>] {
-        match found.presented {
-            Some(_) => &self.carriers[..=found.carrier],
+    pub(crate) fn asked(&self, found: &Found, candidate: Option<usize>) -> &[Arc<dyn Carrier>] {
+        match candidate {
+            Some(_) => &self.carriers[..=found.carrier(candidate)],
             None => &self.carriers,
         }
     }
@@ -101,6 +90,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             carriers: vec![Arc::new(CookieCarrier::default())],
+            watch: Watch::default(),
             commit_when: None,
             on_error: None,
             passive_when: None,

@@ -65,9 +65,20 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn starting(visit: OpenVisit, answering: Answering, service: S, request: Request<B>) -> Self {
+    /// The session is started before the service is asked, unless the request is refused for how layers are put together.
+    pub(crate) fn starting(
+        visit: OpenVisit,
+        answering: Answering,
+        refused: bool,
+        service: S,
+        request: Request<B>,
+    ) -> Self {
         let step = Box::pin(async move {
-            let started = visit.auto_start().await;
+            let started = if refused {
+                Err(SessionError::AlreadyInitialised)
+            } else {
+                visit.auto_start().await
+            };
             (visit, started)
         });
         Self {

@@ -2,6 +2,7 @@
 
 mod body;
 mod carriers;
+mod clash;
 mod config;
 mod cookie;
 mod events;
@@ -16,7 +17,7 @@ mod response;
 mod service;
 
 pub use self::body::ResponseBody;
-pub use self::carriers::{BearerCarrier, Carrier, CookieCarrier, HeaderCarrier, Presented};
+pub use self::carriers::{BearerCarrier, Carrier, CookieCarrier, Found, HeaderCarrier, Presented};
 pub use self::cookie::{CookieBuilder, CookieError, SameSite};
 #[cfg(feature = "axum")]
 pub use self::extract::{Readable, SessionRejection, Writable};

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use sessile_core::{Namespaces, Session, Untyped, Values, Visit, Visits};
+use sessile_core::{Namespaces, Session, Untyped, Values, Visits};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
 use crate::config::Config;
 use crate::future::ResponseFuture;
+use crate::request::RequestHead;
 use crate::response::Answering;
 
 /// A service whose requests each have a visit to their session; made by [`SessionLayer`](crate::SessionLayer).
@@ -60,22 +61,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let found = self.config.find(request.headers());
-        let visit = match &found.presented {
-            Some(presented) => Visit::from(presented.id.clone()).browser_restarted(presented.restarted),
-            None => Visit::new(),
-        };
-        let visit = self.session.open(visit.passive(self.config.is_passive(&request)));
+        let Config { watch, carriers, .. } = &*self.config;
+        let refused = watch.refuses(carriers, &mut request, || self.session.is_initialised());
+        let found = self.config.find(&RequestHead::of(&request));
+        let visit = found.visit().passive(self.config.is_passive(&request));
+        let visit = self.session.open(visit);
         let answering = Answering::new(Arc::clone(&self.config), found, &request);
         if self.config.visit_in_extensions {
             let visits: &mut Visits = request.extensions_mut().get_or_insert_default();
             visits.push(visit.handle().clone());
         }
-        if visit.starts_by_itself() {
+        // A session that starts by itself would wait for the lock of the visit that it is in.
+        let waits = visit.starts_by_itself();
+        let refused = refused || (waits && self.session.is_initialised());
+        if waits || refused {
             // It is this service that was made ready; its clone may not be.
             let clone = self.inner.clone();
             let ready = mem::replace(&mut self.inner, clone);
-            return ResponseFuture::starting(visit, answering, ready, request);
+            return ResponseFuture::starting(visit, answering, refused, ready, request);
         }
         ResponseFuture::working(visit.work(|| self.inner.call(request)), answering)
     }

@@ -113,7 +113,7 @@ async fn a_read_only_start_takes_no_lock() {
 
     let unknown = SessionId::parse("0123456789abcdef").unwrap();
     let answer = service.oneshot(request_of(&unknown, "/")).await.unwrap();
-    assert_eq!(lines(&answer, SET_COOKIE).len(), 1, "the cookie is removed");
+    assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "the cookie may be that of another");
     assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
 }
 
@@ -137,7 +137,7 @@ async fn a_handler_whose_session_cannot_be_started_is_not_asked() {
 async fn a_failed_start_goes_through_on_error() {
     let world = world_that_starts(AutoStart::Exclusive);
     let id = stored(&world).await;
-    let layer = world.layer().on_error(|error| {
+    let layer = world.layer().on_error(|error, _| {
         let mut response = Response::new(Bytes::from(error.to_string()));
         *response.status_mut() = StatusCode::BAD_GATEWAY;
         Some(response)
@@ -153,7 +153,7 @@ async fn a_failed_start_goes_through_on_error() {
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
 
     // There is no answer of the handler that could pass.
-    let layer = world.layer().on_error(|_| None);
+    let layer = world.layer().on_error(|_, _| None);
     world
         .faults
         .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Gone));

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use proptest::prelude::*;
 use sessile_core::{IdChange, OsEntropy, Outcome, Session, SessionId, Visit};
 use sessile_memory::MemoryStorage;
-use sessile_tower::{BearerCarrier, Carrier, CookieCarrier, HeaderCarrier, Presented};
+use sessile_tower::{BearerCarrier, Carrier, CookieCarrier, Found, HeaderCarrier, Presented, RequestHead};
 
 use self::common::{App, World, ask, lines, request, text, world};
 
@@ -58,7 +58,7 @@ async fn a_header_carries_ids_both_ways() {
     let (_, end, _) = told(&app, "/logout", &[(X_SESSION_ID, new_id[0].clone())]).await;
     assert_eq!(end, [""], "there is no id any more");
     let (_, end, _) = told(&app, "/peek", &[(X_SESSION_ID, new_id[0].clone())]).await;
-    assert_eq!(end, [""]);
+    assert_eq!(end, [""; 0], "who ended it has said so");
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,6 +128,33 @@ async fn the_first_carrier_with_an_id_wins_and_carries_the_answer() {
 }
 
 #[tokio::test]
+async fn a_stale_cookie_is_not_in_the_way_of_a_good_token() {
+    let world = world();
+    let app = all_carriers(&world);
+    let id = world.stored(7).await;
+    let stale = (COOKIE, format!("SID={}", SessionId::generate(&OsEntropy).expose()));
+    let bearer = (AUTHORIZATION, format!("Bearer {}", id.expose()));
+    for headers in [
+        vec![stale.clone(), bearer.clone()],
+        vec![stale.clone(), (X_SESSION_ID, id.expose().to_owned())],
+    ] {
+        let answer = ask(&app, request_with("/peek", &headers)).await;
+        assert_eq!(text(answer), "Some(7)", "{headers:?}");
+    }
+    // The answer goes by the carrier whose id it was.
+    let answer = ask(&app, request_with("/peek", &[stale.clone(), bearer.clone()])).await;
+    assert_eq!(lines(&answer, VARY), ["cookie", "x-session-id", "authorization"]);
+    let (_, in_header, in_cookie) = told(&app, "/login", &[stale.clone(), bearer]).await;
+    assert_eq!((in_header.len(), in_cookie.len()), (1, 0));
+    // A session that begins goes by the first that brought anything.
+    let unknown = (AUTHORIZATION, "Bearer 0123456789abcdef".to_owned());
+    let (_, in_header, in_cookie) = told(&app, "/login", &[unknown.clone()]).await;
+    assert_eq!((in_header.len(), in_cookie.len()), (1, 0));
+    let (_, in_header, in_cookie) = told(&app, "/login", &[stale, unknown]).await;
+    assert_eq!((in_header.len(), in_cookie.len()), (0, 1));
+}
+
+#[tokio::test]
 async fn an_answer_varies_on_every_header_that_was_asked() {
     let world = world();
     let app = all_carriers(&world);
@@ -156,13 +183,17 @@ async fn one_can_bring_a_carrier_of_ones_own() {
     struct Own;
 
     impl Carrier for Own {
-        fn read(&self, headers: &HeaderMap) -> Option<Presented> {
-            let id = headers.get("x-own")?.to_str().ok()?.strip_prefix("id:")?;
-            SessionId::parse(id).map(Presented::new)
+        fn read(&self, request: &RequestHead<'_>, found: &mut Found) {
+            let Some(own) = request.headers.get("x-own") else {
+                return;
+            };
+            if let Some(id) = own.as_bytes().strip_prefix(b"id:").and_then(SessionId::parse_bytes) {
+                found.add(id);
+            }
         }
 
-        fn write(&self, outcome: &Outcome, presented: Option<&Presented>, headers: &mut HeaderMap) {
-            if let (IdChange::Set { id, .. }, None) = (&outcome.id, presented) {
+        fn write(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap) {
+            if let (IdChange::Set { id, .. }, None) = (&outcome.id, presented.id) {
                 headers.insert("x-own", format!("id:{}", id.expose()).parse().unwrap());
             }
         }
@@ -187,16 +218,17 @@ async fn one_can_bring_a_carrier_of_ones_own() {
 fn nothing_is_said_where_nothing_happened() {
     let session: Session = Session::builder(MemoryStorage::builder().sweeper(false).build()).build();
     let outcome = session.open(Visit::new()).outcome();
-    let presented = Presented::new(SessionId::generate(&OsEntropy));
+    let mut found = Found::new();
+    found.add(SessionId::generate(&OsEntropy));
     let carriers: [&dyn Carrier; 3] = [
         &CookieCarrier::default(),
         &HeaderCarrier::default(),
         &BearerCarrier::new(),
     ];
     for carrier in carriers {
-        for presented in [None, Some(&presented)] {
+        for presented in [Presented::default(), found.presented(None)] {
             let mut headers = HeaderMap::new();
-            carrier.write(&outcome, presented, &mut headers);
+            carrier.write(&outcome, &presented, &mut headers);
             assert!(headers.is_empty(), "{carrier:?}: {headers:?}");
         }
     }
@@ -221,11 +253,16 @@ proptest! {
                     headers.append(&name, value);
                 }
             }
-            if let Some(presented) = carrier.read(&headers) {
-                let text = presented.id.expose();
+            let mut request = Request::new(());
+            *request.headers_mut() = headers;
+            let mut found = Found::new();
+            carrier.read(&RequestHead::of(&request), &mut found);
+            prop_assert!(found.ids().count() <= Visit::MAX_CANDIDATES);
+            for id in found.ids() {
+                let text = id.expose();
                 prop_assert!(SessionId::parse(text).is_some());
                 let holds = |value: &HeaderValue| value.as_bytes().windows(text.len()).any(|part| part == text.as_bytes());
-                prop_assert!(headers.values().any(holds));
+                prop_assert!(request.headers().values().any(holds));
             }
         }
     }

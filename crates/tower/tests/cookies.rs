@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderValue, Response, StatusCode};
-use sessile_core::{DAY, Expiration, HOUR, IdChange, MINUTE, OsEntropy, SessionId, Visit};
-use sessile_tower::{Carrier as _, CookieCarrier};
+use http::{Request, Response, StatusCode};
+use sessile_core::{DAY, Expiration, HOUR, MINUTE, OsEntropy, Session, SessionId};
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use self::common::{Browser, COUNT, ask, lines, request, request_of, text, world, world_with};
 
+const WINDOW_REMOVED: [&str; 2] = [
+    "__Host-SW=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure",
+    "__Host-ST=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure",
+];
 const REMOVAL: &str = "__Host-SID=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure";
 
 #[tokio::test(start_paused = true)]
@@ -52,8 +55,9 @@ async fn an_id_that_was_made_up_is_never_adopted() {
     let planted = SessionId::generate(&OsEntropy);
     for made_up in [planted.expose(), "attacker-chosen-id"] {
         let id = SessionId::parse(made_up).unwrap();
+        // Another application on the host may have set it, or a login that this request overtook.
         let answer = ask(&app, request_of(&id, "/peek")).await;
-        assert_eq!(lines(&answer, SET_COOKIE), [REMOVAL]);
+        assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
 
         let answer = ask(&app, request_of(&id, "/login")).await;
         let set = lines(&answer, SET_COOKIE);
@@ -192,45 +196,88 @@ async fn one_session_can_end_and_another_begin_in_one_visit() {
     assert_eq!(world.count_of(&second).await, Some(5));
 }
 
+/// Idleness is for the server to notice: a cookie that is set again and again can put an old id in the place of a newer
+/// one each time.
 #[tokio::test(start_paused = true)]
-async fn the_lifetime_of_the_cookie_is_that_of_the_session() {
+async fn a_cookie_is_set_until_the_end_that_nothing_moves_and_stays_as_it_is() {
     let world = world_with(|builder| builder.default_expiration(Expiration::sliding(20 * MINUTE).at_most(HOUR)));
     let app = world.app();
     let answer = ask(&app, request("/count")).await;
-    assert!(lines(&answer, SET_COOKIE)[0].contains("; Max-Age=1200;"));
+    assert!(lines(&answer, SET_COOKIE)[0].contains("; Max-Age=3600;"));
     let mut browser = Browser::new();
     browser.keep(&answer);
-
-    // Less than is worth a write.
-    tokio::time::advance(MINUTE).await;
-    let answer = ask(&app, browser.request("/peek")).await;
-    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
-
-    for (path, expected) in [
-        ("/peek", Some(1200)),
-        ("/count", Some(1200)),
-        ("/count-and-500", Some(1200)),
-        // The limit of an hour is 13 minutes away.
-        ("/peek", Some(13 * 60)),
-        // The session cannot slide any more.
-        ("/count", None),
-    ] {
-        tokio::time::advance(if expected.is_some() {
-            11 * MINUTE + 30_000 * MILLISECOND
-        } else {
-            MINUTE
-        })
-        .await;
+    for path in ["/peek", "/count", "/count-and-500", "/peek", "/count"] {
+        tokio::time::advance(11 * MINUTE).await;
         let answer = ask(&app, browser.request(path)).await;
+        assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{path}");
+    }
+    assert_eq!(text(ask(&app, browser.request("/count")).await), "4");
+    // The session ends after its hour, whatever the cookie.
+    tokio::time::advance(5 * MINUTE + Duration::from_millis(1)).await;
+    assert_eq!(text(ask(&app, browser.request("/peek")).await), "None");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cookie_follows_when_the_session_is_to_be_remembered_or_no_longer() {
+    let world = world_with(|builder| builder.default_expiration(Expiration::Transient));
+    let app = world.app();
+    let setting = |expiration: Expiration| {
+        world.serve(move |session: Session| async move {
+            session.start().await?;
+            session.set_expiration(expiration)?;
+            Ok(Response::new(String::new()))
+        })
+    };
+    let mut browser = Browser::new();
+    let answer = browser.visit(&app, "/count").await;
+    assert!(!lines(&answer, SET_COOKIE)[0].contains("Max-Age"));
+    let id = browser.id();
+    for (expiration, expected) in [
+        (Expiration::Never, "; Max-Age=34560000;"),
+        (Expiration::Transient, "; Path=/;"),
+        (Expiration::After(30 * DAY), "; Max-Age=2592000;"),
+        (Expiration::sliding(DAY).into(), "; Max-Age=34560000;"),
+        (Expiration::sliding(DAY).at_most(7 * DAY).into(), "; Max-Age=604800;"),
+    ] {
+        let answer = browser.visit(&setting(expiration), "/").await;
         let set = lines(&answer, SET_COOKIE);
-        match expected {
-            Some(seconds) => assert!(set[0].contains(&format!("; Max-Age={seconds};")), "{path}: {set:?}"),
-            None => assert_eq!(set, [""; 0]),
+        let cookie = set
+            .iter()
+            .find(|line| line.starts_with("__Host-SID="))
+            .expect("it is set");
+        assert!(cookie.contains(expected), "{expiration:?}: {cookie}");
+        assert_eq!(browser.id(), id);
+        for path in ["/peek", "/count"] {
+            let answer = browser.visit(&app, path).await;
+            assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{expiration:?}: {path}");
         }
     }
 }
 
-const MILLISECOND: Duration = Duration::from_millis(1);
+/// Browsers forget cookies after 400 days.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_visited_outlives_what_browsers_keep() {
+    for expiration in [
+        Expiration::Never,
+        Expiration::After(1_000 * DAY),
+        Expiration::sliding(90 * DAY).into(),
+    ] {
+        let world = world_with(|builder| builder.default_expiration(expiration));
+        let app = world.app();
+        let mut browser = Browser::new();
+        browser.visit(&app, "/count").await;
+        let id = browser.id();
+        let mut times_set = 0;
+        for _ in 0..19 {
+            tokio::time::advance(50 * DAY).await;
+            let answer = browser.visit(&app, "/peek").await;
+            times_set += lines(&answer, SET_COOKIE).len();
+            assert_eq!(text(answer), "Some(1)", "{expiration:?}");
+        }
+        assert_eq!(browser.id(), id);
+        assert_eq!(times_set, 9, "every hundred days: {expiration:?}");
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn lifetimes_are_rounded_and_capped() {
@@ -255,7 +302,7 @@ async fn lifetimes_are_rounded_and_capped() {
 }
 
 #[tokio::test]
-async fn the_second_cookie_stands_while_there_is_transient_data() {
+async fn the_cookies_of_the_window_stand_while_there_is_transient_data() {
     let world = world();
     let transient = world.serve(async |session| {
         session.start().await?;
@@ -272,22 +319,61 @@ async fn the_second_cookie_stands_while_there_is_transient_data() {
     let mut browser = Browser::new();
     let answer = browser.visit(&transient, "/").await;
     let set = lines(&answer, SET_COOKIE);
-    assert_eq!(set.len(), 2);
-    assert_eq!(set[1], "__Host-ST=1; Path=/; HttpOnly; SameSite=Lax; Secure");
-    assert!(browser.cookie("__Host-ST").is_some());
+    assert_eq!(set.len(), 3);
+    let window = browser.cookie("__Host-ST").unwrap();
+    assert_eq!(
+        set[1],
+        format!("__Host-ST={window}; Path=/; HttpOnly; SameSite=Lax; Secure")
+    );
+    assert_eq!(
+        set[2],
+        format!("__Host-SW={window}; Max-Age=34560000; Path=/; HttpOnly; SameSite=Lax; Secure")
+    );
 
-    // It is set once, and a visit that does not look does not know.
+    // They are set once, and a visit that does not look does not know.
     for path in ["/nothing", "/peek", "/count"] {
         let answer = browser.visit(&app, path).await;
         assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{path}");
     }
     let answer = browser.visit(&lasting, "/").await;
-    assert_eq!(
-        lines(&answer, SET_COOKIE),
-        ["__Host-ST=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure"]
-    );
+    assert_eq!(lines(&answer, SET_COOKIE), WINDOW_REMOVED);
     assert_eq!(browser.cookie("__Host-ST"), None);
     assert!(browser.id().is_some());
+}
+
+/// Requests are sent in parallel, and their answers may never arrive.
+#[tokio::test]
+async fn a_request_that_was_sent_before_the_window_had_a_name_ends_nothing() {
+    for expiration in [None, Some(Expiration::sliding(HOUR).or_transient())] {
+        let world = world();
+        let transient = world.serve(move |session: Session| async move {
+            session.start().await?;
+            session.set_with_expiration("draft", "tea".into(), Expiration::Transient)?;
+            if let Some(expiration) = expiration {
+                session.set_expiration(expiration)?;
+            }
+            Ok(Response::new(String::new()))
+        });
+        let draft = world.serve(async |session| {
+            session.start_readonly().await?;
+            Ok(Response::new(format!("{:?}", session.get("draft")?)))
+        });
+        let mut browser = Browser::new();
+        browser.visit(&world.app(), "/count").await;
+        let early = browser.request("/");
+        let late = ask(&transient, browser.request("/")).await;
+        assert_eq!(
+            text(ask(&draft, early).await),
+            "Some(String(\"tea\"))",
+            "{expiration:?}"
+        );
+        browser.keep(&late);
+        assert_eq!(
+            text(browser.visit(&draft, "/").await),
+            "Some(String(\"tea\"))",
+            "{expiration:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -319,62 +405,76 @@ async fn closing_the_window_ends_a_transient_session() {
     browser.restart();
     assert_eq!(browser.id(), None);
     // Even for a browser that brings its cookies back from the last time, except those of the window.
-    let answer = ask(&app, request_of(&id, "/peek")).await;
-    assert_eq!(lines(&answer, SET_COOKIE), [REMOVAL]);
+    let mut request = browser.request("/peek");
+    let marker = browser.cookie("__Host-SW").expect("it is kept");
+    let cookies = format!("__Host-SID={}; __Host-SW={marker}", id.expose());
+    request.headers_mut().insert(COOKIE, cookies.parse().unwrap());
+    let answer = ask(&app, request).await;
     assert_eq!(text(answer), "None");
+    assert_eq!(world.count_of(&id).await, None);
 }
 
 #[tokio::test]
-async fn logging_out_removes_both_cookies() {
+async fn logging_out_removes_all_cookies() {
     let world = world_with(|builder| builder.default_expiration(Expiration::Transient));
     let app = world.app();
     let mut browser = Browser::new();
     browser.visit(&app, "/login").await;
     assert!(browser.cookie("__Host-ST").is_some());
     let answer = browser.visit(&app, "/logout").await;
-    assert_eq!(lines(&answer, SET_COOKIE).len(), 2);
+    assert_eq!(lines(&answer, SET_COOKIE), [&[REMOVAL], &WINDOW_REMOVED[..]].concat());
     assert_eq!(browser.cookie("__Host-ST"), None);
+    assert_eq!(browser.cookie("__Host-SW"), None);
     assert_eq!(browser.id(), None);
 }
 
+/// As when a cookie for the parent domain, or for another partition, has the same name.
 #[tokio::test]
-async fn without_a_companion_nobody_knows_of_windows() {
+async fn of_several_cookies_of_the_name_the_one_that_names_a_session_counts() {
     let world = world();
-    let carrier = CookieCarrier::builder().without_companion().build().unwrap();
-    let mut headers = http::HeaderMap::new();
-    headers.insert(COOKIE, HeaderValue::from_static("__Host-SID=0123456789abcdef"));
-    let presented = carrier.read(&headers).unwrap();
-    assert!(!presented.restarted);
-
-    let visit = world.session.open(Visit::new());
-    let mut outcome = visit.outcome();
-    outcome.transient = Some(true);
-    assert_eq!(outcome.id, IdChange::Keep);
-    let mut answer = http::HeaderMap::new();
-    carrier.write(&outcome, Some(&presented), &mut answer);
-    assert!(answer.is_empty(), "{answer:?}");
+    let app = world.app();
+    let id = world.stored(5).await;
+    let dead = || SessionId::generate(&OsEntropy).expose().to_owned();
+    let (first, second) = (dead(), dead());
+    let live = id.expose();
+    for cookies in [
+        [live, &first, &second],
+        [&first, live, &second],
+        [&first, &second, live],
+    ] {
+        let request = |path| {
+            let cookies = cookies.map(|value| format!("__Host-SID={value}")).join("; ");
+            Request::get(path).header(COOKIE, cookies).body(()).unwrap()
+        };
+        let answer = ask(&app, request("/peek")).await;
+        assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{cookies:?}");
+        assert_eq!(text(answer), "Some(5)");
+    }
+    let cookies = format!("__Host-SID={first}; __Host-SID={live}");
+    let both = |path| Request::get(path).header(COOKIE, &cookies).body(()).unwrap();
+    assert_eq!(text(ask(&app, both("/count")).await), "6");
+    // Nobody knows which of them the browser would forget.
+    let answer = ask(&app, both("/logout")).await;
+    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+    assert_eq!(world.count_of(&id).await, None);
 }
 
-#[test]
-fn of_several_cookies_the_first_well_formed_one_counts() {
-    let carrier = CookieCarrier::default();
-    let (first, second) = ("first-0123456789", "second-012345678");
-    for lines in [
-        vec![format!("__Host-SID={first}; __Host-SID={second}")],
-        vec![format!("__Host-SID={first}"), format!("__Host-SID={second}")],
-        vec![format!(
-            "__Host-SID=; __Host-SID=bad id; __Host-SID=short; __Host-SID={first}; __Host-SID={second}"
-        )],
-        vec![format!(
-            "__host-sid={second}; SID={second}; x__Host-SID={second}; __Host-SID = {first} "
-        )],
-        vec![format!("a={second};;;=;b; __Host-SID=\"{second}\"; __Host-SID={first}")],
-    ] {
-        let mut headers = http::HeaderMap::new();
-        for line in &lines {
-            headers.append(COOKIE, line.parse().unwrap());
-        }
-        let found = carrier.read(&headers).expect("there is a well-formed one");
-        assert_eq!(found.id.expose(), first, "{lines:?}");
-    }
+#[tokio::test]
+async fn a_login_whose_answer_was_lost_can_be_tried_again_by_logging_out() {
+    let world = world();
+    let app = world.app();
+    let mut browser = Browser::new();
+    browser.visit(&app, "/count").await;
+    let _lost = ask(&app, browser.request("/login")).await;
+    // The browser has the old id still. To end whatever it leads to opens the way.
+    let again = world.serve(async |session| {
+        session.destroy().await?;
+        session.start().await?;
+        session.regenerate_id()?;
+        session.set("user", "ada".into())?;
+        Ok(Response::new("welcome".to_owned()))
+    });
+    let answer = browser.visit(&again, "/").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(text(browser.visit(&app, "/user").await), "Some(String(\"ada\"))");
 }

@@ -64,8 +64,10 @@ fn an_untouched_request_allocates_nothing() {
         .carrier(CookieCarrier::default())
         .or_carrier(BearerCarrier::new());
     let mut service = layer.layer(Bare);
-    // The first request of a thread makes room for all that follow.
-    let _ = allocations(&mut service, Request::new(()));
+    // The first request of a thread makes room for all that follow, and the first of a layer are watched for clashes.
+    for _ in 0..16 {
+        let _ = allocations(&mut service, Request::new(()));
+    }
 
     let id = SessionId::generate(&OsEntropy);
     let foreign = "0123456789abcdef";
@@ -75,6 +77,14 @@ fn an_untouched_request_allocates_nothing() {
         (Some((COOKIE, format!("__Host-ST=1; __Host-SID={}", id.expose()))), 0),
         (Some((COOKIE, "__Host-SID=not!an!id; other=1".to_owned())), 0),
         (Some((AUTHORIZATION, format!("Bearer {}", id.expose()))), 0),
+        // The window is one of the things that few visits come with.
+        (
+            Some((
+                COOKIE,
+                format!("__Host-ST=window-1; __Host-SID={}; __Host-SW=window-1", id.expose()),
+            )),
+            1,
+        ),
         // Ids of another make are kept on the heap.
         (Some((COOKIE, format!("__Host-SID={foreign}"))), 1),
     ] {
@@ -183,9 +193,11 @@ fn reading_calls_the_storage_once_and_writing_twice() {
 #[test]
 fn reading_and_writing_allocate_as_much_as_this() {
     let mut visitor = returning(memory());
-    // Whatever is made once is made by the first of each.
-    let _ = visitor.reads();
-    let _ = visitor.writes();
+    // Whatever is made once is made by the first of each, and the first of a layer are watched for clashes.
+    for _ in 0..16 {
+        let _ = visitor.reads();
+        let _ = visitor.writes();
+    }
 
     let (read, _) = visitor.reads();
     let (written, _) = visitor.writes();

@@ -5,11 +5,11 @@
 
 mod common;
 
+use http::Request;
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use sessile_core::SessionId;
-use sessile_tower::{Carrier as _, CookieBuilder, CookieCarrier, KeyError, KeyRing};
+use sessile_tower::{Carrier as _, CookieBuilder, CookieCarrier, Found, KeyError, KeyRing, RequestHead};
 
 use self::common::{Browser, ask, lines, request_of, text, world};
 
@@ -30,15 +30,19 @@ fn ring(keys: &[[u8; 32]]) -> KeyRing {
 }
 
 fn carrier(protect: Protect, name: &str, keys: &[[u8; 32]]) -> CookieCarrier {
-    let builder = CookieCarrier::builder().name(name).without_companion();
-    protect(builder, ring(keys)).build().unwrap()
+    built(protect, name, ring(keys))
+}
+
+fn built(protect: Protect, name: &str, ring: KeyRing) -> CookieCarrier {
+    let builder = CookieCarrier::builder().name(name).unprefixed().without_companion();
+    protect(builder, ring).build().unwrap()
 }
 
 fn read(carrier: &CookieCarrier, name: &str, value: &str) -> Option<SessionId> {
-    let mut headers = HeaderMap::new();
-    let cookie = HeaderValue::try_from(format!("{name}={value}")).ok()?;
-    headers.insert(COOKIE, cookie);
-    Some(carrier.read(&headers)?.id)
+    let request = Request::get("/").header(COOKIE, format!("{name}={value}"));
+    let mut found = Found::new();
+    carrier.read(&RequestHead::of(&request.body(()).ok()?), &mut found);
+    found.ids().next().cloned()
 }
 
 /// The value that a carrier makes of a session that begins.
@@ -99,6 +103,67 @@ async fn the_newest_key_makes_cookies_and_every_key_reads_them() {
         let (value, id) = begin(&both).await;
         assert_eq!(read(&carrier(protect, "SID", &[NEW]), "SID", &value), Some(id), "{how}");
         assert_eq!(read(&carrier(protect, "SID", &[OLD]), "SID", &value), None, "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_under_an_older_key_is_made_anew_when_its_session_is_looked_at() {
+    for (how, protect) in BOTH {
+        let world = world();
+        let behind = |ring: KeyRing| {
+            let carrier = protect(CookieCarrier::builder(), ring).build().unwrap();
+            world.app_behind(world.layer().carrier(carrier))
+        };
+        let old = behind(ring(&[OLD]));
+        let learning = behind(ring(&[OLD]).accept(NEW).unwrap());
+        let changing = behind(ring(&[NEW, OLD]));
+        let new = behind(ring(&[NEW]));
+        let mut browser = Browser::new();
+        browser.visit(&old, "/count").await;
+        let value = browser.cookie("__Host-SID");
+
+        for app in [&learning, &changing] {
+            let answer = browser.visit(app, "/nothing").await;
+            assert_eq!(
+                lines(&answer, SET_COOKIE),
+                [""; 0],
+                "{how}: who does not look does not know"
+            );
+        }
+        let answer = browser.visit(&learning, "/count").await;
+        assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{how}: the key is in use");
+        let answer = browser.visit(&changing, "/peek").await;
+        assert_eq!(lines(&answer, SET_COOKIE).len(), 1, "{how}");
+        assert!(lines(&answer, SET_COOKIE)[0].contains("; Max-Age="), "{how}");
+        assert_eq!(text(answer), "Some(2)", "{how}");
+        assert_ne!(browser.cookie("__Host-SID"), value, "{how}");
+        // Servers that are a step behind take it, and do not change it back.
+        for app in [&changing, &learning, &new] {
+            let answer = browser.visit(app, "/peek").await;
+            assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{how}");
+            assert_eq!(text(answer), "Some(2)", "{how}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_under_an_older_key_whose_session_is_gone_is_left_alone() {
+    for (how, protect) in BOTH {
+        let world = world();
+        let behind = |keys: &[[u8; 32]]| {
+            let carrier = protect(CookieCarrier::builder(), ring(keys)).build().unwrap();
+            world.app_behind(world.layer().carrier(carrier))
+        };
+        let (old, changing) = (behind(&[OLD]), behind(&[NEW, OLD]));
+        let mut browser = Browser::new();
+        browser.visit(&old, "/count").await;
+        // A login and a logout that this request does not know of.
+        for path in ["/login", "/logout"] {
+            let late = browser.request("/peek");
+            browser.visit(&old, path).await;
+            let answer = ask(&changing, late).await;
+            assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{how}: {path}");
+        }
     }
 }
 

@@ -159,11 +159,11 @@ impl Context {
             return Ok(());
         }
         state.told.aliased |= state.key.is_some_and(|asked| asked != loaded.key);
-        state.told.renewed |= renewed;
+        let candidate = *state.candidate.get_or_insert(0);
+        state.told.renewed |= renewed || (!state.seen && state.manner.renews(candidate));
         state.told.read = true;
         state.enter(phase);
         state.seen = true;
-        state.candidate.get_or_insert(0);
         let replaced = state.take_in(loaded);
         let keeper = state.keeper.take();
         drop(state);

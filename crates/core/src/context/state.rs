@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// Which of the ids that the visit came with was found.
     pub(super) candidate: Option<usize>,
     pub(crate) strict: bool,
+    /// How the visit is made.
+    pub(super) manner: Manner,
     /// Whether all transient data is still to be removed, as the browser was restarted before this visit.
     pub(crate) restarted: bool,
     /// What the client shows of its browser window.
@@ -133,6 +135,7 @@ impl State {
             left_behind: None,
             candidate: None,
             strict: visit.manner.is(Manner::STRICT),
+            manner: visit.manner,
             restarted: visit.manner.is(Manner::RESTARTED),
             shown: more.window,
             passive: visit.manner.is(Manner::PASSIVE),

@@ -4,7 +4,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use sessile_core::{Outcome, SessionId};
 
-use super::{Carrier, Presented, write_plain};
+use super::{Carrier, Found, Presented, write_plain};
+use crate::request::RequestHead;
 
 /// Ids as bearer tokens: `Authorization: Bearer ID` (RFC 6750).
 ///
@@ -13,12 +14,13 @@ use super::{Carrier, Presented, write_plain};
 /// `Access-Control-Expose-Headers` names it.
 ///
 /// ```
-/// use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
-/// use sessile_tower::{BearerCarrier, Carrier};
+/// use http::{Request, header::AUTHORIZATION};
+/// use sessile_tower::{BearerCarrier, Carrier, Found, RequestHead};
 ///
-/// let mut headers = HeaderMap::new();
-/// headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer 0123456789abcdef"));
-/// assert!(BearerCarrier::new().read(&headers).is_some());
+/// let request = Request::get("/").header(AUTHORIZATION, "Bearer 0123456789abcdef").body(()).unwrap();
+/// let mut found = Found::new();
+/// BearerCarrier::new().read(&RequestHead::of(&request), &mut found);
+/// assert_eq!(found.ids().count(), 1);
 /// ```
 #[derive(Debug, Clone)]
 pub struct BearerCarrier {
@@ -48,18 +50,22 @@ impl Default for BearerCarrier {
 }
 
 impl Carrier for BearerCarrier {
-    fn read(&self, headers: &HeaderMap) -> Option<Presented> {
-        let values = headers.get_all(AUTHORIZATION).iter();
-        let id = values.filter_map(|value| token(value.to_str().ok()?)).next()?;
-        Some(Presented::new(id))
+    fn read(&self, request: &RequestHead<'_>, found: &mut Found) {
+        let values = request.headers.get_all(AUTHORIZATION).iter();
+        let ids = values.filter_map(|value| token(value.to_str().ok()?));
+        ids.for_each(|id| found.add(id));
     }
 
-    fn write(&self, outcome: &Outcome, presented: Option<&Presented>, headers: &mut HeaderMap) {
+    fn write(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap) {
         write_plain(&self.answer, outcome, presented, headers);
     }
 
     fn varies_on(&self) -> HeaderName {
         AUTHORIZATION
+    }
+
+    fn takes(&self) -> Vec<String> {
+        vec![format!("header {AUTHORIZATION}"), format!("header {}", self.answer)]
     }
 }
 

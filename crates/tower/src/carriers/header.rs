@@ -3,7 +3,8 @@
 use http::{HeaderMap, HeaderName};
 use sessile_core::{Outcome, SessionId};
 
-use super::{Carrier, Presented, write_plain};
+use super::{Carrier, Found, Presented, write_plain};
+use crate::request::RequestHead;
 
 /// Ids in a header of requests and answers: by default `x-session-id`.
 ///
@@ -39,19 +40,21 @@ impl Default for HeaderCarrier {
 }
 
 impl Carrier for HeaderCarrier {
-    fn read(&self, headers: &HeaderMap) -> Option<Presented> {
-        let values = headers.get_all(&self.name).iter();
-        let id = values
-            .filter_map(|value| SessionId::parse(value.to_str().ok()?))
-            .next()?;
-        Some(Presented::new(id))
+    fn read(&self, request: &RequestHead<'_>, found: &mut Found) {
+        let values = request.headers.get_all(&self.name).iter();
+        let ids = values.filter_map(|value| SessionId::parse_bytes(value.as_bytes()));
+        ids.for_each(|id| found.add(id));
     }
 
-    fn write(&self, outcome: &Outcome, presented: Option<&Presented>, headers: &mut HeaderMap) {
+    fn write(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap) {
         write_plain(&self.name, outcome, presented, headers);
     }
 
     fn varies_on(&self) -> HeaderName {
         self.name.clone()
+    }
+
+    fn takes(&self) -> Vec<String> {
+        vec![format!("header {}", self.name)]
     }
 }

@@ -32,6 +32,7 @@ const MAX_ATTRIBUTE: usize = 1_024;
 #[derive(Debug, Clone)]
 pub(crate) struct Attributes {
     has_domain: bool,
+    has_single_label: bool,
     is_for_all_paths: bool,
     secure: bool,
     /// All of them, as they are written.
@@ -72,10 +73,16 @@ impl Attributes {
         }
         Ok(Self {
             has_domain: domain.is_some(),
+            has_single_label: domain.is_some_and(|domain| !domain.contains('.')),
             is_for_all_paths: path == "/",
             secure,
             text: text.into(),
         })
+    }
+
+    /// Whether there is a domain, of one label.
+    pub(super) fn has_single_label(&self) -> bool {
+        self.has_single_label
     }
 
     /// Checks a name, and what its prefix demands (RFC 6265bis, section 4.1.3). Browsers do not mind the case of a
@@ -88,12 +95,8 @@ impl Attributes {
         if name.len() + max_value > super::write::MAX_PAIR {
             return Err(CookieError::TooLong);
         }
-        let starts = |prefix: &str| {
-            let start = name.as_bytes().get(..prefix.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-        };
-        let of_host = starts("__Host-");
-        if (of_host || starts("__Secure-") || starts("__Http-")) && !self.secure {
+        let of_host = starts(name, "__Host-");
+        if has_prefix(name) && !self.secure {
             return Err(CookieError::InsecurePrefix);
         }
         if of_host && self.has_domain {
@@ -104,6 +107,17 @@ impl Attributes {
         }
         Ok(())
     }
+}
+
+/// Whether browsers take a cookie of this name over HTTPS only.
+pub(super) fn has_prefix(name: &str) -> bool {
+    let mut prefixes = ["__Host-", "__Secure-", "__Http-"].iter();
+    prefixes.any(|prefix| starts(name, prefix))
+}
+
+fn starts(name: &str, prefix: &str) -> bool {
+    let start = name.as_bytes().get(..prefix.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 /// A character of a token (RFC 9110, section 5.6.2).

@@ -3,13 +3,17 @@
 mod attributes;
 mod builder;
 mod error;
+mod pair;
 mod parse;
 mod protection;
+mod tally;
 mod write;
 
 pub(crate) use self::attributes::Attributes;
 pub use self::attributes::SameSite;
 pub use self::builder::CookieBuilder;
 pub use self::error::CookieError;
+pub(crate) use self::pair::{Pair, Seen};
 pub(crate) use self::parse::parse;
-pub(crate) use self::protection::Protection;
+pub(crate) use self::protection::{Opened, Protection};
+pub(crate) use self::tally::Tally;

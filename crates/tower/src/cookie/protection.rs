@@ -6,10 +6,10 @@ use sessile_core::SessionId;
 
 #[cfg(feature = "encrypted")]
 use crate::keyring::Encryption;
-#[cfg(any(feature = "signed", feature = "encrypted"))]
-use crate::keyring::KeyRing;
 #[cfg(feature = "signed")]
 use crate::keyring::Signature;
+#[cfg(any(feature = "signed", feature = "encrypted"))]
+use crate::keyring::{KeyAge, KeyRing};
 
 /// What is to be done to the values of a cookie whose name is not known yet.
 #[derive(Debug, Clone)]
@@ -31,6 +31,21 @@ impl Wanted {
             Self::Encryption(ring) => Protection::Encrypted(Encryption::new(ring, _name)),
         }
     }
+}
+
+/// What a value turns out to hold.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// An id.
+    Id(SessionId),
+    /// An id that was sealed with a key which is on its way out.
+    #[cfg_attr(not(any(feature = "signed", feature = "encrypted")), expect(dead_code))]
+    Outdated(SessionId),
+    /// Nothing that was sealed with any of the keys.
+    #[cfg_attr(not(any(feature = "signed", feature = "encrypted")), expect(dead_code))]
+    Forged,
+    /// No id.
+    Nothing,
 }
 
 /// How an id is written into the value of a cookie.
@@ -56,19 +71,32 @@ impl Protection {
         }
     }
 
-    /// The id in a value; `None` if there is none, or it is not genuine.
-    pub(crate) fn open(&self, value: &[u8]) -> Option<SessionId> {
-        if value.len() > self.max_len() {
-            return None;
-        }
-        #[cfg(any(feature = "signed", feature = "encrypted"))]
-        let text = || std::str::from_utf8(value).ok();
+    /// The id in a value.
+    pub(crate) fn open(&self, value: &[u8]) -> Opened {
         match self {
-            Self::None => SessionId::parse_bytes(value),
+            Self::None => match SessionId::parse_bytes(value) {
+                Some(id) => Opened::Id(id),
+                None => Opened::Nothing,
+            },
             #[cfg(feature = "signed")]
-            Self::Signed(signature) => SessionId::parse(signature.verify(text()?)?),
+            Self::Signed(signature) => self.unseal(value, |text| signature.verify(text)),
             #[cfg(feature = "encrypted")]
-            Self::Encrypted(encryption) => SessionId::parse(&encryption.decrypt(text()?)?),
+            Self::Encrypted(encryption) => self.unseal(value, |text| encryption.decrypt(text)),
+        }
+    }
+
+    #[cfg(any(feature = "signed", feature = "encrypted"))]
+    fn unseal<'a, T: AsRef<str>>(&self, value: &'a [u8], open: impl FnOnce(&'a str) -> Option<(T, KeyAge)>) -> Opened {
+        if value.len() > self.max_len() {
+            return Opened::Forged;
+        }
+        let Some((text, age)) = std::str::from_utf8(value).ok().and_then(open) else {
+            return Opened::Forged;
+        };
+        match (SessionId::parse(text.as_ref()), age) {
+            (Some(id), KeyAge::Current) => Opened::Id(id),
+            (Some(id), KeyAge::Older) => Opened::Outdated(id),
+            (None, _) => Opened::Nothing,
         }
     }
 

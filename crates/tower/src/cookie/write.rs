@@ -19,6 +19,13 @@ const MAX_AGE_LEN: usize = 18;
 impl Attributes {
     /// A cookie for the client to keep for as long as `max_age`, or until its window closes.
     pub(crate) fn cookie(&self, name: &str, value: &str, max_age: Option<Duration>) -> HeaderValue {
+        let mut cookie = self.note(name, value, max_age);
+        cookie.set_sensitive(true);
+        cookie
+    }
+
+    /// The same for a value that is no secret.
+    pub(crate) fn note(&self, name: &str, value: &str, max_age: Option<Duration>) -> HeaderValue {
         let mut text = String::with_capacity(name.len() + 1 + value.len() + MAX_AGE_LEN + self.text.len());
         text.push_str(name);
         text.push('=');
@@ -29,14 +36,7 @@ impl Attributes {
             let _ = write!(text, "; Max-Age={seconds}");
         }
         text.push_str(&self.text);
-        let mut cookie = header(text);
-        cookie.set_sensitive(true);
-        cookie
-    }
-
-    /// A cookie that says nothing but that the window was not closed.
-    pub(crate) fn mark(&self, name: &str) -> HeaderValue {
-        header(format!("{name}=1{}", self.text))
+        header(text)
     }
 
     /// Makes the client forget a cookie. Browsers know it by name, domain and path, and by partition.

@@ -9,7 +9,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use sessile_core::{Entropy, OsEntropy};
 
-use super::KeyRing;
+use super::{KeyAge, KeyRing};
 
 const PURPOSE: &str = "sessile encrypted cookie 1";
 
@@ -19,7 +19,7 @@ const TAG_LEN: usize = 16;
 /// Encrypts the values of one cookie.
 #[derive(Clone)]
 pub(crate) struct Encryption {
-    keys: Vec<XChaCha20Poly1305>,
+    keys: Vec<(XChaCha20Poly1305, KeyAge)>,
     name: Box<str>,
 }
 
@@ -32,7 +32,9 @@ impl Encryption {
     pub(crate) fn new(ring: &KeyRing, name: &str) -> Self {
         let keys = ring.derive(PURPOSE);
         Self {
-            keys: keys.map(|key| XChaCha20Poly1305::new(&key.into())).collect(),
+            keys: keys
+                .map(|(key, age)| (XChaCha20Poly1305::new(&key.into()), age))
+                .collect(),
             name: name.into(),
         }
     }
@@ -41,19 +43,21 @@ impl Encryption {
     pub(crate) fn encrypt(&self, value: &str) -> String {
         let mut nonce = [0; NONCE_LEN];
         OsEntropy.fill(&mut nonce);
-        let sealed = self.keys[0].encrypt(&XNonce::from(nonce), self.payload(value.as_bytes()));
+        let sealed = self.keys[0]
+            .0
+            .encrypt(&XNonce::from(nonce), self.payload(value.as_bytes()));
         let sealed = sealed.expect("an id is far shorter than what the cipher takes");
         Base64UrlUnpadded::encode_string(&[&nonce[..], &sealed].concat())
     }
 
-    /// The value that was encrypted; `None` if it is not genuine.
-    pub(crate) fn decrypt(&self, encrypted: &str) -> Option<String> {
+    /// The value that was encrypted, and of what age the key is; `None` if it is not genuine.
+    pub(crate) fn decrypt(&self, encrypted: &str) -> Option<(String, KeyAge)> {
         let bytes = Base64UrlUnpadded::decode_vec(encrypted).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let nonce = XNonce::from(*nonce);
         let mut keys = self.keys.iter();
-        let value = keys.find_map(|key| key.decrypt(&nonce, self.payload(sealed)).ok())?;
-        String::from_utf8(value).ok()
+        let (value, age) = keys.find_map(|(key, age)| Some((key.decrypt(&nonce, self.payload(sealed)).ok()?, *age)))?;
+        Some((String::from_utf8(value).ok()?, age))
     }
 
     fn payload<'a>(&'a self, msg: &'a [u8]) -> Payload<'a, 'a> {

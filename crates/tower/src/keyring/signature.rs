@@ -6,7 +6,7 @@ use std::fmt;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::Mac;
 
-use super::{HmacSha256, KeyRing, keyed};
+use super::{HmacSha256, KeyAge, KeyRing, keyed};
 
 const PURPOSE: &str = "sessile signed cookie 1";
 
@@ -17,7 +17,7 @@ const CODE_LEN: usize = 43;
 #[derive(Clone)]
 pub(crate) struct Signature {
     /// With the cookie's name in them already.
-    keys: Vec<HmacSha256>,
+    keys: Vec<(HmacSha256, KeyAge)>,
 }
 
 impl Signature {
@@ -29,14 +29,14 @@ impl Signature {
         Self {
             // No name has an equals sign in it, so no name and value are another name and value.
             keys: keys
-                .map(|key| keyed(&key).chain_update(name).chain_update("="))
+                .map(|(key, age)| (keyed(&key).chain_update(name).chain_update("="), age))
                 .collect(),
         }
     }
 
     /// The value with its signature.
     pub(crate) fn sign(&self, value: &str) -> String {
-        let code = self.keys[0].clone().chain_update(value).finalize().into_bytes();
+        let code = self.keys[0].0.clone().chain_update(value).finalize().into_bytes();
         let mut signed = String::with_capacity(value.len() + Self::LEN);
         signed.push_str(value);
         signed.push('.');
@@ -44,14 +44,17 @@ impl Signature {
         signed
     }
 
-    /// The value without its signature; `None` if that is not genuine.
-    pub(crate) fn verify<'a>(&self, signed: &'a str) -> Option<&'a str> {
+    /// The value without its signature, and of what age the key is; `None` if it is not genuine.
+    pub(crate) fn verify<'a>(&self, signed: &'a str) -> Option<(&'a str, KeyAge)> {
         let at = signed.len().checked_sub(Self::LEN)?;
         let (value, code) = signed.split_at_checked(at)?;
         let mut bytes = [0; 32];
         let code = Base64UrlUnpadded::decode(code.strip_prefix('.')?, &mut bytes).ok()?;
-        let is_genuine = |key: &HmacSha256| key.clone().chain_update(value).verify_slice(code).is_ok();
-        self.keys.iter().any(is_genuine).then_some(value)
+        let mut keys = self.keys.iter();
+        keys.find_map(|(key, age)| {
+            let is_genuine = key.clone().chain_update(value).verify_slice(code).is_ok();
+            is_genuine.then_some((value, *age))
+        })
     }
 }
 

@@ -13,7 +13,8 @@ use sessile_core::{IdChange, OpenVisit, Outcome, SessionError, WindowChange};
 use self::caching::{Exposure, add_vary, protect};
 pub(crate) use self::errors::{Dialect, GRPC_STATUS};
 use crate::body::ResponseBody;
-use crate::config::{Config, Found, is_failure};
+use crate::carriers::Found;
+use crate::config::{Config, is_failure};
 use crate::events;
 use crate::request::RequestHead;
 
@@ -75,12 +76,12 @@ impl Answering {
     /// Tells the client, and whoever caches on the way, what became of the session.
     fn tell(&self, outcome: &Outcome, headers: &mut HeaderMap) {
         if outcome.read {
-            for carrier in self.config.asked(&self.found) {
+            for carrier in self.config.asked(&self.found, outcome.candidate) {
                 add_vary(headers, carrier.varies_on());
             }
         }
-        let carrier = &self.config.carriers[self.found.carrier];
-        carrier.write(outcome, self.found.presented.as_ref(), headers);
+        let carrier = &self.config.carriers[self.found.carrier(outcome.candidate)];
+        carrier.write(outcome, &self.found.presented(outcome.candidate), headers);
         if let Some(exposure) = self.exposure(outcome)
             && !(self.config.keep_cache_control && headers.contains_key(CACHE_CONTROL))
         {
@@ -94,7 +95,7 @@ impl Answering {
         if outcome.written || tells {
             // An answer that holds an id is nobody else's, whatever it was that made the id worth telling.
             Some(Exposure::Session)
-        } else if outcome.read && self.found.presented.is_some() {
+        } else if outcome.read && self.found.ids().next().is_some() {
             Some(Exposure::Content)
         } else if outcome.read {
             Some(Exposure::Absence)

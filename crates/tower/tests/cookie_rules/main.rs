@@ -8,11 +8,11 @@ mod model;
 
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::header::SET_COOKIE;
-use sessile_core::{IdChange, OsEntropy, Outcome, Session, SessionId, Visit};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, Request};
+use sessile_core::{IdChange, OsEntropy, Outcome, Session, SessionId, Visit, WindowChange, WindowId};
 use sessile_memory::MemoryStorage;
-use sessile_tower::{Carrier, CookieBuilder, CookieCarrier, CookieError, Presented, SameSite};
+use sessile_tower::{Carrier, CookieBuilder, CookieCarrier, CookieError, Found, Presented, RequestHead, SameSite};
 
 use self::model::{Kept, keep};
 
@@ -87,7 +87,7 @@ fn outcome() -> Outcome {
     session.open(Visit::new()).outcome()
 }
 
-fn written(carrier: &CookieCarrier, outcome: &Outcome, presented: Option<&Presented>) -> Vec<String> {
+fn written(carrier: &CookieCarrier, outcome: &Outcome, presented: &Presented<'_>) -> Vec<String> {
     let mut headers = HeaderMap::new();
     carrier.write(outcome, presented, &mut headers);
     assert_eq!(headers.len(), headers.get_all(SET_COOKIE).iter().count());
@@ -95,16 +95,33 @@ fn written(carrier: &CookieCarrier, outcome: &Outcome, presented: Option<&Presen
     lines.map(|line| line.to_str().unwrap().to_owned()).collect()
 }
 
+/// What the carrier finds in a request with these cookies.
+fn found(carrier: &CookieCarrier, cookies: &str) -> Found {
+    let request = Request::get("/").header(COOKIE, cookies).body(()).unwrap();
+    let mut found = Found::new();
+    carrier.read(&RequestHead::of(&request), &mut found);
+    found
+}
+
+/// The name of the cookie of a window that stands beside one with an id.
+fn beside(name: &str, ending: &str) -> String {
+    match name {
+        "SID" => ending.to_owned(),
+        _ if name.ends_with("-SID") => name.replace("-SID", &format!("-{ending}")),
+        _ => format!("{name}_{ending}"),
+    }
+}
+
 #[test]
 fn every_configuration_agrees_with_browsers() {
     let id = SessionId::generate(&OsEntropy);
-    let presented = Presented::new(id.clone());
+    let window = WindowId::generate(&OsEntropy);
     let mut set = outcome();
     set.id = IdChange::Set {
         id: id.clone(),
         max_age: Some(Duration::from_secs(60)),
     };
-    set.transient = Some(true);
+    set.window = WindowChange::Set(window);
     let mut removed = outcome();
     removed.id = IdChange::Remove;
 
@@ -137,25 +154,28 @@ fn every_configuration_agrees_with_browsers() {
                         assert!(is_kept && is_token, "browsers would not keep {shown}");
                         built += 1;
 
-                        let lines = written(&carrier, &set, None);
+                        let lines = written(&carrier, &set, &Presented::default());
                         assert_eq!(keep(&lines[0]), Some(meant.clone()), "{}", lines[0]);
-                        let mut mark = meant.clone();
-                        mark.name = if name == "__Host-SID" {
-                            "__Host-ST".to_owned()
-                        } else {
-                            format!("{name}_ST")
-                        };
-                        mark.value = "1".to_owned();
-                        mark.max_age = None;
-                        assert_eq!(keep(&lines[1]), Some(mark.clone()), "{}", lines[1]);
+                        let mut companion = meant.clone();
+                        companion.name = beside(name, "ST");
+                        companion.value = window.as_str().to_owned();
+                        companion.max_age = None;
+                        assert_eq!(keep(&lines[1]), Some(companion.clone()), "{}", lines[1]);
+                        let mut marker = companion.clone();
+                        marker.name = beside(name, "SW");
+                        marker.max_age = Some(400 * 86_400);
+                        assert_eq!(keep(&lines[2]), Some(marker.clone()), "{}", lines[2]);
+                        assert_eq!(lines.len(), 3);
 
-                        let lines = written(&carrier, &removed, Some(&presented));
-                        for (line, mut gone) in lines.iter().zip([meant, mark]) {
+                        let sent = [&meant, &companion, &marker].map(|kept| format!("{}={}", kept.name, kept.value));
+                        let found = found(&carrier, &sent.join("; "));
+                        let lines = written(&carrier, &removed, &found.presented(Some(0)));
+                        for (line, mut gone) in lines.iter().zip([meant, marker, companion]) {
                             gone.value = String::new();
                             gone.max_age = Some(0);
                             assert_eq!(keep(line), Some(gone), "{line}");
                         }
-                        assert_eq!(lines.len(), 2);
+                        assert_eq!(lines.len(), 3);
                     }
                 }
             }
@@ -176,10 +196,11 @@ fn configure(
 ) -> CookieBuilder {
     let builder = CookieCarrier::builder()
         .name(name)
+        .unprefixed()
         .path(path)
         .same_site(same_site)
-        .secure(secure)
         .partitioned(partitioned);
+    let builder = if secure { builder } else { builder.insecure() };
     match domain {
         Some(domain) => builder.domain(domain),
         None => builder,
@@ -210,13 +231,18 @@ fn literally(meant: &Kept, domain: Option<&str>) -> String {
 #[test]
 fn errors_name_what_is_wrong() {
     let builder = CookieCarrier::builder;
-    let plain = || builder().name("SID");
+    let plain = || builder().name("SID").unprefixed();
     for (builder, error) in [
         (builder().name("a b"), CookieError::Name),
+        (CookieCarrier::named("my shop"), CookieError::Name),
         (builder().name("a".repeat(3_969)), CookieError::TooLong),
         (builder().companion(""), CookieError::Name),
-        (builder().companion("a".repeat(4_096)), CookieError::TooLong),
+        (builder().marker(""), CookieError::Name),
+        (builder().companion("a".repeat(4_089)), CookieError::TooLong),
+        (builder().marker("a".repeat(4_089)), CookieError::TooLong),
         (builder().companion("__Host-SID"), CookieError::SameNames),
+        (builder().marker("__Host-SID"), CookieError::SameNames),
+        (builder().marker("__Host-ST"), CookieError::SameNames),
         (builder().domain("example.com"), CookieError::HostWithDomain),
         (plain().domain("exa mple.com"), CookieError::Domain),
         (
@@ -225,24 +251,52 @@ fn errors_name_what_is_wrong() {
         ),
         (builder().path("/app"), CookieError::HostWithPath),
         (plain().path("app"), CookieError::Path),
-        (builder().secure(false), CookieError::InsecurePrefix),
+        (builder().name("__Host-SID").insecure(), CookieError::InsecurePrefix),
         (
-            plain().secure(false).companion("__Secure-ST"),
+            builder().insecure().companion("__Secure-ST"),
             CookieError::InsecurePrefix,
         ),
         (
-            plain().secure(false).same_site(SameSite::None),
+            builder().insecure().same_site(SameSite::None),
             CookieError::InsecureSameSiteNone,
         ),
-        (
-            plain().secure(false).partitioned(true),
-            CookieError::InsecurePartitioned,
-        ),
+        (builder().insecure().partitioned(true), CookieError::InsecurePartitioned),
     ] {
         assert_eq!(builder.build().unwrap_err(), error);
         assert!(!error.to_string().is_empty());
     }
-    assert!(plain().name("a".repeat(3_968)).without_companion().build().is_ok());
+    let longest = plain().name("a".repeat(3_968)).without_companion();
+    assert!(longest.build().is_ok());
+}
+
+#[test]
+fn a_name_without_a_prefix_has_to_be_asked_for() {
+    for name in ["SID", "__Host", "_Secure-SID", "host-SID", "__Host_SID"] {
+        let builder = CookieCarrier::builder().name(name);
+        assert_eq!(builder.clone().build().unwrap_err(), CookieError::Unprefixed, "{name}");
+        assert!(builder.clone().unprefixed().build().is_ok(), "{name}");
+        assert!(builder.insecure().build().is_ok(), "{name}");
+    }
+    for name in ["__Host-SID", "__Secure-SID", "__secure-sid", "__Http-SID"] {
+        assert!(CookieCarrier::builder().name(name).build().is_ok(), "{name}");
+    }
+    assert!(!CookieError::Unprefixed.to_string().is_empty());
+}
+
+#[test]
+fn a_domain_of_one_label_has_to_be_asked_for() {
+    for domain in ["com", ".com", "localhost", "COM"] {
+        let builder = CookieCarrier::builder().name("__Secure-SID").domain(domain);
+        assert_eq!(
+            builder.clone().build().unwrap_err(),
+            CookieError::SingleLabelDomain,
+            "{domain}"
+        );
+        assert!(builder.single_label_domain().build().is_ok(), "{domain}");
+        let insecure = CookieCarrier::builder().domain(domain).insecure();
+        assert!(insecure.build().is_ok(), "{domain}");
+    }
+    assert!(!CookieError::SingleLabelDomain.to_string().is_empty());
 }
 
 #[test]
@@ -250,19 +304,22 @@ fn the_cookies_are_what_they_are_said_to_be() {
     let id = SessionId::parse("0123456789abcdef").unwrap();
     let mut set = outcome();
     set.id = IdChange::Set { id, max_age: None };
-    set.transient = Some(true);
+    set.window = WindowChange::Set(WindowId::parse_bytes(b"window-1").unwrap());
+    let nothing = Presented::default();
     assert_eq!(
-        written(&CookieCarrier::default(), &set, None),
+        written(&CookieCarrier::default(), &set, &nothing),
         [
             "__Host-SID=0123456789abcdef; Path=/; HttpOnly; SameSite=Lax; Secure",
-            "__Host-ST=1; Path=/; HttpOnly; SameSite=Lax; Secure",
+            "__Host-ST=window-1; Path=/; HttpOnly; SameSite=Lax; Secure",
+            "__Host-SW=window-1; Max-Age=34560000; Path=/; HttpOnly; SameSite=Lax; Secure",
         ]
     );
     assert_eq!(
-        written(&CookieCarrier::insecure(), &set, None),
+        written(&CookieCarrier::insecure(), &set, &nothing),
         [
             "SID=0123456789abcdef; Path=/; HttpOnly; SameSite=Lax",
-            "ST=1; Path=/; HttpOnly; SameSite=Lax",
+            "ST=window-1; Path=/; HttpOnly; SameSite=Lax",
+            "SW=window-1; Max-Age=34560000; Path=/; HttpOnly; SameSite=Lax",
         ]
     );
     let carrier = CookieCarrier::builder()
@@ -272,9 +329,52 @@ fn the_cookies_are_what_they_are_said_to_be() {
         .same_site(SameSite::None)
         .partitioned(true);
     assert_eq!(
-        written(&carrier.build().unwrap(), &set, None)[0],
+        written(&carrier.build().unwrap(), &set, &nothing)[0],
         "__Secure-id=0123456789abcdef; Path=/app; Domain=example.com; HttpOnly; SameSite=None; Secure; Partitioned"
     );
+}
+
+#[test]
+fn names_are_derived_from_an_application_and_from_each_other() {
+    let mut set = outcome();
+    set.id = IdChange::Set {
+        id: SessionId::generate(&OsEntropy),
+        max_age: None,
+    };
+    set.window = WindowChange::Set(WindowId::generate(&OsEntropy));
+    let names = |builder: CookieBuilder| {
+        let lines = written(&builder.build().unwrap(), &set, &Presented::default());
+        let names: Vec<_> = lines
+            .iter()
+            .map(|line| line.split_once('=').unwrap().0.to_owned())
+            .collect();
+        names.join(" ")
+    };
+    let builder = CookieCarrier::builder;
+    for (builder, expected) in [
+        (
+            CookieCarrier::named("shop"),
+            "__Host-shop-SID __Host-shop-ST __Host-shop-SW",
+        ),
+        (CookieCarrier::named("shop").insecure(), "shop-SID shop-ST shop-SW"),
+        (builder().name("__Secure-SID"), "__Secure-SID __Secure-ST __Secure-SW"),
+        (builder().name("__Host-id"), "__Host-id __Host-id_ST __Host-id_SW"),
+        (
+            builder().name("__Host-ASID"),
+            "__Host-ASID __Host-ASID_ST __Host-ASID_SW",
+        ),
+        (
+            builder().name("__Host-a").companion("__Host-b"),
+            "__Host-a __Host-b __Host-a_SW",
+        ),
+        (
+            builder().marker("__Host-m").companion("__Host-c").marker("__Host-n"),
+            "__Host-SID __Host-c __Host-n",
+        ),
+        (builder().without_companion(), "__Host-SID"),
+    ] {
+        assert_eq!(names(builder), expected);
+    }
 }
 
 /// The model itself, where the standard is explicit.
