@@ -84,14 +84,8 @@ impl Context {
         if self.doubts_what_slid_out() {
             Box::pin(self.learn_last_activity()).await;
         }
-        let planned = self.plan_close();
-        let (step, epoch) = match planned {
-            Ok(Some(planned)) => planned,
-            Ok(None) => return Ok(false),
-            Err((error, lock)) => {
-                drop(lock);
-                return Err(error);
-            }
+        let Some((step, epoch)) = self.plan_close()? else {
+            return Ok(false);
         };
         let unfinished = Unfinished {
             context: self,
@@ -176,15 +170,14 @@ impl Context {
         }
     }
 
-    /// Decides what closing amounts to; `None` if there is nothing to be closed. With an error comes the lock, which is
-    /// given up.
-    fn plan_close(&self) -> Result<Option<(Step, u32)>, (SessionError, Option<Lock>)> {
+    /// Decides what closing amounts to; `None` if there is nothing to be closed. After an error the lock is given up.
+    fn plan_close(&self) -> Result<Option<(Step, u32)>, SessionError> {
         let now = self.engine.storage.clock().now();
         let mut fresh_window = None;
         loop {
             let mut state = self.state();
             if state.phase != Phase::Writable {
-                return state.nothing_was_undone().map(|()| None).map_err(|error| (error, None));
+                return state.nothing_was_undone().map(|()| None);
             }
             if state.needs_window() {
                 match fresh_window {
@@ -206,7 +199,10 @@ impl Context {
                 }
                 Err(error) => {
                     state.undone = state.is_changed();
-                    Err((error, state.give_up()))
+                    let lock = state.give_up();
+                    drop(state);
+                    drop(lock);
+                    Err(error)
                 }
             };
         }

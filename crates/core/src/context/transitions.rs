@@ -329,11 +329,11 @@ impl Context {
                 state.lock.take()
             }
         };
-        if let Some(mut lock) = lock {
-            if ended.is_some_and(|(_, key)| key == *lock.key()) {
-                // It went with the record.
-                lock.spend();
-            }
+        if let Some(mut lock) = lock
+            && ended.is_some_and(|(_, key)| key == *lock.key())
+        {
+            // It went with the record.
+            lock.spend();
         }
         if let Some((_, key)) = &ended {
             events::destroyed(key);
