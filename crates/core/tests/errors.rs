@@ -197,3 +197,42 @@ fn errors_can_be_sent_and_kept() {
     is_portable::<StorageError>();
     assert!(size_of::<SessionError>() <= 40, "{} bytes", size_of::<SessionError>());
 }
+
+/// What is logged names the mistake and how to mend it, and shows no value.
+#[test]
+fn a_report_says_what_failed_why_and_how_to_mend_it() {
+    let source = std::io::Error::other("connection refused");
+    let down = StorageError::new(StorageErrorKind::Unavailable, "lock", "redis").with_source(source);
+    let not_a_number = serde_json::from_str::<u64>("\"a secret\"").unwrap_err();
+    let codec = SessionError::Codec {
+        key: "age".into(),
+        source: not_a_number,
+    };
+    for (error, parts) in [
+        (
+            SessionError::NotInitialised,
+            &["outside of a context", "`session.bind()?`"][..],
+        ),
+        (
+            SessionError::NotStarted,
+            &["not started", "call `session.start().await?` first"],
+        ),
+        (
+            SessionError::NotWritable,
+            &["not locked for writing", "`session.update(..)`"],
+        ),
+        (SessionError::Undone, &["were undone", "`close` that failed before"]),
+        (
+            down.into(),
+            &["redis", "lock", "cannot be reached: connection refused", "is up"],
+        ),
+        (codec, &["`age`", "declare the value"]),
+        (SessionError::Gone, &["the session is gone"]),
+    ] {
+        let line = error.report().to_string();
+        for part in parts {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(!line.contains("secret") && !line.contains('\n'), "{line}");
+    }
+}

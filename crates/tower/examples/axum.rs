@@ -10,13 +10,12 @@ use axum::Router;
 use axum::routing::{get, post};
 use sessile_core::{Expiration, HOUR, Key, MINUTE, Session, SessionError, Untyped};
 use sessile_memory::MemoryStorage;
-use sessile_tower::{CookieCarrier, SessionLayer};
+use sessile_tower::{CookieCarrier, SessionLayer, Writable};
 use tokio::net::TcpListener;
 
 const COUNT: Key<Untyped, u64> = Key::new("count");
 
-async fn count(session: Session) -> Result<String, SessionError> {
-    session.start().await?;
+async fn count(session: Writable<Session>) -> Result<String, SessionError> {
     let count = session.update_key(COUNT, |count| {
         *count += 1;
         *count

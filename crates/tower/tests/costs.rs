@@ -100,6 +100,26 @@ fn an_untouched_request_allocates_nothing() {
     calls.assert_none();
 }
 
+/// What an application asks for costs what it costs, and nothing that it does not ask for.
+#[test]
+fn functions_that_see_the_request_before_it_is_handled_allocate_nothing() {
+    let session: Session = Session::builder(memory()).build();
+    let with = |configure: fn(SessionLayer) -> SessionLayer| {
+        let mut service = configure(SessionLayer::new(session.clone())).layer(Bare);
+        let _ = allocations(&mut service, Request::new(()));
+        allocations(&mut service, Request::new(())).0
+    };
+    assert_eq!(
+        with(|layer| layer.passive_when(|request| request.uri.path() == "/poll")),
+        0
+    );
+    assert_eq!(with(SessionLayer::keep_cache_control), 0);
+    // The head of a request without headers is a single box.
+    assert_eq!(with(|layer| layer.commit_when(|_, _| true)), 1);
+    assert_eq!(with(|layer| layer.on_error(|_, _| None)), 1);
+    assert!(with(SessionLayer::visit_in_extensions) > 0);
+}
+
 const COUNT: Key<Untyped, u64> = Key::new("count");
 
 /// A service that reads one number, or adds one to it, and allocates nothing itself.

@@ -8,7 +8,7 @@ use sessile_core::SessionError;
 /// Where gRPC says how a call went; zero means well.
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-const GONE: &str = "the session has ended, and what was changed is lost";
+const GONE: &str = "the session has ended";
 const SUPERSEDED: &str = "the session has moved to another id";
 const UNAVAILABLE: &str = "the session is not available";
 
