@@ -10,3 +10,4 @@ mod lost_answers;
 mod model;
 mod moves;
 mod support;
+mod verbs;

@@ -121,7 +121,7 @@ async fn a_circle_of_moves_is_corrupt() {
 
 /// A store of a backend that has no transactions.
 #[derive(Debug)]
-struct OneKeyAtATime(MapStore);
+pub(crate) struct OneKeyAtATime(pub(crate) MapStore);
 
 fn unsupported(verb: &'static str) -> StorageError {
     StorageError::new(StorageErrorKind::Unsupported, verb, "one key at a time")

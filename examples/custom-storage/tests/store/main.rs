@@ -10,4 +10,5 @@ mod errors;
 mod kill;
 mod processes;
 mod support;
+mod verbs;
 mod versions;
