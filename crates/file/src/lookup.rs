@@ -84,7 +84,7 @@ impl Folder {
     ) -> Result<Resolved> {
         let mut key = *key;
         let mut steps = 0_usize;
-        // One of the keys that were passed. Whoever goes round in a circle comes by again.
+        // One of the keys that were passed. Whoever goes round in a circle without a limit comes by again.
         let mut passed = key;
         loop {
             let state = self.state(&key, part)?;
@@ -96,7 +96,7 @@ impl Folder {
                 (_, None) => return Ok(Resolved::Superseded),
                 (_, Some(to)) => to,
             };
-            if key == passed {
+            if limit == usize::MAX && key == passed {
                 return Err(Failure::Refused(StorageErrorKind::Corrupt));
             }
             steps += 1;

@@ -211,7 +211,7 @@ impl Engine {
         F: Future<Output = Result<Answer, Failure>>,
     {
         let (mut key, mut steps) = (*key, 0_usize);
-        // One of the keys that were passed. Whoever goes round in a circle comes by again.
+        // One of the keys that were passed. Whoever goes round in a circle without a limit comes by again.
         let mut passed = key;
         loop {
             match step(key).await? {
@@ -223,7 +223,7 @@ impl Engine {
                 Answer::Alias { .. } => return Ok((key, Answer::Superseded)),
                 answer => return Ok((key, answer)),
             }
-            if key == passed {
+            if limit == usize::MAX && key == passed {
                 return Err(Failure::Nonsense);
             }
             steps += 1;

@@ -112,6 +112,13 @@ async fn an_alias_costs_one_command_more() {
     let locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
     assert_eq!(said(&proxy), only(["EVALSHA", "EVALSHA"]));
     storage.release(locked.lock).await.unwrap();
+    said(&proxy);
+    assert_eq!(storage.destroy(&old).await.unwrap(), Lookup::Found(()));
+    assert_eq!(
+        said(&proxy),
+        only(["EVALSHA", "EVALSHA"]),
+        "logging out by an id that was replaced"
+    );
 }
 
 #[tokio::test]

@@ -244,6 +244,30 @@ fn a_session_that_was_destroyed_under_one_key_is_dead_under_all() {
     story.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
 }
 
+/// By its old key it is dead as well, whatever the answer was: that there was nothing left to end says the same.
+#[test]
+fn a_session_that_was_destroyed_under_the_key_it_has_left_is_dead() {
+    for answer in [DONE, Answer::Superseded] {
+        let (old, new) = (key(), key());
+        let first = Mark::first(1);
+        let second = first.next(2);
+        let rotate = Call::Rotate {
+            key: old,
+            to: new,
+            write: write(second),
+            grace: Duration::ZERO,
+        };
+        let mut story = Story::default();
+        story
+            .then(1, create(old, first), DONE)
+            .then(1, rotate, DONE)
+            .then(2, Call::Destroy { key: old }, answer);
+        story.check().expect("true so far");
+        story.then(3, Call::Read { key: new }, found(new, second));
+        story.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
+    }
+}
+
 #[test]
 fn what_was_gone_does_not_come_back() {
     let key = key();

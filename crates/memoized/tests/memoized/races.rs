@@ -151,6 +151,31 @@ async fn destroy_through_an_alias_reaches_what_is_kept_under_the_other_key() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn destroy_of_a_tombstone_reaches_what_is_kept_where_the_session_is_now() {
+    let setup = Setup::new();
+    let [old, new] = keys();
+    setup.model.create(&old, setup.record("0")).await.unwrap();
+    let mut held = setup.locked(&old).await;
+    let record = next(&held.record, "1");
+    let rotated = setup.storage.rotate(&mut held.lock, &new, record, Duration::ZERO);
+    rotated.await.unwrap();
+    assert_eq!(setup.read(&new).await, found("1"));
+    assert_eq!(setup.storage.destroy(&old).await.unwrap(), Lookup::Found(()));
+    assert_eq!(setup.read(&new).await, Lookup::Missing);
+    assert_eq!(setup.read(&old).await, Lookup::Superseded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_touch_that_comes_too_late_changes_nothing_in_memory() {
+    let setup = Setup::new();
+    let key = setup.hot("0").await;
+    let before = setup.storage.read(&key).await.unwrap();
+    let later = setup.storage.clock().now() + HOUR * 5;
+    assert!(!setup.storage.touch(&key, 0, Some(later), later).await.unwrap());
+    assert_eq!(setup.storage.read(&key).await.unwrap(), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_alias_is_not_followed_from_memory_when_its_time_is_over() {
     let setup = Setup::new();
     let [old, new] = keys();

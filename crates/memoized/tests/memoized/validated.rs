@@ -87,7 +87,7 @@ async fn what_others_do_is_seen_at_once() {
 
     validated.costs();
     let later = validated.model.clock().now() + HOUR * 9;
-    validated.model.touch(&key, 1, Some(later), later).await.unwrap();
+    assert!(validated.model.touch(&key, 2, Some(later), later).await.unwrap());
     let stored = validated.storage.read(&key).await.unwrap().found().unwrap();
     assert_eq!(
         (stored.record.meta.deadline, stored.record.meta.last_active),

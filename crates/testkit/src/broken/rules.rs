@@ -130,10 +130,7 @@ impl Rules for Bug {
                 return Lookup::Superseded;
             }
             (Self::DestroyKeepsMovedLock, Lookup::Superseded) => {
-                return match state.trace(key, now) {
-                    Lookup::Found(actual) => Lookup::Found(drop(state.records.remove(&actual))),
-                    other => other.map(drop),
-                };
+                return state.trace(key, now).map(|actual| drop(state.records.remove(&actual)));
             }
             (Self::DestroyAlwaysFinds, Lookup::Missing) => return Lookup::Found(()),
             (Self::DestroyLeavesEntry, Lookup::Found(actual)) => {

@@ -184,7 +184,7 @@ pub(crate) async fn tells_versions_apart(ctx: Context) {
         record.meta.version = version;
         ctx.create(&key, record.clone()).await;
         let later = record.meta.deadline.map(|deadline| deadline + HOUR);
-        for other in [version ^ 1, version / 2, version ^ 1 << 32, version % 128 | 128] {
+        for other in [version ^ 1, version / 2, version ^ (1 << 32), (version % 128) | 128] {
             if other == version {
                 continue;
             }

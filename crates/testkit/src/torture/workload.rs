@@ -147,12 +147,11 @@ impl Client {
     }
 
     async fn touch(&mut self, key: &SessionKey) -> Outcome {
-        let Lookup::Found(stored) = self.storage.read(key).await? else {
-            return Ok(Fate::Ended);
-        };
+        // What is not there is touched as well: nothing is to come of it.
+        let read = self.storage.read(key).await?.found();
+        let version = read.map_or(1, |stored| stored.record.meta.version);
         let now = self.storage.clock().now();
         let later = now + Duration::from_millis(self.rng.below(3_000));
-        let version = stored.record.meta.version;
         self.storage.touch(key, version, Some(later), now).await?;
         Ok(Fate::Lives)
     }

@@ -53,7 +53,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     ) -> Result<Lookup<Found>, Failure> {
         let mut key = *key;
         let mut steps = 0_usize;
-        // One of the keys that were passed. Whoever goes round in a circle comes by again.
+        // One of the keys that were passed. Whoever goes round in a circle without a limit comes by again.
         let mut passed = key;
         loop {
             // What the way ends with if it does not end at a session: whoever was led away from the first key has moved.
@@ -84,7 +84,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
                 return Ok(Lookup::Superseded);
             }
             key = moved.to;
-            if key == passed {
+            if limit == usize::MAX && key == passed {
                 return Err(StorageErrorKind::Corrupt.into());
             }
             steps += 1;
