@@ -12,7 +12,10 @@ use crate::id::{SHARD_LEN, SessionId};
 /// This is what storages, logs, events and operators see. The id cannot be computed from it, so a stolen dump of a
 /// storage opens no session.
 ///
-/// As text a key is its shard, a colon and the digest in lower-case hexadecimal: 68 characters.
+/// As text a key is its shard, a colon and the digest in lower-case hexadecimal: 68 characters. That is the one form it
+/// has: logs and errors show its first digits, the [fingerprint](Self::fingerprint), the file storage names files by
+/// its digest, and in Redis it is the name of a key, with the shard in braces. So the fingerprint of a log line finds the
+/// session wherever it is kept.
 ///
 /// ```
 /// use sessile_core::{OsEntropy, SessionId, SessionKey};
@@ -152,6 +155,26 @@ mod tests {
             "012:9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"
         );
         assert_eq!(id.key().fingerprint().to_string(), "9f9f5111");
+    }
+
+    #[test]
+    fn whatever_shows_a_key_shows_digits_of_its_one_text() {
+        let id = SessionId::parse("0123456789abcdef").unwrap();
+        let key = id.key();
+        let (_, digest) = key
+            .to_string()
+            .split_once(':')
+            .map(|(s, d)| (s.to_owned(), d.to_owned()))
+            .unwrap();
+        let fingerprint = key.fingerprint().to_string();
+        assert!(digest.starts_with(&fingerprint));
+        for shown in [
+            format!("{key:?}"),
+            format!("{id:?}"),
+            format!("{:?}", key.fingerprint()),
+        ] {
+            assert!(shown.contains(&fingerprint), "{shown}");
+        }
     }
 
     #[test]

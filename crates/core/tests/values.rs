@@ -405,3 +405,240 @@ async fn values_wait_for_nothing_and_ask_the_storage_for_nothing() -> Result<(),
     assert_eq!(world.calls.take(), [(Verb::Commit, 1)]);
     Ok(())
 }
+
+/// What can be set: text for a `String`, and where nothing is declared whatever can be serialised.
+#[tokio::test(start_paused = true)]
+async fn values_are_set_without_ceremony() -> Result<(), SessionError> {
+    const NAME: Key<Untyped, String> = Key::new("name");
+    const SMALL: Key<Untyped, u8> = Key::new("small");
+    const LIST: Key<Untyped, Vec<u16>> = Key::new("list");
+    const MAYBE: Key<Untyped, Option<u8>> = Key::new("maybe");
+    const TEXT: Key<Untyped, &'static str> = Key::new("text");
+    let world = world();
+    let session = &world.session;
+    let cart = session.namespace("cart");
+    let owned = String::from("owned");
+    let work = async {
+        session.set(NAME, "text")?;
+        session.set(NAME, &owned)?;
+        session.set(NAME, std::borrow::Cow::Borrowed("text"))?;
+        session.set(NAME, owned.clone())?;
+        session.set_with_expiration(NAME, "text", Expiration::Never)?;
+        // The type of the key is that of the value: no suffix is needed.
+        session.set(SMALL, 7)?;
+        session.set(LIST, Vec::new())?;
+        session.set(LIST, [1, 2].into_iter().collect())?;
+        session.set(MAYBE, None)?;
+        session.set(SMALL, "7".parse().expect("it is a number"))?;
+        session.set(TEXT, "text")?;
+        cart.set(NAME, "text")?;
+
+        session.set("number", 1)?;
+        session.set("text", "text")?;
+        session.set("owned", owned.clone())?;
+        session.set("borrowed", &owned)?;
+        session.set("list", ["a", "b"])?;
+        session.set("nothing", None::<u8>)?;
+        session.set("json", json!({"a": 1}))?;
+        session.set(
+            &owned,
+            Item {
+                name: "tea".into(),
+                pieces: 1,
+            },
+        )?;
+        cart.set("number", 1)?;
+        cart.set_with_expiration("text", "text", Expiration::Never)?;
+        assert_eq!(session.get("list")?, Some(json!(["a", "b"])));
+        assert_eq!(session.get("owned")?, Some(json!({"name": "tea", "pieces": 1})));
+        Ok(())
+    };
+    session.enter(Visit::new(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(1))]).await;
+    let work = async {
+        session.start_readonly().await?;
+        let count = session
+            .update(async || {
+                let count = session.get(COUNT)?.unwrap_or_default() + 1;
+                session.set(COUNT, count)?;
+                Ok(count)
+            })
+            .await?;
+        assert_eq!(count, 2);
+        // An application with errors of its own says which.
+        let refused: Result<(), String> = session
+            .try_update(async || {
+                session.set(COUNT, 9).map_err(|error| Failure::from(error).0)?;
+                Err(Failure("refused".into()))
+            })
+            .await
+            .map_err(|failure: Failure| failure.0);
+        assert_eq!(refused, Err("refused".into()));
+        assert_eq!(session.get(COUNT)?, Some(2));
+        Ok(())
+    };
+    world.visit(id, work).await?;
+    session.enter(Visit::new(), async { Ok(()) }).await?;
+    let entered = session.try_enter(Visit::new(), async { Err::<(), _>(Failure("refused".into())) });
+    assert_eq!(entered.await.map_err(|failure| failure.0), Err("refused".into()));
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Failure(String);
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+on_session_and_namespace!(take_removes_a_value_and_returns_it, |_world, values, update| {
+    assert_eq!(values.take(COUNT)?, None);
+    values.set(COUNT, 7)?;
+    values.set("other", 1)?;
+    assert_eq!(values.take(COUNT)?, Some(7));
+    assert_eq!(values.take(COUNT)?, None);
+    assert_eq!(values.keys()?, ["other"]);
+    values.set("count", "many")?;
+    assert_fails!(values.take(COUNT), SessionError::Codec(_));
+    assert_eq!(
+        values.take("count")?,
+        Some(json!("many")),
+        "it stays where it cannot be read"
+    );
+    values.set_with_expiration(COUNT, 7, Expiration::After(SECOND))?;
+    pass(SECOND).await;
+    assert_eq!(values.take(COUNT)?, None);
+    let _ = update!(COUNT, |count| *count);
+    Ok(())
+});
+
+on_session_and_namespace!(a_value_ends_when_it_is_said_to, |world, values, update| {
+    let end = |duration| Some((world.now() + duration).into());
+    assert_eq!(values.expires_at("x")?, None);
+    values.set("x", 1)?;
+    assert_eq!(values.expires_at("x")?, None);
+    values.set_with_expiration("x", 1, Expiration::After(MINUTE))?;
+    assert_eq!(values.expires_at("x")?, end(MINUTE));
+    values.set_key_expiration("x", Expiration::sliding(2 * MINUTE))?;
+    assert_eq!(values.expires_at("x")?, end(2 * MINUTE));
+    values.set_key_expiration("x", Expiration::Transient)?;
+    assert_eq!(values.expires_at("x")?, None);
+    // What it stands in may end before.
+    values.set_key_expiration("x", Expiration::After(MINUTE))?;
+    values.set_expiration(Expiration::After(SECOND))?;
+    assert_eq!(values.expires_at("x")?, end(SECOND));
+    values.set_expiration(Expiration::After(2 * MINUTE))?;
+    assert_eq!(values.expires_at("x")?, end(MINUTE));
+    let _ = update!("x", |_| ());
+    Ok(())
+});
+
+#[tokio::test(start_paused = true)]
+async fn a_value_ends_with_its_session_as_that_is_stored() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored_as(Expiration::After(MINUTE), [("x", json!(1))]).await;
+    let end = world.now() + MINUTE;
+    pass(SECOND).await;
+    let look = async {
+        session.start_readonly().await?;
+        assert_eq!(session.expires_at("x")?, Some(end.into()));
+        assert_eq!(session.expires_at("none")?, None);
+        Ok(())
+    };
+    world.visit(id, look).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn clear_leaves_nothing_but_the_session_itself() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let (cart, draft) = (session.namespace("cart"), session.namespace("draft"));
+    let fill = async {
+        session.set("x", 1)?;
+        cart.set("y", 2)?;
+        draft.set("z", 3)?;
+        draft.set_expiration(Expiration::After(MINUTE))?;
+        session.set_expiration(Expiration::After(10 * MINUTE))?;
+        assert_eq!(session.namespaces()?, ["cart", "draft"]);
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), fill).await?;
+    let clear_one = async {
+        assert_eq!(session.namespaces()?, ["cart", "draft"]);
+        draft.clear()?;
+        assert!(draft.keys()?.is_empty());
+        assert_eq!(session.keys()?, ["x"]);
+        draft.set("w", 4)
+    };
+    session.enter(id.clone().into(), clear_one).await?;
+    assert_eq!(
+        world.shown_in(&id, Some("draft")).await,
+        Some(values([("w", json!(4))]))
+    );
+    pass(MINUTE).await;
+    assert_eq!(
+        world.shown_in(&id, Some("draft")).await,
+        Some(values([])),
+        "it has kept its expiration"
+    );
+    world.calls.reset();
+    let clear = async {
+        session.clear()?;
+        assert!(session.keys()?.is_empty() && session.namespaces()?.is_empty());
+        assert_eq!(cart.get("y")?, None);
+        Ok(())
+    };
+    session.enter(id.clone().into(), clear).await?;
+    assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+    assert_eq!(world.shown(&id).await, Some(values([])));
+    assert!(
+        session
+            .enter(id.clone().into(), async { session.clear() })
+            .await
+            .is_ok()
+    );
+    assert_eq!(
+        world.calls.take(),
+        [(Verb::Lock, 1), (Verb::Release, 1)],
+        "nothing was there"
+    );
+    pass(9 * MINUTE).await;
+    assert_eq!(world.shown(&id).await, None, "it has kept its expiration");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn going_from_reading_to_writing_costs_one_call() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("x", json!(1))]).await;
+    let work = async {
+        session.start_readonly().await?;
+        assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+        session.start().await?;
+        assert_eq!(world.calls.take(), [(Verb::Lock, 1)]);
+        session.set("x", 2)?;
+        session.close().await?;
+        assert_eq!(world.calls.take(), [(Verb::Commit, 1)]);
+        session.update(async || session.set("x", 3)).await?;
+        assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+        Ok(())
+    };
+    world.visit(id, work).await
+}

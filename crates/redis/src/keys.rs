@@ -1,6 +1,8 @@
 //! What the keys in Redis are called.
+//!
+//! A name is the text of a session's key, as logs and tools show it, with the shard in braces: what stands in a log leads
+//! to a key in Redis and back.
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
 use sessile_core::SessionKey;
 
 /// The names of everything that belongs to one session. The shard in braces is the hash tag, so a cluster keeps it
@@ -39,7 +41,8 @@ pub(crate) struct Keyspace {
     prefix: String,
 }
 
-const DIGEST_LEN: usize = 43;
+/// In hexadecimal digits.
+const DIGEST_LEN: usize = 64;
 
 impl Keyspace {
     /// `None` if the prefix contains a brace, which would make it the hash tag.
@@ -47,7 +50,7 @@ impl Keyspace {
         (!prefix.contains(['{', '}'])).then_some(Self { prefix })
     }
 
-    /// The name of a session's record: prefix, shard in braces, and the digest as base64url.
+    /// The name of a session's record: prefix, shard in braces, and the digest in hexadecimal.
     pub(crate) fn record(&self, key: &SessionKey) -> Vec<u8> {
         let mut name = self.in_shard(key.shard(), DIGEST_LEN);
         push_digest(&mut name, key);
@@ -89,10 +92,8 @@ impl Keyspace {
         let rest = name.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"{")?;
         let end = rest.iter().position(|byte| *byte == b'}')?;
         let shard = std::str::from_utf8(&rest[..end]).ok()?;
-        let mut digest = [0; 32];
-        let encoded: &[u8; DIGEST_LEN] = rest[end..].strip_prefix(b"}:")?.try_into().ok()?;
-        Base64UrlUnpadded::decode(encoded, &mut digest).ok()?;
-        Self::key(shard, &digest)
+        let digest = std::str::from_utf8(rest[end..].strip_prefix(b"}:")?).ok()?;
+        format!("{shard}:{digest}").parse().ok()
     }
 
     /// The key of this shard and this digest.
@@ -116,9 +117,11 @@ impl Keyspace {
 }
 
 fn push_digest(name: &mut Vec<u8>, key: &SessionKey) {
-    let mut digest = [0; DIGEST_LEN];
-    Base64UrlUnpadded::encode(key.digest(), &mut digest).expect("32 bytes are 43 characters");
-    name.extend_from_slice(&digest);
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in key.digest() {
+        name.push(DIGITS[usize::from(byte >> 4)]);
+        name.push(DIGITS[usize::from(byte & 15)]);
+    }
 }
 
 #[cfg(test)]
@@ -138,7 +141,11 @@ mod tests {
         assert_eq!(names.queue(), [&record, QUEUE].concat());
         assert_eq!(
             std::str::from_utf8(&record).unwrap(),
-            "sessile:{012}:n59REfeyengfHx3d5evC3St5a_xzZcnCi1SOVkF2kp8"
+            "sessile:{012}:9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"
+        );
+        assert_eq!(
+            record,
+            format!("sessile:{}", key.to_string().replacen("012", "{012}", 1)).into_bytes()
         );
         assert_eq!(keyspace.parse(&record), Some(key));
         for other in [names.lock(), names.queue(), &keyspace.channel(Some("012"), "process")] {

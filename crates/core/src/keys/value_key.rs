@@ -71,10 +71,10 @@ pub trait ValueKey<V>: Sealed {
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a value of type `{T}` cannot be set under this key",
-    label = "the key is for values of another type",
-    note = "a `Key<V, T>` takes a `T`, and text instead of a `String`; a name in an untyped session takes whatever can be \
-            serialised"
+    message = "`{Self}` is no key of `{V}` under which a `{T}` can be set",
+    label = "not a key of `{V}` for such a value",
+    note = "typed sessions and namespaces take the keys of their own declaration; text names values of `Untyped` only",
+    note = "a `Key<V, T>` takes a `T`, and text instead of a `String`; a name of `Untyped` takes whatever can be serialised"
 )]
 pub trait Takes<V, T>: ValueKey<V> {}
 
