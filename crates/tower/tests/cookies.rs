@@ -35,7 +35,7 @@ async fn one_cookie_is_set_when_the_session_begins_and_none_while_it_stays_as_it
     let answer = browser.visit(&app, "/count").await;
     let id = browser.id().expect("the session has begun");
     let expected = format!(
-        "__Host-SID={}; Max-Age=86400; Path=/; HttpOnly; SameSite=Lax; Secure",
+        "__Host-SID={}; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax; Secure",
         id.expose()
     );
     assert_eq!(lines(&answer, SET_COOKIE), [expected]);
@@ -476,5 +476,64 @@ async fn a_login_whose_answer_was_lost_can_be_tried_again_by_logging_out() {
     });
     let answer = browser.visit(&again, "/").await;
     assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(text(browser.visit(&app, "/user").await), "Some(String(\"ada\"))");
+}
+
+/// They take the same cookie, as nobody told them of each other, and ports do not keep cookies apart.
+#[tokio::test]
+async fn an_application_that_only_looks_does_not_log_its_neighbour_out() {
+    let (ours, theirs) = (world(), world());
+    let (ours, theirs) = (ours.app(), theirs.app());
+    let mut browser = Browser::new();
+    browser.visit(&ours, "/login").await;
+    let id = browser.id();
+    for path in ["/peek", "/logout", "/user"] {
+        let answer = browser.visit(&theirs, path).await;
+        assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{path}");
+    }
+    assert_eq!(browser.id(), id);
+    assert_eq!(text(browser.visit(&ours, "/user").await), "Some(String(\"ada\"))");
+}
+
+/// Parallel requests of a visitor whose session is over, one of which logs in.
+#[tokio::test(start_paused = true)]
+async fn late_answers_about_an_expired_id_leave_the_newer_login_alone() {
+    let world = world_with(|builder| builder.default_expiration(Expiration::sliding(20 * MINUTE)));
+    let app = world.app();
+    let mut browser = Browser::new();
+    browser.visit(&app, "/count").await;
+    tokio::time::advance(HOUR).await;
+    let late: Vec<_> = ["/peek", "/user", "/logout", "/count-and-500"]
+        .map(|path| browser.request(path))
+        .into();
+    browser.visit(&app, "/login").await;
+    let id = browser.id();
+    for request in late {
+        let answer = ask(&app, request).await;
+        browser.keep(&answer);
+        assert_eq!(browser.id(), id);
+    }
+    assert_eq!(text(browser.visit(&app, "/user").await), "Some(String(\"ada\"))");
+}
+
+/// A request that is still under way when the mark of its id is gone.
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_that_outlives_the_mark_of_its_id_leaves_the_newer_login_alone() {
+    let world = world();
+    let (app, poll) = (world.app(), async |session: Session| {
+        tokio::time::sleep(10 * MINUTE).await;
+        session.start_readonly().await?;
+        Ok(Response::new(String::new()))
+    });
+    let poll = world.serve(poll);
+    let mut browser = Browser::new();
+    browser.visit(&app, "/count").await;
+    let slow = tokio::spawn(poll.oneshot(browser.request("/")));
+    tokio::task::yield_now().await;
+    browser.visit(&app, "/login").await;
+    let id = browser.id();
+    let answer = slow.await.unwrap().unwrap();
+    browser.keep(&answer);
+    assert_eq!(browser.id(), id);
     assert_eq!(text(browser.visit(&app, "/user").await), "Some(String(\"ada\"))");
 }
