@@ -23,8 +23,8 @@ async fn a_bound_session_means_its_visit_wherever_it_is_used() {
         let elsewhere = thread::spawn(move || {
             assert!(bound.is_initialised() && bound.is_writable());
             bound.set(COUNT, 7)?;
-            cart.set("item", "tea".into())?;
-            bound.namespace("cart").set("other", "milk".into())
+            cart.set("item", "tea")?;
+            bound.namespace("cart").set("other", "milk")
         });
         elsewhere.join().unwrap()?;
         assert_eq!(session.get(COUNT)?, Some(7));
@@ -110,16 +110,16 @@ async fn a_view_without_types_sees_what_the_typed_session_sees() {
     let work = typed.enter(Visit::new(), async {
         let inside = other.enter(Visit::new(), async {
             assert_eq!(Session::innermost().unwrap().get("count")?, None);
-            Session::innermost().unwrap().set("count", 1.into())?;
+            Session::innermost().unwrap().set("count", 1)?;
             assert_eq!(other.get(COUNT)?, Some(1));
             typed.set(Account::USER, "ada".to_owned())
         });
         inside.await?;
         let innermost = Session::innermost().unwrap();
         assert_eq!(innermost.get("user")?, Some("ada".into()));
-        typed.untyped().set("user", "grace".into())?;
+        typed.untyped().set("user", "grace")?;
         assert_eq!(typed.get(Account::USER)?, Some("grace".to_owned()));
-        typed.untyped().set("user", 7.into())?;
+        typed.untyped().set("user", 7)?;
         assert!(matches!(typed.get(Account::USER), Err(SessionError::Codec { .. })));
         typed.untyped().unset("user").map(drop)
     });

@@ -6,7 +6,8 @@ use std::error::Error;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Key, RecordError, SessionError, StorageError, StorageErrorKind, Untyped, Visit};
+use sessile_core::{Key, RecordError, Session, SessionError, StorageError, StorageErrorKind, Untyped, Visit};
+use sessile_memory::MemoryStorage;
 use sessile_testkit::{Fault, Verb};
 
 use StorageErrorKind::{
@@ -199,15 +200,16 @@ fn errors_can_be_sent_and_kept() {
 }
 
 /// What is logged names the mistake and how to mend it, and shows no value.
-#[test]
-fn a_report_says_what_failed_why_and_how_to_mend_it() {
+#[tokio::test]
+async fn a_report_says_what_failed_why_and_how_to_mend_it() {
     let source = std::io::Error::other("connection refused");
     let down = StorageError::new(StorageErrorKind::Unavailable, "lock", "redis").with_source(source);
-    let not_a_number = serde_json::from_str::<u64>("\"a secret\"").unwrap_err();
-    let codec = SessionError::Codec {
-        key: "age".into(),
-        source: not_a_number,
-    };
+    let session: Session = Session::builder(MemoryStorage::new()).build();
+    let codec = session.enter(Visit::new(), async {
+        session.set("age", "a secret")?;
+        session.get(Key::<Untyped, u64>::new("age"))
+    });
+    let codec = codec.await.unwrap_err();
     for (error, parts) in [
         (
             SessionError::NotInitialised,

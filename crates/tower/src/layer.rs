@@ -219,7 +219,7 @@ impl<N, V> SessionLayer<N, V> {
     ///         let visits = request.extensions().get::<Visits>();
     ///         let session: Session = visits.and_then(Visits::session).ok_or(SessionError::NotInitialised)?;
     ///         session.start().await?;
-    ///         session.set("user", "ada".into())
+    ///         session.set("user", "ada")
     ///     });
     ///     elsewhere.await.expect("it does not panic")?;
     ///     Ok::<_, SessionError>(Response::new("welcome"))

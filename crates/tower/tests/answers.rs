@@ -186,10 +186,7 @@ async fn a_change_that_was_lost_is_a_conflict_and_the_cookie_is_left_alone() {
     assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
     assert_eq!(lines(&answer, CACHE_CONTROL), ["no-store"]);
     assert_eq!(lines(&answer, VARY), ["cookie"]);
-    assert_eq!(
-        read(answer).await,
-        "the session has ended"
-    );
+    assert_eq!(read(answer).await, "the session has ended");
 }
 
 #[tokio::test(start_paused = true)]

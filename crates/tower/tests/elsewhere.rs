@@ -41,7 +41,7 @@ async fn peek(Readable(session): Readable<Session>) -> Result<String, SessionErr
 }
 
 async fn in_namespace(session: Writable) -> Result<String, SessionError> {
-    session.namespace("cart").set("item", "tea".into())?;
+    session.namespace("cart").set("item", "tea")?;
     Ok(session.namespace("cart").keys()?.join(","))
 }
 
@@ -190,8 +190,8 @@ fn two_layers(world: &World, account: Session<Untyped, Account>) -> impl Fn(Rout
 #[tokio::test]
 async fn of_several_visits_each_is_found_by_its_types() {
     async fn both(plain: Writable, account: Writable<Session<Untyped, Account>>) -> Result<String, SessionError> {
-        plain.set("kind", "plain".into())?;
-        account.set(Account::USER, "ada".into())?;
+        plain.set("kind", "plain")?;
+        account.set(Account::USER, "ada")?;
         Ok(format!("{:?} {:?}", plain.get("kind")?, account.get(Account::USER)?))
     }
 
@@ -214,7 +214,7 @@ async fn a_library_finds_the_innermost_session_without_its_types() {
     async fn in_task() -> Result<String, SessionError> {
         let session = Session::innermost().ok_or(SessionError::NotInitialised)?;
         session.start().await?;
-        session.set("user", "grace".into())?;
+        session.set("user", "grace")?;
         let typed: Session<Untyped, Account> = Session::current().ok_or(SessionError::NotInitialised)?;
         Ok(format!("{:?}", typed.get(Account::USER)?))
     }
@@ -227,7 +227,7 @@ async fn a_library_finds_the_innermost_session_without_its_types() {
         let visit = visits.iter().next().ok_or(SessionError::NotInitialised)?;
         let session = visit.untyped();
         session.start().await?;
-        session.set("user", "ada".into())?;
+        session.set("user", "ada")?;
         let typed: Session<Untyped, Account> = visit.session().ok_or(SessionError::NotInitialised)?;
         let found = typed.get(Account::USER)?;
         Ok(format!("{found:?} {:?}", typed.untyped().get("user")?))

@@ -108,11 +108,11 @@ async fn a_lock_that_was_not_given_back_leaves_a_line() {
 /// An application of axum whose handlers pass on whatever their session says.
 fn careless(world: &World) -> Router {
     async fn forgets_to_start(session: Session) -> Result<(), SessionError> {
-        session.set("secret", "value".into())
+        session.set("secret", "value")
     }
 
     async fn writes_while_reading(session: Readable) -> Result<(), SessionError> {
-        session.set("secret", "value".into())
+        session.set("secret", "value")
     }
 
     async fn spawns(session: Session) -> Result<(), SessionError> {
@@ -148,7 +148,7 @@ async fn an_error_that_a_handler_passes_on_is_logged_once_with_how_to_mend_it() 
     let world = world();
     let session = &world.session;
     let stored = session.enter(Visit::new(), async {
-        session.set("word", "secret-value".into())?;
+        session.set("word", "secret-value")?;
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     });

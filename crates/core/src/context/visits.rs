@@ -22,7 +22,7 @@ use crate::session::Session;
 /// let handler = tokio::spawn(async move {
 ///     let session: Session = visits.session().expect("it is of these types");
 ///     session.start().await?;
-///     session.set("user", "ada".into())
+///     session.set("user", "ada")
 /// });
 /// handler.await.unwrap()?;
 /// visit.close().await

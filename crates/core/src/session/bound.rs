@@ -28,7 +28,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// session.enter(Visit::new(), async {
     ///     let bound = session.bind()?;
-    ///     std::thread::spawn(move || bound.set("user", "ada".into())).join().unwrap()?;
+    ///     std::thread::spawn(move || bound.set("user", "ada")).join().unwrap()?;
     ///     assert_eq!(session.get("user")?, Some("ada".into()));
     ///     Ok(())
     /// }).await
@@ -91,7 +91,7 @@ impl Session {
     /// /// In a library: leaves a notice for the next page.
     /// async fn notify(text: &str) -> Result<(), SessionError> {
     ///     let session = Session::innermost().ok_or(SessionError::NotInitialised)?;
-    ///     session.update(async || session.namespace("notices").set("next", text.into())).await
+    ///     session.update(async || session.namespace("notices").set("next", text)).await
     /// }
     /// # let _ = notify;
     /// ```
@@ -114,7 +114,7 @@ impl Handle {
     /// session.enter(Visit::new(), async {
     ///     let handle = session.handle()?;
     ///     let bound: Session = handle.session().expect("it is of these types");
-    ///     tokio::spawn(async move { bound.set("user", "ada".into()) }).await.unwrap()
+    ///     tokio::spawn(async move { bound.set("user", "ada") }).await.unwrap()
     /// }).await
     /// # }
     /// ```

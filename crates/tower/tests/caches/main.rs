@@ -69,7 +69,7 @@ async fn answer(session: &Session, page: &Page, visitor: HeaderValue) -> Result<
         Deed::LogIn => {
             session.start().await?;
             session.regenerate_id()?;
-            session.set("user", "ada".into())?;
+            session.set("user", "ada")?;
         }
         Deed::LogOut => session.destroy().await?,
         Deed::TakeHandle => drop(session.handle()?),

@@ -61,7 +61,7 @@ pub(crate) async fn serve(session: &Session, path: &str) -> Result<String, Sessi
         "/login" => {
             session.start().await?;
             session.regenerate_id()?;
-            session.set("user", "ada".into())?;
+            session.set("user", "ada")?;
             Ok("welcome".to_owned())
         }
         "/count" => {
