@@ -9,10 +9,13 @@ use std::sync::{Mutex, OnceLock};
 
 use common::*;
 use serde_json::json;
-use sessile_core::{InSession, Meta, Record, SessionError, SessionId, Storage, Visit};
+use sessile_core::{InSession, Key, Meta, OnMismatch, Record, SessionError, SessionId, Storage, Untyped, Visit};
 use tracing::field::{Field, Visit as Fields};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Metadata, Subscriber};
+
+/// It is a number in what is stored.
+const USER: Key<Untyped, String> = Key::new("user");
 
 /// Keeps the text of all events.
 struct Listener;
@@ -111,6 +114,31 @@ async fn what_becomes_of_sessions_is_told() -> Result<(), SessionError> {
         .visit(id.clone(), async { session.start_readonly().await })
         .await?;
     assert_said("DEBUG", "session has moved to another id", &id);
+
+    // Values that are not what their keys say, with what was done about them.
+    let look = async {
+        session.start_readonly().await?;
+        let policies = [
+            (USER, "WARN", "outcome=\"fail\""),
+            (USER.on_mismatch(OnMismatch::Unset), "WARN", "outcome=\"unset\""),
+            (
+                USER.on_mismatch(OnMismatch::Default(String::new)),
+                "WARN",
+                "outcome=\"default\"",
+            ),
+            (
+                USER.migrate(|old| Some(old.to_string())),
+                "DEBUG",
+                "outcome=\"migrate\"",
+            ),
+        ];
+        for (key, level, outcome) in policies {
+            let _ = session.get(key);
+            assert_said(level, outcome, &new);
+        }
+        Ok(())
+    };
+    world.visit(new.clone(), look).await?;
 
     let visit = session.open(new.clone().into());
     let work = async {

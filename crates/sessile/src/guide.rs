@@ -25,5 +25,6 @@ pages! {
     promises = "docs/promises.md";
     #[cfg(feature = "redis")]
     scaling_out = "docs/scaling-out.md";
+    values = "docs/values.md";
     write_a_storage = "docs/write-a-storage.md";
 }

@@ -193,3 +193,28 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
         assert!(units[name].is_some(), "{name} has no unit");
     }
 }
+
+#[tokio::test]
+async fn values_of_another_type_are_counted_by_what_was_done_about_them() {
+    use sessile_core::{OnMismatch, Session, Untyped, Visit};
+    const NUMBER: sessile_core::Key<Untyped, u64> = sessile_core::Key::new("number");
+    let seen = Seen::default();
+    let session: Session = Session::builder(ModelStorage::new()).build();
+    let work = async {
+        session.set("number", "seven")?;
+        metrics::with_local_recorder(&seen, || {
+            let _ = session.get(NUMBER);
+            let _ = session.get(NUMBER.on_mismatch(OnMismatch::Unset));
+            let _ = session.get(NUMBER.on_mismatch(OnMismatch::Unset));
+            let _ = session.get(NUMBER.on_mismatch(OnMismatch::Default(u64::default)));
+            let _ = session.get(NUMBER.migrate(|_| Some(7)));
+            let _ = session.get("number");
+        });
+        Ok(())
+    };
+    session.enter(Visit::new(), work).await.unwrap();
+    for (outcome, count) in [("fail", 1.0), ("unset", 2.0), ("default", 1.0), ("migrate", 1.0)] {
+        let name = format!("sessile_value_mismatches_total outcome={outcome}");
+        assert_eq!(seen.of(&name), [count], "{outcome}");
+    }
+}
