@@ -148,7 +148,7 @@ async fn a_stale_cookie_is_not_in_the_way_of_a_good_token() {
     assert_eq!((in_header.len(), in_cookie.len()), (1, 0));
     // A session that begins goes by the first that brought anything.
     let unknown = (AUTHORIZATION, "Bearer 0123456789abcdef".to_owned());
-    let (_, in_header, in_cookie) = told(&app, "/login", &[unknown.clone()]).await;
+    let (_, in_header, in_cookie) = told(&app, "/login", std::slice::from_ref(&unknown)).await;
     assert_eq!((in_header.len(), in_cookie.len()), (1, 0));
     let (_, in_header, in_cookie) = told(&app, "/login", &[stale, unknown]).await;
     assert_eq!((in_header.len(), in_cookie.len()), (0, 1));

@@ -348,7 +348,7 @@ async fn a_request_that_was_sent_before_the_window_had_a_name_ends_nothing() {
         let world = world();
         let transient = world.serve(move |session: Session| async move {
             session.start().await?;
-            session.set_with_expiration("draft", "tea".into(), Expiration::Transient)?;
+            session.set_with_expiration("draft", "tea", Expiration::Transient)?;
             if let Some(expiration) = expiration {
                 session.set_expiration(expiration)?;
             }
@@ -471,7 +471,7 @@ async fn a_login_whose_answer_was_lost_can_be_tried_again_by_logging_out() {
         session.destroy().await?;
         session.start().await?;
         session.regenerate_id()?;
-        session.set("user", "ada".into())?;
+        session.set("user", "ada")?;
         Ok(Response::new("welcome".to_owned()))
     });
     let answer = browser.visit(&again, "/").await;
