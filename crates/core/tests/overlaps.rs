@@ -227,3 +227,95 @@ async fn readers_and_a_writer_of_one_visit_start_side_by_side() -> Result<(), Se
     }
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_update_whose_session_another_task_destroys_says_so() -> Result<(), SessionError> {
+    let world = world();
+    let session = world.session.clone();
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = world.session.open(id.clone().into());
+    let update = spawn(&visit, async move {
+        let write = async || {
+            session.set("user", json!(8))?;
+            pass(secs(2)).await;
+            Ok::<_, SessionError>(())
+        };
+        session.update(write).await
+    });
+    pass(secs(1)).await;
+    world.session.destroy().in_session(visit.handle()).await?;
+    assert_fails!(ended(update).await, SessionError::Gone);
+    assert_eq!(world.record(&id).await, None);
+    // Who has destroyed it has nothing to complain of.
+    visit.close().await?;
+    assert_eq!(visit.outcome().id, IdChange::Remove);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_made_for_a_destroyed_session_is_removed_though_the_close_is_dropped()
+-> Result<(), SessionError> {
+    let world = world();
+    let visit = world.session.open(Visit::new());
+    let session = world.session.clone();
+    world.delays.before(Verb::Create, secs(1));
+    let close = spawn(&visit, async move {
+        session.start().await?;
+        session.set("user", json!(7))?;
+        session.close().await
+    });
+    pass(ms(500)).await;
+    world.session.destroy().in_session(visit.handle()).await?;
+    // The close finds out that nobody wants the record, and is dropped while it removes it.
+    world.delays.before(Verb::Destroy, secs(1));
+    pass(secs(1)).await;
+    assert_eq!(world.sessions().await, 1);
+    close.abort();
+    pass(secs(2)).await;
+    assert_eq!(world.sessions().await, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_have_changed_in_an_update_that_fails_is_taken_for_stored_by_nobody() -> Result<(), SessionError> {
+    for dropped in [false, true] {
+        let world = world();
+        let session = world.session.clone();
+        let id = world.stored([("user", json!(7))]).await;
+        let visit = world.session.open(id.clone().into());
+        let update = spawn(&visit, async move {
+            let write = async || {
+                session.set("user", json!(8))?;
+                pass(secs(2)).await;
+                Err::<(), _>(SessionError::Unknown)
+            };
+            session.update(write).await
+        });
+        pass(secs(1)).await;
+        visit.handle().enter(|| world.session.set("other", json!(9)))?;
+        match dropped {
+            true => update.abort(),
+            false => assert_fails!(ended(update).await, SessionError::Unknown),
+        }
+        pass(ms(1)).await;
+        let close = world.session.close().in_session(visit.handle());
+        assert_fails!(close.await, SessionError::Undone);
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_fails_is_no_concern_of_those_who_have_changed_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = session.open(id.clone().into());
+    let update = session.update(async || {
+        session.set("user", json!(8))?;
+        Err::<(), _>(SessionError::Unknown)
+    });
+    assert_fails!(update.in_session(visit.handle()).await, SessionError::Unknown);
+    session.close().in_session(visit.handle()).await?;
+    visit.close().await
+}

@@ -78,7 +78,7 @@ impl Context {
             let now = self.engine.storage.clock().now();
             let mut state = self.state();
             let Some(other) = state.changes.find(value) else {
-                let at = state.writable_at(&self.engine, now)?;
+                let at = state.writable_at(self, now)?;
                 state.changes.add(Change { value, by });
                 return Ok(Changing {
                     context: self,

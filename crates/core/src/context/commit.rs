@@ -48,6 +48,8 @@ struct Closed {
     written: bool,
     /// The new id, if there is one, and its key, which is not worked out twice.
     name: Option<(SessionId, SessionKey)>,
+    /// The record, if it is a new one that nobody knows of yet.
+    orphan: Option<Orphan>,
 }
 
 impl Closed {
@@ -57,6 +59,7 @@ impl Closed {
             meta: Some(meta),
             written: true,
             name,
+            orphan: None,
         }
     }
 }
@@ -109,8 +112,9 @@ impl Context {
             }
             Step::Rare(step) => Box::pin(self.take(step)).await,
         };
-        let closed = closed.inspect_err(|error| self.note_refusal(error))?;
+        let mut closed = closed.inspect_err(|error| self.note_refusal(error))?;
         std::mem::forget(unfinished);
+        let orphan = closed.orphan.take();
 
         let written = closed.written;
         let (unknown, error) = {
@@ -125,6 +129,10 @@ impl Context {
                 }
                 true => {
                     state.has_closed(closed);
+                    drop(state);
+                    if let Some(orphan) = orphan {
+                        orphan.adopt();
+                    }
                     return Ok(written);
                 }
                 false => (closed.name, SessionError::Gone),
@@ -136,6 +144,9 @@ impl Context {
             None => Ok(false),
             Some((_, key)) => {
                 self.engine.storage.destroy(&key).await?;
+                if let Some(orphan) = orphan {
+                    orphan.adopt();
+                }
                 Err(error)
             }
         }
@@ -279,9 +290,12 @@ impl Context {
                 let key = id.key();
                 let orphan = Orphan::new(&self.engine, key);
                 // An id that is taken is an error: of 192 random bits none comes twice, unless the source is broken.
-                orphan.settle(storage.create(&key, record).await)?;
+                let orphan = orphan.settle(storage.create(&key, record).await)?;
                 events::created(&key);
-                Ok(Closed::with(meta, Some((id, key))))
+                Ok(Closed {
+                    orphan: Some(orphan),
+                    ..Closed::with(meta, Some((id, key)))
+                })
             }
             RareStep::Rotate { mut lock, record, id } => {
                 let old = *lock.key();

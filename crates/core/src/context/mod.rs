@@ -82,8 +82,7 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("state", &*self.state())
-            .finish_non_exhaustive()
+        let shown = self.state().shown();
+        f.debug_struct("Context").field("state", &shown).finish_non_exhaustive()
     }
 }

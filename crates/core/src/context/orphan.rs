@@ -22,16 +22,24 @@ impl Orphan {
         }
     }
 
-    /// The storage has answered. After some answers nobody knows whether the record is there.
-    pub(super) fn settle(mut self, answer: Result<(), StorageError>) -> Result<(), StorageError> {
+    /// The storage has answered. After some answers nobody knows whether the record is there; if it is known to be, it
+    /// stays an orphan until the visit has taken note of it.
+    pub(super) fn settle(mut self, answer: Result<(), StorageError>) -> Result<Self, StorageError> {
         use StorageErrorKind::{Other, Timeout, Unavailable};
-        let doubtful = answer
-            .as_ref()
-            .is_err_and(|error| matches!(error.kind(), Unavailable | Timeout | Other));
-        if !doubtful {
-            self.engine = None;
+        match answer {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                if !matches!(error.kind(), Unavailable | Timeout | Other) {
+                    self.engine = None;
+                }
+                Err(error)
+            }
         }
-        answer
+    }
+
+    /// The visit has taken note of the record, or has removed it.
+    pub(super) fn adopt(mut self) {
+        self.engine = None;
     }
 }
 

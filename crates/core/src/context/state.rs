@@ -68,6 +68,10 @@ pub(crate) struct State {
     pub(crate) told: Told,
     /// Whether the lock belongs to an update, which outlives the visit if it runs elsewhere.
     pub(super) updating: bool,
+    /// Whether the session of the update that is under way was destroyed, and not by the update itself.
+    pub(super) cut_short: bool,
+    /// Whether others have changed values under the lock of that update.
+    pub(super) shared: bool,
     /// What a close that is under way is doing.
     pub(super) closing: Closing,
     /// Whether a close has failed and the changes it was to write were undone: nobody may take them for stored.
@@ -150,6 +154,8 @@ impl State {
             session: 0,
             told: Told::default(),
             updating: false,
+            cut_short: false,
+            shared: false,
             closing: Closing::No,
             undone: false,
             lost: false,
@@ -278,14 +284,33 @@ impl State {
     }
 }
 
-/// Shows no values and no id.
-impl fmt::Debug for State {
+/// What of a state is shown: no values and no id. It is taken out first, so that nothing is locked while it is written to
+/// wherever.
+pub(super) struct Shown {
+    phase: Phase,
+    id: Option<SessionId>,
+    locked: bool,
+    changed: bool,
+}
+
+impl State {
+    pub(super) fn shown(&self) -> Shown {
+        Shown {
+            phase: self.phase,
+            id: self.id.clone(),
+            locked: self.lock.is_some(),
+            changed: self.contents.changed,
+        }
+    }
+}
+
+impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State")
             .field("phase", &self.phase)
             .field("id", &self.id)
-            .field("locked", &self.lock.is_some())
-            .field("changed", &self.contents.changed)
+            .field("locked", &self.locked)
+            .field("changed", &self.changed)
             .finish_non_exhaustive()
     }
 }

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Context;
 use super::limits::begin_lifetime;
 use super::state::{Closing, Phase, State};
 use super::turn::Turn;
+use super::{Context, current};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events;
@@ -267,7 +267,7 @@ impl Context {
         self.release_in_turn().await
     }
 
-    pub(super) async fn release_in_turn(&self) -> Result<(), SessionError> {
+    async fn release_in_turn(&self) -> Result<(), SessionError> {
         let lock = {
             let mut state = self.state();
             let lock = state.give_up();
@@ -311,6 +311,7 @@ impl Context {
                 None
             } else {
                 state.epoch += 1;
+                state.cut_short |= state.updating && !current::is_updating(self);
                 state.phase = Phase::Destroyed;
                 if key.is_some() {
                     state.told.read = true;
@@ -381,6 +382,7 @@ impl Context {
             return Err(SessionError::NotWritable);
         }
         state.must_be_writable()?;
+        state.note_sharing(self);
         state.next_id = Some(next);
         Ok(term)
     }

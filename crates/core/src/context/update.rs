@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::state::State;
 use super::{Context, Phase, Scoped, current};
 use crate::error::SessionError;
+use crate::storage::Lock;
 
 impl Context {
     pub(crate) async fn update<T, E>(self: &Arc<Self>, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
@@ -25,11 +27,17 @@ impl Context {
         let result = match result {
             Ok(value) => {
                 self.close_now().await?;
-                Ok(value)
+                match updating.was_cut_short() {
+                    // What it has changed went with the session, and its caller has not asked for that.
+                    true => Err(SessionError::Gone.into()),
+                    false => Ok(value),
+                }
             }
             Err(error) => {
-                // What the application has to say is worth more than that the lock will take its lease to end.
-                let _ = self.release_in_turn().await;
+                let lock = self.state().give_up_update();
+                if let Some(lock) = lock {
+                    self.give_back(lock).await;
+                }
                 Err(error)
             }
         };
@@ -43,8 +51,17 @@ struct Updating<'a>(&'a Context);
 
 impl<'a> Updating<'a> {
     fn begin(context: &'a Context) -> Self {
-        context.state().updating = true;
+        let mut state = context.state();
+        state.updating = true;
+        state.cut_short = false;
+        state.shared = false;
+        drop(state);
         Self(context)
+    }
+
+    /// Whether somebody else who works on the visit has destroyed the session meanwhile.
+    fn was_cut_short(&self) -> bool {
+        self.0.state().cut_short
     }
 }
 
@@ -53,8 +70,22 @@ impl Drop for Updating<'_> {
         let lock = {
             let mut state = self.0.state();
             state.updating = false;
-            state.give_up()
+            state.give_up_update()
         };
         drop(lock);
+    }
+}
+
+impl State {
+    /// Something is about to be changed, by the update under whose lock that is or by somebody else.
+    pub(super) fn note_sharing(&mut self, context: &Context) {
+        self.shared |= self.updating && !current::is_updating(context);
+    }
+
+    /// Leaves an update without having written. Who has changed something else meanwhile, under its lock, is to learn that
+    /// it was undone.
+    fn give_up_update(&mut self) -> Option<Lock> {
+        self.undone |= self.phase == Phase::Writable && self.shared;
+        self.give_up()
     }
 }

@@ -95,7 +95,7 @@ impl Place<'_> {
         let now = self.now();
         let defaults = self.defaults(slot, now);
         let mut state = context.state();
-        let at = state.writable_at(self.engine, now)?;
+        let at = state.writable_at(&context, now)?;
         self.store(&mut state, at, slot, json, replace, defaults)
     }
 
@@ -168,7 +168,7 @@ impl Place<'_> {
         let context = self.context()?;
         let now = self.now();
         let mut state = context.state();
-        let at = state.writable_at(self.engine, now)?;
+        let at = state.writable_at(&context, now)?;
         f(&mut state, at)
     }
 
@@ -281,9 +281,10 @@ impl State {
         Ok(self.as_of(now))
     }
 
-    pub(super) fn writable_at(&mut self, engine: &Engine, now: Timestamp) -> Result<AsOf, SessionError> {
-        let at = self.readable_at(engine, now)?;
+    pub(super) fn writable_at(&mut self, context: &Context, now: Timestamp) -> Result<AsOf, SessionError> {
+        let at = self.readable_at(&context.engine, now)?;
         self.must_be_writable()?;
+        self.note_sharing(context);
         Ok(at)
     }
 }

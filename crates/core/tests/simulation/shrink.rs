@@ -1,0 +1,28 @@
+//! Making a plan that fails smaller.
+
+use crate::plan::Plan;
+use crate::run::run;
+
+/// How many orders of its calls a smaller plan is tried in.
+const ORDERS: u64 = 12;
+
+/// The smallest plan to be found that still fails this check.
+pub(crate) fn shrink(plan: Plan, check: &str) -> Plan {
+    let mut smallest = plan;
+    'smaller: loop {
+        for smaller in smallest.smaller() {
+            let orders = (0..ORDERS).map(|order| Plan {
+                order,
+                ..smaller.clone()
+            });
+            let failing = orders
+                .into_iter()
+                .find(|plan| run(plan, false).verdict.is_err_and(|(failed, _)| failed == check));
+            if let Some(failing) = failing {
+                smallest = failing;
+                continue 'smaller;
+            }
+        }
+        return smallest;
+    }
+}
