@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use sessile_core::{Paired, TokioClock};
 use sessile_file::{Durability, FileLocks, FileStorage};
-use sessile_testkit::{Profile, Subject};
+use sessile_testkit::{ModelStore, Profile, Subject};
 
-use common::map::MapStore;
 use common::{TempFolder, count_files};
 
 /// Two handles that share nothing but the folder, as two processes would.
@@ -62,7 +61,7 @@ mod around_another_store {
     use super::*;
 
     async fn paired() -> Subject {
-        let (folder, clock, store) = (TempFolder::new(), TokioClock::start(), MapStore::default());
+        let (folder, clock, store) = (TempFolder::new(), TokioClock::start(), ModelStore::new());
         let open = || {
             let locks = FileLocks::builder(folder.path())
                 .clock(clock)
@@ -81,7 +80,7 @@ mod around_another_store {
                 count_files(&counted) + records.len()
             }
         };
-        Subject::new(one, Profile::paused().with_max_waiters(16))
+        Subject::new(one, Profile::paused().with_max_waiters(16).with_usage())
             .with_second(two)
             .with_footprint(count)
             .keeping(folder)

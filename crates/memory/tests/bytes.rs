@@ -1,5 +1,7 @@
 //! The limit in bytes: exact, refused whole, given back.
 
+#![allow(clippy::unwrap_used, reason = "an unwrap is an assertion here")]
+
 mod common;
 
 use std::sync::Arc;

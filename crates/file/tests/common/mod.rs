@@ -1,7 +1,5 @@
 //! What the tests of this crate share.
 
-pub(crate) mod map;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
