@@ -44,24 +44,23 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// the other declares.
     ///
     /// ```
-    /// # #[cfg(feature = "macros")] {
-    /// use sessile_core::{Session, SessionError, Untyped, Values, Visit};
+    /// use sessile_core::{Key, Session, SessionError, Untyped, Values, Visit};
     /// use sessile_memory::MemoryStorage;
     ///
-    /// #[derive(Values)]
-    /// struct Account {
-    ///     user_id: u64,
-    /// }
+    /// struct Account;
+    ///
+    /// impl Values for Account {}
+    ///
+    /// const USER_ID: Key<Account, u64> = Key::declare("user_id");
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
     /// let session: Session<Untyped, Account> = Session::builder(MemoryStorage::new()).build();
     /// session.enter(Visit::new(), async {
-    ///     session.set(Account::USER_ID, 7)?;
+    ///     session.set(USER_ID, 7)?;
     ///     assert_eq!(session.untyped().get("user_id")?, Some(7.into()));
     ///     Ok(())
     /// }).await
     /// # }
-    /// # main().unwrap() }
     /// ```
     #[must_use]
     pub fn untyped(&self) -> Session {
