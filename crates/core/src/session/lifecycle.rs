@@ -175,7 +175,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let id = session.enter(Visit::new(), async {
-    ///     session.set("user", "ada".into())?;
+    ///     session.set("user", "ada")?;
     ///     session.close().await?;
     ///     Ok::<_, SessionError>(session.id())
     /// }).await?;
@@ -322,7 +322,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// session.enter(Visit::new(), async {
     ///     session.mark_authenticated()?;
-    ///     session.set("user", "ada".into())
+    ///     session.set("user", "ada")
     /// }).await
     /// # }
     /// ```
