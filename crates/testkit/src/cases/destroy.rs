@@ -76,9 +76,7 @@ pub(crate) async fn takes_the_lock_away_with_the_record(ctx: Context) {
     ctx.destroy(&key).await;
     // Ids are not used twice; here one is, to see whether a lock has stayed behind.
     ctx.create(&key, ctx.record("the second")).await;
-    let second = ctx.storage().lock(&key, Duration::ZERO).await;
-    let second = second.ok().and_then(Lookup::found);
-    let second = second.expect("a lock has outlived the session that was destroyed");
+    let second = ctx.lock(&key).await;
     let late = successor(&locked.record, "late");
     let answer = ctx.storage().commit(&mut locked.lock, late).await;
     refused(
@@ -124,9 +122,7 @@ pub(crate) async fn of_a_tombstone_takes_the_lock_away(ctx: Context) {
     assert_eq!(ctx.destroy(&old).await, Lookup::Found(()));
     // Ids are not used twice; here one is, to see whether a lock has stayed behind.
     ctx.create(&new, ctx.record("the second")).await;
-    let second = ctx.storage().lock(&new, Duration::ZERO).await;
-    let second = second.ok().and_then(Lookup::found);
-    let second = second.expect("a lock has outlived the session that was destroyed");
+    let second = ctx.lock(&new).await;
     drop(first);
     ctx.release(second.lock).await;
 }
