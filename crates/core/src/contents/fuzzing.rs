@@ -61,8 +61,11 @@ struct View {
     authenticated_at: Option<Timestamp>,
     unknown: Bytes,
     values: Vec<Seen>,
-    namespaces: Vec<(String, Lifetime, Bytes, Result<Vec<Seen>, RecordError>)>,
+    namespaces: Vec<SeenNamespace>,
 }
+
+/// Name, lifetime, extensions, and the values.
+type SeenNamespace = (String, Lifetime, Bytes, Result<Vec<Seen>, RecordError>);
 
 /// Name, lifetime, extensions, and the value itself.
 type Seen = (String, Lifetime, Bytes, Bytes);
