@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{InSession, SessionError, SessionId, StorageErrorKind, Visit};
+use sessile_core::{Expiration, InSession, SessionError, SessionId, StorageErrorKind, Visit};
 use sessile_testkit::{Fault, Verb};
 
 /// A way to lose what was changed: the commit fails, or its future is dropped, before it acts or after.
@@ -158,16 +158,23 @@ async fn a_close_with_nothing_to_write_never_fails() -> Result<(), SessionError>
         StorageErrorKind::Gone,
         StorageErrorKind::LockLost,
     ] {
-        let id = world.stored_as(sessile_core::Expiration::sliding(secs(60)), []).await;
-        let work = async {
-            session.start().await?;
-            pass(secs(8)).await;
-            world.faults.fail_next(Verb::Touch, Fault::before(kind));
-            world.faults.fail_next(Verb::Release, Fault::before(kind));
-            session.close().await
-        };
-        world.visit(id, work).await?;
-        assert_eq!(world.faults.pending(), 0, "both were tried");
+        for slides in [false, true] {
+            let id = match slides {
+                false => world.stored([]).await,
+                true => world.stored_as(Expiration::sliding(secs(60)), []).await,
+            };
+            let work = async {
+                session.start().await?;
+                pass(secs(8)).await;
+                if slides {
+                    world.faults.fail_next(Verb::Touch, Fault::before(kind));
+                }
+                world.faults.fail_next(Verb::Release, Fault::before(kind));
+                session.close().await
+            };
+            world.visit(id, work).await?;
+            assert_eq!(world.faults.pending(), 0, "all of it was tried");
+        }
     }
     Ok(())
 }
@@ -178,7 +185,7 @@ async fn a_session_can_be_read_though_its_end_cannot_be_moved() -> Result<(), Se
     let session = &world.session;
     for lock in [false, true] {
         let id = world
-            .stored_as(sessile_core::Expiration::sliding(secs(60)), [("user", json!(7))])
+            .stored_as(Expiration::sliding(secs(60)), [("user", json!(7))])
             .await;
         pass(secs(30)).await;
         let down = Fault::before(StorageErrorKind::Unavailable);
