@@ -184,7 +184,7 @@ fn waited(inner: &Inner) -> Verdict {
         if took > allowed {
             let (number, op) = (call.number, call.op);
             let check = match call.op {
-                Op::StartReadonly => "reader waits",
+                Op::StartReadonly | Op::StartPassive | Op::Refresh => "reader waits",
                 _ if call.is_quiet => "end waits",
                 _ => "waits too long",
             };
@@ -203,7 +203,7 @@ fn waited(inner: &Inner) -> Verdict {
 /// For how long a call may wait for others.
 fn patience_of(call: &Call) -> Duration {
     match call.op {
-        Op::StartReadonly | Op::Destroy => Duration::ZERO,
+        Op::StartReadonly | Op::StartPassive | Op::Refresh | Op::Destroy => Duration::ZERO,
         Op::Close | Op::Release if call.is_quiet => Duration::ZERO,
         // It may wait for its turn and then for an id that is on its way.
         Op::Close | Op::Release if call.is_end => PATIENCE * 2,

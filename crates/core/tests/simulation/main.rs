@@ -97,6 +97,11 @@ fn two_visits_with_one_id() {
 }
 
 #[test]
+fn visits_that_look_again() {
+    try_seeds(Kind::Refreshing);
+}
+
+#[test]
 fn visits_that_take_long_to_sessions_that_slide() {
     try_seeds(Kind::InTime);
 }

@@ -11,6 +11,8 @@ use crate::scheduler::Fate;
 pub(crate) enum Op {
     Start,
     StartReadonly,
+    StartPassive,
+    Refresh,
     /// Sets a value of its own, perhaps gives the session a new id, waits, and then succeeds or fails.
     Update {
         rotates: bool,
@@ -85,6 +87,8 @@ pub(crate) struct Plan {
 pub(crate) enum Kind {
     OneVisit,
     TwoVisits,
+    /// One or two that look again at what they have read.
+    Refreshing,
     /// Sessions that slide, and visits that take long.
     InTime,
 }
@@ -95,7 +99,7 @@ impl Plan {
         let visits = match kind {
             Kind::OneVisit => 1,
             Kind::TwoVisits => 2,
-            Kind::InTime => 1 + rng.below(2),
+            Kind::Refreshing | Kind::InTime => 1 + rng.below(2),
         };
         let failures = *rng.pick(&[0, 0, 5, 20]);
         let mut number = 0;
@@ -162,7 +166,7 @@ impl Plan {
 fn visit(rng: &mut Rng, kind: Kind, number: &mut u32) -> VisitPlan {
     let tasks = match kind {
         Kind::OneVisit => 1 + rng.below(3),
-        Kind::TwoVisits | Kind::InTime => 1 + rng.below(2),
+        Kind::TwoVisits | Kind::Refreshing | Kind::InTime => 1 + rng.below(2),
     };
     VisitPlan {
         tasks: (0..tasks).map(|_| task(rng, kind, number)).collect(),
@@ -178,7 +182,9 @@ fn visit(rng: &mut Rng, kind: Kind, number: &mut u32) -> VisitPlan {
 }
 
 fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
-    use Op::{Close, Destroy, Get, RegenerateId, Release, Set, Sleep, Start, StartReadonly, Tighten};
+    use Op::{
+        Close, Destroy, Get, Refresh, RegenerateId, Release, Set, Sleep, Start, StartPassive, StartReadonly, Tighten,
+    };
     let update = Op::Update {
         rotates: rng.percent(15),
         pause: *rng.pick(&[ms(0), ms(0), ms(5), secs(3)]),
@@ -234,7 +240,28 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
         long,
         Tighten,
     ];
-    let choices: &[Op] = if kind == Kind::InTime { &in_time } else { &all };
+    let refreshing = [
+        Start,
+        StartReadonly,
+        StartPassive,
+        update,
+        Set,
+        Get,
+        Get,
+        Close,
+        Release,
+        RegenerateId,
+        Destroy,
+        pause,
+        Refresh,
+        Refresh,
+        Refresh,
+    ];
+    let choices: &[Op] = match kind {
+        Kind::OneVisit | Kind::TwoVisits => &all,
+        Kind::Refreshing => &refreshing,
+        Kind::InTime => &in_time,
+    };
     for _ in 0..rng.below(5) {
         ops.push(*rng.pick(choices));
     }

@@ -210,15 +210,16 @@ impl Bench {
     /// A task of a visit.
     async fn work(&self, visit: usize, handle: Handle, steps: &[Step]) {
         for step in steps {
-            self.truth.begin(step.number, visit, step.op, self.session.key());
+            let key = self.session.key();
+            self.truth.begin(step.number, visit, step.op, key);
             self.stalled(step);
             let ended = match Fated::new(step.number, step.fate, self.act(visit, step)).await {
                 None => Ended::Dropped,
                 Some(Ok(())) => Ended::Well,
                 Some(Err(CallError::Own)) => Ended::OwnError,
                 Some(Err(CallError::Session(error))) => {
-                    if step.op == Op::Get && matches!(error, SessionError::Gone) {
-                        checks::gone(&self.truth, &self.storage, visit, self.session.key()).await;
+                    if matches!(step.op, Op::Get | Op::Refresh) && matches!(error, SessionError::Gone) {
+                        checks::gone(&self.truth, &self.storage, visit, key).await;
                     }
                     (&error).into()
                 }
@@ -237,6 +238,8 @@ impl Bench {
         match step.op {
             Op::Start => session.start().await?,
             Op::StartReadonly => session.start_readonly().await?,
+            Op::StartPassive => session.start_passive().await?,
+            Op::Refresh => session.refresh().await?,
             Op::Update { rotates, pause, fails } => {
                 let inside = async || {
                     self.set(visit, step, Some(step.number))?;
