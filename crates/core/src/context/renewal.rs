@@ -27,10 +27,8 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    fn of(lock: &Lock, context: Arc<Context>) -> Self {
-        let ticket = lock.ticket();
-        let pause = pause_of(lock);
-        let lease = lock.lease();
+    fn of(ticket: LockTicket, lease: Duration, context: Arc<Context>) -> Self {
+        let pause = pause_of(lease);
         let work = async move {
             loop {
                 let due = context.state().claim_renewal(Instant::now() + pause);
@@ -56,8 +54,8 @@ impl Renewal {
 }
 
 /// How long a lock is left alone between renewals: never no time at all, as a lease that short cannot be kept.
-fn pause_of(lock: &Lock) -> Duration {
-    (lock.lease() / 3).max(Duration::from_millis(1))
+fn pause_of(lease: Duration) -> Duration {
+    (lease / 3).max(Duration::from_millis(1))
 }
 
 impl State {
@@ -74,7 +72,7 @@ impl State {
 
     /// Keeps a lock that has just been taken. Returns the one that was held before, if any.
     pub(super) fn hold(&mut self, lock: Option<Lock>) -> Option<Lock> {
-        self.renew_at = lock.as_ref().map(|lock| Instant::now() + pause_of(lock));
+        self.renew_at = lock.as_ref().map(|lock| Instant::now() + pause_of(lock.lease()));
         mem::replace(&mut self.lock, lock)
     }
 }
@@ -112,19 +110,18 @@ impl Context {
 
     /// Sees to it that the task is woken when the lock it holds, if it holds one, is due for renewal.
     pub(super) fn keep_lock(self: &Arc<Self>, renewal: &mut Option<Box<Renewal>>, cx: &mut TaskContext<'_>) {
-        {
-            let state = self.state();
-            let Some(lock) = &state.lock else {
-                *renewal = None;
+        let held = self.state().lock.as_ref().map(|lock| (lock.ticket(), lock.lease()));
+        // What the storage has under way for another lock is dropped here, when the state is not locked.
+        let Some((ticket, lease)) = held else {
+            *renewal = None;
+            return;
+        };
+        if renewal.as_ref().is_none_or(|renewal| renewal.ticket != ticket) {
+            // Without a runtime there is no timer; the lease is then all there is.
+            if tokio::runtime::Handle::try_current().is_err() {
                 return;
-            };
-            if renewal.as_ref().is_none_or(|renewal| renewal.ticket != lock.ticket()) {
-                // Without a runtime there is no timer; the lease is then all there is.
-                if tokio::runtime::Handle::try_current().is_err() {
-                    return;
-                }
-                *renewal = Some(Box::new(Renewal::of(lock, Arc::clone(self))));
             }
+            *renewal = Some(Box::new(Renewal::of(ticket, lease, Arc::clone(self))));
         }
         if let Some(renewal) = renewal
             && let Some(work) = &mut renewal.work

@@ -55,6 +55,7 @@ pub(crate) const SCENES: &[(&str, Setup, Scene)] = &[
     ("somebody logs in", as_it_is, authenticated),
     ("a visit comes with two ids", as_it_is, candidates),
     ("a lock is renewed", as_it_is, renewed),
+    ("a lock goes while it is renewed", as_it_is, renewal_cut),
     ("a stream and a task go on", as_it_is, scopes),
     #[cfg(feature = "axum")]
     ("errors become answers", as_it_is, answered),
@@ -537,6 +538,30 @@ fn renewed(bench: &Bench) -> Played<'_> {
             session.close().await
         };
         bench.visit(id, work).await
+    })
+}
+
+fn renewal_cut(bench: &Bench) -> Played<'_> {
+    Box::pin(async {
+        let session = &bench.session;
+        let id = bench.stored(Expiration::Never).await;
+        let visit = bench.open(id);
+        // One task renews the lock, and is not done with it when another gives it up.
+        bench.delays.before(Verb::Renew, MINUTE);
+        let renews = async {
+            session.start().await?;
+            for _ in 0..20 {
+                sleep(SECOND).await;
+            }
+            Ok::<_, SessionError>(())
+        };
+        let gives_up = async {
+            sleep(15 * SECOND).await;
+            session.release().await
+        };
+        let (renews, gives_up) = tokio::join!(within(&visit, renews), within(&visit, gives_up));
+        visit.close().await?;
+        renews.and(gives_up)
     })
 }
 
