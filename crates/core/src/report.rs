@@ -27,7 +27,8 @@ impl SessionError {
         Some(match self {
             Self::NotInitialised => {
                 "use the session in the task of its visit: behind a `SessionLayer` or inside `session.init(..)`; take \
-                 `session.handle()?` or `session.bind()?` along to spawned tasks and threads"
+                 `session.handle()?` or `session.bind()?` along to spawned tasks and threads, or find it in the request by \
+                 `SessionLayer::visit_in_extensions`"
             }
             Self::AlreadyInitialised => "use the visit that is open, or open another in a task of its own",
             Self::NotStarted => {

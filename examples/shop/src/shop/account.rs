@@ -25,11 +25,12 @@ pub(crate) struct NobodyLoggedIn;
 
 /// Logs a visitor in. There is no password: this shop shows sessions.
 ///
-/// With more rights comes a new id, so an id that somebody planted before the login is worth nothing after it.
+/// With more rights comes a new id, so an id that somebody planted before the login is worth nothing after it. And how
+/// long the session lasts is counted from here.
 pub(crate) async fn log_in(session: &ShopSession, logins: &Logins, user: UserName) -> Result<(), SessionError> {
     session.start().await?;
     let former = session.key();
-    session.regenerate_id()?;
+    session.mark_authenticated()?;
     session.set(Visitor::USER, user.clone())?;
     // The session is moved to its new id here, and can be listed by it only then.
     session.close().await?;

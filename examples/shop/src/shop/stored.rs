@@ -13,7 +13,7 @@ use super::{Carts, Elsewhere, Fifty, Moment, ShopSession, Visitor};
 pub(crate) struct Lifetimes {
     /// After how long without a visit.
     pub(crate) idle: Duration,
-    /// However busy they are.
+    /// However busy they are: since somebody logged in, or since they began.
     pub(crate) at_most: Duration,
 }
 
@@ -47,6 +47,7 @@ pub(crate) async fn stored(
         return Ok(None);
     };
     let since = Moment::from(created);
+    let counted_from = session.authenticated_at().map_or(since, Moment::from);
     let idle = Moment::from(active).after(lifetimes.idle);
     let entries = [
         entry(session, Visitor::USER, |_| None)?,
@@ -59,7 +60,7 @@ pub(crate) async fn stored(
     let cart = carts.stored()?;
     Ok(Some(Stored {
         since,
-        ends: idle.min(since.after(lifetimes.at_most)),
+        ends: idle.min(counted_from.after(lifetimes.at_most)),
         entries: entries.into_iter().flatten().chain(cart).collect(),
     }))
 }
@@ -80,5 +81,67 @@ impl Entry {
             value: serde_json::to_string(value).expect("it came from JSON"),
             ends,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sessile::{Clock, Expiration, HOUR, ManualClock, MemoryStorage, Session, SessionId, Storage, Timestamp, Visit};
+
+    use super::*;
+    use crate::shop::{Logins, UserName, account, counter};
+
+    const HOURS: Lifetimes = Lifetimes {
+        idle: Duration::from_secs(12 * HOUR.as_secs()),
+        at_most: Duration::from_secs(12 * HOUR.as_secs()),
+    };
+    const HALF: Duration = Duration::from_secs(6 * HOUR.as_secs());
+
+    /// Lets a visitor do something, and returns their id and what is shown of their session.
+    async fn visit(
+        session: &ShopSession,
+        id: Option<SessionId>,
+        work: impl AsyncFnOnce() -> Result<(), SessionError>,
+    ) -> (Option<SessionId>, Stored) {
+        let visited = session.init(Visit::from(id), async {
+            work().await?;
+            session.close().await?;
+            let carts = Carts::new(session.clone(), None);
+            let shown = stored(session, &carts, HOURS).await?;
+            Ok::<_, SessionError>((session.id(), shown.expect("something is stored")))
+        });
+        visited.await.and_then(|visited| visited).expect("the storage works")
+    }
+
+    #[tokio::test]
+    async fn what_a_session_lasts_at_most_is_counted_from_the_login() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::builder().clock(Arc::clone(&clock)).build());
+        let session: ShopSession = Session::builder(Arc::clone(&storage))
+            .default_expiration(Expiration::sliding(HOURS.idle).at_most(HOURS.at_most))
+            .build();
+        let logins = Logins::new(storage, HOURS.at_most);
+        let count = async || counter::add(&session, 1).await.map(drop);
+        let begun = Moment::from(time::OffsetDateTime::from(clock.now()));
+
+        let (id, _) = visit(&session, None, count).await;
+        clock.advance(HALF);
+        let (id, shown) = visit(&session, id, count).await;
+        assert_eq!((shown.since, shown.ends), (begun, begun.after(HOURS.at_most)));
+
+        let ada = UserName::late();
+        let (id, shown) = visit(&session, id, async || account::log_in(&session, &logins, ada).await).await;
+        let end = begun.after(HALF).after(HOURS.at_most);
+        assert_eq!((shown.since, shown.ends), (begun, end));
+
+        // And so it is: long after what it began with is over, it lives; at the end that is shown it does not.
+        clock.advance(HALF + HALF / 2);
+        let (id, shown) = visit(&session, id, count).await;
+        assert_eq!(shown.ends, end);
+        clock.advance(HALF / 2);
+        let (anew, _) = visit(&session, id.clone(), count).await;
+        assert_ne!(anew, id);
     }
 }

@@ -1,9 +1,12 @@
-//! Handlers that run in another task than the layer.
+//! Handlers that run in another task than the layer: spawned here, and by those that move requests in earnest.
 
 // In a helper, too, an unwrap is an assertion.
 #![allow(clippy::unwrap_used)]
 
+mod buffered;
+#[path = "../common/mod.rs"]
 mod common;
+mod pinned;
 
 use std::time::Duration;
 
