@@ -491,6 +491,38 @@ async fn a_new_end_counts_from_now_on_within_the_visit_that_sets_it() -> Result<
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_longer_life_that_is_not_committed_in_time_comes_too_late() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    for expiration in [
+        Expiration::After(secs(10)),
+        Expiration::sliding(HOUR).at_most(secs(10)).into(),
+    ] {
+        for committed in [false, true] {
+            let id = world.stored_as(expiration, [("x", json!(1))]).await;
+            let work = async {
+                session.start().await?;
+                session.set_expiration(Expiration::Never)?;
+                if committed {
+                    session.close().await?;
+                }
+                pass(secs(10)).await;
+                match committed {
+                    true => assert_eq!(session.get("x")?, Some(json!(1))),
+                    false => {
+                        assert_fails!(session.get("x"), SessionError::Gone);
+                        assert_fails!(session.close().await, SessionError::Gone);
+                    }
+                }
+                Ok(())
+            };
+            world.visit(id, work).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_expires_while_it_is_locked_is_gone() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;

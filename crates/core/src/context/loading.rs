@@ -191,6 +191,7 @@ impl Context {
         }
         state.key = Some(key);
         state.contents = contents;
+        state.learn_limit();
         state.learn(meta, now);
         state.hide_transient();
         Ok(())
@@ -202,6 +203,7 @@ impl State {
     fn take_in(&mut self, loaded: Loaded) -> Option<Lock> {
         self.key = Some(loaded.key);
         self.contents = loaded.contents;
+        self.learn_limit();
         self.restarted = loaded.restarted;
         self.learn(loaded.meta, loaded.at);
         self.hold(loaded.lock)
