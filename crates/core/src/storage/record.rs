@@ -15,6 +15,9 @@ pub struct Record {
     /// What the storage acts on.
     pub meta: Meta,
     /// Values, namespaces and their expirations, encoded. Storages keep it as it is.
+    ///
+    /// It can be freed while a visit is locked: the owner of [foreign memory](Bytes::from_owner) must not call a session
+    /// when it is dropped.
     pub payload: Bytes,
 }
 
