@@ -228,20 +228,22 @@ async fn a_lock_that_is_kept_keeps_its_session() -> Result<(), SessionError> {
     // An upload that takes longer than the session may be idle.
     let world = world();
     let session = &world.session;
-    let id = made(&world, Expiration::sliding(15 * MINUTE)).await?;
-    let work = async {
-        session.start().await?;
-        session.set("upload", json!("begun"))?;
-        for _ in 0..20 {
-            pass(MINUTE).await;
-            assert_eq!(session.get("user")?, Some(json!(7)));
-        }
-        session.set("upload", json!("done"))?;
-        session.close().await
-    };
-    world.visit(id.clone(), work).await?;
-    let expected = values([("user", json!(7)), ("upload", json!("done"))]);
-    assert_eq!(world.shown(&id).await, Some(expected));
+    for passive in [false, true] {
+        let id = made(&world, Expiration::sliding(15 * MINUTE)).await?;
+        let work = async {
+            session.start().await?;
+            session.set("upload", json!("begun"))?;
+            for _ in 0..20 {
+                pass(MINUTE).await;
+                assert_eq!(session.get("user")?, Some(json!(7)));
+            }
+            session.set("upload", json!("done"))?;
+            session.close().await
+        };
+        world.visit(Visit::from(id.clone()).passive(passive), work).await?;
+        let expected = values([("user", json!(7)), ("upload", json!("done"))]);
+        assert_eq!(world.shown(&id).await, Some(expected));
+    }
     Ok(())
 }
 
@@ -309,5 +311,24 @@ async fn what_others_keep_alive_is_not_lost_by_a_commit_that_knows_nothing_of_it
     world.visit(id.clone(), work).await?;
     let expected = values([("user", json!(8)), ("short", json!(1))]);
     assert_eq!(world.shown(&id).await, Some(expected));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_is_stored_holds_until_another_is() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = made(&world, Expiration::After(MINUTE)).await?;
+    let work = async {
+        session.start().await?;
+        session.set_expiration(Expiration::Never)?;
+        pass(MINUTE - ms(1)).await;
+        assert_eq!(session.get("user")?, Some(json!(7)));
+        pass(ms(1)).await;
+        // The storage has given it up.
+        assert_fails!(session.get("user"), SessionError::Gone);
+        session.close().await
+    };
+    assert_fails!(world.visit(id, work).await, SessionError::Gone);
     Ok(())
 }

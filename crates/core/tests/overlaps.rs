@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Handle, IdChange, InSession, OpenVisit, SessionError, SessionId, Visit};
-use sessile_testkit::Verb;
+use sessile_core::{Handle, IdChange, InSession, OpenVisit, Session, SessionError, SessionId, StorageErrorKind, Visit};
+use sessile_testkit::{Fault, Verb};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -318,4 +318,103 @@ async fn an_update_that_fails_is_no_concern_of_those_who_have_changed_nothing() 
     assert_fails!(update.in_session(visit.handle()).await, SessionError::Unknown);
     session.close().in_session(visit.handle()).await?;
     visit.close().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_waits_for_an_update_in_which_others_have_changed_something() -> Result<(), SessionError> {
+    for fails in [false, true] {
+        let world = world();
+        let session = world.session.clone();
+        let id = world.stored([("user", json!(7))]).await;
+        let visit = world.session.open(id.clone().into());
+        let update = spawn(&visit, async move {
+            let write = async || {
+                pass(secs(2)).await;
+                match fails {
+                    true => Err(SessionError::Unknown),
+                    false => Ok(()),
+                }
+            };
+            session.update(write).await
+        });
+        pass(secs(1)).await;
+        visit.handle().enter(|| world.session.set("other", json!(9)))?;
+        assert!(!visit.end_at_once(true));
+        let closed = visit.close().await;
+        let stored = world.shown(&id).await.is_some_and(|shown| shown.contains_key("other"));
+        assert_eq!(stored, !fails);
+        match fails {
+            true => assert_fails!(closed, SessionError::Undone),
+            false => closed?,
+        }
+        assert_eq!(ended(update).await.is_ok(), !fails);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_has_changed_is_not_taken_for_stored_when_the_visit_ends_without_writing()
+-> Result<(), SessionError> {
+    for dropped in [false, true] {
+        let world = world();
+        let session = world.session.clone();
+        let id = world.stored([("user", json!(7))]).await;
+        let visit = world.session.open(id.clone().into());
+        let task = spawn(&visit, async move {
+            session.start().await?;
+            session.set("user", json!(8))?;
+            pass(secs(2)).await;
+            session.close().await
+        });
+        pass(secs(1)).await;
+        if !dropped {
+            visit.release().await?;
+        }
+        drop(visit);
+        assert_fails!(ended(task).await, SessionError::Undone);
+        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_bound_session_has_changed_is_not_taken_for_stored_when_a_task_takes_its_lock_along()
+-> Result<(), SessionError> {
+    let world = world();
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = world.session.open(id.clone().into());
+    let handle = visit.handle().clone();
+    drop(visit);
+    let bound: Session = handle.session().expect("it is of these types");
+    bound.start().await?;
+    bound.set("user", json!(8))?;
+    async {}.in_session(&handle).await;
+    assert_fails!(bound.close().await, SessionError::Undone);
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_close_does_not_make_the_client_keep_the_id_of_a_session_that_was_destroyed()
+-> Result<(), SessionError> {
+    let world = world();
+    let session = world.session.clone();
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = world.session.open(id.into());
+    // The lock was lost, and another visit has moved the session on.
+    world.delays.before(Verb::Commit, secs(2));
+    world
+        .faults
+        .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Superseded));
+    let close = spawn(&visit, async move {
+        session.start().await?;
+        session.set("user", json!(8))?;
+        session.close().await
+    });
+    pass(secs(1)).await;
+    world.session.destroy().in_session(visit.handle()).await?;
+    assert_fails!(ended(close).await, SessionError::Superseded);
+    visit.close().await?;
+    assert_eq!(visit.outcome().id, IdChange::Remove);
+    Ok(())
 }

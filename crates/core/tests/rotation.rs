@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{MINUTE, SessionError, SessionId, StorageErrorKind, Visit};
+use sessile_core::{Expiration, IdChange, InSession, MINUTE, SessionError, SessionId, StorageErrorKind, Visit};
 use sessile_testkit::{Fault, Verb};
 
 /// Gives the session a new id.
@@ -305,5 +305,26 @@ async fn a_foreign_id_is_exchanged_like_any_other() -> Result<(), SessionError> 
     assert_eq!(new.expose().len(), SessionId::LEN);
     assert_eq!(world.record(&foreign).await, None);
     assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_again_during_the_grace_does_not_bring_the_old_id_back() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.rotation_grace(secs(10)));
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let visit = session.open(id.clone().into());
+    session.start_readonly().in_session(visit.handle()).await?;
+    let new = rotate(&world, &id).await?;
+    let work = async {
+        session.refresh().await?;
+        session.start().await?;
+        session.set_expiration(Expiration::After(secs(3_600)))
+    };
+    work.in_session(visit.handle()).await?;
+    visit.close().await?;
+    // The client has been told of the new one.
+    assert_eq!(visit.outcome().id, IdChange::Keep);
+    assert!(world.record(&new).await.is_some());
     Ok(())
 }

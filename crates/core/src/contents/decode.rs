@@ -146,6 +146,7 @@ impl Contents {
             },
             payload,
             is_stored: true,
+            stored_limit: lifetime.and_then(|lifetime| lifetime.limit),
             lifetime,
             since: Timestamp::MIN,
             extensions,

@@ -75,6 +75,8 @@ pub(crate) struct Contents {
     payload: Bytes,
     /// Whether that is what the storage holds.
     is_stored: bool,
+    /// The date on which the storage ends the session, whatever its lifetime says here by now.
+    stored_limit: Option<Timestamp>,
     /// The session's own lifetime; `None` if it was never given one.
     pub(crate) lifetime: Option<Lifetime>,
     /// When the lifetime was set, if that was in this visit.
@@ -154,6 +156,7 @@ impl Contents {
     const EMPTY: Self = Self {
         payload: Bytes::new(),
         is_stored: false,
+        stored_limit: None,
         lifetime: None,
         since: Timestamp::MIN,
         extensions: Extensions::NONE,
@@ -325,6 +328,7 @@ impl Contents {
     /// it again loads it anew first.
     pub(crate) fn saved(&mut self) {
         self.is_stored = false;
+        self.stored_limit = self.limit();
         self.since = Timestamp::MIN;
         self.changed = false;
     }
@@ -337,11 +341,14 @@ impl Contents {
         Self::decode(self.payload.clone())
     }
 
-    /// Whether the session's own lifetime is over, as far as it stands here: how far the session has slid is said by its
-    /// deadline.
+    /// Whether the session's own lifetime is over, that which it has here or that which is stored: how far the session
+    /// has slid is said by its deadline.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        let limit = self.lifetime.and_then(|lifetime| lifetime.limit);
-        limit.is_some_and(|end| end <= now)
+        earliest(self.limit(), self.stored_limit).is_some_and(|end| end <= now)
+    }
+
+    fn limit(&self) -> Option<Timestamp> {
+        self.lifetime.and_then(|lifetime| lifetime.limit)
     }
 
     /// Gives the session a lifetime because it has none. A session that is not stored yet stays unstored for it.

@@ -112,7 +112,7 @@ impl Context {
             }
             Step::Rare(step) => Box::pin(self.take(step)).await,
         };
-        let mut closed = closed.inspect_err(|error| self.note_refusal(error))?;
+        let mut closed = closed.inspect_err(|error| self.note_refusal(error, epoch))?;
         std::mem::forget(unfinished);
         let orphan = closed.orphan.take();
 
@@ -209,8 +209,7 @@ impl Context {
                     Ok(Some((step, state.epoch)))
                 }
                 Err(error) => {
-                    state.undone = state.is_changed();
-                    let lock = state.give_up();
+                    let lock = state.give_up_unasked();
                     drop(state);
                     drop(lock);
                     Err(error)
@@ -329,12 +328,14 @@ impl Context {
     }
 
     /// Remembers, for the client, why a commit was refused.
-    fn note_refusal(&self, error: &SessionError) {
+    fn note_refusal(&self, error: &SessionError, epoch: u32) {
         let key = {
             let mut state = self.state();
+            // Who has destroyed the session meanwhile knows what became of it.
+            let is_same = state.epoch == epoch;
             match error {
-                SessionError::Gone => state.told.gone(),
-                SessionError::Superseded => state.told.superseded = true,
+                SessionError::Gone if is_same => state.told.gone(),
+                SessionError::Superseded if is_same => state.told.superseded = true,
                 _ => {}
             }
             state.key

@@ -32,11 +32,15 @@ impl Context {
     }
 
     async fn end_work(self: &Arc<Self>, commit: bool) -> Result<(), SessionError> {
-        // An update that a spawned task has under way commits by itself, and is waited for only if it has to be.
-        let busy_elsewhere = self.state().updating;
+        // An update that a spawned task has under way commits by itself, and is waited for only if it has to be: others
+        // may have changed something under its lock, which the answer then says is stored.
+        let busy_elsewhere = {
+            let state = self.state();
+            state.updating && !(commit && state.shared)
+        };
         if !busy_elsewhere {
             if !commit {
-                self.release().await?;
+                self.give_up_in_turn().await?;
             } else if self.close_if_open().await? {
                 // Everything that slides has moved with it.
                 return Ok(());

@@ -189,6 +189,7 @@ impl Context {
             state.lost = true;
             return Err(SessionError::Gone);
         }
+        state.told.aliased |= state.key.is_some_and(|asked| asked != key);
         state.key = Some(key);
         state.contents = contents;
         state.learn_limit();

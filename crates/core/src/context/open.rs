@@ -207,7 +207,7 @@ impl Drop for OpenVisit {
             let mut state = context.state();
             state.ended_at = Some(now);
             state.told.sealed = true;
-            if state.updating { None } else { state.give_up() }
+            if state.updating { None } else { state.give_up_unasked() }
         };
         drop(lock);
     }

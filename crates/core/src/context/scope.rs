@@ -136,7 +136,7 @@ impl Context {
         let lock = {
             let mut state = self.state();
             if state.ended_at.is_some() && !state.updating {
-                state.give_up()
+                state.give_up_unasked()
             } else {
                 None
             }

@@ -145,7 +145,9 @@ impl Context {
     /// The key of the session if, as far as this visit knows, something in it is to be moved now that the visit ends. What
     /// was due at the moment of a visit that never had to wait was moved when it started.
     pub(super) fn is_due_to_slide(&self, state: &State, now: Timestamp) -> Option<SessionKey> {
-        if !state.seen || state.passive || state.phase == super::Phase::Destroyed {
+        // Who holds the lock is there to write, and does more than look.
+        let only_looks = state.passive && state.lock.is_none();
+        if !state.seen || only_looks || state.phase == super::Phase::Destroyed {
             return None;
         }
         let meta = state.meta.as_ref()?;

@@ -264,6 +264,12 @@ impl State {
         self.lock.take()
     }
 
+    /// The same, without the word of those who have changed something: they are to learn that it was undone.
+    pub(super) fn give_up_unasked(&mut self) -> Option<Lock> {
+        self.undone |= self.phase == Phase::Writable && self.is_changed();
+        self.give_up()
+    }
+
     /// Whether there is anything that a close would have to write.
     pub(super) fn is_changed(&self) -> bool {
         self.contents.changed || self.next_id.is_some()

@@ -264,16 +264,30 @@ impl Context {
             }
         }
         let _turn = self.turn().await?;
-        self.release_in_turn().await
-    }
-
-    async fn release_in_turn(&self) -> Result<(), SessionError> {
         let lock = {
             let mut state = self.state();
             let lock = state.give_up();
             state.undone = false;
             lock
         };
+        self.release_lock(lock).await
+    }
+
+    /// Releases for the end of the visit: whoever goes on with it has not asked for that, and is to learn that what was
+    /// changed is lost.
+    pub(super) async fn give_up_in_turn(&self) -> Result<(), SessionError> {
+        {
+            let state = self.state();
+            if state.phase != Phase::Writable && state.closing == Closing::No {
+                return Ok(());
+            }
+        }
+        let _turn = self.turn().await?;
+        let lock = self.state().give_up_unasked();
+        self.release_lock(lock).await
+    }
+
+    async fn release_lock(&self, lock: Option<Lock>) -> Result<(), SessionError> {
         match lock {
             Some(lock) => Ok(self.engine.storage.release(lock).await?),
             None => Ok(()),
