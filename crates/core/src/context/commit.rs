@@ -380,7 +380,6 @@ impl State {
         if closed.written {
             self.told.renewed |= self.contents.has_new_lifetime();
             self.contents.saved();
-            self.learn_limit();
             self.told.written = true;
             self.restarted = false;
             self.seen = true;

@@ -192,7 +192,6 @@ impl Context {
         state.told.aliased |= state.key.is_some_and(|asked| asked != key);
         state.key = Some(key);
         state.contents = contents;
-        state.learn_limit();
         state.learn(meta, now);
         state.hide_transient();
         Ok(())
@@ -204,7 +203,6 @@ impl State {
     fn take_in(&mut self, loaded: Loaded) -> Option<Lock> {
         self.key = Some(loaded.key);
         self.contents = loaded.contents;
-        self.learn_limit();
         self.restarted = loaded.restarted;
         self.learn(loaded.meta, loaded.at);
         self.hold(loaded.lock)

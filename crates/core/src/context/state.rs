@@ -55,8 +55,6 @@ pub(crate) struct State {
     pub(crate) meta: Option<Meta>,
     /// The moment for which `meta` says how long the session has been idle.
     pub(super) loaded_at: Timestamp,
-    /// When the session ends as it is stored, however often it is visited: what the visit has set counts from its commit.
-    pub(super) stored_limit: Option<Timestamp>,
     pub(crate) contents: Contents,
     pub(crate) lock: Option<Lock>,
     /// Whom to wake when somebody else has taken the lock, so that it is renewed.
@@ -148,7 +146,6 @@ impl State {
             seen: false,
             meta: None,
             loaded_at: Timestamp::MIN,
-            stored_limit: None,
             contents: Contents::default(),
             lock: None,
             keeper: None,
@@ -209,7 +206,7 @@ impl State {
     /// A visit that goes on is activity: its session does not idle out under it, all the less as others may have moved
     /// the end since. Fixed ends are exact.
     pub(super) fn is_over(&self, engine: &Engine, now: Timestamp) -> bool {
-        if self.lost || self.contents.is_over(now) || self.stored_limit.is_some_and(|end| end <= now) {
+        if self.lost || self.contents.is_over(now) {
             return true;
         }
         self.meta.as_ref().is_some_and(|meta| {
@@ -225,12 +222,6 @@ impl State {
     pub(super) fn learn(&mut self, meta: Meta, now: Timestamp) {
         self.meta = Some(meta);
         self.loaded_at = now;
-    }
-
-    /// Notes when the session ends by what is stored, which is what the contents say at this moment.
-    pub(super) fn learn_limit(&mut self) {
-        let stored = self.contents.lifetime.filter(|_| !self.contents.has_new_lifetime());
-        self.stored_limit = stored.and_then(|lifetime| lifetime.limit);
     }
 
     /// Puts the contents back to what the storage holds, and takes back a new id. What was read without error before
@@ -286,7 +277,6 @@ impl State {
         self.undone = false;
         self.lost = false;
         self.meta = None;
-        self.stored_limit = None;
         self.contents = Contents::default();
     }
 
