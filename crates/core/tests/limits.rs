@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use common::*;
 use serde_json::json;
 use sessile_core::{DAY, Expiration, HOUR, InSession, MINUTE, SessionError, SessionId, Visit};
@@ -330,5 +333,46 @@ async fn an_end_that_is_stored_holds_until_another_is() -> Result<(), SessionErr
         session.close().await
     };
     assert_fails!(world.visit(id, work).await, SessionError::Gone);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_ends_with_its_session_by_these_limits_before_it_is_stored_and_after() -> Result<(), SessionError> {
+    for lifetime in [None, Some(HOUR)] {
+        let world = world_with(|builder| builder.max_idle(DAY).max_lifetime(lifetime));
+        let session = &world.session;
+        let end = world.now() + lifetime.unwrap_or(DAY);
+        let work = async {
+            session.set("user", json!(7))?;
+            assert_eq!(session.expires_at("user")?, Some(end.into()));
+            session.close().await?;
+            assert_eq!(session.expires_at("user")?, Some(end.into()));
+            Ok::<_, SessionError>(())
+        };
+        session.enter(Visit::new(), work).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authentication_that_fails_changes_no_id() -> Result<(), SessionError> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_over);
+    let expiration = move || match seen.load(Ordering::SeqCst) {
+        true => Expiration::After(ms(0)),
+        false => Expiration::Never,
+    };
+    let world = world_with(|builder| builder.default_expiration_with(expiration));
+    let session = &world.session;
+    let id = world.stored([("user", json!(7))]).await;
+    let work = async {
+        session.start().await?;
+        is_over.store(true, Ordering::SeqCst);
+        assert_fails!(session.mark_authenticated(), SessionError::ExpiredDefault(_));
+        assert_eq!((session.id(), session.authenticated_at()), (Some(id.clone()), None));
+        session.close().await
+    };
+    world.visit(id.clone(), work).await?;
+    assert!(world.record(&id).await.is_some());
     Ok(())
 }

@@ -18,7 +18,8 @@ macro_rules! on_session_and_namespace {
 
             #[tokio::test(start_paused = true)]
             async fn session() -> Result<(), SessionError> {
-                let $world = world();
+                // No limits, so that what is endless is.
+                let $world = world_with(|builder| builder.max_idle(None));
                 let $values = &$world.session;
                 macro_rules! $update {
                     ($key:expr, $change:expr) => {
@@ -30,7 +31,8 @@ macro_rules! on_session_and_namespace {
 
             #[tokio::test(start_paused = true)]
             async fn namespace() -> Result<(), SessionError> {
-                let $world = world();
+                // No limits, so that what is endless is.
+                let $world = world_with(|builder| builder.max_idle(None));
                 let $values = &$world.session.namespace("n");
                 macro_rules! $update {
                     ($key:expr, $change:expr) => {

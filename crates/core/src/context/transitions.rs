@@ -357,27 +357,23 @@ impl Context {
     }
 
     pub(crate) fn regenerate_id(&self) -> Result<(), SessionError> {
-        self.rename().map(drop)
+        self.rename(|_| Ok(()))
     }
 
     /// Notes that somebody has just authenticated: the session gets a new id, and its limits begin anew.
     pub(crate) fn mark_authenticated(&self) -> Result<(), SessionError> {
         let now = self.engine.storage.clock().now();
         let default = self.engine.default_lifetime(now);
-        let term = self.rename()?;
-        let mut state = self.state();
-        if state.term != term {
-            return Err(SessionError::NotWritable);
-        }
-        state.must_be_writable()?;
-        begin_lifetime(&mut state.contents, default, now)?;
-        state.contents.set_authenticated_at(Some(now));
-        state.contents.changed = true;
-        Ok(())
+        self.rename(|state| {
+            begin_lifetime(&mut state.contents, default, now)?;
+            state.contents.set_authenticated_at(Some(now));
+            state.contents.changed = true;
+            Ok(())
+        })
     }
 
-    /// Gives the session a new id. Returns the term in which that was done.
-    fn rename(&self) -> Result<u64, SessionError> {
+    /// Gives the session a new id and changes something with it, both or neither.
+    fn rename(&self, change: impl FnOnce(&mut State) -> Result<(), SessionError>) -> Result<(), SessionError> {
         let (id, term) = {
             let state = self.state();
             state.must_be_writable()?;
@@ -396,9 +392,10 @@ impl Context {
             return Err(SessionError::NotWritable);
         }
         state.must_be_writable()?;
+        change(&mut state)?;
         state.note_sharing(self);
         state.next_id = Some(next);
-        Ok(term)
+        Ok(())
     }
 }
 

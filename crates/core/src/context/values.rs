@@ -79,7 +79,10 @@ impl Place<'_> {
             .value_ends_at(self.namespace, slot.name, slot.aliases, at)?;
         let session = match &state.meta {
             Some(meta) if !state.contents.has_new_lifetime() => meta.deadline,
-            _ => state.contents.deadline(now),
+            meta => {
+                let created_at = meta.as_ref().map_or(now, |meta| meta.created_at);
+                self.engine.deadline(&state.contents, created_at, now)
+            }
         };
         Ok(found.and_then(|own| earliest(own, session)))
     }

@@ -61,15 +61,20 @@ fn for_one_visitor(headers: &HeaderMap, exposure: Exposure) -> Option<HeaderValu
     let mut decides = false;
     for directive in headers.get_all(CACHE_CONTROL).iter().flat_map(directives) {
         let name = name_of(directive);
-        // `private="field"` is about that field alone, and `must-understand` is how `no-store` can be overruled.
-        decides |= name.eq_ignore_ascii_case(b"private") && name.len() == directive.len();
+        // `private="field"` and `no-cache="field"` are about that field alone.
+        let is_bare = name.len() == directive.len();
+        decides |= is_bare
+            && [&b"private"[..], b"no-cache"]
+                .iter()
+                .any(|bare| name.eq_ignore_ascii_case(bare));
+        // `must-understand` is how `no-store` can be overruled.
         let is_dropped = [&b"public"[..], b"private", b"s-maxage", b"must-understand"]
             .iter()
             .any(|dropped| name.eq_ignore_ascii_case(dropped));
         if is_dropped || !is_token(name) {
             continue;
         }
-        decides |= [&b"no-store"[..], b"no-cache", b"max-age"]
+        decides |= [&b"no-store"[..], b"max-age"]
             .iter()
             .any(|decision| name.eq_ignore_ascii_case(decision));
         left.extend_from_slice(b", ");
@@ -188,6 +193,11 @@ mod tests {
             (
                 &["private=\"set-cookie, x\", no-transform"],
                 "private, no-transform",
+                "no-store",
+            ),
+            (
+                &["no-cache=\"set-cookie\""],
+                "private, no-cache=\"set-cookie\"",
                 "no-store",
             ),
             (&["public max-age=60"], "private", "no-store"),
