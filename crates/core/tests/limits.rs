@@ -163,6 +163,31 @@ async fn authentication_begins_both_limits_anew_under_a_new_id() -> Result<(), S
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_id_from_before_the_login_is_dead_at_once_whatever_grace_there_is() -> Result<(), SessionError> {
+    let world = world_with(|builder| builder.rotation_grace(MINUTE));
+    let session = &world.session;
+    for routine_as_well in [false, true] {
+        let planted = made(&world, Expiration::Never).await?;
+        let login = async {
+            session.mark_authenticated()?;
+            if routine_as_well {
+                session.regenerate_id()?;
+            }
+            Ok(())
+        };
+        session.enter(planted.clone().into(), login).await?;
+        assert!(!is_there(&world, &planted).await);
+
+        let routine = made(&world, Expiration::Never).await?;
+        session
+            .enter(routine.clone().into(), async { session.regenerate_id() })
+            .await?;
+        assert!(is_there(&world, &routine).await);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_id_alone_begins_no_limit_anew() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.max_lifetime(HOUR));
     let session = &world.session;

@@ -65,5 +65,9 @@ fn code_in(chapter: &str) -> impl Iterator<Item = &str> {
 }
 
 fn cases() -> impl Iterator<Item = &'static str> {
-    sessile_testkit::Case::all().iter().map(sessile_testkit::Case::name)
+    let of_storages = sessile_testkit::Case::all().iter().map(sessile_testkit::Case::name);
+    let of_record_stores = sessile_testkit::StoreCase::all()
+        .iter()
+        .map(sessile_testkit::StoreCase::name);
+    of_storages.chain(of_record_stores)
 }

@@ -1,6 +1,7 @@
 //! Closing: writing what a visit has changed, and giving up its lock, in one step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Context;
 use super::limits::renews_memory;
@@ -26,9 +27,20 @@ enum Step {
 /// What most visits do not close with. Its future is allocated when it is needed, so that the others need not have room
 /// for it.
 enum RareStep {
-    Create { record: Record, id: Option<SessionId> },
-    Rotate { lock: Lock, record: Record, id: SessionId },
-    Slide { lock: Lock, slide: Slide },
+    Create {
+        record: Record,
+        id: Option<SessionId>,
+    },
+    Rotate {
+        lock: Lock,
+        record: Record,
+        id: SessionId,
+        grace: Duration,
+    },
+    Slide {
+        lock: Lock,
+        slide: Slide,
+    },
 }
 
 impl Step {
@@ -253,7 +265,12 @@ impl Context {
         };
         Ok(match state.next_id.clone() {
             None => Step::Commit { lock, record },
-            Some(id) => Step::Rare(RareStep::Rotate { lock, record, id }),
+            Some(id) => Step::Rare(RareStep::Rotate {
+                lock,
+                record,
+                id,
+                grace: state.grace,
+            }),
         })
     }
 
@@ -296,13 +313,16 @@ impl Context {
                     ..Closed::with(meta, Some((id, key)))
                 })
             }
-            RareStep::Rotate { mut lock, record, id } => {
+            RareStep::Rotate {
+                mut lock,
+                record,
+                id,
+                grace,
+            } => {
                 let old = *lock.key();
                 let new = id.key();
                 let meta = record.meta.clone();
-                storage
-                    .rotate(&mut lock, &new, record, self.engine.rotation_grace)
-                    .await?;
+                storage.rotate(&mut lock, &new, record, grace).await?;
                 events::rotated(&old, &new);
                 Ok(Closed::with(meta, Some((id, new))))
             }

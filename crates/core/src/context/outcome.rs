@@ -63,7 +63,7 @@ pub enum WindowChange {
     /// It is right as it is.
     Keep,
     /// The session holds data that ends with this window: the client is to keep the window's id twice, once for as long
-    /// as the session's id and once until the window closes.
+    /// as it can and once until the window closes.
     Set(WindowId),
     /// Nothing in the session ends with a window any more: the client can forget both.
     Remove,

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) key: Option<SessionKey>,
     /// The id the session gets when it is closed.
     pub(crate) next_id: Option<SessionId>,
+    /// For how long the present id is to lead to the session once it has that one.
+    pub(super) grace: Duration,
     /// The ids to try when the first names no session.
     pub(super) candidates: Vec<SessionId>,
     /// Where the session that a parallel visit has moved away from here was: the visit can still end it.
@@ -135,6 +137,7 @@ impl State {
             id: visit.id,
             key: None,
             next_id: None,
+            grace: Duration::ZERO,
             candidates: more.candidates,
             left_behind: None,
             candidate: None,

@@ -357,14 +357,16 @@ impl Context {
     }
 
     pub(crate) fn regenerate_id(&self) -> Result<(), SessionError> {
-        self.rename(|_| Ok(()))
+        let grace = self.engine.rotation_grace;
+        self.rename(grace, |_| Ok(()))
     }
 
     /// Notes that somebody has just authenticated: the session gets a new id, and its limits begin anew.
     pub(crate) fn mark_authenticated(&self) -> Result<(), SessionError> {
         let now = self.engine.storage.clock().now();
         let default = self.engine.default_lifetime(now);
-        self.rename(|state| {
+        // An id that somebody has planted before the login is dead with it, whatever grace routine changes have.
+        self.rename(Duration::ZERO, |state| {
             begin_lifetime(&mut state.contents, default, now)?;
             state.contents.set_authenticated_at(Some(now));
             state.contents.changed = true;
@@ -372,8 +374,13 @@ impl Context {
         })
     }
 
-    /// Gives the session a new id and changes something with it, both or neither.
-    fn rename(&self, change: impl FnOnce(&mut State) -> Result<(), SessionError>) -> Result<(), SessionError> {
+    /// Gives the session a new id and changes something with it, both or neither. Of several new ids before one close
+    /// the shortest grace counts.
+    fn rename(
+        &self,
+        grace: Duration,
+        change: impl FnOnce(&mut State) -> Result<(), SessionError>,
+    ) -> Result<(), SessionError> {
         let (id, term) = {
             let state = self.state();
             state.must_be_writable()?;
@@ -394,6 +401,10 @@ impl Context {
         state.must_be_writable()?;
         change(&mut state)?;
         state.note_sharing(self);
+        state.grace = match state.next_id {
+            Some(_) => state.grace.min(grace),
+            None => grace,
+        };
         state.next_id = Some(next);
         Ok(())
     }

@@ -188,9 +188,8 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
 
     /// For how long the old id still leads to the session after [`Session::regenerate_id`]: by default not at all.
     ///
-    /// That the old id is dead at once is what stops session fixation, so leave it at zero for ids that are changed
-    /// because somebody logged in. A few seconds are for applications that change ids as a routine and have parallel
-    /// requests under way.
+    /// A few seconds are for applications that change ids as a routine and have parallel requests under way. After
+    /// [`Session::mark_authenticated`] the old id is dead at once in any case: that is what stops session fixation.
     pub fn rotation_grace(mut self, grace: Duration) -> Self {
         self.engine.rotation_grace = grace;
         self

@@ -291,7 +291,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.context()?.destroy().await
     }
 
-    /// Gives the session a new id: do this when somebody logs in or gets more rights (OWASP ASVS 5.0, 7.2.4).
+    /// Gives the session a new id: do this when somebody gets more rights (OWASP ASVS 5.0, 7.2.4). When somebody logs in,
+    /// [`mark_authenticated`](Session::mark_authenticated) does this and more.
     ///
     /// [`id`](Session::id) returns the new id from now on. The storage moves the record when the session is closed, in
     /// one step, so a failure leaves the old id valid. After that the old id is dead at once, unless there is a
