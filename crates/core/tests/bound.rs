@@ -143,7 +143,7 @@ async fn of_several_visits_each_is_found_by_its_types() {
     found.set(COUNT, 1).unwrap();
     let innermost: Option<&Handle> = visits.iter().next();
     assert_eq!(innermost.unwrap().untyped().get(COUNT).unwrap(), Some(1));
-    assert!(inner.is_untouched() && outer.is_untouched() && !other.is_untouched());
+    assert!(inner.end_untouched() && outer.end_untouched() && !other.end_untouched());
     assert!(visits.session::<Untyped, Account>().is_some());
     assert!(visits.session::<Account, Account>().is_none());
 }

@@ -47,11 +47,10 @@ impl Watch {
 
     #[cold]
     fn look(&self, carriers: &[Arc<dyn Carrier>], extensions: &mut Extensions, is_nested: bool) -> bool {
-        self.looked_at.fetch_add(1, Ordering::Relaxed);
         if is_nested {
             events::layer_twice();
-            // Once said is enough.
-            self.looked_at.store(WATCHED, Ordering::Relaxed);
+            // Once said is enough. That the layer takes what another takes stays true.
+            self.looked_at.fetch_max(WATCHED, Ordering::Relaxed);
             return false;
         }
         let taken = extensions.get::<Taken>().map_or(&[][..], |taken| &taken.0);
@@ -63,6 +62,8 @@ impl Watch {
         }
         let taken = taken.iter().cloned().chain(own).collect();
         extensions.insert(Taken(taken));
+        let count = |count: u32| (count < WATCHED).then_some(count + 1);
+        let _ = self.looked_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
         false
     }
 }

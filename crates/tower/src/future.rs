@@ -135,7 +135,7 @@ where
                 }
                 StateProj::Working { work } => {
                     let (visit, answer) = ready!(work.poll(cx));
-                    if visit.is_untouched() {
+                    if visit.end_untouched() {
                         this.state.set(State::Done);
                         return Poll::Ready(answer.map(|response| response.map(ResponseBody::inner)));
                     }

@@ -224,3 +224,17 @@ fn both_cookies_of_a_window_are_touched_or_neither() {
         assert!(written(&untold, outcome, &found.presented(None)).is_empty());
     }
 }
+
+#[test]
+fn no_request_makes_the_carrier_look_into_cookies_without_end() {
+    let carrier = CookieCarrier::default();
+    let good = SessionId::parse(FIRST).unwrap();
+    for (others, is_found) in [(31, true), (32, false)] {
+        let mut cookies = vec!["__Host-SID=no".to_owned(); others];
+        cookies.push(format!("__Host-SID={}", good.expose()));
+        let request = Request::get("/").header(COOKIE, cookies.join("; ")).body(()).unwrap();
+        let mut found = Found::new();
+        carrier.read(&RequestHead::of(&request), &mut found);
+        assert_eq!(found.ids().any(|id| *id == good), is_found, "{others}");
+    }
+}

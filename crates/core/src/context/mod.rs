@@ -4,19 +4,23 @@
 //! runs, and whatever it hands its [`Handle`] to. Its state stands behind a mutex that is held for moments only, never
 //! across an await and never while code of the application runs.
 
+mod candidates;
 mod changing;
 mod codec;
 mod commit;
 mod current;
+mod destroy;
 mod end;
 mod entry;
 mod handle;
 mod in_place;
 mod limits;
 mod loading;
+mod naming;
 mod open;
 mod orphan;
 mod outcome;
+mod plan;
 mod renewal;
 mod scope;
 mod slide;

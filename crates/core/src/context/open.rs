@@ -111,7 +111,7 @@ impl OpenVisit {
     ///
     /// let visit = session.open(Visit::new());
     /// let (visit, inside) = visit.work(|| async { session.is_initialised() }).await;
-    /// assert!(inside && visit.is_untouched());
+    /// assert!(inside && visit.end_untouched());
     /// # }
     /// ```
     #[inline(always)]
@@ -138,10 +138,16 @@ impl OpenVisit {
         }
     }
 
-    /// Whether nobody has asked anything of the session, so that there is nothing to end and nothing to tell.
+    /// Ends the visit if nobody has asked anything of the session, so that there is nothing to tell. Returns whether that
+    /// was so; the visit is then [sealed](OpenVisit::seal).
     #[must_use]
-    pub fn is_untouched(&self) -> bool {
-        self.made().is_none_or(|context| !context.state().told.read)
+    pub fn end_untouched(&self) -> bool {
+        self.made().is_none_or(|context| {
+            let mut state = context.state();
+            let untouched = !state.told.read;
+            state.told.sealed |= untouched;
+            untouched
+        })
     }
 
     /// Ends the work of the visit at once if [`close`](OpenVisit::close) (or [`release`](OpenVisit::release), if not

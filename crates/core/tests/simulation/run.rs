@@ -162,7 +162,7 @@ impl Bench {
         self.truth.begin(step.number, index, op, self.key_in(&visit));
         self.truth.is_end(step.number, !is_writable);
         self.stalled(&step);
-        if plan.thorough || !visit.is_untouched() && !visit.end_at_once(commit) {
+        if plan.thorough || !visit.end_untouched() && !visit.end_at_once(commit) {
             let end = async {
                 match commit {
                     true => visit.close().await,

@@ -11,6 +11,9 @@ use crate::cookie::{Attributes, CookieBuilder, Opened, Pair, Protection, Seen, T
 use crate::events;
 use crate::request::RequestHead;
 
+/// How many cookies of the session's name are looked into. Each costs a signature to verify, and browsers have few.
+const MAX_OPENED: usize = 32;
+
 /// Ids in a cookie: by default `__Host-SID`, `HttpOnly; Secure; SameSite=Lax; Path=/`.
 ///
 /// The name's prefix makes browsers refuse the cookie from anybody but this very host over HTTPS, so that neither a
@@ -104,10 +107,15 @@ impl Default for CookieCarrier {
 impl Carrier for CookieCarrier {
     fn read(&self, request: &RequestHead<'_>, found: &mut Found) {
         let mut seen = Seen::default();
+        let mut opened = 0;
         // HTTP/2 may spread cookies over several lines.
         let lines = request.headers.get_all(COOKIE).iter();
         for (name, value) in lines.flat_map(|line| parse(line.as_bytes())) {
             if name == self.name.as_bytes() {
+                opened += 1;
+                if opened > MAX_OPENED {
+                    continue;
+                }
                 match self.protection.open(value) {
                     Opened::Id(id) => found.add(id),
                     Opened::Outdated(id) => found.add_outdated(id),

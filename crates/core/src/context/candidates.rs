@@ -1,0 +1,98 @@
+//! A visit that comes with several ids: the first that names a session is taken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Context;
+use super::state::Phase;
+use crate::error::SessionError;
+use crate::session_key::SessionKey;
+use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
+
+/// A record, the key it is stored under, and the lock on it if one was asked for.
+type Found = (SessionKey, Record, Option<Lock>);
+
+impl Context {
+    /// The first of the visit's ids names no session. Where there are others, the first that does is taken.
+    pub(super) async fn not_found<T>(
+        self: &Arc<Self>,
+        asked: SessionKey,
+        none: &Lookup<T>,
+        epoch: u32,
+        patience: Option<Duration>,
+    ) -> Result<(), SessionError> {
+        let superseded = matches!(none, Lookup::Superseded).then_some(asked);
+        let has_others = {
+            let state = self.state();
+            !state.seen && !state.candidates.is_empty()
+        };
+        if has_others {
+            return Box::pin(self.try_others(superseded, epoch, patience)).await;
+        }
+        self.none_found(superseded, epoch, phase_of(patience))
+    }
+
+    async fn try_others(
+        self: &Arc<Self>,
+        mut superseded: Option<SessionKey>,
+        epoch: u32,
+        patience: Option<Duration>,
+    ) -> Result<(), SessionError> {
+        let candidates = self.state().candidates.clone();
+        for (index, id) in candidates.into_iter().enumerate() {
+            let asked = id.key();
+            let (key, record, lock) = match self.look_up(&asked, patience).await? {
+                Lookup::Found(found) => found,
+                Lookup::Missing => continue,
+                Lookup::Superseded => {
+                    superseded.get_or_insert(asked);
+                    continue;
+                }
+            };
+            {
+                let mut state = self.state();
+                if state.epoch == epoch && !state.is_started() {
+                    state.key = Some(asked);
+                    state.id = Some(id);
+                    state.candidate = Some(index + 1);
+                }
+            }
+            return match self.receive(key, record, lock, epoch)? {
+                Some(chore) => chore.await,
+                None => Ok(()),
+            };
+        }
+        self.none_found(superseded, epoch, phase_of(patience))
+    }
+
+    /// None of the visit's ids names a session; one of them, perhaps, one that has moved.
+    fn none_found(&self, superseded: Option<SessionKey>, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+        match superseded {
+            Some(key) => self.superseded(key, epoch, phase),
+            None => self.missing(epoch, phase),
+        }
+    }
+
+    /// Looks a session up: locks it if there is any patience to wait for the lock.
+    async fn look_up(&self, key: &SessionKey, patience: Option<Duration>) -> Result<Lookup<Found>, StorageError> {
+        let storage = &self.engine.storage;
+        Ok(match patience {
+            Some(wait) => storage
+                .lock(key, wait)
+                .await?
+                .map(|Locked { lock, record }| (*lock.key(), record, Some(lock))),
+            None => storage
+                .read(key)
+                .await?
+                .map(|Stored { key, record }| (key, record, None)),
+        })
+    }
+}
+
+/// What a call makes of a visit: one that waits for the lock makes it writable.
+fn phase_of(patience: Option<Duration>) -> Phase {
+    match patience {
+        Some(_) => Phase::Writable,
+        None => Phase::Readable,
+    }
+}
