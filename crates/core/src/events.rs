@@ -63,11 +63,19 @@ pub(crate) fn refused(_key: &SessionKey, _error: &SessionError) {
     event!(warn, session = %_key.fingerprint(), error = %_error, "commit refused");
 }
 
+/// How often a visit has left to a lease, or to the next visit, what it could not do at its end or start.
+#[cfg(feature = "metrics")]
+const PUT_OFF: &str = "sessile_put_off_total";
+
 pub(crate) fn not_released(_key: &SessionKey, _error: &StorageError) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(PUT_OFF, "what" => "release").increment(1);
     event!(warn, session = %_key.fingerprint(), error = %_error, "lock not given back; its lease ends it");
 }
 
 pub(crate) fn not_moved(_key: &SessionKey, _error: &SessionError) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(PUT_OFF, "what" => "slide").increment(1);
     event!(warn, session = %_key.fingerprint(), error = %_error, "end of the session not moved");
 }
 

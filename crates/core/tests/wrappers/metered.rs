@@ -218,3 +218,37 @@ async fn values_of_another_type_are_counted_by_what_was_done_about_them() {
         assert_eq!(seen.of(&name), [count], "{outcome}");
     }
 }
+
+#[test]
+fn what_a_visit_puts_off_is_counted() {
+    use sessile_core::{DAY, Expiration, ManualClock, Session, SessionError, StorageErrorKind, Timestamp, Visit};
+    use sessile_testkit::{Fault, Faulty};
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
+    let storage = Faulty::new(ModelStorage::new().with_clock(Arc::clone(&clock)));
+    let faults = storage.faults();
+    let session: Session = Session::builder(storage)
+        .default_expiration(Expiration::sliding(DAY))
+        .build();
+    let seen = Seen::default();
+    let visits = async {
+        let make = async {
+            session.set("number", 7)?;
+            session.close().await?;
+            session.id().ok_or(SessionError::Gone)
+        };
+        let id = session.enter(Visit::new(), make).await?;
+        clock.advance(DAY / 2);
+        let down = || Fault::before(StorageErrorKind::Unavailable);
+        faults.fail(Verb::Touch, 1, down());
+        faults.fail(Verb::Touch, 2, down());
+        faults.fail_next(Verb::Release, down());
+        session.enter(id.into(), async { Ok(()) }).await
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    metrics::with_local_recorder(&seen, || runtime.block_on(visits)).unwrap();
+    assert_eq!(seen.of("sessile_put_off_total what=slide"), [2.0]);
+    assert_eq!(seen.of("sessile_put_off_total what=release"), [1.0]);
+}
