@@ -111,7 +111,10 @@ impl Engine {
         let channel = self.keys.channel(self.net.channel_shard(key.shard()), &self.process);
         let bell = place.bell();
         loop {
-            if let Some(News::Granted(record)) = place.news() {
+            // A grant that is heard of too late is only a reason to ask: the lease may be over, and the record be replaced.
+            if let Some(News::Granted(record)) = place.news()
+                && place.is_grant_fresh(self.options.lease)
+            {
                 return Ok(Turn::Served(place.ask(true), record));
             }
             // Only who listens is told, so that comes before standing in the server's queue.
@@ -122,10 +125,12 @@ impl Engine {
             } else {
                 Vec::new()
             };
+            let asked_at = std::time::Instant::now();
             match self.try_lock(key, &token, &entry).await? {
                 Answer::Busy(rest) => {
-                    if !listening {
-                        place.refused();
+                    match listening {
+                        true => place.queued(asked_at),
+                        false => place.refused(),
                     }
                     if Instant::now() >= until {
                         return Ok(Turn::TimedOut);

@@ -383,3 +383,33 @@ async fn waiting_is_bounded() {
         assert!(task.await.unwrap().unwrap().is_found());
     }
 }
+
+/// A process that is stopped for longer than a lease hears of its turn when that is over.
+#[tokio::test]
+async fn a_turn_that_is_heard_of_too_late_is_asked_for_anew() {
+    const LEASE: Duration = Duration::from_millis(500);
+    let server = RedisServer::start();
+    let process = async || {
+        let storage = RedisStorage::builder(server.url()).poll(MINUTE).lease(LEASE);
+        storage.connect().await.expect("a connection")
+    };
+    let (one, two) = (process().await, process().await);
+    let key = fresh();
+    one.create(&key, record(&one, "1", None)).await.unwrap();
+    let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+
+    let mut stopped = Box::pin(two.lock(&key, MINUTE));
+    let mut behind = Box::pin(two.lock(&key, MINUTE));
+    let moment = Duration::from_millis(100);
+    assert!(tokio::time::timeout(moment, &mut stopped).await.is_err());
+    assert!(tokio::time::timeout(moment, &mut behind).await.is_err());
+    // The lock is handed over to somebody who does not come for it, and whose lease ends.
+    one.commit(&mut held.lock, record(&one, "2", None)).await.unwrap();
+    let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    one.commit(&mut held.lock, record(&one, "3", None)).await.unwrap();
+
+    drop(stopped);
+    let mut late = behind.await.unwrap().found().unwrap();
+    assert_eq!(late.record.payload, "3");
+    two.commit(&mut late.lock, record(&two, "4", None)).await.unwrap();
+}

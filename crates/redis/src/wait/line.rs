@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use sessile_core::{LockToken, OsEntropy, StorageErrorKind};
 use tokio::sync::{Notify, oneshot};
@@ -18,6 +19,8 @@ pub(super) struct Line {
     pub(super) left: bool,
     /// What was heard for the token.
     pub(super) news: Option<News>,
+    /// When the server was last asked before it said that the lock is held by others: what it grants, it grants later.
+    pub(super) refused_at: Option<Instant>,
     /// Rung when there may be news. Made when somebody first listens for it.
     pub(super) bell: Option<Arc<Notify>>,
     pub(super) behind: VecDeque<(u64, oneshot::Sender<Call>)>,
@@ -60,6 +63,7 @@ impl Line {
             asked: false,
             left: false,
             news: None,
+            refused_at: None,
             bell: None,
             behind: VecDeque::new(),
         }

@@ -1,6 +1,7 @@
 //! [`Place`]: where one task stands in a line.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sessile_core::{LockToken, OsEntropy, SessionKey};
 use tokio::sync::{Notify, oneshot};
@@ -53,6 +54,21 @@ impl Place {
         }
     }
 
+    /// Takes note that the server, asked at this moment, has kept the token in its queue.
+    pub(crate) fn queued(&self, asked_at: Instant) {
+        if let Some(line) = self.lines.part(&self.key).get_mut(&self.key) {
+            line.refused_at = Some(asked_at);
+        }
+    }
+
+    /// Whether a lock that was granted to the token is still held, given this lease: a process that was stopped may hear
+    /// of it late.
+    pub(crate) fn is_grant_fresh(&self, lease: Duration) -> bool {
+        let part = self.lines.part(&self.key);
+        let refused_at = part.get(&self.key).and_then(|line| line.refused_at);
+        refused_at.is_some_and(|asked_at| asked_at.elapsed() < lease)
+    }
+
     /// What was heard from the server since the last time.
     pub(crate) fn news(&self) -> Option<News> {
         self.lines.part(&self.key).get_mut(&self.key)?.news.take()
@@ -75,6 +91,7 @@ impl Place {
             line.asked = false;
             line.left = false;
             line.news = None;
+            line.refused_at = None;
         } else {
             part.remove(&self.key);
         }
