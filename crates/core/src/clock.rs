@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
@@ -95,13 +95,63 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The clock of the machine, which is set now and then, by an operator or from the network.
+///
+/// Processes that share sessions and have no other clock in common need it. A process that keeps its sessions to itself
+/// is better off with a [`SteadyClock`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         SystemTime::now().into()
+    }
+}
+
+/// A clock that shows what the machine's did when it was started, and goes on from there undisturbed: that the machine's
+/// clock is set ends no session and no lease by this one, and lengthens none.
+///
+/// While the machine is suspended it stands still, on most systems. It moves apart from the machine's clock by as much
+/// as that is set.
+///
+/// ```
+/// use sessile_core::{Clock, SteadyClock, Timestamp};
+///
+/// let clock = SteadyClock::start_at(Timestamp::from_millis(5_000));
+/// assert!(clock.now().as_millis() >= 5_000);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct SteadyClock {
+    origin: Instant,
+    shown_at_origin: Timestamp,
+}
+
+impl SteadyClock {
+    /// A clock that shows the present moment, as the machine knows it.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_at(SystemClock.now())
+    }
+
+    /// A clock that shows `now`.
+    #[must_use]
+    pub fn start_at(now: Timestamp) -> Self {
+        Self {
+            origin: Instant::now(),
+            shown_at_origin: now,
+        }
+    }
+}
+
+impl Default for SteadyClock {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        self.shown_at_origin + self.origin.elapsed()
     }
 }
 
@@ -197,5 +247,18 @@ mod tests {
         }
         let before = OffsetDateTime::UNIX_EPOCH - Duration::from_secs(1);
         assert_eq!(Timestamp::from(before), Timestamp::MIN);
+    }
+
+    #[test]
+    fn a_steady_clock_goes_on_from_where_it_started_whatever_the_machine_shows() {
+        let start = Timestamp::from_millis(5_000);
+        let began = Instant::now();
+        let clock = SteadyClock::start_at(start);
+        let mut last = start;
+        for _ in 0..1_000 {
+            let now = clock.now();
+            assert!(last <= now && now <= start + began.elapsed() + Duration::from_millis(1));
+            last = now;
+        }
     }
 }

@@ -30,7 +30,7 @@ mod wrappers;
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingSession;
-pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
+pub use self::clock::{Clock, ManualClock, SteadyClock, SystemClock, Timestamp, TokioClock};
 pub use self::contents::RecordError;
 pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, Visits, WindowChange, Work};
 pub use self::door::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy, SystemClock};
+use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy, SteadyClock};
 
 use crate::capacity::Capacity;
 use crate::shard::{Settings, Shard};
@@ -41,7 +41,7 @@ pub struct MemoryStorageBuilder {
 impl MemoryStorageBuilder {
     pub(crate) fn new() -> Self {
         Self {
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SteadyClock::start()),
             lease: DEFAULT_LEASE,
             max_waiters: DEFAULT_MAX_WAITERS,
             tombstone_ttl: Duration::from_secs(60),
@@ -52,7 +52,9 @@ impl MemoryStorageBuilder {
         }
     }
 
-    /// The clock by which deadlines and leases are judged. By default it is the [`SystemClock`].
+    /// The clock by which deadlines and leases are judged. By default it is a [`SteadyClock`], started now: that the
+    /// machine's clock is set ends no session and lengthens none. With the [`SystemClock`](sessile_core::SystemClock),
+    /// dates are those of the machine even after that was set.
     ///
     /// It is asked while a part of the storage is locked, so it must be quick and must not use the storage.
     ///
@@ -63,7 +65,7 @@ impl MemoryStorageBuilder {
         self
     }
 
-    /// For how long a lock is held without being renewed. 30 seconds by default.
+    /// For how long a lock is held without being renewed. 6 seconds by default.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self

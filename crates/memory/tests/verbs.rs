@@ -8,6 +8,12 @@ use common::*;
 use sessile_core::{Lookup, Meta, Record, Storage, StorageErrorKind, Timestamp};
 use sessile_memory::MemoryStorage;
 
+#[test]
+fn by_default_time_is_that_of_a_clock_that_is_never_set() {
+    let clock = format!("{:?}", MemoryStorage::new().clock());
+    assert!(clock.starts_with("SteadyClock"), "{clock}");
+}
+
 #[tokio::test]
 async fn it_is_named_and_has_the_clock_it_was_given() {
     let (storage, clock) = manual_storage();

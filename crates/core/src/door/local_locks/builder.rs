@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{LocalLocks, Shared};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SteadyClock};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::storage::{DEFAULT_LEASE, DEFAULT_MAX_WAITERS};
 
@@ -28,7 +28,7 @@ pub struct LocalLocksBuilder {
 impl LocalLocksBuilder {
     pub(super) fn new() -> Self {
         Self {
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SteadyClock::start()),
             entropy: Arc::new(OsEntropy),
             lease: DEFAULT_LEASE,
             max_waiters: DEFAULT_MAX_WAITERS,
@@ -36,7 +36,8 @@ impl LocalLocksBuilder {
     }
 
     /// The clock by which leases are judged, and the deadlines of a [`Paired`](crate::Paired) storage with them. By
-    /// default it is the [`SystemClock`].
+    /// default it is a [`SteadyClock`], started now: that the machine's clock is set ends no lease and no session. Where
+    /// the store has a clock of its own, it is best to give the locks that one.
     ///
     /// It is asked while the locks are locked, so it must be quick and must not use them.
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -50,7 +51,7 @@ impl LocalLocksBuilder {
         self
     }
 
-    /// For how long a lock is held without being renewed. 30 seconds by default.
+    /// For how long a lock is held without being renewed. 6 seconds by default.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
