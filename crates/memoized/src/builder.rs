@@ -9,6 +9,9 @@ use crate::cache::{Cache, Limits};
 use crate::probe::{Probe, Validate};
 use crate::storage::MemoizedStorage;
 
+/// Longer than anything is under way, and short enough that there is such a moment.
+const LONGEST_SETTLE_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Sets up a [`MemoizedStorage`]. It is built by saying who else writes to the storage behind.
 ///
 /// ```
@@ -52,9 +55,9 @@ impl<S: Storage + ?Sized> MemoizedStorageBuilder<S> {
     }
 
     /// For how long a session is not kept in memory after a call of which nobody knows what it has done: as long as a
-    /// request that was lost may still arrive. 60 seconds by default.
+    /// request that was lost may still arrive. 60 seconds by default, and no longer than thirty days.
     pub fn settle_time(mut self, settle_time: Duration) -> Self {
-        self.limits.settle_time = settle_time;
+        self.limits.settle_time = settle_time.min(LONGEST_SETTLE_TIME);
         self
     }
 

@@ -217,4 +217,8 @@ impl<S: Storage> Storage for Probing<S> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.inner.sweep(limit).await
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

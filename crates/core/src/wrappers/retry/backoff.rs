@@ -84,7 +84,9 @@ impl Backoff for Exponential {
         let mut random = [0; 4];
         self.entropy.fill(&mut random);
         let part = f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX);
-        Some(longest.mul_f64(part))
+        // The longest duration there is, as a number, can be rounded to what is none.
+        let pause = Duration::try_from_secs_f64(longest.as_secs_f64() * part);
+        Some(pause.map_or(longest, |pause| pause.min(longest)))
     }
 }
 
