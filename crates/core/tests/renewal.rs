@@ -214,3 +214,48 @@ fn poll_through<T>(cx: &mut std::task::Context<'_>, future: impl Future<Output =
     }
     panic!("it does not end");
 }
+
+/// The timers of a runtime with one thread stand still while that is blocked, for visits in other threads as well.
+#[test]
+fn a_runtime_whose_only_thread_is_blocked_for_a_lease_costs_the_lock_and_loses_nothing() {
+    use sessile_core::{Lookup, Session, Storage, Visit};
+
+    let lease = ms(200);
+    let storage = sessile_memory::MemoryStorage::builder().lease(lease).build();
+    let session: Session = Session::builder(storage.clone()).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let id = runtime.block_on(session.enter(Visit::new(), async {
+        session.set("user", json!(7))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    }));
+    let id = id.expect("it is stored");
+
+    let (locked, is_locked) = std::sync::mpsc::channel();
+    let (blocked, was_blocked) = tokio::sync::oneshot::channel();
+    let (handle, key) = (runtime.handle().clone(), id.key());
+    let visit = std::thread::spawn(move || {
+        let work = session.init(id.into(), async {
+            session.start().await?;
+            session.set("user", json!(8))?;
+            locked.send(()).expect("the test waits");
+            was_blocked.await.expect("the thread goes on");
+            let closed = session.close().await;
+            assert!(matches!(closed, Err(SessionError::LockLost)), "{closed:?}");
+            // Who tries again, succeeds.
+            session.update(async || session.set("user", json!(9))).await
+        });
+        handle.block_on(work).expect("it is the outermost")
+    });
+    runtime.block_on(async {
+        is_locked.recv().expect("the lock is taken");
+        std::thread::sleep(3 * lease);
+        blocked.send(()).expect("the visit waits");
+    });
+    visit.join().expect("it does not panic").expect("it is stored");
+    let stored = runtime.block_on(storage.read(&key));
+    assert!(matches!(stored, Ok(Lookup::Found(stored)) if stored.record.meta.version == 2));
+}

@@ -272,4 +272,8 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         swept.iter().for_each(|stored| self.cache().forget(&stored.key));
         Ok(swept)
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

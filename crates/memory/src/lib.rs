@@ -3,6 +3,7 @@
 mod builder;
 mod capacity;
 mod deadlines;
+mod drain;
 mod entry;
 #[cfg(test)]
 mod interleavings;

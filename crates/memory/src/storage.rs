@@ -14,10 +14,10 @@ use sessile_core::{
 use crate::builder::MemoryStorageBuilder;
 use crate::capacity::{MOVED_BYTES, Room, SESSION_BYTES};
 use crate::locking::Taken;
-use crate::scan;
 use crate::shard::{SLICE, Settings, Shard};
 use crate::stats::MemoryStats;
 use crate::waiting::Waiting;
+use crate::{drain, scan};
 
 const NAME: &str = "memory";
 
@@ -299,5 +299,10 @@ impl Storage for MemoryStorage {
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         Ok(self.shared.sweep(limit))
+    }
+
+    /// The locks end with the process. They are given up all the same, as others may use the storage on.
+    async fn drain(&self, patience: Duration) {
+        drain::drain(&self.shared.shards, patience).await;
     }
 }

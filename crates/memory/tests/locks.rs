@@ -445,6 +445,53 @@ async fn a_lock_can_outlive_its_storage() {
     drop(held);
 }
 
+#[tokio::test(start_paused = true)]
+async fn draining_waits_for_its_time_and_then_takes_the_lock_and_hands_it_to_the_first_who_waits() {
+    let storage = tokio_storage();
+    let [free, held, awaited] = [
+        session(&storage, "a").await,
+        session(&storage, "b").await,
+        session(&storage, "c").await,
+    ];
+    let (mut one, mut two) = (take(&storage, &held).await, take(&storage, &awaited).await);
+    let waiting = waiter(&storage, awaited, 60 * SECOND).await;
+    let start = Instant::now();
+    storage.drain(SECOND).await;
+    assert_eq!(start.elapsed(), SECOND);
+    for late in [&mut one, &mut two] {
+        let written = storage.commit(late, record(&storage, "late")).await;
+        assert_eq!(kind(written), StorageErrorKind::LockLost);
+    }
+    let mut next = found(waiting).await;
+    drop((one, two));
+    let record = next.record.clone();
+    storage.commit(&mut next.lock, record).await.unwrap();
+    for key in [free, held, awaited] {
+        drop(take(&storage, &key).await);
+    }
+}
+
+/// A wait of no matter what length, for a lease of no matter what length.
+#[tokio::test(start_paused = true)]
+async fn any_lease_wait_and_grace_is_accepted() {
+    for length in [Duration::ZERO, Duration::from_nanos(1), MS, Duration::MAX] {
+        let storage = tokio_builder().lease(length).tombstone_ttl(length).build();
+        for wait in [Duration::ZERO, Duration::from_nanos(1), MS, Duration::MAX] {
+            let [old, new] = rotated_keys();
+            storage.create(&old, record(&storage, "a")).await.unwrap();
+            let first = take(&storage, &old).await;
+            let second = tokio::time::timeout(SECOND, storage.lock(&old, wait)).await;
+            let _ = storage.renew(&first.ticket()).await;
+            drop((first, second));
+            let mut last = take(&storage, &old).await;
+            let next = record(&storage, "b");
+            let rotated = storage.rotate(&mut last, &new, next, wait).await;
+            assert_eq!(rotated.is_ok(), length >= MS, "{length:?}, {wait:?}");
+        }
+        storage.drain(Duration::MAX).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_counter_that_looks_right_is_right() {
     const TASKS: u64 = 50;

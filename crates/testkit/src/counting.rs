@@ -249,4 +249,8 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
         self.calls.count(Verb::Sweep);
         self.inner.sweep(limit).await
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

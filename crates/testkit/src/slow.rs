@@ -193,4 +193,8 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.around(Verb::Sweep, self.inner.sweep(limit)).await
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

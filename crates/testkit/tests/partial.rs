@@ -13,7 +13,7 @@ use sessile_testkit::{Broken, Bug, ModelStorage, Profile, Subject, Sweep, storag
 
 use self::common::objection;
 
-/// A model that does not rotate with a grace, does not scan, and sweeps in its own way.
+/// A model that does not rotate with a grace, does not scan or drain, and sweeps in its own way.
 #[derive(Debug)]
 struct Partial {
     inner: ModelStorage,
@@ -101,12 +101,17 @@ impl Storage for Partial {
             Sweep::Returns => self.inner.sweep(limit).await,
         }
     }
+
+    async fn drain(&self, _patience: Duration) {}
 }
 
 fn subject_of(sweep: Sweep) -> Subject {
     let inner = ModelStorage::new().with_max_waiters(8);
     let profile = Profile::paused().with_max_waiters(8).with_usage().with_sweep(sweep);
-    Subject::new(Partial { inner, sweep }, profile.without_aliases().without_scan())
+    Subject::new(
+        Partial { inner, sweep },
+        profile.without_aliases().without_scan().without_drain(),
+    )
 }
 
 mod refusing {
@@ -200,4 +205,13 @@ fn a_refusal_that_was_not_announced_is_a_failure() {
             "{case}"
         );
     }
+}
+
+#[test]
+fn a_drain_that_was_denied_or_does_only_half_is_a_failure() {
+    let case = "drain::gives_up_what_is_not_given_back";
+    let denied = objection_to(case, None, Profile::paused().without_drain());
+    assert!(denied.expect("it drains").contains("must fail with LockTimeout"));
+    let missing = objection_to(case, Some(Bug::DrainDoesNothing), Profile::paused());
+    assert!(missing.expect("it does not").contains("is to be had at once"));
 }

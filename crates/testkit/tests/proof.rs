@@ -606,6 +606,16 @@ proofs! {
         "sweep::returns_no_more_than_asked_for",
         "race::sweepers_share_the_expired",
     ];
+    drain_does_nothing: DrainDoesNothing => [
+        "drain::gives_up_what_is_not_given_back",
+    ];
+    drain_waits_for_nobody: DrainWaitsForNobody => [
+        "drain::waits_for_what_is_given_back",
+    ];
+    drain_waits_for_nothing: DrainWaitsForNothing => [
+        "drain::waits_for_what_is_given_back",
+        "drain::of_nothing_is_at_once_and_changes_nothing",
+    ];
     payload_is_text: PayloadIsText => [
         "payload::every_byte",
         "payload::what_looks_like_markup",

@@ -16,7 +16,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Context;
 use super::state::State;
+use crate::expiration::DAY;
 use crate::storage::{Lock, LockTicket, StorageErrorKind};
+
+/// How long before a session idles out under a lock that is held its end is moved, if no lease is longer. The storage may
+/// take its time to answer, or be unable to for a while.
+const IN_GOOD_TIME: Duration = Duration::from_secs(30);
 
 /// Renews one lock at every third of its lease, and sooner again when that fails. Several scopes of one visit may do
 /// so side by side; they share the moments at which it is due, and whoever comes first renews.
@@ -39,7 +44,7 @@ impl Renewal {
                 use StorageErrorKind::{Gone, LockLost, Superseded};
                 match context.engine.storage.renew(&ticket).await {
                     // What is locked and worked on does not idle out meanwhile.
-                    Ok(()) if context.ends_within(lease) => context.slide_now().await,
+                    Ok(()) if context.ends_soon(lease) => context.slide_now().await,
                     Ok(()) => {}
                     Err(error) if matches!(error.kind(), LockLost | Gone | Superseded) => return,
                     Err(_) => context.state().renew_at = Some(Instant::now() + pause / 3),
@@ -53,9 +58,10 @@ impl Renewal {
     }
 }
 
-/// How long a lock is left alone between renewals: never no time at all, as a lease that short cannot be kept.
+/// How long a lock is left alone between renewals: never no time at all, as a lease that short cannot be kept, and never so
+/// long that there is no such moment.
 fn pause_of(lease: Duration) -> Duration {
-    (lease / 3).max(Duration::from_millis(1))
+    (lease / 3).clamp(Duration::from_millis(1), 30 * DAY)
 }
 
 impl State {
@@ -100,12 +106,12 @@ impl Context {
         }
     }
 
-    /// Whether, as far as this visit knows, the session ends so soon that the next renewal may come too late.
-    fn ends_within(&self, lease: Duration) -> bool {
+    /// Whether, as far as this visit knows, the session ends so soon that a later renewal may come too late.
+    fn ends_soon(&self, lease: Duration) -> bool {
         let now = self.engine.storage.clock().now();
         let state = self.state();
         let deadline = state.meta.as_ref().and_then(|meta| meta.deadline);
-        deadline.is_some_and(|deadline| deadline <= now + lease)
+        deadline.is_some_and(|deadline| deadline <= now + lease.max(IN_GOOD_TIME))
     }
 
     /// Sees to it that the task is woken when the lock it holds, if it holds one, is due for renewal.

@@ -53,6 +53,13 @@ pub trait Locks: Debug + Send + Sync + 'static {
 
     /// Gives the lock up: when this returns, the next can have it. One that is no longer held is no error.
     async fn release(&self, lock: Lock) -> Result<(), StorageError>;
+
+    /// Sees to it that no lock is left behind, for a process that is about to end: see
+    /// [`Storage::drain`](crate::Storage::drain), which says what holds. Locks that end with the process need not
+    /// implement it; the default does nothing.
+    async fn drain(&self, patience: Duration) {
+        let _ = patience;
+    }
 }
 
 /// Locks that are shared.
@@ -73,5 +80,9 @@ impl<L: Locks + ?Sized> Locks for Arc<L> {
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
         (**self).release(lock).await
+    }
+
+    async fn drain(&self, patience: Duration) {
+        (**self).drain(patience).await;
     }
 }

@@ -180,7 +180,8 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     }
 
     /// How long a visit waits for the lock before it fails with
-    /// [`LockTimeout`](crate::SessionError::LockTimeout): by default 10 seconds.
+    /// [`LockTimeout`](crate::SessionError::LockTimeout): by default 10 seconds. If it is shorter than the storage's lease,
+    /// visits fail that want a lock whose holder was killed.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.engine.lock_wait = wait;
         self

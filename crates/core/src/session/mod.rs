@@ -2,6 +2,7 @@
 
 mod bound;
 mod builder;
+mod drain;
 mod engine;
 mod lifecycle;
 mod namespace;

@@ -25,8 +25,11 @@ pub use self::usage::{ReportUsage, Usage};
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 
-/// How long a lock is held, at most, without being renewed: 30 seconds.
-pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
+/// How long a lock is held, at most, without being renewed: 6 seconds.
+///
+/// It is shorter than the [time that visits wait](crate::SessionBuilder::lock_wait) by default: a process that dies while
+/// it holds a lock makes others wait, and makes no visit fail.
+pub const DEFAULT_LEASE: Duration = Duration::from_secs(6);
 
 /// How many visits may wait for one session's lock in one process: 1,024.
 pub const DEFAULT_MAX_WAITERS: usize = 1_024;
@@ -66,14 +69,17 @@ pub const MAX_ALIASES: usize = 16;
 /// write to it.
 ///
 /// **Time is the storage's own.** Deadlines and leases are judged by [`clock`](Storage::clock) or, where the backend
-/// has a clock, by that of the backend.
+/// has a clock, by that of the backend. [`clock`](Storage::clock) is then an estimate of it, and can be wrong until the
+/// backend is heard of again. What is removed because its time is over is removed by a step that the backend judges;
+/// a session does not take it upon itself to destroy a record, whatever the estimate says.
 ///
 /// Storages see keys and encoded records. They never see ids and never look into a payload.
 ///
 /// # How it grows
 ///
 /// Every verb is owed by every storage, so none has a default: one that did less than the contract asks for, in silence,
-/// would be weaker than an error. What only some storages can do is a capability, which the storage is
+/// would be weaker than an error. [`drain`](Storage::drain) has one that does nothing, for storages whose locks end with
+/// the process anyway. What only some storages can do is a capability, which the storage is
 /// [asked for](Storage::capabilities) and has or has not. The structs of the contract have constructors and can get more
 /// fields; an enum that cannot get more variants says so.
 ///
@@ -90,6 +96,10 @@ pub trait Storage: Debug + Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// The clock by which this storage judges deadlines, as well as this process can know it.
+    ///
+    /// Where that is the clock of a backend, this one does not depend on the wall clock of this machine, which may be
+    /// set at any time, and knows no less than the last answer to [`lock`](Storage::lock) has said: a visit that holds a
+    /// lock removes from the session what is over by this clock.
     fn clock(&self) -> &dyn Clock;
 
     /// What this storage can do beyond the verbs here. The answer is always the same.
@@ -204,6 +214,21 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Removes up to `limit` records whose deadline has come, and returns them, each to one caller.
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError>;
+
+    /// Sees to it that no lock is left behind, for a process that is about to end: waits until no lock that was taken
+    /// through this value or its clones is held, at most for `patience`, and then gives up those that still are. Their
+    /// holders are refused with [`LockLost`](StorageErrorKind::LockLost). When the call returns, the backend knows of
+    /// it, as well as it can be told: what is done in the background for locks that were dropped is waited for, too.
+    ///
+    /// It takes nothing out of service. Locks can be taken meanwhile and afterwards; those that are taken meanwhile may
+    /// be given up with the others. A lock for which others wait in this process passes to the first of them. The call
+    /// cannot fail: a lock that could not be given up is left to its lease. When its future is dropped, it has given up
+    /// all of them or none.
+    ///
+    /// Storages whose locks end with the process need not implement it; the default does nothing. Wrappers hand it on.
+    async fn drain(&self, patience: Duration) {
+        let _ = patience;
+    }
 }
 
 /// What [`Session::builder`](crate::Session::builder) accepts: a storage, or a shared one.

@@ -180,4 +180,8 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.measure("sweep", self.inner.sweep(limit)).await
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

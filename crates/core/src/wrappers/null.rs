@@ -117,4 +117,6 @@ impl Storage for NullStorage {
     async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {
         Ok(Vec::new())
     }
+
+    async fn drain(&self, _patience: Duration) {}
 }

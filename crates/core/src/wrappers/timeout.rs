@@ -154,4 +154,10 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.limit("sweep", self.limit, self.inner.sweep(limit)).await
     }
+
+    /// What is not done in time is left to the leases.
+    async fn drain(&self, patience: Duration) {
+        let limit = self.limit.saturating_add(patience);
+        let _ = tokio::time::timeout(limit, self.inner.drain(patience)).await;
+    }
 }

@@ -162,4 +162,8 @@ impl<S: Storage + ?Sized> Storage for Traced<S> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         trace(span!(self, "sweep"), self.inner.sweep(limit)).await
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

@@ -15,7 +15,8 @@ use crate::support::{HOUR, at_once, key};
 const LEASE: Duration = Duration::from_secs(30);
 
 fn locks() -> LocalLocks {
-    LocalLocks::builder().clock(TokioClock::start()).max_waiters(4).build()
+    let builder = LocalLocks::builder().clock(TokioClock::start());
+    builder.lease(LEASE).max_waiters(4).build()
 }
 
 async fn take(locks: &LocalLocks, key: &SessionKey) -> Lock {
@@ -219,4 +220,63 @@ async fn there_is_one_holder_at_a_time() {
         task.await.unwrap();
     }
     assert_eq!(locks.in_use(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_waits_for_holders_and_then_takes_their_locks() {
+    let locks = locks();
+    let [given_back, kept, over] = [key(), key(), key()];
+    let over = take(&locks, &over).await;
+    tokio::time::advance(LEASE).await;
+    let (returned, kept_lock) = (take(&locks, &given_back).await, take(&locks, &kept).await);
+    let start = Instant::now();
+    let back = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        locks.release(returned).await
+    };
+    let (_, back) = tokio::join!(locks.drain(Duration::from_secs(3)), back);
+    back.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(3));
+    assert_eq!(locks.in_use(), 0);
+    assert_eq!(
+        kind(locks.renew(&kept_lock.ticket()).await),
+        Some(StorageErrorKind::LockLost)
+    );
+    let next = take(&locks, &kept).await;
+    // What comes back late frees no other's lock.
+    drop((kept_lock, over));
+    assert_eq!(
+        kind(locks.acquire(&kept, Duration::ZERO).await),
+        Some(StorageErrorKind::LockTimeout)
+    );
+    locks.release(next).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_hands_a_lock_to_the_first_who_waits_for_it() {
+    let (locks, key) = (locks(), key());
+    let held = take(&locks, &key).await;
+    let waiter = waiter(&locks, key, HOUR).await;
+    locks.drain(Duration::ZERO).await;
+    let next = waiter.await.unwrap().unwrap();
+    assert_eq!(
+        kind(locks.renew(&held.ticket()).await),
+        Some(StorageErrorKind::LockLost)
+    );
+    locks.renew(&next.ticket()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_given_up_has_taken_nothing() {
+    let (locks, key) = (locks(), key());
+    let held = take(&locks, &key).await;
+    let drain = tokio::time::timeout(Duration::from_secs(1), locks.drain(HOUR));
+    assert!(drain.await.is_err());
+    locks.renew(&held.ticket()).await.unwrap();
+}
+
+#[test]
+fn by_default_time_is_that_of_a_clock_that_is_never_set() {
+    let clock = format!("{:?}", LocalLocks::new().clock());
+    assert!(clock.starts_with("SteadyClock"), "{clock}");
 }

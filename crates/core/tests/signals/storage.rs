@@ -154,4 +154,8 @@ impl<C: Clock> Storage for RingingStorage<C> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.inner.sweep(limit).await
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

@@ -360,7 +360,10 @@ impl Storage for Line {
         let renew = self.call("renew", &lock.key, async |_| {
             let renewed = self.storage.renew(lock).await;
             match &renewed {
-                Ok(()) => self.truth.inner().renewed(lock, self.truth.now()),
+                Ok(()) => {
+                    let window = self.window.unwrap_or_default();
+                    self.truth.inner().renewed(lock, self.truth.now(), window);
+                }
                 Err(error) => self.refused(&lock.key, error),
             }
             renewed

@@ -372,13 +372,17 @@ impl Inner {
         self.meet(call, key);
     }
 
-    /// Who holds a lock and renews it is active, and was so all the time since it was renewed before. Whether something
-    /// comes of this renewal is not known yet.
-    pub(crate) fn renewed(&mut self, ticket: &LockTicket, now: Timestamp) {
+    /// Who holds a lock and renews it keeps the session from ending within half a minute, and did so all the time since
+    /// it was renewed before. Whether something comes of this renewal is not known yet.
+    pub(crate) fn renewed(&mut self, ticket: &LockTicket, now: Timestamp, window: Duration) {
         let before = self.renewals.insert(*ticket, now);
         if let (Some(before), Some(lineage)) = (before, self.lineage_of.get(&ticket.key)) {
+            // As if somebody had been active so long ago that the session would end then.
+            let ago = window.saturating_sub(Duration::from_secs(30));
+            let ago = u64::try_from(ago.as_millis()).expect("it is short");
+            let active = Timestamp::from_millis(before.as_millis().saturating_sub(ago));
             let lineage = &mut self.lineages[*lineage];
-            lineage.active = lineage.active.max(before);
+            lineage.active = lineage.active.max(active);
         }
     }
 

@@ -17,7 +17,8 @@ pub const LEASE: Duration = Duration::from_secs(30);
 
 /// A storage whose time is tokio's.
 pub fn tokio_builder() -> MemoryStorageBuilder {
-    MemoryStorage::builder().clock(TokioClock::start()).sweeper(false)
+    let builder = MemoryStorage::builder().clock(TokioClock::start());
+    builder.lease(LEASE).sweeper(false)
 }
 
 pub fn tokio_storage() -> MemoryStorage {
@@ -29,6 +30,7 @@ pub fn manual_storage() -> (MemoryStorage, Arc<ManualClock>) {
     let clock = manual_clock();
     let storage = MemoryStorage::builder()
         .clock(Arc::clone(&clock))
+        .lease(LEASE)
         .sweeper(false)
         .build();
     (storage, clock)

@@ -296,6 +296,13 @@ bugs! {
     /// `sweep` returns the record of another moment: without its payload.
     SweepReturnsEmpty,
 
+    /// `drain` does nothing, without having said so.
+    DrainDoesNothing,
+    /// `drain` gives up locks at once, however much patience there is.
+    DrainWaitsForNobody,
+    /// `drain` waits for as long as it may, even if nothing is held.
+    DrainWaitsForNothing,
+
     /// Payloads are taken for text.
     PayloadIsText,
     /// Payloads lose white space at their ends.

@@ -63,7 +63,7 @@ impl Broken {
         }
     }
 
-    /// An empty storage like this one, with another lease. The default is 30 seconds.
+    /// An empty storage like this one, with another lease. The default is 6 seconds.
     #[must_use]
     pub fn with_lease(&self, lease: Duration) -> Self {
         Self {
@@ -339,6 +339,18 @@ impl Storage for Broken {
                 Ok(swept)
             }
             _ => self.model.sweep(limit).await,
+        }
+    }
+
+    async fn drain(&self, patience: Duration) {
+        match self.bug {
+            Bug::DrainDoesNothing => {}
+            Bug::DrainWaitsForNobody => self.model.drain(Duration::ZERO).await,
+            Bug::DrainWaitsForNothing => {
+                tokio::time::sleep(patience).await;
+                self.model.drain(Duration::ZERO).await;
+            }
+            _ => self.model.drain(patience).await,
         }
     }
 }

@@ -108,6 +108,26 @@ pub(crate) async fn destroy_through_it_works_when_its_grace_is_over(ctx: Context
     }
 }
 
+/// Moved more often within the grace than any other verb would follow, and then logged out of by the first key.
+pub(crate) async fn destroy_through_more_than_are_followed_ends_the_session(ctx: Context) {
+    if !ctx.profile().aliases {
+        return aliases_are_refused(&ctx).await;
+    }
+    // 17 rotations are one too many for all others; a multiple of it shows that there is no limit a little further on.
+    ends_through::<{ MAX_ALIASES + 2 }>(&ctx).await;
+    ends_through::<{ 4 * MAX_ALIASES + 2 }>(&ctx).await;
+}
+
+async fn ends_through<const N: usize>(ctx: &Context) {
+    let keys: [_; N] = chain(ctx).await;
+    let (first, last) = (&keys[0], &keys[N - 1]);
+    ctx.assert_superseded(first).await;
+    ctx.assert_free(last, b"moved").await;
+    assert_eq!(ctx.destroy(first).await, Lookup::Found(()), "after {} moves", N - 1);
+    ctx.assert_missing(last).await;
+    assert_eq!(ctx.destroy(first).await, Lookup::Superseded);
+}
+
 /// Through more aliases than may be followed nobody finds a session, and everybody can end it.
 pub(crate) async fn is_followed_up_to_the_limit(ctx: Context) {
     if !ctx.profile().aliases {

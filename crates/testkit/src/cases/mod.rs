@@ -10,6 +10,7 @@ pub(crate) mod commit;
 pub(crate) mod concurrency;
 pub(crate) mod create;
 pub(crate) mod destroy;
+pub(crate) mod drain;
 pub(crate) mod errors;
 pub(crate) mod expiry;
 pub(crate) mod lease;

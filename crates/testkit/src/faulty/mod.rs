@@ -207,4 +207,8 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.call(Verb::Sweep, self.inner.sweep(limit)).await
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

@@ -216,4 +216,8 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.inner.sweep(limit).await
     }
+
+    async fn drain(&self, patience: Duration) {
+        self.inner.drain(patience).await;
+    }
 }

@@ -106,6 +106,7 @@ macro_rules! __with_cases {
                 of_an_alias_is_followed_to_the_end
                 destroy_through_it_ends_the_session
                 destroy_through_it_works_when_its_grace_is_over
+                destroy_through_more_than_are_followed_ends_the_session
                 is_followed_up_to_the_limit
                 of_what_was_destroyed_is_superseded
                 of_what_has_expired_is_superseded
@@ -168,6 +169,11 @@ macro_rules! __with_cases {
                 leaves_what_was_given_longer_to_live
                 returns_nothing_of_the_destroyed_and_the_moved
                 leaves_nothing_behind
+            ]
+            drain single [
+                gives_up_what_is_not_given_back
+                waits_for_what_is_given_back
+                of_nothing_is_at_once_and_changes_nothing
             ]
             payload single [
                 nothing_at_all

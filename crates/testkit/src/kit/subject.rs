@@ -94,6 +94,7 @@ pub struct Profile {
     pub(crate) scan: bool,
     pub(crate) sweep: Sweep,
     pub(crate) usage: bool,
+    pub(crate) drain: bool,
 }
 
 /// How time passes for the storage under test.
@@ -161,6 +162,7 @@ impl Profile {
             scan: true,
             sweep: Sweep::Returns,
             usage: false,
+            drain: true,
         }
     }
 
@@ -206,6 +208,14 @@ impl Profile {
     #[must_use]
     pub fn with_usage(mut self) -> Self {
         self.usage = true;
+        self
+    }
+
+    /// The locks of the storage end with the process that holds them, so there is nothing to [drain](Storage::drain), and
+    /// draining does nothing.
+    #[must_use]
+    pub fn without_drain(mut self) -> Self {
+        self.drain = false;
         self
     }
 

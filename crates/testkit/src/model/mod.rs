@@ -81,7 +81,7 @@ impl ModelStorage {
         self.like(|shared| shared.clock = Arc::new(clock))
     }
 
-    /// An empty storage like this one, with another lease. The default is 30 seconds.
+    /// An empty storage like this one, with another lease. The default is 6 seconds.
     #[must_use]
     pub fn with_lease(&self, lease: Duration) -> Self {
         self.like(|shared| shared.lease = lease)
@@ -259,5 +259,9 @@ impl Storage for ModelStorage {
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         Ok(self.step(|rules, state, now| rules.sweep(state, limit, now)))
+    }
+
+    async fn drain(&self, patience: Duration) {
+        self.shared.drain(patience).await;
     }
 }

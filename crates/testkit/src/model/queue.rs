@@ -95,6 +95,27 @@ impl Shared {
         }
     }
 
+    /// Waits until no lock is held, at most for `patience`, and takes away those that still are.
+    pub(super) async fn drain(&self, patience: Duration) {
+        let start = Instant::now();
+        let mut changes = self.changes.subscribe();
+        loop {
+            changes.mark_unchanged();
+            let now = self.clock.now();
+            let held = |inner: &Inner| inner.state.locks.values().map(|holder| now.until(holder.until)).max();
+            let longest = held(&locked(&self.inner)).unwrap_or_default();
+            let left = patience.saturating_sub(start.elapsed());
+            if longest.is_zero() || left.is_zero() {
+                break;
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(left.min(longest)) => {}
+            }
+        }
+        self.change(|inner| inner.state.locks.clear());
+    }
+
     /// Takes the lock if it is free and all who came before have gone. Otherwise takes or keeps a place in the queue,
     /// and says when to look again if nothing happens before.
     fn attempt(

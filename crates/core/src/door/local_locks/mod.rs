@@ -1,6 +1,7 @@
 //! [`LocalLocks`]: locks in the memory of this process.
 
 mod builder;
+mod drain;
 mod slots;
 mod turn;
 
@@ -146,5 +147,9 @@ impl Locks for LocalLocks {
         lock.spend();
         self.shared.unlock(lock.ticket());
         Ok(())
+    }
+
+    async fn drain(&self, patience: Duration) {
+        drain::drain(&self.shared, patience).await;
     }
 }

@@ -117,6 +117,18 @@ impl Slots {
         }
     }
 
+    /// How many locks are held.
+    pub(super) fn holders(&self, now: Timestamp) -> usize {
+        let held = |slot: &&Slot| now < slot.lease_until;
+        self.by_key.values().filter(held).count()
+    }
+
+    /// Takes every lock from its holder, and hands it to the first who waits for it, with a lease until then.
+    pub(super) fn give_up_all(&mut self, lease_until: Timestamp) {
+        let keys: Vec<_> = self.by_key.keys().copied().collect();
+        keys.iter().for_each(|key| self.hand_over(key, lease_until));
+    }
+
     /// Hands the lock over if the lease of its holder is over.
     fn end_lease(&mut self, key: &SessionKey, now: Timestamp, lease_until: Timestamp) {
         if self.by_key.get(key).is_some_and(|slot| slot.lease_until <= now) {

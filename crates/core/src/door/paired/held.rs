@@ -109,6 +109,20 @@ impl HeldLocks {
         self.table().by_key.remove(key).unwrap_or_default()
     }
 
+    /// Whether any holder may still come back in time.
+    pub(super) fn is_any_running(&self, now: Timestamp) -> bool {
+        let table = self.table();
+        table.by_key.values().flatten().any(|held| now < held.lease_until)
+    }
+
+    /// Takes out whatever there is.
+    pub(super) fn take_whole(&self) -> Vec<Held> {
+        std::mem::take(&mut self.table().by_key)
+            .into_values()
+            .flatten()
+            .collect()
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,7 @@
 //! [`Paired`]: a storage made of a store and locks.
 
 mod builder;
+mod drain;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod held;

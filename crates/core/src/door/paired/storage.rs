@@ -134,4 +134,9 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
         }
         Ok(swept)
     }
+
+    /// The locks are given back, and drained. A holder whose lock was given up can replace nothing any more.
+    async fn drain(&self, patience: Duration) {
+        self.drain_locks(patience).await;
+    }
 }

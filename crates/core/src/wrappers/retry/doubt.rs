@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::leases::Moment;
 use super::{Backoff, Retry};
 use crate::session_key::SessionKey;
 use crate::storage::{Lock, LockTicket, Lookup, Record, Storage, StorageError, StorageErrorKind, Stored, Unlock};
@@ -122,7 +123,7 @@ impl<S: Storage + ?Sized> Retry<S> {
             return Err(error);
         }
         // Another writer may have come to the very same record, but only after the lease.
-        let nobody_else = self.leases.is_running(&lock.ticket(), self.clock().now());
+        let nobody_else = self.leases.is_running(&lock.ticket(), Moment::now(self.clock()));
         if nobody_else && is_written(&stored, record) {
             self.give_up(lock).await;
             return Ok(());

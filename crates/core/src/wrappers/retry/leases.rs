@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use tokio::time::Instant;
+
+use crate::clock::{Clock, Timestamp};
 use crate::storage::{LockTicket, LockToken};
 
 /// Below this many leases nobody looks for those that are over.
@@ -19,38 +21,79 @@ pub(super) struct Leases(Mutex<Table>);
 struct Table {
     by_token: HashMap<LockToken, Lease>,
     tidy_at: usize,
+    /// How many are giving up locks before their leases are over.
+    doubts: usize,
 }
 
 struct Lease {
     length: Duration,
-    until: Timestamp,
+    began: Moment,
+}
+
+/// A moment, by the clock of the storage and by one that is never set. A lease is certainly running as long as it is by
+/// both: the first is an estimate that may be put right meanwhile, and of the second the storage knows nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    shown: Timestamp,
+    here: Instant,
+}
+
+impl Moment {
+    pub(super) fn now(clock: &dyn Clock) -> Self {
+        Self {
+            shown: clock.now(),
+            here: Instant::now(),
+        }
+    }
+}
+
+impl Lease {
+    fn is_running(&self, now: Moment) -> bool {
+        now.shown < self.began.shown + self.length && now.here.saturating_duration_since(self.began.here) < self.length
+    }
+}
+
+/// While this is there, and for all leases that began before, nothing is certain.
+pub(super) struct Doubt<'a>(&'a Leases);
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        let mut table = self.0.table();
+        table.by_token.clear();
+        table.doubts -= 1;
+    }
 }
 
 impl Leases {
     /// The lock was taken, no earlier than at this moment.
-    pub(super) fn began(&self, ticket: &LockTicket, asked: Timestamp, length: Duration) {
+    pub(super) fn began(&self, ticket: &LockTicket, asked: Moment, length: Duration) {
         let mut table = self.table();
         if table.by_token.len() >= table.tidy_at.max(FEW) {
-            table.by_token.retain(|_, lease| asked < lease.until);
+            table.by_token.retain(|_, lease| lease.is_running(asked));
             table.tidy_at = table.by_token.len() * 2;
         }
-        let until = asked + length;
-        table.by_token.insert(ticket.token, Lease { length, until });
+        let began = asked;
+        table.by_token.insert(ticket.token, Lease { length, began });
     }
 
     /// The lease was renewed, no earlier than at this moment.
-    pub(super) fn renewed(&self, ticket: &LockTicket, asked: Timestamp) {
+    pub(super) fn renewed(&self, ticket: &LockTicket, asked: Moment) {
         if let Some(lease) = self.table().by_token.get_mut(&ticket.token) {
-            lease.until = asked + lease.length;
+            lease.began = asked;
         }
     }
 
     /// Whether the lease cannot be over yet, so that nobody else can have had the lock since.
-    pub(super) fn is_running(&self, ticket: &LockTicket, now: Timestamp) -> bool {
-        self.table()
-            .by_token
-            .get(&ticket.token)
-            .is_some_and(|lease| now < lease.until)
+    pub(super) fn is_running(&self, ticket: &LockTicket, now: Moment) -> bool {
+        let table = self.table();
+        let lease = table.by_token.get(&ticket.token);
+        table.doubts == 0 && lease.is_some_and(|lease| lease.is_running(now))
+    }
+
+    /// From now on locks may be given up before their leases are over, until what is returned is dropped.
+    pub(super) fn doubt(&self) -> Doubt<'_> {
+        self.table().doubts += 1;
+        Doubt(self)
     }
 
     /// The lock was given up.
@@ -78,6 +121,7 @@ impl fmt::Debug for Leases {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
     use crate::entropy::OsEntropy;
     use crate::id::SessionId;
 
@@ -86,11 +130,55 @@ mod tests {
         let leases = Leases::default();
         let lease = Duration::from_secs(30);
         let key = SessionId::generate(&OsEntropy).key();
-        for second in 0..1_000 {
+        let clock = ManualClock::at(Timestamp::MIN);
+        for _ in 0..1_000 {
             let token = LockToken::generate(&OsEntropy);
-            let now = Timestamp::from_millis(second * 1_000);
-            leases.began(&LockTicket { key, token }, now, lease);
+            clock.advance(Duration::from_secs(1));
+            leases.began(&LockTicket { key, token }, Moment::now(&clock), lease);
         }
         assert!(leases.len() <= 64 + 30, "{} leases are remembered", leases.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_over_by_either_clock_proves_nothing() {
+        let leases = Leases::default();
+        let lease = Duration::from_secs(30);
+        let key = SessionId::generate(&OsEntropy).key();
+        let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+        let ticket = || LockTicket {
+            key,
+            token: LockToken::generate(&OsEntropy),
+        };
+        let [by_clock, by_time] = [ticket(), ticket()];
+
+        leases.began(&by_clock, Moment::now(&clock), lease);
+        assert!(leases.is_running(&by_clock, Moment::now(&clock)));
+        clock.advance(lease);
+        assert!(!leases.is_running(&by_clock, Moment::now(&clock)));
+
+        leases.began(&by_time, Moment::now(&clock), lease);
+        clock.set(Timestamp::MIN);
+        assert!(leases.is_running(&by_time, Moment::now(&clock)));
+        tokio::time::advance(lease).await;
+        assert!(!leases.is_running(&by_time, Moment::now(&clock)));
+    }
+
+    #[test]
+    fn what_began_before_locks_were_given_up_proves_nothing() {
+        let leases = Leases::default();
+        let clock = ManualClock::at(Timestamp::MIN);
+        let lease = Duration::from_secs(30);
+        let ticket = LockTicket {
+            key: SessionId::generate(&OsEntropy).key(),
+            token: LockToken::generate(&OsEntropy),
+        };
+        let now = Moment::now(&clock);
+        let doubt = leases.doubt();
+        leases.began(&ticket, now, lease);
+        assert!(!leases.is_running(&ticket, now));
+        drop(doubt);
+        assert!(!leases.is_running(&ticket, now));
+        leases.began(&ticket, now, lease);
+        assert!(leases.is_running(&ticket, now));
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 pub use self::backoff::{Backoff, Exponential};
 use self::doubt::{Attempts, again};
-use self::leases::Leases;
+use self::leases::{Leases, Moment};
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
@@ -116,7 +116,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         let start = Instant::now();
         let mut asked;
         let locked = again!(self, {
-            asked = self.clock().now();
+            asked = Moment::now(self.clock());
             self.inner.lock(key, wait.saturating_sub(start.elapsed()))
         });
         locked.inspect(|found| {
@@ -187,7 +187,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
         let mut asked;
         let renewed = again!(self, {
-            asked = self.clock().now();
+            asked = Moment::now(self.clock());
             self.inner.renew(lock)
         });
         renewed.inspect(|()| self.leases.renewed(lock, asked))
@@ -213,5 +213,11 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         again!(self, self.inner.sweep(limit))
+    }
+
+    /// A lock that is given up is lost before its lease is over: what is known of leases proves nothing any more.
+    async fn drain(&self, patience: Duration) {
+        let _in_doubt = self.leases.doubt();
+        self.inner.drain(patience).await;
     }
 }

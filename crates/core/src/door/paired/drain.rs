@@ -1,0 +1,30 @@
+//! Taking leave: waiting for holders, and giving up what they do not give back.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Paired;
+use crate::door::{Locks, RecordStore};
+
+/// The pauses between two looks: they grow from the first to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
+    /// Dropped while it waits, it has given up nothing; dropped later, what is left goes back in the background.
+    pub(super) async fn drain_locks(&self, patience: Duration) {
+        let start = Instant::now();
+        let (mut pause, longest) = PAUSES;
+        let left = || patience.saturating_sub(start.elapsed());
+        while self.parts.held.is_any_running(self.now()) && !left().is_zero() {
+            sleep(pause.min(left())).await;
+            pause = longest.min(pause * 2);
+        }
+        for held in self.parts.held.take_whole() {
+            // What cannot be given back ends with its lease.
+            let _ = self.locks.release(held.lock).await;
+        }
+        // Others may use the locks beside this storage, and some may be on their way back.
+        self.locks.drain(left()).await;
+    }
+}

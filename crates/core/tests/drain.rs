@@ -1,0 +1,202 @@
+//! A process that ends, in whatever way: what becomes of the locks that its visits hold.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::*;
+use serde_json::json;
+use sessile_core::{
+    Expiration, InSession, IntoStorage, LocalLocks, Lookup, MINUTE, Paired, SECOND, Session, SessionError, SessionId,
+    Storage, StorageErrorKind, TokioClock, Visit,
+};
+use sessile_memory::MemoryStorage;
+use sessile_testkit::{Fault, ModelStorage, ModelStore, Verb};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Storages whose locks are of this process, by clocks of the machine.
+fn storages() -> [Arc<dyn Storage>; 2] {
+    let paired = Paired::new(ModelStore::new(), LocalLocks::new());
+    [MemoryStorage::new().into_storage(), paired.into_storage()]
+}
+
+async fn stored(session: &Session) -> SessionId {
+    let made = session.enter(Visit::new(), async {
+        session.set_expiration(Expiration::Never)?;
+        session.set("count", json!(0))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    });
+    made.await.expect("a session can be stored")
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let builder = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    builder.expect("a runtime")
+}
+
+#[test]
+fn a_runtime_that_is_dropped_with_visits_in_flight_gives_their_locks_back_at_once() {
+    for storage in storages() {
+        let session: Session = Session::builder(Arc::clone(&storage)).build();
+        let doomed = runtime();
+        let ids: Vec<_> = (0..20).map(|_| doomed.block_on(stored(&session))).collect();
+        for id in &ids {
+            let (locked, is_locked) = oneshot::channel();
+            let (session, id) = (session.clone(), id.clone());
+            doomed.spawn(async move {
+                let visit = session.init(id.into(), async {
+                    session.start().await?;
+                    session.set("count", json!(-1))?;
+                    locked.send(()).expect("the test waits");
+                    std::future::pending::<Result<(), SessionError>>().await
+                });
+                visit.await
+            });
+            doomed.block_on(is_locked).expect("the lock is taken");
+        }
+        drop(doomed);
+
+        let next = runtime();
+        for id in &ids {
+            let locked = next.block_on(storage.lock(&id.key(), Duration::ZERO));
+            assert!(matches!(locked, Ok(Lookup::Found(_))), "{}: {locked:?}", storage.name());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_waits_for_visits_and_takes_nothing_from_those_that_end_in_time() -> Result<(), SessionError> {
+    let world = world();
+    let (session, id) = (&world.session, world.stored([("count", json!(0))]).await);
+    let visit = session.enter(id.clone().into(), async {
+        pass(20 * SECOND).await;
+        session.set("count", json!(1))
+    });
+    let start = Instant::now();
+    let drain = async {
+        // Let the visit take its lock first.
+        pass(ms(1)).await;
+        session.drain(MINUTE).await;
+        start.elapsed()
+    };
+    let (visited, drained) = tokio::join!(visit, drain);
+    visited?;
+    assert!((20 * SECOND..21 * SECOND).contains(&drained), "{drained:?}");
+    assert_eq!(world.shown(&id).await, Some(values([("count", json!(1))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_whose_lock_was_drained_is_told_so_and_writes_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let (session, id) = (&world.session, world.stored([("count", json!(0))]).await);
+    let visit = world.visit(id.clone(), async {
+        session.start().await?;
+        session.set("count", json!(1))?;
+        session.drain(Duration::ZERO).await;
+        assert!(world.is_free(&id).await);
+        assert_fails!(session.close().await, SessionError::LockLost);
+        // The session can be used on.
+        session.update(async || session.set("count", json!(2))).await
+    });
+    visit.await?;
+    assert_eq!(world.shown(&id).await, Some(values([("count", json!(2))])));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_twice_and_without_a_lock_is_at_once() {
+    let world = world();
+    world.stored([("count", json!(0))]).await;
+    let start = Instant::now();
+    for _ in 0..2 {
+        world.session.drain(Duration::MAX).await;
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_default_a_holder_that_was_killed_makes_others_wait_and_nobody_fail() {
+    let storage = MemoryStorage::builder()
+        .clock(TokioClock::start())
+        .sweeper(false)
+        .build();
+    let session: Session = Session::builder(storage.clone()).build();
+    let id = stored(&session).await;
+    let killed = storage.lock(&id.key(), Duration::ZERO).await.expect("the lock is free");
+    std::mem::forget(killed);
+    let start = Instant::now();
+    let mut visits = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (session, id) = (session.clone(), id.clone());
+        visits.spawn(async move {
+            let count = session.enter(id.into(), async {
+                let count = session.get("count")?.and_then(|count| count.as_u64()).unwrap_or(0);
+                session.set("count", json!(count + 1))
+            });
+            count.await
+        });
+    }
+    for visited in visits.join_all().await {
+        visited.expect("nobody fails");
+    }
+    assert!(start.elapsed() < 10 * SECOND, "the default wait is not used up");
+    let count = session.init(id.into(), async {
+        session.start_readonly().await?;
+        session.get("count")
+    });
+    assert_eq!(
+        count.await.expect("it is the outermost").expect("it is there"),
+        Some(json!(100))
+    );
+}
+
+/// What is known of leases is no proof any more once a lock can be given up before its lease is over.
+#[tokio::test(start_paused = true)]
+async fn a_commit_in_doubt_is_not_taken_for_done_after_its_lock_was_drained() {
+    let model = ModelStorage::new();
+    let faulty = sessile_testkit::Faulty::new(model.clone());
+    let faults = faulty.faults();
+    let storage = sessile_core::Retry::new(faulty, sessile_core::Exponential::default());
+    let session: Session = Session::builder(model.clone()).build();
+    let key = stored(&session).await.key();
+
+    let mut held = storage.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
+    storage.drain(Duration::ZERO).await;
+    let next_of = |record: &sessile_core::Record| {
+        let mut next = record.clone();
+        next.meta.version += 1;
+        next
+    };
+    // Another writer comes to the very same record, while the first does not get through.
+    let mut other = model.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
+    model.commit(&mut other.lock, next_of(&other.record)).await.unwrap();
+    faults.fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
+    let committed = storage.commit(&mut held.lock, next_of(&held.record)).await;
+    assert_eq!(
+        committed.map_err(|error| error.kind()),
+        Err(StorageErrorKind::Unavailable)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_that_outlives_its_visit_is_drained_as_well() -> Result<(), SessionError> {
+    let world = world();
+    let (session, id) = (&world.session, world.stored([("count", json!(0))]).await);
+    let handle = world.visit(id.clone(), async { session.handle() }).await?;
+    let task = async {
+        session.start().await?;
+        session.set("count", json!(1))?;
+        session.drain(SECOND).await;
+        assert!(world.is_free(&id).await);
+        assert_fails!(session.close().await, SessionError::LockLost);
+        Ok(())
+    };
+    task.in_session(&handle).await
+}
