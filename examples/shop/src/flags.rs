@@ -38,7 +38,7 @@ pub(crate) struct Flags {
     lock_wait: Duration,
 
     /// For how long a request that hangs can keep others from writing
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "6", value_parser = seconds)]
     lock_lease: Duration,
 
     /// After how long without an addition a cart is emptied [default: with its session]

@@ -2,8 +2,8 @@
 
 use crate::support::{Client, Server};
 
-/// Longer than a test may take, shorter than the lease of 30 seconds: a lock that has to wait for its lease is too late.
-const WAIT: &[&str] = &["--lock-wait", "20"];
+/// Longer than a test may take, shorter than the lease of 6 seconds: a lock that has to wait for its lease is too late.
+const WAIT: &[&str] = &["--lock-wait", "5"];
 
 fn new_session(client: &mut Client) -> String {
     assert_eq!(client.ask("NEW"), "OK");

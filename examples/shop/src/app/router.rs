@@ -16,19 +16,19 @@ use tower_http::trace::TraceLayer;
 use super::answer::answer;
 use super::{Settings, StartError};
 use crate::failure::Failure;
-use crate::shop::{Carts, Logins};
+use crate::shop::{Carts, Logins, ShopSession};
 use crate::state::AppState;
 use crate::{api, page};
 
 /// The largest body that is read, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// The whole shop.
+/// The whole shop, and the session that its routes use, to take leave of when it stops.
 ///
 /// # Errors
 ///
 /// When the storage cannot be opened, or cannot be reached within its time.
-pub async fn app(settings: &Settings) -> Result<Router, StartError> {
+pub async fn app(settings: &Settings) -> Result<(Router, ShopSession), StartError> {
     let storage = settings.storage.open(settings).await?;
     let session = settings.session(Arc::clone(&storage));
     let lifetimes = settings.lifetimes();
@@ -38,7 +38,7 @@ pub async fn app(settings: &Settings) -> Result<Router, StartError> {
         .on_error(answer_failed_session);
 
     let state = AppState {
-        carts: Carts::new(session, settings.cart_ttl),
+        carts: Carts::new(session.clone(), settings.cart_ttl),
         logins: Logins::new(storage, lifetimes.at_most),
         lifetimes,
     };
@@ -56,7 +56,7 @@ pub async fn app(settings: &Settings) -> Result<Router, StartError> {
         .layer(middleware::from_fn_with_state(place, answer))
         // Failures are told by `answer`, once, and with their reason.
         .layer(TraceLayer::new_for_http().on_failure(()));
-    Ok(router)
+    Ok((router, session))
 }
 
 /// Whatever a request that failed has done to its session is undone, the client's mistakes included.

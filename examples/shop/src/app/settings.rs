@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::{CookieCarrier, Expiration, HOUR, SECOND, Session, Storage};
+use sessile::{CookieCarrier, DEFAULT_LEASE, Expiration, HOUR, SECOND, Session, Storage};
 
 use super::StorageChoice;
 use crate::shop::{Lifetimes, ShopSession};
@@ -36,7 +36,7 @@ impl Default for Settings {
             cookie: CookieChoice::Plain,
             idle: 1_200 * SECOND,
             lock_wait: 10 * SECOND,
-            lock_lease: 30 * SECOND,
+            lock_lease: DEFAULT_LEASE,
             cart_ttl: None,
         }
     }
