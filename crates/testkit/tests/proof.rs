@@ -468,6 +468,7 @@ proofs! {
         "destroy::of_a_tombstone_follows_every_move",
         "destroy::of_a_tombstone_finds_nothing_that_has_ended",
         "alias::destroy_through_it_works_when_its_grace_is_over",
+        "alias::destroy_through_more_than_are_followed_ends_the_session",
         "alias::is_followed_up_to_the_limit",
     ];
     destroy_ignores_tombstone: DestroyIgnoresTombstone => [
@@ -475,6 +476,7 @@ proofs! {
         "destroy::of_a_tombstone_takes_the_lock_away",
         "destroy::of_a_tombstone_follows_every_move",
         "alias::destroy_through_it_works_when_its_grace_is_over",
+        "alias::destroy_through_more_than_are_followed_ends_the_session",
         "alias::is_followed_up_to_the_limit",
         "race::destroy_is_final_among_rotations",
         "wait::ends_with_destroy_of_a_tombstone",
@@ -486,6 +488,7 @@ proofs! {
     ];
     destroy_counts_aliases: DestroyCountsAliases => [
         "alias::is_followed_up_to_the_limit",
+        "alias::destroy_through_more_than_are_followed_ends_the_session",
     ];
     destroy_keeps_moved_lock: DestroyKeepsMovedLock => [
         "destroy::of_a_tombstone_takes_the_lock_away",
