@@ -26,8 +26,8 @@ impl Scripts {
     pub(super) fn load(server: &RedisServer, value: Vec<u8>, expires: Timestamp) -> Self {
         let load = |source: &str| server.command(&["SCRIPT", "LOAD", source]).text();
         Self {
-            lock: load(script!("answer", "take", "lock")),
-            commit: load(script!("answer", "queue", "held", "commit")),
+            lock: load(script!("answer", "part", "queue", "take", "lock")),
+            commit: load(script!("answer", "part", "queue", "commit")),
             value,
             expires: expires.as_millis().to_string(),
         }
@@ -35,17 +35,18 @@ impl Scripts {
 
     /// Locks and commits.
     pub(super) async fn pair(&self, mut connection: MultiplexedConnection, name: &str) {
-        let (lock, queue) = (format!("{name}:lock"), format!("{name}:wait"));
+        let queue = format!("{name}:wait");
         let mut token = [0; 16];
         OsEntropy.fill(&mut token);
         let token = LockToken::from_bytes(token);
         let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&self.lock).arg(3).arg(name).arg(&lock).arg(&queue);
-        cmd.arg(token.as_bytes()).arg(30_000).arg("").arg(10_000);
+        cmd.arg(&self.lock).arg(2).arg(name).arg(&queue);
+        cmd.arg(token.as_bytes()).arg(30_000);
+        cmd.arg(Timestamp::MAX.as_millis()).arg("").arg("").arg(3_000);
         done(&connection.send_packed_command(&cmd).await.unwrap());
         let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&self.commit).arg(3).arg(name).arg(&lock).arg(&queue);
-        cmd.arg(token.as_bytes()).arg(&self.value).arg(&self.expires);
+        cmd.arg(&self.commit).arg(2).arg(name).arg(&queue);
+        cmd.arg(token.as_bytes()).arg(&self.value).arg(&self.expires).arg("");
         done(&connection.send_packed_command(&cmd).await.unwrap());
     }
 }

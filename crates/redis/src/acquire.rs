@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Lock, LockTicket, LockToken, Lookup, MAX_ALIASES, SessionKey, StorageError, StorageErrorKind, Unlock,
+    Clock as _, Lock, LockTicket, LockToken, Lookup, MAX_ALIASES, SessionKey, StorageError, StorageErrorKind, Timestamp,
 };
 use tokio::time::{Instant, timeout_at};
 
+use crate::again::Form;
 use crate::answer::Answer;
 use crate::engine::{Engine, Kind, millis};
 use crate::error::Failure;
@@ -19,10 +20,26 @@ use crate::wait::{Call, News, Over, Place};
 /// How often a process that cannot be told looks by itself.
 const DEAF_POLL: Duration = Duration::from_millis(50);
 
-/// The end of a wait of any length. More than a century is no different from a century.
+/// For how many looks of its owner an entry in a queue is trusted.
+const TRUST: u32 = 3;
+
+/// More is no different.
+pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// The end of a wait of any length.
 fn soon(wait: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
     Instant::now() + wait.min(CENTURY)
+}
+
+/// What a question for a lock has to do with the server's queue.
+#[derive(Debug, Clone, Copy)]
+enum Queue<'a> {
+    /// The token has never stood there.
+    Never,
+    /// Its entry goes when the lock is taken.
+    Leave,
+    /// It joins, to be told on this channel, or its entry is renewed.
+    Join(&'a [u8]),
 }
 
 /// How a turn in front ended.
@@ -100,9 +117,9 @@ impl Engine {
         if !waited {
             // Nobody of this process is before us, so most likely nobody at all.
             let token = place.ask(false);
-            match self.try_lock(key, &token, &[]).await? {
-                Answer::Busy(_) => place.refused(),
-                answer => return self.conclude(token, answer, key).await,
+            match self.try_lock(key, &token, Queue::Never).await? {
+                (Answer::Busy(_), _) => place.refused(),
+                (answer, _) => return self.conclude(token, answer, key).await,
             }
             if Instant::now() >= until {
                 return Ok(Turn::TimedOut);
@@ -120,15 +137,16 @@ impl Engine {
             // Only who listens is told, so that comes before standing in the server's queue.
             let listening = self.net.listen(key.shard(), &channel).await.is_ok();
             let token = place.ask(listening);
-            let entry = if listening {
-                self.entry(&token, &channel)
-            } else {
-                Vec::new()
+            let queue = match (listening, place.is_left()) {
+                (true, _) => Queue::Join(&channel),
+                (false, true) => Queue::Leave,
+                (false, false) => Queue::Never,
             };
             let asked_at = std::time::Instant::now();
-            match self.try_lock(key, &token, &entry).await? {
-                Answer::Busy(rest) => {
-                    match listening {
+            match self.try_lock(key, &token, queue).await? {
+                (Answer::Busy(rest), form) => {
+                    let queued = listening && !form.narrow;
+                    match queued {
                         true => place.queued(asked_at),
                         false => place.refused(),
                     }
@@ -136,11 +154,11 @@ impl Engine {
                         return Ok(Turn::TimedOut);
                     }
                     // When the present lease ends, or the record does, things have changed.
-                    let poll = if listening { self.options.poll } else { DEAF_POLL };
+                    let poll = if queued { self.options.poll } else { DEAF_POLL };
                     let pause = rest.saturating_add(Duration::from_millis(1)).min(poll);
                     let _ = timeout_at(until.min(Instant::now() + pause), bell.notified()).await;
                 }
-                answer => return self.conclude(token, answer, key).await,
+                (answer, _) => return self.conclude(token, answer, key).await,
             }
         }
     }
@@ -157,23 +175,43 @@ impl Engine {
         }
     }
 
-    /// Asks for the lock once, and joins the server's queue with this entry, if it is one.
-    async fn try_lock(&self, key: &SessionKey, token: &LockToken, entry: &[u8]) -> Result<Answer, Failure> {
+    /// Asks for the lock once.
+    ///
+    /// A server that has stood still answers questions of long ago. It is told until when this one is wanted, so that no
+    /// lock is taken for somebody who has given up. That moment is an estimate: if the server says that it has passed
+    /// although the answer is here in time, its clock is not where it was, and it is asked once more.
+    async fn try_lock(&self, key: &SessionKey, token: &LockToken, queue: Queue<'_>) -> Result<(Answer, Form), Failure> {
         let lock = match self.kind {
             Kind::Sessions => &script::LOCK,
             Kind::Locks => &script::BARE_LOCK,
         };
-        let mut cmd = self.call(lock, key);
-        cmd.arg(token.as_bytes()).arg(millis(self.options.lease)).arg(entry);
-        // Long enough to be renewed by the next look, short enough not to be in the way of others.
-        cmd.arg(millis(self.options.poll * 10));
-        self.ask(key, &cmd, Again::Harmless).await
+        let (may_stand, channel) = match queue {
+            Queue::Never => ("", [].as_slice()),
+            Queue::Leave => ("1", [].as_slice()),
+            Queue::Join(channel) => ("1", channel),
+        };
+        for _ in 0..2 {
+            let latest = self.latest().as_millis();
+            let asked = self.run(key, None, |form| {
+                let mut cmd = self.call(lock, key, form);
+                cmd.arg(token.as_bytes()).arg(millis(self.options.lease)).arg(latest);
+                cmd.arg(may_stand)
+                    .arg(channel)
+                    .arg(millis(self.options.poll.saturating_mul(TRUST)));
+                cmd
+            });
+            match asked.await? {
+                (Answer::Late, _) => {}
+                answer => return Ok(answer),
+            }
+        }
+        Err(Failure::Timeout)
     }
 
-    /// What stands for this process in the server's queue.
-    fn entry(&self, token: &LockToken, channel: &[u8]) -> Vec<u8> {
-        let lease = u32::try_from(millis(self.options.lease)).unwrap_or(u32::MAX);
-        [&token.as_bytes()[..], &lease.to_be_bytes(), channel].concat()
+    /// The last moment at which the answer to a question asked now is wanted, by the server's clock. What is known of that
+    /// clock lags behind, so this is too early rather than too late.
+    fn latest(&self) -> Timestamp {
+        self.clock.now() + self.net.deadline().saturating_duration_since(Instant::now())
     }
 
     /// Lets the lease of a lock run anew.
@@ -182,38 +220,45 @@ impl Engine {
             Kind::Sessions => &script::RENEW,
             Kind::Locks => &script::BARE_RENEW,
         };
-        let mut cmd = self.call(renew, &ticket.key);
+        // The queue has nothing to do with it.
+        let form = Form {
+            narrow: true,
+            again: false,
+        };
+        let mut cmd = self.call(renew, &ticket.key, form);
         cmd.arg(ticket.token.as_bytes()).arg(millis(self.options.lease));
         self.ask(&ticket.key, &cmd, Again::Harmless).await
     }
-
-    /// Gives a lock up.
-    pub(crate) async fn release(&self, ticket: &LockTicket) -> Result<(), Failure> {
-        self.give_back(ticket, &[]).await
-    }
-
-    /// Gives up whatever this token has got, and its place in the server's queue.
-    pub(crate) async fn abandon(&self, ticket: &LockTicket) -> Result<(), Failure> {
-        let channel = self
-            .keys
-            .channel(self.net.channel_shard(ticket.key.shard()), &self.process);
-        self.give_back(ticket, &self.entry(&ticket.token, &channel)).await
-    }
-
-    async fn give_back(&self, ticket: &LockTicket, entry: &[u8]) -> Result<(), Failure> {
-        let release = match self.kind {
-            Kind::Sessions => &script::RELEASE,
-            Kind::Locks => &script::BARE_RELEASE,
-        };
-        let mut cmd = self.call(release, &ticket.key);
-        cmd.arg(ticket.token.as_bytes()).arg(entry);
-        self.ask(&ticket.key, &cmd, Again::Harmless).await.map(drop)
-    }
 }
 
-/// Locks that were dropped are released in the background.
-impl Unlock for Engine {
-    fn unlock(&self, ticket: LockTicket) {
-        self.in_background(move |engine| async move { engine.release(&ticket).await });
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+mod tests {
+    use sessile_core::{OsEntropy, SessionId};
+    use sessile_testkit::redis::RedisServer;
+
+    use super::*;
+    use crate::engine::Options;
+
+    /// As when the server's clock was set forward since it was last heard of.
+    #[tokio::test]
+    async fn a_server_whose_clock_has_jumped_is_asked_once_more() {
+        const HOUR: u64 = 3_600_000;
+        let server = RedisServer::start();
+        let options = Options::default();
+        let connected = Engine::connect(server.url().into(), "test:".into(), options, Kind::Locks).await;
+        let engine = connected.unwrap();
+        let key = SessionId::generate(&OsEntropy).key();
+        // The first time the server gets to know the script.
+        for (behind, questions) in [(0, 2), (0, 1), (HOUR, 2), (0, 1)] {
+            let now = engine.clock.now().as_millis();
+            engine.clock.learn(Timestamp::from_millis(now - behind));
+            let asked = || server.calls("evalsha") + server.calls("eval");
+            let before = asked();
+            let (mut lock, _) = engine.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
+            assert_eq!(asked() - before, questions);
+            engine.release(&lock.ticket()).await.unwrap();
+            lock.spend();
+        }
     }
 }

@@ -28,6 +28,10 @@ pub(crate) enum Answer {
     Exists,
     /// The record has another version than was asked for.
     Rewritten,
+    /// The question has come later than its answer is wanted. Nothing was done.
+    Late,
+    /// The keys of a move are at different places for the moment. Nothing was done.
+    Apart,
 }
 
 impl Answer {
@@ -55,6 +59,8 @@ impl Answer {
             (5, Some(Value::Int(millis)), _) => Self::Busy(Duration::from_millis(u64::try_from(millis).unwrap_or(0))),
             (6, None, _) => Self::Exists,
             (7, None, _) => Self::Rewritten,
+            (8, None, _) => Self::Late,
+            (9, _, _) => Self::Apart,
             _ => return Err(Failure::Nonsense),
         };
         Ok((answer, Timestamp::from_millis(u64::try_from(now).unwrap_or(0))))
@@ -68,7 +74,9 @@ impl Answer {
             // Where an alias stands, the session has moved and left the lock behind.
             Self::Lost | Self::Alias { .. } => Ok(StorageErrorKind::LockLost),
             Self::Exists => Ok(StorageErrorKind::Exists),
-            Self::Done(_) | Self::Granted(_) | Self::Busy(_) | Self::Rewritten => Err(Failure::Nonsense),
+            Self::Done(_) | Self::Granted(_) | Self::Busy(_) | Self::Rewritten | Self::Late | Self::Apart => {
+                Err(Failure::Nonsense)
+            }
         }
     }
 }
@@ -92,10 +100,11 @@ mod tests {
         );
         let busy = Answer::Busy(Duration::from_millis(30));
         assert_eq!(read(vec![Int(5), Int(7), Int(30)]), Some((busy, now)));
+        assert_eq!(read(vec![Int(8), Int(7)]), Some((Answer::Late, now)));
         for nonsense in [
             vec![],
             vec![Int(1)],
-            vec![Int(9), Int(7)],
+            vec![Int(10), Int(7)],
             vec![Int(3), Int(7)],
             vec![Int(1), Int(7), Nil],
         ] {

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use redis::{Cmd, ErrorKind, Value};
 use sessile_core::{
-    DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, MAX_ALIASES, OsEntropy, SessionKey,
-    StorageError, Timestamp,
+    DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, OsEntropy, SessionKey, StorageError,
+    Timestamp,
 };
 use tokio::runtime::Handle;
 
@@ -20,7 +20,6 @@ use crate::durable::{Durability, ReplicationShortfall, Shortfall};
 use crate::error::Failure;
 use crate::keys::Keyspace;
 use crate::net::{Again, Net};
-use crate::script::{self, Script};
 use crate::servers::RedisServers;
 use crate::wait::Lines;
 
@@ -74,10 +73,13 @@ impl Kind {
 }
 
 /// What a write does, as far as durability is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Write {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Write<'a> {
     /// It ends a key, for good: to lose it would bring back what was logged out.
     Ends,
+    /// It is one of several steps to such an end. That it falls short is no reason not to take the others: the first
+    /// shortfall is kept here.
+    Step(&'a OnceLock<ReplicationShortfall>),
     /// It changes data.
     Changes,
 }
@@ -134,6 +136,7 @@ impl Engine {
         });
         engine.greet().await.map_err(failed)?;
         refuse_nodes_of_a_cluster(&engine).await.map_err(failed)?;
+        crate::probe::rights(&engine).await.map_err(failed)?;
         Ok(engine)
     }
 
@@ -164,21 +167,28 @@ impl Engine {
         &self,
         key: &SessionKey,
         cmd: &Cmd,
-        write: Write,
+        write: Write<'_>,
         again: Again,
     ) -> Result<Value, Failure> {
         let durability = self.options.durability.as_ref();
-        let Some(durability) = durability.filter(|durability| durability.commits || write == Write::Ends) else {
+        let Some(durability) = durability.filter(|durability| durability.commits || !matches!(write, Write::Changes))
+        else {
             return self.net.send(key.shard(), cmd, again).await;
         };
         let (answer, reached) = self.net.send_durably(key.shard(), cmd, again, durability).await?;
         if reached < durability.replicas {
-            self.shortfalls.fetch_add(1, Ordering::Relaxed);
-            if durability.shortfall == Shortfall::Fail {
-                return Err(Failure::Shortfall(ReplicationShortfall {
-                    wanted: durability.replicas,
-                    reached,
-                }));
+            let wanted = durability.replicas;
+            let shortfall = ReplicationShortfall { wanted, reached };
+            let fails = durability.shortfall == Shortfall::Fail;
+            let is_first = match write {
+                Write::Step(first) if fails => first.set(shortfall).is_ok(),
+                _ => true,
+            };
+            if is_first {
+                self.shortfalls.fetch_add(1, Ordering::Relaxed);
+            }
+            if fails && !matches!(write, Write::Step(_)) {
+                return Err(Failure::Shortfall(shortfall));
             }
         }
         Ok(answer)
@@ -189,84 +199,12 @@ impl Engine {
         &self,
         key: &SessionKey,
         cmd: &Cmd,
-        write: Write,
+        write: Write<'_>,
         again: Again,
     ) -> Result<Answer, Failure> {
         let (answer, now) = Answer::read(self.write(key, cmd, write, again).await?)?;
         self.clock.learn(now);
         Ok(answer)
-    }
-
-    /// Calls `step` for a key and, if an alias stands there, for the key it points to, as often as `limit` says.
-    ///
-    /// Returns the last answer and the key it is about. The answer is never an alias: one that does not lead to a
-    /// record is as superseded as a tombstone.
-    pub(crate) async fn follow<F>(
-        &self,
-        key: &SessionKey,
-        limit: usize,
-        mut step: impl FnMut(SessionKey) -> F,
-    ) -> Result<(SessionKey, Answer), Failure>
-    where
-        F: Future<Output = Result<Answer, Failure>>,
-    {
-        let (mut key, mut steps) = (*key, 0_usize);
-        // One of the keys that were passed. Whoever goes round in a circle without a limit comes by again.
-        let mut passed = key;
-        loop {
-            match step(key).await? {
-                Answer::Alias { target } if steps < limit => {
-                    key = Keyspace::key(key.shard(), &target).ok_or(Failure::Nonsense)?;
-                }
-                // Whoever was led away from the first key has moved.
-                Answer::Missing if steps > 0 => return Ok((key, Answer::Superseded)),
-                Answer::Alias { .. } => return Ok((key, Answer::Superseded)),
-                answer => return Ok((key, answer)),
-            }
-            if limit == usize::MAX && key == passed {
-                return Err(Failure::Nonsense);
-            }
-            steps += 1;
-            if steps.is_power_of_two() {
-                passed = key;
-            }
-        }
-    }
-
-    /// The record under exactly this key, or what stands in its place.
-    pub(crate) async fn look(&self, key: &SessionKey) -> Result<Answer, Failure> {
-        let mut cmd = script::LOOK.call(1);
-        cmd.arg(self.keys.record(key));
-        self.ask(key, &cmd, Again::Harmless).await
-    }
-
-    /// The record that an alias points to. Only the server knows whether the alias still holds, so it is asked for
-    /// both at once; whatever is less usual takes more questions.
-    pub(crate) async fn read_alias(
-        &self,
-        key: &SessionKey,
-        target: &[u8; 32],
-    ) -> Result<(SessionKey, Answer), Failure> {
-        let target = Keyspace::key(key.shard(), target).ok_or(Failure::Nonsense)?;
-        let mut cmd = script::LOOK.call(2);
-        cmd.arg(self.keys.record(key))
-            .arg(self.keys.record(&target))
-            .arg(target.digest());
-        match self.ask(key, &cmd, Again::Harmless).await? {
-            found @ Answer::Done(_) => Ok((target, found)),
-            _ => {
-                self.follow(key, MAX_ALIASES, |key| async move { self.look(&key).await })
-                    .await
-            }
-        }
-    }
-
-    /// Begins to call a script that takes the names of a session's record, lock and queue.
-    pub(crate) fn call(&self, script: &Script, key: &SessionKey) -> Cmd {
-        let names = self.keys.names(key);
-        let mut cmd = script.call(3);
-        cmd.arg(names.record()).arg(names.lock()).arg(names.queue());
-        cmd
     }
 
     /// Does something that nobody waits for.

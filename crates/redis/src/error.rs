@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Refused(ServerError),
     /// The server has done it, and too few replicas have.
     Shortfall(ReplicationShortfall),
+    /// The server does not allow this user a command that is needed.
+    Forbidden(String),
     /// The answer makes no sense.
     Nonsense,
 }
@@ -39,6 +41,7 @@ impl Failure {
             Self::Broken(_) | Self::Shortfall(_) => StorageErrorKind::Unavailable,
             Self::Timeout => StorageErrorKind::Timeout,
             Self::Refused(error) => refusal(error),
+            Self::Forbidden(_) => StorageErrorKind::Denied,
             Self::Nonsense => StorageErrorKind::Corrupt,
         }
     }
@@ -50,6 +53,7 @@ impl Failure {
             Self::Setup(source) | Self::Unreachable(source) | Self::Broken(source) => error.with_source(source),
             Self::Refused(source) => error.with_source(source),
             Self::Shortfall(source) => error.with_source(source),
+            Self::Forbidden(command) => error.with_source(format!("the server does not allow {command}")),
             Self::Nonsense => error.with_source("the server's answer was not understood"),
             Self::Timeout => error,
         }
@@ -64,7 +68,7 @@ fn refusal(error: &ServerError) -> StorageErrorKind {
             StorageErrorKind::Unavailable
         }
         _ => match code(error) {
-            "NOAUTH" | "WRONGPASS" | "DENIED" => StorageErrorKind::Denied,
+            "NOPERM" | "NOAUTH" | "WRONGPASS" | "DENIED" => StorageErrorKind::Denied,
             "OOM" => StorageErrorKind::Full,
             "MISCONF" | "NOREPLICAS" | "BUSY" | "UNBLOCKED" => StorageErrorKind::Unavailable,
             "WRONGTYPE" => StorageErrorKind::Corrupt,
@@ -73,11 +77,24 @@ fn refusal(error: &ServerError) -> StorageErrorKind {
     }
 }
 
+/// Whether the server's access control has forbidden it.
+pub(crate) fn is_denied(error: &ServerError) -> bool {
+    refusal(error) == StorageErrorKind::Denied
+}
+
+/// Whether this is what a script is told that calls what its caller may not: up to version 7.0, and since.
+pub(crate) fn is_text_of_denial(text: &str) -> bool {
+    ["The user executing the script can't", "ACL failure in script"]
+        .iter()
+        .any(|denial| text.contains(denial))
+}
+
 /// The code of an error. One that came up inside a script is wrapped in a message of the script's own.
 fn code(error: &ServerError) -> &str {
-    let within = |text: &'static str| error.details().is_some_and(|details| details.contains(text));
+    let details = error.details().unwrap_or_default();
     match error.code() {
-        "ERR" if within("OOM command not allowed") => "OOM",
+        "ERR" if details.contains("OOM command not allowed") => "OOM",
+        "ERR" if is_text_of_denial(details) => "NOPERM",
         code => code,
     }
 }

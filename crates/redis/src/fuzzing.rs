@@ -26,7 +26,7 @@ pub fn layout(input: &[u8]) {
         None,
         "a byte of the header is missing"
     );
-    let written = encode(&record);
+    let written = encode(&record, None);
     assert!(written.len() <= input.len(), "a number has a shorter form");
     assert_eq!(decode(written), Some(record), "what is written is what was read");
 }

@@ -5,30 +5,25 @@
 
 use sessile_core::SessionKey;
 
-/// The names of everything that belongs to one session. The shard in braces is the hash tag, so a cluster keeps it
-/// all on one server, and as rotation keeps the shard, what a session moves to as well.
+/// The names of all that belongs to one session, or to one lock without a session. The shard in braces is the hash tag, so
+/// a cluster keeps it all on one server, and as rotation keeps the shard, what a session moves to as well.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
-    /// The name of the lock and, behind it, that of the queue.
-    text: Vec<u8>,
-    /// How long the name of the record is, which both of them begin with.
+    /// The name of the queue, which begins with that of the record.
+    queue: Vec<u8>,
+    /// How long the name of the record is.
     length: usize,
 }
 
 impl Names {
-    /// The record, or what stands in its place.
+    /// The record and its lock, or what stands in its place.
     pub(crate) fn record(&self) -> &[u8] {
-        &self.text[..self.length]
-    }
-
-    /// The token of the holder of the lock.
-    pub(crate) fn lock(&self) -> &[u8] {
-        &self.text[..self.length + LOCK.len()]
+        &self.queue[..self.length]
     }
 
     /// Those who wait for the lock, one entry a process.
     pub(crate) fn queue(&self) -> &[u8] {
-        &self.text[self.length + LOCK.len()..]
+        &self.queue
     }
 }
 
@@ -57,15 +52,21 @@ impl Keyspace {
         name
     }
 
+    /// The name of a lock that guards no record.
+    pub(crate) fn lock(&self, key: &SessionKey) -> Vec<u8> {
+        let mut name = self.in_shard(key.shard(), DIGEST_LEN + LOCK.len());
+        push_digest(&mut name, key);
+        name.extend_from_slice(LOCK);
+        name
+    }
+
     /// All names of a session.
     pub(crate) fn names(&self, key: &SessionKey) -> Names {
-        let mut text = self.in_shard(key.shard(), 2 * (DIGEST_LEN + LOCK.len()) + self.prefix.len() + 6);
-        push_digest(&mut text, key);
-        let length = text.len();
-        text.extend_from_slice(LOCK);
-        text.extend_from_within(..length);
-        text.extend_from_slice(QUEUE);
-        Names { text, length }
+        let mut queue = self.in_shard(key.shard(), DIGEST_LEN + QUEUE.len());
+        push_digest(&mut queue, key);
+        let length = queue.len();
+        queue.extend_from_slice(QUEUE);
+        Names { queue, length }
     }
 
     /// The channel on which a process is told about the sessions of a shard, or about all sessions.
@@ -137,7 +138,8 @@ mod tests {
         let names = keyspace.names(&key);
         let record = keyspace.record(&key);
         assert_eq!(names.record(), record);
-        assert_eq!(names.lock(), [&record, LOCK].concat());
+        let lock = keyspace.lock(&key);
+        assert_eq!(lock, [&record, LOCK].concat());
         assert_eq!(names.queue(), [&record, QUEUE].concat());
         assert_eq!(
             std::str::from_utf8(&record).unwrap(),
@@ -148,7 +150,7 @@ mod tests {
             format!("sessile:{}", key.to_string().replacen("012", "{012}", 1)).into_bytes()
         );
         assert_eq!(keyspace.parse(&record), Some(key));
-        for other in [names.lock(), names.queue(), &keyspace.channel(Some("012"), "process")] {
+        for other in [&lock, names.queue(), &keyspace.channel(Some("012"), "process")] {
             assert!(other.starts_with(b"sessile:{012}:"));
             assert_eq!(keyspace.parse(other), None);
         }

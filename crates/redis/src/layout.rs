@@ -6,37 +6,58 @@
 //! | 6 | last activity, in milliseconds, most significant byte first |
 //! | 6 | deadline, likewise; all ones if there is none |
 //! | 6 | creation, likewise |
+//! | 16 | the token of the holder of the lock |
+//! | 6 | the end of the holder's lease by the server's clock, as a time; 0 if the lock is free |
+//! | 8 | the beginning of the token that has written this; zeros if it was written by a creation |
 //! | 1 to 10 | version, seven bits a byte, the least significant first; the highest bit says that more follow |
 //! | the rest | the payload |
 //!
 //! A tombstone is its kind and the digest of the key that the session has moved to (32 bytes). An alias is its kind, the
 //! moment it becomes a tombstone (6 bytes), and such a digest.
 //!
-//! What touching changes has a fixed place, so that a script can change it there. The version is written in one way only,
+//! What touching and locking change has a fixed place, so that a script can change it there: a session is one key, locked
+//! or not, and a cluster that moves it moves all of it. Whoever reads or writes a record from here leaves the lock to the
+//! scripts, and writes it free. By the token of the last writer a script knows a commit that it is sent a second time.
+//!
+//! The version is written in one way only,
 //! so that a script can compare it without reading it. The deadline stands in the value
 //! although the key has a time to live, so that a plain GET tells all there is to know.
 
 use bytes::Bytes;
-use sessile_core::{Meta, Record, Timestamp};
+use sessile_core::{LockToken, Meta, Record, Timestamp};
 
 /// What the first byte of a value says.
 pub(crate) const RECORD: u8 = 1;
 pub(crate) const TOMBSTONE: u8 = 2;
 pub(crate) const ALIAS: u8 = 3;
 
+/// Where the lock stands, and how long holder and lease, which are free in what is written, are together.
+const LOCK: usize = 1 + 3 * 6;
+const HOLDER: usize = 16 + 6;
+
+/// How much of the last writer's token is kept.
+const WRITER: usize = 8;
+
+/// Where the version stands.
+const VERSION: usize = LOCK + HOLDER + WRITER;
+
 /// The longest header: a scan reads this much of each value.
-pub(crate) const HEADER_MAX: usize = 1 + 3 * 6 + 10;
+pub(crate) const HEADER_MAX: usize = VERSION + 10;
 
 const NO_DEADLINE: u64 = (1 << 48) - 1;
 
-/// Writes a record down.
-pub(crate) fn encode(record: &Record) -> Vec<u8> {
+/// Writes a record down, as its creation does, or a commit under this token.
+pub(crate) fn encode(record: &Record, writer: Option<&LockToken>) -> Vec<u8> {
     let Record { meta, payload, .. } = record;
     let mut value = Vec::with_capacity(HEADER_MAX + payload.len());
     value.push(RECORD);
     let deadline = meta.deadline.map_or(NO_DEADLINE, Timestamp::as_millis);
     for millis in [meta.last_active.as_millis(), deadline, meta.created_at.as_millis()] {
         value.extend_from_slice(&millis.to_be_bytes()[2..]);
+    }
+    value.resize(VERSION, 0);
+    if let Some(writer) = writer {
+        value[VERSION - WRITER..].copy_from_slice(&writer.as_bytes()[..WRITER]);
     }
     push_version(&mut value, meta.version);
     value.extend_from_slice(payload);
@@ -75,7 +96,7 @@ pub(crate) fn decode_meta(value: &[u8]) -> Option<(Meta, usize)> {
     }
     let mut version = 0_u64;
     let mut shift = 0;
-    let mut length = 19;
+    let mut length = VERSION;
     loop {
         let byte = *value.get(length)?;
         length += 1;
@@ -125,7 +146,7 @@ mod tests {
         for version in [0, 1, 127, 128, 300, u64::MAX] {
             for deadline in [None, Some(0), Some(1), Some(end)] {
                 let record = record(end, deadline, version);
-                let value = encode(&record);
+                let value = encode(&record, None);
                 assert_eq!(decode_meta(&value).unwrap().0, record.meta);
                 assert_eq!(decode(value), Some(record));
             }
@@ -133,25 +154,37 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_a_young_session_is_twenty_bytes() {
-        let value = encode(&record(1_700_000_000_000, Some(1_700_000_900_000), 9));
-        assert_eq!(decode_meta(&value).unwrap().1, 20);
-        assert!(HEADER_MAX >= encode(&record(0, None, u64::MAX)).len() - b"payload".len());
+    fn a_header_of_a_young_session_is_fifty_bytes() {
+        let value = encode(&record(1_700_000_000_000, Some(1_700_000_900_000), 9), None);
+        assert_eq!(decode_meta(&value).unwrap().1, 50);
+        assert!(HEADER_MAX >= encode(&record(0, None, u64::MAX), None).len() - b"payload".len());
     }
 
     #[test]
-    fn a_version_stands_behind_the_times_as_it_is_written_alone() {
+    fn the_lock_of_what_is_written_is_free_and_the_writer_is_known() {
+        let record = record(5, Some(7), 9);
+        let (created, token) = (encode(&record, None), LockToken::from_bytes(*b"0123456789abcdef"));
+        let committed = encode(&record, Some(&token));
+        assert_eq!(created[19..49], [0; 30]);
+        assert_eq!(committed[19..41], [0; 22]);
+        assert_eq!(&committed[41..49], b"01234567");
+        assert_eq!((&created[..19], &created[49..]), (&committed[..19], &committed[49..]));
+        assert_eq!(decode(committed), Some(record));
+    }
+
+    #[test]
+    fn a_version_stands_behind_the_lock_as_it_is_written_alone() {
         for version in [0, 1, 127, 128, 300, (1 << 53) + 1, u64::MAX] {
-            let value = encode(&record(5, None, version));
-            assert!(value[19..].starts_with(&encode_version(version)), "{version}");
-            assert!(!value[19..].starts_with(&encode_version(version ^ 1)), "{version}");
+            let value = encode(&record(5, None, version), None);
+            assert!(value[VERSION..].starts_with(&encode_version(version)), "{version}");
+            assert!(!value[VERSION..].starts_with(&encode_version(version ^ 1)), "{version}");
         }
     }
 
     #[test]
     fn what_is_not_a_record_is_not_read_as_one() {
-        let value = encode(&record(5, None, 300));
-        for length in 0..21 {
+        let value = encode(&record(5, None, 300), None);
+        for length in 0..VERSION + 2 {
             assert_eq!(decode(value[..length].to_vec()), None, "{length} bytes");
         }
         for kind in [0, TOMBSTONE, ALIAS, 4, b'{'] {
@@ -159,7 +192,7 @@ mod tests {
             value[0] = kind;
             assert_eq!(decode(value), None, "kind {kind}");
         }
-        let mut endless = value[..19].to_vec();
+        let mut endless = value[..VERSION].to_vec();
         endless.extend([0xff; 12]);
         assert_eq!(decode(endless), None);
     }

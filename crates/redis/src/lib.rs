@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod acquire;
+mod again;
 mod answer;
 mod builder;
 mod check;
@@ -8,13 +9,17 @@ mod clock;
 mod durable;
 mod engine;
 mod error;
+mod follow;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod give_back;
 mod keys;
 mod layout;
 mod locks;
 mod net;
+mod probe;
+mod rotate;
 mod scan;
 mod script;
 mod servers;

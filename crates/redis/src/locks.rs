@@ -160,7 +160,7 @@ impl RedisLocks {
     /// Trouble with the servers.
     pub async fn is_held(&self, ticket: &LockTicket) -> Result<bool, StorageError> {
         let mut get = redis::cmd("GET");
-        get.arg(self.engine.keys.names(&ticket.key).lock());
+        get.arg(self.engine.keys.lock(&ticket.key));
         let holder = self.engine.net.send(ticket.key.shard(), &get, Again::Harmless).await;
         let holder = holder.map_err(|failure| failure.into_error("is_held", NAME))?;
         Ok(matches!(holder, Value::BulkString(token) if token == ticket.token.as_bytes()))

@@ -55,16 +55,18 @@ macro_rules! scripts {
 
 scripts! {
     LOOK = "answer", "look";
-    LOCK = "answer", "take", "lock";
-    COMMIT = "answer", "queue", "held", "commit";
-    ROTATE = "answer", "queue", "held", "rotate";
-    RELEASE = "answer", "queue", "leave", "release";
-    RENEW = "answer", "held", "renew";
-    TOUCH = "answer", "touch";
-    DESTROY = "answer", "queue", "destroy";
-    BARE_LOCK = "answer", "take", "bare_lock";
-    BARE_RELEASE = "answer", "queue", "leave", "bare_release";
-    BARE_RENEW = "answer", "bare_renew";
+    LOCK = "answer", "part", "queue", "take", "lock";
+    COMMIT = "answer", "part", "queue", "commit";
+    CREATE_AGAIN = "answer", "create_again";
+    ROTATE = "answer", "part", "queue", "rotate";
+    RELEASE = "full", "answer", "part", "queue", "release";
+    RENEW = "full", "answer", "part", "renew";
+    TOUCH = "answer", "part", "touch";
+    DESTROY = "full", "answer", "part", "queue", "destroy";
+    BARE_LOCK = "answer", "bare", "queue", "take", "bare_lock";
+    BARE_RELEASE = "full", "answer", "bare", "queue", "release";
+    BARE_RENEW = "answer", "bare", "bare_renew";
+    RIGHTS = "rights";
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! [`RedisStorage`].
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -127,35 +127,39 @@ impl Storage for RedisStorage {
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        let (engine, value) = (&self.engine, layout::encode(&record, None));
         let mut set = redis::cmd("SET");
-        set.arg(self.engine.keys.record(key))
-            .arg(layout::encode(&record))
-            .arg("NX");
+        set.arg(engine.keys.record(key)).arg(&value).arg("NX");
         if let Some(deadline) = record.meta.deadline {
             set.arg("PXAT").arg(layout::last_millisecond(deadline));
         }
-        match self.engine.write(key, &set, Write::Changes, Again::Never).await {
-            Ok(Value::Okay) => Ok(()),
-            Ok(Value::Nil) => Err(StorageError::new(StorageErrorKind::Exists, "create", NAME)),
-            Ok(_) => Err(Failure::Nonsense.into_error("create", NAME)),
-            Err(failure) => Err(failure.into_error("create", NAME)),
-        }
+        let first = async {
+            match engine.write(key, &set, Write::Changes, Again::Never).await? {
+                Value::Okay => Ok(Answer::Done(None)),
+                Value::Nil => Ok(Answer::Exists),
+                _ => Err(Failure::Nonsense),
+            }
+        };
+        let second = || async {
+            let mut cmd = script::CREATE_AGAIN.call(1);
+            cmd.arg(engine.keys.record(key)).arg(&value).arg(last(&record));
+            engine.ask_to_write(key, &cmd, Write::Changes, Again::Never).await
+        };
+        done(engine.twice(first, second).await, "create")
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let LockTicket { key, token, .. } = lock.ticket();
-        let mut cmd = self.engine.call(&script::COMMIT, &key);
-        cmd.arg(token.as_bytes())
-            .arg(layout::encode(&record))
-            .arg(last(&record));
-        match self.engine.ask_to_write(&key, &cmd, Write::Changes, Again::Never).await {
-            Ok(Answer::Done(None)) => {
-                lock.spend();
-                Ok(())
-            }
-            Ok(answer) => Err(refused(answer, "commit")),
-            Err(failure) => Err(failure.into_error("commit", NAME)),
-        }
+        let (engine, value) = (&self.engine, layout::encode(&record, Some(&token)));
+        let committed = engine.run_once(&key, Write::Changes, |form| {
+            let mut cmd = engine.call(&script::COMMIT, &key, form);
+            cmd.arg(token.as_bytes()).arg(&value).arg(last(&record));
+            cmd.arg(form.again());
+            cmd
+        });
+        done(committed.await, "commit")?;
+        lock.spend();
+        Ok(())
     }
 
     async fn rotate(
@@ -170,26 +174,11 @@ impl Storage for RedisStorage {
             return Err(StorageError::new(StorageErrorKind::Unsupported, "rotate", NAME)
                 .with_source("the new key is of another shard"));
         }
-        let names = self.engine.keys.names(&key);
-        let mut cmd = script::ROTATE.call(4);
-        cmd.arg(names.record())
-            .arg(names.lock())
-            .arg(names.queue())
-            .arg(self.engine.keys.record(new_key));
-        cmd.arg(token.as_bytes())
-            .arg(layout::encode(&record))
-            .arg(last(&record));
-        cmd.arg(grace_millis(grace))
-            .arg(grace_millis(self.engine.options.tombstone))
-            .arg(new_key.digest());
-        match self.engine.ask_to_write(&key, &cmd, Write::Ends, Again::Never).await {
-            Ok(Answer::Done(None)) => {
-                lock.spend();
-                Ok(())
-            }
-            Ok(answer) => Err(refused(answer, "rotate")),
-            Err(failure) => Err(failure.into_error("rotate", NAME)),
-        }
+        let (ticket, value, last) = (lock.ticket(), layout::encode(&record, Some(&token)), last(&record));
+        let rotated = self.engine.rotate(&ticket, new_key, &value, &last, grace);
+        done(rotated.await, "rotate")?;
+        lock.spend();
+        Ok(())
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
@@ -202,11 +191,7 @@ impl Storage for RedisStorage {
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        match self.engine.renew(lock).await {
-            Ok(Answer::Done(None)) => Ok(()),
-            Ok(answer) => Err(refused(answer, "renew")),
-            Err(failure) => Err(failure.into_error("renew", NAME)),
-        }
+        done(self.engine.renew(lock).await, "renew")
     }
 
     async fn touch(
@@ -241,13 +226,20 @@ impl Storage for RedisStorage {
     /// A session that has moved is looked for key by key, one round trip each. It cannot slip away meanwhile: what it
     /// leaves where it has just been says where it is now.
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        let engine = &self.engine;
-        let outcome = engine
-            .follow(key, usize::MAX, |key| {
-                let cmd = engine.call(&script::DESTROY, &key);
-                async move { engine.ask_to_write(&key, &cmd, Write::Ends, Again::Harmless).await }
-            })
-            .await;
+        let (engine, shortfall) = (&self.engine, OnceLock::new());
+        let waits = if engine.options.durability.is_some() { "1" } else { "" };
+        let step = async |key| {
+            let destroyed = engine.run(&key, Some(Write::Step(&shortfall)), |form| {
+                let mut cmd = engine.call(&script::DESTROY, &key, form);
+                cmd.arg(waits);
+                cmd
+            });
+            Ok(destroyed.await?.0)
+        };
+        let outcome = engine.follow(key, usize::MAX, step).await;
+        if let (Ok(_), Some(shortfall)) = (&outcome, shortfall.get()) {
+            return Err(Failure::Shortfall(*shortfall).into_error("destroy", NAME));
+        }
         match outcome {
             Ok((_, Answer::Done(None))) => Ok(Lookup::Found(())),
             Ok((_, Answer::Missing)) => Ok(Lookup::Missing),
@@ -269,6 +261,15 @@ impl Storage for RedisStorage {
     }
 }
 
+/// What has become of a verb that answers with nothing.
+fn done(answer: Result<Answer, Failure>, operation: &'static str) -> Result<(), StorageError> {
+    match answer {
+        Ok(Answer::Done(None)) => Ok(()),
+        Ok(answer) => Err(refused(answer, operation)),
+        Err(failure) => Err(failure.into_error(operation, NAME)),
+    }
+}
+
 /// The error of a verb that found no record, or no lock.
 fn refused(answer: Answer, operation: &'static str) -> StorageError {
     match answer.refusal() {
@@ -284,13 +285,6 @@ fn last(record: &Record) -> String {
         .deadline
         .map(|deadline| layout::last_millisecond(deadline).to_string())
         .unwrap_or_default()
-}
-
-/// A duration that may be none at all.
-fn grace_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis())
-        .unwrap_or(u64::MAX)
-        .min(Timestamp::MAX.as_millis())
 }
 
 impl fmt::Debug for RedisStorage {

@@ -85,14 +85,8 @@ async fn a_user_needs_no_more_rights_than_the_documentation_says() {
             .password("secret"),
     )
     .prefix("other:");
-    let other = other.connect().await.unwrap();
-    let key = fresh();
-    assert_eq!(
-        kind(other.create(&key, record(&other, "x", None)).await),
-        StorageErrorKind::Denied
-    );
-    assert_eq!(kind(other.read(&key).await), StorageErrorKind::Denied);
-    assert_eq!(kind(other.lock(&key, MINUTE).await), StorageErrorKind::Denied);
+    // Nobody finds out with the first session.
+    assert_eq!(kind(other.connect().await), StorageErrorKind::Denied);
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ mod support;
 
 use std::time::Duration;
 
-use sessile_core::{Lookup, Storage};
-use sessile_redis::{RedisServers, RedisStorage, RedisStorageBuilder};
+use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
+use sessile_redis::{RedisLocks, RedisServers, RedisStorage, RedisStorageBuilder};
 use sessile_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
-use support::{allow, eventually, fresh, record, rights};
+use support::{allow, eventually, fresh, payload, record, rights, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -138,10 +138,87 @@ async fn none_of_these_is_too_much() {
     let watched = RedisServers::sentinel(sentinel.urls(), sentinel.name());
     assert!(as_user(watched).connect().await.is_err());
     let durable = as_user(RedisServers::single(server.url())).durable(1, Duration::from_secs(1));
-    let durable = durable.connect().await.unwrap();
-    assert!(durable.destroy(&fresh()).await.is_err());
+    assert_eq!(forbidden(durable.connect().await), "WAIT");
     // A single server that is no cluster says so; that CLUSTER SLOTS is forbidden comes first.
     let cluster = RedisServers::cluster([server.url()]);
     let error = as_user(cluster).connect().await.unwrap_err();
-    assert_eq!(error.kind(), sessile_core::StorageErrorKind::Denied);
+    assert_eq!(error.kind(), StorageErrorKind::Denied);
+}
+
+/// The command that a user may not call, as connecting says.
+fn forbidden<T: std::fmt::Debug>(connected: Result<T, StorageError>) -> String {
+    let error = connected.unwrap_err();
+    assert_eq!(
+        (error.operation(), error.kind()),
+        ("connect", StorageErrorKind::Denied),
+        "{error:?}"
+    );
+    let reason = std::error::Error::source(&error).expect("a reason").to_string();
+    reason.rsplit(' ').next().unwrap_or_default().to_owned()
+}
+
+/// What a script may not call shows when it is called: that must not be in the middle of the first commit.
+#[tokio::test]
+async fn a_right_that_is_missing_is_named_when_connecting() {
+    let server = RedisServer::start();
+    let all = rights();
+    // Who may not listen or publish waits less well, who may not scan lists nothing; the rest is asked for by name.
+    let not_needed = ["+spublish", "+ssubscribe", "+scan", "+info", "+hello", "+pttl"];
+    for right in all.iter().filter(|right| right.starts_with('+')) {
+        let fewer: Vec<_> = all.iter().filter(|other| *other != right).cloned().collect();
+        allow(&server, &fewer);
+        let connected = as_user(RedisServers::single(server.url())).connect().await;
+        if not_needed.contains(&right.as_str()) {
+            let _ = connected;
+        } else if right == "+time" {
+            // It is asked for the time first of all.
+            assert_eq!(connected.unwrap_err().kind(), StorageErrorKind::Denied);
+        } else {
+            assert_eq!(forbidden(connected), right[1..].to_uppercase());
+        }
+        // What may not be deleted ends by itself.
+        until("gone", || server.command(&["DBSIZE"]).text() == "0").await;
+    }
+    let locks = |rights: &[String]| {
+        allow(&server, rights);
+        let servers = RedisServers::single(server.url())
+            .username("sessions")
+            .password("secret");
+        RedisLocks::builder(servers).prefix("sessile:").connect()
+    };
+    locks(&all).await.unwrap();
+    let fewer: Vec<_> = all.iter().filter(|right| *right != "+pttl").cloned().collect();
+    assert_eq!(forbidden(locks(&fewer).await), "PTTL");
+    assert_eq!(server.command(&["DBSIZE"]).text(), "0");
+}
+
+/// A right can be taken away while sessions are served: what is refused is refused by name, and what is acknowledged holds.
+#[tokio::test]
+async fn what_is_forbidden_later_is_denied_and_not_written_or_written_and_acknowledged() {
+    let server = RedisServer::start();
+    let all = rights();
+    for right in all.iter().filter(|right| right.starts_with('+')) {
+        allow(&server, &all);
+        let storage = as_user(RedisServers::single(server.url())).connect().await.unwrap();
+        let key = fresh();
+        storage.create(&key, record(&storage, "one", None)).await.unwrap();
+        let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        server.command(&["ACL", "SETUSER", "sessions", &right.replace('+', "-")]);
+        let committed = storage.commit(&mut locked.lock, record(&storage, "two", None)).await;
+        allow(&server, &all);
+        let stands = payload(&storage, &key).await;
+        match committed {
+            Ok(()) => assert_eq!(stands, Lookup::Found("two".into()), "without {right}"),
+            Err(error) => {
+                assert_eq!(error.kind(), StorageErrorKind::Denied, "without {right}: {error:?}");
+                assert_eq!(stands, Lookup::Found("one".into()), "without {right}");
+                storage
+                    .commit(&mut locked.lock, record(&storage, "two", None))
+                    .await
+                    .unwrap();
+            }
+        }
+        let free = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        storage.release(free.lock).await.unwrap();
+    }
 }

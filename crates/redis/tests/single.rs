@@ -74,7 +74,7 @@ async fn a_commit_replaces_and_unlocks() {
     storage.create(&key, record(&storage, "one", None)).await.unwrap();
     let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
     assert_eq!(locked.record.payload, "one");
-    assert_eq!(keys(&server).len(), 2);
+    assert_eq!(keys(&server).len(), 1);
     storage.renew(&locked.lock.ticket()).await.unwrap();
     storage
         .commit(&mut locked.lock, record(&storage, "two", Some(MINUTE)))

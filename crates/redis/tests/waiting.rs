@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind};
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::RedisServer;
+use sessile_testkit::redis::{RedisServer, Reply};
 use support::{fresh, fresh_pair, payload, record, until};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -45,9 +45,23 @@ fn waiter(storage: &Arc<RedisStorage>, key: SessionKey) -> JoinHandle<Result<Loo
     tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
 }
 
+/// The name of the only record there is.
+fn record_name(server: &RedisServer) -> String {
+    let names = server.command(&["KEYS", "*"]);
+    let names: Vec<_> = names.items().iter().map(Reply::text).collect();
+    names
+        .into_iter()
+        .find(|name| !name.ends_with(":wait"))
+        .expect("a record")
+}
+
 fn queue_name(server: &RedisServer) -> String {
-    let lock = server.command(&["KEYS", "*:lock"]);
-    lock.items()[0].text().replace(":lock", ":wait")
+    record_name(server) + ":wait"
+}
+
+/// Whether the only record there is is locked: where the end of the lease stands, there is one.
+fn is_locked(server: &RedisServer) -> bool {
+    server.command(&["GETRANGE", &record_name(server), "35", "40"]) != Reply::Text(vec![0; 6])
 }
 
 #[tokio::test]
@@ -178,7 +192,8 @@ async fn who_stops_waiting_leaves_nothing_behind() {
     assert_eq!(error.kind(), StorageErrorKind::LockTimeout);
     queued(&server, &queue, 0).await;
     drop(held);
-    until("released", || keys(&server) == 1).await;
+    until("released", || !is_locked(&server)).await;
+    assert_eq!(keys(&server), 1);
 }
 
 #[tokio::test]
@@ -205,7 +220,8 @@ async fn a_lock_granted_to_someone_who_has_gone_is_handed_on() {
                 .unwrap()
                 .is_found()
         );
-        until("released", || keys(&server) == 1).await;
+        until("released", || !is_locked(&server)).await;
+        assert_eq!(keys(&server), 1);
     }
 }
 
@@ -216,10 +232,11 @@ async fn a_dropped_lock_releases_itself() {
     let key = fresh();
     storage.create(&key, record(&storage, "", None)).await.unwrap();
     let held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
-    assert_eq!(keys(&server), 2);
+    assert!(is_locked(&server));
     // Dropped outside of any runtime, too.
     std::thread::spawn(move || drop(held)).join().unwrap();
-    until("released", || keys(&server) == 1).await;
+    until("released", || !is_locked(&server)).await;
+    assert_eq!(keys(&server), 1);
 }
 
 #[tokio::test]
@@ -322,12 +339,13 @@ async fn a_message_that_never_came_is_made_up_for_by_looking() {
     // As if the server had granted the lock and the message had been lost on the way.
     let entry = server.command(&["LINDEX", &queue, "0"]);
     let token = match entry {
-        sessile_testkit::redis::Reply::Text(entry) => entry[..16].to_vec(),
+        Reply::Text(entry) => entry[..16].to_vec(),
         other => panic!("{other:?}"),
     };
     server.command(&["DEL", &queue]);
-    let lock = queue.replace(":wait", ":lock");
-    server.command_bytes(&[b"SET", lock.as_bytes(), &token, b"PX", b"30000"]);
+    let ends = (one.clock().now() + MINUTE).as_millis().to_be_bytes();
+    let lock = [&token, &ends[2..]].concat();
+    server.command_bytes(&[b"SETRANGE", record_name(&server).as_bytes(), b"19", &lock]);
     let answer = tokio::time::timeout(Duration::from_secs(5), waiting)
         .await
         .unwrap()
@@ -412,4 +430,32 @@ async fn a_turn_that_is_heard_of_too_late_is_asked_for_anew() {
     let mut late = behind.await.unwrap().found().unwrap();
     assert_eq!(late.record.payload, "3");
     two.commit(&mut late.lock, record(&two, "4", None)).await.unwrap();
+}
+
+/// Somebody who waits need not be shown again and again what others are working on.
+#[tokio::test]
+async fn a_record_is_read_when_its_lock_is_got_and_not_before() {
+    let server = RedisServer::start();
+    let one = process(&server).await;
+    let short = Duration::from_millis(20);
+    let key = fresh();
+    let large = "x".repeat(1 << 20);
+    one.create(&key, record(&one, &large, None)).await.unwrap();
+    let held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let (looks, reads) = (server.calls("evalsha"), server.calls("get"));
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        let storage = RedisStorage::builder(server.url()).poll(short).connect().await.unwrap();
+        waiting.push(waiter(&Arc::new(storage), key));
+    }
+    // Connecting reads something of its own.
+    let connected = server.calls("get") - reads;
+    assert!(connected <= 2 * 5, "{connected}");
+    let reads = server.calls("get");
+    until("looked at often", || server.calls("evalsha") > looks + 100).await;
+    assert_eq!(server.calls("get"), reads);
+    one.release(held.lock).await.unwrap();
+    for task in waiting {
+        assert!(task.await.unwrap().unwrap().is_found());
+    }
 }

@@ -32,9 +32,6 @@ use crate::script::Script;
 /// How many times one command is sent somewhere else.
 const MAX_REDIRECTS: u32 = 8;
 
-/// How long to wait, the first time, when the keys of a session are on their way from one node to another.
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-
 /// Whether a command may be sent again when nobody knows what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
@@ -99,7 +96,7 @@ impl Net {
         let deadline = self.deadline() + durability.map_or(Duration::ZERO, |durability| durability.timeout * 2);
         let mut node = self.node(shard, deadline).await?;
         let (mut asking, mut spelled_out) = (false, None);
-        let (mut redirects, mut second, mut pause) = (0, false, FIRST_PAUSE);
+        let (mut redirects, mut second) = (0, false);
         loop {
             let cmd = spelled_out.as_ref().unwrap_or(cmd);
             let sent = match durability {
@@ -123,10 +120,6 @@ impl Net {
                     redirects += 1;
                     continue;
                 }
-                Remedy::Wait if Instant::now() + pause < deadline => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(FIRST_PAUSE * 16);
-                }
                 Remedy::Elsewhere if !second => second = true,
                 _ => return Err(failure),
             }
@@ -142,7 +135,8 @@ impl Net {
             Failure::Refused(error) => match error.kind() {
                 Some(NoScript) => Remedy::SpellOut,
                 Some(Moved | Ask) => self.redirect(error, node),
-                Some(TryAgain) => Remedy::Wait,
+                // The keys are at different places. The caller can do with fewer.
+                Some(TryAgain) => Remedy::None,
                 Some(ReadOnly | MasterDown | ClusterDown | BusyLoading) => self.doubt(node),
                 _ => Remedy::None,
             },
@@ -158,7 +152,7 @@ impl Net {
                 self.doubt(node);
                 Remedy::None
             }
-            Failure::Setup(_) | Failure::Shortfall(_) | Failure::Nonsense => Remedy::None,
+            Failure::Setup(_) | Failure::Shortfall(_) | Failure::Forbidden(_) | Failure::Nonsense => Remedy::None,
         }
     }
 
@@ -277,8 +271,6 @@ enum Remedy {
     SpellOut,
     /// Send it to this node, as one that has been told to ask or as any other.
     Redirect(Arc<Node>, bool),
-    /// Send it again a little later.
-    Wait,
     /// Send it again, once, to whoever is in charge now.
     Elsewhere,
     /// Nothing.

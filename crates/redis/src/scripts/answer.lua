@@ -1,6 +1,6 @@
 -- What a script answers: a code, the server's time in milliseconds, and whatever belongs to the code.
 -- The first three codes are also the first byte of a stored value, which says what stands there.
-local MISSING, RECORD, TOMBSTONE, ALIAS, LOST, BUSY, EXISTS, REWRITTEN = 0, 1, 2, 3, 4, 5, 6, 7
+local MISSING, RECORD, TOMBSTONE, ALIAS, LOST, BUSY, EXISTS, REWRITTEN, LATE, APART = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

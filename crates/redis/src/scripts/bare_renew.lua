@@ -1,7 +1,7 @@
 -- Lets the lease of a lock that guards no record run anew.
--- KEYS: nothing, lock, queue. ARGV: token, lease (ms).
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then
+-- KEYS: lock. ARGV: token, lease (ms).
+if holder ~= ARGV[1] then
   return { LOST, now }
 end
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return { RECORD, now }

@@ -1,15 +1,19 @@
 -- Takes the lock and reads the record.
--- KEYS: record, lock, queue. ARGV: as for take.
-local value = redis.call('GET', KEYS[1])
-if not value or string.byte(value) ~= RECORD then
-  return no_record(value)
+-- KEYS: record, queue or nothing. ARGV: as for take.
+if not is_record then
+  return no_record(head)
 end
-local answer = take(value)
-if answer[1] == BUSY then
-  -- The end of the record changes things as well.
-  local life = redis.call('PTTL', KEYS[1])
-  if life >= 0 and life < answer[3] then
-    answer[3] = life
-  end
+if #head < VERSION then
+  -- Something has damaged it, and there is no room for a lock. It is shown as it is.
+  return { RECORD, now, head }
 end
-return answer
+if ends <= now then
+  return take(whole())
+end
+if holder == token then
+  -- It was handed over, and the message was lost.
+  return take(whole(), 1)
+end
+-- The end of the record changes things as well.
+local deadline = struct.unpack('>I6', head, 8)
+return queue(math.max(math.min(ends, deadline) - now, 0))

@@ -1,9 +1,10 @@
--- Gives the lock up, whether it was taken or handed over meanwhile. leave.lua has left the queue.
--- KEYS: record, lock, queue. ARGV: token, entry or ''.
-local value = redis.call('GET', KEYS[1])
-if value and string.byte(value) == RECORD then
-  hand_over(value)
-else
-  dissolve()
+-- Gives the lock up, whether it was taken or handed over meanwhile, and the place in the queue.
+-- KEYS: record or lock, queue or nothing. ARGV: token, '1' if the token may stand in the queue.
+if ARGV[2] == '1' then
+  leave(ARGV[1])
 end
+if holder ~= ARGV[1] then
+  return { LOST, now }
+end
+hand_over()
 return { RECORD, now }

@@ -1,24 +1,48 @@
--- Moves the session to a new key and gives the lock up, of which held.lua has seen that it is held. What stays behind
--- under the old key is a tombstone, or an alias that becomes one.
--- KEYS: record, lock, queue, new record. ARGV: token, value, last millisecond of its life or '', grace (ms),
--- how long a tombstone stands (ms), digest of the new key.
-if redis.call('EXISTS', KEYS[4]) == 1 then
-  return { EXISTS, now }
+-- Moves the session to a new key and gives the lock up. What stays behind under the old key is a tombstone, or an alias
+-- that becomes one.
+-- KEYS: record, queue, new record; or the record alone. ARGV: token, value, last millisecond of its life or '', '1' if
+-- this may have been done, grace (ms), how long a tombstone stands (ms), digest of the new key, name of the new record.
+local new = KEYS[3] or ARGV[8]
+local refused = refusal(ARGV[1])
+if refused then
+  if ARGV[4] ~= '1' then
+    return refused
+  end
+  if head ~= '' and not is_record and string.sub(head, -32) == ARGV[7] then
+    write_again()
+    return { RECORD, now }
+  end
+  -- Where no mark is left behind, the new record shows it.
+  local moved = redis.pcall('GETRANGE', new, 0, VERSION - 2)
+  if type(moved) == 'string' and string.sub(moved, LAST) == string.sub(ARGV[1], 1, 8) then
+    redis.call('SETRANGE', new, 0, string.sub(moved, 1, 1))
+    return { RECORD, now }
+  end
+  return refused
 end
 
-local grace = tonumber(ARGV[4])
-local stays = grace + tonumber(ARGV[5])
+-- A slot of a cluster that is on its way may have room for a new key at its new place only.
+local taken = redis.pcall('EXISTS', new)
+if taken == 1 then
+  return { EXISTS, now }
+end
+if taken ~= 0 then
+  return KEYS[3] and taken or { APART, now, taken.err }
+end
+
+local grace = tonumber(ARGV[5])
+local stays = grace + tonumber(ARGV[6])
 if ARGV[3] == '' then
-  redis.call('SET', KEYS[4], ARGV[2])
+  redis.call('SET', new, ARGV[2])
 elseif now <= tonumber(ARGV[3]) then
-  redis.call('SET', KEYS[4], ARGV[2], 'PXAT', ARGV[3])
+  redis.call('SET', new, ARGV[2], 'PXAT', ARGV[3])
 end
 if stays == 0 then
   redis.call('DEL', KEYS[1])
 elseif grace > 0 then
-  redis.call('SET', KEYS[1], struct.pack('>BI6', ALIAS, math.min(now + grace, 2 ^ 48 - 1)) .. ARGV[6], 'PX', stays)
+  redis.call('SET', KEYS[1], struct.pack('>BI6', ALIAS, math.min(now + grace, FOREVER)) .. ARGV[7], 'PX', stays)
 else
-  redis.call('SET', KEYS[1], string.char(TOMBSTONE) .. ARGV[6], 'PX', stays)
+  redis.call('SET', KEYS[1], string.char(TOMBSTONE) .. ARGV[7], 'PX', stays)
 end
 dissolve()
 return { RECORD, now }

@@ -1,24 +1,45 @@
--- Takes the lock that KEYS[2] is, for what value guards or is. Where it is held, answers how long to wait at most before
--- looking again, and joins the queue if there is an entry to join it with.
--- ARGV: token, lease (ms), entry or '', how long the queue is kept (ms).
-local function take(value)
-  if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
-    if ARGV[3] ~= '' then
-      redis.call('LREM', KEYS[3], 1, ARGV[3])
-    end
-    return { RECORD, now, value }
-  end
-  if redis.call('GET', KEYS[2]) == ARGV[1] then
-    -- It was handed over, and the message was lost.
-    redis.call('PEXPIRE', KEYS[2], ARGV[2])
-    return { RECORD, now, value, 1 }
-  end
+-- Taking a lock.
+-- ARGV: token, lease (ms), the last moment at which the lock is wanted, '1' if the token may stand in the queue,
+-- channel or '', how long an entry may be trusted (ms).
+local token, channel = ARGV[1], ARGV[5]
 
-  if ARGV[3] ~= '' then
-    if not redis.call('LPOS', KEYS[3], ARGV[3]) then
-      redis.call('RPUSH', KEYS[3], ARGV[3])
-    end
-    redis.call('PEXPIRE', KEYS[3], ARGV[4])
+-- Nothing is taken, and nothing joins the queue, when the one who asked has given up by now.
+if now > tonumber(ARGV[3]) then
+  return { LATE, now }
+end
+
+-- Takes the lock for what `value` guards or is. `handed_over` says that the token has had it without being told.
+local function take(value, handed_over)
+  local granted, failure = grant(token, tonumber(ARGV[2]))
+  if not granted then
+    return failure
   end
-  return { BUSY, now, redis.call('PTTL', KEYS[2]) }
+  if ARGV[4] == '1' then
+    leave(token)
+  end
+  return { RECORD, now, value, handed_over }
+end
+
+-- Joins the queue if there is a channel to be told on, and answers how long to wait at most before looking again.
+local function queue(rest)
+  if channel ~= '' and KEYS[2] then
+    local lease, trust = math.min(tonumber(ARGV[2]), 2 ^ 32 - 1), tonumber(ARGV[6])
+    local entry = token .. struct.pack('>I4I6', lease, math.min(now + trust, 2 ^ 48 - 1)) .. channel
+    local place
+    for index, other in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
+      if string.sub(other, 1, 16) == token then
+        place = index - 1
+      end
+    end
+    if place then
+      redis.call('LSET', KEYS[2], place, entry)
+    else
+      redis.call('RPUSH', KEYS[2], entry)
+    end
+    -- The queue lasts as long as any entry may be trusted.
+    if redis.call('PEXPIRE', KEYS[2], trust, 'NX') == 0 then
+      redis.call('PEXPIRE', KEYS[2], trust, 'GT')
+    end
+  end
+  return { BUSY, now, rest }
 end

@@ -22,7 +22,7 @@ type Abandoned = Box<dyn Fn(SessionKey, LockToken) + Send + Sync>;
 /// All lines of a process.
 pub(crate) struct Lines {
     parts: [Mutex<HashMap<SessionKey, Line, ByDigest>>; PARTS],
-    /// For which session a token was left in a queue of the server's.
+    /// For which session a token was left in a queue of the server's, until it has been served or given back.
     left: Mutex<HashMap<LockToken, SessionKey>>,
     arrivals: AtomicU64,
     max_waiters: usize,
@@ -67,18 +67,30 @@ impl Lines {
         })
     }
 
-    /// Takes a message for a token to whoever asks with it.
+    /// Takes a message for a token to whoever asks with it. A lock that comes for a token nobody asks with any more is
+    /// given back.
     pub(crate) fn deliver(&self, token: &LockToken, news: News) {
-        let key = self.left().get(token).copied();
-        if let Some(key) = key
-            && let Some(line) = self.part(&key).get_mut(&key)
+        let Some(key) = self.left().get(token).copied() else {
+            return;
+        };
+        if let Some(line) = self.part(&key).get_mut(&key)
             && line.token == *token
-            // That the lock is ours must not be forgotten over anything that comes later.
-            && !matches!(line.news, Some(News::Granted(_)))
         {
-            line.news = Some(news);
-            line.ring();
+            // That the lock is ours must not be forgotten over anything that comes later.
+            if !matches!(line.news, Some(News::Granted(_))) {
+                line.news = Some(news);
+                line.ring();
+            }
+            return;
         }
+        if matches!(news, News::Granted(_)) {
+            (self.abandoned)(key, *token);
+        }
+    }
+
+    /// Forgets a token for which nothing is to come any more.
+    pub(crate) fn forget(&self, token: &LockToken) {
+        self.left().remove(token);
     }
 
     /// Makes everyone in front look again: messages may have been missed.
@@ -117,7 +129,7 @@ impl Lines {
             line.filter(|line| line.asked).map(|line| line.token)
         };
         if let Some(token) = abandoned {
-            self.left().remove(&token);
+            // It is forgotten when it has been given back.
             (self.abandoned)(*key, token);
         }
     }

@@ -47,6 +47,11 @@ impl Place {
         line.token
     }
 
+    /// Whether the token was ever left in the server's queue.
+    pub(crate) fn is_left(&self) -> bool {
+        self.lines.part(&self.key).get(&self.key).is_some_and(|line| line.left)
+    }
+
     /// Takes note that the server has refused the token without keeping it.
     pub(crate) fn refused(&self) {
         if let Some(line) = self.lines.part(&self.key).get_mut(&self.key) {
@@ -108,9 +113,11 @@ impl Place {
         for (_, call) in line.behind {
             let _ = call.send(Call::Over(over));
         }
-        self.lines.left().remove(&line.token);
         if line.asked && matches!(over, Over::Failed(_)) {
+            // It is forgotten when it has been given back.
             (self.lines.abandoned)(self.key, line.token);
+        } else {
+            self.lines.forget(&line.token);
         }
     }
 }

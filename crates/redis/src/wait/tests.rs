@@ -97,6 +97,37 @@ async fn token_and_news_pass_from_a_front_that_leaves_to_the_next() {
     assert!(lock(&abandoned).is_empty());
     drop(next);
     assert_eq!(*lock(&abandoned), [token]);
+}
+
+#[tokio::test]
+async fn a_lock_that_comes_for_nobody_is_given_back_until_its_token_is_forgotten() {
+    let (lines, abandoned) = lines(8);
+    let key = key();
+    let place = lines.join(&key).unwrap();
+    let token = place.ask(true);
+    drop(place);
+    // Others of this process have come since.
+    let _other = lines.join(&key).unwrap();
+    assert_eq!(*lock(&abandoned), [token]);
+    lines.deliver(&token, News::LookAgain);
+    assert_eq!(*lock(&abandoned), [token]);
+    lines.deliver(&token, granted());
+    assert_eq!(*lock(&abandoned), [token, token]);
+    lines.forget(&token);
+    lines.deliver(&token, granted());
+    assert_eq!(*lock(&abandoned), [token, token]);
+    assert!(lines.left().is_empty());
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_holds_is_not_given_back_over_a_late_message() {
+    let (lines, abandoned) = lines(8);
+    let key = key();
+    let place = lines.join(&key).unwrap();
+    let token = place.ask(true);
+    place.served();
+    lines.deliver(&token, granted());
+    assert!(lock(&abandoned).is_empty());
     assert!(lines.left().is_empty());
 }
 

@@ -1,0 +1,115 @@
+//! What has to have reached replicas before it counts has done so, whoever wrote it.
+
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
+mod support;
+
+use std::time::Duration;
+
+use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind};
+use sessile_redis::{RedisServers, RedisStorage};
+use sessile_testkit::redis::{RedisSentinel, RedisServer};
+use support::{fresh, fresh_pair, record};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn connect(group: &RedisSentinel) -> RedisStorage {
+    let servers = RedisServers::sentinel(group.urls(), group.name());
+    let builder = RedisStorage::builder(servers).durable(1, Duration::from_millis(200));
+    builder.durable_commits().connect().await.unwrap()
+}
+
+/// How much the primary has told its replicas.
+fn told(primary: &RedisServer) -> u64 {
+    primary
+        .info("replication", "master_repl_offset")
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+fn falls_short(logout: Result<Lookup<()>, StorageError>) {
+    let error = logout.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .is::<sessile_redis::ReplicationShortfall>()
+    );
+}
+
+/// The old key of a session that has moved.
+async fn moved(storage: &RedisStorage, grace: Duration) -> SessionKey {
+    let (old, new) = fresh_pair();
+    storage.create(&old, record(storage, "x", Some(MINUTE))).await.unwrap();
+    let mut locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
+    storage
+        .rotate(&mut locked.lock, &new, locked.record, grace)
+        .await
+        .unwrap();
+    old
+}
+
+#[tokio::test]
+async fn a_logout_that_finds_nothing_to_end_is_not_acknowledged_without_the_replicas() {
+    let group = RedisSentinel::start();
+    let (one, two) = (connect(&group).await, connect(&group).await);
+    let key = fresh();
+    one.create(&key, record(&one, "x", Some(MINUTE))).await.unwrap();
+    let moved = moved(&one, MINUTE).await;
+    group.servers()[1].pause();
+    for key in [key, moved] {
+        falls_short(one.destroy(&key).await);
+        for storage in [&one, &two, &connect(&group).await] {
+            falls_short(storage.destroy(&key).await);
+        }
+    }
+    group.servers()[1].resume();
+    assert_eq!(one.destroy(&key).await.unwrap(), Lookup::Missing);
+    assert_eq!(one.destroy(&moved).await.unwrap(), Lookup::Superseded);
+}
+
+/// WAIT looks at what its connection has written last: with some servers, nothing written is nothing waited for.
+#[tokio::test]
+async fn every_durable_logout_writes_something_and_leaves_nothing_behind() {
+    let group = RedisSentinel::start();
+    let storage = connect(&group).await;
+    let primary = &group.servers()[0];
+    let key = fresh();
+    storage.create(&key, record(&storage, "x", Some(MINUTE))).await.unwrap();
+    let aliased = moved(&storage, MINUTE).await;
+    let marked = moved(&storage, Duration::ZERO).await;
+    for key in [&key, &aliased, &marked] {
+        assert_eq!(storage.destroy(key).await.unwrap(), Lookup::Found(()));
+    }
+    let stands = primary.command(&["DBSIZE"]);
+    let lives = |key: &SessionKey| {
+        let name = format!(
+            "sessile:{}",
+            key.to_string()
+                .replacen(key.shard(), &format!("{{{}}}", key.shard()), 1)
+        );
+        primary.command(&["PTTL", &name]).text().parse::<i64>().unwrap()
+    };
+    for (key, answer) in [
+        (&key, Lookup::Missing),
+        (&aliased, Lookup::Superseded),
+        (&marked, Lookup::Superseded),
+    ] {
+        let (before, lived) = (told(primary), lives(key));
+        assert_eq!(storage.destroy(key).await.unwrap(), answer);
+        // More than the pings that replicas get now and then.
+        assert!(told(primary) >= before + 60, "{} bytes", told(primary) - before);
+        assert!(lives(key) <= lived);
+        assert_eq!(primary.command(&["DBSIZE"]), stands);
+    }
+    // What does not wait for replicas writes nothing.
+    let plain = RedisStorage::connect(RedisServers::sentinel(group.urls(), group.name()))
+        .await
+        .unwrap();
+    let (before, writes) = (told(primary), primary.calls("setrange") + primary.calls("set"));
+    assert_eq!(plain.destroy(&key).await.unwrap(), Lookup::Missing);
+    assert_eq!(plain.destroy(&aliased).await.unwrap(), Lookup::Superseded);
+    assert_eq!(primary.calls("setrange") + primary.calls("set"), writes);
+    let _ = before;
+}

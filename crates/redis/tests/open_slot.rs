@@ -1,0 +1,258 @@
+//! A slot of a cluster that a broken-off move has left open: what is in it is served.
+
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sessile_core::{Lookup, SessionId, SessionKey, Storage, StorageErrorKind};
+use sessile_redis::{RedisLocks, RedisServers, RedisStorage};
+use sessile_testkit::redis::{RedisCluster, Reply};
+use support::{payload, record};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a call may take that has nothing to wait for, on a machine that is busy with other things.
+const PROMPT: Duration = Duration::from_millis(800);
+
+fn servers(cluster: &RedisCluster) -> RedisServers {
+    RedisServers::cluster(cluster.urls()).timeout(TIMEOUT)
+}
+
+async fn connect(cluster: &RedisCluster) -> Arc<RedisStorage> {
+    let builder = RedisStorage::builder(servers(cluster)).lease(Duration::from_secs(10));
+    Arc::new(builder.connect().await.expect("a connection"))
+}
+
+/// Keys of one shard, and that shard's slot.
+fn keys<const N: usize>(cluster: &RedisCluster) -> ([SessionKey; N], u16) {
+    let entropy = sessile_core::OsEntropy;
+    loop {
+        let first = SessionId::generate(&entropy);
+        let slot = cluster.nodes()[0].command(&["CLUSTER", "KEYSLOT", &format!("{{{}}}", first.key().shard())]);
+        let slot = slot.text().parse().unwrap();
+        if cluster.owner(slot) == 0 {
+            return (std::array::from_fn(|_| first.rotated(&entropy).key()), slot);
+        }
+    }
+}
+
+fn name(key: &SessionKey, prefix: &str, suffix: &str) -> String {
+    let shard = key.shard();
+    format!(
+        "{prefix}{}{suffix}",
+        key.to_string().replacen(shard, &format!("{{{shard}}}"), 1)
+    )
+}
+
+/// Moves one key from the first node to the second.
+fn migrate(cluster: &RedisCluster, name: &str) {
+    let port = cluster.nodes()[1].port().to_string();
+    let moved = cluster.nodes()[0].command(&["MIGRATE", "127.0.0.1", &port, name, "0", "5000"]);
+    assert_eq!(moved.text(), "OK", "{name}");
+}
+
+async fn promptly<T>(what: &str, call: impl Future<Output = T>) -> T {
+    let start = Instant::now();
+    let answer = call.await;
+    assert!(start.elapsed() < PROMPT, "{what} took {:?}", start.elapsed());
+    answer
+}
+
+/// All that a session can be asked for, but to move.
+async fn is_served(storage: &RedisStorage, key: &SessionKey) {
+    assert!(promptly("read", storage.read(key)).await.unwrap().is_found());
+    let mut locked = promptly("lock", storage.lock(key, MINUTE))
+        .await
+        .unwrap()
+        .found()
+        .unwrap();
+    promptly("renew", storage.renew(&locked.lock.ticket())).await.unwrap();
+    let next = record(storage, "next", Some(MINUTE));
+    promptly("commit", storage.commit(&mut locked.lock, next))
+        .await
+        .unwrap();
+    let locked = promptly("lock", storage.lock(key, MINUTE))
+        .await
+        .unwrap()
+        .found()
+        .unwrap();
+    assert_eq!(locked.record.payload, "next");
+    let (version, now) = (locked.record.meta.version, storage.clock().now());
+    assert!(
+        promptly("touch", storage.touch(key, version, Some(now + MINUTE), now))
+            .await
+            .unwrap()
+    );
+    promptly("release", storage.release(locked.lock)).await.unwrap();
+}
+
+#[tokio::test]
+async fn sessions_at_both_places_are_served() {
+    let cluster = RedisCluster::start();
+    let storage = connect(&cluster).await;
+    let ([here, there, new], slot) = keys(&cluster);
+    for key in [&here, &there] {
+        storage.create(key, record(&storage, "x", Some(MINUTE))).await.unwrap();
+    }
+    cluster.open_slot(slot, 0, 1);
+    migrate(&cluster, &name(&there, "sessile:", ""));
+    promptly("create", storage.create(&new, record(&storage, "x", Some(MINUTE))))
+        .await
+        .unwrap();
+    for key in [&here, &there, &new] {
+        is_served(&storage, key).await;
+    }
+    for key in [&here, &there, &new] {
+        assert_eq!(
+            promptly("destroy", storage.destroy(key)).await.unwrap(),
+            Lookup::Found(())
+        );
+        assert_eq!(
+            promptly("destroy", storage.destroy(key)).await.unwrap(),
+            Lookup::Missing
+        );
+        let lock = promptly("lock", storage.lock(key, MINUTE)).await.unwrap();
+        assert!(matches!(lock, Lookup::Missing));
+    }
+}
+
+#[tokio::test]
+async fn those_who_wait_get_the_lock_by_looking() {
+    let cluster = RedisCluster::start();
+    let (one, two) = (connect(&cluster).await, connect(&cluster).await);
+    let ([here, there], slot) = keys(&cluster);
+    for key in [&here, &there] {
+        one.create(key, record(&one, "x", Some(MINUTE))).await.unwrap();
+    }
+    cluster.open_slot(slot, 0, 1);
+    migrate(&cluster, &name(&there, "sessile:", ""));
+    for key in [here, there] {
+        let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        let waiting = tokio::spawn({
+            let two = Arc::clone(&two);
+            async move { two.lock(&key, MINUTE).await.unwrap().found().unwrap() }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!waiting.is_finished());
+        one.commit(&mut held.lock, record(&one, "y", Some(MINUTE)))
+            .await
+            .unwrap();
+        let locked = promptly("lock", waiting).await.unwrap();
+        assert_eq!(locked.record.payload, "y");
+        two.release(locked.lock).await.unwrap();
+    }
+}
+
+/// Some wait while the slot is opened, so there is a queue, and it moves apart from its record.
+#[tokio::test]
+async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
+    let cluster = RedisCluster::start();
+    let (one, two) = (connect(&cluster).await, connect(&cluster).await);
+    for moves_record in [true, false] {
+        let ([key], slot) = keys(&cluster);
+        one.create(&key, record(&one, "x", Some(MINUTE))).await.unwrap();
+        let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        let waiting = tokio::spawn({
+            let two = Arc::clone(&two);
+            async move { two.lock(&key, MINUTE).await.unwrap().found().unwrap() }
+        });
+        let queue = name(&key, "sessile:", ":wait");
+        support::until("in the queue", || {
+            cluster.nodes()[0].command(&["EXISTS", &queue]) == Reply::Int(1)
+        })
+        .await;
+        cluster.open_slot(slot, 0, 1);
+        migrate(
+            &cluster,
+            &name(&key, "sessile:", if moves_record { "" } else { ":wait" }),
+        );
+        promptly("commit", one.commit(&mut held.lock, record(&one, "y", Some(MINUTE))))
+            .await
+            .unwrap();
+        // The next look comes within a poll.
+        let locked = waiting.await.unwrap();
+        assert_eq!(locked.record.payload, "y");
+        two.release(locked.lock).await.unwrap();
+        is_served(&one, &key).await;
+        assert_eq!(one.destroy(&key).await.unwrap(), Lookup::Found(()));
+    }
+}
+
+#[tokio::test]
+async fn an_alias_that_is_apart_from_its_session_is_followed() {
+    let cluster = RedisCluster::start();
+    let storage = connect(&cluster).await;
+    for moves_alias in [true, false] {
+        let ([old, new], slot) = keys(&cluster);
+        storage.create(&old, record(&storage, "x", Some(MINUTE))).await.unwrap();
+        let mut locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
+        let moved = storage.rotate(&mut locked.lock, &new, locked.record, MINUTE);
+        moved.await.unwrap();
+        cluster.open_slot(slot, 0, 1);
+        migrate(&cluster, &name(if moves_alias { &old } else { &new }, "sessile:", ""));
+        let read = promptly("read", payload(&storage, &old)).await;
+        assert_eq!(read, Lookup::Found("x".into()));
+        is_served(&storage, &old).await;
+        assert_eq!(
+            promptly("destroy", storage.destroy(&old)).await.unwrap(),
+            Lookup::Found(())
+        );
+        assert_eq!(storage.read(&old).await.unwrap(), Lookup::Superseded);
+    }
+}
+
+/// What has arrived at the new place can move there. What has not is waited for, and the session stays as it was.
+#[tokio::test]
+async fn a_session_that_has_arrived_moves_to_another_key() {
+    let cluster = RedisCluster::start();
+    let storage = connect(&cluster).await;
+    let ([here, there, new, other], slot) = keys(&cluster);
+    for key in [&here, &there] {
+        storage.create(key, record(&storage, "x", Some(MINUTE))).await.unwrap();
+    }
+    cluster.open_slot(slot, 0, 1);
+    migrate(&cluster, &name(&there, "sessile:", ""));
+    let mut locked = storage.lock(&there, MINUTE).await.unwrap().found().unwrap();
+    let moved = storage.rotate(&mut locked.lock, &new, locked.record, Duration::ZERO);
+    promptly("rotate", moved).await.unwrap();
+    assert_eq!(storage.read(&there).await.unwrap(), Lookup::Superseded);
+    is_served(&storage, &new).await;
+
+    let mut locked = storage.lock(&here, MINUTE).await.unwrap().found().unwrap();
+    let moved = record(&storage, "moved", Some(MINUTE));
+    let error = storage
+        .rotate(&mut locked.lock, &other, moved.clone(), MINUTE)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+    assert_eq!(storage.read(&other).await.unwrap(), Lookup::Missing);
+    migrate(&cluster, &name(&here, "sessile:", ""));
+    storage.rotate(&mut locked.lock, &other, moved, MINUTE).await.unwrap();
+    assert_eq!(payload(&storage, &here).await, Lookup::Found("moved".into()));
+}
+
+#[tokio::test]
+async fn bare_locks_are_served() {
+    let cluster = RedisCluster::start();
+    let locks = RedisLocks::connect(servers(&cluster)).await.unwrap();
+    let ([here, there, new], slot) = keys(&cluster);
+    let mut held = Vec::new();
+    for key in [&here, &there] {
+        held.push(locks.acquire(key, MINUTE).await.unwrap());
+    }
+    cluster.open_slot(slot, 0, 1);
+    migrate(&cluster, &name(&there, "sessile-locks:", ":lock"));
+    held.push(promptly("acquire", locks.acquire(&new, MINUTE)).await.unwrap());
+    for lock in held {
+        promptly("renew", locks.renew(&lock.ticket())).await.unwrap();
+        assert!(locks.is_held(&lock.ticket()).await.unwrap());
+        let key = *lock.key();
+        promptly("release", locks.release(lock)).await.unwrap();
+        let lock = promptly("acquire", locks.acquire(&key, MINUTE)).await.unwrap();
+        promptly("release", locks.release(lock)).await.unwrap();
+    }
+}

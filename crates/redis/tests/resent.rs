@@ -1,0 +1,232 @@
+//! Answers that are lost on their way: what was written is known to be written, once.
+
+#![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessile_core::{Lookup, Record, SessionKey, Storage, StorageError, StorageErrorKind};
+use sessile_redis::RedisStorage;
+use sessile_testkit::redis::{Proxy, RedisServer};
+use support::{fresh, fresh_pair, payload, record, until};
+use tokio::task::JoinHandle;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A server, and two storages: one on a line that loses answers when it is told to, one on a good line.
+struct Lossy {
+    server: RedisServer,
+    proxy: Proxy,
+    far: Arc<RedisStorage>,
+    near: RedisStorage,
+}
+
+impl Lossy {
+    async fn start() -> Self {
+        let server = RedisServer::start();
+        let proxy = Proxy::to(server.port());
+        let far = Arc::new(RedisStorage::connect(proxy.url()).await.unwrap());
+        let near = RedisStorage::connect(server.url()).await.unwrap();
+        // The script is known from here on, so the first that is sent is the one that is done.
+        let (old, new) = fresh_pair();
+        near.create(&old, record(&near, "", None)).await.unwrap();
+        let mut locked = near.lock(&old, MINUTE).await.unwrap().found().unwrap();
+        near.commit(&mut locked.lock, locked.record).await.unwrap();
+        let mut locked = near.lock(&old, MINUTE).await.unwrap().found().unwrap();
+        near.rotate(&mut locked.lock, &new, locked.record, Duration::ZERO)
+            .await
+            .unwrap();
+        Self {
+            server,
+            proxy,
+            far,
+            near,
+        }
+    }
+
+    /// Lets the server do what is asked, loses the answer, lets something happen, and then breaks the line.
+    async fn lose_the_answer<T: Send + 'static>(
+        &self,
+        command: &str,
+        asked: impl Future<Output = T> + Send + 'static,
+        meanwhile: impl AsyncFnOnce(),
+    ) -> T {
+        let before = self.server.calls(command);
+        self.proxy.lose_answers();
+        let asked: JoinHandle<T> = tokio::spawn(asked);
+        until("done by the server", || self.server.calls(command) > before).await;
+        meanwhile().await;
+        self.proxy.heal();
+        asked.await.unwrap()
+    }
+
+    async fn commit(&self, key: SessionKey, text: &str, meanwhile: impl AsyncFnOnce()) -> Result<(), StorageError> {
+        let far = Arc::clone(&self.far);
+        let mut locked = far.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        let record = record(&far, text, Some(MINUTE));
+        let asked = async move { far.commit(&mut locked.lock, record).await };
+        self.lose_the_answer("evalsha", asked, meanwhile).await
+    }
+
+    async fn rotate(
+        &self,
+        (old, new): (SessionKey, SessionKey),
+        grace: Duration,
+        meanwhile: impl AsyncFnOnce(),
+    ) -> Result<(), StorageError> {
+        let far = Arc::clone(&self.far);
+        let mut locked = far.lock(&old, MINUTE).await.unwrap().found().unwrap();
+        let record = record(&far, "moved", Some(MINUTE));
+        let asked = async move { far.rotate(&mut locked.lock, &new, record, grace).await };
+        self.lose_the_answer("evalsha", asked, meanwhile).await
+    }
+
+    async fn create(&self, key: SessionKey, meanwhile: impl AsyncFnOnce()) -> Result<(), StorageError> {
+        let far = Arc::clone(&self.far);
+        let record: Record = record(&far, "new", Some(MINUTE));
+        let asked = async move { far.create(&key, record).await };
+        self.lose_the_answer("set", asked, meanwhile).await
+    }
+
+    async fn change(&self, key: &SessionKey, text: &str) {
+        let mut locked = self.near.lock(key, MINUTE).await.unwrap().found().unwrap();
+        let record = record(&self.near, text, Some(MINUTE));
+        self.near.commit(&mut locked.lock, record).await.unwrap();
+    }
+}
+
+async fn nothing() {}
+
+/// That the outcome is open, and why.
+fn is_open(outcome: Result<(), StorageError>) {
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_succeeds_and_is_written_once() {
+    let lossy = Lossy::start().await;
+    let key = fresh();
+    lossy
+        .near
+        .create(&key, record(&lossy.near, "one", Some(MINUTE)))
+        .await
+        .unwrap();
+    lossy.commit(key, "two", nothing).await.unwrap();
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("two".into()));
+    // The lock is given up, and the next who commits is not mistaken for the one before.
+    lossy.change(&key, "three").await;
+    lossy.commit(key, "four", nothing).await.unwrap();
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("four".into()));
+}
+
+#[tokio::test]
+async fn a_commit_that_never_arrived_is_sent_again() {
+    let lossy = Lossy::start().await;
+    let key = fresh();
+    lossy
+        .near
+        .create(&key, record(&lossy.near, "one", Some(MINUTE)))
+        .await
+        .unwrap();
+    let mut locked = lossy.far.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    lossy.proxy.go_silent();
+    let far = Arc::clone(&lossy.far);
+    let next = record(&far, "two", Some(MINUTE));
+    let asked = tokio::spawn(async move { far.commit(&mut locked.lock, next).await });
+    until("sent", || !lossy.proxy.commands().is_empty()).await;
+    lossy.proxy.heal();
+    asked.await.unwrap().unwrap();
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("two".into()));
+}
+
+#[tokio::test]
+async fn a_commit_is_open_and_not_lost_when_others_have_written_since() {
+    let lossy = Lossy::start().await;
+    let key = fresh();
+    lossy
+        .near
+        .create(&key, record(&lossy.near, "one", Some(MINUTE)))
+        .await
+        .unwrap();
+    is_open(
+        lossy
+            .commit(key, "two", async || lossy.change(&key, "three").await)
+            .await,
+    );
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("three".into()));
+    let ended = async || assert!(lossy.near.destroy(&key).await.unwrap().is_found());
+    is_open(lossy.commit(key, "four", ended).await);
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Missing);
+}
+
+#[tokio::test]
+async fn a_rotation_whose_answer_is_lost_succeeds() {
+    let lossy = Lossy::start().await;
+    for grace in [Duration::ZERO, MINUTE] {
+        let (old, new) = fresh_pair();
+        lossy
+            .near
+            .create(&old, record(&lossy.near, "one", Some(MINUTE)))
+            .await
+            .unwrap();
+        lossy.rotate((old, new), grace, nothing).await.unwrap();
+        assert_eq!(payload(&lossy.near, &new).await, Lookup::Found("moved".into()));
+        // Its mark knows it, whatever others have done under the new key since.
+        let (old, new) = fresh_pair();
+        lossy
+            .near
+            .create(&old, record(&lossy.near, "one", Some(MINUTE)))
+            .await
+            .unwrap();
+        let changed = async || lossy.change(&new, "changed").await;
+        lossy.rotate((old, new), grace, changed).await.unwrap();
+        assert_eq!(payload(&lossy.near, &new).await, Lookup::Found("changed".into()));
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_is_open_when_the_session_has_ended_since() {
+    let lossy = Lossy::start().await;
+    let near = RedisStorage::builder(lossy.server.url()).tombstone(Duration::ZERO);
+    let (near, far) = (near.connect().await.unwrap(), RedisStorage::builder(lossy.proxy.url()));
+    let lossy = Lossy {
+        near,
+        far: Arc::new(far.tombstone(Duration::ZERO).connect().await.unwrap()),
+        ..lossy
+    };
+    let (old, new) = fresh_pair();
+    lossy
+        .near
+        .create(&old, record(&lossy.near, "one", Some(MINUTE)))
+        .await
+        .unwrap();
+    lossy.rotate((old, new), Duration::ZERO, nothing).await.unwrap();
+
+    let (old, new) = fresh_pair();
+    lossy
+        .near
+        .create(&old, record(&lossy.near, "one", Some(MINUTE)))
+        .await
+        .unwrap();
+    let ended = async || assert_eq!(lossy.near.destroy(&new).await.unwrap(), Lookup::Found(()));
+    is_open(lossy.rotate((old, new), Duration::ZERO, ended).await);
+    assert_eq!(payload(&lossy.near, &new).await, Lookup::Missing);
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_is_lost_succeeds() {
+    let lossy = Lossy::start().await;
+    let key = fresh();
+    lossy.create(key, nothing).await.unwrap();
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("new".into()));
+    // What others have made of it since is left alone, and the outcome is open.
+    let key = fresh();
+    is_open(lossy.create(key, async || lossy.change(&key, "changed").await).await);
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("changed".into()));
+    // A key that was taken before is taken.
+    let error = lossy.far.create(&key, record(&lossy.far, "x", None)).await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Exists);
+}
