@@ -93,6 +93,14 @@ impl Engine {
                         .ok_or_else(|| Failure::Nonsense.into_error(self.kind.locking(), self.kind.name()))?;
                     nothing = Lookup::Superseded;
                 }
+                Ok(Turn::Elsewhere(Answer::Arriving { from })) => {
+                    // Whoever is next finds out as well.
+                    place.served();
+                    let settled = Box::pin(self.settle(&key, &from)).await;
+                    if !settled.map_err(|failure| failure.into_error(self.kind.locking(), self.kind.name()))? {
+                        return Ok(nothing);
+                    }
+                }
                 Ok(Turn::Elsewhere(Answer::Missing)) => {
                     place.over(Over::Missing);
                     return Ok(nothing);

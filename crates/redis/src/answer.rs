@@ -20,6 +20,8 @@ pub(crate) enum Answer {
     Superseded,
     /// An alias stands here, of the key with this digest; to one who follows tombstones, a tombstone too.
     Alias { target: Vec<u8> },
+    /// A record is arriving here from the key with this digest. Whether it counts, a mark under that key says.
+    Arriving { from: Vec<u8> },
     /// The lock is not held with this token.
     Lost,
     /// The lock is held by another; things may have changed after this time.
@@ -60,7 +62,8 @@ impl Answer {
             (6, None, _) => Self::Exists,
             (7, None, _) => Self::Rewritten,
             (8, None, _) => Self::Late,
-            (9, _, _) => Self::Apart,
+            (9, None, _) => Self::Apart,
+            (10, Some(Value::BulkString(from)), None) => Self::Arriving { from },
             _ => return Err(Failure::Nonsense),
         };
         Ok((answer, Timestamp::from_millis(u64::try_from(now).unwrap_or(0))))
@@ -72,7 +75,7 @@ impl Answer {
             Self::Missing => Ok(StorageErrorKind::Gone),
             Self::Superseded => Ok(StorageErrorKind::Superseded),
             // Where an alias stands, the session has moved and left the lock behind.
-            Self::Lost | Self::Alias { .. } => Ok(StorageErrorKind::LockLost),
+            Self::Lost | Self::Alias { .. } | Self::Arriving { .. } => Ok(StorageErrorKind::LockLost),
             Self::Exists => Ok(StorageErrorKind::Exists),
             Self::Done(_) | Self::Granted(_) | Self::Busy(_) | Self::Rewritten | Self::Late | Self::Apart => {
                 Err(Failure::Nonsense)
@@ -104,6 +107,7 @@ mod tests {
         for nonsense in [
             vec![],
             vec![Int(1)],
+            vec![Int(11), Int(7)],
             vec![Int(10), Int(7)],
             vec![Int(3), Int(7)],
             vec![Int(1), Int(7), Nil],

@@ -28,7 +28,14 @@ impl Engine {
         // One of the keys that were passed. Whoever goes round in a circle without a limit comes by again.
         let mut passed = key;
         loop {
-            match step(key).await? {
+            let mut answer = step(key).await?;
+            if let Answer::Arriving { from } = answer {
+                answer = match self.settle(&key, &from).await? {
+                    true => step(key).await?,
+                    false => Answer::Missing,
+                };
+            }
+            match answer {
                 Answer::Alias { target } if steps < limit => {
                     key = Keyspace::key(key.shard(), &target).ok_or(Failure::Nonsense)?;
                 }
@@ -70,10 +77,13 @@ impl Engine {
         match self.ask(key, &cmd, Again::Harmless).await {
             Ok(found @ Answer::Done(_)) => Ok((target, found)),
             Err(failure) if !is_apart(&failure) => Err(failure),
-            _ => {
-                self.follow(key, MAX_ALIASES, |key| async move { self.look(&key).await })
-                    .await
-            }
+            _ => self.look_on(key).await,
         }
+    }
+
+    /// The record that is found by following aliases one by one.
+    pub(crate) async fn look_on(&self, key: &SessionKey) -> Result<(SessionKey, Answer), Failure> {
+        self.follow(key, MAX_ALIASES, |key| async move { self.look(&key).await })
+            .await
     }
 }

@@ -12,6 +12,10 @@
 //! | 1 to 10 | version, seven bits a byte, the least significant first; the highest bit says that more follow |
 //! | the rest | the payload |
 //!
+//! While a slot of a cluster is on its way, a session can be brought to a key at the new place before it leaves the old one:
+//! a record that is arriving is 10, the digest of the key it comes from, and the record. It counts only once a mark
+//! under that key says that the session has moved here.
+//!
 //! A tombstone is its kind and the digest of the key that the session has moved to (32 bytes). An alias is its kind, the
 //! moment it becomes a tombstone (6 bytes), and such a digest.
 //!
@@ -30,6 +34,7 @@ use sessile_core::{LockToken, Meta, Record, Timestamp};
 pub(crate) const RECORD: u8 = 1;
 pub(crate) const TOMBSTONE: u8 = 2;
 pub(crate) const ALIAS: u8 = 3;
+pub(crate) const ARRIVING: u8 = 10;
 
 /// Where the lock stands, and how long holder and lease, which are free in what is written, are together.
 const LOCK: usize = 1 + 3 * 6;
@@ -122,6 +127,19 @@ pub(crate) fn decode_alias(value: &[u8]) -> Option<&[u8; 32]> {
     }
 }
 
+/// The digest of the key that a session has moved to, if this is the mark it has left, and its grace over or not.
+pub(crate) fn decode_mark(value: &[u8]) -> Option<&[u8; 32]> {
+    match value.split_first()? {
+        (&TOMBSTONE, digest) => digest.try_into().ok(),
+        _ => decode_alias(value),
+    }
+}
+
+/// A value as it arrives from the key with this digest.
+pub(crate) fn encode_arriving(from: &[u8; 32], value: &[u8]) -> Vec<u8> {
+    [&[ARRIVING], &from[..], value].concat()
+}
+
 /// The last millisecond at which something with this deadline is there. Redis keeps a key up to and including the
 /// millisecond it is told; a deadline is the first at which nothing is returned. Redis refuses what is not positive.
 pub(crate) fn last_millisecond(deadline: Timestamp) -> u64 {
@@ -187,7 +205,7 @@ mod tests {
         for length in 0..VERSION + 2 {
             assert_eq!(decode(value[..length].to_vec()), None, "{length} bytes");
         }
-        for kind in [0, TOMBSTONE, ALIAS, 4, b'{'] {
+        for kind in [0, TOMBSTONE, ALIAS, ARRIVING, 4, b'{'] {
             let mut value = value.clone();
             value[0] = kind;
             assert_eq!(decode(value), None, "kind {kind}");

@@ -59,6 +59,8 @@ scripts! {
     COMMIT = "answer", "part", "queue", "commit";
     CREATE_AGAIN = "answer", "create_again";
     ROTATE = "answer", "part", "queue", "rotate";
+    ARRIVE = "answer", "arrive";
+    SETTLE = "answer", "settle";
     RELEASE = "full", "answer", "part", "queue", "release";
     RENEW = "full", "answer", "part", "renew";
     TOUCH = "answer", "part", "touch";

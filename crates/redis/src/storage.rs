@@ -18,6 +18,7 @@ use crate::engine::{Engine, Kind, Write};
 use crate::error::Failure;
 use crate::layout;
 use crate::net::Again;
+use crate::rotate::Move;
 use crate::script;
 use crate::servers::RedisServers;
 
@@ -102,8 +103,14 @@ impl Storage for RedisStorage {
             Value::BulkString(value) if value.first() == Some(&layout::RECORD) => Self::found(*key, value, "read"),
             Value::BulkString(value) if value.first() == Some(&layout::TOMBSTONE) => Ok(Lookup::Superseded),
             Value::BulkString(value) => {
-                let target = layout::decode_alias(&value).ok_or_else(|| failed(Failure::Nonsense))?;
-                let (key, answer) = Box::pin(engine.read_alias(key, target)).await.map_err(failed)?;
+                let elsewhere = Box::pin(async {
+                    match layout::decode_alias(&value) {
+                        Some(target) => engine.read_alias(key, target).await,
+                        None if value.first() == Some(&layout::ARRIVING) => engine.look_on(key).await,
+                        None => Err(Failure::Nonsense),
+                    }
+                });
+                let (key, answer) = elsewhere.await.map_err(failed)?;
                 match answer {
                     Answer::Done(Some(value)) => Self::found(key, value, "read"),
                     Answer::Missing => Ok(Lookup::Missing),
@@ -174,8 +181,14 @@ impl Storage for RedisStorage {
             return Err(StorageError::new(StorageErrorKind::Unsupported, "rotate", NAME)
                 .with_source("the new key is of another shard"));
         }
-        let (ticket, value, last) = (lock.ticket(), layout::encode(&record, Some(&token)), last(&record));
-        let rotated = self.engine.rotate(&ticket, new_key, &value, &last, grace);
+        let order = Move {
+            ticket: &lock.ticket(),
+            new_key,
+            value: &layout::encode(&record, Some(&token)),
+            last: &last(&record),
+            grace,
+        };
+        let rotated = self.engine.rotate(order);
         done(rotated.await, "rotate")?;
         lock.spend();
         Ok(())

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +55,23 @@ fn migrate(cluster: &RedisCluster, name: &str) {
     let port = cluster.nodes()[1].port().to_string();
     let moved = cluster.nodes()[0].command(&["MIGRATE", "127.0.0.1", &port, name, "0", "5000"]);
     assert_eq!(moved.text(), "OK", "{name}");
+}
+
+/// Sets a key as one does who has been sent to this node to ask.
+fn set_asking(port: u16, name: &str, value: &[u8]) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let lengths = (name.len(), value.len());
+    let mut order = format!(
+        "ASKING\r\n*3\r\n$3\r\nSET\r\n${}\r\n{name}\r\n${}\r\n",
+        lengths.0, lengths.1
+    )
+    .into_bytes();
+    order.extend_from_slice(value);
+    order.extend_from_slice(b"\r\n");
+    stream.write_all(&order).unwrap();
+    let mut answers = [0; 10];
+    stream.read_exact(&mut answers).unwrap();
+    assert_eq!(&answers, b"+OK\r\n+OK\r\n");
 }
 
 async fn promptly<T>(what: &str, call: impl Future<Output = T>) -> T {
@@ -205,34 +224,88 @@ async fn an_alias_that_is_apart_from_its_session_is_followed() {
     }
 }
 
-/// What has arrived at the new place can move there. What has not is waited for, and the session stays as it was.
+/// The new key is made at the new place, wherever the old one is.
 #[tokio::test]
-async fn a_session_that_has_arrived_moves_to_another_key() {
+async fn sessions_at_both_places_move_to_other_keys() {
     let cluster = RedisCluster::start();
     let storage = connect(&cluster).await;
-    let ([here, there, new, other], slot) = keys(&cluster);
-    for key in [&here, &there] {
-        storage.create(key, record(&storage, "x", Some(MINUTE))).await.unwrap();
+    for grace in [Duration::ZERO, MINUTE] {
+        let ([here, there, first, second, last], slot) = keys(&cluster);
+        for key in [&here, &there] {
+            storage.create(key, record(&storage, "x", Some(MINUTE))).await.unwrap();
+        }
+        cluster.open_slot(slot, 0, 1);
+        migrate(&cluster, &name(&there, "sessile:", ""));
+        for (old, new) in [(&there, &first), (&here, &second), (&second, &last)] {
+            let mut locked = storage.lock(old, MINUTE).await.unwrap().found().unwrap();
+            let moved = record(&storage, "moved", Some(MINUTE));
+            promptly("rotate", storage.rotate(&mut locked.lock, new, moved, grace))
+                .await
+                .unwrap();
+            let by_old = payload(&storage, old).await;
+            match grace {
+                Duration::ZERO => assert_eq!(by_old, Lookup::Superseded),
+                _ => assert_eq!(by_old, Lookup::Found("moved".into())),
+            }
+            assert_eq!(payload(&storage, new).await, Lookup::Found("moved".into()));
+            is_served(&storage, new).await;
+        }
+        // A key that is taken is taken.
+        let mut locked = storage.lock(&first, MINUTE).await.unwrap().found().unwrap();
+        let error = storage
+            .rotate(&mut locked.lock, &last, locked.record, grace)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), StorageErrorKind::Exists);
+        storage.release(locked.lock).await.unwrap();
+        // By the first id the session is ended where it is.
+        assert_eq!(storage.destroy(&here).await.unwrap(), Lookup::Found(()));
+        assert_eq!(storage.read(&last).await.unwrap(), Lookup::Missing);
+        assert_eq!(storage.destroy(&here).await.unwrap(), Lookup::Superseded);
     }
-    cluster.open_slot(slot, 0, 1);
-    migrate(&cluster, &name(&there, "sessile:", ""));
-    let mut locked = storage.lock(&there, MINUTE).await.unwrap().found().unwrap();
-    let moved = storage.rotate(&mut locked.lock, &new, locked.record, Duration::ZERO);
-    promptly("rotate", moved).await.unwrap();
-    assert_eq!(storage.read(&there).await.unwrap(), Lookup::Superseded);
-    is_served(&storage, &new).await;
+}
 
-    let mut locked = storage.lock(&here, MINUTE).await.unwrap().found().unwrap();
-    let moved = record(&storage, "moved", Some(MINUTE));
-    let error = storage
-        .rotate(&mut locked.lock, &other, moved.clone(), MINUTE)
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
-    assert_eq!(storage.read(&other).await.unwrap(), Lookup::Missing);
-    migrate(&cluster, &name(&here, "sessile:", ""));
-    storage.rotate(&mut locked.lock, &other, moved, MINUTE).await.unwrap();
-    assert_eq!(payload(&storage, &here).await, Lookup::Found("moved".into()));
+/// What is arriving counts from the moment when the session has left its old key, whoever is there to settle it.
+#[tokio::test]
+async fn a_move_that_was_broken_off_is_undone_or_done() {
+    let cluster = RedisCluster::start();
+    let storage = connect(&cluster).await;
+    let ([old, new], slot) = keys(&cluster);
+    storage.create(&old, record(&storage, "x", Some(MINUTE))).await.unwrap();
+    cluster.open_slot(slot, 0, 1);
+    let at = |node: usize, key: &SessionKey| cluster.nodes()[node].command(&["GET", &name(key, "sessile:", "")]);
+    let put = |node: usize, key: &SessionKey, value: &[u8]| {
+        set_asking(cluster.nodes()[node].port(), &name(key, "sessile:", ""), value);
+    };
+    let version = storage.read(&old).await.unwrap().found().unwrap().record.meta.version;
+    let Reply::Text(value) = at(0, &old) else {
+        panic!("no record")
+    };
+    let arriving = [&[10], &old.digest()[..], &value].concat();
+    put(1, &new, &arriving);
+    // It has not moved.
+    assert_eq!(storage.read(&new).await.unwrap(), Lookup::Missing);
+    assert!(matches!(storage.lock(&new, MINUTE).await.unwrap(), Lookup::Missing));
+    assert_eq!(storage.destroy(&new).await.unwrap(), Lookup::Missing);
+    is_served(&storage, &old).await;
+    // It has.
+    for verb in ["read", "lock", "touch", "destroy"] {
+        put(1, &new, &arriving);
+        put(0, &old, &[&[2], &new.digest()[..]].concat());
+        match verb {
+            "read" => assert_eq!(payload(&storage, &new).await, Lookup::Found("x".into())),
+            "lock" => {
+                let locked = storage.lock(&new, MINUTE).await.unwrap().found().unwrap();
+                storage.release(locked.lock).await.unwrap();
+            }
+            "touch" => {
+                let now = storage.clock().now();
+                assert!(storage.touch(&new, version, Some(now + MINUTE), now).await.unwrap());
+            }
+            _ => assert_eq!(storage.destroy(&old).await.unwrap(), Lookup::Found(())),
+        }
+    }
+    assert_eq!(storage.read(&new).await.unwrap(), Lookup::Missing);
 }
 
 #[tokio::test]

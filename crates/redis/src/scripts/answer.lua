@@ -1,12 +1,14 @@
 -- What a script answers: a code, the server's time in milliseconds, and whatever belongs to the code.
--- The first three codes are also the first byte of a stored value, which says what stands there.
-local MISSING, RECORD, TOMBSTONE, ALIAS, LOST, BUSY, EXISTS, REWRITTEN, LATE, APART = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+-- The first three codes, and the last, are also the first byte of a stored value, which says what stands there.
+local MISSING, RECORD, TOMBSTONE, ALIAS, LOST, BUSY = 0, 1, 2, 3, 4, 5
+local EXISTS, REWRITTEN, LATE, APART, ARRIVING = 6, 7, 8, 9, 10
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- The answer where no record stands. An alias is its end (48 bits) and the digest of the key it points to; it
--- answers with that digest and, when its end has come, as a tombstone.
+-- answers with that digest and, when its end has come, as a tombstone. A record that is arriving is the digest of the key
+-- it comes from and what it will be; it answers with that digest.
 local function no_record(value)
   if not value or value == '' then
     return { MISSING, now }
@@ -17,6 +19,9 @@ local function no_record(value)
       return { ALIAS, now, string.sub(value, 8, 39) }
     end
     return { TOMBSTONE, now }
+  end
+  if kind == ARRIVING then
+    return { ARRIVING, now, string.sub(value, 2, 33) }
   end
   return { kind, now }
 end

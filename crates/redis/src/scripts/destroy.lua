@@ -2,6 +2,9 @@
 -- has moved to, whether the alias still holds or not.
 -- KEYS: record, queue or nothing. ARGV: '1' if the answer waits for replicas: what waits for them waits for what was
 -- written last, so something is written in any case. It may have been another who has written what is found.
+if string.byte(head) == ARRIVING then
+  return no_record(head)
+end
 if head ~= '' and not is_record then
   if ARGV[1] == '1' then
     write_again()

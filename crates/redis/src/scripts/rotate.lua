@@ -1,7 +1,9 @@
 -- Moves the session to a new key and gives the lock up. What stays behind under the old key is a tombstone, or an alias
 -- that becomes one.
 -- KEYS: record, queue, new record; or the record alone. ARGV: token, value, last millisecond of its life or '', '1' if
--- this may have been done, grace (ms), how long a tombstone stands (ms), digest of the new key, name of the new record.
+-- this may have been done, grace (ms), how long a tombstone stands (ms), digest of the new key, name of the new record,
+-- '1' if that is arriving at another place: then only the mark is left to be written, and this is the step by which the
+-- session moves.
 local new = KEYS[3] or ARGV[8]
 local refused = refusal(ARGV[1])
 if refused then
@@ -21,21 +23,25 @@ if refused then
   return refused
 end
 
--- A slot of a cluster that is on its way may have room for a new key at its new place only.
-local taken = redis.pcall('EXISTS', new)
-if taken == 1 then
-  return { EXISTS, now }
-end
-if taken ~= 0 then
-  return KEYS[3] and taken or { APART, now, taken.err }
-end
-
 local grace = tonumber(ARGV[5])
 local stays = grace + tonumber(ARGV[6])
-if ARGV[3] == '' then
-  redis.call('SET', new, ARGV[2])
-elseif now <= tonumber(ARGV[3]) then
-  redis.call('SET', new, ARGV[2], 'PXAT', ARGV[3])
+if ARGV[9] == '1' then
+  -- What is arriving counts as long as the mark says so, until it has been settled.
+  stays = math.max(stays, 60000)
+else
+  -- A slot of a cluster that is on its way may have room for a new key at its new place only.
+  local taken = redis.pcall('EXISTS', new)
+  if taken == 1 then
+    return { EXISTS, now }
+  end
+  if taken ~= 0 then
+    return KEYS[3] and taken or { APART, now }
+  end
+  if ARGV[3] == '' then
+    redis.call('SET', new, ARGV[2])
+  elseif now <= tonumber(ARGV[3]) then
+    redis.call('SET', new, ARGV[2], 'PXAT', ARGV[3])
+  end
 end
 if stays == 0 then
   redis.call('DEL', KEYS[1])

@@ -1,0 +1,8 @@
+-- Brings a record to where its session will move to. It does not count before the session has left its old key.
+-- KEYS: new record. ARGV: the record as it arrives, how long it may take to be settled (ms).
+local value = redis.call('GET', KEYS[1])
+if value and value ~= ARGV[1] then
+  return { EXISTS, now }
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return { RECORD, now }
