@@ -5,10 +5,11 @@ use sessile_core::SessionKey;
 use tokio::time::timeout_at;
 
 use crate::answer::Answer;
-use crate::engine::{Engine, Kind, Write};
+use crate::engine::{Engine, Kind};
 use crate::error::Failure;
 use crate::net::Again;
 use crate::script::Script;
+use crate::write::Write;
 
 /// How a script is called.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! [`Engine`]: the verbs, told to the server.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use crate::answer::Answer;
 use crate::check::refuse_nodes_of_a_cluster;
 use crate::clock::ServerClock;
-use crate::durable::{Durability, ReplicationShortfall, Shortfall};
+use crate::durable::Durability;
 use crate::error::Failure;
 use crate::keys::Keyspace;
 use crate::net::{Again, Net};
@@ -70,18 +70,6 @@ impl Kind {
             Self::Locks => "acquire",
         }
     }
-}
-
-/// What a write does, as far as durability is concerned.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Write<'a> {
-    /// It ends a key, for good: to lose it would bring back what was logged out.
-    Ends,
-    /// It is one of several steps to such an end. That it falls short is no reason not to take the others: the first
-    /// shortfall is kept here.
-    Step(&'a OnceLock<ReplicationShortfall>),
-    /// It changes data.
-    Changes,
 }
 
 /// What storage and locks have in common.
@@ -158,51 +146,6 @@ impl Engine {
     /// Sends a command and reads its answer as that of a script.
     pub(crate) async fn ask(&self, key: &SessionKey, cmd: &Cmd, again: Again) -> Result<Answer, Failure> {
         let (answer, now) = Answer::read(self.net.send(key.shard(), cmd, again).await?)?;
-        self.clock.learn(now);
-        Ok(answer)
-    }
-
-    /// Sends a command that writes, and sees to it that the write gets as far as is asked for.
-    pub(crate) async fn write(
-        &self,
-        key: &SessionKey,
-        cmd: &Cmd,
-        write: Write<'_>,
-        again: Again,
-    ) -> Result<Value, Failure> {
-        let durability = self.options.durability.as_ref();
-        let Some(durability) = durability.filter(|durability| durability.commits || !matches!(write, Write::Changes))
-        else {
-            return self.net.send(key.shard(), cmd, again).await;
-        };
-        let (answer, reached) = self.net.send_durably(key.shard(), cmd, again, durability).await?;
-        if reached < durability.replicas {
-            let wanted = durability.replicas;
-            let shortfall = ReplicationShortfall { wanted, reached };
-            let fails = durability.shortfall == Shortfall::Fail;
-            let is_first = match write {
-                Write::Step(first) if fails => first.set(shortfall).is_ok(),
-                _ => true,
-            };
-            if is_first {
-                self.shortfalls.fetch_add(1, Ordering::Relaxed);
-            }
-            if fails && !matches!(write, Write::Step(_)) {
-                return Err(Failure::Shortfall(shortfall));
-            }
-        }
-        Ok(answer)
-    }
-
-    /// As [`write`](Self::write), for a script.
-    pub(crate) async fn ask_to_write(
-        &self,
-        key: &SessionKey,
-        cmd: &Cmd,
-        write: Write<'_>,
-        again: Again,
-    ) -> Result<Answer, Failure> {
-        let (answer, now) = Answer::read(self.write(key, cmd, write, again).await?)?;
         self.clock.learn(now);
         Ok(answer)
     }

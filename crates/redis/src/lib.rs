@@ -25,6 +25,7 @@ mod script;
 mod servers;
 mod storage;
 mod wait;
+mod write;
 
 pub use self::builder::RedisStorageBuilder;
 pub use self::check::Finding;

@@ -8,12 +8,13 @@ use sessile_core::{LockTicket, SessionKey, Timestamp};
 
 use crate::again::Form;
 use crate::answer::Answer;
-use crate::engine::{Engine, Write};
+use crate::engine::Engine;
 use crate::error::Failure;
 use crate::keys::Keyspace;
 use crate::layout;
 use crate::net::Again;
 use crate::script;
+use crate::write::Write;
 
 /// How long a record that is arriving may take to be settled, at least.
 const SETTLING: Duration = Duration::from_secs(3_600);
@@ -68,8 +69,8 @@ impl Engine {
             settled?;
         }
         match shortfall.into_inner() {
-            Some(shortfall) => Err(Failure::Shortfall(shortfall)),
-            None => Ok(answer),
+            Some(shortfall) if moved => Err(Failure::Shortfall(shortfall)),
+            _ => Ok(answer),
         }
     }
 

@@ -14,13 +14,14 @@ use sessile_core::{
 use crate::answer::Answer;
 use crate::builder::RedisStorageBuilder;
 use crate::check::Finding;
-use crate::engine::{Engine, Kind, Write};
+use crate::engine::{Engine, Kind};
 use crate::error::Failure;
 use crate::layout;
 use crate::net::Again;
 use crate::rotate::Move;
 use crate::script;
 use crate::servers::RedisServers;
+use crate::write::Write;
 
 /// What this storage is called in errors and logs.
 pub(crate) const NAME: &str = Kind::Sessions.name();

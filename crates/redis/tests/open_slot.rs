@@ -15,17 +15,17 @@ use sessile_testkit::redis::{RedisCluster, Reply};
 use support::{payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a call may take that has nothing to wait for, on a machine that is busy with other things.
-const PROMPT: Duration = Duration::from_millis(800);
+/// What a call may take that has nothing to wait for, on a machine that is busy with other things: less than it may wait.
+const PROMPT: Duration = Duration::from_secs(8);
 
 fn servers(cluster: &RedisCluster) -> RedisServers {
     RedisServers::cluster(cluster.urls()).timeout(TIMEOUT)
 }
 
 async fn connect(cluster: &RedisCluster) -> Arc<RedisStorage> {
-    let builder = RedisStorage::builder(servers(cluster)).lease(Duration::from_secs(10));
+    let builder = RedisStorage::builder(servers(cluster)).lease(MINUTE);
     Arc::new(builder.connect().await.expect("a connection"))
 }
 

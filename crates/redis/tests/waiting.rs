@@ -328,7 +328,7 @@ async fn a_lost_connection_for_messages_is_made_anew() {
 async fn a_message_that_never_came_is_made_up_for_by_looking() {
     let server = RedisServer::start();
     let one = process(&server).await;
-    let poll = Duration::from_millis(100);
+    let poll = Duration::from_secs(1);
     let two = Arc::new(RedisStorage::builder(server.url()).poll(poll).connect().await.unwrap());
     let key = fresh();
     one.create(&key, record(&one, "", None)).await.unwrap();
@@ -337,20 +337,18 @@ async fn a_message_that_never_came_is_made_up_for_by_looking() {
     let queue = queue_name(&server);
     queued(&server, &queue, 1).await;
     // As if the server had granted the lock and the message had been lost on the way.
-    let entry = server.command(&["LINDEX", &queue, "0"]);
-    let token = match entry {
-        Reply::Text(entry) => entry[..16].to_vec(),
-        other => panic!("{other:?}"),
+    let token = loop {
+        // An entry ages, and is there again after the next look.
+        if let Reply::Text(entry) = server.command(&["LINDEX", &queue, "0"]) {
+            break entry[..16].to_vec();
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
     };
     server.command(&["DEL", &queue]);
     let ends = (one.clock().now() + MINUTE).as_millis().to_be_bytes();
     let lock = [&token, &ends[2..]].concat();
     server.command_bytes(&[b"SETRANGE", record_name(&server).as_bytes(), b"19", &lock]);
-    let answer = tokio::time::timeout(Duration::from_secs(5), waiting)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    let answer = tokio::time::timeout(MINUTE, waiting).await.unwrap().unwrap().unwrap();
     assert!(answer.is_found());
     let error = one.commit(&mut held.lock, held.record).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::LockLost);
@@ -405,7 +403,7 @@ async fn waiting_is_bounded() {
 /// A process that is stopped for longer than a lease hears of its turn when that is over.
 #[tokio::test]
 async fn a_turn_that_is_heard_of_too_late_is_asked_for_anew() {
-    const LEASE: Duration = Duration::from_millis(500);
+    const LEASE: Duration = Duration::from_secs(2);
     let server = RedisServer::start();
     let process = async || {
         let storage = RedisStorage::builder(server.url()).poll(MINUTE).lease(LEASE);

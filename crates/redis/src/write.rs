@@ -1,0 +1,102 @@
+//! Writing, and seeing to it that what was written gets as far as is asked for.
+
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+
+use redis::{Cmd, Value};
+use sessile_core::SessionKey;
+
+use crate::answer::Answer;
+use crate::durable::{ReplicationShortfall, Shortfall};
+use crate::engine::Engine;
+use crate::error::Failure;
+use crate::net::Again;
+
+/// What a write does, as far as durability is concerned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Write<'a> {
+    /// It ends a key, for good: to lose it would bring back what was logged out.
+    Ends,
+    /// It is one of several steps to such an end. That it falls short is no reason not to take the others: the first
+    /// shortfall is kept here.
+    Step(&'a OnceLock<ReplicationShortfall>),
+    /// It changes data.
+    Changes,
+}
+
+impl Engine {
+    /// Sends a command that answers with nothing if it has written nothing.
+    pub(crate) async fn write(
+        &self,
+        key: &SessionKey,
+        cmd: &Cmd,
+        write: Write<'_>,
+        again: Again,
+    ) -> Result<Value, Failure> {
+        let (answer, shortfall) = self.send_to_write(key, cmd, write, again).await?;
+        if answer != Value::Nil {
+            self.fall_short(shortfall, write)?;
+        }
+        Ok(answer)
+    }
+
+    /// Calls a script that writes.
+    pub(crate) async fn ask_to_write(
+        &self,
+        key: &SessionKey,
+        cmd: &Cmd,
+        write: Write<'_>,
+        again: Again,
+    ) -> Result<Answer, Failure> {
+        let (answer, shortfall) = self.send_to_write(key, cmd, write, again).await?;
+        let (answer, now) = Answer::read(answer)?;
+        self.clock.learn(now);
+        let found_the_end = match write {
+            Write::Step(_) => matches!(answer, Answer::Missing | Answer::Superseded | Answer::Alias { .. }),
+            Write::Ends | Write::Changes => false,
+        };
+        // Whatever else it answers, it has refused to write.
+        if found_the_end || matches!(answer, Answer::Done(_)) {
+            self.fall_short(shortfall, write)?;
+        }
+        Ok(answer)
+    }
+
+    /// Sends a command, and returns by how much it has fallen short, if replicas are asked.
+    async fn send_to_write(
+        &self,
+        key: &SessionKey,
+        cmd: &Cmd,
+        write: Write<'_>,
+        again: Again,
+    ) -> Result<(Value, Option<ReplicationShortfall>), Failure> {
+        let durability = self.options.durability.as_ref();
+        let Some(durability) = durability.filter(|durability| durability.commits || !matches!(write, Write::Changes))
+        else {
+            return Ok((self.net.send(key.shard(), cmd, again).await?, None));
+        };
+        let (answer, reached) = self.net.send_durably(key.shard(), cmd, again, durability).await?;
+        let wanted = durability.replicas;
+        let shortfall = (reached < wanted).then_some(ReplicationShortfall { wanted, reached });
+        Ok((answer, shortfall))
+    }
+
+    /// Does what is to be done about a shortfall, if there is one.
+    fn fall_short(&self, shortfall: Option<ReplicationShortfall>, write: Write<'_>) -> Result<(), Failure> {
+        let (Some(shortfall), Some(durability)) = (shortfall, &self.options.durability) else {
+            return Ok(());
+        };
+        let fails = durability.shortfall == Shortfall::Fail;
+        let is_first = match write {
+            Write::Step(first) if fails => first.set(shortfall).is_ok(),
+            _ => true,
+        };
+        if is_first {
+            self.shortfalls.fetch_add(1, Ordering::Relaxed);
+        }
+        match write {
+            Write::Ends | Write::Changes if fails => Err(Failure::Shortfall(shortfall)),
+            _ => Ok(()),
+        }
+    }
+}
