@@ -8,6 +8,7 @@ mod programs;
 mod redis;
 mod test;
 mod torture;
+mod valkey;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,8 @@ usage: cargo xtask TASK
 
 tasks:
   test [ARGS]                  all tests; with arguments, `cargo test ARGS` alone
+  valkey [ARGS]                the tests of the Redis storage on Valkey, which is fetched; ARGS as for `cargo test`
+      --short                  those of them that CI runs again
   fuzz [TARGET] [--seconds N]  makes up input for what reads input, for N seconds (default 60) a target
   fuzz TARGET FILE             what that target makes of one input
   budget [--write]             what requests cost, in instructions and allocations, against benches/budget.txt
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["test", rest @ ..] => test::run(rest),
+        ["valkey", rest @ ..] => valkey::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["budget", rest @ ..] => budget::run(rest),
         ["torture", rest @ ..] => torture::run(rest),

@@ -1,10 +1,23 @@
-//! The tests of the Redis storage start servers and sentinels of their own, for which there have to be the programs.
+//! The tests of the Redis storage start servers and sentinels of their own, for which there has to be the program.
 
+use crate::Failure;
 use crate::programs::Programs;
 
+/// Names another program than `redis-server`.
+const VARIABLE: &str = "SESSILE_REDIS_SERVER";
+
 /// Version 7.0 or later.
-pub(crate) const SERVERS: Programs = Programs {
-    needed: &[("redis-server", "redis-server"), ("redis-sentinel", "redis-sentinel")],
+const SERVER: Programs = Programs {
+    needed: &[("redis-server", "redis-server")],
     advice: "The tests start servers of their own. Install version 7.0 or later, on Debian with `sudo apt-get install \
-             redis-server redis-sentinel`, on macOS with `brew install redis`.",
+             redis-server`, on macOS with `brew install redis`; or set SESSILE_REDIS_SERVER to the path of such a \
+             program.",
 };
+
+/// Finds the server program or installs it. One that was named is taken as it is: the tests say if it is missing.
+pub(crate) fn ensure_server() -> Result<(), Failure> {
+    match std::env::var_os(VARIABLE) {
+        Some(_) => Ok(()),
+        None => SERVER.ensure(),
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::cargo::{cargo, step, test_step};
-use crate::redis::SERVERS;
+use crate::redis::ensure_server;
 
 /// The facade has a feature for each part, and has to build with any one of them alone.
 const FACADE_FEATURES: &[&str] = &[
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     if !arguments.is_empty() {
         return test_step("tests, as asked for", cargo("test").args(arguments));
     }
-    SERVERS.ensure()?;
+    ensure_server()?;
     test_step(
         "tests of all default members: units, behaviour, examples in the documentation",
         cargo("test").args(["--all-features", "--no-fail-fast"]),

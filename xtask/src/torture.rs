@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::cargo::{cargo, step};
-use crate::redis::SERVERS;
+use crate::redis::ensure_server;
 
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
@@ -65,7 +65,7 @@ fn servers(arguments: &[&str]) -> Result<(), Failure> {
             [] => {}
         }
     }
-    SERVERS.ensure()?;
+    ensure_server()?;
     let seconds = ["--seconds", SECONDS];
     let says = arguments.iter().step_by(2).any(|name| *name == "--seconds");
     let defaults: &[&str] = if says { &[] } else { &seconds };

@@ -1,8 +1,11 @@
 //! Real Redis servers for tests: started, paused, killed, restarted, failed over and thrown away.
 //!
 //! Everything runs on 127.0.0.1, on ports that are free, in folders of its own, and ends with the value that stands
-//! for it or, at the latest, with the process. The programs `redis-server` and, for [`RedisSentinel`],
-//! `redis-sentinel` must be installed, version 7.0 or later; where they are missing, starting panics and says so.
+//! for it or, at the latest, with the process.
+//!
+//! The program is the `redis-server` in the PATH, version 7.0 or later, or the one that the environment variable
+//! `SESSILE_REDIS_SERVER` names by its path, such as a `valkey-server`. It runs as a sentinel too. Where it is missing,
+//! starting panics and says so; which it is stands on standard error, once a process, and in [`version`].
 //!
 //! All calls block, most of them briefly: these are orders to servers, not part of what is tested. In a test with one
 //! thread they stop the storage as well.
@@ -19,7 +22,9 @@
 //! ```
 
 mod cluster;
+mod nemesis;
 mod parser;
+mod program;
 mod proxy;
 mod resp;
 mod sentinel;
@@ -27,11 +32,21 @@ mod server;
 
 pub use self::cluster::RedisCluster;
 pub use self::proxy::Proxy;
-pub use self::resp::Reply;
+pub use self::resp::{Admin, Reply};
 pub use self::sentinel::RedisSentinel;
 pub use self::server::RedisServer;
 
 use std::time::{Duration, Instant};
+
+/// What the servers of this process are, such as `Redis 7.0.15` or `Valkey 9.1.2`.
+///
+/// # Panics
+///
+/// If there is no such program.
+#[must_use]
+pub fn version() -> &'static str {
+    program::Program::chosen().version()
+}
 
 /// How long anything may take to come about.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -22,13 +22,15 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    upstream: u16,
     state: Mutex<State>,
     ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The server that new connections lead to.
+    upstream: u16,
+    dials: u64,
     delay: Duration,
     /// Existing connections are closed and new ones are not accepted.
     cut: bool,
@@ -66,8 +68,10 @@ impl Proxy {
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let shared = Arc::new(Shared {
-            upstream: port,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                upstream: port,
+                ..State::default()
+            }),
             ended: AtomicBool::new(false),
         });
         let proxy = Self {
@@ -99,6 +103,18 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Lets new connections lead to the server on this port. Those that are open stay with the server they have: so does
+    /// a name whose address changes, or the endpoint of a managed service, when a failover is planned.
+    pub fn lead_to(&self, port: u16) {
+        self.state().upstream = port;
+    }
+
+    /// How many connections were made since the last time this was asked, those that were refused included.
+    #[must_use]
+    pub fn dials(&self) -> u64 {
+        std::mem::take(&mut self.state().dials)
+    }
+
     /// Lets everything take so much longer in each direction.
     pub fn delay(&self, delay: Duration) {
         self.state().delay = delay;
@@ -117,7 +133,7 @@ impl Proxy {
     }
 
     /// Swallows whatever is sent from now on, in both directions, on connections that stay open: as if a cable had
-    /// been pulled.
+    /// been pulled. New connections are accepted, and nothing is answered on them either.
     pub fn go_silent(&self) {
         self.state().silent = Silence::Everything;
     }
@@ -180,7 +196,12 @@ type Parcel = (Instant, Vec<u8>);
 
 impl Shared {
     fn accept(self: &Arc<Self>, client: TcpStream) {
-        let Ok(server) = TcpStream::connect(("127.0.0.1", self.upstream)) else {
+        let upstream = {
+            let mut state = locked(&self.state);
+            state.dials += 1;
+            state.upstream
+        };
+        let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)) else {
             return;
         };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));

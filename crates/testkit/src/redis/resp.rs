@@ -4,6 +4,8 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use super::PATIENCE;
+
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
@@ -43,17 +45,58 @@ impl Reply {
 
 /// Sends one command on a connection of its own.
 pub(super) fn command(port: u16, limit: Duration, args: &[&[u8]]) -> io::Result<Reply> {
+    let mut stream = BufReader::new(connect(port, limit)?);
+    send(stream.get_mut(), args)?;
+    reply(&mut stream)
+}
+
+/// A connection for orders, which stays as it is while others are refused.
+#[derive(Debug)]
+pub struct Admin {
+    stream: BufReader<TcpStream>,
+}
+
+impl Admin {
+    pub(super) fn connect(port: u16) -> Self {
+        let stream = connect(port, PATIENCE).unwrap_or_else(|error| panic!("no connection to port {port}: {error}"));
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    /// Sends a command and returns the answer.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
+    pub fn command(&mut self, args: &[&str]) -> Reply {
+        self.send(args);
+        reply(&mut self.stream).unwrap_or_else(|error| panic!("{args:?}: {error}"))
+    }
+
+    /// Sends a command, and leaves its answer to the next one that is sent: only for the last.
+    pub(super) fn send(&mut self, args: &[&str]) {
+        let bytes: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
+        send(self.stream.get_mut(), &bytes).unwrap_or_else(|error| panic!("{args:?}: {error}"));
+    }
+}
+
+fn connect(port: u16, limit: Duration) -> io::Result<TcpStream> {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    let stream = TcpStream::connect_timeout(&address, limit)?;
     stream.set_read_timeout(Some(limit))?;
+    Ok(stream)
+}
+
+fn send(stream: &mut TcpStream, args: &[&[u8]]) -> io::Result<()> {
     let mut request = format!("*{}\r\n", args.len()).into_bytes();
     for arg in args {
         request.extend(format!("${}\r\n", arg.len()).bytes());
         request.extend_from_slice(arg);
         request.extend_from_slice(b"\r\n");
     }
-    stream.write_all(&request)?;
-    reply(&mut BufReader::new(stream))
+    stream.write_all(&request)
 }
 
 fn reply(from: &mut BufReader<TcpStream>) -> io::Result<Reply> {

@@ -1,5 +1,6 @@
 //! [`RedisSentinel`]: a primary, its replicas, and those who watch over them.
 
+use super::server::Role;
 use super::{RedisServer, wait_until};
 
 /// What the sentinels call the primary.
@@ -51,7 +52,7 @@ impl RedisSentinel {
         let sentinels = (0..3)
             .map(|_| {
                 RedisServer::launch(
-                    "redis-sentinel",
+                    Role::Sentinel,
                     &[
                         &monitor,
                         &format!("sentinel down-after-milliseconds {NAME} {SILENCE}"),

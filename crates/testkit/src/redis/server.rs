@@ -7,14 +7,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::resp::{self, Reply};
+use super::program::Program;
+use super::resp::{self, Admin, Reply};
 use super::{PATIENCE, wait_until};
 
 /// Runs a server until its input ends, which it does, at the latest, with the process that started it: then the server
 /// goes, and its folder with it, unless something else was said.
 const KEEPER: &str = r#"
 trap '' INT TERM HUP
-"$1" "$2/conf" > "$2/log" 2>&1 < /dev/null &
+"$1" "$2/conf" $3 > "$2/log" 2>&1 < /dev/null &
 echo $!
 read -r word
 kill -9 $!
@@ -22,7 +23,7 @@ wait $!
 [ "$word" = keep ] || rm -rf "$2"
 "#;
 
-/// A `redis-server` on a free port of 127.0.0.1, with a folder of its own. It ends, and the folder goes, when this is
+/// A server on a free port of 127.0.0.1, with a folder of its own. It ends, and the folder goes, when this is
 /// dropped, and also when the process ends without that, whatever the reason.
 ///
 /// # Panics
@@ -32,8 +33,24 @@ wait $!
 pub struct RedisServer {
     port: u16,
     folder: PathBuf,
-    program: &'static str,
+    role: Role,
     running: Option<Running>,
+}
+
+/// What the program is started as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Server,
+    Sentinel,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Sentinel => "sentinel",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -53,11 +70,13 @@ impl RedisServer {
     /// the server refuses the commands that are sent from here: they come without.
     #[must_use]
     pub fn start_with(config: &[&str]) -> Self {
-        Self::launch("redis-server", config)
+        // For `stall`.
+        let lines: Vec<&str> = ["enable-debug-command yes"].iter().chain(config).copied().collect();
+        Self::launch(Role::Server, &lines)
     }
 
-    /// Starts this program with this configuration.
-    pub(super) fn launch(program: &'static str, config: &[&str]) -> Self {
+    /// Starts the program in this role, with this configuration.
+    pub(super) fn launch(role: Role, config: &[&str]) -> Self {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("sessile-redis-{}-{number}", std::process::id()));
@@ -65,7 +84,7 @@ impl RedisServer {
         let mut server = Self {
             port: free_port(),
             folder,
-            program,
+            role,
             running: None,
         };
         let mut lines = format!(
@@ -112,7 +131,7 @@ impl RedisServer {
     #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
     pub fn command(&self, args: &[&str]) -> Reply {
         self.try_command(args)
-            .unwrap_or_else(|error| panic!("{} on port {}: {args:?}: {error}", self.program, self.port))
+            .unwrap_or_else(|error| panic!("{} on port {}: {args:?}: {error}", self.role.name(), self.port))
     }
 
     /// Sends it a command and returns the answer, if there is one: a server that is demoted, or killed, may hang up.
@@ -125,7 +144,14 @@ impl RedisServer {
     #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
     pub fn command_bytes(&self, args: &[&[u8]]) -> Reply {
         resp::command(self.port, PATIENCE, args)
-            .unwrap_or_else(|error| panic!("{} on port {}: {error}", self.program, self.port))
+            .unwrap_or_else(|error| panic!("{} on port {}: {error}", self.role.name(), self.port))
+    }
+
+    /// A connection for orders that stays: it goes on to answer when the password has changed or there is room for no
+    /// more connections.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        Admin::connect(self.port)
     }
 
     /// One line of `INFO`.
@@ -146,16 +172,6 @@ impl RedisServer {
             .strip_prefix("calls=")
             .and_then(|rest| rest.split(',').next()?.parse().ok());
         calls.unwrap_or(0)
-    }
-
-    /// Stops its time: it keeps its connections, and answers nothing.
-    pub fn pause(&self) {
-        self.signal("STOP");
-    }
-
-    /// Lets it go on after [`pause`](Self::pause).
-    pub fn resume(&self) {
-        self.signal("CONT");
     }
 
     /// Ends it at once, as a crash would. What it has written to its folder stays.
@@ -185,22 +201,25 @@ impl RedisServer {
         }
     }
 
-    fn signal(&self, signal: &str) {
-        let id = self.running.as_ref().expect("the server runs").id.to_string();
-        let status = Command::new("kill")
-            .args(["-s", signal, &id])
-            .status()
-            .expect("kill is there");
-        assert!(status.success(), "the server on port {} takes no signal", self.port);
+    /// The number of its process.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.running.as_ref().expect("the server runs").id
     }
 
     fn run(&mut self) {
-        if let Err(error) = Command::new(self.program).arg("--version").output() {
-            missing(self.program, &error);
-        }
+        let as_sentinel = match self.role {
+            Role::Server => "",
+            Role::Sentinel => "--sentinel",
+        };
         let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper", self.program])
-            .arg(&self.folder)
+            .args(["-c", KEEPER, "keeper"])
+            .args([&Program::chosen().path, self.folder.as_os_str()])
+            .arg(as_sentinel)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -216,9 +235,10 @@ impl RedisServer {
     }
 
     fn wait_until_it_answers(&self) {
-        wait_until(&format!("the {} on port {} answers", self.program, self.port), || {
-            self.answers()
-        });
+        wait_until(
+            &format!("the {} on port {} answers", self.role.name(), self.port),
+            || self.answers(),
+        );
     }
 
     /// Shows the end of its log: in a test that has failed the reason may be there, and the folder is about to go.
@@ -226,7 +246,7 @@ impl RedisServer {
         const LINES: usize = 60;
         let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
-        eprintln!("the end of the log of {} on port {}:", self.program, self.port);
+        eprintln!("the end of the log of the {} on port {}:", self.role.name(), self.port);
         for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
             eprintln!("    {line}");
         }
@@ -252,13 +272,6 @@ impl Drop for RedisServer {
         // The keeper has done it already, if there was one.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-fn missing(program: &str, error: &io::Error) -> ! {
-    panic!(
-        "{program} cannot be started ({error}). These tests need real servers: install the packages redis-server and \
-         redis-sentinel, version 7.0 or later, so that {program} is in the PATH"
-    )
 }
 
 /// A port for a server, which stays its own while it is down: this process gives none out twice, other processes begin

@@ -1,0 +1,99 @@
+//! What befalls a server while others use it.
+//!
+//! Each is one order and its opposite, so that a test can say what happens and when it is over.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Admin, RedisServer, Reply};
+
+impl RedisServer {
+    /// Stops its time: it keeps its connections, and answers nothing.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Lets it do nothing for so long, as when its process is copied for a snapshot or waits for a slow disk: what is
+    /// sent meanwhile is done afterwards. Returns at once.
+    pub fn stall(&self, pause: Duration) {
+        let mut admin = self.admin();
+        admin.send(&["DEBUG", "SLEEP", &pause.as_secs_f64().to_string()]);
+    }
+
+    /// Makes it a replica of another: it keeps its connections, and takes no writes any more.
+    pub fn demote(&self, primary: &Self) {
+        ok(&self.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]));
+    }
+
+    /// Makes it a primary.
+    pub fn promote(&self) {
+        ok(&self.command(&["REPLICAOF", "NO", "ONE"]));
+    }
+
+    /// Whether it follows its primary.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.info("replication", "master_link_status").as_deref() == Some("up")
+    }
+
+    /// How many connections were made to it since it was started; the one that asks for this is among them.
+    #[must_use]
+    pub fn dials(&self) -> u64 {
+        self.info("stats", "total_connections_received")
+            .and_then(|count| count.parse().ok())
+            .expect("a server counts its connections")
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.id().to_string();
+        let status = Command::new("kill")
+            .args(["-s", signal, &id])
+            .status()
+            .expect("kill is there");
+        assert!(status.success(), "the server on port {} takes no signal", self.port());
+    }
+}
+
+impl Admin {
+    /// Lets so many connections in at the most, this one included, and refuses more.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses to.
+    pub fn limit_clients(&mut self, limit: usize) {
+        ok(&self.command(&["CONFIG", "SET", "maxclients", &limit.to_string()]));
+    }
+
+    /// Asks for this password from now on; for none if it is empty. Connections that are open stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses to.
+    pub fn set_password(&mut self, password: &str) {
+        ok(&self.command(&["CONFIG", "SET", "requirepass", password]));
+    }
+
+    /// Changes the rights of a user, in the words of `ACL SETUSER`.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses to.
+    pub fn set_user(&mut self, user: &str, rules: &[&str]) {
+        ok(&self.command(&[&["ACL", "SETUSER", user], rules].concat()));
+    }
+
+    /// Closes the connections of this type, such as `normal` and `pubsub`, but not this one.
+    pub fn hang_up(&mut self, kind: &str) {
+        self.command(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]);
+    }
+}
+
+#[track_caller]
+fn ok(reply: &Reply) {
+    assert_eq!(reply.text(), "OK", "{reply:?}");
+}
