@@ -26,11 +26,16 @@ const PYTHON: Programs = Programs {
              SESSILE_REDIS_SERVER=/path/to/valkey-server.",
 };
 
-/// Runs `cargo test` for the Redis storage with these arguments, on Valkey. `--short` stands for the tests that CI runs
-/// again.
+/// Runs `cargo test` for the Redis storage with these arguments, on Valkey. Without any, these are all tests but that of
+/// TLS, without which this server was built; `--short` stands for those that CI runs again.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let server = server()?;
+    let all;
     let arguments = match arguments {
+        [] => {
+            all = tests()?;
+            all.iter().flat_map(|test| ["--test", test]).collect()
+        }
         ["--short", rest @ ..] => [SHORT, rest].concat(),
         _ => arguments.to_vec(),
     };
@@ -53,6 +58,18 @@ const SHORT: &[&str] = &[
     "--test",
     "parties",
 ];
+
+/// The names of the tests: files, and folders with a file of their own to begin with.
+fn tests() -> Result<Vec<String>, Failure> {
+    let folder = root().join("crates/redis/tests");
+    let entries = fs::read_dir(&folder).map_err(|error| format!("cannot list {}: {error}", folder.display()))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let tests = paths.filter(|path| path.is_file() || path.join("main.rs").is_file());
+    let names = tests.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    let mut names: Vec<_> = names.filter(|name| name != "tls").collect();
+    names.sort();
+    Ok(names)
+}
 
 /// The server program, fetched if it is not there yet.
 pub(crate) fn server() -> Result<PathBuf, Failure> {

@@ -1,5 +1,5 @@
-//! Worker processes on real servers, while workers are killed and stopped, lines are cut, and servers restart, fill up,
-//! fail over and hand slots over: what the workers were told must fit together.
+//! Worker processes on real servers, while workers are killed and stopped, lines are cut, and servers restart, stall, fill
+//! up, fail over, are demoted and hand slots over: what the workers were told must fit together.
 //!
 //! Run as it is, each nemesis takes a few seconds. `cargo xtask torture redis` has options for more:
 //! `--seconds` for each, `--nemesis` for one of them, `--seed` to repeat what was done.
@@ -8,6 +8,7 @@ mod group;
 mod nemesis;
 mod options;
 mod place;
+mod relay;
 mod scene;
 mod single;
 mod slots;

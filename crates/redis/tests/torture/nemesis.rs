@@ -54,6 +54,19 @@ impl Nemesis {
         Self::new("stop", "workers are stopped, for longer than a lease too", scene::stop)
             .of(5)
             .expecting(|report| report.stops > 0),
+        Self::new(
+            "freeze",
+            "three of four workers are stopped at once, those who wait too",
+            scene::freeze,
+        )
+        .of(5)
+        .expecting(|report| report.stops > 0),
+        Self::new(
+            "stall",
+            "the server does nothing for a while, and then all of it",
+            scene::stall,
+        )
+        .of(4),
         Self::new("client-kill", "the server closes all connections", scene::client_kill),
         Self::new("script-flush", "the server forgets its scripts", scene::script_flush),
         Self::new("restart", "the server dies, and has all of it on disk", scene::restart),
@@ -73,6 +86,18 @@ impl Nemesis {
         Self::new("latency", "the way takes up to 50 milliseconds longer", scene::latency),
         Self::new("full", "the server has no memory left", scene::full).expecting(refuses_what_is_new),
         Self::new("slots", "slots move from node to node of a cluster", scene::slots).of(3),
+        Self::new(
+            "open-slots",
+            "slots are left half-way between two nodes of a cluster",
+            scene::open_slots,
+        )
+        .of(4),
+        Self::new(
+            "demoted",
+            "another server takes over behind the same name, and connections stay open",
+            scene::demoted,
+        )
+        .of(3),
         Self::new("failover", "the primary dies while its replica lags", scene::failover)
             .expecting(|report| report.lost.writes > 0),
         Self::new(
@@ -105,6 +130,7 @@ impl Nemesis {
             mut disturbance,
             kills,
             stops,
+            together,
         } = (self.scene)();
         let tolerance = Tolerance::default()
             .with_lease(LEASE)
@@ -118,6 +144,7 @@ impl Nemesis {
             .with_duration(Duration::from_secs(options.seconds.unwrap_or(self.seconds)))
             .with_lease(LEASE)
             .with_stops(if stops { LEASE * 5 / 2 } else { Duration::ZERO })
+            .with_stops_of(together)
             .with_tolerance(tolerance)
             .with_env(VARIABLE, place.text());
         if !kills {

@@ -5,8 +5,9 @@ use sessile_testkit::torture::Disturbance;
 
 use crate::group::Group;
 use crate::place::{Durable, Place};
+use crate::relay::Relay;
 use crate::single::{Act, Single};
-use crate::slots::Slots;
+use crate::slots::{OpenSlots, Slots};
 
 /// Servers, and what is done to them and to the workers.
 pub(crate) struct Scene {
@@ -16,6 +17,8 @@ pub(crate) struct Scene {
     pub(crate) kills: bool,
     /// Whether workers are stopped for a while.
     pub(crate) stops: bool,
+    /// How many of them are stopped at once.
+    pub(crate) together: u64,
 }
 
 impl Scene {
@@ -25,6 +28,7 @@ impl Scene {
             disturbance: Box::new(disturbance),
             kills: false,
             stops: false,
+            together: 1,
         }
     }
 }
@@ -41,6 +45,14 @@ pub(crate) fn stop() -> Scene {
         stops: true,
         ..single(Single::that_forgets(&[Act::Nothing]))
     }
+}
+
+pub(crate) fn freeze() -> Scene {
+    Scene { together: 3, ..stop() }
+}
+
+pub(crate) fn stall() -> Scene {
+    single(Single::that_forgets(&[Act::Stall]))
 }
 
 pub(crate) fn client_kill() -> Scene {
@@ -76,7 +88,7 @@ pub(crate) fn full() -> Scene {
 }
 
 pub(crate) fn everything() -> Scene {
-    use Act::{Cut, Fill, FlushScripts, GoSilent, KillClients, Lag, Restart};
+    use Act::{Cut, Fill, FlushScripts, GoSilent, KillClients, Lag, Restart, Stall};
     Scene {
         kills: true,
         stops: true,
@@ -88,6 +100,7 @@ pub(crate) fn everything() -> Scene {
             GoSilent,
             Lag,
             Fill,
+            Stall,
         ]))
     }
 }
@@ -99,6 +112,16 @@ fn single(single: Single) -> Scene {
 pub(crate) fn slots() -> Scene {
     let cluster = RedisCluster::start();
     Scene::new(Place::cluster(cluster.urls()), Slots(cluster))
+}
+
+pub(crate) fn open_slots() -> Scene {
+    let cluster = RedisCluster::start();
+    Scene::new(Place::cluster(cluster.urls()), OpenSlots(cluster))
+}
+
+pub(crate) fn demoted() -> Scene {
+    let relay = Relay::start();
+    Scene::new(Place::single(relay.url()), relay)
 }
 
 pub(crate) fn failover() -> Scene {

@@ -26,6 +26,8 @@ pub(crate) enum Act {
     Lag,
     /// The server has no memory left for anything new.
     Fill,
+    /// The server does nothing for longer than calls may take, and then all that was asked of it meanwhile.
+    Stall,
 }
 
 /// A server, and what happens to it.
@@ -107,6 +109,12 @@ impl Disturbance for Single {
             Act::Lag => self
                 .proxy
                 .delay(Duration::from_millis([25, 0, 25, 10][(chance % 4) as usize])),
+            Act::Stall => {
+                let stall = Duration::from_millis(200 + chance % 1_300);
+                self.server.stall(stall);
+                // It answers when it is over.
+                self.server.command(&["PING"]);
+            }
             Act::Fill => {
                 let refusals = || self.server.info("errorstats", "errorstat_OOM");
                 let before = refusals();

@@ -128,21 +128,38 @@ impl RedisCluster {
     pub fn move_slot(&self, slot: u16, to: usize, pause: Duration) {
         let from = self.owner(slot);
         self.open_slot(slot, from, to);
-        loop {
-            let keys = self.nodes[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1"]);
-            let Some(key) = keys.items().first() else { break };
-            let port = self.nodes[to].port().to_string();
-            let key = match key {
-                Reply::Text(key) => key.clone(),
-                other => panic!("a key was expected: {other:?}"),
-            };
-            // A key that ends meanwhile cannot be moved, and need not be.
-            let moved =
-                self.nodes[from].command_bytes(&[b"MIGRATE", b"127.0.0.1", port.as_bytes(), &key, b"0", b"5000"]);
-            assert!(["OK", "NOKEY"].contains(&moved.text().as_str()), "{moved:?}");
+        self.finish_slot(slot, from, to, pause);
+    }
+
+    /// Moves what is left of a slot that is on its way, pausing so long after each key, and ends the move.
+    pub fn finish_slot(&self, slot: u16, from: usize, to: usize, pause: Duration) {
+        while self.move_key(slot, from, to) {
             std::thread::sleep(pause);
         }
         self.close_slot(slot, from, to);
+    }
+
+    /// Begins to move a slot, moves so many of its keys, and leaves it so, as an operator does whose command is
+    /// interrupted.
+    pub fn leave_slot_open(&self, slot: u16, from: usize, to: usize, keys: usize) {
+        self.open_slot(slot, from, to);
+        for _ in 0..keys {
+            self.move_key(slot, from, to);
+        }
+    }
+
+    /// Moves one key of a slot that is on its way, if there is one left.
+    fn move_key(&self, slot: u16, from: usize, to: usize) -> bool {
+        let keys = self.nodes[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1"]);
+        let Some(key) = keys.items().first() else { return false };
+        let Reply::Text(key) = key else {
+            panic!("a key was expected: {key:?}")
+        };
+        let port = self.nodes[to].port().to_string();
+        let moved = self.nodes[from].command_bytes(&[b"MIGRATE", b"127.0.0.1", port.as_bytes(), key, b"0", b"5000"]);
+        // A key that ends meanwhile cannot be moved, and need not be.
+        assert!(["OK", "NOKEY"].contains(&moved.text().as_str()), "{moved:?}");
+        true
     }
 
     /// Begins to move a slot: what is not at the old place any longer is asked for at the new one.

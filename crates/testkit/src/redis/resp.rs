@@ -69,7 +69,6 @@ impl Admin {
     /// # Panics
     ///
     /// If there is none.
-    #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
     pub fn command(&mut self, args: &[&str]) -> Reply {
         self.send(args);
         reply(&mut self.stream).unwrap_or_else(|error| panic!("{args:?}: {error}"))

@@ -116,7 +116,10 @@ impl<'a, 'd> Nemesis<'a, 'd> {
         } else if stop > 0 {
             self.done.stops += 1;
             let pause = Duration::from_millis(1 + self.rng.below(stop));
-            pause_process(&self.workers[victim].child, pause);
+            let together = usize::try_from(self.plan.together).unwrap_or(usize::MAX);
+            let victims = self.workers.iter().cycle().skip(victim);
+            let victims = victims.take(together.min(self.workers.len()));
+            pause_processes(victims.map(|worker| &worker.child), pause);
         }
         Ok(())
     }
@@ -215,20 +218,22 @@ impl Worker {
 }
 
 #[cfg(unix)]
-fn pause_process(child: &Child, pause: Duration) {
+fn pause_processes<'a>(children: impl Iterator<Item = &'a Child>, pause: Duration) {
     use rustix::process::{Pid, Signal, kill_process};
 
     // One that has ended by itself has not been waited for yet, so the number is still its own. That it cannot be
     // stopped any more is no failure.
-    let process = Pid::from_child(child);
-    let stopped = kill_process(process, Signal::STOP);
+    let processes = children.map(Pid::from_child);
+    let stopped: Vec<_> = processes
+        .filter(|process| kill_process(*process, Signal::STOP).is_ok())
+        .collect();
     thread::sleep(pause);
-    if stopped.is_ok() {
+    for process in stopped {
         kill_process(process, Signal::CONT).expect("who could be stopped can be woken");
     }
 }
 
 #[cfg(not(unix))]
-fn pause_process(_: &Child, pause: Duration) {
+fn pause_processes<'a>(_: impl Iterator<Item = &'a Child>, pause: Duration) {
     thread::sleep(pause);
 }

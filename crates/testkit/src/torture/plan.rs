@@ -54,6 +54,7 @@ pub struct Torture {
     pub(super) lease: Duration,
     pub(super) kills: bool,
     pub(super) stops: Duration,
+    pub(super) together: u64,
     pub(super) aliases: bool,
     pub(super) tolerance: Tolerance,
     pub(super) env: Vec<(OsString, OsString)>,
@@ -78,6 +79,7 @@ impl Torture {
             lease: DEFAULT_LEASE,
             kills: true,
             stops: Duration::from_millis(1_500),
+            together: 1,
             aliases: true,
             tolerance: Tolerance::default(),
             env: Vec::new(),
@@ -147,6 +149,14 @@ impl Torture {
     #[must_use]
     pub fn with_stops(mut self, longest: Duration) -> Self {
         self.stops = longest;
+        self
+    }
+
+    /// With this many processes that are stopped at the same time, so that those who wait are stopped along with those
+    /// they wait for. One by default.
+    #[must_use]
+    pub fn with_stops_of(mut self, processes: u64) -> Self {
+        self.together = processes.max(1);
         self
     }
 

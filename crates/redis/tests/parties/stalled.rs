@@ -1,0 +1,71 @@
+//! A server does nothing for longer than calls may take, as when it is copied for a snapshot.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sessile_core::{Storage, StorageErrorKind};
+use sessile_redis::{RedisServers, RedisStorage};
+use sessile_testkit::redis::RedisServer;
+
+use crate::load::Load;
+use crate::visits::{TIMEOUT, sessions, visit};
+
+/// What a lock that nobody holds any more would cost.
+const LEASE: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_stall_no_session_is_locked_by_nobody() {
+    let server = RedisServer::start();
+    let process = async || {
+        let servers = RedisServers::single(server.url()).timeout(TIMEOUT);
+        Arc::new(RedisStorage::builder(servers).lease(LEASE).connect().await.unwrap())
+    };
+    let (one, two, witness) = (process().await, process().await, process().await);
+    let keys = Arc::new(sessions(&one, 100).await);
+    // All are visited when the server stops, some by two who want the same, and visits that fail are tried again.
+    let load = {
+        let (one, two, keys) = (Arc::clone(&one), Arc::clone(&two), Arc::clone(&keys));
+        Load::start(150, move |caller, _| {
+            let storage = Arc::clone(if caller < 100 { &one } else { &two });
+            let key = keys[caller % 100];
+            async move { visit(&storage, &key).await.map(drop) }
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.stall(STALL);
+    tokio::time::sleep(STALL).await;
+    let tally = load.end().await;
+    println!("{tally}");
+    assert!(!tally.failed.is_empty(), "the stall was not noticed");
+    let passing = [
+        StorageErrorKind::Timeout,
+        StorageErrorKind::Unavailable,
+        StorageErrorKind::LockTimeout,
+    ];
+    tally.fails_only_with(&passing, "visits");
+
+    let start = Instant::now();
+    let locking: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let (witness, key) = (Arc::clone(&witness), *key);
+            tokio::spawn(async move {
+                // The server may be busy with what has piled up, and refuse a question or two.
+                while start.elapsed() < LEASE / 4 {
+                    if let Ok(found) = witness.lock(&key, Duration::from_secs(5)).await {
+                        assert!(found.is_found());
+                        return true;
+                    }
+                }
+                false
+            })
+        })
+        .collect();
+    let mut locked = 0;
+    for task in locking {
+        locked += usize::from(!task.await.unwrap());
+    }
+    println!("all were asked for within {:?}", start.elapsed());
+    assert_eq!(locked, 0, "of 100 sessions so many are locked, and nobody holds them");
+}
