@@ -14,6 +14,18 @@ const SERVER: Programs = Programs {
              program.",
 };
 
+/// Some tests set the clock of a process.
+const CLOCKS: Programs = Programs {
+    needed: &[("faketime", "faketime")],
+    advice: "The tests set the clocks of processes with libfaketime. Install it, on Debian with `sudo apt-get install \
+             faketime`, on macOS with `brew install libfaketime`.",
+};
+
+/// Finds or installs what the tests need beside the server.
+pub(crate) fn ensure_clocks() -> Result<(), Failure> {
+    CLOCKS.ensure()
+}
+
 /// Finds the server program or installs it. One that was named is taken as it is: the tests say if it is missing.
 pub(crate) fn ensure_server() -> Result<(), Failure> {
     match std::env::var_os(VARIABLE) {

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::cargo::{cargo, step, test_step};
-use crate::redis::ensure_server;
+use crate::redis::{ensure_clocks, ensure_server};
 
 /// The facade has a feature for each part, and has to build with any one of them alone.
 const FACADE_FEATURES: &[&str] = &[
@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         return test_step("tests, as asked for", cargo("test").args(arguments));
     }
     ensure_server()?;
+    ensure_clocks()?;
     test_step(
         "tests of all default members: units, behaviour, examples in the documentation",
         cargo("test").args(["--all-features", "--no-fail-fast"]),

