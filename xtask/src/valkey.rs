@@ -82,7 +82,7 @@ pub(crate) fn server() -> Result<PathBuf, Failure> {
     }
     PYTHON.ensure()?;
     // Fetched beside, then moved: what is there is there as a whole.
-    let fetching = folder.with_extension("fetching");
+    let fetching = folder.with_file_name(format!("{VERSION}-fetching"));
     let failed = |error: std::io::Error| format!("cannot prepare {}: {error}", fetching.display());
     if fetching.exists() {
         fs::remove_dir_all(&fetching).map_err(failed)?;

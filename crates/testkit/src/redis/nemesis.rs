@@ -97,3 +97,43 @@ impl Admin {
 fn ok(reply: &Reply) {
     assert_eq!(reply.text(), "OK", "{reply:?}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_stalls_answers_when_it_is_over() {
+        let server = RedisServer::start();
+        let start = Instant::now();
+        server.stall(Duration::from_millis(300));
+        assert_eq!(server.command(&["PING"]).text(), "PONG");
+        assert!(start.elapsed() >= Duration::from_millis(300));
+    }
+
+    #[test]
+    fn who_is_in_gives_orders_while_others_are_refused() {
+        let server = RedisServer::start();
+        let mut admin = server.admin();
+        admin.limit_clients(1);
+        let refused = server.try_command(&["PING"]);
+        assert!(!refused.is_ok_and(|reply| reply.text() == "PONG"));
+        admin.limit_clients(100);
+        admin.set_password("secret");
+        assert!(server.command(&["PING"]).text().starts_with("NOAUTH"));
+        admin.set_password("");
+        assert_eq!(server.command(&["PING"]).text(), "PONG");
+    }
+
+    #[test]
+    fn a_demoted_server_follows_the_other_and_takes_no_writes() {
+        let (old, new) = (RedisServer::start(), RedisServer::start());
+        old.demote(&new);
+        crate::redis::wait_until("it follows", || old.follows());
+        assert!(old.command(&["SET", "key", "value"]).text().starts_with("READONLY"));
+        old.promote();
+        assert_eq!(old.command(&["SET", "key", "value"]).text(), "OK");
+    }
+}

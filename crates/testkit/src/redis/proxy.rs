@@ -271,3 +271,27 @@ impl Shared {
         let _ = to.shutdown(Shutdown::Both);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::{RedisServer, resp};
+
+    #[test]
+    fn connections_that_are_open_stay_with_their_server_when_the_name_leads_elsewhere() {
+        let [one, two] = ["one", "two"].map(|name| {
+            let server = RedisServer::start();
+            server.command(&["SET", "name", name]);
+            server
+        });
+        let proxy = Proxy::to(one.port());
+        let mut early = resp::Admin::connect(proxy.port());
+        assert_eq!(early.command(&["GET", "name"]).text(), "one");
+        proxy.lead_to(two.port());
+        let mut late = resp::Admin::connect(proxy.port());
+        assert_eq!(late.command(&["GET", "name"]).text(), "two");
+        assert_eq!(early.command(&["GET", "name"]).text(), "one");
+        assert_eq!(proxy.dials(), 2);
+        assert_eq!(proxy.dials(), 0);
+    }
+}
