@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sessile_core::{Expiration, Session, SessionId, SessionKey, Storage, Visit};
-use sessile_redis::RedisStorage;
+use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::process::{Player, listen, part, say};
 use sessile_testkit::redis::{RedisServer, Reply};
 
@@ -28,7 +28,8 @@ const TRUE_TIME: &str = "+0";
 
 /// The sessions of the process whose clock is set: one half has an end that was fixed, the other slides.
 async fn serve(url: &str) {
-    let storage = RedisStorage::connect(url).await.expect("a connection");
+    let servers = RedisServers::single(url).timeout(MINUTE);
+    let storage = RedisStorage::connect(servers).await.expect("a connection");
     let session: Session = Session::builder(storage)
         .default_expiration(Expiration::After(WINDOW))
         .build();

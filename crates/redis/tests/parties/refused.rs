@@ -51,7 +51,7 @@ async fn dials_with_patience(refuse: impl Fn(&mut Admin), admit: impl Fn(&mut Ad
     assert!(visit(&shut_out, &key).await.unwrap());
     well.is_clean("who is inside");
     assert_eq!(open.dials(), 0, "who is inside needs no connection");
-    assert!(refused.failed.len() > 100, "nothing was refused: {refused}");
+    assert!(!refused.failed.is_empty(), "nothing was refused: {refused}");
     refused.fails_only_with(kinds, "who is refused");
     assert!(dials <= DIALS, "{dials} connections tried in {REFUSED:?}");
     assert!(recovered < Duration::from_secs(10), "back after {recovered:?}");

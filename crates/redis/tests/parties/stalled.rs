@@ -8,11 +8,14 @@ use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
 
 use crate::load::Load;
-use crate::visits::{TIMEOUT, sessions, visit};
+use crate::visits::{sessions, visit};
 
 /// What a lock that nobody holds any more would cost.
 const LEASE: Duration = Duration::from_secs(60);
 const STALL: Duration = Duration::from_secs(5);
+
+/// How long a call may take.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_stall_no_session_is_locked_by_nobody() {
