@@ -27,7 +27,8 @@ tasks:
   torture file [OPTIONS]       processes on one folder that are killed and stopped at random
       --seconds N              for so long (default 600)
       --seed N                 as it was done with this seed
-  torture redis [OPTIONS]      processes on Redis servers that die, fail over, fill up and are cut off
+  torture redis [OPTIONS]      processes on Redis servers that die, stall, fail over, fill up and are cut off; on those
+                               of another program if SESSILE_REDIS_SERVER is its path
       --seconds N              for so long with each nemesis (default 20)
       --nemesis NAME           with this one; may be repeated
       --seed N                 as it was done with this seed

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use nemesis::Nemesis;
 use options::Options;
 use place::Place;
+use sessile_testkit::redis::version;
 use sessile_testkit::torture::worker_main;
 use table::Row;
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
-    println!("torture of the Redis storage, seed {}", options.seed);
+    println!("torture of the Redis storage on {}, seed {}", version(), options.seed);
     for nemesis in options.nemeses() {
         println!("{}: {}", nemesis.name, nemesis.what);
         // A server that does not come back panics; the others have their turn all the same.
