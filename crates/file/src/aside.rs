@@ -36,7 +36,7 @@ pub enum SetAsideReason {
     Foreign,
     /// It is incomplete, or its bytes have changed.
     Torn,
-    /// It cannot be opened, or is no regular file.
+    /// It is no regular file.
     Unreadable,
 }
 

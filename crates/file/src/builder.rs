@@ -5,22 +5,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy, StorageError, SystemClock};
+use sessile_core::{Clock, DEFAULT_MAX_WAITERS, Entropy, StorageError};
 
 use crate::aside::{Report, SetAside};
-use crate::disk::Disk;
 use crate::durability::Durability;
 use crate::failure::NAME;
 use crate::files::Files;
-use crate::folder::{Folder, Setting};
+use crate::folder::Folder;
+use crate::setting::{Setting, at_most_a_century};
 use crate::storage::FileStorage;
+use crate::threads::Threads;
 
 /// What the file `FORMAT` of a folder of sessions says.
 const FORMAT: &str = "sessile sessions 1\n";
 
+/// A folder in which there is nothing to sweep is not searched more often than this.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
 /// Makes a [`FileStorage`].
 ///
-/// All processes that share a folder should be given the same durations.
+/// All processes that share a folder have the same [lease](Self::lease), and should be given the same of everything
+/// else. Durations of more than a century are taken for a century.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,13 +71,15 @@ impl FileStorageBuilder {
         self
     }
 
-    /// For how long a lock is held without being renewed: 30 seconds by default.
+    /// For how long a lock is held without being renewed: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE) by default, in
+    /// whole milliseconds, and ten of them at least.
     ///
     /// It is also how long, at most, a holder keeps others waiting that is stopped and not dead. One that is dead keeps
     /// nobody waiting.
     ///
-    /// All who open one folder should set the same: a lease that runs for more than two of one's own is taken for one
-    /// that was written before the clock was set back, and its lock for free.
+    /// All who open one folder have the same. The first writes it to the file `LEASE` in the folder, and a storage with
+    /// another one is refused when it is opened. To change it, stop all processes that use the folder, remove the file,
+    /// and start them with the new lease.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.setting.lease = lease;
         self
@@ -98,26 +105,41 @@ impl FileStorageBuilder {
         self
     }
 
-    /// How often a slice of about a thousand files is searched, in the background, for sessions that have expired: each
-    /// 10 seconds by default. `None` leaves it to those who call [`sweep`](sessile_core::Storage::sweep).
+    /// How often a slice of about a thousand files is searched, in the background, for sessions that have expired, as
+    /// long as there are few: each 10 seconds by default. `None` leaves it to those who call
+    /// [`sweep`](sessile_core::Storage::sweep).
     ///
-    /// It begins with the first session that is created or locked, on the runtime that does so, and ends when the storage is
-    /// dropped. What it removes is not reported to anyone.
+    /// The more it finds the sooner comes the next slice. From one in thirty-two on there is no pause, but for a moment
+    /// that is left to others after each slice of some milliseconds: so it keeps up however fast sessions are created,
+    /// as long as the disk does, and [`sweep_backlog`](FileStorage::sweep_backlog) says how far behind it is. Processes
+    /// that share a folder share the work.
+    ///
+    /// It has a thread of its own, which ends when the storage is dropped. What it removes is not reported to anyone.
     pub fn sweep_every(mut self, interval: Option<Duration>) -> Self {
         self.sweep_every = interval;
         self
     }
 
-    /// Is called, from a thread that may block, for each file that is set aside.
+    /// Is called, from a thread that may block and is in no runtime, for each file that is set aside.
     pub fn on_set_aside(mut self, report: impl Fn(&SetAside) + Send + Sync + 'static) -> Self {
         self.on_set_aside = Some(Arc::new(report));
         self
     }
 
-    /// What deadlines and leases are judged by: the clock of the machine by default.
+    /// What deadlines and leases are judged by. By default it is the clock of the machine for deadlines, and how long the
+    /// machine has been up for leases.
     ///
-    /// Processes that share a folder must share the clock too. Another one is for tests.
+    /// Processes that share a folder must share the clock too. Another one is for tests. With a
+    /// [`TokioClock`](sessile_core::TokioClock) everything that blocks is done on the blocking threads of the runtime
+    /// and not on threads of the storage's own: for them alone does tokio's time stand still when it is paused.
     pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.setting.set_clock(clock);
+        self
+    }
+
+    /// Another clock for deadlines alone.
+    #[cfg(test)]
+    pub(crate) fn wall(mut self, clock: impl Clock) -> Self {
         self.setting.clock = Arc::new(clock);
         self
     }
@@ -140,29 +162,22 @@ impl FileStorageBuilder {
     ///
     /// # Errors
     ///
-    /// As for [`FileStorage::open`].
+    /// As for [`FileStorage::open`], and [`Unsupported`](sessile_core::StorageErrorKind::Unsupported) for a lease that
+    /// is too short, or is not that of the folder.
     pub fn open(self) -> Result<FileStorage, StorageError> {
-        let folder =
-            Folder::open(&self.folder, FORMAT, self.setting).map_err(|failure| failure.into_error("open", NAME))?;
+        let setting = self.setting.checked(NAME)?;
+        let threads = Threads::new(setting.paused);
+        let folder = Folder::open(&self.folder, FORMAT, setting).map_err(|failure| failure.into_error("open", NAME))?;
         let files = Files {
             folder,
-            tombstone: self.tombstone,
-            quarantine: self.quarantine,
+            tombstone: at_most_a_century(self.tombstone),
+            quarantine: at_most_a_century(self.quarantine),
             on_set_aside: self.on_set_aside,
         };
-        Ok(FileStorage::new(files, self.max_waiters, self.sweep_every))
-    }
-}
-
-impl Default for Setting {
-    fn default() -> Self {
-        Self {
-            disk: Disk::default(),
-            durability: Durability::default(),
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(OsEntropy),
-            lease: DEFAULT_LEASE,
-        }
+        let sweep_every = self
+            .sweep_every
+            .map(|every| at_most_a_century(every).max(SHORTEST_PAUSE));
+        FileStorage::new(files, threads, self.max_waiters, sweep_every)
     }
 }
 

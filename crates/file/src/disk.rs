@@ -160,9 +160,10 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, metadata.len()))
 }
 
-/// Whether it is for what stands under the name that it cannot be opened: no permission, a link, a folder, a socket.
+/// Whether it is for what stands under the name that it cannot be opened: a link, a folder, a socket. A file that we may
+/// not read is none of these: it may be as it should be, and wait for its owner to be put right.
 pub(crate) fn is_unreadable(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied || matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO))
+    matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO))
 }
 
 /// Reads up to `limit` bytes, fewer only at the end of the file.

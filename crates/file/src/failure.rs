@@ -80,6 +80,11 @@ impl Failure {
         self.kind() == StorageErrorKind::Full
     }
 
+    /// Whether we may not do it.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.kind() == StorageErrorKind::Denied
+    }
+
     fn kind(&self) -> StorageErrorKind {
         match self {
             Self::Refused(kind) => *kind,

@@ -1,5 +1,6 @@
 //! A folder that several processes share: its stripes, what is being written in it, and who writes.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,12 +9,13 @@ use std::time::{Duration, SystemTime};
 
 use sessile_core::{Clock, Entropy, SessionKey, Timestamp};
 
-use crate::disk::{Disk, list};
+use crate::disk::{Disk, Identity, identify, list};
 use crate::durability::Durability;
 use crate::failure::{Doing, Failure, Result};
 use crate::format::Nonce;
 use crate::instance::{self, Instance};
 use crate::layout::{FAN, Layout, hex, leaf_of, stripe_of};
+use crate::setting::Setting;
 use crate::stripes::Stripes;
 
 /// How often a step is tried anew when other processes get in between.
@@ -22,16 +24,6 @@ const ATTEMPTS: usize = 64;
 /// File systems know dates up to here. A date earlier than it should be costs a sweeper a look inside, no more.
 const LAST_DATE: Timestamp = Timestamp::from_millis(u32::MAX as u64 * 1_000);
 
-/// What a folder is opened with.
-#[derive(Clone)]
-pub(crate) struct Setting {
-    pub(crate) disk: Disk,
-    pub(crate) durability: Durability,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) lease: Duration,
-}
-
 /// An open folder.
 pub(crate) struct Folder {
     pub(crate) disk: Disk,
@@ -39,8 +31,12 @@ pub(crate) struct Folder {
     pub(crate) instance: Instance,
     pub(crate) stripes: Stripes,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) steady: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lease: Duration,
+    pub(crate) format: &'static str,
+    /// Kept open, so that no other folder can be taken for this one.
+    root: (File, Identity),
     durability: Durability,
     staged: AtomicU64,
     /// Folders this storage has made sure of.
@@ -55,14 +51,16 @@ impl Folder {
             disk,
             durability,
             clock,
+            steady,
             entropy,
             lease,
+            paused: _,
         } = setting;
         let layout = Layout::new(root);
         make_root(&disk, root, durability)?;
-        for path in [layout.instances(), layout.aside()] {
-            disk.create_dir(&path).doing("make the folder")?;
-        }
+        make_top(&disk, &layout)?;
+        let opened = File::open(root).doing("find the folder")?;
+        let identity = Identity::of(&opened.metadata().doing("find the folder")?);
         let instance = Instance::register(&disk, &layout, &*entropy)?;
         let folder = Self {
             stripes: Stripes::new(lease),
@@ -70,14 +68,17 @@ impl Folder {
             layout,
             instance,
             clock,
+            steady,
             entropy,
             lease,
+            format,
+            root: (opened, identity),
             durability,
             staged: AtomicU64::new(0),
             known_stripes: (0..FAN).map(|_| AtomicBool::new(false)).collect(),
             known_leaves: (0..FAN * FAN).map(|_| AtomicBool::new(false)).collect(),
         };
-        folder.claim(format)?;
+        folder.claim()?;
         folder.remove_stale()?;
         Ok(folder)
     }
@@ -86,46 +87,27 @@ impl Folder {
         self.clock.now()
     }
 
+    /// The present moment as leases are judged.
+    pub(crate) fn steady_now(&self) -> Timestamp {
+        self.steady.now()
+    }
+
     pub(crate) fn nonce(&self) -> Nonce {
         let mut nonce = Nonce::default();
         self.entropy.fill(&mut nonce);
         nonce
     }
 
-    /// Makes sure that the folder is used for one thing, and that we understand it.
-    fn claim(&self, format: &'static str) -> Result<()> {
-        let path = self.layout.format();
-        let fresh = self
-            .layout
-            .instances()
-            .join(format!("{}.format", hex(&self.instance.id())));
-        match std::fs::read_to_string(&path) {
-            Ok(found) if found == format => return Ok(()),
-            Ok(_) => {
-                let other = io::Error::new(io::ErrorKind::Unsupported, "the folder is used for something else");
-                return Err(other).doing("use the folder");
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).doing("read what the folder holds"),
-        }
-        self.disk
-            .write_new(&fresh, format.as_bytes(), None, self.durability.syncs())
-            .doing("claim the folder")?;
-        // A link, unlike renaming, leaves the file of another process alone that was quicker.
-        let linked = match self.disk.link(&fresh, &path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked.doing("claim the folder"),
-        };
-        self.disk.remove(&fresh).doing("claim the folder")?;
-        linked?;
-        self.sync(self.layout.root())
-    }
-
     /// Removes what processes that no longer live were writing. Files of the living stay.
     fn remove_stale(&self) -> Result<()> {
         for stripe in 0..=u8::MAX {
             let stage = self.layout.stage(stripe);
-            for name in list(&stage).doing("list unfinished files")? {
+            let names = match list(&stage) {
+                // What we may not look into was not written by us.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+                names => names.doing("list unfinished files")?,
+            };
+            for name in names {
                 let owner = name.to_str().and_then(|name| name.split_once('.'));
                 if owner.is_some_and(|(owner, _)| !instance::is_open(&self.layout, owner)) {
                     self.disk.remove(&stage.join(name)).doing("remove an unfinished file")?;
@@ -146,10 +128,15 @@ impl Folder {
     }
 
     pub(crate) fn stage_path(&self, stripe: u8) -> PathBuf {
-        let number = self.staged.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_number();
         self.layout
             .stage(stripe)
             .join(format!("{}.{number}", hex(&self.instance.id())))
+    }
+
+    /// A number for a file that this storage writes.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.staged.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Takes a step, again and again while other processes get in between.
@@ -169,13 +156,40 @@ impl Folder {
         if error.kind() != io::ErrorKind::NotFound {
             return Failure::System { doing, source: error };
         }
-        if let Err(gone) = self.instance.check_folder() {
+        if let Err(gone) = self.check() {
             return gone;
         }
+        self.forget_what_is_made();
+        Failure::Revoked
+    }
+
+    fn forget_what_is_made(&self) {
         for known in self.known_stripes.iter().chain(&self.known_leaves) {
             known.store(false, Ordering::Relaxed);
         }
-        Failure::Revoked
+    }
+
+    /// Fails when the folder is no longer there, or is another. Where this storage is no longer seen to be open, as when
+    /// the folder has been emptied, it makes what it needs again.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.instance.is_registered()? {
+            return Ok(());
+        }
+        if identify(self.layout.root()).doing("find the folder")? != Some(self.root.1) {
+            let gone = io::Error::new(io::ErrorKind::NotFound, "the folder is gone, or is another");
+            return Err(gone).doing("find the folder");
+        }
+        self.forget_what_is_made();
+        make_top(&self.disk, &self.layout)?;
+        self.instance.register_again()?;
+        self.claim()
+    }
+
+    /// What is to be done from time to time, so that the folder stays usable.
+    pub(crate) fn look_after(&self) -> Result<()> {
+        self.check()?;
+        self.instance.date();
+        self.claim()
     }
 
     /// Makes the folders of a stripe.
@@ -232,6 +246,14 @@ impl Folder {
             Ok(())
         }
     }
+}
+
+/// Makes the folders that belong to no stripe.
+fn make_top(disk: &Disk, layout: &Layout) -> Result<()> {
+    for path in [layout.instances(), layout.aside()] {
+        disk.create_dir(&path).doing("make the folder")?;
+    }
+    Ok(())
 }
 
 /// Makes a folder and those it is in.

@@ -3,9 +3,11 @@
 //! Each has a file that it keeps locked. The operating system unlocks it when the process ends, however it ends: so
 //! others can tell at once that a holder is gone, and that what it was writing will never be finished.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use sessile_core::Entropy;
 
@@ -19,8 +21,13 @@ pub(crate) struct Instance {
     id: Nonce,
     path: PathBuf,
     disk: Disk,
-    /// Locked for as long as this lives.
-    _file: File,
+    own: Mutex<Own>,
+}
+
+/// The file of this open storage, locked for as long as this lives.
+struct Own {
+    file: File,
+    identity: Identity,
 }
 
 impl Instance {
@@ -30,16 +37,12 @@ impl Instance {
             let mut id = Nonce::default();
             entropy.fill(&mut id);
             let path = layout.instances().join(hex(&id));
-            let file = disk.create(&path).doing("register in the folder")?;
-            file.lock().doing("lock files in this folder")?;
-            // Whoever tidies up may have taken the file, before it was locked, for that of a dead process.
-            let metadata = file.metadata().doing("register in the folder")?;
-            if identify(&path).doing("register in the folder")? == Some(Identity::of(&metadata)) {
+            if let Some(own) = Own::make(disk, &path)? {
                 return Ok(Self {
                     id,
                     path,
                     disk: disk.clone(),
-                    _file: file,
+                    own: Mutex::new(own),
                 });
             }
         }
@@ -49,9 +52,43 @@ impl Instance {
         self.id
     }
 
-    /// Fails when the folder is no longer there, or is another.
-    pub(crate) fn check_folder(&self) -> Result<()> {
-        fs::symlink_metadata(&self.path).doing("find the folder").map(drop)
+    fn own(&self) -> MutexGuard<'_, Own> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether others can see that this storage is open.
+    pub(crate) fn is_registered(&self) -> Result<bool> {
+        Ok(identify(&self.path).doing("find the folder")? == Some(self.own().identity))
+    }
+
+    /// Registers once more under the same name, after the file has been removed.
+    pub(crate) fn register_again(&self) -> Result<()> {
+        let mut own = self.own();
+        while identify(&self.path).doing("register in the folder")? != Some(own.identity) {
+            // What stands there instead is a copy, and not locked.
+            self.disk.remove(&self.path).doing("register in the folder")?;
+            if let Some(made) = Own::make(&self.disk, &self.path)? {
+                *own = made;
+            }
+        }
+        Ok(())
+    }
+
+    /// Dates the file anew, so that whatever removes old files does not take it for one.
+    pub(crate) fn date(&self) {
+        // It is a precaution. If the file is removed all the same it is made again.
+        let _ = self.own().file.set_modified(SystemTime::now());
+    }
+}
+
+impl Own {
+    /// `None` if the file was taken, before it was locked, for that of a dead process, and removed.
+    fn make(disk: &Disk, path: &Path) -> Result<Option<Self>> {
+        let file = disk.create(path).doing("register in the folder")?;
+        file.lock().doing("lock files in this folder")?;
+        let identity = Identity::of(&file.metadata().doing("register in the folder")?);
+        let is_there = identify(path).doing("register in the folder")? == Some(identity);
+        Ok(is_there.then_some(Self { file, identity }))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! FORMAT                     what this folder is
+//! LEASE                      for how long a lock lasts in it
 //! instances/<instance>       one file for each open storage, locked by the operating system while it is open
 //! aside/                     what was set aside
 //! 5c/                        a stripe: the sessions of some shards
@@ -42,6 +43,10 @@ impl Layout {
 
     pub(crate) fn format(&self) -> PathBuf {
         self.root.join("FORMAT")
+    }
+
+    pub(crate) fn lease_term(&self) -> PathBuf {
+        self.root.join("LEASE")
     }
 
     pub(crate) fn instances(&self) -> PathBuf {
@@ -108,10 +113,12 @@ pub(crate) fn leaf_of(key: &SessionKey) -> u8 {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 /// The name of the file of a key.

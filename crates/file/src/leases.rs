@@ -48,7 +48,7 @@ struct Lease {
 impl Folder {
     /// Whether the lock on what was written with this stamp is free.
     pub(crate) fn tenure(&self, key: &SessionKey, base: Nonce) -> Result<Tenure> {
-        let now = self.now();
+        let now = self.steady_now();
         // One that ends later than any could was written before the clock was set back.
         let runs = |lease: &Lease| lease.until > now && lease.until <= now + 2 * self.lease;
         let lease = self.load_lease(key)?;
@@ -74,7 +74,7 @@ impl Folder {
 
     /// Whether this is the holder of the lock on what was written with this stamp.
     pub(crate) fn is_holder(&self, ticket: &LockTicket, base: Nonce) -> Result<bool> {
-        let now = self.now();
+        let now = self.steady_now();
         let lease = self.load_lease(&ticket.key)?;
         Ok(lease.is_some_and(|lease| lease.base == base && lease.token == ticket.token && lease.until > now))
     }
@@ -93,9 +93,11 @@ impl Folder {
 
     /// Writes a lease that runs from now.
     pub(crate) fn stage_lease(&self, ticket: &LockTicket, base: Nonce) -> Result<Staged<'_>> {
+        // A lock whose holder is not seen to be open is free.
+        self.check()?;
         let kind = Kind::Lease {
             token: ticket.token,
-            until: self.now() + self.lease,
+            until: self.steady_now() + self.lease,
             owner: self.instance.id(),
         };
         let head = Head {
@@ -148,19 +150,26 @@ impl Folder {
         stripe: u8,
         stamp_of: impl Fn(&SessionKey) -> Result<Option<Nonce>>,
     ) -> Result<Vec<PathBuf>> {
-        let is_free = |key: &SessionKey| match stamp_of(key)? {
-            Some(stamp) => self.tenure(key, stamp).map(|tenure| tenure == Tenure::Free),
-            None => Ok(true),
+        // One that cannot be judged stays, and does not keep the others.
+        let is_free = |key: &SessionKey| match stamp_of(key) {
+            Ok(Some(stamp)) => matches!(self.tenure(key, stamp), Ok(Tenure::Free)),
+            Ok(None) => self.load_lease(key).is_ok(),
+            Err(_) => false,
         };
         let leases = self.layout.leases(stripe);
         let mut foreign = Vec::new();
-        for name in list(&leases).doing("list leases")? {
+        let names = match list(&leases) {
+            // They were not written by us, and those who ask for these locks are told.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Vec::new(),
+            names => names.doing("list leases")?,
+        };
+        for name in names {
             let path = leases.join(&name);
             match name.to_str().and_then(key_of) {
                 Some(key) if stripe_of(&key) == stripe && !path.is_dir() => {
-                    if is_free(&key)? {
+                    if is_free(&key) {
                         let _held = self.enter(stripe).hold(&[])?;
-                        if is_free(&key)? {
+                        if is_free(&key) {
                             self.remove_lease(&key)?;
                         }
                     }

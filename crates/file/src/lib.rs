@@ -4,8 +4,8 @@
 compile_error!("sessile-file relies on the file semantics of Unix: renaming over open files, modes, syncing folders");
 
 mod aside;
-mod background;
 mod builder;
+mod claim;
 mod disk;
 mod durability;
 mod failure;
@@ -21,12 +21,18 @@ mod leases;
 mod locks;
 mod lookup;
 mod rotate;
+mod setting;
 mod shared;
 mod storage;
+mod strays;
 mod stripes;
 mod sweep;
+mod sweeper;
+mod threads;
+mod uptime;
 mod waiters;
 mod walk;
+mod watch;
 
 #[cfg(test)]
 mod tests;

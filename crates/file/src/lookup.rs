@@ -123,7 +123,7 @@ impl Folder {
         // It may have got its final name in the meantime.
         let found = self.load(&path, key, part)?;
         if found.is_none() {
-            self.instance.check_folder()?;
+            self.check()?;
         }
         Ok(found)
     }

@@ -1,54 +1,58 @@
 //! What the clones of a [`FileStorage`](crate::FileStorage) share, and what goes on in the background.
 
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use sessile_core::{LockTicket, Stored, Unlock};
+use sessile_core::{LockTicket, StorageError, Timestamp, Unlock};
 
-use crate::background::{GiveUp, give_up_soon, run};
-use crate::failure::{NAME, Result};
 use crate::files::Files;
+use crate::sweep::{Order, Swept};
+use crate::sweeper::Sweeper;
+use crate::threads::{GiveUp, Threads};
 use crate::waiters::Waiters;
 use crate::walk::Position;
+use crate::watch::Watch;
 
 pub(crate) struct Shared {
     pub(crate) files: Files,
+    pub(crate) threads: Threads,
     pub(crate) waiters: Waiters,
     pub(crate) max_waiters: usize,
-    sweep_every: Option<Duration>,
-    sweeper: Once,
-    /// Where the next sweep begins.
+    pub(crate) sweeper: Sweeper,
+    /// Where the next sweep begins that is asked for.
     swept: Mutex<Position>,
+    watch: Mutex<Watch>,
     this: Weak<Self>,
 }
 
 impl Shared {
-    pub(crate) fn new(files: Files, max_waiters: usize, sweep_every: Option<Duration>) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self {
+    pub(crate) fn new(
+        files: Files,
+        threads: Threads,
+        max_waiters: usize,
+        sweep_every: Option<std::time::Duration>,
+    ) -> Result<Arc<Self>, StorageError> {
+        let watch = Watch::new(files.folder.now(), files.folder.steady_now());
+        let shared = Arc::new_cyclic(|this: &Weak<Self>| Self {
             files,
+            threads,
             waiters: Waiters::default(),
             max_waiters,
-            sweep_every,
-            sweeper: Once::new(),
+            sweeper: Sweeper::default(),
             swept: Mutex::default(),
+            watch: Mutex::new(watch),
             this: this.clone(),
-        })
+        });
+        if let Some(every) = sweep_every {
+            shared.sweeper.start(shared.this.clone(), every)?;
+        }
+        Ok(shared)
     }
 
-    /// Starts to remove expired sessions in the background, for as long as this storage is used.
-    pub(crate) fn start_sweeper(&self) {
-        let Some(every) = self.sweep_every else { return };
-        self.sweeper.call_once(|| {
-            let shared = self.this.clone();
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(every).await;
-                    let Some(shared) = shared.upgrade() else { return };
-                    // A slice that fails is tried anew next time; those who read are told of the trouble anyway.
-                    let _ = run("sweep", NAME, move || shared.sweep_slice(usize::MAX)).await;
-                }
-            });
-        });
+    /// The moment by which a session must have ended in order to be removed.
+    pub(crate) fn over_by(&self) -> Timestamp {
+        let folder = &self.files.folder;
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.over_by(folder.now(), folder.steady_now())
     }
 
     /// Whether a sweep that begins now begins at the beginning.
@@ -56,17 +60,18 @@ impl Shared {
         *self.swept.lock().unwrap_or_else(PoisonError::into_inner) == Position::default()
     }
 
-    /// Sweeps a bounded part of the folder, and says whether it was the last.
-    pub(crate) fn sweep_slice(&self, limit: usize) -> Result<(Vec<Stored>, bool)> {
-        let swept = || self.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = swept().clone();
-        let (slice, outcome) = self.files.sweep(&from, limit)?;
-        let ended = slice.next.is_none();
-        *swept() = slice.next.unwrap_or_default();
-        if slice.found.is_empty() {
-            outcome?;
-        }
-        Ok((slice.found, ended))
+    /// Sweeps a bounded part of the folder, for one who asks for what is removed.
+    pub(crate) fn sweep_slice(&self, limit: usize) -> Swept {
+        let position = || self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = position().clone();
+        let order = Order {
+            now: self.over_by(),
+            limit,
+            asked_for: true,
+        };
+        let swept = self.files.sweep(&from, order);
+        *position() = swept.next.clone().unwrap_or_default();
+        swept
     }
 }
 
@@ -81,7 +86,7 @@ impl GiveUp for Shared {
 impl Unlock for Shared {
     fn unlock(&self, ticket: LockTicket) {
         if let Some(this) = self.this.upgrade() {
-            give_up_soon(this, ticket);
+            self.threads.give_up_soon(this, ticket);
         }
     }
 }

@@ -11,12 +11,12 @@ use sessile_core::{
     StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
-use crate::background::run;
 use crate::builder::FileStorageBuilder;
 use crate::failure::{NAME, Result as StepResult};
 use crate::files::{Files, Try};
 use crate::shared::Shared;
-use crate::waiters::{Asked, NoAnswer, deadline_after};
+use crate::threads::{Duty, Threads};
+use crate::waiters::{Asked, deadline_after};
 use crate::walk::Position;
 
 /// Sessions in a folder, one file each.
@@ -64,9 +64,25 @@ impl FileStorage {
         FileStorageBuilder::new(folder.as_ref())
     }
 
-    pub(crate) fn new(files: Files, max_waiters: usize, sweep_every: Option<Duration>) -> Self {
-        let shared = Shared::new(files, max_waiters, sweep_every);
-        Self { shared }
+    pub(crate) fn new(
+        files: Files,
+        threads: Threads,
+        max_waiters: usize,
+        sweep_every: Option<Duration>,
+    ) -> Result<Self, StorageError> {
+        let shared = Shared::new(files, threads, max_waiters, sweep_every)?;
+        Ok(Self { shared })
+    }
+
+    /// About how many files of sessions that are over have not been removed, as far as the sweeper of this storage can
+    /// tell: what it has just found in a part of the folder, taken for the whole.
+    ///
+    /// It rises and falls with what ends. One that rises without end says that sessions end faster than this disk
+    /// removes their files; with the feature `tracing` there is a warning as well. Zero if the storage has no
+    /// [sweeper](FileStorageBuilder::sweep_every).
+    #[must_use]
+    pub fn sweep_backlog(&self) -> u64 {
+        self.shared.sweeper.backlog()
     }
 
     async fn run<T: Send + 'static>(
@@ -74,8 +90,20 @@ impl FileStorage {
         operation: &'static str,
         step: impl Fn(&Files) -> StepResult<T> + Send + 'static,
     ) -> Result<T, StorageError> {
+        self.block(Duty::Step, operation, move |shared| shared.files.take_step(step))
+            .await
+    }
+
+    /// Runs something on a thread that may block.
+    async fn block<T: Send + 'static>(
+        &self,
+        duty: Duty,
+        operation: &'static str,
+        step: impl FnOnce(&Arc<Shared>) -> StepResult<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
         let shared = self.shared.clone();
-        run(operation, NAME, move || shared.files.take_step(step)).await
+        let threads = &self.shared.threads;
+        threads.run(duty, (operation, NAME), move || step(&shared)).await
     }
 
     /// Where the session of a key is to be locked, if not under this key.
@@ -90,8 +118,7 @@ impl FileStorage {
 
     /// Asks for the lock once.
     async fn try_lock(&self, key: SessionKey) -> Result<Asked<Answer>, StorageError> {
-        let shared = self.shared.clone();
-        run("lock", NAME, move || {
+        self.block(Duty::Step, "lock", move |shared| {
             let token = LockToken::generate(&*shared.files.folder.entropy);
             let answer = match shared.files.take_step(|files| files.try_lock(&key, token))? {
                 Try::Held(holding) => return Ok(Asked::Held(holding)),
@@ -113,12 +140,12 @@ impl FileStorage {
     /// A step that ends a lock.
     async fn run_and_wake<T: Send + 'static>(
         &self,
+        duty: Duty,
         operation: &'static str,
         key: SessionKey,
         step: impl Fn(&Files) -> StepResult<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let shared = self.shared.clone();
-        run(operation, NAME, move || {
+        self.block(duty, operation, move |shared| {
             let taken = shared.files.take_step(step);
             shared.waiters.wake(&key);
             taken
@@ -153,8 +180,6 @@ impl Storage for FileStorage {
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        self.shared.start_sweeper();
-        let error = |kind| StorageError::new(kind, "lock", NAME);
         let deadline = deadline_after(wait);
         let asked_for = *key;
         let mut key = asked_for;
@@ -175,23 +200,22 @@ impl Storage for FileStorage {
                     Some(Answer::Elsewhere(at)) => key = at,
                     Some(Answer::Final(answer)) => return Ok(answer),
                 },
-                Err(NoAnswer::TooMany) => return Err(error(StorageErrorKind::TooManyWaiters)),
-                Err(NoAnswer::Timeout) => return Err(error(StorageErrorKind::LockTimeout)),
-                Err(NoAnswer::Failed(error)) => return Err(error),
+                Err(no_answer) => return Err(no_answer.into_error("lock", NAME)),
             }
         }
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.shared.start_sweeper();
         let key = *key;
         self.run("create", move |files| files.create(&key, &record)).await
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        self.run_and_wake("commit", ticket.key, move |files| files.commit(&ticket, &record))
-            .await?;
+        self.run_and_wake(Duty::Step, "commit", ticket.key, move |files| {
+            files.commit(&ticket, &record)
+        })
+        .await?;
         lock.spend();
         Ok(())
     }
@@ -204,7 +228,7 @@ impl Storage for FileStorage {
         grace: Duration,
     ) -> Result<(), StorageError> {
         let (ticket, new_key) = (lock.ticket(), *new_key);
-        self.run_and_wake("rotate", ticket.key, move |files| {
+        self.run_and_wake(Duty::Step, "rotate", ticket.key, move |files| {
             files.rotate(&ticket, &new_key, &record, grace)
         })
         .await?;
@@ -214,15 +238,20 @@ impl Storage for FileStorage {
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        self.run_and_wake("release", ticket.key, move |files| files.folder.release(&ticket))
-            .await?;
+        self.run_and_wake(Duty::Keep, "release", ticket.key, move |files| {
+            files.folder.release(&ticket)
+        })
+        .await?;
         lock.spend();
         Ok(())
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
         let ticket = *lock;
-        self.run("renew", move |files| files.renew(&ticket)).await
+        self.block(Duty::Keep, "renew", move |shared| {
+            shared.files.take_step(|files| files.renew(&ticket))
+        })
+        .await
     }
 
     async fn touch(
@@ -239,8 +268,7 @@ impl Storage for FileStorage {
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
         let key = *key;
-        let shared = self.shared.clone();
-        run("destroy", NAME, move || {
+        self.block(Duty::Step, "destroy", move |shared| {
             let (key, was) = shared.files.take_step(|files| files.destroy(&key))?;
             shared.waiters.wake(&key);
             Ok(was)
@@ -263,16 +291,22 @@ impl Storage for FileStorage {
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         let mut removed = Vec::new();
+        let mut trouble = None;
         // From where the last one stopped to the end, and then from the beginning.
         let mut rounds = if self.shared.next_sweep_is_a_whole_one() { 1 } else { 2 };
         while removed.len() < limit && rounds > 0 {
-            let shared = self.shared.clone();
             let left = limit - removed.len();
-            let (found, ended) = run("sweep", NAME, move || shared.sweep_slice(left)).await?;
-            removed.extend(found);
-            rounds -= u8::from(ended);
+            let slice = move |shared: &Arc<Shared>| Ok(shared.sweep_slice(left));
+            let swept = self.block(Duty::Step, "sweep", slice).await?;
+            removed.extend(swept.sessions);
+            rounds -= u8::from(swept.next.is_none());
+            trouble = trouble.or(swept.trouble);
         }
-        Ok(removed)
+        match trouble {
+            // What cannot be removed is told when there is nothing else to tell.
+            Some(failure) if removed.is_empty() => Err(failure.into_error("sweep", NAME)),
+            _ => Ok(removed),
+        }
     }
 }
 

@@ -55,6 +55,13 @@ impl Stripes {
     }
 }
 
+impl Stripes {
+    /// How long one who has a stripe can be sure that it has not been taken away.
+    pub(crate) fn safe_for(&self) -> Duration {
+        self.patience / 2
+    }
+}
+
 impl Folder {
     /// Keeps the other threads of this process out of a stripe.
     pub(crate) fn enter(&self, stripe: u8) -> Alone<'_> {

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use sessile_core::SessionKey;
+use sessile_core::{SessionKey, StorageError, StorageErrorKind};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -61,7 +62,22 @@ pub(crate) fn deadline_after(wait: Duration) -> Instant {
 pub(crate) enum NoAnswer<E> {
     TooMany,
     Timeout,
+    /// Waiting takes a runtime with a clock, and there is none.
+    NoRuntime,
     Failed(E),
+}
+
+impl NoAnswer<StorageError> {
+    pub(crate) fn into_error(self, operation: &'static str, storage: &'static str) -> StorageError {
+        let error = |kind| StorageError::new(kind, operation, storage);
+        match self {
+            Self::TooMany => error(StorageErrorKind::TooManyWaiters),
+            Self::Timeout => error(StorageErrorKind::LockTimeout),
+            Self::NoRuntime => error(StorageErrorKind::Unsupported)
+                .with_source("the lock is held, and waiting for it takes a tokio runtime"),
+            Self::Failed(error) => error,
+        }
+    }
 }
 
 impl Waiters {
@@ -103,6 +119,7 @@ impl Waiters {
                 if let Some(answer) = look().await.map_err(NoAnswer::Failed)? {
                     return Ok(answer);
                 }
+                require_runtime()?;
                 timeout_at(deadline, turn).await.map_err(|_| NoAnswer::Timeout)?
             }
         };
@@ -117,6 +134,7 @@ impl Waiters {
             if now >= deadline {
                 return Err(NoAnswer::Timeout);
             }
+            require_runtime()?;
             let next = holding.left.min(if holding.here { LOOK_AGAIN } else { pause });
             pause = (pause * 3 / 2).min(PAUSES.1);
             // Woken or not: the lock may be free now.
@@ -147,6 +165,10 @@ impl Waiters {
             line,
         })
     }
+}
+
+fn require_runtime<E>() -> Result<(), NoAnswer<E>> {
+    Handle::try_current().map(drop).map_err(|_| NoAnswer::NoRuntime)
 }
 
 impl Line {

@@ -11,7 +11,7 @@ use crate::layout::{MOVING, key_of, leaf_of, name_of, stripe_of};
 use crate::lookup::{Part, State};
 
 /// How many files and folders are looked at in one go, roughly.
-const SLICE: usize = 1_024;
+pub(crate) const SLICE: usize = 1_024;
 
 /// Where in the folder a walk is: everything before has been seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,25 +23,53 @@ pub(crate) struct Position {
 }
 
 /// What a slice of a walk has found, and where to go on; `None` at the end.
-pub(crate) struct Slice<T> {
-    pub(crate) found: Vec<T>,
+pub(crate) struct Slice {
+    pub(crate) found: Vec<(SessionKey, Meta)>,
     pub(crate) next: Option<Position>,
 }
 
+/// The keys in a leaf.
+#[derive(Default)]
+pub(crate) struct Keys {
+    pub(crate) records: BTreeSet<SessionKey>,
+    /// Those to which a record is arriving by rotation.
+    pub(crate) arriving: BTreeSet<SessionKey>,
+}
+
 impl Position {
-    fn stripe_start(&self) -> Self {
+    pub(crate) fn of_stripe(stripe: u8) -> Self {
         Self {
-            stripe: self.stripe,
+            stripe,
             ..Self::default()
         }
     }
 
-    fn next_stripe(&self) -> Option<Self> {
-        let stripe = self.stripe.checked_add(1)?;
-        Some(Self {
-            stripe,
-            ..Self::default()
-        })
+    pub(crate) const fn stripe(&self) -> u8 {
+        self.stripe
+    }
+
+    pub(crate) const fn leaf(&self) -> u8 {
+        self.leaf
+    }
+
+    /// Goes on to a leaf, if it is not in it already.
+    pub(crate) fn enter(&mut self, leaf: u8) {
+        if leaf > self.leaf {
+            (self.leaf, self.after) = (leaf, String::new());
+        }
+    }
+
+    /// Goes on behind a name in the leaf.
+    pub(crate) fn pass(&mut self, name: String) {
+        self.after = name;
+    }
+
+    pub(crate) fn stripe_start(&self) -> Self {
+        Self::of_stripe(self.stripe)
+    }
+
+    pub(crate) fn next_stripe(&self) -> Option<Self> {
+        self.stripe.checked_add(1).map(Self::of_stripe)
     }
 
     /// As text, for a cursor.
@@ -64,47 +92,24 @@ impl Position {
 }
 
 impl Files {
-    /// Lists live sessions.
-    pub(crate) fn scan(&self, from: &Position, limit: usize) -> Result<Slice<(SessionKey, Meta)>> {
-        self.walk(from, limit, false, |key, found| {
-            match self.folder.state(key, Part::Head) {
-                Ok(State::Live(live)) => found.push((*key, live.meta)),
-                Ok(_) | Err(Failure::Flawed(_) | Failure::SetAside(..)) => {}
-                Err(failure) => return Err(failure),
-            }
-            Ok(())
-        })
-    }
-
-    /// Visits the keys from a position on until enough was found or looked at, and tidies up on the way if asked to.
-    pub(crate) fn walk<T>(
-        &self,
-        from: &Position,
-        limit: usize,
-        tidy: bool,
-        mut visit: impl FnMut(&SessionKey, &mut Vec<T>) -> Result<()>,
-    ) -> Result<Slice<T>> {
+    /// Lists live sessions, from a position on, until enough was found or looked at.
+    pub(crate) fn scan(&self, from: &Position, limit: usize) -> Result<Slice> {
         let mut found = Vec::new();
         let mut looked = 0;
         let mut next = Some(from.clone());
         while let Some(mut at) = next {
-            if tidy && at == at.stripe_start() {
-                // What cannot be removed is in nobody's way.
-                let _ = self.tidy_leases(at.stripe);
-            }
             for leaf in self.leaves(at.stripe)?.range(at.leaf..) {
-                if *leaf > at.leaf {
-                    (at.leaf, at.after) = (*leaf, String::new());
-                }
+                at.enter(*leaf);
                 if looked >= SLICE {
                     return Ok(Slice { found, next: Some(at) });
                 }
-                for key in self.keys_in_leaf(&at, tidy)? {
+                let Keys { records, arriving } = self.keys_in_leaf(&at, false)?;
+                for key in records.union(&arriving) {
                     if found.len() >= limit || looked >= SLICE {
                         return Ok(Slice { found, next: Some(at) });
                     }
-                    visit(&key, &mut found)?;
-                    at.after = name_of(&key);
+                    found.extend(self.listed(key)?);
+                    at.pass(name_of(key));
                     looked += 1;
                 }
                 looked += 1;
@@ -112,12 +117,23 @@ impl Files {
             looked += 1;
             next = at.next_stripe();
         }
-        self.folder.instance.check_folder()?;
+        self.folder.check()?;
         Ok(Slice { found, next: None })
     }
 
+    /// What a scan says of a key. What is damaged, or may not be read, is a session that nobody can use: those who ask
+    /// for it are told, and the others are listed all the same.
+    fn listed(&self, key: &SessionKey) -> Result<Option<(SessionKey, Meta)>> {
+        match self.folder.state(key, Part::Head) {
+            Ok(State::Live(live)) => Ok(Some((*key, live.meta))),
+            Ok(_) | Err(Failure::Flawed(_) | Failure::SetAside(..)) => Ok(None),
+            Err(failure) if failure.is_denied() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// The leaves of a stripe.
-    fn leaves(&self, stripe: u8) -> Result<BTreeSet<u8>> {
+    pub(crate) fn leaves(&self, stripe: u8) -> Result<BTreeSet<u8>> {
         let names = list(&self.folder.layout.stripe(stripe)).doing("list sessions")?;
         let leaf = |name: OsString| {
             name.to_str()
@@ -127,8 +143,9 @@ impl Files {
         Ok(names.into_iter().filter_map(leaf).flatten().collect())
     }
 
-    /// The keys in a leaf that come after a position, in order.
-    fn keys_in_leaf(&self, at: &Position, tidy: bool) -> Result<BTreeSet<SessionKey>> {
+    /// The keys in a leaf that come after a position, in order. What has another name is moved out of the way if the
+    /// leaf is to be tidied.
+    pub(crate) fn keys_in_leaf(&self, at: &Position, tidy: bool) -> Result<Keys> {
         let leaf = self.folder.layout.leaf(at.stripe, at.leaf);
         // File systems may skip a name that is replaced while they list it, so nothing is replaced meanwhile.
         // A sweeper comes by again.
@@ -139,18 +156,26 @@ impl Files {
         };
         let names = list(&leaf).doing("list sessions")?;
         drop(held);
-        let mut keys = BTreeSet::new();
+        let mut keys = Keys::default();
         for name in &names {
-            let plain = name.to_str().map(|name| name.strip_suffix(MOVING).unwrap_or(name));
+            let (plain, set) = match name.to_str() {
+                Some(name) => match name.strip_suffix(MOVING) {
+                    Some(plain) => (Some(plain), &mut keys.arriving),
+                    None => (Some(name), &mut keys.records),
+                },
+                None => (None, &mut keys.records),
+            };
             match plain.and_then(key_of) {
                 Some(key) if stripe_of(&key) == at.stripe && leaf_of(&key) == at.leaf => {
-                    keys.insert(key);
+                    set.insert(key);
                 }
                 _ if tidy => self.remove_foreign(&leaf.join(name)),
                 _ => {}
             }
         }
-        keys.retain(|key| name_of(key) > at.after);
+        for set in [&mut keys.records, &mut keys.arriving] {
+            set.retain(|key| name_of(key) > at.after);
+        }
         Ok(keys)
     }
 }

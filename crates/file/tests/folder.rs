@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use common::{TempFolder, all_paths, key, record};
-use sessile_core::{OsEntropy, SessionId, Storage, StorageErrorKind};
+use sessile_core::{Locks, OsEntropy, SessionId, Storage, StorageError, StorageErrorKind};
 use sessile_file::{FileLocks, FileStorage};
 
 #[tokio::test]
@@ -77,10 +77,135 @@ async fn a_folder_is_used_for_one_thing() {
     fs::write(folder.path().join("FORMAT"), "sessile sessions 2\n").expect("a later format");
     let error = FileStorage::open(folder.path()).expect_err("a later format is there");
     assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
+    let says = says(&error);
+    assert!(
+        says.contains("sessile sessions 1") && says.contains("sessile sessions 2"),
+        "{says}"
+    );
     let locks = TempFolder::new();
     drop(FileLocks::open(locks.path()).expect("open"));
     let error = FileStorage::open(locks.path()).expect_err("locks are there");
     assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
+}
+
+fn says(error: &StorageError) -> String {
+    std::error::Error::source(error).map_or_else(String::new, |source| {
+        format!(
+            "{source}: {}",
+            source.source().map(ToString::to_string).unwrap_or_default()
+        )
+    })
+}
+
+/// With another lease a lock that is held would look as if it had run out, or as if it ran for too long.
+#[tokio::test]
+async fn a_folder_has_one_lease() {
+    let (short, long) = (Duration::from_secs(6), Duration::from_secs(40));
+    for is_locks in [false, true] {
+        let folder = TempFolder::new();
+        let open = |lease| -> Result<Box<dyn std::any::Any>, StorageError> {
+            if is_locks {
+                let locks = FileLocks::builder(folder.path()).lease(lease).open()?;
+                Ok(Box::new(locks))
+            } else {
+                let storage = FileStorage::builder(folder.path()).lease(lease).open()?;
+                Ok(Box::new(storage))
+            }
+        };
+        let first = open(long).expect("open");
+        drop(open(long).expect("the same lease"));
+        for _ in 0..2 {
+            let error = open(short).expect_err("another lease");
+            assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
+            let says = says(&error);
+            for part in ["40s", "6s", "stop all", "LEASE"] {
+                assert!(says.contains(part), "{part} is not in: {says}");
+            }
+        }
+        drop(first);
+        // Also when nobody has it open: it is changed by those who know that nobody is about to.
+        drop(open(short).expect_err("another lease"));
+        fs::remove_file(folder.path().join("LEASE")).expect("the lease of the folder");
+        drop(open(short).expect("a new lease"));
+        drop(open(long).expect_err("another lease"));
+    }
+}
+
+/// The first of those who open it says what it is to be, even if they all come at once.
+#[tokio::test]
+async fn a_folder_that_has_no_lease_yet_takes_the_first() {
+    let folder = TempFolder::new();
+    drop(FileStorage::open(folder.path()).expect("open"));
+    fs::remove_file(folder.path().join("LEASE")).expect("the lease of the folder");
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let open = |seconds| {
+            FileStorage::builder(folder.path())
+                .lease(Duration::from_secs(seconds))
+                .open()
+        };
+        let threads: Vec<_> = (1..=8).map(|number| scope.spawn(move || open(number))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
+    });
+    assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "{opened:?}");
+}
+
+/// What is too short is refused, and what is too long is a century.
+#[tokio::test]
+async fn no_duration_is_too_much() {
+    const MAX: Duration = Duration::MAX;
+    for lease in [Duration::ZERO, Duration::from_micros(1), Duration::from_micros(9_999)] {
+        let folder = TempFolder::new();
+        let storage = FileStorage::builder(folder.path()).lease(lease).open();
+        let locks = FileLocks::builder(folder.path()).lease(lease).open();
+        for error in [storage.expect_err("too short"), locks.expect_err("too short")] {
+            assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
+            assert!(says(&error).contains("too short"), "{error:?}");
+        }
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("a folder").count(),
+            0,
+            "nothing was made"
+        );
+    }
+    for duration in [
+        MAX,
+        Duration::from_secs(u64::MAX / 2),
+        Duration::from_micros(1),
+        Duration::ZERO,
+    ] {
+        let folder = TempFolder::new();
+        let builder = FileStorage::builder(folder.path()).lease(duration.max(Duration::from_secs(60)));
+        let builder = builder.tombstone(duration).quarantine(duration);
+        let storage = builder.sweep_every(Some(duration)).open().expect("open");
+        storage.create(&key("one"), record("x")).await.expect("create");
+        let locked = storage.lock(&key("one"), duration).await.expect("lock").found();
+        let mut locked = locked.expect("live");
+        storage.renew(&locked.lock.ticket()).await.expect("renew");
+        let error = storage.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
+        assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
+        storage
+            .rotate(&mut locked.lock, &key("two"), record("y"), duration)
+            .await
+            .expect("rotate");
+        let stored = storage.read(&key("two")).await.expect("read").found().expect("live");
+        assert_eq!(stored.record.payload, "y");
+        storage.sweep(10).await.expect("sweep");
+        storage.read(&key("one")).await.expect("read");
+    }
+    let folder = TempFolder::new();
+    let locks = FileLocks::builder(folder.path()).lease(MAX).open().expect("open");
+    let lock = locks.acquire(&key("one"), MAX).await.expect("free");
+    locks.renew(&lock.ticket()).await.expect("renew");
+    let waiting = tokio::spawn({
+        let locks = locks.clone();
+        async move { locks.acquire(&key("one"), MAX).await }
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    locks.release(lock).await.expect("release");
+    drop(waiting.await.expect("no panic").expect("free"));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #[allow(dead_code)] // Each of the tests uses a part of it.
 mod common;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ fn key() -> SessionKey {
 fn open(folder: &TempFolder, clock: TokioClock) -> FileLocks {
     FileLocks::builder(folder.path())
         .clock(clock)
+        .lease(LEASE)
         .max_waiters(4)
         .open()
         .expect("open")
@@ -187,18 +189,20 @@ async fn nothing_is_left_behind() {
 async fn a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing() {
     let test = "a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing";
     let key = SessionId::parse("the-key-of-this-test").expect("an id").key();
+    // Long enough to show that nobody waits for its end.
+    let open = |folder: &Path| {
+        let builder = FileLocks::builder(folder).lease(Duration::from_secs(60));
+        builder.open().expect("open")
+    };
     if let Some((_, folder)) = part() {
-        let locks = FileLocks::builder(folder)
-            .lease(Duration::from_secs(60))
-            .open()
-            .expect("open");
+        let locks = open(&folder);
         let lock = locks.acquire(&key, WAIT).await.expect("free");
         say("locked");
         listen();
         return drop(lock);
     }
     let folder = TempFolder::new();
-    let locks = FileLocks::open(folder.path()).expect("open");
+    let locks = open(folder.path());
     let before = count_files(folder.path());
     for again in [false, true] {
         let holder = Player::start(test, "holder", folder.path());
@@ -210,7 +214,7 @@ async fn a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing() {
             locks.release(lock).await.expect("release");
         }
         // Whoever opens tidies up.
-        drop(FileLocks::open(folder.path()).expect("open"));
+        drop(open(folder.path()));
         assert_eq!(count_files(folder.path()), before);
     }
 }

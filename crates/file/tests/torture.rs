@@ -66,7 +66,11 @@ fn leaves_nothing_behind(folder: &Path) {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let storage = FileStorage::builder(folder).sweep_every(None).open().expect("open");
+        let storage = FileStorage::builder(folder)
+            .lease(LEASE)
+            .sweep_every(None)
+            .open()
+            .expect("open");
         tokio::time::sleep(4 * LEASE).await;
         storage.sweep(usize::MAX).await.expect("sweep");
         let mut sessions = 0;
@@ -79,7 +83,7 @@ fn leaves_nothing_behind(folder: &Path) {
                 break;
             }
         }
-        // Beside the sessions: what the folder is, and that it is open.
-        assert_eq!(count_files(folder), sessions + 2, "something was left behind");
+        // Beside the sessions: what the folder is, its lease, and that it is open.
+        assert_eq!(count_files(folder), sessions + 3, "something was left behind");
     });
 }

@@ -6,14 +6,16 @@ mod common;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{TempFolder, all_paths, count_files, key, record};
-use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp};
-use sessile_file::{FileStorage, SetAsideReason};
+use sessile_core::{
+    Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
+};
+use sessile_file::{FileStorage, SetAside};
 use sessile_testkit::process::{Player, part, say};
 
 /// A user who owns nothing, for those of these tests that are run by one who may do everything.
@@ -171,38 +173,162 @@ async fn a_folder_that_may_not_be_written_to_is_a_clear_error() {
     is_done_as_nobody(test);
 }
 
+/// The file of a session, or the lease on it.
+fn file_of(folder: &Path, key: &SessionKey, is_lease: bool) -> PathBuf {
+    let mut paths = Vec::new();
+    all_paths(folder, &mut paths);
+    let fingerprint = key.fingerprint().to_string();
+    let found = paths.into_iter().find(|path| {
+        let path = path.to_string_lossy();
+        path.contains(&fingerprint) && path.contains("/leases/") == is_lease
+    });
+    found.expect("the file of the session")
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+}
+
+fn denied<T: std::fmt::Debug>(answer: Result<T, StorageError>) {
+    let error = answer.expect_err("it may not be read");
+    assert_eq!(error.kind(), StorageErrorKind::Denied, "{error:?}");
+    assert!(std::error::Error::source(&error).is_some(), "{error:?}");
+}
+
+fn open_and_report(folder: &Path) -> (FileStorage, Arc<Mutex<Vec<SetAside>>>) {
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let sink = reports.clone();
+    let builder =
+        FileStorage::builder(folder).on_set_aside(move |file| sink.lock().expect("reports").push(file.clone()));
+    (builder.sweep_every(None).open().expect("open"), reports)
+}
+
+/// As after a restore by another user. It may be as it should be, so it waits for its owner to be put right.
 #[tokio::test]
-async fn a_file_that_may_not_be_read_is_set_aside() {
-    let test = "a_file_that_may_not_be_read_is_set_aside";
+async fn a_file_that_may_not_be_read_is_denied_and_left_alone() {
+    let test = "a_file_that_may_not_be_read_is_denied_and_left_alone";
     if let Some((_, folder)) = part() {
-        let reports = Arc::new(Mutex::new(Vec::new()));
-        let sink = reports.clone();
-        let builder =
-            FileStorage::builder(&folder).on_set_aside(move |file| sink.lock().expect("reports").push(file.clone()));
-        let storage = builder.open().expect("open");
+        let (storage, reports) = open_and_report(&folder);
+        let now = storage.clock().now();
+        let over = |payload: &str| Record::new(Meta::new(now).with_deadline(Some(now)), payload.to_owned());
         for name in ["one", "two"] {
             storage.create(&key(name), record("x")).await.expect("create");
         }
-        let mut paths = Vec::new();
-        all_paths(&folder, &mut paths);
-        let fingerprint = key("one").fingerprint().to_string();
-        let path = paths
-            .iter()
-            .find(|path| path.to_string_lossy().contains(&fingerprint))
-            .expect("the file of one");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("a mode");
-        for _ in 0..2 {
-            let error = storage.read(&key("one")).await.expect_err("it may not be read");
-            assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{error:?}");
+        for name in ["over", "over-too", "over-as-well"] {
+            storage.create(&key(name), over("x")).await.expect("create");
         }
-        let reports = reports.lock().expect("reports").clone();
-        assert_eq!(reports.len(), 1, "{reports:?}");
-        assert_eq!(
-            (reports[0].key, reports[0].reason),
-            (Some(key("one")), SetAsideReason::Unreadable)
-        );
-        assert!(reports[0].path.exists());
+        let unreadable = [
+            file_of(&folder, &key("one"), false),
+            file_of(&folder, &key("over"), false),
+        ];
+        unreadable.iter().for_each(|path| set_mode(path, 0o000));
+        for _ in 0..2 {
+            denied(storage.read(&key("one")).await);
+            denied(storage.lock(&key("one"), Duration::from_secs(5)).await);
+            denied(storage.create(&key("one"), record("y")).await);
+            denied(storage.touch(&key("one"), 1, None, Timestamp::MAX).await);
+            denied(storage.destroy(&key("one")).await);
+        }
+        // The others are listed and swept all the same.
+        let listed = storage.scan(None, 10).await.expect("scan").sessions;
+        assert_eq!(listed.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [key("two")]);
+        assert_eq!(storage.sweep(10).await.expect("sweep").len(), 2);
+        denied(storage.sweep(10).await);
         assert_eq!(payload(&storage, &key("two")).await, b"x");
+        unreadable.iter().for_each(|path| set_mode(path, 0o600));
+        assert_eq!(payload(&storage, &key("one")).await, b"x");
+        assert_eq!(storage.sweep(10).await.expect("sweep").len(), 1);
+        assert_eq!(*reports.lock().expect("reports"), []);
+        assert_eq!(count_files(&folder.join("aside")), 0);
+        return say("done");
+    }
+    is_done_as_nobody(test);
+}
+
+/// A folder or a mutex that may not be used concerns the sessions behind it, and no others.
+#[tokio::test]
+async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
+    let test = "a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on";
+    if let Some((_, folder)) = part() {
+        let (storage, reports) = open_and_report(&folder);
+        let now = storage.clock().now();
+        let locked_out = key("one");
+        storage.create(&locked_out, record("x")).await.expect("create");
+        let file = file_of(&folder, &locked_out, false);
+        let leaf = file.parent().expect("a leaf").to_owned();
+        let stripe = leaf.parent().expect("a stripe").to_owned();
+        let mutex = stripe.join("mutex");
+        // The id of another session, whose neighbours are in another stripe.
+        let elsewhere = loop {
+            let id = SessionId::generate(&OsEntropy);
+            storage.create(&id.key(), record("x")).await.expect("create");
+            if !file_of(&folder, &id.key(), false).starts_with(&stripe) {
+                break id;
+            }
+        };
+        for part in [&leaf, &stripe, &mutex] {
+            let mode = fs::metadata(part).expect("a part").permissions().mode();
+            set_mode(part, 0o000);
+            let may_be_read = part.ends_with("mutex");
+            let read = storage.read(&locked_out).await;
+            assert_eq!(read.is_ok(), may_be_read, "{}: {read:?}", part.display());
+            if !may_be_read {
+                denied(read);
+            }
+            denied(storage.lock(&locked_out, Duration::from_secs(5)).await);
+            denied(storage.destroy(&locked_out).await);
+            denied(storage.scan(None, 10).await);
+            // Elsewhere all goes on, whatever is to be opened or swept.
+            let other = elsewhere.rotated(&OsEntropy).key();
+            let over = Record::new(Meta::new(now).with_deadline(Some(now)), "x");
+            storage.create(&other, over).await.expect("create");
+            assert_eq!(storage.sweep(10).await.expect("sweep").len(), 1, "{}", part.display());
+            drop(FileStorage::open(&folder).expect("it opens all the same"));
+            set_mode(part, mode);
+            assert_eq!(payload(&storage, &locked_out).await, b"x", "{}", part.display());
+        }
+        storage.lock(&locked_out, Duration::ZERO).await.expect("lock");
+        assert_eq!(*reports.lock().expect("reports"), []);
+        return say("done");
+    }
+    is_done_as_nobody(test);
+}
+
+/// A lock that may not be looked at is not free.
+#[tokio::test]
+async fn a_lease_that_may_not_be_read_is_denied_and_not_taken_away() {
+    let test = "a_lease_that_may_not_be_read_is_denied_and_not_taken_away";
+    if let Some((_, folder)) = part() {
+        let storage = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+        let other = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+        storage.create(&key("one"), record("x")).await.expect("create");
+        let locked = storage.lock(&key("one"), Duration::ZERO).await.expect("lock").found();
+        let mut locked = locked.expect("live");
+        let lease = file_of(&folder, &key("one"), true);
+        set_mode(&lease, 0o000);
+        denied(other.lock(&key("one"), Duration::from_secs(5)).await);
+        denied(storage.commit(&mut locked.lock, record("y")).await);
+        assert_eq!(other.sweep(10).await.expect("sweep"), []);
+        set_mode(&lease, 0o600);
+        storage
+            .commit(&mut locked.lock, record("y"))
+            .await
+            .expect("the lock is held all the while");
+        // Nor is one whose holder may not be looked at: it may well live.
+        let locked = storage.lock(&key("one"), Duration::ZERO).await.expect("lock").found();
+        let instances: Vec<_> = fs::read_dir(folder.join("instances"))
+            .expect("a folder")
+            .flatten()
+            .collect();
+        instances.iter().for_each(|entry| set_mode(&entry.path(), 0o000));
+        let error = other.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
+        assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
+        drop(FileStorage::open(&folder).expect("it opens all the same"));
+        assert!(
+            instances.iter().all(|entry| entry.path().exists()),
+            "one that lives was removed"
+        );
+        drop(locked);
         return say("done");
     }
     is_done_as_nobody(test);

@@ -9,7 +9,9 @@ use sessile_core::{Clock, DEFAULT_MAX_WAITERS, Entropy, StorageError};
 
 use super::{FileLocks, NAME, NO_RECORD, Shared};
 use crate::failure::Failure;
-use crate::folder::{Folder, Setting};
+use crate::folder::Folder;
+use crate::setting::Setting;
+use crate::threads::Threads;
 
 /// What the file `FORMAT` of a folder of locks says.
 const FORMAT: &str = "sessile locks 1\n";
@@ -31,7 +33,9 @@ impl FileLocksBuilder {
         }
     }
 
-    /// For how long a lock is held without being renewed: 30 seconds by default.
+    /// For how long a lock is held without being renewed: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE) by default.
+    ///
+    /// As for [`FileStorageBuilder::lease`](crate::FileStorageBuilder::lease), the folder keeps it.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.setting.lease = lease;
         self
@@ -43,9 +47,10 @@ impl FileLocksBuilder {
         self
     }
 
-    /// What leases are judged by: the clock of the machine by default. Another one is for tests.
+    /// What leases are judged by: how long the machine has been up, by default. Another one is for tests, as for
+    /// [`FileStorageBuilder::clock`](crate::FileStorageBuilder::clock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.setting.clock = Arc::new(clock);
+        self.setting.set_clock(clock);
         self
     }
 
@@ -62,11 +67,14 @@ impl FileLocksBuilder {
     /// As for [`FileStorage::open`](crate::FileStorage::open).
     pub fn open(self) -> Result<FileLocks, StorageError> {
         let failed = |failure: Failure| failure.into_error("open", NAME);
-        let folder = Folder::open(&self.folder, FORMAT, self.setting).map_err(failed)?;
+        let setting = self.setting.checked(NAME)?;
+        let threads = Threads::new(setting.paused);
+        let folder = Folder::open(&self.folder, FORMAT, setting).map_err(failed)?;
         for stripe in 0..=u8::MAX {
-            folder.tidy_leases(stripe, |_| Ok(Some(NO_RECORD))).map_err(failed)?;
+            // What cannot be tidied is in nobody's way.
+            let _ = folder.tidy_leases(stripe, |_| Ok(Some(NO_RECORD)));
         }
-        let shared = Shared::new(folder, self.max_waiters);
+        let shared = Shared::new(folder, threads, self.max_waiters);
         Ok(FileLocks { shared })
     }
 }

@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use sessile_core::{Clock, Lock, LockTicket, LockToken, Locks, SessionKey, StorageError, StorageErrorKind, Unlock};
 
 pub use self::builder::FileLocksBuilder;
-use crate::background::{GiveUp, give_up_soon, run};
 use crate::failure::{Failure, Result as StepResult};
 use crate::folder::Folder;
 use crate::format::Nonce;
 use crate::layout::stripe_of;
 use crate::leases::Tenure;
-use crate::waiters::{Asked, NoAnswer, Waiters, deadline_after};
+use crate::threads::{Duty, GiveUp, Threads};
+use crate::waiters::{Asked, Waiters, deadline_after};
 
 /// The name of these locks in errors.
 const NAME: &str = "file locks";
@@ -55,6 +55,7 @@ pub struct FileLocks {
 
 struct Shared {
     folder: Folder,
+    threads: Threads,
     waiters: Waiters,
     max_waiters: usize,
     this: Weak<Self>,
@@ -82,8 +83,22 @@ impl FileLocks {
     /// Trouble with the folder.
     pub async fn is_held(&self, ticket: &LockTicket) -> Result<bool, StorageError> {
         let ticket = *ticket;
+        self.block(Duty::Step, "renew", move |shared| {
+            shared.folder.is_holder(&ticket, NO_RECORD)
+        })
+        .await
+    }
+
+    /// Runs something on a thread that may block.
+    async fn block<T: Send + 'static>(
+        &self,
+        duty: Duty,
+        operation: &'static str,
+        step: impl FnOnce(&Arc<Shared>) -> StepResult<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
         let shared = self.shared.clone();
-        run("renew", NAME, move || shared.folder.is_holder(&ticket, NO_RECORD)).await
+        let threads = &self.shared.threads;
+        threads.run(duty, (operation, NAME), move || step(&shared)).await
     }
 }
 
@@ -97,8 +112,7 @@ impl Locks for FileLocks {
     async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError> {
         let key = *key;
         let ask = || {
-            let shared = self.shared.clone();
-            run("acquire", NAME, move || {
+            self.block(Duty::Step, "acquire", move |shared| {
                 let token = LockToken::generate(&*shared.folder.entropy);
                 let ticket = LockTicket::new(key, token);
                 Ok(match shared.retry(|folder| try_acquire(folder, &ticket))? {
@@ -115,25 +129,20 @@ impl Locks for FileLocks {
             .waiters
             .ask(key, deadline_after(wait), limit, look, ask)
             .await;
-        asked.map_err(|no_answer| match no_answer {
-            NoAnswer::TooMany => StorageError::new(StorageErrorKind::TooManyWaiters, "acquire", NAME),
-            NoAnswer::Timeout => StorageError::new(StorageErrorKind::LockTimeout, "acquire", NAME),
-            NoAnswer::Failed(error) => error,
-        })
+        asked.map_err(|no_answer| no_answer.into_error("acquire", NAME))
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        let shared = self.shared.clone();
-        run("release", NAME, move || shared.release(&ticket)).await?;
+        self.block(Duty::Keep, "release", move |shared| shared.release(&ticket))
+            .await?;
         lock.spend();
         Ok(())
     }
 
     async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
         let ticket = *ticket;
-        let shared = self.shared.clone();
-        run("renew", NAME, move || {
+        self.block(Duty::Keep, "renew", move |shared| {
             shared.retry(|folder| {
                 let staged = folder.stage_lease(&ticket, NO_RECORD)?;
                 let held = folder.enter(stripe_of(&ticket.key)).hold(&[&staged])?;
@@ -163,9 +172,10 @@ fn try_acquire(folder: &Folder, ticket: &LockTicket) -> StepResult<Tenure> {
 }
 
 impl Shared {
-    fn new(folder: Folder, max_waiters: usize) -> Arc<Self> {
+    fn new(folder: Folder, threads: Threads, max_waiters: usize) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             folder,
+            threads,
             waiters: Waiters::default(),
             max_waiters,
             this: this.clone(),
@@ -193,7 +203,7 @@ impl GiveUp for Shared {
 impl Unlock for Shared {
     fn unlock(&self, ticket: LockTicket) {
         if let Some(this) = self.this.upgrade() {
-            give_up_soon(this, ticket);
+            self.threads.give_up_soon(this, ticket);
         }
     }
 }

@@ -9,7 +9,7 @@ use sessile_core::{
     SystemClock, Timestamp,
 };
 
-use crate::layout::stripe_of;
+use crate::layout::{leaf_of, stripe_of};
 use crate::{Durability, FileStorage, FileStorageBuilder};
 
 /// A step that changes something.
@@ -106,6 +106,17 @@ impl Scenario {
         scenario
     }
 
+    /// Others in the same leaf, which are swept along in one batch.
+    pub(crate) fn leafmates(&self) -> Vec<SessionKey> {
+        let at = |key: &SessionKey| (stripe_of(key), leaf_of(key));
+        (0..)
+            .map(|number| format!("scenario-{:?}-leafmate-{number}", self.step))
+            .map(|id| SessionId::parse(&id).expect("an id").key())
+            .filter(|key| at(key) == at(&self.key))
+            .take(2)
+            .collect()
+    }
+
     fn record(&self, clock: &dyn Clock, payload: &'static [u8]) -> Record {
         let now = clock.now();
         let life = if self.step == Step::Sweep {
@@ -122,6 +133,11 @@ impl Scenario {
         let mut beside = record.clone();
         beside.meta.deadline = None;
         storage.create(&self.bystander, beside).await.expect("create");
+        if self.step == Step::Sweep {
+            for key in self.leafmates() {
+                storage.create(&key, record.clone()).await.expect("create");
+            }
+        }
         if self.step != Step::Create {
             storage.create(&self.key, record).await.expect("create");
         }

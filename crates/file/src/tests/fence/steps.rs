@@ -262,8 +262,16 @@ async fn of_sweep() {
             .expect("nobody is kept out")
             .expect("sweep")
             .len();
-        assert_eq!(swept + halted.go_on().await, 1, "{}: each to one", halted.call);
+        assert_eq!(swept + halted.go_on().await, 3, "{}: each to one", halted.call);
         assert_eq!(payload(&halted).await, None, "{}", halted.call);
+        for key in halted.scenario.leafmates() {
+            assert_eq!(
+                halted.other.read(&key).await.expect("read"),
+                Lookup::Missing,
+                "{}",
+                halted.call
+            );
+        }
     })
     .await;
 }

@@ -94,6 +94,7 @@ steps! {
     of_rotate_with_grace RotateWithGrace
     of_touch Touch
     of_destroy Destroy
+    of_sweep Sweep
     of_setting_aside SetAside
 }
 

@@ -1,0 +1,85 @@
+//! The clock of the machine is set while sessions are locked and end. Leases are judged by another one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessile_core::{ManualClock, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageErrorKind, Timestamp};
+
+use super::common::TempFolder;
+use super::scenario::START;
+use crate::{Durability, FileStorage};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn open(folder: &TempFolder, clock: &Arc<ManualClock>) -> FileStorage {
+    let builder = FileStorage::builder(folder.path()).wall(clock.clone()).lease(HOUR / 2);
+    let builder = builder.durability(Durability::Relaxed).sweep_every(None);
+    builder.open().expect("open")
+}
+
+async fn create(storage: &FileStorage, life: Duration) -> SessionKey {
+    let key = SessionId::generate(&OsEntropy).key();
+    let now = storage.clock().now();
+    let record = Record::new(Meta::new(now).with_deadline(Some(now + life)), "x");
+    storage.create(&key, record).await.expect("create");
+    key
+}
+
+/// In whichever direction: the lock is neither lost nor stolen, nor held for longer.
+#[tokio::test]
+async fn a_lock_is_kept_when_the_clock_is_set() {
+    for set_to in [START + HOUR, Timestamp::from_millis(START.as_millis() - 3_600_000)] {
+        let folder = TempFolder::new();
+        let clock = Arc::new(ManualClock::at(START));
+        let (one, two) = (open(&folder, &clock), open(&folder, &clock));
+        let key = create(&one, 10 * HOUR).await;
+        let mut locked = one
+            .lock(&key, Duration::ZERO)
+            .await
+            .expect("lock")
+            .found()
+            .expect("live");
+        clock.set(set_to);
+        let error = two.lock(&key, Duration::ZERO).await.expect_err("it is held");
+        assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{set_to:?}");
+        one.renew(&locked.lock.ticket()).await.expect("renew");
+        let record = Record::new(locked.record.meta.clone(), "y");
+        one.commit(&mut locked.lock, record).await.expect("commit");
+        let next = two
+            .lock(&key, Duration::ZERO)
+            .await
+            .expect("lock")
+            .found()
+            .expect("live");
+        assert_eq!(next.record.payload, "y", "{set_to:?}");
+    }
+}
+
+/// What a clock that was set forward by mistake makes look over comes back with the clock.
+#[tokio::test]
+async fn nothing_is_swept_because_the_clock_was_set_forward() {
+    let folder = TempFolder::new();
+    let clock = Arc::new(ManualClock::at(START));
+    let storage = open(&folder, &clock);
+    let key = create(&storage, HOUR / 2).await;
+    let over = create(&storage, Duration::ZERO).await;
+    clock.advance(HOUR);
+    let swept = storage.sweep(10).await.expect("sweep");
+    assert_eq!(
+        swept.iter().map(|stored| stored.key).collect::<Vec<_>>(),
+        [over],
+        "what is over anyway"
+    );
+    assert!(
+        !storage.read(&key).await.expect("read").is_found(),
+        "by this clock it is over"
+    );
+    clock.set(START);
+    assert!(
+        storage.read(&key).await.expect("read").is_found(),
+        "it was removed by mistake"
+    );
+    // One that starts afterwards knows of no other time.
+    clock.advance(HOUR);
+    assert_eq!(open(&folder, &clock).sweep(10).await.expect("sweep").len(), 1);
+}

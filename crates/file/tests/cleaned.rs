@@ -1,0 +1,165 @@
+//! Something removes files of a folder that is in use: a cleaner, say, or an operator.
+
+#[allow(dead_code)] // Each of the tests uses a part of it.
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{TempFolder, key, record};
+use sessile_core::{Locked, Locks, Lookup, Storage, StorageErrorKind};
+use sessile_file::{FileLocks, FileStorage};
+
+fn open(folder: &TempFolder) -> FileStorage {
+    FileStorage::builder(folder.path())
+        .sweep_every(None)
+        .open()
+        .expect("open")
+}
+
+async fn lock(storage: &FileStorage, name: &str) -> Locked {
+    let locked = storage.lock(&key(name), Duration::ZERO).await.expect("lock");
+    locked.found().expect("live")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().expect("a name"))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+fn remove_all(folder: &Path) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        if entry.path().is_dir() {
+            fs::remove_dir_all(entry.path()).expect("a folder");
+        } else {
+            fs::remove_file(entry.path()).expect("a file");
+        }
+    }
+}
+
+/// The files that say who has the folder open, and the folder they are in.
+#[tokio::test]
+async fn the_files_of_instances_are_made_again() {
+    for with_the_folder in [false, true] {
+        let folder = TempFolder::new();
+        let storage = open(&folder);
+        storage.create(&key("one"), record("x")).await.expect("create");
+        let instances = folder.path().join("instances");
+        let before = names(&instances);
+        if with_the_folder {
+            fs::remove_dir_all(&instances).expect("a folder");
+        } else {
+            remove_all(&instances);
+        }
+        assert_eq!(storage.read(&key("none")).await.expect("read"), Lookup::Missing);
+        assert_eq!(names(&instances), before, "others must see that it is open");
+        storage.create(&key("two"), record("x")).await.expect("create");
+        let mut locked = lock(&storage, "one").await;
+        remove_all(&instances);
+        // Nobody has taken the lock in the meantime.
+        storage.renew(&locked.lock.ticket()).await.expect("renew");
+        assert_eq!(names(&instances), before, "others must see that it is open");
+        let other = open(&folder);
+        let error = other.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
+        assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
+        storage.commit(&mut locked.lock, record("y")).await.expect("commit");
+        drop(storage);
+        assert_eq!(names(&instances).len(), 1, "the other is open");
+    }
+}
+
+/// Until the file is there again others take its owner for dead. Then the owner is refused, and nothing is lost.
+#[tokio::test]
+async fn one_who_was_taken_for_dead_is_refused() {
+    let folder = TempFolder::new();
+    let (one, two) = (open(&folder), open(&folder));
+    one.create(&key("one"), record("x")).await.expect("create");
+    let mut locked = lock(&one, "one").await;
+    remove_all(&folder.path().join("instances"));
+    let mut taken = lock(&two, "one").await;
+    for _ in 0..2 {
+        let error = one.renew(&locked.lock.ticket()).await.expect_err("another has it");
+        assert_eq!(error.kind(), StorageErrorKind::LockLost, "{error:?}");
+        let error = one
+            .commit(&mut locked.lock, record("lost"))
+            .await
+            .expect_err("another has it");
+        assert_eq!(error.kind(), StorageErrorKind::LockLost, "{error:?}");
+    }
+    let error = one.lock(&key("one"), Duration::ZERO).await.expect_err("another has it");
+    assert_eq!(
+        error.kind(),
+        StorageErrorKind::LockTimeout,
+        "both are seen to be open: {error:?}"
+    );
+    two.commit(&mut taken.lock, record("y")).await.expect("commit");
+    let stored = one.read(&key("one")).await.expect("read").found().expect("live");
+    assert_eq!(stored.record.payload, "y");
+}
+
+/// A storage that is used by nobody makes its file again too: somebody else may be asking whether it lives.
+#[tokio::test]
+async fn a_storage_that_sweeps_looks_after_its_files() {
+    let folder = TempFolder::new();
+    let builder = FileStorage::builder(folder.path()).sweep_every(Some(Duration::from_millis(20)));
+    let storage = builder.open().expect("open");
+    remove_all(folder.path());
+    let began = Instant::now();
+    while names(folder.path()) != ["FORMAT", "LEASE", "aside", "instances"] {
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", names(folder.path()));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(storage);
+}
+
+/// With the contents of the folder the sessions are gone, and only they.
+#[tokio::test]
+async fn a_folder_that_was_emptied_is_used_on() {
+    let folder = TempFolder::new();
+    let storage = open(&folder);
+    let before = names(folder.path());
+    storage.create(&key("one"), record("x")).await.expect("create");
+    let mut locked = lock(&storage, "one").await;
+    remove_all(folder.path());
+    assert_eq!(storage.read(&key("one")).await.expect("read"), Lookup::Missing);
+    assert_eq!(names(folder.path()), before, "what all must agree on is there again");
+    let error = storage
+        .commit(&mut locked.lock, record("y"))
+        .await
+        .expect_err("the session is gone");
+    assert_eq!(error.kind(), StorageErrorKind::Gone, "{error:?}");
+    storage.create(&key("one"), record("z")).await.expect("create");
+    let mut locked = lock(&storage, "one").await;
+    storage.commit(&mut locked.lock, record("w")).await.expect("commit");
+    // Right away, without anything having been read.
+    remove_all(folder.path());
+    storage.create(&key("one"), record("z")).await.expect("create");
+    lock(&storage, "one").await;
+    assert_eq!(storage.scan(None, 10).await.expect("scan").sessions.len(), 1);
+    assert_eq!(storage.sweep(10).await.expect("sweep"), []);
+}
+
+#[tokio::test]
+async fn locks_alone_go_on_in_a_folder_that_was_emptied() {
+    let folder = TempFolder::new();
+    let open = || FileLocks::open(folder.path()).expect("open");
+    let (one, two) = (open(), open());
+    let lost = one.acquire(&key("one"), Duration::ZERO).await.expect("free");
+    remove_all(folder.path());
+    let held = two
+        .acquire(&key("one"), Duration::ZERO)
+        .await
+        .expect("its lease is gone");
+    let error = one.renew(&lost.ticket()).await.expect_err("another has it");
+    assert_eq!(error.kind(), StorageErrorKind::LockLost, "{error:?}");
+    assert!(!one.is_held(&lost.ticket()).await.expect("is_held"));
+    assert!(two.is_held(&held.ticket()).await.expect("is_held"));
+    let error = one.acquire(&key("one"), Duration::ZERO).await.expect_err("it is held");
+    assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
+    two.release(held).await.expect("release");
+}
