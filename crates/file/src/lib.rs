@@ -20,6 +20,7 @@ mod layout;
 mod leases;
 mod locks;
 mod lookup;
+mod pace;
 mod rotate;
 mod setting;
 mod shared;

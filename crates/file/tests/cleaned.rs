@@ -11,8 +11,12 @@ use common::{TempFolder, key, record};
 use sessile_core::{Locked, Locks, Lookup, Storage, StorageErrorKind};
 use sessile_file::{FileLocks, FileStorage};
 
+/// Longer than any of these tests.
+const LEASE: Duration = Duration::from_secs(300);
+
 fn open(folder: &TempFolder) -> FileStorage {
     FileStorage::builder(folder.path())
+        .lease(LEASE)
         .sweep_every(None)
         .open()
         .expect("open")
@@ -147,7 +151,7 @@ async fn a_folder_that_was_emptied_is_used_on() {
 #[tokio::test]
 async fn locks_alone_go_on_in_a_folder_that_was_emptied() {
     let folder = TempFolder::new();
-    let open = || FileLocks::open(folder.path()).expect("open");
+    let open = || FileLocks::builder(folder.path()).lease(LEASE).open().expect("open");
     let (one, two) = (open(), open());
     let lost = one.acquire(&key("one"), Duration::ZERO).await.expect("free");
     remove_all(folder.path());

@@ -16,7 +16,11 @@ use sessile_file::{FileLocks, FileStorage};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-const LEASE: Duration = Duration::from_secs(2);
+/// For the one test that waits for it to be over.
+const LEASE: Duration = Duration::from_secs(4);
+
+/// Longer than any of these tests.
+const LONG: Duration = Duration::from_secs(300);
 
 /// How long anything may take that is not to wait for the pool.
 const SOON: Duration = Duration::from_secs(30);
@@ -108,8 +112,8 @@ fn a_lock_is_kept_while_the_pool_is_full() {
     let full = fill(&runtime);
     let keep = async {
         let began = Instant::now();
-        while began.elapsed() < 2 * LEASE {
-            tokio::time::sleep(LEASE / 4).await;
+        while began.elapsed() < LEASE * 3 / 2 {
+            tokio::time::sleep(LEASE / 8).await;
             storage.renew(&locked.lock.ticket()).await?;
         }
         let error = other.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
@@ -160,7 +164,9 @@ fn a_storage_outlives_the_runtime_in_which_it_was_made() {
     let folder = TempFolder::new();
     let first = runtime();
     let (storage, locked) = first.block_on(async {
-        let builder = FileStorage::builder(folder.path()).sweep_every(Some(Duration::from_millis(20)));
+        let builder = FileStorage::builder(folder.path())
+            .lease(LONG)
+            .sweep_every(Some(Duration::from_millis(20)));
         let storage = builder.open().expect("open");
         storage.create(&key("locked"), record("x")).await.expect("create");
         let locked = storage
@@ -181,7 +187,7 @@ fn a_storage_outlives_the_runtime_in_which_it_was_made() {
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         thread::spawn(move || drop(locked)).join().expect("dropped");
-        let next = timeout(LEASE, waiting)
+        let next = timeout(SOON, waiting)
             .await
             .expect("it is given back")
             .expect("no panic");
@@ -223,7 +229,7 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn all_but_waiting_for_a_lock_works_without_a_runtime() {
     let folder = TempFolder::new();
-    let storage = FileStorage::open(folder.path()).expect("open");
+    let storage = FileStorage::builder(folder.path()).lease(LONG).open().expect("open");
     wait_for(async {
         use_it(&storage, "one").await;
         storage.create(&key("two"), record("x")).await.expect("create");
@@ -239,7 +245,7 @@ fn all_but_waiting_for_a_lock_works_without_a_runtime() {
 #[test]
 fn locks_alone_work_without_a_runtime_and_are_given_back_without_one() {
     let folder = TempFolder::new();
-    let open = || FileLocks::open(folder.path()).expect("open");
+    let open = || FileLocks::builder(folder.path()).lease(LONG).open().expect("open");
     let (one, two) = (open(), open());
     let lock = wait_for(one.acquire(&key("one"), Duration::ZERO)).expect("free");
     wait_for(one.renew(&lock.ticket())).expect("renew");
@@ -250,7 +256,7 @@ fn locks_alone_work_without_a_runtime_and_are_given_back_without_one() {
             Ok(lock) => break lock,
             Err(error) => assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}"),
         }
-        assert!(began.elapsed() < LEASE, "a lock that was dropped is not given back");
+        assert!(began.elapsed() < SOON, "a lock that was dropped is not given back");
         thread::sleep(Duration::from_millis(5));
     };
     wait_for(two.release(lock)).expect("release");

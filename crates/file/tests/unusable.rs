@@ -18,6 +18,9 @@ use sessile_core::{
 use sessile_file::{FileStorage, SetAside};
 use sessile_testkit::process::{Player, part, say};
 
+/// Longer than any of these tests.
+const LEASE: Duration = Duration::from_secs(300);
+
 /// A user who owns nothing, for those of these tests that are run by one who may do everything.
 const NOBODY: u32 = 65_534;
 
@@ -31,7 +34,11 @@ async fn payload(storage: &FileStorage, key: &SessionKey) -> Vec<u8> {
 async fn a_folder_that_is_gone_is_no_empty_folder() {
     let parent = TempFolder::new();
     let folder = parent.path().join("sessions");
-    let storage = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+    let storage = FileStorage::builder(&folder)
+        .lease(LEASE)
+        .sweep_every(None)
+        .open()
+        .expect("open");
     storage.create(&key("one"), record("x")).await.expect("create");
     let mut locked = storage
         .lock(&key("one"), Duration::ZERO)
@@ -134,7 +141,11 @@ async fn a_folder_that_may_not_be_written_to_is_a_clear_error() {
     let test = "a_folder_that_may_not_be_written_to_is_a_clear_error";
     if let Some((_, folder)) = part() {
         let denied = |error: StorageError| assert_eq!(error.kind(), StorageErrorKind::Denied, "{error:?}");
-        let storage = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+        let storage = FileStorage::builder(&folder)
+            .lease(LEASE)
+            .sweep_every(None)
+            .open()
+            .expect("open");
         storage.create(&key("one"), record("x")).await.expect("create");
         let mut locked = storage
             .lock(&key("one"), Duration::ZERO)
@@ -200,7 +211,7 @@ fn open_and_report(folder: &Path) -> (FileStorage, Arc<Mutex<Vec<SetAside>>>) {
     let sink = reports.clone();
     let builder =
         FileStorage::builder(folder).on_set_aside(move |file| sink.lock().expect("reports").push(file.clone()));
-    (builder.sweep_every(None).open().expect("open"), reports)
+    (builder.lease(LEASE).sweep_every(None).open().expect("open"), reports)
 }
 
 /// As after a restore by another user. It may be as it should be, so it waits for its owner to be put right.
@@ -283,7 +294,12 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
             let over = Record::new(Meta::new(now).with_deadline(Some(now)), "x");
             storage.create(&other, over).await.expect("create");
             assert_eq!(storage.sweep(10).await.expect("sweep").len(), 1, "{}", part.display());
-            drop(FileStorage::open(&folder).expect("it opens all the same"));
+            drop(
+                FileStorage::builder(&folder)
+                    .lease(LEASE)
+                    .open()
+                    .expect("it opens all the same"),
+            );
             set_mode(part, mode);
             assert_eq!(payload(&storage, &locked_out).await, b"x", "{}", part.display());
         }
@@ -299,8 +315,16 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
 async fn a_lease_that_may_not_be_read_is_denied_and_not_taken_away() {
     let test = "a_lease_that_may_not_be_read_is_denied_and_not_taken_away";
     if let Some((_, folder)) = part() {
-        let storage = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
-        let other = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+        let storage = FileStorage::builder(&folder)
+            .lease(LEASE)
+            .sweep_every(None)
+            .open()
+            .expect("open");
+        let other = FileStorage::builder(&folder)
+            .lease(LEASE)
+            .sweep_every(None)
+            .open()
+            .expect("open");
         storage.create(&key("one"), record("x")).await.expect("create");
         let locked = storage.lock(&key("one"), Duration::ZERO).await.expect("lock").found();
         let mut locked = locked.expect("live");
@@ -323,7 +347,12 @@ async fn a_lease_that_may_not_be_read_is_denied_and_not_taken_away() {
         instances.iter().for_each(|entry| set_mode(&entry.path(), 0o000));
         let error = other.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
         assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
-        drop(FileStorage::open(&folder).expect("it opens all the same"));
+        drop(
+            FileStorage::builder(&folder)
+                .lease(LEASE)
+                .open()
+                .expect("it opens all the same"),
+        );
         assert!(
             instances.iter().all(|entry| entry.path().exists()),
             "one that lives was removed"
@@ -339,7 +368,11 @@ async fn a_lease_that_may_not_be_read_is_denied_and_not_taken_away() {
 async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
     let test = "a_full_disk_is_a_clear_error_and_loses_nothing";
     if let Some((_, folder)) = part() {
-        let storage = FileStorage::builder(&folder).sweep_every(None).open().expect("open");
+        let storage = FileStorage::builder(&folder)
+            .lease(LEASE)
+            .sweep_every(None)
+            .open()
+            .expect("open");
         let mut created = Vec::new();
         let full = loop {
             let name = format!("number-{}", created.len());
