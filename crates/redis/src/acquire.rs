@@ -82,8 +82,8 @@ impl Engine {
             match self.in_front(&place, &key, waited, until).await {
                 Ok(Turn::Served(token, record)) => {
                     place.served();
-                    let engine: Arc<Self> = Arc::clone(self);
-                    let lock = Lock::new(LockTicket::new(key, token), self.options.lease, engine);
+                    let ticket = LockTicket::new(key, token);
+                    let lock = Lock::new(ticket, self.options.lease, self.hold(ticket));
                     return Ok(Lookup::Found((lock, record)));
                 }
                 Ok(Turn::TimedOut) => return Err(error(StorageErrorKind::LockTimeout)),

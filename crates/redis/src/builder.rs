@@ -35,7 +35,8 @@ impl RedisStorageBuilder {
         self
     }
 
-    /// How long a lock is held without being renewed: 30 seconds unless set.
+    /// How long a lock is held without being renewed: 30 seconds unless set. Less than a millisecond is refused when
+    /// connecting, as it is for the other durations here but the tombstone; more than a century is a century.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = lease;
         self
@@ -101,7 +102,10 @@ impl RedisStorageBuilder {
 
     /// Connects, and looks for [settings that put sessions at risk](crate::Finding).
     ///
-    /// Connections and what is done in the background belong to the runtime in which this is called.
+    /// The storage may be used in other runtimes than the one in which this is called, and longer: a connection that a
+    /// runtime takes along when it ends is made anew in the next that needs it, and a lock that is dropped where there is
+    /// none is given back by a thread of its own. A runtime that is kept but no longer driven is a server that does not
+    /// answer: a call that uses one of its connections fails with a timeout before another is made.
     ///
     /// # Errors
     ///

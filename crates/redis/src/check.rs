@@ -68,7 +68,7 @@ impl fmt::Display for Finding {
 /// Looks at every server that keeps sessions.
 pub(crate) async fn check(engine: &Engine) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
-    for node in engine.net.primaries().await? {
+    for node in engine.net.primaries(true).await? {
         let server = node.addr.to_string();
         let field = async |section, name| info(engine, &node, section, name).await;
         let number = |text: String| text.parse::<u64>().map_err(|_| Failure::Nonsense);
@@ -110,7 +110,7 @@ pub(crate) async fn refuse_nodes_of_a_cluster(engine: &Engine) -> Result<(), Fai
     if engine.net.is_cluster() {
         return Ok(());
     }
-    for node in engine.net.primaries().await? {
+    for node in engine.net.primaries(false).await? {
         // That a server does not tell about itself is no reason not to use it.
         if info(engine, &node, "cluster", "cluster_enabled")
             .await

@@ -11,15 +11,16 @@ use sessile_core::{
     DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy as _, LockTicket, LockToken, OsEntropy, SessionKey, StorageError,
     Timestamp,
 };
-use tokio::runtime::Handle;
 
 use crate::answer::Answer;
+use crate::background::Background;
 use crate::check::refuse_nodes_of_a_cluster;
 use crate::clock::ServerClock;
 use crate::durable::Durability;
 use crate::error::Failure;
+use crate::held::Held;
 use crate::keys::Keyspace;
-use crate::net::{Again, Net};
+use crate::net::{Again, Fleet, Net};
 use crate::servers::RedisServers;
 use crate::wait::Lines;
 
@@ -72,6 +73,21 @@ impl Kind {
     }
 }
 
+type MakeFleet = Box<dyn Fn(&Arc<Lines>) -> Fleet + Send + Sync>;
+
+/// What an engine is made of.
+pub(crate) struct Parts {
+    kind: Kind,
+    keys: Keyspace,
+    prefix: String,
+    options: Options,
+    timeout: Duration,
+    /// What this process is called in the names of its channels.
+    process: String,
+    /// The way to the servers, with connections of its own.
+    fleet: MakeFleet,
+}
+
 /// What storage and locks have in common.
 pub(crate) struct Engine {
     pub(crate) me: Weak<Self>,
@@ -86,8 +102,10 @@ pub(crate) struct Engine {
     pub(crate) lines: Arc<Lines>,
     /// What this process is called in the names of its channels.
     pub(crate) process: String,
-    /// Where the background work of dropped locks is done, wherever they are dropped.
-    pub(crate) runtime: Handle,
+    /// The locks that are held.
+    pub(crate) held: Held,
+    /// What is done while nobody waits for it.
+    pub(crate) background: Background,
 }
 
 impl Engine {
@@ -100,32 +118,48 @@ impl Engine {
     ) -> Result<Arc<Self>, StorageError> {
         let failed = |failure: Failure| failure.into_error("connect", kind.name());
         let brace = || Failure::Setup((ErrorKind::InvalidClientConfig, "the prefix contains a brace").into());
-        let keys = Keyspace::new(prefix).ok_or_else(|| failed(brace()))?;
+        let keys = Keyspace::new(prefix.clone()).ok_or_else(|| failed(brace()))?;
+        let options = options.checked().map_err(failed)?;
         let timeout = servers.limit();
         let replication = options
             .durability
             .as_ref()
             .map_or(Duration::ZERO, |durability| durability.timeout);
-        let fleet = servers.prepare(replication).map_err(failed)?;
-        let engine = Arc::new_cyclic(|me: &Weak<Self>| {
-            let lines = Lines::new(options.max_waiters, abandon(Weak::clone(me)));
-            Self {
-                me: Weak::clone(me),
-                kind,
-                net: Net::new(timeout, fleet(&lines)),
-                keys,
-                clock: ServerClock::default(),
-                options,
-                shortfalls: AtomicU64::new(0),
-                lines,
-                process: process_name(),
-                runtime: Handle::current(),
-            }
-        });
+        let fleet = Box::new(servers.prepare(replication).map_err(failed)?);
+        let process = process_name();
+        let engine = Self::assemble(&Arc::new(Parts {
+            kind,
+            keys,
+            prefix,
+            options,
+            timeout,
+            process,
+            fleet,
+        }));
         engine.greet().await.map_err(failed)?;
         refuse_nodes_of_a_cluster(&engine).await.map_err(failed)?;
         crate::probe::rights(&engine).await.map_err(failed)?;
         Ok(engine)
+    }
+
+    /// An engine that is not connected yet.
+    pub(crate) fn assemble(parts: &Arc<Parts>) -> Arc<Self> {
+        Arc::new_cyclic(|me: &Weak<Self>| {
+            let lines = Lines::new(parts.options.max_waiters, abandon(Weak::clone(me)));
+            Self {
+                me: Weak::clone(me),
+                kind: parts.kind,
+                net: Net::new(parts.timeout, (parts.fleet)(&lines), &parts.prefix),
+                keys: parts.keys.clone(),
+                clock: ServerClock::default(),
+                options: parts.options.clone(),
+                shortfalls: AtomicU64::new(0),
+                lines,
+                process: parts.process.clone(),
+                held: Held::default(),
+                background: Background::new(Arc::clone(parts)),
+            }
+        })
     }
 
     /// Makes sure that there is a server, and asks it for the time.
@@ -148,18 +182,6 @@ impl Engine {
         let (answer, now) = Answer::read(self.net.send(key.shard(), cmd, again).await?)?;
         self.clock.learn(now);
         Ok(answer)
-    }
-
-    /// Does something that nobody waits for.
-    pub(crate) fn in_background<F>(&self, work: impl FnOnce(Arc<Self>) -> F + Send + 'static)
-    where
-        F: Future<Output = Result<(), Failure>> + Send,
-    {
-        let Some(engine) = self.me.upgrade() else { return };
-        self.runtime.spawn(async move {
-            // What is left undone is ended by the lease.
-            let _ = work(engine).await;
-        });
     }
 }
 

@@ -3,9 +3,11 @@
 mod acquire;
 mod again;
 mod answer;
+mod background;
 mod builder;
 mod check;
 mod clock;
+mod credentials;
 mod durable;
 mod engine;
 mod error;
@@ -14,12 +16,15 @@ mod follow;
 #[doc(hidden)]
 pub mod fuzzing;
 mod give_back;
+mod held;
 mod keys;
 mod layout;
+mod limits;
 mod locks;
 mod net;
 mod probe;
 mod rotate;
+mod position;
 mod scan;
 mod script;
 mod servers;
@@ -29,6 +34,7 @@ mod write;
 
 pub use self::builder::RedisStorageBuilder;
 pub use self::check::Finding;
+pub use self::credentials::{Credentials, CredentialsProvider};
 pub use self::durable::{ReplicationShortfall, Shortfall};
 pub use self::locks::{RedisLocks, RedisLocksBuilder};
 pub use self::servers::RedisServers;

@@ -153,6 +153,30 @@ impl RedisLocks {
         }
     }
 
+    /// Waits until no lock that was taken through this value, or a clone of it, is held any more, at most for
+    /// `patience`, and then gives up those that are left: their holders find that they are lost. Waits for what is
+    /// released in the background as well. For a process that is about to end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sessile_core::{OsEntropy, SessionId};
+    /// use sessile_redis::RedisLocks;
+    ///
+    /// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = sessile_testkit::redis::RedisServer::start();
+    /// # let url = server.url();
+    /// let locks = RedisLocks::connect(&url).await?;
+    /// let key = SessionId::generate(&OsEntropy).key();
+    /// let lock = locks.acquire(&key, Duration::ZERO).await?;
+    ///
+    /// locks.drain(Duration::from_millis(10)).await;
+    /// assert!(!locks.is_held(&lock.ticket()).await?);
+    /// # Ok(()) }
+    /// ```
+    pub async fn drain(&self, patience: Duration) {
+        self.engine.drain(patience).await;
+    }
+
     /// Whether a lock is still held.
     ///
     /// # Errors

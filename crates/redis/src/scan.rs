@@ -1,8 +1,18 @@
 //! Listing what is stored.
 //!
 //! SCAN promises to name every key that is there throughout, as long as it is asked on one and the same server and no
-//! key moves to another. So a cursor says which server that was and how the slots lay. When the server was replaced
-//! or slots have moved, the scan begins anew: what was listed may be listed again, and nothing is missed.
+//! key moves to another. So a cursor says which server that was, and a server that was started anew is scanned anew.
+//!
+//! A key that moves while its slot does may be overlooked where it was and where it is now, but not if it stays where
+//! it is during one pass over all servers. So there is another pass
+//!
+//! - after one during which any slot has changed its place;
+//! - after one during which any slot was on its way, unless neither in this pass nor in the one before any slot has
+//!   arrived or left: a key moves once while its slot does, and so not in both of these passes. A slot that was left on
+//!   its way, and is for ever, costs one pass more.
+//!
+//! There are at most [`MAX_PASSES`](crate::position::MAX_PASSES). A session is missed only if it has moved in each of them, where a server that is
+//! emptied, or filled, moves each session once. What a later pass finds is listed again.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -14,40 +24,30 @@ use crate::engine::Engine;
 use crate::error::Failure;
 use crate::layout;
 use crate::net::{Again, Node};
+use crate::position::Position;
 
 /// How much work one page may ask of a server: SCAN looks at this many keys, whether they are records or not.
 const MAX_COUNT: usize = 10_000;
 
-/// Where a scan goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Position {
-    /// How the slots lay when the scan began.
-    layout: u64,
-    /// Which of the servers is being scanned.
-    node: usize,
-    /// What that server called itself. It takes another name whenever it is started.
-    server: String,
-    /// That server's own cursor; `None` when it has named everything.
-    scan: Option<u64>,
-    /// What it has named already and has not fitted on a page: it may return more than it is asked for.
-    left: Vec<SessionKey>,
-}
-
 /// One page.
 pub(crate) async fn page(engine: &Engine, cursor: Option<Cursor>, limit: usize) -> Result<Page, Failure> {
     let limit = limit.max(1);
-    let mut nodes = engine.net.primaries().await?;
-    nodes.sort_by_key(|node| node.addr.to_string());
-    let (layout, moving) = slots(engine, &nodes).await?;
-    let mut position = match cursor {
-        None => Position::start(layout),
-        Some(cursor) => Position::read(&cursor).ok_or(Failure::Nonsense)?,
+    let before = match &cursor {
+        None => None,
+        Some(cursor) => Some(Position::read(cursor).ok_or(Failure::Nonsense)?),
     };
-    if position.layout != layout {
-        position = Position::start(layout);
+    let mut layout = Layout::look(engine, before.is_none()).await?;
+    if before.as_ref().is_some_and(|position| position.layout != layout.hash) {
+        // There may be nodes that we do not know.
+        layout = Layout::look(engine, true).await?;
     }
-    let Some(node) = nodes.get(position.node) else {
-        return Err(Failure::Nonsense);
+    let mut position = before.unwrap_or_else(|| Position::start(layout.hash));
+    position.look_at(layout.hash, layout.open);
+
+    let node = layout.nodes.iter().find(|(number, _)| *number >= position.node);
+    let Some((number, node)) = node else {
+        // The last ones have gone since.
+        return Ok(Page::new(Vec::new(), position.next_pass().map(|next| next.write())));
     };
     let server = info(engine, node, "server", "run_id").await?;
     if position.server != server {
@@ -68,18 +68,20 @@ pub(crate) async fn page(engine: &Engine, cursor: Option<Cursor>, limit: usize) 
     let listed = position.left.split_off(position.left.len().saturating_sub(limit));
     let sessions = describe(engine, node, listed).await?;
 
-    if position.scan.is_none() && position.left.is_empty() {
-        position = Position {
-            node: position.node + 1,
-            ..Position::start(layout)
-        };
-        // A key that is on its way may have been overlooked where it was and where it is now.
-        if position.node == nodes.len() && moving {
-            position.node = 0;
+    position.node = *number;
+    let mut next = Some(position);
+    if let Some(position) = &mut next
+        && position.scan.is_none()
+        && position.left.is_empty()
+    {
+        position.node = number.saturating_add(1);
+        position.scan = Some(0);
+        position.server.clear();
+        if layout.nodes.iter().all(|(number, _)| *number < position.node) {
+            next = next.and_then(Position::next_pass);
         }
     }
-    let next = (position.node < nodes.len()).then(|| position.write());
-    Ok(Page::new(sessions, next))
+    Ok(Page::new(sessions, next.map(|next| next.write())))
 }
 
 /// The keys that SCAN names next, and its cursor.
@@ -142,11 +144,28 @@ async fn describe(
     Ok(sessions)
 }
 
-/// How the slots lie, in a number, and whether any is on its way.
-async fn slots(engine: &Engine, nodes: &[Arc<Node>]) -> Result<(u64, bool), Failure> {
-    let (mut hasher, mut moving) = (DefaultHasher::new(), false);
-    if engine.net.is_cluster() {
-        for node in nodes {
+/// How the slots lie.
+struct Layout {
+    /// All of it in a number.
+    hash: u64,
+    /// Whether any slot is on its way.
+    open: bool,
+    /// The servers, each with a number of its own, in the order of these.
+    nodes: Vec<(u64, Arc<Node>)>,
+}
+
+impl Layout {
+    /// Looks at the servers that are known, or asks for them anew.
+    async fn look(engine: &Engine, anew: bool) -> Result<Self, Failure> {
+        let nodes = engine.net.primaries(anew).await?.into_iter();
+        let mut nodes: Vec<_> = nodes.map(|node| (number(&node.addr.to_string()), node)).collect();
+        nodes.sort_by_key(|(number, _)| *number);
+        let (mut hasher, mut open) = (DefaultHasher::new(), false);
+        for (number, node) in &nodes {
+            number.hash(&mut hasher);
+            if !engine.net.is_cluster() {
+                continue;
+            }
             let mut cmd = redis::cmd("CLUSTER");
             cmd.arg("NODES");
             let text = text(node.line.send(&cmd, engine.net.deadline()).await?)?;
@@ -156,11 +175,18 @@ async fn slots(engine: &Engine, nodes: &[Arc<Node>]) -> Result<(u64, bool), Fail
                 .find(|line| line.contains("myself"))
                 .ok_or(Failure::Nonsense)?;
             let slots: Vec<_> = own.split(' ').skip(8).collect();
-            moving |= slots.iter().any(|slot| slot.starts_with('['));
+            open |= slots.iter().any(|slot| slot.starts_with('['));
             slots.hash(&mut hasher);
         }
+        let hash = hasher.finish();
+        Ok(Self { hash, open, nodes })
     }
-    Ok((hasher.finish(), moving))
+}
+
+fn number(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A line of INFO.
@@ -179,72 +205,5 @@ fn text(value: Value) -> Result<String, Failure> {
         Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|_| Failure::Nonsense),
         Value::VerbatimString { text, .. } => Ok(text),
         _ => Err(Failure::Nonsense),
-    }
-}
-
-impl Position {
-    fn start(layout: u64) -> Self {
-        Self {
-            layout,
-            node: 0,
-            server: String::new(),
-            scan: Some(0),
-            left: Vec::new(),
-        }
-    }
-
-    fn read(cursor: &Cursor) -> Option<Self> {
-        let text = std::str::from_utf8(cursor.as_bytes()).ok()?;
-        let mut words = text.split(' ');
-        Some(Self {
-            layout: words.next()?.parse().ok()?,
-            node: words.next()?.parse().ok()?,
-            server: words.next()?.to_owned(),
-            scan: match words.next()? {
-                "end" => None,
-                number => Some(number.parse().ok()?),
-            },
-            left: words.map(|word| word.parse().ok()).collect::<Option<_>>()?,
-        })
-    }
-
-    fn write(&self) -> Cursor {
-        let scan = self.scan.map_or_else(|| "end".into(), |scan| scan.to_string());
-        let mut text = format!("{} {} {} {scan}", self.layout, self.node, self.server);
-        for key in &self.left {
-            text.push(' ');
-            text.push_str(&key.to_string());
-        }
-        Cursor::from_bytes(text.into_bytes())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sessile_core::{OsEntropy, SessionId};
-
-    use super::*;
-
-    #[test]
-    fn a_position_is_read_as_it_was_written() {
-        let left = vec![
-            SessionId::generate(&OsEntropy).key(),
-            SessionId::generate(&OsEntropy).key(),
-        ];
-        for position in [
-            Position::start(7),
-            Position {
-                layout: u64::MAX,
-                node: 3,
-                server: "run".into(),
-                scan: None,
-                left,
-            },
-        ] {
-            assert_eq!(Position::read(&position.write()), Some(position));
-        }
-        for noise in ["", "7", "7 0 run x", "7 0 run 5 no-key"] {
-            assert_eq!(Position::read(&Cursor::from_bytes(noise.as_bytes())), None);
-        }
     }
 }

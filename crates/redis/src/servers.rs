@@ -4,9 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::credentials::CredentialsProvider;
 use crate::error::Failure;
-use crate::net::{Cluster, Dialer, Fleet, Node, Sentinel, Tls};
+use crate::net::{AddressMap, Cluster, Dialer, Fleet, Node, Sentinel, Tls};
 use crate::wait::Lines;
+
+/// More than this is no different from this, and can be added to a moment.
+pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Which servers to use, and how to get in: one server, the primary that sentinels name, or a cluster.
 ///
@@ -33,6 +37,9 @@ pub struct RedisServers {
     username: Option<String>,
     password: Option<String>,
     database: Option<i64>,
+    credentials: Option<Arc<dyn CredentialsProvider>>,
+    sentinel_credentials: Option<Arc<dyn CredentialsProvider>>,
+    addresses: Option<AddressMap>,
     tls: Tls,
 }
 
@@ -71,13 +78,21 @@ impl RedisServers {
             username: None,
             password: None,
             database: None,
+            credentials: None,
+            sentinel_credentials: None,
+            addresses: None,
             tls: Tls::default(),
         }
     }
 
     /// How long any call may take, connecting included and waiting for a lock apart: 2 seconds unless set.
     ///
-    /// A server that is gone is noticed at once; one that says nothing, only after this time.
+    /// A server that is gone is noticed at once; one that says nothing, only after this time. Zero is refused when
+    /// connecting, and more than a century is a century.
+    ///
+    /// A server that lets nobody in is tried again after 20 to 40 milliseconds, then twice that, and so on up to half a
+    /// second, or half of this time if that is less, by the whole process and not by each call. Calls that come meanwhile
+    /// wait for the next attempt and fail as that does, so none fails for a server that is back.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -92,6 +107,38 @@ impl RedisServers {
     /// The password to log in with, instead of that of the URL.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
+        self
+    }
+
+    /// Asks for the credentials whenever a connection is made, instead of those that are set or in the URL. Behind
+    /// Sentinel they are those of the primary.
+    pub fn credentials(mut self, provider: impl CredentialsProvider) -> Self {
+        self.credentials = Some(Arc::new(provider));
+        self
+    }
+
+    /// The same for the sentinels. Elsewhere it changes nothing.
+    pub fn sentinel_credentials(mut self, provider: impl CredentialsProvider) -> Self {
+        self.sentinel_credentials = Some(Arc::new(provider));
+        self
+    }
+
+    /// Says where to reach the servers that sentinels and nodes of a cluster name, where that is not where they say
+    /// they are: behind address translation, or in containers. It is given host and port as they were named, and `None`
+    /// leaves them as they are. What the URLs name is not translated.
+    ///
+    /// ```
+    /// use sessile_redis::RedisServers;
+    ///
+    /// let servers = RedisServers::cluster(["redis://localhost:7000"])
+    ///     .map_addresses(|host, port| host.starts_with("172.17.").then(|| ("localhost".to_owned(), port)));
+    /// # let _ = servers;
+    /// ```
+    pub fn map_addresses<M>(mut self, map: M) -> Self
+    where
+        M: Fn(&str, u16) -> Option<(String, u16)> + Send + Sync + 'static,
+    {
+        self.addresses = Some(Arc::new(map));
         self
     }
 
@@ -117,40 +164,53 @@ impl RedisServers {
 
     /// How long a call may take.
     pub(crate) fn limit(&self) -> Duration {
-        self.timeout
+        self.timeout.min(CENTURY)
     }
 
-    /// The servers, once there are lines to tell about their messages. `replication` is how much longer a call may take
-    /// that replicas have to answer as well.
-    pub(crate) fn prepare(self, replication: Duration) -> Result<impl FnOnce(&Arc<Lines>) -> Fleet + use<>, Failure> {
-        let dial = |url: &String| Dialer::new(url, self.timeout, &self.tls);
+    /// The servers, once there are lines to tell about their messages, as often as they are asked for: each time with
+    /// connections of their own. `replication` is how much longer a call may take that replicas have to answer as well.
+    pub(crate) fn prepare(self, replication: Duration) -> Result<impl Fn(&Arc<Lines>) -> Fleet + use<>, Failure> {
+        let invalid = |what| Failure::Setup((redis::ErrorKind::InvalidClientConfig, what).into());
+        let timeout = self.limit();
+        if timeout.is_zero() {
+            return Err(invalid("a timeout of zero leaves no time for any call"));
+        }
+        let dial = |url: &String| Dialer::new(url, timeout, &self.tls);
         let urls = match &self.arrangement {
             Arrangement::Single(url) => std::slice::from_ref(url),
             Arrangement::Sentinel(urls, _) | Arrangement::Cluster(urls) => urls,
         };
-        let dialers = urls.iter().map(dial).collect::<Result<Vec<_>, _>>()?;
+        let mut dialers = urls.iter().map(dial).collect::<Result<Vec<_>, _>>()?;
         let Some(first) = dialers.first() else {
-            let kind = redis::ErrorKind::InvalidClientConfig;
-            return Err(Failure::Setup((kind, "at least one URL is needed").into()));
+            return Err(invalid("at least one URL is needed"));
         };
         let mut dialer = match self.arrangement {
             Arrangement::Sentinel(..) => first.without_credentials(),
             Arrangement::Single(_) | Arrangement::Cluster(_) => first.clone(),
         };
+        for sentinel in &mut dialers {
+            sentinel.ask_for_credentials(self.sentinel_credentials.clone());
+        }
         dialer.authenticate(self.username.as_deref(), self.password.as_deref());
+        dialer.ask_for_credentials(self.credentials);
+        dialer.map_addresses(self.addresses);
         if let Some(database) = self.database {
             dialer.select(database);
         }
         dialer.allow_for_replication(replication);
-        Ok(move |lines: &Arc<Lines>| match self.arrangement {
-            Arrangement::Single(_) => Fleet::Single(Node::new(&dialer, dialer.addr(), lines)),
-            Arrangement::Sentinel(_, name) => {
-                let sentinels = dialers.iter().map(|dialer| dialer.line(dialer.addr(), None)).collect();
-                Fleet::Sentinel(Sentinel::new(sentinels, name, dialer, Arc::clone(lines)))
-            }
-            Arrangement::Cluster(_) => {
-                let seeds = dialers.iter().map(Dialer::addr).collect();
-                Fleet::Cluster(Cluster::new(dialer, seeds, Arc::clone(lines)))
+        let arrangement = self.arrangement;
+        Ok(move |lines: &Arc<Lines>| {
+            let (dialer, lines) = (dialer.clone(), Arc::clone(lines));
+            match &arrangement {
+                Arrangement::Single(_) => Fleet::Single(Node::new(&dialer, dialer.addr(), &lines)),
+                Arrangement::Sentinel(_, name) => {
+                    let sentinels = dialers.iter().map(|dialer| dialer.line(dialer.addr(), None)).collect();
+                    Fleet::Sentinel(Sentinel::new(sentinels, name.clone(), dialer, lines))
+                }
+                Arrangement::Cluster(_) => {
+                    let seeds = dialers.iter().map(Dialer::addr).collect();
+                    Fleet::Cluster(Cluster::new(dialer, seeds, lines))
+                }
             }
         })
     }

@@ -5,11 +5,17 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
+};
 
 use super::line::{Line, OnPush};
 use super::tls::Tls;
+use crate::credentials::CredentialsProvider;
 use crate::error::Failure;
+
+/// Says where a server is to be reached that calls itself by this host and this port.
+pub(crate) type AddressMap = Arc<dyn Fn(&str, u16) -> Option<(String, u16)> + Send + Sync>;
 
 /// Credentials, database, protocol and deadlines, and how to reach a server with them.
 #[derive(Clone)]
@@ -19,6 +25,38 @@ pub(crate) struct Dialer {
     timeout: Duration,
     /// How much longer an answer may take that replicas have to give first.
     replication: Duration,
+    /// Asked for credentials each time, instead of those of the template.
+    credentials: Option<Arc<dyn CredentialsProvider>>,
+    map: Option<AddressMap>,
+}
+
+/// The way in to one server.
+pub(super) struct Door {
+    server: ConnectionInfo,
+    credentials: Option<Arc<dyn CredentialsProvider>>,
+}
+
+impl Door {
+    pub(super) fn addr(&self) -> &ConnectionAddr {
+        self.server.addr()
+    }
+
+    /// What makes a connection to it, with the credentials of the moment.
+    pub(super) async fn client(&self) -> Result<Client, Failure> {
+        let mut server = self.server.clone();
+        if let Some(provider) = &self.credentials {
+            let credentials = provider.credentials().await.map_err(|error| {
+                let kind = ErrorKind::Client;
+                Failure::Unreachable((kind, "there are no credentials", error.to_string()).into())
+            })?;
+            let mut settings = server.redis_settings().clone().set_password(credentials.password);
+            if let Some(username) = credentials.username {
+                settings = settings.set_username(username);
+            }
+            server = server.set_redis_settings(settings);
+        }
+        Client::open(server).map_err(Failure::Setup)
+    }
 }
 
 impl Dialer {
@@ -34,6 +72,8 @@ impl Dialer {
             template,
             timeout,
             replication: Duration::ZERO,
+            credentials: None,
+            map: None,
         })
     }
 
@@ -44,8 +84,21 @@ impl Dialer {
             .set_skip_set_lib_name();
         Self {
             template: self.template.clone().set_redis_settings(settings),
+            credentials: None,
             ..self.clone()
         }
+    }
+
+    /// Asking for credentials whenever a connection is made.
+    pub(crate) fn ask_for_credentials(&mut self, provider: Option<Arc<dyn CredentialsProvider>>) {
+        if provider.is_some() {
+            self.credentials = provider;
+        }
+    }
+
+    /// Reaching servers elsewhere than where they say they are.
+    pub(crate) fn map_addresses(&mut self, map: Option<AddressMap>) {
+        self.map = map;
     }
 
     /// Giving replicas this much time to answer.
@@ -79,13 +132,22 @@ impl Dialer {
         self.template = self.template.clone().set_redis_settings(settings);
     }
 
+    /// How long a connection may take to be made, and a command to be answered.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The address that the URL names.
     pub(crate) fn addr(&self) -> ConnectionAddr {
         self.template.addr().clone()
     }
 
-    /// The address of another server that is reached in the same way.
+    /// The address of a server that another one has named, and that is reached in the same way.
     pub(crate) fn addr_of(&self, host: &str, port: u16) -> ConnectionAddr {
+        let elsewhere = self.map.as_ref().and_then(|map| map(host, port));
+        let (host, port) = elsewhere
+            .as_ref()
+            .map_or((host, port), |(host, port)| (host.as_str(), *port));
         match self.template.addr() {
             ConnectionAddr::TcpTls {
                 insecure, tls_params, ..
@@ -101,7 +163,11 @@ impl Dialer {
 
     /// A line to the server at this address. It is not connected yet.
     pub(crate) fn line(&self, addr: ConnectionAddr, on_push: Option<Weak<dyn OnPush>>) -> Arc<Line> {
-        Line::new(self.template.clone().set_addr(addr), self.timeout, on_push)
+        let door = Door {
+            server: self.template.clone().set_addr(addr),
+            credentials: self.credentials.clone(),
+        };
+        Line::new(door, self.timeout, on_push)
     }
 }
 

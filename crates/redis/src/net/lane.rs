@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::Line;
 use crate::durable::Durability;
@@ -23,6 +23,10 @@ pub(crate) type Durable = Result<(Value, u32), Failure>;
 /// WAIT tells about what the same connection has written, and blocks that connection until the replicas have answered.
 /// So this is another connection than that of the other commands, and whatever arrives while one WAIT is under way is
 /// sent together, with one WAIT for all of it.
+///
+/// A task sends for all. It can be dropped at any moment, with its runtime, while callers in other runtimes wait: its
+/// [`Runner`] then tells those whose commands are still in the queue to send for themselves. Those whose commands were
+/// on their way do not learn what has become of them.
 pub(crate) struct Lane {
     line: Arc<Line>,
     queue: Mutex<Queue>,
@@ -31,15 +35,23 @@ pub(crate) struct Lane {
 #[derive(Default)]
 struct Queue {
     jobs: Vec<Job>,
-    /// Whether there is a task that sends them.
-    running: bool,
+    /// How many runners there have been. Tells the present one from those before it.
+    runners: u64,
+    /// The one that sends, and until when it must have come back for more.
+    running: Option<(u64, Instant)>,
 }
 
 struct Job {
     cmd: Cmd,
     /// Whether the slot is on its way to this node.
     asking: bool,
-    done: oneshot::Sender<Durable>,
+    done: oneshot::Sender<Outcome>,
+}
+
+enum Outcome {
+    Sent(Durable),
+    /// The runner has gone before the command was sent.
+    NotSent,
 }
 
 impl Lane {
@@ -50,6 +62,10 @@ impl Lane {
         })
     }
 
+    pub(super) fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
     /// Sends a command, and returns when it has reached as many replicas as wanted, or the time for that is over.
     pub(crate) async fn send(
         self: &Arc<Self>,
@@ -58,41 +74,43 @@ impl Lane {
         durability: &Durability,
         deadline: Instant,
     ) -> Durable {
-        let (done, outcome) = oneshot::channel();
-        let starts = {
-            let mut queue = self.queue();
-            queue.jobs.push(Job {
-                cmd: cmd.clone(),
-                asking,
-                done,
-            });
-            !std::mem::replace(&mut queue.running, true)
-        };
-        if starts {
-            // A task of its own: it sends for others, who must not be let down when this call is dropped.
-            tokio::spawn(Arc::clone(self).run(durability.replicas, durability.timeout));
-        }
-        match tokio::time::timeout_at(deadline, outcome).await {
-            Ok(Ok(outcome)) => outcome,
-            // The task is gone with its runtime.
-            Ok(Err(_)) | Err(_) => Err(Failure::Timeout),
+        loop {
+            let (done, outcome) = oneshot::channel();
+            let cmd = cmd.clone();
+            let runner = self.enqueue(Job { cmd, asking, done }, durability.timeout);
+            if let Some(runner) = runner {
+                // A task of its own: it sends for others, who must not be let down when this call is dropped.
+                tokio::spawn(runner.run(durability.replicas, durability.timeout));
+            }
+            match timeout_at(deadline, outcome).await {
+                Ok(Ok(Outcome::Sent(outcome))) => return outcome,
+                Ok(Ok(Outcome::NotSent)) if Instant::now() < deadline => {}
+                Ok(Ok(Outcome::NotSent)) | Err(_) => return Err(Failure::Timeout),
+                Ok(Err(_)) => return Err(cut_off()),
+            }
         }
     }
 
-    /// Sends what is there, and what has come meanwhile, until there is nothing.
-    async fn run(self: Arc<Self>, replicas: u32, timeout: Duration) {
-        loop {
-            let batch: Vec<Job> = {
-                let mut queue = self.queue();
-                if queue.jobs.is_empty() {
-                    queue.running = false;
-                    return;
-                }
-                let length = queue.jobs.len().min(MAX_BATCH);
-                queue.jobs.drain(..length).filter(|job| !job.done.is_closed()).collect()
-            };
-            self.send_batch(batch, replicas, timeout).await;
+    /// Puts a job into the queue, and returns what has to run for it if nothing does.
+    fn enqueue(self: &Arc<Self>, job: Job, timeout: Duration) -> Option<Runner> {
+        let mut queue = self.queue();
+        queue.jobs.push(job);
+        let now = Instant::now();
+        // One that does not come back is in a runtime that nobody drives any longer.
+        if queue.running.is_some_and(|(_, until)| now < until) {
+            return None;
         }
+        queue.runners += 1;
+        let number = queue.runners;
+        queue.running = Some((number, now + self.longest(timeout)));
+        drop(queue);
+        let lane = Arc::clone(self);
+        Some(Runner { lane, number })
+    }
+
+    /// How long a batch can take.
+    fn longest(&self, timeout: Duration) -> Duration {
+        (timeout + self.line.timeout()) * 2
     }
 
     async fn send_batch(&self, batch: Vec<Job>, replicas: u32, timeout: Duration) {
@@ -112,13 +130,14 @@ impl Lane {
             Ok(answers) => answers,
             Err(failure) => {
                 for job in batch {
-                    let _ = job.done.send(Err(failure.clone()));
+                    let _ = job.done.send(Outcome::Sent(Err(failure.clone())));
                 }
                 return;
             }
         };
         let reached = match answers.pop() {
             Some(Value::Int(reached)) => u32::try_from(reached).unwrap_or(0),
+            // It could not be asked, so nothing is known.
             _ => 0,
         };
         let mut answers = answers.into_iter();
@@ -131,13 +150,65 @@ impl Lane {
                 Some(answer) => Ok((answer, reached)),
                 None => Err(Failure::Nonsense),
             };
-            let _ = job.done.send(outcome);
+            let _ = job.done.send(Outcome::Sent(outcome));
         }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What sends the jobs of a lane.
+struct Runner {
+    lane: Arc<Lane>,
+    number: u64,
+}
+
+impl Runner {
+    /// Sends what is there, and what has come meanwhile, until there is nothing.
+    async fn run(self, replicas: u32, timeout: Duration) {
+        while let Some(batch) = self.next(timeout) {
+            self.lane.send_batch(batch, replicas, timeout).await;
+        }
+    }
+
+    /// What to send now; `None` if there is nothing, or another has taken over.
+    fn next(&self, timeout: Duration) -> Option<Vec<Job>> {
+        let mut queue = self.lane.queue();
+        if queue.running.is_none_or(|(number, _)| number != self.number) {
+            return None;
+        }
+        queue.jobs.retain(|job| !job.done.is_closed());
+        if queue.jobs.is_empty() {
+            queue.running = None;
+            return None;
+        }
+        queue.running = Some((self.number, Instant::now() + self.lane.longest(timeout)));
+        let length = queue.jobs.len().min(MAX_BATCH);
+        Some(queue.jobs.drain(..length).collect())
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let left = {
+            let mut queue = self.lane.queue();
+            if queue.running.is_none_or(|(number, _)| number != self.number) {
+                return;
+            }
+            queue.running = None;
+            std::mem::take(&mut queue.jobs)
+        };
+        for job in left {
+            let _ = job.done.send(Outcome::NotSent);
+        }
+    }
+}
+
+/// The runner has gone while the command was on its way.
+fn cut_off() -> Failure {
+    Failure::Broken(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
 }
 
 impl fmt::Debug for Lane {

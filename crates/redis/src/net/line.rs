@@ -1,63 +1,68 @@
 //! [`Line`]: one connection to one server, made when it is needed and made anew when it broke.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, PushInfo, PushKind, RedisError, Value};
+use redis::{Cmd, PushInfo, PushKind, RedisError, ServerError, ServerErrorKind, Value};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::attempt::State;
+use super::dialer::Door;
 use super::in_time;
 use crate::error::Failure;
 
-/// How many commands may lie between the tasks and the socket before a sender has to wait.
-const BUFFER: usize = 1_024;
-
 /// Told of what the server says unasked, and of the end of a connection.
 pub(crate) trait OnPush: Send + Sync + 'static {
-    /// A message; `data` is what the server sent along.
-    fn message(&self, kind: &PushKind, data: Vec<Value>);
+    /// A message on the connection of this generation; `data` is what the server sent along.
+    fn message(&self, generation: u64, kind: &PushKind, data: Vec<Value>);
     /// The connection has ended.
     fn ended(&self);
 }
 
-/// A connection that many tasks share, and the rule by which it is replaced: whoever finds it broken puts it aside,
-/// and the next who needs one makes a new one while the others wait for it.
+/// A connection that many tasks share, and the rule by which it is replaced: a call that finds it broken puts it
+/// aside, and the next that needs one has a new one made while the others wait for it.
 pub(crate) struct Line {
-    server: ConnectionInfo,
-    timeout: Duration,
-    on_push: Option<Weak<dyn OnPush>>,
+    pub(super) door: Door,
+    pub(super) timeout: Duration,
+    pub(super) on_push: Option<Weak<dyn OnPush>>,
     /// Read for each command, by all threads at once, and written when a connection comes or goes.
     state: RwLock<State>,
-    dialling: tokio::sync::Mutex<()>,
-}
-
-#[derive(Default)]
-struct State {
-    /// How many connections have been made. Tells the present one from those before it.
-    made: u64,
-    /// The latest that is known to have ended. The news can come before the connection is in its place.
-    ended: u64,
-    live: Option<Live>,
+    /// Told when an attempt to connect is over.
+    pub(super) settled: Notify,
+    /// Other connections to the same server, which end when it turns out not to be the primary.
+    siblings: OnceLock<[Weak<Line>; 2]>,
+    /// Until when, in milliseconds of a clock that the callers have, the present connection may be taken for one to a
+    /// server that accepts writes.
+    trusted: AtomicU64,
 }
 
 /// A connection, and which it is.
 #[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) generation: u64,
-    connection: MultiplexedConnection,
+    pub(super) connection: MultiplexedConnection,
 }
 
 impl Line {
-    pub(crate) fn new(server: ConnectionInfo, timeout: Duration, on_push: Option<Weak<dyn OnPush>>) -> Arc<Self> {
+    pub(super) fn new(door: Door, timeout: Duration, on_push: Option<Weak<dyn OnPush>>) -> Arc<Self> {
         Arc::new(Self {
-            server,
+            door,
             timeout,
             on_push,
-            state: RwLock::default(),
-            dialling: tokio::sync::Mutex::default(),
+            state: RwLock::new(State::new(timeout)),
+            settled: Notify::new(),
+            siblings: OnceLock::new(),
+            trusted: AtomicU64::new(0),
         })
+    }
+
+    /// Lets these end whenever this one turns out to lead to a server that has been demoted.
+    pub(super) fn lead(&self, siblings: [&Arc<Self>; 2]) {
+        let _ = self.siblings.set(siblings.map(Arc::downgrade));
     }
 
     /// How long a connection may take to be made, and a command to be answered.
@@ -75,7 +80,7 @@ impl Line {
     }
 
     async fn dial_and_send(self: &Arc<Self>, cmd: &Cmd, deadline: Instant) -> Result<Value, Failure> {
-        let live = in_time(deadline, self.dial()).await?;
+        let live = self.dial(deadline).await?;
         let answer = in_time(deadline, self.ask(live.clone(), cmd)).await;
         self.judge(&live, answer)
     }
@@ -87,10 +92,18 @@ impl Line {
         answers: usize,
         deadline: Instant,
     ) -> Result<Vec<Value>, Failure> {
-        let mut live = in_time(deadline, self.dial()).await?;
+        let mut live = self.dial(deadline).await?;
         let sent = async {
             let outcome = live.connection.send_packed_commands(pipeline, 0, answers).await;
-            outcome.map_err(|error| self.blame(live.generation, error))
+            let answers = outcome.map_err(|error| self.blame(live.generation, error))?;
+            let mut refusals = answers.iter().filter_map(|answer| match answer {
+                Value::ServerError(error) => Some(error),
+                _ => None,
+            });
+            if let Some(error) = refusals.find(|error| is_demoted(error)) {
+                self.turn_away(live.generation, error);
+            }
+            Ok(answers)
         };
         let answers = in_time(deadline, sent).await;
         self.judge(&live, answers)
@@ -107,7 +120,12 @@ impl Line {
     /// Sends a command on exactly this connection.
     pub(crate) async fn ask(&self, mut live: Live, cmd: &Cmd) -> Result<Value, Failure> {
         match live.connection.send_packed_command(cmd).await {
-            Ok(Value::ServerError(error)) => Err(Failure::Refused(error)),
+            Ok(Value::ServerError(error)) => {
+                if is_demoted(&error) {
+                    self.turn_away(live.generation, &error);
+                }
+                Err(Failure::Refused(error))
+            }
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.blame(live.generation, error)),
         }
@@ -124,63 +142,65 @@ impl Line {
         }
     }
 
+    /// Puts this connection and those beside it aside: the server is not the primary any longer. The name that led to
+    /// it may lead to another by now, and is looked up anew; as long as it does not, there are pauses in between.
+    fn turn_away(&self, generation: u64, error: &ServerError) {
+        if self.change().turn_away(generation, error) {
+            for sibling in self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade) {
+                sibling.end();
+            }
+        }
+    }
+
+    /// Ends whatever connection there is.
+    fn end(&self) {
+        if let Some(live) = self.current()
+            && self.discard(live.generation)
+            && let Some(on_push) = self.on_push.as_ref().and_then(Weak::upgrade)
+        {
+            on_push.ended();
+        }
+    }
+
     /// The present connection, if there is one.
     pub(crate) fn current(&self) -> Option<Live> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).live.clone()
+        self.read().live()
     }
 
-    /// Puts this connection aside, unless another has taken its place already.
-    pub(crate) fn discard(&self, generation: u64) {
-        let mut state = self.change();
-        state.ended = state.ended.max(generation);
-        if state.live.as_ref().is_some_and(|live| live.generation == generation) {
-            state.live = None;
-        }
+    /// Puts this connection aside, unless another has taken its place already; returns whether it was still there.
+    pub(crate) fn discard(&self, generation: u64) -> bool {
+        self.change().discard(generation)
     }
 
-    /// The present connection, or a new one.
-    pub(crate) async fn dial(self: &Arc<Self>) -> Result<Live, Failure> {
-        if let Some(live) = self.current() {
-            return Ok(live);
-        }
-        let _only_one_dials = self.dialling.lock().await;
-        if let Some(live) = self.current() {
-            return Ok(live);
-        }
-        let generation = {
-            let mut state = self.change();
-            state.made += 1;
-            state.made
-        };
-        let (line, on_push) = (Arc::downgrade(self), self.on_push.clone());
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout))
-            .set_pipeline_buffer_size(BUFFER)
-            .set_push_sender(move |push| {
-                heard(push, generation, &line, on_push.as_ref());
-                Ok::<(), ()>(())
-            });
-        let client = Client::open(self.server.clone()).map_err(Failure::Setup)?;
-        let connection = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(Failure::Unreachable)?;
-        let live = Live { generation, connection };
-        let mut state = self.change();
-        if state.ended < generation {
-            state.live = Some(live.clone());
-        }
-        Ok(live)
+    /// Whether nobody has lately seen the server accept a write.
+    pub(super) fn is_doubtful(&self, now: u64) -> bool {
+        now > self.trusted.load(Ordering::Relaxed)
     }
 
-    fn change(&self) -> RwLockWriteGuard<'_, State> {
+    /// Lets the server be taken for the primary until then.
+    pub(super) fn trust(&self, until: u64) {
+        self.trusted.store(until, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn change(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Whether a server says that it is not, or no longer, the primary.
+pub(super) fn is_demoted(error: &ServerError) -> bool {
+    matches!(
+        error.kind(),
+        Some(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+    )
+}
+
 /// Runs in the task that reads the connection, so it must not wait.
-fn heard(push: PushInfo, generation: u64, line: &Weak<Line>, on_push: Option<&Weak<dyn OnPush>>) {
+pub(super) fn heard(push: PushInfo, generation: u64, line: &Weak<Line>, on_push: Option<&Weak<dyn OnPush>>) {
     let on_push = on_push.and_then(Weak::upgrade);
     if push.kind == PushKind::Disconnection {
         if let Some(line) = line.upgrade() {
@@ -190,14 +210,14 @@ fn heard(push: PushInfo, generation: u64, line: &Weak<Line>, on_push: Option<&We
             on_push.ended();
         }
     } else if let Some(on_push) = on_push {
-        on_push.message(&push.kind, push.data);
+        on_push.message(generation, &push.kind, push.data);
     }
 }
 
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line")
-            .field("addr", &self.server.addr().to_string())
+            .field("addr", &self.door.addr().to_string())
             .field("connected", &self.current().is_some())
             .finish()
     }

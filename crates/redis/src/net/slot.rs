@@ -1,16 +1,60 @@
 //! Which of a cluster's slots a shard is in.
 
+use std::sync::LazyLock;
+
 /// How many slots a cluster has.
 pub(crate) const SLOTS: u16 = 16_384;
 
+/// How many characters a shard has.
+const SHARD_LEN: usize = 3;
+
+/// The characters a shard is made of.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// What one byte does to the checksum.
+const STEPS: [u16; 256] = {
+    let mut steps = [0; 256];
+    let mut byte = 0_u16;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte << 8, 0);
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 };
+            bit += 1;
+        }
+        steps[byte as usize] = crc;
+        byte += 1;
+    }
+    steps
+};
+
 /// The slot of all keys with this hash tag: CRC-16/XMODEM of the tag, as the cluster specification has it.
 pub(crate) fn slot(tag: &str) -> u16 {
-    let crc = tag.bytes().fold(0_u16, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| {
-            if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 }
-        })
+    slot_of(tag.as_bytes())
+}
+
+fn slot_of(tag: &[u8]) -> u16 {
+    let crc = tag.iter().fold(0_u16, |crc, byte| {
+        crc << 8 ^ STEPS[usize::from((crc >> 8) as u8 ^ byte)]
     });
     crc % SLOTS
+}
+
+/// One shard of the slot that this shard is in, the same for all shards of the slot.
+pub(crate) fn representative(shard: &str) -> &'static str {
+    static SHARDS: LazyLock<Vec<[u8; SHARD_LEN]>> = LazyLock::new(|| {
+        let mut shards = vec![[0; SHARD_LEN]; usize::from(SLOTS)];
+        for first in ALPHABET {
+            for second in ALPHABET {
+                for third in ALPHABET {
+                    let shard = [*first, *second, *third];
+                    shards[usize::from(slot_of(&shard))] = shard;
+                }
+            }
+        }
+        shards
+    });
+    let shard = &SHARDS[usize::from(slot(shard))];
+    std::str::from_utf8(shard).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -23,5 +67,15 @@ mod tests {
         assert_eq!(slot("123456789"), 0x31C3);
         assert_eq!(slot("foo"), 12_182);
         assert_eq!(slot(""), 0);
+    }
+
+    #[test]
+    fn one_shard_stands_for_all_of_its_slot() {
+        for shard in ["AAA", "012", "a-_", "zZ9"] {
+            let one = representative(shard);
+            assert_eq!(one.len(), SHARD_LEN);
+            assert_eq!(slot(one), slot(shard));
+            assert_eq!(representative(one), one);
+        }
     }
 }

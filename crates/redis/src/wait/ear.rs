@@ -13,14 +13,13 @@ use super::lines::Lines;
 use crate::error::Failure;
 use crate::net::{Dialer, Line, OnPush};
 
-/// How many channels one connection listens on. In a cluster there is one for each shard that was ever waited in; when
-/// there are too many, all are dropped, and those that are still needed are asked for again.
-const MAX_CHANNELS: usize = 1_024;
-
 /// A connection for messages only, made when somebody first has to wait.
 ///
 /// It is not that of the commands, for a good reason: when a slot of a cluster moves away, the server cancels the
-/// subscriptions in it unasked, and the client would take that for the answer to whatever command it sent last.
+/// subscriptions in it unasked, and the client takes that for the answer to the command it has sent last, if there is
+/// one under way. Here the only commands are subscriptions, and each looks at whether its answer is its own.
+///
+/// In a cluster there is one channel for each slot that was ever waited in, 16,384 at most.
 pub(crate) struct Ear {
     line: Arc<Line>,
     subscribed: Mutex<Subscribed>,
@@ -55,31 +54,28 @@ impl Ear {
         {
             return Ok(());
         }
+        let mut subscribe = redis::cmd("SSUBSCRIBE");
+        subscribe.arg(channel);
         let listening = async {
-            let live = self.line.dial().await?;
-            let generation = live.generation;
-            let mut subscribe = redis::cmd("SSUBSCRIBE");
-            subscribe.arg(channel);
-            match self.line.ask(live, &subscribe).await? {
-                Value::Push {
-                    kind: PushKind::SSubscribe,
-                    data,
-                } if data.first() == Some(&Value::BulkString(channel.to_vec())) => {
-                    if let Some(mut subscribed) = self.subscribed(generation) {
-                        subscribed.channels.insert(channel.to_vec());
-                        if subscribed.channels.len() > MAX_CHANNELS {
-                            self.line.discard(generation);
-                        }
-                    }
-                    Ok(())
-                }
-                _ => {
-                    self.line.discard(generation);
-                    Err(Failure::Nonsense)
-                }
+            // The second time is for an answer that was not its own.
+            for _ in 0..2 {
+                let live = self.line.dial(deadline).await?;
+                let generation = live.generation;
+                match self.line.ask(live, &subscribe).await? {
+                    Value::Push {
+                        kind: PushKind::SSubscribe,
+                        data,
+                    } if data.first() == Some(&Value::BulkString(channel.to_vec())) => return Ok(()),
+                    _ => self.line.discard(generation),
+                };
             }
+            Err(Failure::Nonsense)
         };
         timeout_at(deadline, listening).await.unwrap_or(Err(Failure::Timeout))
+    }
+
+    pub(crate) fn line(&self) -> &Arc<Line> {
+        &self.line
     }
 
     /// Puts the connection aside: a message did not arrive that should have.
@@ -102,16 +98,25 @@ impl Ear {
     }
 }
 
+/// The messages come in the order in which the server has sent them, so what is noted here is what holds there.
 impl OnPush for Ear {
-    fn message(&self, kind: &PushKind, data: Vec<Value>) {
-        match (kind, <[Value; 2]>::try_from(data)) {
-            (PushKind::SMessage, Ok([_channel, Value::BulkString(message)])) => {
+    fn message(&self, generation: u64, kind: &PushKind, data: Vec<Value>) {
+        let mut data = data.into_iter();
+        match (kind, data.next(), data.next()) {
+            (PushKind::SMessage, Some(_channel), Some(Value::BulkString(message))) => {
                 let Some((token, news)) = read(message) else { return };
                 self.lines.deliver(&token, news);
             }
+            (PushKind::SSubscribe, Some(Value::BulkString(channel)), _) => {
+                if let Some(mut subscribed) = self.subscribed(generation) {
+                    subscribed.channels.insert(channel);
+                }
+            }
             // The slot has moved. What was sent while we listened at the wrong door is lost.
-            (PushKind::SUnsubscribe, _) => {
-                self.distrust();
+            (PushKind::SUnsubscribe, Some(Value::BulkString(channel)), _) => {
+                if let Some(mut subscribed) = self.subscribed(generation) {
+                    subscribed.channels.remove(&channel);
+                }
                 self.lines.look_again();
             }
             _ => {}

@@ -1,0 +1,147 @@
+//! [`Refresh`]: learning anew, once for all that want it and not too often.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::error::Failure;
+
+/// How much time passes between one refresh and the next, at least.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Something that is learnt from servers, and can be learnt anew.
+pub(super) trait Learns: Send + Sync + 'static {
+    fn refresh(&self) -> &Refresh;
+    /// How long learning may take.
+    fn limit(&self) -> Duration;
+    /// Learns it.
+    fn learn(self: Arc<Self>) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Whether something is being learnt, and whether that is over.
+#[derive(Debug, Default)]
+pub(super) struct Refresh {
+    turn: Mutex<Turn>,
+    over: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Turn {
+    /// How many refreshes have begun, and how many of them are over.
+    begun: u64,
+    over: u64,
+    /// The last that is wanted: what has begun already may have come too soon to learn it.
+    wanted: u64,
+    /// How the last one failed, if it did.
+    failure: Option<Failure>,
+    not_before: Option<Instant>,
+    /// How many tasks there have been that see to it. Tells the present one from those before it.
+    tasks: u64,
+    /// The one that sees to it, and until when it must be done.
+    task: Option<(u64, Instant)>,
+}
+
+impl Refresh {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has it learnt anew soon, and does not wait for that. Returns the number of the refresh that will do.
+pub(super) fn want<T: Learns>(subject: &Arc<T>) -> u64 {
+    let mut turn = subject.refresh().turn();
+    let wanted = turn.begun + 1;
+    turn.wanted = wanted;
+    let now = Instant::now();
+    // One that is not done by then is in a runtime that nobody drives any longer.
+    if turn.task.is_none_or(|(_, until)| now >= until) {
+        turn.tasks += 1;
+        let number = turn.tasks;
+        turn.task = Some((number, patience(now, subject.limit())));
+        drop(turn);
+        let subject = Arc::clone(subject);
+        tokio::spawn(Task { subject, number }.run());
+    }
+    wanted
+}
+
+/// Has it learnt anew and waits for that.
+pub(super) async fn fresh<T: Learns>(subject: &Arc<T>, deadline: Instant) -> Result<(), Failure> {
+    let wanted = want(subject);
+    loop {
+        let mut over = pin!(subject.refresh().over.notified());
+        over.as_mut().enable();
+        {
+            let turn = subject.refresh().turn();
+            if turn.over >= wanted {
+                return turn.failure.clone().map_or(Ok(()), Err);
+            }
+            if turn.task.is_none() {
+                drop(turn);
+                // It has ended with its runtime.
+                want(subject);
+            }
+        }
+        timeout_at(deadline, over).await.map_err(|_| Failure::Timeout)?;
+    }
+}
+
+fn patience(now: Instant, limit: Duration) -> Instant {
+    now + (limit + INTERVAL) * 2
+}
+
+/// The task that sees to it.
+struct Task<T: Learns> {
+    subject: Arc<T>,
+    number: u64,
+}
+
+impl<T: Learns> Task<T> {
+    async fn run(self) {
+        while let Some((refresh, not_before)) = self.next() {
+            if let Some(not_before) = not_before {
+                sleep_until(not_before).await;
+            }
+            self.mine().begun = refresh;
+            let learnt = timeout(self.subject.limit(), Arc::clone(&self.subject).learn()).await;
+            let mut turn = self.mine();
+            turn.over = refresh;
+            turn.failure = learnt.unwrap_or(Err(Failure::Timeout)).err();
+            turn.not_before = Some(Instant::now() + INTERVAL);
+            drop(turn);
+            self.subject.refresh().over.notify_waiters();
+        }
+    }
+
+    fn mine(&self) -> MutexGuard<'_, Turn> {
+        self.subject.refresh().turn()
+    }
+
+    /// The refresh to make, and when; `None` if no more is wanted, or another task has taken over.
+    fn next(&self) -> Option<(u64, Option<Instant>)> {
+        let mut turn = self.mine();
+        if turn.task.is_none_or(|(number, _)| number != self.number) {
+            return None;
+        }
+        if turn.over >= turn.wanted {
+            turn.task = None;
+            return None;
+        }
+        turn.task = Some((self.number, patience(Instant::now(), self.subject.limit())));
+        Some((turn.begun + 1, turn.not_before))
+    }
+}
+
+impl<T: Learns> Drop for Task<T> {
+    fn drop(&mut self) {
+        let mut turn = self.mine();
+        if turn.task.is_some_and(|(number, _)| number == self.number) {
+            turn.task = None;
+            drop(turn);
+            self.subject.refresh().over.notify_waiters();
+        }
+    }
+}
