@@ -35,7 +35,7 @@ impl Net {
         let mut node = self.node(shard, deadline).await?;
         let (mut asking, mut spelled_out) = (false, None);
         let (mut redirects, mut second, mut pause) = (0, false, FIRST_PAUSE);
-        // Why there was reason to wait.
+        // Why there was reason to try again.
         let mut refused = None;
         loop {
             let cmd = spelled_out.as_ref().unwrap_or(cmd);
@@ -65,7 +65,7 @@ impl Net {
                     redirects += 1;
                     continue;
                 }
-                Remedy::Elsewhere | Remedy::ElsewhereThenWait if !second => second = true,
+                Remedy::Elsewhere | Remedy::ElsewhereThenWait if !second => (second, refused) = (true, Some(failure)),
                 Remedy::Wait | Remedy::ElsewhereThenWait if Instant::now() + pause < deadline => {
                     refused = Some(failure);
                     tokio::time::sleep(pause).await;
