@@ -170,7 +170,9 @@ async fn a_loading_server_is_an_error() {
         match storage.read(&fresh()).await {
             Ok(_) => break,
             Err(error) => {
-                assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
+                // It is waited for, and one that loads may take longer to say so than this is patient.
+                let kinds = [StorageErrorKind::Unavailable, StorageErrorKind::Timeout];
+                assert!(kinds.contains(&error.kind()), "{error:?}");
                 loading += usize::from(format!("{error:?}").contains("BusyLoading"));
             }
         }
