@@ -7,5 +7,5 @@ mod page;
 mod shop;
 mod state;
 
-pub use self::app::{CookieChoice, RedisUrl, Settings, StartError, StorageChoice, app, listen, serve};
+pub use self::app::{App, CookieChoice, RedisUrl, Settings, StartError, StorageChoice, app, listen, serve};
 pub use self::failure::explain;

@@ -6,16 +6,12 @@ mod stop;
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use shop::StartError;
 use tracing_subscriber::EnvFilter;
 
 use crate::flags::Flags;
-
-/// How long the last requests may still take to give their locks back.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -38,11 +34,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .with_ansi(io::stderr().is_terminal())
         .init();
 
-    let (app, session) = shop::app(&flags.settings()).await?;
+    let app = shop::app(&flags.settings()).await?;
     let listener = shop::listen(flags.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let served = shop::serve(listener, app, stop::requested()).await;
-    // Visits that are cut off now leave no lock behind, for which those of other shops would wait.
-    session.drain(FAREWELL).await;
-    Ok(served?)
+    shop::serve(listener, app, stop::requested()).await?;
+    Ok(())
 }

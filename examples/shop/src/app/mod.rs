@@ -9,7 +9,7 @@ mod start_error;
 mod storage;
 
 pub use self::redis::RedisUrl;
-pub use self::router::app;
+pub use self::router::{App, app};
 pub use self::server::{listen, serve};
 pub use self::settings::{CookieChoice, Settings};
 pub use self::start_error::StartError;

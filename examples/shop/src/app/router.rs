@@ -23,12 +23,20 @@ use crate::{api, page};
 /// The largest body that is read, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// The whole shop, and the session that its routes use, to take leave of when it stops.
+/// The whole shop, to be [served](super::serve).
+#[derive(Debug)]
+pub struct App {
+    pub(super) router: Router,
+    /// What the routes use, to take leave of when the shop stops.
+    pub(super) session: ShopSession,
+}
+
+/// Sets the shop up.
 ///
 /// # Errors
 ///
 /// When the storage cannot be opened, or cannot be reached within its time.
-pub async fn app(settings: &Settings) -> Result<(Router, ShopSession), StartError> {
+pub async fn app(settings: &Settings) -> Result<App, StartError> {
     let storage = settings.storage.open(settings).await?;
     let session = settings.session(Arc::clone(&storage));
     let lifetimes = settings.lifetimes();
@@ -56,7 +64,7 @@ pub async fn app(settings: &Settings) -> Result<(Router, ShopSession), StartErro
         .layer(middleware::from_fn_with_state(place, answer))
         // Failures are told by `answer`, once, and with their reason.
         .layer(TraceLayer::new_for_http().on_failure(()));
-    Ok((router, session))
+    Ok(App { router, session })
 }
 
 /// Whatever a request that failed has done to its session is undone, the client's mistakes included.

@@ -5,15 +5,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::StartError;
+use super::{App, StartError};
 
 /// How long requests in flight may take after the server was told to stop: longer than any can.
 const GRACE: Duration = Duration::from_secs(90);
+
+/// How long those that are cut off then may still take to give their locks back.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Takes connections at this address from now on.
 ///
@@ -32,7 +34,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// Those of the listener.
 pub async fn serve(
     listener: TcpListener,
-    app: Router,
+    App { router, session }: App,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (stopping, stopped) = oneshot::channel();
@@ -52,12 +54,15 @@ pub async fn serve(
         }
         tokio::time::sleep(GRACE).await;
     };
-    tokio::select! {
-        served = axum::serve(listener, app).with_graceful_shutdown(stop) => served,
+    let served = tokio::select! {
+        served = axum::serve(listener, router).with_graceful_shutdown(stop) => served,
         () = patience => {
             // Dropping a request releases its lock and writes nothing.
             tracing::warn!("some clients did not finish in time");
             Ok(())
         }
-    }
+    };
+    // What is still held leaves no lock behind, for which other shops would wait.
+    session.drain(FAREWELL).await;
+    served
 }
