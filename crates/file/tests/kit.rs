@@ -34,7 +34,7 @@ mod in_paused_time {
                 .open()
                 .expect("open")
         };
-        subject(TempFolder::new(), open, Profile::paused())
+        subject(TempFolder::new(), open, Profile::paused().without_drain())
     }
 
     sessile_testkit::storage_tests!(paused);
@@ -50,7 +50,11 @@ mod in_real_time {
             let builder = FileStorage::builder(folder.path()).lease(short).tombstone(short);
             builder.max_waiters(16).sweep_every(None).open().expect("open")
         };
-        subject(TempFolder::new(), open, Profile::real().with_tombstone(short))
+        subject(
+            TempFolder::new(),
+            open,
+            Profile::real().with_tombstone(short).without_drain(),
+        )
     }
 
     sessile_testkit::storage_tests!(real);

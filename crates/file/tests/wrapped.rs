@@ -20,7 +20,7 @@ fn open(folder: &TempFolder, clock: TokioClock) -> FileStorage {
 
 fn subject_in(folder: TempFolder, one: impl Storage, two: impl Storage) -> Subject {
     let counted = folder.path().to_owned();
-    Subject::new(one, Profile::paused().with_max_waiters(16))
+    Subject::new(one, Profile::paused().with_max_waiters(16).without_drain())
         .with_second(two)
         .with_footprint(move || std::future::ready(count_files(&counted)))
         .keeping(folder)

@@ -35,7 +35,7 @@ impl RedisStorageBuilder {
         self
     }
 
-    /// How long a lock is held without being renewed: 30 seconds unless set. Less than a millisecond is refused when
+    /// How long a lock is held without being renewed: 6 seconds unless set. Less than a millisecond is refused when
     /// connecting, as it is for the other durations here but the tombstone; more than a century is a century.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = lease;

@@ -63,7 +63,7 @@ impl RedisLocksBuilder {
         self
     }
 
-    /// How long a lock is held without being renewed: 30 seconds unless set.
+    /// How long a lock is held without being renewed: 6 seconds unless set.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = lease;
         self

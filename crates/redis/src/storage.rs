@@ -69,13 +69,6 @@ impl RedisStorage {
             .map_err(|failure| failure.into_error("check", NAME))
     }
 
-    /// Waits until no lock that was taken through this value, or a clone of it, is held any more, at most for
-    /// `patience`, and then gives up those that are left: their holders find that they are lost. Waits for what is
-    /// released in the background as well. For a process that is about to end.
-    pub async fn drain(&self, patience: Duration) {
-        self.engine.drain(patience).await;
-    }
-
     fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {
         let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error(operation, NAME))?;
         Ok(Lookup::Found(Stored::new(key, record)))
@@ -279,6 +272,10 @@ impl Storage for RedisStorage {
     async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {
         // Redis removes what has expired by itself, and keeps no trace of it.
         Ok(Vec::new())
+    }
+
+    async fn drain(&self, patience: Duration) {
+        self.engine.drain(patience).await;
     }
 }
 

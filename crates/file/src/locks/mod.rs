@@ -154,6 +154,9 @@ impl Locks for FileLocks {
         })
         .await
     }
+
+    /// There is nothing to do: the operating system ends the locks of a process with the process.
+    async fn drain(&self, _patience: Duration) {}
 }
 
 /// Takes the lock if it is free, and says how it stood.
