@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::Timestamp;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use crate::entry::Entry;
@@ -17,6 +18,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 /// Waits until no lock is held, at most for `patience`, and gives up those that still are.
 pub(crate) async fn drain(shards: &[Arc<Shard>], patience: Duration) {
     let start = Instant::now();
+    // Without a runtime there is no timer.
+    let patience = Handle::try_current().map_or(Duration::ZERO, |_| patience);
     let (mut pause, longest) = PAUSES;
     while shards.iter().any(|shard| shard.step(|state, now| state.is_locked(now))) {
         let left = patience.saturating_sub(start.elapsed());

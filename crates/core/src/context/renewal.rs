@@ -36,16 +36,22 @@ impl Renewal {
         let pause = pause_of(lease);
         let work = async move {
             loop {
-                let due = context.state().claim_renewal(Instant::now() + pause);
+                // This scope may be dropped before it has renewed, and another has to do so in time.
+                let start = Instant::now();
+                let due = context.state().claim_renewal(start + pause / 3);
                 if let Err(later) = due {
                     sleep_until(later).await;
                     continue;
                 }
                 use StorageErrorKind::{Gone, LockLost, Superseded};
                 match context.engine.storage.renew(&ticket).await {
-                    // What is locked and worked on does not idle out meanwhile.
-                    Ok(()) if context.ends_soon(lease) => context.slide_now().await,
-                    Ok(()) => {}
+                    Ok(()) => {
+                        context.state().renew_at = Some(start + pause);
+                        // What is locked and worked on does not idle out meanwhile.
+                        if context.ends_soon(lease) {
+                            context.slide_now().await;
+                        }
+                    }
                     Err(error) if matches!(error.kind(), LockLost | Gone | Superseded) => return,
                     Err(_) => context.state().renew_at = Some(Instant::now() + pause / 3),
                 }

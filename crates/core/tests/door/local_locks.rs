@@ -116,6 +116,21 @@ async fn a_lease_that_is_over_passes_the_lock_on() {
     assert_eq!(locks.in_use(), 0);
 }
 
+#[tokio::test]
+async fn a_clock_that_is_set_back_lengthens_no_lease_by_more_than_one() {
+    let clock = Arc::new(ManualClock::at(Timestamp::MIN + 2 * HOUR));
+    let locks = LocalLocks::builder().clock(Arc::clone(&clock)).lease(LEASE).build();
+    let key = key();
+    let hung = take(&locks, &key).await;
+    clock.set(Timestamp::MIN + HOUR);
+    let waits = locks.acquire(&key, Duration::ZERO).await;
+    assert_eq!(kind(waits), Some(StorageErrorKind::LockTimeout));
+    clock.advance(LEASE);
+    drop(take(&locks, &key).await);
+    drop(hung);
+    assert_eq!(locks.in_use(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lease_begins_when_the_lock_is_taken_up() {
     let (locks, key) = (locks(), key());

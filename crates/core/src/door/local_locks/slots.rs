@@ -129,9 +129,12 @@ impl Slots {
         keys.iter().for_each(|key| self.hand_over(key, lease_until));
     }
 
-    /// Hands the lock over if the lease of its holder is over.
+    /// Hands the lock over if the lease of its holder is over. One that would last longer than one that begins now was
+    /// taken before the clock was set back, and lasts no longer than that.
     fn end_lease(&mut self, key: &SessionKey, now: Timestamp, lease_until: Timestamp) {
-        if self.by_key.get(key).is_some_and(|slot| slot.lease_until <= now) {
+        let Some(slot) = self.by_key.get_mut(key) else { return };
+        slot.lease_until = slot.lease_until.min(lease_until);
+        if slot.lease_until <= now {
             self.hand_over(key, lease_until);
         }
     }

@@ -23,6 +23,15 @@ struct Table {
     tidy_at: usize,
     /// How many are giving up locks before their leases are over.
     doubts: usize,
+    /// Counts the beginnings and the ends of such times.
+    drains: u64,
+}
+
+/// When a lock was asked for, at the earliest.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    moment: Moment,
+    drains: u64,
 }
 
 struct Lease {
@@ -61,13 +70,26 @@ impl Drop for Doubt<'_> {
         let mut table = self.0.table();
         table.by_token.clear();
         table.doubts -= 1;
+        table.drains += 1;
     }
 }
 
 impl Leases {
-    /// The lock was taken, no earlier than at this moment.
-    pub(super) fn began(&self, ticket: &LockTicket, asked: Moment, length: Duration) {
+    /// A lock is about to be asked for.
+    pub(super) fn asking(&self, clock: &dyn Clock) -> Asked {
+        let moment = Moment::now(clock);
+        let drains = self.table().drains;
+        Asked { moment, drains }
+    }
+
+    /// The lock was taken, after it had been asked for like this. It may have been given up since for its holder, of
+    /// which nothing is known here if it is only now that the answer is heard; then it proves nothing.
+    pub(super) fn began(&self, ticket: &LockTicket, asked: Asked, length: Duration) {
         let mut table = self.table();
+        if table.drains != asked.drains {
+            return;
+        }
+        let asked = asked.moment;
         if table.by_token.len() >= table.tidy_at.max(FEW) {
             table.by_token.retain(|_, lease| lease.is_running(asked));
             table.tidy_at = table.by_token.len() * 2;
@@ -92,7 +114,10 @@ impl Leases {
 
     /// From now on locks may be given up before their leases are over, until what is returned is dropped.
     pub(super) fn doubt(&self) -> Doubt<'_> {
-        self.table().doubts += 1;
+        let mut table = self.table();
+        table.doubts += 1;
+        table.drains += 1;
+        drop(table);
         Doubt(self)
     }
 
@@ -134,7 +159,7 @@ mod tests {
         for _ in 0..1_000 {
             let token = LockToken::generate(&OsEntropy);
             clock.advance(Duration::from_secs(1));
-            leases.began(&LockTicket { key, token }, Moment::now(&clock), lease);
+            leases.began(&LockTicket { key, token }, leases.asking(&clock), lease);
         }
         assert!(leases.len() <= 64 + 30, "{} leases are remembered", leases.len());
     }
@@ -151,12 +176,12 @@ mod tests {
         };
         let [by_clock, by_time] = [ticket(), ticket()];
 
-        leases.began(&by_clock, Moment::now(&clock), lease);
+        leases.began(&by_clock, leases.asking(&clock), lease);
         assert!(leases.is_running(&by_clock, Moment::now(&clock)));
         clock.advance(lease);
         assert!(!leases.is_running(&by_clock, Moment::now(&clock)));
 
-        leases.began(&by_time, Moment::now(&clock), lease);
+        leases.began(&by_time, leases.asking(&clock), lease);
         clock.set(Timestamp::MIN);
         assert!(leases.is_running(&by_time, Moment::now(&clock)));
         tokio::time::advance(lease).await;
@@ -173,12 +198,19 @@ mod tests {
             token: LockToken::generate(&OsEntropy),
         };
         let now = Moment::now(&clock);
+        let before = leases.asking(&clock);
+        leases.began(&ticket, before, lease);
         let doubt = leases.doubt();
-        leases.began(&ticket, now, lease);
+        let meanwhile = leases.asking(&clock);
         assert!(!leases.is_running(&ticket, now));
         drop(doubt);
         assert!(!leases.is_running(&ticket, now));
-        leases.began(&ticket, now, lease);
+        // The answer is heard only now, and what was given up has been given up.
+        for asked in [before, meanwhile] {
+            leases.began(&ticket, asked, lease);
+            assert!(!leases.is_running(&ticket, now));
+        }
+        leases.began(&ticket, leases.asking(&clock), lease);
         assert!(leases.is_running(&ticket, now));
     }
 }

@@ -73,7 +73,8 @@ impl<S: Storage> Retry<S> {
 }
 
 impl<S: Storage + ?Sized> Retry<S> {
-    /// Repeats calls that are made through here to a storage that others may use as well.
+    /// Repeats calls that are made through here to a storage that others may use as well. Those do not
+    /// [drain](Storage::drain) it: a lock that is given up behind its back, this wrapper may take for held.
     pub fn shared(inner: Arc<S>, backoff: impl Backoff) -> Self {
         Self {
             backoff: Arc::new(backoff),
@@ -116,7 +117,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         let start = Instant::now();
         let mut asked;
         let locked = again!(self, {
-            asked = Moment::now(self.clock());
+            asked = self.leases.asking(self.clock());
             self.inner.lock(key, wait.saturating_sub(start.elapsed()))
         });
         locked.inspect(|found| {
