@@ -16,6 +16,7 @@ use std::time::SystemTime;
 pub(crate) enum Call<'a> {
     Create(&'a Path),
     Write(&'a Path, &'a [u8]),
+    Mark,
     Date,
     SyncFile(&'a Path),
     Rename(&'a Path, &'a Path),
@@ -98,15 +99,28 @@ impl Disk {
 
     /// Opens a file to lock it, and makes it if need be.
     pub(crate) fn open_lock(&self, path: &Path) -> io::Result<File> {
-        match OpenOptions::new().read(true).custom_flags(FLAGS).open(path) {
+        let open = |write| {
+            let mut options = OpenOptions::new();
+            options.read(true).write(write).custom_flags(FLAGS).open(path)
+        };
+        // What may not be written can be locked all the same.
+        let open = || match open(true) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => open(false),
+            opened => opened,
+        };
+        match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => match self.create(path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    OpenOptions::new().read(true).custom_flags(FLAGS).open(path)
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(),
                 made => made,
             },
             opened => opened,
         }
+    }
+
+    /// Makes an empty file one byte long, which takes no room.
+    pub(crate) fn mark(&self, file: &File) -> io::Result<()> {
+        about_to!(self, Mark);
+        file.set_len(1)
     }
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

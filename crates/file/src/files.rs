@@ -189,13 +189,15 @@ impl Files {
             stamp: folder.nonce(),
             kind: Kind::Ended,
         };
-        let staged = match folder.stage(stripe_of(&key), &encode(&ended, &[]), Some(Timestamp::MIN), true) {
+        let stripe = stripe_of(&key);
+        let stage = || folder.stage(stripe, &encode(&ended, &[]), Some(Timestamp::MIN), true);
+        let staged = match folder.make_stripe(stripe).and_then(|()| stage()) {
             Ok(staged) => Some(staged),
             // Logging out must work on a full disk as well. Removing takes no room.
             Err(failure) if failure.is_full() => None,
             Err(failure) => return Err(failure),
         };
-        let held = folder.enter(stripe_of(&key)).hold(staged.as_ref().as_slice())?;
+        let held = folder.enter(stripe).hold(staged.as_ref().as_slice())?;
         let was = match self.settled(&held, &key, Part::Head) {
             Ok(State::Live(_)) => Lookup::Found(()),
             Err(Failure::SetAside(_, None)) => Lookup::Missing,

@@ -2,7 +2,8 @@
 //!
 //! Among processes the right is a lock of the operating system on the stripe's mutex file. A process that ends loses
 //! it at once. One that is stopped keeps it, so whoever has waited too long takes it away: puts a new mutex file in the
-//! place of the old one, and then removes every file that has been staged in the stripe.
+//! place of the old one, and then removes every file that has been staged in the stripe. A mutex file is empty until
+//! that has been done, so whoever locks one that is empty does it first.
 //!
 //! That is safe, because every change is made by giving a staged file its final name, and the file is staged before
 //! the right is taken. One who had the right when it was taken away finds its staged file gone, and nothing happens.
@@ -107,11 +108,15 @@ impl<'a> Alone<'a> {
                 Err(TryLockError::WouldBlock) => false,
                 Err(TryLockError::Error(error)) => return Err(error).doing("lock a mutex"),
             };
-            let identity = Identity::of(&file.metadata().doing("lock a mutex")?);
+            let metadata = file.metadata().doing("lock a mutex")?;
+            let identity = Identity::of(&metadata);
             if identify(&path).doing("lock a mutex")? != Some(identity) {
                 continue; // It has been replaced: what we opened protects nothing any more.
             }
             if locked {
+                if metadata.len() == 0 {
+                    self.fence(&file, staged)?;
+                }
                 return Ok(file);
             }
             match standing_still {
@@ -134,6 +139,7 @@ impl<'a> Alone<'a> {
     /// Takes the mutex away from whoever has it. `None` if another process was quicker.
     fn replace(&self, path: &Path, old: Identity, staged: &[&Staged<'_>]) -> Result<Option<File>> {
         let folder = self.folder;
+        folder.make_stripe(self.stripe)?;
         let fresh = folder.stage_path(self.stripe);
         let file = folder
             .disk
@@ -150,18 +156,29 @@ impl<'a> Alone<'a> {
             .rename(&fresh, path)
             .map_err(|error| folder.explain(error, "replace a mutex"))?;
         // Only now: whoever stages from here on will ask for the new mutex before it publishes.
-        let stage = folder.layout.stage(self.stripe);
-        for name in list(&stage).doing("fence off a process that stands still")? {
-            let path = stage.join(name);
-            if !staged.iter().any(|own| own.path == path) {
-                folder
-                    .disk
-                    .remove(&path)
-                    .doing("fence off a process that stands still")?;
-            }
-        }
+        self.fence(&file, staged)?;
         // Another process may have had the same idea, and its mutex may be the one that counts.
         Ok((identify(path).doing("replace a mutex")? == Some(identity)).then_some(file))
+    }
+
+    /// Removes what others have staged, so that nobody can publish who had another mutex of this stripe. If this does not
+    /// come to its end, the mutex stays empty, and the next to lock it begins anew.
+    fn fence(&self, mutex: &File, staged: &[&Staged<'_>]) -> Result<()> {
+        let disk = &self.folder.disk;
+        let stage = self.folder.layout.stage(self.stripe);
+        for name in list(&stage).doing("fence off a process that stands still")? {
+            let path = stage.join(name);
+            // A folder is none of ours, and nobody can publish it.
+            if !staged.iter().any(|own| own.path == path)
+                && let Err(error) = disk.remove(&path)
+                && !path.is_dir()
+            {
+                return Err(error).doing("fence off a process that stands still");
+            }
+        }
+        // One that cannot be marked is fenced each time, which costs a look into a folder.
+        let _ = disk.mark(mutex);
+        Ok(())
     }
 }
 

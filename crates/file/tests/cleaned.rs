@@ -5,10 +5,11 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{TempFolder, key, record};
-use sessile_core::{Locked, Locks, Lookup, Storage, StorageErrorKind};
+use common::{TempFolder, count_files, key, record};
+use sessile_core::{Locked, Locks, Lookup, ManualClock, Storage, StorageErrorKind, Timestamp};
 use sessile_file::{FileLocks, FileStorage};
 
 /// Longer than any of these tests.
@@ -166,4 +167,46 @@ async fn locks_alone_go_on_in_a_folder_that_was_emptied() {
     let error = one.acquire(&key("one"), Duration::ZERO).await.expect_err("it is held");
     assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
     two.release(held).await.expect("release");
+}
+
+/// Wherever a backup has left them out, or a cleaner has removed them.
+fn remove_empty_folders(folder: &Path) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        if entry.path().is_dir() {
+            remove_empty_folders(&entry.path());
+            // It fails for those that are not empty.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_destroyed_in_a_folder_without_its_empty_folders() {
+    let folder = TempFolder::new();
+    let storage = open(&folder);
+    storage.create(&key("one"), record("x")).await.expect("create");
+    remove_empty_folders(folder.path());
+    assert_eq!(storage.destroy(&key("one")).await.expect("destroy"), Lookup::Found(()));
+    assert_eq!(storage.read(&key("one")).await.expect("read"), Lookup::Missing);
+}
+
+/// There is nothing left that could need the mark.
+#[tokio::test]
+async fn a_mark_is_swept_although_the_folder_it_points_into_is_gone() {
+    let folder = TempFolder::new();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
+    let builder = FileStorage::builder(folder.path()).clock(clock.clone());
+    let storage = builder.lease(LEASE).sweep_every(None).open().expect("open");
+    let before = count_files(folder.path());
+    storage.create(&key("one"), record("x")).await.expect("create");
+    let mut locked = lock(&storage, "one").await;
+    let two = key("two");
+    let moved = storage.rotate(&mut locked.lock, &two, record("y"), Duration::ZERO);
+    moved.await.expect("rotate");
+    storage.destroy(&two).await.expect("destroy");
+    assert_eq!(count_files(folder.path()), before + 1, "the mark stands");
+    remove_empty_folders(folder.path());
+    clock.advance(Duration::from_secs(3_600));
+    assert_eq!(storage.sweep(10).await.expect("sweep"), []);
+    assert_eq!(count_files(folder.path()), before, "the mark stays");
 }

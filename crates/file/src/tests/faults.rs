@@ -31,7 +31,7 @@ fn kind_of(error: i32) -> StorageErrorKind {
 
 /// Calls that take no room: a full disk does not refuse them.
 fn needs_no_room(call: Call<'_>) -> bool {
-    matches!(call, Call::Remove(_) | Call::SyncDir(_))
+    matches!(call, Call::Remove(_) | Call::SyncDir(_) | Call::Mark)
 }
 
 /// Refuses one call of a step, or all from there on, and looks at what that leads to.

@@ -4,6 +4,7 @@
 //! The two handles share nothing but the folder, as two processes do. One of them halts; the other overtakes.
 
 mod steps;
+mod takeover;
 
 use std::io;
 use std::path::Path;
