@@ -15,8 +15,8 @@ const TRUST: Duration = Duration::from_secs(60 * 60);
 pub(crate) struct Watch {
     wall: Timestamp,
     steady: Timestamp,
-    /// Since when the clock has been ahead, by the steady one.
-    ahead: Option<Timestamp>,
+    /// By how much the clock is ahead, and since when it has been so, by the steady one.
+    ahead: Option<(Duration, Timestamp)>,
 }
 
 impl Watch {
@@ -32,7 +32,13 @@ impl Watch {
     pub(crate) fn over_by(&mut self, wall: Timestamp, steady: Timestamp) -> Timestamp {
         let expected = self.wall + self.steady.until(steady);
         if wall > expected + LEEWAY {
-            let since = *self.ahead.get_or_insert(steady);
+            let ahead = expected.until(wall);
+            let (by, since) = match self.ahead {
+                // It has not been set again, or has been put right a little.
+                Some((by, since)) if ahead <= by + LEEWAY => (by.min(ahead), since),
+                _ => (ahead, steady),
+            };
+            self.ahead = Some((by, since));
             if since.until(steady) < TRUST {
                 return expected;
             }
@@ -58,8 +64,14 @@ mod tests {
         assert_eq!(watch.over_by(at(100 * HOUR + 5_000), at(1_000)), at(100 * HOUR + 5_000));
         assert_eq!(watch.over_by(at(101 * HOUR), at(2_000)), at(100 * HOUR + 6_000));
         assert_eq!(watch.over_by(at(102 * HOUR), at(HOUR)), at(101 * HOUR + 4_000));
-        assert_eq!(watch.over_by(at(103 * HOUR), at(HOUR + 2_000)), at(103 * HOUR));
-        assert_eq!(watch.over_by(at(103 * HOUR + 1), at(HOUR + 2_001)), at(103 * HOUR + 1));
+        assert_eq!(
+            watch.over_by(at(102 * HOUR + 2_000), at(HOUR + 2_000)),
+            at(102 * HOUR + 2_000)
+        );
+        assert_eq!(
+            watch.over_by(at(102 * HOUR + 2_001), at(HOUR + 2_001)),
+            at(102 * HOUR + 2_001)
+        );
     }
 
     #[test]
@@ -69,5 +81,19 @@ mod tests {
         assert_eq!(watch.over_by(at(100 * HOUR + 2_000), at(2_000)), at(100 * HOUR + 2_000));
         assert_eq!(watch.over_by(at(90 * HOUR), at(3_000)), at(90 * HOUR));
         assert_eq!(watch.over_by(at(90 * HOUR + 1_000), at(4_000)), at(90 * HOUR + 1_000));
+    }
+
+    /// As when the machine is suspended for a moment, and the clock is set by mistake later on.
+    #[test]
+    fn each_time_the_clock_is_set_forward_the_hour_begins_anew() {
+        let mut watch = Watch::new(at(100 * HOUR), at(0));
+        assert_eq!(watch.over_by(at(100 * HOUR + 30_000), at(0)), at(100 * HOUR));
+        assert_eq!(watch.over_by(at(900 * HOUR), at(HOUR - 1)), at(101 * HOUR - 1));
+        assert_eq!(watch.over_by(at(901 * HOUR), at(HOUR + 1)), at(101 * HOUR + 1));
+        // Put right, but for the first time, and wrong again.
+        assert_eq!(watch.over_by(at(101 * HOUR + 30_002), at(HOUR + 2)), at(101 * HOUR + 2));
+        assert_eq!(watch.over_by(at(900 * HOUR), at(HOUR + 3)), at(101 * HOUR + 3));
+        assert_eq!(watch.over_by(at(901 * HOUR), at(2 * HOUR + 2)), at(102 * HOUR + 2));
+        assert_eq!(watch.over_by(at(901 * HOUR + 1), at(2 * HOUR + 3)), at(901 * HOUR + 1));
     }
 }
