@@ -48,23 +48,26 @@ struct Lease {
 impl Folder {
     /// Whether the lock on what was written with this stamp is free.
     pub(crate) fn tenure(&self, key: &SessionKey, base: Nonce) -> Result<Tenure> {
+        let lease = self.load_lease(key)?.filter(|lease| lease.base == base);
+        Ok(match lease.and_then(|lease| self.holding(&lease)) {
+            Some(holding) => Tenure::Held(holding),
+            None => Tenure::Free,
+        })
+    }
+
+    /// How a lease is held that runs, and whose owner is open.
+    fn holding(&self, lease: &Lease) -> Option<Holding> {
         let now = self.steady_now();
         // One that ends later than any could was written before the clock was set back.
-        let runs = |lease: &Lease| lease.until > now && lease.until <= now + 2 * self.lease;
-        let lease = self.load_lease(key)?;
-        let Some(lease) = lease.filter(|lease| lease.base == base && runs(lease)) else {
-            return Ok(Tenure::Free);
-        };
-        let here = lease.owner == self.instance.id();
-        if here || is_open(&self.layout, &hex(&lease.owner)) {
-            let left = now.until(lease.until);
-            return Ok(Tenure::Held(Holding {
-                here,
-                left,
-                shared: self.is_shared(),
-            }));
+        if lease.until <= now || lease.until > now + 2 * self.lease {
+            return None;
         }
-        Ok(Tenure::Free)
+        let here = lease.owner == self.instance.id();
+        (here || is_open(&self.layout, &hex(&lease.owner))).then(|| Holding {
+            here,
+            left: now.until(lease.until),
+            shared: self.is_shared(),
+        })
     }
 
     /// Whether other storages are open on this folder, or have died without anybody noticing yet.
@@ -153,7 +156,11 @@ impl Folder {
         // One that cannot be judged stays, and does not keep the others.
         let is_free = |key: &SessionKey| match stamp_of(key) {
             Ok(Some(stamp)) => matches!(self.tenure(key, stamp), Ok(Tenure::Free)),
-            Ok(None) => self.load_lease(key).is_ok(),
+            // The session may only look over, by a clock that has been set, and its lock is not to end by that.
+            Ok(None) => {
+                let lease = self.load_lease(key);
+                lease.is_ok_and(|lease| lease.is_none_or(|lease| self.holding(&lease).is_none()))
+            }
             Err(_) => false,
         };
         let leases = self.layout.leases(stripe);

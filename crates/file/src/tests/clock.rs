@@ -83,3 +83,19 @@ async fn nothing_is_swept_because_the_clock_was_set_forward() {
     clock.advance(HOUR);
     assert_eq!(open(&folder, &clock).sweep(10).await.expect("sweep").len(), 1);
 }
+
+/// The session is not over, it only looks so for a while.
+#[tokio::test]
+async fn a_lock_is_kept_when_a_sweep_passes_while_the_clock_is_wrong() {
+    let folder = TempFolder::new();
+    let clock = Arc::new(ManualClock::at(START));
+    let storage = open(&folder, &clock);
+    let key = create(&storage, HOUR / 2).await;
+    let locked = storage.lock(&key, Duration::ZERO).await.expect("lock");
+    let mut locked = locked.found().expect("live");
+    clock.advance(HOUR);
+    assert_eq!(storage.sweep(10).await.expect("sweep"), []);
+    clock.set(START);
+    let record = Record::new(locked.record.meta.clone(), "y");
+    storage.commit(&mut locked.lock, record).await.expect("commit");
+}
