@@ -144,11 +144,29 @@ impl Files {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool> {
+        let (key, _) = found(self.folder.resolve(key, Part::Head)?)?;
+        // A disk that is slow to sync what is staged must keep nobody out. But where others come in between, they are
+        // kept out: of many threads that touch a session each has its turn. A process may still come in between, and then
+        // the step is tried anew.
+        let touch = |at_once| self.touch_at(&key, version, deadline, last_active, at_once);
+        match touch(false) {
+            Err(Failure::Revoked) => touch(true),
+            touched => touched,
+        }
+    }
+
+    /// At once: no thread of this process comes in between from before the record is read.
+    fn touch_at(
+        &self,
+        key: &SessionKey,
+        version: u64,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+        at_once: bool,
+    ) -> Result<bool> {
         let folder = &self.folder;
-        let (key, _) = found(folder.resolve(key, Part::Head)?)?;
-        // From here on no thread of this process comes in between; a process may, and then the step is tried anew.
-        let alone = folder.enter(stripe_of(&key));
-        let State::Live(live) = folder.state(&key, Part::Whole)? else {
+        let alone = at_once.then(|| folder.enter(stripe_of(key)));
+        let State::Live(live) = folder.state(key, Part::Whole)? else {
             return Err(Failure::Revoked);
         };
         if live.meta.version != version {
@@ -160,15 +178,16 @@ impl Files {
             return Ok(true);
         }
         let touched = Record::new(meta, live.body.clone());
-        let staged = self.stage_record(&key, live.stamp, &touched, live.from)?;
+        let staged = self.stage_record(key, live.stamp, &touched, live.from)?;
+        let alone = alone.unwrap_or_else(|| folder.enter(stripe_of(key)));
         let held = alone.hold(&[&staged])?;
-        match self.settled(&held, &key, Part::Head)? {
+        match self.settled(&held, key, Part::Head)? {
             State::Live(now) if now.stamp == live.stamp && now.meta == live.meta => {}
             _ => return Err(Failure::Revoked),
         }
-        held.publish(staged, &folder.layout.record(&key))?;
+        held.publish(staged, &folder.layout.record(key))?;
         drop(held);
-        folder.sync_change(&folder.layout.leaf_of(&key))?;
+        folder.sync_change(&folder.layout.leaf_of(key))?;
         Ok(true)
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, Record, SessionKey, StorageErrorKind};
 
+use crate::disk::identify;
 use crate::failure::{Doing, Failure, Result};
 use crate::files::Files;
 use crate::format::{Head, Kind, Nonce, Origin, encode};
@@ -97,14 +98,18 @@ impl Files {
         };
         let folder = &self.folder;
         let moving = folder.layout.moving(to);
+        let leaf = folder.layout.leaf_of(to);
         let arrived = folder.load(&moving, to, Part::Head)?;
+        if arrived.is_none() && identify(&leaf).doing("find a record")?.is_none() {
+            return Ok(()); // Nothing stands there that would have to last.
+        }
         if arrived.is_some_and(|arrived| arrived.head.stamp == head.stamp) {
             folder
                 .disk
                 .rename(&moving, &folder.layout.record(to))
                 .doing("move a record in")?;
         }
-        folder.sync(&folder.layout.leaf_of(to))
+        folder.sync(&leaf)
     }
 }
 

@@ -238,7 +238,7 @@ impl Storage for FileStorage {
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        self.run_and_wake(Duty::Keep, "release", ticket.key, move |files| {
+        self.run_and_wake(Duty::GiveUp, "release", ticket.key, move |files| {
             files.folder.release(&ticket)
         })
         .await?;
@@ -297,14 +297,21 @@ impl Storage for FileStorage {
         while removed.len() < limit && rounds > 0 {
             let left = limit - removed.len();
             let slice = move |shared: &Arc<Shared>| Ok(shared.sweep_slice(left));
-            let swept = self.block(Duty::Step, "sweep", slice).await?;
+            let swept = match self.block(Duty::Step, "sweep", slice).await {
+                Ok(swept) => swept,
+                // What has been removed before is removed, and told to nobody but here.
+                Err(error) => {
+                    trouble = trouble.or(Some(error));
+                    break;
+                }
+            };
             removed.extend(swept.sessions);
             rounds -= u8::from(swept.next.is_none());
-            trouble = trouble.or(swept.trouble);
+            trouble = trouble.or_else(|| Some(swept.trouble?.into_error("sweep", NAME)));
         }
         match trouble {
             // What cannot be removed is told when there is nothing else to tell.
-            Some(failure) if removed.is_empty() => Err(failure.into_error("sweep", NAME)),
+            Some(error) if removed.is_empty() => Err(error),
             _ => Ok(removed),
         }
     }

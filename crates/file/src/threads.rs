@@ -19,8 +19,12 @@ use crate::failure::Failure;
 /// synced together.
 const STEPS: usize = 128;
 
-/// How many threads are set apart for what must not wait behind other steps: renewals and releases.
-const KEEPERS: usize = 4;
+/// How many threads are set apart for renewals, which must not wait behind other steps. Each may wait for the mutex of one
+/// who stands still, and that one may have those of many stripes.
+const KEEPERS: usize = 32;
+
+/// How many are set apart for releases, of which there may be many at a time.
+const RELEASERS: usize = 8;
 
 /// How long a thread stays that has nothing to do.
 const LINGER: Duration = Duration::from_secs(10);
@@ -32,6 +36,7 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(crate) struct Threads {
     steps: Lane,
     keepers: Lane,
+    releasers: Lane,
     /// Time that is paused in a test stands still for the blocking threads of the runtime, and for no others.
     of_the_runtime: bool,
 }
@@ -41,8 +46,10 @@ pub(crate) struct Threads {
 pub(crate) enum Duty {
     /// A step like any other.
     Step,
-    /// Keeping a lock, or giving it up: it does not wait behind other steps.
+    /// Keeping a lock: it waits behind nothing else.
     Keep,
+    /// Giving a lock up: it does not wait behind other steps.
+    GiveUp,
 }
 
 impl Threads {
@@ -50,6 +57,7 @@ impl Threads {
         Self {
             steps: Lane::new("sessile-file", STEPS),
             keepers: Lane::new("sessile-file-keeper", KEEPERS),
+            releasers: Lane::new("sessile-file-releaser", RELEASERS),
             of_the_runtime,
         }
     }
@@ -82,7 +90,7 @@ impl Threads {
             ticket: Some(ticket),
         };
         // Without a thread it happens here and now, when what was to be moved there is dropped.
-        drop(self.begin(Duty::Keep, Box::new(move || left.give_up())));
+        drop(self.begin(Duty::GiveUp, Box::new(move || left.give_up())));
     }
 
     fn begin(&self, duty: Duty, job: Job) -> Result<(), Job> {
@@ -95,6 +103,7 @@ impl Threads {
         match duty {
             Duty::Step => self.steps.begin(job),
             Duty::Keep => self.keepers.begin(job),
+            Duty::GiveUp => self.releasers.begin(job),
         }
     }
 }
@@ -217,5 +226,58 @@ impl Left {
 impl Drop for Left {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use sessile_core::{LockToken, OsEntropy, SessionId};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// Gives up a lock once the sender is dropped.
+    struct Stuck(Mutex<Receiver<()>>);
+
+    impl GiveUp for Stuck {
+        fn give_up(&self, _: &LockTicket) {
+            let _ = self.0.lock().expect("the gate").recv_timeout(2 * SOON);
+        }
+    }
+
+    /// As while a process stands still that has many stripes.
+    #[tokio::test]
+    async fn a_renewal_waits_neither_for_releases_nor_for_a_few_renewals() {
+        let threads = Arc::new(Threads::new(false));
+        let (go_on, gate) = channel();
+        let stuck = Arc::new(Stuck(Mutex::new(gate)));
+        let key = SessionId::generate(&OsEntropy).key();
+        let ticket = LockTicket::new(key, LockToken::generate(&OsEntropy));
+        for _ in 0..100 {
+            threads.give_up_soon(stuck.clone(), ticket);
+        }
+        // They wait for each other, so all of them must have a thread.
+        let all = Arc::new(Barrier::new(20));
+        let renewals: Vec<_> = (0..20)
+            .map(|_| {
+                let (threads, all) = (threads.clone(), all.clone());
+                tokio::spawn(async move {
+                    let step = move || {
+                        all.wait();
+                        Ok(())
+                    };
+                    threads.run(Duty::Keep, ("renew", "test"), step).await
+                })
+            })
+            .collect();
+        for renewal in renewals {
+            let renewed = tokio::time::timeout(SOON, renewal).await.expect("a renewal waits");
+            renewed.expect("no panic").expect("renew");
+        }
+        drop(go_on);
     }
 }

@@ -134,7 +134,7 @@ impl Locks for FileLocks {
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        self.block(Duty::Keep, "release", move |shared| shared.release(&ticket))
+        self.block(Duty::GiveUp, "release", move |shared| shared.release(&ticket))
             .await?;
         lock.spend();
         Ok(())
