@@ -1,6 +1,7 @@
 //! Setting aside what cannot be understood, and saying so.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -127,7 +128,9 @@ impl Files {
         #[cfg(feature = "tracing")]
         tracing::warn!(path = %path.display(), ?key, %reason, "a session file was set aside");
         if let Some(report) = &self.on_set_aside {
-            report(&SetAside { path, key, reason });
+            let set_aside = SetAside { path, key, reason };
+            // A panic is the affair of the application, and has been told by its hook. The step goes on.
+            let _ = catch_unwind(AssertUnwindSafe(|| report(&set_aside)));
         }
     }
 }

@@ -120,7 +120,8 @@ impl FileStorageBuilder {
         self
     }
 
-    /// Is called, from a thread that may block and is in no runtime, for each file that is set aside.
+    /// Is called, from a thread that may block and is in no runtime, for each file that is set aside. If it panics, what
+    /// came across the file goes on all the same.
     pub fn on_set_aside(mut self, report: impl Fn(&SetAside) + Send + Sync + 'static) -> Self {
         self.on_set_aside = Some(Arc::new(report));
         self

@@ -112,11 +112,16 @@ pub(crate) fn is_open(layout: &Layout, id: &str) -> bool {
 pub(crate) fn remove_dead(disk: &Disk, layout: &Layout) -> Result<()> {
     for name in list(&layout.instances()).doing("list open storages")? {
         let path = layout.instances().join(&name);
+        let file;
         let dead = match name.to_str().and_then(|name| name.split_once('.')) {
             // Something that an instance was writing.
             Some((owner, _)) => !is_open(layout, owner),
-            // Exclusively: its owner may be just about to lock it, and must then find that it is gone.
-            None => open(&path).is_ok_and(|(file, _)| file.try_lock().is_ok()),
+            // Exclusively, and until it is removed: its owner may be just about to lock it, and must then find that it is
+            // gone.
+            None => {
+                file = open(&path);
+                file.as_ref().is_ok_and(|(file, _)| file.try_lock().is_ok())
+            }
         };
         if dead {
             disk.remove(&path).doing("remove what a dead process left")?;

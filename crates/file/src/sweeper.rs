@@ -1,5 +1,6 @@
 //! The thread that removes what is over, and those that give it a hand.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
@@ -96,7 +97,10 @@ fn run(signal: &Arc<Signal>, shared: &Weak<Shared>, every: Duration) {
             looked_after = Instant::now();
         }
         let (began, worked) = (Instant::now(), time_of_this_thread());
-        let mut swept = slice(&shared, at.take());
+        let Some(mut swept) = slice(&shared, at.take()) else {
+            rest = every;
+            continue;
+        };
         let (took, worked) = (began.elapsed(), time_of_this_thread().saturating_sub(worked));
         let unpaid = savings.pay(&swept);
         rest = rest_after(unpaid, took, every);
@@ -118,7 +122,12 @@ fn run(signal: &Arc<Signal>, shared: &Weak<Shared>, every: Duration) {
     }
 }
 
-fn slice(shared: &Shared, from: Option<Position>) -> Swept {
+/// `None` after a panic, which must not end the sweeper. The next slice begins elsewhere.
+fn slice(shared: &Shared, from: Option<Position>) -> Option<Swept> {
+    catch_unwind(AssertUnwindSafe(|| sweep(shared, from))).ok()
+}
+
+fn sweep(shared: &Shared, from: Option<Position>) -> Swept {
     // It begins anywhere, so that those who sweep, threads and processes, share the work. Those who meet part again:
     // one of them removes, and the other passes by what is gone.
     let from = from.unwrap_or_else(|| {
@@ -152,16 +161,23 @@ impl Help {
             return;
         }
         self.0.fetch_add(1, Ordering::Relaxed);
-        let (count, signal, shared) = (self.0.clone(), signal.clone(), Arc::downgrade(shared));
+        let hand = Hand(self.0.clone());
+        let (signal, shared) = (signal.clone(), Arc::downgrade(shared));
         let thread = thread::Builder::new().name("sessile-file-sweeper".into());
-        let helping = thread.spawn(move || {
+        // Without a thread it goes on alone, and asks again.
+        let _ = thread.spawn(move || {
+            let _hand = hand;
             help(&signal, &shared);
-            count.fetch_sub(1, Ordering::Relaxed);
         });
-        if helping.is_err() {
-            // It goes on alone, and asks again.
-            self.0.fetch_sub(1, Ordering::Relaxed);
-        }
+    }
+}
+
+/// One of those who help, counted for as long as it does, however that ends.
+struct Hand(Arc<AtomicUsize>);
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -172,10 +188,9 @@ fn help(signal: &Signal, shared: &Weak<Shared>) {
     while signal.rest(rest) {
         let Some(shared) = shared.upgrade() else { return };
         let began = Instant::now();
-        let swept = slice(&shared, at.take());
-        if !swept.pays() {
+        let Some(swept) = slice(&shared, at.take()).filter(Swept::pays) else {
             return;
-        }
+        };
         rest = rest_after(0, began.elapsed(), Duration::ZERO);
         at = Some(swept.next.unwrap_or_default());
     }

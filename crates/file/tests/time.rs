@@ -5,6 +5,7 @@ mod common;
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{TempFolder, all_paths, count_files, key};
@@ -56,6 +57,40 @@ async fn the_expired_are_swept_in_the_background() {
     drop(storage);
     let instances = folder.path().join("instances");
     until("something keeps the storage open", || count_files(&instances) == 0).await;
+}
+
+/// What the application does when it is told of a damaged file is its own affair.
+#[tokio::test]
+async fn a_report_that_panics_does_not_end_the_sweeper() {
+    let folder = TempFolder::new();
+    let clock = Arc::new(ManualClock::at(START));
+    let told = Arc::new(AtomicUsize::new(0));
+    let builder = FileStorage::builder(folder.path())
+        .clock(clock.clone())
+        .durability(Durability::Relaxed)
+        .on_set_aside({
+            let told = told.clone();
+            move |_| {
+                told.fetch_add(1, Ordering::SeqCst);
+                panic!("this is part of the test");
+            }
+        });
+    let storage = builder
+        .sweep_every(Some(Duration::from_millis(20)))
+        .open()
+        .expect("open");
+    let meta = Meta::new(clock.now()).with_deadline(Some(clock.now() + Duration::from_secs(30)));
+    let record = Record::new(meta, "x");
+    storage.create(&key("one"), record).await.expect("create");
+    let mut paths = Vec::new();
+    all_paths(folder.path(), &mut paths);
+    let leases = paths.iter().find(|path| path.ends_with("leases")).expect("a folder");
+    fs::write(leases.join("foreign"), "x").expect("a file");
+    until("the file was not set aside", || told.load(Ordering::SeqCst) == 1).await;
+    clock.advance(Duration::from_secs(30));
+    let leaves = leases.parent().expect("a stripe");
+    // The mutex aside.
+    until("the session has expired and stays", || count_files(leaves) == 0).await;
 }
 
 /// A file's date only says when to look inside. One that is wrong, as after a copy, makes no difference to anyone.
