@@ -171,6 +171,22 @@ async fn of_touch() {
     .await;
 }
 
+/// A disk may take its time to sync what is staged.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_touch_while_it_syncs_keeps_no_thread_out() {
+    plain(Step::Touch, async |mut halted| {
+        if halted.call.contains("SyncFile") {
+            let record = Record::new(Meta::new(Timestamp::MIN), NEW);
+            timeout(SOON, halted.halted.create(&halted.scenario.next, record))
+                .await
+                .expect("others are kept out")
+                .expect("create");
+        }
+        assert_eq!(halted.go_on().await, Ok(()), "{}", halted.call);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_lock() {
     let take = |storage: FileStorage, scenario: Scenario, _| async move {
