@@ -1,6 +1,7 @@
 //! What the tests of this crate share.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,10 +18,18 @@ impl TempFolder {
 
     pub(crate) fn within(parent: &Path) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("sessile-file-test-{}-{number}", std::process::id()));
-        fs::create_dir(&path).expect("a folder for a test");
-        Self(path)
+        loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = parent.join(format!("sessile-file-test-{}-{number}", std::process::id()));
+            match fs::create_dir(&path) {
+                // Left by a test that was killed, in a process with the same number.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made.expect("a folder for a test");
+                    return Self(path);
+                }
+            }
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
