@@ -38,8 +38,8 @@ enum Queue<'a> {
     Never,
     /// Its entry goes when the lock is taken.
     Leave,
-    /// It joins, to be told on this channel, or its entry is renewed.
-    Join(&'a [u8]),
+    /// It joins, to be told on this channel with the number of this look, or its entry is renewed.
+    Join(&'a [u8], [u8; 8]),
 }
 
 /// How a turn in front ended.
@@ -64,7 +64,9 @@ impl Engine {
         let mut key = *key;
         // What the way ends with if it does not end at a record: whoever was led away from the first key has moved.
         let mut nothing = Lookup::Missing;
-        for _ in 0..=MAX_ALIASES {
+        let (mut steps, mut settled) = (0, false);
+        // What comes after the last alias that is followed is not asked for.
+        while steps <= MAX_ALIASES {
             let mut place = self
                 .lines
                 .join(&key)
@@ -81,9 +83,10 @@ impl Engine {
             }
             match self.in_front(&place, &key, waited, until).await {
                 Ok(Turn::Served(token, record)) => {
+                    let may_stand = place.is_left();
                     place.served();
                     let ticket = LockTicket::new(key, token);
-                    let lock = Lock::new(ticket, self.options.lease, self.hold(ticket));
+                    let lock = Lock::new(ticket, self.options.lease, self.hold(ticket, may_stand));
                     return Ok(Lookup::Found((lock, record)));
                 }
                 Ok(Turn::TimedOut) => return Err(error(StorageErrorKind::LockTimeout)),
@@ -92,12 +95,15 @@ impl Engine {
                     key = Keyspace::key(key.shard(), &target)
                         .ok_or_else(|| Failure::Nonsense.into_error(self.kind.locking(), self.kind.name()))?;
                     nothing = Lookup::Superseded;
+                    (steps, settled) = (steps + 1, false);
                 }
                 Ok(Turn::Elsewhere(Answer::Arriving { from })) => {
                     // Whoever is next finds out as well.
                     place.served();
-                    let settled = Box::pin(self.settle(&key, &from)).await;
-                    if !settled.map_err(|failure| failure.into_error(self.kind.locking(), self.kind.name()))? {
+                    // It is the same step of the way, if it comes to an end.
+                    steps += usize::from(std::mem::replace(&mut settled, true));
+                    let counts = Box::pin(self.settle(&key, &from)).await;
+                    if !counts.map_err(|failure| failure.into_error(self.kind.locking(), self.kind.name()))? {
                         return Ok(nothing);
                     }
                 }
@@ -116,7 +122,6 @@ impl Engine {
                 }
             }
         }
-        // What comes after the last alias that is followed is not asked for.
         Ok(Lookup::Superseded)
     }
 
@@ -127,7 +132,7 @@ impl Engine {
             let token = place.ask(false);
             match self.try_lock(key, &token, Queue::Never).await? {
                 (Answer::Busy(_), _) => place.refused(),
-                (answer, _) => return self.conclude(token, answer, key).await,
+                (answer, _) => return Ok(Self::conclude(token, answer)),
             }
             if Instant::now() >= until {
                 return Ok(Turn::TimedOut);
@@ -135,28 +140,28 @@ impl Engine {
         }
         let channel = self.keys.channel(self.net.channel_shard(key.shard()), &self.process);
         let bell = place.bell();
+        let mut told = false;
         loop {
             // A grant that is heard of too late is only a reason to ask: the lease may be over, and the record be replaced.
-            if let Some(News::Granted(record)) = place.news()
-                && place.is_grant_fresh(self.options.lease)
-            {
-                return Ok(Turn::Served(place.ask(true), record));
+            if let Some(News::Granted(look, record)) = place.news() {
+                if place.is_grant_fresh(look, self.options.lease) {
+                    return Ok(Turn::Served(place.ask(true), record));
+                }
+                told = true;
             }
             // Only who listens is told, so that comes before standing in the server's queue.
             let listening = self.net.listen(key.shard(), &channel).await.is_ok();
             let token = place.ask(listening);
             let queue = match (listening, place.is_left()) {
-                (true, _) => Queue::Join(&channel),
+                (true, _) => Queue::Join(&channel, place.look()),
                 (false, true) => Queue::Leave,
                 (false, false) => Queue::Never,
             };
-            let asked_at = std::time::Instant::now();
             match self.try_lock(key, &token, queue).await? {
                 (Answer::Busy(rest), form) => {
                     let queued = listening && !form.narrow;
-                    match queued {
-                        true => place.queued(asked_at),
-                        false => place.refused(),
+                    if !queued {
+                        place.refused();
                     }
                     if Instant::now() >= until {
                         return Ok(Turn::TimedOut);
@@ -166,20 +171,22 @@ impl Engine {
                     let pause = rest.saturating_add(Duration::from_millis(1)).min(poll);
                     let _ = timeout_at(until.min(Instant::now() + pause), bell.notified()).await;
                 }
-                (answer, _) => return self.conclude(token, answer, key).await,
+                (answer, _) => {
+                    told |= matches!(place.news(), Some(News::Granted(..)));
+                    if matches!(answer, Answer::Granted(_)) && !told {
+                        self.net.distrust(key.shard());
+                    }
+                    return Ok(Self::conclude(token, answer));
+                }
             }
         }
     }
 
     /// What an answer means that is not to be waited upon.
-    async fn conclude(&self, token: LockToken, answer: Answer, key: &SessionKey) -> Result<Turn, Failure> {
+    fn conclude(token: LockToken, answer: Answer) -> Turn {
         match answer {
-            Answer::Done(Some(record)) => Ok(Turn::Served(token, record)),
-            Answer::Granted(record) => {
-                self.net.distrust(key.shard()).await;
-                Ok(Turn::Served(token, record))
-            }
-            answer => Ok(Turn::Elsewhere(answer)),
+            Answer::Done(Some(record)) | Answer::Granted(record) => Turn::Served(token, record),
+            answer => Turn::Elsewhere(answer),
         }
     }
 
@@ -193,19 +200,17 @@ impl Engine {
             Kind::Sessions => &script::LOCK,
             Kind::Locks => &script::BARE_LOCK,
         };
-        let (may_stand, channel) = match queue {
-            Queue::Never => ("", [].as_slice()),
-            Queue::Leave => ("1", [].as_slice()),
-            Queue::Join(channel) => ("1", channel),
+        let (may_stand, channel, look) = match queue {
+            Queue::Never => ("", [].as_slice(), [0; 8]),
+            Queue::Leave => ("1", [].as_slice(), [0; 8]),
+            Queue::Join(channel, look) => ("1", channel, look),
         };
         for _ in 0..2 {
             let latest = self.latest().as_millis();
             let asked = self.run(key, None, |form| {
                 let mut cmd = self.call(lock, key, form);
                 cmd.arg(token.as_bytes()).arg(millis(self.options.lease)).arg(latest);
-                cmd.arg(may_stand)
-                    .arg(channel)
-                    .arg(millis(self.options.poll.saturating_mul(TRUST)));
+                cmd.arg(may_stand).arg(channel).arg(millis(self.trust())).arg(&look);
                 cmd
             });
             match asked.await? {
@@ -216,9 +221,20 @@ impl Engine {
         Err(Failure::Timeout)
     }
 
+    /// For how long an entry in the server's queue is trusted.
+    fn trust(&self) -> Duration {
+        self.options.poll.saturating_mul(TRUST)
+    }
+
+    /// For how long a token that was given up may stand in the server's queue: as long as its entry is trusted, which the
+    /// last question for it may have written as late as it was wanted.
+    pub(crate) fn lingers(&self) -> Duration {
+        self.trust().saturating_add(self.net.timeout()).min(CENTURY)
+    }
+
     /// The last moment at which the answer to a question asked now is wanted, by the server's clock. What is known of that
     /// clock lags behind, so this is too early rather than too late.
-    fn latest(&self) -> Timestamp {
+    pub(crate) fn latest(&self) -> Timestamp {
         self.clock.now() + self.net.deadline().saturating_duration_since(Instant::now())
     }
 

@@ -95,6 +95,8 @@ impl Engine {
         };
         match timeout_at(deadline, Box::pin(second())).await {
             Ok(Ok(done @ Answer::Done(_))) => Ok(done),
+            // That is known as well: it is done, and too few replicas have it.
+            Ok(Err(shortfall @ Failure::Shortfall(_))) => Err(shortfall),
             _ => Err(broken),
         }
     }

@@ -189,8 +189,7 @@ impl Engine {
 fn abandon(engine: Weak<Engine>) -> Box<dyn Fn(SessionKey, LockToken) + Send + Sync> {
     Box::new(move |key, token| {
         if let Some(engine) = engine.upgrade() {
-            let ticket = LockTicket::new(key, token);
-            engine.in_background(move |engine| async move { engine.abandon(&ticket).await });
+            engine.abandon(LockTicket::new(key, token));
         }
     })
 }

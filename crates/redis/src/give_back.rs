@@ -1,5 +1,6 @@
 //! Giving locks up, and places in the server's queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, Unlock};
@@ -17,11 +18,18 @@ impl Engine {
         self.give_back(ticket, "").await
     }
 
-    /// Gives up whatever this token has got, and its place in the server's queue. Until that is acknowledged, or over by
-    /// itself, it is known which session a lock belongs to that is granted to it.
-    pub(crate) async fn abandon(&self, ticket: &LockTicket) -> Result<(), Failure> {
-        let _forget = Forget(&self.lines, ticket.token);
-        self.give_back_surely(ticket, "1").await
+    /// Gives up whatever this token has got, and its place in the server's queue, in the background. Until that is
+    /// acknowledged, or over by itself, it is known which session a lock belongs to that is granted to it.
+    pub(crate) fn abandon(&self, ticket: LockTicket) {
+        // Part of the work, as that may be left to another engine, or to nobody.
+        let forget = Arc::new(Forget(Arc::clone(&self.lines), ticket.token));
+        self.in_background(move |engine| {
+            let forget = Arc::clone(&forget);
+            async move {
+                let _forget = forget;
+                engine.give_back_surely(&ticket, "1").await
+            }
+        });
     }
 
     /// Tries to give back until it succeeds or there is nothing left to give back: the server may be away just now, and
@@ -62,9 +70,9 @@ impl Unlock for Engine {
 }
 
 /// Forgets a token when nothing can come for it any more, or nobody is left to see to it.
-struct Forget<'a>(&'a Lines, LockToken);
+struct Forget(Arc<Lines>, LockToken);
 
-impl Drop for Forget<'_> {
+impl Drop for Forget {
     fn drop(&mut self) {
         self.0.forget(&self.1);
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, SessionKey, Unlock};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::engine::Engine;
@@ -51,11 +50,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Engine {
-    /// Takes note of a lock that was taken. What is returned takes it back when it is dropped.
-    pub(crate) fn hold(self: &Arc<Self>, ticket: LockTicket) -> Arc<dyn Unlock> {
+    /// Takes note of a lock that was taken. What is returned takes it back when it is dropped. `may_stand` says that the
+    /// token was ever left in the server's queue.
+    pub(crate) fn hold(self: &Arc<Self>, ticket: LockTicket, may_stand: bool) -> Arc<dyn Unlock> {
         self.held.part(&ticket).insert(ticket.token, ticket.key);
         let engine = Arc::clone(self);
-        Arc::new(Holding { engine, ticket })
+        Arc::new(Holding {
+            engine,
+            ticket,
+            may_stand,
+        })
     }
 
     /// Waits until no lock is held, at most for `patience`, and then gives up those that are left: their holders find
@@ -66,12 +70,10 @@ impl Engine {
             .await
             .is_err()
         {
-            let mut releases = JoinSet::new();
+            // In the background, so that all are given up even if this future is dropped, and tried until it succeeds.
             for ticket in self.held.tickets() {
-                let engine = Arc::clone(self);
-                releases.spawn(async move { engine.release(&ticket).await });
+                self.unlock(ticket);
             }
-            while releases.join_next().await.is_some() {}
         }
         let _ = timeout(self.net.timeout(), self.background.idle()).await;
     }
@@ -81,6 +83,7 @@ impl Engine {
 struct Holding {
     engine: Arc<Engine>,
     ticket: LockTicket,
+    may_stand: bool,
 }
 
 impl Unlock for Holding {
@@ -93,5 +96,8 @@ impl Drop for Holding {
     fn drop(&mut self) {
         self.engine.held.part(&self.ticket).remove(&self.ticket.token);
         self.engine.held.fewer.notify_waiters();
+        if self.may_stand {
+            self.engine.lines.linger(&self.ticket, self.engine.lingers());
+        }
     }
 }

@@ -51,11 +51,14 @@ impl Engine {
         let (from, shortfall) = (&order.ticket.key, OnceLock::new());
         let arriving = layout::encode_arriving(from.digest(), order.value);
         let stays = SETTLING.max(order.grace.saturating_add(self.options.tombstone));
-        let mut arrive = script::ARRIVE.call(1);
-        arrive.arg(self.keys.record(order.new_key));
-        arrive.arg(&arriving).arg(grace_millis(stays));
+        let arrive = |latest: u64| {
+            let mut arrive = script::ARRIVE.call(1);
+            arrive.arg(self.keys.record(order.new_key));
+            arrive.arg(&arriving).arg(grace_millis(stays)).arg(latest);
+            arrive
+        };
         let step = Write::Step(&shortfall);
-        let arrived = self.ask_to_write(order.new_key, &arrive, step, Again::Harmless);
+        let arrived = self.write_in_time(order.new_key, step, arrive);
         let answer = match arrived.await? {
             Answer::Done(_) => {
                 self.run_once(from, step, |form| self.rotating(order, form, true))

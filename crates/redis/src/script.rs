@@ -57,7 +57,7 @@ scripts! {
     LOOK = "answer", "look";
     LOCK = "answer", "part", "queue", "take", "lock";
     COMMIT = "answer", "part", "queue", "commit";
-    CREATE_AGAIN = "answer", "create_again";
+    CREATE = "answer", "create";
     ROTATE = "answer", "part", "queue", "rotate";
     ARRIVE = "answer", "arrive";
     SETTLE = "answer", "settle";

@@ -136,24 +136,16 @@ impl Storage for RedisStorage {
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
         let (engine, value) = (&self.engine, layout::encode(&record, None));
-        let mut set = redis::cmd("SET");
-        set.arg(engine.keys.record(key)).arg(&value).arg("NX");
-        if let Some(deadline) = record.meta.deadline {
-            set.arg("PXAT").arg(layout::last_millisecond(deadline));
-        }
-        let first = async {
-            match engine.write(key, &set, Write::Changes, Again::Never).await? {
-                Value::Okay => Ok(Answer::Done(None)),
-                Value::Nil => Ok(Answer::Exists),
-                _ => Err(Failure::Nonsense),
-            }
+        let create = async |again| {
+            let build = |latest: u64| {
+                let mut cmd = script::CREATE.call(1);
+                cmd.arg(engine.keys.record(key)).arg(&value).arg(last(&record));
+                cmd.arg(latest).arg(again);
+                cmd
+            };
+            engine.write_in_time(key, Write::Changes, build).await
         };
-        let second = || async {
-            let mut cmd = script::CREATE_AGAIN.call(1);
-            cmd.arg(engine.keys.record(key)).arg(&value).arg(last(&record));
-            engine.ask_to_write(key, &cmd, Write::Changes, Again::Never).await
-        };
-        done(engine.twice(first, second).await, "create")
+        done(engine.twice(create(""), || create("1")).await, "create")
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {

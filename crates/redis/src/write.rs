@@ -2,12 +2,13 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use redis::{Cmd, Value};
 use sessile_core::SessionKey;
 
 use crate::answer::Answer;
-use crate::durable::{ReplicationShortfall, Shortfall};
+use crate::durable::{Durability, ReplicationShortfall, Shortfall};
 use crate::engine::Engine;
 use crate::error::Failure;
 use crate::net::Again;
@@ -25,19 +26,29 @@ pub(crate) enum Write<'a> {
 }
 
 impl Engine {
-    /// Sends a command that answers with nothing if it has written nothing.
-    pub(crate) async fn write(
+    /// Calls a script that writes something new, where nothing tells later whether it has been there before and has ended.
+    /// So it is told until when it is wanted, as a question for a lock is, and is not sent again.
+    pub(crate) async fn write_in_time(
         &self,
         key: &SessionKey,
-        cmd: &Cmd,
         write: Write<'_>,
-        again: Again,
-    ) -> Result<Value, Failure> {
-        let (answer, shortfall) = self.send_to_write(key, cmd, write, again).await?;
-        if answer != Value::Nil {
-            self.fall_short(shortfall, write)?;
+        build: impl Fn(u64) -> Cmd,
+    ) -> Result<Answer, Failure> {
+        // What waits for replicas may have to let others pass first.
+        let longer = self
+            .durability(write)
+            .map_or(Duration::ZERO, |durability| durability.timeout * 2);
+        for _ in 0..2 {
+            let latest = self.latest() + longer;
+            match self
+                .ask_to_write(key, &build(latest.as_millis()), write, Again::Never)
+                .await?
+            {
+                Answer::Late => {}
+                answer => return Ok(answer),
+            }
         }
-        Ok(answer)
+        Err(Failure::Timeout)
     }
 
     /// Calls a script that writes.
@@ -70,15 +81,19 @@ impl Engine {
         write: Write<'_>,
         again: Again,
     ) -> Result<(Value, Option<ReplicationShortfall>), Failure> {
-        let durability = self.options.durability.as_ref();
-        let Some(durability) = durability.filter(|durability| durability.commits || !matches!(write, Write::Changes))
-        else {
+        let Some(durability) = self.durability(write) else {
             return Ok((self.net.send(key.shard(), cmd, again).await?, None));
         };
         let (answer, reached) = self.net.send_durably(key.shard(), cmd, again, durability).await?;
         let wanted = durability.replicas;
         let shortfall = (reached < wanted).then_some(ReplicationShortfall { wanted, reached });
         Ok((answer, shortfall))
+    }
+
+    /// What is asked of this write.
+    fn durability(&self, write: Write<'_>) -> Option<&Durability> {
+        let durability = self.options.durability.as_ref();
+        durability.filter(|durability| durability.commits || !matches!(write, Write::Changes))
     }
 
     /// Does what is to be done about a shortfall, if there is one.

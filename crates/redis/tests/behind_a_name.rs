@@ -177,6 +177,30 @@ async fn the_first_read_after_a_rest_is_not_one_of_the_past() {
 }
 
 #[tokio::test]
+async fn the_first_lock_and_touch_after_a_rest_are_not_those_of_the_past() {
+    for touches in [false, true] {
+        let [primary, replica] = pair().await;
+        let name = Name::of(&primary);
+        let storage = RedisStorage::connect(name.servers()).await.unwrap();
+        let other = RedisStorage::connect(replica.url()).await.unwrap();
+        fail_over(&primary, &replica).await;
+        name.point_to(&replica);
+        // The demoted server is never to hear of the session.
+        primary.command(&["REPLICAOF", "127.0.0.1", "1"]);
+        let key = fresh();
+        other.create(&key, record(&other, "x", Some(MINUTE))).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        if touches {
+            let (version, now) = (record(&other, "x", None).meta.version, storage.clock().now());
+            assert!(storage.touch(&key, version, Some(now + MINUTE), now).await.unwrap());
+        } else {
+            let locked = storage.lock(&key, MINUTE).await.unwrap();
+            storage.release(locked.found().unwrap().lock).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_is_late_is_waited_for_without_a_storm() {
     let [primary, replica] = pair().await;
     let name = Name::of(&primary);

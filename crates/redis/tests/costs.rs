@@ -56,7 +56,7 @@ async fn every_request_costs_what_is_written() {
     let (key, next) = fresh_pair();
 
     storage.create(&key, record(&storage, "x", Some(MINUTE))).await.unwrap();
-    assert_eq!(said(&proxy), only(["SET"]), "a new session");
+    assert_eq!(said(&proxy), only(["EVALSHA"]), "a new session");
 
     storage.read(&key).await.unwrap();
     assert_eq!(said(&proxy), only(["GET"]), "reading");
@@ -136,7 +136,7 @@ async fn the_server_counts_the_same() {
         storage.commit(&mut locked.lock, locked.record).await.unwrap();
     }
     storage.destroy(&key).await.unwrap();
-    assert_eq!(server.calls("evalsha"), 2 * 10 + 1);
+    assert_eq!(server.calls("evalsha"), 2 * 10 + 2);
     assert_eq!(server.calls("eval"), 0);
     assert_eq!(server.calls("script|load"), 0);
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use sessile_core::{Storage, StorageErrorKind};
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::RedisServer;
+use sessile_testkit::redis::{Proxy, RedisServer};
 use support::{fresh, record};
+use tokio::time::timeout;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -53,4 +54,33 @@ async fn a_drain_waits_for_locks_and_gives_up_those_that_are_left() {
     let error = storage.commit(&mut left.lock, left.record).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::LockLost);
     other.release(taken.lock).await.unwrap();
+}
+
+/// What is given up is given up until the server has heard of it, whatever becomes of the drain.
+#[tokio::test]
+async fn a_drain_that_is_dropped_gives_up_all_that_it_would() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    let connect = |url| RedisStorage::builder(url).lease(MINUTE).connect();
+    let (storage, other) = (
+        connect(proxy.url()).await.unwrap(),
+        connect(server.url()).await.unwrap(),
+    );
+    let keys: Vec<_> = (0..10).map(|_| fresh()).collect();
+    let mut held = Vec::new();
+    for key in &keys {
+        storage.create(key, record(&storage, "x", None)).await.unwrap();
+        held.push(storage.lock(key, MINUTE).await.unwrap().found().unwrap());
+    }
+    proxy.go_silent();
+    {
+        let drained = storage.drain(Duration::from_millis(10));
+        assert!(timeout(Duration::from_millis(200), drained).await.is_err());
+    }
+    proxy.heal();
+    for key in &keys {
+        let locked = timeout(MINUTE / 2, other.lock(key, MINUTE)).await.unwrap();
+        other.release(locked.unwrap().found().unwrap().lock).await.unwrap();
+    }
+    drop(held);
 }

@@ -201,6 +201,52 @@ async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
     }
 }
 
+/// A lock that was taken without the queue is not handed to its own token when it is given up with it.
+#[tokio::test]
+async fn a_place_in_a_queue_that_was_elsewhere_costs_nobody_a_lease() {
+    let cluster = RedisCluster::start();
+    let one = connect(&cluster).await;
+    let two = RedisStorage::builder(servers(&cluster)).lease(MINUTE * 10);
+    let two = Arc::new(two.poll(Duration::from_secs(3)).connect().await.unwrap());
+    for narrow in [false, true] {
+        let ([key], slot) = keys(&cluster);
+        one.create(&key, record(&one, "x", None)).await.unwrap();
+        let held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        let waiting = tokio::spawn({
+            let two = Arc::clone(&two);
+            async move { two.lock(&key, MINUTE).await.unwrap().found().unwrap() }
+        });
+        let queue = name(&key, "sessile:", ":wait");
+        support::until("in the queue", || {
+            cluster.nodes()[0].command(&["EXISTS", &queue]) == Reply::Int(1)
+        })
+        .await;
+        cluster.open_slot(slot, 0, 1);
+        migrate(&cluster, &queue);
+        one.release(held.lock).await.unwrap();
+        let mut locked = waiting.await.unwrap();
+        if narrow {
+            two.commit(&mut locked.lock, record(&two, "y", None)).await.unwrap();
+            locked = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        }
+        // The move is called off, and the queue is back.
+        let stable = |node: usize| {
+            let done = cluster.nodes()[node].command(&["CLUSTER", "SETSLOT", &slot.to_string(), "STABLE"]);
+            assert_eq!(done.text(), "OK");
+        };
+        stable(0);
+        let port = cluster.nodes()[0].port().to_string();
+        let moved = cluster.nodes()[1].command(&["MIGRATE", "127.0.0.1", &port, &queue, "0", "5000", "REPLACE"]);
+        assert!(["OK", "NOKEY"].contains(&moved.text().as_str()), "{moved:?}");
+        stable(1);
+        let holder = if narrow { &one } else { &two };
+        holder.commit(&mut locked.lock, record(&one, "z", None)).await.unwrap();
+        let next = promptly("lock", one.lock(&key, MINUTE)).await.unwrap().found().unwrap();
+        assert_eq!(next.record.payload, "z");
+        one.release(next.lock).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_alias_that_is_apart_from_its_session_is_followed() {
     let cluster = RedisCluster::start();

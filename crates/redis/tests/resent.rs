@@ -230,3 +230,25 @@ async fn a_creation_whose_answer_is_lost_succeeds() {
     let error = lossy.far.create(&key, record(&lossy.far, "x", None)).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Exists);
 }
+
+/// What the second sending has found out is not kept back.
+#[tokio::test]
+async fn a_commit_that_turns_out_to_be_done_and_short_of_replicas_is_said_to_be_short() {
+    let lossy = Lossy::start().await;
+    let far = RedisStorage::builder(lossy.proxy.url()).durable(1, Duration::from_millis(200));
+    let far = Arc::new(far.durable_commits().connect().await.unwrap());
+    // What waits for replicas has a connection of its own, which is there from here on.
+    far.create(&fresh(), record(&far, "x", None)).await.unwrap_err();
+    let lossy = Lossy { far, ..lossy };
+    let key = fresh();
+    let first = record(&lossy.near, "one", Some(MINUTE));
+    lossy.near.create(&key, first).await.unwrap();
+    let error = lossy.commit(key, "two", nothing).await.unwrap_err();
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .is::<sessile_redis::ReplicationShortfall>(),
+        "{error:?}"
+    );
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("two".into()));
+}

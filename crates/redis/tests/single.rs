@@ -350,3 +350,40 @@ async fn the_clock_is_the_servers() {
     let shown = storage.clock().now().as_millis() / 1_000;
     assert!(shown.abs_diff(seconds) <= 1, "{shown} {seconds}");
 }
+
+/// The longest way that is followed may end at a record that has just arrived.
+#[tokio::test]
+async fn a_record_that_has_arrived_is_no_step_of_the_way() {
+    const ALIASES: usize = sessile_core::MAX_ALIASES;
+    let server = RedisServer::start();
+    let storage = RedisStorage::connect(server.url()).await.unwrap();
+    let first = sessile_core::SessionId::generate(&sessile_core::OsEntropy);
+    let mut keys = vec![first.key()];
+    keys.extend((0..ALIASES).map(|_| first.rotated(&sessile_core::OsEntropy).key()));
+    let name = |key: &sessile_core::SessionKey| {
+        let shard = key.shard();
+        format!(
+            "sessile:{}",
+            key.to_string().replacen(shard, &format!("{{{shard}}}"), 1)
+        )
+    };
+    let last = keys[ALIASES];
+    storage.create(&last, record(&storage, "x", None)).await.unwrap();
+    let sessile_testkit::redis::Reply::Text(value) = server.command(&["GET", &name(&last)]) else {
+        panic!("no record")
+    };
+    let arriving = [&[10], &keys[ALIASES - 1].digest()[..], &value].concat();
+    server.command_bytes(&[b"SET", name(&last).as_bytes(), &arriving]);
+    for pair in keys.windows(2) {
+        let alias = [&[3], &[0x7f; 6][..], &pair[1].digest()[..]].concat();
+        server.command_bytes(&[b"SET", name(&pair[0]).as_bytes(), &alias]);
+    }
+    let locked = storage
+        .lock(&keys[0], Duration::from_secs(60))
+        .await
+        .unwrap()
+        .found()
+        .unwrap();
+    assert_eq!(locked.lock.key(), &last);
+    storage.release(locked.lock).await.unwrap();
+}

@@ -82,6 +82,27 @@ async fn a_question_that_comes_late_takes_nothing() {
     );
 }
 
+/// As when a network delivers late what was given up long before.
+#[tokio::test]
+async fn a_creation_that_comes_late_makes_nothing() {
+    let server = RedisServer::start();
+    let (late, other) = (
+        patient(server.url()).connect().await.unwrap(),
+        RedisStorage::connect(server.url()).await.unwrap(),
+    );
+    // The script is known from here on.
+    other.create(&fresh(), record(&other, "x", None)).await.unwrap();
+    let key = fresh();
+    let calls = server.calls("evalsha");
+    server.pause();
+    let error = late.create(&key, record(&late, "x", None)).await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Timeout);
+    tokio::time::sleep(TIMEOUT * 2).await;
+    server.resume();
+    until("it has come", || server.calls("evalsha") > calls).await;
+    assert_eq!(payload(&other, &key).await, Lookup::Missing);
+}
+
 #[tokio::test]
 async fn a_lock_is_given_back_as_soon_as_the_server_can_be_reached_again() {
     let server = RedisServer::start();

@@ -430,6 +430,96 @@ async fn a_turn_that_is_heard_of_too_late_is_asked_for_anew() {
     two.commit(&mut late.lock, record(&two, "4", None)).await.unwrap();
 }
 
+/// As when a process is cut off from its messages for so long that another has had the lock, and written, meanwhile.
+#[tokio::test]
+async fn a_turn_that_came_before_the_last_look_is_not_taken() {
+    let server = RedisServer::start();
+    let one = process(&server).await;
+    let two = RedisStorage::builder(server.url()).poll(Duration::from_millis(200));
+    let two = Arc::new(two.connect().await.unwrap());
+    let key = fresh();
+    one.create(&key, record(&one, "old", None)).await.unwrap();
+    let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let waiting = tokio::spawn({
+        let two = Arc::clone(&two);
+        async move { two.lock(&key, MINUTE).await.unwrap().found().unwrap() }
+    });
+    let queue = queue_name(&server);
+    let entry = || match server.command(&["LINDEX", &queue, "0"]) {
+        Reply::Text(entry) => entry,
+        _ => Vec::new(),
+    };
+    queued(&server, &queue, 1).await;
+    let first = entry();
+    let (token, look, channel) = (&first[..16], &first[26..34], &first[34..]);
+    let Reply::Text(old) = server.command(&["GET", &record_name(&server)]) else {
+        panic!("no record")
+    };
+    until("looked again", || entry().get(26..34).is_some_and(|last| last != look)).await;
+    let looks = server.calls("evalsha");
+    let late = [token, &[1], look, &old].concat();
+    let heard = server.command_bytes(&[b"SPUBLISH", channel, &late]);
+    assert_eq!(heard, Reply::Int(1));
+    until("looked again", || server.calls("evalsha") > looks + 1).await;
+    assert!(!waiting.is_finished());
+    one.commit(&mut held.lock, record(&one, "new", None)).await.unwrap();
+    let locked = waiting.await.unwrap();
+    assert_eq!(locked.record.payload, "new");
+    two.release(locked.lock).await.unwrap();
+}
+
+/// When the connection for messages is put aside, all whose turn would have come by it look for themselves.
+#[tokio::test]
+async fn all_who_wait_look_again_when_their_connection_is_put_aside() {
+    let server = RedisServer::start();
+    let (one, two) = (process(&server).await, process(&server).await);
+    let (key, other) = (fresh(), fresh());
+    one.create(&other, record(&one, "", None)).await.unwrap();
+    let other_held = one.lock(&other, MINUTE).await.unwrap().found().unwrap();
+    let waits = waiter(&two, other);
+    until("in the queue", || {
+        server.command(&["KEYS", "*:wait"]).items().len() == 1
+    })
+    .await;
+    let looks = server.calls("evalsha");
+
+    // Another finds, looking, that it was granted a lock of which it was not told.
+    let lease = Duration::from_secs(2);
+    let three = RedisStorage::builder(server.url())
+        .lease(lease)
+        .connect()
+        .await
+        .unwrap();
+    one.create(&key, record(&one, "", None)).await.unwrap();
+    let vanished = three.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let granted = waiter(&two, key);
+    until("in the queue", || {
+        server.command(&["KEYS", "*:wait"]).items().len() == 2
+    })
+    .await;
+    let names = server.command(&["KEYS", "*"]);
+    let names: Vec<_> = names.items().iter().map(Reply::text).collect();
+    let name = names.iter().find(|name| {
+        let shard = key.shard();
+        !name.ends_with(":wait") && name.contains(&key.to_string().replacen(shard, &format!("{{{shard}}}"), 1))
+    });
+    let name = name.unwrap();
+    let Reply::Text(entry) = server.command(&["LINDEX", &format!("{name}:wait"), "0"]) else {
+        panic!("no entry")
+    };
+    server.command(&["DEL", &format!("{name}:wait")]);
+    let ends = (one.clock().now() + MINUTE).as_millis().to_be_bytes();
+    let lock = [&entry[..16], &ends[2..]].concat();
+    server.command_bytes(&[b"SETRANGE", name.as_bytes(), b"19", &lock]);
+    assert!(granted.await.unwrap().unwrap().is_found());
+
+    // The first look of three, two of the one that was granted the lock, its release, and the look of the one that waits.
+    until("looked again", || server.calls("evalsha") > looks + 5).await;
+    one.release(other_held.lock).await.unwrap();
+    assert!(waits.await.unwrap().unwrap().is_found());
+    drop(vanished);
+}
+
 /// Somebody who waits need not be shown again and again what others are working on.
 #[tokio::test]
 async fn a_record_is_read_when_its_lock_is_got_and_not_before() {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::backoff::Backoff;
-use super::line::{Line, Live, OnPush, heard};
+use super::line::{Line, Live, heard};
 use crate::error::Failure;
 
 /// How many commands may lie between the tasks and the socket before a sender has to wait.
@@ -216,7 +216,6 @@ impl Attempt {
                 drop(state);
                 let watch = Watch {
                     line: Arc::downgrade(&self.line),
-                    on_push: self.line.on_push.clone(),
                     generation,
                 };
                 tokio::spawn(watch.until(connection_gone));
@@ -245,7 +244,6 @@ impl Drop for Attempt {
 /// connection: then this is dropped, and says so before anybody has asked in vain.
 struct Watch {
     line: Weak<Line>,
-    on_push: Option<Weak<dyn OnPush>>,
     generation: u64,
 }
 
@@ -257,10 +255,8 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if self.line.upgrade().is_some_and(|line| line.discard(self.generation))
-            && let Some(on_push) = self.on_push.as_ref().and_then(Weak::upgrade)
-        {
-            on_push.ended();
+        if let Some(line) = self.line.upgrade() {
+            line.discard(self.generation);
         }
     }
 }

@@ -145,7 +145,9 @@ impl Line {
     /// Puts this connection and those beside it aside: the server is not the primary any longer. The name that led to
     /// it may lead to another by now, and is looked up anew; as long as it does not, there are pauses in between.
     fn turn_away(&self, generation: u64, error: &ServerError) {
-        if self.change().turn_away(generation, error) {
+        let was_present = self.change().turn_away(generation, error);
+        if was_present {
+            self.tell_of_the_end();
             for sibling in self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade) {
                 sibling.end();
             }
@@ -153,12 +155,9 @@ impl Line {
     }
 
     /// Ends whatever connection there is.
-    fn end(&self) {
-        if let Some(live) = self.current()
-            && self.discard(live.generation)
-            && let Some(on_push) = self.on_push.as_ref().and_then(Weak::upgrade)
-        {
-            on_push.ended();
+    pub(crate) fn end(&self) {
+        if let Some(live) = self.current() {
+            self.discard(live.generation);
         }
     }
 
@@ -167,9 +166,18 @@ impl Line {
         self.read().live()
     }
 
-    /// Puts this connection aside, unless another has taken its place already; returns whether it was still there.
-    pub(crate) fn discard(&self, generation: u64) -> bool {
-        self.change().discard(generation)
+    /// Puts this connection aside, unless another has taken its place already. Those that count on its messages are told.
+    pub(crate) fn discard(&self, generation: u64) {
+        let was_present = self.change().discard(generation);
+        if was_present {
+            self.tell_of_the_end();
+        }
+    }
+
+    fn tell_of_the_end(&self) {
+        if let Some(on_push) = self.on_push.as_ref().and_then(Weak::upgrade) {
+            on_push.ended();
+        }
     }
 
     /// Whether nobody has lately seen the server accept a write.

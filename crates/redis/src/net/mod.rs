@@ -133,9 +133,10 @@ impl Net {
         matches!(self.fleet, Fleet::Cluster(_))
     }
 
-    /// Listens anew: a message about this shard did not arrive.
-    pub(crate) async fn distrust(&self, shard: &str) {
-        if let Ok(node) = self.node(shard, self.deadline()).await {
+    /// Listens anew: a message about this shard did not arrive. Waits for nothing: if the server is not known just now,
+    /// there is no connection to put aside either.
+    pub(crate) fn distrust(&self, shard: &str) {
+        if let Some(node) = self.known(shard) {
             node.ear.distrust();
         }
     }

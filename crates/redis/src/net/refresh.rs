@@ -44,6 +44,13 @@ struct Turn {
     task: Option<(u64, Instant)>,
 }
 
+impl Turn {
+    /// Whether this is the task that sees to it.
+    fn is_seen_to_by(&self, number: u64) -> bool {
+        self.task.is_some_and(|(present, _)| present == number)
+    }
+}
+
 impl Refresh {
     fn turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -105,9 +112,19 @@ impl<T: Learns> Task<T> {
             if let Some(not_before) = not_before {
                 sleep_until(not_before).await;
             }
-            self.mine().begun = refresh;
+            {
+                let mut turn = self.turn();
+                if !turn.is_seen_to_by(self.number) {
+                    return;
+                }
+                turn.begun = refresh;
+            }
             let learnt = timeout(self.subject.limit(), Arc::clone(&self.subject).learn()).await;
-            let mut turn = self.mine();
+            let mut turn = self.turn();
+            // It may have taken so long that another has taken over, and is further.
+            if !turn.is_seen_to_by(self.number) {
+                return;
+            }
             turn.over = refresh;
             turn.failure = learnt.unwrap_or(Err(Failure::Timeout)).err();
             turn.not_before = Some(Instant::now() + INTERVAL);
@@ -116,14 +133,14 @@ impl<T: Learns> Task<T> {
         }
     }
 
-    fn mine(&self) -> MutexGuard<'_, Turn> {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
         self.subject.refresh().turn()
     }
 
     /// The refresh to make, and when; `None` if no more is wanted, or another task has taken over.
     fn next(&self) -> Option<(u64, Option<Instant>)> {
-        let mut turn = self.mine();
-        if turn.task.is_none_or(|(number, _)| number != self.number) {
+        let mut turn = self.turn();
+        if !turn.is_seen_to_by(self.number) {
             return None;
         }
         if turn.over >= turn.wanted {
@@ -137,8 +154,8 @@ impl<T: Learns> Task<T> {
 
 impl<T: Learns> Drop for Task<T> {
     fn drop(&mut self) {
-        let mut turn = self.mine();
-        if turn.task.is_some_and(|(number, _)| number == self.number) {
+        let mut turn = self.turn();
+        if turn.is_seen_to_by(self.number) {
             turn.task = None;
             drop(turn);
             self.subject.refresh().over.notify_waiters();

@@ -32,9 +32,17 @@ impl Net {
         let now = Instant::now();
         // What is durable may have to let another batch pass first.
         let deadline = now + self.timeout + durability.map_or(Duration::ZERO, |durability| durability.timeout * 2);
-        let mut node = self.node(shard, deadline).await?;
+        // Each connection watches the time by itself, from the moment a command is sent on it. What is sent first, and at
+        // once, needs no timer of ours.
+        let (mut node, mut timed) = match self.known(shard) {
+            Some(node) => (node, false),
+            None => (self.node(shard, deadline).await?, true),
+        };
         let (mut asking, mut spelled_out) = (false, None);
         let (mut redirects, mut second, mut pause) = (0, false, FIRST_PAUSE);
+        // A server that becomes the primary between a proof and what is sent behind it does the one and not the other. So
+        // none goes with what may not be done twice.
+        let proves = again == Again::Harmless && may_only_read(cmd);
         // Why there was reason to try again.
         let mut refused = None;
         loop {
@@ -44,7 +52,13 @@ impl Net {
                 None if asking => Box::pin(node.send_asking(cmd, deadline))
                     .await
                     .map(|answer| (answer, 0)),
-                None => self.send_to(&node, cmd, now, deadline).await.map(|answer| (answer, 0)),
+                None if timed => Box::pin(self.send_in_time(&node, cmd, proves, (now, deadline)))
+                    .await
+                    .map(|answer| (answer, 0)),
+                None => self
+                    .send_to(&node, cmd, proves, (now, deadline))
+                    .await
+                    .map(|answer| (answer, 0)),
             };
             let failure = match sent {
                 Ok(answer) => {
@@ -55,6 +69,7 @@ impl Net {
                 }
                 Err(failure) => failure,
             };
+            timed = true;
             match self.remedy(&failure, &node, again) {
                 Remedy::SpellOut if spelled_out.is_none() => {
                     spelled_out = Some(Script::spelled_out(cmd).ok_or(failure)?);
@@ -84,11 +99,17 @@ impl Net {
         }
     }
 
-    /// Sends a command to a server, and lets it prove that it is the primary if it has not for a while.
-    async fn send_to(&self, node: &Node, cmd: &Cmd, now: Instant, deadline: Instant) -> Result<Value, Failure> {
-        if let Some(proof) = &self.proof {
+    /// Sends a command to a server, and lets it prove that it is the primary if it is to and has not for a while.
+    async fn send_to(
+        &self,
+        node: &Node,
+        cmd: &Cmd,
+        proves: bool,
+        (now, deadline): (Instant, Instant),
+    ) -> Result<Value, Failure> {
+        if proves && let Some(proof) = &self.proof {
             let now = self.since_epoch(now);
-            if node.line.is_doubtful(now) && only_reads(cmd) {
+            if node.line.is_doubtful(now) {
                 return Box::pin(node.send_with_proof(proof, cmd, now, deadline)).await;
             }
         }
@@ -102,25 +123,44 @@ impl Net {
         node.line.send(cmd, deadline).await
     }
 
+    /// The same, and gives up when the time is over. What does not answer by then is put aside.
+    async fn send_in_time(
+        &self,
+        node: &Node,
+        cmd: &Cmd,
+        proves: bool,
+        (now, deadline): (Instant, Instant),
+    ) -> Result<Value, Failure> {
+        let asked = node.line.current();
+        let answer = in_time(deadline, self.send_to(node, cmd, proves, (now, deadline))).await;
+        if let (Err(Failure::Timeout), Some(asked)) = (&answer, asked) {
+            node.line.discard(asked.generation);
+        }
+        answer
+    }
+
     fn since_epoch(&self, now: Instant) -> u64 {
         u64::try_from(now.duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The server that keeps this shard, as far as is known.
+    /// The server that keeps this shard, if that is known and there is no doubt about it.
+    pub(super) fn known(&self, shard: &str) -> Option<Arc<Node>> {
+        match &self.fleet {
+            Fleet::Single(node) => Some(Arc::clone(node)),
+            Fleet::Sentinel(sentinel) => sentinel.known(),
+            Fleet::Cluster(cluster) => cluster.known(slot::slot(shard)),
+        }
+    }
+
+    /// The server that keeps this shard, as far as is known, or after asking.
     pub(super) async fn node(&self, shard: &str, deadline: Instant) -> Result<Arc<Node>, Failure> {
+        if let Some(node) = self.known(shard) {
+            return Ok(node);
+        }
         match &self.fleet {
             Fleet::Single(node) => Ok(Arc::clone(node)),
-            Fleet::Sentinel(sentinel) => match sentinel.known() {
-                Some(node) => Ok(node),
-                None => in_time(deadline, Box::pin(sentinel.primary(deadline))).await,
-            },
-            Fleet::Cluster(cluster) => {
-                let slot = slot::slot(shard);
-                match cluster.known(slot) {
-                    Some(node) => Ok(node),
-                    None => in_time(deadline, Box::pin(cluster.owner(slot, deadline))).await,
-                }
-            }
+            Fleet::Sentinel(sentinel) => in_time(deadline, Box::pin(sentinel.primary(deadline))).await,
+            Fleet::Cluster(cluster) => in_time(deadline, Box::pin(cluster.owner(slot::slot(shard), deadline))).await,
         }
     }
 
@@ -145,9 +185,10 @@ impl Net {
     }
 }
 
-/// Whether a server would do this without being the primary.
-fn only_reads(cmd: &Cmd) -> bool {
-    matches!(cmd.args_iter().next(), Some(Arg::Simple(b"GET")))
+/// Whether a server may answer this without being the primary. A script that finds nothing to do writes nothing, and
+/// says of what only the primary has that it is not there.
+fn may_only_read(cmd: &Cmd) -> bool {
+    matches!(cmd.args_iter().next(), Some(Arg::Simple(b"GET" | b"EVALSHA" | b"EVAL")))
 }
 
 fn not_connected() -> Failure {

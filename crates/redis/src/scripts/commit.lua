@@ -19,5 +19,5 @@ else
   return { RECORD, now }
 end
 -- In the value that was sent the lock is free.
-hand_over(ARGV[2], true)
+hand_over(ARGV[1], ARGV[2], true)
 return { RECORD, now }

@@ -2,11 +2,12 @@
 -- another place for the moment, nobody is handed anything: those who wait look by themselves.
 --
 -- An entry is a token (16 bytes), the lease its owner wants in milliseconds (4 bytes), until when it may be trusted
--- (6 bytes) and the channel its owner listens on. Each look of its owner renews it. A message is the token of the entry,
--- a byte that says whether the lock comes with it (1) or not (0), and the record.
+-- (6 bytes), the number of the look that has written it (8 bytes) and the channel its owner listens on. Each look of its
+-- owner renews it. A message is the token of the entry and a byte that says whether the lock comes with it (1) or not (0).
+-- Behind a 1 follow the number of the look, by which its owner knows an old message, and the record.
 --
 -- All this comes after what a script is called for has been written, so nothing here may fail.
-local CHANNEL = 27
+local LOOK, CHANNEL = 27, 35
 
 -- Returns whether somebody listened.
 local function tell(entry, message)
@@ -25,19 +26,21 @@ local function leave(token)
   end
 end
 
--- Gives the lock and the record to whoever has waited longest, or to nobody. Passed over are those who no longer
--- listen, and those who have not looked for so long that they may have been stopped. `is_free` says that the lock
--- needs not be given up any more.
-local function hand_over(record, is_free)
+-- Gives the lock and the record to the one that has waited longest, or to nobody. Passed over are those that no longer
+-- listen, and those that have not looked for so long that they may have been stopped; also the token that gives it up:
+-- served without the queue, it may still stand there. `is_free` says that the lock needs not be given up any more.
+local function hand_over(token, record, is_free)
   while KEYS[2] do
     local entry = redis.pcall('LPOP', KEYS[2])
     if type(entry) ~= 'string' then
       break
     end
-    if #entry >= CHANNEL and now <= struct.unpack('>I6', entry, 21) then
+    local other = string.sub(entry, 1, 16)
+    if #entry >= CHANNEL and other ~= token and now <= struct.unpack('>I6', entry, 21) then
       record = record or whole()
       is_free = false
-      if grant(string.sub(entry, 1, 16), struct.unpack('>I4', entry, 17)) and tell(entry, '\1' .. record) then
+      local message = '\1' .. string.sub(entry, LOOK, CHANNEL - 1) .. record
+      if grant(other, struct.unpack('>I4', entry, 17)) and tell(entry, message) then
         return
       end
     end

@@ -6,5 +6,5 @@ end
 if holder ~= ARGV[1] then
   return { LOST, now }
 end
-hand_over()
+hand_over(ARGV[1])
 return { RECORD, now }

@@ -1,6 +1,6 @@
 -- Taking a lock.
 -- ARGV: token, lease (ms), the last moment at which the lock is wanted, '1' if the token may stand in the queue,
--- channel or '', how long an entry may be trusted (ms).
+-- channel or '', how long an entry may be trusted (ms), the number of this look (8 bytes).
 local token, channel = ARGV[1], ARGV[5]
 
 -- Nothing is taken, and nothing joins the queue, when the one who asked has given up by now.
@@ -24,7 +24,7 @@ end
 local function queue(rest)
   if channel ~= '' and KEYS[2] then
     local lease, trust = math.min(tonumber(ARGV[2]), 2 ^ 32 - 1), tonumber(ARGV[6])
-    local entry = token .. struct.pack('>I4I6', lease, math.min(now + trust, 2 ^ 48 - 1)) .. channel
+    local entry = token .. struct.pack('>I4I6', lease, math.min(now + trust, 2 ^ 48 - 1)) .. ARGV[7] .. channel
     local place
     for index, other in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
       if string.sub(other, 1, 16) == token then

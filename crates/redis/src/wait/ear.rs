@@ -67,7 +67,7 @@ impl Ear {
                         data,
                     } if data.first() == Some(&Value::BulkString(channel.to_vec())) => return Ok(()),
                     _ => self.line.discard(generation),
-                };
+                }
             }
             Err(Failure::Nonsense)
         };
@@ -80,9 +80,7 @@ impl Ear {
 
     /// Puts the connection aside: a message did not arrive that should have.
     pub(crate) fn distrust(&self) {
-        if let Some(live) = self.line.current() {
-            self.line.discard(live.generation);
-        }
+        self.line.end();
     }
 
     /// The channels of this generation; `None` if there has been another since.
@@ -130,10 +128,13 @@ impl OnPush for Ear {
 
 /// Reads a message: the token it is for, and what it says.
 fn read(mut message: Vec<u8>) -> Option<(LockToken, News)> {
-    let record = message.split_off(message.len().min(17));
+    let mut rest = message.split_off(message.len().min(17));
     let (token, granted) = message.split_first_chunk::<16>()?;
     let news = match granted {
-        [1] => News::Granted(record),
+        [1] => {
+            let look = u64::from_be_bytes(*rest.first_chunk()?);
+            News::Granted(look, rest.split_off(8))
+        }
         [0] => News::LookAgain,
         _ => return None,
     };
@@ -155,11 +156,17 @@ mod tests {
         let token = LockToken::from_bytes([7; 16]);
         let message = |rest: &[u8]| [&[7; 16], rest].concat();
         assert_eq!(
-            read(message(b"\x01record")),
-            Some((token, News::Granted(b"record".to_vec())))
+            read(message(b"\x01\0\0\0\0\0\0\x01\x02record")),
+            Some((token, News::Granted(258, b"record".to_vec())))
         );
         assert_eq!(read(message(b"\x00")), Some((token, News::LookAgain)));
-        for noise in [message(b""), message(b"\x02record"), vec![], vec![1; 16]] {
+        for noise in [
+            message(b""),
+            message(b"\x01look"),
+            message(b"\x02record"),
+            vec![],
+            vec![1; 16],
+        ] {
             assert_eq!(read(noise), None);
         }
     }

@@ -19,8 +19,8 @@ pub(super) struct Line {
     pub(super) left: bool,
     /// What was heard for the token.
     pub(super) news: Option<News>,
-    /// When the server was last asked before it said that the lock is held by others: what it grants, it grants later.
-    pub(super) refused_at: Option<Instant>,
+    /// The last look that may have left the token in that queue, and when it began.
+    pub(super) look: Option<Look>,
     /// Rung when there may be news. Made when somebody first listens for it.
     pub(super) bell: Option<Arc<Notify>>,
     pub(super) behind: VecDeque<(u64, oneshot::Sender<Call>)>,
@@ -49,10 +49,18 @@ pub(crate) enum Over {
 /// A message from the server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    /// The lock is yours, and this is the record.
-    Granted(Vec<u8>),
+    /// The lock is yours, as the look of this number has asked for, and this is the record.
+    Granted(u64, Vec<u8>),
     /// Something has happened.
     LookAgain,
+}
+
+/// A question for a lock that is to be told of later. What a server grants to it, it grants after it began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// Tells it from others with the same token.
+    pub(super) number: u64,
+    pub(super) began: Instant,
 }
 
 impl Line {
@@ -63,7 +71,7 @@ impl Line {
             asked: false,
             left: false,
             news: None,
-            refused_at: None,
+            look: None,
             bell: None,
             behind: VecDeque::new(),
         }

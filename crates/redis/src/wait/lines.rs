@@ -1,12 +1,13 @@
 //! [`Lines`]: the lines in which the tasks of this process stand, one a session.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use sessile_core::{LockToken, SessionKey};
+use sessile_core::{LockTicket, LockToken, SessionKey};
 use tokio::sync::oneshot;
 
 use super::digest::ByDigest;
@@ -24,6 +25,8 @@ pub(crate) struct Lines {
     parts: [Mutex<HashMap<SessionKey, Line, ByDigest>>; PARTS],
     /// For which session a token was left in a queue of the server's, until it has been served or given back.
     left: Mutex<HashMap<LockToken, SessionKey>>,
+    /// Those among them that may stand there although they were served and given up, and until when.
+    lingering: Mutex<VecDeque<(Instant, LockToken)>>,
     arrivals: AtomicU64,
     max_waiters: usize,
     pub(super) abandoned: Abandoned,
@@ -34,6 +37,7 @@ impl Lines {
         Arc::new(Self {
             parts: Default::default(),
             left: Mutex::default(),
+            lingering: Mutex::default(),
             arrivals: AtomicU64::new(0),
             max_waiters,
             abandoned,
@@ -76,14 +80,14 @@ impl Lines {
         if let Some(line) = self.part(&key).get_mut(&key)
             && line.token == *token
         {
-            // That the lock is ours must not be forgotten over anything that comes later.
-            if !matches!(line.news, Some(News::Granted(_))) {
+            // That the lock is ours must not be forgotten over anything that comes later, but for a later lock.
+            if matches!(news, News::Granted(..)) || !matches!(line.news, Some(News::Granted(..))) {
                 line.news = Some(news);
                 line.ring();
             }
             return;
         }
-        if matches!(news, News::Granted(_)) {
+        if matches!(news, News::Granted(..)) {
             (self.abandoned)(key, *token);
         }
     }
@@ -91,6 +95,23 @@ impl Lines {
     /// Forgets a token for which nothing is to come any more.
     pub(crate) fn forget(&self, token: &LockToken) {
         self.left().remove(token);
+    }
+
+    /// Remembers for a while which session a token was for that has been given up: taken by a look that could not name the
+    /// queue, or overtaken by a look of long ago, it may still stand there, and be granted a lock that nobody wants.
+    pub(crate) fn linger(&self, ticket: &LockTicket, time: Duration) {
+        let now = Instant::now();
+        let over = {
+            let mut lingering = lock(&self.lingering);
+            let over = lingering.iter().take_while(|(until, _)| *until <= now).count();
+            lingering.push_back((now + time, ticket.token));
+            lingering.drain(..over).collect::<Vec<_>>()
+        };
+        let mut left = self.left();
+        for (_, token) in over {
+            left.remove(&token);
+        }
+        left.insert(ticket.token, ticket.key);
     }
 
     /// Makes everyone in front look again: messages may have been missed.

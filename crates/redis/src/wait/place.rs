@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sessile_core::{LockToken, OsEntropy, SessionKey};
 use tokio::sync::{Notify, oneshot};
 
-use super::line::{Call, News, Over};
+use super::line::{Call, Look, News, Over};
 use super::lines::Lines;
 
 /// One task's place in a line. Who drops it leaves.
@@ -59,19 +59,23 @@ impl Place {
         }
     }
 
-    /// Takes note that the server, asked at this moment, has kept the token in its queue.
-    pub(crate) fn queued(&self, asked_at: Instant) {
-        if let Some(line) = self.lines.part(&self.key).get_mut(&self.key) {
-            line.refused_at = Some(asked_at);
-        }
+    /// Begins a look that may leave the token in the server's queue. Returns its number, as the scripts take it.
+    pub(crate) fn look(&self) -> [u8; 8] {
+        let mut part = self.lines.part(&self.key);
+        let line = part.get_mut(&self.key).expect("a line has those who stand in it");
+        let number = line.look.map_or(0, |look| look.number) + 1;
+        let began = Instant::now();
+        line.look = Some(Look { number, began });
+        number.to_be_bytes()
     }
 
-    /// Whether a lock that was granted to the token is still held, given this lease: a process that was stopped may hear
-    /// of it late.
-    pub(crate) fn is_grant_fresh(&self, lease: Duration) -> bool {
+    /// Whether a lock that was granted to this look is still held, given this lease, by this token: a process that was
+    /// stopped, or cut off, may hear of it late. What was granted to a look before the last one may have been taken by
+    /// others, and written to, before the last one found it held.
+    pub(crate) fn is_grant_fresh(&self, number: u64, lease: Duration) -> bool {
         let part = self.lines.part(&self.key);
-        let refused_at = part.get(&self.key).and_then(|line| line.refused_at);
-        refused_at.is_some_and(|asked_at| asked_at.elapsed() < lease)
+        let look = part.get(&self.key).and_then(|line| line.look);
+        look.is_some_and(|look| look.number == number && look.began.elapsed() < lease)
     }
 
     /// What was heard from the server since the last time.
@@ -96,7 +100,7 @@ impl Place {
             line.asked = false;
             line.left = false;
             line.news = None;
-            line.refused_at = None;
+            line.look = None;
         } else {
             part.remove(&self.key);
         }

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use sessile_core::{LockToken, OsEntropy, SessionId, SessionKey, StorageErrorKind};
+use sessile_core::{LockTicket, LockToken, OsEntropy, SessionId, SessionKey, StorageErrorKind};
 
 use super::{Call, Lines, News, Over};
 
@@ -28,7 +29,7 @@ fn key() -> SessionKey {
 }
 
 fn granted() -> News {
-    News::Granted(b"record".to_vec())
+    News::Granted(1, b"record".to_vec())
 }
 
 #[tokio::test]
@@ -129,6 +130,49 @@ async fn a_lock_that_somebody_holds_is_not_given_back_over_a_late_message() {
     lines.deliver(&token, granted());
     assert!(lock(&abandoned).is_empty());
     assert!(lines.left().is_empty());
+}
+
+/// Another may have had the lock, and written, between an old grant and the look that came after it.
+#[test]
+fn a_grant_counts_for_the_last_look_only() {
+    let (lines, _) = lines(8);
+    let place = lines.join(&key()).unwrap();
+    let lease = Duration::from_secs(60);
+    assert!(!place.is_grant_fresh(1, lease), "nobody has looked");
+    let number = |look| u64::from_be_bytes(look);
+    let (token, first) = (place.ask(true), number(place.look()));
+    assert!(place.is_grant_fresh(first, lease));
+    assert!(!place.is_grant_fresh(first, Duration::ZERO), "the lease may be over");
+    let second = number(place.look());
+    assert!(!place.is_grant_fresh(first, lease));
+    assert!(place.is_grant_fresh(second, lease));
+    // A later grant takes the place of an earlier one.
+    for look in [first, second] {
+        lines.deliver(&token, News::Granted(look, vec![]));
+    }
+    assert_eq!(place.news(), Some(News::Granted(second, vec![])));
+}
+
+#[test]
+fn a_lock_for_a_token_that_was_served_and_given_up_is_given_back_for_a_while() {
+    let (lines, abandoned) = lines(8);
+    let (key, other) = (key(), key());
+    let tickets = [key, other].map(|key| {
+        let place = lines.join(&key).unwrap();
+        let token = place.ask(true);
+        place.served();
+        LockTicket::new(key, token)
+    });
+    lines.linger(&tickets[0], Duration::ZERO);
+    lines.deliver(&tickets[0].token, granted());
+    assert_eq!(*lock(&abandoned), [tickets[0].token]);
+    // What is over goes when the next comes.
+    lines.linger(&tickets[1], Duration::from_secs(60));
+    for ticket in &tickets {
+        lines.deliver(&ticket.token, granted());
+    }
+    assert_eq!(*lock(&abandoned), [tickets[0].token, tickets[1].token]);
+    assert_eq!(lines.left().len(), 1);
 }
 
 #[tokio::test]
