@@ -80,7 +80,11 @@ impl Net {
                     redirects += 1;
                     continue;
                 }
-                Remedy::Elsewhere | Remedy::ElsewhereThenWait if !second => (second, refused) = (true, Some(failure)),
+                Remedy::Elsewhere | Remedy::ElsewhereThenWait if !second => {
+                    second = true;
+                    // That a connection broke says less than what keeps the next from being made.
+                    refused = Some(failure).filter(|failure| matches!(failure, Failure::Refused(_)));
+                }
                 Remedy::Wait | Remedy::ElsewhereThenWait if Instant::now() + pause < deadline => {
                     refused = Some(failure);
                     tokio::time::sleep(pause).await;
