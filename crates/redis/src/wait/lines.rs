@@ -77,7 +77,8 @@ impl Lines {
         let Some(key) = self.left().get(token).copied() else {
             return;
         };
-        if let Some(line) = self.part(&key).get_mut(&key)
+        let mut part = self.part(&key);
+        if let Some(line) = part.get_mut(&key)
             && line.token == *token
         {
             // That the lock is ours must not be forgotten over anything that comes later, but for a later lock.
@@ -87,7 +88,10 @@ impl Lines {
             }
             return;
         }
-        if matches!(news, News::Granted(..)) {
+        // It may have been served meanwhile, by the answer to a look.
+        let is_left = self.left().contains_key(token);
+        drop(part);
+        if is_left && matches!(news, News::Granted(..)) {
             (self.abandoned)(key, *token);
         }
     }

@@ -104,7 +104,8 @@ impl Place {
         } else {
             part.remove(&self.key);
         }
-        drop(part);
+        // Before the line can be looked at again: a message for the token must find either, or it would be taken for that
+        // of a lock which nobody wants, and this one be given back under its holder.
         if left {
             self.lines.left().remove(&token);
         }

@@ -218,3 +218,18 @@ fn a_full_line_is_joined_by_nobody() {
     drop(second);
     assert!(lines.join(&key).is_some());
 }
+
+/// The answer to a look and the message of the same lock come on two connections, and are read by two threads.
+#[test]
+fn a_lock_that_is_served_while_its_message_comes_is_not_given_back() {
+    let (lines, abandoned) = lines(8);
+    for _ in 0..20_000 {
+        let place = lines.join(&key()).unwrap();
+        let token = place.ask(true);
+        std::thread::scope(|scope| {
+            scope.spawn(|| lines.deliver(&token, granted()));
+            place.served();
+        });
+    }
+    assert_eq!(*lock(&abandoned), []);
+}
