@@ -94,6 +94,8 @@ impl Net {
                     return Err(match failure {
                         // Nobody was asked, so what was answered before is all there is to say.
                         Failure::Unreachable(_) => refused.unwrap_or(failure),
+                        // So it is where it makes no difference whether the last question was heard.
+                        Failure::Timeout if again == Again::Harmless => refused.unwrap_or(failure),
                         failure => failure,
                     });
                 }
