@@ -9,10 +9,11 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sessile_core::{Lookup, SessionId, SessionKey, Storage, StorageErrorKind};
+use sessile_core::{Locked, Lookup, SessionId, SessionKey, Storage, StorageErrorKind};
 use sessile_redis::{RedisLocks, RedisServers, RedisStorage};
 use sessile_testkit::redis::{RedisCluster, Reply};
 use support::{payload, record};
+use tokio::task::JoinHandle;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -167,6 +168,20 @@ async fn those_who_wait_get_the_lock_by_looking() {
 }
 
 /// Some wait while the slot is opened, so there is a queue, and it moves apart from its record.
+/// Waits for the lock, and returns once the server has it in its queue, on the first node.
+async fn wait_in_the_queue(cluster: &RedisCluster, storage: &Arc<RedisStorage>, key: SessionKey) -> JoinHandle<Locked> {
+    let waiting = tokio::spawn({
+        let storage = Arc::clone(storage);
+        async move { storage.lock(&key, MINUTE).await.unwrap().found().unwrap() }
+    });
+    let queue = name(&key, "sessile:", ":wait");
+    support::until("in the queue", || {
+        cluster.nodes()[0].command(&["EXISTS", &queue]) == Reply::Int(1)
+    })
+    .await;
+    waiting
+}
+
 #[tokio::test]
 async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
     let cluster = RedisCluster::start();
@@ -175,15 +190,7 @@ async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
         let ([key], slot) = keys(&cluster);
         one.create(&key, record(&one, "x", Some(MINUTE))).await.unwrap();
         let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
-        let waiting = tokio::spawn({
-            let two = Arc::clone(&two);
-            async move { two.lock(&key, MINUTE).await.unwrap().found().unwrap() }
-        });
-        let queue = name(&key, "sessile:", ":wait");
-        support::until("in the queue", || {
-            cluster.nodes()[0].command(&["EXISTS", &queue]) == Reply::Int(1)
-        })
-        .await;
+        let waiting = wait_in_the_queue(&cluster, &two, key).await;
         cluster.open_slot(slot, 0, 1);
         migrate(
             &cluster,
@@ -212,15 +219,8 @@ async fn a_place_in_a_queue_that_was_elsewhere_costs_nobody_a_lease() {
         let ([key], slot) = keys(&cluster);
         one.create(&key, record(&one, "x", None)).await.unwrap();
         let held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
-        let waiting = tokio::spawn({
-            let two = Arc::clone(&two);
-            async move { two.lock(&key, MINUTE).await.unwrap().found().unwrap() }
-        });
+        let waiting = wait_in_the_queue(&cluster, &two, key).await;
         let queue = name(&key, "sessile:", ":wait");
-        support::until("in the queue", || {
-            cluster.nodes()[0].command(&["EXISTS", &queue]) == Reply::Int(1)
-        })
-        .await;
         cluster.open_slot(slot, 0, 1);
         migrate(&cluster, &queue);
         one.release(held.lock).await.unwrap();
@@ -240,7 +240,12 @@ async fn a_place_in_a_queue_that_was_elsewhere_costs_nobody_a_lease() {
         assert!(["OK", "NOKEY"].contains(&moved.text().as_str()), "{moved:?}");
         stable(1);
         let holder = if narrow { &one } else { &two };
+        let told = || cluster.nodes()[0].calls("spublish");
+        let before = told();
         holder.commit(&mut locked.lock, record(&one, "z", None)).await.unwrap();
+        if !narrow {
+            assert_eq!(told(), before, "it was handed to the one that gave it up");
+        }
         let next = promptly("lock", one.lock(&key, MINUTE)).await.unwrap().found().unwrap();
         assert_eq!(next.record.payload, "z");
         one.release(next.lock).await.unwrap();

@@ -263,6 +263,7 @@ async fn a_place_in_the_queue_goes_when_the_lock_is_taken_by_one_that_cannot_be_
     user(&["-ssubscribe"]);
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     let mut locked = waiting.await.unwrap();
+    assert_eq!(server.command(&["KEYS", "*:wait"]).items(), []);
     // It can hear again, as it has to wait for another session.
     user(&[]);
     let held = other.lock(&busy, MINUTE).await.unwrap().found().unwrap();
