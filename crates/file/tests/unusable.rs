@@ -24,6 +24,12 @@ const LEASE: Duration = Duration::from_secs(300);
 /// A user who owns nothing, for those of these tests that are run by one who may do everything.
 const NOBODY: u32 = 65_534;
 
+/// A storage that sweeps only when it is told to.
+fn open(folder: &Path) -> FileStorage {
+    let storage = FileStorage::builder(folder).lease(LEASE).sweep_every(None);
+    storage.open().expect("open")
+}
+
 async fn payload(storage: &FileStorage, key: &SessionKey) -> Vec<u8> {
     let stored = storage.read(key).await.expect("read").found().expect("live");
     stored.record.payload.to_vec()
@@ -34,11 +40,7 @@ async fn payload(storage: &FileStorage, key: &SessionKey) -> Vec<u8> {
 async fn a_folder_that_is_gone_is_no_empty_folder() {
     let parent = TempFolder::new();
     let folder = parent.path().join("sessions");
-    let storage = FileStorage::builder(&folder)
-        .lease(LEASE)
-        .sweep_every(None)
-        .open()
-        .expect("open");
+    let storage = open(&folder);
     storage.create(&key("one"), record("x")).await.expect("create");
     let mut locked = storage
         .lock(&key("one"), Duration::ZERO)
@@ -141,11 +143,7 @@ async fn a_folder_that_may_not_be_written_to_is_a_clear_error() {
     let test = "a_folder_that_may_not_be_written_to_is_a_clear_error";
     if let Some((_, folder)) = part() {
         let denied = |error: StorageError| assert_eq!(error.kind(), StorageErrorKind::Denied, "{error:?}");
-        let storage = FileStorage::builder(&folder)
-            .lease(LEASE)
-            .sweep_every(None)
-            .open()
-            .expect("open");
+        let storage = open(&folder);
         storage.create(&key("one"), record("x")).await.expect("create");
         let mut locked = storage
             .lock(&key("one"), Duration::ZERO)
@@ -315,16 +313,8 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
 async fn a_lease_that_may_not_be_read_is_denied_and_not_taken_away() {
     let test = "a_lease_that_may_not_be_read_is_denied_and_not_taken_away";
     if let Some((_, folder)) = part() {
-        let storage = FileStorage::builder(&folder)
-            .lease(LEASE)
-            .sweep_every(None)
-            .open()
-            .expect("open");
-        let other = FileStorage::builder(&folder)
-            .lease(LEASE)
-            .sweep_every(None)
-            .open()
-            .expect("open");
+        let storage = open(&folder);
+        let other = open(&folder);
         storage.create(&key("one"), record("x")).await.expect("create");
         let locked = storage.lock(&key("one"), Duration::ZERO).await.expect("lock").found();
         let mut locked = locked.expect("live");
@@ -368,11 +358,7 @@ async fn a_lease_that_may_not_be_read_is_denied_and_not_taken_away() {
 async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
     let test = "a_full_disk_is_a_clear_error_and_loses_nothing";
     if let Some((_, folder)) = part() {
-        let storage = FileStorage::builder(&folder)
-            .lease(LEASE)
-            .sweep_every(None)
-            .open()
-            .expect("open");
+        let storage = open(&folder);
         let mut created = Vec::new();
         let full = loop {
             let name = format!("number-{}", created.len());

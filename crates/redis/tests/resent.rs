@@ -90,6 +90,12 @@ impl Lossy {
         self.lose_the_answer("set", asked, meanwhile).await
     }
 
+    /// Makes a session without losing anything.
+    async fn begin(&self, key: &SessionKey) {
+        let first = record(&self.near, "one", Some(MINUTE));
+        self.near.create(key, first).await.unwrap();
+    }
+
     async fn change(&self, key: &SessionKey, text: &str) {
         let mut locked = self.near.lock(key, MINUTE).await.unwrap().found().unwrap();
         let record = record(&self.near, text, Some(MINUTE));
@@ -109,11 +115,7 @@ fn is_open(outcome: Result<(), StorageError>) {
 async fn a_commit_whose_answer_is_lost_succeeds_and_is_written_once() {
     let lossy = Lossy::start().await;
     let key = fresh();
-    lossy
-        .near
-        .create(&key, record(&lossy.near, "one", Some(MINUTE)))
-        .await
-        .unwrap();
+    lossy.begin(&key).await;
     lossy.commit(key, "two", nothing).await.unwrap();
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("two".into()));
     // The lock is given up, and the next who commits is not mistaken for the one before.
@@ -126,11 +128,7 @@ async fn a_commit_whose_answer_is_lost_succeeds_and_is_written_once() {
 async fn a_commit_that_never_arrived_is_sent_again() {
     let lossy = Lossy::start().await;
     let key = fresh();
-    lossy
-        .near
-        .create(&key, record(&lossy.near, "one", Some(MINUTE)))
-        .await
-        .unwrap();
+    lossy.begin(&key).await;
     let mut locked = lossy.far.lock(&key, MINUTE).await.unwrap().found().unwrap();
     lossy.proxy.go_silent();
     let far = Arc::clone(&lossy.far);
@@ -146,11 +144,7 @@ async fn a_commit_that_never_arrived_is_sent_again() {
 async fn a_commit_is_open_and_not_lost_when_others_have_written_since() {
     let lossy = Lossy::start().await;
     let key = fresh();
-    lossy
-        .near
-        .create(&key, record(&lossy.near, "one", Some(MINUTE)))
-        .await
-        .unwrap();
+    lossy.begin(&key).await;
     is_open(
         lossy
             .commit(key, "two", async || lossy.change(&key, "three").await)
@@ -167,20 +161,12 @@ async fn a_rotation_whose_answer_is_lost_succeeds() {
     let lossy = Lossy::start().await;
     for grace in [Duration::ZERO, MINUTE] {
         let (old, new) = fresh_pair();
-        lossy
-            .near
-            .create(&old, record(&lossy.near, "one", Some(MINUTE)))
-            .await
-            .unwrap();
+        lossy.begin(&old).await;
         lossy.rotate((old, new), grace, nothing).await.unwrap();
         assert_eq!(payload(&lossy.near, &new).await, Lookup::Found("moved".into()));
         // Its mark knows it, whatever others have done under the new key since.
         let (old, new) = fresh_pair();
-        lossy
-            .near
-            .create(&old, record(&lossy.near, "one", Some(MINUTE)))
-            .await
-            .unwrap();
+        lossy.begin(&old).await;
         let changed = async || lossy.change(&new, "changed").await;
         lossy.rotate((old, new), grace, changed).await.unwrap();
         assert_eq!(payload(&lossy.near, &new).await, Lookup::Found("changed".into()));
@@ -198,19 +184,11 @@ async fn a_rotation_is_open_when_the_session_has_ended_since() {
         ..lossy
     };
     let (old, new) = fresh_pair();
-    lossy
-        .near
-        .create(&old, record(&lossy.near, "one", Some(MINUTE)))
-        .await
-        .unwrap();
+    lossy.begin(&old).await;
     lossy.rotate((old, new), Duration::ZERO, nothing).await.unwrap();
 
     let (old, new) = fresh_pair();
-    lossy
-        .near
-        .create(&old, record(&lossy.near, "one", Some(MINUTE)))
-        .await
-        .unwrap();
+    lossy.begin(&old).await;
     let ended = async || assert_eq!(lossy.near.destroy(&new).await.unwrap(), Lookup::Found(()));
     is_open(lossy.rotate((old, new), Duration::ZERO, ended).await);
     assert_eq!(payload(&lossy.near, &new).await, Lookup::Missing);
@@ -241,8 +219,7 @@ async fn a_commit_that_turns_out_to_be_done_and_short_of_replicas_is_said_to_be_
     far.create(&fresh(), record(&far, "x", None)).await.unwrap_err();
     let lossy = Lossy { far, ..lossy };
     let key = fresh();
-    let first = record(&lossy.near, "one", Some(MINUTE));
-    lossy.near.create(&key, first).await.unwrap();
+    lossy.begin(&key).await;
     let error = lossy.commit(key, "two", nothing).await.unwrap_err();
     assert!(
         std::error::Error::source(&error)
