@@ -71,8 +71,8 @@ impl FileStorageBuilder {
         self
     }
 
-    /// For how long a lock is held without being renewed: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE) by default, in
-    /// whole milliseconds, and ten of them at least.
+    /// Sets how long a lock is held without being renewed: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE) by default,
+    /// in whole milliseconds, and ten of them at least.
     ///
     /// It is also how long, at most, a holder keeps others waiting that is stopped and not dead. One that is dead keeps
     /// nobody waiting.
@@ -127,8 +127,8 @@ impl FileStorageBuilder {
         self
     }
 
-    /// What deadlines and leases are judged by. By default it is the clock of the machine for deadlines, and how long the
-    /// machine has been up for leases.
+    /// Sets the clock that judges deadlines and leases. By default it is the clock of the machine for deadlines, and
+    /// how long the machine has been up for leases.
     ///
     /// Processes that share a folder must share the clock too. Another one is for tests. With a
     /// [`TokioClock`](sessile_core::TokioClock) everything that blocks is done on the blocking threads of the runtime

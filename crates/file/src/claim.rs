@@ -1,7 +1,7 @@
-//! What all who use a folder must agree on: what it holds, and for how long a lock lasts.
+//! The two things that all users of a folder must agree on: what it holds, and how long a lock lasts.
 //!
-//! Each stands in a small file that the first to open the folder writes, in one step, and nobody changes. Whoever has
-//! other ideas is refused.
+//! Each stands in a small file that the first to open the folder writes, in one step, and nobody changes. A storage
+//! that differs is refused.
 
 use std::io;
 use std::path::Path;
@@ -51,7 +51,7 @@ impl Folder {
         ))
     }
 
-    /// What a file says that the first to come writes.
+    /// Returns the text of a file that the first storage to come writes.
     fn agree(&self, path: &Path, ours: &str) -> Result<String> {
         match std::fs::read_to_string(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

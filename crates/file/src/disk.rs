@@ -103,7 +103,7 @@ impl Disk {
             let mut options = OpenOptions::new();
             options.read(true).write(write).custom_flags(FLAGS).open(path)
         };
-        // What may not be written can be locked all the same.
+        // A file that may not be written can be locked all the same.
         let open = || match open(true) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => open(false),
             opened => opened,

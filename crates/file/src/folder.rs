@@ -103,7 +103,7 @@ impl Folder {
         for stripe in 0..=u8::MAX {
             let stage = self.layout.stage(stripe);
             let names = match list(&stage) {
-                // What we may not look into was not written by us.
+                // A file that we may not look into was not written by us.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
                 names => names.doing("list unfinished files")?,
             };
@@ -185,7 +185,7 @@ impl Folder {
         self.claim()
     }
 
-    /// What is to be done from time to time, so that the folder stays usable.
+    /// Does what keeps the folder usable. It is called from time to time.
     pub(crate) fn look_after(&self) -> Result<()> {
         self.check()?;
         self.instance.date();

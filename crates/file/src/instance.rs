@@ -65,7 +65,7 @@ impl Instance {
     pub(crate) fn register_again(&self) -> Result<()> {
         let mut own = self.own();
         while identify(&self.path).doing("register in the folder")? != Some(own.identity) {
-            // What stands there instead is a copy, and not locked.
+            // The file that stands there instead is a copy, and not locked.
             self.disk.remove(&self.path).doing("register in the folder")?;
             if let Some(made) = Own::make(&self.disk, &self.path)? {
                 *own = made;

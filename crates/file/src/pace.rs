@@ -11,11 +11,11 @@ use crate::walk::SLICE;
 /// them than one in this many, and more and more slowly below.
 const WORTH: usize = 32;
 
-/// What has been earned and not been used, at most: enough for a round through some millions of sessions. Where much was
+/// The most that can be earned and not used: enough for a round through some millions of sessions. Where much was
 /// found in one part, much may be left in another.
 const SAVINGS: usize = 1 << 22;
 
-/// What others get of the time, at full speed: this part of what a slice took, and not less than the shortest rest.
+/// The share of the time that others get at full speed: this part of a slice, and not less than the shortest rest.
 const SHARE: u32 = 8;
 pub(crate) const SHORTEST_REST: Duration = Duration::from_millis(1);
 
@@ -26,7 +26,7 @@ impl Swept {
     }
 }
 
-/// What has been earned by removing, and not been used up by looking.
+/// Credit that removing has earned and looking has not used up.
 #[derive(Default)]
 pub(crate) struct Savings(usize);
 

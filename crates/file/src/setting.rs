@@ -1,4 +1,4 @@
-//! What a folder is opened with.
+//! The settings that a folder is opened with.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ pub(crate) fn at_most_a_century(duration: Duration) -> Duration {
     duration.min(CENTURY)
 }
 
-/// What a folder is opened with.
+/// The settings that a folder is opened with.
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) disk: Disk,
     pub(crate) durability: Durability,
-    /// What deadlines are judged by.
+    /// Judges deadlines.
     pub(crate) clock: Arc<dyn Clock>,
-    /// What leases are judged by.
+    /// Judges leases.
     pub(crate) steady: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lease: Duration,

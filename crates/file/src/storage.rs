@@ -299,7 +299,7 @@ impl Storage for FileStorage {
             let slice = move |shared: &Arc<Shared>| Ok(shared.sweep_slice(left));
             let swept = match self.block(Duty::Step, "sweep", slice).await {
                 Ok(swept) => swept,
-                // What has been removed before is removed, and told to nobody but here.
+                // Sessions that were removed before are told of nowhere but here.
                 Err(error) => {
                     trouble = trouble.or(Some(error));
                     break;
@@ -310,7 +310,7 @@ impl Storage for FileStorage {
             trouble = trouble.or_else(|| Some(swept.trouble?.into_error("sweep", NAME)));
         }
         match trouble {
-            // What cannot be removed is told when there is nothing else to tell.
+            // Trouble is told when there is nothing else to tell.
             Some(error) if removed.is_empty() => Err(error),
             _ => Ok(removed),
         }

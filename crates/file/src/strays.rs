@@ -1,4 +1,4 @@
-//! What dead processes left, which a sweep finds on its way.
+//! Files that dead processes left, which a sweep finds on its way.
 
 use sessile_core::SessionKey;
 

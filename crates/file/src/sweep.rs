@@ -29,10 +29,10 @@ const HOLD: Duration = Duration::from_millis(5);
 /// How often a file is tried that cannot be read in the time in which a stripe is one's own for certain.
 const ATTEMPTS: usize = 8;
 
-/// What is to be swept.
+/// The extent of a sweep.
 #[derive(Clone, Copy)]
 pub(crate) struct Order {
-    /// What ended before this is over.
+    /// The moment by which a session must have ended to be over.
     pub(crate) now: Timestamp,
     /// How many sessions are to be removed, at most.
     pub(crate) limit: usize,
@@ -40,7 +40,7 @@ pub(crate) struct Order {
     pub(crate) asked_for: bool,
 }
 
-/// What a slice of a sweep has come to.
+/// The outcome of a slice of a sweep.
 #[derive(Debug)]
 pub(crate) struct Swept {
     /// The sessions that were removed, if they were asked for.
@@ -120,7 +120,7 @@ impl Files {
         let mut next = Some(from.clone());
         while let Some(mut at) = next {
             if at == at.stripe_start() {
-                // What cannot be removed is in nobody's way.
+                // A lease that cannot be removed is in nobody's way.
                 let _ = self.tidy_leases(at.stripe());
             }
             let leaves = match self.leaves(at.stripe()) {

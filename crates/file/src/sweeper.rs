@@ -26,7 +26,7 @@ const HANDS: usize = 8;
 /// How often the folder is looked after, at most.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// What is known of a sweeper from outside.
+/// A sweeper, as it is known from outside its thread.
 #[derive(Default)]
 pub(crate) struct Sweeper {
     signal: Arc<Signal>,
@@ -143,7 +143,7 @@ fn sweep(shared: &Shared, from: Option<Position>) -> Swept {
     shared.files.sweep(&from, order)
 }
 
-/// For how long this thread has had a processor.
+/// Returns how long this thread has had a processor.
 fn time_of_this_thread() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

@@ -29,7 +29,7 @@ const RELEASERS: usize = 8;
 /// How long a thread stays that has nothing to do.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// What a thread is given to do.
+/// A piece of work for a thread.
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads of one storage. They end with it.
@@ -41,7 +41,7 @@ pub(crate) struct Threads {
     of_the_runtime: bool,
 }
 
-/// What is to be done, and who waits behind whom.
+/// The kind of a piece of work, which decides what it waits behind.
 #[derive(Clone, Copy)]
 pub(crate) enum Duty {
     /// A step like any other.
@@ -71,7 +71,7 @@ impl Threads {
     ) -> Result<T, StorageError> {
         let unavailable = |why| StorageError::new(StorageErrorKind::Unavailable, operation, storage).with_source(why);
         let (answer, answered) = oneshot::channel();
-        // What the step holds is dropped before it is answered.
+        // All that the step holds is dropped before it is answered.
         let job = Box::new(move || drop(answer.send(catch_unwind(AssertUnwindSafe(step)))));
         if self.begin(duty, job).is_err() {
             return Err(unavailable("there are no threads to be had"));
@@ -150,7 +150,7 @@ impl Lane {
             {
                 Ok(_) => state.threads += 1,
                 Err(_) if state.threads == 0 => return Err(job),
-                // Those that are there come to it in time.
+                // The threads that are there come to it in time.
                 Err(_) => {}
             }
         }
@@ -203,7 +203,7 @@ impl Shared {
     }
 }
 
-/// What can give a lock up.
+/// Locks that can be given up.
 pub(crate) trait GiveUp: Send + Sync + 'static {
     /// Gives up a lock, if it is still held by this holder, and tells those who wait.
     fn give_up(&self, ticket: &LockTicket);

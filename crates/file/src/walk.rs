@@ -32,7 +32,7 @@ pub(crate) struct Slice {
 #[derive(Default)]
 pub(crate) struct Keys {
     pub(crate) records: BTreeSet<SessionKey>,
-    /// Those to which a record is arriving by rotation.
+    /// Keys to which a record is arriving by rotation.
     pub(crate) arriving: BTreeSet<SessionKey>,
 }
 
@@ -121,8 +121,8 @@ impl Files {
         Ok(Slice { found, next: None })
     }
 
-    /// What a scan says of a key. What is damaged, or may not be read, is a session that nobody can use: those who ask
-    /// for it are told, and the others are listed all the same.
+    /// Returns what a scan lists of a key. One that is damaged, or may not be read, is a session that nobody can use:
+    /// those who ask for it are told, and the others are listed all the same.
     fn listed(&self, key: &SessionKey) -> Result<Option<(SessionKey, Meta)>> {
         match self.folder.state(key, Part::Head) {
             Ok(State::Live(live)) => Ok(Some((*key, live.meta))),

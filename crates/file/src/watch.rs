@@ -28,7 +28,7 @@ impl Watch {
         }
     }
 
-    /// What ended before the moment that is returned may be removed.
+    /// Returns the moment by which a session must have ended to be removed.
     pub(crate) fn over_by(&mut self, wall: Timestamp, steady: Timestamp) -> Timestamp {
         let expected = self.wall + self.steady.until(steady);
         if wall > expected + LEEWAY {

@@ -1,4 +1,4 @@
-//! What the loss of one node of a cluster costs those whose sessions are on the others:
+//! Measures the cost of losing one node of a cluster to those whose sessions are on the others:
 //! `cargo bench -p sessile-redis --bench outage`.
 //!
 //! One process, two groups of tasks. The sessions of one group are all on one node, those of the other on the other two.

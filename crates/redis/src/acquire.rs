@@ -20,7 +20,7 @@ use crate::wait::{Call, News, Over, Place};
 /// How often a process that cannot be told looks by itself.
 const DEAF_POLL: Duration = Duration::from_millis(50);
 
-/// For how many looks of its owner an entry in a queue is trusted.
+/// The number of looks of its owner during which an entry in a queue is trusted.
 const TRUST: u32 = 3;
 
 /// More is no different.
@@ -31,7 +31,7 @@ fn soon(wait: Duration) -> Instant {
     Instant::now() + wait.min(CENTURY)
 }
 
-/// What a question for a lock has to do with the server's queue.
+/// The part that the server's queue has in a question for a lock.
 #[derive(Debug, Clone, Copy)]
 enum Queue<'a> {
     /// The token has never stood there.
@@ -65,7 +65,7 @@ impl Engine {
         // What the way ends with if it does not end at a record: whoever was led away from the first key has moved.
         let mut nothing = Lookup::Missing;
         let (mut steps, mut settled) = (0, false);
-        // What comes after the last alias that is followed is not asked for.
+        // Nothing is asked for behind the last alias that is followed.
         while steps <= MAX_ALIASES {
             let mut place = self
                 .lines
@@ -98,7 +98,7 @@ impl Engine {
                     (steps, settled) = (steps + 1, false);
                 }
                 Ok(Turn::Elsewhere(Answer::Arriving { from })) => {
-                    // Whoever is next finds out as well.
+                    // The next in line finds out as well.
                     place.served();
                     // It is the same step of the way, if it comes to an end.
                     steps += usize::from(std::mem::replace(&mut settled, true));
@@ -221,13 +221,13 @@ impl Engine {
         Err(Failure::Timeout)
     }
 
-    /// For how long an entry in the server's queue is trusted.
+    /// Returns how long an entry in the server's queue is trusted.
     fn trust(&self) -> Duration {
         self.options.poll.saturating_mul(TRUST)
     }
 
-    /// For how long a token that was given up may stand in the server's queue: as long as its entry is trusted, which the
-    /// last question for it may have written as late as it was wanted.
+    /// Returns how long a token that was given up may stand in the server's queue: as long as its entry is trusted,
+    /// which the last question for it may have written as late as it was wanted.
     pub(crate) fn lingers(&self) -> Duration {
         self.trust().saturating_add(self.net.timeout()).min(CENTURY)
     }

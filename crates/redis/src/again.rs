@@ -17,7 +17,7 @@ pub(crate) struct Form {
     /// With the name of the record alone. While a slot of a cluster is on its way, record and queue may be at different
     /// places, and a script that names both is refused. Those who wait are not told then; they look by themselves.
     pub(crate) narrow: bool,
-    /// For the second time, after the first may have been done.
+    /// Set for the second call, after the first may have been done.
     pub(crate) again: bool,
 }
 

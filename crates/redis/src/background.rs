@@ -1,4 +1,4 @@
-//! What is done while nobody waits for it: giving back the locks that were dropped.
+//! Work that nobody waits for: giving back the locks that were dropped.
 //!
 //! It is done in the runtime in which a lock is dropped. Where there is none, or where that runtime ends before it is
 //! done, a thread of its own does it, with a runtime and connections of its own: those of the storage may be driven by
@@ -23,7 +23,7 @@ const LINGER: Duration = Duration::from_secs(1);
 type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Work = Arc<dyn Fn(Arc<Engine>) -> Doing + Send + Sync>;
 
-/// What an engine has under way in the background.
+/// The work that an engine has under way in the background.
 pub(crate) struct Background {
     /// How much there is, wherever it is done.
     pending: Arc<watch::Sender<usize>>,
@@ -31,7 +31,7 @@ pub(crate) struct Background {
     thread: Mutex<Option<mpsc::UnboundedSender<Left>>>,
     /// How much of it is left to the thread.
     left: Arc<Count>,
-    /// What the thread makes an engine of.
+    /// The parts of which the thread makes an engine of its own.
     parts: Arc<Parts>,
 }
 
@@ -85,7 +85,7 @@ impl Background {
     }
 }
 
-/// What the thread does.
+/// Runs on the thread.
 fn work_off(parts: &Arc<Parts>, mut receiver: mpsc::UnboundedReceiver<Left>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
@@ -99,7 +99,7 @@ fn work_off(parts: &Arc<Parts>, mut receiver: mpsc::UnboundedReceiver<Left>) {
                     tasks.spawn(left.run(Arc::clone(&engine)));
                 }
                 Ok(None) => break,
-                // What was sent before this is still received.
+                // Work that was sent before this is still received.
                 Err(_) => receiver.close(),
             }
         }
@@ -117,7 +117,7 @@ impl Engine {
         let work: Work = Arc::new(move |engine| {
             let doing = work(engine);
             Box::pin(async move {
-                // What is left undone is ended by the lease.
+                // A lock that is not given back ends with its lease.
                 let _ = doing.await;
             })
         });

@@ -15,7 +15,7 @@ const UNDER_WAY: i64 = 5_000;
 /// That nothing was heard of the server yet.
 const NEVER: i64 = i64::MIN;
 
-/// What the server's clock shows: what it has said, and the time that has gone by here since.
+/// An estimate of the server's clock: the time it has told, and the time that has gone by here since.
 ///
 /// The wall clock of this machine has no part in it. It may be wrong, and be set, while sessions are served.
 ///

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-/// What a server wants to know before it lets anybody in.
+/// A password, and perhaps a user name, by which a server lets a client in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub(crate) username: Option<String>,

@@ -75,14 +75,14 @@ impl Kind {
 
 type MakeFleet = Box<dyn Fn(&Arc<Lines>) -> Fleet + Send + Sync>;
 
-/// What an engine is made of.
+/// The parts of an engine.
 pub(crate) struct Parts {
     kind: Kind,
     keys: Keyspace,
     prefix: String,
     options: Options,
     timeout: Duration,
-    /// What this process is called in the names of its channels.
+    /// The name of this process in the names of its channels.
     process: String,
     /// The way to the servers, with connections of its own.
     fleet: MakeFleet,
@@ -104,7 +104,7 @@ pub(crate) struct Engine {
     pub(crate) process: String,
     /// The locks that are held.
     pub(crate) held: Held,
-    /// What is done while nobody waits for it.
+    /// Work that nobody waits for.
     pub(crate) background: Background,
 }
 

@@ -39,7 +39,7 @@ impl Engine {
                 Answer::Alias { target } if steps < limit => {
                     key = Keyspace::key(key.shard(), &target).ok_or(Failure::Nonsense)?;
                 }
-                // Whoever was led away from the first key has moved.
+                // A session that was followed away from the first key has moved.
                 Answer::Missing if steps > 0 => return Ok((key, Answer::Superseded)),
                 Answer::Alias { .. } => return Ok((key, Answer::Superseded)),
                 answer => return Ok((key, answer)),

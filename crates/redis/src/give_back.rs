@@ -35,7 +35,7 @@ impl Engine {
     /// Tries to give back until it succeeds or there is nothing left to give back: the server may be away just now, and
     /// nobody else can use the lock as long as its lease lasts.
     async fn give_back_surely(&self, ticket: &LockTicket, may_stand: &str) -> Result<(), Failure> {
-        // What the server is still to do of that which was asked of it, it does within the time of a call.
+        // The server does all it was asked to do within the time of a call.
         let until = self.net.deadline() + self.options.lease.min(CENTURY);
         let mut pause = Duration::from_millis(10);
         loop {

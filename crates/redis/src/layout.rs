@@ -19,9 +19,10 @@
 //! A tombstone is its kind and the digest of the key that the session has moved to (32 bytes). An alias is its kind, the
 //! moment it becomes a tombstone (6 bytes), and such a digest.
 //!
-//! What touching and locking change has a fixed place, so that a script can change it there: a session is one key, locked
-//! or not, and a cluster that moves it moves all of it. Whoever reads or writes a record from here leaves the lock to the
-//! scripts, and writes it free. By the token of the last writer a script knows a commit that it is sent a second time.
+//! The parts that touching and locking change have fixed places, so that a script can change it there: a session is one
+//! key, locked or not, and a cluster that moves it moves all of it. Whoever reads or writes a record from here leaves
+//! the lock to the scripts, and writes it free. By the token of the last writer a script knows a commit that it is sent
+//! a second time.
 //!
 //! The version is written in one way only,
 //! so that a script can compare it without reading it. The deadline stands in the value

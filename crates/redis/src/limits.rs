@@ -1,4 +1,4 @@
-//! What durations may be set to. One that makes no sense is refused when connecting; one that is longer than anybody
+//! The durations that may be set. One that makes no sense is refused when connecting; one that is longer than anybody
 //! lives is as good as a century, which can be added to a moment and told to a server.
 
 use std::time::Duration;

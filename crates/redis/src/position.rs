@@ -20,11 +20,11 @@ pub(crate) struct Position {
     pub(crate) steady: bool,
     /// Servers are scanned in the order of their numbers: this one, or the next.
     pub(crate) node: u64,
-    /// What that server called itself. It takes another name whenever it is started.
+    /// The name that the server gave itself. It takes another name whenever it is started.
     pub(crate) server: String,
     /// That server's own cursor; `None` when it has named everything.
     pub(crate) scan: Option<u64>,
-    /// What it has named already and has not fitted on a page: it may return more than it is asked for.
+    /// Keys that it has named already and that did not fit on a page: it may return more than it is asked for.
     pub(crate) left: Vec<SessionKey>,
 }
 

@@ -10,8 +10,8 @@ use crate::script::{self, Script};
 
 /// Does once all that the verbs will do, with keys that nobody uses and that are gone afterwards.
 ///
-/// What is forbidden within a script shows when it is called, and some of that is passed over there, so it is looked for
-/// here. Nothing but what is forbidden is an error: servers that are not ready may become so. Publishing and
+/// A command that is forbidden within a script shows when it is called, and some of that is passed over there, so it is
+/// looked for here. Nothing but what is forbidden is an error: servers that are not ready may become so. Publishing and
 /// listening may be forbidden; those who wait look by themselves then.
 pub(crate) async fn rights(engine: &Engine) -> Result<(), Failure> {
     let id = SessionId::generate(&OsEntropy);

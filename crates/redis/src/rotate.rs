@@ -19,7 +19,7 @@ use crate::write::Write;
 /// How long a record that is arriving may take to be settled, at least.
 const SETTLING: Duration = Duration::from_secs(3_600);
 
-/// What is to be done.
+/// A session on its way to another key.
 #[derive(Clone, Copy)]
 pub(crate) struct Move<'a> {
     pub(crate) ticket: &'a LockTicket,

@@ -271,7 +271,7 @@ impl Storage for RedisStorage {
     }
 }
 
-/// What has become of a verb that answers with nothing.
+/// Returns the outcome of a verb that answers with nothing.
 fn done(answer: Result<Answer, Failure>, operation: &'static str) -> Result<(), StorageError> {
     match answer {
         Ok(Answer::Done(None)) => Ok(()),

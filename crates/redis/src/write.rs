@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::Failure;
 use crate::net::Again;
 
-/// What a write does, as far as durability is concerned.
+/// The kind of a write, as far as durability is concerned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Write<'a> {
     /// It ends a key, for good: to lose it would bring back what was logged out.
@@ -34,7 +34,7 @@ impl Engine {
         write: Write<'_>,
         build: impl Fn(u64) -> Cmd,
     ) -> Result<Answer, Failure> {
-        // What waits for replicas may have to let others pass first.
+        // A write that waits for replicas may have to let others pass first.
         let longer = self
             .durability(write)
             .map_or(Duration::ZERO, |durability| durability.timeout * 2);
@@ -66,7 +66,7 @@ impl Engine {
             Write::Step(_) => matches!(answer, Answer::Missing | Answer::Superseded | Answer::Alias { .. }),
             Write::Ends | Write::Changes => false,
         };
-        // Whatever else it answers, it has refused to write.
+        // With any other answer, it has refused to write.
         if found_the_end || matches!(answer, Answer::Done(_)) {
             self.fall_short(shortfall, write)?;
         }
@@ -90,7 +90,7 @@ impl Engine {
         Ok((answer, shortfall))
     }
 
-    /// What is asked of this write.
+    /// Returns how durable this write has to be.
     fn durability(&self, write: Write<'_>) -> Option<&Durability> {
         let durability = self.options.durability.as_ref();
         durability.filter(|durability| durability.commits || !matches!(write, Write::Changes))

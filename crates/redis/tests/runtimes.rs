@@ -92,6 +92,39 @@ fn a_runtime_that_ends_takes_no_call_with_it() {
     });
 }
 
+/// Messages arrive on a connection that lives in the runtime of the first that waited.
+#[test]
+fn a_turn_is_heard_of_although_the_runtime_that_listened_has_ended() {
+    let server = RedisServer::start();
+    let (first, second) = (multi(), multi());
+    let (storage, key) = connect(&first, &server);
+    let (other, elsewhere) = connect(&second, &server);
+    let hold = |key: SessionKey| second.block_on(other.lock(&key, PROMPT)).unwrap().found().unwrap();
+    let (mut held, _held_elsewhere) = (hold(key), hold(elsewhere));
+    let wait = |key: SessionKey| {
+        let storage = Arc::clone(&storage);
+        async move { storage.lock(&key, MINUTE * 5).await.unwrap().found().unwrap() }
+    };
+    let in_the_queue = |number: usize| {
+        let there = || server.command(&["KEYS", "*:wait"]).items().len() == number;
+        second.block_on(support::until("in the queue", there));
+    };
+    first.spawn(wait(elsewhere));
+    in_the_queue(1);
+    let waiting = second.spawn(wait(key));
+    in_the_queue(2);
+    drop(first);
+    second.block_on(async {
+        let next = record(&other, "y", None);
+        other.commit(&mut held.lock, next).await.unwrap();
+        let locked = tokio::time::timeout(PROMPT, waiting)
+            .await
+            .expect("it is told")
+            .unwrap();
+        assert_eq!(locked.record.payload, "y");
+    });
+}
+
 #[test]
 fn connections_of_a_runtime_that_has_ended_are_not_used() {
     let server = RedisServer::start();

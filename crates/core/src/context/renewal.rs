@@ -47,7 +47,7 @@ impl Renewal {
                 match context.engine.storage.renew(&ticket).await {
                     Ok(()) => {
                         context.state().renew_at = Some(start + pause);
-                        // What is locked and worked on does not idle out meanwhile.
+                        // A session that is locked and worked on does not idle out meanwhile.
                         if context.ends_soon(lease) {
                             context.slide_now().await;
                         }

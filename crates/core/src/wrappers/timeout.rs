@@ -155,7 +155,7 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
         self.limit("sweep", self.limit, self.inner.sweep(limit)).await
     }
 
-    /// What is not done in time is left to the leases.
+    /// Locks that are not given up in time are left to their leases.
     async fn drain(&self, patience: Duration) {
         let limit = self.limit.saturating_add(patience);
         let _ = tokio::time::timeout(limit, self.inner.drain(patience)).await;

@@ -33,7 +33,7 @@ impl FileLocksBuilder {
         }
     }
 
-    /// For how long a lock is held without being renewed: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE) by default.
+    /// Sets how long a lock is held without being renewed: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE) by default.
     ///
     /// As for [`FileStorageBuilder::lease`](crate::FileStorageBuilder::lease), the folder keeps it.
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -47,8 +47,8 @@ impl FileLocksBuilder {
         self
     }
 
-    /// What leases are judged by: how long the machine has been up, by default. Another one is for tests, as for
-    /// [`FileStorageBuilder::clock`](crate::FileStorageBuilder::clock).
+    /// Sets the clock that judges leases: how long the machine has been up, by default. Another one is for tests, as
+    /// for [`FileStorageBuilder::clock`](crate::FileStorageBuilder::clock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.setting.set_clock(clock);
         self
@@ -71,7 +71,7 @@ impl FileLocksBuilder {
         let threads = Threads::new(setting.paused);
         let folder = Folder::open(&self.folder, FORMAT, setting).map_err(failed)?;
         for stripe in 0..=u8::MAX {
-            // What cannot be tidied is in nobody's way.
+            // A file that cannot be tidied away is in nobody's way.
             let _ = folder.tidy_leases(stripe, |_| Ok(Some(NO_RECORD)));
         }
         let shared = Shared::new(folder, threads, self.max_waiters);

@@ -21,7 +21,7 @@ const BUFFER: usize = 1_024;
 /// A connection that has lasted this long was a good one.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// What a [`Line`] knows about its connections.
+/// The state of the connections of a [`Line`].
 pub(super) struct State {
     /// How many attempts there have been. Tells the present connection from those before it.
     made: u64,
@@ -41,7 +41,7 @@ pub(super) struct State {
     backoff: Backoff,
 }
 
-/// What somebody who wants a connection has to do.
+/// The next step of a call that wants a connection.
 enum Step {
     Use(Live),
     GiveUp(Failure),
@@ -102,7 +102,7 @@ impl State {
         self.not_before = Some(Instant::now() + self.backoff.next());
     }
 
-    /// What to do for one who came after so many attempts. Whatever the outcome, it is that of an attempt which began
+    /// Returns the next step of a call that came after so many attempts. Its outcome is that of an attempt which began
     /// after they came: a server that is back is not missed by anybody for longer than one pause.
     fn step(&mut self, came: u64, limit: Duration) -> Step {
         if let Some(live) = self.live() {

@@ -41,7 +41,7 @@ impl Door {
         self.server.addr()
     }
 
-    /// What makes a connection to it, with the credentials of the moment.
+    /// Returns the client that connects to it, with the credentials of the moment.
     pub(super) async fn client(&self) -> Result<Client, Failure> {
         let mut server = self.server.clone();
         if let Some(provider) = &self.credentials {

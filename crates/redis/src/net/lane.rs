@@ -159,7 +159,7 @@ impl Lane {
     }
 }
 
-/// What sends the jobs of a lane.
+/// Sends the jobs of a lane.
 struct Runner {
     lane: Arc<Lane>,
     number: u64,
@@ -173,7 +173,7 @@ impl Runner {
         }
     }
 
-    /// What to send now; `None` if there is nothing, or another has taken over.
+    /// Returns the jobs to send now; `None` if there are none, or another has taken over.
     fn next(&self, timeout: Duration) -> Option<Vec<Job>> {
         let mut queue = self.lane.queue();
         if queue.running.is_none_or(|(number, _)| number != self.number) {

@@ -12,7 +12,7 @@ use super::slot::SLOTS;
 pub(super) struct Map {
     /// The owner of each slot, as an index of `nodes`; empty if there is no map yet.
     owners: Vec<Option<u16>>,
-    /// Those that keep slots, and others that were heard of since the map was drawn.
+    /// The nodes that keep slots, and others that were heard of since the map was drawn.
     nodes: Vec<Arc<Node>>,
 }
 
@@ -57,7 +57,7 @@ impl Map {
 
     /// Draws the map anew from what one node has answered, with `make` for nodes that were not known.
     ///
-    /// What the answer says of a slot replaces what was known. A slot that it does not name stays with its owner, as
+    /// The answer about a slot replaces what was known of it. A slot that it does not name stays with its owner, as
     /// long as that one works and is not the node that answered: one that was just started, or that is cut off from
     /// the others, may not know them, and what it does not know is no news. A node that no longer owns a slot says so
     /// itself when it is asked for it.
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((owner(&map, 0), owner(&map, 16_383)), (node(1), node(3)));
         assert_eq!((owner(&map, 100), owner(&map, 101)), (None, node(2)));
 
-        // What is named counts, and what has failed and is not named is nobody's.
+        // Owners that are named count; a slot whose owner has failed and is not named is nobody's.
         map.draw(&one, whole(), make);
         map.owner(16_383).unwrap().doubt(true);
         map.draw(&two, vec![range(50, 199, 2)], make);

@@ -1,6 +1,6 @@
 //! The way to the servers: which one to ask, what may be asked again, and when to give up.
 //!
-//! What is the client's: the parser, connections that many tasks share, TLS, and the names of what a server refuses.
+//! The client brings the parser, connections that many tasks share, TLS, and the names of what a server refuses.
 //! When a connection is replaced, and by which, is ours: only here is it known on which connection a command was sent,
 //! and so what a failure says about it. Decision 31 says more.
 
@@ -58,7 +58,7 @@ pub(crate) struct Net {
     fleet: Fleet,
     /// A command that writes nothing and that a replica refuses, where a connection may come to lead to one unnoticed.
     proof: Option<Cmd>,
-    /// What the times of proofs are counted from.
+    /// The moment from which the times of proofs are counted.
     epoch: Instant,
 }
 

@@ -60,7 +60,7 @@ impl Node {
     }
 
     /// Sends a command that reads behind one that would write, if it had anything to write: a replica refuses that.
-    /// Those that read meanwhile do not wait for the proof.
+    /// Calls that read meanwhile do not wait for the proof.
     pub(super) async fn send_with_proof(
         &self,
         proof: &Cmd,

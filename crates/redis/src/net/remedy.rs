@@ -1,4 +1,4 @@
-//! What can be done about a failure.
+//! Remedies for failures on the way to a server.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use redis::{ServerError, ServerErrorKind};
 use super::{Again, Fleet, Net, Node};
 use crate::error::Failure;
 
-/// What can be done about a failure.
+/// A remedy for a failure.
 pub(super) enum Remedy {
     /// Send the script itself instead of its digest.
     SpellOut,
@@ -24,7 +24,7 @@ pub(super) enum Remedy {
 }
 
 impl Net {
-    /// What can be done about a failure.
+    /// Returns the remedy for a failure.
     pub(super) fn remedy(&self, failure: &Failure, node: &Arc<Node>, again: Again) -> Remedy {
         use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, NoScript, ReadOnly, TryAgain};
         match failure {

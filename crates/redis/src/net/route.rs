@@ -30,7 +30,7 @@ impl Net {
         durability: Option<&Durability>,
     ) -> Result<(Value, u32), Failure> {
         let now = Instant::now();
-        // What is durable may have to let another batch pass first.
+        // A durable command may have to let another batch pass first.
         let deadline = now + self.timeout + durability.map_or(Duration::ZERO, |durability| durability.timeout * 2);
         // Each connection watches the time by itself, from the moment a command is sent on it. What is sent first, and at
         // once, needs no timer of ours.

@@ -110,7 +110,7 @@ impl Learns for Sentinel {
     /// primary that works stays: one that was cut off from the others, or has just come back, may name one of the past.
     async fn learn(self: Arc<Self>) -> Result<(), Failure> {
         let deadline = Instant::now() + self.limit();
-        // Those that do not answer must leave time to try what the others have named.
+        // Sentinels that do not answer must leave time to try what the others have named.
         let half = Instant::now() + self.limit() / 2;
         let mut answers = JoinSet::new();
         for sentinel in 0..self.sentinels.len() {

@@ -11,7 +11,7 @@ const SHARD_LEN: usize = 3;
 /// The characters a shard is made of.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// What one byte does to the checksum.
+/// The change that one byte makes to the checksum.
 const STEPS: [u16; 256] = {
     let mut steps = [0; 256];
     let mut byte = 0_u16;

@@ -1,7 +1,7 @@
 -- A lock that guards no record: a key of its own, which holds the token and ends with the lease.
 local holder = redis.call('GET', KEYS[1]) or ''
 
--- What is handed over with the lock.
+-- Returns the value that is handed over with the lock: none.
 local function whole()
   return ''
 end

@@ -17,7 +17,7 @@ if not stored then
   if ARGV[4] ~= '1' or redis.call('GET', KEYS[1]) ~= ARGV[1] then
     return { EXISTS, now }
   end
-  -- What waits for replicas waits for what was written last.
+  -- A write that waits for replicas waits for what was written last.
   redis.call('SETRANGE', KEYS[1], 0, string.sub(ARGV[1], 1, 1))
 end
 return { RECORD, now }

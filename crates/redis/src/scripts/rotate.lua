@@ -26,7 +26,7 @@ end
 local grace = tonumber(ARGV[5])
 local stays = grace + tonumber(ARGV[6])
 if ARGV[9] == '1' then
-  -- What is arriving counts as long as the mark says so, until it has been settled.
+  -- An arriving record counts as long as the mark says so, until it has been settled.
   stays = math.max(stays, 60000)
 else
   -- A slot of a cluster that is on its way may have room for a new key at its new place only.

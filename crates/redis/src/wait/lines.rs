@@ -23,9 +23,9 @@ type Abandoned = Box<dyn Fn(SessionKey, LockToken) + Send + Sync>;
 /// All lines of a process.
 pub(crate) struct Lines {
     parts: [Mutex<HashMap<SessionKey, Line, ByDigest>>; PARTS],
-    /// For which session a token was left in a queue of the server's, until it has been served or given back.
+    /// The session of each token that was left in a queue of the server's, until it has been served or given back.
     left: Mutex<HashMap<LockToken, SessionKey>>,
-    /// Those among them that may stand there although they were served and given up, and until when.
+    /// The tokens among them that may stand there although they were served and given up, and until when.
     lingering: Mutex<VecDeque<(Instant, LockToken)>>,
     arrivals: AtomicU64,
     max_waiters: usize,

@@ -38,7 +38,7 @@ pub use self::server::RedisServer;
 
 use std::time::{Duration, Instant};
 
-/// What the servers of this process are, such as `Redis 7.0.15` or `Valkey 9.1.2`.
+/// The servers of this process, such as `Redis 7.0.15` or `Valkey 9.1.2`.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! What befalls a server while others use it.
+//! Misfortunes of a server while others use it.
 //!
 //! Each is one order and its opposite, so that a test can say what happens and when it is over.
 

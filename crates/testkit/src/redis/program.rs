@@ -53,7 +53,7 @@ impl Program {
     }
 }
 
-/// What a program says it is: `Redis 7.0.15` for `Redis server v=7.0.15 sha=.. malloc=..`.
+/// Reads the name and version of a program: `Redis 7.0.15` for `Redis server v=7.0.15 sha=.. malloc=..`.
 fn version(told: &str) -> Option<String> {
     let (name, rest) = told.split_once(" server v=")?;
     let number = rest.split_whitespace().next()?;

@@ -37,7 +37,7 @@ pub struct RedisServer {
     running: Option<Running>,
 }
 
-/// What the program is started as.
+/// The role in which the program is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Server,
@@ -70,7 +70,7 @@ impl RedisServer {
     /// the server refuses the commands that are sent from here: they come without.
     #[must_use]
     pub fn start_with(config: &[&str]) -> Self {
-        // For `stall`.
+        // `stall` needs it.
         let lines: Vec<&str> = ["enable-debug-command yes"].iter().chain(config).copied().collect();
         Self::launch(Role::Server, &lines)
     }

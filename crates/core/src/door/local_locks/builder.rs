@@ -51,7 +51,7 @@ impl LocalLocksBuilder {
         self
     }
 
-    /// For how long a lock is held without being renewed. 6 seconds by default.
+    /// Sets how long a lock is held without being renewed. 6 seconds by default.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self

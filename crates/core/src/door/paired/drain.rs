@@ -25,7 +25,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
             pause = longest.min(pause * 2);
         }
         for held in self.parts.held.take_whole() {
-            // What cannot be given back ends with its lease.
+            // A lock that cannot be given back ends with its lease.
             let released = self.locks.release(held.lock).await;
             if released.is_err_and(|error| matches!(error.kind(), Timeout | Unavailable)) {
                 // The others would take as long, each. They are dropped, and go back in the background if they can.

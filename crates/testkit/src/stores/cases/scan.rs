@@ -68,7 +68,7 @@ pub(crate) async fn lists_heads_as_they_are_now(ctx: StoreContext) {
         return;
     }
     let mut entries = filled(&ctx, 6).await;
-    // Those that have ended stay: a scan that hides them is to be seen here, whatever the keys are.
+    // The entries that have ended stay: a scan that hides them is to be seen here, whatever the keys are.
     let stays = |entry: &Entry| entry.head.deadline == Some(PAST);
     let keys: Vec<_> = entries
         .iter()
