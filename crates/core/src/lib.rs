@@ -47,8 +47,9 @@ pub use self::report::Report;
 pub use self::session::{AutoStart, Namespace, Session, SessionBuilder, Unreadable};
 pub use self::session_key::{Fingerprint, ParseSessionKeyError, SessionKey};
 pub use self::storage::{
-    Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked, Lookup,
-    MAX_ALIASES, Meta, Page, Record, ReportUsage, Storage, StorageError, StorageErrorKind, Stored, Unlock, Usage,
+    AtOnce, Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked,
+    Lookup, MAX_ALIASES, Meta, Page, Record, ReportUsage, Storage, StorageError, StorageErrorKind, Stored, Unlock,
+    Usage, replace_under_lock,
 };
 pub use self::visit::Visit;
 pub use self::window::{ShownWindow, WindowId};

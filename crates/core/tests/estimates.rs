@@ -82,6 +82,10 @@ impl Storage for Distant {
         self.inner.commit(lock, record).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.inner.replace(known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -220,6 +220,10 @@ impl Storage for FileStorage {
         Ok(())
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        sessile_core::replace_under_lock(self, known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

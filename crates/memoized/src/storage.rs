@@ -205,6 +205,10 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         answer
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        sessile_core::replace_under_lock(self, known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -241,6 +241,10 @@ impl Storage for MemoryStorage {
         result.map(|()| lock.spend()).map_err(failed("commit"))
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        sessile_core::replace_under_lock(self, known, record).await
+    }
+
     /// Fails with [`Unsupported`](StorageErrorKind::Unsupported) if `new_key` has another
     /// [shard](SessionKey::shard) than the old key, which the contract rules out.
     async fn rotate(

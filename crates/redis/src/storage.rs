@@ -162,6 +162,10 @@ impl Storage for RedisStorage {
         Ok(())
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        sessile_core::replace_under_lock(self, known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -203,6 +203,11 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
         self.inner.commit(lock, record).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.calls.count(Verb::Replace);
+        self.inner.replace(known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -152,6 +152,10 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
         self.around(Verb::Commit, self.inner.commit(lock, record)).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.around(Verb::Replace, self.inner.replace(known, record)).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

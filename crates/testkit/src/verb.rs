@@ -13,6 +13,8 @@ pub enum Verb {
     Create,
     /// [`Storage::commit`](sessile_core::Storage::commit)
     Commit,
+    /// [`Storage::replace`](sessile_core::Storage::replace)
+    Replace,
     /// [`Storage::rotate`](sessile_core::Storage::rotate)
     Rotate,
     /// [`Storage::release`](sessile_core::Storage::release)
@@ -31,11 +33,12 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, in the order of the trait.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Lock,
         Self::Create,
         Self::Commit,
+        Self::Replace,
         Self::Rotate,
         Self::Release,
         Self::Renew,
@@ -53,6 +56,7 @@ impl Verb {
             Self::Lock => "lock",
             Self::Create => "create",
             Self::Commit => "commit",
+            Self::Replace => "replace",
             Self::Rotate => "rotate",
             Self::Release => "release",
             Self::Renew => "renew",

@@ -55,6 +55,10 @@ impl Storage for Partial {
         self.inner.commit(lock, record).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.inner.replace(known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

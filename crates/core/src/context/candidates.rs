@@ -84,7 +84,7 @@ impl Context {
             None => storage
                 .read(key)
                 .await?
-                .map(|Stored { key, record }| (key, record, None)),
+                .map(|Stored { key, record, .. }| (key, record, None)),
         })
     }
 }

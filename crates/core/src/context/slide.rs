@@ -176,7 +176,7 @@ impl Context {
     /// go by it could revive what others have set and what slid out since, or lengthen what they have shortened.
     async fn slide_stored(&self, key: SessionKey) -> Result<(), crate::SessionError> {
         let engine = &self.engine;
-        let Lookup::Found(Stored { key, record }) = engine.storage.read(&key).await? else {
+        let Lookup::Found(Stored { key, record, .. }) = engine.storage.read(&key).await? else {
             return Ok(());
         };
         let Record { mut meta, payload } = record;

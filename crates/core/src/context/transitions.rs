@@ -61,7 +61,7 @@ impl Context {
             return self.begin(epoch, Phase::Readable);
         };
         match self.engine.storage.read(&key).await? {
-            Lookup::Found(Stored { key, record }) => match self.receive(key, record, None, epoch)? {
+            Lookup::Found(Stored { key, record, .. }) => match self.receive(key, record, None, epoch)? {
                 Some(chore) => chore.await,
                 None => Ok(()),
             },
@@ -93,7 +93,7 @@ impl Context {
         };
         let Some(key) = key else { return Ok(()) };
         let gone = match self.engine.storage.read(&key).await? {
-            Lookup::Found(Stored { key, record }) => return self.reload(key, record, session),
+            Lookup::Found(Stored { key, record, .. }) => return self.reload(key, record, session),
             Lookup::Missing => SessionError::Gone,
             Lookup::Superseded => SessionError::Superseded,
         };

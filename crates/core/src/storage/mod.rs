@@ -3,10 +3,12 @@
 //! A [`Storage`] keeps [`Record`]s by [`SessionKey`] and hands out one exclusive [`Lock`] a session. The trait asks
 //! for everything at once, atomically; whoever has a database with conditional writes need not implement it.
 
+mod at_once;
 mod capabilities;
 mod error;
 mod lock;
 mod record;
+mod replace;
 mod scan;
 mod usage;
 
@@ -16,10 +18,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::at_once::AtOnce;
 pub use self::capabilities::Capabilities;
 pub use self::error::{StorageError, StorageErrorKind};
 pub use self::lock::{Lock, LockTicket, LockToken, Unlock};
 pub use self::record::{Locked, Lookup, Meta, Record, Stored};
+pub use self::replace::replace_under_lock;
 pub use self::scan::{Cursor, Page};
 pub use self::usage::{ReportUsage, Usage};
 use crate::clock::{Clock, Timestamp};
@@ -107,6 +111,14 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// A wrapper hands on what is wrapped; see [`Capabilities`].
     fn capabilities(&self) -> Capabilities<'_>;
 
+    /// The operations that never wait, as plain functions, if the storage answers at once. The answer is always the same.
+    ///
+    /// `None` by default. A wrapper does not inherit it: one that hands on what it wraps has decided that its own work
+    /// can be done without waiting, and wraps these functions too.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
+    }
+
     /// Returns the live record. Takes no lock, and waits for no holder of one.
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError>;
 
@@ -139,6 +151,23 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// [`LockLost`](StorageErrorKind::LockLost) when the lock is no longer held,
     /// [`Gone`](StorageErrorKind::Gone) or [`Superseded`](StorageErrorKind::Superseded) when the record is not there.
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError>;
+
+    /// Replaces the record without a lock, if it is still as `known` says and nobody holds its lock: the way to write for
+    /// those who can start anew when somebody else came first.
+    ///
+    /// `known` is what [`read`](Storage::read) has returned: the record has its metadata still, so nothing was written or
+    /// touched since. Returns whether the record was replaced. With `false` nothing is changed: the record is another by
+    /// now, or it is locked. A storage may answer so too when it merely cannot tell, but not for ever while nobody else
+    /// uses the session. A lock whose lease is over is held by nobody.
+    ///
+    /// The comparison and the write are one atomic step. A holder of the lock never finds its record replaced. Aliases
+    /// are not followed: `known.key` is the key that the record is stored under.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`](StorageErrorKind::Gone) and, where the session has moved away from the key,
+    /// [`Superseded`](StorageErrorKind::Superseded).
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError>;
 
     /// Moves the session to `new_key` with this record, and gives the lock up, all in one step.
     ///

@@ -140,13 +140,22 @@ pub struct Stored {
     pub key: SessionKey,
     /// The record.
     pub record: Record,
+    /// What the storage wants to be shown again by [`replace`](crate::Storage::replace): a number of its own, by which it
+    /// tells this state of the record from others. 0 if it has none.
+    pub stamp: u64,
 }
 
 impl Stored {
     /// A record that is stored under this key.
     #[must_use]
     pub fn new(key: SessionKey, record: Record) -> Self {
-        Self { key, record }
+        Self { key, record, stamp: 0 }
+    }
+
+    /// The same with the storage's own number.
+    #[must_use]
+    pub fn with_stamp(self, stamp: u64) -> Self {
+        Self { stamp, ..self }
     }
 }
 

@@ -139,6 +139,10 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
         self.measure("commit", self.inner.commit(lock, record)).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.measure("replace", self.inner.replace(known, record)).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -75,6 +75,10 @@ impl Storage for NullStorage {
         gone("commit")
     }
 
+    async fn replace(&self, _known: &Stored, _record: Record) -> Result<bool, StorageError> {
+        gone("replace").map(|()| false)
+    }
+
     async fn rotate(
         &self,
         _lock: &mut Lock,

@@ -112,6 +112,11 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
         self.limit("commit", self.limit, self.inner.commit(lock, record)).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.limit("replace", self.limit, self.inner.replace(known, record))
+            .await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -121,6 +121,10 @@ impl<S: Storage + ?Sized> Storage for Traced<S> {
         trace(span!(self, "commit", lock.key()), self.inner.commit(lock, record)).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        trace(span!(self, "replace", &known.key), self.inner.replace(known, record)).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

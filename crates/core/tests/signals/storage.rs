@@ -114,6 +114,10 @@ impl<C: Clock> Storage for RingingStorage<C> {
         self.call(self.inner.commit(lock, record)).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.call(self.inner.replace(known, record)).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -178,6 +178,10 @@ impl<S: Storage> Storage for Probing<S> {
         self.inner.commit(lock, record).await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.inner.replace(known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -193,6 +193,10 @@ impl Storage for Broken {
         self.answer(self.wrongly_commit(lock, record).await)
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        sessile_core::replace_under_lock(self, known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

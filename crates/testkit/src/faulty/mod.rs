@@ -152,6 +152,13 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
             .await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        let Some(fault) = self.faults.next(Verb::Replace) else {
+            return self.inner.replace(known, record).await;
+        };
+        self.fail(fault, Verb::Replace, self.inner.replace(known, record)).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

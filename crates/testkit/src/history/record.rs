@@ -163,6 +163,10 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
         .await
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        sessile_core::replace_under_lock(self, known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,

@@ -36,10 +36,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
             .find(key, Part::Whole)
             .await
             .map_err(|failure| self.error("read", failure))?;
-        Ok(found.map(|found| Stored {
-            key: found.key,
-            record: found.into_record(),
-        }))
+        Ok(found.map(|found| Stored::new(found.key, found.into_record())))
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
@@ -55,6 +52,10 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let committed = self.commit_record(lock, record).await;
         committed.map_err(|failure| self.error("commit", failure))
+    }
+
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        crate::storage::replace_under_lock(self, known, record).await
     }
 
     async fn rotate(
@@ -127,7 +128,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
                 self.end(&key);
                 if let Some(Standing::Live(live)) = Standing::read(&entry.head) {
                     let record = Record::new(live.meta, entry.payload);
-                    swept.push(Stored { key, record });
+                    swept.push(Stored::new(key, record));
                 }
             }
             more &= swept.is_empty();

@@ -155,6 +155,11 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         answer.inspect(|()| self.leases.ended(&ticket))
     }
 
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        // Never again: a first call whose answer was lost may have written, and a second would say that somebody else did.
+        self.inner.replace(known, record).await
+    }
+
     async fn rotate(
         &self,
         lock: &mut Lock,
