@@ -7,7 +7,8 @@ use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy
 
 use crate::capacity::Capacity;
 use crate::shard::{Settings, Shard};
-use crate::storage::{MemoryStorage, Shared};
+use crate::shared::Shared;
+use crate::storage::MemoryStorage;
 use crate::sweeper::Sweeper;
 
 /// How many shards there are by default. Two of sixteen busy threads meet in one of them now and then; an empty
@@ -103,9 +104,9 @@ impl MemoryStorageBuilder {
     ///
     /// Whatever would take more room than is left first removes some sessions that have expired, and fails with
     /// [`Full`](sessile_core::StorageErrorKind::Full) if that is not enough: [`create`](sessile_core::Storage::create),
-    /// a [`commit`](sessile_core::Storage::commit) with a longer payload, and
-    /// [`rotate`](sessile_core::Storage::rotate). Nothing is changed then, and the lock is still held. A live session is
-    /// never removed to make room. A payload that does not grow is always accepted.
+    /// a [`commit`](sessile_core::Storage::commit) or [`replace`](sessile_core::Storage::replace) with a longer payload,
+    /// and [`rotate`](sessile_core::Storage::rotate). Nothing is changed then, and a lock is still held. A live session
+    /// is never removed to make room. A payload that does not grow is always accepted.
     ///
     /// ```
     /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage, StorageErrorKind};

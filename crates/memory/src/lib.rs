@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod at_once;
 mod builder;
 mod capacity;
 mod deadlines;
@@ -12,6 +13,7 @@ mod moved;
 mod queue;
 mod scan;
 mod shard;
+mod shared;
 mod slab;
 mod state;
 mod stats;

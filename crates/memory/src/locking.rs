@@ -41,20 +41,12 @@ pub(crate) enum Try {
 }
 
 impl State {
-    /// Takes the lock if it is free.
-    pub(crate) fn try_lock(
-        &mut self,
-        key: &SessionKey,
-        now: Timestamp,
-        settings: &Settings,
-    ) -> Result<Lookup<Taken>, StorageErrorKind> {
+    /// Takes the lock if it is free. `None` if it is not.
+    pub(crate) fn try_lock(&mut self, key: &SessionKey, now: Timestamp, settings: &Settings) -> Option<Lookup<Taken>> {
         match self.place(key, now) {
-            Lookup::Missing => Ok(Lookup::Missing),
-            Lookup::Superseded => Ok(Lookup::Superseded),
-            Lookup::Found(slot) => {
-                let taken = self.take_if_free(slot, now, now + settings.lease);
-                taken.map(Lookup::Found).ok_or(StorageErrorKind::LockTimeout)
-            }
+            Lookup::Missing => Some(Lookup::Missing),
+            Lookup::Superseded => Some(Lookup::Superseded),
+            Lookup::Found(slot) => self.take_if_free(slot, now, now + settings.lease).map(Lookup::Found),
         }
     }
 
@@ -172,9 +164,21 @@ impl State {
         }
     }
 
-    fn take_if_free(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) -> Option<Taken> {
+    /// Whether nobody holds the lock now. Then nobody waits for it either: a lease that is over has been followed by
+    /// that of the first in the queue, and whoever gives a lock up hands it to the first in the queue. So whoever goes
+    /// on from here overtakes nobody, and leaves nobody who would have to be woken.
+    pub(crate) fn is_free(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) -> bool {
         self.end_lease(slot, now, lease_until);
-        if self.entries[slot].holder.is_some() {
+        let entry = &self.entries[slot];
+        debug_assert!(
+            entry.holder.is_some() || entry.queue.is_none(),
+            "somebody waits for nobody"
+        );
+        entry.holder.is_none()
+    }
+
+    fn take_if_free(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) -> Option<Taken> {
+        if !self.is_free(slot, now, lease_until) {
             return None;
         }
         let ticket = self.ticket();

@@ -4,10 +4,11 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Clock, Lock, LockTicket, LockToken, SessionKey, Stored, Timestamp, Unlock};
+use sessile_core::{Clock, Lock, LockTicket, LockToken, Locked, Stored, Timestamp, Unlock};
 
 use crate::capacity::Capacity;
 use crate::entry::Ticket;
+use crate::locking::Taken;
 use crate::state::State;
 use crate::sweeper::Sweeper;
 use crate::sync::{self, Mutex};
@@ -91,11 +92,12 @@ impl Shard {
         (secret == self.secret).then_some(Ticket(number))
     }
 
-    /// The lock that has been taken under this number.
-    pub(crate) fn lock_of(self: &Arc<Self>, key: SessionKey, ticket: Ticket) -> Lock {
-        let token = self.token(ticket);
+    /// What has been taken, with a lock that comes back here when it is dropped.
+    pub(crate) fn locked(self: &Arc<Self>, taken: Taken) -> Locked {
+        let Taken { key, ticket, record } = taken;
         let unlock: Arc<dyn Unlock> = Arc::clone(self) as _;
-        Lock::new(LockTicket::new(key, token), self.settings.lease, unlock)
+        let ticket = LockTicket::new(key, self.token(ticket));
+        Locked::new(Lock::new(ticket, self.settings.lease, unlock), record)
     }
 }
 

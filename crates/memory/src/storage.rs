@@ -2,24 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, ReportUsage, SessionKey, Storage,
-    StorageError, StorageErrorKind, Stored, Timestamp, Usage,
+    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, ReportUsage, SessionKey,
+    Storage, StorageError, StorageErrorKind, Stored, Timestamp, Usage,
 };
 
 use crate::builder::MemoryStorageBuilder;
-use crate::capacity::{MOVED_BYTES, Room, SESSION_BYTES};
-use crate::locking::Taken;
-use crate::shard::{SLICE, Settings, Shard};
+use crate::capacity::{MOVED_BYTES, SESSION_BYTES};
+use crate::shared::{NAME, Shared, failed};
 use crate::stats::MemoryStats;
 use crate::waiting::Waiting;
 use crate::{drain, scan};
-
-const NAME: &str = "memory";
 
 /// Sessions in the memory of this process. See the [crate](crate) for what that promises.
 ///
@@ -48,14 +44,6 @@ const NAME: &str = "memory";
 #[derive(Clone)]
 pub struct MemoryStorage {
     pub(crate) shared: Arc<Shared>,
-}
-
-/// What the clones of a storage share.
-pub(crate) struct Shared {
-    pub(crate) shards: Box<[Arc<Shard>]>,
-    pub(crate) settings: Arc<Settings>,
-    /// The shard where the next sweep begins, so that each has its turn however small the limits are.
-    sweep_from: AtomicUsize,
 }
 
 impl MemoryStorage {
@@ -112,68 +100,6 @@ impl fmt::Debug for MemoryStorage {
     }
 }
 
-impl Shared {
-    pub(crate) fn new(shards: Box<[Arc<Shard>]>, settings: Arc<Settings>) -> Self {
-        Self {
-            shards,
-            settings,
-            sweep_from: AtomicUsize::new(0),
-        }
-    }
-
-    /// Where a key lives. A session stays in its shard for life, as rotation keeps that part of the key.
-    fn shard(&self, key: &SessionKey) -> &Arc<Shard> {
-        // Characters differ in their lower bits; the multiplication carries those up, where they are taken from.
-        let number = key
-            .shard()
-            .bytes()
-            .fold(0, |number: u64, byte| number << 8 | u64::from(byte));
-        let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        &self.shards[spread as usize & (self.shards.len() - 1)]
-    }
-
-    fn sweep(&self, limit: usize) -> Vec<Stored> {
-        let mut expired = Vec::new();
-        let from = self.sweep_from.fetch_add(1, Ordering::Relaxed);
-        for index in 0..self.shards.len() {
-            let shard = &self.shards[from.wrapping_add(index) % self.shards.len()];
-            loop {
-                let left = limit - expired.len();
-                if left == 0 {
-                    return expired;
-                }
-                if !shard.sweep_slice(left, &mut expired) {
-                    break;
-                }
-            }
-        }
-        expired
-    }
-
-    /// Does what may need room. If there is none, it is done again without some of what has expired, until there is
-    /// nothing more of that.
-    fn with_room<T>(&self, mut step: impl FnMut() -> Result<T, StorageErrorKind>) -> Result<T, StorageErrorKind> {
-        let mut more = true;
-        loop {
-            match step() {
-                // What a rotation has left goes as well, and is not told of: so there is one more try.
-                Err(StorageErrorKind::Full) if more => more = !self.sweep(SLICE).is_empty(),
-                done => return done,
-            }
-        }
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.settings.sweeper.stop();
-    }
-}
-
-fn failed(operation: &'static str) -> impl Fn(StorageErrorKind) -> StorageError {
-    move |kind| StorageError::new(kind, operation, NAME)
-}
-
 /// What [`MemoryStorage::stats`] says, and at its cost.
 #[async_trait]
 impl ReportUsage for MemoryStorage {
@@ -197,52 +123,39 @@ impl Storage for MemoryStorage {
         Capabilities::none().with_usage(Some(self))
     }
 
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        Some(&*self.shared)
+    }
+
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        Ok(self.shared.shard(key).step(|state, now| state.read(key, now)))
+        self.shared.read(key).map(|(found, _moment)| found)
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        if let Some(answer) = self.shared.lock(key) {
+            return answer.map(|(found, _moment)| found);
+        }
+        if wait.is_zero() {
+            return Err(failed("lock")(StorageErrorKind::LockTimeout));
+        }
         let shard = self.shared.shard(key);
-        let taken = match shard.step(|state, now| state.try_lock(key, now, &self.shared.settings)) {
-            // What it takes to wait is allocated by those who have to.
-            Err(StorageErrorKind::LockTimeout) if !wait.is_zero() => {
-                Box::pin(Waiting::new(Arc::clone(shard), *key, wait)).await
-            }
-            done => done,
-        };
-        let locked = |Taken { key, ticket, record }| Locked::new(shard.lock_of(key, ticket), record);
-        taken.map(|found| found.map(locked)).map_err(failed("lock"))
+        // What it takes to wait is allocated by those who have to.
+        let taken = Box::pin(Waiting::new(Arc::clone(shard), *key, wait)).await;
+        taken
+            .map(|found| found.map(|taken| shard.locked(taken)))
+            .map_err(failed("lock"))
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        let capacity = &self.shared.settings.capacity;
-        let room = Room::of(&record);
-        let reserve = || capacity.reserve(room).then_some(()).ok_or(StorageErrorKind::Full);
-        self.shared.with_room(reserve).map_err(failed("create"))?;
-        let mut record = Some(record);
-        let result = self
-            .shared
-            .shard(key)
-            .step(|state, now| state.create(key, &mut record, now));
-        if result.is_err() {
-            capacity.give_back(room);
-        }
-        result.map(|_cleared| ()).map_err(failed("create"))
+        self.shared.create(key, record)
     }
 
-    async fn commit(&self, lock: &mut Lock, mut record: Record) -> Result<(), StorageError> {
-        let LockTicket { key, token, .. } = lock.ticket();
-        let shard = self.shared.shard(&key);
-        let ticket = shard.ticket_of(&token);
-        let settings = &self.shared.settings;
-        let result = self
-            .shared
-            .with_room(|| shard.step(|state, now| state.commit(&key, ticket, &mut record, now, settings)));
-        result.map(|()| lock.spend()).map_err(failed("commit"))
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.shared.commit(lock, record)
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        self.shared.replace(known, record)
     }
 
     /// Fails with [`Unsupported`](StorageErrorKind::Unsupported) if `new_key` has another
@@ -268,9 +181,7 @@ impl Storage for MemoryStorage {
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        // It goes back when it is dropped: this very moment, as nothing here has to be waited for.
-        drop(lock);
-        Ok(())
+        self.shared.release(lock)
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sessile_core::{Clock, Timestamp};
 
-use crate::storage::Shared;
+use crate::shared::Shared;
 use crate::sync::AtomicU64;
 
 /// The longest time for which a deadline is waited for without looking at the clock: it may have been set.

@@ -55,6 +55,30 @@ impl State {
         Ok(())
     }
 
+    /// Swaps the record with the one that is stored, if that is the known one still and nobody holds its lock.
+    ///
+    /// Where an alias leads on from the key, the record is under another key now, and not the known one. Nobody has to be
+    /// woken: see [`is_free`](State::is_free).
+    pub(crate) fn replace(
+        &mut self,
+        known: &Stored,
+        record: &mut Record,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Result<bool, StorageErrorKind> {
+        let slot = self.live(&known.key, now)?;
+        if !self.is_free(slot, now, now + settings.lease) {
+            return Ok(false);
+        }
+        let entry = &self.entries[slot];
+        if entry.key != known.key || entry.record.meta != known.record.meta {
+            return Ok(false);
+        }
+        self.reserve_growth(slot, record, 0, settings)?;
+        self.swap(slot, record);
+        Ok(true)
+    }
+
     /// Swaps the record with the one that is stored, and returns what lay at the new key, long expired. `new_key`
     /// belongs to this shard.
     #[expect(clippy::too_many_arguments, reason = "they are those of the verb, and the moment")]

@@ -245,6 +245,9 @@ async fn drop_payloads_in_every_way() {
     let mut lock = take(&storage, &key).await;
     storage.commit(&mut lock, nosy(2)).await.expect("done");
     storage.commit(&mut lock, nosy(2)).await.expect_err("refused");
+    let known = read(&storage, &key).await.found().expect("it is there");
+    assert!(storage.replace(&known, nosy(3)).await.expect("done"));
+    assert!(!storage.replace(&known, nosy(2)).await.expect("refused"));
     storage.create(&new, nosy(1)).await.expect("done");
     let mut lock = take(&storage, &key).await;
     clock.advance(SECOND);

@@ -6,6 +6,7 @@
 //! does not move unless a test moves it. What fails is printed with the schedule that
 //! [`shuttle::replay`] repeats.
 
+mod replace;
 pub(crate) mod time;
 
 use std::pin::pin;
@@ -87,6 +88,7 @@ impl Scene {
         let payload = std::str::from_utf8(&locked.record.payload).unwrap();
         let next: usize = payload.parse::<usize>().unwrap() + 1;
         locked.record.payload = next.to_string().into();
+        locked.record.meta.version += 1;
         block_on(self.storage.commit(&mut locked.lock, locked.record)).map_err(|error| error.kind())?;
         self.commits.fetch_add(1, Ordering::SeqCst);
         Ok(Lookup::Found(()))
@@ -104,6 +106,7 @@ impl Scene {
         thread::yield_now();
         self.inside.fetch_sub(1, Ordering::SeqCst);
         locked.record.payload = next.to_string().into();
+        locked.record.meta.version += 1;
         block_on(self.storage.commit(&mut locked.lock, locked.record)).unwrap();
         self.commits.fetch_add(1, Ordering::SeqCst);
     }

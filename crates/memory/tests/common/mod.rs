@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(unreachable_pub, reason = "a module of several binaries")]
 
+pub mod door;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,96 @@
+//! The plain functions beside the futures. That both do the same is for the model to show.
+
+#![allow(clippy::unwrap_used, reason = "an unwrap is an assertion here")]
+
+mod common;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::{assert_free, lock, manual_storage, new_key, session};
+use sessile_core::{Clock, Lookup, Meta, Record, Storage, StorageErrorKind, Timestamp};
+use sessile_memory::MemoryStorage;
+
+/// A clock that is a millisecond further whenever it is asked.
+#[derive(Debug, Default)]
+struct Ticking(AtomicU64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn the_moment_is_the_one_by_which_the_deadline_was_judged() {
+    let builder = MemoryStorage::builder().clock(Ticking::default());
+    let storage = builder.sweeper(false).lease(Duration::from_secs(1)).build();
+    let at_once = storage.at_once().unwrap();
+    let deadline = Timestamp::from_millis(100);
+    let key = new_key();
+    let record = Record::new(Meta::new(Timestamp::MIN).with_deadline(Some(deadline)), "");
+    at_once.create(&key, record).unwrap();
+    let mut answers = Vec::new();
+    for _ in 0..100 {
+        let (read, moment) = at_once.read(&key).unwrap();
+        answers.push((read.is_found(), moment));
+        let (locked, moment) = at_once.lock(&key).expect("it was given up").unwrap();
+        answers.push((locked.is_found(), moment));
+    }
+    for (is_found, moment) in &answers {
+        assert_eq!(*is_found, *moment < deadline, "{moment:?}");
+    }
+    assert!(
+        answers.iter().any(|(is_found, _)| !is_found),
+        "the end was never reached"
+    );
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_is_not_waited_for() {
+    let (storage, _) = manual_storage();
+    let key = session(&storage, "a").await;
+    let held = lock(&storage, &key).await;
+    let at_once = storage.at_once().unwrap();
+    assert!(at_once.lock(&key).is_none());
+    let (_, moment) = at_once.read(&key).unwrap();
+    assert_eq!(moment, storage.clock().now());
+    assert_eq!((storage.stats().locks, storage.stats().waiters), (1, 0));
+    drop(held);
+    let Some(Ok((Lookup::Found(mut locked), moment))) = at_once.lock(&key) else {
+        panic!("the lock is free");
+    };
+    assert_eq!(moment, storage.clock().now());
+    assert_eq!(*locked.lock.key(), key);
+
+    // The lock is one, whichever way it was taken and is given back.
+    storage.commit(&mut locked.lock, locked.record).await.unwrap();
+    at_once.release(lock(&storage, &key).await.lock).unwrap();
+    assert_free(&storage, &key).await;
+}
+
+#[test]
+fn errors_name_the_verb_and_the_storage() {
+    let (storage, _) = manual_storage();
+    let at_once = storage.at_once().unwrap();
+    let key = new_key();
+    let record = || Record::new(Meta::new(storage.clock().now()), "");
+    at_once.create(&key, record()).unwrap();
+    let known = at_once.read(&key).unwrap().0.found().unwrap();
+    let mut lock = at_once.lock(&key).unwrap().unwrap().0.found().unwrap().lock;
+    let taken = at_once.create(&key, record()).unwrap_err();
+    assert_eq!((taken.kind(), taken.operation()), (StorageErrorKind::Exists, "create"));
+    now(storage.destroy(&key)).unwrap();
+    let gone = at_once.commit(&mut lock, record()).unwrap_err();
+    assert_eq!((gone.kind(), gone.operation()), (StorageErrorKind::Gone, "commit"));
+    let gone = at_once.replace(&known, record()).unwrap_err();
+    assert_eq!((gone.kind(), gone.operation()), (StorageErrorKind::Gone, "replace"));
+    assert_eq!(gone.storage(), "memory");
+}
+
+fn now<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
