@@ -8,6 +8,8 @@ mod attempt;
 mod backoff;
 mod cluster;
 mod dialer;
+#[cfg(test)]
+mod ending;
 mod lane;
 mod line;
 mod map;

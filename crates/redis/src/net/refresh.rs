@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::error::Failure;
@@ -78,7 +79,13 @@ pub(super) fn want<T: Learns>(subject: &Arc<T>) -> u64 {
 /// Has it learnt anew and waits for that.
 pub(super) async fn fresh<T: Learns>(subject: &Arc<T>, deadline: Instant) -> Result<(), Failure> {
     let wanted = want(subject);
+    let mut has_ended = false;
     loop {
+        if std::mem::take(&mut has_ended) {
+            // Where our runtime is the one that ends, a task that is spawned ends at once, and so on for ever. This is
+            // dropped when it gives way.
+            yield_now().await;
+        }
         let mut over = pin!(subject.refresh().over.notified());
         over.as_mut().enable();
         {
@@ -88,7 +95,11 @@ pub(super) async fn fresh<T: Learns>(subject: &Arc<T>, deadline: Instant) -> Res
             }
             if turn.task.is_none() {
                 drop(turn);
+                if Instant::now() >= deadline {
+                    return Err(Failure::Timeout);
+                }
                 // It has ended with its runtime.
+                has_ended = true;
                 want(subject);
             }
         }
@@ -160,5 +171,60 @@ impl<T: Learns> Drop for Task<T> {
             drop(turn);
             self.subject.refresh().over.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::net::ending::{SOON, in_a_runtime_that_ends};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// There is no end of learning it.
+    #[derive(Default)]
+    struct Endless(Refresh);
+
+    impl Learns for Endless {
+        fn refresh(&self) -> &Refresh {
+            &self.0
+        }
+
+        fn limit(&self) -> Duration {
+            MINUTE
+        }
+
+        async fn learn(self: Arc<Self>) -> Result<(), Failure> {
+            pending().await
+        }
+    }
+
+    #[test]
+    fn who_waits_in_a_runtime_that_ends_does_not_keep_it() {
+        in_a_runtime_that_ends(async {
+            let subject = Arc::new(Endless::default());
+            let _ = fresh(&subject, Instant::now() + MINUTE).await;
+        });
+    }
+
+    #[test]
+    fn who_waits_on_the_handle_of_a_runtime_that_has_ended_waits_no_longer_than_wanted() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        let (done, outcome) = mpsc::channel();
+        thread::spawn(move || {
+            let subject = Arc::new(Endless::default());
+            let deadline = Instant::now() + Duration::from_millis(20);
+            done.send(handle.block_on(fresh(&subject, deadline)))
+        });
+        let outcome = outcome.recv_timeout(SOON).expect("it gives up");
+        assert!(matches!(outcome, Err(Failure::Timeout)), "{outcome:?}");
     }
 }
