@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::Line;
@@ -84,7 +85,9 @@ impl Lane {
             }
             match timeout_at(deadline, outcome).await {
                 Ok(Ok(Outcome::Sent(outcome))) => return outcome,
-                Ok(Ok(Outcome::NotSent)) if Instant::now() < deadline => {}
+                // Where our runtime is the one that ends, each runner ends at once, and takes along what others have in the
+                // queue. This is dropped when it gives way.
+                Ok(Ok(Outcome::NotSent)) if Instant::now() < deadline => yield_now().await,
                 Ok(Ok(Outcome::NotSent)) | Err(_) => return Err(Failure::Timeout),
                 Ok(Err(_)) => return Err(cut_off()),
             }
@@ -214,5 +217,36 @@ fn cut_off() -> Failure {
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane").field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::Shortfall;
+    use crate::net::ending::in_a_runtime_that_ends;
+    use crate::net::{Dialer, Tls};
+
+    #[test]
+    fn who_writes_in_a_runtime_that_ends_does_not_insist() {
+        let timeout = Duration::from_secs(60);
+        let dialer = Dialer::new("redis://127.0.0.1:1", timeout, &Tls::default()).unwrap();
+        let lane = Lane::new(dialer.line(dialer.addr(), None));
+        in_a_runtime_that_ends({
+            let lane = Arc::clone(&lane);
+            async move {
+                let durability = Durability {
+                    replicas: 1,
+                    timeout,
+                    commits: false,
+                    shortfall: Shortfall::Fail,
+                };
+                let deadline = Instant::now() + timeout;
+                let _ = lane.send(&redis::cmd("PING"), false, &durability, deadline).await;
+            }
+        });
+        // It may be asked a few times more before it is dropped.
+        let runners = lane.queue().runners;
+        assert!(runners < 100, "{runners}");
     }
 }
