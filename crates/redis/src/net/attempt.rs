@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::backoff::Backoff;
+use super::has_runtime_begun_to_end;
 use super::line::{Line, Live, heard};
 use crate::error::Failure;
 
@@ -195,6 +196,10 @@ impl Attempt {
     async fn run(self) {
         let connecting = timeout(self.line.timeout, self.line.connect(self.number));
         let outcome = connecting.await.unwrap_or_else(|_| Err(too_late()));
+        if outcome.is_err() && has_runtime_begun_to_end().await {
+            // Those who wait elsewhere try again.
+            return;
+        }
         let mut state = self.line.change();
         if state.attempt.is_none_or(|(number, _)| number != self.number) {
             return;
@@ -264,4 +269,44 @@ impl Drop for Watch {
 /// There was no connection before the time was over.
 fn too_late() -> Failure {
     Failure::Unreachable(io::Error::from(io::ErrorKind::TimedOut).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::credentials::{Credentials, CredentialsProvider};
+    use crate::net::ending::in_a_runtime_that_ends;
+    use crate::net::{Dialer, Tls};
+
+    /// Leaves the work to a task.
+    struct Delegating;
+
+    #[async_trait]
+    impl CredentialsProvider for Delegating {
+        async fn credentials(&self) -> Result<Credentials, Box<dyn Error + Send + Sync>> {
+            Ok(tokio::spawn(async { Credentials::password("secret") }).await?)
+        }
+    }
+
+    #[test]
+    fn that_an_attempt_fails_in_a_runtime_that_ends_is_no_news_to_others() {
+        let timeout = Duration::from_secs(60);
+        let mut dialer = Dialer::new("redis://127.0.0.1:1", timeout, &Tls::default()).unwrap();
+        dialer.ask_for_credentials(Some(Arc::new(Delegating)));
+        let line = dialer.line(dialer.addr(), None);
+        let number = 1;
+        line.change().attempt = Some((number, Instant::now()));
+        let attempt = Attempt {
+            line: Arc::clone(&line),
+            number,
+        };
+        in_a_runtime_that_ends(attempt.run());
+        let state = line.change();
+        assert!(state.attempt.is_none());
+        assert!(state.failure.is_none(), "{:?}", state.failure);
+    }
 }

@@ -154,6 +154,12 @@ pub(crate) async fn in_time<T>(
         .unwrap_or(Err(Failure::Timeout))
 }
 
+/// Whether the runtime that this is called in has begun to end. It drops each new task at once then, so whatever needs one
+/// fails, which says nothing about a server.
+async fn has_runtime_begun_to_end() -> bool {
+    tokio::spawn(async {}).await.is_err()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::has_runtime_begun_to_end;
 use crate::error::Failure;
 
 /// How much time passes between one refresh and the next, at least.
@@ -131,6 +132,10 @@ impl<T: Learns> Task<T> {
                 turn.begun = refresh;
             }
             let learnt = timeout(self.subject.limit(), Arc::clone(&self.subject).learn()).await;
+            if !matches!(learnt, Ok(Ok(()))) && has_runtime_begun_to_end().await {
+                // Those who wait elsewhere see to it by themselves.
+                return;
+            }
             let mut turn = self.turn();
             // It may have taken so long that another has taken over, and is further.
             if !turn.is_seen_to_by(self.number) {
@@ -211,6 +216,45 @@ mod tests {
             let subject = Arc::new(Endless::default());
             let _ = fresh(&subject, Instant::now() + MINUTE).await;
         });
+    }
+
+    /// It is learnt by a task.
+    #[derive(Default)]
+    struct Learnable(Refresh);
+
+    impl Learns for Learnable {
+        fn refresh(&self) -> &Refresh {
+            &self.0
+        }
+
+        fn limit(&self) -> Duration {
+            MINUTE
+        }
+
+        async fn learn(self: Arc<Self>) -> Result<(), Failure> {
+            tokio::spawn(async {}).await.map_err(|_| Failure::Timeout)
+        }
+    }
+
+    #[test]
+    fn that_nothing_is_learnt_in_a_runtime_that_ends_is_no_news_to_others() {
+        let subject = Arc::new(Learnable::default());
+        let number = 1;
+        *subject.0.turn() = Turn {
+            wanted: 1,
+            tasks: number,
+            task: Some((number, Instant::now() + MINUTE)),
+            ..Turn::default()
+        };
+        let task = Task {
+            subject: Arc::clone(&subject),
+            number,
+        };
+        in_a_runtime_that_ends(task.run());
+        assert_eq!(subject.0.turn().over, 0);
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let learnt = runtime.block_on(fresh(&subject, Instant::now() + MINUTE));
+        assert!(learnt.is_ok(), "{learnt:?}");
     }
 
     #[test]
