@@ -239,3 +239,30 @@ async fn a_server_that_stays_a_replica_is_an_error() {
     let error = storage.read(&fresh()).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
 }
+
+/// Who has listened at the primary of before still listens at what is a replica now. The primary sees nobody, and gives the
+/// lock to the next; heard of at the replica, it would be held by two.
+#[tokio::test]
+async fn a_lock_is_not_granted_by_way_of_a_replica() {
+    let [primary, replica] = pair().await;
+    let connect = || RedisStorage::builder(primary.url()).poll(MINUTE).connect();
+    let (one, other) = (connect().await.unwrap(), Arc::new(connect().await.unwrap()));
+    let key = fresh();
+    one.create(&key, record(&one, "x", None)).await.unwrap();
+    let mut locked = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
+    let waiting = tokio::spawn({
+        let other = Arc::clone(&other);
+        async move { other.lock(&key, MINUTE).await.unwrap().found().unwrap() }
+    });
+    let queue = || !primary.command(&["KEYS", "*:wait"]).items().is_empty();
+    support::until("it waits", queue).await;
+    one.commit(&mut locked.lock, record(&one, "y", None)).await.unwrap();
+    other.release(waiting.await.unwrap().lock).await.unwrap();
+    assert_eq!(primary.calls("spublish"), 1);
+    let offset = |server: &RedisServer, field| server.info("replication", field);
+    support::until("the replica has everything", || {
+        offset(&primary, "master_repl_offset") == offset(&replica, "slave_repl_offset")
+    })
+    .await;
+    assert_eq!(replica.calls("spublish"), 0);
+}

@@ -9,9 +9,12 @@
 -- All this comes after what a script is called for has been written, so nothing here may fail.
 local LOOK, CHANNEL = 27, 35
 
--- Returns whether somebody listened.
+-- Returns whether somebody listened. Replicas are not told: whoever listens at one, as it was the primary before, would
+-- hear of a lock there that went to somebody else here because nobody listened.
 local function tell(entry, message)
+  redis.set_repl(redis.REPL_NONE)
   local listeners = redis.pcall('SPUBLISH', string.sub(entry, CHANNEL), string.sub(entry, 1, 16) .. message)
+  redis.set_repl(redis.REPL_ALL)
   return type(listeners) == 'number' and listeners > 0
 end
 
