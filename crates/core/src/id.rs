@@ -41,10 +41,15 @@ pub(crate) fn are_allowed(text: &[u8]) -> bool {
 /// assert_eq!(SessionId::parse(id.expose()), Some(id));
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId {
-    /// An id of our own making, for which nothing need be allocated; zeros if there is a foreign one.
-    own: [u8; Self::LEN],
-    foreign: Option<Arc<str>>,
+pub struct SessionId(Text);
+
+/// The text of an id.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Text {
+    /// One as long as those made here, for which nothing need be allocated.
+    Own([u8; SessionId::LEN]),
+    /// One of another length, made elsewhere.
+    Foreign(Arc<str>),
 }
 
 impl SessionId {
@@ -69,14 +74,7 @@ impl SessionId {
                 *character = ALPHABET[(bits >> (18 - 6 * index)) as usize & 63];
             }
         }
-        Self::own(text)
-    }
-
-    fn own(text: [u8; Self::LEN]) -> Self {
-        Self {
-            own: text,
-            foreign: None,
-        }
+        Self(Text::Own(text))
     }
 
     /// Makes a new id that lands in the same shard as `self`.
@@ -86,7 +84,9 @@ impl SessionId {
     #[must_use]
     pub fn rotated(&self, entropy: &dyn Entropy) -> Self {
         let mut next = Self::generate(entropy);
-        next.own[..SHARD_LEN].copy_from_slice(&self.as_bytes()[..SHARD_LEN]);
+        if let Text::Own(text) = &mut next.0 {
+            text[..SHARD_LEN].copy_from_slice(&self.as_bytes()[..SHARD_LEN]);
+        }
         next
     }
 
@@ -117,32 +117,29 @@ impl SessionId {
     #[must_use]
     pub fn parse_bytes(text: &[u8]) -> Option<Self> {
         if let Ok(own) = text.try_into() {
-            return are_allowed(text).then(|| Self::own(own));
+            return are_allowed(text).then_some(Self(Text::Own(own)));
         }
         let length = Self::MIN_LEN..=Self::MAX_LEN;
         if !length.contains(&text.len()) || !are_allowed(text) {
             return None;
         }
         let text = std::str::from_utf8(text).ok()?;
-        Some(Self {
-            own: [0; Self::LEN],
-            foreign: Some(text.into()),
-        })
+        Some(Self(Text::Foreign(text.into())))
     }
 
     /// The text of the id: the secret itself. Give it to the client and to nobody else.
     #[must_use]
     pub fn expose(&self) -> &str {
-        match &self.foreign {
-            None => std::str::from_utf8(&self.own).expect("an id is made of ASCII characters"),
-            Some(text) => text,
+        match &self.0 {
+            Text::Own(text) => std::str::from_utf8(text).expect("an id is made of ASCII characters"),
+            Text::Foreign(text) => text,
         }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        match &self.foreign {
-            None => &self.own,
-            Some(text) => text.as_bytes(),
+        match &self.0 {
+            Text::Own(text) => text,
+            Text::Foreign(text) => text.as_bytes(),
         }
     }
 

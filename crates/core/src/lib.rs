@@ -32,7 +32,7 @@ mod wrappers;
 pub use self::axum::MissingSession;
 pub use self::clock::{Clock, ManualClock, SteadyClock, SystemClock, Timestamp, TokioClock};
 pub use self::contents::RecordError;
-pub use self::context::{Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, Visits, WindowChange, Work};
+pub use self::context::{Ended, Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, Visits, WindowChange, Work};
 pub use self::door::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, Locks, Paired, PairedBuilder,
     RecordStore,

@@ -41,8 +41,6 @@ impl Manner {
     pub(crate) const STRICT: Self = Self(1);
     /// The browser window was closed since the last visit.
     pub(crate) const RESTARTED: Self = Self(2);
-    /// The work of the visit has not had to wait for anything so far.
-    pub(crate) const AT_ONCE: Self = Self(4);
     /// The visit looks without being active.
     pub(crate) const PASSIVE: Self = Self(8);
 

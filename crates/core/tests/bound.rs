@@ -81,7 +81,7 @@ async fn a_bound_session_outlives_its_visit_as_a_handle_does() {
         .unwrap()
         .unwrap();
     assert_eq!(bound.get(COUNT).unwrap(), Some(1));
-    bound.update(async || bound.set(COUNT, 2)).await.unwrap();
+    bound.update_exclusive(async || bound.set(COUNT, 2)).await.unwrap();
     let read = session.enter(Visit::from(id), async { session.get(COUNT) });
     assert_eq!(read.await.unwrap(), Some(2));
 }

@@ -175,7 +175,7 @@ async fn update() -> Result<(), SessionError> {
                 pass(ms(2)).await;
                 world.session.set("a", json!(2))
             };
-            world.session.update(update).await
+            world.session.update_exclusive(update).await
         };
         let check = async |cut: Cut<'_>| {
             assert!(cut.world.is_free(cut.id).await);
@@ -227,7 +227,7 @@ async fn close() -> Result<(), SessionError> {
 async fn close_without_a_change() -> Result<(), SessionError> {
     // What was dead is removed before, so that there is nothing to write.
     let prepare = async |world: &World| {
-        world.session.update(async || Ok::<_, SessionError>(())).await?;
+        world.session.update_exclusive(async || Ok::<_, SessionError>(())).await?;
         pass(secs(30)).await;
         world.session.start().await?;
         pass(secs(10)).await;

@@ -36,7 +36,7 @@ async fn outside_of_a_context_questions_are_answered_no_and_calls_fail() {
 
     assert_fails!(session.start().await, SessionError::NotInitialised);
     assert_fails!(session.start_readonly().await, SessionError::NotInitialised);
-    let update = session.update(async || Ok::<_, SessionError>(()));
+    let update = session.update_exclusive(async || Ok::<_, SessionError>(()));
     assert_fails!(update.await, SessionError::NotInitialised);
     assert_fails!(session.release().await, SessionError::NotInitialised);
     assert_fails!(session.close().await, SessionError::NotInitialised);

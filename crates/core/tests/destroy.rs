@@ -115,7 +115,7 @@ async fn only_the_visits_own_destroy_opens_the_way_to_a_new_session() -> Result<
             destroy_elsewhere(&world, &id).await?;
             for _ in 0..2 {
                 assert_fails!(session.start().await, SessionError::Gone);
-                let update = session.update(async || session.set("user", json!(8)));
+                let update = session.update_exclusive(async || session.set("user", json!(8)));
                 assert_fails!(update.await, SessionError::Gone);
                 assert!(!session.is_writable());
             }

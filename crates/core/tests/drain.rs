@@ -103,7 +103,7 @@ async fn a_visit_whose_lock_was_drained_is_told_so_and_writes_nothing() -> Resul
         assert!(world.is_free(&id).await);
         assert_fails!(session.close().await, SessionError::LockLost);
         // The session can be used on.
-        session.update(async || session.set("count", json!(2))).await
+        session.update_exclusive(async || session.set("count", json!(2))).await
     });
     visit.await?;
     assert_eq!(world.shown(&id).await, Some(values([("count", json!(2))])));

@@ -41,7 +41,7 @@ async fn lives(session: &Session) -> Result<(), SessionError> {
         .init(next.into(), async {
             session.start_readonly().await?;
             assert_eq!(session.get("user")?, Some(json!(8)));
-            session.update(async || session.set("user", json!(9))).await?;
+            session.update_exclusive(async || session.set("user", json!(9))).await?;
             session.destroy().await
         })
         .await?

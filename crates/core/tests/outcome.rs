@@ -447,7 +447,7 @@ async fn a_new_id_that_could_not_be_stored_is_not_told() -> Result<(), SessionEr
 
 /// Whether the visit has nothing to do when it is closed, and when it is released. It may be sealed by that.
 fn idle(visit: &OpenVisit) -> (bool, bool) {
-    (visit.end_at_once(true), visit.end_at_once(false))
+    (visit.end_at_once(true).is_some(), visit.end_at_once(false).is_some())
 }
 
 #[tokio::test(start_paused = true)]

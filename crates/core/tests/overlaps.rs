@@ -33,7 +33,7 @@ fn naming(world: &World, visit: &OpenVisit, rotate: bool) -> JoinHandle<Result<(
             }
             writer.set("user", json!(8))
         };
-        session.update(write).await
+        session.update_exclusive(write).await
     })
 }
 
@@ -52,7 +52,7 @@ async fn the_answer_waits_for_an_update_that_is_giving_the_session_an_id() -> Re
         let update = naming(&world, &visit, rotate);
         // The update has decided what to write, and the storage is busy with it.
         pass(secs(1)).await;
-        assert!(!visit.end_at_once(commit), "rotate: {rotate}");
+        assert!(visit.end_at_once(commit).is_none(), "rotate: {rotate}");
         match commit {
             true => visit.close().await?,
             false => visit.release().await?,
@@ -78,7 +78,7 @@ async fn an_update_that_comes_after_the_answer_gives_no_id() -> Result<(), Sessi
         };
         world.session.start_readonly().in_session(visit.handle()).await?;
         match at_once {
-            true => assert!(visit.end_at_once(true)),
+            true => assert!(visit.end_at_once(true).is_some()),
             false => visit.close().await?,
         }
         let told = visit.outcome();
@@ -240,7 +240,7 @@ async fn an_update_whose_session_another_task_destroys_says_so() -> Result<(), S
             pass(secs(2)).await;
             Ok::<_, SessionError>(())
         };
-        session.update(write).await
+        session.update_exclusive(write).await
     });
     pass(secs(1)).await;
     world.session.destroy().in_session(visit.handle()).await?;
@@ -289,7 +289,7 @@ async fn what_others_have_changed_in_an_update_that_fails_is_taken_for_stored_by
                 pass(secs(2)).await;
                 Err::<(), _>(SessionError::Unknown)
             };
-            session.update(write).await
+            session.update_exclusive(write).await
         });
         pass(secs(1)).await;
         visit.handle().enter(|| world.session.set("other", json!(9)))?;
@@ -311,7 +311,7 @@ async fn an_update_that_fails_is_no_concern_of_those_who_have_changed_nothing() 
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
-    let update = session.update(async || {
+    let update = session.update_exclusive(async || {
         session.set("user", json!(8))?;
         Err::<(), _>(SessionError::Unknown)
     });
@@ -335,11 +335,11 @@ async fn the_answer_waits_for_an_update_in_which_others_have_changed_something()
                     false => Ok(()),
                 }
             };
-            session.update(write).await
+            session.update_exclusive(write).await
         });
         pass(secs(1)).await;
         visit.handle().enter(|| world.session.set("other", json!(9)))?;
-        assert!(!visit.end_at_once(true));
+        assert!(visit.end_at_once(true).is_none());
         let closed = visit.close().await;
         let stored = world.shown(&id).await.is_some_and(|shown| shown.contains_key("other"));
         assert_eq!(stored, !fails);

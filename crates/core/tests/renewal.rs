@@ -58,7 +58,7 @@ async fn it_is_renewed_inside_an_update_as_often_as_anywhere_else() -> Result<()
             pass(10 * LEASE).await;
             session.set("user", json!(8))
         };
-        session.update(update).await
+        session.update_exclusive(update).await
     });
     assert!(!is_ever_free(&world, &id, work).await);
     assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
@@ -98,7 +98,7 @@ async fn a_holder_that_blocks_its_thread_for_a_whole_lease_loses_the_lock() -> R
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, Some(json!(7)));
         // Who tries again, succeeds.
-        session.update(async || session.set("user", json!(9))).await
+        session.update_exclusive(async || session.set("user", json!(9))).await
     });
     visit.await?;
     assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
@@ -246,7 +246,7 @@ fn a_runtime_whose_only_thread_is_blocked_for_a_lease_costs_the_lock_and_loses_n
             let closed = session.close().await;
             assert!(matches!(closed, Err(SessionError::LockLost)), "{closed:?}");
             // Who tries again, succeeds.
-            session.update(async || session.set("user", json!(9))).await
+            session.update_exclusive(async || session.set("user", json!(9))).await
         });
         handle.block_on(work).expect("it is the outermost")
     });

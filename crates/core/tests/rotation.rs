@@ -41,7 +41,7 @@ async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Resu
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_eq!(session.created_at(), Some(created.into()));
         // The visit goes on under the new id.
-        session.update(async || session.set("more", json!(1))).await?;
+        session.update_exclusive(async || session.set("more", json!(1))).await?;
         Ok(new)
     };
     let new = world.visit(id.clone(), work).await?;
@@ -113,7 +113,7 @@ async fn it_needs_a_visit_that_is_writable() -> Result<(), SessionError> {
         assert_fails!(session.regenerate_id(), SessionError::NotStarted);
         session.start_readonly().await?;
         assert_fails!(session.regenerate_id(), SessionError::NotWritable);
-        session.update(async || session.regenerate_id()).await?;
+        session.update_exclusive(async || session.regenerate_id()).await?;
         assert_ne!(session.id(), Some(id.clone()));
         assert_fails!(session.regenerate_id(), SessionError::NotWritable);
         Ok(())
@@ -144,7 +144,7 @@ async fn a_failure_keeps_the_old_id_valid() -> Result<(), SessionError> {
             assert!(world.is_free(&id).await);
             assert_eq!(world.record(&announced).await, None);
             // And the next close does not move it either.
-            session.update(async || session.set("user", json!(9))).await?;
+            session.update_exclusive(async || session.set("user", json!(9))).await?;
             assert_eq!(session.id(), Some(id.clone()));
             Ok(())
         };
@@ -189,7 +189,7 @@ async fn a_visit_with_the_old_id_that_changes_anything_fails_to_close() -> Resul
         assert_fails!(session.close().await, SessionError::Superseded);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, None);
-        let update = session.update(async || session.set("user", json!(8)));
+        let update = session.update_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Superseded);
         Ok(())
     };
@@ -219,7 +219,7 @@ async fn a_visit_that_has_read_before_is_told_and_keeps_what_it_read() -> Result
         rotate_elsewhere(&world, &id).await?;
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_fails!(session.start().await, SessionError::Superseded);
-        let update = session.update(async || session.set("user", json!(8)));
+        let update = session.update_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Superseded);
         Ok(())
     };
@@ -268,7 +268,7 @@ async fn during_the_grace_the_old_id_leads_to_the_session_and_not_after() -> Res
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_eq!(session.id(), Some(id.clone()));
         assert_eq!(session.key(), Some(new.key()));
-        session.update(async || session.set("user", json!(8))).await
+        session.update_exclusive(async || session.set("user", json!(8))).await
     };
     world.visit(id.clone(), work).await?;
     assert_eq!(world.shown(&new).await, Some(values([("user", json!(8))])));

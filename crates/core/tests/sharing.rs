@@ -92,7 +92,7 @@ async fn tasks_that_update_one_visit_lose_no_change() -> Result<(), SessionError
                 let session = session.clone();
                 let task = async move {
                     session
-                        .update(async || {
+                        .update_exclusive(async || {
                             let count: u64 = session.get(COUNT)?.unwrap_or_default();
                             tokio::task::yield_now().await;
                             session.set(COUNT, count + 1)

@@ -249,7 +249,7 @@ async fn a_strict_visit_fails_when_there_is_no_such_session() -> Result<(), Sess
         for _ in 0..2 {
             assert_fails!(session.start().await, SessionError::Unknown);
             assert_fails!(session.start_readonly().await, SessionError::Unknown);
-            let update = session.update(async || session.set("user", json!(7)));
+            let update = session.update_exclusive(async || session.set("user", json!(7)));
             assert_fails!(update.await, SessionError::Unknown);
         }
         assert!(!session.is_active());
@@ -283,7 +283,7 @@ async fn a_visit_that_has_seen_its_session_never_slips_into_another() -> Result<
             }
             pass(MINUTE).await;
             assert_fails!(session.start().await, SessionError::Gone);
-            let update = session.update(async || session.set("user", json!(8)));
+            let update = session.update_exclusive(async || session.set("user", json!(8)));
             assert_fails!(update.await, SessionError::Gone);
             assert!(!session.is_writable());
             Ok(())
@@ -317,7 +317,7 @@ async fn a_lock_that_is_not_free_in_time_is_an_error_and_the_visit_can_try_again
             assert_eq!(before.until(world.now()), secs(3));
             assert!(!session.is_active());
             session.start_readonly().await?;
-            let update = session.update(async || session.set("user", json!(8)));
+            let update = session.update_exclusive(async || session.set("user", json!(8)));
             assert_fails!(update.await, SessionError::LockTimeout);
             assert_eq!(session.get("user")?, Some(json!(7)));
             Ok::<_, SessionError>(())

@@ -130,7 +130,7 @@ async fn what_is_set_after_a_restarted_visit_began_is_none_of_the_old_window() -
                 })
                 .await?;
             let set = async || session.set_with_expiration("ours", json!(3), Expiration::Transient);
-            session.update(set).await
+            session.update_exclusive(set).await
         })
         .await?;
     let all = values([("stays", json!(1)), ("theirs", json!(2)), ("ours", json!(3))]);

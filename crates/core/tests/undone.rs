@@ -87,10 +87,10 @@ async fn the_end_of_a_visit_reports_what_was_undone_in_it() -> Result<(), Sessio
             Ok::<_, SessionError>(())
         };
         work.in_session(visit.handle()).await?;
-        assert!(!visit.end_at_once(true), "{loss:?}");
+        assert!(visit.end_at_once(true).is_none(), "{loss:?}");
         assert_fails!(visit.close().await, SessionError::Undone);
         // Who means to write nothing misses nothing.
-        assert!(visit.end_at_once(false));
+        assert!(visit.end_at_once(false).is_some());
         visit.release().await?;
     }
     Ok(())
@@ -133,7 +133,7 @@ async fn starting_releasing_and_destroying_begin_anew() -> Result<(), SessionErr
                 "destroy" => session.destroy().await?,
                 _ => {
                     let write = async || session.set("user", json!(9));
-                    session.update(write).await?;
+                    session.update_exclusive(write).await?;
                 }
             }
             session.close().await

@@ -39,7 +39,7 @@ async fn starting_fails_and_the_record_stays() -> Result<(), SessionError> {
         .visit(id.clone(), async {
             assert_fails!(session.start_readonly().await, SessionError::Unreadable(_));
             assert_fails!(session.start().await, SessionError::Unreadable(_));
-            let update = session.update(async || session.set("a", json!(1)));
+            let update = session.update_exclusive(async || session.set("a", json!(1)));
             assert_fails!(update.await, SessionError::Unreadable(_));
             assert!(!session.is_active());
             assert!(world.is_free(&id).await);

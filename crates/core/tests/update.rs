@@ -37,7 +37,7 @@ async fn an_update_locks_reloads_runs_commits_and_unlocks() -> Result<(), Sessio
                 session.set("user", json!(9))?;
                 Ok::<_, SessionError>("done")
             };
-            assert_eq!(session.update(update).await?, "done");
+            assert_eq!(session.update_exclusive(update).await?, "done");
             assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("user")?, Some(json!(9)));
@@ -55,7 +55,7 @@ async fn an_update_without_an_id_makes_a_session() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let work = async {
-        session.update(async || session.set("user", json!(7))).await?;
+        session.update_exclusive(async || session.set("user", json!(7))).await?;
         session.id().ok_or(SessionError::Gone)
     };
     let id = world.visit(Visit::new(), work).await?;
@@ -68,7 +68,7 @@ async fn an_update_that_changes_nothing_writes_nothing() -> Result<(), SessionEr
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
-    let work = async { session.update(async || session.set("user", json!(7))).await };
+    let work = async { session.update_exclusive(async || session.set("user", json!(7))).await };
     world.visit(id, work).await?;
     assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
     Ok(())
@@ -82,11 +82,11 @@ async fn in_a_writable_visit_the_closure_simply_runs_and_the_visit_commits() -> 
     let work = async {
         session.start().await?;
         world.calls.reset();
-        session.update(async || session.set("user", json!(8))).await?;
+        session.update_exclusive(async || session.set("user", json!(8))).await?;
         world.calls.assert_none();
         assert!(session.is_writable());
         // What it sets stays set even if it fails: whoever took the lock decides.
-        let fails = session.update(async || {
+        let fails = session.update_exclusive(async || {
             session.set("more", json!(1))?;
             Err::<(), _>(SessionError::Gone)
         });
@@ -107,12 +107,12 @@ async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
     let work = async {
         let outer = async || {
             session.set("outer", json!(1))?;
-            session.update(async || session.set("inner", json!(2))).await?;
+            session.update_exclusive(async || session.set("inner", json!(2))).await?;
             session.start().await?;
             assert!(session.is_writable());
             Ok(())
         };
-        session.update(outer).await
+        session.update_exclusive(outer).await
     };
     world.visit(id.clone(), work).await?;
     assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
@@ -127,7 +127,7 @@ async fn updates_side_by_side_in_one_visit_follow_each_other() -> Result<(), Ses
     let session = &world.session;
     let id = world.stored([("count", json!(0))]).await;
     let update = || {
-        session.update(async || {
+        session.update_exclusive(async || {
             let count = session.get("count")?.and_then(|count| count.as_u64()).expect("a count");
             pass(ms(10)).await;
             session.set("count", json!(count + 1))
@@ -156,7 +156,7 @@ async fn updates_in_many_visits_lose_no_change() -> Result<(), SessionError> {
                     tokio::task::yield_now().await;
                     session.set("count", json!(count + 1))
                 };
-                session.init(id.into(), session.update(update)).await?
+                session.init(id.into(), session.update_exclusive(update)).await?
             })
         })
         .collect();
@@ -197,7 +197,7 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
                             End::Cancel => std::future::pending().await,
                         }
                     };
-                    inside.update(closure).await
+                    inside.update_exclusive(closure).await
                 };
                 use sessile_core::InSession;
                 let task = tokio::spawn(update.in_session(&session.handle()?));
@@ -215,7 +215,7 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
                 assert!(world.is_free(&id).await, "{end:?}");
                 assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
                 // And the visit goes on.
-                session.update(async || session.set("user", json!(9))).await
+                session.update_exclusive(async || session.set("user", json!(9))).await
             };
             world.visit(id.clone(), work).await?;
             assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
@@ -233,11 +233,11 @@ async fn an_update_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Re
         world
             .faults
             .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
-        let update = session.update(async || session.set("user", json!(8)));
+        let update = session.update_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Storage(_));
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert!(world.is_free(&id).await);
-        session.update(async || session.set("user", json!(9))).await
+        session.update_exclusive(async || session.set("user", json!(9))).await
     };
     world.visit(id.clone(), work).await?;
     assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
@@ -253,7 +253,7 @@ async fn the_closures_own_error_is_returned_even_if_the_lock_cannot_be_given_bac
         world
             .faults
             .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
-        let update = session.update(async || Err::<(), _>(SessionError::Unknown));
+        let update = session.update_exclusive(async || Err::<(), _>(SessionError::Unknown));
         assert_fails!(update.await, SessionError::Unknown);
         assert_eq!(world.faults.pending(), 0);
         Ok(())
@@ -273,14 +273,14 @@ async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), Sessio
             assert_fails!(session.set("user", json!(9)), SessionError::NotWritable);
             Ok::<_, SessionError>(())
         };
-        session.update(closes).await?;
+        session.update_exclusive(closes).await?;
         let releases = async || {
             session.set("user", json!(9))?;
             session.release().await?;
             assert_eq!(session.get("user")?, Some(json!(8)));
             Ok::<_, SessionError>(())
         };
-        session.update(releases).await?;
+        session.update_exclusive(releases).await?;
         assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
         let destroys = async || {
             session.set("user", json!(9))?;
@@ -288,7 +288,7 @@ async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), Sessio
             session.start().await?;
             session.set("user", json!(10))
         };
-        session.update(destroys).await?;
+        session.update_exclusive(destroys).await?;
         session.id().ok_or(SessionError::Gone)
     };
     let new = world.visit(id.clone(), work).await?;
@@ -304,7 +304,7 @@ async fn starting_waits_for_an_update_of_the_same_visit() -> Result<(), SessionE
     let id = world.stored([("user", json!(7))]).await;
     let work = async {
         let (begun, has_begun) = oneshot::channel();
-        let updating = session.update(async || {
+        let updating = session.update_exclusive(async || {
             begun.send(()).expect("it waits");
             pass(secs(1)).await;
             session.set("user", json!(8))
@@ -333,12 +333,12 @@ async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never
         let update = async || {
             // A task of its own, so it is not inside this update; and it is waited for.
             let inside = session.clone();
-            let task = async move { inside.update(async || inside.set("user", json!(8))).await };
+            let task = async move { inside.update_exclusive(async || inside.set("user", json!(8))).await };
             let task = tokio::spawn(task.in_session(&handle));
             tell.send(task.await.expect("it ends")).expect("it listens");
             session.set("user", json!(9))
         };
-        session.update(update).await
+        session.update_exclusive(update).await
     };
     let visit = tokio::time::timeout(secs(60), world.visit(id.clone(), work));
     visit.await.expect("it ends")?;

@@ -466,7 +466,7 @@ async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
     let work = async {
         session.start_readonly().await?;
         let count = session
-            .update(async || {
+            .update_exclusive(async || {
                 let count = session.get(COUNT)?.unwrap_or_default() + 1;
                 session.set(COUNT, count)?;
                 Ok(count)
@@ -475,7 +475,7 @@ async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
         assert_eq!(count, 2);
         // An application with errors of its own says which.
         let refused: Result<(), String> = session
-            .try_update(async || {
+            .try_update_exclusive(async || {
                 session.set(COUNT, 9).map_err(|error| Failure::from(error).0)?;
                 Err(Failure("refused".into()))
             })
@@ -638,7 +638,7 @@ async fn going_from_reading_to_writing_costs_one_call() -> Result<(), SessionErr
         session.set("x", 2)?;
         session.close().await?;
         assert_eq!(world.calls.take(), [(Verb::Commit, 1)]);
-        session.update(async || session.set("x", 3)).await?;
+        session.update_exclusive(async || session.set("x", 3)).await?;
         assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
         Ok(())
     };

@@ -50,6 +50,11 @@ impl AtOnce for Shared {
         result.map_err(failed("replace"))
     }
 
+    fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        let destroyed = self.shard(key).step(|state, now| state.destroy(key, now));
+        Ok(destroyed.map(|_record| ()))
+    }
+
     fn release(&self, lock: Lock) -> Result<(), StorageError> {
         // It goes back when it is dropped: this very moment, as nothing here has to be waited for.
         drop(lock);

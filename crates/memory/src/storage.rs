@@ -204,8 +204,7 @@ impl Storage for MemoryStorage {
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        let destroyed = self.shared.shard(key).step(|state, now| state.destroy(key, now));
-        Ok(destroyed.map(|_record| ()))
+        AtOnce::destroy(&*self.shared, key)
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {

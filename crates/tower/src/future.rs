@@ -10,15 +10,17 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use sessile_core::{OpenVisit, SessionError, Work};
+use sessile_core::{Ended, OpenVisit, SessionError, Work};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
-use crate::events;
 use crate::response::{Answering, Dialect};
 
-/// A visit while it is started or ended, and what came of that.
-type Step = Pin<Box<dyn Future<Output = (OpenVisit, Result<(), SessionError>)> + Send>>;
+/// A visit while it is started, and what came of that.
+type Start = Pin<Box<dyn Future<Output = (OpenVisit, Result<(), SessionError>)> + Send>>;
+
+/// A visit while it is ended, and how that went.
+type End = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 pin_project! {
     /// The future of [`SessionService`](crate::SessionService).
@@ -43,7 +45,7 @@ pin_project! {
     {
         /// The session is started before the inner service is asked.
         Starting {
-            step: Step,
+            step: Start,
             call: Option<Box<(S, Request<B>)>>,
         },
         /// The inner service works.
@@ -53,7 +55,7 @@ pin_project! {
         },
         /// The inner service is done, and the visit is ended.
         Ending {
-            step: Step,
+            step: End,
             answer: Option<Result<S::Response, S::Error>>,
             commit: bool,
         },
@@ -99,18 +101,6 @@ where
     }
 }
 
-/// Ends the work of a visit.
-fn end(visit: OpenVisit, commit: bool) -> Step {
-    Box::pin(async move {
-        let ended = if commit {
-            visit.close().await
-        } else {
-            visit.release().await
-        };
-        (visit, ended)
-    })
-}
-
 impl<S, B, R> Future for ResponseFuture<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
@@ -126,7 +116,7 @@ where
                     let (mut service, request) = *call.take().expect("a service is called once");
                     if let Err(error) = started {
                         let dialect = Dialect::of(request.headers());
-                        let response = this.answering.replace(&visit, &error, dialect);
+                        let response = this.answering.replace(&visit.conclude(), &error, dialect);
                         this.state.set(State::Done);
                         return Poll::Ready(Ok(response));
                     }
@@ -146,34 +136,22 @@ where
                         }
                         Err(error) => (false, Err(error)),
                     };
-                    if visit.end_at_once(commit) {
+                    if let Some(ended) = visit.end_at_once(commit) {
                         this.state.set(State::Done);
-                        let response = answer.map(|response| this.answering.pass(&visit, response));
-                        return Poll::Ready(response);
+                        return Poll::Ready(answer.map(|response| this.answering.end(ended, commit, response)));
                     }
                     this.state.set(State::Ending {
-                        step: end(visit, commit),
+                        step: Box::pin(async move { visit.end(commit).await }),
                         answer: Some(answer),
                         commit,
                     });
                 }
                 StateProj::Ending { step, answer, commit } => {
-                    let (visit, ended) = ready!(step.as_mut().poll(cx));
+                    let ended = ready!(step.as_mut().poll(cx));
                     let answer = answer.take().expect("work is done once");
                     let commit = *commit;
                     this.state.set(State::Done);
-                    return Poll::Ready(answer.map(|response| match ended {
-                        Err(error) if commit => {
-                            let dialect = Dialect::of(response.headers());
-                            this.answering.replace(&visit, &error, dialect)
-                        }
-                        // A lock that could not be given back ends with its lease, and is no concern of the client.
-                        Err(error) => {
-                            events::passed(&error);
-                            this.answering.pass(&visit, response)
-                        }
-                        Ok(()) => this.answering.pass(&visit, response),
-                    }));
+                    return Poll::Ready(answer.map(|response| this.answering.end(ended, commit, response)));
                 }
                 StateProj::Done => panic!("the future was polled after it was done"),
             }

@@ -195,7 +195,7 @@ async fn a_stream_reads_and_updates_after_the_head_has_gone_out() {
                 let session = session.clone();
                 async move {
                     session
-                        .update(async || {
+                        .update_exclusive(async || {
                             session.update_key(COUNT, |count| {
                                 *count += 1;
                                 *count
@@ -313,7 +313,7 @@ async fn an_update_under_way_in_a_task_does_not_hold_up_the_answer_and_is_kept()
             let (in_task, told) = (session.clone(), Arc::clone(&starting));
             let update = async move {
                 in_task
-                    .update(async || {
+                    .update_exclusive(async || {
                         in_task.set(COUNT, 8)?;
                         told.notify_one();
                         going.notified().await;

@@ -319,6 +319,11 @@ impl Contents {
         )))
     }
 
+    /// The payload that was loaded.
+    pub(crate) fn loaded(&self) -> &Bytes {
+        &self.payload
+    }
+
     /// How long the record was that was loaded.
     pub(crate) fn loaded_len(&self) -> usize {
         self.payload.len()

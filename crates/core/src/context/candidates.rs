@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Context;
+use super::loading::Asked;
 use super::state::Phase;
 use crate::error::SessionError;
 use crate::session_key::SessionKey;
+use crate::clock::Timestamp;
 use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 
 /// A record, the key it is stored under, and the lock on it if one was asked for.
@@ -18,30 +20,31 @@ impl Context {
         self: &Arc<Self>,
         asked: SessionKey,
         none: &Lookup<T>,
-        epoch: u32,
+        asked_as: Asked,
         patience: Option<Duration>,
     ) -> Result<(), SessionError> {
         let superseded = matches!(none, Lookup::Superseded).then_some(asked);
         let has_others = {
             let state = self.state();
-            !state.seen && !state.candidates.is_empty()
+            !state.seen && !state.rare().candidates.is_empty()
         };
         if has_others {
-            return Box::pin(self.try_others(superseded, epoch, patience)).await;
+            return Box::pin(self.try_others(superseded, asked_as, patience)).await;
         }
-        self.none_found(superseded, epoch, phase_of(patience))
+        self.none_found(superseded, asked_as.epoch, phase_of(patience))
     }
 
     async fn try_others(
         self: &Arc<Self>,
         mut superseded: Option<SessionKey>,
-        epoch: u32,
+        asked_as: Asked,
         patience: Option<Duration>,
     ) -> Result<(), SessionError> {
-        let candidates = self.state().candidates.clone();
+        let candidates = self.state().rare().candidates.clone();
         for (index, id) in candidates.into_iter().enumerate() {
             let asked = id.key();
-            let (key, record, lock) = match self.look_up(&asked, patience).await? {
+            let (found, at) = self.look_up(&asked, patience).await?;
+            let (key, record, lock) = match found {
                 Lookup::Found(found) => found,
                 Lookup::Missing => continue,
                 Lookup::Superseded => {
@@ -51,18 +54,18 @@ impl Context {
             };
             {
                 let mut state = self.state();
-                if state.epoch == epoch && !state.is_started() {
+                if state.epoch == asked_as.epoch && !state.is_started() {
                     state.key = Some(asked);
                     state.id = Some(id);
                     state.candidate = Some(index + 1);
                 }
             }
-            return match self.receive(key, record, lock, epoch)? {
+            return match self.receive(key, record, lock, at, asked_as)? {
                 Some(chore) => chore.await,
                 None => Ok(()),
             };
         }
-        self.none_found(superseded, epoch, phase_of(patience))
+        self.none_found(superseded, asked_as.epoch, phase_of(patience))
     }
 
     /// None of the visit's ids names a session; one of them, perhaps, one that has moved.
@@ -74,17 +77,21 @@ impl Context {
     }
 
     /// Looks a session up: locks it if there is any patience to wait for the lock.
-    async fn look_up(&self, key: &SessionKey, patience: Option<Duration>) -> Result<Lookup<Found>, StorageError> {
-        let storage = &self.engine.storage;
+    async fn look_up(
+        &self,
+        key: &SessionKey,
+        patience: Option<Duration>,
+    ) -> Result<(Lookup<Found>, Timestamp), StorageError> {
         Ok(match patience {
-            Some(wait) => storage
-                .lock(key, wait)
-                .await?
-                .map(|Locked { lock, record }| (*lock.key(), record, Some(lock))),
-            None => storage
-                .read(key)
-                .await?
-                .map(|Stored { key, record, .. }| (key, record, None)),
+            Some(wait) => {
+                let (found, at) = self.engine.lock(key, wait).await?;
+                let locked = |Locked { lock, record }: Locked| (*lock.key(), record, Some(lock));
+                (found.map(locked), at)
+            }
+            None => {
+                let (found, at) = self.engine.read(key).await?;
+                (found.map(|Stored { key, record, .. }| (key, record, None)), at)
+            }
         })
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::Context;
 use super::limits::renews_memory;
 use super::orphan::Orphan;
-use super::plan::{RareStep, Step};
+use super::plan::{Plan, RareStep, Step};
 use super::state::{Closing, Phase, State};
+use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
-use crate::storage::Meta;
+use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind};
 
 /// What closing has achieved.
 #[derive(Default)]
@@ -37,6 +38,28 @@ impl Closed {
     }
 }
 
+/// A record that is being made, and what must be known of it when it is.
+struct Made {
+    id: SessionId,
+    key: SessionKey,
+    meta: Meta,
+    record: Record,
+    orphan: Orphan,
+}
+
+/// What a visit makes of a close that has not failed.
+enum Noted<R> {
+    /// It is over. Says whether anything was written.
+    Done(bool, R),
+    /// The session was destroyed meanwhile by this very visit, which did not know yet what was under way; or it was made
+    /// too late for the client to be told. If it has a name, it is to be destroyed by that.
+    Unknown {
+        name: Option<SessionKey>,
+        orphan: Option<Orphan>,
+        error: SessionError,
+    },
+}
+
 impl Context {
     /// Closes, unless there is nothing to be closed. What a close that failed before has undone is not taken for stored.
     pub(crate) async fn close(self: &Arc<Self>) -> Result<(), SessionError> {
@@ -60,68 +83,177 @@ impl Context {
         if self.doubts_what_slid_out() {
             Box::pin(self.learn_last_activity()).await;
         }
-        let Some((step, epoch)) = self.plan_close()? else {
-            return Ok(false);
+        let now = self.engine.storage.clock().now();
+        let (step, epoch) = match self.plan_close(now, false)? {
+            Plan::Take(step, epoch) => (step, epoch),
+            Plan::Nothing | Plan::Wait => return Ok(false),
         };
-        let unfinished = Unfinished {
-            context: self,
-            epoch,
-            writes: !matches!(
-                step,
-                Step::Nothing | Step::Release { .. } | Step::Rare(RareStep::Slide { .. })
-            ),
-        };
-        let storage = &self.engine.storage;
+        let unfinished = Unfinished::of(&step, self, epoch);
         let closed = match step {
             Step::Nothing => Ok(Closed::default()),
             Step::Commit { mut lock, record } => {
                 let meta = record.meta.clone();
-                let committed = storage.commit(&mut lock, record).await;
+                let committed = self.engine.commit(&mut lock, record).await;
                 committed.map(|()| Closed::with(meta, None)).map_err(Into::into)
             }
             Step::Release { lock } => {
                 self.give_back(lock).await;
                 Ok(Closed::default())
             }
+            Step::Replace { known, record } => {
+                let meta = record.meta.clone();
+                let replaced = self.engine.replace(&known, record).await;
+                self.replaced(replaced, meta)
+            }
             Step::Rare(step) => Box::pin(self.take(step)).await,
         };
-        let mut closed = closed.inspect_err(|error| self.note_refusal(error, epoch))?;
-        std::mem::forget(unfinished);
-        let orphan = closed.orphan.take();
-
-        let written = closed.written;
-        let (unknown, error) = {
-            let mut state = self.state();
-            state.closing = Closing::No;
-            let untold = state.told.sealed && state.meta.is_none() && closed.name.is_some();
-            match state.epoch == epoch {
-                true if untold => {
-                    state.undone = true;
-                    state.revert();
-                    (closed.name, SessionError::Sealed)
-                }
-                true => {
-                    state.has_closed(closed);
-                    drop(state);
+        match self.take_note(closed, unfinished, |_| ())? {
+            Noted::Done(written, ()) => Ok(written),
+            Noted::Unknown { name, orphan, error } => {
+                if let Some(key) = name {
+                    self.engine.storage.destroy(&key).await?;
                     if let Some(orphan) = orphan {
                         orphan.adopt();
                     }
-                    return Ok(written);
+                    return Err(error);
                 }
-                false => (closed.name, SessionError::Gone),
+                Ok(false)
+            }
+        }
+    }
+
+    /// Closes as [`close_now`](Context::close_now) does, if that takes nothing that has to be waited for, and looks at
+    /// the state before others can. `None` if it does; nothing was done then.
+    pub(super) fn close_at_once<R>(
+        self: &Arc<Self>,
+        now: Timestamp,
+        then: impl FnOnce(&mut State) -> R,
+    ) -> Option<Result<R, SessionError>> {
+        let storage = self.engine.storage.at_once()?;
+        let _turn = self.gate.try_lock().ok()?;
+        let (step, epoch) = match self.plan_close(now, true) {
+            Ok(Plan::Take(step, epoch)) => (step, epoch),
+            Ok(Plan::Nothing) => return Some(Ok(then(&mut self.state()))),
+            Ok(Plan::Wait) => return None,
+            Err(error) => return Some(Err(error)),
+        };
+        let unfinished = Unfinished::of(&step, self, epoch);
+        let closed = match step {
+            Step::Nothing => Ok(Closed::default()),
+            Step::Commit { mut lock, record } => {
+                let meta = record.meta.clone();
+                let committed = storage.commit(&mut lock, record);
+                committed.map(|()| Closed::with(meta, None)).map_err(Into::into)
+            }
+            Step::Release { lock } => {
+                let key = *lock.key();
+                if let Err(error) = storage.release(lock) {
+                    events::not_released(&key, &error);
+                }
+                Ok(Closed::default())
+            }
+            Step::Replace { known, record } => {
+                let meta = record.meta.clone();
+                let replaced = storage.replace(&known, record);
+                self.replaced(replaced, meta)
+            }
+            Step::Rare(RareStep::Create { record, id }) => {
+                let create = |key: &SessionKey, record| storage.create(key, record);
+                let made = self.new_record(record, id);
+                let created = create(&made.key, made.record);
+                made.orphan.settle(created).map_err(Into::into).map(|orphan| {
+                    events::created(&made.key);
+                    Closed {
+                        orphan: Some(orphan),
+                        ..Closed::with(made.meta, Some((made.id, made.key)))
+                    }
+                })
+            }
+            Step::Rare(RareStep::Rotate { .. } | RareStep::Slide { .. }) => {
+                unreachable!("what has to be waited for is not planned here")
             }
         };
-        // Destroyed meanwhile by this very visit, which did not know yet what was under way; or made too late for the
-        // client to be told.
-        match unknown {
-            None => Ok(false),
-            Some((_, key)) => {
-                self.engine.storage.destroy(&key).await?;
+        Some(match self.take_note(closed, unfinished, then) {
+            Ok(Noted::Done(_, result)) => Ok(result),
+            Ok(Noted::Unknown { name, orphan, error }) => {
+                let destroyed = name.map_or(Ok(Lookup::Missing), |key| storage.destroy(&key));
+                match destroyed {
+                    Ok(_) => {
+                        if let Some(orphan) = orphan {
+                            orphan.adopt();
+                        }
+                        Err(error)
+                    }
+                    Err(failed) => Err(failed.into()),
+                }
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Takes note of how a close has ended, and looks at the state before others can.
+    fn take_note<R>(
+        &self,
+        closed: Result<Closed, SessionError>,
+        unfinished: Unfinished<'_>,
+        then: impl FnOnce(&mut State) -> R,
+    ) -> Result<Noted<R>, SessionError> {
+        let epoch = unfinished.epoch;
+        let mut closed = closed.inspect_err(|error| self.note_refusal(error, epoch))?;
+        std::mem::forget(unfinished);
+        let orphan = closed.orphan.take();
+        let written = closed.written;
+        let mut state = self.state();
+        state.closing = Closing::No;
+        let untold = state.told.sealed && state.meta.is_none() && closed.name.is_some();
+        let (name, error) = match state.epoch == epoch {
+            true if untold => {
+                state.undone = true;
+                state.revert();
+                (closed.name, SessionError::Sealed)
+            }
+            true => {
+                state.has_closed(closed);
+                let result = then(&mut state);
+                drop(state);
                 if let Some(orphan) = orphan {
                     orphan.adopt();
                 }
-                Err(error)
+                return Ok(Noted::Done(written, result));
             }
+            false => (closed.name, SessionError::Gone),
+        };
+        drop(state);
+        Ok(Noted::Unknown {
+            name: name.map(|(_, key)| key),
+            orphan,
+            error,
+        })
+    }
+
+    /// What an attempt to write without the lock has achieved. An attempt that came too late is made again with the lock,
+    /// by which it is also found out what has become of the session.
+    fn replaced(&self, answer: Result<bool, StorageError>, meta: Meta) -> Result<Closed, SessionError> {
+        use StorageErrorKind::{Gone, Superseded};
+        match answer {
+            Ok(true) => return Ok(Closed::with(meta, None)),
+            Err(error) if !matches!(error.kind(), Gone | Superseded) => return Err(error.into()),
+            Ok(false) | Err(_) => {}
+        }
+        self.state().contested = true;
+        Err(SessionError::LockLost)
+    }
+
+    /// A record that is to be made, under this id or a new one.
+    fn new_record(&self, record: Record, id: Option<SessionId>) -> Made {
+        let id = id.unwrap_or_else(|| SessionId::generate(&*self.engine.entropy));
+        let key = id.key();
+        Made {
+            meta: record.meta.clone(),
+            orphan: Orphan::new(&self.engine, key),
+            id,
+            key,
+            record,
         }
     }
 
@@ -129,16 +261,14 @@ impl Context {
         let storage = &self.engine.storage;
         match step {
             RareStep::Create { record, id } => {
-                let meta = record.meta.clone();
-                let id = id.unwrap_or_else(|| SessionId::generate(&*self.engine.entropy));
-                let key = id.key();
-                let orphan = Orphan::new(&self.engine, key);
+                let made = self.new_record(record, id);
                 // An id that is taken is an error: of 192 random bits none comes twice, unless the source is broken.
-                let orphan = orphan.settle(storage.create(&key, record).await)?;
-                events::created(&key);
+                let created = self.engine.create(&made.key, made.record).await;
+                let orphan = made.orphan.settle(created)?;
+                events::created(&made.key);
                 Ok(Closed {
                     orphan: Some(orphan),
-                    ..Closed::with(meta, Some((id, key)))
+                    ..Closed::with(made.meta, Some((made.id, made.key)))
                 })
             }
             RareStep::Rotate {
@@ -155,10 +285,9 @@ impl Context {
                 Ok(Closed::with(meta, Some((id, new))))
             }
             RareStep::Slide { lock, slide } => {
-                let key = *lock.key();
-                let known = self.state().meta.clone();
+                let (key, known) = self.known();
                 let mut moved = None;
-                if let Some(known) = known {
+                if let (Some(key), Some(known)) = (key, known) {
                     let mut meta = known.clone();
                     match self.engine.touch(&key, &mut meta, slide).await {
                         Ok(_) => moved = Some(meta).filter(|meta| *meta != known),
@@ -166,7 +295,9 @@ impl Context {
                         Err(error) => events::not_moved(&key, &error.into()),
                     }
                 }
-                self.give_back(lock).await;
+                if let Some(lock) = lock {
+                    self.give_back(lock).await;
+                }
                 Ok(Closed {
                     meta: moved,
                     ..Closed::default()
@@ -179,6 +310,10 @@ impl Context {
     fn note_refusal(&self, error: &SessionError, epoch: u32) {
         let key = {
             let mut state = self.state();
+            if state.contested {
+                // It is tried again.
+                return;
+            }
             // Who has destroyed the session meanwhile knows what became of it.
             let is_same = state.epoch == epoch;
             match error {
@@ -210,7 +345,7 @@ impl State {
             self.id = Some(id);
             self.told.new_id = true;
             self.told.aliased = false;
-            self.next_id = None;
+            self.keep_id();
         }
         if closed.written {
             self.told.renewed |= self.contents.has_new_lifetime();
@@ -233,6 +368,20 @@ struct Unfinished<'a> {
     epoch: u32,
     /// Whether there was anything to be written.
     writes: bool,
+}
+
+impl<'a> Unfinished<'a> {
+    fn of(step: &Step, context: &'a Context, epoch: u32) -> Self {
+        let idle = matches!(
+            step,
+            Step::Nothing | Step::Release { .. } | Step::Rare(RareStep::Slide { .. })
+        );
+        Self {
+            context,
+            epoch,
+            writes: !idle,
+        }
+    }
 }
 
 impl Drop for Unfinished<'_> {

@@ -44,9 +44,9 @@ pub(super) fn within<R>(place: &mut Option<Entry>, f: impl FnOnce() -> R) -> R {
 pub(crate) fn current(engine: &Arc<Engine>) -> Option<Arc<Context>> {
     STACK
         .try_with(|stack| {
-            let mut stack = stack.borrow_mut();
-            let entry = stack.iter_mut().rfind(|entry| Arc::ptr_eq(entry.engine(), engine))?;
-            Some(Arc::clone(entry.make()))
+            let stack = stack.borrow();
+            let entry = stack.iter().rfind(|entry| Arc::ptr_eq(entry.engine(), engine))?;
+            Some(Arc::clone(&entry.context))
         })
         .ok()
         .flatten()
@@ -74,7 +74,7 @@ pub(crate) fn innermost() -> Option<Arc<Engine>> {
 
 /// Whether the running code is inside an update of this context.
 pub(super) fn is_updating(context: &Context) -> bool {
-    let found = |entry: &Entry| matches!(entry, Entry::Updating(handle) if std::ptr::eq(&*handle.0, context));
+    let found = |entry: &Entry| entry.updating && std::ptr::eq(&*entry.context, context);
     STACK
         .try_with(|stack| stack.borrow().iter().any(found))
         .unwrap_or(false)

@@ -46,7 +46,7 @@ impl Context {
                 // The client is free to begin anew: nothing of what its id has led to is left.
                 state.told.superseded = false;
                 state.told.aliased = false;
-                state.left_behind = None;
+                state.leave_nothing_behind();
                 state.forget();
                 state.lock.take()
             }
@@ -68,8 +68,8 @@ impl State {
     /// The key of the session that this visit is about, and others that it may stand under as long as the visit has
     /// not found out.
     fn keys_to_end(&mut self) -> (Option<SessionKey>, Vec<SessionKey>) {
-        let key = self.lookup_key().or(self.left_behind);
-        let others = if self.seen { &[][..] } else { &self.candidates[..] };
+        let key = self.lookup_key().or(self.rare().left_behind);
+        let others = if self.seen { &[][..] } else { &self.rare().candidates[..] };
         (key, others.iter().map(SessionId::key).collect())
     }
 }

@@ -2,19 +2,46 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::outcome::Conclusion;
+use super::{Context, Ended};
 use super::state::{Closing, Phase, State};
 use crate::error::SessionError;
 
 impl Context {
-    /// Ends the visit if that takes nothing but to say so.
-    pub(super) fn end_at_once(&self, commit: bool) -> bool {
+    /// Ends the visit if that takes nothing that has to be waited for.
+    pub(super) fn end_at_once(self: &Arc<Self>, commit: bool) -> Option<Ended> {
         let now = self.now_if_later();
-        let mut state = self.state();
-        let due = now.is_some_and(|now| self.is_due_to_slide(&state, now).is_some());
-        let done = !due && state.closing == Closing::No && !state.is_open(commit);
-        state.told.sealed |= done;
-        done
+        {
+            let mut state = self.state();
+            let due = now.is_some_and(|now| self.is_due_to_slide(&state, now).is_some());
+            if due || state.closing != Closing::No {
+                return None;
+            }
+            if !state.is_open(commit) {
+                let told = state.conclude(&self.engine);
+                drop(state);
+                return Some(self.ended(Ok(()), told));
+            }
+            if !commit || state.phase != Phase::Writable {
+                return None;
+            }
+        }
+        let now = now.unwrap_or_else(|| self.engine.storage.clock().now());
+        let closed = self.close_at_once(now, |state| state.conclude(&self.engine))?;
+        Some(match closed {
+            Ok(told) => self.ended(Ok(()), told),
+            Err(error) => {
+                let told = self.state().conclude(&self.engine);
+                self.ended(Err(error), told)
+            }
+        })
+    }
+
+    fn ended(&self, result: Result<(), SessionError>, told: Conclusion) -> Ended {
+        Ended {
+            result,
+            outcome: self.outcome_of(told),
+        }
     }
 
     /// Ends the visit. When this returns, no id is on its way that the client is not told of.

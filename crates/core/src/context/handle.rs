@@ -43,7 +43,7 @@ impl Handle {
 
     /// Runs a function inside the context, on this thread.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        current::within(&mut Some(Entry::Made(self.clone())), f)
+        current::within(&mut Some(Entry::new(Arc::clone(&self.0))), f)
     }
 }
 

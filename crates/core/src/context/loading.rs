@@ -7,6 +7,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Context;
 use super::limits::begin_lifetime;
 use super::slide::{Slide, has_dead_items};
@@ -17,11 +19,50 @@ use crate::error::SessionError;
 use crate::events;
 use crate::session::Unreadable;
 use crate::session_key::SessionKey;
-use crate::storage::{Lock, Meta, Record};
+use crate::storage::{Lock, Meta, Record, Stored};
 use crate::window::ShownWindow;
 
 /// What is left to do before a visit has started.
 pub(super) type Chore = Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>;
+
+/// How a visit stands when it asks the storage for its session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) epoch: u32,
+    restarted: bool,
+    passive: bool,
+    shown: ShownWindow,
+}
+
+impl State {
+    /// Notes that the storage is asked: what is answered depends on the id even if it cannot be looked up.
+    pub(super) fn ask(&mut self) -> Asked {
+        self.told.read = true;
+        Asked {
+            epoch: self.epoch,
+            restarted: self.restarted,
+            passive: self.passive,
+            shown: self.rare().shown,
+        }
+    }
+}
+
+/// What a record is worth to a visit.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
+enum Verdict {
+    Unreadable(RecordError),
+    /// Its time is over by what the session is set up to allow.
+    Over,
+    /// It ended with the window of the browser, and is of no use to anybody.
+    Dead,
+    Good {
+        contents: Contents,
+        /// Whether transient data is still to be removed.
+        restarted: bool,
+        /// Whether anything in it has slid out or is to be removed.
+        has_dead: bool,
+    },
+}
 
 /// A record on its way into a visit.
 pub(super) struct Loaded {
@@ -30,6 +71,8 @@ pub(super) struct Loaded {
     pub(super) contents: Contents,
     /// The lock, if the visit is to write.
     pub(super) lock: Option<Lock>,
+    /// The [stamp](Stored::stamp) of the record, if the visit is to write without the lock.
+    unlocked: Option<u64>,
     /// Whether transient data is still to be removed, as the browser was restarted.
     pub(super) restarted: bool,
     /// The moment by which it was judged.
@@ -45,53 +88,103 @@ impl Context {
         key: SessionKey,
         record: Record,
         lock: Option<Lock>,
-        epoch: u32,
+        now: Timestamp,
+        asked: Asked,
     ) -> Result<Option<Chore>, SessionError> {
-        let engine = &self.engine;
-        let now = engine.storage.clock().now();
-        let (restarted, shown, passive) = {
-            let state = self.state();
-            (state.restarted, state.shown, state.passive && lock.is_none())
-        };
+        let passive = asked.passive && lock.is_none();
+        let epoch = asked.epoch;
         let Record { meta, payload } = record;
-        let contents = match Contents::decode(payload) {
-            Ok(contents) => contents,
-            Err(error) => return Ok(Some(Box::pin(Arc::clone(self).unreadable(key, lock, error, epoch)))),
+        let (contents, restarted, has_dead) = match self.judge(&meta, payload, now, asked) {
+            Verdict::Unreadable(error) => {
+                return Ok(Some(Box::pin(Arc::clone(self).unreadable(key, lock, error, epoch))));
+            }
+            Verdict::Over => return Ok(Some(Box::pin(Arc::clone(self).over(lock, epoch)))),
+            Verdict::Dead => return Ok(Some(Box::pin(Arc::clone(self).discard(key, lock, epoch)))),
+            Verdict::Good {
+                contents,
+                restarted,
+                has_dead,
+            } => (contents, restarted, has_dead),
         };
-        let at = AsOf {
-            now,
-            last_active: meta.last_active,
-        };
-        if contents.is_over(now) || engine.is_over(&contents, &meta, now) {
-            return Ok(Some(Box::pin(Arc::clone(self).over(lock, epoch))));
-        }
-        // Transient data of another window than the one that was closed stems from a newer one.
-        let mut restarted =
-            restarted || matches!((shown, contents.window()), (ShownWindow::Closed(shown), Some(own)) if shown == own);
-        if restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient) {
-            return Ok(Some(Box::pin(Arc::clone(self).discard(key, lock, epoch))));
-        }
-        // Transient data that others set from now on stems from the new browser window.
-        restarted &= contents.items().transient;
-        let slide = if passive {
-            None
-        } else {
-            Slide::due(&contents, &meta, now, engine)
-        };
-        let is_clean = slide.is_none() && !has_dead_items(&contents, at, restarted);
+        let slides = !passive && Slide::due(&contents, &meta, now, &self.engine).is_some();
         let loaded = Loaded {
             key,
             meta,
             contents,
             lock,
+            unlocked: None,
             restarted,
             at: now,
             epoch,
         };
-        if is_clean {
+        if !slides && !has_dead {
             return self.install(loaded, false).map(|()| None);
         }
         Ok(Some(Box::pin(Arc::clone(self).settle(loaded, passive))))
+    }
+
+    /// Makes the visit writable without a lock, with a record that was just read, if there is nothing to be done about it
+    /// before: what has ended in it is for the holder of the lock to remove. Returns whether it was done.
+    pub(super) fn receive_unlocked(
+        &self,
+        stored: Stored,
+        now: Timestamp,
+        asked: Asked,
+    ) -> Result<bool, SessionError> {
+        let Stored { key, record, stamp } = stored;
+        let Record { meta, payload } = record;
+        let Verdict::Good {
+            contents,
+            restarted,
+            has_dead: false,
+        } = self.judge(&meta, payload, now, asked)
+        else {
+            return Ok(false);
+        };
+        if meta.has_expired(now) {
+            // The answer was long on its way; others may have moved the end since.
+            return Ok(false);
+        }
+        // What slides moves with the commit, or when the visit is closed without one.
+        let loaded = Loaded {
+            key,
+            meta,
+            contents,
+            lock: None,
+            unlocked: Some(stamp),
+            restarted,
+            at: now,
+            epoch: asked.epoch,
+        };
+        self.install(loaded, false).map(|()| true)
+    }
+
+    /// What a record is worth to a visit at this moment.
+    fn judge(&self, meta: &Meta, payload: Bytes, now: Timestamp, asked: Asked) -> Verdict {
+        let contents = match Contents::decode(payload) {
+            Ok(contents) => contents,
+            Err(error) => return Verdict::Unreadable(error),
+        };
+        if contents.is_over(now) || self.engine.is_over(&contents, meta, now) {
+            return Verdict::Over;
+        }
+        // Transient data of another window than the one that was closed stems from a newer one.
+        let mut restarted = asked.restarted
+            || matches!((asked.shown, contents.window()), (ShownWindow::Closed(shown), Some(own)) if shown == own);
+        if restarted && contents.lifetime.is_some_and(|lifetime| lifetime.transient) {
+            return Verdict::Dead;
+        }
+        // Transient data that others set from now on stems from the new browser window.
+        restarted &= contents.items().transient;
+        let at = AsOf {
+            now,
+            last_active: meta.last_active,
+        };
+        Verdict::Good {
+            has_dead: has_dead_items(&contents, at, restarted),
+            contents,
+            restarted,
+        }
     }
 
     /// Moves what slides and removes what is dead, then starts the visit.
@@ -165,7 +258,7 @@ impl Context {
         state.enter(phase);
         state.seen = true;
         let replaced = state.take_in(loaded);
-        let keeper = state.keeper.take();
+        let keeper = state.take_keeper();
         drop(state);
         drop(replaced);
         if let Some(keeper) = keeper {
@@ -175,8 +268,13 @@ impl Context {
     }
 
     /// Looks at the session as it is stored now, without becoming able to write.
-    pub(super) fn reload(&self, key: SessionKey, record: Record, session: u32) -> Result<(), SessionError> {
-        let now = self.engine.storage.clock().now();
+    pub(super) fn reload(
+        &self,
+        key: SessionKey,
+        record: Record,
+        now: Timestamp,
+        session: u32,
+    ) -> Result<(), SessionError> {
         let Record { meta, payload } = record;
         let contents = Contents::decode(payload)?;
         let over = contents.is_over(now) || self.engine.is_over(&contents, &meta, now);
@@ -205,13 +303,17 @@ impl State {
         self.contents = loaded.contents;
         self.restarted = loaded.restarted;
         self.learn(loaded.meta, loaded.at);
+        self.unlocked = loaded.unlocked;
         self.hold(loaded.lock)
     }
 }
 
 impl Loaded {
     fn phase(&self) -> Phase {
-        phase_with(self.lock.as_ref())
+        match self.unlocked {
+            Some(_) => Phase::Writable,
+            None => phase_with(self.lock.as_ref()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! runs, and whatever it hands its [`Handle`] to. Its state stands behind a mutex that is held for moments only, never
 //! across an await and never while code of the application runs.
 
+mod asking;
 mod candidates;
 mod changing;
 mod codec;
@@ -38,7 +39,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::current::{current, find_engine, innermost};
 pub use self::handle::{Handle, InSession};
-pub use self::open::OpenVisit;
+pub use self::open::{Ended, OpenVisit};
 pub use self::outcome::{IdChange, Outcome, WindowChange};
 pub use self::scope::Scoped;
 pub(crate) use self::state::Phase;
@@ -47,7 +48,7 @@ pub(crate) use self::values::Place;
 pub use self::visits::Visits;
 pub use self::work::Work;
 use crate::session::Engine;
-use crate::visit::{Manner, Visit};
+use crate::visit::Visit;
 
 /// One visit's acquaintance with its session.
 pub(crate) struct Context {
@@ -69,7 +70,7 @@ impl Context {
     fn new(engine: Arc<Engine>, visit: Visit) -> Arc<Self> {
         Arc::new(Self {
             engine,
-            at_once: AtomicBool::new(visit.manner.is(Manner::AT_ONCE)),
+            at_once: AtomicBool::new(false),
             state: Mutex::new(State::new(visit)),
             used_elsewhere: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),

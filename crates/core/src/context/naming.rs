@@ -54,11 +54,12 @@ impl Context {
         state.must_be_writable()?;
         change(&mut state)?;
         state.note_sharing(self);
-        state.grace = match state.next_id {
-            Some(_) => state.grace.min(grace),
+        let rare = state.rare_mut();
+        rare.grace = match rare.next_id {
+            Some(_) => rare.grace.min(grace),
             None => grace,
         };
-        state.next_id = Some(next);
+        rare.next_id = Some(next);
         Ok(())
     }
 }

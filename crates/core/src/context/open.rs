@@ -1,15 +1,15 @@
 //! [`OpenVisit`]: a visit as frameworks see it.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::entry::{Entry, Fresh};
+use super::entry::Entry;
 use super::{Context, Handle, Outcome, Work};
 use crate::error::SessionError;
 use crate::session::{AutoStart, Engine};
 use crate::visit::Visit;
 
-/// Why there is a context, or something to make it of.
+/// Why there is a context.
 const WHOLE: &str = "only who consumes a visit takes it apart";
 
 /// A visit that was opened and is not over yet: what frameworks build on.
@@ -41,23 +41,25 @@ const WHOLE: &str = "only who consumes a visit takes it apart";
 /// ```
 #[must_use = "dropping a visit ends it"]
 pub struct OpenVisit {
-    /// What the context is made of. `None` in a visit that came with a context, or has been taken apart.
-    fresh: Option<Fresh>,
-    context: OnceLock<Handle>,
+    /// `None` in a visit that has been taken apart.
+    handle: Option<Handle>,
+}
+
+/// How a visit ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ended {
+    /// Whether what it was to write is written.
+    pub result: Result<(), SessionError>,
+    /// What the client is to be told.
+    pub outcome: Outcome,
 }
 
 impl From<Entry> for OpenVisit {
     #[inline]
     fn from(entry: Entry) -> Self {
-        match entry {
-            Entry::Fresh(fresh) => Self {
-                fresh: Some(fresh),
-                context: OnceLock::new(),
-            },
-            Entry::Made(handle) | Entry::Updating(handle) => Self {
-                fresh: None,
-                context: OnceLock::from(handle),
-            },
+        Self {
+            handle: Some(Handle(entry.context)),
         }
     }
 }
@@ -65,35 +67,23 @@ impl From<Entry> for OpenVisit {
 impl OpenVisit {
     #[inline]
     pub(crate) fn new(engine: Arc<Engine>, visit: Visit) -> Self {
-        Self::from(Entry::Fresh(Fresh::new(engine, visit)))
+        Self::from(Entry::new(Context::new(engine, visit)))
     }
 
     /// The visit, which is not this one's any more: whoever takes it has to end it.
     #[inline]
     pub(super) fn into_entry(mut self) -> Entry {
-        match (self.context.take(), self.fresh.take()) {
-            (Some(handle), _) => Entry::Made(handle),
-            (None, fresh) => Entry::Fresh(fresh.expect(WHOLE)),
-        }
+        Entry::new(self.handle.take().expect(WHOLE).0)
     }
 
-    fn engine(&self) -> &Engine {
-        match self.made() {
-            Some(context) => &context.engine,
-            None => &self.fresh.as_ref().expect(WHOLE).engine,
-        }
-    }
-
-    /// The context, if there has been need for one.
-    fn made(&self) -> Option<&Arc<Context>> {
-        self.context.get().map(|handle| &handle.0)
+    fn context(&self) -> &Arc<Context> {
+        &self.handle().0
     }
 
     /// The context of the visit.
     #[must_use]
     pub fn handle(&self) -> &Handle {
-        self.context
-            .get_or_init(|| self.fresh.clone().expect(WHOLE).into_handle())
+        self.handle.as_ref().expect(WHOLE)
     }
 
     /// Runs a function inside the visit, and the future that it makes: the work of a request. The visit comes back with
@@ -122,7 +112,7 @@ impl OpenVisit {
     /// Whether the session is to be [started](crate::SessionBuilder::auto_start) before the work begins.
     #[must_use]
     pub fn starts_by_itself(&self) -> bool {
-        self.engine().auto_start != AutoStart::No
+        self.context().engine.auto_start != AutoStart::No
     }
 
     /// Starts the session as [`auto_start`](crate::SessionBuilder::auto_start) says.
@@ -131,10 +121,10 @@ impl OpenVisit {
     ///
     /// As for [`Session::start`](crate::Session::start).
     pub async fn auto_start(&self) -> Result<(), SessionError> {
-        match self.engine().auto_start {
+        match self.context().engine.auto_start {
             AutoStart::No => Ok(()),
-            AutoStart::ReadOnly => self.handle().0.start_readonly().await,
-            AutoStart::Exclusive => self.handle().0.start().await,
+            AutoStart::ReadOnly => self.context().start_readonly().await,
+            AutoStart::Exclusive => self.context().start().await,
         }
     }
 
@@ -142,20 +132,19 @@ impl OpenVisit {
     /// was so; the visit is then [sealed](OpenVisit::seal).
     #[must_use]
     pub fn end_untouched(&self) -> bool {
-        self.made().is_none_or(|context| {
-            let mut state = context.state();
-            let untouched = !state.told.read;
-            state.told.sealed |= untouched;
-            untouched
-        })
+        let mut state = self.context().state();
+        let untouched = !state.told.read;
+        state.told.sealed |= untouched;
+        untouched
     }
 
-    /// Ends the work of the visit at once if [`close`](OpenVisit::close) (or [`release`](OpenVisit::release), if not
-    /// `commit`) would have nothing to do, so that a future for it need not be made. Returns whether that was so; the
-    /// visit is then [sealed](OpenVisit::seal).
+    /// Ends the work of the visit as [`close`](OpenVisit::close) does (or [`release`](OpenVisit::release), if not
+    /// `commit`), and [seals](OpenVisit::seal) it, if nothing has to be waited for: there is nothing to do, or the
+    /// storage [answers at once](crate::Storage::at_once). `None` if something has to be waited for; the visit then goes
+    /// on, and is to be ended by a future.
     #[must_use]
-    pub fn end_at_once(&self, commit: bool) -> bool {
-        self.made().is_none_or(|context| context.end_at_once(commit))
+    pub fn end_at_once(&self, commit: bool) -> Option<Ended> {
+        self.context().end_at_once(commit)
     }
 
     /// Ends the work of the visit: commits what was changed, unlocks, moves sliding expirations, and
@@ -168,10 +157,7 @@ impl OpenVisit {
     ///
     /// As for [`Session::close`](crate::Session::close). The lock is given up in any case.
     pub async fn close(&self) -> Result<(), SessionError> {
-        match self.made() {
-            Some(context) => context.end(true).await,
-            None => Ok(()),
-        }
+        self.context().end(true).await
     }
 
     /// Ends the work of the visit without writing what was changed, and [seals](OpenVisit::seal) it. It waits as
@@ -181,29 +167,44 @@ impl OpenVisit {
     ///
     /// [`Storage`](SessionError::Storage) if the lock could not be given back; its lease will end it.
     pub async fn release(&self) -> Result<(), SessionError> {
-        match self.made() {
-            Some(context) => context.end(false).await,
-            None => Ok(()),
+        self.context().end(false).await
+    }
+
+    /// Ends the work of the visit, with [`close`](OpenVisit::close) if it is to be committed and with
+    /// [`release`](OpenVisit::release) if not, and says how it ended.
+    pub async fn end(&self, commit: bool) -> Ended {
+        let result = self.context().end(commit).await;
+        Ended {
+            result,
+            outcome: self.conclude(),
         }
+    }
+
+    /// [Seals](OpenVisit::seal) the visit, and says what the client is to be told.
+    #[must_use]
+    pub fn conclude(&self) -> Outcome {
+        let context = self.context();
+        let told = context.state().conclude(&context.engine);
+        context.outcome_of(told)
     }
 
     /// What the client is to be told now.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.made().map_or(Outcome::NOTHING, |context| context.outcome())
+        self.context().outcome()
     }
 
     /// From now on the client can be told nothing more: a session that is not stored yet can no longer be stored, and
     /// no id can be changed. Both fail with [`Sealed`](SessionError::Sealed).
     pub fn seal(&self) {
-        self.handle().0.state().told.sealed = true;
+        self.context().state().told.sealed = true;
     }
 }
 
 impl Drop for OpenVisit {
     #[inline]
     fn drop(&mut self) {
-        let Some(context) = self.made() else { return };
+        let Some(Handle(context)) = &self.handle else { return };
         if Arc::strong_count(context) == 1 {
             // Nobody is left to see how it ends. A lock goes back when it is dropped, which it is now.
             return;
@@ -211,7 +212,7 @@ impl Drop for OpenVisit {
         let now = context.engine.storage.clock().now();
         let lock = {
             let mut state = context.state();
-            state.ended_at = Some(now);
+            state.rare_mut().ended_at = Some(now);
             state.told.sealed = true;
             if state.updating { None } else { state.give_up_unasked() }
         };
@@ -222,7 +223,7 @@ impl Drop for OpenVisit {
 impl fmt::Debug for OpenVisit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenVisit")
-            .field("context", &self.made())
+            .field("context", &self.handle)
             .finish_non_exhaustive()
     }
 }

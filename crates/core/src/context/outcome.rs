@@ -27,17 +27,6 @@ pub struct Outcome {
     pub written: bool,
 }
 
-impl Outcome {
-    /// That of a visit that left its session alone.
-    pub(super) const NOTHING: Self = Self {
-        id: IdChange::Keep,
-        candidate: None,
-        window: WindowChange::Keep,
-        read: false,
-        written: false,
-    };
-}
-
 /// What becomes of the id that a client carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -71,7 +60,13 @@ pub enum WindowChange {
 
 impl Context {
     pub(super) fn outcome(&self) -> Outcome {
-        let (mut outcome, ends_at) = self.state().outcome(&self.engine);
+        let told = self.state().outcome(&self.engine);
+        self.outcome_of(told)
+    }
+
+    /// The outcome, for which the clock is asked if it has to say how long an id is worth keeping.
+    pub(super) fn outcome_of(&self, told: Conclusion) -> Outcome {
+        let Conclusion { mut outcome, ends_at } = told;
         if let IdChange::Set { max_age, .. } = &mut outcome.id
             && let Some(end) = ends_at
         {
@@ -81,9 +76,20 @@ impl Context {
     }
 }
 
+/// What the client is to be told, and the date until which its id is worth keeping if there is one.
+pub(super) struct Conclusion {
+    outcome: Outcome,
+    ends_at: Option<Timestamp>,
+}
+
 impl State {
-    /// What the client is to be told, and the date until which its id is worth keeping if there is one.
-    fn outcome(&self, engine: &Engine) -> (Outcome, Option<Timestamp>) {
+    /// Seals the visit, and says what its client is to be told.
+    pub(super) fn conclude(&mut self, engine: &Engine) -> Conclusion {
+        self.told.sealed = true;
+        self.outcome(engine)
+    }
+
+    fn outcome(&self, engine: &Engine) -> Conclusion {
         let told = self.told;
         let mut ends_at = None;
         let id = match &self.id {
@@ -117,11 +123,11 @@ impl State {
             read: told.read,
             written: told.written,
         };
-        (outcome, ends_at)
+        Conclusion { outcome, ends_at }
     }
 
     fn window_change(&self, id: &IdChange) -> WindowChange {
-        let shown = self.shown != ShownWindow::Nothing;
+        let shown = self.rare().shown != ShownWindow::Nothing;
         if *id == IdChange::Remove {
             return if shown {
                 WindowChange::Remove
@@ -135,7 +141,7 @@ impl State {
         }
         let own = self.contents.window().filter(|_| self.contents.holds_transient());
         match own {
-            Some(own) if self.shown == ShownWindow::Open(own) => WindowChange::Keep,
+            Some(own) if self.rare().shown == ShownWindow::Open(own) => WindowChange::Keep,
             Some(own) => WindowChange::Set(own),
             None if shown => WindowChange::Remove,
             None => WindowChange::Keep,

@@ -11,11 +11,23 @@ use crate::id::SessionId;
 use crate::storage::{Lock, Lookup, Meta, Record, Stored};
 use crate::window::WindowId;
 
+/// What is decided when a visit is to be closed.
+pub(super) enum Plan {
+    /// There is nothing to be closed.
+    Nothing,
+    /// This is to be done, for the session that the visit has by this count.
+    Take(Step, u32),
+    /// Nothing is decided, as something would have to be waited for.
+    Wait,
+}
+
 /// What closing amounts to.
 pub(super) enum Step {
     Nothing,
     Commit { lock: Lock, record: Record },
     Release { lock: Lock },
+    /// The record is replaced without the lock, if it is still the one that was read.
+    Replace { known: Stored, record: Record },
     Rare(RareStep),
 }
 
@@ -33,7 +45,7 @@ pub(super) enum RareStep {
         grace: Duration,
     },
     Slide {
-        lock: Lock,
+        lock: Option<Lock>,
         slide: Slide,
     },
 }
@@ -63,10 +75,9 @@ impl Context {
     pub(super) async fn learn_last_activity(&self) {
         let Some(key) = self.state().key else { return };
         // Without an answer what is known has to do; the commit will hear of it if the session is gone.
-        let Ok(Lookup::Found(Stored { record, .. })) = self.engine.storage.read(&key).await else {
+        let Ok((Lookup::Found(Stored { record, .. }), now)) = self.engine.read(&key).await else {
             return;
         };
-        let now = self.engine.storage.clock().now();
         let mut state = self.state();
         let is_same = state
             .meta
@@ -77,14 +88,17 @@ impl Context {
         }
     }
 
-    /// Decides what closing amounts to; `None` if there is nothing to be closed. After an error the lock is given up.
-    pub(super) fn plan_close(&self) -> Result<Option<(Step, u32)>, SessionError> {
-        let now = self.engine.storage.clock().now();
+    /// Decides what closing amounts to. After an error the lock is given up. `at_once`, nothing is decided that would have
+    /// to be waited for.
+    pub(super) fn plan_close(&self, now: Timestamp, at_once: bool) -> Result<Plan, SessionError> {
         let mut fresh_window = None;
         loop {
             let mut state = self.state();
+            if at_once && self.has_to_wait(&state, now) {
+                return Ok(Plan::Wait);
+            }
             if state.phase != Phase::Writable {
-                return state.nothing_was_undone().map(|()| None);
+                return state.nothing_was_undone().map(|()| Plan::Nothing);
             }
             if state.needs_window() {
                 match fresh_window {
@@ -102,7 +116,7 @@ impl Context {
                     // From here on nobody changes anything; what was changed can still be read.
                     state.phase = Phase::Readable;
                     state.closing = step.closing();
-                    Ok(Some((step, state.epoch)))
+                    Ok(Plan::Take(step, state.epoch))
                 }
                 Err(error) => {
                     let lock = state.give_up_unasked();
@@ -114,13 +128,25 @@ impl Context {
         }
     }
 
+    /// Whether closing takes more than what a storage does [at once](crate::AtOnce), or others have something under way.
+    fn has_to_wait(&self, state: &State, now: Timestamp) -> bool {
+        if state.closing != Closing::No || state.updating || state.next_id().is_some() {
+            return true;
+        }
+        if state.is_changed() {
+            return state.has_sliding_items();
+        }
+        let meta = state.meta.as_ref();
+        meta.is_some_and(|meta| Slide::due(&state.contents, meta, now, &self.engine).is_some())
+    }
+
     fn plan(&self, state: &mut State, now: Timestamp) -> Result<Step, SessionError> {
         let changed = state.is_changed();
         let Some(known) = state.meta.clone() else {
             return self.plan_new(state, changed, now);
         };
         let at = state.as_of(now);
-        if state.next_id.is_some() && state.told.sealed {
+        if state.next_id().is_some() && state.told.sealed {
             return Err(SessionError::Sealed);
         }
         // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
@@ -138,22 +164,30 @@ impl Context {
             self.engine
                 .check_size(record.payload.len(), state.contents.loaded_len())?;
         }
-        let lock = state.lock.take().ok_or(SessionError::LockLost)?;
+        let unlocked = state.unlocked.take();
+        let lock = state.lock.take();
+        if lock.is_none() && unlocked.is_none() {
+            return Err(SessionError::LockLost);
+        }
         let Some(record) = record else {
             let slide = Slide::due(&state.contents, &known, now, &self.engine);
             let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
-            return Ok(match slide {
-                None => Step::Release { lock },
-                Some(slide) => Step::Rare(RareStep::Slide { lock, slide }),
+            return Ok(match (slide, lock) {
+                (Some(slide), lock) => Step::Rare(RareStep::Slide { lock, slide }),
+                (None, Some(lock)) => Step::Release { lock },
+                (None, None) => Step::Nothing,
             });
         };
-        Ok(match state.next_id.clone() {
+        let Some(lock) = lock else {
+            return state.replacing(known, unlocked.unwrap_or_default(), record);
+        };
+        Ok(match state.next_id().cloned() {
             None => Step::Commit { lock, record },
             Some(id) => Step::Rare(RareStep::Rotate {
                 lock,
                 record,
                 id,
-                grace: state.grace,
+                grace: state.rare().grace,
             }),
         })
     }
@@ -177,12 +211,23 @@ impl Context {
         self.engine.check_size(payload.len(), 0)?;
         Ok(Step::Rare(RareStep::Create {
             record: Record::new(meta, payload),
-            id: state.next_id.clone(),
+            id: state.next_id().cloned(),
         }))
     }
 }
 
 impl State {
+    /// How a record is written without the lock. A new id takes the lock.
+    fn replacing(&mut self, known: Meta, stamp: u64, record: Record) -> Result<Step, SessionError> {
+        let Some(key) = self.key.filter(|_| self.next_id().is_none()) else {
+            self.contested = true;
+            return Err(SessionError::LockLost);
+        };
+        let known = Record::new(known, self.contents.loaded().clone());
+        let known = Stored::new(key, known).with_stamp(stamp);
+        Ok(Step::Replace { known, record })
+    }
+
     /// Whether there is anything to be written, and anything in it that slides on its own.
     fn has_sliding_items(&self) -> bool {
         self.phase == Phase::Writable

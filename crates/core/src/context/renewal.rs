@@ -107,7 +107,7 @@ impl Context {
     pub(super) fn keep_lock_of_others(&self, cx: &TaskContext<'_>) {
         if self.used_elsewhere.load(Ordering::Relaxed) {
             let waker = cx.waker().clone();
-            let before = self.state().keeper.replace(waker);
+            let before = self.state().rare_mut().keeper.replace(waker);
             drop(before);
         }
     }

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use super::entry::Entry;
 use super::renewal::Renewal;
-use super::{Context, Handle, current};
+use super::{Context, current};
 
 pin_project! {
     /// A future or stream that runs inside a session's context; made by [`InSession::in_session`].
@@ -34,8 +34,8 @@ pin_project! {
             if this.inner.is_some() {
                 current::within(this.entry, || this.inner.set(None));
             }
-            if let Some(context) = this.entry.as_ref().and_then(Entry::made) {
-                context.leave_scope();
+            if let Some(entry) = this.entry {
+                entry.context.leave_scope();
             }
         }
     }
@@ -44,12 +44,12 @@ pin_project! {
 impl<T> Scoped<T> {
     pub(super) fn new(context: Arc<Context>, inner: T) -> Self {
         context.enter_scope();
-        Self::with(Entry::Made(Handle(context)), inner)
+        Self::with(Entry::new(context), inner)
     }
 
     pub(super) fn updating(context: Arc<Context>, inner: T) -> Self {
         context.enter_scope();
-        Self::with(Entry::Updating(Handle(context)), inner)
+        Self::with(Entry::updating(context), inner)
     }
 
     fn with(entry: Entry, inner: T) -> Self {
@@ -82,9 +82,9 @@ impl<T> Scoped<T> {
             polled
         });
         if polled.is_pending()
-            && let Some(context) = this.entry.as_ref().and_then(Entry::made)
+            && let Some(entry) = this.entry
         {
-            context.keep_lock(this.renewal, cx);
+            entry.context.keep_lock(this.renewal, cx);
         }
         polled
     }
@@ -135,7 +135,7 @@ impl Context {
         }
         let lock = {
             let mut state = self.state();
-            if state.ended_at.is_some() && !state.updating {
+            if state.rare().ended_at.is_some() && !state.updating {
                 state.give_up_unasked()
             } else {
                 None

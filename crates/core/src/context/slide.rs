@@ -85,14 +85,13 @@ impl Engine {
         contents: &mut Contents,
         restarted: bool,
     ) -> Result<bool, StorageError> {
-        let mut locked = match self.storage.lock(key, Duration::ZERO).await {
-            Ok(Lookup::Found(locked)) => locked,
-            Ok(Lookup::Missing | Lookup::Superseded) => return Ok(false),
+        let (mut locked, now) = match self.lock(key, Duration::ZERO).await {
+            Ok((Lookup::Found(locked), at)) => (locked, at),
+            Ok((Lookup::Missing | Lookup::Superseded, _)) => return Ok(false),
             Err(error) if error.kind() == StorageErrorKind::LockTimeout => return Ok(false),
             Err(error) if error.kind() == StorageErrorKind::TooManyWaiters => return Ok(false),
             Err(error) => return Err(error),
         };
-        let now = self.storage.clock().now();
         let at = AsOf {
             now,
             last_active: locked.record.meta.last_active,
@@ -106,7 +105,7 @@ impl Engine {
         fresh.leave_window(restarted);
         let record = fresh.record(&locked.record.meta, at, self);
         let written = record.meta.clone();
-        match self.storage.commit(&mut locked.lock, record).await {
+        match self.commit(&mut locked.lock, record).await {
             Err(error) if error.kind() == StorageErrorKind::LockLost => return Ok(false),
             committed => committed?,
         }
@@ -176,12 +175,11 @@ impl Context {
     /// go by it could revive what others have set and what slid out since, or lengthen what they have shortened.
     async fn slide_stored(&self, key: SessionKey) -> Result<(), crate::SessionError> {
         let engine = &self.engine;
-        let Lookup::Found(Stored { key, record, .. }) = engine.storage.read(&key).await? else {
+        let (Lookup::Found(Stored { key, record, .. }), now) = engine.read(&key).await? else {
             return Ok(());
         };
         let Record { mut meta, payload } = record;
         let contents = Contents::decode(payload)?;
-        let now = engine.storage.clock().now();
         let at = AsOf {
             now,
             last_active: meta.last_active,

@@ -1,6 +1,7 @@
 //! The state of a visit.
 
 use std::fmt;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::changing::Changes;
@@ -33,14 +34,6 @@ pub(crate) struct State {
     /// The id the client carries as far as this visit knows, and the key its record is stored under.
     pub(crate) id: Option<SessionId>,
     pub(crate) key: Option<SessionKey>,
-    /// The id the session gets when it is closed.
-    pub(crate) next_id: Option<SessionId>,
-    /// For how long the present id is to lead to the session once it has that one.
-    pub(super) grace: Duration,
-    /// The ids to try when the first names no session.
-    pub(super) candidates: Vec<SessionId>,
-    /// Where the session that a parallel visit has moved away from here was: the visit can still end it.
-    pub(super) left_behind: Option<SessionKey>,
     /// Which of the ids that the visit came with was found.
     pub(super) candidate: Option<usize>,
     pub(crate) strict: bool,
@@ -48,8 +41,6 @@ pub(crate) struct State {
     pub(super) manner: Manner,
     /// Whether all transient data is still to be removed, as the browser was restarted before this visit.
     pub(crate) restarted: bool,
-    /// What the client shows of its browser window.
-    pub(super) shown: ShownWindow,
     /// Whether the visit only looks: it then moves nothing that slides.
     pub(super) passive: bool,
     /// Whether the record was found, or made, by this visit.
@@ -59,8 +50,10 @@ pub(crate) struct State {
     pub(super) loaded_at: Timestamp,
     pub(crate) contents: Contents,
     pub(crate) lock: Option<Lock>,
-    /// Whom to wake when somebody else has taken the lock, so that it is renewed.
-    pub(super) keeper: Option<std::task::Waker>,
+    /// The stamp of the record, in an update that writes without the lock.
+    pub(super) unlocked: Option<u64>,
+    /// Whether such an update has found that it takes the lock.
+    pub(super) contested: bool,
     /// When the lock is to be renewed next.
     pub(super) renew_at: Option<tokio::time::Instant>,
     /// Counts destroyed sessions, so that a call that was under way notices.
@@ -87,8 +80,39 @@ pub(crate) struct State {
     pub(super) term: u64,
     /// The values that are being changed in place.
     pub(super) changes: Changes,
+    /// What few visits need.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few visits need room for, so that the others are small.
+#[derive(Debug)]
+pub(super) struct Rare {
+    /// The id the session gets when it is closed.
+    pub(super) next_id: Option<SessionId>,
+    /// For how long the present id is to lead to the session once it has that one.
+    pub(super) grace: Duration,
+    /// The ids to try when the first names no session.
+    pub(super) candidates: Vec<SessionId>,
+    /// Where the session that a parallel visit has moved away from here was: the visit can still end it.
+    pub(super) left_behind: Option<SessionKey>,
+    /// What the client shows of its browser window.
+    pub(super) shown: ShownWindow,
+    /// Whom to wake when somebody else has taken the lock, so that it is renewed.
+    pub(super) keeper: Option<Waker>,
     /// When the visit itself ended, if it has and only handles are left.
     pub(super) ended_at: Option<Timestamp>,
+}
+
+impl Rare {
+    const NOTHING: Self = Self {
+        next_id: None,
+        grace: Duration::ZERO,
+        candidates: Vec::new(),
+        left_behind: None,
+        shown: ShownWindow::Nothing,
+        keeper: None,
+        ended_at: None,
+    };
 }
 
 /// How far a close has come.
@@ -131,27 +155,29 @@ impl Told {
 
 impl State {
     pub(super) fn new(visit: Visit) -> Self {
-        let more = visit.more.map(|more| *more).unwrap_or_default();
+        let rare = visit.more.map(|more| {
+            Box::new(Rare {
+                candidates: more.candidates,
+                shown: more.window,
+                ..Rare::NOTHING
+            })
+        });
         Self {
             phase: Phase::Unstarted,
             id: visit.id,
             key: None,
-            next_id: None,
-            grace: Duration::ZERO,
-            candidates: more.candidates,
-            left_behind: None,
             candidate: None,
             strict: visit.manner.is(Manner::STRICT),
             manner: visit.manner,
             restarted: visit.manner.is(Manner::RESTARTED),
-            shown: more.window,
             passive: visit.manner.is(Manner::PASSIVE),
             seen: false,
             meta: None,
             loaded_at: Timestamp::MIN,
             contents: Contents::default(),
             lock: None,
-            keeper: None,
+            unlocked: None,
+            contested: false,
             renew_at: None,
             epoch: 0,
             session: 0,
@@ -165,7 +191,41 @@ impl State {
             planned_at: Timestamp::MIN,
             term: 0,
             changes: Changes::default(),
-            ended_at: None,
+            rare,
+        }
+    }
+
+    /// What few visits need, to be looked at.
+    pub(super) fn rare(&self) -> &Rare {
+        static NOTHING: Rare = Rare::NOTHING;
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// What few visits need, to be changed.
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare::NOTHING))
+    }
+
+    /// The id the session gets when it is closed.
+    pub(crate) fn next_id(&self) -> Option<&SessionId> {
+        self.rare().next_id.as_ref()
+    }
+
+    /// The visit has nothing more to do with a session that it has not followed.
+    pub(super) fn leave_nothing_behind(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.left_behind = None;
+        }
+    }
+
+    pub(super) fn take_keeper(&mut self) -> Option<Waker> {
+        self.rare.as_mut().and_then(|rare| rare.keeper.take())
+    }
+
+    /// Takes back the id that the session was to get.
+    pub(super) fn keep_id(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.next_id = None;
         }
     }
 
@@ -184,6 +244,7 @@ impl State {
 
     pub(crate) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
+        self.unlocked = None;
         if phase == Phase::Writable {
             self.term += 1;
             self.undone = false;
@@ -200,7 +261,7 @@ impl State {
 
     /// For how long the visit has gone on since it loaded the record.
     fn lasted(&self, now: Timestamp) -> Duration {
-        let until = self.ended_at.map_or(now, |ended_at| ended_at.min(now));
+        let until = self.rare().ended_at.map_or(now, |ended_at| ended_at.min(now));
         self.loaded_at.until(until)
     }
 
@@ -230,7 +291,7 @@ impl State {
     /// Puts the contents back to what the storage holds, and takes back a new id. What was read without error before
     /// is read without error again.
     pub(super) fn revert(&mut self) {
-        self.next_id = None;
+        self.keep_id();
         if self.contents.changed {
             self.contents = self.contents.reverted().unwrap_or_default();
             self.hide_transient();
@@ -255,6 +316,7 @@ impl State {
             self.phase = Phase::Readable;
             self.revert();
         }
+        self.unlocked = None;
         self.lock.take()
     }
 
@@ -266,7 +328,7 @@ impl State {
 
     /// Whether there is anything that a close would have to write.
     pub(super) fn is_changed(&self) -> bool {
-        self.contents.changed || self.next_id.is_some()
+        self.contents.changed || self.next_id().is_some()
     }
 
     /// Forgets the session: the visit is as one that came without an id.
@@ -274,12 +336,15 @@ impl State {
         self.session += 1;
         self.id = None;
         self.key = None;
-        self.next_id = None;
-        self.candidates = Vec::new();
+        if let Some(rare) = &mut self.rare {
+            rare.next_id = None;
+            rare.candidates = Vec::new();
+        }
         self.seen = false;
         self.undone = false;
         self.lost = false;
         self.meta = None;
+        self.unlocked = None;
         self.contents = Contents::default();
     }
 

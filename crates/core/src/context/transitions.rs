@@ -23,49 +23,46 @@ impl Context {
     }
 
     pub(super) async fn start_in_turn(self: &Arc<Self>, turn: &Turn<'_>) -> Result<(), SessionError> {
-        let (key, epoch) = {
+        let (key, asked) = {
             let mut state = self.state();
             if state.phase == Phase::Writable {
                 return Ok(());
             }
-            // What is answered depends on the id even if it cannot be looked up.
-            state.told.read = true;
-            (state.lookup_key(), state.epoch)
+            (state.lookup_key(), state.ask())
         };
         let Some(key) = key else {
-            return self.begin(epoch, Phase::Writable);
+            return self.begin(asked.epoch, Phase::Writable);
         };
-        match self.engine.storage.lock(&key, turn.patience).await? {
-            Lookup::Found(Locked { lock, record }) => {
+        match self.engine.lock(&key, turn.patience).await? {
+            (Lookup::Found(Locked { lock, record }), at) => {
                 let key = *lock.key();
-                match self.receive(key, record, Some(lock), epoch)? {
+                match self.receive(key, record, Some(lock), at, asked)? {
                     Some(chore) => chore.await,
                     None => Ok(()),
                 }
             }
-            none => self.not_found(key, &none, epoch, Some(turn.patience)).await,
+            (none, _) => self.not_found(key, &none, asked, Some(turn.patience)).await,
         }
     }
 
     /// Waits for no turn: a reader waits for nobody, not for a call of its own visit either.
     pub(crate) async fn start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
-        let (key, epoch) = {
+        let (key, asked) = {
             let mut state = self.state();
             if state.is_started() {
                 return Ok(());
             }
-            state.told.read = true;
-            (state.lookup_key(), state.epoch)
+            (state.lookup_key(), state.ask())
         };
         let Some(key) = key else {
-            return self.begin(epoch, Phase::Readable);
+            return self.begin(asked.epoch, Phase::Readable);
         };
-        match self.engine.storage.read(&key).await? {
-            Lookup::Found(Stored { key, record, .. }) => match self.receive(key, record, None, epoch)? {
+        match self.engine.read(&key).await? {
+            (Lookup::Found(Stored { key, record, .. }), at) => match self.receive(key, record, None, at, asked)? {
                 Some(chore) => chore.await,
                 None => Ok(()),
             },
-            none => self.not_found(key, &none, epoch, None).await,
+            (none, _) => self.not_found(key, &none, asked, None).await,
         }
     }
 
@@ -92,10 +89,10 @@ impl Context {
             }
         };
         let Some(key) = key else { return Ok(()) };
-        let gone = match self.engine.storage.read(&key).await? {
-            Lookup::Found(Stored { key, record, .. }) => return self.reload(key, record, session),
-            Lookup::Missing => SessionError::Gone,
-            Lookup::Superseded => SessionError::Superseded,
+        let gone = match self.engine.read(&key).await? {
+            (Lookup::Found(Stored { key, record, .. }), at) => return self.reload(key, record, at, session),
+            (Lookup::Missing, _) => SessionError::Gone,
+            (Lookup::Superseded, _) => SessionError::Superseded,
         };
         let mut state = self.state();
         if state.session == session && state.phase == Phase::Readable && state.closing == Closing::No {
@@ -167,7 +164,7 @@ impl Context {
             Err(SessionError::Superseded)
         } else {
             state.forget();
-            state.left_behind = Some(asked);
+            state.rare_mut().left_behind = Some(asked);
             begin_in(&mut state, phase, default, now)
         };
         drop(state);
@@ -209,7 +206,7 @@ impl Context {
 
     async fn release_lock(&self, lock: Option<Lock>) -> Result<(), SessionError> {
         match lock {
-            Some(lock) => Ok(self.engine.storage.release(lock).await?),
+            Some(lock) => Ok(self.engine.release(lock).await?),
             None => Ok(()),
         }
     }
@@ -218,7 +215,7 @@ impl Context {
     /// ends it.
     pub(super) async fn give_back(&self, lock: Lock) {
         let key = *lock.key();
-        if let Err(error) = self.engine.storage.release(lock).await {
+        if let Err(error) = self.engine.release(lock).await {
             events::not_released(&key, &error);
         }
     }

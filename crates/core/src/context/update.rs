@@ -1,62 +1,144 @@
-//! Updates: a short exclusive stretch inside a visit that otherwise only reads.
+//! Updates: a short stretch of writing inside a visit that otherwise only reads.
+//!
+//! An update is tried without the lock first: it reads, runs the closure, and replaces the record if that is still the one
+//! that was read and nobody holds its lock. Where others write at the same time it takes the lock, like everybody who
+//! [starts](Context::start) the session; a session that many write to is as fair as one that is always locked.
 
 use std::sync::Arc;
 
 use super::state::State;
+use super::turn::Turn;
 use super::{Context, Phase, Scoped, current};
 use crate::error::SessionError;
-use crate::storage::Lock;
+use crate::storage::{Lock, Lookup};
+
+/// How often an update is tried without the lock before it takes it.
+const TRIES: usize = 2;
 
 impl Context {
-    pub(crate) async fn update<T, E>(self: &Arc<Self>, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
+    /// Updates without the lock, if nobody else writes at the same time, and otherwise with it. The closure runs once more
+    /// for each attempt that came too late.
+    pub(crate) async fn update<T, E, F>(self: &Arc<Self>, mut closure: impl FnMut() -> F) -> Result<T, E>
+    where
+        E: From<SessionError>,
+        F: Future<Output = Result<T, E>>,
+    {
+        let Some(turn) = self.turn_to_update().await? else {
+            return closure().await;
+        };
+        for _ in 0..TRIES {
+            let updating = Updating::begin(self);
+            if !self.read_to_update().await? {
+                break;
+            }
+            let result = Scoped::updating(Arc::clone(self), closure()).await;
+            let result = updating.end(result).await;
+            match updating.is_contested() {
+                Ok(true) => continue,
+                Ok(false) => return result,
+                Err(undone) => return Err(undone.into()),
+            }
+        }
+        self.update_in_turn(turn, closure).await
+    }
+
+    /// Updates under the lock. The closure runs once.
+    pub(crate) async fn update_exclusive<T, E>(
+        self: &Arc<Self>,
+        closure: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, E>
     where
         E: From<SessionError>,
     {
+        match self.turn_to_update().await? {
+            Some(turn) => self.update_in_turn(turn, || closure()).await,
+            None => closure().await,
+        }
+    }
+
+    /// The turn to update, unless whoever runs this may write already: the lock is then held for longer than this update,
+    /// and whoever took it commits.
+    async fn turn_to_update(&self) -> Result<Option<Turn<'_>>, SessionError> {
         if current::is_updating(self) {
-            return closure().await;
+            return Ok(None);
         }
         let turn = self.turn().await?;
-        if self.state().phase == Phase::Writable {
-            // The lock is held for longer than this update; whoever took it commits.
-            drop(turn);
-            return closure().await;
-        }
+        Ok((self.state().phase != Phase::Writable).then_some(turn))
+    }
+
+    async fn update_in_turn<T, E, F>(self: &Arc<Self>, turn: Turn<'_>, closure: impl FnOnce() -> F) -> Result<T, E>
+    where
+        E: From<SessionError>,
+        F: Future<Output = Result<T, E>>,
+    {
         let updating = Updating::begin(self);
         self.start_in_turn(&turn).await?;
         let result = Scoped::updating(Arc::clone(self), closure()).await;
-        let result = match result {
+        updating.end(result).await
+    }
+
+    /// Makes the visit writable with the record as it is stored now, without the lock. Returns whether that is possible.
+    async fn read_to_update(&self) -> Result<bool, SessionError> {
+        let (key, asked) = {
+            let mut state = self.state();
+            (state.lookup_key(), state.ask())
+        };
+        let Some(key) = key else { return Ok(false) };
+        match self.engine.read(&key).await? {
+            (Lookup::Found(stored), at) => self.receive_unlocked(stored, at, asked),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Gives up the lock of an update that does not get to its end.
+struct Updating<'a>(&'a Arc<Context>);
+
+impl<'a> Updating<'a> {
+    fn begin(context: &'a Arc<Context>) -> Self {
+        let mut state = context.state();
+        state.updating = true;
+        state.cut_short = false;
+        state.shared = false;
+        state.contested = false;
+        drop(state);
+        Self(context)
+    }
+
+    /// Commits if the closure has succeeded, and gives up what it has changed if not.
+    async fn end<T, E: From<SessionError>>(&self, result: Result<T, E>) -> Result<T, E> {
+        match result {
             Ok(value) => {
-                self.close_now().await?;
-                match updating.was_cut_short() {
+                self.0.close_now().await?;
+                match self.was_cut_short() {
                     // What it has changed went with the session, and its caller has not asked for that.
                     true => Err(SessionError::Gone.into()),
                     false => Ok(value),
                 }
             }
             Err(error) => {
-                let lock = self.state().give_up_update();
+                let lock = self.0.state().give_up_update();
                 if let Some(lock) = lock {
-                    self.give_back(lock).await;
+                    self.0.give_back(lock).await;
                 }
                 Err(error)
             }
-        };
-        drop(updating);
-        result
+        }
     }
-}
 
-/// Gives up the lock of an update that does not get to its end.
-struct Updating<'a>(&'a Context);
-
-impl<'a> Updating<'a> {
-    fn begin(context: &'a Context) -> Self {
-        let mut state = context.state();
-        state.updating = true;
-        state.cut_short = false;
-        state.shared = false;
-        drop(state);
-        Self(context)
+    /// Whether the update has to be made again, as it has written without the lock and came too late.
+    ///
+    /// # Errors
+    ///
+    /// [`Undone`](SessionError::Undone) if others have changed something with it: that would not be made again.
+    fn is_contested(&self) -> Result<bool, SessionError> {
+        let mut state = self.0.state();
+        let is_contested = state.contested && !state.cut_short;
+        if is_contested {
+            state.undone = state.shared;
+            state.nothing_was_undone()?;
+        }
+        Ok(is_contested)
     }
 
     /// Whether somebody else who works on the visit has destroyed the session meanwhile.

@@ -89,10 +89,8 @@ impl<F: Future> Future for Work<F> {
             Poll::Pending => {
                 let entry = this.entry.as_mut().expect("the visit is back in its place");
                 entry.has_waited();
-                if let Some(context) = entry.made() {
-                    context.keep_lock(this.renewal, cx);
-                    context.keep_lock_of_others(cx);
-                }
+                entry.context.keep_lock(this.renewal, cx);
+                entry.context.keep_lock_of_others(cx);
                 Poll::Pending
             }
         }

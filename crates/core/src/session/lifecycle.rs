@@ -32,7 +32,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         let visit = self.open(visit);
         visit.auto_start().await?;
         let (visit, output) = visit.work(|| future).await;
-        if !visit.end_at_once(false) {
+        if visit.end_at_once(false).is_none() {
             // The output is worth more than that a lock takes its lease to end.
             let _ = visit.release().await;
         }
@@ -197,17 +197,23 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.context()?.refresh().await
     }
 
-    /// Takes the lock, loads anew, runs the closure, commits and unlocks: the short way to write from a visit that only
-    /// reads or was not started.
+    /// Loads anew, runs the closure and commits: the short way to write from a visit that only reads or was not started.
+    ///
+    /// It is tried without the lock first: what the closure has changed is stored if nobody has written to the session
+    /// since it was loaded, and nobody holds its lock. Otherwise all of it is done again, and after two attempts with the
+    /// lock, where it cannot come too late. So **the closure may run more than once**: it should do nothing that may not
+    /// be repeated, but change values. [`update_exclusive`](Session::update_exclusive) runs it once, under the lock.
     ///
     /// If the closure returns `Err`, panics or is dropped, nothing is written. Afterwards the visit is readable. In a
-    /// visit that is writable already, and inside another update, the closure simply runs; whoever took the lock
+    /// visit that is writable already, and inside another update, the closure simply runs; whoever made the visit writable
     /// commits. Updates of one visit that run side by side follow each other. [`try_update`](Session::try_update) is the
     /// same for closures with errors of their own.
     ///
     /// # Errors
     ///
     /// Those of [`start`](Session::start), [`close`](Session::close) and of the closure.
+    /// [`Undone`](SessionError::Undone) if the attempt came too late, and a task beside it had changed something in the
+    /// visit meanwhile, which would not be done again.
     ///
     /// ```
     /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
@@ -229,7 +235,10 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// }).await?
     /// # }
     /// ```
-    pub async fn update<T>(&self, closure: impl AsyncFnOnce() -> Result<T, SessionError>) -> Result<T, SessionError> {
+    pub async fn update<T, F>(&self, closure: impl FnMut() -> F) -> Result<T, SessionError>
+    where
+        F: Future<Output = Result<T, SessionError>>,
+    {
         self.try_update(closure).await
     }
 
@@ -237,12 +246,57 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// # Errors
     ///
+    /// Those of [`update`](Session::update) and of the closure.
+    pub async fn try_update<T, E, F>(&self, closure: impl FnMut() -> F) -> Result<T, E>
+    where
+        E: From<SessionError>,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.context()?.update(closure).await
+    }
+
+    /// Takes the lock, loads anew, runs the closure, commits and unlocks. It does what [`update`](Session::update) does, and
+    /// the closure runs once: for work that may not be repeated, or takes so long that others would come first each time.
+    ///
+    /// # Errors
+    ///
     /// Those of [`start`](Session::start), [`close`](Session::close) and of the closure.
-    pub async fn try_update<T, E>(&self, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
+    ///
+    /// ```
+    /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// const BALANCE: Key<Untyped, u64> = Key::new("balance");
+    ///
+    /// # async fn charge(_: u64) -> Result<(), SessionError> { Ok(()) }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// session.init(Visit::new(), async {
+    ///     session.update_exclusive(async || {
+    ///         charge(5).await?;
+    ///         session.update_key(BALANCE, |balance| *balance += 5)
+    ///     }).await
+    /// }).await?
+    /// # }
+    /// ```
+    pub async fn update_exclusive<T>(
+        &self,
+        closure: impl AsyncFnOnce() -> Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
+        self.try_update_exclusive(closure).await
+    }
+
+    /// Does what [`update_exclusive`](Session::update_exclusive) does, for a closure that fails with an error of the
+    /// application.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Session::start), [`close`](Session::close) and of the closure.
+    pub async fn try_update_exclusive<T, E>(&self, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         E: From<SessionError>,
     {
-        self.context()?.update(closure).await
+        self.context()?.update_exclusive(closure).await
     }
 
     /// Gives up the lock without writing. What was changed is undone; what was loaded can still be read.
@@ -381,7 +435,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         let mut state = context.state();
         // What is made of the id depends on who asks, as what is made of a value does.
         state.told.read = true;
-        state.next_id.as_ref().or(state.id.as_ref()).cloned()
+        state.next_id().or(state.id.as_ref()).cloned()
     }
 
     /// The key under which the storage knows the visit's session.

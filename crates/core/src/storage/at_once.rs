@@ -59,6 +59,13 @@ pub trait AtOnce: Send + Sync {
     /// Those of the operation.
     fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError>;
 
+    /// As [`Storage::destroy`](crate::Storage::destroy).
+    ///
+    /// # Errors
+    ///
+    /// Those of the operation.
+    fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError>;
+
     /// As [`Storage::release`](crate::Storage::release).
     ///
     /// # Errors

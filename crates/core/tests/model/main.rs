@@ -185,7 +185,7 @@ impl Bench {
     }
 
     async fn update(&mut self, visit: usize, spot: Spot, value: u64) {
-        let update = async |session: &Session| session.update(async || set(session, spot, value)).await;
+        let update = async |session: &Session| session.update_exclusive(async || set(session, spot, value)).await;
         let real = self.awaiting(visit, update).await;
         let expected = |model: &mut Model| model.update(visit, spot, value, real.unwrap_or(Ok(())));
         self.expect(visit, real, expected);

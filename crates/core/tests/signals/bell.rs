@@ -192,7 +192,7 @@ fn act(session: &Session) {
     begin(session.start_readonly());
     begin(session.start());
     begin(session.refresh());
-    begin(session.update(async || session.set("rung", json!(2))));
+    begin(session.update_exclusive(async || session.set("rung", json!(2))));
 }
 
 /// Begins a call, and drops it.

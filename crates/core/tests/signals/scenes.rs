@@ -281,7 +281,7 @@ fn update(bench: &Bench) -> Played<'_> {
                     sleep(SECOND).await;
                     if fails { Err(SessionError::Unknown) } else { Ok(()) }
                 };
-                match session.update(inside).await {
+                match session.update_exclusive(inside).await {
                     Err(SessionError::Unknown) if fails => Ok(()),
                     result => result,
                 }
@@ -302,7 +302,7 @@ fn update_dropped(bench: &Bench) -> Played<'_> {
                 session.set("user", json!(8))?;
                 pending::<Result<(), SessionError>>().await
             };
-            let cut = timeout(Duration::from_millis(50), session.update(inside)).await;
+            let cut = timeout(Duration::from_millis(50), session.update_exclusive(inside)).await;
             drop(cut);
             Ok(())
         };
@@ -584,7 +584,7 @@ fn scopes(bench: &Bench) -> Played<'_> {
         drop(visit);
         let late = async {
             let _dropped = work_dropped(bench);
-            session.update(async || session.set("user", json!(8))).await
+            session.update_exclusive(async || session.set("user", json!(8))).await
         };
         late.in_session(&handle).await
     })

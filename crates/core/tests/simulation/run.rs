@@ -162,7 +162,7 @@ impl Bench {
         self.truth.begin(step.number, index, op, self.key_in(&visit));
         self.truth.is_end(step.number, !is_writable);
         self.stalled(&step);
-        if plan.thorough || !visit.end_untouched() && !visit.end_at_once(commit) {
+        if plan.thorough || !visit.end_untouched() && visit.end_at_once(commit).is_none() {
             let end = async {
                 match commit {
                     true => visit.close().await,
@@ -253,7 +253,11 @@ impl Bench {
                     }
                     if fails { Err(CallError::Own) } else { Ok(()) }
                 };
-                session.try_update(inside).await?;
+                // Every other update is tried without the lock.
+                match step.number % 2 {
+                    0 => session.try_update_exclusive(inside).await?,
+                    _ => session.try_update(inside).await?,
+                }
             }
             Op::Set => self.set(visit, step, None)?,
             Op::Get => drop(session.get("before")?),

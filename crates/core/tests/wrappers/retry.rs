@@ -101,7 +101,7 @@ async fn what_changes_nothing_or_can_be_done_twice_is_done_again() {
         let storage = &setup.storage;
         let later = storage.clock().now() + HOUR;
         for verb in Verb::ALL {
-            if ![Verb::Create, Verb::Commit, Verb::Rotate, Verb::Lock].contains(&verb) {
+            if ![Verb::Create, Verb::Commit, Verb::Replace, Verb::Rotate, Verb::Lock].contains(&verb) {
                 setup.faults.fail_next(verb, fault);
             }
         }

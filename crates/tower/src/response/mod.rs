@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, Request, Response, request};
-use sessile_core::{IdChange, OpenVisit, Outcome, SessionError, WindowChange};
+use sessile_core::{Ended, IdChange, Outcome, SessionError, WindowChange};
 
 use self::caching::{Exposure, add_vary, protect};
 pub(crate) use self::errors::{Dialect, GRPC_STATUS};
@@ -51,16 +51,25 @@ impl Answering {
         }
     }
 
-    /// Lets an answer pass.
-    pub(crate) fn pass<R>(&self, visit: &OpenVisit, mut response: Response<R>) -> Response<ResponseBody<R>> {
-        self.tell(&conclude(visit), response.headers_mut());
+    /// The visit is over: its answer passes, or another goes out if what the visit was to write could not be written.
+    pub(crate) fn end<R>(&self, ended: Ended, commit: bool, mut response: Response<R>) -> Response<ResponseBody<R>> {
+        match ended.result {
+            Err(error) if commit => {
+                let dialect = Dialect::of(response.headers());
+                return self.replace(&ended.outcome, &error, dialect);
+            }
+            // A lock that could not be given back ends with its lease, and is no concern of the client.
+            Err(error) => events::passed(&error),
+            Ok(()) => {}
+        }
+        self.tell(&ended.outcome, response.headers_mut());
         response.map(ResponseBody::inner)
     }
 
     /// The session could not be closed, or not be started, so that there is no answer to pass: another goes out.
     pub(crate) fn replace<R>(
         &self,
-        visit: &OpenVisit,
+        outcome: &Outcome,
         error: &SessionError,
         dialect: Dialect,
     ) -> Response<ResponseBody<R>> {
@@ -68,7 +77,7 @@ impl Answering {
         let respond = self.config.on_error.as_ref();
         let chosen = respond.and_then(|respond| respond(&self.head(), error));
         let mut response = chosen.unwrap_or_else(|| dialect.answer(error));
-        self.tell(&conclude(visit), response.headers_mut());
+        self.tell(outcome, response.headers_mut());
         protect(response.headers_mut(), Exposure::Session);
         response.map(ResponseBody::instead)
     }
@@ -105,8 +114,3 @@ impl Answering {
     }
 }
 
-/// What the client is told. From here on nothing more can be.
-fn conclude(visit: &OpenVisit) -> Outcome {
-    visit.seal();
-    visit.outcome()
-}
