@@ -307,6 +307,98 @@ proofs! {
         "concurrency::touches_take_nothing_from_commits",
         "concurrency::cancellation_loses_neither_lock_nor_update",
     ];
+    replace_does_nothing: ReplaceDoesNothing => [
+        "replace::stores_the_record_as_it_is",
+        "replace::takes_no_lock",
+        "replace::leaves_the_keys_that_lead_to_it",
+        "replace::after_the_lease_it_is_done_and_the_late_holder_is_refused",
+        "cancel::of_replace_leaves_the_old_or_the_new",
+        "contest::one_of_many_replaces_wins",
+        "contest::replaces_and_commits_of_one_session_all_count",
+    ];
+    replace_never_does: ReplaceNeverDoes => [
+        "replace::stores_the_record_as_it_is",
+        "contest::one_of_many_replaces_wins",
+    ];
+    replace_keeps_times: ReplaceKeepsTimes => [
+        "replace::stores_the_record_as_it_is",
+        "replace::moves_the_deadline_either_way",
+        "expiry::is_exact_after_replace",
+    ];
+    replace_locks: ReplaceLocks => [
+        "replace::takes_no_lock",
+        "replace::stores_the_record_as_it_is",
+        "replace::holds_up_nobody_who_waits",
+    ];
+    replace_is_per_handle: ReplaceIsPerHandle => [
+        "replace::takes_what_another_handle_has_read",
+    ];
+    replace_ignores_version: ReplaceIgnoresVersion => [
+        "replace::of_a_record_that_was_written_since_changes_nothing",
+        "replace::of_a_record_that_was_touched_since_changes_nothing",
+        "contest::one_of_many_replaces_wins",
+        "contest::replaces_and_commits_of_one_session_all_count",
+    ];
+    replace_ignores_touches: ReplaceIgnoresTouches => [
+        "replace::of_a_record_that_was_touched_since_changes_nothing",
+        "contest::replaces_undo_no_touch",
+    ];
+    replace_ignores_lock: ReplaceIgnoresLock => [
+        "replace::of_a_locked_session_leaves_it_to_the_holder",
+        "contest::no_holder_sees_a_replace",
+        "contest::replaces_and_commits_of_one_session_all_count",
+    ];
+    replace_unlocks: ReplaceUnlocks => [
+        "replace::of_a_locked_session_leaves_it_to_the_holder",
+        "contest::no_holder_sees_a_replace",
+    ];
+    replace_waits: ReplaceWaits => [
+        "replace::of_a_locked_session_leaves_it_to_the_holder",
+    ];
+    replace_ignores_lease: ReplaceIgnoresLease => [
+        "replace::after_the_lease_it_is_done_and_the_late_holder_is_refused",
+    ];
+    replace_revives_lock: ReplaceRevivesLock => [
+        "replace::after_the_lease_it_is_done_and_the_late_holder_is_refused",
+    ];
+    replace_prolongs_lease: ReplaceProlongsLease => [
+        "replace::holds_up_nobody_who_waits",
+    ];
+    replace_upserts: ReplaceUpserts => [
+        "replace::brings_nothing_into_being",
+        "replace::of_a_destroyed_session_it_is_refused",
+        "replace::of_an_expired_session_it_is_refused",
+        "contest::destroy_is_final_among_replaces",
+    ];
+    replace_revives: ReplaceRevives => [
+        "replace::of_an_expired_session_it_is_refused",
+    ];
+    replace_hides_the_end: ReplaceHidesTheEnd => [
+        "replace::brings_nothing_into_being",
+        "replace::of_a_destroyed_session_it_is_refused",
+        "replace::of_an_expired_session_it_is_refused",
+        "replace::of_a_session_that_has_moved_it_is_refused",
+    ];
+    replace_ignores_tombstone: ReplaceIgnoresTombstone => [
+        "replace::of_a_session_that_has_moved_it_is_refused",
+    ];
+    replace_follows_alias: ReplaceFollowsAlias => [
+        "replace::does_not_follow_an_alias",
+    ];
+    replace_removes_aliases: ReplaceRemovesAliases => [
+        "replace::leaves_the_keys_that_lead_to_it",
+    ];
+    replace_in_two_steps: ReplaceInTwoSteps => [
+        "contest::one_of_many_replaces_wins",
+        "contest::replaces_and_commits_of_one_session_all_count",
+        "contest::destroy_is_final_among_replaces",
+    ];
+    replace_torn: ReplaceTorn => [
+        "cancel::of_replace_leaves_the_old_or_the_new",
+    ];
+    replace_has_no_name: ReplaceHasNoName => [
+        "replace::names_itself_in_errors",
+    ];
     rotate_keeps_old: RotateKeepsOld => [
         "rotate::leaves_a_tombstone",
         "rotate::the_tombstone_goes_in_time",

@@ -153,6 +153,51 @@ bugs! {
     /// `commit` writes in the background, without looking at the lock again.
     CommitComesLater,
 
+    /// `replace` answers and does nothing.
+    ReplaceDoesNothing,
+    /// `replace` never replaces anything.
+    ReplaceNeverDoes,
+    /// `replace` replaces the payload and leaves the metadata but for the version.
+    ReplaceKeepsTimes,
+    /// `replace` leaves the session locked.
+    ReplaceLocks,
+    /// `replace` takes what another handle has read for another record.
+    ReplaceIsPerHandle,
+    /// `replace` does not compare the version.
+    ReplaceIgnoresVersion,
+    /// `replace` compares the version only.
+    ReplaceIgnoresTouches,
+    /// `replace` asks for no lock.
+    ReplaceIgnoresLock,
+    /// `replace` leaves a locked record, and takes the lock away.
+    ReplaceUnlocks,
+    /// `replace` waits for the holder of the lock.
+    ReplaceWaits,
+    /// `replace` leaves a record whose lock is over and was not taken.
+    ReplaceIgnoresLease,
+    /// `replace` lets the holder of a lock in whose lease is over.
+    ReplaceRevivesLock,
+    /// `replace` adds to the lease of a lock that is in its way.
+    ReplaceProlongsLease,
+    /// `replace` creates a record that is missing.
+    ReplaceUpserts,
+    /// `replace` brings back a record that has expired.
+    ReplaceRevives,
+    /// `replace` of a record that is not there is not an error.
+    ReplaceHidesTheEnd,
+    /// `replace` writes to a key that the session has left.
+    ReplaceIgnoresTombstone,
+    /// `replace` by an alias writes to the session.
+    ReplaceFollowsAlias,
+    /// `replace` takes away what says that the session had moved.
+    ReplaceRemovesAliases,
+    /// `replace` compares and writes in two steps.
+    ReplaceInTwoSteps,
+    /// `replace` writes the payload in two halves.
+    ReplaceTorn,
+    /// `replace` has the errors of another verb.
+    ReplaceHasNoName,
+
     /// `rotate` leaves the session under the old key as well.
     RotateKeepsOld,
     /// `rotate` leaves no tombstone.

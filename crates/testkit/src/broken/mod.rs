@@ -4,6 +4,7 @@ mod bug;
 mod locking;
 mod locks;
 mod records;
+mod replace;
 mod rotate;
 mod rules;
 mod scanning;

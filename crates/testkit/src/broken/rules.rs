@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
-use super::{Bug, locks, records, rotate, touch};
+use super::{Bug, locks, records, replace, rotate, touch};
 use crate::model::{Attempt, Holder, ModelState, Rotation, Rules};
 
 pub(super) type Done = Result<(), StorageErrorKind>;
@@ -68,6 +68,16 @@ impl Rules for Bug {
 
     fn commit(&self, state: &mut ModelState, lock: &LockTicket, record: Record, now: Timestamp) -> Done {
         records::commit(*self, state, lock, record, self.now(now))
+    }
+
+    fn replace(
+        &self,
+        state: &mut ModelState,
+        known: &Stored,
+        record: Record,
+        now: Timestamp,
+    ) -> Result<bool, StorageErrorKind> {
+        replace::replace(*self, state, known, record, self.now(now))
     }
 
     fn rotate(

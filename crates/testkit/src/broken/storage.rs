@@ -41,6 +41,8 @@ pub struct Broken {
     pub(super) handle: usize,
     pub(super) waiting: Arc<AtomicUsize>,
     cache: Mutex<BTreeMap<SessionKey, Lookup<Stored>>>,
+    /// Which handle was the last to read a session.
+    pub(super) readers: Arc<Mutex<BTreeMap<SessionKey, usize>>>,
     /// When those that were touched would have expired.
     timers: Arc<Mutex<BTreeMap<SessionKey, Timestamp>>>,
     /// The most that there ever was.
@@ -58,6 +60,7 @@ impl Broken {
             handle: 0,
             waiting: Arc::default(),
             cache: Mutex::default(),
+            readers: Arc::default(),
             timers: Arc::default(),
             most: Mutex::default(),
         }
@@ -81,6 +84,7 @@ impl Broken {
             handle: self.handle + 1,
             waiting: Arc::clone(&self.waiting),
             cache: Mutex::default(),
+            readers: Arc::clone(&self.readers),
             timers: Arc::clone(&self.timers),
             most: Mutex::default(),
         }
@@ -113,7 +117,7 @@ impl Broken {
     }
 
     /// Waits until nobody holds the lock.
-    async fn wait_for_lock(&self, key: &SessionKey) {
+    pub(super) async fn wait_for_lock(&self, key: &SessionKey) {
         drop(self.model.lock(key, Duration::MAX).await);
     }
 }
@@ -135,6 +139,7 @@ impl Storage for Broken {
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         match self.bug {
+            Bug::ReplaceIsPerHandle => drop(locked(&self.readers).insert(*key, self.handle)),
             Bug::ReadWaits => self.wait_for_lock(key).await,
             Bug::ReadLocks => self.model.step(|rules, state, now| {
                 let token = LockToken::generate(&OsEntropy);
@@ -194,7 +199,7 @@ impl Storage for Broken {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        self.answer(self.wrongly_replace(known, record).await)
     }
 
     async fn rotate(

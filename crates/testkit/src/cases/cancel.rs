@@ -154,6 +154,31 @@ pub(crate) async fn of_commit_leaves_the_old_or_the_new(ctx: Context) {
     .await;
 }
 
+pub(crate) async fn of_replace_leaves_the_old_or_the_new(ctx: Context) {
+    at_every_point(async |cut| {
+        let key = ctx.created("old").await;
+        let known = ctx
+            .storage()
+            .read(&key)
+            .await
+            .expect("read")
+            .found()
+            .expect("a live session");
+        let next = successor(&known.record, "new");
+        let ended = match cut.run(ctx.storage().replace(&known, next)).await {
+            Some(Ok(done)) => {
+                assert!(done, "replace of a session that nobody else uses answered false");
+                true
+            }
+            Some(Err(error)) => panic!("replace of a session that nobody else uses failed: {error:?}"),
+            None => false,
+        };
+        one_of(&ctx, &key, ["old", "new"], ended, cut).await;
+        ended
+    })
+    .await;
+}
+
 pub(crate) async fn of_rotate_leaves_one_session(ctx: Context) {
     at_every_point(async |cut| {
         let [old, new] = Context::keys();

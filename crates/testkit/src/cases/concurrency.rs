@@ -23,7 +23,7 @@ pub(super) fn handle(ctx: &Context, number: usize) -> &dyn Storage {
     }
 }
 
-fn count(payload: &[u8]) -> usize {
+pub(super) fn count(payload: &[u8]) -> usize {
     std::str::from_utf8(payload)
         .expect("a number")
         .parse()
@@ -31,7 +31,7 @@ fn count(payload: &[u8]) -> usize {
 }
 
 /// Reads the counter under the lock, lets others run, and writes one more.
-async fn increment(storage: &dyn Storage, key: &SessionKey) {
+pub(super) async fn increment(storage: &dyn Storage, key: &SessionKey) {
     let locked = storage.lock(key, PATIENCE).await.expect("lock");
     let mut locked = locked.found().expect("a live session");
     let seen = count(&locked.record.payload);

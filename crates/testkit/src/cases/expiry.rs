@@ -65,6 +65,26 @@ pub(crate) async fn is_exact_after_commit(ctx: Context) {
     ends_exactly_at(&ctx, &key, deadline).await;
 }
 
+pub(crate) async fn is_exact_after_replace(ctx: Context) {
+    let key = ctx.created("x").await;
+    let deadline = ctx.now() + Duration::from_millis(317);
+    loop {
+        let known = ctx
+            .storage()
+            .read(&key)
+            .await
+            .expect("read")
+            .found()
+            .expect("a live session");
+        let mut next = successor(&known.record, "y");
+        next.meta.deadline = Some(deadline);
+        if ctx.storage().replace(&known, next).await.expect("replace") {
+            break;
+        }
+    }
+    ends_exactly_at(&ctx, &key, deadline).await;
+}
+
 pub(crate) async fn is_exact_after_rotation(ctx: Context) {
     let [old, new] = Context::keys();
     ctx.create(&old, ctx.record("x")).await;

@@ -88,6 +88,24 @@ macro_rules! __with_cases {
                 after_the_lease_it_is_refused
                 after_another_has_the_lock_it_is_refused
             ]
+            replace single [
+                stores_the_record_as_it_is
+                takes_no_lock
+                moves_the_deadline_either_way
+                takes_what_another_handle_has_read
+                of_a_record_that_was_written_since_changes_nothing
+                of_a_record_that_was_touched_since_changes_nothing
+                of_a_locked_session_leaves_it_to_the_holder
+                after_the_lease_it_is_done_and_the_late_holder_is_refused
+                brings_nothing_into_being
+                of_a_destroyed_session_it_is_refused
+                of_an_expired_session_it_is_refused
+                of_a_session_that_has_moved_it_is_refused
+                does_not_follow_an_alias
+                leaves_the_keys_that_lead_to_it
+                holds_up_nobody_who_waits
+                names_itself_in_errors
+            ]
             rotate single [
                 moves_the_record
                 gives_the_lock_up
@@ -147,6 +165,7 @@ macro_rules! __with_cases {
             expiry single [
                 is_exact_after_create
                 is_exact_after_commit
+                is_exact_after_replace
                 is_exact_after_rotation
                 is_exact_after_touch
                 is_exact_under_a_lock
@@ -189,6 +208,7 @@ macro_rules! __with_cases {
                 of_lock_leaves_no_lock
                 of_lock_while_waiting_leaves_no_gap
                 of_commit_leaves_the_old_or_the_new
+                of_replace_leaves_the_old_or_the_new
                 of_rotate_leaves_one_session
                 of_release_leaves_no_lock
                 of_renew_keeps_the_lock
@@ -211,6 +231,13 @@ macro_rules! __with_cases {
                 touches_lengthen_no_later_commit
                 no_reader_sees_a_torn_record
                 cancellation_loses_neither_lock_nor_update
+            ]
+            contest parallel [
+                one_of_many_replaces_wins
+                replaces_and_commits_of_one_session_all_count
+                replaces_undo_no_touch
+                no_holder_sees_a_replace
+                destroy_is_final_among_replaces
             ]
             race parallel [
                 one_of_many_creators_wins

@@ -202,7 +202,8 @@ impl Storage for ModelStorage {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        self.step(|rules, state, now| rules.replace(state, known, record, now))
+            .map_err(Self::error(Verb::Replace))
     }
 
     async fn rotate(

@@ -59,6 +59,21 @@ pub trait Rules: Debug + Send + Sync + 'static {
         state.commit(lock, record, now)
     }
 
+    /// [`ModelState::replace`]
+    ///
+    /// # Errors
+    ///
+    /// Those of the verb.
+    fn replace(
+        &self,
+        state: &mut ModelState,
+        known: &Stored,
+        record: Record,
+        now: Timestamp,
+    ) -> Result<bool, StorageErrorKind> {
+        state.replace(known, record, now)
+    }
+
     /// [`ModelState::rotate`]
     ///
     /// # Errors

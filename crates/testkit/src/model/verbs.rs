@@ -49,6 +49,24 @@ impl ModelState {
         Ok(())
     }
 
+    /// See [`Storage::replace`](sessile_core::Storage::replace).
+    ///
+    /// # Errors
+    ///
+    /// `Gone`, `Superseded`.
+    pub fn replace(&mut self, known: &Stored, record: Record, now: Timestamp) -> Result<bool, StorageErrorKind> {
+        if self.needed(&known.key, now)? != known.key {
+            // An alias leads to another record. Whoever starts anew by it finds that one.
+            return Ok(false);
+        }
+        let is_same = self.records[&known.key].meta == known.record.meta;
+        let is_free = self.locks.get(&known.key).is_none_or(|holder| holder.until <= now);
+        if is_same && is_free {
+            self.place(&known.key, record);
+        }
+        Ok(is_same && is_free)
+    }
+
     /// See [`Storage::rotate`](sessile_core::Storage::rotate).
     ///
     /// # Errors

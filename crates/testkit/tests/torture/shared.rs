@@ -170,7 +170,9 @@ impl Storage for SharedModel {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        self.0
+            .step("replace", |rules, state, now| rules.replace(state, known, record, now))?
+            .map_err(error("replace"))
     }
 
     async fn rotate(

@@ -1,0 +1,207 @@
+//! Contests: many who replace the same record, among themselves and beside those who lock it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
+use tokio::task::JoinSet;
+
+use super::concurrency::{PATIENCE, ROUNDS, count, finish, handle, increment};
+use crate::kit::{Context, successor};
+
+/// Of many who have read the same record, one replaces it.
+pub(crate) async fn one_of_many_replaces_wins(ctx: Context) {
+    let mut wins = 0;
+    for round in 0..ROUNDS {
+        let key = ctx.created("0").await;
+        let known = ctx.storage().read(&key).await.expect("read").found();
+        let known = Arc::new(known.expect("a live session"));
+        let mut set = JoinSet::new();
+        for number in 0..8 {
+            let (ctx, known) = (ctx.clone(), Arc::clone(&known));
+            set.spawn(async move {
+                let next = successor(&known.record, format!("writer {number}"));
+                let done = handle(&ctx, number + round).replace(&known, next).await;
+                done.expect("replace of a live session").then_some(number)
+            });
+        }
+        let winners: Vec<_> = set.join_all().await.into_iter().flatten().collect();
+        assert!(
+            winners.len() <= 1,
+            "at most one may replace a record, and {} did",
+            winners.len()
+        );
+        let expected = winners
+            .first()
+            .map_or("0".to_owned(), |winner| format!("writer {winner}"));
+        ctx.assert_free(&key, expected.as_bytes()).await;
+        wins += winners.len();
+    }
+    // A storage that takes the lock for it may let all of them find it held, if they come at the same moment.
+    assert!(wins > 0, "of many who replace a record, none ever does");
+}
+
+/// One more without a lock, if nobody else comes in between. Returns whether it counts.
+async fn replace_by_one(storage: &dyn Storage, key: &SessionKey) -> bool {
+    let known = storage.read(key).await.expect("read").found().expect("a live session");
+    let seen = count(&known.record.payload);
+    tokio::task::yield_now().await;
+    let next = successor(&known.record, (seen + 1).to_string());
+    storage.replace(&known, next).await.expect("replace of a live session")
+}
+
+/// One more, without a lock if that can be had by the second attempt, and otherwise with one.
+async fn increment_anyhow(storage: &dyn Storage, key: &SessionKey) {
+    if !replace_by_one(storage, key).await && !replace_by_one(storage, key).await {
+        increment(storage, key).await;
+    }
+}
+
+/// Those who replace and those who lock take nothing from each other.
+pub(crate) async fn replaces_and_commits_of_one_session_all_count(ctx: Context) {
+    let tasks = 8.min(ctx.profile().max_waiters);
+    let key = ctx.created("0").await;
+    let mut set = JoinSet::new();
+    for number in 0..tasks {
+        let ctx = ctx.clone();
+        set.spawn(async move {
+            for _ in 0..ROUNDS {
+                let storage = handle(&ctx, number / 2);
+                match number % 2 {
+                    0 => increment(storage, &key).await,
+                    _ => increment_anyhow(storage, &key).await,
+                }
+            }
+        });
+    }
+    finish(set).await;
+    let record = ctx.found(&key).await;
+    assert_eq!(
+        count(&record.payload),
+        tasks * ROUNDS,
+        "updates were lost, or made twice"
+    );
+    assert_eq!(record.meta.version, 1 + (tasks * ROUNDS) as u64);
+}
+
+/// Touches and replaces of one session take nothing from each other.
+pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
+    let tasks = 4.min(ctx.profile().max_waiters);
+    let key = ctx.created("0").await;
+    let born = ctx.now();
+    let mut set = JoinSet::new();
+    for number in 0..tasks {
+        let writer = ctx.clone();
+        set.spawn(async move {
+            for _ in 0..ROUNDS {
+                // Under a lock a commit may undo a touch, so none is taken here.
+                while !replace_by_one(handle(&writer, number), &key).await {}
+            }
+        });
+        let toucher = ctx.clone();
+        set.spawn(async move {
+            for round in 0..ROUNDS as u64 * 2 {
+                let storage = handle(&toucher, number);
+                let read = storage.read(&key).await.expect("read").found();
+                let version = read.expect("a live session").record.meta.version;
+                let later = born + Duration::from_secs(7_200 + round);
+                let touched = storage.touch(&key, version, Some(later), later).await;
+                if touched.expect("touch of a live session") {
+                    let seen = storage.read(&key).await.expect("read").found();
+                    let meta = seen.expect("a live session").record.meta;
+                    assert!(meta.last_active >= later, "a replace has undone a touch");
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    finish(set).await;
+    assert_eq!(
+        count(&ctx.found(&key).await.payload),
+        tasks * ROUNDS,
+        "updates were lost, or made twice"
+    );
+}
+
+/// Whoever holds the lock finds the record that it was given, until it writes itself.
+pub(crate) async fn no_holder_sees_a_replace(ctx: Context) {
+    let tasks = 4.min(ctx.profile().max_waiters);
+    let key = ctx.created("0").await;
+    let done = Arc::new(AtomicBool::new(false));
+    let mut writers = JoinSet::new();
+    for number in 0..2 {
+        let (ctx, done) = (ctx.clone(), Arc::clone(&done));
+        writers.spawn(async move {
+            while !done.load(Ordering::SeqCst) {
+                let storage = handle(&ctx, number);
+                let known = storage.read(&key).await.expect("read").found().expect("a live session");
+                let next = successor(&known.record, "replaced");
+                storage.replace(&known, next).await.expect("replace of a live session");
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    let mut holders = JoinSet::new();
+    for number in 0..tasks {
+        let ctx = ctx.clone();
+        holders.spawn(async move {
+            let storage = handle(&ctx, number);
+            for _ in 0..ROUNDS {
+                let locked = storage.lock(&key, PATIENCE).await.expect("lock");
+                let mut locked = locked.found().expect("a live session");
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                    let read = storage.read(&key).await.expect("read").found();
+                    assert_eq!(
+                        read.expect("a live session").record,
+                        locked.record,
+                        "the record was replaced under a lock"
+                    );
+                }
+                let next = successor(&locked.record, "committed");
+                storage.commit(&mut locked.lock, next).await.expect("commit");
+            }
+        });
+    }
+    finish(holders).await;
+    done.store(true, Ordering::SeqCst);
+    finish(writers).await;
+}
+
+/// Logout is final, however many are about to replace the record.
+pub(crate) async fn destroy_is_final_among_replaces(ctx: Context) {
+    for round in 0..ROUNDS {
+        let key = ctx.created("0").await;
+        let destroyed = Arc::new(AtomicBool::new(false));
+        let mut set = JoinSet::new();
+        for number in 0..8.min(ctx.profile().max_waiters) {
+            let (ctx, destroyed) = (ctx.clone(), Arc::clone(&destroyed));
+            set.spawn(async move {
+                let storage = handle(&ctx, number);
+                loop {
+                    let over = destroyed.load(Ordering::SeqCst);
+                    let Lookup::Found(known) = storage.read(&key).await.expect("read") else {
+                        return;
+                    };
+                    assert!(!over, "a session was read after destroy had returned");
+                    tokio::task::yield_now().await;
+                    let next = successor(&known.record, "1");
+                    if let Err(error) = storage.replace(&known, next).await {
+                        assert_eq!(error.kind(), StorageErrorKind::Gone, "{error:?}");
+                    }
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(round as u64 % 4)).await;
+        let answer = handle(&ctx, round).destroy(&key).await.expect("destroy");
+        assert_eq!(answer, Lookup::Found(()));
+        destroyed.store(true, Ordering::SeqCst);
+        for number in 0..4 {
+            let read = handle(&ctx, number).read(&key).await.expect("read");
+            assert_eq!(read, Lookup::Missing, "a session came back after destroy had returned");
+        }
+        finish(set).await;
+        ctx.assert_missing(&key).await;
+    }
+}
