@@ -21,6 +21,7 @@ mod leases;
 mod locks;
 mod lookup;
 mod pace;
+mod replace;
 mod rotate;
 mod setting;
 mod shared;

@@ -221,7 +221,9 @@ impl Storage for FileStorage {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        let known = (known.key, known.record.meta.clone());
+        self.run("replace", move |files| files.replace(&known.0, &known.1, &record))
+            .await
     }
 
     async fn rotate(

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
-    Stored, Timestamp,
+    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    StorageError, Stored, Timestamp,
 };
 
 use crate::builder::MemoizedStorageBuilder;
@@ -170,6 +170,11 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         Capabilities::none().with_usage(self.inner.capabilities().usage())
     }
 
+    /// None: what is not kept is loaded, and a load is shared by waiting for it.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
+    }
+
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         let found = match &self.shared.validate {
             None => self.read_exclusive(key).await?,
@@ -206,7 +211,14 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        let key = known.key;
+        let write = Write::begin(self.cache(), &key);
+        let answer = self.inner.replace(known, record.clone()).await;
+        // Where nothing was replaced, what is kept may be another record, or this one without the number that the storage
+        // behind knows it by. It is read anew from there.
+        let left = matches!(answer, Ok(true)).then(|| Stored::new(key, record));
+        write.end(&answer, left);
+        answer
     }
 
     async fn rotate(
