@@ -399,6 +399,18 @@ proofs! {
     replace_has_no_name: ReplaceHasNoName => [
         "replace::names_itself_in_errors",
     ];
+    at_once_queues: AtOnceQueues => [
+        "at_once::a_held_lock_is_not_waited_for",
+    ];
+    at_once_fails_where_it_waits: AtOnceFailsWhereItWaits => [
+        "at_once::a_held_lock_is_not_waited_for",
+    ];
+    at_once_is_of_another_moment: AtOnceIsOfAnotherMoment => [
+        "at_once::the_moment_is_that_of_the_answer",
+    ];
+    at_once_replaces_anything: AtOnceReplacesAnything => [
+        "at_once::both_ways_give_the_same_answers",
+    ];
     rotate_keeps_old: RotateKeepsOld => [
         "rotate::leaves_a_tombstone",
         "rotate::the_tombstone_goes_in_time",

@@ -198,6 +198,15 @@ bugs! {
     /// `replace` has the errors of another verb.
     ReplaceHasNoName,
 
+    /// The plain `lock` leaves somebody in the queue who is not there.
+    AtOnceQueues,
+    /// The plain `lock` fails where it would have to wait.
+    AtOnceFailsWhereItWaits,
+    /// The plain functions name a moment that has not come.
+    AtOnceIsOfAnotherMoment,
+    /// The plain `replace` does not compare.
+    AtOnceReplacesAnything,
+
     /// `rotate` leaves the session under the old key as well.
     RotateKeepsOld,
     /// `rotate` leaves no tombstone.

@@ -1,5 +1,6 @@
 //! Storages that are wrong on purpose, each in one way: to prove that tests notice.
 
+mod at_once;
 mod bug;
 mod locking;
 mod locks;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Meta, OsEntropy, Page, Record,
+    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Meta, OsEntropy, Page, Record,
     SessionKey, Storage, StorageError, Stored, Timestamp, Unlock, Usage,
 };
 use tokio::task::yield_now;
@@ -135,6 +135,10 @@ impl Storage for Broken {
 
     fn capabilities(&self) -> Capabilities<'_> {
         self.wrong_capabilities()
+    }
+
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        self.wrongly_at_once()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

@@ -4,6 +4,7 @@
 //! are private: the list in `kit/run.rs` makes them tests, and one that is not listed is dead code to the compiler.
 
 pub(crate) mod alias;
+pub(crate) mod at_once;
 pub(crate) mod cancel;
 pub(crate) mod capabilities;
 pub(crate) mod commit;

@@ -76,6 +76,7 @@ fn put_call(f: &mut fmt::Formatter<'_>, call: &Call) -> fmt::Result {
         Call::Lock { wait, .. } => write!(f, "lock {key} {}", millis(wait)),
         Call::Create { write, .. } => write!(f, "create {key} {}", Text(write)),
         Call::Commit { write, .. } => write!(f, "commit {key} {}", Text(write)),
+        Call::Replace { write, .. } => write!(f, "replace {key} {}", Text(write)),
         Call::Rotate { to, write, grace, .. } => {
             write!(f, "rotate {key} {to} {} {}", millis(grace), Text(write))
         }
@@ -93,6 +94,7 @@ fn put_answer(f: &mut fmt::Formatter<'_>, answer: &Answer) -> fmt::Result {
         }
         Answer::Missing => f.write_str("missing"),
         Answer::Superseded => f.write_str("superseded"),
+        Answer::Declined => f.write_str("declined"),
         Answer::Refused(kind) => {
             let name = KINDS.iter().find(|(known, _)| known == kind);
             write!(f, "refused {}", name.map_or("other", |(_, name)| *name))
@@ -191,6 +193,10 @@ impl Parts<'_> {
                 key,
                 write: self.write()?,
             },
+            "replace" => Call::Replace {
+                key,
+                write: self.write()?,
+            },
             "rotate" => Call::Rotate {
                 key,
                 to: self.get()?,
@@ -216,6 +222,7 @@ impl Parts<'_> {
             }
             "missing" => Answer::Missing,
             "superseded" => Answer::Superseded,
+            "declined" => Answer::Declined,
             "refused" => {
                 let name = self.0.next()?;
                 let kind = KINDS.iter().find(|(_, known)| *known == name);
@@ -277,6 +284,7 @@ mod tests {
             Call::Lock { key, wait },
             Call::Create { key, write },
             Call::Commit { key, write: bare },
+            Call::Replace { key, write },
             Call::Rotate {
                 key,
                 to,
@@ -299,7 +307,13 @@ mod tests {
         });
         let seen = Seen { key, mark, deadline };
         let refusals = KINDS.map(|(kind, _)| Answer::Refused(kind));
-        let answers = [Answer::Done, Answer::Found(seen), Answer::Missing, Answer::Superseded];
+        let answers = [
+            Answer::Done,
+            Answer::Found(seen),
+            Answer::Missing,
+            Answer::Superseded,
+            Answer::Declined,
+        ];
         let answers = answers.into_iter().chain(refusals).map(|answer| {
             let (at, clock_after) = (u64::MAX, Timestamp::MAX);
             let answered = Answered {

@@ -64,6 +64,8 @@ pub enum Call {
     Create { key: SessionKey, write: Write },
     /// [`Storage::commit`](sessile_core::Storage::commit)
     Commit { key: SessionKey, write: Write },
+    /// [`Storage::replace`](sessile_core::Storage::replace)
+    Replace { key: SessionKey, write: Write },
     /// [`Storage::rotate`](sessile_core::Storage::rotate)
     Rotate {
         key: SessionKey,
@@ -102,6 +104,8 @@ pub enum Answer {
     Missing,
     /// A tombstone was found.
     Superseded,
+    /// Another had come first, or held the lock, and nothing has been done.
+    Declined,
     /// It was refused, and nothing has been done.
     Refused(StorageErrorKind),
 }
@@ -115,6 +119,7 @@ impl Call {
             | Self::Lock { key, .. }
             | Self::Create { key, .. }
             | Self::Commit { key, .. }
+            | Self::Replace { key, .. }
             | Self::Rotate { key, .. }
             | Self::Touch { key, .. }
             | Self::Destroy { key } => key,
@@ -125,7 +130,10 @@ impl Call {
     #[must_use]
     pub fn write(&self) -> Option<&Write> {
         match self {
-            Self::Create { write, .. } | Self::Commit { write, .. } | Self::Rotate { write, .. } => Some(write),
+            Self::Create { write, .. }
+            | Self::Commit { write, .. }
+            | Self::Replace { write, .. }
+            | Self::Rotate { write, .. } => Some(write),
             _ => None,
         }
     }
@@ -167,7 +175,7 @@ impl Operation {
     pub fn is_refused(&self) -> bool {
         match self.answer() {
             Some(Answer::Missing | Answer::Superseded) => !matches!(self.call, Call::Destroy { .. }),
-            Some(Answer::Refused(_)) => true,
+            Some(Answer::Declined | Answer::Refused(_)) => true,
             _ => false,
         }
     }
@@ -197,6 +205,7 @@ impl fmt::Display for Call {
             Self::Lock { wait, .. } => write!(f, "lock of {key} within {wait:?}"),
             Self::Create { write, .. } => write!(f, "create of {key} with {write}"),
             Self::Commit { write, .. } => write!(f, "commit to {key} of {write}"),
+            Self::Replace { write, .. } => write!(f, "replace at {key} with {write}"),
             Self::Rotate { to, write, .. } => write!(f, "rotate of {key} to {} with {write}", to.fingerprint()),
             Self::Touch { deadline, .. } => write!(f, "touch of {key} until {deadline:?}"),
             Self::Destroy { .. } => write!(f, "destroy of {key}"),
@@ -233,6 +242,7 @@ impl fmt::Display for Answer {
             },
             Self::Missing => f.write_str("found nothing"),
             Self::Superseded => f.write_str("found a tombstone"),
+            Self::Declined => f.write_str("declined"),
             Self::Refused(kind) => write!(f, "refused: {kind:?}"),
         }
     }

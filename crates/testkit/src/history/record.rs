@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
-    StorageErrorKind, Stored, Timestamp,
+    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
 use super::line::Line;
@@ -133,6 +133,11 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
         self.inner.capabilities()
     }
 
+    /// None: every call has to come by here to be recorded, and the record is of futures.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
+    }
+
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         let answer = |lookup: &Lookup<Stored>| found(lookup, |stored| seen(stored.key, &stored.record));
         self.record(Call::Read { key: *key }, self.inner.read(key), answer)
@@ -164,7 +169,15 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        let call = Call::Replace {
+            key: known.key,
+            write: write(&record),
+        };
+        self.record(call, self.inner.replace(known, record), |done| match done {
+            true => Answer::Done,
+            false => Answer::Declined,
+        })
+        .await
     }
 
     async fn rotate(

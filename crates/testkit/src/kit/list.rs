@@ -223,6 +223,11 @@ macro_rules! __with_cases {
                 are_those_the_profile_names
                 usage_follows_what_is_stored
             ]
+            at_once single [
+                a_held_lock_is_not_waited_for
+                the_moment_is_that_of_the_answer
+                both_ways_give_the_same_answers
+            ]
             concurrency parallel [
                 increments_of_one_session_all_count
                 increments_of_many_sessions_all_count
@@ -254,7 +259,9 @@ macro_rules! __with_cases {
 /// Tests a storage: one test for each [case](crate::Case), under the name of the case.
 ///
 /// The argument is a function (or closure) that is called without arguments, is awaited and makes a
-/// [`Subject`](crate::Subject): a storage of its own for each case, empty, which nobody else uses.
+/// [`Subject`](crate::Subject): a storage of its own for each case, empty, which nobody else uses. A storage that has
+/// [plain functions](sessile_core::Storage::at_once) beside its futures gets a second one, to which the case is put by
+/// those.
 ///
 /// Each group of cases becomes a module, so call the macro in a module of its own where its names are taken.
 ///

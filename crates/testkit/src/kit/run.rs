@@ -54,6 +54,9 @@ impl Case {
         if tokio::time::timeout(limit, body).await.is_err() {
             panic!("{}: the storage did not come to an end within {limit:?}", self.name);
         }
+        if paused {
+            tokio::time::resume();
+        }
     }
 }
 
@@ -65,10 +68,14 @@ impl fmt::Debug for Case {
 
 /// Runs the case of this name on what the factory makes.
 #[doc(hidden)]
-pub async fn run(name: &str, factory: impl AsyncFnOnce() -> Subject) {
+pub async fn run(name: &str, factory: impl AsyncFn() -> Subject) {
     let case = CASES.iter().find(|case| case.name == name);
     let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
     case.run(factory().await).await;
+    if let Some(subject) = factory().await.at_once() {
+        eprintln!("{name}: by the plain functions");
+        case.run(subject).await;
+    }
 }
 
 macro_rules! table {

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use sessile_core::{DEFAULT_MAX_WAITERS, IntoStorage, Storage};
 
+use crate::kit::door::Door;
+
 /// A storage to be tested, made anew for each case.
 ///
 /// ```
@@ -61,6 +63,27 @@ impl Subject {
     {
         self.footprint = Some(Arc::new(move || Box::pin(count())));
         self
+    }
+
+    /// The same storage, asked by its [plain functions](Storage::at_once) wherever it has them: the other way into it, to
+    /// which the same cases apply. `None` if it has no such functions.
+    ///
+    /// [`storage_tests!`](crate::storage_tests) runs every case this way too, on a subject of its own.
+    #[must_use]
+    pub fn at_once(self) -> Option<Self> {
+        let storage = Arc::new(Door::of(&self.storage)?);
+        // A second handle without the functions is asked as ever.
+        let second = self.second.map(|second| match Door::of(&second) {
+            Some(door) => Arc::new(door) as Arc<dyn Storage>,
+            None => second,
+        });
+        Some(Self {
+            storage,
+            second,
+            footprint: self.footprint,
+            profile: self.profile,
+            guards: self.guards,
+        })
     }
 
     /// With something to be dropped after the case: a temporary folder, a server.

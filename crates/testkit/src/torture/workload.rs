@@ -125,7 +125,8 @@ impl Client {
     async fn act(&mut self, id: &SessionId) -> Outcome {
         let key = id.key();
         match self.rng.below(1_000) {
-            0..450 => self.append(&key).await,
+            0..270 => self.append(&key).await,
+            270..450 => self.replace(&key).await,
             450..650 => self.read(&key).await,
             650..770 => self.touch(&key).await,
             770..815 => self.release(&key).await,
@@ -164,6 +165,26 @@ impl Client {
             sleep(Duration::from_millis(self.rng.below(3))).await;
         }
         self.commit(&mut locked).await
+    }
+
+    /// Writes without a lock, by the second attempt at the latest, and otherwise with one. Others have all the time
+    /// between reading and replacing to do something else to the session.
+    async fn replace(&mut self, key: &SessionKey) -> Outcome {
+        for _ in 0..2 {
+            let Lookup::Found(known) = self.storage.read(key).await? else {
+                return Ok(Fate::Ended);
+            };
+            if self.rng.below(3) == 0 {
+                sleep(Duration::from_millis(self.rng.below(4))).await;
+            }
+            let Some(record) = self.next(&known.record) else {
+                return Ok(Fate::Lives);
+            };
+            if self.storage.replace(&known, record).await? {
+                return Ok(Fate::Lives);
+            }
+        }
+        self.append(key).await
     }
 
     async fn renew(&mut self, key: &SessionKey) -> Outcome {

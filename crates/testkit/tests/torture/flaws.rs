@@ -21,7 +21,7 @@ enum Expected {
     Trouble(&'static str),
 }
 
-const FLAWS: [(&str, Flaw, Expected); 9] = [
+const FLAWS: [(&str, Flaw, Expected); 11] = [
     ("no_flaw", Flaw::None, Expected::Nothing),
     (
         "no_token",
@@ -31,6 +31,16 @@ const FLAWS: [(&str, Flaw, Expected); 9] = [
     (
         "no_file_lock",
         Flaw::NoFileLock,
+        Expected::Broken(Promise::NoLostUpdate),
+    ),
+    (
+        "replace_ignores_lock",
+        Flaw::Rule(Bug::ReplaceIgnoresLock),
+        Expected::Broken(Promise::NoLostUpdate),
+    ),
+    (
+        "replace_ignores_version",
+        Flaw::Rule(Bug::ReplaceIgnoresVersion),
         Expected::Broken(Promise::NoLostUpdate),
     ),
     (

@@ -1,0 +1,98 @@
+//! What is wrong with answering at once.
+
+use std::time::Duration;
+
+use sessile_core::{
+    AtOnce, Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Record, SessionKey, Storage, StorageError,
+    StorageErrorKind, Stored, Timestamp,
+};
+
+use super::{Broken, Bug};
+use crate::Verb;
+use crate::model::Attempt;
+
+const LEASE: Duration = Duration::from_secs(6);
+
+impl Broken {
+    fn failed(&self, verb: Verb) -> impl Fn(StorageErrorKind) -> StorageError {
+        move |kind| StorageError::new(kind, verb.name(), "model")
+    }
+
+    pub(super) fn wrongly_at_once(&self) -> Option<&dyn AtOnce> {
+        let offers = [
+            Bug::AtOnceQueues,
+            Bug::AtOnceFailsWhereItWaits,
+            Bug::AtOnceIsOfAnotherMoment,
+            Bug::AtOnceReplacesAnything,
+        ];
+        offers.contains(&self.bug).then_some(self as &dyn AtOnce)
+    }
+
+    fn moment(&self, now: Timestamp) -> Timestamp {
+        match self.bug {
+            Bug::AtOnceIsOfAnotherMoment => now + Duration::from_millis(1),
+            _ => now,
+        }
+    }
+}
+
+impl AtOnce for Broken {
+    fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
+        let read = |state: &mut crate::ModelState, now| (state.read(key, now), self.moment(now));
+        Ok(self.model.step(|_, state, now| read(state, now)))
+    }
+
+    fn lock(&self, key: &SessionKey) -> Option<Result<(Lookup<Locked>, Timestamp), StorageError>> {
+        let token = LockToken::generate(&OsEntropy);
+        let (found, now) = self
+            .model
+            .step(|_, state, now| (state.lock(key, token, LEASE, now), now));
+        let found = match found {
+            Lookup::Found(Attempt::Taken(Stored { key, record, .. })) => {
+                Lookup::Found(Locked::new(self.lock_of(LockTicket::new(key, token), LEASE), record))
+            }
+            Lookup::Found(Attempt::Busy(_)) if self.bug == Bug::AtOnceFailsWhereItWaits => {
+                return Some(Err(self.failed(Verb::Lock)(StorageErrorKind::LockTimeout)));
+            }
+            Lookup::Found(Attempt::Busy(_)) => {
+                if self.bug == Bug::AtOnceQueues {
+                    let (model, key) = (self.model.clone(), *key);
+                    tokio::spawn(async move { model.lock(&key, Duration::MAX).await });
+                }
+                return None;
+            }
+            Lookup::Missing => Lookup::Missing,
+            Lookup::Superseded => Lookup::Superseded,
+        };
+        Some(Ok((found, self.moment(now))))
+    }
+
+    fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        let created = self.model.step(|_, state, now| state.create(key, record, now));
+        created.map_err(self.failed(Verb::Create))
+    }
+
+    fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let ticket = lock.ticket();
+        let committed = self.model.step(|_, state, now| state.commit(&ticket, record, now));
+        committed.map_err(self.failed(Verb::Commit))?;
+        lock.spend();
+        Ok(())
+    }
+
+    fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        let mut known = known.clone();
+        let replaced = self.model.step(|_, state, now| {
+            if let (Bug::AtOnceReplacesAnything, Lookup::Found(now)) = (self.bug, state.read(&known.key, now)) {
+                known = now;
+            }
+            state.replace(&known, record, now)
+        });
+        replaced.map_err(self.failed(Verb::Replace))
+    }
+
+    fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        drop(lock);
+        Ok(())
+    }
+}

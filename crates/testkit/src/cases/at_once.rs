@@ -1,0 +1,185 @@
+//! `at_once`: the plain functions never wait, and answer as the futures do.
+//!
+//! Every other case is put to a storage by its plain functions as well; these are about what is special to them. A
+//! storage that has none has nothing to keep here.
+
+use std::time::Duration;
+
+use sessile_core::{
+    AtOnce, LockTicket, LockToken, Locked, Lookup, OsEntropy, SessionKey, Storage, StorageErrorKind, Timestamp,
+};
+
+use crate::kit::{Context, successor};
+use crate::model::{Attempt, ModelState};
+use crate::rng::Rng;
+
+/// A lock that is held is no reason to wait, and whoever asks leaves nothing behind: on this thread nobody could ever
+/// give it back.
+pub(crate) async fn a_held_lock_is_not_waited_for(ctx: Context) {
+    let Some(at_once) = ctx.storage().at_once() else { return };
+    let key = ctx.created("x").await;
+    let before = ctx.footprint().await;
+    let held = ctx.lock(&key).await;
+    let with_lock = ctx.footprint().await;
+    for _ in 0..ctx.profile().max_waiters + 2 {
+        let answer = at_once.lock(&key);
+        assert!(
+            answer.is_none(),
+            "a held lock is answered with None, and not with {answer:?}"
+        );
+    }
+    ctx.settle().await;
+    assert_eq!(ctx.footprint().await, with_lock, "whoever was told None is queued");
+    ctx.release(held.lock).await;
+    ctx.settle().await;
+    let free = ctx.storage().lock(&key, Duration::ZERO).await;
+    let free = free.expect("nobody was queued").found().expect("a live session");
+    ctx.release(free.lock).await;
+    assert_eq!(ctx.footprint().await, before, "something was left behind");
+}
+
+/// The moment that comes with an answer is the one of the judgement, by the clock of the storage.
+pub(crate) async fn the_moment_is_that_of_the_answer(ctx: Context) {
+    let Some(at_once) = ctx.storage().at_once() else { return };
+    let key = ctx.created("x").await;
+    for _ in 0..3 {
+        let before = ctx.now();
+        let (_, read) = at_once.read(&key).expect("read");
+        let (locked, taken) = at_once.lock(&key).expect("the lock is free").expect("lock");
+        let after = ctx.now();
+        for moment in [read, taken] {
+            assert!(
+                (before..=after).contains(&moment),
+                "an answer is of {moment:?}, and was given between {before:?} and {after:?}"
+            );
+        }
+        drop(locked);
+        ctx.pass(Duration::from_millis(7)).await;
+    }
+}
+
+/// Whatever is asked by whichever way, the answer is the one that the contract gives.
+pub(crate) async fn both_ways_give_the_same_answers(ctx: Context) {
+    let Some(at_once) = ctx.storage().at_once() else { return };
+    let mut rng = Rng::new(crate::seed());
+    let mut random = Random {
+        ctx: &ctx,
+        at_once,
+        model: ModelState::default(),
+        held: [const { None }; 3],
+    };
+    for _ in 0..20 {
+        let keys = Context::keys();
+        for number in 0..30 {
+            random.step(&keys, &mut rng, number).await;
+        }
+        random.held = [const { None }; 3];
+    }
+}
+
+/// Random steps, which the model takes too.
+struct Random<'a> {
+    ctx: &'a Context,
+    at_once: &'a dyn AtOnce,
+    model: ModelState,
+    held: [Option<(Locked, LockTicket)>; 3],
+}
+
+impl Random<'_> {
+    async fn step(&mut self, keys: &[SessionKey; 3], rng: &mut Rng, number: usize) {
+        let storage: &dyn Storage = self.ctx.storage();
+        let by_function = rng.below(2) == 0;
+        let place = usize::try_from(rng.below(3)).expect("a small number");
+        let key = &keys[place];
+        let now = self.ctx.now();
+        let record = self.ctx.record(format!("write {number}"));
+        match rng.below(7) {
+            0 => {
+                let answer = match by_function {
+                    true => self.at_once.create(key, record.clone()),
+                    false => storage.create(key, record.clone()).await,
+                };
+                assert_eq!(
+                    answer.map_err(|error| error.kind()),
+                    self.model.create(key, record, now)
+                );
+            }
+            1 | 2 => {
+                let known = self.model.read(key, now);
+                let answer = match by_function {
+                    true => self.at_once.read(key).map(|(found, _)| found),
+                    false => storage.read(key).await,
+                };
+                let found = answer.expect("read");
+                let record = |found: &Lookup<sessile_core::Stored>| found.clone().map(|stored| stored.record);
+                assert_eq!(record(&found), record(&known));
+                // Half of the replaces are of what was read just now.
+                if let (Lookup::Found(mut stored), 0) = (found, rng.below(2)) {
+                    if rng.below(3) == 0 {
+                        stored.record.meta.version += 1;
+                    }
+                    let next = successor(&stored.record, format!("replace {number}"));
+                    let answer = match by_function {
+                        true => self.at_once.replace(&stored, next.clone()),
+                        false => storage.replace(&stored, next.clone()).await,
+                    };
+                    assert_eq!(
+                        answer.map_err(|error| error.kind()),
+                        self.model.replace(&stored, next, now),
+                        "replace by {}",
+                        if by_function { "a plain function" } else { "a future" }
+                    );
+                }
+            }
+            3 => self.lock(key, place, by_function, now).await,
+            4 => {
+                let Some((mut locked, ticket)) = self.held[place].take() else {
+                    return;
+                };
+                let next = successor(&locked.record, format!("commit {number}"));
+                let answer = match by_function {
+                    true => self.at_once.commit(&mut locked.lock, next.clone()),
+                    false => storage.commit(&mut locked.lock, next.clone()).await,
+                };
+                let expected = self.model.commit(&ticket, next, now);
+                assert_eq!(answer.map_err(|error| error.kind()), expected);
+            }
+            5 => {
+                let Some((locked, ticket)) = self.held[place].take() else {
+                    return;
+                };
+                let answer = match by_function {
+                    true => self.at_once.release(locked.lock),
+                    false => storage.release(locked.lock).await,
+                };
+                answer.expect("release");
+                self.model.release(&ticket);
+            }
+            _ => {
+                let answer = storage.destroy(key).await.expect("destroy");
+                assert_eq!(answer, self.model.destroy(key, now));
+                self.held[place] = None;
+            }
+        }
+    }
+
+    async fn lock(&mut self, key: &SessionKey, place: usize, by_function: bool, now: Timestamp) {
+        let token = LockToken::generate(&OsEntropy);
+        let expected = self.model.lock(key, token, Duration::from_secs(3_600), now);
+        let answer = match by_function {
+            true => self.at_once.lock(key).map(|answer| answer.expect("lock").0),
+            false => match self.ctx.storage().lock(key, Duration::ZERO).await {
+                Err(error) if error.kind() == StorageErrorKind::LockTimeout => None,
+                answer => Some(answer.expect("lock")),
+            },
+        };
+        match (answer, expected) {
+            (Some(Lookup::Found(locked)), Lookup::Found(Attempt::Taken(stored))) => {
+                assert_eq!(locked.record, stored.record);
+                self.held[place] = Some((locked, LockTicket::new(*key, token)));
+            }
+            (None, Lookup::Found(Attempt::Busy(_))) | (Some(Lookup::Missing), Lookup::Missing) => {}
+            (answer, expected) => panic!("lock answered {answer:?} where {expected:?} was expected"),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! [`Door`]: a storage that is asked by its plain functions, so that every case is a case of those as well.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sessile_core::{
+    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    StorageError, Stored, Timestamp,
+};
+
+/// A storage whose verbs are answered [at once](Storage::at_once) where that can be. A lock that would have to be waited
+/// for is asked for again by the future, which waits.
+#[derive(Debug)]
+pub(crate) struct Door(Arc<dyn Storage>);
+
+impl Door {
+    /// The other way into this storage, if it has one.
+    pub(crate) fn of(storage: &Arc<dyn Storage>) -> Option<Self> {
+        storage.at_once().is_some().then(|| Self(Arc::clone(storage)))
+    }
+
+    fn at_once(&self) -> &dyn AtOnce {
+        self.0
+            .at_once()
+            .expect("whether a storage answers at once is always the same")
+    }
+
+    /// The answer, which has to be of a moment between the clock's before and after.
+    fn judged<T>(
+        &self,
+        ask: impl FnOnce(&dyn AtOnce) -> Option<Result<(T, Timestamp), StorageError>>,
+    ) -> Option<Result<T, StorageError>> {
+        let before = self.0.clock().now();
+        let answer = ask(self.at_once())?;
+        let after = self.0.clock().now();
+        Some(answer.map(|(answer, moment)| {
+            assert!(
+                (before..=after).contains(&moment),
+                "an answer is of {moment:?}, and was given between {before:?} and {after:?}"
+            );
+            answer
+        }))
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Storage for Door {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.0.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        self.0.capabilities()
+    }
+
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        self.0.at_once()
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        let answer = self.judged(|door| Some(door.read(key)));
+        answer.expect("a read always has an answer")
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        match self.judged(|door| door.lock(key)) {
+            Some(answer) => answer,
+            None => self.0.lock(key, wait).await,
+        }
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        self.at_once().create(key, record)
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        self.at_once().commit(lock, record)
+    }
+
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        self.at_once().replace(known, record)
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        self.0.rotate(lock, new_key, record, grace).await
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        self.at_once().release(lock)
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        self.0.renew(lock).await
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        version: u64,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<bool, StorageError> {
+        self.0.touch(key, version, deadline, last_active).await
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        self.0.destroy(key).await
+    }
+
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        self.0.scan(cursor, limit).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.0.sweep(limit).await
+    }
+
+    async fn drain(&self, patience: Duration) {
+        self.0.drain(patience).await;
+    }
+}
