@@ -52,17 +52,19 @@ mod counting {
         storage.release(locked.lock).await.expect("release");
         let mut locked = lock(&storage, &key).await;
         storage.commit(&mut locked.lock, locked.record).await.expect("commit");
+        let known = storage.read(&key).await.expect("read").found().expect("a live session");
+        let replaced = storage.replace(&known, known.record.clone()).await;
+        assert!(replaced.expect("replace"));
         let mut locked = lock(&storage, &key).await;
         let rotated = storage.rotate(&mut locked.lock, &moved, locked.record, Duration::ZERO);
         rotated.await.expect("rotate");
         storage.touch(&moved, 1, None, Timestamp::MIN).await.expect("touch");
-        storage.read(&moved).await.expect("read");
         storage.scan(None, 1).await.expect("scan");
         storage.sweep(1).await.expect("sweep");
         storage.destroy(&moved).await.expect("destroy");
         let once = Verb::ALL.map(|verb| (verb, if verb == Verb::Lock { 3 } else { 1 }));
         assert_eq!(calls.counts(), once);
-        assert_eq!(calls.total(), 13);
+        assert_eq!(calls.total(), 14);
         assert_eq!(calls.take(), once);
         calls.assert_none();
     }

@@ -321,7 +321,19 @@ impl Storage for Line {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        let key = known.key;
+        let (mut place, mut done) = (None, false);
+        let replace = self.call("replace", &key, async |_| {
+            let replaced = self.storage.replace(known, record.clone()).await;
+            done = replaced.inspect_err(|error| self.refused(&key, error))?;
+            if done {
+                place = Some(self.wrote(Some(&key), &key, record));
+            }
+            Ok(())
+        });
+        replace.await?;
+        self.answered(place);
+        Ok(done)
     }
 
     async fn rotate(
