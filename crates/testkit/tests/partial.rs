@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
-    StorageErrorKind, Stored, Timestamp,
+    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, Timestamp,
 };
 use sessile_testkit::{Broken, Bug, ModelStorage, Profile, Subject, Sweep, storage_tests};
 
@@ -37,6 +37,11 @@ impl Storage for Partial {
 
     fn capabilities(&self) -> Capabilities<'_> {
         self.inner.capabilities()
+    }
+
+    /// None: what it cannot do it says by futures.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Meta, OsEntropy, Page, Record, SessionId,
+    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Meta, OsEntropy, Page, Record, SessionId,
     SessionKey, Storage, StorageError, StorageErrorKind, Stored, Timestamp,
 };
 use sessile_memoized::{MemoizedStorage, Probe, Probed};
@@ -160,6 +160,10 @@ impl<S: Storage> Storage for Probing<S> {
 
     fn capabilities(&self) -> Capabilities<'_> {
         self.inner.capabilities()
+    }
+
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
