@@ -14,6 +14,8 @@ mod alone;
 #[cfg(feature = "peers")]
 mod contended;
 mod contenders;
+#[cfg(feature = "peers")]
+mod crowd;
 mod driver;
 mod heap;
 mod jar;
@@ -39,6 +41,8 @@ mod statistics;
 #[cfg(feature = "peers")]
 mod table;
 #[cfg(feature = "peers")]
+mod threads;
+#[cfg(feature = "peers")]
 mod weight;
 
 use std::process::ExitCode;
@@ -49,10 +53,11 @@ pub use heap::{Counter, Heap};
 const USAGE: &str = "\
 usage: cargo run --release -p sessile-benches -- NAME
 
-  quick        five kinds of requests, in memory, beside the closest peer
-  memory       ten kinds of requests to everybody, on one thread: time, allocations, bytes
+  quick        six kinds of requests, in memory, beside the closest peer
+  memory       eleven kinds of requests to everybody, on one thread: time, allocations, bytes
   scale        256 tasks over 1 to 1,000,000 sessions, on one thread and on two; increments that were lost
   space        what a stored session takes, and what is left of a million that have expired
+  threads      the same load on 1, 2 and all threads, and how often they sleep
   contended    64 and 1,000 who want one session
   sockets      64 and 1,000 connections over real sockets
   redis        64 tasks and one Redis server, beside bare commands
@@ -102,6 +107,7 @@ fn measure_beside_peers(arguments: &[&str]) -> Result<(), Failure> {
         ["memory"] => memory::run(),
         ["scale"] => scale::run(),
         ["space"] => space::run(),
+        ["threads"] => threads::run(),
         ["contended"] => contended::run(),
         ["sockets"] => sockets::run(),
         ["sockets", "load", port, connections] => sockets::load::run(number(port)?, number(connections)?),

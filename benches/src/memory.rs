@@ -1,10 +1,12 @@
-//! Ten kinds of requests to everybody who has his sessions here, on one thread.
+//! Eleven kinds of requests to everybody who has his sessions here, on one thread.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::rounds::{self, Size};
-use crate::table::Table;
-use crate::{Failure, contenders, driver, scenarios};
+use crate::contenders::{self, BARE};
+use crate::table::{Table, cell};
+use crate::{Failure, driver, scenarios};
 
 const SIZE: Size = Size {
     rounds: 101,
@@ -34,16 +36,17 @@ pub(crate) fn run() -> Result<(), Failure> {
     let _entered = runtime.enter();
     let mut rows = Vec::new();
     for scenario in scenarios::all() {
-        let mut contenders = contenders::some(contenders::names(), contenders::DAY);
-        let mut cells = Vec::new();
-        for figures in rounds::measure(&scenario, &mut contenders, SIZE) {
+        let contenders = contenders::some(contenders::names(), contenders::DAY);
+        let mut cells = BTreeMap::new();
+        for figures in rounds::measure(&scenario, contenders, SIZE) {
             let (allocations, bytes) = rounds::allocations(&scenario, figures.name)?;
-            cells.push(Cell {
+            let cell = Cell {
                 processor: figures.processor,
                 wall: figures.wall,
                 allocations,
                 bytes,
-            });
+            };
+            cells.insert(figures.name, cell);
         }
         rows.push((scenario.name, cells));
     }
@@ -55,16 +58,18 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(title: &str, rows: &[(&str, Vec<Cell>)], figure: impl Fn(&Cell) -> i64) {
-    let (floor, others): (Vec<_>, Vec<_>) = contenders::names().partition(|name| name.starts_with("bare"));
-    let mut table = Table::new([vec![title], others, floor].concat());
+/// The cells of a row, by their servers.
+type Row = (&'static str, BTreeMap<&'static str, Cell>);
+
+fn print(title: &str, rows: &[Row], figure: impl Fn(&Cell) -> i64) {
+    let others: Vec<_> = contenders::names().filter(|name| *name != BARE).collect();
+    let mut table = Table::new([vec![title], others.clone(), vec![BARE]].concat());
     for (name, cells) in rows {
-        let Some((floor, others)) = cells.split_first() else {
-            continue;
-        };
-        let floor = figure(floor);
-        let others = others.iter().map(|cell| (figure(cell) - floor).to_string());
-        table.row([vec![(*name).to_owned()], others.collect(), vec![floor.to_string()]].concat());
+        let figure = |server: &str| cells.get(server).map(&figure);
+        let floor = figure(BARE);
+        let over = |server: &&str| cell(figure(server).zip(floor), |(figure, floor)| (figure - floor).to_string());
+        let cells = others.iter().map(over).chain([cell(floor, |floor| floor.to_string())]);
+        table.row(std::iter::once((*name).to_owned()).chain(cells));
     }
     table.print();
 }

@@ -29,10 +29,11 @@ pub(crate) struct Size {
     pub(crate) waiting: usize,
 }
 
-/// The medians for each of them, in their order.
-pub(crate) fn measure(scenario: &Scenario, contenders: &mut [Contender], size: Size) -> Vec<Figures> {
+/// The medians for each of those that know such requests, in their order.
+pub(crate) fn measure(scenario: &Scenario, mut contenders: Vec<Contender>, size: Size) -> Vec<Figures> {
+    contenders.retain(|contender| contender.does(scenario.short));
     // Warm up whatever is made once.
-    for contender in contenders.iter_mut() {
+    for contender in &mut contenders {
         round(scenario, contender, size);
     }
     let mut times = vec![(Vec::new(), Vec::new()); contenders.len()];

@@ -35,7 +35,7 @@ impl Scenario {
 /// The ones of the quick comparison, and of the budget.
 pub(crate) fn quick() -> Vec<Scenario> {
     let mut scenarios = all();
-    scenarios.truncate(5);
+    scenarios.truncate(6);
     scenarios
 }
 
@@ -58,6 +58,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("untouched, cookie", "cookie", get(), "/plain", &["/count"]),
         scenario("read one value", "read", get(), "/count", &["/count"]),
         scenario("read-modify-write", "write", post(), "/count", &["/count"]),
+        scenario("update", "update", post(), "/update", &["/count"]),
         scenario("create", "create", post(), "/count", &[]),
         spends(scenario("rotate", "rotate", post(), "/rotate", &["/count"])),
         spends(scenario("destroy", "destroy", post(), "/destroy", &["/count"])),

@@ -74,6 +74,7 @@ impl Actix {
             .app_data(number)
             .route("/count", web::get().to(read))
             .route("/count", web::post().to(add))
+            .route("/update", web::post().to(add))
             .route("/note", web::post().to(async || "ok"));
         Self::new("bare actix", test::init_service(app).await)
     }
@@ -89,6 +90,7 @@ impl Actix {
             .wrap(sessions)
             .route("/count", web::get().to(read))
             .route("/count", web::post().to(add))
+            .route("/update", web::post().to(add))
             .route("/note", web::post().to(put_down));
         Ok(Self::new("actix-session, Redis", test::init_service(app).await))
     }

@@ -71,6 +71,7 @@ fn make<P: Pool>(name: &'static str, store: SessionStore<P>) -> Contender {
     let router = Router::new()
         .route("/plain", get(async || "ok"))
         .route("/count", get(read::<P>).post(add::<P>))
+        .route("/update", post(add::<P>))
         .route("/hold", get(read::<P>).post(hold::<P>))
         .route(
             "/note",

@@ -20,6 +20,10 @@ struct Numbers {
 pub(super) const NAME: &str = "bare axum";
 
 pub(crate) fn make() -> Contender {
+    Contender::new(NAME, router())
+}
+
+pub(super) fn router() -> Router {
     let ok = async || "ok";
     let read = async |State(numbers): State<Numbers>| numbers.count.load(Ordering::Relaxed).to_string();
     let add = async |State(numbers): State<Numbers>| (numbers.count.fetch_add(1, Ordering::Relaxed) + 1).to_string();
@@ -30,15 +34,15 @@ pub(crate) fn make() -> Contender {
         held.to_string()
     };
     let held = async |State(numbers): State<Numbers>| numbers.held.lock().await.to_string();
-    let router = Router::new()
+    Router::new()
         .route("/plain", get(ok))
         .route("/count", get(read).post(add))
+        .route("/update", post(add))
         .route("/hold", get(held).post(hold))
         .route("/note", post(ok))
         .route("/large", post(ok))
         .route("/many", get(async || ONE_VALUE).post(ok))
         .route("/rotate", post(ok))
         .route("/destroy", post(ok))
-        .with_state(Numbers::default());
-    Contender::new(NAME, router)
+        .with_state(Numbers::default())
 }

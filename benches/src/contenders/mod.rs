@@ -5,6 +5,7 @@
 //! | `GET /plain` | never touches its session |
 //! | `GET /count` | reads one number |
 //! | `POST /count` | adds one to it |
+//! | `POST /update` | adds one to it too: in sessile by the call that may try twice, elsewhere as before |
 //! | `POST /hold` | the same, and lets others run between reading and writing |
 //! | `POST /note` | puts down 65 bytes |
 //! | `POST /large` | puts down 8 KiB |
@@ -18,6 +19,10 @@ mod actix;
 #[cfg(feature = "peers")]
 pub(crate) mod axum_session;
 pub(crate) mod bare;
+#[cfg(feature = "peers")]
+mod generator;
+pub(crate) mod lean;
+pub(crate) mod null;
 mod server;
 pub(crate) mod sessile;
 #[cfg(feature = "peers")]
@@ -64,8 +69,17 @@ pub(crate) struct Contender {
     server: Box<dyn Server>,
     /// Whether a request can have to wait, for a disk or a network.
     pub(crate) waits: bool,
+    /// Which kinds of requests it can be asked for, by their short names.
+    does: Does,
     /// What has to be there as long as the server.
     _needs: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// The kinds of requests that make sense with a server.
+#[derive(Clone, Copy)]
+enum Does {
+    AllBut(&'static [&'static str]),
+    Only(&'static [&'static str]),
 }
 
 impl Contender {
@@ -74,12 +88,34 @@ impl Contender {
             name,
             server: Box::new(server),
             waits: false,
+            does: Does::AllBut(&[]),
             _needs: None,
         }
     }
 
     fn waiting(self) -> Self {
         Self { waits: true, ..self }
+    }
+
+    /// There is no such thing there.
+    fn without(self, scenarios: &'static [&'static str]) -> Self {
+        let does = Does::AllBut(scenarios);
+        Self { does, ..self }
+    }
+
+    /// Everything else is as in another contender.
+    #[cfg(feature = "peers")]
+    fn only(self, scenarios: &'static [&'static str]) -> Self {
+        let does = Does::Only(scenarios);
+        Self { does, ..self }
+    }
+
+    /// Whether requests of this kind, by its short name, can be sent to it.
+    pub(crate) fn does(&self, scenario: &str) -> bool {
+        match self.does {
+            Does::AllBut(others) => !others.contains(&scenario),
+            Does::Only(these) => these.contains(&scenario),
+        }
     }
 
     fn needing(self, needs: impl Any + Send + Sync) -> Self {
@@ -120,19 +156,32 @@ type Make = fn(Option<Duration>) -> Contender;
 /// Those that the driver can call on one thread; the first is the floor.
 const MAKERS: &[(&str, Make)] = &[
     (bare::NAME, |_| bare::make()),
+    (null::NAME, |_| null::make()),
     (sessile::MEMORY, sessile::memory),
     (sessile::FILE, sessile::file),
+    (lean::NAME, lean::make),
     #[cfg(feature = "peers")]
     (tower_sessions::MEMORY, tower_sessions::memory),
     #[cfg(feature = "peers")]
     (tower_sessions::MOKA, tower_sessions::moka),
     #[cfg(feature = "peers")]
     (axum_session::MEMORY, axum_session::memory),
+    // These differ from others in what ids are made of, and stand only where that shows.
+    #[cfg(feature = "peers")]
+    (sessile::GENERATOR, sessile::generator),
+    #[cfg(feature = "peers")]
+    (lean::GENERATOR, lean::generator),
 ];
+
+/// Those that are shown where everybody is.
+fn everybody() -> impl Iterator<Item = &'static str> {
+    let makers = MAKERS.iter().map(|(name, _)| *name);
+    makers.filter(|name| !name.ends_with(", generator"))
+}
 
 /// The names of all that the driver can call on one thread; the first is the floor.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    MAKERS.iter().map(|(name, _)| *name)
+    everybody()
 }
 
 /// The names of those that keep their sessions in memory; the first is the floor.
@@ -151,11 +200,29 @@ pub(crate) fn some(names: impl Iterator<Item = &'static str>, lifetime: Option<D
     names.filter_map(|name| one(name, lifetime)).collect()
 }
 
+/// The names in the quick comparison: the floor, ours, the peer, and the limits on both sides.
+pub(crate) const BARE: &str = bare::NAME;
+pub(crate) const NULL: &str = null::NAME;
+pub(crate) const OURS: &str = sessile::MEMORY;
+pub(crate) const LEAN: &str = lean::NAME;
+#[cfg(feature = "peers")]
+pub(crate) const OURS_GENERATOR: &str = sessile::GENERATOR;
+#[cfg(feature = "peers")]
+pub(crate) const LEAN_GENERATOR: &str = lean::GENERATOR;
+#[cfg(feature = "peers")]
+pub(crate) const PEER: &str = tower_sessions::MEMORY;
+
 /// The ones of the quick comparison; the first is the floor.
 #[cfg(feature = "peers")]
 pub(crate) fn quick(lifetime: Option<Duration>) -> Vec<Contender> {
+    some([BARE, NULL, OURS, LEAN, PEER].into_iter(), lifetime)
+}
+
+/// The same, and those whose ids come from a generator.
+#[cfg(feature = "peers")]
+pub(crate) fn quick_and_generators(lifetime: Option<Duration>) -> Vec<Contender> {
     some(
-        [bare::NAME, sessile::MEMORY, tower_sessions::MEMORY].into_iter(),
+        [BARE, NULL, OURS, OURS_GENERATOR, LEAN, LEAN_GENERATOR, PEER].into_iter(),
         lifetime,
     )
 }

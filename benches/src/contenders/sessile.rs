@@ -7,8 +7,8 @@ use axum::Router;
 use axum::routing::{get, post};
 use serde_json::Value;
 use sessile::{
-    CookieCarrier, Expiration, FileStorage, IntoStorage, Key, MemoryStorage, Session, SessionError, SessionLayer,
-    Untyped, Values,
+    CookieCarrier, Entropy, Expiration, FileStorage, IntoStorage, Key, MemoryStorage, OsEntropy, Session, SessionError,
+    SessionLayer, Untyped, Values,
 };
 #[cfg(feature = "peers")]
 use sessile_redis::RedisStorage;
@@ -16,11 +16,15 @@ use tower_layer::Layer;
 
 #[cfg(feature = "peers")]
 use super::DAY;
+#[cfg(feature = "peers")]
+use super::generator::Generator;
 use super::{Contender, LARGE, NOTE, ONE_OF_MANY, ONE_VALUE, many};
 #[cfg(feature = "peers")]
 use crate::Failure;
 
 pub(super) const MEMORY: &str = "sessile, memory";
+#[cfg(feature = "peers")]
+pub(super) const GENERATOR: &str = "sessile, generator";
 pub(super) const FILE: &str = "sessile, file";
 
 #[derive(Values)]
@@ -48,6 +52,17 @@ async fn add(session: Visits) -> Answer<String> {
         *count
     })?;
     Ok(count.to_string())
+}
+
+/// The same by the call that retries by itself: what a storage does to keep others away is its own choice.
+async fn update(session: Visits) -> Answer<String> {
+    let count = session.update(async || {
+        session.update_key(Visitor::COUNT, |count| {
+            *count += 1;
+            *count
+        })
+    });
+    Ok(count.await?.to_string())
 }
 
 async fn hold(session: Visits) -> Answer<String> {
@@ -90,8 +105,19 @@ async fn destroy(session: Visits) -> Answer {
 }
 
 fn make(name: &'static str, storage: impl IntoStorage, lifetime: Option<Duration>) -> Contender {
+    make_with(name, storage, lifetime, OsEntropy)
+}
+
+fn make_with(
+    name: &'static str,
+    storage: impl IntoStorage,
+    lifetime: Option<Duration>,
+    entropy: impl Entropy,
+) -> Contender {
     // Where a thousand wait for one session, some wait longer than they would want to elsewhere.
-    let mut session = Session::builder(storage).lock_wait(Duration::from_secs(60));
+    let mut session = Session::builder(storage)
+        .lock_wait(Duration::from_secs(60))
+        .entropy(entropy);
     if let Some(lifetime) = lifetime {
         session = session.default_expiration(Expiration::sliding(lifetime));
     }
@@ -99,6 +125,7 @@ fn make(name: &'static str, storage: impl IntoStorage, lifetime: Option<Duration
     let router = Router::new()
         .route("/plain", get(async || "ok"))
         .route("/count", get(read).post(add))
+        .route("/update", post(update))
         .route("/hold", get(read).post(hold))
         .route("/note", post(async |session| put_down(session, NOTE.to_owned()).await))
         .route(
@@ -114,6 +141,12 @@ fn make(name: &'static str, storage: impl IntoStorage, lifetime: Option<Duration
 
 pub(super) fn memory(lifetime: Option<Duration>) -> Contender {
     make(MEMORY, MemoryStorage::new(), lifetime)
+}
+
+/// With random bits from a generator in the process, which only making a session can tell from the system's.
+#[cfg(feature = "peers")]
+pub(super) fn generator(lifetime: Option<Duration>) -> Contender {
+    make_with(GENERATOR, MemoryStorage::new(), lifetime, Generator).only(&["create"])
 }
 
 /// A folder that goes with the server.

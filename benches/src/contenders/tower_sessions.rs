@@ -88,6 +88,7 @@ macro_rules! application {
             let router = Router::new()
                 .route("/plain", get(async || "ok"))
                 .route("/count", get(read).post(add))
+                .route("/update", post(add))
                 .route("/hold", get(read).post(hold))
                 .route(
                     "/note",
