@@ -9,11 +9,12 @@ use crate::{Failure, heap, machine};
 const PAGE: &str = "docs/performance.md";
 
 /// What is run, in this order. Each has its place on the page.
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "quick",
     "memory",
     "scale",
     "space",
+    "threads",
     "contended",
     "sockets",
     "redis",

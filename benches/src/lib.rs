@@ -17,6 +17,8 @@ mod contenders;
 #[cfg(feature = "peers")]
 mod crowd;
 mod driver;
+#[cfg(feature = "peers")]
+mod goals;
 mod heap;
 mod jar;
 #[cfg(feature = "peers")]
@@ -53,6 +55,7 @@ pub use heap::{Counter, Heap};
 const USAGE: &str = "\
 usage: cargo run --release -p sessile-benches -- NAME
 
+  goals        what is to be reached, what is, and the limit, in some minutes
   quick        six kinds of requests, in memory, beside the closest peer
   memory       eleven kinds of requests to everybody, on one thread: time, allocations, bytes
   scale        256 tasks over 1 to 1,000,000 sessions, on one thread and on two; increments that were lost
@@ -61,6 +64,7 @@ usage: cargo run --release -p sessile-benches -- NAME
   contended    64 and 1,000 who want one session
   sockets      64 and 1,000 connections over real sockets
   redis        64 tasks and one Redis server, beside bare commands
+  redis cost   the last table of it: what requests cost the server
   weight       crates and seconds of building that an application takes on
   all          all of them, into docs/performance.md
 
@@ -107,10 +111,12 @@ fn measure_beside_peers(arguments: &[&str]) -> Result<(), Failure> {
         ["memory"] => memory::run(),
         ["scale"] => scale::run(),
         ["space"] => space::run(),
+        ["goals"] => goals::run(),
         ["threads"] => threads::run(),
         ["contended"] => contended::run(),
         ["sockets"] => sockets::run(),
         ["sockets", "load", port, connections] => sockets::load::run(number(port)?, number(connections)?),
+        ["redis", "cost"] => redis::run_cost(),
         ["redis"] => redis::run(),
         ["weight"] => weight::run(),
         ["all"] => all::run(),
@@ -130,6 +136,8 @@ fn count(arguments: &[&str], counter: Counter) -> Result<(), Failure> {
             println!("{allocations} {bytes}");
             Ok(())
         }
+        #[cfg(feature = "peers")]
+        ["stored", server] => space::measure_stored(server, counter),
         #[cfg(feature = "peers")]
         ["space", server] => space::measure(server, counter),
         _ => Err("this program is run by `sessile-benches`".to_owned()),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::rounds::{self, Size};
 use crate::contenders::{self, BARE};
+use crate::rounds::{self, Size};
 use crate::table::{Table, cell};
 use crate::{Failure, driver, scenarios};
 
@@ -67,7 +67,11 @@ fn print(title: &str, rows: &[Row], figure: impl Fn(&Cell) -> i64) {
     for (name, cells) in rows {
         let figure = |server: &str| cells.get(server).map(&figure);
         let floor = figure(BARE);
-        let over = |server: &&str| cell(figure(server).zip(floor), |(figure, floor)| (figure - floor).to_string());
+        let over = |server: &&str| {
+            cell(figure(server).zip(floor), |(figure, floor)| {
+                (figure - floor).to_string()
+            })
+        };
         let cells = others.iter().map(over).chain([cell(floor, |floor| floor.to_string())]);
         table.row(std::iter::once((*name).to_owned()).chain(cells));
     }

@@ -6,7 +6,7 @@ use crate::scenarios::{self, Scenario};
 use crate::table::{Table, cell};
 use crate::{Failure, driver};
 
-const SIZE: Size = Size {
+pub(crate) const SIZE: Size = Size {
     rounds: 201,
     requests: 500,
     waiting: 500,
@@ -15,7 +15,9 @@ const SIZE: Size = Size {
 pub(crate) fn run() -> Result<(), Failure> {
     let Size { rounds, requests, .. } = SIZE;
     println!("{rounds} interleaved rounds of {requests} requests; medians of thread CPU time per request, and exact");
-    println!("allocations, over the floor: the same server without sessions, which is in brackets. Parts of the peer and");
+    println!(
+        "allocations, over the floor: the same server without sessions, which is in brackets. Parts of the peer and"
+    );
     println!("of lean are parts of their time over the floor.\n");
     let mut table = Table::new([
         "scenario",
@@ -56,6 +58,12 @@ fn report(table: &mut Table, scenario: &Scenario, all: &[Figures]) -> Result<(),
             part(own, LEAN),
         ]);
     }
-    table.row([String::new(), format!("({BARE})"), floor.to_string(), "-".to_owned(), least.to_string()]);
+    table.row([
+        String::new(),
+        format!("({BARE})"),
+        floor.to_string(),
+        "-".to_owned(),
+        least.to_string(),
+    ]);
     Ok(())
 }

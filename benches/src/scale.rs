@@ -91,10 +91,17 @@ fn report(table: &mut Table, parties: &mut [Party], rounds: &[Rounds], [sessions
         let Rounds { reads, writes } = &rounds[index];
         let parts = floors.iter().flatten().flat_map(|floor| {
             let floor = &rounds[*floor];
-            [part(reads, &floor.reads, Round::rate), part(writes, &floor.writes, Round::rate)]
+            [
+                part(reads, &floor.reads, Round::rate),
+                part(writes, &floor.writes, Round::rate),
+            ]
         });
         let rates = [reads, writes].map(|rounds| median(rounds.iter().map(Round::rate).collect()));
-        let names = [party.contender.name.to_owned(), sessions.to_string(), threads.to_string()];
+        let names = [
+            party.contender.name.to_owned(),
+            sessions.to_string(),
+            threads.to_string(),
+        ];
         let cells = names
             .into_iter()
             .chain(parts.map(|part| format!("{part:.2}")))

@@ -3,10 +3,13 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::driver;
+use http::HeaderValue;
+
+use crate::Failure;
+use crate::contenders::{self, BARE, Contender, NULL};
+use crate::driver::{self, Ask};
 use crate::heap::{self, Counter};
 use crate::table::Table;
-use crate::{Failure, contenders};
 
 const STORED: usize = 100_000;
 const EXPIRING: usize = 1_000_000;
@@ -18,13 +21,16 @@ const LIFETIME: Duration = Duration::from_secs(30);
 const AFTERWARDS: Duration = Duration::from_secs(5);
 
 pub(crate) fn run() -> Result<(), Failure> {
-    println!("{STORED} sessions with a note of 65 bytes, each server in a process of its own: bytes for each session.");
+    println!("{STORED} sessions with a note of 65 bytes, each server in a process of its own: bytes for each session,");
+    println!("as it was made, and once it was read.");
     println!(
         "Then {EXPIRING} that live {} s, and what they still take {} s after the last has expired, untouched: MiB.\n",
         LIFETIME.as_secs(),
         AFTERWARDS.as_secs()
     );
-    let names: Vec<_> = contenders::in_memory().skip(1).collect();
+    let names: Vec<_> = contenders::in_memory()
+        .filter(|name| ![BARE, NULL].contains(name))
+        .collect();
     // Nothing is timed, so all of them work at the same time.
     let mut children = Vec::new();
     for name in &names {
@@ -35,6 +41,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         "server",
         "heap",
         "resident",
+        "heap, read",
         "heap, million",
         "resident",
         "heap, expired",
@@ -56,12 +63,13 @@ pub(crate) fn run() -> Result<(), Failure> {
 pub(crate) fn measure(server: &str, counter: Counter) -> Result<(), Failure> {
     driver::runtime().block_on(async {
         let place = Place::now(counter);
-        let stored = fill(server, contenders::DAY, STORED).await?;
+        let stored = fill(server, contenders::DAY, STORED, |_| ()).await?;
         let stored_now = Place::now(counter).since(&place);
         drop(stored);
+        let grown = grown_by_reading(server, counter).await?;
 
         let place = Place::now(counter);
-        let expiring = fill(server, Some(LIFETIME), EXPIRING).await?;
+        let expiring = fill(server, Some(LIFETIME), EXPIRING, |_| ()).await?;
         let million = Place::now(counter).since(&place);
         tokio::time::sleep(LIFETIME + AFTERWARDS).await;
         let left = Place::now(counter).since(&place);
@@ -70,18 +78,53 @@ pub(crate) fn measure(server: &str, counter: Counter) -> Result<(), Failure> {
         let each = |bytes: i64| format!("{}", bytes / STORED as i64);
         let mib = |bytes: i64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
         println!("{} {}", each(stored_now.heap), each(stored_now.resident));
+        println!("{}", each(stored_now.heap + grown));
         println!("{} {}", mib(million.heap), mib(million.resident));
         println!("{} {}", mib(left.heap), mib(left.resident));
         Ok(())
     })
 }
 
-async fn fill(server: &str, lifetime: Option<Duration>, sessions: usize) -> Result<contenders::Contender, Failure> {
+/// What a session of one server takes, and what it takes once it was read, in another process: bytes of the heap.
+pub(crate) fn stored(server: &str) -> Result<String, Failure> {
+    heap::output(&mut heap::counted(&["stored", server])?)
+}
+
+/// Measures that, in this process, and prints it.
+pub(crate) fn measure_stored(server: &str, counter: Counter) -> Result<(), Failure> {
+    driver::runtime().block_on(async {
+        let place = Place::now(counter);
+        let stored = fill(server, contenders::DAY, STORED, |_| ()).await?;
+        let heap = Place::now(counter).since(&place).heap;
+        drop(stored);
+        let grown = grown_by_reading(server, counter).await?;
+        println!("{} {}", heap / STORED as i64, (heap + grown) / STORED as i64);
+        Ok(())
+    })
+}
+
+/// How many bytes so many sessions take more once each was read. The cookies are there before and after.
+async fn grown_by_reading(server: &str, counter: Counter) -> Result<i64, Failure> {
+    let mut cookies = Vec::new();
+    let mut stored = fill(server, contenders::DAY, STORED, |cookie| cookies.push(cookie)).await?;
+    let place = Place::now(counter);
+    for cookie in &cookies {
+        drop(Ask::get("/count", cookie).send(&mut stored));
+    }
+    Ok(Place::now(counter).since(&place).heap)
+}
+
+async fn fill(
+    server: &str,
+    lifetime: Option<Duration>,
+    sessions: usize,
+    mut keep: impl FnMut(HeaderValue),
+) -> Result<Contender, Failure> {
     let contender = contenders::one(server, lifetime);
     let mut contender = contender.ok_or_else(|| format!("there is no server `{server}`"))?;
     let visits = async {
         for number in 0..sessions {
-            driver::visit(&mut contender, &["/note"]);
+            keep(driver::visit(&mut contender, &["/note"]));
             if number % 1_000 == 0 {
                 // Those who have tasks of their own get to run them.
                 tokio::task::yield_now().await;

@@ -35,7 +35,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         MEMORY.total(),
         REDIS.total()
     );
-    println!("those of all threads for 1,000 requests, as the kernel counts them; those that were not the runtime's own,");
+    println!(
+        "those of all threads for 1,000 requests, as the kernel counts them; those that were not the runtime's own,"
+    );
     println!("for want of work, are locks that another thread held for long. Each ends with a wake-up by another.\n");
     let mut table = Table::new([
         "server",
@@ -142,7 +144,9 @@ impl Sleeps {
         let metrics = runtime.metrics();
         Self {
             all: voluntary_switches(),
-            idle: (0..metrics.num_workers()).map(|worker| metrics.worker_park_count(worker)).sum(),
+            idle: (0..metrics.num_workers())
+                .map(|worker| metrics.worker_park_count(worker))
+                .sum(),
         }
     }
 
@@ -161,7 +165,9 @@ fn voluntary_switches() -> u64 {
     let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
         return 0;
     };
-    let others = threads.flatten().filter(|thread| Some(thread.file_name().as_os_str()) != own.file_name());
+    let others = threads
+        .flatten()
+        .filter(|thread| Some(thread.file_name().as_os_str()) != own.file_name());
     let counts = others.filter_map(|thread| {
         let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
         let count = status

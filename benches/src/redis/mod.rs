@@ -1,5 +1,9 @@
-//! One Redis server, asked by 64 tasks: the storage beside bare commands, and whole servers beside each other.
+//! One Redis server, asked by 64 tasks: the storage beside bare commands, whole servers beside each other,
+//! and what they cost the server.
 
+pub(crate) mod cost;
+mod ledger;
+mod load;
 mod peers;
 mod scripts;
 mod wire;
@@ -14,7 +18,14 @@ const TASKS: usize = 64;
 pub(crate) fn run() -> Result<(), Failure> {
     ensure_server()?;
     wire::run()?;
-    peers::run()
+    peers::run()?;
+    cost::run()
+}
+
+/// What requests cost the server, alone.
+pub(crate) fn run_cost() -> Result<(), Failure> {
+    ensure_server()?;
+    cost::run()
 }
 
 /// Servers are started here; without the program there is nothing to be measured.

@@ -244,7 +244,7 @@ async fn round(party: &mut Party, write: bool) -> f64 {
 
 /// A server of one kind or the other.
 #[derive(Clone)]
-enum Asked {
+pub(super) enum Asked {
     Tower(Contender),
     Actix(Actix),
 }
@@ -258,7 +258,7 @@ impl Asked {
     }
 
     /// The headers of the answer; `None` if it is a failure: some have time limits that a busy machine exceeds.
-    async fn answer(&mut self, ask: &Ask) -> Option<HeaderMap> {
+    pub(super) async fn answer(&mut self, ask: &Ask) -> Option<HeaderMap> {
         match self {
             Self::Tower(contender) => {
                 let head = contender.head(ask.request()).await;
@@ -269,7 +269,7 @@ impl Asked {
     }
 
     /// The cookie of a visitor who has posted to this path.
-    async fn visit(&mut self, path: &'static str) -> Result<HeaderValue, Failure> {
+    pub(super) async fn visit(&mut self, path: &'static str) -> Result<HeaderValue, Failure> {
         let mut jar = Jar::default();
         let headers = self.answer(&Ask::post(path, None)).await;
         jar.keep(&headers.ok_or_else(|| format!("{} could not create a session", self.name()))?);

@@ -194,7 +194,7 @@ where
 }
 
 /// A connection as the storage makes it.
-async fn connect(url: &str) -> MultiplexedConnection {
+pub(super) async fn connect(url: &str) -> MultiplexedConnection {
     let info: ConnectionInfo = url.into_connection_info().unwrap();
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let tcp = redis::io::tcp::TcpSettings::default().set_nodelay(true);
