@@ -207,6 +207,8 @@ fn in_redis(goals: &mut Goals) -> Result<(), Failure> {
     goals.at_most(what, 1, Some(5.0), update.commands, Some(commands.commands));
     let what = "Redis, update: us of the server";
     goals.at_most(what, 1, Some(7.5), processor(update), Some(processor(commands)));
+    let what = "Redis, GET and SET of tower-sessions: us of the server";
+    goals.at_most(what, 1, None, processor(unsafe_change), Some(processor(commands)));
     let change = find(ours, Kind::Change)?;
     let what = "Redis, change under start(): of tower-sessions";
     goals.at_most(what, 2, None, of(change, unsafe_change), limit);

@@ -103,10 +103,11 @@ pub(crate) fn measure_stored(server: &str, counter: Counter) -> Result<(), Failu
     })
 }
 
-/// How many bytes so many sessions take more once each was read. The cookies are there before and after.
+/// How many bytes so many sessions take more once each was read. The cookies are there before and after, and copied
+/// before: the first copy of a header makes the count of its owners.
 async fn grown_by_reading(server: &str, counter: Counter) -> Result<i64, Failure> {
     let mut cookies = Vec::new();
-    let mut stored = fill(server, contenders::DAY, STORED, |cookie| cookies.push(cookie)).await?;
+    let mut stored = fill(server, contenders::DAY, STORED, |cookie| cookies.push(cookie.clone())).await?;
     let place = Place::now(counter);
     for cookie in &cookies {
         drop(Ask::get("/count", cookie).send(&mut stored));

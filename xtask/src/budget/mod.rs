@@ -15,15 +15,7 @@ use self::page::{Costs, Page};
 use crate::Failure;
 
 /// The kinds of requests, by their names on the command line of the benches.
-const SCENARIOS: [&str; 7] = [
-    "untouched",
-    "cookie",
-    "read",
-    "write",
-    "update",
-    "create",
-    "many",
-];
+const SCENARIOS: [&str; 7] = ["untouched", "cookie", "read", "write", "update", "create", "many"];
 
 /// By how much instructions may differ from what is written down, in percent: other compilers make other code.
 const TOLERANCE: u64 = 5;
