@@ -9,11 +9,13 @@ use sessile_core::{
 };
 
 use crate::capacity::Room;
+use crate::entry::Snapshot;
 use crate::shared::{Shared, failed};
 
 impl AtOnce for Shared {
     fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
-        Ok(self.shard(key).step(|state, now| (state.read(key, now), now)))
+        let (found, now) = self.shard(key).step(|state, now| (state.read(key, now), now));
+        Ok((found.map(Snapshot::into_stored), now))
     }
 
     fn lock(&self, key: &SessionKey) -> Option<Result<(Lookup<Locked>, Timestamp), StorageError>> {
@@ -22,12 +24,11 @@ impl AtOnce for Shared {
         Some(Ok((taken?.map(|taken| shard.locked(taken)), now)))
     }
 
-    fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+    fn create(&self, key: &SessionKey, mut record: Record) -> Result<(), StorageError> {
         let capacity = &self.settings.capacity;
-        let room = Room::of(&record);
+        let room = Room::of(record.payload.len());
         let reserve = || capacity.reserve(room).then_some(()).ok_or(StorageErrorKind::Full);
         self.with_room(reserve).map_err(failed("create"))?;
-        let mut record = Some(record);
         let result = self.shard(key).step(|state, now| state.create(key, &mut record, now));
         if result.is_err() {
             capacity.give_back(room);
@@ -41,13 +42,13 @@ impl AtOnce for Shared {
         let ticket = shard.ticket_of(&token);
         let result =
             self.with_room(|| shard.step(|state, now| state.commit(&key, ticket, &mut record, now, &self.settings)));
-        result.map(|()| lock.spend()).map_err(failed("commit"))
+        result.map(|_replaced| lock.spend()).map_err(failed("commit"))
     }
 
     fn replace(&self, known: &Stored, mut record: Record) -> Result<bool, StorageError> {
         let shard = self.shard(&known.key);
         let result = self.with_room(|| shard.step(|state, now| state.replace(known, &mut record, now, &self.settings)));
-        result.map_err(failed("replace"))
+        result.map(|replaced| replaced.is_some()).map_err(failed("replace"))
     }
 
     fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {

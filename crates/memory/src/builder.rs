@@ -99,8 +99,9 @@ impl MemoryStorageBuilder {
     ///
     /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES); the mark that
     /// a rotation leaves at the old key counts as [`MOVED_BYTES`](MemoryStorage::MOVED_BYTES) for as long as it
-    /// stands. Both are no less than what is allocated. Those who wait for locks do not count, nor does what is left
-    /// free of a larger buffer that a payload is a part of.
+    /// stands. Both are no less than what is allocated, but for some kilobytes that each [shard](Self::shards) keeps for
+    /// those to come. Those who wait for locks do not count, nor does what is left free of a larger buffer that a long
+    /// payload is a part of.
     ///
     /// Whatever would take more room than is left first removes some sessions that have expired, and fails with
     /// [`Full`](sessile_core::StorageErrorKind::Full) if that is not enough: [`create`](sessile_core::Storage::create),

@@ -3,20 +3,19 @@
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sessile_core::Record;
-
 /// What a session is counted as besides its payload.
 ///
 /// No less than it takes of the heap: its entry, its places in the index and in the order of deadlines with the room
-/// that these keep to grow, and the count of those who share the payload.
-pub(crate) const SESSION_BYTES: usize = 192;
+/// that these keep to grow, and the count of those who share a payload that does not lie in the entry. One that does takes
+/// nothing more, and counts all the same: what a session counts as has no steps.
+pub(crate) const SESSION_BYTES: usize = 256;
 
 /// What the mark that a rotation leaves is counted as: no less than it takes of the heap.
 pub(crate) const MOVED_BYTES: usize = 320;
 
-/// What a record is counted as.
-pub(crate) fn bytes_of(record: &Record) -> usize {
-    SESSION_BYTES + record.payload.len()
+/// What a record with a payload of this length is counted as.
+pub(crate) fn bytes_of(payload: usize) -> usize {
+    SESSION_BYTES + payload
 }
 
 /// An amount of room.
@@ -27,11 +26,11 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// What a session with this record takes.
-    pub(crate) fn of(record: &Record) -> Self {
+    /// What a session with a payload of this length takes.
+    pub(crate) fn of(payload: usize) -> Self {
         Self {
             sessions: 1,
-            bytes: bytes_of(record),
+            bytes: bytes_of(payload),
         }
     }
 

@@ -57,7 +57,7 @@ impl Deadlines {
             && *budget > 0
         {
             *budget -= 1;
-            match entries[node.slot].record.meta.deadline {
+            match entries[node.slot].meta.deadline {
                 Some(deadline) if deadline > now => {
                     self.nodes[0] = Node::new(deadline, node.slot);
                     self.sink(entries, 0);
@@ -68,11 +68,14 @@ impl Deadlines {
         None
     }
 
-    /// Takes note of the deadline that the entry has now. Returns whether it comes earlier than was known.
-    pub(crate) fn note(&mut self, entries: &mut Slab, slot: Slot) -> bool {
+    /// Takes note of the deadline that the entry has now, where it had another `before`. Returns whether it comes earlier
+    /// than was known.
+    pub(crate) fn note(&mut self, entries: &mut Slab, slot: Slot, before: Option<Timestamp>) -> bool {
         let entry = &entries[slot];
         let position = entry.position;
-        match entry.record.meta.deadline {
+        match entry.meta.deadline {
+            // Its node stands for no later moment than before. It is not even looked at: that would be a way to memory.
+            Some(at) if before.is_some_and(|before| before <= at) => false,
             None => {
                 self.remove(entries, slot);
                 false

@@ -2,8 +2,10 @@
 
 use std::num::NonZeroU64;
 
-use sessile_core::{Record, SessionKey, Timestamp};
+use bytes::Bytes;
+use sessile_core::{Meta, Record, SessionKey, Stored, Timestamp};
 
+use crate::payload::Payload;
 use crate::queue::Queue;
 
 /// The number of a lock, or of a turn in the queue for it, which becomes the number of the lock when the turn comes.
@@ -14,31 +16,62 @@ pub(crate) struct Ticket(pub(crate) NonZeroU64);
 
 /// A record, where it stands in the order of deadlines, and its lock.
 ///
-/// There is one for each session, so its size is what a session costs.
+/// There is one for each session, so its size is what a session costs. It takes up whole lines of the cache. What every
+/// verb looks at comes first: the first line tells which session it is and who has its lock.
+#[repr(C, align(64))]
 pub(crate) struct Entry {
     pub(crate) key: SessionKey,
     /// The place among the [`Deadlines`](crate::deadlines::Deadlines); theirs to change.
     pub(crate) position: u32,
-    pub(crate) record: Record,
     /// Who holds the lock, or held it last if the lease is over.
     pub(crate) holder: Option<Ticket>,
     pub(crate) lease_until: Timestamp,
     /// Those who wait for the lock. While there are any, the lock has a holder; mostly there is nobody.
     pub(crate) queue: Option<Box<Queue>>,
+    pub(crate) meta: Meta,
+    pub(crate) payload: Payload,
 }
 
-const _: () = assert!(size_of::<Entry>() <= 136);
+const _: () = assert!(size_of::<Entry>() == 192);
+
+/// What a reader gets of an entry. It is made under the mutex; what is made of it allocates, and is made afterwards.
+pub(crate) struct Snapshot {
+    pub(crate) key: SessionKey,
+    meta: Meta,
+    payload: Payload,
+}
 
 impl Entry {
-    pub(crate) fn new(key: SessionKey, record: Record) -> Self {
+    /// An entry for a record that is given away, except for what [`Payload::keep`] leaves of it.
+    pub(crate) fn new(key: SessionKey, record: &mut Record) -> Self {
         Self {
             key,
             position: crate::deadlines::NOWHERE,
-            record,
             holder: None,
             lease_until: Timestamp::MIN,
             queue: None,
+            meta: record.meta.clone(),
+            payload: Payload::keep(&mut record.payload),
         }
+    }
+
+    /// Takes another record, as [`new`](Self::new) does. Returns what is to be dropped of the payload that it had.
+    pub(crate) fn replace(&mut self, record: &mut Record) -> Option<Bytes> {
+        self.meta = record.meta.clone();
+        std::mem::replace(&mut self.payload, Payload::keep(&mut record.payload)).into_long()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            key: self.key,
+            meta: self.meta.clone(),
+            payload: self.payload.clone(),
+        }
+    }
+
+    /// What was stored here.
+    pub(crate) fn into_stored(self) -> Stored {
+        Stored::new(self.key, Record::new(self.meta, self.payload.into_bytes()))
     }
 
     /// Whether the lock is held by this ticket, and its lease is not over.
@@ -51,5 +84,15 @@ impl Entry {
         if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
             self.queue = None;
         }
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn into_record(self) -> Record {
+        Record::new(self.meta, self.payload.into_bytes())
+    }
+
+    pub(crate) fn into_stored(self) -> Stored {
+        Stored::new(self.key, self.into_record())
     }
 }

@@ -6,10 +6,12 @@ mod capacity;
 mod deadlines;
 mod drain;
 mod entry;
+mod index;
 #[cfg(test)]
 mod interleavings;
 mod locking;
 mod moved;
+mod payload;
 mod queue;
 mod scan;
 mod shard;

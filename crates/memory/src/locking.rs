@@ -8,18 +8,17 @@
 use std::task::Waker;
 use std::time::Duration;
 
-use sessile_core::{Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{Lookup, SessionKey, StorageErrorKind, Timestamp};
 
-use crate::entry::Ticket;
+use crate::entry::{Snapshot, Ticket};
 use crate::shard::Settings;
 use crate::slab::Slot;
 use crate::state::State;
 
 /// A lock that has been taken, and what it protects.
 pub(crate) struct Taken {
-    pub(crate) key: SessionKey,
     pub(crate) ticket: Ticket,
-    pub(crate) record: Record,
+    pub(crate) found: Snapshot,
 }
 
 /// Someone who wants a lock.
@@ -190,16 +189,15 @@ impl State {
         entry.holder = Some(ticket);
         entry.lease_until = lease_until;
         Taken {
-            key: entry.key,
             ticket,
-            record: entry.record.clone(),
+            found: entry.snapshot(),
         }
     }
 
     /// How long it is until the lease or the record ends.
     fn next_event(&self, slot: Slot, now: Timestamp) -> Duration {
         let entry = &self.entries[slot];
-        let deadline = entry.record.meta.deadline.unwrap_or(Timestamp::MAX);
+        let deadline = entry.meta.deadline.unwrap_or(Timestamp::MAX);
         now.until(entry.lease_until.min(deadline))
     }
 }

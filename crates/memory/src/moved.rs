@@ -28,6 +28,10 @@ impl MovedKeys {
         self.keys.len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// When the next of them leaves.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.ends.first().map(|&(until, _)| until)

@@ -68,6 +68,7 @@ impl Wakes {
     pub(crate) fn wake(&mut self, waker: Waker) {
         match &self.first {
             None => self.first = Some(waker),
+            // Only then, so whoever looks at the first knows of these.
             Some(_) => self.more.push(waker),
         }
     }
@@ -78,6 +79,10 @@ impl Wakes {
 
     pub(crate) fn discard(&mut self, waker: Waker) {
         self.unused.push(waker);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none() && self.unused.is_empty()
     }
 
     /// Wakes them all.

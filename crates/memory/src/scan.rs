@@ -77,8 +77,8 @@ impl State {
             }
             *below -= 1;
             let entry = &self.entries[*below];
-            if !entry.record.meta.has_expired(now) {
-                sessions.push((entry.key, entry.record.meta.clone()));
+            if !entry.meta.has_expired(now) {
+                sessions.push((entry.key, entry.meta.clone()));
             }
         }
     }

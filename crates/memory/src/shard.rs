@@ -4,11 +4,12 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Clock, Lock, LockTicket, LockToken, Locked, Stored, Timestamp, Unlock};
+use sessile_core::{Clock, Lock, LockTicket, LockToken, Locked, Timestamp, Unlock};
 
 use crate::capacity::Capacity;
-use crate::entry::Ticket;
+use crate::entry::{Entry, Ticket};
 use crate::locking::Taken;
+use crate::queue::Wakes;
 use crate::state::State;
 use crate::sweeper::Sweeper;
 use crate::sync::{self, Mutex};
@@ -57,7 +58,8 @@ impl Shard {
         let mut state = sync::lock(&self.state);
         let now = self.settings.clock.now();
         let result = step(&mut state, now);
-        let wakes = std::mem::take(&mut state.wakes);
+        // Mostly there are none, and nothing has to be moved.
+        let wakes = (!state.wakes.is_empty()).then(|| std::mem::take(&mut state.wakes));
         let freed = std::mem::take(&mut state.freed);
         let sooner = state.sooner.take();
         // Under the mutex: see there.
@@ -67,13 +69,13 @@ impl Shard {
         if wake_sweeper {
             self.settings.sweeper.wake();
         }
-        wakes.fire();
+        wakes.into_iter().for_each(Wakes::fire);
         result
     }
 
     /// Takes out some of what has expired, at most `limit` records; what else comes out with it is dropped. Returns
     /// whether there may be more. It looks at so few that nobody has to wait long for the mutex.
-    pub(crate) fn sweep_slice(&self, limit: usize, expired: &mut Vec<Stored>) -> bool {
+    pub(crate) fn sweep_slice(&self, limit: usize, expired: &mut Vec<Entry>) -> bool {
         self.step(|state, now| state.sweep(limit, SLICE, expired, now))
     }
 
@@ -94,10 +96,10 @@ impl Shard {
 
     /// What has been taken, with a lock that comes back here when it is dropped.
     pub(crate) fn locked(self: &Arc<Self>, taken: Taken) -> Locked {
-        let Taken { key, ticket, record } = taken;
+        let Taken { ticket, found } = taken;
         let unlock: Arc<dyn Unlock> = Arc::clone(self) as _;
-        let ticket = LockTicket::new(key, self.token(ticket));
-        Locked::new(Lock::new(ticket, self.settings.lease, unlock), record)
+        let ticket = LockTicket::new(found.key, self.token(ticket));
+        Locked::new(Lock::new(ticket, self.settings.lease, unlock), found.into_record())
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sessile_core::{SessionKey, StorageError, StorageErrorKind, Stored};
+use sessile_core::{SessionKey, StorageError, StorageErrorKind};
 
+use crate::entry::Entry;
 use crate::shard::{SLICE, Settings, Shard};
 
 pub(crate) const NAME: &str = "memory";
@@ -37,7 +38,7 @@ impl Shared {
         &self.shards[spread as usize & (self.shards.len() - 1)]
     }
 
-    pub(crate) fn sweep(&self, limit: usize) -> Vec<Stored> {
+    pub(crate) fn sweep(&self, limit: usize) -> Vec<Entry> {
         let mut expired = Vec::new();
         let from = self.sweep_from.fetch_add(1, Ordering::Relaxed);
         for index in 0..self.shards.len() {

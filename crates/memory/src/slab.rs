@@ -4,13 +4,17 @@ use std::ops::{Index, IndexMut};
 
 use crate::entry::Entry;
 
-/// How many entries are allocated at a time, once there are some.
+/// How many entries lie together.
 ///
-/// A single growing `Vec` would be up to half empty, and would copy every session of the shard when it grows.
-const CHUNK: usize = 32;
+/// A single growing `Vec` would be up to half empty, and would copy every session of the shard when it grows. With chunks
+/// that are much smaller, the list of them would no longer stay in the cache.
+const CHUNK: usize = 128;
+
+/// By how many entries a chunk grows, once there are as many: what is kept for those to come is less than this.
+const STEP: usize = 32;
 
 /// For how many entries there is room kept in a shard that is empty.
-const KEPT: usize = 4;
+const KEPT: usize = 1;
 
 /// The number of an entry in its shard. It changes when entries are removed.
 pub(crate) type Slot = u32;
@@ -34,11 +38,15 @@ impl Slab {
     pub(crate) fn push(&mut self, entry: Entry) -> Slot {
         let slot = self.len;
         if slot / CHUNK == self.chunks.len() {
-            // The first grows as it fills: many shards stay small.
-            let room = if slot == 0 { KEPT } else { CHUNK };
+            // Many shards stay small, so the first does not begin with a whole step.
+            let room = if slot == 0 { KEPT } else { STEP };
             self.chunks.push(Vec::with_capacity(room));
         }
-        self.chunks[slot / CHUNK].push(entry);
+        let chunk = &mut self.chunks[slot / CHUNK];
+        if chunk.len() == chunk.capacity() {
+            chunk.reserve_exact(chunk.len().clamp(1, STEP));
+        }
+        chunk.push(entry);
         self.len += 1;
         Slot::try_from(slot).expect("a shard holds less than 2^32 sessions")
     }

@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU64;
 
-use hashbrown::HashTable;
-use sessile_core::{Lookup, MAX_ALIASES, Record, SessionKey, Stored, Timestamp};
+use sessile_core::{Lookup, MAX_ALIASES, Record, SessionKey, Timestamp};
 
 use crate::capacity::{MOVED_BYTES, Room};
 use crate::deadlines::Deadlines;
 use crate::entry::{Entry, Ticket};
+use crate::index::Index;
 use crate::moved::MovedKeys;
 use crate::queue::Wakes;
 use crate::slab::{Slab, Slot};
@@ -15,7 +15,7 @@ use crate::slab::{Slab, Slot};
 /// The contents of a shard. Everything here happens under the shard's mutex, and nothing here waits.
 pub(crate) struct State {
     /// Where the entries are, by key.
-    index: HashTable<Slot>,
+    index: Index,
     pub(crate) entries: Slab,
     pub(crate) deadlines: Deadlines,
     pub(crate) moved: MovedKeys,
@@ -28,15 +28,10 @@ pub(crate) struct State {
     pub(crate) freed: Room,
 }
 
-fn hash(key: &SessionKey) -> u64 {
-    let first = key.digest().first_chunk().expect("a digest is longer than eight bytes");
-    u64::from_le_bytes(*first)
-}
-
 impl State {
     pub(crate) fn new(first_ticket: NonZeroU64) -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::default(),
             entries: Slab::default(),
             deadlines: Deadlines::default(),
             moved: MovedKeys::default(),
@@ -55,20 +50,18 @@ impl State {
 
     /// The entry stored under exactly this key, expired or not.
     pub(crate) fn find(&self, key: &SessionKey) -> Option<Slot> {
-        let entries = &self.entries;
-        self.index.find(hash(key), |&slot| entries[slot].key == *key).copied()
+        self.index.find(key, &self.entries)
     }
 
     /// The entry stored under exactly this key, if it is live.
     pub(crate) fn find_live(&self, key: &SessionKey, now: Timestamp) -> Option<Slot> {
-        self.find(key)
-            .filter(|&slot| !self.entries[slot].record.meta.has_expired(now))
+        self.find(key).filter(|&slot| !self.entries[slot].meta.has_expired(now))
     }
 
     /// In which state a key is, aliases followed.
     pub(crate) fn place(&self, key: &SessionKey, now: Timestamp) -> Lookup<Slot> {
         if let Some(slot) = self.find(key) {
-            return if self.entries[slot].record.meta.has_expired(now) {
+            return if self.entries[slot].meta.has_expired(now) {
                 Lookup::Missing
             } else {
                 Lookup::Found(slot)
@@ -103,15 +96,17 @@ impl State {
         }
     }
 
-    /// Puts a record in under a key at which nothing is stored.
-    pub(crate) fn insert(&mut self, key: SessionKey, record: Record) {
-        let slot = self.entries.push(Entry::new(key, record));
-        self.index_as(&key, slot);
-        self.note_deadline(slot);
+    /// Puts a record in under a key at which nothing is stored, unless there is an entry. Looks into the index once.
+    pub(crate) fn insert(&mut self, key: &SessionKey, record: &mut Record) -> Result<(), Slot> {
+        let vacancy = self.index.vacancy(key, &self.entries)?;
+        let slot = self.entries.push(Entry::new(*key, record));
+        vacancy.fill(slot);
+        self.note_deadline(slot, None);
+        Ok(())
     }
 
     /// Removes what is still stored under a key that is missing.
-    pub(crate) fn clear(&mut self, key: &SessionKey) -> Option<Stored> {
+    pub(crate) fn clear(&mut self, key: &SessionKey) -> Option<Entry> {
         self.forget_moved(key);
         self.find(key).map(|slot| self.take(slot))
     }
@@ -123,40 +118,38 @@ impl State {
         }
     }
 
-    /// Takes a record out: its lock goes, and those who waited are woken.
-    pub(crate) fn take(&mut self, slot: Slot) -> Stored {
+    /// Takes an entry out: its lock goes, and those who waited are woken.
+    pub(crate) fn take(&mut self, slot: Slot) -> Entry {
         self.deadlines.remove(&mut self.entries, slot);
-        self.unindex(slot);
+        self.index.remove(&self.entries[slot].key, slot);
         let last = Slot::try_from(self.entries.len() - 1).expect("a slot");
         if last != slot {
             // The last entry will get the number of this one.
-            let key = self.entries[last].key;
-            let number = self.index.find_mut(hash(&key), |&other| other == last);
-            *number.expect("every entry is indexed") = slot;
+            self.index.renumber(&self.entries[last].key, last, slot);
         }
-        let entry = self.entries.swap_remove(slot);
+        let mut entry = self.entries.swap_remove(slot);
         if last != slot {
             self.deadlines.renumber(&self.entries, slot);
         }
-        if let Some(queue) = entry.queue {
+        if let Some(queue) = entry.queue.take() {
             self.wakes.wake_all(*queue);
         }
-        self.freed += Room::of(&entry.record);
-        Stored::new(entry.key, entry.record)
+        self.freed += Room::of(entry.payload.len());
+        entry
     }
 
     /// Gives an entry another key, under which nothing is stored, and keeps its slot: a scan neither misses nor
     /// repeats it.
     pub(crate) fn rename(&mut self, slot: Slot, key: SessionKey) {
-        self.unindex(slot);
+        self.index.remove(&self.entries[slot].key, slot);
         self.entries[slot].key = key;
-        self.index_as(&key, slot);
+        self.index.insert(&key, slot);
     }
 
-    /// Takes note of the deadline that an entry has now.
-    pub(crate) fn note_deadline(&mut self, slot: Slot) {
-        if self.deadlines.note(&mut self.entries, slot) {
-            let deadline = self.entries[slot].record.meta.deadline;
+    /// Takes note of the deadline that an entry has now, where it had another `before`.
+    pub(crate) fn note_deadline(&mut self, slot: Slot, before: Option<Timestamp>) {
+        if self.deadlines.note(&mut self.entries, slot, before) {
+            let deadline = self.entries[slot].meta.deadline;
             self.expect_at(deadline);
         }
     }
@@ -169,22 +162,5 @@ impl State {
     /// The first moment at which something leaves.
     pub(crate) fn next_end(&self) -> Option<Timestamp> {
         self.deadlines.next().into_iter().chain(self.moved.next()).min()
-    }
-
-    fn index_as(&mut self, key: &SessionKey, slot: Slot) {
-        let entries = &self.entries;
-        self.index
-            .insert_unique(hash(key), slot, |&other| hash(&entries[other].key));
-    }
-
-    fn unindex(&mut self, slot: Slot) {
-        let key = self.entries[slot].key;
-        let entry = self.index.find_entry(hash(&key), |&other| other == slot);
-        entry.expect("every entry is indexed").remove();
-        // Memory comes back as the index empties, but not so soon that the next to come makes it grow again.
-        if self.index.len() * 4 + 16 < self.index.capacity() {
-            let (entries, room) = (&self.entries, self.index.len() * 2);
-            self.index.shrink_to(room, |&other| hash(&entries[other].key));
-        }
     }
 }

@@ -32,8 +32,8 @@ impl State {
         stats.moved += self.moved.len();
         stats.bytes += self.moved.len() * MOVED_BYTES;
         for entry in self.entries.iter() {
-            stats.bytes += bytes_of(&entry.record);
-            stats.live += usize::from(!entry.record.meta.has_expired(now));
+            stats.bytes += bytes_of(entry.payload.len());
+            stats.live += usize::from(!entry.meta.has_expired(now));
             stats.locks += usize::from(entry.holder.is_some() && now < entry.lease_until);
             stats.waiters += entry.queue.as_ref().map_or(0, |queue| queue.len());
         }

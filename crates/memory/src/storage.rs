@@ -12,6 +12,7 @@ use sessile_core::{
 
 use crate::builder::MemoryStorageBuilder;
 use crate::capacity::{MOVED_BYTES, SESSION_BYTES};
+use crate::entry::Entry;
 use crate::shared::{NAME, Shared, failed};
 use crate::stats::MemoryStats;
 use crate::waiting::Waiting;
@@ -47,7 +48,7 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// As how many bytes a session counts besides its payload: 192. See [`MemoryStorageBuilder::max_bytes`].
+    /// As how many bytes a session counts besides its payload: 256. See [`MemoryStorageBuilder::max_bytes`].
     pub const SESSION_BYTES: usize = SESSION_BYTES;
 
     /// As how many bytes the alias or tombstone counts that a rotation leaves: 320. See
@@ -212,7 +213,7 @@ impl Storage for MemoryStorage {
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        Ok(self.shared.sweep(limit))
+        Ok(self.shared.sweep(limit).into_iter().map(Entry::into_stored).collect())
     }
 
     /// The locks end with the process. They are given up all the same, as others may use the storage on.

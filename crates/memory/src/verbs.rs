@@ -5,41 +5,47 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use sessile_core::{Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 use crate::capacity::{MOVED_BYTES, Room};
-use crate::entry::Ticket;
+use crate::entry::{Entry, Snapshot, Ticket};
 use crate::moved::Moved;
 use crate::shard::Settings;
 use crate::slab::Slot;
 use crate::state::State;
 
 impl State {
-    pub(crate) fn read(&self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
-        self.place(key, now).map(|slot| {
-            let entry = &self.entries[slot];
-            Stored::new(entry.key, entry.record.clone())
-        })
+    pub(crate) fn read(&self, key: &SessionKey, now: Timestamp) -> Lookup<Snapshot> {
+        self.place(key, now).map(|slot| self.entries[slot].snapshot())
     }
 
     /// Takes the record if it can be created. Returns what lay there, long expired.
     pub(crate) fn create(
         &mut self,
         key: &SessionKey,
-        record: &mut Option<Record>,
+        record: &mut Record,
         now: Timestamp,
-    ) -> Result<Option<Stored>, StorageErrorKind> {
-        if self.place(key, now) != Lookup::Missing {
+    ) -> Result<Option<Entry>, StorageErrorKind> {
+        if !self.moved.is_empty() {
+            if self.moved.get(key).is_some_and(|moved| now < moved.until) {
+                return Err(StorageErrorKind::Exists);
+            }
+            self.forget_moved(key);
+        }
+        let Err(slot) = self.insert(key, record) else {
+            return Ok(None);
+        };
+        if !self.entries[slot].meta.has_expired(now) {
             return Err(StorageErrorKind::Exists);
         }
-        let cleared = self.clear(key);
-        if let Some(record) = record.take() {
-            self.insert(*key, record);
-        }
-        Ok(cleared)
+        let cleared = self.take(slot);
+        let inserted = self.insert(key, record);
+        debug_assert!(inserted.is_ok(), "what was there has been taken out");
+        Ok(Some(cleared))
     }
 
-    /// Swaps the record with the one that is stored.
+    /// Puts the record in the place of the one that is stored. Returns what is to be dropped of that.
     pub(crate) fn commit(
         &mut self,
         key: &SessionKey,
@@ -47,15 +53,16 @@ impl State {
         record: &mut Record,
         now: Timestamp,
         settings: &Settings,
-    ) -> Result<(), StorageErrorKind> {
+    ) -> Result<Option<Bytes>, StorageErrorKind> {
         let slot = self.held(key, ticket, now)?;
         self.reserve_growth(slot, record, 0, settings)?;
-        self.swap(slot, record);
+        let replaced = self.put(slot, record);
         self.hand_over(slot, now + settings.lease);
-        Ok(())
+        Ok(replaced)
     }
 
-    /// Swaps the record with the one that is stored, if that is the known one still and nobody holds its lock.
+    /// Puts the record in the place of the one that is stored, if that is the known one still and nobody holds its lock.
+    /// Returns what is to be dropped of that, or `None` if nothing was done.
     ///
     /// Where an alias leads on from the key, the record is under another key now, and not the known one. Nobody has to be
     /// woken: see [`is_free`](State::is_free).
@@ -65,22 +72,21 @@ impl State {
         record: &mut Record,
         now: Timestamp,
         settings: &Settings,
-    ) -> Result<bool, StorageErrorKind> {
+    ) -> Result<Option<Option<Bytes>>, StorageErrorKind> {
         let slot = self.live(&known.key, now)?;
         if !self.is_free(slot, now, now + settings.lease) {
-            return Ok(false);
+            return Ok(None);
         }
         let entry = &self.entries[slot];
-        if entry.key != known.key || entry.record.meta != known.record.meta {
-            return Ok(false);
+        if entry.key != known.key || entry.meta != known.record.meta {
+            return Ok(None);
         }
         self.reserve_growth(slot, record, 0, settings)?;
-        self.swap(slot, record);
-        Ok(true)
+        Ok(Some(self.put(slot, record)))
     }
 
-    /// Swaps the record with the one that is stored, and returns what lay at the new key, long expired. `new_key`
-    /// belongs to this shard.
+    /// Puts the record in the place of the one that is stored, under the new key, which belongs to this shard. Returns
+    /// what is to be dropped of that, and what lay at the new key, long expired.
     #[expect(clippy::too_many_arguments, reason = "they are those of the verb, and the moment")]
     pub(crate) fn rotate(
         &mut self,
@@ -91,7 +97,7 @@ impl State {
         grace: Duration,
         now: Timestamp,
         settings: &Settings,
-    ) -> Result<Option<Stored>, StorageErrorKind> {
+    ) -> Result<(Option<Bytes>, Option<Entry>), StorageErrorKind> {
         let slot = self.held(key, ticket, now)?;
         if self.place(new_key, now) != Lookup::Missing {
             return Err(StorageErrorKind::Exists);
@@ -105,7 +111,7 @@ impl State {
         let slot = self.held(key, ticket, now)?;
         let queue = self.entries[slot].queue.take();
         self.rename(slot, *new_key);
-        self.swap(slot, record);
+        let replaced = self.put(slot, record);
         self.entries[slot].holder = None;
         if let Some(queue) = queue {
             self.wakes.wake_all(*queue);
@@ -119,7 +125,7 @@ impl State {
             self.moved.insert(*key, moved);
             self.expect_at(Some(until));
         }
-        Ok(cleared)
+        Ok((replaced, cleared))
     }
 
     pub(crate) fn renew(
@@ -143,27 +149,28 @@ impl State {
         now: Timestamp,
     ) -> Result<bool, StorageErrorKind> {
         let slot = self.live(key, now)?;
-        let meta = &mut self.entries[slot].record.meta;
+        let meta = &mut self.entries[slot].meta;
         if meta.version != version {
             return Ok(false);
         }
+        let before = meta.deadline;
         meta.touch(deadline, last_active);
-        self.note_deadline(slot);
+        self.note_deadline(slot, before);
         Ok(true)
     }
 
-    /// Returns the record that was there, or where the session has moved to.
-    pub(crate) fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
+    /// Returns what is to be dropped of the record that was there, or where the session has moved to.
+    pub(crate) fn destroy(&mut self, key: &SessionKey, now: Timestamp) -> Lookup<Option<Bytes>> {
         let place = match self.place(key, now) {
             Lookup::Superseded => self.successor(key, now).map_or(Lookup::Superseded, Lookup::Found),
             place => place,
         };
-        place.map(|slot| self.take(slot))
+        place.map(|slot| self.take(slot).payload.into_long())
     }
 
     /// Takes out up to `limit` records whose deadline has come, into `expired`, and what rotations have left behind.
     /// Looks at no more than `budget` of either; returns whether that was too few.
-    pub(crate) fn sweep(&mut self, limit: usize, budget: usize, expired: &mut Vec<Stored>, now: Timestamp) -> bool {
+    pub(crate) fn sweep(&mut self, limit: usize, budget: usize, expired: &mut Vec<Entry>, now: Timestamp) -> bool {
         let (mut left, mut taken) = (budget, 0);
         while taken < limit
             && let Some(slot) = self.deadlines.due(&mut self.entries, now, &mut left)
@@ -208,10 +215,7 @@ impl State {
         besides: usize,
         settings: &Settings,
     ) -> Result<(), StorageErrorKind> {
-        let growth = record
-            .payload
-            .len()
-            .saturating_sub(self.entries[slot].record.payload.len());
+        let growth = record.payload.len().saturating_sub(self.entries[slot].payload.len());
         let room = Room::of_bytes(growth + besides);
         settings
             .capacity
@@ -220,16 +224,17 @@ impl State {
             .ok_or(StorageErrorKind::Full)
     }
 
-    fn swap(&mut self, slot: Slot, record: &mut Record) {
+    fn put(&mut self, slot: Slot, record: &mut Record) -> Option<Bytes> {
         let entry = &mut self.entries[slot];
-        std::mem::swap(&mut entry.record, record);
-        let shrunk = record.payload.len().saturating_sub(entry.record.payload.len());
-        self.freed += Room::of_bytes(shrunk);
-        let deadline = |record: &Record| record.meta.deadline.unwrap_or(Timestamp::MAX);
-        if deadline(&entry.record) < deadline(record) {
+        let (before, length) = (entry.meta.deadline, entry.payload.len());
+        let replaced = entry.replace(record);
+        let after = entry.meta.deadline;
+        self.freed += Room::of_bytes(length.saturating_sub(entry.payload.len()));
+        if after.unwrap_or(Timestamp::MAX) < before.unwrap_or(Timestamp::MAX) {
             // Those who wait have set their timers to the end that the record had.
             self.wake_queue(slot);
         }
-        self.note_deadline(slot);
+        self.note_deadline(slot, before);
+        replaced
     }
 }

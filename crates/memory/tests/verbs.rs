@@ -198,12 +198,12 @@ async fn a_clock_that_is_set_back_does_not_make_a_lease_longer() {
     assert_free(&storage, &key).await;
 }
 
-/// Asks the storage something when it is dropped.
-struct Nosy(MemoryStorage);
+/// A payload of some length that asks the storage something when it is dropped.
+struct Nosy(MemoryStorage, usize);
 
 impl AsRef<[u8]> for Nosy {
     fn as_ref(&self) -> &[u8] {
-        b"nosy"
+        &[b'x'; 1_000][..self.1]
     }
 }
 
@@ -219,22 +219,27 @@ fn payloads_are_dropped_where_they_may_use_the_storage() {
     let (done, finished) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(drop_payloads_in_every_way());
+        // Short payloads are copied, so what they came in is dropped where a longer one would be kept.
+        for lengths in [[1_000; 2], [4; 2], [4, 1_000], [1_000, 4]] {
+            runtime.block_on(drop_payloads_in_every_way(lengths));
+        }
         done.send(()).unwrap();
     });
     finished.recv_timeout(20 * SECOND).expect("it does not wait for itself");
 }
 
-async fn drop_payloads_in_every_way() {
+/// The lengths of the payloads take turns.
+async fn drop_payloads_in_every_way(lengths: [usize; 2]) {
     let clock = manual_clock();
     let storage = MemoryStorage::builder()
         .clock(clock.clone())
         .shards(1)
         .sweeper(false)
         .build();
-    let nosy = |after: u32| {
+    let mut lengths = lengths.into_iter().cycle();
+    let mut nosy = |after: u32| {
         let mut record = ending(&storage, "", after * SECOND);
-        record.payload = bytes::Bytes::from_owner(Nosy(storage.clone()));
+        record.payload = bytes::Bytes::from_owner(Nosy(storage.clone(), lengths.next().expect("they go on")));
         record
     };
     let [key, new, newer] = rotated_keys();
@@ -260,6 +265,39 @@ async fn drop_payloads_in_every_way() {
     storage.create(&newer, nosy(1)).await.expect("done");
     clock.advance(SECOND);
     assert_eq!(storage.sweep(1).await.expect("done").len(), 1);
+}
+
+#[tokio::test]
+async fn payloads_of_every_length_are_kept_as_they_are() {
+    let (storage, clock) = manual_storage();
+    // Of this length, and like no other of that length.
+    let record = |length: usize, fill: u8| {
+        let mut record = ending(&storage, "", SECOND);
+        let bytes: Vec<_> = (0..length).map(|at| fill.wrapping_add(at as u8)).collect();
+        record.payload = bytes.into();
+        record
+    };
+    let lengths = [0, 1, 65, 85, 86, 87, 88, 128, 255, 256, 257, 300, 342, 5_000];
+    for from in lengths {
+        for to in lengths {
+            let key = new_key();
+            let [first, second, third] = [(from, 1), (to, 2), (from, 3)].map(|(length, fill)| record(length, fill));
+            storage.create(&key, first.clone()).await.unwrap();
+            let known = read(&storage, &key).await.found().unwrap();
+            assert_eq!(known.record, first);
+            assert!(storage.replace(&known, second.clone()).await.unwrap());
+            let mut held = lock(&storage, &key).await;
+            assert_eq!(held.record, second);
+            storage.commit(&mut held.lock, third.clone()).await.unwrap();
+            let bytes = MemoryStorage::SESSION_BYTES + from;
+            assert_eq!((storage.stats().stored, storage.stats().bytes), (1, bytes));
+            clock.advance(SECOND);
+            let swept = storage.sweep(10).await.unwrap();
+            assert_eq!((swept[0].key, &swept[0].record), (key, &third));
+            // What was read outlives what it was read of.
+            assert_eq!(known.record, first);
+        }
+    }
 }
 
 #[tokio::test]
