@@ -1,5 +1,6 @@
 //! [`MemoryStorageBuilder`].
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,18 @@ use crate::shared::Shared;
 use crate::storage::MemoryStorage;
 use crate::sweeper::Sweeper;
 
-/// How many shards there are by default. Two of sixteen busy threads meet in one of them now and then; an empty
-/// storage takes some ten kilobytes.
-const DEFAULT_SHARDS: usize = 128;
+/// How many shards there are by default, at least and for each thread that can run at a time.
+///
+/// A thread that did nothing but change sessions out of a million would have one or another shard locked for about a third
+/// of the time, as it waits for main memory meanwhile. If sixteen threads did so, one step in a hundred would find its
+/// shard locked. A shard without sessions takes some 400 bytes.
+const DEFAULT_SHARDS: (usize, usize) = (128, 32);
+
+fn default_shards() -> usize {
+    let (least, for_each) = DEFAULT_SHARDS;
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    least.max(threads.saturating_mul(for_each))
+}
 
 /// Sets up a [`MemoryStorage`].
 ///
@@ -48,7 +58,7 @@ impl MemoryStorageBuilder {
             tombstone_ttl: Duration::from_secs(60),
             capacity: None,
             max_bytes: None,
-            shards: DEFAULT_SHARDS,
+            shards: default_shards(),
             sweeper: true,
         }
     }
@@ -129,8 +139,9 @@ impl MemoryStorageBuilder {
         self
     }
 
-    /// Into how many parts the storage is divided, each with a mutex of its own: 128 by default, at least one, and
-    /// rounded up to a power of two, 65,536 at most.
+    /// Into how many parts the storage is divided, each with a mutex of its own: at least one, and rounded up to a power
+    /// of two, 65,536 at most. By default they are 32 for each thread that the process can run at a time, as
+    /// [`available_parallelism`](std::thread::available_parallelism) tells, and no less than 128.
     ///
     /// More of them let more threads work side by side, and shorten the longest step (a part that grows is rearranged
     /// as a whole).

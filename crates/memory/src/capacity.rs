@@ -80,8 +80,9 @@ impl Capacity {
 }
 
 /// A number that must not become too large. Without a maximum nothing is counted: the count would be the one thing
-/// that all shards write to.
+/// that all shards write to. It has a line of the cache to itself, as those who count nothing read what is beside it.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Limit {
     max: Option<usize>,
     used: AtomicUsize,

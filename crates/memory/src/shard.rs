@@ -29,7 +29,9 @@ pub(crate) struct Settings {
 }
 
 /// Some of the sessions. Shards share nothing that is written to on the way of a request: not even a count of
-/// references, as a lock refers to its shard alone.
+/// references, as a lock refers to its shard alone. Each begins on a line of the cache of its own, so that what one writes
+/// is not what another has to fetch again.
+#[repr(align(64))]
 pub(crate) struct Shard {
     state: Mutex<State>,
     /// The half of the tokens that is the same for all locks of this shard.

@@ -113,7 +113,7 @@ async fn each_verb_allocates_the_box_of_its_future_and_what_is_copied() {
 /// Before the first session, and after each part of it has had some.
 async fn a_storage_without_sessions_is_small() {
     let before = heap_bytes();
-    let storage = MemoryStorage::builder().sweeper(false).build();
+    let storage = MemoryStorage::builder().sweeper(false).shards(128).build();
     let unused = heap_bytes() - before;
     let keys: Vec<_> = (0..2_000).map(|_| new_key()).collect();
     let payload = payload();
@@ -221,7 +221,7 @@ async fn a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access
     const SESSIONS: usize = 1_000_000;
     let start = heap_bytes();
     let clock = manual_clock();
-    let storage = MemoryStorage::builder().clock(Arc::clone(&clock)).build();
+    let storage = MemoryStorage::builder().clock(Arc::clone(&clock)).shards(128).build();
     let now = clock.now();
     for number in 0..SESSIONS {
         // They end within a second, in no order.
