@@ -14,9 +14,9 @@ use crate::sweeper::Sweeper;
 
 /// How many shards there are by default, at least and for each thread that can run at a time.
 ///
-/// A thread that did nothing but change sessions out of a million would have one or another shard locked for about a third
-/// of the time, as it waits for main memory meanwhile. If sixteen threads did so, one step in a hundred would find its
-/// shard locked. A shard without sessions takes some 400 bytes.
+/// A thread that did nothing but change sessions out of a million would have one or another shard locked for about a
+/// third of the time, as it waits for main memory meanwhile. If sixteen threads did so, one step in a hundred would
+/// find its shard locked. A shard without sessions takes some 400 bytes.
 const DEFAULT_SHARDS: (usize, usize) = (128, 32);
 
 fn default_shards() -> usize {
@@ -107,16 +107,17 @@ impl MemoryStorageBuilder {
 
     /// How many bytes all sessions together may take at most. Unlimited by default.
     ///
-    /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES); the mark that
-    /// a rotation leaves at the old key counts as [`MOVED_BYTES`](MemoryStorage::MOVED_BYTES) for as long as it
-    /// stands. Both are no less than what is allocated, but for some kilobytes that each [shard](Self::shards) keeps for
-    /// those to come. Those who wait for locks do not count, nor does what is left free of a larger buffer that a long
-    /// payload is a part of.
+    /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES); the mark
+    /// that a rotation leaves at the old key counts as [`MOVED_BYTES`](MemoryStorage::MOVED_BYTES) for as long as it
+    /// stands. Both are no less than what is allocated, but for some kilobytes that each [shard](Self::shards) keeps
+    /// for those to come. Those who wait for locks do not count, nor does what is left free of a larger buffer that a
+    /// long payload is a part of.
     ///
     /// Whatever would take more room than is left first removes some sessions that have expired, and fails with
-    /// [`Full`](sessile_core::StorageErrorKind::Full) if that is not enough: [`create`](sessile_core::Storage::create),
-    /// a [`commit`](sessile_core::Storage::commit) or [`replace`](sessile_core::Storage::replace) with a longer payload,
-    /// and [`rotate`](sessile_core::Storage::rotate). Nothing is changed then, and a lock is still held. A live session
+    /// [`Full`](sessile_core::StorageErrorKind::Full) if that is not enough:
+    /// [`create`](sessile_core::Storage::create), a [`commit`](sessile_core::Storage::commit) or
+    /// [`replace`](sessile_core::Storage::replace) with a longer payload, and
+    /// [`rotate`](sessile_core::Storage::rotate). Nothing is changed then, and a lock is still held. A live session
     /// is never removed to make room. A payload that does not grow is always accepted.
     ///
     /// ```
@@ -139,8 +140,8 @@ impl MemoryStorageBuilder {
         self
     }
 
-    /// Into how many parts the storage is divided, each with a mutex of its own: at least one, and rounded up to a power
-    /// of two, 65,536 at most. By default they are 32 for each thread that the process can run at a time, as
+    /// Into how many parts the storage is divided, each with a mutex of its own: at least one, and rounded up to a
+    /// power of two, 65,536 at most. By default they are 32 for each thread that the process can run at a time, as
     /// [`available_parallelism`](std::thread::available_parallelism) tells, and no less than 128.
     ///
     /// More of them let more threads work side by side, and shorten the longest step (a part that grows is rearranged

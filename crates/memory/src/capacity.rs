@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What a session is counted as besides its payload.
 ///
 /// No less than it takes of the heap: its entry, its places in the index and in the order of deadlines with the room
-/// that these keep to grow, and the count of those who share a payload that does not lie in the entry. One that does takes
-/// nothing more, and counts all the same: what a session counts as has no steps.
+/// that these keep to grow, and the count of those who share a payload that does not lie in the entry. One that does
+/// takes nothing more, and counts all the same: what a session counts as has no steps.
 pub(crate) const SESSION_BYTES: usize = 256;
 
 /// What the mark that a rotation leaves is counted as: no less than it takes of the heap.

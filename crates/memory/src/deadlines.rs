@@ -68,8 +68,8 @@ impl Deadlines {
         None
     }
 
-    /// Takes note of the deadline that the entry has now, where it had another `before`. Returns whether it comes earlier
-    /// than was known.
+    /// Takes note of the deadline that the entry has now, where it had another `before`. Returns whether it comes
+    /// earlier than was known.
     pub(crate) fn note(&mut self, entries: &mut Slab, slot: Slot, before: Option<Timestamp>) -> bool {
         let entry = &entries[slot];
         let position = entry.position;

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-/// How long a payload may be that lies in the entry itself: as long as fits with the rest into three lines of the cache.
+/// How long a payload may be that lies in the entry itself: as long as fits with the rest into three lines of the
+/// cache.
 pub(crate) const SHORT: usize = 86;
 
 /// A short payload lies in the entry: whoever has come to the entry has the payload too, with no further way to memory
@@ -16,8 +17,8 @@ pub(crate) enum Payload {
 const _: () = assert!(size_of::<Payload>() == SHORT + 2);
 
 impl Payload {
-    /// Keeps these bytes. Those that are short are copied, and what they were in is left to the caller to drop: that can
-    /// run code of others, which must not happen under the mutex.
+    /// Keeps these bytes. Those that are short are copied, and what they were in is left to the caller to drop: that
+    /// can run code of others, which must not happen under the mutex.
     pub(crate) fn keep(given: &mut Bytes) -> Self {
         match u8::try_from(given.len()) {
             Ok(length) if given.len() <= SHORT => {

@@ -29,8 +29,8 @@ pub(crate) struct Settings {
 }
 
 /// Some of the sessions. Shards share nothing that is written to on the way of a request: not even a count of
-/// references, as a lock refers to its shard alone. Each begins on a line of the cache of its own, so that what one writes
-/// is not what another has to fetch again.
+/// references, as a lock refers to its shard alone. Each begins on a line of the cache of its own, so that what one
+/// writes is not what another has to fetch again.
 #[repr(align(64))]
 pub(crate) struct Shard {
     state: Mutex<State>,

@@ -6,8 +6,8 @@ use crate::entry::Entry;
 
 /// How many entries lie together.
 ///
-/// A single growing `Vec` would be up to half empty, and would copy every session of the shard when it grows. With chunks
-/// that are much smaller, the list of them would no longer stay in the cache.
+/// A single growing `Vec` would be up to half empty, and would copy every session of the shard when it grows. With
+/// chunks that are much smaller, the list of them would no longer stay in the cache.
 const CHUNK: usize = 128;
 
 /// By how many entries a chunk grows, once there are as many: what is kept for those to come is less than this.

@@ -61,11 +61,11 @@ impl State {
         Ok(replaced)
     }
 
-    /// Puts the record in the place of the one that is stored, if that is the known one still and nobody holds its lock.
-    /// Returns what is to be dropped of that, or `None` if nothing was done.
+    /// Puts the record in the place of the one that is stored, if that is the known one still and nobody holds its
+    /// lock. Returns what is to be dropped of that, or `None` if nothing was done.
     ///
-    /// Where an alias leads on from the key, the record is under another key now, and not the known one. Nobody has to be
-    /// woken: see [`is_free`](State::is_free).
+    /// Where an alias leads on from the key, the record is under another key now, and not the known one. Nobody has
+    /// to be woken: see [`is_free`](State::is_free).
     pub(crate) fn replace(
         &mut self,
         known: &Stored,
