@@ -227,7 +227,10 @@ async fn close() -> Result<(), SessionError> {
 async fn close_without_a_change() -> Result<(), SessionError> {
     // What was dead is removed before, so that there is nothing to write.
     let prepare = async |world: &World| {
-        world.session.update_exclusive(async || Ok::<_, SessionError>(())).await?;
+        world
+            .session
+            .update_exclusive(async || Ok::<_, SessionError>(()))
+            .await?;
         pass(secs(30)).await;
         world.session.start().await?;
         pass(secs(10)).await;

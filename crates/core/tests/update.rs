@@ -107,7 +107,9 @@ async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
     let work = async {
         let outer = async || {
             session.set("outer", json!(1))?;
-            session.update_exclusive(async || session.set("inner", json!(2))).await?;
+            session
+                .update_exclusive(async || session.set("inner", json!(2)))
+                .await?;
             session.start().await?;
             assert!(session.is_writable());
             Ok(())

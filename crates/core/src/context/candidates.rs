@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::Context;
 use super::loading::Asked;
 use super::state::Phase;
+use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::session_key::SessionKey;
-use crate::clock::Timestamp;
 use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 
 /// A record, the key it is stored under, and the lock on it if one was asked for.

@@ -69,7 +69,11 @@ impl State {
     /// not found out.
     fn keys_to_end(&mut self) -> (Option<SessionKey>, Vec<SessionKey>) {
         let key = self.lookup_key().or(self.rare().left_behind);
-        let others = if self.seen { &[][..] } else { &self.rare().candidates[..] };
+        let others = if self.seen {
+            &[][..]
+        } else {
+            &self.rare().candidates[..]
+        };
         (key, others.iter().map(SessionId::key).collect())
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::outcome::Conclusion;
-use super::{Context, Ended};
 use super::state::{Closing, Phase, State};
+use super::{Context, Ended};
 use crate::error::SessionError;
 
 impl Context {

@@ -125,12 +125,7 @@ impl Context {
 
     /// Makes the visit writable without a lock, with a record that was just read, if there is nothing to be done about it
     /// before: what has ended in it is for the holder of the lock to remove. Returns whether it was done.
-    pub(super) fn receive_unlocked(
-        &self,
-        stored: Stored,
-        now: Timestamp,
-        asked: Asked,
-    ) -> Result<bool, SessionError> {
+    pub(super) fn receive_unlocked(&self, stored: Stored, now: Timestamp, asked: Asked) -> Result<bool, SessionError> {
         let Stored { key, record, stamp } = stored;
         let Record { meta, payload } = record;
         let Verdict::Good {

@@ -24,10 +24,18 @@ pub(super) enum Plan {
 /// What closing amounts to.
 pub(super) enum Step {
     Nothing,
-    Commit { lock: Lock, record: Record },
-    Release { lock: Lock },
+    Commit {
+        lock: Lock,
+        record: Record,
+    },
+    Release {
+        lock: Lock,
+    },
     /// The record is replaced without the lock, if it is still the one that was read.
-    Replace { known: Stored, record: Record },
+    Replace {
+        known: Stored,
+        record: Record,
+    },
     Rare(RareStep),
 }
 

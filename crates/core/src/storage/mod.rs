@@ -161,7 +161,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// uses the session. A lock whose lease is over is held by nobody.
     ///
     /// The comparison and the write are one atomic step. A holder of the lock never finds its record replaced. Aliases
-    /// are not followed: `known.key` is the key that the record is stored under.
+    /// are not followed: `known.key` is the key that the record is stored under, and where that has become an alias the
+    /// answer is `false`.
     ///
     /// # Errors
     ///

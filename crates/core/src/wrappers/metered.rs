@@ -11,7 +11,7 @@ use super::outcome::{Answer, CANCELLED};
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
 };
 
 const CALLS: &str = "sessile_storage_calls_total";
@@ -121,6 +121,11 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
 
     fn capabilities(&self) -> Capabilities<'_> {
         self.inner.capabilities()
+    }
+
+    /// What is measured is a future.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

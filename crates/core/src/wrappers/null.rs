@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind,
-    Stored,
+    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError,
+    StorageErrorKind, Stored,
 };
 
 /// A storage that keeps nothing: for tests of applications, of what happens when sessions are gone.
@@ -57,6 +57,10 @@ impl Storage for NullStorage {
 
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities::none()
+    }
+
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
     }
 
     async fn read(&self, _key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind,
-    Stored,
+    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError,
+    StorageErrorKind, Stored,
 };
 
 /// A storage whose every call ends within a limit.
@@ -93,6 +93,11 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
 
     fn capabilities(&self) -> Capabilities<'_> {
         self.inner.capabilities()
+    }
+
+    /// What answers at once needs no limit; what is wrapped for one does not.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

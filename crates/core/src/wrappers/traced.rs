@@ -10,7 +10,7 @@ use super::outcome::{Answer, CANCELLED};
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
 };
 
 /// A storage whose calls are [spans](tracing::Span).
@@ -103,6 +103,11 @@ impl<S: Storage + ?Sized> Storage for Traced<S> {
 
     fn capabilities(&self) -> Capabilities<'_> {
         self.inner.capabilities()
+    }
+
+    /// A span is made for a future.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

@@ -91,6 +91,11 @@ impl AtOnce for Broken {
         replaced.map_err(self.failed(Verb::Replace))
     }
 
+    fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        let destroyed = self.model.step(|_, state, now| state.destroy(key, now));
+        Ok(destroyed.map(drop))
+    }
+
     fn release(&self, lock: Lock) -> Result<(), StorageError> {
         drop(lock);
         Ok(())

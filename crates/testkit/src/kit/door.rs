@@ -116,7 +116,7 @@ impl Storage for Door {
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        self.0.destroy(key).await
+        self.at_once().destroy(key)
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {

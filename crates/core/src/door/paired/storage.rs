@@ -11,7 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::door::{Locks, RecordStore};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
 };
 
 #[async_trait]
@@ -29,6 +29,11 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
 
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities::none().with_usage(self.store.capabilities().usage())
+    }
+
+    /// The parts take their time.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {

@@ -16,8 +16,8 @@ use self::leases::{Leases, Moment};
 use crate::clock::{Clock, Timestamp};
 use crate::session_key::SessionKey;
 use crate::storage::{
-    Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, StorageErrorKind,
-    Stored,
+    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError,
+    StorageErrorKind, Stored,
 };
 
 /// A storage whose calls are made again when it could not be reached, or did not answer in time.
@@ -107,6 +107,11 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
 
     fn capabilities(&self) -> Capabilities<'_> {
         self.inner.capabilities()
+    }
+
+    /// Attempts take their time.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
