@@ -200,17 +200,20 @@ impl Engine {
             Kind::Sessions => &script::LOCK,
             Kind::Locks => &script::BARE_LOCK,
         };
-        let (may_stand, channel, look) = match queue {
-            Queue::Never => ("", [].as_slice(), [0; 8]),
-            Queue::Leave => ("1", [].as_slice(), [0; 8]),
-            Queue::Join(channel, look) => ("1", channel, look),
+        let queue = match queue {
+            Queue::Never => None,
+            Queue::Leave => Some(([].as_slice(), [0; 8])),
+            Queue::Join(channel, look) => Some((channel, look)),
         };
         for _ in 0..2 {
             let latest = self.latest().as_millis();
             let asked = self.run(key, None, |form| {
-                let mut cmd = self.call(lock, key, form);
+                let narrow = form.narrow || queue.is_none();
+                let mut cmd = self.call(lock, key, Form { narrow, ..form });
                 cmd.arg(token.as_bytes()).arg(millis(self.options.lease)).arg(latest);
-                cmd.arg(may_stand).arg(channel).arg(millis(self.trust())).arg(&look);
+                if let Some((channel, look)) = queue {
+                    cmd.arg("1").arg(channel).arg(millis(self.trust())).arg(&look);
+                }
                 cmd
             });
             match asked.await? {

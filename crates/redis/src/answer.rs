@@ -37,10 +37,12 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// Reads an answer and the time that came with it.
-    pub(crate) fn read(value: Value) -> Result<(Self, Timestamp), Failure> {
-        let Value::Array(items) = value else {
-            return Err(Failure::Nonsense);
+    /// Reads an answer and the time that came with it, if one did.
+    pub(crate) fn read(value: Value) -> Result<(Self, Option<Timestamp>), Failure> {
+        let items = match value {
+            Value::Array(items) => items,
+            Value::Int(1) => return Ok((Self::Done(None), None)),
+            _ => return Err(Failure::Nonsense),
         };
         let mut items = items.into_iter();
         let mut int = || match items.next() {
@@ -66,7 +68,7 @@ impl Answer {
             (10, Some(Value::BulkString(from)), None) => Self::Arriving { from },
             _ => return Err(Failure::Nonsense),
         };
-        Ok((answer, Timestamp::from_millis(u64::try_from(now).unwrap_or(0))))
+        Ok((answer, Some(Timestamp::from_millis(u64::try_from(now).unwrap_or(0)))))
     }
 
     /// What this answer means to a verb that needs a record and its lock: why it was refused.
@@ -93,7 +95,7 @@ mod tests {
     #[test]
     fn answers_are_read_and_nonsense_is_not() {
         let read = |items: Vec<Value>| Answer::read(Array(items)).ok();
-        let now = Timestamp::from_millis(7);
+        let now = Some(Timestamp::from_millis(7));
         assert_eq!(read(vec![Int(0), Int(7)]), Some((Answer::Missing, now)));
         assert_eq!(read(vec![Int(1), Int(7)]), Some((Answer::Done(None), now)));
         let found = Answer::Done(Some(b"v".to_vec()));
@@ -114,6 +116,9 @@ mod tests {
         ] {
             assert_eq!(read(nonsense), None);
         }
-        assert!(Answer::read(Nil).is_err());
+        assert!(matches!(Answer::read(Int(1)), Ok((Answer::Done(None), None))));
+        for nonsense in [Nil, Int(0), Int(2)] {
+            assert!(Answer::read(nonsense).is_err());
+        }
     }
 }

@@ -12,6 +12,9 @@ use sessile_core::{Clock, SystemClock, Timestamp};
 /// behind. Within this time an answer that says less than another is taken for a late one.
 const UNDER_WAY: i64 = 5_000;
 
+/// For how many milliseconds an answer that has carried the time is enough.
+const STALE: i64 = 1_000;
+
 /// That nothing was heard of the server yet.
 const NEVER: i64 = i64::MIN;
 
@@ -32,6 +35,8 @@ pub(crate) struct ServerClock<T = Uptime> {
     offset: AtomicI64,
     /// By which tick it last was at least as far ahead.
     heard: AtomicI64,
+    /// By which tick an answer last carried the time.
+    told: AtomicI64,
 }
 
 /// Time that only goes on, from no matter where.
@@ -62,6 +67,7 @@ impl<T: Ticks> ServerClock<T> {
             ticks,
             offset: AtomicI64::new(offset),
             heard: AtomicI64::new(NEVER),
+            told: AtomicI64::new(NEVER),
         }
     }
 
@@ -71,6 +77,7 @@ impl<T: Ticks> ServerClock<T> {
     /// as if its answer had arrived later.
     pub(crate) fn learn(&self, server: Timestamp) {
         let now = millis(&self.ticks);
+        self.told.store(now, Ordering::Relaxed);
         let ahead = signed(server.as_millis()) - now;
         let behind = self.offset.load(Ordering::Relaxed).saturating_sub(ahead);
         let heard = self.heard.load(Ordering::Relaxed);
@@ -79,6 +86,12 @@ impl<T: Ticks> ServerClock<T> {
             self.offset.store(ahead, Ordering::Relaxed);
             self.heard.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// Whether no answer has carried the time for a second: one that could come without it should bring it along.
+    pub(crate) fn is_stale(&self) -> bool {
+        let told = self.told.load(Ordering::Relaxed);
+        told == NEVER || millis(&self.ticks).saturating_sub(told) > STALE
     }
 }
 
@@ -208,6 +221,22 @@ mod tests {
         clock.learn(NOON + HOUR);
         ticks.pass(SECOND);
         assert_eq!(clock.now(), NOON + HOUR + SECOND);
+    }
+
+    #[test]
+    fn it_wants_to_hear_the_time_once_a_second_be_it_the_same() {
+        let ticks = ByHand::default();
+        assert!(ServerClock::new(ticks, NOON).is_stale());
+        let (clock, ticks) = at_noon();
+        for late in [false, true] {
+            assert!(!clock.is_stale());
+            ticks.pass(SECOND);
+            assert!(!clock.is_stale());
+            ticks.pass(Duration::from_millis(1));
+            assert!(clock.is_stale());
+            clock.learn(before(clock.now(), if late { SECOND } else { Duration::ZERO }));
+        }
+        assert!(!clock.is_stale());
     }
 
     #[test]

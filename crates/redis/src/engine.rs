@@ -16,6 +16,7 @@ use crate::answer::Answer;
 use crate::background::Background;
 use crate::check::refuse_nodes_of_a_cluster;
 use crate::clock::ServerClock;
+use crate::conditions::Conditions;
 use crate::durable::Durability;
 use crate::error::Failure;
 use crate::held::Held;
@@ -95,6 +96,8 @@ pub(crate) struct Engine {
     pub(crate) net: Net,
     pub(crate) keys: Keyspace,
     pub(crate) clock: ServerClock,
+    /// Which servers set a key only if it has a certain value.
+    pub(crate) conditions: Conditions,
     pub(crate) options: Options,
     /// How often a write has reached too few replicas.
     pub(crate) shortfalls: AtomicU64,
@@ -152,6 +155,7 @@ impl Engine {
                 net: Net::new(parts.timeout, (parts.fleet)(&lines), &parts.prefix),
                 keys: parts.keys.clone(),
                 clock: ServerClock::default(),
+                conditions: Conditions::default(),
                 options: parts.options.clone(),
                 shortfalls: AtomicU64::new(0),
                 lines,
@@ -180,8 +184,15 @@ impl Engine {
     /// Sends a command and reads its answer as that of a script.
     pub(crate) async fn ask(&self, key: &SessionKey, cmd: &Cmd, again: Again) -> Result<Answer, Failure> {
         let (answer, now) = Answer::read(self.net.send(key.shard(), cmd, again).await?)?;
-        self.clock.learn(now);
+        self.learn(now);
         Ok(answer)
+    }
+
+    /// Takes note of the time that has come with an answer.
+    pub(crate) fn learn(&self, now: Option<Timestamp>) {
+        if let Some(now) = now {
+            self.clock.learn(now);
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! | 6 | creation, likewise |
 //! | 16 | the token of the holder of the lock |
 //! | 6 | the end of the holder's lease by the server's clock, as a time; 0 if the lock is free |
-//! | 8 | the beginning of the token that has written this; zeros if it was written by a creation |
+//! | 8 | the beginning of the token that has written this, zeros if a creation has; the last bit is not a part of it |
 //! | 1 to 10 | version, seven bits a byte, the least significant first; the highest bit says that more follow |
 //! | the rest | the payload |
 //!
@@ -22,7 +22,8 @@
 //! The parts that touching and locking change have fixed places, so that a script can change it there: a session is one
 //! key, locked or not, and a cluster that moves it moves all of it. Whoever reads or writes a record from here leaves
 //! the lock to the scripts, and writes it free. By the token of the last writer a script knows a commit that it is sent
-//! a second time.
+//! a second time. The bit that is left of it is the mark of those who wait: while it is not set, nobody stands in the
+//! server's queue, and no script has to look there.
 //!
 //! The version is written in one way only,
 //! so that a script can compare it without reading it. The deadline stands in the value
@@ -52,8 +53,27 @@ pub(crate) const HEADER_MAX: usize = VERSION + 10;
 
 const NO_DEADLINE: u64 = (1 << 48) - 1;
 
+/// The bit among those of the last writer that says that somebody may wait.
+const MARK: u64 = 1;
+
 /// Writes a record down, as its creation does, or a commit under this token.
 pub(crate) fn encode(record: &Record, writer: Option<&LockToken>) -> Vec<u8> {
+    encode_as(record, writer.map_or(0, stamp))
+}
+
+/// What a record carries of the token under which it was written.
+pub(crate) fn stamp(token: &LockToken) -> u64 {
+    let (beginning, _) = token.as_bytes().split_first_chunk().expect("a token is longer");
+    u64::from_be_bytes(*beginning) & !MARK
+}
+
+/// The same with the mark of those who wait where that has it.
+pub(crate) fn marked_like(stamp: u64, other: u64) -> u64 {
+    stamp | other & MARK
+}
+
+/// Writes a record down as it stands, or is to stand, on the server: with this stamp, and the lock free.
+pub(crate) fn encode_as(record: &Record, stamp: u64) -> Vec<u8> {
     let Record { meta, payload, .. } = record;
     let mut value = Vec::with_capacity(HEADER_MAX + payload.len());
     value.push(RECORD);
@@ -61,10 +81,8 @@ pub(crate) fn encode(record: &Record, writer: Option<&LockToken>) -> Vec<u8> {
     for millis in [meta.last_active.as_millis(), deadline, meta.created_at.as_millis()] {
         value.extend_from_slice(&millis.to_be_bytes()[2..]);
     }
-    value.resize(VERSION, 0);
-    if let Some(writer) = writer {
-        value[VERSION - WRITER..].copy_from_slice(&writer.as_bytes()[..WRITER]);
-    }
+    value.resize(LOCK + HOLDER, 0);
+    value.extend_from_slice(&stamp.to_be_bytes());
     push_version(&mut value, meta.version);
     value.extend_from_slice(payload);
     value
@@ -87,8 +105,14 @@ fn push_version(value: &mut Vec<u8>, mut version: u64) {
 
 /// Reads a record; `None` if it is none that this version of the crate has written.
 pub(crate) fn decode(value: Vec<u8>) -> Option<Record> {
+    Some(decode_stamped(value)?.0)
+}
+
+/// Reads a record and its stamp.
+pub(crate) fn decode_stamped(value: Vec<u8>) -> Option<(Record, u64)> {
     let (meta, length) = decode_meta(&value)?;
-    Some(Record::new(meta, Bytes::from(value).slice(length..)))
+    let stamp = u64::from_be_bytes(*value.get(LOCK + HOLDER..)?.first_chunk()?);
+    Some((Record::new(meta, Bytes::from(value).slice(length..)), stamp))
 }
 
 /// Reads the header of a record, and says how long it is.
@@ -141,6 +165,12 @@ pub(crate) fn encode_arriving(from: &[u8; 32], value: &[u8]) -> Vec<u8> {
     [&[ARRIVING], &from[..], value].concat()
 }
 
+/// The last millisecond of a record's life, as the scripts take it; nothing if it has no deadline.
+pub(crate) fn last(record: &Record) -> String {
+    let last = record.meta.deadline.map(last_millisecond);
+    last.map(|last| last.to_string()).unwrap_or_default()
+}
+
 /// The last millisecond at which something with this deadline is there. Redis keeps a key up to and including the
 /// millisecond it is told; a deadline is the first at which nothing is returned. Redis refuses what is not positive.
 pub(crate) fn last_millisecond(deadline: Timestamp) -> u64 {
@@ -186,9 +216,23 @@ mod tests {
         let committed = encode(&record, Some(&token));
         assert_eq!(created[19..49], [0; 30]);
         assert_eq!(committed[19..41], [0; 22]);
-        assert_eq!(&committed[41..49], b"01234567");
+        assert_eq!(&committed[41..49], b"01234566", "but for the mark");
         assert_eq!((&created[..19], &created[49..]), (&committed[..19], &committed[49..]));
         assert_eq!(decode(committed), Some(record));
+    }
+
+    #[test]
+    fn what_was_read_is_written_as_it_stands_but_for_the_lock() {
+        let token = LockToken::from_bytes(*b"0123456789abcdef");
+        for stamp in [0, 1, stamp(&token), stamp(&token) | 1] {
+            let value = encode_as(&record(5, Some(7), 300), stamp);
+            let mut locked = value.clone();
+            locked[LOCK..LOCK + HOLDER].fill(7);
+            let (record, read) = decode_stamped(locked).unwrap();
+            assert_eq!((read, encode_as(&record, read)), (stamp, value));
+        }
+        assert_eq!(marked_like(stamp(&token), 7), stamp(&token) | 1);
+        assert_eq!(marked_like(stamp(&token), 6), stamp(&token));
     }
 
     #[test]

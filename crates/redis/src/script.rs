@@ -54,20 +54,21 @@ macro_rules! scripts {
 }
 
 scripts! {
-    LOOK = "answer", "look";
-    LOCK = "answer", "part", "queue", "take", "lock";
-    COMMIT = "answer", "part", "queue", "commit";
-    CREATE = "answer", "create";
-    ROTATE = "answer", "part", "queue", "rotate";
-    ARRIVE = "answer", "arrive";
-    SETTLE = "answer", "settle";
-    RELEASE = "full", "answer", "part", "queue", "release";
-    RENEW = "full", "answer", "part", "renew";
-    TOUCH = "answer", "part", "touch";
-    DESTROY = "full", "answer", "part", "queue", "destroy";
-    BARE_LOCK = "answer", "bare", "queue", "take", "bare_lock";
-    BARE_RELEASE = "full", "answer", "bare", "queue", "release";
-    BARE_RENEW = "answer", "bare", "bare_renew";
+    LOOK = "codes", "answer", "look";
+    LOCK = "codes", "peek_far", "head", "quick_lock", "answer", "part", "queue", "take", "lock";
+    COMMIT = "codes", "peek", "head", "write", "quick_commit", "answer", "part", "queue", "commit";
+    REPLACE = "codes", "known", "head", "write", "quick_replace", "answer", "part", "replace";
+    CREATE = "codes", "answer", "create";
+    ROTATE = "codes", "peek", "head", "answer", "part", "queue", "rotate";
+    ARRIVE = "codes", "answer", "arrive";
+    SETTLE = "codes", "answer", "settle";
+    RELEASE = "full", "codes", "peek", "head", "quick_release", "answer", "part", "queue", "release";
+    RENEW = "full", "codes", "peek", "head", "answer", "part", "renew";
+    TOUCH = "codes", "peek", "head", "answer", "part", "touch";
+    DESTROY = "full", "codes", "peek", "head", "quick_destroy", "answer", "part", "queue", "destroy";
+    BARE_LOCK = "codes", "answer", "bare", "queue", "take", "bare_lock";
+    BARE_RELEASE = "full", "codes", "answer", "bare", "queue", "release";
+    BARE_RENEW = "codes", "answer", "bare", "bare_renew";
     RIGHTS = "rights";
 }
 

@@ -70,8 +70,9 @@ impl RedisStorage {
     }
 
     fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {
-        let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error(operation, NAME))?;
-        Ok(Lookup::Found(Stored::new(key, record)))
+        let (record, stamp) =
+            layout::decode_stamped(value).ok_or_else(|| Failure::Nonsense.into_error(operation, NAME))?;
+        Ok(Lookup::Found(Stored::new(key, record).with_stamp(stamp)))
     }
 }
 
@@ -139,7 +140,7 @@ impl Storage for RedisStorage {
         let create = async |again| {
             let build = |latest: u64| {
                 let mut cmd = script::CREATE.call(1);
-                cmd.arg(engine.keys.record(key)).arg(&value).arg(last(&record));
+                cmd.arg(engine.keys.record(key)).arg(&value).arg(layout::last(&record));
                 cmd.arg(latest).arg(again);
                 cmd
             };
@@ -153,8 +154,8 @@ impl Storage for RedisStorage {
         let (engine, value) = (&self.engine, layout::encode(&record, Some(&token)));
         let committed = engine.run_once(&key, Write::Changes, |form| {
             let mut cmd = engine.call(&script::COMMIT, &key, form);
-            cmd.arg(token.as_bytes()).arg(&value).arg(last(&record));
-            cmd.arg(form.again());
+            cmd.arg(token.as_bytes()).arg(&value).arg(layout::last(&record));
+            cmd.arg(form.again()).arg(engine.latest().as_millis());
             cmd
         });
         done(committed.await, "commit")?;
@@ -163,7 +164,14 @@ impl Storage for RedisStorage {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        sessile_core::replace_under_lock(self, known, record).await
+        match self.engine.replace(known, &record).await {
+            Ok(Answer::Done(None)) => Ok(true),
+            // What is arriving was brought here since: whoever reads it again finds out whether it counts.
+            Ok(Answer::Rewritten | Answer::Arriving { .. }) => Ok(false),
+            Ok(Answer::Alias { .. }) => Err(refused(Answer::Superseded, "replace")),
+            Ok(answer) => Err(refused(answer, "replace")),
+            Err(failure) => Err(failure.into_error("replace", NAME)),
+        }
     }
 
     async fn rotate(
@@ -182,7 +190,7 @@ impl Storage for RedisStorage {
             ticket: &lock.ticket(),
             new_key,
             value: &layout::encode(&record, Some(&token)),
-            last: &last(&record),
+            last: &layout::last(&record),
             grace,
         };
         let rotated = self.engine.rotate(order);
@@ -290,15 +298,6 @@ fn refused(answer: Answer, operation: &'static str) -> StorageError {
         Ok(kind) => StorageError::new(kind, operation, NAME),
         Err(failure) => failure.into_error(operation, NAME),
     }
-}
-
-/// The last millisecond of a record's life, as the scripts take it.
-fn last(record: &Record) -> String {
-    record
-        .meta
-        .deadline
-        .map(|deadline| layout::last_millisecond(deadline).to_string())
-        .unwrap_or_default()
 }
 
 impl fmt::Debug for RedisStorage {

@@ -61,7 +61,7 @@ impl Engine {
     ) -> Result<Answer, Failure> {
         let (answer, shortfall) = self.send_to_write(key, cmd, write, again).await?;
         let (answer, now) = Answer::read(answer)?;
-        self.clock.learn(now);
+        self.learn(now);
         let found_the_end = match write {
             Write::Step(_) => matches!(answer, Answer::Missing | Answer::Superseded | Answer::Alias { .. }),
             Write::Ends | Write::Changes => false,
@@ -74,7 +74,7 @@ impl Engine {
     }
 
     /// Sends a command, and returns by how much it has fallen short, if replicas are asked.
-    async fn send_to_write(
+    pub(crate) async fn send_to_write(
         &self,
         key: &SessionKey,
         cmd: &Cmd,
@@ -97,7 +97,7 @@ impl Engine {
     }
 
     /// Does what is to be done about a shortfall, if there is one.
-    fn fall_short(&self, shortfall: Option<ReplicationShortfall>, write: Write<'_>) -> Result<(), Failure> {
+    pub(crate) fn fall_short(&self, shortfall: Option<ReplicationShortfall>, write: Write<'_>) -> Result<(), Failure> {
         let (Some(shortfall), Some(durability)) = (shortfall, &self.options.durability) else {
             return Ok(());
         };

@@ -4,12 +4,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, Timestamp};
 use sessile_redis::RedisStorage;
 use sessile_testkit::redis::{Proxy, RedisServer};
-use support::{fresh, fresh_pair, record};
+use support::{fresh, fresh_pair, knows_conditions, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -20,6 +21,13 @@ async fn setup() -> (RedisServer, Proxy, RedisStorage) {
     let storage = RedisStorage::connect(proxy.url()).await.unwrap();
     let (old, new) = fresh_pair();
     storage.create(&old, record(&storage, "", None)).await.unwrap();
+    // A server that does not know conditions says so once, and the script is asked from then on.
+    let known = storage.read(&old).await.unwrap().found().unwrap();
+    for (version, is_same) in [(1, true), (2, false)] {
+        let mut next = known.record.clone();
+        next.meta.version += version;
+        assert_eq!(storage.replace(&known, next).await.unwrap(), is_same);
+    }
     let mut locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
     storage.renew(&locked.lock.ticket()).await.unwrap();
     storage.commit(&mut locked.lock, locked.record).await.unwrap();
@@ -68,6 +76,11 @@ async fn every_request_costs_what_is_written() {
     let locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
     storage.release(locked.lock).await.unwrap();
     assert_eq!(said(&proxy), only(["EVALSHA", "EVALSHA"]), "not changing under a lock");
+
+    let known = storage.read(&key).await.unwrap().found().unwrap();
+    assert!(storage.replace(&known, known.record.clone()).await.unwrap());
+    let replacing = if knows_conditions(&server) { "SET" } else { "EVALSHA" };
+    assert_eq!(said(&proxy), only(["GET", replacing]), "changing without a lock");
 
     storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap();
     assert_eq!(said(&proxy), only(["EVALSHA"]), "touching");
@@ -139,6 +152,91 @@ async fn the_server_counts_the_same() {
     assert_eq!(server.calls("evalsha"), 2 * 10 + 2);
     assert_eq!(server.calls("eval"), 0);
     assert_eq!(server.calls("script|load"), 0);
+}
+
+/// How often the server has run each command, be it on its own or within a script.
+fn calls(server: &RedisServer) -> BTreeMap<String, u64> {
+    let text = server.command(&["INFO", "commandstats"]).text();
+    let calls = text.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
+    });
+    // The one by which the server is asked this, and those by which it shows once a second that it is the primary.
+    calls
+        .filter(|(name, _)| !["info", "config|resetstat", "del"].contains(&name.as_str()))
+        .collect()
+}
+
+/// All that the server does, for a number of sessions that nobody else wants.
+#[tokio::test]
+async fn the_server_runs_no_more_commands_than_are_written_here() {
+    const TIMES: u64 = 10;
+    let (server, _proxy, storage) = setup().await;
+    let without_a_lock: &[_] = match knows_conditions(&server) {
+        true => &[("get", 1), ("set", 1)],
+        false => &[("get", 1), ("evalsha", 1), ("getrange", 1), ("set", 1)],
+    };
+    let keys: Vec<_> = (0..TIMES).map(|_| fresh()).collect();
+    let since = |what: &str, expected: &[(&str, u64)]| {
+        let expected: BTreeMap<_, _> = expected
+            .iter()
+            .map(|(name, n)| ((*name).to_owned(), n * TIMES))
+            .collect();
+        assert_eq!(calls(&server), expected, "{what}");
+        server.command(&["CONFIG", "RESETSTAT"]);
+    };
+    server.command(&["CONFIG", "RESETSTAT"]);
+    for key in &keys {
+        storage.create(key, record(&storage, "x", Some(MINUTE))).await.unwrap();
+    }
+    since("a new session", &[("evalsha", 1), ("time", 1), ("set", 1)]);
+
+    for key in &keys {
+        storage.read(key).await.unwrap();
+    }
+    since("reading", &[("get", 1)]);
+
+    loop {
+        // Once a second an answer brings the time along that could come without it: not while this is counted.
+        storage.touch(&keys[0], 1, None, Timestamp::MAX).await.unwrap();
+        server.command(&["CONFIG", "RESETSTAT"]);
+        let start = Instant::now();
+        for key in &keys {
+            let known = storage.read(key).await.unwrap().found().unwrap();
+            assert!(storage.replace(&known, known.record.clone()).await.unwrap());
+        }
+        if start.elapsed() < Duration::from_millis(900) {
+            break;
+        }
+    }
+    since("changing without a lock", without_a_lock);
+
+    let mut held = Vec::new();
+    for key in &keys {
+        held.push(storage.lock(key, MINUTE).await.unwrap().found().unwrap());
+    }
+    since(
+        "locking",
+        &[("evalsha", 1), ("time", 1), ("getrange", 1), ("setrange", 1)],
+    );
+    for locked in &mut held {
+        storage.commit(&mut locked.lock, locked.record.clone()).await.unwrap();
+    }
+    since("committing", &[("evalsha", 1), ("getrange", 1), ("set", 1)]);
+
+    for key in &keys {
+        let locked = storage.lock(key, MINUTE).await.unwrap().found().unwrap();
+        storage.release(locked.lock).await.unwrap();
+    }
+    since(
+        "looking under a lock",
+        &[("evalsha", 2), ("time", 1), ("getrange", 2), ("setrange", 2)],
+    );
+
+    for key in &keys {
+        storage.destroy(key).await.unwrap();
+    }
+    since("logging out", &[("evalsha", 1), ("getrange", 1)]);
 }
 
 #[tokio::test]

@@ -108,6 +108,16 @@ async fn is_served(storage: &RedisStorage, key: &SessionKey) {
             .unwrap()
     );
     promptly("release", storage.release(locked.lock)).await.unwrap();
+    // Once compared by the script, for its length, and once by the server, if that can.
+    for length in [5_000, 4] {
+        let known = promptly("read", storage.read(key)).await.unwrap().found().unwrap();
+        let mut next = record(storage, &"x".repeat(length), Some(MINUTE));
+        next.meta.version = known.record.meta.version + 1;
+        let replaced = promptly("replace", storage.replace(&known, next.clone())).await;
+        assert!(replaced.unwrap());
+        let replaced = promptly("replace", storage.replace(&known, next)).await;
+        assert!(!replaced.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -199,6 +209,11 @@ async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
         promptly("commit", one.commit(&mut held.lock, record(&one, "y", Some(MINUTE))))
             .await
             .unwrap();
+        if !moves_record {
+            // Whoever has the lock next, with the queue in sight, is to look there.
+            let mark = cluster.nodes()[0].command(&["GETRANGE", &name(&key, "sessile:", ""), "48", "48"]);
+            assert!(matches!(mark, Reply::Text(byte) if byte[0] % 2 == 1));
+        }
         // The next look comes within a poll.
         let locked = waiting.await.unwrap();
         assert_eq!(locked.record.payload, "y");

@@ -90,6 +90,23 @@ impl Lossy {
         self.lose_the_answer("set", asked, meanwhile).await
     }
 
+    /// Replaces the record as it is now, losing the answer of the command by which the server does that.
+    async fn replace(&self, key: SessionKey, text: &str, meanwhile: impl AsyncFnOnce()) -> Result<bool, StorageError> {
+        let far = Arc::clone(&self.far);
+        // The time is heard, and whether the server knows conditions, so one command is sent and no other.
+        let locked = far.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        far.release(locked.lock).await.unwrap();
+        let other = fresh();
+        self.begin(&other).await;
+        let known = far.read(&other).await.unwrap().found().unwrap();
+        assert!(far.replace(&known, known.record.clone()).await.unwrap());
+        let known = far.read(&key).await.unwrap().found().unwrap();
+        let mut next = record(&far, text, Some(MINUTE));
+        next.meta.version = known.record.meta.version + 1;
+        let asked = async move { far.replace(&known, next).await };
+        self.lose_the_answer("set", asked, meanwhile).await
+    }
+
     /// Makes a session without losing anything.
     async fn begin(&self, key: &SessionKey) {
         let first = record(&self.near, "one", Some(MINUTE));
@@ -98,7 +115,8 @@ impl Lossy {
 
     async fn change(&self, key: &SessionKey, text: &str) {
         let mut locked = self.near.lock(key, MINUTE).await.unwrap().found().unwrap();
-        let record = record(&self.near, text, Some(MINUTE));
+        let mut record = record(&self.near, text, Some(MINUTE));
+        record.meta.version = locked.record.meta.version + 1;
         self.near.commit(&mut locked.lock, record).await.unwrap();
     }
 }
@@ -207,6 +225,66 @@ async fn a_creation_whose_answer_is_lost_succeeds() {
     // A key that was taken before is taken.
     let error = lossy.far.create(&key, record(&lossy.far, "x", None)).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Exists);
+}
+
+#[tokio::test]
+async fn a_record_that_was_replaced_and_whose_answer_is_lost_is_replaced_once() {
+    let lossy = Lossy::start().await;
+    let key = fresh();
+    lossy.begin(&key).await;
+    for text in ["two", "three"] {
+        assert!(lossy.replace(key, text, nothing).await.unwrap());
+        assert_eq!(payload(&lossy.near, &key).await, Lookup::Found(text.into()));
+        lossy.change(&key, "between").await;
+    }
+    // By its token it is known, whether it is locked since or somebody waits or both.
+    let held = async || {
+        let locked = lossy.near.lock(&key, MINUTE).await.unwrap().found().unwrap();
+        std::mem::forget(locked);
+        let name = lossy
+            .server
+            .command(&["KEYS", &format!("*{}", key.to_string().split_once(':').unwrap().1)]);
+        let name = name.items()[0].text();
+        let last = match lossy.server.command(&["GETRANGE", &name, "48", "48"]) {
+            sessile_testkit::redis::Reply::Text(last) => last[0],
+            other => panic!("{other:?}"),
+        };
+        lossy
+            .server
+            .command_bytes(&[b"SETRANGE", name.as_bytes(), b"48", &[last | 1]]);
+    };
+    assert!(lossy.replace(key, "four", held).await.unwrap());
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("four".into()));
+}
+
+#[tokio::test]
+async fn a_replacement_is_open_when_others_have_written_since_and_is_not_written_over_them() {
+    let lossy = Lossy::start().await;
+    let key = fresh();
+    lossy.begin(&key).await;
+    let changed = async || lossy.change(&key, "three").await;
+    is_open(lossy.replace(key, "two", changed).await.map(|_| ()));
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("three".into()));
+    let ended = async || assert!(lossy.near.destroy(&key).await.unwrap().is_found());
+    is_open(lossy.replace(key, "four", ended).await.map(|_| ()));
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Missing);
+}
+
+#[tokio::test]
+async fn a_replacement_that_never_arrived_is_sent_again() {
+    let lossy = Lossy::start().await;
+    let key = fresh();
+    lossy.begin(&key).await;
+    let known = lossy.far.read(&key).await.unwrap().found().unwrap();
+    lossy.proxy.go_silent();
+    let far = Arc::clone(&lossy.far);
+    let mut next = record(&far, "two", Some(MINUTE));
+    next.meta.version = known.record.meta.version + 1;
+    let asked = tokio::spawn(async move { far.replace(&known, next).await });
+    until("sent", || !lossy.proxy.commands().is_empty()).await;
+    lossy.proxy.heal();
+    assert!(asked.await.unwrap().unwrap());
+    assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("two".into()));
 }
 
 /// What the second sending has found out is not kept back.

@@ -44,6 +44,12 @@ async fn works(storage: &RedisStorage) {
         .commit(&mut locked.lock, record(storage, "two", Some(MINUTE)))
         .await
         .unwrap();
+    for length in [4, 5_000] {
+        let known = storage.read(&key).await.unwrap().found().unwrap();
+        let mut next = record(storage, &"x".repeat(length), Some(MINUTE));
+        next.meta.version = known.record.meta.version + 1;
+        assert!(storage.replace(&known, next).await.unwrap());
+    }
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
 }
 

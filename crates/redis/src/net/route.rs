@@ -150,7 +150,7 @@ impl Net {
     }
 
     /// The server that keeps this shard, if that is known and there is no doubt about it.
-    pub(super) fn known(&self, shard: &str) -> Option<Arc<Node>> {
+    pub(crate) fn known(&self, shard: &str) -> Option<Arc<Node>> {
         match &self.fleet {
             Fleet::Single(node) => Some(Arc::clone(node)),
             Fleet::Sentinel(sentinel) => sentinel.known(),

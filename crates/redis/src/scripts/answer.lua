@@ -1,8 +1,3 @@
--- What a script answers: a code, the server's time in milliseconds, and whatever belongs to the code.
--- The first three codes, and the last, are also the first byte of a stored value, which says what stands there.
-local MISSING, RECORD, TOMBSTONE, ALIAS, LOST, BUSY = 0, 1, 2, 3, 4, 5
-local EXISTS, REWRITTEN, LATE, APART, ARRIVING = 6, 7, 8, 9, 10
-
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 

@@ -12,6 +12,13 @@ local function grant(token, lease)
   return done.ok ~= nil, done
 end
 
+-- There is no mark in a lock that guards nothing, so the queue is always looked at.
+local function mark() end
+
+local function pass(token, lease)
+  return (grant(token, lease))
+end
+
 local function free()
   redis.pcall('DEL', KEYS[1])
 end

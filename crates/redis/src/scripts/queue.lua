@@ -6,6 +6,8 @@
 -- owner renews it. A message is the token of the entry and a byte that says whether the lock comes with it (1) or not (0).
 -- Behind a 1 follow the number of the look, by which its owner knows an old message, and the record.
 --
+-- Whoever has an entry has marked the record, so nothing here is called where there is no mark.
+--
 -- All this comes after what a script is called for has been written, so nothing here may fail.
 local LOOK, CHANNEL = 27, 35
 
@@ -40,16 +42,15 @@ local function hand_over(token, record, is_free)
     end
     local other = string.sub(entry, 1, 16)
     if #entry >= CHANNEL and other ~= token and now <= struct.unpack('>I6', entry, 21) then
-      record = record or whole()
-      is_free = false
+      record, is_free = record or whole(), false
       local message = '\1' .. string.sub(entry, LOOK, CHANNEL - 1) .. record
-      if grant(other, struct.unpack('>I4', entry, 17)) and tell(entry, message) then
+      if pass(other, struct.unpack('>I4', entry, 17), record) and tell(entry, message) then
         return
       end
     end
   end
   if not is_free then
-    free()
+    free(record)
   end
 end
 

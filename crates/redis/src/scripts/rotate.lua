@@ -16,7 +16,7 @@ if refused then
   end
   -- Where no mark is left behind, the new record shows it.
   local moved = redis.pcall('GETRANGE', new, 0, VERSION - 2)
-  if type(moved) == 'string' and string.sub(moved, LAST) == string.sub(ARGV[1], 1, 8) then
+  if type(moved) == 'string' and is_written_by(ARGV[1], moved) then
     redis.call('SETRANGE', new, 0, string.sub(moved, 1, 1))
     return { RECORD, now }
   end
@@ -50,5 +50,7 @@ elseif grace > 0 then
 else
   redis.call('SET', KEYS[1], string.char(TOMBSTONE) .. ARGV[7], 'PX', stays)
 end
-dissolve()
+if marked then
+  dissolve()
+end
 return { RECORD, now }

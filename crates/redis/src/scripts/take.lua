@@ -1,7 +1,7 @@
 -- Taking a lock.
--- ARGV: token, lease (ms), the last moment at which the lock is wanted, '1' if the token may stand in the queue,
--- channel or '', how long an entry may be trusted (ms), the number of this look (8 bytes).
-local token, channel = ARGV[1], ARGV[5]
+-- ARGV: token, lease (ms), the last moment at which the lock is wanted; and where the token may stand in the queue:
+-- '1', channel or '', how long an entry may be trusted (ms), the number of this look (8 bytes).
+local token, channel = ARGV[1], ARGV[5] or ''
 
 -- Nothing is taken, and nothing joins the queue, when the one who asked has given up by now.
 if now > tonumber(ARGV[3]) then
@@ -25,6 +25,7 @@ local function queue(rest)
   if channel ~= '' and KEYS[2] then
     local lease, trust = math.min(tonumber(ARGV[2]), 2 ^ 32 - 1), tonumber(ARGV[6])
     local entry = token .. struct.pack('>I4I6', lease, math.min(now + trust, 2 ^ 48 - 1)) .. ARGV[7] .. channel
+    mark()
     local place
     for index, other in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
       if string.sub(other, 1, 16) == token then

@@ -36,6 +36,12 @@ pub async fn payload(storage: &RedisStorage, key: &SessionKey) -> Lookup<String>
     found.map(|Stored { record, .. }| String::from_utf8(record.payload.to_vec()).expect("a text"))
 }
 
+/// Whether a server sets a key on the condition that it has a certain value.
+pub fn knows_conditions(server: &RedisServer) -> bool {
+    let answer = server.command(&["SET", "no such key", "new", "IFEQ", "old"]);
+    matches!(answer, sessile_testkit::redis::Reply::Nil)
+}
+
 /// Waits until something is so; fails if it takes too long.
 pub async fn until(what: &str, condition: impl Fn() -> bool) {
     let start = std::time::Instant::now();

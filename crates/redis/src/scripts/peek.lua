@@ -1,0 +1,2 @@
+-- As long as the header of any record, and longer than any mark.
+local PEEK = 64
