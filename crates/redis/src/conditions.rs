@@ -32,13 +32,13 @@ impl Conditions {
         let Some((_, generation)) = refused.iter().find(|(addr, _)| *addr == node.addr) else {
             return true;
         };
-        *generation != node.line.current().map(|live| live.generation)
+        *generation != node.line_of(shard).current().map(|live| live.generation)
     }
 
     /// Takes note that the server that keeps this shard does not know conditions.
     pub(crate) fn were_refused(&self, net: &Net, shard: &str) {
         let Some(node) = net.known(shard) else { return };
-        let generation = node.line.current().map(|live| live.generation);
+        let generation = node.line_of(shard).current().map(|live| live.generation);
         let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
         refused.retain(|(addr, _)| *addr != node.addr);
         refused.push((node.addr.clone(), generation));
@@ -93,7 +93,7 @@ mod tests {
         assert!(may_be_set().iter().all(|(is_first, may)| is_first != may));
         assert!(may_be_set().iter().any(|(_, may)| *may));
         // It is started anew, perhaps as another version.
-        first.line.end();
+        first.line_of(&shards[0]).end();
         assert!(may_be_set().iter().all(|(_, may)| *may));
     }
 }

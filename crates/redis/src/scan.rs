@@ -92,7 +92,7 @@ async fn more(engine: &Engine, node: &Arc<Node>, cursor: u64, count: usize) -> R
         .arg(engine.keys.pattern())
         .arg("COUNT")
         .arg(count);
-    let Value::Array(items) = node.line.send(&scan, engine.net.deadline()).await? else {
+    let Value::Array(items) = node.line().send(&scan, engine.net.deadline()).await? else {
         return Err(Failure::Nonsense);
     };
     let [Value::BulkString(next), Value::Array(names)] = items.as_slice() else {
@@ -127,7 +127,7 @@ async fn describe(
     for key in &keys {
         heads.add_command(head(key));
     }
-    let answers = node.line.send_all(&heads, keys.len(), engine.net.deadline()).await?;
+    let answers = node.line().send_all(&heads, keys.len(), engine.net.deadline()).await?;
     let mut sessions = Vec::with_capacity(keys.len());
     for (key, answer) in keys.into_iter().zip(answers) {
         let answer = match answer {
@@ -168,7 +168,7 @@ impl Layout {
             }
             let mut cmd = redis::cmd("CLUSTER");
             cmd.arg("NODES");
-            let text = text(node.line.send(&cmd, engine.net.deadline()).await?)?;
+            let text = text(node.line().send(&cmd, engine.net.deadline()).await?)?;
             // Of all the nodes know of each other only what each says of itself is surely up to date.
             let own = text
                 .lines()
@@ -193,7 +193,7 @@ fn number(text: &str) -> u64 {
 pub(crate) async fn info(engine: &Engine, node: &Arc<Node>, section: &str, field: &str) -> Result<String, Failure> {
     let mut cmd = redis::cmd("INFO");
     cmd.arg(section);
-    let text = text(node.line.send(&cmd, engine.net.deadline()).await?)?;
+    let text = text(node.line().send(&cmd, engine.net.deadline()).await?)?;
     let value = text
         .lines()
         .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));

@@ -1,8 +1,11 @@
 //! [`RedisServers`]: which servers to use, and how to get in.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use crate::credentials::CredentialsProvider;
 use crate::error::Failure;
@@ -41,6 +44,7 @@ pub struct RedisServers {
     sentinel_credentials: Option<Arc<dyn CredentialsProvider>>,
     addresses: Option<AddressMap>,
     tls: Tls,
+    connections: Option<usize>,
 }
 
 #[derive(Clone)]
@@ -82,6 +86,7 @@ impl RedisServers {
             sentinel_credentials: None,
             addresses: None,
             tls: Tls::default(),
+            connections: None,
         }
     }
 
@@ -148,6 +153,26 @@ impl RedisServers {
         self
     }
 
+    /// By how many connections commands go to each server. Unless set, it is 1 where the runtime in which the storage is
+    /// connected has one thread, and 2 where it has more. Zero is refused when connecting.
+    ///
+    /// All threads share them. With two, threads wake each other less often than with one. More than two make the batches
+    /// smaller in which commands arrive, which costs the server: they are worth a measurement where one server answers
+    /// with several threads (`io-threads`) and this process has many.
+    ///
+    /// Which of them a session uses is fixed. Messages, and writes that wait for replicas, have one more each.
+    ///
+    /// ```
+    /// use sessile_redis::RedisServers;
+    ///
+    /// let servers = RedisServers::single("redis://localhost").connections(4);
+    /// # let _ = servers;
+    /// ```
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = Some(connections);
+        self
+    }
+
     /// Trusts this authority (certificates as PEM) instead of those the operating system trusts.
     #[cfg(feature = "tls")]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -175,7 +200,11 @@ impl RedisServers {
         if timeout.is_zero() {
             return Err(invalid("a timeout of zero leaves no time for any call"));
         }
-        let dial = |url: &String| Dialer::new(url, timeout, &self.tls);
+        let Some(connections) = NonZeroUsize::new(self.connections.unwrap_or_else(connections)) else {
+            return Err(invalid("nothing is sent by no connection"));
+        };
+        let tls = Arc::new(self.tls);
+        let dial = |url: &String| Dialer::new(url, timeout, &tls);
         let urls = match &self.arrangement {
             Arrangement::Single(url) => std::slice::from_ref(url),
             Arrangement::Sentinel(urls, _) | Arrangement::Cluster(urls) => urls,
@@ -198,6 +227,7 @@ impl RedisServers {
             dialer.select(database);
         }
         dialer.allow_for_replication(replication);
+        dialer.connect_by(connections);
         let arrangement = self.arrangement;
         Ok(move |lines: &Arc<Lines>| {
             let (dialer, lines) = (dialer.clone(), Arc::clone(lines));
@@ -214,6 +244,11 @@ impl RedisServers {
             }
         })
     }
+}
+
+/// How many connections are enough here to keep threads from waking each other.
+fn connections() -> usize {
+    Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers().min(2))
 }
 
 /// One server, by its URL.

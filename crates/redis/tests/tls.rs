@@ -4,7 +4,9 @@
 
 mod support;
 
-use sessile_core::{Lookup, Storage, StorageErrorKind};
+use std::sync::Arc;
+
+use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
 use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
 use support::{fresh, payload, record};
@@ -36,7 +38,34 @@ impl Authority {
     }
 }
 
-#[tokio::test]
+/// Lets many tasks read at the same time, and returns how many commands the server got with one `read()`, which is never
+/// more than one record of TLS.
+async fn commands_per_record(server: &RedisServer, storage: RedisStorage, session: SessionKey) -> f64 {
+    let reads = || {
+        server
+            .info("stats", "total_reads_processed")
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+    };
+    let (storage, before) = (Arc::new(storage), reads());
+    let reading: Vec<_> = (0..32)
+        .map(|_| {
+            let storage = Arc::clone(&storage);
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    assert_eq!(payload(&storage, &session).await, Lookup::Found("x".into()));
+                }
+            })
+        })
+        .collect();
+    for task in reading {
+        task.await.unwrap();
+    }
+    3_200.0 / (reads() - before)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn servers_and_clients_prove_who_they_are() {
     let (authority, other) = (Authority::new(), Authority::new());
     let folder = std::env::temp_dir().join(format!("sessile-redis-tls-{}", std::process::id()));
@@ -67,7 +96,8 @@ async fn servers_and_clients_prove_who_they_are() {
     let storage = RedisStorage::connect(known).await.unwrap();
     let session = fresh();
     storage.create(&session, record(&storage, "x", None)).await.unwrap();
-    assert_eq!(payload(&storage, &session).await, Lookup::Found("x".into()));
+    let together = commands_per_record(&server, storage, session).await;
+    assert!(together > 8.0, "{together} commands a record");
 
     // A server that one does not trust, and a client that the server does not.
     let doubting = RedisServers::single(&url).root_certificate(other.pem);
@@ -77,6 +107,16 @@ async fn servers_and_clients_prove_who_they_are() {
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
     let nobody = RedisStorage::connect(trusting).await.unwrap_err();
     assert_eq!(nobody.kind(), StorageErrorKind::Unavailable, "{nobody:?}");
+
+    // What cannot be used is refused before anybody is asked.
+    for unusable in [
+        RedisServers::single(format!("{url}/#insecure")),
+        RedisServers::single(&url).root_certificate("-----BEGIN CERTIFICATE-----\n!"),
+        RedisServers::single(&url).client_certificate("", "no key"),
+    ] {
+        let error = RedisStorage::connect(unusable).await.unwrap_err();
+        assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
+    }
     drop(server);
     std::fs::remove_dir_all(&folder).unwrap();
 }

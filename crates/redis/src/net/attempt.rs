@@ -12,8 +12,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::backoff::Backoff;
+use super::gather::Gather;
 use super::has_runtime_begun_to_end;
-use super::line::{Line, Live, heard};
+use super::line::{Driver, Line, Live, heard};
 use crate::error::Failure;
 
 /// How many commands may lie between the tasks and the socket before a sender has to wait.
@@ -71,6 +72,10 @@ impl State {
 
     pub(super) fn live(&self) -> Option<Live> {
         self.live.clone()
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.live.is_some()
     }
 
     pub(super) fn discard(&mut self, generation: u64) -> bool {
@@ -167,21 +172,28 @@ impl Line {
         }
     }
 
-    async fn connect(self: &Arc<Self>, generation: u64) -> Result<MultiplexedConnection, Failure> {
+    async fn connect(self: &Arc<Self>, generation: u64) -> Result<Live, Failure> {
         let (line, on_push) = (Arc::downgrade(self), self.on_push.clone());
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout))
             .set_pipeline_buffer_size(BUFFER)
             .set_push_sender(move |push| {
                 heard(push, generation, &line, on_push.as_ref());
                 Ok::<(), ()>(())
             });
-        let client = self.door.client().await?;
-        client
-            .get_multiplexed_async_connection_with_config(&config)
+        let settings = self.door.settings().await?;
+        let driver = Arc::new(Driver::default());
+        // Above TLS: what is gathered beneath it would be gathered too late, each command in a record of its own.
+        let stream = Gather::new(self.door.open().await?, Arc::downgrade(&driver));
+        let (connection, driving) = MultiplexedConnection::new_with_config(&settings, stream, config)
             .await
-            .map_err(Failure::Unreachable)
+            .map_err(Failure::Unreachable)?;
+        driver.runs(tokio::spawn(driving).abort_handle());
+        Ok(Live {
+            generation,
+            connection,
+            _held: driver,
+        })
     }
 }
 
@@ -206,22 +218,21 @@ impl Attempt {
         }
         state.attempt = None;
         match outcome {
-            Ok(connection) => {
+            Ok(live) => {
                 state.failure = None;
                 if state.ended >= self.number {
                     state.pause();
                     return;
                 }
-                let generation = self.number;
                 let (watched, connection_gone) = oneshot::channel();
-                state.live = Some(Live { generation, connection });
+                state.live = Some(live);
                 state.since = Some(Instant::now());
                 state.watched = Some(watched);
                 self.line.trust(0);
                 drop(state);
                 let watch = Watch {
                     line: Arc::downgrade(&self.line),
-                    generation,
+                    generation: self.number,
                 };
                 tokio::spawn(watch.until(connection_gone));
             }
@@ -295,7 +306,7 @@ mod tests {
     #[test]
     fn that_an_attempt_fails_in_a_runtime_that_ends_is_no_news_to_others() {
         let timeout = Duration::from_secs(60);
-        let mut dialer = Dialer::new("redis://127.0.0.1:1", timeout, &Tls::default()).unwrap();
+        let mut dialer = Dialer::new("redis://127.0.0.1:1", timeout, &Arc::new(Tls::default())).unwrap();
         dialer.ask_for_credentials(Some(Arc::new(Delegating)));
         let line = dialer.line(dialer.addr(), None);
         let number = 1;

@@ -128,7 +128,7 @@ impl Cluster {
     async fn ask(self: Arc<Self>, node: Arc<Node>, deadline: Instant) -> Result<(Arc<Node>, Vec<Range>), Failure> {
         let mut question = redis::cmd("CLUSTER");
         question.arg("SLOTS");
-        let answer = node.line.send(&question, deadline).await?;
+        let answer = node.line().send(&question, deadline).await?;
         let addr_of = |host: Option<&str>, port| self.addr_of(host, port, &node);
         let ranges = map::read(&answer, addr_of).ok_or(Failure::Nonsense)?;
         Ok((node, ranges))

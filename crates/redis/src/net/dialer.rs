@@ -1,16 +1,15 @@
 //! [`Dialer`]: everything that all connections have in common.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
-use redis::{
-    Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
-};
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::line::{Line, OnPush};
 use super::tls::Tls;
+use super::wire::{self, Wire};
 use crate::credentials::CredentialsProvider;
 use crate::error::Failure;
 
@@ -28,12 +27,16 @@ pub(crate) struct Dialer {
     /// Asked for credentials each time, instead of those of the template.
     credentials: Option<Arc<dyn CredentialsProvider>>,
     map: Option<AddressMap>,
+    tls: Arc<Tls>,
+    /// How many connections for commands there are to each server.
+    connections: NonZeroUsize,
 }
 
 /// The way in to one server.
 pub(super) struct Door {
     server: ConnectionInfo,
     credentials: Option<Arc<dyn CredentialsProvider>>,
+    tls: Arc<Tls>,
 }
 
 impl Door {
@@ -41,39 +44,44 @@ impl Door {
         self.server.addr()
     }
 
-    /// Returns the client that connects to it, with the credentials of the moment.
-    pub(super) async fn client(&self) -> Result<Client, Failure> {
-        let mut server = self.server.clone();
+    /// Connects to it.
+    pub(super) async fn open(&self) -> Result<Wire, Failure> {
+        wire::open(self.addr(), &self.tls).await
+    }
+
+    /// What to say first, with the credentials of the moment.
+    pub(super) async fn settings(&self) -> Result<RedisConnectionInfo, Failure> {
+        let mut settings = self.server.redis_settings().clone();
         if let Some(provider) = &self.credentials {
             let credentials = provider.credentials().await.map_err(|error| {
                 let kind = ErrorKind::Client;
                 Failure::Unreachable((kind, "there are no credentials", error.to_string()).into())
             })?;
-            let mut settings = server.redis_settings().clone().set_password(credentials.password);
+            settings = settings.set_password(credentials.password);
             if let Some(username) = credentials.username {
                 settings = settings.set_username(username);
             }
-            server = server.set_redis_settings(settings);
         }
-        Client::open(server).map_err(Failure::Setup)
+        Ok(settings)
     }
 }
 
 impl Dialer {
     /// Takes address and settings from a connection URL.
-    pub(crate) fn new(url: &str, timeout: Duration, tls: &Tls) -> Result<Self, Failure> {
-        let info = tls.apply(url.into_connection_info().map_err(Failure::Setup)?)?;
+    pub(crate) fn new(url: &str, timeout: Duration, tls: &Arc<Tls>) -> Result<Self, Failure> {
+        let info = url.into_connection_info().map_err(Failure::Setup)?;
+        tls.check(&info)?;
         // Wake-ups arrive as push messages, which older protocols do not have.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let template = info
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true))
-            .set_redis_settings(settings.set_skip_set_lib_name());
+        let template = info.set_redis_settings(settings.set_skip_set_lib_name());
         Ok(Self {
             template,
             timeout,
             replication: Duration::ZERO,
             credentials: None,
             map: None,
+            tls: Arc::clone(tls),
+            connections: NonZeroUsize::MIN,
         })
     }
 
@@ -99,6 +107,16 @@ impl Dialer {
     /// Reaching servers elsewhere than where they say they are.
     pub(crate) fn map_addresses(&mut self, map: Option<AddressMap>) {
         self.map = map;
+    }
+
+    /// With this many connections for commands to each server.
+    pub(crate) fn connect_by(&mut self, connections: NonZeroUsize) {
+        self.connections = connections;
+    }
+
+    /// How many connections for commands there are to each server.
+    pub(super) fn connections(&self) -> NonZeroUsize {
+        self.connections
     }
 
     /// Giving replicas this much time to answer.
@@ -166,6 +184,7 @@ impl Dialer {
         let door = Door {
             server: self.template.clone().set_addr(addr),
             credentials: self.credentials.clone(),
+            tls: Arc::clone(&self.tls),
         };
         Line::new(door, self.timeout, on_push)
     }

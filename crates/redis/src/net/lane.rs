@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn who_writes_in_a_runtime_that_ends_does_not_insist() {
         let timeout = Duration::from_secs(60);
-        let dialer = Dialer::new("redis://127.0.0.1:1", timeout, &Tls::default()).unwrap();
+        let dialer = Dialer::new("redis://127.0.0.1:1", timeout, &Arc::new(Tls::default())).unwrap();
         let lane = Lane::new(dialer.line(dialer.addr(), None));
         in_a_runtime_that_ends({
             let lane = Arc::clone(&lane);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, PushInfo, PushKind, RedisError, ServerError, ServerErrorKind, Value};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::attempt::State;
@@ -34,7 +35,7 @@ pub(crate) struct Line {
     /// Told when an attempt to connect is over.
     pub(super) settled: Notify,
     /// Other connections to the same server, which end when it turns out not to be the primary.
-    siblings: OnceLock<[Weak<Line>; 2]>,
+    siblings: OnceLock<Box<[Weak<Line>]>>,
     /// Until when, in milliseconds of a clock that the callers have, the present connection may be taken for one to a
     /// server that accepts writes.
     trusted: AtomicU64,
@@ -45,6 +46,26 @@ pub(crate) struct Line {
 pub(crate) struct Live {
     pub(crate) generation: u64,
     pub(super) connection: MultiplexedConnection,
+    /// Held by each call that is under way, and by the line.
+    pub(super) _held: Arc<Driver>,
+}
+
+/// The task that drives a connection, which ends with the last that holds this.
+#[derive(Default)]
+pub(super) struct Driver(OnceLock<AbortHandle>);
+
+impl Driver {
+    pub(super) fn runs(&self, task: AbortHandle) {
+        let _ = self.0.set(task);
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.get() {
+            task.abort();
+        }
+    }
 }
 
 impl Line {
@@ -61,8 +82,8 @@ impl Line {
     }
 
     /// Lets these end whenever this one turns out to lead to a server that has been demoted.
-    pub(super) fn lead(&self, siblings: [&Arc<Self>; 2]) {
-        let _ = self.siblings.set(siblings.map(Arc::downgrade));
+    pub(super) fn lead<'a>(&self, siblings: impl Iterator<Item = &'a Arc<Self>>) {
+        let _ = self.siblings.set(siblings.map(Arc::downgrade).collect());
     }
 
     /// How long a connection may take to be made, and a command to be answered.
@@ -164,6 +185,11 @@ impl Line {
     /// The present connection, if there is one.
     pub(crate) fn current(&self) -> Option<Live> {
         self.read().live()
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        self.read().is_live()
     }
 
     /// Puts this connection aside, unless another has taken its place already. Those that count on its messages are told.

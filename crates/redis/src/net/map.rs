@@ -147,7 +147,7 @@ mod tests {
     use redis::Value::{Array, BulkString, Int, Nil};
 
     use super::*;
-    use crate::net::{Dialer, Tls};
+    use crate::net::Dialer;
     use crate::wait::Lines;
 
     fn addr(host: &str, port: u16) -> ConnectionAddr {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_a_node_does_not_know_takes_nothing_from_those_that_work() {
-        let dialer = Dialer::new("redis://10.0.0.1", Duration::from_secs(1), &Tls::default()).unwrap();
+        let dialer = Dialer::new("redis://10.0.0.1", Duration::from_secs(1), &Arc::default()).unwrap();
         let lines = Lines::new(1, Box::new(|_, _| ()));
         let make = |addr| Node::new(&dialer, addr, &lines);
         let owner = |map: &Map, slot| map.owner(slot).map(|node| node.addr.clone());

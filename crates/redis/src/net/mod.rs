@@ -10,6 +10,7 @@ mod cluster;
 mod dialer;
 #[cfg(test)]
 mod ending;
+mod gather;
 mod lane;
 mod line;
 mod map;
@@ -20,6 +21,7 @@ mod route;
 mod sentinel;
 mod slot;
 mod tls;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

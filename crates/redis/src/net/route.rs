@@ -7,7 +7,7 @@ use redis::{Arg, Cmd, Value};
 use tokio::time::Instant;
 
 use super::remedy::Remedy;
-use super::{Again, Fleet, Net, Node, in_time, slot};
+use super::{Again, Fleet, Line, Net, Node, in_time, slot};
 use crate::durable::Durability;
 use crate::error::Failure;
 use crate::script::Script;
@@ -49,14 +49,14 @@ impl Net {
             let cmd = spelled_out.as_ref().unwrap_or(cmd);
             let sent = match durability {
                 Some(durability) => Box::pin(node.lane.send(cmd, asking, durability, deadline)).await,
-                None if asking => Box::pin(node.send_asking(cmd, deadline))
+                None if asking => Box::pin(node.send_asking(shard, cmd, deadline))
                     .await
                     .map(|answer| (answer, 0)),
-                None if timed => Box::pin(self.send_in_time(&node, cmd, proves, (now, deadline)))
+                None if timed => Box::pin(self.send_in_time(node.line_of(shard), cmd, proves, (now, deadline)))
                     .await
                     .map(|answer| (answer, 0)),
                 None => self
-                    .send_to(&node, cmd, proves, (now, deadline))
+                    .send_to(node.line_of(shard), cmd, proves, (now, deadline))
                     .await
                     .map(|answer| (answer, 0)),
             };
@@ -108,39 +108,39 @@ impl Net {
     /// Sends a command to a server, and lets it prove that it is the primary if it is to and has not for a while.
     async fn send_to(
         &self,
-        node: &Node,
+        line: &Arc<Line>,
         cmd: &Cmd,
         proves: bool,
         (now, deadline): (Instant, Instant),
     ) -> Result<Value, Failure> {
         if proves && let Some(proof) = &self.proof {
             let now = self.since_epoch(now);
-            if node.line.is_doubtful(now) {
-                return Box::pin(node.send_with_proof(proof, cmd, now, deadline)).await;
+            if line.is_doubtful(now) {
+                return Box::pin(Node::send_with_proof(line, proof, cmd, now, deadline)).await;
             }
         }
         if let Fleet::Sentinel(_) = self.fleet {
             // Connected, it was the primary. Whether it will be when it is connected again has to be asked first.
-            let Some(live) = node.line.current() else {
+            let Some(live) = line.current() else {
                 return Err(not_connected());
             };
-            return node.line.ask(live, cmd).await;
+            return line.ask(live, cmd).await;
         }
-        node.line.send(cmd, deadline).await
+        line.send(cmd, deadline).await
     }
 
     /// The same, and gives up when the time is over. What does not answer by then is put aside.
     async fn send_in_time(
         &self,
-        node: &Node,
+        line: &Arc<Line>,
         cmd: &Cmd,
         proves: bool,
         (now, deadline): (Instant, Instant),
     ) -> Result<Value, Failure> {
-        let asked = node.line.current();
-        let answer = in_time(deadline, self.send_to(node, cmd, proves, (now, deadline))).await;
+        let asked = line.current();
+        let answer = in_time(deadline, self.send_to(line, cmd, proves, (now, deadline))).await;
         if let (Err(Failure::Timeout), Some(asked)) = (&answer, asked) {
-            node.line.discard(asked.generation);
+            line.discard(asked.generation);
         }
         answer
     }

@@ -36,11 +36,11 @@ impl Sentinel {
         })
     }
 
-    /// The primary, if it is known and there is no doubt about it: one to which the connection has ended may be back as
-    /// a primary of the past, which takes writes until the sentinels have told it.
+    /// The primary, if it is known and there is no doubt about it: one to which a connection has ended may be back as a
+    /// primary of the past, which takes writes until the sentinels have told it.
     pub(crate) fn known(&self) -> Option<Arc<Node>> {
         let node = self.lock().clone();
-        node.filter(|node| !node.is_doubted() && node.line.current().is_some())
+        node.filter(|node| !node.is_doubted() && node.is_connected())
     }
 
     /// The primary, as the sentinels have it now.
@@ -70,13 +70,16 @@ impl Sentinel {
         Ok(self.dialer.addr_of(text(host)?, port))
     }
 
-    /// Asks a server whether it is a primary. News of a failover travel: one that was named may not know yet, or may
-    /// know better.
+    /// Asks a server whether it is a primary, on each connection to it. News of a failover travel: one that was named may
+    /// not know yet, or may know better.
     async fn leads(node: &Node, deadline: Instant) -> Result<(), Failure> {
-        match node.line.send(&redis::cmd("ROLE"), deadline).await? {
-            Value::Array(parts) if parts.first() == Some(&Value::BulkString(b"master".to_vec())) => Ok(()),
-            _ => Err(not_found("the server named is not the primary")),
+        for line in node.lines() {
+            match line.send(&redis::cmd("ROLE"), deadline).await? {
+                Value::Array(parts) if parts.first() == Some(&Value::BulkString(b"master".to_vec())) => {}
+                _ => return Err(not_found("the server named is not the primary")),
+            }
         }
+        Ok(())
     }
 
     /// Takes this server for the primary, if it says so itself. What is known already stays known: its connections are
