@@ -166,9 +166,8 @@ impl Storage for RedisStorage {
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
         match self.engine.replace(known, &record).await {
             Ok(Answer::Done(None)) => Ok(true),
-            // What is arriving was brought here since: whoever reads it again finds out whether it counts.
-            Ok(Answer::Rewritten | Answer::Arriving { .. }) => Ok(false),
-            Ok(Answer::Alias { .. }) => Err(refused(Answer::Superseded, "replace")),
+            // The session has moved or is moving: whoever reads it again finds out where to.
+            Ok(Answer::Rewritten | Answer::Arriving { .. } | Answer::Alias { .. }) => Ok(false),
             Ok(answer) => Err(refused(answer, "replace")),
             Err(failure) => Err(failure.into_error("replace", NAME)),
         }
