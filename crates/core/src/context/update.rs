@@ -33,10 +33,8 @@ impl Context {
             }
             let result = Scoped::updating(Arc::clone(self), closure()).await;
             let result = updating.end(result).await;
-            match updating.is_contested() {
-                Ok(true) => continue,
-                Ok(false) => return result,
-                Err(undone) => return Err(undone.into()),
+            if !updating.is_contested()? {
+                return result;
             }
         }
         self.update_in_turn(turn, closure).await
@@ -131,14 +129,17 @@ impl<'a> Updating<'a> {
     /// # Errors
     ///
     /// [`Undone`](SessionError::Undone) if others have changed something with it: that would not be made again.
+    /// [`Gone`](SessionError::Gone) if somebody else who works on the visit has destroyed the session meanwhile.
     fn is_contested(&self) -> Result<bool, SessionError> {
         let mut state = self.0.state();
-        let is_contested = state.contested && !state.cut_short;
-        if is_contested {
-            state.undone = state.shared;
-            state.nothing_was_undone()?;
+        if !std::mem::take(&mut state.contested) {
+            return Ok(false);
         }
-        Ok(is_contested)
+        if state.cut_short {
+            return Err(SessionError::Gone);
+        }
+        state.undone = state.shared;
+        state.nothing_was_undone().map(|()| true)
     }
 
     /// Whether somebody else who works on the visit has destroyed the session meanwhile.
