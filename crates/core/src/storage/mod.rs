@@ -23,6 +23,7 @@ pub use self::capabilities::Capabilities;
 pub use self::error::{StorageError, StorageErrorKind};
 pub use self::lock::{Lock, LockTicket, LockToken, Unlock};
 pub use self::record::{Locked, Lookup, Meta, Record, Stored};
+pub(crate) use self::replace::lock_as_known;
 pub use self::replace::replace_under_lock;
 pub use self::scan::{Cursor, Page};
 pub use self::usage::{ReportUsage, Usage};

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::storage::{Locked, Lookup, Record, Storage, StorageError, StorageErrorKind, Stored};
+use crate::storage::{Lock, Locked, Lookup, Record, Storage, StorageError, StorageErrorKind, Stored};
 
 /// Does what [`Storage::replace`] asks for by means of the other operations: takes the lock, if that is free, compares,
 /// and commits.
 ///
-/// It is for storages that have no single step for it. It takes two steps, and nobody sees anything between them but a
-/// lock that is held.
+/// It is for storages that have no single step for it. It takes two steps, between which others see a lock that is held. A
+/// [`touch`](Storage::touch) that comes between them counts as earlier, as for every commit: what it has moved is
+/// what the record says.
 ///
 /// # Errors
 ///
@@ -18,28 +19,36 @@ pub async fn replace_under_lock<S: Storage + ?Sized>(
     known: &Stored,
     record: Record,
 ) -> Result<bool, StorageError> {
+    let Some(mut lock) = lock_as_known(storage, known).await? else {
+        return Ok(false);
+    };
+    match storage.commit(&mut lock, record).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == StorageErrorKind::LockLost => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the lock of a session if it is free and the record is the one that was read.
+pub(crate) async fn lock_as_known<S: Storage + ?Sized>(
+    storage: &S,
+    known: &Stored,
+) -> Result<Option<Lock>, StorageError> {
     let gone = |kind| Err(StorageError::new(kind, "replace", storage.name()));
-    let Locked {
-        mut lock,
-        record: found,
-    } = match storage.lock(&known.key, Duration::ZERO).await {
+    let Locked { lock, record: found } = match storage.lock(&known.key, Duration::ZERO).await {
         Ok(Lookup::Found(locked)) => locked,
         Ok(Lookup::Missing) => return gone(StorageErrorKind::Gone),
         Ok(Lookup::Superseded) => return gone(StorageErrorKind::Superseded),
         Err(error) => {
             return match error.kind() {
-                StorageErrorKind::LockTimeout | StorageErrorKind::TooManyWaiters => Ok(false),
+                StorageErrorKind::LockTimeout | StorageErrorKind::TooManyWaiters => Ok(None),
                 _ => Err(error),
             };
         }
     };
     if *lock.key() != known.key || found.meta != known.record.meta {
         storage.release(lock).await?;
-        return Ok(false);
+        return Ok(None);
     }
-    match storage.commit(&mut lock, record).await {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == StorageErrorKind::LockLost => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(Some(lock))
 }

@@ -12,6 +12,7 @@ use crate::door::{Locks, RecordStore};
 use crate::session_key::SessionKey;
 use crate::storage::{
     AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+    lock_as_known,
 };
 
 #[async_trait]
@@ -60,7 +61,11 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        crate::storage::replace_under_lock(self, known, record).await
+        let Some(lock) = lock_as_known(self, known).await? else {
+            return Ok(false);
+        };
+        let replaced = self.replace_record(lock, record).await;
+        replaced.map_err(|failure| self.error("replace", failure))
     }
 
     async fn rotate(

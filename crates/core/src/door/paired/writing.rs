@@ -46,6 +46,21 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         Err(StorageErrorKind::Other.into())
     }
 
+    /// Replaces the record under a lock that was just taken, unless the store has another entry by now. The lock is given
+    /// up in any case.
+    pub(super) async fn replace_record(&self, mut lock: Lock, record: Record) -> Result<bool, Failure> {
+        let ticket = lock.ticket();
+        let Some(base) = self.parts.held.base(&ticket, self.now()) else {
+            return Ok(false);
+        };
+        let entry = self.entry(&record);
+        let replaced = self.store.replace(&ticket.key, base.version, entry).await? == Applied::Yes;
+        let end = |deadline: Option<Timestamp>| deadline.unwrap_or(Timestamp::MAX);
+        let look = replaced && end(record.meta.deadline) < end(base.deadline);
+        self.given_up(&mut lock, look).await;
+        Ok(replaced)
+    }
+
     pub(super) async fn rotate_record(
         &self,
         lock: &mut Lock,
