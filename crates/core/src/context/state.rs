@@ -246,6 +246,7 @@ impl State {
         self.phase = phase;
         self.unlocked = None;
         if phase == Phase::Writable {
+            self.contested = false;
             self.term += 1;
             self.undone = false;
         }

@@ -29,6 +29,9 @@ impl Context {
         for _ in 0..TRIES {
             let updating = Updating::begin(self);
             if !self.read_to_update().await? {
+                if updating.was_cut_short() {
+                    return Err(SessionError::Gone.into());
+                }
                 break;
             }
             let result = Scoped::updating(Arc::clone(self), closure()).await;
