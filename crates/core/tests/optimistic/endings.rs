@@ -1,0 +1,158 @@
+//! Visits that end at once, on a storage that answers at once.
+
+use serde_json::json;
+use sessile_core::{
+    Ended, Expiration, IdChange, InSession, MINUTE, OpenVisit, Session, SessionError, SessionId, Visit,
+};
+use sessile_memory::MemoryStorage;
+
+use crate::common::*;
+
+fn session_on(storage: MemoryStorage) -> Session {
+    Session::builder(storage)
+        .default_expiration(Expiration::Never)
+        .max_record_bytes(1_000)
+        .build()
+}
+
+fn plain() -> Session {
+    session_on(storage())
+}
+
+async fn stored(session: &Session, expiration: Expiration) -> Result<SessionId, SessionError> {
+    let work = async {
+        session.set_expiration(expiration)?;
+        session.set("user", json!(7))?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    session.enter(Visit::new(), work).await
+}
+
+async fn user(session: &Session, id: &SessionId) -> Result<Option<serde_json::Value>, SessionError> {
+    let work = async {
+        session.start_readonly().await?;
+        session.get("user")
+    };
+    session.init(id.clone().into(), work).await?
+}
+
+/// A visit that has started the session.
+async fn started(session: &Session, visit: impl Into<Visit>) -> Result<OpenVisit, SessionError> {
+    let visit = session.open(visit.into());
+    session.start().in_session(visit.handle()).await?;
+    Ok(visit)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_commits_creates_and_releases_at_once() -> Result<(), SessionError> {
+    let session = plain();
+    let id = stored(&session, Expiration::Never).await?;
+    let visit = started(&session, id.clone()).await?;
+    visit.handle().enter(|| session.set("user", json!(8)))?;
+    let ended = visit.end_at_once(true).expect("it commits at once");
+    ended.result?;
+    assert!(ended.outcome.written);
+    assert_eq!(ended.outcome.id, IdChange::Keep);
+    assert_eq!(user(&session, &id).await?, Some(json!(8)));
+
+    let visit = started(&session, id.clone()).await?;
+    let ended = visit.end_at_once(true).expect("it releases at once");
+    ended.result?;
+    assert!(!ended.outcome.written);
+    // The lock is free while the visit is still there.
+    drop(started(&session, id.clone()).await?);
+
+    let new = started(&session, Visit::new()).await?;
+    new.handle().enter(|| session.set("user", json!(9)))?;
+    let ended = new.end_at_once(true).expect("it creates at once");
+    ended.result?;
+    let IdChange::Set { id, .. } = ended.outcome.id else {
+        panic!("the client is told the id")
+    };
+    assert_eq!(user(&session, &id).await?, Some(json!(9)));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_id_a_slide_that_is_due_and_a_slow_storage_take_a_future() -> Result<(), SessionError> {
+    let session = plain();
+    let id = stored(&session, Expiration::Never).await?;
+    let rotates = started(&session, id).await?;
+    rotates.handle().enter(|| session.regenerate_id())?;
+    assert!(rotates.end_at_once(true).is_none());
+    let ended = rotates.end(true).await;
+    ended.result?;
+    assert!(matches!(ended.outcome.id, IdChange::Set { .. }));
+
+    let sliding = stored(&session, Expiration::sliding(MINUTE).into()).await?;
+    let slides = started(&session, sliding.clone()).await?;
+    pass(secs(30)).await;
+    assert!(slides.end_at_once(true).is_none());
+    slides.end(true).await.result?;
+    pass(secs(45)).await;
+    assert_eq!(user(&session, &sliding).await?, Some(json!(7)));
+
+    let world = world();
+    let id = world.stored([("user", json!(7))]).await;
+    let waits = started(&world.session, id.clone()).await?;
+    waits.handle().enter(|| world.session.set("user", json!(8)))?;
+    assert!(waits.end_at_once(true).is_none());
+    waits.end(true).await.result?;
+    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    Ok(())
+}
+
+/// Ends a visit whose commit fails, at once or by a future.
+async fn fail(why: Why, at_once: bool) -> Result<Ended, SessionError> {
+    let session = session_on(configured_storage(sessile_core::TokioClock::start(), |builder| {
+        builder.lease(secs(6))
+    }));
+    let id = stored(&session, Expiration::Never).await?;
+    let visit = started(&session, id.clone()).await?;
+    let value = match why {
+        Why::Large => json!("x".repeat(2_000)),
+        _ => json!(8),
+    };
+    visit.handle().enter(|| session.set("user", value))?;
+    match why {
+        Why::Late => pass(secs(10)).await,
+        Why::Destroyed => session.init(id.clone().into(), session.destroy()).await??,
+        Why::Large => {}
+    }
+    let ended = match at_once {
+        true => visit.end_at_once(true).expect("it ends at once"),
+        false => visit.end(true).await,
+    };
+    if !matches!(why, Why::Destroyed) {
+        assert_eq!(user(&session, &id).await?, Some(json!(7)));
+        // The lock is free while the visit is still there.
+        drop(started(&session, id).await?);
+    }
+    Ok(ended)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Why {
+    Late,
+    Large,
+    Destroyed,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_fails_at_once_is_told_as_one_that_was_waited_for() -> Result<(), SessionError> {
+    for why in [Why::Late, Why::Large, Why::Destroyed] {
+        let at_once = fail(why, true).await?;
+        let waited = fail(why, false).await?;
+        match (why, &at_once.result) {
+            (Why::Late, Err(SessionError::LockLost))
+            | (Why::Large, Err(SessionError::TooLarge { .. }))
+            | (Why::Destroyed, Err(SessionError::Gone)) => {}
+            other => panic!("{other:?}"),
+        }
+        let kinds = [&at_once.result, &waited.result].map(|result| format!("{result:?}"));
+        assert_eq!(kinds[0], kinds[1], "{why:?}");
+        assert_eq!(at_once.outcome, waited.outcome, "{why:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Updates that do not get to their end, and those that others work beside.
+
+use serde_json::json;
+use sessile_core::{InSession, SessionError, StorageErrorKind};
+use sessile_testkit::{Fault, Verb};
+
+use crate::common::*;
+use crate::{Runs, add, add_elsewhere, counted};
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Fails,
+    Panics,
+    DroppedInTheClosure,
+    DroppedBeforeTheReplace,
+    DroppedAfterTheReplace,
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_get_to_its_end_writes_all_or_nothing() -> Result<(), SessionError> {
+    use End::*;
+    for end in [
+        Fails,
+        Panics,
+        DroppedInTheClosure,
+        DroppedBeforeTheReplace,
+        DroppedAfterTheReplace,
+    ] {
+        for started in [false, true] {
+            let world = world();
+            let session = world.session.clone();
+            let id = world.stored([("count", json!(0))]).await;
+            match end {
+                DroppedBeforeTheReplace => world.delays.before(Verb::Replace, secs(5)),
+                DroppedAfterTheReplace => world.delays.after(Verb::Replace, secs(5)),
+                _ => {}
+            }
+            let work = async {
+                if started {
+                    session.start_readonly().await?;
+                }
+                let inside = session.clone();
+                let update = async move {
+                    let closure = async || {
+                        add(&inside, "count")?;
+                        match end {
+                            Fails => Err(SessionError::Unknown),
+                            Panics => panic!("on purpose"),
+                            DroppedInTheClosure => std::future::pending().await,
+                            _ => Ok(()),
+                        }
+                    };
+                    inside.update(closure).await
+                };
+                let task = tokio::spawn(update.in_session(&session.handle()?));
+                pass(secs(1)).await;
+                task.abort();
+                match (end, task.await) {
+                    (Fails, Ok(result)) => assert_fails!(result, SessionError::Unknown),
+                    (Panics, Err(error)) => assert!(error.is_panic()),
+                    (_, Err(error)) => assert!(error.is_cancelled()),
+                    (end, other) => panic!("{end:?} ends as {other:?}"),
+                }
+                world.delays.clear();
+                let stored = u64::from(end == DroppedAfterTheReplace);
+                assert_eq!(world.shown(&id).await, counted(stored), "{end:?}");
+                assert!(session.is_readable() && !session.is_writable());
+                assert_eq!(session.get("count")?, Some(json!(0)), "{end:?}");
+                session.refresh().await?;
+                assert_eq!(session.get("count")?, Some(json!(stored)), "{end:?}");
+                assert!(world.is_free(&id).await);
+                // And the visit goes on.
+                session.update(async || session.set("count", json!(9))).await
+            };
+            world.visit(id.clone(), work).await?;
+            assert_eq!(world.shown(&id).await, counted(9));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replace_whose_answer_is_lost_is_an_error_and_is_not_made_again() -> Result<(), SessionError> {
+    for kind in [StorageErrorKind::Unavailable, StorageErrorKind::Timeout] {
+        for (fault, stored) in [(Fault::before(kind), 0), (Fault::after(kind), 1)] {
+            let world = world();
+            let session = &world.session;
+            let id = world.stored([("count", json!(0))]).await;
+            let runs = Runs::default();
+            let work = async {
+                world.faults.fail_next(Verb::Replace, fault);
+                let update = async || {
+                    runs.next();
+                    add(session, "count")
+                };
+                assert_fails!(session.update(update).await, SessionError::Storage(_));
+                assert_eq!(runs.count(), 1);
+                assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+                assert_eq!(world.shown(&id).await, counted(stored));
+                assert!(session.is_readable() && !session.is_writable());
+                assert_fails!(session.close().await, SessionError::Undone);
+                session.update(async || add(session, "count")).await?;
+                session.close().await
+            };
+            world.visit(id.clone(), work).await?;
+            assert_eq!(world.shown(&id).await, counted(stored + 1));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_beside_it_has_changed_is_stored_or_reported() -> Result<(), SessionError> {
+    for conflict in [false, true] {
+        let world = world();
+        let session = &world.session;
+        let id = world.stored([("count", json!(0))]).await;
+        let visit = session.open(id.clone().into());
+        let work = async {
+            let update = session.update(async || {
+                add(session, "count")?;
+                pass(secs(1)).await;
+                match conflict {
+                    true => add_elsewhere(&world, &id, ms(0)).await,
+                    false => Ok(()),
+                }
+            });
+            let beside = async {
+                pass(ms(500)).await;
+                session.set("beside", json!(1))
+            };
+            let (updated, set) = tokio::join!(update, beside);
+            set?;
+            match conflict {
+                true => assert_fails!(updated, SessionError::Undone),
+                false => updated?,
+            }
+            Ok::<_, SessionError>(())
+        };
+        work.in_session(visit.handle()).await?;
+        let ended = visit.end(true).await;
+        match conflict {
+            true => assert_fails!(ended.result, SessionError::Undone),
+            false => ended.result?,
+        }
+        let expected = match conflict {
+            true => counted(1),
+            false => Some(values([("beside", json!(1)), ("count", json!(1))])),
+        };
+        assert_eq!(world.shown(&id).await, expected);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_conflict_a_task_beside_one_that_gives_a_new_id_loses_nothing() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(0))]).await;
+    let work = async {
+        let update = session.update(async || {
+            session.regenerate_id()?;
+            pass(secs(1)).await;
+            add(session, "count")
+        });
+        let beside = async {
+            pass(ms(500)).await;
+            session.set("beside", json!(1))
+        };
+        let (updated, set) = tokio::join!(update, beside);
+        set.and(updated)?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let new = world.visit(id, work).await?;
+    let expected = values([("beside", json!(1)), ("count", json!(1))]);
+    assert_eq!(world.shown(&new).await, Some(expected));
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! The session is destroyed or moved while it is updated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use sessile_core::{Expiration, Session, SessionError, SessionId};
+use sessile_testkit::Verb;
+
+use crate::common::*;
+use crate::{Runs, add, counted};
+
+#[tokio::test(start_paused = true)]
+async fn what_another_visit_has_destroyed_is_gone_and_stays_so() -> Result<(), SessionError> {
+    for started in [false, true] {
+        let world = world();
+        let session = &world.session;
+        let id = world.stored([("count", json!(0))]).await;
+        let runs = Runs::default();
+        let work = async {
+            if started {
+                session.start_readonly().await?;
+            }
+            let update = session.update(async || {
+                runs.next();
+                let other = world.elsewhere();
+                other.init(id.clone().into(), other.destroy()).await??;
+                add(session, "count")
+            });
+            assert_fails!(update.await, SessionError::Gone);
+            session.close().await
+        };
+        world.visit(id.clone(), work).await?;
+        assert_eq!(runs.count(), 1);
+        assert_eq!(world.sessions().await, 0);
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy)]
+enum When {
+    Reading,
+    Running,
+    BeforeTheReplace,
+    AfterTheReplace,
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_task_of_the_visit_has_destroyed_is_gone_and_stays_so() -> Result<(), SessionError> {
+    use When::*;
+    for when in [Reading, Running, BeforeTheReplace, AfterTheReplace] {
+        let world = world();
+        let session = &world.session;
+        let id = world.stored([("count", json!(0))]).await;
+        match when {
+            Reading => world.delays.before(Verb::Read, secs(1)),
+            BeforeTheReplace => world.delays.before(Verb::Replace, secs(1)),
+            AfterTheReplace => world.delays.after(Verb::Replace, secs(1)),
+            Running => {}
+        }
+        let work = async {
+            let update = session.update(async || {
+                add(session, "count")?;
+                if matches!(when, Running) {
+                    pass(secs(1)).await;
+                }
+                Ok(())
+            });
+            let destroy = async {
+                pass(ms(500)).await;
+                session.destroy().await
+            };
+            let (updated, destroyed) = tokio::join!(update, destroy);
+            destroyed?;
+            match updated {
+                Err(SessionError::Gone) => {}
+                other => panic!("{when:?}: expected Gone, got {other:?}"),
+            }
+            assert!(!session.is_active());
+            session.close().await
+        };
+        world.visit(id.clone(), work).await?;
+        assert_eq!(world.sessions().await, 0, "{when:?}");
+    }
+    Ok(())
+}
+
+/// Gives the session a new id in another visit.
+async fn rotate(world: &World, id: &SessionId, grace: Duration) -> Result<SessionId, SessionError> {
+    let other: Session = Session::builder(Arc::clone(&world.storage))
+        .default_expiration(Expiration::Never)
+        .rotation_grace(grace)
+        .build();
+    let work = async {
+        other.regenerate_id()?;
+        other.close().await?;
+        other.id().ok_or(SessionError::Gone)
+    };
+    other.enter(id.clone().into(), work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_moves_is_followed_during_its_grace() -> Result<(), SessionError> {
+    for grace in [secs(60), secs(0)] {
+        let world = world();
+        let session = &world.session;
+        let id = world.stored([("count", json!(0))]).await;
+        let runs = Runs::default();
+        let moved = std::cell::RefCell::new(None);
+        let work = async {
+            let update = session.update(async || {
+                if runs.next() == 1 {
+                    let new = rotate(&world, &id, grace).await?;
+                    moved.replace(Some(new));
+                }
+                add(session, "count")
+            });
+            update.await
+        };
+        let updated = world.visit(id.clone(), work).await;
+        let new = moved.take().expect("it has moved");
+        if grace == secs(0) {
+            assert_fails!(updated, SessionError::Superseded);
+            assert_eq!(runs.count(), 1);
+            assert_eq!(world.shown(&new).await, counted(0));
+        } else {
+            updated?;
+            assert_eq!(runs.count(), 2);
+            assert_eq!(world.shown(&new).await, counted(1));
+        }
+        assert_eq!(world.sessions().await, 1);
+    }
+    Ok(())
+}

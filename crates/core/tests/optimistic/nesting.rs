@@ -1,0 +1,178 @@
+//! Calls inside the closure, visits that are writable already, sessions that are nowhere stored, and handles.
+
+use serde_json::json;
+use sessile_core::{IdChange, InSession, SessionError, Visit};
+use sessile_testkit::Verb;
+
+use crate::common::*;
+use crate::{Runs, add, add_elsewhere, counted};
+
+#[tokio::test(start_paused = true)]
+async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(0))]).await;
+    let work = async {
+        let closes = async || {
+            add(session, "count")?;
+            session.close().await?;
+            assert_eq!(session.get("count")?, Some(json!(1)));
+            assert_fails!(session.set("count", json!(9)), SessionError::NotWritable);
+            Ok(())
+        };
+        session.update(closes).await?;
+        assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+        let releases = async || {
+            add(session, "count")?;
+            session.release().await?;
+            assert_eq!(session.get("count")?, Some(json!(1)));
+            Ok(())
+        };
+        session.update(releases).await?;
+        assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+        let starts = async || {
+            session.start().await?;
+            add(session, "count")
+        };
+        session.update(starts).await?;
+        assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+        let locks = async || {
+            session.release().await?;
+            session.start().await?;
+            assert!(!world.is_free(&id).await);
+            add(session, "count")
+        };
+        session.update(locks).await
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.shown(&id).await, counted(3));
+    assert!(world.is_free(&id).await);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_whose_own_close_comes_too_late_runs_again() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(0))]).await;
+    let runs = Runs::default();
+    let update = async || {
+        if runs.next() == 1 {
+            add_elsewhere(&world, &id, ms(0)).await?;
+        }
+        add(session, "count")?;
+        session.close().await
+    };
+    world.visit(id.clone(), session.update(update)).await?;
+    assert_eq!(runs.count(), 2);
+    assert_eq!(world.shown(&id).await, counted(2));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_closure_has_stored_under_a_lock_that_it_took_is_not_stored_twice() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(0))]).await;
+    let runs = Runs::default();
+    let update = async || {
+        if runs.next() == 1 {
+            add_elsewhere(&world, &id, ms(0)).await?;
+        }
+        add(session, "count")?;
+        if session.close().await.is_err() {
+            session.start().await?;
+            add(session, "count")?;
+            session.close().await?;
+        }
+        Ok(())
+    };
+    world.visit(id.clone(), session.update(update)).await?;
+    assert_eq!(world.shown(&id).await, counted(2));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(0))]).await;
+    let outer = async || {
+        add(session, "count")?;
+        session.update(async || add(session, "count")).await?;
+        session.update_exclusive(async || add(session, "count")).await
+    };
+    world.visit(id.clone(), session.update(outer)).await?;
+    assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+    assert_eq!(world.shown(&id).await, counted(3));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_writable_visit_the_closure_simply_runs() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(0))]).await;
+    let work = async {
+        session.start().await?;
+        world.calls.reset();
+        session.update(async || add(session, "count")).await?;
+        world.calls.assert_none();
+        assert!(session.is_writable());
+        assert_eq!(world.shown(&id).await, counted(0));
+        session.close().await
+    };
+    world.visit(id.clone(), work).await?;
+    assert_eq!(world.shown(&id).await, counted(1));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_nowhere_stored_is_created_and_the_client_told() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let visit = session.open(Visit::new());
+    let runs = Runs::default();
+    let update = async || {
+        runs.next();
+        add(session, "count")
+    };
+    session.update(update).in_session(visit.handle()).await?;
+    assert_eq!(runs.count(), 1);
+    assert_eq!(world.calls.take(), [(Verb::Create, 1)]);
+    let IdChange::Set { id, .. } = visit.end(true).await.outcome.id else {
+        panic!("the client is told the id")
+    };
+    assert_eq!(world.shown(&id).await, counted(1));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_outlives_the_visit_updates_the_id_that_is_known_and_makes_none() -> Result<(), SessionError> {
+    let world = world();
+    let session = world.session.clone();
+    let id = world.stored([("count", json!(0))]).await;
+    for known in [true, false] {
+        for dropped in [false, true] {
+            let visit = match known {
+                true => session.open(id.clone().into()),
+                false => session.open(Visit::new()),
+            };
+            let handle = visit.handle().clone();
+            visit.end(true).await.result?;
+            if dropped {
+                drop(visit);
+            }
+            let inside = session.clone();
+            let update = async move { inside.update(async || add(&inside, "count")).await };
+            let updated = tokio::spawn(update.in_session(&handle)).await.expect("it ends");
+            match known {
+                true => updated?,
+                false => assert_fails!(updated, SessionError::Sealed),
+            }
+        }
+    }
+    assert_eq!(world.shown(&id).await, counted(2));
+    assert_eq!(world.sessions().await, 1);
+    Ok(())
+}
