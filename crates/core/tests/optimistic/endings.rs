@@ -110,11 +110,12 @@ async fn fail(why: Why, at_once: bool) -> Result<Ended, SessionError> {
     }));
     let id = stored(&session, Expiration::Never).await?;
     let visit = started(&session, id.clone()).await?;
-    let value = match why {
-        Why::Large => json!("x".repeat(2_000)),
-        _ => json!(8),
-    };
-    visit.handle().enter(|| session.set("user", value))?;
+    visit.handle().enter(|| session.set("user", json!(8)))?;
+    if matches!(why, Why::Large) {
+        for name in ["one", "two", "three"] {
+            visit.handle().enter(|| session.set(name, "x".repeat(400)))?;
+        }
+    }
     match why {
         Why::Late => pass(secs(10)).await,
         Why::Destroyed => session.init(id.clone().into(), session.destroy()).await??,
