@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::Context;
 use super::limits::renews_memory;
 use super::orphan::Orphan;
-use super::plan::{Plan, RareStep, Step};
+use super::plan::{Plan, RareStep, Right, Step};
 use super::state::{Closing, Phase, State};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionId;
 use crate::session_key::SessionKey;
-use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind};
+use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind, lock_as_known};
 
 /// What closing has achieved.
 #[derive(Default)]
@@ -234,14 +234,23 @@ impl Context {
     /// What an attempt to write without the lock has achieved. An attempt that came too late is made again with the lock,
     /// by which it is also found out what has become of the session.
     fn replaced(&self, answer: Result<bool, StorageError>, meta: Meta) -> Result<Closed, SessionError> {
-        use StorageErrorKind::{Gone, Superseded};
         match answer {
-            Ok(true) => return Ok(Closed::with(meta, None)),
-            Err(error) if !matches!(error.kind(), Gone | Superseded) => return Err(error.into()),
-            Ok(false) | Err(_) => {}
+            Ok(true) => Ok(Closed::with(meta, None)),
+            Ok(false) => Err(self.contest()),
+            Err(error) => Err(self.contest_or(error)),
         }
+    }
+
+    fn contest_or(&self, error: StorageError) -> SessionError {
+        match error.kind() {
+            StorageErrorKind::Gone | StorageErrorKind::Superseded => self.contest(),
+            _ => error.into(),
+        }
+    }
+
+    fn contest(&self) -> SessionError {
         self.state().contested = true;
-        Err(SessionError::LockLost)
+        SessionError::LockLost
     }
 
     /// A record that is to be made, under this id or a new one.
@@ -272,11 +281,19 @@ impl Context {
                 })
             }
             RareStep::Rotate {
-                mut lock,
+                right,
                 record,
                 id,
                 grace,
             } => {
+                let mut lock = match right {
+                    Right::Lock(lock) => lock,
+                    Right::Known(known) => match lock_as_known(&**storage, &known).await {
+                        Ok(Some(lock)) => lock,
+                        Ok(None) => return Err(self.contest()),
+                        Err(error) => return Err(self.contest_or(error)),
+                    },
+                };
                 let old = *lock.key();
                 let new = id.key();
                 let meta = record.meta.clone();

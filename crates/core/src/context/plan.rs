@@ -48,7 +48,7 @@ pub(super) enum RareStep {
         id: Option<SessionId>,
     },
     Rotate {
-        lock: Lock,
+        right: Right,
         record: Record,
         id: SessionId,
         grace: Duration,
@@ -57,6 +57,13 @@ pub(super) enum RareStep {
         lock: Option<Lock>,
         slide: Slide,
     },
+}
+
+/// The right by which a session is moved to another key.
+pub(super) enum Right {
+    Lock(Lock),
+    /// That of an update without the lock: the lock is taken for the move, if the session is still as it was read.
+    Known(Stored),
 }
 
 impl Step {
@@ -187,13 +194,15 @@ impl Context {
                 (None, None) => Step::Nothing,
             });
         };
-        let Some(lock) = lock else {
-            return state.replacing(known, unlocked.unwrap_or_default(), record);
+        let right = match lock {
+            Some(lock) => Right::Lock(lock),
+            None => Right::Known(state.as_read(known, unlocked.unwrap_or_default())?),
         };
-        Ok(match state.next_id().cloned() {
-            None => Step::Commit { lock, record },
-            Some(id) => Step::Rare(RareStep::Rotate {
-                lock,
+        Ok(match (state.next_id().cloned(), right) {
+            (None, Right::Lock(lock)) => Step::Commit { lock, record },
+            (None, Right::Known(known)) => Step::Replace { known, record },
+            (Some(id), right) => Step::Rare(RareStep::Rotate {
+                right,
                 record,
                 id,
                 grace: state.rare().grace,
@@ -226,15 +235,11 @@ impl Context {
 }
 
 impl State {
-    /// How a record is written without the lock. A new id takes the lock.
-    fn replacing(&mut self, known: Meta, stamp: u64, record: Record) -> Result<Step, SessionError> {
-        let Some(key) = self.key.filter(|_| self.next_id().is_none()) else {
-            self.contested = true;
-            return Err(SessionError::LockLost);
-        };
-        let known = Record::new(known, self.contents.loaded().clone());
-        let known = Stored::new(key, known).with_stamp(stamp);
-        Ok(Step::Replace { known, record })
+    /// The record as an update without the lock has read it.
+    fn as_read(&self, meta: Meta, stamp: u64) -> Result<Stored, SessionError> {
+        let key = self.key.ok_or(SessionError::LockLost)?;
+        let record = Record::new(meta, self.contents.loaded().clone());
+        Ok(Stored::new(key, record).with_stamp(stamp))
     }
 
     /// Whether there is anything to be written, and anything in it that slides on its own.

@@ -49,6 +49,33 @@ async fn one_that_changes_nothing_only_reads() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_id_takes_the_lock_for_the_move_alone() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(1))]).await;
+    let runs = Runs::default();
+    let work = async {
+        let update = async || {
+            runs.next();
+            assert!(world.is_free(&id).await);
+            session.regenerate_id()?;
+            add(session, "count")
+        };
+        session.update(update).await?;
+        assert_eq!(
+            world.calls.take(),
+            [(Verb::Read, 1), (Verb::Lock, 1), (Verb::Rotate, 1)]
+        );
+        session.id().ok_or(SessionError::Gone)
+    };
+    let new = world.visit(id.clone(), work).await?;
+    assert_eq!(runs.count(), 1);
+    assert_ne!(new, id);
+    assert_eq!(world.shown(&new).await, counted(2));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_comes_too_late_tries_once_more_and_then_locks() -> Result<(), SessionError> {
     for conflicts in 1..=2 {
         let world = world();
