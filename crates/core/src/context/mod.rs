@@ -7,6 +7,8 @@
 mod asking;
 mod candidates;
 mod changing;
+mod close_at_once;
+mod closed;
 mod codec;
 mod commit;
 mod current;
@@ -22,6 +24,7 @@ mod open;
 mod orphan;
 mod outcome;
 mod plan;
+mod rare;
 mod renewal;
 mod scope;
 mod slide;

@@ -6,6 +6,7 @@ mod drain;
 mod engine;
 mod lifecycle;
 mod namespace;
+mod updates;
 mod value_calls;
 mod values;
 
