@@ -33,7 +33,7 @@ pub(crate) struct Party {
     kept: u64,
 }
 
-/// What a round took.
+/// The cost of a round.
 #[derive(Clone, Copy)]
 pub(crate) struct Round {
     requests: usize,

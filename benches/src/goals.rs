@@ -1,4 +1,4 @@
-//! What is to be reached, beside what is, and beside the limit: in one run of a few minutes.
+//! The goals beside the figures of today and the limit, in one run of a few minutes.
 
 use std::collections::BTreeMap;
 

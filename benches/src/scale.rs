@@ -15,7 +15,7 @@ const ROUNDS: usize = 9;
 const SESSIONS: [usize; 3] = [1, 1_000, 1_000_000];
 const THREADS: [usize; 2] = [1, 2];
 
-/// What came of the rounds of one server.
+/// The results of one server's rounds.
 #[derive(Default)]
 pub(crate) struct Rounds {
     pub(crate) reads: Vec<Round>,

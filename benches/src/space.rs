@@ -85,7 +85,7 @@ pub(crate) fn measure(server: &str, counter: Counter) -> Result<(), Failure> {
     })
 }
 
-/// What a session of one server takes, and what it takes once it was read, in another process: bytes of the heap.
+/// The bytes of the heap that a session of one server takes, and takes once it was read, in another process.
 pub(crate) fn stored(server: &str) -> Result<String, Failure> {
     heap::output(&mut heap::counted(&["stored", server])?)
 }

@@ -81,7 +81,7 @@ fn counts() -> Vec<usize> {
     counts
 }
 
-/// What came of the rounds of one server, to read or to change.
+/// The results of one server's rounds, to read or to change.
 #[derive(Default)]
 struct Figures {
     rates: Vec<f64>,

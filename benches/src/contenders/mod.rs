@@ -173,7 +173,7 @@ const MAKERS: &[(&str, Make)] = &[
     (lean::GENERATOR, lean::generator),
 ];
 
-/// Those that are shown where everybody is.
+/// The contenders that are shown where everybody is.
 fn everybody() -> impl Iterator<Item = &'static str> {
     let makers = MAKERS.iter().map(|(name, _)| *name);
     makers.filter(|name| !name.ends_with(", generator"))

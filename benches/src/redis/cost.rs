@@ -1,4 +1,4 @@
-//! What a request costs the Redis server: processor time, commands, round trips, and how many commands it reads at once.
+//! The cost of a request to the Redis server: processor time, commands, round trips, and commands it reads at once.
 
 use sessile_testkit::redis::{Proxy, RedisServer};
 
@@ -22,7 +22,7 @@ const LOADS: [Load; 2] = [
 ];
 const ROUNDS: usize = 9;
 
-/// What requests of one kind to one of them cost.
+/// The cost of requests of one kind to one of them.
 pub(crate) struct Row {
     pub(crate) who: Who,
     pub(crate) kind: Kind,

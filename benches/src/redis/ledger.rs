@@ -9,7 +9,7 @@ pub(super) struct Ledger {
     admin: Admin,
 }
 
-/// What has been spent by a moment, or between two of them.
+/// The resources spent by a moment, or between two of them.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Spent {
     /// Processor time of the thread that runs commands, in microseconds.

@@ -22,7 +22,7 @@ use crate::driver::{self, Ask};
 
 pub(super) const THREADS: usize = 2;
 
-/// What is asked.
+/// The questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Read,
@@ -63,7 +63,7 @@ pub(super) struct Load {
     pub(super) requests: usize,
 }
 
-/// Who is compared.
+/// The contenders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     /// The commands that a server without a lock needs, without a server.
@@ -97,7 +97,7 @@ pub(super) enum Subject {
     Actix(Vec<Sender<Order>>),
 }
 
-/// What a thread of actix is to do, and where it says how many requests were answered.
+/// The task of a thread of actix, and where it says how many requests were answered.
 pub(super) struct Order {
     kind: Kind,
     load: Load,
@@ -250,7 +250,7 @@ fn serve(orders: &Receiver<Order>, asked: &Asked, cookies: &Rc<[HeaderValue]>, r
     }
 }
 
-/// What a server without a lock sends, on a connection alone.
+/// The commands of a server without a lock, on a connection alone.
 async fn bare(mut connection: MultiplexedConnection, kind: Kind, name: &str) -> Result<(), Failure> {
     let failed = |error: redis::RedisError| error.to_string();
     let mut set = redis::cmd("SET");

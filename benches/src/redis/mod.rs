@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     cost::run()
 }
 
-/// What requests cost the server, alone.
+/// The cost of requests to the server, alone.
 pub(crate) fn run_cost() -> Result<(), Failure> {
     ensure_server()?;
     cost::run()

@@ -13,7 +13,7 @@ impl Files {
     /// everyone else has been kept out, and so is the lock.
     pub(crate) fn replace(&self, key: &SessionKey, known: &Meta, record: &Record) -> Result<bool> {
         let folder = &self.folder;
-        // Whoever comes too late anyway need not write first.
+        // A write that comes too late anyway is not prepared.
         let Some(live) = self.replaceable(folder.state(key, Part::Head)?, key, known)? else {
             return Ok(false);
         };
@@ -34,7 +34,7 @@ impl Files {
         Ok(true)
     }
 
-    /// What stands under the key, if it is what was read and nobody holds its lock.
+    /// Returns the file under the key, if it is the one that was read and nobody holds its lock.
     fn replaceable(&self, state: State, key: &SessionKey, known: &Meta) -> Result<Option<Live>> {
         let live = match state {
             State::Live(live) => live,

@@ -13,7 +13,7 @@ pub(crate) const SESSION_BYTES: usize = 256;
 /// What the mark that a rotation leaves is counted as: no less than it takes of the heap.
 pub(crate) const MOVED_BYTES: usize = 320;
 
-/// What a record with a payload of this length is counted as.
+/// The size as which a record with a payload of this length is counted.
 pub(crate) fn bytes_of(payload: usize) -> usize {
     SESSION_BYTES + payload
 }
@@ -26,7 +26,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// What a session with a payload of this length takes.
+    /// The size of a session with a payload of this length.
     pub(crate) fn of(payload: usize) -> Self {
         Self {
             sessions: 1,

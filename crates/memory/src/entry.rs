@@ -34,7 +34,7 @@ pub(crate) struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 192);
 
-/// What a reader gets of an entry. It is made under the mutex; what is made of it allocates, and is made afterwards.
+/// A reader's part of an entry. It is taken under the mutex; the record is made of it afterwards, as that allocates.
 pub(crate) struct Snapshot {
     pub(crate) key: SessionKey,
     meta: Meta,
@@ -69,7 +69,7 @@ impl Entry {
         }
     }
 
-    /// What was stored here.
+    /// The payload that was stored here.
     pub(crate) fn into_stored(self) -> Stored {
         Stored::new(self.key, Record::new(self.meta, self.payload.into_bytes()))
     }

@@ -45,7 +45,7 @@ impl Payload {
         }
     }
 
-    /// What is to be dropped outside of the mutex, if anything.
+    /// The bytes to be dropped outside of the mutex, if any.
     pub(crate) fn into_long(self) -> Option<Bytes> {
         match self {
             Self::Short { .. } => None,

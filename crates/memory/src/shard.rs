@@ -96,7 +96,7 @@ impl Shard {
         (secret == self.secret).then_some(Ticket(number))
     }
 
-    /// What has been taken, with a lock that comes back here when it is dropped.
+    /// A record that has been locked, with a lock that comes back here when it is dropped.
     pub(crate) fn locked(self: &Arc<Self>, taken: Taken) -> Locked {
         let Taken { ticket, found } = taken;
         let unlock: Arc<dyn Unlock> = Arc::clone(self) as _;

@@ -10,7 +10,7 @@ use crate::shard::{SLICE, Settings, Shard};
 
 pub(crate) const NAME: &str = "memory";
 
-/// What the clones of a storage share.
+/// The part that the clones of a storage share.
 pub(crate) struct Shared {
     pub(crate) shards: Box<[Arc<Shard>]>,
     pub(crate) settings: Arc<Settings>,
@@ -65,7 +65,7 @@ impl Shared {
         let mut more = true;
         loop {
             match step() {
-                // What a rotation has left goes as well, and is not told of: so there is one more try.
+                // A sweep removes marks of rotations as well, and does not tell of them: so there is one more try.
                 Err(StorageErrorKind::Full) if more => more = !self.sweep(SLICE).is_empty(),
                 done => return done,
             }

@@ -140,7 +140,7 @@ impl Storage for MemoryStorage {
             return Err(failed("lock")(StorageErrorKind::LockTimeout));
         }
         let shard = self.shared.shard(key);
-        // What it takes to wait is allocated by those who have to.
+        // Only callers who have to wait allocate what that takes.
         let taken = Box::pin(Waiting::new(Arc::clone(shard), *key, wait)).await;
         taken
             .map(|found| found.map(|taken| shard.locked(taken)))

@@ -26,7 +26,7 @@ fn the_moment_is_the_one_by_which_the_deadline_was_judged() {
     let builder = MemoryStorage::builder().clock(Ticking::default());
     let storage = builder.sweeper(false).lease(Duration::from_secs(1)).build();
     let at_once = storage.at_once().unwrap();
-    // Whatever the clock shows as it is asked, one of these ends just then.
+    // At whichever moment the clock is asked, one of these ends just then.
     for after in 0..20 {
         let deadline = storage.clock().now() + Duration::from_millis(40 + after);
         let record = || Record::new(Meta::new(Timestamp::MIN).with_deadline(Some(deadline)), "");

@@ -49,7 +49,7 @@ fn main() {
     runtime.block_on(a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access());
 }
 
-/// What lies in an entry is copied for those who read it: one allocation. A longer payload is shared with them.
+/// A payload in an entry is copied for its readers: one allocation. A longer one is shared with them.
 async fn each_verb_allocates_the_box_of_its_future_and_what_is_copied() {
     for (payload, copies) in [(payload(), 1_000), (Bytes::from(vec![b'x'; 1_000]), 0)] {
         let storage = MemoryStorage::builder().sweeper(false).capacity(1_000).build();
@@ -171,7 +171,7 @@ fn payload() -> Bytes {
 /// At every size, as what keeps them doubles now and then: the longest payload that lies in an entry, none at all, and
 /// one that does not lie there and has been read.
 async fn a_session_takes_no_more_than_it_counts() {
-    /// What a part of the storage keeps at most for sessions to come.
+    /// The room that a part of the storage keeps at most for sessions to come.
     const KEPT: usize = 32 * 192;
     for length in [0, 86, 87] {
         let storage = MemoryStorage::builder().sweeper(false).shards(1).build();
@@ -231,7 +231,7 @@ async fn a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access
     }
     assert_eq!((storage.stats().live, storage.stats().stored), (SESSIONS, SESSIONS));
     println!("{} bytes a session", (heap_bytes() - start) / SESSIONS);
-    // What is read is copied for the reader, and nothing of that stays.
+    // The copies that readers get do not stay.
     let mut cursor = None;
     loop {
         let page = storage.scan(cursor, 1_000).await.unwrap();

@@ -180,7 +180,7 @@ struct Pair {
     keys: [SessionKey; KEYS],
     model: Model,
     held: Vec<Held>,
-    /// What was read, the newest first, and the numbers of the keys.
+    /// The records that were read, the newest first, and the numbers of their keys.
     known: Vec<(usize, Stored)>,
     count: u64,
 }

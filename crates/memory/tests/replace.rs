@@ -181,7 +181,7 @@ async fn it_takes_room_and_gives_it_back() {
     assert!(storage.replace(&second, next(&second, "1")).await.unwrap());
     assert_eq!(storage.stats().bytes, 2 * SESSION + 3);
 
-    // What has expired makes room, and is the only thing that does.
+    // Expired sessions make room, and nothing else does.
     clock.advance(Duration::from_secs(1));
     let third = known(&storage, &key).await;
     assert!(storage.replace(&third, next(&third, "1234567890")).await.unwrap());

@@ -270,7 +270,7 @@ async fn drop_payloads_in_every_way(lengths: [usize; 2]) {
 #[tokio::test]
 async fn payloads_of_every_length_are_kept_as_they_are() {
     let (storage, clock) = manual_storage();
-    // Of this length, and like no other of that length.
+    // A payload of this length, and like no other of that length.
     let record = |length: usize, fill: u8| {
         let mut record = ending(&storage, "", SECOND);
         let bytes: Vec<_> = (0..length).map(|at| fill.wrapping_add(at as u8)).collect();
@@ -294,7 +294,7 @@ async fn payloads_of_every_length_are_kept_as_they_are() {
             clock.advance(SECOND);
             let swept = storage.sweep(10).await.unwrap();
             assert_eq!((swept[0].key, &swept[0].record), (key, &third));
-            // What was read outlives what it was read of.
+            // A payload that was read outlives its entry.
             assert_eq!(known.record, first);
         }
     }

@@ -1,4 +1,4 @@
-//! What goes over the wire at once, and what that costs: `cargo bench -p sessile-redis --bench wire`.
+//! Commands that go over the wire together, and their cost: `cargo bench -p sessile-redis --bench wire`.
 //!
 //! Tasks on a few threads read sessions, create them, and change them under their locks, each way for a moment and then
 //! the next, round by round, beside a plain `GET` of the client underneath. For each: how many a second, how many
@@ -42,7 +42,7 @@ impl Way {
     }
 }
 
-/// What is measured in one go.
+/// One measurement.
 #[derive(Debug, Clone, Copy, Default)]
 struct Figures {
     rate: f64,
@@ -142,7 +142,7 @@ fn measure(case: Case, rounds: usize, span: Duration) -> Vec<(Way, Figures)> {
         .collect()
 }
 
-/// What the tasks use.
+/// The things that the tasks use.
 struct Subject {
     storage: RedisStorage,
     plain: MultiplexedConnection,

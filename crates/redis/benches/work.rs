@@ -59,7 +59,7 @@ impl Way {
     }
 }
 
-/// What the server has done.
+/// The work of the server.
 #[derive(Debug, Default)]
 struct Sum {
     /// How often it has run each command, and for how many microseconds.
@@ -198,7 +198,7 @@ async fn set(connection: &mut MultiplexedConnection, number: usize, more: &[&str
     set.exec_async(connection).await.unwrap();
 }
 
-/// What the server says that it has done since it was started.
+/// The work of the server since it was started, as it says.
 struct Work {
     commands: BTreeMap<String, (f64, f64)>,
     processor: f64,

@@ -12,7 +12,7 @@ use sessile_core::{Clock, SystemClock, Timestamp};
 /// behind. Within this time an answer that says less than another is taken for a late one.
 const UNDER_WAY: i64 = 5_000;
 
-/// For how many milliseconds an answer that has carried the time is enough.
+/// The milliseconds for which an answer that has carried the time is enough.
 const STALE: i64 = 1_000;
 
 /// That nothing was heard of the server yet.

@@ -61,7 +61,7 @@ pub(crate) fn encode(record: &Record, writer: Option<&LockToken>) -> Vec<u8> {
     encode_as(record, writer.map_or(0, stamp))
 }
 
-/// What a record carries of the token under which it was written.
+/// The part of a token that a record written under it carries.
 pub(crate) fn stamp(token: &LockToken) -> u64 {
     let (beginning, _) = token.as_bytes().split_first_chunk().expect("a token is longer");
     u64::from_be_bytes(*beginning) & !MARK

@@ -240,8 +240,8 @@ async fn a_server_that_stays_a_replica_is_an_error() {
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
 }
 
-/// Who has listened at the primary of before still listens at what is a replica now. The primary sees nobody, and gives the
-/// lock to the next; heard of at the replica, it would be held by two.
+/// A process that has listened at the former primary still listens there, at a replica now. The primary sees nobody, and
+/// gives the lock to the next; heard of at the replica, it would be held by two.
 #[tokio::test]
 async fn a_lock_is_not_granted_by_way_of_a_replica() {
     let [primary, replica] = pair().await;

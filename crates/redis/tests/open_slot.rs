@@ -210,7 +210,7 @@ async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
             .await
             .unwrap();
         if !moves_record {
-            // Whoever has the lock next, with the queue in sight, is to look there.
+            // The next holder of the lock, with the queue in sight, is to look there.
             let mark = cluster.nodes()[0].command(&["GETRANGE", &name(&key, "sessile:", ""), "48", "48"]);
             assert!(matches!(mark, Reply::Text(byte) if byte[0] % 2 == 1));
         }

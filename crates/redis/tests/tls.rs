@@ -108,7 +108,7 @@ async fn servers_and_clients_prove_who_they_are() {
     let nobody = RedisStorage::connect(trusting).await.unwrap_err();
     assert_eq!(nobody.kind(), StorageErrorKind::Unavailable, "{nobody:?}");
 
-    // What cannot be used is refused before anybody is asked.
+    // Unusable settings are refused before anybody is asked.
     for unusable in [
         RedisServers::single(format!("{url}/#insecure")),
         RedisServers::single(&url).root_certificate("-----BEGIN CERTIFICATE-----\n!"),

@@ -1,4 +1,4 @@
-//! What goes to a server together, and by how many connections.
+//! Commands that go to a server together, and the number of connections they go by.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 

@@ -1,6 +1,6 @@
 //! lean: sessions in memory by hand, with the duties that a request cannot be rid of, and nothing else. The limit.
 //!
-//! What it does is what sessile's guarantees ask of any storage in memory and of any layer:
+//! It does the duties that sessile's guarantees ask of any storage in memory and of any layer:
 //!
 //! - it finds the cookie among the others, and knows sessions by the SHA-256 of their ids;
 //! - it reads the exact clock in the mutex of the table, and again when a value is read, so that what has expired is
@@ -9,7 +9,7 @@
 //! - it copies the record out once and in once, with values in JSON;
 //! - it sends `Vary`, `Cache-Control: no-store` and `Set-Cookie`.
 //!
-//! What it does not: nobody waits in a queue, who finds a session locked looks again after the others had their turn;
+//! It leaves out the rest: nobody waits in a queue, a visit that finds a session locked looks again after the others;
 //! a request that is dropped keeps its lock for the lease; sessions do not slide, ids are not renewed, nothing is
 //! destroyed or swept; there are no namespaces and no types of values; a session cannot be handed to another task; and
 //! it has no error but a panic. Ids and keys are the types of sessile, so hashing costs both the same.

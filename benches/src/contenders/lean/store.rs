@@ -37,7 +37,7 @@ struct Lock {
     lease: Timestamp,
 }
 
-/// What a visit gets of a record.
+/// The part of a record that a visit gets.
 pub(super) struct Loaded {
     pub(super) deadline: Timestamp,
     /// The version that a commit has to find; nobody else can have changed it while the ticket is good.
@@ -47,7 +47,7 @@ pub(super) struct Loaded {
     pub(super) payload: Vec<u8>,
 }
 
-/// What comes of an attempt to lock.
+/// The result of an attempt to lock.
 pub(super) enum Locked {
     Loaded(Loaded),
     /// Somebody else has it.

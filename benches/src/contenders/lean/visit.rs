@@ -18,7 +18,7 @@ thread_local! {
     pub(super) static CURRENT: RefCell<Option<Box<Visit>>> = const { RefCell::new(None) };
 }
 
-/// What is known of the session of one request.
+/// The session of one request, as far as it is known.
 pub(super) struct Visit {
     pub(super) store: Arc<Store>,
     pub(super) id: Option<SessionId>,

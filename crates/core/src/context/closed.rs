@@ -178,7 +178,7 @@ impl Context {
                 // It is tried again.
                 return;
             }
-            // Who has destroyed the session meanwhile knows what became of it.
+            // A visit that has destroyed the session meanwhile knows what became of it.
             let is_same = state.epoch == epoch;
             match error {
                 SessionError::Gone if is_same => state.told.gone(),

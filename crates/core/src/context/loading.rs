@@ -47,7 +47,7 @@ impl State {
     }
 }
 
-/// What a record is worth to a visit.
+/// The worth of a record to a visit.
 #[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 enum Verdict {
     Unreadable(RecordError),
@@ -140,7 +140,7 @@ impl Context {
             // The answer was long on its way; others may have moved the end since.
             return Ok(false);
         }
-        // What slides moves with the commit, or when the visit is closed without one.
+        // Sliding ends move with the commit, or when the visit is closed without one.
         let loaded = Loaded {
             key,
             meta,
@@ -154,7 +154,7 @@ impl Context {
         self.install(loaded, false).map(|()| true)
     }
 
-    /// What a record is worth to a visit at this moment.
+    /// Judges what a record is worth to a visit at this moment.
     fn judge(&self, meta: &Meta, payload: Bytes, now: Timestamp, asked: Asked) -> Verdict {
         let contents = match Contents::decode(payload) {
             Ok(contents) => contents,

@@ -51,7 +51,7 @@ pub struct OpenVisit {
 pub struct Ended {
     /// Whether what it was to write is written.
     pub result: Result<(), SessionError>,
-    /// What the client is to be told.
+    /// The message for the client.
     pub outcome: Outcome,
 }
 

@@ -76,7 +76,7 @@ impl Context {
     }
 }
 
-/// What the client is to be told, and the date until which its id is worth keeping if there is one.
+/// The message for the client, and the date until which its id is worth keeping if there is one.
 pub(super) struct Conclusion {
     outcome: Outcome,
     ends_at: Option<Timestamp>,

@@ -11,7 +11,7 @@ use crate::id::SessionId;
 use crate::storage::{Lock, Lookup, Meta, Record, Stored};
 use crate::window::WindowId;
 
-/// What is decided when a visit is to be closed.
+/// The decision on how a visit is closed.
 #[allow(clippy::large_enum_variant, reason = "it is taken apart where it is returned")]
 pub(super) enum Plan {
     /// There is nothing to be closed.

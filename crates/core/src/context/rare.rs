@@ -14,13 +14,13 @@ use crate::window::ShownWindow;
 pub(super) struct Rare {
     /// The id the session gets when it is closed.
     pub(super) next_id: Option<SessionId>,
-    /// For how long the present id is to lead to the session once it has that one.
+    /// The time for which the present id leads to the session once it has that one.
     pub(super) grace: Duration,
     /// The ids to try when the first names no session.
     pub(super) candidates: Vec<SessionId>,
     /// Where the session that a parallel visit has moved away from here was: the visit can still end it.
     pub(super) left_behind: Option<SessionKey>,
-    /// What the client shows of its browser window.
+    /// The browser window as the client shows it.
     pub(super) shown: ShownWindow,
     /// Whom to wake when somebody else has taken the lock, so that it is renewed.
     pub(super) keeper: Option<Waker>,

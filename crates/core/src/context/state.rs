@@ -79,7 +79,7 @@ pub(crate) struct State {
     pub(super) term: u64,
     /// The values that are being changed in place.
     pub(super) changes: Changes,
-    /// What few visits need.
+    /// The part that few visits need.
     pub(super) rare: Option<Box<Rare>>,
 }
 

@@ -112,7 +112,7 @@ impl<'a> Updating<'a> {
             Ok(value) => {
                 self.0.close_now().await?;
                 match self.was_cut_short() {
-                    // What it has changed went with the session, and its caller has not asked for that.
+                    // Its changes went with the session, and its caller has not asked for that.
                     true => Err(SessionError::Gone.into()),
                     false => Ok(value),
                 }

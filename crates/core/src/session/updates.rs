@@ -19,7 +19,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Session::start), [`close`](Session::close) and of the closure.
+    /// The errors of [`start`](Session::start), [`close`](Session::close) and of the closure.
     /// [`Undone`](SessionError::Undone) if the attempt came too late, and a task beside it had changed something in the
     /// visit meanwhile, which would not be done again.
     ///
@@ -54,7 +54,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// # Errors
     ///
-    /// Those of [`update`](Session::update) and of the closure.
+    /// The errors of [`update`](Session::update) and of the closure.
     pub async fn try_update<T, E, F>(&self, closure: impl FnMut() -> F) -> Result<T, E>
     where
         E: From<SessionError>,
@@ -68,7 +68,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Session::start), [`close`](Session::close) and of the closure.
+    /// The errors of [`start`](Session::start), [`close`](Session::close) and of the closure.
     ///
     /// ```
     /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
@@ -99,7 +99,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Session::start), [`close`](Session::close) and of the closure.
+    /// The errors of [`start`](Session::start), [`close`](Session::close) and of the closure.
     pub async fn try_update_exclusive<T, E>(&self, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         E: From<SessionError>,

@@ -28,48 +28,48 @@ pub trait AtOnce: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of the operation.
+    /// The errors of the operation.
     fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError>;
 
     /// As [`Storage::lock`](crate::Storage::lock), with the moment of the judgement; `None` if the lock is held.
     ///
     /// # Errors
     ///
-    /// Those of the operation, except for those of waiting.
+    /// The errors of the operation, except for those of waiting.
     fn lock(&self, key: &SessionKey) -> Option<Result<(Lookup<Locked>, Timestamp), StorageError>>;
 
     /// As [`Storage::create`](crate::Storage::create).
     ///
     /// # Errors
     ///
-    /// Those of the operation.
+    /// The errors of the operation.
     fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError>;
 
     /// As [`Storage::commit`](crate::Storage::commit).
     ///
     /// # Errors
     ///
-    /// Those of the operation.
+    /// The errors of the operation.
     fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError>;
 
     /// As [`Storage::replace`](crate::Storage::replace).
     ///
     /// # Errors
     ///
-    /// Those of the operation.
+    /// The errors of the operation.
     fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError>;
 
     /// As [`Storage::destroy`](crate::Storage::destroy).
     ///
     /// # Errors
     ///
-    /// Those of the operation.
+    /// The errors of the operation.
     fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError>;
 
     /// As [`Storage::release`](crate::Storage::release).
     ///
     /// # Errors
     ///
-    /// Those of the operation.
+    /// The errors of the operation.
     fn release(&self, lock: Lock) -> Result<(), StorageError>;
 }

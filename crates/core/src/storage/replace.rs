@@ -13,7 +13,7 @@ use crate::storage::{Lock, Locked, Lookup, Record, Storage, StorageError, Storag
 ///
 /// # Errors
 ///
-/// Those of [`Storage::replace`].
+/// The errors of [`Storage::replace`].
 pub async fn replace_under_lock<S: Storage + ?Sized>(
     storage: &S,
     known: &Stored,

@@ -123,7 +123,7 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
         self.inner.capabilities()
     }
 
-    /// What is measured is a future.
+    /// It measures futures.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }

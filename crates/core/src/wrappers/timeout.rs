@@ -95,7 +95,7 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
         self.inner.capabilities()
     }
 
-    /// What answers at once needs no limit; what is wrapped for one does not.
+    /// A storage that answers at once needs no limit.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }

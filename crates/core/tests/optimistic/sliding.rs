@@ -1,4 +1,4 @@
-//! What slides is moved by an update, and what has slid out is removed.
+//! Updates move sliding ends, and remove values that have slid out.
 
 use serde_json::json;
 use sessile_core::{Expiration, MINUTE, SessionError, SessionId};

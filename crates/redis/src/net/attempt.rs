@@ -209,7 +209,7 @@ impl Attempt {
         let connecting = timeout(self.line.timeout, self.line.connect(self.number));
         let outcome = connecting.await.unwrap_or_else(|_| Err(too_late()));
         if outcome.is_err() && has_runtime_begun_to_end().await {
-            // Those who wait elsewhere try again.
+            // Callers who wait elsewhere try again.
             return;
         }
         let mut state = self.line.change();

@@ -49,7 +49,7 @@ impl Door {
         wire::open(self.addr(), &self.tls).await
     }
 
-    /// What to say first, with the credentials of the moment.
+    /// The first commands on a connection, with the credentials of the moment.
     pub(super) async fn settings(&self) -> Result<RedisConnectionInfo, Failure> {
         let mut settings = self.server.redis_settings().clone();
         if let Some(provider) = &self.credentials {

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// How often a write may be put off. The first time lets those be heard that are ready, the second those that they woke.
 const TURNS: u8 = 2;
 
-/// What is this long is worth a system call, and more may not come: the client stops adding to it at 8 KiB.
+/// A write of this length is worth a system call, and more may not come: the client stops adding to it at 8 KiB.
 const ENOUGH: usize = 4_096;
 
 /// How many writes pass without waiting for others, at most, after nobody came.
@@ -30,7 +30,7 @@ const LONGEST_REST: u8 = 32;
 /// others has anything to add it rests, for more and more writes each time.
 pub(super) struct Gather<S, C> {
     stream: S,
-    /// Those that hold this are the calls under way, and the one that keeps the connection.
+    /// Its owners are the calls under way, and the one that keeps the connection.
     calls: Weak<C>,
     /// How often the present write was put off.
     turns: u8,

@@ -22,7 +22,7 @@ const LOOKING: u64 = 100;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) addr: ConnectionAddr,
-    /// For commands. There is at least one.
+    /// The lines for commands. There is at least one.
     lines: Box<[Arc<Line>]>,
     /// For messages.
     pub(crate) ear: Arc<Ear>,
@@ -148,7 +148,7 @@ mod tests {
         Node::new(&dialer, dialer.addr(), &Lines::new(1, Box::new(|_, _| ())))
     }
 
-    /// What is sent about a session first has to arrive first.
+    /// Commands about one session have to arrive in the order in which they are sent.
     #[test]
     fn commands_about_one_shard_go_one_way() {
         for connections in [1, 2, 3, 8] {

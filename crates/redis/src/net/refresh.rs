@@ -133,7 +133,7 @@ impl<T: Learns> Task<T> {
             }
             let learnt = timeout(self.subject.limit(), Arc::clone(&self.subject).learn()).await;
             if !matches!(learnt, Ok(Ok(()))) && has_runtime_begun_to_end().await {
-                // Those who wait elsewhere see to it by themselves.
+                // Callers who wait elsewhere see to it by themselves.
                 return;
             }
             let mut turn = self.turn();

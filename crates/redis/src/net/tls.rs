@@ -113,7 +113,7 @@ mod handshake {
         Failure::Setup((ErrorKind::InvalidClientConfig, what, why.to_string()).into())
     }
 
-    /// What is needed to secure a stream.
+    /// The settings that secure a stream.
     #[derive(Clone)]
     pub(in crate::net) struct Handshake {
         connector: TlsConnector,

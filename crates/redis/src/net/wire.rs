@@ -16,7 +16,7 @@ use crate::error::Failure;
 /// A stream of bytes to a server, of whichever kind.
 pub(super) type Wire = Box<dyn Duplex>;
 
-/// What can be read from and written to.
+/// A stream that can be read from and written to.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
@@ -50,7 +50,7 @@ fn unreachable(error: io::Error) -> Failure {
 
 async fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(addr).await?;
-    // What is to be sent together has been gathered before.
+    // Commands that go together have been gathered before.
     stream.set_nodelay(true)?;
     Ok(stream)
 }

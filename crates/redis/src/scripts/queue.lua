@@ -6,7 +6,7 @@
 -- owner renews it. A message is the token of the entry and a byte that says whether the lock comes with it (1) or not (0).
 -- Behind a 1 follow the number of the look, by which its owner knows an old message, and the record.
 --
--- Whoever has an entry has marked the record, so nothing here is called where there is no mark.
+-- A process with an entry has marked the record, so nothing here is called where there is no mark.
 --
 -- All this comes after what a script is called for has been written, so nothing here may fail.
 local LOOK, CHANNEL = 27, 35

@@ -1,4 +1,4 @@
-//! What is wrong with answering at once.
+//! Faults of answering at once.
 
 use std::time::Duration;
 

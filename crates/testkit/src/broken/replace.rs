@@ -1,4 +1,4 @@
-//! What is wrong with writing without a lock.
+//! Faults of writing without a lock.
 
 use std::time::Duration;
 

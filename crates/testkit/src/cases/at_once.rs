@@ -58,7 +58,7 @@ pub(crate) async fn the_moment_is_that_of_the_answer(ctx: Context) {
     }
 }
 
-/// Whatever is asked by whichever way, the answer is the one that the contract gives.
+/// Either door gives the answer of the contract, whatever is asked.
 pub(crate) async fn both_ways_give_the_same_answers(ctx: Context) {
     let Some(at_once) = ctx.storage().at_once() else { return };
     let mut rng = Rng::new(crate::seed());

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::concurrency::{PATIENCE, ROUNDS, count, finish, handle, increment};
 use crate::kit::{Context, successor};
 
-/// Of many who have read the same record, one replaces it.
+/// One of many writers who have read the same record replaces it.
 pub(crate) async fn one_of_many_replaces_wins(ctx: Context) {
     let mut wins = 0;
     for round in 0..ROUNDS {
@@ -58,7 +58,7 @@ async fn increment_anyhow(storage: &dyn Storage, key: &SessionKey) {
     }
 }
 
-/// Those who replace and those who lock take nothing from each other.
+/// Replaces and commits under locks take nothing from each other.
 pub(crate) async fn replaces_and_commits_of_one_session_all_count(ctx: Context) {
     let tasks = 8.min(ctx.profile().max_waiters);
     let key = ctx.created("0").await;
@@ -124,7 +124,7 @@ pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
     );
 }
 
-/// Whoever holds the lock finds the record that it was given, until it writes itself.
+/// A holder of the lock finds the record that it was given, until it writes itself.
 pub(crate) async fn no_holder_sees_a_replace(ctx: Context) {
     let tasks = 4.min(ctx.profile().max_waiters);
     let key = ctx.created("0").await;

@@ -95,7 +95,7 @@ pub(crate) async fn moves_the_deadline_either_way(ctx: Context) {
     ctx.assert_missing(&key).await;
 }
 
-/// What one handle has read, another may replace: a storage's own number means the same to all of them.
+/// A record that one handle has read may be replaced by another: a storage's own number means the same to all of them.
 pub(crate) async fn takes_what_another_handle_has_read(ctx: Context) {
     let key = ctx.created("0").await;
     for (round, [reader, writer]) in [[ctx.storage(), ctx.second()], [ctx.second(), ctx.storage()]]
@@ -252,8 +252,8 @@ pub(crate) async fn of_a_session_that_has_moved_it_is_refused(ctx: Context) {
     ctx.assert_free(&new, b"moved").await;
 }
 
-/// Whoever has read the session under its old key does not write to the new one: during the grace the record is another
-/// by now, and the session has moved away.
+/// A writer who has read the session under its old key does not write to the new one: during the grace the record is
+/// another by now, and the session has moved away.
 pub(crate) async fn does_not_follow_an_alias(ctx: Context) {
     if !ctx.profile().aliases {
         return;
@@ -274,7 +274,7 @@ pub(crate) async fn does_not_follow_an_alias(ctx: Context) {
     ctx.assert_free(&new, b"moved").await;
 }
 
-/// What is read through an alias names the key where it stands, and is replaced there; the way to it stays.
+/// A record that is read through an alias names the key where it stands, and is replaced there; the way to it stays.
 pub(crate) async fn leaves_the_keys_that_lead_to_it(ctx: Context) {
     let [first, second, third] = Context::keys();
     ctx.create(&first, ctx.record("0")).await;

@@ -33,7 +33,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the verb.
+    /// The errors of the verb.
     fn create(
         &self,
         state: &mut ModelState,
@@ -48,7 +48,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the verb.
+    /// The errors of the verb.
     fn commit(
         &self,
         state: &mut ModelState,
@@ -63,7 +63,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the verb.
+    /// The errors of the verb.
     fn replace(
         &self,
         state: &mut ModelState,
@@ -78,7 +78,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the verb.
+    /// The errors of the verb.
     fn rotate(
         &self,
         state: &mut ModelState,
@@ -104,7 +104,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the verb.
+    /// The errors of the verb.
     fn renew(
         &self,
         state: &mut ModelState,
@@ -119,7 +119,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the verb.
+    /// The errors of the verb.
     fn touch(
         &self,
         state: &mut ModelState,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What the stream beneath does the next time it is asked to write.
+/// The answer of the stream beneath the next time it is asked to write.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Take(usize),
