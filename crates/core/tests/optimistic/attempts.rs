@@ -76,6 +76,29 @@ async fn a_new_id_takes_the_lock_for_the_move_alone() -> Result<(), SessionError
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_id_takes_nothing_from_those_who_write_meanwhile() -> Result<(), SessionError> {
+    let world = world();
+    let session = &world.session;
+    let id = world.stored([("count", json!(0))]).await;
+    let runs = Runs::default();
+    let work = async {
+        let update = async || {
+            if runs.next() == 1 {
+                add_elsewhere(&world, &id, ms(0)).await?;
+            }
+            session.regenerate_id()?;
+            add(session, "count")
+        };
+        session.update(update).await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let new = world.visit(id.clone(), work).await?;
+    assert_eq!(runs.count(), 2);
+    assert_eq!(world.shown(&new).await, counted(2));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_comes_too_late_tries_once_more_and_then_locks() -> Result<(), SessionError> {
     for conflicts in 1..=2 {
         let world = world();
