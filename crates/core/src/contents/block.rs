@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::json::Json;
+use super::plain::{Kept, Plain};
 use super::wire::{Span, Text};
 use super::{AsOf, Summary};
 use crate::clock::Timestamp;
@@ -12,16 +14,25 @@ use crate::expiration::Lifetime;
 /// Sessions hold few values, so a name is found by looking through them.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
-    /// What the spans of loaded entries point into.
+    /// What was loaded: spans point into it.
     pub(super) source: Bytes,
-    pub(super) entries: Vec<Entry>,
+    pub(super) form: Form,
+}
+
+/// How values are kept. To whoever uses the block the two are the same.
+#[derive(Debug, Clone)]
+pub(super) enum Form {
+    /// As they are written. None has a lifetime or extensions.
+    Plain(Plain),
+    /// One by one.
+    Indexed(Vec<Entry>),
 }
 
 /// One value and what is known of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(super) struct Entry {
     pub(super) name: Text,
-    pub(crate) lifetime: Lifetime,
+    pub(super) lifetime: Lifetime,
     /// When the lifetime was set, if that was in this visit.
     pub(super) since: Timestamp,
     /// What a later version of this crate has written beside the value, in the source. It goes when the value is set
@@ -39,38 +50,70 @@ pub(super) enum Value {
     Set(Vec<u8>),
 }
 
+impl Entry {
+    pub(super) fn is_over(&self, at: AsOf) -> bool {
+        at.is_over(self.lifetime, self.since)
+    }
+}
+
 impl Block {
     pub(super) const EMPTY: Self = Self {
         source: Bytes::new(),
-        entries: Vec::new(),
+        form: Form::Plain(Plain::EMPTY),
     };
-
-    fn position(&self, name: &str) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.name.is(name, &self.source))
-    }
 
     /// The JSON text of a value.
     pub(crate) fn get(&self, name: &str, at: AsOf) -> Option<Bytes> {
-        Some(match &self.live(name, at)?.value {
-            Value::Stored(span) => span.slice(&self.source),
-            Value::Set(json) => Bytes::copy_from_slice(json),
+        Some(match self.find(name, at)? {
+            Kept::Stored(span) => span.slice(&self.source),
+            Kept::Set(json) => Bytes::copy_from_slice(json),
         })
     }
 
+    /// The same, to be taken along at the least cost.
+    #[allow(dead_code, reason = "visits still take it by `get`")]
+    #[inline]
+    pub(crate) fn json(&self, name: &str, at: AsOf) -> Option<Json> {
+        Some(match self.find(name, at)? {
+            Kept::Stored(span) => Json::copied(span.read(&self.source), || span.slice(&self.source)),
+            Kept::Set(json) => Json::copied(json, || Bytes::copy_from_slice(json)),
+        })
+    }
+
+    /// The same, where it is.
+    #[inline]
+    pub(crate) fn read(&self, name: &str, at: AsOf) -> Option<&[u8]> {
+        Some(self.find(name, at)?.read(&self.source))
+    }
+
     pub(crate) fn contains(&self, name: &str, at: AsOf) -> bool {
-        self.live(name, at).is_some()
+        self.find(name, at).is_some()
     }
 
     /// Whether a value is this JSON text.
     #[inline]
     pub(crate) fn holds(&self, name: &str, json: &[u8], at: AsOf) -> bool {
-        self.live(name, at).is_some_and(|entry| match &entry.value {
-            Value::Stored(span) => span.read(&self.source) == json,
-            Value::Set(set) => set == json,
-        })
+        self.read(name, at).is_some_and(|kept| kept == json)
+    }
+
+    #[inline]
+    fn find(&self, name: &str, at: AsOf) -> Option<Kept<'_>> {
+        match &self.form {
+            Form::Plain(plain) => Some(plain.kept(plain.find(&self.source, name)?)),
+            Form::Indexed(entries) => Some(match &self.live(entries, name, at)?.value {
+                Value::Stored(span) => Kept::Stored(*span),
+                Value::Set(json) => Kept::Set(json),
+            }),
+        }
+    }
+
+    fn live<'a>(&self, entries: &'a [Entry], name: &str, at: AsOf) -> Option<&'a Entry> {
+        let entry = entries.iter().find(|entry| entry.name.is(name, &self.source))?;
+        (!entry.is_over(at)).then_some(entry)
     }
 
     /// Of a value's name and the names it had before, the first under which it is there.
+    #[inline]
     pub(crate) fn current_name<'a>(&self, name: &'a str, aliases: &[&'a str], at: AsOf) -> &'a str {
         let is_there = |alias: &&&str| self.contains(alias, at);
         match aliases {
@@ -80,114 +123,36 @@ impl Block {
         }
     }
 
-    /// Moves a value that stands under a name it had before to the name it has now, where it is alone.
-    pub(crate) fn rename(&mut self, name: &str, aliases: &[&str], at: AsOf) {
-        let current = self.current_name(name, aliases, at);
-        if current != name
-            && let Some(index) = self.position(current)
-        {
-            self.unset(name, at);
-            let index = self.position(current).unwrap_or(index);
-            self.entries[index].name = Text::from(name);
-        }
-        for alias in aliases {
-            self.unset(alias, at);
-        }
-    }
-
-    /// Removes all values. Says whether any was there.
-    pub(crate) fn clear(&mut self, at: AsOf) -> bool {
-        let any = self
-            .entries
-            .iter()
-            .any(|entry| !at.is_over(entry.lifetime, entry.since));
-        self.entries.clear();
-        any
-    }
-
     /// When a value ends of its own; the inner `None` if it does not.
     pub(crate) fn ends_at(&self, name: &str, at: AsOf) -> Option<Option<Timestamp>> {
-        let entry = self.live(name, at)?;
-        Some(at.ends_at(entry.lifetime, entry.since))
-    }
-
-    fn live(&self, name: &str, at: AsOf) -> Option<&Entry> {
-        let entry = &self.entries[self.position(name)?];
-        (!at.is_over(entry.lifetime, entry.since)).then_some(entry)
-    }
-
-    /// Sets a value. One that is there keeps its lifetime unless `replace` gives another; one that is not gets
-    /// `replace` or else what `begin` gives.
-    pub(crate) fn set(
-        &mut self,
-        name: &str,
-        json: Vec<u8>,
-        at: AsOf,
-        replace: Option<Lifetime>,
-        begin: impl FnOnce() -> Lifetime,
-    ) {
-        let kept = self.position(name).filter(|&index| {
-            let entry = &self.entries[index];
-            !at.is_over(entry.lifetime, entry.since)
-        });
-        if let Some(index) = kept {
-            let entry = &mut self.entries[index];
-            entry.value = Value::Set(json);
-            entry.extensions = Span::EMPTY;
-            if let Some(lifetime) = replace {
-                entry.lifetime = lifetime;
-                entry.since = at.now;
+        match &self.form {
+            Form::Plain(plain) => plain.find(&self.source, name).map(|_| None),
+            Form::Indexed(entries) => {
+                let entry = self.live(entries, name, at)?;
+                Some(at.ends_at(entry.lifetime, entry.since))
             }
-            return;
-        }
-        self.unset(name, at);
-        self.entries.push(Entry {
-            name: Text::from(name),
-            lifetime: replace.unwrap_or_else(begin),
-            since: at.now,
-            extensions: Span::EMPTY,
-            value: Value::Set(json),
-        });
-    }
-
-    /// Removes a value. Says whether it was there.
-    pub(crate) fn unset(&mut self, name: &str, at: AsOf) -> bool {
-        let Some(index) = self.position(name) else {
-            return false;
-        };
-        let removed = self.entries.remove(index);
-        !at.is_over(removed.lifetime, removed.since)
-    }
-
-    /// Gives a value another lifetime from now on. Says whether it was there.
-    pub(crate) fn set_lifetime(&mut self, name: &str, lifetime: Lifetime, at: AsOf) -> bool {
-        match self.position(name).map(|index| &mut self.entries[index]) {
-            Some(entry) if !at.is_over(entry.lifetime, entry.since) => {
-                entry.lifetime = lifetime;
-                entry.since = at.now;
-                true
-            }
-            _ => false,
         }
     }
 
     /// The names of the values that are there.
     pub(crate) fn names(&self, at: AsOf) -> Vec<String> {
-        let live = |entry: &&Entry| !at.is_over(entry.lifetime, entry.since);
-        let name = |entry: &Entry| entry.name.read(&self.source).to_owned();
-        self.entries.iter().filter(live).map(name).collect()
+        match &self.form {
+            Form::Plain(plain) => plain.names(&self.source).map(str::to_owned).collect(),
+            Form::Indexed(entries) => {
+                let live = entries.iter().filter(|entry| !entry.is_over(at));
+                live.map(|entry| entry.name.read(&self.source).to_owned()).collect()
+            }
+        }
     }
 
+    #[inline]
     pub(super) fn summary(&self) -> Summary {
-        self.entries
-            .iter()
-            .map(|entry| Summary::of(entry.lifetime))
-            .fold(Summary::default(), Summary::and)
-    }
-
-    pub(super) fn purge(&mut self, over: impl Fn(Lifetime, Timestamp) -> bool) -> bool {
-        let before = self.entries.len();
-        self.entries.retain(|entry| !over(entry.lifetime, entry.since));
-        self.entries.len() < before
+        match &self.form {
+            Form::Plain(_) => Summary::default(),
+            Form::Indexed(entries) => entries
+                .iter()
+                .map(|entry| Summary::of(entry.lifetime))
+                .fold(Summary::default(), Summary::and),
+        }
     }
 }

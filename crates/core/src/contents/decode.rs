@@ -4,8 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::block::{Block, Entry, Value};
+use super::block::{Block, Entry, Form, Value};
 use super::extensions::Extensions;
+use super::plain::Plain;
 use super::wire::Reader;
 use super::{Contents, Namespace, Summary, Values};
 use crate::clock::Timestamp;
@@ -13,15 +14,23 @@ use crate::clock::Timestamp;
 /// The first byte of every payload.
 pub(super) const MAGIC: u8 = b'S';
 
-/// The version of the format, which is the latest one that is read. What is written says which version it takes to read
-/// it, and so far that is this one.
-pub(super) const VERSION: u8 = 1;
+/// The first version of the format, which is what is written: it says which version it takes to read it.
+pub(super) const FIRST: u8 = 1;
+
+/// The version in which a head may say that all values are plain.
+pub(super) const MARKED: u8 = 2;
+
+/// The latest version that is read.
+const VERSION: u8 = MARKED;
 
 /// The session has a lifetime.
 pub(super) const LIFETIME: u8 = 1;
 
 /// The session has extensions.
 pub(super) const EXTENSIONS: u8 = 2;
+
+/// There is nothing but values without lifetimes and extensions.
+pub(super) const PLAIN: u8 = 4;
 
 /// No entry is shorter than this: an empty name, a lifetime without end, and a value of one character.
 const SMALLEST_ENTRY: usize = 4;
@@ -100,17 +109,18 @@ impl Contents {
         if reader.byte("the first byte")? != MAGIC {
             return Err(RecordError::at("the first byte"));
         }
-        match reader.byte("the version")? {
+        let known = match reader.byte("the version")? {
             0 => return Err(RecordError::at("the version")),
-            VERSION => {}
+            FIRST => LIFETIME | EXTENSIONS,
+            MARKED => LIFETIME | EXTENSIONS | PLAIN,
             needed => {
                 return Err(RecordError {
                     reason: Reason::Later(needed),
                 });
             }
-        }
+        };
         let head = reader.byte("the head")?;
-        if head & !(LIFETIME | EXTENSIONS) != 0 {
+        if head & !known != 0 {
             return Err(RecordError::at("the head"));
         }
         let lifetime = match head & LIFETIME {
@@ -121,30 +131,15 @@ impl Contents {
             0 => Extensions::NONE,
             _ => Extensions::decode(&mut reader)?,
         };
-        let values = entries(&mut reader)?;
-        let count = reader.count(SMALLEST_NAMESPACE)?;
-        let mut namespaces = Vec::with_capacity(count);
-        for _ in 0..count {
-            let name = reader.name()?;
-            let (lifetime, extensions) = reader.extended_lifetime()?;
-            namespaces.push(Namespace {
-                name,
-                lifetime,
-                since: Timestamp::MIN,
-                extensions,
-                values: Values::Closed {
-                    summary: Summary::of(reader.lifetime()?),
-                    bytes: reader.filled_span("a namespace")?.slice(&payload),
-                },
-            });
-        }
+        let form = values(&mut reader)?;
+        let namespaces = namespaces(&mut reader)?;
         end(&reader)?;
+        let is_plain = matches!(form, Form::Plain(_)) && namespaces.is_empty();
+        if head & PLAIN != 0 && !is_plain {
+            return Err(RecordError::at("the head"));
+        }
         Ok(Self {
-            values: Block {
-                source: payload.clone(),
-                entries: values,
-            },
-            payload,
+            values: Block { source: payload, form },
             is_stored: true,
             stored_limit: lifetime.and_then(|lifetime| lifetime.limit),
             lifetime,
@@ -159,17 +154,46 @@ impl Contents {
 impl Block {
     pub(super) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
         let mut reader = Reader::new(bytes)?;
-        let entries = entries(&mut reader)?;
+        let form = values(&mut reader)?;
         end(&reader)?;
         Ok(Self {
             source: bytes.clone(),
-            entries,
+            form,
         })
     }
 }
 
-fn entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>, RecordError> {
+fn namespaces(reader: &mut Reader<'_>) -> Result<Vec<Namespace>, RecordError> {
+    let count = reader.count(SMALLEST_NAMESPACE)?;
+    let mut namespaces = Vec::with_capacity(count);
+    for _ in 0..count {
+        let name = reader.name()?;
+        let (lifetime, extensions) = reader.extended_lifetime()?;
+        namespaces.push(Namespace {
+            name,
+            lifetime,
+            since: Timestamp::MIN,
+            extensions,
+            values: Values::Closed {
+                summary: Summary::of(reader.lifetime()?),
+                span: reader.filled_span("a namespace")?,
+            },
+        });
+    }
+    Ok(namespaces)
+}
+
+/// Looks at every value, and leaves all as they are written if they can stay so.
+#[inline]
+fn values(reader: &mut Reader<'_>) -> Result<Form, RecordError> {
     let count = reader.count(SMALLEST_ENTRY)?;
+    match Plain::read(reader, count)? {
+        Some(plain) => Ok(Form::Plain(plain)),
+        None => index(reader, count).map(Form::Indexed),
+    }
+}
+
+fn index(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Entry>, RecordError> {
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
         let name = reader.name()?;

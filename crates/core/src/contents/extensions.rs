@@ -1,7 +1,8 @@
 //! What is known of a session beside its values, and what a later version of this crate knows of it.
 
 use super::decode::RecordError;
-use super::wire::{Reader, Span, Writer};
+use super::sink::{Length, Sink, number_len};
+use super::wire::{Reader, Span};
 use crate::clock::Timestamp;
 use crate::window::WindowId;
 
@@ -61,19 +62,24 @@ impl Extensions {
         Ok(extensions)
     }
 
-    pub(super) fn encode(&self, writer: &mut Writer, payload: &[u8]) {
-        let mut inner = Writer(Vec::with_capacity(24));
+    pub(super) fn encode(&self, sink: &mut impl Sink, payload: &[u8]) {
+        let mut length = Length::default();
+        self.write(&mut length, payload);
+        sink.number(length.0 as u64);
+        self.write(sink, payload);
+    }
+
+    fn write(&self, sink: &mut impl Sink, payload: &[u8]) {
         if let Some(window) = self.window {
-            inner.number(WINDOW);
-            inner.bytes(window.as_bytes());
+            sink.number(WINDOW);
+            sink.bytes(window.as_bytes());
         }
         if let Some(moment) = self.authenticated_at {
-            let mut content = Writer(Vec::with_capacity(8));
-            content.number(moment.as_millis());
-            inner.number(AUTHENTICATED_AT);
-            inner.bytes(&content.0);
+            let moment = moment.as_millis();
+            sink.number(AUTHENTICATED_AT);
+            sink.number(number_len(moment) as u64);
+            sink.number(moment);
         }
-        inner.0.extend_from_slice(self.unknown.read(payload));
-        writer.bytes(&inner.0);
+        sink.put(self.unknown.read(payload));
     }
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::block::Value;
-use super::{AsOf, Block, Contents, RecordError};
+use super::decode::{FIRST, MARKED, PLAIN};
+use super::{AsOf, Block, Contents, RecordError, Values};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 use crate::window::WindowId;
@@ -24,6 +25,7 @@ pub(crate) fn record(input: &[u8]) {
         return;
     };
     ends_where_it_ends(input);
+    says_the_same_in_both_versions(input, &mut contents.clone());
     let unopened = contents.encode(NOW);
     let seen = view(&mut contents);
     let mut again = read(&unopened);
@@ -38,7 +40,60 @@ pub(crate) fn record(input: &[u8]) {
     let summary = again.items();
     assert_eq!(view(&mut again), seen.without_blanks());
     assert_eq!(again.items(), summary, "what is known of a namespace is what is in it");
+    let mut indexed = self::indexed(&contents);
+    assert_eq!(view(&mut indexed), view(&mut contents));
+    survives_changes(&mut indexed);
     survives_changes(&mut contents);
+    assert_eq!(
+        contents.encode(NOW),
+        indexed.encode(NOW),
+        "how values are kept makes no difference"
+    );
+}
+
+/// The same with an index of all values that somebody has entered.
+pub(super) fn indexed(contents: &Contents) -> Contents {
+    let mut contents = contents.clone();
+    contents.values.index();
+    for namespace in &mut contents.namespaces {
+        if let Values::Open(block) = &mut namespace.values {
+            block.index();
+        }
+    }
+    contents
+}
+
+/// A payload that is marked as plain is one that is plain without the mark, and says the same.
+fn says_the_same_in_both_versions(input: &[u8], contents: &mut Contents) {
+    let marked = contents.encode_up_to(MARKED, NOW);
+    let is_marked = marked[1] == MARKED;
+    assert_eq!(is_marked, marked[2] & PLAIN != 0);
+    let mut unmarked = marked.to_vec();
+    unmarked[1] = FIRST;
+    unmarked[2] &= !PLAIN;
+    assert_eq!(contents.encode(NOW), unmarked, "that is all there is to it");
+    let mut again = read(&marked);
+    assert_eq!(again.encode_up_to(MARKED, NOW), marked);
+    assert_eq!(again.encode(NOW), unmarked);
+
+    // The other one of the two that the input itself is one of.
+    let (version, plain) = (input[1], input[2] & PLAIN != 0);
+    let mut other = input.to_vec();
+    other[1] = if plain { FIRST } else { MARKED };
+    other[2] ^= PLAIN;
+    let is_plain = contents.values.is_as_written() && contents.namespaces.is_empty();
+    match Contents::decode(other.into()) {
+        Ok(mut other) => {
+            assert!(is_plain, "what is not plain is not taken for it");
+            assert_eq!(view(&mut other), view(contents));
+        }
+        Err(_) => assert!(
+            version == FIRST || !plain,
+            "what is marked can be read without the mark"
+        ),
+    }
+    assert!(is_plain || !plain);
+    assert_eq!(view(&mut again), view(contents));
 }
 
 fn read(payload: &Bytes) -> Contents {
@@ -82,11 +137,12 @@ impl View {
 /// Enters every namespace, and looks at every value.
 fn view(contents: &mut Contents) -> View {
     let mut namespaces = Vec::new();
+    let payload = contents.loaded().clone();
     for namespace in &mut contents.namespaces {
         if !NOW.is_over(namespace.lifetime, namespace.since) {
-            let name = namespace.name.read(&contents.payload).to_owned();
-            let extensions = namespace.extensions.slice(&contents.payload);
-            let values = namespace.open().map(|block| values(block));
+            let name = namespace.name.read(&payload).to_owned();
+            let extensions = namespace.extensions.slice(&payload);
+            let values = namespace.open(&payload).map(|block| values(block));
             namespaces.push((name, namespace.lifetime, extensions, values));
         }
     }
@@ -94,17 +150,16 @@ fn view(contents: &mut Contents) -> View {
         lifetime: contents.lifetime,
         window: contents.window(),
         authenticated_at: contents.authenticated_at(),
-        unknown: contents.extensions.unknown.slice(&contents.payload),
+        unknown: contents.extensions.unknown.slice(&payload),
         values: values(&contents.values),
         namespaces,
     }
 }
 
 fn values(block: &Block) -> Vec<Seen> {
-    let live = block
-        .entries
-        .iter()
-        .filter(|entry| !NOW.is_over(entry.lifetime, entry.since));
+    let mut block = block.clone();
+    let entries = block.index().clone();
+    let live = entries.iter().filter(|entry| !NOW.is_over(entry.lifetime, entry.since));
     let seen = live.map(|entry| {
         let json = match &entry.value {
             Value::Stored(span) => span.slice(&block.source),
@@ -141,14 +196,14 @@ fn survives_changes(contents: &mut Contents) {
     contents.remove_namespace("n", NOW);
     contents.set_window(WindowId::parse_bytes(b"window_1"));
     contents.set_authenticated_at(Some(NOW.now));
-    let unknown = contents.extensions.unknown.slice(&contents.payload);
+    let unknown = contents.extensions.unknown.slice(contents.loaded());
     let again = read(&contents.encode(NOW));
     assert_eq!(
         (again.window(), again.authenticated_at()),
         (contents.window(), Some(NOW.now))
     );
     assert_eq!(
-        again.extensions.unknown.slice(&again.payload),
+        again.extensions.unknown.slice(again.loaded()),
         unknown,
         "what is not known is kept"
     );

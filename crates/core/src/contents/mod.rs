@@ -1,15 +1,16 @@
 //! What is in a session: its values and namespaces, each with its lifetime.
 //!
-//! A stored session is one buffer. Loading it makes an index of where each value lies; values are neither copied nor
-//! parsed before somebody asks for them, and a namespace nobody enters is not even indexed. What a visit sets is
-//! kept beside the buffer until the next commit encodes everything anew.
+//! A stored session is one buffer. Loading it looks at each value once and copies and parses none. As long as no value
+//! has a lifetime of its own, they stay as they are written: a name is found by going through them, and what a visit
+//! changes stands in place of what it replaces, so that the next commit has but to join the parts. With the first value
+//! that has a lifetime, an index is made of where each lies. A namespace that nobody enters is not even looked at.
 //!
 //! # The format
 //!
 //! ```text
 //! payload    = "S" version head [lifetime] [extensions] values count namespace*
-//! version    = byte            the least version that a reader has to be of: 1
-//! head       = flags           1: a lifetime follows; 2: extensions follow
+//! version    = byte            the least version that a reader has to be of: 1 or 2
+//! head       = flags           1: a lifetime follows; 2: extensions follow; 4, from version 2 on: it is plain
 //! values     = count value*
 //! value      = name about json
 //! namespace  = name about summary part(values)
@@ -27,6 +28,9 @@
 //! Numbers are unsigned LEB128 varints (DWARF 5, section 7.6); windows are milliseconds, limits milliseconds since the
 //! Unix epoch. Names are UTF-8. No json is empty, nor is the part with the values of a namespace. Nothing follows the
 //! last namespace.
+//!
+//! A payload is **plain** if no value in it has a lifetime or extensions, there is no namespace, and each number before a
+//! name or a value is as short as can be. One that says so and is not is damaged.
 //!
 //! Within a session or a namespace no name comes twice: so it is written. It is not checked: names are in no order, and
 //! every reader would pay, in memory or by comparing each with each, for what only another hand writes. Of two with one
@@ -49,13 +53,20 @@
 //! the least version that can read it, not for that of its writer. It is refused by earlier ones, by an error that says
 //! so, and stays as it is. To introduce such a thing takes two releases: one that can read it, and a later one that
 //! writes it.
+//!
+//! Version 2 is read and not written so far.
 
 mod block;
+mod change;
 mod decode;
 mod encode;
 mod extensions;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod json;
+mod namespace;
+mod plain;
+mod sink;
 mod wire;
 
 use bytes::Bytes;
@@ -63,6 +74,10 @@ use bytes::Bytes;
 pub(crate) use self::block::Block;
 pub use self::decode::RecordError;
 use self::extensions::Extensions;
+#[allow(unused_imports, reason = "visits still take values by `Block::get`")]
+pub(crate) use self::json::Json;
+use self::namespace::{Namespace, Values};
+use self::plain::Plain;
 use self::wire::{Span, Text};
 use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};
@@ -71,9 +86,7 @@ use crate::window::WindowId;
 /// The decoded payload of a record, and the changes made to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Contents {
-    /// What was loaded: names that were not changed point into it.
-    payload: Bytes,
-    /// Whether that is what the storage holds.
+    /// Whether what was loaded is what the storage holds.
     is_stored: bool,
     /// The date on which the storage ends the session, whatever its lifetime says here by now.
     stored_limit: Option<Timestamp>,
@@ -82,29 +95,11 @@ pub(crate) struct Contents {
     /// When the lifetime was set, if that was in this visit.
     since: Timestamp,
     extensions: Extensions,
-    /// Values that stand in no namespace.
+    /// Values that stand in no namespace. Their source is all that was loaded.
     pub(crate) values: Block,
     namespaces: Vec<Namespace>,
     /// Whether the payload no longer says what this says.
     pub(crate) changed: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Namespace {
-    name: Text,
-    lifetime: Lifetime,
-    /// When the lifetime was set, if that was in this visit.
-    since: Timestamp,
-    /// What a later version of this crate has written beside the namespace, in the payload.
-    extensions: Span,
-    values: Values,
-}
-
-/// The values of a namespace, indexed once somebody enters it.
-#[derive(Debug, Clone)]
-enum Values {
-    Closed { bytes: Bytes, summary: Summary },
-    Open(Block),
 }
 
 /// What must be known of values without looking at each.
@@ -154,7 +149,6 @@ impl AsOf {
 impl Contents {
     /// Nothing, stored nowhere.
     const EMPTY: Self = Self {
-        payload: Bytes::new(),
         is_stored: false,
         stored_limit: None,
         lifetime: None,
@@ -170,9 +164,9 @@ impl Contents {
         let Some(name) = namespace else {
             return Ok(Some(&self.values));
         };
-        let payload = &self.payload;
+        let payload = &self.values.source;
         match self.namespaces.iter_mut().find(|found| found.name.is(name, payload)) {
-            Some(found) if !at.is_over(found.lifetime, found.since) => found.open().map(|block| Some(&*block)),
+            Some(found) if !at.is_over(found.lifetime, found.since) => found.open(payload).map(|block| Some(&*block)),
             _ => Ok(None),
         }
     }
@@ -187,17 +181,16 @@ impl Contents {
     ) -> Result<&mut Block, RecordError> {
         match namespace {
             None => Ok(&mut self.values),
-            Some(name) => self.namespace_mut(name, at, begin)?.open(),
+            Some(name) => {
+                let found = self.namespace_mut(name, at, begin);
+                self.namespaces[found].open(&self.values.source)
+            }
         }
     }
 
-    fn namespace_mut(
-        &mut self,
-        name: &str,
-        at: AsOf,
-        begin: impl FnOnce() -> Lifetime,
-    ) -> Result<&mut Namespace, RecordError> {
-        let payload = &self.payload;
+    /// Where a namespace is, which begins now if it is not there.
+    fn namespace_mut(&mut self, name: &str, at: AsOf, begin: impl FnOnce() -> Lifetime) -> usize {
+        let payload = &self.values.source;
         let position = self.namespaces.iter().position(|found| found.name.is(name, payload));
         let fresh = || Namespace {
             name: Text::from(name),
@@ -206,7 +199,7 @@ impl Contents {
             extensions: Span::EMPTY,
             values: Values::Open(Block::EMPTY),
         };
-        let index = match position {
+        match position {
             Some(index) => {
                 let found = &mut self.namespaces[index];
                 if at.is_over(found.lifetime, found.since) {
@@ -218,8 +211,7 @@ impl Contents {
                 self.namespaces.push(fresh());
                 self.namespaces.len() - 1
             }
-        };
-        Ok(&mut self.namespaces[index])
+        }
     }
 
     /// The browser window that the session's transient data belongs to.
@@ -255,7 +247,8 @@ impl Contents {
                 self.since = at.now;
             }
             Some(name) => {
-                let found = self.namespace_mut(name, at, || lifetime)?;
+                let index = self.namespace_mut(name, at, || lifetime);
+                let found = &mut self.namespaces[index];
                 found.lifetime = lifetime;
                 found.since = at.now;
             }
@@ -266,7 +259,7 @@ impl Contents {
 
     /// Removes a namespace with all its values. Says whether it was there.
     pub(crate) fn remove_namespace(&mut self, name: &str, at: AsOf) -> bool {
-        let payload = &self.payload;
+        let payload = &self.values.source;
         let Some(index) = self.namespaces.iter().position(|found| found.name.is(name, payload)) else {
             return false;
         };
@@ -284,7 +277,7 @@ impl Contents {
                 self.values.clear(at) || any
             }
             Some(_) if self.block(namespace, at)?.is_none() => false,
-            Some(name) => self.namespace_mut(name, at, || Lifetime::ENDLESS)?.open()?.clear(at),
+            Some(_) => self.block_mut(namespace, at, || Lifetime::ENDLESS)?.clear(at),
         };
         self.changed |= removed;
         Ok(())
@@ -293,7 +286,7 @@ impl Contents {
     /// The names of the namespaces that are there.
     pub(crate) fn namespaces(&self, at: AsOf) -> Vec<String> {
         let kept = |namespace: &&Namespace| namespace.is_kept(at);
-        let name = |namespace: &Namespace| namespace.name.read(&self.payload).to_owned();
+        let name = |namespace: &Namespace| namespace.name.read(self.loaded()).to_owned();
         self.namespaces.iter().filter(kept).map(name).collect()
     }
 
@@ -311,7 +304,7 @@ impl Contents {
         let Some(own) = block.ends_at(block.current_name(name, aliases, at), at) else {
             return Ok(None);
         };
-        let payload = &self.payload;
+        let payload = &self.values.source;
         let whole = namespace.and_then(|name| self.namespaces.iter().find(|found| found.name.is(name, payload)));
         Ok(Some(earliest(
             own,
@@ -319,14 +312,14 @@ impl Contents {
         )))
     }
 
-    /// The payload that was loaded.
+    /// The payload that was loaded: names that were not changed point into it.
     pub(crate) fn loaded(&self) -> &Bytes {
-        &self.payload
+        &self.values.source
     }
 
     /// How long the record was that was loaded.
     pub(crate) fn loaded_len(&self) -> usize {
-        self.payload.len()
+        self.loaded().len()
     }
 
     /// Takes note that the storage now holds what this says. There is nothing to go back to any more: whoever changes
@@ -343,7 +336,7 @@ impl Contents {
         if !self.is_stored {
             return Ok(Self::default());
         }
-        Self::decode(self.payload.clone())
+        Self::decode(self.loaded().clone())
     }
 
     /// Whether the session's own lifetime is over, that which it has here or that which is stored: how far the session
@@ -385,6 +378,7 @@ impl Contents {
     }
 
     /// The summary of everything in the session, without the session's own lifetime.
+    #[inline]
     pub(crate) fn items(&self) -> Summary {
         self.namespaces
             .iter()
@@ -401,7 +395,7 @@ impl Contents {
             .retain(|namespace| !over(namespace.lifetime, namespace.since));
         removed |= self.namespaces.len() < before;
         for namespace in &mut self.namespaces {
-            removed |= namespace.open()?.purge(over);
+            removed |= namespace.open(&self.values.source)?.purge(over);
         }
         self.changed |= removed;
         Ok(removed)
@@ -411,27 +405,6 @@ impl Contents {
 impl Default for Contents {
     fn default() -> Self {
         Self::EMPTY
-    }
-}
-
-impl Namespace {
-    fn open(&mut self) -> Result<&mut Block, RecordError> {
-        if let Values::Closed { bytes, .. } = &self.values {
-            self.values = Values::Open(Block::decode(bytes)?);
-        }
-        match &mut self.values {
-            Values::Open(block) => Ok(block),
-            Values::Closed { .. } => unreachable!("it was opened just above"),
-        }
-    }
-}
-
-impl Values {
-    fn summary(&self) -> Summary {
-        match self {
-            Self::Closed { summary, .. } => *summary,
-            Self::Open(block) => block.summary(),
-        }
     }
 }
 

@@ -8,11 +8,11 @@ use super::decode::RecordError;
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
-const HAS_WINDOW: u8 = 1;
-const HAS_LIMIT: u8 = 2;
-const TRANSIENT: u8 = 4;
+pub(super) const HAS_WINDOW: u8 = 1;
+pub(super) const HAS_LIMIT: u8 = 2;
+pub(super) const TRANSIENT: u8 = 4;
 /// Extensions follow: of a value or a namespace, which begin with a lifetime.
-const EXTENDED: u8 = 8;
+pub(super) const EXTENDED: u8 = 8;
 
 /// A part of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,26 @@ pub(super) struct Span {
 impl Span {
     pub(super) const EMPTY: Self = Self { start: 0, end: 0 };
 
+    /// From here to there, in a buffer that a reader was made for: it refuses those for which 32 bits are too few.
+    #[inline]
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self {
+            start: start as u32,
+            end: end as u32,
+        }
+    }
+
+    #[inline]
+    pub(super) fn start(self) -> usize {
+        self.start as usize
+    }
+
+    #[inline]
+    pub(super) fn end(self) -> usize {
+        self.end as usize
+    }
+
+    #[inline]
     pub(super) fn is_empty(self) -> bool {
         self.start == self.end
     }
@@ -32,6 +52,7 @@ impl Span {
         source.slice(self.start as usize..self.end as usize)
     }
 
+    #[inline]
     pub(super) fn read(self, source: &[u8]) -> &[u8] {
         &source[self.start as usize..self.end as usize]
     }
@@ -45,6 +66,7 @@ pub(super) enum Text {
 }
 
 impl Text {
+    #[inline]
     pub(super) fn is(&self, name: &str, source: &[u8]) -> bool {
         match self {
             Self::Stored(span) => span.read(source) == name.as_bytes(),
@@ -79,6 +101,7 @@ impl<'a> Reader<'a> {
         Ok(Self { source, position: 0 })
     }
 
+    #[inline]
     pub(super) fn byte(&mut self, what: &'static str) -> Result<u8, RecordError> {
         let byte = *self.source.get(self.position).ok_or(RecordError::at(what))?;
         self.position += 1;
@@ -113,6 +136,7 @@ impl<'a> Reader<'a> {
         Err(RecordError::at(what))
     }
 
+    #[inline]
     pub(super) fn span(&mut self, what: &'static str) -> Result<Span, RecordError> {
         let length = usize::try_from(self.number(what)?).map_err(|_| RecordError::at(what))?;
         if length > self.remaining() {
@@ -120,14 +144,11 @@ impl<'a> Reader<'a> {
         }
         let start = self.position;
         self.position += length;
-        // Both fit: the reader refuses longer buffers.
-        Ok(Span {
-            start: start as u32,
-            end: self.position as u32,
-        })
+        Ok(Span::new(start, self.position))
     }
 
     /// A span with something in it, as values and namespaces have: an empty one was not written by us.
+    #[inline]
     pub(super) fn filled_span(&mut self, what: &'static str) -> Result<Span, RecordError> {
         let span = self.span(what)?;
         if span.is_empty() {
@@ -136,13 +157,52 @@ impl<'a> Reader<'a> {
         Ok(span)
     }
 
+    #[inline]
     pub(super) fn name(&mut self) -> Result<Text, RecordError> {
         let span = self.span("a name")?;
-        std::str::from_utf8(span.read(self.source)).map_err(|_| RecordError::at("a name"))?;
+        // Most names are short and of ASCII, which is seen sooner than that they are UTF-8.
+        let name = span.read(self.source);
+        if !name.iter().fold(true, |ascii, byte| ascii & byte.is_ascii()) {
+            std::str::from_utf8(name).map_err(|_| RecordError::at("a name"))?;
+        }
         Ok(Text::Stored(span))
     }
 
+    /// Reads a name. Says whether its length is written as briefly as can be.
+    #[inline]
+    pub(super) fn brief_name(&mut self) -> Result<bool, RecordError> {
+        let start = self.position;
+        let Text::Stored(span) = self.name()? else {
+            return Ok(false);
+        };
+        Ok(self.is_brief(start, span))
+    }
+
+    /// Reads something that is not empty. Says whether its length is written as briefly as can be.
+    #[inline]
+    pub(super) fn brief_filled_span(&mut self, what: &'static str) -> Result<bool, RecordError> {
+        let start = self.position;
+        let span = self.filled_span(what)?;
+        Ok(self.is_brief(start, span))
+    }
+
+    /// Whether the number from here to the span is no longer than it needs to be: it does not end with seven zeros.
+    #[inline]
+    fn is_brief(&self, start: usize, span: Span) -> bool {
+        span.start() - start == 1 || self.source[span.start() - 1] != 0
+    }
+
+    #[inline]
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    pub(super) fn go_back_to(&mut self, position: usize) {
+        self.position = position;
+    }
+
     /// How many items follow, each of which takes at least `smallest` bytes.
+    #[inline]
     pub(super) fn count(&mut self, smallest: usize) -> Result<usize, RecordError> {
         let count = usize::try_from(self.number("a count")?).map_err(|_| RecordError::at("a count"))?;
         if count > self.remaining() / smallest {
@@ -202,59 +262,11 @@ impl<'a> Reader<'a> {
 
     /// What has not been read yet.
     pub(super) fn rest(&self) -> Span {
-        // Both fit: the reader refuses longer buffers.
-        Span {
-            start: self.position as u32,
-            end: self.source.len() as u32,
-        }
+        Span::new(self.position, self.source.len())
     }
 
+    #[inline]
     pub(super) fn remaining(&self) -> usize {
         self.source.len() - self.position
-    }
-}
-
-/// Writes what [`Reader`] reads.
-pub(super) struct Writer(pub(super) Vec<u8>);
-
-impl Writer {
-    pub(super) fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
-    }
-
-    pub(super) fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.0.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.0.push(number as u8);
-    }
-
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.number(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
-    }
-
-    pub(super) fn lifetime(&mut self, lifetime: Lifetime) {
-        self.extended_lifetime(lifetime, &[]);
-    }
-
-    pub(super) fn extended_lifetime(&mut self, lifetime: Lifetime, extensions: &[u8]) {
-        let flag = |set, flag| if set { flag } else { 0 };
-        self.byte(
-            flag(!extensions.is_empty(), EXTENDED)
-                | flag(lifetime.window.is_some(), HAS_WINDOW)
-                | flag(lifetime.limit.is_some(), HAS_LIMIT)
-                | flag(lifetime.transient, TRANSIENT),
-        );
-        let limit = lifetime.limit.map(Timestamp::as_millis);
-        lifetime
-            .window
-            .into_iter()
-            .chain(limit)
-            .for_each(|number| self.number(number));
-        if !extensions.is_empty() {
-            self.bytes(extensions);
-        }
     }
 }

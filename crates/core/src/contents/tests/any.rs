@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::plain::{Plain, PlainValue};
+use super::seen::{Plain, PlainValue};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 use crate::window::WindowId;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::{AsOf, Contents};
 use super::any::plains;
-use super::plain::{BEGIN, plain, rich};
+use super::seen::{BEGIN, plain, rich};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
@@ -36,6 +36,7 @@ proptest! {
         exercise(&bytes);
         exercise(&[b"S\x01".as_slice(), &bytes].concat());
         exercise(&[b"S\x01\x00".as_slice(), &bytes].concat());
+        exercise(&[b"S\x02\x04".as_slice(), &bytes].concat());
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::super::Contents;
-use super::super::wire::{Reader, Writer};
-use super::plain::{BEGIN, plain, rich};
+use super::super::sink::{Length, Sink, Writer, number_len, put_number};
+use super::super::wire::Reader;
+use super::seen::{BEGIN, plain, rich};
 
 #[test]
 fn the_format_is_what_it_always_was() {
@@ -36,9 +37,18 @@ fn payloads_of_other_kinds_are_refused() {
         (b"{\"json\":1}", "the first byte"),
         (b"S", "the version"),
         (b"S\x00\x00\x00\x00", "the version"),
-        (b"S\x02\x00\x00\x00", "version 2"),
+        (b"S\x03\x00\x00\x00", "version 3"),
         (b"S\xff and anything at all", "version 255"),
         (b"S\x01\x04\x00\x00", "the head"),
+        (b"S\x02\x08\x00\x00", "the head"),
+        (b"S\x02\x04\x01\x01a\x04\x011\x00", "the head"),
+        (b"S\x02\x04\x01\x01a\x08\x01x\x011\x00", "the head"),
+        (b"S\x02\x04\x01\x81\x00a\x00\x011\x00", "the head"),
+        (b"S\x02\x04\x00\x01\x01n\x00\x00\x01\x00", "the head"),
+        (b"S\x02\x04\x01\x01a\x00\x00\x00", "a value"),
+        (b"S\x02\x04\x01\x01\xff\x00\x011\x00", "a name"),
+        (b"S\x02\x04\x01\x01a\x00\x011", "a count"),
+        (b"S\x02\x04\x01\x01a\x00\x011\x00\x00", "the end"),
         (b"S\x01\x02\x01\x00\x00\x00", "an extension"),
         (b"S\x01\x02\x02\x00\x00\x00\x00", "an extension"),
         (b"S\x01\x02\x04\x09\x00\x09\x00\x00\x00", "an extension"),
@@ -63,7 +73,13 @@ fn payloads_of_other_kinds_are_refused() {
         let error = reason(payload).expect_err("it is refused");
         assert!(error.contains(what), "{}: {error}", payload.escape_ascii());
     }
-    assert_eq!(reason(b"S\x01\x00\x00\x00"), Ok(()));
+    for well_formed in [
+        b"S\x01\x00\x00\x00".as_slice(),
+        b"S\x02\x00\x00\x00",
+        b"S\x02\x04\x00\x00",
+    ] {
+        assert_eq!(reason(well_formed), Ok(()));
+    }
 }
 
 #[test]
@@ -72,8 +88,9 @@ fn what_takes_a_later_version_is_told_from_what_is_damaged() {
         let error = Contents::decode(payload.to_vec().into()).map(drop);
         error.map_err(|error| error.needs_later_version())
     };
-    assert_eq!(later(b"S\x02\x00\x00\x00"), Err(true));
-    assert_eq!(later(b"S\x02"), Err(true));
+    assert_eq!(later(b"S\x03\x00\x00\x00"), Err(true));
+    assert_eq!(later(b"S\x03"), Err(true));
+    assert_eq!(later(b"S\x02\x08\x00\x00"), Err(false));
     assert_eq!(later(b"S\x00\x00\x00\x00"), Err(false));
     assert_eq!(later(b"S\x01\x04\x00\x00"), Err(false));
 }
@@ -116,6 +133,12 @@ proptest! {
             let mut writer = Writer(Vec::new());
             writer.number(number);
             prop_assert!(writer.0.len() <= 10);
+            let mut length = Length::default();
+            length.number(number);
+            prop_assert_eq!((length.0, number_len(number)), (writer.0.len(), writer.0.len()));
+            let mut put = vec![0; number_len(number)];
+            put_number(&mut put, number);
+            prop_assert_eq!(&put, &writer.0);
             let mut reader = Reader::new(&writer.0).unwrap();
             prop_assert_eq!(reader.number("it").unwrap(), number);
             prop_assert_eq!(reader.remaining(), 0);

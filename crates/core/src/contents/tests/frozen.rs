@@ -1,15 +1,16 @@
 //! Two versions of this crate side by side, as when the servers of an application are replaced one by one.
 //!
 //! [`Frozen`] reads the format as its first version did, and shares no code with what reads it today. It must not be
-//! changed: as long as records ask for version 1, it has to make sense of them. The payloads below are such as a later
-//! version may write.
+//! changed: as long as records ask for version 1, it has to make sense of them. The same holds of [`FrozenPlain`] and
+//! version 2. The payloads below are such as a later version may write.
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::Contents;
+use super::super::decode::MARKED;
 use super::any::plains;
-use super::plain::{BEGIN, Plain, plain};
+use super::seen::{BEGIN, Plain, plain};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 use crate::window::WindowId;
@@ -115,6 +116,42 @@ impl Frozen {
     }
 }
 
+/// What a reader of version 2 sees of a payload that says it is plain: it need not look at what is between a name and a
+/// value.
+#[derive(Debug, PartialEq)]
+struct FrozenPlain {
+    lifetime: Option<About>,
+    extensions: Vec<(u64, Vec<u8>)>,
+    values: Vec<(String, Vec<u8>)>,
+}
+
+impl FrozenPlain {
+    fn read(payload: &[u8]) -> Option<Self> {
+        let mut rest = Bite(payload.strip_prefix(b"S\x02")?);
+        let head = rest.byte()?;
+        (head & 4 != 0 && head < 8).then_some(())?;
+        let lifetime = if head & 1 != 0 { Some(rest.about()?) } else { None };
+        let mut extensions = Vec::new();
+        if head & 2 != 0 {
+            let mut all = Bite(rest.part()?);
+            while !all.0.is_empty() {
+                extensions.push((all.number()?, all.part()?.to_vec()));
+            }
+        }
+        let mut values = Vec::new();
+        for _ in 0..rest.number()? {
+            let name = rest.text()?;
+            rest.byte()?;
+            values.push((name, rest.part()?.to_vec()));
+        }
+        (rest.0 == [0]).then_some(Self {
+            lifetime,
+            extensions,
+            values,
+        })
+    }
+}
+
 fn about(lifetime: Lifetime) -> About {
     let limit = lifetime.limit.map(Timestamp::as_millis);
     (lifetime.window, limit, lifetime.transient, Vec::new())
@@ -155,6 +192,59 @@ proptest! {
         let payload = plain.contents().encode(BEGIN);
         prop_assert_eq!(Frozen::read(&payload), Some(expected(plain)));
     }
+
+    #[test]
+    fn the_reader_of_plain_payloads_reads_what_is_written_for_it(mut plain in plains(), keeps in any::<bool>()) {
+        if !keeps {
+            plain.namespaces.clear();
+            plain.values.iter_mut().for_each(|value| value.1 = Lifetime::ENDLESS);
+        }
+        let contents = plain.contents();
+        let payload = contents.encode_up_to(MARKED, BEGIN);
+        let Frozen { lifetime, extensions, values, namespaces } = expected(plain);
+        let is_plain = namespaces.is_empty() && values.iter().all(|(_, about, _)| *about == self::about(Lifetime::ENDLESS));
+        if !is_plain {
+            // It takes no version that it can do without.
+            prop_assert_eq!(&payload, &contents.encode(BEGIN));
+            return Ok(());
+        }
+        let values = values.into_iter().map(|(name, _, json)| (name, json)).collect();
+        prop_assert_eq!(FrozenPlain::read(&payload), Some(FrozenPlain { lifetime, extensions, values }));
+        prop_assert_eq!(Frozen::read(&payload), None, "who reads only version 1 refuses it");
+    }
+}
+
+/// What the release that writes version 2 leaves is read, and written again so that earlier releases can read it.
+#[test]
+fn what_says_that_it_is_plain_is_read_and_not_written() {
+    let marked: &[u8] =
+        b"S\x02\x07\x01\xac\x02\x0e\x01\x08window_1\x02\x02\xac\x02\x02\x04user\x00\x017\x03cap\x00\x02[]\x00";
+    assert!(FrozenPlain::read(marked).is_some());
+    let mut contents = Contents::decode(Bytes::from_static(marked)).expect("it is well formed");
+    assert_eq!(contents.lifetime.and_then(|lifetime| lifetime.window), Some(300));
+    assert_eq!(contents.window(), WindowId::parse_bytes(b"window_1"));
+    assert_eq!(text(contents.values.get("cap", BEGIN)).as_deref(), Some("[]"));
+    let seen = plain(&mut contents).expect("it is well formed");
+    assert_eq!(contents.encode_up_to(MARKED, BEGIN), marked);
+    let written = contents.encode(BEGIN);
+    assert_eq!(Frozen::read(&written), Some(expected(seen)));
+    assert!(!contents.changed, "that alone is no reason to write it");
+}
+
+#[test]
+fn a_mark_goes_as_soon_as_it_is_no_longer_true() {
+    let marked = b"S\x02\x04\x01\x04user\x00\x017\x00";
+    let lifetime = Lifetime {
+        window: Some(5),
+        ..Lifetime::ENDLESS
+    };
+    let mut contents = Contents::decode(Bytes::from_static(marked)).expect("it is well formed");
+    assert!(contents.values.set_lifetime("user", lifetime, BEGIN));
+    assert_eq!(contents.encode_up_to(MARKED, BEGIN)[..3], *b"S\x01\x00");
+    contents.values.unset("user", BEGIN);
+    assert_eq!(contents.encode_up_to(MARKED, BEGIN), b"S\x02\x04\x00\x00".as_slice());
+    contents.block_mut(Some("n"), BEGIN, || lifetime).expect("it begins");
+    assert_eq!(contents.encode_up_to(MARKED, BEGIN)[..3], *b"S\x01\x00");
 }
 
 /// What a later version may write: beside all that is known there are extensions of the session, of a namespace and
@@ -292,5 +382,5 @@ fn what_the_first_version_wrote_is_read() {
         \x02\x04user\x00\x017\x05n\xc3\xa4me\x01\x05\x0b{\"a\":[1,2]}\
         \x02\x04cart\x02\x09\x04\x06\x01\x00\x04\x02\"\"\x05empty\x01\xc8\x01\x00\x01\x00";
     let mut contents = Contents::decode(Bytes::from_static(first)).expect("it is well formed");
-    assert_eq!(plain(&mut contents).expect("it is well formed"), super::plain::rich());
+    assert_eq!(plain(&mut contents).expect("it is well formed"), super::seen::rich());
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::super::Contents;
-use super::super::wire::Writer;
+use super::super::sink::{Sink, Writer};
 use super::damage::exercise;
 
 #[test]
@@ -29,6 +29,7 @@ fn what_claims_to_be_much_takes_no_memory_beforehand() {
     claim(b"S\x01\x00\x01\x01a\x00"); // a value
     claim(b"S\x01\x00\x00\x01\x01n\x00\x00"); // a namespace
     claim(b"S\x01\x00\x00\x01\x01n\x00\x00\x60"); // values in a namespace
+    claim(b"S\x02\x04"); // plain values
 }
 
 #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::{AsOf, Contents};
 use super::any::plains;
-use super::plain::{BEGIN, Plain, plain, rich};
+use super::seen::{BEGIN, Plain, plain, rich};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 

@@ -51,7 +51,7 @@ fn fill(contents: &mut Contents, namespace: Option<&str>, values: &[PlainValue])
 /// Reads everything there is, through every door.
 pub(super) fn plain(contents: &mut Contents) -> Result<Plain, RecordError> {
     let names = |contents: &Contents| -> Vec<(String, Lifetime)> {
-        let name = |namespace: &Namespace| namespace.name.read(&contents.payload).to_owned();
+        let name = |namespace: &Namespace| namespace.name.read(contents.loaded()).to_owned();
         contents
             .namespaces
             .iter()
@@ -74,8 +74,9 @@ pub(super) fn plain(contents: &mut Contents) -> Result<Plain, RecordError> {
 
 fn plain_values(block: &Block) -> Vec<PlainValue> {
     let names = block.names(BEGIN);
+    let entries = block.clone().index().clone();
     let value = |name: String| {
-        let entry = block.entries.iter().find(|entry| entry.name.is(&name, &block.source));
+        let entry = entries.iter().find(|entry| entry.name.is(&name, &block.source));
         let json = block.get(&name, BEGIN).map(|json| json.to_vec());
         (name, entry.expect("it is named").lifetime, json.unwrap_or_default())
     };

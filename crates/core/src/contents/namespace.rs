@@ -1,0 +1,53 @@
+//! A namespace, whose values nobody has looked at before somebody enters it.
+
+use bytes::Bytes;
+
+use super::Summary;
+use super::block::Block;
+use super::decode::RecordError;
+use super::wire::{Span, Text};
+use crate::clock::Timestamp;
+use crate::expiration::Lifetime;
+
+#[derive(Debug, Clone)]
+pub(super) struct Namespace {
+    pub(super) name: Text,
+    pub(super) lifetime: Lifetime,
+    /// When the lifetime was set, if that was in this visit.
+    pub(super) since: Timestamp,
+    /// What a later version of this crate has written beside the namespace, in the payload.
+    pub(super) extensions: Span,
+    pub(super) values: Values,
+}
+
+/// The values of a namespace, read once somebody enters it.
+#[derive(Debug, Clone)]
+pub(super) enum Values {
+    /// Where in the payload they are, and what is known of them.
+    Closed {
+        span: Span,
+        summary: Summary,
+    },
+    Open(Block),
+}
+
+impl Namespace {
+    pub(super) fn open(&mut self, payload: &Bytes) -> Result<&mut Block, RecordError> {
+        if let Values::Closed { span, .. } = self.values {
+            self.values = Values::Open(Block::decode(&span.slice(payload))?);
+        }
+        match &mut self.values {
+            Values::Open(block) => Ok(block),
+            Values::Closed { .. } => unreachable!("it was opened just above"),
+        }
+    }
+}
+
+impl Values {
+    pub(super) fn summary(&self) -> Summary {
+        match self {
+            Self::Closed { summary, .. } => *summary,
+            Self::Open(block) => block.summary(),
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Values as they are written: without lifetimes and extensions there is nothing to be known of them but where they are,
+//! and of few values that is found by going through them.
+
+use super::block::{Entry, Value};
+use super::decode::RecordError;
+use super::sink::{number_len, put_number};
+use super::wire::{Reader, Span, Text};
+use crate::clock::Timestamp;
+use crate::expiration::Lifetime;
+
+/// What stands between the name and the value of one without a lifetime and extensions.
+const ENDLESS: u8 = 0;
+
+/// Values without lifetimes and extensions, one behind the other, in up to three parts.
+///
+/// Those that were changed lie in a buffer, together with those between them, and stand where others were in the source.
+/// So the first change copies nothing, and no change is ever made twice.
+#[derive(Debug, Clone)]
+pub(super) struct Plain {
+    count: usize,
+    /// In the source: those in front of what was changed.
+    before: Span,
+    changed: Vec<u8>,
+    /// In the source: those behind it.
+    after: Span,
+}
+
+/// Where a value is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    part: Part,
+    at: Written,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Before,
+    Changed,
+    After,
+}
+
+/// Where, in some bytes, a value begins and ends with its name, and what of that is its name and what its JSON text.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    start: usize,
+    name: usize,
+    about: usize,
+    json: usize,
+    end: usize,
+}
+
+/// The JSON text of a value, where it is kept.
+pub(super) enum Kept<'a> {
+    Stored(Span),
+    Set(&'a [u8]),
+}
+
+impl<'a> Kept<'a> {
+    #[inline]
+    pub(super) fn read(self, source: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Stored(span) => span.read(source),
+            Self::Set(json) => json,
+        }
+    }
+}
+
+impl Plain {
+    pub(super) const EMPTY: Self = Self {
+        count: 0,
+        before: Span::EMPTY,
+        changed: Vec::new(),
+        after: Span::EMPTY,
+    };
+
+    /// Reads so many values, if that is what they are. Otherwise nothing is read.
+    ///
+    /// They are to be written as they are, so that values of which each length is written as briefly as can be are plain,
+    /// and no others: what is in a session has one form.
+    #[inline]
+    pub(super) fn read(reader: &mut Reader<'_>, count: usize) -> Result<Option<Self>, RecordError> {
+        let start = reader.position();
+        for _ in 0..count {
+            let name = reader.brief_name()?;
+            let is_endless = reader.byte("a lifetime")? == ENDLESS;
+            if !(name && is_endless && reader.brief_filled_span("a value")?) {
+                reader.go_back_to(start);
+                return Ok(None);
+            }
+        }
+        let end = Span::new(reader.position(), reader.position());
+        Ok(Some(Self {
+            count,
+            before: Span::new(start, reader.position()),
+            changed: Vec::new(),
+            after: end,
+        }))
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The values as they are written.
+    #[inline]
+    pub(super) fn parts<'a>(&'a self, source: &'a [u8]) -> [&'a [u8]; 3] {
+        [self.before.read(source), &self.changed, self.after.read(source)]
+    }
+
+    #[inline]
+    pub(super) fn find(&self, source: &[u8], name: &str) -> Option<Place> {
+        let within = |part, bytes: &[u8], from| {
+            let at = Walk { bytes, at: from }.find(|at| bytes[at.name..at.about] == *name.as_bytes())?;
+            Some(Place { part, at })
+        };
+        within(Part::Before, &source[..self.before.end()], self.before.start())
+            .or_else(|| within(Part::Changed, &self.changed, 0))
+            .or_else(|| within(Part::After, &source[..self.after.end()], self.after.start()))
+    }
+
+    pub(super) fn kept(&self, place: Place) -> Kept<'_> {
+        let Written { json, end, .. } = place.at;
+        match place.part {
+            Part::Changed => Kept::Set(&self.changed[json..end]),
+            Part::Before | Part::After => Kept::Stored(Span::new(json, end)),
+        }
+    }
+
+    /// Sets the value at a place, or one that has none yet.
+    pub(super) fn set(&mut self, source: &[u8], place: Option<Place>, name: &str, json: Vec<u8>) {
+        let value = written(name, json);
+        match place {
+            Some(place) => self.replace(source, place, value),
+            None => self.append(source, value),
+        }
+    }
+
+    pub(super) fn remove(&mut self, source: &[u8], place: Place) {
+        self.replace(source, place, Vec::new());
+        self.count -= 1;
+    }
+
+    /// Gives the value at a place another name.
+    pub(super) fn rename(&mut self, source: &[u8], place: Place, name: &str) {
+        let json = self.kept(place).read(source).to_vec();
+        self.replace(source, place, written(name, json));
+    }
+
+    /// The names, in their order.
+    pub(super) fn names<'a>(&'a self, source: &'a [u8]) -> impl Iterator<Item = &'a str> {
+        let walk = |bytes| Walk { bytes, at: 0 }.map(move |at| text(&bytes[at.name..at.about]));
+        self.parts(source).into_iter().flat_map(walk)
+    }
+
+    /// The same values one by one.
+    pub(super) fn entries(&self, source: &[u8]) -> Vec<Entry> {
+        let entry = |name, value| Entry {
+            name,
+            lifetime: Lifetime::ENDLESS,
+            since: Timestamp::MIN,
+            extensions: Span::EMPTY,
+            value,
+        };
+        let stored = |part: Span| {
+            let bytes = &source[..part.end()];
+            let at = part.start();
+            Walk { bytes, at }.map(move |at| {
+                let name = Text::Stored(Span::new(at.name, at.about));
+                entry(name, Value::Stored(Span::new(at.json, at.end)))
+            })
+        };
+        let bytes = &*self.changed;
+        let changed = Walk { bytes, at: 0 }.map(|at| {
+            let name = Text::from(text(&bytes[at.name..at.about]));
+            entry(name, Value::Set(bytes[at.json..at.end].to_vec()))
+        });
+        let mut entries = Vec::with_capacity(self.count);
+        entries.extend(stored(self.before).chain(changed).chain(stored(self.after)));
+        entries
+    }
+
+    fn is_changed(&self) -> bool {
+        self.before.end() < self.after.start() || !self.changed.is_empty()
+    }
+
+    // In all that follows, whatever can fail for want of memory comes before anything is different.
+
+    fn append(&mut self, source: &[u8], value: Vec<u8>) {
+        let end = self.after.end();
+        if self.is_changed() {
+            self.change_until(source, end, end, value);
+        } else {
+            // What is in front of the end may be in two parts, if a change was taken back.
+            self.before = Span::new(self.before.start(), end);
+            self.after = Span::new(end, end);
+            self.changed = value;
+        }
+        self.count += 1;
+    }
+
+    /// Puts something in the place of a value.
+    fn replace(&mut self, source: &[u8], place: Place, value: Vec<u8>) {
+        let Written { start, end, .. } = place.at;
+        match place.part {
+            Part::Changed if end - start == self.changed.len() => self.changed = value,
+            Part::Changed => {
+                self.changed.reserve(value.len());
+                drop(self.changed.splice(start..end, value));
+            }
+            Part::Before | Part::After if !self.is_changed() => {
+                self.before = Span::new(self.before.start(), start);
+                self.after = Span::new(end, self.after.end());
+                self.changed = value;
+            }
+            Part::Before => self.change_from(source, start, end, value),
+            Part::After => self.change_until(source, start, end, value),
+        }
+    }
+
+    /// Puts something in the place of a value in front of what was changed, which then begins with it.
+    fn change_from(&mut self, source: &[u8], start: usize, end: usize, mut value: Vec<u8>) {
+        let between = &source[end..self.before.end()];
+        value.reserve_exact(between.len() + self.changed.len());
+        value.extend_from_slice(between);
+        value.extend_from_slice(&self.changed);
+        self.changed = value;
+        self.before = Span::new(self.before.start(), start);
+    }
+
+    /// Puts something in the place of a value behind what was changed, which then ends with it.
+    fn change_until(&mut self, source: &[u8], start: usize, end: usize, value: Vec<u8>) {
+        let between = &source[self.after.start()..start];
+        self.changed.reserve(between.len() + value.len());
+        self.changed.extend_from_slice(between);
+        self.changed.extend_from_slice(&value);
+        self.after = Span::new(end, self.after.end());
+    }
+}
+
+/// A value as it is written, in the buffer of its JSON text.
+fn written(name: &str, mut json: Vec<u8>) -> Vec<u8> {
+    let length = json.len();
+    let name_at = number_len(name.len() as u64);
+    let about_at = name_at + name.len();
+    let head = about_at + 1 + number_len(length as u64);
+    json.resize(head + length, ENDLESS);
+    json.copy_within(..length, head);
+    put_number(&mut json[..name_at], name.len() as u64);
+    json[name_at..about_at].copy_from_slice(name.as_bytes());
+    json[about_at] = ENDLESS;
+    put_number(&mut json[about_at + 1..head], length as u64);
+    json
+}
+
+/// Goes through values that were looked through before.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Walk<'_> {
+    #[inline]
+    fn length(&mut self) -> Option<usize> {
+        let first = *self.bytes.get(self.at)?;
+        self.at += 1;
+        match first {
+            0..0x80 => Some(first.into()),
+            _ => self.long_length(first),
+        }
+    }
+
+    fn long_length(&mut self, first: u8) -> Option<usize> {
+        let mut number = usize::from(first & 0x7f);
+        for shift in (7..usize::BITS).step_by(7) {
+            let byte = *self.bytes.get(self.at)?;
+            self.at += 1;
+            number |= usize::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Written;
+
+    #[inline]
+    fn next(&mut self) -> Option<Written> {
+        let start = self.at;
+        let length = self.length()?;
+        let name = self.at;
+        let about = name + length;
+        self.at = about + 1;
+        let length = self.length()?;
+        let json = self.at;
+        self.at = json + length;
+        Some(Written {
+            start,
+            name,
+            about,
+            json,
+            end: self.at,
+        })
+    }
+}
+
+fn text(name: &[u8]) -> &str {
+    std::str::from_utf8(name).expect("names are looked at when they are read, and given as text")
+}
