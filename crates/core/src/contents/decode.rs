@@ -163,8 +163,15 @@ impl Block {
     }
 }
 
+#[inline]
 fn namespaces(reader: &mut Reader<'_>) -> Result<Vec<Namespace>, RecordError> {
-    let count = reader.count(SMALLEST_NAMESPACE)?;
+    match reader.count(SMALLEST_NAMESPACE)? {
+        0 => Ok(Vec::new()),
+        count => some_namespaces(reader, count),
+    }
+}
+
+fn some_namespaces(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Namespace>, RecordError> {
     let mut namespaces = Vec::with_capacity(count);
     for _ in 0..count {
         let name = reader.name()?;

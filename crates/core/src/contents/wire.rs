@@ -101,14 +101,14 @@ impl<'a> Reader<'a> {
         Ok(Self { source, position: 0 })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn byte(&mut self, what: &'static str) -> Result<u8, RecordError> {
         let byte = *self.source.get(self.position).ok_or(RecordError::at(what))?;
         self.position += 1;
         Ok(byte)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&mut self, what: &'static str) -> Result<u64, RecordError> {
         // Most are lengths and counts of one byte.
         match self.source.get(self.position) {
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         Err(RecordError::at(what))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn span(&mut self, what: &'static str) -> Result<Span, RecordError> {
         let length = usize::try_from(self.number(what)?).map_err(|_| RecordError::at(what))?;
         if length > self.remaining() {
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A span with something in it, as values and namespaces have: an empty one was not written by us.
-    #[inline]
+    #[inline(always)]
     pub(super) fn filled_span(&mut self, what: &'static str) -> Result<Span, RecordError> {
         let span = self.span(what)?;
         if span.is_empty() {
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a name. Says whether its length is written as briefly as can be.
-    #[inline]
+    #[inline(always)]
     pub(super) fn brief_name(&mut self) -> Result<bool, RecordError> {
         let start = self.position;
         let Text::Stored(span) = self.name()? else {
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads something that is not empty. Says whether its length is written as briefly as can be.
-    #[inline]
+    #[inline(always)]
     pub(super) fn brief_filled_span(&mut self, what: &'static str) -> Result<bool, RecordError> {
         let start = self.position;
         let span = self.filled_span(what)?;
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the number from here to the span is no longer than it needs to be: it does not end with seven zeros.
-    #[inline]
+    #[inline(always)]
     fn is_brief(&self, start: usize, span: Span) -> bool {
         span.start() - start == 1 || self.source[span.start() - 1] != 0
     }
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
     }
 
     /// How many items follow, each of which takes at least `smallest` bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&mut self, smallest: usize) -> Result<usize, RecordError> {
         let count = usize::try_from(self.number("a count")?).map_err(|_| RecordError::at("a count"))?;
         if count > self.remaining() / smallest {
@@ -211,6 +211,7 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
+    #[inline(always)]
     pub(super) fn lifetime(&mut self) -> Result<Lifetime, RecordError> {
         let flags = self.byte("a lifetime")?;
         self.lifetime_with(flags)
@@ -228,7 +229,7 @@ impl<'a> Reader<'a> {
         Ok((lifetime, extensions))
     }
 
-    #[inline]
+    #[inline(always)]
     fn lifetime_with(&mut self, flags: u8) -> Result<Lifetime, RecordError> {
         if flags == 0 {
             return Ok(Lifetime::ENDLESS);
