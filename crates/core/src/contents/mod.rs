@@ -29,8 +29,8 @@
 //! Unix epoch. Names are UTF-8. No json is empty, nor is the part with the values of a namespace. Nothing follows the
 //! last namespace.
 //!
-//! A payload is **plain** if no value in it has a lifetime or extensions, there is no namespace, and each number before a
-//! name or a value is as short as can be. One that says so and is not is damaged.
+//! A payload is **plain** if no value in it has a lifetime or extensions, there is no namespace, and each number before
+//! a name or a value is as short as can be. One that says so and is not is damaged.
 //!
 //! Within a session or a namespace no name comes twice: so it is written. It is not checked: names are in no order, and
 //! every reader would pay, in memory or by comparing each with each, for what only another hand writes. Of two with one
@@ -67,6 +67,7 @@ mod json;
 mod namespace;
 mod plain;
 mod sink;
+mod walk;
 mod wire;
 
 use bytes::Bytes;

@@ -1,20 +1,17 @@
-//! Values as they are written: without lifetimes and extensions there is nothing to be known of them but where they are,
-//! and of few values that is found by going through them.
+//! Values as they are written. Without lifetimes and extensions there is nothing to be known of them but where they
+//! are, and of few values that is found by going through them.
 
 use super::block::{Entry, Value};
 use super::decode::RecordError;
-use super::sink::{number_len, put_number};
+use super::walk::{ENDLESS, Walk, Written, text, written};
 use super::wire::{Reader, Span, Text};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
-/// What stands between the name and the value of one without a lifetime and extensions.
-const ENDLESS: u8 = 0;
-
 /// Values without lifetimes and extensions, one behind the other, in up to three parts.
 ///
-/// Those that were changed lie in a buffer, together with those between them, and stand where others were in the source.
-/// So the first change copies nothing, and no change is ever made twice.
+/// Those that were changed lie in a buffer, together with those between them, and stand where others were in the
+/// source. So the first change copies nothing of them.
 #[derive(Debug, Clone)]
 pub(super) struct Plain {
     count: usize,
@@ -37,16 +34,6 @@ enum Part {
     Before,
     Changed,
     After,
-}
-
-/// Where, in some bytes, a value begins and ends with its name, and what of that is its name and what its JSON text.
-#[derive(Debug, Clone, Copy)]
-struct Written {
-    start: usize,
-    name: usize,
-    about: usize,
-    json: usize,
-    end: usize,
 }
 
 /// The JSON text of a value, where it is kept.
@@ -75,8 +62,8 @@ impl Plain {
 
     /// Reads so many values, if that is what they are. Otherwise nothing is read.
     ///
-    /// They are to be written as they are, so that values of which each length is written as briefly as can be are plain,
-    /// and no others: what is in a session has one form.
+    /// They are to be written as they are, and what is in a session has one form. So values are not plain if a length is
+    /// written in more bytes than it takes.
     #[inline]
     pub(super) fn read(reader: &mut Reader<'_>, count: usize) -> Result<Option<Self>, RecordError> {
         let start = reader.position();
@@ -235,77 +222,4 @@ impl Plain {
         self.changed.extend_from_slice(&value);
         self.after = Span::new(end, self.after.end());
     }
-}
-
-/// A value as it is written, in the buffer of its JSON text.
-fn written(name: &str, mut json: Vec<u8>) -> Vec<u8> {
-    let length = json.len();
-    let name_at = number_len(name.len() as u64);
-    let about_at = name_at + name.len();
-    let head = about_at + 1 + number_len(length as u64);
-    json.resize(head + length, ENDLESS);
-    json.copy_within(..length, head);
-    put_number(&mut json[..name_at], name.len() as u64);
-    json[name_at..about_at].copy_from_slice(name.as_bytes());
-    json[about_at] = ENDLESS;
-    put_number(&mut json[about_at + 1..head], length as u64);
-    json
-}
-
-/// Goes through values that were looked through before.
-struct Walk<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Walk<'_> {
-    #[inline]
-    fn length(&mut self) -> Option<usize> {
-        let first = *self.bytes.get(self.at)?;
-        self.at += 1;
-        match first {
-            0..0x80 => Some(first.into()),
-            _ => self.long_length(first),
-        }
-    }
-
-    fn long_length(&mut self, first: u8) -> Option<usize> {
-        let mut number = usize::from(first & 0x7f);
-        for shift in (7..usize::BITS).step_by(7) {
-            let byte = *self.bytes.get(self.at)?;
-            self.at += 1;
-            number |= usize::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
-    }
-}
-
-impl Iterator for Walk<'_> {
-    type Item = Written;
-
-    #[inline]
-    fn next(&mut self) -> Option<Written> {
-        let start = self.at;
-        let length = self.length()?;
-        let name = self.at;
-        let about = name + length;
-        self.at = about + 1;
-        let length = self.length()?;
-        let json = self.at;
-        self.at = json + length;
-        Some(Written {
-            start,
-            name,
-            about,
-            json,
-            end: self.at,
-        })
-    }
-}
-
-fn text(name: &[u8]) -> &str {
-    std::str::from_utf8(name).expect("names are looked at when they are read, and given as text")
 }
