@@ -62,16 +62,7 @@ impl Block {
         form: Form::Plain(Plain::EMPTY),
     };
 
-    /// The JSON text of a value.
-    pub(crate) fn get(&self, name: &str, at: AsOf) -> Option<Bytes> {
-        Some(match self.find(name, at)? {
-            Kept::Stored(span) => span.slice(&self.source),
-            Kept::Set(json) => Bytes::copy_from_slice(json),
-        })
-    }
-
-    /// The same, to be taken along at the least cost.
-    #[allow(dead_code, reason = "visits still take it by `get`")]
+    /// The JSON text of a value, to be taken along.
     #[inline]
     pub(crate) fn json(&self, name: &str, at: AsOf) -> Option<Json> {
         Some(match self.find(name, at)? {

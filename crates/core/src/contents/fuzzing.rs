@@ -190,7 +190,7 @@ fn survives_changes(contents: &mut Contents) {
     for name in [None, Some(""), Some("n")] {
         if let Ok(block) = contents.block_mut(name, NOW, || Lifetime::ENDLESS) {
             block.set("v", b"1".to_vec(), NOW, None, || Lifetime::ENDLESS);
-            assert_eq!(block.get("v", NOW), Some(Bytes::from_static(b"1")));
+            assert_eq!(block.read("v", NOW), Some(b"1".as_slice()));
         }
     }
     contents.remove_namespace("n", NOW);

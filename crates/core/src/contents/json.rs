@@ -8,7 +8,6 @@ use bytes::Bytes;
 const SHORT: usize = 48;
 
 /// The JSON text of a value.
-#[allow(dead_code, reason = "visits still take it by `Block::get`")]
 pub(crate) struct Json(Text);
 
 enum Text {

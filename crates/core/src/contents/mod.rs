@@ -75,7 +75,6 @@ use bytes::Bytes;
 pub(crate) use self::block::Block;
 pub use self::decode::RecordError;
 use self::extensions::Extensions;
-#[allow(unused_imports, reason = "visits still take values by `Block::get`")]
 pub(crate) use self::json::Json;
 use self::namespace::{Namespace, Values};
 use self::plain::Plain;

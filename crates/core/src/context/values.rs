@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::state::{Phase, State};
 use super::{Context, current};
 use crate::clock::Timestamp;
-use crate::contents::{AsOf, Block};
+use crate::contents::{AsOf, Block, Json};
 use crate::error::SessionError;
 use crate::expiration::{Expiration, Lifetime, earliest};
 use crate::keys::{Details, Slot};
@@ -175,9 +174,9 @@ impl Place<'_> {
         f(&mut state, at)
     }
 
-    pub(super) fn json_in(self, state: &mut State, slot: Slot<'_>, at: AsOf) -> Result<Option<Bytes>, SessionError> {
+    pub(super) fn json_in(self, state: &mut State, slot: Slot<'_>, at: AsOf) -> Result<Option<Json>, SessionError> {
         let block = state.contents.block(self.namespace, at)?;
-        Ok(block.and_then(|block| block.get(block.current_name(slot.name, slot.aliases, at), at)))
+        Ok(block.and_then(|block| block.json(block.current_name(slot.name, slot.aliases, at), at)))
     }
 
     /// Whether a value is still what it was.
@@ -231,13 +230,10 @@ impl Place<'_> {
         let namespace = defaults.namespace.unwrap_or(Lifetime::ENDLESS);
         let block = state.contents.block_mut(self.namespace, at, || namespace)?;
         block.rename(slot.name, slot.aliases, at);
-        if replace.is_none() && block.holds(slot.name, &json, at) {
-            return Ok(());
-        }
         let replace = replace.map(|expiration| Lifetime::begin(expiration, at.now));
         let begin = || defaults.value.unwrap_or(Lifetime::ENDLESS);
-        block.set(slot.name, json, at, replace, begin);
-        state.contents.changed = true;
+        let is_changed = block.set(slot.name, json, at, replace, begin);
+        state.contents.changed |= is_changed;
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 //! What is written is what is read, without what is over.
 
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::{AsOf, Contents};
@@ -44,10 +43,7 @@ fn a_namespace_is_not_read_before_it_is_entered() {
     payload.extend(b"\x04good\x00\x00\x06\x01\x01a\x00\x017");
     let mut contents = Contents::decode(payload.clone().into()).expect("what is read of it is well formed");
     let good = contents.block(Some("good"), BEGIN).expect("it is well formed");
-    assert_eq!(
-        good.and_then(|block| block.get("a", BEGIN)),
-        Some(Bytes::from_static(b"7"))
-    );
+    assert_eq!(good.and_then(|block| block.read("a", BEGIN)), Some(b"7".as_slice()));
     assert_eq!(contents.encode(BEGIN), payload);
     assert!(contents.block(Some("bad"), BEGIN).is_err());
     assert!(contents.block(Some("none"), BEGIN).expect("it is not there").is_none());
@@ -60,8 +56,8 @@ fn of_two_with_one_name_the_first_counts() {
     let mut contents = Contents::decode(payload.into()).expect("names are not compared");
     for (namespace, first) in [(None, "1"), (Some("n"), "3")] {
         let block = contents.block(namespace, BEGIN).expect("it is well formed");
-        let value = block.and_then(|block| block.get("a", BEGIN));
-        assert_eq!(value, Some(Bytes::from_static(first.as_bytes())));
+        let value = block.and_then(|block| block.read("a", BEGIN));
+        assert_eq!(value, Some(first.as_bytes()));
     }
 }
 

@@ -77,7 +77,7 @@ fn plain_values(block: &Block) -> Vec<PlainValue> {
     let entries = block.clone().index().clone();
     let value = |name: String| {
         let entry = entries.iter().find(|entry| entry.name.is(&name, &block.source));
-        let json = block.get(&name, BEGIN).map(|json| json.to_vec());
+        let json = block.read(&name, BEGIN).map(<[u8]>::to_vec);
         (name, entry.expect("it is named").lifetime, json.unwrap_or_default())
     };
     names.into_iter().map(value).collect()
