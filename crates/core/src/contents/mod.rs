@@ -148,7 +148,7 @@ impl AsOf {
 
 impl Contents {
     /// Nothing, stored nowhere.
-    const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         is_stored: false,
         stored_limit: None,
         lifetime: None,

@@ -106,7 +106,7 @@ impl Context {
         let mut state = self.state();
         state.closing = Closing::No;
         let is_same = state.epoch == epoch;
-        let is_untold = is_same && state.told.sealed && state.meta.is_none();
+        let is_untold = is_same && state.told.sealed && state.meta().is_none();
         if let Some(key) = key
             && (!is_same || is_untold)
         {
@@ -204,14 +204,14 @@ impl State {
             self.keep_id();
         }
         if closed.written {
-            self.told.renewed |= self.contents.has_new_lifetime();
-            self.contents.saved();
+            self.told.renewed |= self.contents().has_new_lifetime();
+            self.contents_mut().saved();
             self.told.written = true;
             self.restarted = false;
             self.seen = true;
         }
         if let Some(meta) = closed.meta {
-            let before = self.meta.as_ref();
+            let before = self.meta();
             self.told.renewed |= before.is_some_and(|before| renews_memory(before, meta.last_active));
             self.learn(meta, self.planned_at);
         }

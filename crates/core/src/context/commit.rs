@@ -130,6 +130,6 @@ impl Context {
     /// The key and metadata as this visit knows them.
     pub(crate) fn known(&self) -> (Option<SessionKey>, Option<Meta>) {
         let mut state = self.state();
-        (state.lookup_key(), state.meta.clone())
+        (state.lookup_key(), state.meta().cloned())
     }
 }

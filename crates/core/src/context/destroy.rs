@@ -25,7 +25,7 @@ impl Context {
                 ended.get_or_insert((index, *key));
             }
         }
-        let lock = {
+        let forgotten = {
             let mut state = self.state();
             if state.epoch != epoch || state.session != session {
                 // The visit has gone on to another session meanwhile.
@@ -47,11 +47,10 @@ impl Context {
                 state.told.superseded = false;
                 state.told.aliased = false;
                 state.leave_nothing_behind();
-                state.forget();
-                state.lock.take()
+                state.forget()
             }
         };
-        if let Some(mut lock) = lock
+        if let Some(mut lock) = forgotten.and_then(|started| started.lock)
             && ended.is_some_and(|(_, key)| key == *lock.key())
         {
             // It went with the record.

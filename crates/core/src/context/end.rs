@@ -88,7 +88,7 @@ impl Context {
 impl State {
     /// Whether closing, or only releasing, would have to ask the storage for something, or to report something.
     fn is_open(&self, commit: bool) -> bool {
-        match (self.phase, &self.lock) {
+        match (self.phase, self.lock()) {
             (Phase::Writable, Some(_)) => true,
             (Phase::Writable, None) => commit && self.is_changed(),
             _ => commit && self.undone,

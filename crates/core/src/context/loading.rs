@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::Context;
 use super::limits::begin_lifetime;
 use super::slide::{Slide, has_dead_items};
+use super::started::Started;
 use super::state::{Phase, State};
 use crate::clock::Timestamp;
 use crate::contents::{AsOf, Contents, RecordError};
@@ -67,16 +68,10 @@ enum Verdict {
 /// A record on its way into a visit.
 pub(super) struct Loaded {
     pub(super) key: SessionKey,
-    pub(super) meta: Meta,
-    pub(super) contents: Contents,
-    /// The lock, if the visit is to write.
-    pub(super) lock: Option<Lock>,
-    /// The [stamp](Stored::stamp) of the record, if the visit is to write without the lock.
-    unlocked: Option<u64>,
+    /// With the lock, or the stamp of the record, if the visit is to write.
+    pub(super) started: Box<Started>,
     /// Whether transient data is still to be removed, as the browser was restarted.
     pub(super) restarted: bool,
-    /// The moment by which it was judged.
-    pub(super) at: Timestamp,
     epoch: u32,
 }
 
@@ -109,12 +104,8 @@ impl Context {
         let slides = !passive && Slide::due(&contents, &meta, now, &self.engine).is_some();
         let loaded = Loaded {
             key,
-            meta,
-            contents,
-            lock,
-            unlocked: None,
+            started: Started::of(meta, contents, lock, now),
             restarted,
-            at: now,
             epoch,
         };
         if !slides && !has_dead {
@@ -141,14 +132,12 @@ impl Context {
             return Ok(false);
         }
         // Sliding ends move with the commit, or when the visit is closed without one.
+        let mut started = Started::of(meta, contents, None, now);
+        started.unlocked = Some(stamp);
         let loaded = Loaded {
             key,
-            meta,
-            contents,
-            lock: None,
-            unlocked: Some(stamp),
+            started,
             restarted,
-            at: now,
             epoch: asked.epoch,
         };
         self.install(loaded, false).map(|()| true)
@@ -189,7 +178,7 @@ impl Context {
             Ok(renewed) => self.install(loaded, renewed),
             Err(SessionError::Gone) => self.missing(epoch, phase),
             Err(SessionError::Superseded) => self.superseded(key, epoch, phase),
-            Err(SessionError::Unreadable(error)) => self.unreadable(key, loaded.lock, error, epoch).await,
+            Err(SessionError::Unreadable(error)) => self.unreadable(key, loaded.started.lock, error, epoch).await,
             Err(error) => Err(error),
         }
     }
@@ -232,10 +221,12 @@ impl Context {
 
     fn install(&self, mut loaded: Loaded, renewed: bool) -> Result<(), SessionError> {
         let phase = loaded.phase();
-        if phase == Phase::Writable && loaded.contents.lifetime.is_none() {
-            let default = self.engine.default_lifetime(loaded.at);
-            begin_lifetime(&mut loaded.contents, default, loaded.at)?;
+        let started = &mut *loaded.started;
+        if phase == Phase::Writable && started.contents.lifetime.is_none() {
+            let default = self.engine.default_lifetime(started.loaded_at);
+            begin_lifetime(&mut started.contents, default, started.loaded_at)?;
         }
+        started.plan_renewal();
         let mut state = self.state();
         if state.epoch != loaded.epoch {
             // Destroyed meanwhile, by this very visit.
@@ -284,30 +275,28 @@ impl Context {
         }
         state.told.aliased |= state.key.is_some_and(|asked| asked != key);
         state.key = Some(key);
-        state.contents = contents;
-        state.learn(meta, now);
+        let before = state.started.replace(Started::of(meta, contents, None, now));
         state.hide_transient();
+        drop(state);
+        drop(before);
         Ok(())
     }
 }
 
 impl State {
-    /// Takes what was loaded for its own, and gives back the lock that it held before, if any.
-    fn take_in(&mut self, loaded: Loaded) -> Option<Lock> {
+    /// Takes what was loaded for its own, and gives back what it had before, with the lock if it held one.
+    fn take_in(&mut self, loaded: Loaded) -> Option<Box<Started>> {
         self.key = Some(loaded.key);
-        self.contents = loaded.contents;
         self.restarted = loaded.restarted;
-        self.learn(loaded.meta, loaded.at);
-        self.unlocked = loaded.unlocked;
-        self.hold(loaded.lock)
+        self.started.replace(loaded.started)
     }
 }
 
 impl Loaded {
     fn phase(&self) -> Phase {
-        match self.unlocked {
+        match self.started.unlocked {
             Some(_) => Phase::Writable,
-            None => phase_with(self.lock.as_ref()),
+            None => phase_with(self.started.lock.as_ref()),
         }
     }
 }

@@ -28,6 +28,7 @@ mod rare;
 mod renewal;
 mod scope;
 mod slide;
+mod started;
 mod state;
 mod transitions;
 mod turn;

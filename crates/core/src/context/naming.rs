@@ -20,9 +20,10 @@ impl Context {
         let default = self.engine.default_lifetime(now);
         // An id that somebody has planted before the login is dead with it, whatever grace routine changes have.
         self.rename(Duration::ZERO, |state| {
-            begin_lifetime(&mut state.contents, default, now)?;
-            state.contents.set_authenticated_at(Some(now));
-            state.contents.changed = true;
+            let contents = state.contents_mut();
+            begin_lifetime(contents, default, now)?;
+            contents.set_authenticated_at(Some(now));
+            contents.changed = true;
             Ok(())
         })
     }

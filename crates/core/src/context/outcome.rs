@@ -97,15 +97,13 @@ impl State {
             _ if told.superseded => IdChange::Keep,
             _ if told.aliased && !told.new_id && !told.ended => IdChange::Keep,
             Some(id) if told.new_id || told.renewed => {
-                let lifetime = self.contents.lifetime;
+                let lifetime = self.contents().lifetime;
                 let transient = lifetime.is_some_and(|lifetime| lifetime.transient);
                 if !transient {
                     // Idleness is for the server to notice: to tell the client of every visit would be to send the id
                     // again and again, and each time a late answer could put it in the place of a newer one.
-                    let limit = self
-                        .meta
-                        .as_ref()
-                        .and_then(|meta| engine.limit(&self.contents, meta.created_at));
+                    let contents = self.contents();
+                    let limit = self.meta().and_then(|meta| engine.limit(contents, meta.created_at));
                     ends_at = earliest(lifetime.and_then(|lifetime| lifetime.limit), limit);
                 }
                 IdChange::Set {
@@ -139,7 +137,8 @@ impl State {
         if !self.seen || self.restarted {
             return WindowChange::Keep;
         }
-        let own = self.contents.window().filter(|_| self.contents.holds_transient());
+        let contents = self.contents();
+        let own = contents.window().filter(|_| contents.holds_transient());
         match own {
             Some(own) if self.rare().shown == ShownWindow::Open(own) => WindowChange::Keep,
             Some(own) => WindowChange::Set(own),

@@ -83,7 +83,7 @@ impl Context {
         }
         let now = self.engine.storage.clock().now();
         let state = self.state();
-        has_dead_items(&state.contents, state.as_of(now), false)
+        has_dead_items(state.contents(), state.as_of(now), false)
     }
 
     /// Asks the storage for the last activity: others may have visited the session since this visit has loaded it, and
@@ -95,10 +95,7 @@ impl Context {
             return;
         };
         let mut state = self.state();
-        let is_same = state
-            .meta
-            .as_ref()
-            .is_some_and(|known| known.version == record.meta.version);
+        let is_same = state.meta().is_some_and(|known| known.version == record.meta.version);
         if is_same && state.key == Some(key) && state.phase == Phase::Writable {
             state.learn(record.meta, now);
         }
@@ -118,7 +115,7 @@ impl Context {
             }
             if state.needs_window() {
                 match fresh_window {
-                    Some(window) => state.contents.set_window(Some(window)),
+                    Some(window) => state.contents_mut().set_window(Some(window)),
                     None => {
                         drop(state);
                         fresh_window = Some(WindowId::generate(&*self.engine.entropy));
@@ -152,13 +149,13 @@ impl Context {
         if state.is_changed() {
             return state.has_sliding_items();
         }
-        let meta = state.meta.as_ref();
-        meta.is_some_and(|meta| Slide::due(&state.contents, meta, now, &self.engine).is_some())
+        let meta = state.meta();
+        meta.is_some_and(|meta| Slide::due(state.contents(), meta, now, &self.engine).is_some())
     }
 
     fn plan(&self, state: &mut State, now: Timestamp) -> Result<Step, SessionError> {
         let changed = state.is_changed();
-        let Some(known) = state.meta.clone() else {
+        let Some(known) = state.meta().cloned() else {
             return self.plan_new(state, changed, now);
         };
         let at = state.as_of(now);
@@ -166,28 +163,29 @@ impl Context {
             return Err(SessionError::Sealed);
         }
         // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
-        if changed && has_dead_items(&state.contents, at, false) {
-            state.contents.purge(at, false)?;
+        if changed && has_dead_items(state.contents(), at, false) {
+            state.contents_mut().purge(at, false)?;
         }
         let record = match changed {
             true => {
-                state.contents.leave_window(false);
-                Some(state.contents.record(&known, at, &self.engine))
+                let contents = state.contents_mut();
+                contents.leave_window(false);
+                Some(contents.record(&known, at, &self.engine))
             }
             false => None,
         };
         if let Some(record) = &record {
             self.engine
-                .check_size(record.payload.len(), state.contents.loaded_len())?;
+                .check_size(record.payload.len(), state.contents().loaded_len())?;
         }
-        let unlocked = state.unlocked.take();
-        let lock = state.lock.take();
+        let unlocked = state.take_stamp();
+        let lock = state.take_lock();
         if lock.is_none() && unlocked.is_none() {
             return Err(SessionError::LockLost);
         }
         let Some(record) = record else {
-            let slide = Slide::due(&state.contents, &known, now, &self.engine);
-            let slide = slide.filter(|_| !has_dead_items(&state.contents, at, false));
+            let slide = Slide::due(state.contents(), &known, now, &self.engine);
+            let slide = slide.filter(|_| !has_dead_items(state.contents(), at, false));
             return Ok(match (slide, lock) {
                 (Some(slide), lock) => Step::Rare(RareStep::Slide { lock, slide }),
                 (None, Some(lock)) => Step::Release { lock },
@@ -222,10 +220,11 @@ impl Context {
             return Err(SessionError::Sealed);
         }
         let at = state.as_of(now);
-        state.contents.purge(at, false)?;
-        state.contents.leave_window(false);
-        let meta = Meta::new(now).with_deadline(self.engine.deadline(&state.contents, now, now));
-        let payload = state.contents.encode(at);
+        let contents = state.contents_mut();
+        contents.purge(at, false)?;
+        contents.leave_window(false);
+        let meta = Meta::new(now).with_deadline(self.engine.deadline(contents, now, now));
+        let payload = contents.encode(at);
         self.engine.check_size(payload.len(), 0)?;
         Ok(Step::Rare(RareStep::Create {
             record: Record::new(meta, payload),
@@ -238,20 +237,20 @@ impl State {
     /// The record as an update without the lock has read it.
     fn as_read(&self, meta: Meta, stamp: u64) -> Result<Stored, SessionError> {
         let key = self.key.ok_or(SessionError::LockLost)?;
-        let record = Record::new(meta, self.contents.loaded().clone());
+        let record = Record::new(meta, self.contents().loaded().clone());
         Ok(Stored::new(key, record).with_stamp(stamp))
     }
 
     /// Whether there is anything to be written, and anything in it that slides on its own.
     fn has_sliding_items(&self) -> bool {
         self.phase == Phase::Writable
-            && self.meta.is_some()
+            && self.meta().is_some()
             && self.is_changed()
-            && self.contents.items().window.is_some()
+            && self.contents().items().window.is_some()
     }
 
     /// Whether there is transient data to be written that belongs to no window yet.
     fn needs_window(&self) -> bool {
-        self.contents.window().is_none() && self.is_changed() && self.contents.holds_transient()
+        self.contents().window().is_none() && self.is_changed() && self.contents().holds_transient()
     }
 }

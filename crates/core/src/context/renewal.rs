@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,9 +14,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::Context;
+use super::started::Started;
 use super::state::State;
 use crate::expiration::DAY;
-use crate::storage::{Lock, LockTicket, StorageErrorKind};
+use crate::storage::{LockTicket, StorageErrorKind};
 
 /// How long before a session idles out under a lock that is held its end is moved, if no lease is longer. The storage may
 /// take its time to answer, or be unable to for a while.
@@ -46,14 +46,14 @@ impl Renewal {
                 use StorageErrorKind::{Gone, LockLost, Superseded};
                 match context.engine.storage.renew(&ticket).await {
                     Ok(()) => {
-                        context.state().renew_at = Some(start + pause);
+                        context.state().started_mut().renew_at = Some(start + pause);
                         // A session that is locked and worked on does not idle out meanwhile.
                         if context.ends_soon(lease) {
                             context.slide_now().await;
                         }
                     }
                     Err(error) if matches!(error.kind(), LockLost | Gone | Superseded) => return,
-                    Err(_) => context.state().renew_at = Some(Instant::now() + pause / 3),
+                    Err(_) => context.state().started_mut().renew_at = Some(Instant::now() + pause / 3),
                 }
             }
         };
@@ -73,19 +73,21 @@ fn pause_of(lease: Duration) -> Duration {
 impl State {
     /// Takes on the renewal that is due, and says when the next one is; or, if none is due yet, when it will be.
     fn claim_renewal(&mut self, next: Instant) -> Result<(), Instant> {
-        match self.renew_at {
+        let started = self.started_mut();
+        match started.renew_at {
             Some(due) if due > Instant::now() => Err(due),
             _ => {
-                self.renew_at = Some(next);
+                started.renew_at = Some(next);
                 Ok(())
             }
         }
     }
+}
 
-    /// Keeps a lock that has just been taken. Returns the one that was held before, if any.
-    pub(super) fn hold(&mut self, lock: Option<Lock>) -> Option<Lock> {
-        self.renew_at = lock.as_ref().map(|lock| Instant::now() + pause_of(lock.lease()));
-        mem::replace(&mut self.lock, lock)
+impl Started {
+    /// The lock that was loaded with the rest has just been taken.
+    pub(super) fn plan_renewal(&mut self) {
+        self.renew_at = self.lock.as_ref().map(|lock| Instant::now() + pause_of(lock.lease()));
     }
 }
 
@@ -116,13 +118,13 @@ impl Context {
     fn ends_soon(&self, lease: Duration) -> bool {
         let now = self.engine.storage.clock().now();
         let state = self.state();
-        let deadline = state.meta.as_ref().and_then(|meta| meta.deadline);
+        let deadline = state.meta().and_then(|meta| meta.deadline);
         deadline.is_some_and(|deadline| deadline <= now + lease.max(IN_GOOD_TIME))
     }
 
     /// Sees to it that the task is woken when the lock it holds, if it holds one, is due for renewal.
     pub(super) fn keep_lock(self: &Arc<Self>, renewal: &mut Option<Box<Renewal>>, cx: &mut TaskContext<'_>) {
-        let held = self.state().lock.as_ref().map(|lock| (lock.ticket(), lock.lease()));
+        let held = self.state().lock().map(|lock| (lock.ticket(), lock.lease()));
         // What the storage has under way for another lock is dropped here, when the state is not locked.
         let Some((ticket, lease)) = held else {
             *renewal = None;

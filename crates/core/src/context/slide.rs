@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Context;
 use super::limits::renews_memory;
 use super::loading::Loaded;
+use super::started::Started;
 use super::state::State;
 use crate::clock::Timestamp;
 use crate::contents::{AsOf, Contents};
@@ -145,12 +146,12 @@ impl Context {
     /// was due at the moment of a visit that never had to wait was moved when it started.
     pub(super) fn is_due_to_slide(&self, state: &State, now: Timestamp) -> Option<SessionKey> {
         // Who holds the lock is there to write, and does more than look.
-        let only_looks = state.passive && state.lock.is_none();
+        let only_looks = state.passive && state.lock().is_none();
         if !state.seen || only_looks || state.phase == super::Phase::Destroyed {
             return None;
         }
-        let meta = state.meta.as_ref()?;
-        Slide::due(&state.contents, meta, now, &self.engine).and(state.key)
+        let meta = state.meta()?;
+        Slide::due(state.contents(), meta, now, &self.engine).and(state.key)
     }
 
     /// The present moment, if anything can be due by now that was not due when the visit started.
@@ -194,7 +195,7 @@ impl Context {
         let mut state = self.state();
         // Who has written something else since knows better what the client is to be told.
         let is_same = |known: &Meta| known.version == meta.version;
-        if state.key == Some(key) && state.meta.as_ref().is_some_and(is_same) {
+        if state.key == Some(key) && state.meta().is_some_and(is_same) {
             state.told.renewed |= renewed;
             state.learn(meta, now);
         }
@@ -209,13 +210,20 @@ impl Context {
         let engine = &self.engine;
         let Loaded {
             key,
-            meta,
-            contents,
-            lock,
+            started,
             restarted,
-            at: loaded_at,
             ..
         } = loaded;
+        let Started {
+            meta: Some(meta),
+            loaded_at,
+            contents,
+            lock,
+            ..
+        } = &mut **started
+        else {
+            return Ok(false);
+        };
         let now = *loaded_at;
         let at = AsOf {
             now,

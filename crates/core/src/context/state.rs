@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::changing::Changes;
 use super::rare::Rare;
+use super::started::Started;
 use crate::clock::Timestamp;
-use crate::contents::{AsOf, Contents};
+use crate::contents::AsOf;
 use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::session::Engine;
 use crate::session_key::SessionKey;
-use crate::storage::{Lock, Meta};
+use crate::storage::Lock;
 use crate::visit::{Manner, Visit};
 
 /// How far a visit has come.
@@ -44,17 +45,10 @@ pub(crate) struct State {
     pub(super) passive: bool,
     /// Whether the record was found, or made, by this visit.
     pub(crate) seen: bool,
-    pub(crate) meta: Option<Meta>,
-    /// The moment for which `meta` says how long the session has been idle.
-    pub(super) loaded_at: Timestamp,
-    pub(crate) contents: Contents,
-    pub(crate) lock: Option<Lock>,
-    /// The stamp of the record, in an update that writes without the lock.
-    pub(super) unlocked: Option<u64>,
-    /// Whether such an update has found that it takes the lock.
+    /// What the visit has of the session, if it has anything.
+    pub(super) started: Option<Box<Started>>,
+    /// Whether an update that writes without the lock has found that it takes it.
     pub(super) contested: bool,
-    /// When the lock is to be renewed next.
-    pub(super) renew_at: Option<tokio::time::Instant>,
     /// Counts destroyed sessions, so that a call that was under way notices.
     pub(crate) epoch: u32,
     /// Counts the sessions that the visit has had, destroyed or not.
@@ -140,13 +134,8 @@ impl State {
             restarted: visit.manner.is(Manner::RESTARTED),
             passive: visit.manner.is(Manner::PASSIVE),
             seen: false,
-            meta: None,
-            loaded_at: Timestamp::MIN,
-            contents: Contents::default(),
-            lock: None,
-            unlocked: None,
+            started: None,
             contested: false,
-            renew_at: None,
             epoch: 0,
             session: 0,
             told: Told::default(),
@@ -178,7 +167,7 @@ impl State {
 
     pub(crate) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        self.unlocked = None;
+        self.take_stamp();
         if phase == Phase::Writable {
             self.contested = false;
             self.term += 1;
@@ -190,14 +179,14 @@ impl State {
     pub(super) fn as_of(&self, now: Timestamp) -> AsOf {
         AsOf {
             now,
-            last_active: self.meta.as_ref().map_or(Timestamp::MIN, |meta| meta.last_active),
+            last_active: self.meta().map_or(Timestamp::MIN, |meta| meta.last_active),
         }
     }
 
     /// For how long the visit has gone on since it loaded the record.
     fn lasted(&self, now: Timestamp) -> Duration {
         let until = self.rare().ended_at.map_or(now, |ended_at| ended_at.min(now));
-        self.loaded_at.until(until)
+        self.loaded_at().until(until)
     }
 
     /// Whether the session that the visit has loaded is over by now.
@@ -205,30 +194,24 @@ impl State {
     /// A visit that goes on is activity: its session does not idle out under it, all the less as others may have moved
     /// the end since. Fixed ends are exact.
     pub(super) fn is_over(&self, engine: &Engine, now: Timestamp) -> bool {
-        if self.lost || self.contents.is_over(now) {
+        if self.lost || self.contents().is_over(now) {
             return true;
         }
-        self.meta.as_ref().is_some_and(|meta| {
+        self.meta().is_some_and(|meta| {
             let slid = meta.deadline.map(|deadline| deadline + self.lasted(now));
             slid.is_some_and(|end| end <= now)
                 || engine
-                    .limit(&self.contents, meta.created_at)
+                    .limit(self.contents(), meta.created_at)
                     .is_some_and(|end| end <= now)
         })
-    }
-
-    /// Takes in what the storage holds at this moment.
-    pub(super) fn learn(&mut self, meta: Meta, now: Timestamp) {
-        self.meta = Some(meta);
-        self.loaded_at = now;
     }
 
     /// Puts the contents back to what the storage holds, and takes back a new id. What was read without error before
     /// is read without error again.
     pub(super) fn revert(&mut self) {
         self.keep_id();
-        if self.contents.changed {
-            self.contents = self.contents.reverted().unwrap_or_default();
+        if self.contents().changed {
+            *self.contents_mut() = self.contents().reverted().unwrap_or_default();
             self.hide_transient();
         }
     }
@@ -239,9 +222,13 @@ impl State {
             now: Timestamp::MIN,
             last_active: Timestamp::MAX,
         };
-        if self.restarted && self.contents.purge(nothing_is_over, true).is_ok() {
-            self.contents.leave_window(true);
-            self.contents.changed = false;
+        if !self.restarted {
+            return;
+        }
+        let contents = self.contents_mut();
+        if contents.purge(nothing_is_over, true).is_ok() {
+            contents.leave_window(true);
+            contents.changed = false;
         }
     }
 
@@ -251,8 +238,8 @@ impl State {
             self.phase = Phase::Readable;
             self.revert();
         }
-        self.unlocked = None;
-        self.lock.take()
+        self.take_stamp();
+        self.take_lock()
     }
 
     /// The same, without the word of those who have changed something: they are to learn that it was undone.
@@ -263,11 +250,13 @@ impl State {
 
     /// Whether there is anything that a close would have to write.
     pub(super) fn is_changed(&self) -> bool {
-        self.contents.changed || self.next_id().is_some()
+        self.contents().changed || self.next_id().is_some()
     }
 
-    /// Forgets the session: the visit is as one that came without an id.
-    pub(super) fn forget(&mut self) {
+    /// Forgets the session: the visit is as one that came without an id. Gives back what it had of the session, with the
+    /// lock if it held one.
+    #[must_use]
+    pub(super) fn forget(&mut self) -> Option<Box<Started>> {
         self.session += 1;
         self.id = None;
         self.key = None;
@@ -278,9 +267,7 @@ impl State {
         self.seen = false;
         self.undone = false;
         self.lost = false;
-        self.meta = None;
-        self.unlocked = None;
-        self.contents = Contents::default();
+        self.started.take()
     }
 
     /// Says why values cannot be changed now, if they cannot.
@@ -307,8 +294,8 @@ impl State {
         Shown {
             phase: self.phase,
             id: self.id.clone(),
-            locked: self.lock.is_some(),
-            changed: self.contents.changed,
+            locked: self.lock().is_some(),
+            changed: self.contents().changed,
         }
     }
 }

@@ -134,13 +134,15 @@ impl Context {
             return Err(SessionError::Gone);
         }
         let asked = state.key;
+        let mut forgotten = None;
         let begun = if state.strict {
             Err(SessionError::Unknown)
         } else {
-            state.forget();
+            forgotten = state.forget();
             begin_in(&mut state, phase, default, now)
         };
         drop(state);
+        drop(forgotten);
         if let Some(key) = &asked {
             events::unknown(key);
         }
@@ -160,14 +162,16 @@ impl Context {
         }
         state.told.read = true;
         state.told.superseded = true;
+        let mut forgotten = None;
         let begun = if state.seen || state.strict {
             Err(SessionError::Superseded)
         } else {
-            state.forget();
+            forgotten = state.forget();
             state.rare_mut().left_behind = Some(asked);
             begin_in(&mut state, phase, default, now)
         };
         drop(state);
+        drop(forgotten);
         events::superseded(&asked);
         begun
     }
@@ -226,8 +230,8 @@ fn begin_in(state: &mut State, phase: Phase, default: Option<Lifetime>, now: Tim
         // Another call of this visit was faster.
         return Ok(());
     }
-    if let (Some(default), None) = (default, state.contents.lifetime) {
-        begin_lifetime(&mut state.contents, default, now)?;
+    if let (Some(default), None) = (default, state.contents().lifetime) {
+        begin_lifetime(state.contents_mut(), default, now)?;
     }
     state.enter(phase);
     state.told.read = true;

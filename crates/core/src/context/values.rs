@@ -64,7 +64,7 @@ impl Place<'_> {
         let now = self.now();
         let mut state = context.state();
         let at = state.readable_at(self.engine, now)?;
-        Ok(state.contents.namespaces(at))
+        Ok(state.contents().namespaces(at))
     }
 
     /// When a value ends if no visit comes: of its own, with its namespace or with the session.
@@ -74,13 +74,13 @@ impl Place<'_> {
         let mut state = context.state();
         let at = state.readable_at(self.engine, now)?;
         let found = state
-            .contents
+            .contents_mut()
             .value_ends_at(self.namespace, slot.name, slot.aliases, at)?;
-        let session = match &state.meta {
-            Some(meta) if !state.contents.has_new_lifetime() => meta.deadline,
+        let session = match state.meta() {
+            Some(meta) if !state.contents().has_new_lifetime() => meta.deadline,
             meta => {
-                let created_at = meta.as_ref().map_or(now, |meta| meta.created_at);
-                self.engine.deadline(&state.contents, created_at, now)
+                let created_at = meta.map_or(now, |meta| meta.created_at);
+                self.engine.deadline(state.contents(), created_at, now)
             }
         };
         Ok(found.and_then(|own| earliest(own, session)))
@@ -107,7 +107,7 @@ impl Place<'_> {
 
     /// Removes all values, and from a session all namespaces.
     pub(crate) fn clear(self) -> Result<(), SessionError> {
-        self.change(|state, at| Ok(state.contents.clear(self.namespace, at)?))
+        self.change(|state, at| Ok(state.contents_mut().clear(self.namespace, at)?))
     }
 
     pub(crate) fn set_key_expiration(self, slot: Slot<'_>, expiration: Expiration) -> Result<bool, SessionError> {
@@ -117,7 +117,7 @@ impl Place<'_> {
             };
             block.rename(slot.name, slot.aliases, at);
             let found = block.set_lifetime(slot.name, Lifetime::begin(expiration, at.now), at);
-            state.contents.changed |= found;
+            state.contents_mut().changed |= found;
             Ok(found)
         })
     }
@@ -125,7 +125,7 @@ impl Place<'_> {
     pub(crate) fn set_expiration(self, expiration: Expiration) -> Result<(), SessionError> {
         self.change(|state, at| {
             let lifetime = Lifetime::begin(expiration, at.now);
-            Ok(state.contents.set_lifetime(self.namespace, lifetime, at)?)
+            Ok(state.contents_mut().set_lifetime(self.namespace, lifetime, at)?)
         })
     }
 
@@ -133,7 +133,7 @@ impl Place<'_> {
     pub(crate) fn destroy(self) -> Result<bool, SessionError> {
         self.change(|state, at| {
             let name = self.namespace.unwrap_or_default();
-            Ok(state.contents.remove_namespace(name, at))
+            Ok(state.contents_mut().remove_namespace(name, at))
         })
     }
 
@@ -162,7 +162,7 @@ impl Place<'_> {
         let now = self.now();
         let mut state = context.state();
         let at = state.readable_at(self.engine, now)?;
-        let block = state.contents.block(self.namespace, at)?;
+        let block = state.contents_mut().block(self.namespace, at)?;
         Ok(block.map(|block| f(block, at)))
     }
 
@@ -175,7 +175,7 @@ impl Place<'_> {
     }
 
     pub(super) fn json_in(self, state: &mut State, slot: Slot<'_>, at: AsOf) -> Result<Option<Json>, SessionError> {
-        let block = state.contents.block(self.namespace, at)?;
+        let block = state.contents_mut().block(self.namespace, at)?;
         Ok(block.and_then(|block| block.json(block.current_name(slot.name, slot.aliases, at), at)))
     }
 
@@ -187,7 +187,7 @@ impl Place<'_> {
         json: Option<&[u8]>,
         at: AsOf,
     ) -> Result<bool, SessionError> {
-        let block = state.contents.block(self.namespace, at)?;
+        let block = state.contents_mut().block(self.namespace, at)?;
         let name = block.map(|block| (block, block.current_name(slot.name, slot.aliases, at)));
         Ok(match (name, json) {
             (Some((block, name)), Some(json)) => block.holds(name, json, at),
@@ -198,11 +198,13 @@ impl Place<'_> {
 
     /// The values to change, if there are any: a namespace that is not there is not begun.
     fn existing(self, state: &mut State, at: AsOf) -> Result<Option<&mut Block>, SessionError> {
-        if state.contents.block(self.namespace, at)?.is_none() {
+        if state.contents_mut().block(self.namespace, at)?.is_none() {
             return Ok(None);
         }
         Ok(Some(
-            state.contents.block_mut(self.namespace, at, || Lifetime::ENDLESS)?,
+            state
+                .contents_mut()
+                .block_mut(self.namespace, at, || Lifetime::ENDLESS)?,
         ))
     }
 
@@ -212,7 +214,7 @@ impl Place<'_> {
         };
         block.rename(slot.name, slot.aliases, at);
         let removed = block.unset(slot.name, at);
-        state.contents.changed |= removed;
+        state.contents_mut().changed |= removed;
         Ok(removed)
     }
 
@@ -225,15 +227,15 @@ impl Place<'_> {
         replace: Option<Expiration>,
         defaults: Defaults,
     ) -> Result<(), SessionError> {
-        self.engine.check_size(json.len(), state.contents.loaded_len())?;
+        self.engine.check_size(json.len(), state.contents().loaded_len())?;
         self.check_defaults(state, at, slot, replace.is_some(), defaults)?;
         let namespace = defaults.namespace.unwrap_or(Lifetime::ENDLESS);
-        let block = state.contents.block_mut(self.namespace, at, || namespace)?;
+        let block = state.contents_mut().block_mut(self.namespace, at, || namespace)?;
         block.rename(slot.name, slot.aliases, at);
         let replace = replace.map(|expiration| Lifetime::begin(expiration, at.now));
         let begin = || defaults.value.unwrap_or(Lifetime::ENDLESS);
         let is_changed = block.set(slot.name, json, at, replace, begin);
-        state.contents.changed |= is_changed;
+        state.contents_mut().changed |= is_changed;
         Ok(())
     }
 
@@ -252,7 +254,7 @@ impl Place<'_> {
         if !value_is_over && !namespace_is_over {
             return Ok(());
         }
-        let (begins, value_begins) = match state.contents.block(self.namespace, at)? {
+        let (begins, value_begins) = match state.contents_mut().block(self.namespace, at)? {
             None => (true, true),
             Some(block) => {
                 let name = block.current_name(slot.name, slot.aliases, at);

@@ -287,7 +287,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn authenticated_at(&self) -> Option<OffsetDateTime> {
         let context = self.context().ok()?;
-        let moment = context.state().contents.authenticated_at();
+        let moment = context.state().contents().authenticated_at();
         moment.map(OffsetDateTime::from)
     }
 
@@ -348,7 +348,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn expiration(&self) -> Option<Expiration> {
         let context = self.context().ok()?;
-        let lifetime = context.state().contents.lifetime?;
+        let lifetime = context.state().contents().lifetime?;
         Some(lifetime.into())
     }
 
