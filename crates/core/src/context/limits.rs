@@ -61,15 +61,11 @@ impl Engine {
         earliest(idle, self.limit(contents, meta.created_at)).is_some_and(|end| end <= now)
     }
 
-    /// By how much the last activity has to move to be worth a write.
-    pub(super) fn resolution(&self, contents: &Contents) -> Duration {
+    /// By how many milliseconds the last activity has to move to be worth a write.
+    pub(super) fn resolution(&self, contents: &Contents) -> u64 {
         let own = contents
             .shortest_window()
-            .map(|window| self.touch_resolution.min(Duration::from_millis(window) / 10));
-        // Nobody counts the minutes of a limit of a year.
-        let idle = self
-            .max_idle
-            .map(|idle| self.touch_resolution.max(idle / 400).min(idle / 10));
-        earliest(own, idle).unwrap_or(RENEWAL)
+            .map(|window| self.resolution.touch.min(window / 10));
+        earliest(own, self.resolution.idle).unwrap_or(RENEWAL.as_millis() as u64)
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Slide {
 impl Slide {
     /// What a visit at `now` moves; `None` if that is too little to be worth a write.
     pub(super) fn due(contents: &Contents, meta: &Meta, now: Timestamp, engine: &Engine) -> Option<Self> {
-        if meta.last_active.until(now) <= engine.resolution(contents) {
+        if now.as_millis().saturating_sub(meta.last_active.as_millis()) <= engine.resolution(contents) {
             return None;
         }
         let slide = Self {

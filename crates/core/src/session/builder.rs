@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::Default;
+use super::engine::{DefaultExpiration, Resolution};
 use super::{Engine, Session};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::expiration::{DAY, Expiration, MINUTE, SECOND};
@@ -63,11 +63,12 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 storage,
                 entropy: Box::new(OsEntropy),
                 auto_start: AutoStart::No,
-                default_expiration: Default::Always(Expiration::sliding(DAY).at_most(30 * DAY).into()),
+                default_expiration: DefaultExpiration::Always(Expiration::sliding(DAY).at_most(30 * DAY).into()),
                 max_idle: Some(400 * DAY),
                 max_lifetime: None,
                 max_record_bytes: 1 << 20,
                 touch_resolution: MINUTE,
+                resolution: Resolution::default(),
                 lock_wait: 10 * SECOND,
                 rotation_grace: Duration::ZERO,
                 unreadable: Unreadable::Fail,
@@ -88,7 +89,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// [`default_expiration_with`](Self::default_expiration_with): one that has passed makes starting a new session fail
     /// with [`ExpiredDefault`](crate::SessionError::ExpiredDefault).
     pub fn default_expiration(mut self, expiration: impl Into<Expiration>) -> Self {
-        self.engine.default_expiration = Default::Always(expiration.into());
+        self.engine.default_expiration = DefaultExpiration::Always(expiration.into());
         self
     }
 
@@ -111,7 +112,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
         mut self,
         expiration: impl Fn() -> E + Send + Sync + 'static,
     ) -> Self {
-        self.engine.default_expiration = Default::MadeBy(Box::new(move || expiration().into()));
+        self.engine.default_expiration = DefaultExpiration::MadeBy(Box::new(move || expiration().into()));
         self
     }
 
@@ -210,7 +211,8 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
 
     /// The session.
     #[must_use]
-    pub fn build(self) -> Session<N, V> {
+    pub fn build(mut self) -> Session<N, V> {
+        self.engine.resolution = Resolution::of(self.engine.touch_resolution, self.engine.max_idle);
         Session::from_engine(Arc::new(self.engine))
     }
 }

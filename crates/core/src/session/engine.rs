@@ -17,13 +17,14 @@ pub(crate) struct Engine {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) auto_start: AutoStart,
-    pub(super) default_expiration: Default,
+    pub(super) default_expiration: DefaultExpiration,
     /// After how long without activity every session ends, whatever its own expiration says.
     pub(crate) max_idle: Option<Duration>,
     /// How long after it began, or somebody last authenticated, every session ends.
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) max_record_bytes: usize,
     pub(crate) touch_resolution: Duration,
+    pub(crate) resolution: Resolution,
     pub(crate) lock_wait: Duration,
     pub(crate) rotation_grace: Duration,
     pub(crate) unreadable: Unreadable,
@@ -32,17 +33,38 @@ pub(crate) struct Engine {
 }
 
 /// Where the expiration of a session that has none comes from.
-pub(super) enum Default {
+pub(super) enum DefaultExpiration {
     Always(Expiration),
     MadeBy(Box<dyn Fn() -> Expiration + Send + Sync>),
+}
+
+/// By how much the last activity has to move to be worth a write, in milliseconds, as that of sessions is: worked out once
+/// from [`touch_resolution`](Engine::touch_resolution) and [`max_idle`](Engine::max_idle).
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Resolution {
+    /// For what slides of its own, if a tenth of its window is not less.
+    pub(crate) touch: u64,
+    /// For the idle limit of all sessions, if there is one.
+    pub(crate) idle: Option<u64>,
+}
+
+impl Resolution {
+    pub(super) fn of(touch: Duration, max_idle: Option<Duration>) -> Self {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            touch: millis(touch),
+            // Nobody counts the minutes of a limit of a year.
+            idle: max_idle.map(|idle| millis(touch.max(idle / 400).min(idle / 10))),
+        }
+    }
 }
 
 impl Engine {
     /// What a session gets that begins at this moment. This runs code of the application, so no state is to be locked.
     pub(crate) fn default_lifetime(&self, now: Timestamp) -> Lifetime {
         let expiration = match &self.default_expiration {
-            Default::Always(expiration) => *expiration,
-            Default::MadeBy(make) => make(),
+            DefaultExpiration::Always(expiration) => *expiration,
+            DefaultExpiration::MadeBy(make) => make(),
         };
         Lifetime::begin(expiration, now)
     }
@@ -58,7 +80,7 @@ impl Engine {
     }
 }
 
-impl fmt::Debug for Default {
+impl fmt::Debug for DefaultExpiration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Always(expiration) => expiration.fmt(f),
