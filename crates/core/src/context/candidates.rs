@@ -24,11 +24,7 @@ impl Context {
         patience: Option<Duration>,
     ) -> Result<(), SessionError> {
         let superseded = matches!(none, Lookup::Superseded).then_some(asked);
-        let has_others = {
-            let state = self.state();
-            !state.seen && !state.rare().candidates.is_empty()
-        };
-        if has_others {
+        if self.state().has_others() {
             return Box::pin(self.try_others(superseded, asked_as, patience)).await;
         }
         self.none_found(superseded, asked_as.epoch, phase_of(patience))
@@ -69,7 +65,12 @@ impl Context {
     }
 
     /// None of the visit's ids names a session; one of them, perhaps, one that has moved.
-    fn none_found(&self, superseded: Option<SessionKey>, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+    pub(super) fn none_found(
+        &self,
+        superseded: Option<SessionKey>,
+        epoch: u32,
+        phase: Phase,
+    ) -> Result<(), SessionError> {
         match superseded {
             Some(key) => self.superseded(key, epoch, phase),
             None => self.missing(epoch, phase),

@@ -12,15 +12,31 @@ use crate::error::SessionError;
 use crate::events;
 
 impl Context {
-    /// Closes as [`close_now`](Context::close_now) does, if that takes nothing that has to be waited for, and looks at
-    /// the state before others can. `None` if it does; nothing was done then.
+    /// Closes as [`close`](Context::close) does, if that takes nothing that has to be waited for. `None` if it does;
+    /// nothing was done then.
+    pub(super) fn close_now_at_once(self: &Arc<Self>) -> Option<Result<(), SessionError>> {
+        self.engine.storage.at_once()?;
+        let now = self.engine.storage.clock().now();
+        self.close_at_once(now, |_| ())
+    }
+
+    /// The same, at a moment that is known, and looks at the state before others can.
     pub(super) fn close_at_once<R>(
         self: &Arc<Self>,
         now: Timestamp,
         then: impl FnOnce(&mut State) -> R,
     ) -> Option<Result<R, SessionError>> {
+        let _turn = self.turn_at_once()?;
+        self.close_at_once_in_turn(now, then)
+    }
+
+    /// The same, for whoever has the turn.
+    pub(super) fn close_at_once_in_turn<R>(
+        self: &Arc<Self>,
+        now: Timestamp,
+        then: impl FnOnce(&mut State) -> R,
+    ) -> Option<Result<R, SessionError>> {
         let storage = self.engine.storage.at_once()?;
-        let _turn = self.gate.try_lock().ok()?;
         let (step, epoch) = match self.plan_close(now, true) {
             Ok(Plan::Take(step, epoch)) => (step, epoch),
             Ok(Plan::Nothing) => return Some(Ok(then(&mut self.state()))),

@@ -14,7 +14,10 @@ use crate::storage::{Meta, lock_as_known};
 impl Context {
     /// Closes, unless there is nothing to be closed. What a close that failed before has undone is not taken for stored.
     pub(crate) async fn close(self: &Arc<Self>) -> Result<(), SessionError> {
-        self.close_if_open().await.map(drop)
+        match self.close_now_at_once() {
+            Some(closed) => closed,
+            None => Box::pin(self.close_if_open()).await.map(drop),
+        }
     }
 
     /// The same; says whether anything was written.

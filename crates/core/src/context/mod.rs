@@ -28,6 +28,7 @@ mod rare;
 mod renewal;
 mod scope;
 mod slide;
+mod start_at_once;
 mod started;
 mod state;
 mod transitions;

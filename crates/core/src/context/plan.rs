@@ -143,7 +143,7 @@ impl Context {
 
     /// Whether closing takes more than what a storage does [at once](crate::AtOnce), or others have something under way.
     fn has_to_wait(&self, state: &State, now: Timestamp) -> bool {
-        if state.closing != Closing::No || state.updating || state.next_id().is_some() {
+        if state.closing != Closing::No || state.next_id().is_some() {
             return true;
         }
         if state.is_changed() {

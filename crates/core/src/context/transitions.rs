@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::limits::begin_lifetime;
+use super::start_at_once::Begun;
 use super::state::{Closing, Phase, State};
 use super::turn::Turn;
 use crate::clock::Timestamp;
@@ -18,6 +19,14 @@ use crate::storage::{Lock, Locked, Lookup, Stored};
 
 impl Context {
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
+        match self.start_at_once() {
+            Begun::Done(started) => started,
+            Begun::Chore(chore, _turn) => chore.await,
+            Begun::Wait => Box::pin(self.wait_and_start()).await,
+        }
+    }
+
+    async fn wait_and_start(self: &Arc<Self>) -> Result<(), SessionError> {
         let turn = self.turn().await?;
         self.start_in_turn(&turn).await
     }
@@ -47,6 +56,14 @@ impl Context {
 
     /// Waits for no turn: a reader waits for nobody, not for a call of its own visit either.
     pub(crate) async fn start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
+        match self.start_readonly_at_once() {
+            Begun::Done(started) => started,
+            Begun::Chore(chore, _) => chore.await,
+            Begun::Wait => Box::pin(self.wait_and_start_readonly()).await,
+        }
+    }
+
+    async fn wait_and_start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
         let (key, asked) = {
             let mut state = self.state();
             if state.is_started() {
@@ -102,7 +119,7 @@ impl Context {
     }
 
     /// Begins a session that is nowhere stored.
-    fn begin(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+    pub(super) fn begin(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let now = self.engine.storage.clock().now();
         let default = self.default_in(phase, now);
         let mut state = self.state();

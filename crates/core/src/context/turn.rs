@@ -17,22 +17,25 @@ pub(super) struct Turn<'a> {
 }
 
 impl Context {
+    /// Takes the turn if it is free, or nobody has to wait for it.
+    pub(super) fn turn_at_once(&self) -> Option<Turn<'_>> {
+        let guard = match current::is_updating(self) {
+            true => None,
+            false => Some(self.gate.try_lock().ok()?),
+        };
+        Some(Turn {
+            _guard: guard,
+            patience: self.engine.lock_wait,
+        })
+    }
+
     /// Waits for the calls that came before, at most for as long as for a lock: a call that an update waits for, and
     /// that waits for that update, would wait for ever.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, SessionError> {
+        if let Some(turn) = self.turn_at_once() {
+            return Ok(turn);
+        }
         let wait = self.engine.lock_wait;
-        if current::is_updating(self) {
-            return Ok(Turn {
-                _guard: None,
-                patience: wait,
-            });
-        }
-        if let Ok(guard) = self.gate.try_lock() {
-            return Ok(Turn {
-                _guard: Some(guard),
-                patience: wait,
-            });
-        }
         let began = Instant::now();
         // Those who have to wait can as well allocate what it takes.
         let guard = match tokio::runtime::Handle::try_current() {

@@ -28,7 +28,11 @@ impl Context {
         };
         for _ in 0..TRIES {
             let updating = Updating::begin(self);
-            if !self.read_to_update().await? {
+            let is_read = match self.read_to_update_at_once() {
+                Some(is_read) => is_read?,
+                None => Box::pin(self.read_to_update()).await?,
+            };
+            if !is_read {
                 if updating.was_cut_short() {
                     return Err(SessionError::Gone.into());
                 }
@@ -40,7 +44,7 @@ impl Context {
                 return result;
             }
         }
-        self.update_in_turn(turn, closure).await
+        Box::pin(self.update_in_turn(turn, closure)).await
     }
 
     /// Updates under the lock. The closure runs once.
@@ -73,9 +77,24 @@ impl Context {
         F: Future<Output = Result<T, E>>,
     {
         let updating = Updating::begin(self);
-        self.start_in_turn(&turn).await?;
+        Box::pin(self.start_in_turn(&turn)).await?;
         let result = Scoped::updating(Arc::clone(self), closure()).await;
         updating.end(result).await
+    }
+
+    /// The same as [`read_to_update`](Context::read_to_update); `None` if it has to be waited for.
+    fn read_to_update_at_once(&self) -> Option<Result<bool, SessionError>> {
+        let storage = self.engine.storage.at_once()?;
+        let (key, asked) = {
+            let mut state = self.state();
+            (state.lookup_key(), state.ask())
+        };
+        let Some(key) = key else { return Some(Ok(false)) };
+        Some(match storage.read(&key) {
+            Ok((Lookup::Found(stored), at)) => self.receive_unlocked(stored, at, asked),
+            Ok(_) => Ok(false),
+            Err(error) => Err(error.into()),
+        })
     }
 
     /// Makes the visit writable with the record as it is stored now, without the lock. Returns whether that is possible.
@@ -110,7 +129,13 @@ impl<'a> Updating<'a> {
     async fn end<T, E: From<SessionError>>(&self, result: Result<T, E>) -> Result<T, E> {
         match result {
             Ok(value) => {
-                self.0.close_now().await?;
+                let now = self.0.engine.storage.clock().now();
+                match self.0.close_at_once_in_turn(now, |_| ()) {
+                    Some(closed) => closed?,
+                    None => {
+                        Box::pin(self.0.close_now()).await?;
+                    }
+                }
                 match self.was_cut_short() {
                     // Its changes went with the session, and its caller has not asked for that.
                     true => Err(SessionError::Gone.into()),
@@ -120,7 +145,7 @@ impl<'a> Updating<'a> {
             Err(error) => {
                 let lock = self.0.state().give_up_update();
                 if let Some(lock) = lock {
-                    self.0.give_back(lock).await;
+                    Box::pin(self.0.give_back(lock)).await;
                 }
                 Err(error)
             }

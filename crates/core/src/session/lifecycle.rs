@@ -34,7 +34,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         let (visit, output) = visit.work(|| future).await;
         if visit.end_at_once(false).is_none() {
             // The output is worth more than that a lock takes its lease to end.
-            let _ = visit.release().await;
+            let _ = Box::pin(visit.release()).await;
         }
         Ok(output)
     }
@@ -194,7 +194,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # }
     /// ```
     pub async fn refresh(&self) -> Result<(), SessionError> {
-        self.context()?.refresh().await
+        Box::pin(self.context()?.refresh()).await
     }
 
     /// Gives up the lock without writing. What was changed is undone; what was loaded can still be read.
@@ -206,7 +206,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// [`Storage`](SessionError::Storage) if the lock could not be given back; its lease will end it.
     /// [`LockTimeout`](SessionError::LockTimeout) as for [`close`](Session::close).
     pub async fn release(&self) -> Result<(), SessionError> {
-        self.context()?.release().await
+        Box::pin(self.context()?.release()).await
     }
 
     /// Commits what was changed and gives up the lock, in one step. What was written can still be read.
@@ -240,7 +240,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// [`Storage`](SessionError::Storage): the session may then still be there.
     pub async fn destroy(&self) -> Result<(), SessionError> {
-        self.context()?.destroy().await
+        Box::pin(self.context()?.destroy()).await
     }
 
     /// Gives the session a new id: do this when somebody gets more rights (OWASP ASVS 5.0, 7.2.4). When somebody logs in,
