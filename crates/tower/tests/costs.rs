@@ -227,5 +227,5 @@ fn reading_and_writing_allocate_as_much_as_this() {
 
     let (read, _) = visitor.reads();
     let (written, _) = visitor.writes();
-    assert_eq!((read, written), (6, 9));
+    assert_eq!((read, written), (5, 7));
 }
