@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::{Extensions, Request};
 
-use crate::carriers::Carrier;
+use crate::config::InUse;
 use crate::events;
 
 /// How many requests a layer looks at.
@@ -32,9 +32,10 @@ struct Taken(Arc<[String]>);
 impl Watch {
     /// Looks at a request on its way in, and returns whether it has to be refused. `is_nested` says whether the session
     /// has a visit to it already.
+    #[inline]
     pub(crate) fn refuses<B>(
         &self,
-        carriers: &[Arc<dyn Carrier>],
+        carriers: &[InUse],
         request: &mut Request<B>,
         is_nested: impl FnOnce() -> bool,
     ) -> bool {
@@ -46,7 +47,7 @@ impl Watch {
     }
 
     #[cold]
-    fn look(&self, carriers: &[Arc<dyn Carrier>], extensions: &mut Extensions, is_nested: bool) -> bool {
+    fn look(&self, carriers: &[InUse], extensions: &mut Extensions, is_nested: bool) -> bool {
         if is_nested {
             events::layer_twice();
             // Once said is enough. That the layer takes what another takes stays true.
@@ -54,7 +55,7 @@ impl Watch {
             return false;
         }
         let taken = extensions.get::<Taken>().map_or(&[][..], |taken| &taken.0);
-        let own: Vec<_> = carriers.iter().flat_map(|carrier| carrier.takes()).collect();
+        let own: Vec<_> = carriers.iter().flat_map(|in_use| in_use.carrier.takes()).collect();
         if let Some(name) = own.iter().find(|name| taken.contains(name)) {
             events::clash(name);
             self.looked_at.store(CLASHES, Ordering::Relaxed);

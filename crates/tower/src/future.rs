@@ -101,6 +101,16 @@ where
     }
 }
 
+/// Calls the service once the session has started. Few requests do, and all others would pay for the room it takes.
+#[inline(never)]
+fn begin<S, B>(visit: OpenVisit, call: Box<(S, Request<B>)>) -> Work<S::Future>
+where
+    S: Service<Request<B>>,
+{
+    let (mut service, request) = *call;
+    visit.work(|| service.call(request))
+}
+
 impl<S, B, R> Future for ResponseFuture<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
@@ -113,20 +123,20 @@ where
             match this.state.as_mut().project() {
                 StateProj::Starting { step, call } => {
                     let (visit, started) = ready!(step.as_mut().poll(cx));
-                    let (mut service, request) = *call.take().expect("a service is called once");
+                    let call = call.take().expect("a service is called once");
                     if let Err(error) = started {
-                        let dialect = Dialect::of(request.headers());
+                        let dialect = Dialect::of(call.1.headers());
                         let response = this.answering.replace(&visit.conclude(), &error, dialect);
                         this.state.set(State::Done);
                         return Poll::Ready(Ok(response));
                     }
-                    let work = visit.work(|| service.call(request));
+                    let work = begin(visit, call);
                     this.state.set(State::Working { work });
                 }
                 StateProj::Working { work } => {
                     let (visit, answer) = ready!(work.poll(cx));
                     if visit.end_untouched() {
-                        this.state.set(State::Done);
+                        // The work is spent, and holds nothing any more.
                         return Poll::Ready(answer.map(|response| response.map(ResponseBody::inner)));
                     }
                     let (commit, answer) = match answer {

@@ -9,7 +9,7 @@ use sessile_core::{Namespaces, Session, SessionError, Untyped, Values};
 use tower_layer::Layer;
 
 use crate::carriers::Carrier;
-use crate::config::Config;
+use crate::config::{Config, InUse};
 use crate::request::RequestHead;
 use crate::service::SessionService;
 
@@ -43,8 +43,15 @@ use crate::service::SessionService;
 /// # }
 /// ```
 pub struct SessionLayer<N = Untyped, V = Untyped> {
-    session: Session<N, V>,
-    config: Arc<Config>,
+    shared: Arc<Shared<N, V>>,
+}
+
+/// What a layer, its clones and all the services it makes have in common, so that a clone of any of them counts one
+/// reference.
+pub(crate) struct Shared<N, V> {
+    pub(crate) session: Session<N, V>,
+    /// What answers are made by, which are not of the session's types.
+    pub(crate) config: Arc<Config>,
 }
 
 impl<N: Namespaces, V: Values> SessionLayer<N, V> {
@@ -52,9 +59,12 @@ impl<N: Namespaces, V: Values> SessionLayer<N, V> {
     /// [`CookieCarrier`](crate::CookieCarrier).
     #[must_use]
     pub fn new(session: Session<N, V>) -> Self {
-        Self {
+        let shared = Shared {
             session,
             config: Arc::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
         }
     }
 }
@@ -75,7 +85,7 @@ impl<N, V> SessionLayer<N, V> {
     /// ```
     #[must_use]
     pub fn carrier(self, carrier: impl Carrier) -> Self {
-        self.configure(|config| config.carriers = vec![Arc::new(carrier)])
+        self.configure(|config| config.carriers = vec![InUse::new(carrier)])
     }
 
     /// Ids travel by this carrier if no carrier before it finds one in a request.
@@ -83,9 +93,11 @@ impl<N, V> SessionLayer<N, V> {
     /// The answer goes by the carrier that had the id, or by the first if none had. A carrier whose requests other
     /// sites can cause, such as a cookie, makes an application open to cross-site request forgery in a way that a
     /// header does not; whoever accepts both is protected as well as the weaker of the two.
+    ///
+    /// No more than 256 carriers are asked; what comes beyond is dropped.
     #[must_use]
     pub fn or_carrier(self, carrier: impl Carrier) -> Self {
-        self.configure(|config| config.carriers.push(Arc::new(carrier)))
+        self.configure(|config| config.ask_also(carrier))
     }
 
     /// Whether an answer means that what was done to the session is to be kept. By default it does unless its status
@@ -235,7 +247,8 @@ impl<N, V> SessionLayer<N, V> {
     }
 
     fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(Arc::make_mut(&mut self.config));
+        let shared = Arc::make_mut(&mut self.shared);
+        change(Arc::make_mut(&mut shared.config));
         self
     }
 }
@@ -244,11 +257,19 @@ impl<S, N, V> Layer<S> for SessionLayer<N, V> {
     type Service = SessionService<S, N, V>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService::new(inner, self.session.clone(), Arc::clone(&self.config))
+        SessionService::new(inner, Arc::clone(&self.shared))
     }
 }
 
 impl<N, V> Clone for SessionLayer<N, V> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<N, V> Clone for Shared<N, V> {
     fn clone(&self) -> Self {
         Self {
             session: self.session.clone(),
@@ -260,8 +281,8 @@ impl<N, V> Clone for SessionLayer<N, V> {
 impl<N, V> fmt::Debug for SessionLayer<N, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLayer")
-            .field("session", &self.session)
-            .field("config", &self.config)
+            .field("session", &self.shared.session)
+            .field("config", &self.shared.config)
             .finish()
     }
 }

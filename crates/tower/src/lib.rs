@@ -9,6 +9,7 @@ mod events;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
+mod headers;
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 mod keyring;
 mod layer;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use sessile_core::{Namespaces, Session, Untyped, Values, Visits};
+use sessile_core::{Namespaces, Untyped, Values, Visits};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
-use crate::config::Config;
 use crate::future::ResponseFuture;
+use crate::layer::Shared;
 use crate::request::RequestHead;
 use crate::response::Answering;
 
@@ -21,13 +21,12 @@ use crate::response::Answering;
 /// [started by itself](sessile_core::SessionBuilder::auto_start), as it then cannot be called at once.
 pub struct SessionService<S, N = Untyped, V = Untyped> {
     inner: S,
-    session: Session<N, V>,
-    config: Arc<Config>,
+    shared: Arc<Shared<N, V>>,
 }
 
 impl<S, N, V> SessionService<S, N, V> {
-    pub(crate) fn new(inner: S, session: Session<N, V>, config: Arc<Config>) -> Self {
-        Self { inner, session, config }
+    pub(crate) fn new(inner: S, shared: Arc<Shared<N, V>>) -> Self {
+        Self { inner, shared }
     }
 
     /// The inner service.
@@ -61,19 +60,21 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Config { watch, carriers, .. } = &*self.config;
-        let refused = watch.refuses(carriers, &mut request, || self.session.is_initialised());
-        let found = self.config.find(&RequestHead::of(&request));
-        let visit = found.visit().passive(self.config.is_passive(&request));
-        let visit = self.session.open(visit);
-        let answering = Answering::new(Arc::clone(&self.config), found, &request);
-        if self.config.visit_in_extensions {
+        let Shared { session, config } = &*self.shared;
+        let refused = config
+            .watch
+            .refuses(&config.carriers, &mut request, || session.is_initialised());
+        let head = RequestHead::of(&request);
+        let found = config.find(&head);
+        let visit = session.open(found.visit().passive(config.is_passive(&head)));
+        let answering = Answering::new(Arc::clone(config), found, &request);
+        if config.visit_in_extensions {
             let visits: &mut Visits = request.extensions_mut().get_or_insert_default();
             visits.push(visit.handle().clone());
         }
         // A session that starts by itself would wait for the lock of the visit that it is in.
         let waits = visit.starts_by_itself();
-        let refused = refused || (waits && self.session.is_initialised());
+        let refused = refused || (waits && session.is_initialised());
         if waits || refused {
             // It is this service that was made ready; its clone may not be.
             let clone = self.inner.clone();
@@ -88,8 +89,7 @@ impl<S: Clone, N, V> Clone for SessionService<S, N, V> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            session: self.session.clone(),
-            config: Arc::clone(&self.config),
+            shared: Arc::clone(&self.shared),
         }
     }
 }
@@ -98,8 +98,20 @@ impl<S: fmt::Debug, N, V> fmt::Debug for SessionService<S, N, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionService")
             .field("inner", &self.inner)
-            .field("session", &self.session)
-            .field("config", &self.config)
+            .field("session", &self.shared.session)
+            .field("config", &self.shared.config)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frameworks clone services for every request.
+    #[test]
+    fn a_service_is_one_pointer_larger_than_what_is_inside() {
+        assert_eq!(size_of::<SessionService<()>>(), size_of::<usize>());
+        assert_eq!(size_of::<SessionService<Arc<()>>>(), 2 * size_of::<usize>());
     }
 }

@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sessile_core::{IdChange, Outcome, WindowChange};
 
 use super::{Carrier, Found, Presented};
-use crate::cookie::{Attributes, CookieBuilder, Opened, Pair, Protection, Seen, Tally, parse};
+use crate::cookie::{Attributes, CookieBuilder, Opened, Pair, Protection, Seen, Tally, cookies};
 use crate::events;
+use crate::headers::has;
 use crate::request::RequestHead;
 
 /// How many cookies of the session's name are looked into. Each costs a signature to verify, and browsers have few.
@@ -85,6 +86,17 @@ impl CookieCarrier {
         builder.build().expect("browsers accept these attributes")
     }
 
+    /// The id in a cookie of the session's name.
+    #[inline]
+    fn open(&self, value: &[u8], found: &mut Found) {
+        match self.protection.open(value) {
+            Opened::Id(id) => found.add(id),
+            Opened::Outdated(id) => found.add_outdated(id),
+            Opened::Forged => self.tally.refused(&self.name),
+            Opened::Nothing => {}
+        }
+    }
+
     /// What becomes of the cookies about the window.
     fn write_pair(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap) {
         let Some(pair) = &self.pair else { return };
@@ -109,25 +121,20 @@ impl Carrier for CookieCarrier {
         let mut seen = Seen::default();
         let mut opened = 0;
         // HTTP/2 may spread cookies over several lines.
-        let lines = request.headers.get_all(COOKIE).iter();
-        for (name, value) in lines.flat_map(|line| parse(line.as_bytes())) {
-            if name == self.name.as_bytes() {
-                opened += 1;
-                if opened > MAX_OPENED {
-                    continue;
+        for line in request.headers.get_all(COOKIE) {
+            for cookie in cookies(line.as_bytes()) {
+                if let Some(value) = cookie.value_of(&self.name) {
+                    opened += 1;
+                    if opened <= MAX_OPENED {
+                        self.open(value, found);
+                    }
+                } else if let Some(pair) = &self.pair {
+                    pair.look(cookie, &mut seen);
                 }
-                match self.protection.open(value) {
-                    Opened::Id(id) => found.add(id),
-                    Opened::Outdated(id) => found.add_outdated(id),
-                    Opened::Forged => self.tally.refused(&self.name),
-                    Opened::Nothing => {}
-                }
-            } else if let Some(pair) = &self.pair {
-                pair.look(name, value, &mut seen);
             }
         }
         if seen.any() {
-            found.show_pair(seen.window(), true);
+            found.show_pair(seen.window());
         }
     }
 
@@ -143,7 +150,7 @@ impl Carrier for CookieCarrier {
         match &outcome.id {
             IdChange::Set { id, max_age } => {
                 let value = self.protection.seal(id);
-                if headers.get_all(SET_COOKIE).iter().any(|set| is_for(set, &self.name)) {
+                if sets(headers, &self.name) {
                     events::clash(&self.name);
                 }
                 headers.append(SET_COOKIE, self.attributes.cookie(&self.name, &value, *max_age));
@@ -167,8 +174,11 @@ impl Carrier for CookieCarrier {
     }
 }
 
-/// Whether a `Set-Cookie` header sets a cookie of this name.
-fn is_for(set: &HeaderValue, name: &str) -> bool {
-    let rest = set.as_bytes().strip_prefix(name.as_bytes());
-    rest.is_some_and(|rest| rest.starts_with(b"="))
+/// Whether the answer sets a cookie of this name already.
+fn sets(headers: &HeaderMap, name: &str) -> bool {
+    let is_for = |set: &HeaderValue| {
+        let rest = set.as_bytes().strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"="))
+    };
+    has(headers, SET_COOKIE) && headers.get_all(SET_COOKIE).iter().any(is_for)
 }

@@ -21,21 +21,26 @@ use sessile_core::{SessionId, ShownWindow, Visit};
 #[derive(Debug, Clone, Default)]
 pub struct Found {
     first: Option<SessionId>,
-    marks: Marks,
-    more: Vec<(SessionId, Marks)>,
-    window: ShownWindow,
-    /// Which carrier is being asked.
-    asking: u16,
+    /// The others. Few requests have any, and what is found is moved about in every one.
+    others: Option<Box<Others>>,
+    /// The browser window, if any carrier saw something of the kind, be it that it proves nothing.
+    window: Option<ShownWindow>,
     /// Which carrier showed the window.
-    windowed: u16,
-    /// Whether that carrier saw anything of what it tells about windows.
-    has_pair: bool,
+    windowed: u8,
+    /// What is known of the first id.
+    marks: Marks,
+    /// Which carrier is being asked.
+    asking: u8,
 }
+
+/// All ids but the first.
+#[derive(Debug, Clone, Default)]
+struct Others(Vec<(SessionId, Marks)>);
 
 /// What is known of an id beside its text.
 #[derive(Debug, Clone, Copy, Default)]
 struct Marks {
-    carrier: u16,
+    carrier: u8,
     is_outdated: bool,
 }
 
@@ -59,15 +64,16 @@ impl Found {
 
     /// The browser window that the request shows. If several are shown, the first counts.
     pub fn show(&mut self, window: ShownWindow) {
-        self.show_pair(window, window != ShownWindow::Nothing);
+        if window != ShownWindow::Nothing {
+            self.show_pair(window);
+        }
     }
 
-    /// The same where something of the kind was there, but proves nothing.
-    pub(crate) fn show_pair(&mut self, window: ShownWindow, has_pair: bool) {
-        if has_pair && !self.has_pair {
-            self.window = window;
+    /// The same where something of the kind was there, though it may prove nothing.
+    pub(crate) fn show_pair(&mut self, window: ShownWindow) {
+        if self.window.is_none() {
+            self.window = Some(window);
             self.windowed = self.asking;
-            self.has_pair = true;
         }
     }
 
@@ -85,18 +91,23 @@ impl Found {
             None => (0, None),
         };
         let of_carrier = |(_, marks): &(&SessionId, Marks)| marks.carrier == answering;
-        let is_windowed = self.has_pair && self.windowed == answering;
+        let window = self.window.filter(|_| self.windowed == answering);
         Presented {
             id,
-            is_one_of_several: !self.more.is_empty() && self.candidates().filter(of_carrier).count() > 1,
-            window: if is_windowed { self.window } else { ShownWindow::Nothing },
-            has_pair: is_windowed,
+            is_one_of_several: self.others.is_some() && self.candidates().filter(of_carrier).count() > 1,
+            window: window.unwrap_or_default(),
+            has_pair: window.is_some(),
         }
     }
 
     /// From now on it is this carrier that is asked.
-    pub(crate) fn ask(&mut self, carrier: usize) {
-        self.asking = u16::try_from(carrier).unwrap_or(u16::MAX);
+    pub(crate) fn ask(&mut self, carrier: u8) {
+        self.asking = carrier;
+    }
+
+    /// Whether there is any id.
+    pub(crate) fn has_id(&self) -> bool {
+        self.first.is_some()
     }
 
     /// The carrier that the answer goes by: that of the id which names the session, or of the first, or the first.
@@ -106,34 +117,39 @@ impl Found {
     }
 
     /// The visit of a request that shows this.
+    #[inline]
     pub(crate) fn visit(&self) -> Visit {
         let mut visit = Visit::from(self.first.clone());
         if self.marks.is_outdated {
             visit = visit.renew(0);
         }
-        if self.more.is_empty() && !self.has_pair {
-            return visit;
-        }
-        for (index, (id, marks)) in self.more.iter().enumerate() {
+        for (index, (id, marks)) in self.others().iter().enumerate() {
             visit = visit.or(id.clone());
             if marks.is_outdated {
                 visit = visit.renew(index + 1);
             }
         }
-        visit.window(self.window)
+        match self.window {
+            Some(window) => visit.window(window),
+            None => visit,
+        }
+    }
+
+    fn others(&self) -> &[(SessionId, Marks)] {
+        self.others.as_ref().map_or(&[], |others| &others.0)
     }
 
     fn decisive(&self, candidate: Option<usize>) -> Option<(&SessionId, Marks)> {
         let first = self.first.as_ref().map(|id| (id, self.marks));
         match candidate {
             None | Some(0) => first,
-            Some(index) => self.more.get(index - 1).map(|(id, marks)| (id, *marks)).or(first),
+            Some(index) => self.others().get(index - 1).map(|(id, marks)| (id, *marks)).or(first),
         }
     }
 
     fn candidates(&self) -> impl Iterator<Item = (&SessionId, Marks)> {
         let first = self.first.iter().map(|id| (id, self.marks));
-        first.chain(self.more.iter().map(|(id, marks)| (id, *marks)))
+        first.chain(self.others().iter().map(|(id, marks)| (id, *marks)))
     }
 
     fn push(&mut self, id: SessionId, is_outdated: bool) {
@@ -144,8 +160,8 @@ impl Found {
         if self.first.is_none() {
             self.first = Some(id);
             self.marks = marks;
-        } else if self.more.len() + 1 < Visit::MAX_CANDIDATES && self.ids().all(|known| *known != id) {
-            self.more.push((id, marks));
+        } else if self.others().len() + 1 < Visit::MAX_CANDIDATES && self.ids().all(|known| *known != id) {
+            self.others.get_or_insert_default().0.push((id, marks));
         }
     }
 }
@@ -162,4 +178,15 @@ pub struct Presented<'a> {
     pub window: ShownWindow,
     /// Whether the client has cookies about its window.
     pub(crate) has_pair: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It goes from hand to hand in every request: a line of the cache is as much as it may be.
+    #[test]
+    fn what_is_found_is_small() {
+        assert!(size_of::<Found>() <= 64, "{}", size_of::<Found>());
+    }
 }

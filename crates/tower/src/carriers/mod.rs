@@ -62,7 +62,8 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// `presented` is what [`read`](Carrier::read) found in the request.
     fn write(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap);
 
-    /// The header of the request that decides what [`read`](Carrier::read) finds.
+    /// The header of the request that decides what [`read`](Carrier::read) finds. A layer asks for it once, when it is
+    /// given the carrier.
     fn varies_on(&self) -> HeaderName;
 
     /// What this carrier takes for itself, such as the names of its cookies: two sessions in one request that take the

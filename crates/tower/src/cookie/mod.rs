@@ -2,6 +2,7 @@
 
 mod attributes;
 mod builder;
+mod decimal;
 mod error;
 mod pair;
 mod parse;
@@ -14,6 +15,6 @@ pub use self::attributes::SameSite;
 pub use self::builder::CookieBuilder;
 pub use self::error::CookieError;
 pub(crate) use self::pair::{Pair, Seen};
-pub(crate) use self::parse::parse;
+pub(crate) use self::parse::{Cookie, cookies};
 pub(crate) use self::protection::{Opened, Protection};
 pub(crate) use self::tally::Tally;

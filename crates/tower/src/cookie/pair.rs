@@ -14,7 +14,7 @@ use http::HeaderMap;
 use http::header::SET_COOKIE;
 use sessile_core::{ShownWindow, WindowId};
 
-use super::Attributes;
+use super::{Attributes, Cookie};
 
 /// The names of both.
 #[derive(Debug, Clone)]
@@ -40,10 +40,10 @@ struct Cookies {
 
 impl Pair {
     /// Takes a look at a cookie, which may be one of the two.
-    pub(crate) fn look(&self, name: &[u8], value: &[u8], seen: &mut Seen) {
-        if name == self.companion.as_bytes() {
+    pub(crate) fn look(&self, cookie: Cookie<'_>, seen: &mut Seen) {
+        if let Some(value) = cookie.value_of(&self.companion) {
             seen.companions.add(value);
-        } else if name == self.marker.as_bytes() {
+        } else if let Some(value) = cookie.value_of(&self.marker) {
             seen.markers.add(value);
         }
     }

@@ -1,29 +1,42 @@
 //! Reading the `Cookie` header.
 
-/// The names and values of the cookies in one header line (RFC 6265bis, section 4.2), in their order.
-///
-/// What has no `=` has no name and is passed over. Neither names nor values are decoded or unquoted: what a server
-/// sets is what it gets back.
-pub(crate) fn parse(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let pairs = split(line);
-    pairs.filter_map(|pair| {
-        // Names are short: to look at one character after the other is faster than to begin a search.
-        let at = pair.iter().position(|byte| *byte == b'=')?;
-        Some((trim(&pair[..at]), trim(&pair[at + 1..])))
+/// One cookie of a request, name and value, without blanks before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cookie<'a>(&'a [u8]);
+
+/// The cookies in one header line (RFC 6265bis, section 4.2), in their order.
+pub(crate) fn cookies(line: &[u8]) -> impl Iterator<Item = Cookie<'_>> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = trim_start(rest?);
+        let end = memchr::memchr(b';', line);
+        rest = end.map(|end| &line[end + 1..]);
+        Some(Cookie(&line[..end.unwrap_or(line.len())]))
     })
 }
 
-/// What stands between semicolons.
-fn split(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line);
-    std::iter::from_fn(move || {
-        let line = rest?;
-        let Some(at) = memchr::memchr(b';', line) else {
-            return rest.take();
+impl<'a> Cookie<'a> {
+    /// The value, if the cookie has this name.
+    ///
+    /// Neither names nor values are decoded or unquoted: what a server sets is what it gets back. What has no `=` has
+    /// no name.
+    #[inline]
+    pub(crate) fn value_of(self, name: &str) -> Option<&'a [u8]> {
+        // Most cookies are somebody else's. The byte after the name tells most of those apart.
+        let value = match self.0.get(name.len()..)? {
+            [b'=', value @ ..] => value,
+            rest @ [b' ' | b'\t', ..] => trim_start(rest).strip_prefix(b"=")?,
+            _ => return None,
         };
-        rest = Some(&line[at + 1..]);
-        Some(&line[..at])
-    })
+        self.0.starts_with(name.as_bytes()).then(|| trim(value))
+    }
+}
+
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
 }
 
 /// Without the blanks at either end.
@@ -40,41 +53,81 @@ mod tests {
 
     use super::*;
 
-    fn parsed(line: &str) -> Vec<(&str, &str)> {
-        let text = |bytes| std::str::from_utf8(bytes).unwrap();
-        parse(line.as_bytes())
-            .map(|(name, value)| (text(name), text(value)))
-            .collect()
+    /// The names and values of all cookies with a name, by the words of the specification.
+    fn parsed(line: &[u8]) -> Vec<(&[u8], &[u8])> {
+        let pairs = line.split(|byte| *byte == b';').filter_map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            Some((trim(&pair[..at]), trim(&pair[at + 1..])))
+        });
+        pairs.collect()
+    }
+
+    fn values_of<'a>(line: &'a str, name: &str) -> Vec<&'a str> {
+        let values = cookies(line.as_bytes()).filter_map(|cookie| cookie.value_of(name));
+        values.map(|value| std::str::from_utf8(value).unwrap()).collect()
     }
 
     #[test]
     fn lines_are_cookies_in_their_order() {
-        assert_eq!(parsed("a=1; b=2"), [("a", "1"), ("b", "2")]);
-        assert_eq!(parsed("a=1;b=2;a=3"), [("a", "1"), ("b", "2"), ("a", "3")]);
-        assert_eq!(parsed(" a\t=  1 ;;; b = "), [("a", "1"), ("b", "")]);
-        assert_eq!(parsed("a=b=c; =x; nameless"), [("a", "b=c"), ("", "x")]);
-        assert_eq!(parsed("a=\"quoted\"; b=%20"), [("a", "\"quoted\""), ("b", "%20")]);
-        assert_eq!(parsed(""), []);
-        assert_eq!(parsed("; ;"), []);
+        assert_eq!(values_of("a=1; b=2", "a"), ["1"]);
+        assert_eq!(values_of("a=1; b=2", "b"), ["2"]);
+        assert_eq!(values_of("a=1;b=2;a=3", "a"), ["1", "3"]);
+        assert_eq!(values_of(" a\t=  1 ;;; b = ", "a"), ["1"]);
+        assert_eq!(values_of(" a\t=  1 ;;; b = ", "b"), [""]);
+        assert_eq!(values_of("a=b=c; =x; nameless", "a"), ["b=c"]);
+        assert_eq!(values_of("a=\"quoted\"; b=%20", "a"), ["\"quoted\""]);
+        assert_eq!(values_of("a=\"quoted\"; b=%20", "b"), ["%20"]);
+        assert_eq!(values_of("", "a"), [""; 0]);
+        assert_eq!(values_of("; ;", "a"), [""; 0]);
+    }
+
+    #[test]
+    fn names_that_only_begin_alike_are_others() {
+        for line in [
+            "SIDE=1",
+            "SI=1",
+            "SID",
+            "SID ",
+            "SID x=1",
+            "x; SIDSID=1",
+            "sid=1",
+            "XSID=1",
+        ] {
+            assert_eq!(values_of(line, "SID"), [""; 0], "{line}");
+        }
     }
 
     proptest! {
         #[test]
         fn what_a_browser_sends_is_read_back(
-            cookies in prop::collection::vec(("[!#$%&'*+.^_`|~0-9A-Za-z-]{1,8}", "[!#-+--:<-\\[\\]-~]{0,12}"), 0..6),
+            sent in prop::collection::vec(("[!#$%&'*+.^_`|~0-9A-Za-z-]{1,8}", "[!#-+--:<-\\[\\]-~]{0,12}"), 0..6),
         ) {
-            let line: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let line: Vec<_> = sent.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let line = line.join("; ");
-            let expected: Vec<_> = cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            prop_assert_eq!(parsed(&line), expected);
+            for (name, _) in &sent {
+                let of_name = sent.iter().filter(|(other, _)| other == name);
+                let expected: Vec<_> = of_name.map(|(_, value)| value.as_str()).collect();
+                prop_assert_eq!(values_of(&line, name), expected);
+            }
+        }
+
+        /// Of few characters, so that much of it is cookies.
+        #[test]
+        fn what_comes_is_read_as_it_is_specified(line in "[ab =;\t]{0,40}", name in "[ab]{1,3}") {
+            let all = parsed(line.as_bytes());
+            let of_name = all.iter().filter(|(other, _)| *other == name.as_bytes());
+            let expected: Vec<_> = of_name.map(|(_, value)| std::str::from_utf8(value).unwrap()).collect();
+            prop_assert_eq!(values_of(&line, &name), expected);
         }
 
         #[test]
         fn whatever_comes_is_read_without_panic(line in prop::collection::vec(any::<u8>(), 0..200)) {
-            for (name, value) in parse(&line) {
-                prop_assert!(!name.contains(&b'=') && !name.contains(&b';') && !value.contains(&b';'));
-                prop_assert_eq!(trim(name), name);
-                prop_assert_eq!(trim(value), value);
+            for (name, _) in parsed(&line) {
+                let Ok(name) = std::str::from_utf8(name) else { continue };
+                for value in cookies(&line).filter_map(|cookie| cookie.value_of(name)) {
+                    prop_assert!(!value.contains(&b';'));
+                    prop_assert_eq!(trim(value), value);
+                }
             }
         }
     }

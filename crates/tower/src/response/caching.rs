@@ -4,8 +4,10 @@
 //! visitor says so itself, whatever the service has said. What the service says about caches of its own visitor stands;
 //! what it says about those that visitors share does not.
 
-use http::header::{CACHE_CONTROL, Entry, VARY};
+use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::headers::has;
 
 /// What a cache that keeps an answer would show to whom it is not meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +22,13 @@ pub(super) enum Exposure {
 }
 
 /// Says that the answer depends on this header of the request (RFC 9110, section 12.5.5), if that is not said yet.
-pub(super) fn add_vary(headers: &mut HeaderMap, name: HeaderName) {
+pub(super) fn add_vary(headers: &mut HeaderMap, name: &HeaderValue) {
     let is_said = |value: &HeaderValue| {
         let mut members = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        members.any(|member| member == b"*" || member.eq_ignore_ascii_case(name.as_str().as_bytes()))
+        members.any(|member| member == b"*" || member.eq_ignore_ascii_case(name.as_bytes()))
     };
-    match headers.entry(VARY) {
-        Entry::Occupied(mut said) => {
-            if !said.iter().any(is_said) {
-                said.append(name.into());
-            }
-        }
-        Entry::Vacant(nothing) => {
-            nothing.insert(name.into());
-        }
+    if !has(headers, VARY) || !headers.get_all(VARY).iter().any(is_said) {
+        headers.append(VARY, name.clone());
     }
 }
 
@@ -45,9 +40,7 @@ pub(super) fn protect(headers: &mut HeaderMap, exposure: Exposure) {
         Exposure::Content | Exposure::Session => HeaderValue::from_static("no-store"),
     };
     let said = match exposure {
-        Exposure::Absence | Exposure::Content if headers.contains_key(CACHE_CONTROL) => {
-            for_one_visitor(headers, exposure)
-        }
+        Exposure::Absence | Exposure::Content if has(headers, CACHE_CONTROL) => for_one_visitor(headers, exposure),
         _ => None,
     };
     headers.insert(CACHE_CONTROL, said.unwrap_or(by_default));
@@ -115,9 +108,12 @@ fn is_token(name: &[u8]) -> bool {
 
 /// Removes what tells some caches something else than `Cache-Control` tells all (RFC 9213, and what came before it).
 fn forget_targeted(headers: &mut HeaderMap) {
-    let is_targeted = |name: &&HeaderName| {
-        let name = name.as_str();
-        name.ends_with("-cache-control") || ["surrogate-control", "edge-control", "x-accel-expires"].contains(&name)
+    let is_targeted = |name: &&HeaderName| match name.as_str().as_bytes() {
+        [.., b'l'] => {
+            let name = name.as_str();
+            name.ends_with("-cache-control") || ["surrogate-control", "edge-control"].contains(&name)
+        }
+        name => name == b"x-accel-expires",
     };
     while let Some(name) = headers.keys().find(is_targeted).cloned() {
         headers.remove(name);
@@ -135,7 +131,7 @@ mod tests {
         for value in given {
             headers.append(VARY, HeaderValue::from_static(value));
         }
-        add_vary(&mut headers, COOKIE);
+        add_vary(&mut headers, &COOKIE.into());
         let values = headers.get_all(VARY).iter();
         values.map(|value| value.to_str().unwrap().to_owned()).collect()
     }

@@ -16,6 +16,7 @@ use crate::body::ResponseBody;
 use crate::carriers::Found;
 use crate::config::{Config, is_failure};
 use crate::events;
+use crate::headers::has;
 use crate::request::RequestHead;
 
 /// Answers one request, of which it knows how its id came.
@@ -85,14 +86,15 @@ impl Answering {
     /// Tells the client, and whoever caches on the way, what became of the session.
     fn tell(&self, outcome: &Outcome, headers: &mut HeaderMap) {
         if outcome.read {
-            for carrier in self.config.asked(&self.found, outcome.candidate) {
-                add_vary(headers, carrier.varies_on());
+            for asked in self.config.asked(&self.found, outcome.candidate) {
+                add_vary(headers, &asked.vary);
             }
         }
-        let carrier = &self.config.carriers[self.found.carrier(outcome.candidate)];
+        let answering = &self.config.carriers[self.found.carrier(outcome.candidate)];
+        let carrier = &answering.carrier;
         carrier.write(outcome, &self.found.presented(outcome.candidate), headers);
         if let Some(exposure) = self.exposure(outcome)
-            && !(self.config.keep_cache_control && headers.contains_key(CACHE_CONTROL))
+            && !(self.config.keep_cache_control && has(headers, CACHE_CONTROL))
         {
             protect(headers, exposure);
         }
@@ -104,12 +106,24 @@ impl Answering {
         if outcome.written || tells {
             // An answer that holds an id is nobody else's, whatever it was that made the id worth telling.
             Some(Exposure::Session)
-        } else if outcome.read && self.found.ids().next().is_some() {
+        } else if outcome.read && self.found.has_id() {
             Some(Exposure::Content)
         } else if outcome.read {
             Some(Exposure::Absence)
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It stands in every future of the layer.
+    #[test]
+    fn answering_adds_two_pointers_to_what_was_found() {
+        let pointers = 2 * size_of::<usize>();
+        assert_eq!(size_of::<Answering>(), size_of::<Found>() + pointers);
     }
 }
