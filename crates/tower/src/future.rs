@@ -103,11 +103,10 @@ where
 
 /// Calls the service once the session has started. Few requests do, and all others would pay for the room it takes.
 #[inline(never)]
-fn begin<S, B>(visit: OpenVisit, call: Box<(S, Request<B>)>) -> Work<S::Future>
+fn begin<S, B>(visit: OpenVisit, mut service: S, request: Request<B>) -> Work<S::Future>
 where
     S: Service<Request<B>>,
 {
-    let (mut service, request) = *call;
     visit.work(|| service.call(request))
 }
 
@@ -123,14 +122,14 @@ where
             match this.state.as_mut().project() {
                 StateProj::Starting { step, call } => {
                     let (visit, started) = ready!(step.as_mut().poll(cx));
-                    let call = call.take().expect("a service is called once");
+                    let (service, request) = *call.take().expect("a service is called once");
                     if let Err(error) = started {
-                        let dialect = Dialect::of(call.1.headers());
+                        let dialect = Dialect::of(request.headers());
                         let response = this.answering.replace(&visit.conclude(), &error, dialect);
                         this.state.set(State::Done);
                         return Poll::Ready(Ok(response));
                     }
-                    let work = begin(visit, call);
+                    let work = begin(visit, service, request);
                     this.state.set(State::Working { work });
                 }
                 StateProj::Working { work } => {
