@@ -30,10 +30,8 @@ impl Shared {
     /// Where a key lives. A session stays in its shard for life, as rotation keeps that part of the key.
     pub(crate) fn shard(&self, key: &SessionKey) -> &Arc<Shard> {
         // Characters differ in their lower bits; the multiplication carries those up, where they are taken from.
-        let number = key
-            .shard()
-            .bytes()
-            .fold(0, |number: u64, byte| number << 8 | u64::from(byte));
+        let &[first, second, third] = key.shard_bytes();
+        let number = u64::from(u32::from_be_bytes([0, first, second, third]));
         let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         &self.shards[spread as usize & (self.shards.len() - 1)]
     }

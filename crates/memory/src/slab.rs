@@ -16,7 +16,7 @@ const STEP: usize = 32;
 /// For how many entries there is room kept in a shard that is empty.
 const KEPT: usize = 1;
 
-/// The number of an entry in its shard. It changes when entries are removed.
+/// The number of an entry in its shard. It changes when entries are removed. No entry has the last one, `Slot::MAX`.
 pub(crate) type Slot = u32;
 
 /// Entries numbered from zero, without gaps: the last one fills the place of one that is removed.
@@ -48,7 +48,8 @@ impl Slab {
         }
         chunk.push(entry);
         self.len += 1;
-        Slot::try_from(slot).expect("a shard holds less than 2^32 sessions")
+        let number = Slot::try_from(slot).ok().filter(|&slot| slot != Slot::MAX);
+        number.expect("a shard holds less than 2^32 - 1 sessions")
     }
 
     /// Removes an entry. The last one, if it is another, gets its number.
@@ -83,12 +84,14 @@ impl Slab {
 impl Index<Slot> for Slab {
     type Output = Entry;
 
+    #[inline]
     fn index(&self, slot: Slot) -> &Entry {
         &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
 }
 
 impl IndexMut<Slot> for Slab {
+    #[inline]
     fn index_mut(&mut self, slot: Slot) -> &mut Entry {
         &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }

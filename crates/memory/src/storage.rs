@@ -169,7 +169,7 @@ impl Storage for MemoryStorage {
         grace: Duration,
     ) -> Result<(), StorageError> {
         let LockTicket { key, token, .. } = lock.ticket();
-        if new_key.shard() != key.shard() {
+        if new_key.shard_bytes() != key.shard_bytes() {
             return Err(failed("rotate")(StorageErrorKind::Unsupported));
         }
         let shard = self.shared.shard(&key);
