@@ -62,8 +62,8 @@ impl SessionKey {
         std::str::from_utf8(self.shard_bytes()).expect("a shard is made of ASCII characters")
     }
 
-    /// The characters of the [shard](Self::shard), each of them ASCII: a number to place a session by, for which no text
-    /// has to be looked at.
+    /// The characters of the [shard](Self::shard), each of them ASCII: a number to place a session by, for which no
+    /// text has to be looked at.
     ///
     /// They are not evenly spread: there are some 65 characters, and ids that are made elsewhere may begin alike.
     ///

@@ -5,23 +5,27 @@
 //! to say with each call which of the two is meant.
 
 use sessile_core::{
-    AtOnce, Lock, LockTicket, Locked, Lookup, Record, SessionKey, StorageError, StorageErrorKind, Stored, Timestamp,
+    AtOnce, Lock, Locked, Lookup, Record, SessionKey, StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
 use crate::capacity::Room;
-use crate::entry::Snapshot;
+use crate::payload::Buffer;
 use crate::shared::{Shared, failed};
 
 impl AtOnce for Shared {
     fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
-        let (found, now) = self.shard(key).step(|state, now| (state.read(key, now), now));
-        Ok((found.map(Snapshot::into_stored), now))
+        let mut buffer = Buffer::new();
+        let (found, now) = self
+            .shard(key)
+            .step(|state, now| (state.read(key, &mut buffer, now), now));
+        Ok((found.map(|snapshot| snapshot.into_stored(&buffer)), now))
     }
 
     fn lock(&self, key: &SessionKey) -> Option<Result<(Lookup<Locked>, Timestamp), StorageError>> {
         let shard = self.shard(key);
-        let (taken, now) = shard.step(|state, now| (state.try_lock(key, now, &self.settings), now));
-        Some(Ok((taken?.map(|taken| shard.locked(taken)), now)))
+        let mut buffer = Buffer::new();
+        let (taken, now) = shard.step(|state, now| (state.try_lock(key, &mut buffer, now, &self.settings), now));
+        Some(Ok((taken?.map(|taken| shard.locked(taken, &buffer)), now)))
     }
 
     fn create(&self, key: &SessionKey, mut record: Record) -> Result<(), StorageError> {
@@ -37,11 +41,11 @@ impl AtOnce for Shared {
     }
 
     fn commit(&self, lock: &mut Lock, mut record: Record) -> Result<(), StorageError> {
-        let LockTicket { key, token, .. } = lock.ticket();
-        let shard = self.shard(&key);
-        let ticket = shard.ticket_of(&token);
+        let key = lock.key();
+        let shard = self.shard(key);
+        let ticket = shard.ticket_of(&lock.ticket().token);
         let result =
-            self.with_room(|| shard.step(|state, now| state.commit(&key, ticket, &mut record, now, &self.settings)));
+            self.with_room(|| shard.step(|state, now| state.commit(key, ticket, &mut record, now, &self.settings)));
         result.map(|_replaced| lock.spend()).map_err(failed("commit"))
     }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use bytes::Bytes;
 use sessile_core::{Meta, Record, SessionKey, Stored, Timestamp};
 
-use crate::payload::Payload;
+use crate::payload::{Buffer, Copied, Payload};
 use crate::queue::Queue;
 
 /// The number of a lock, or of a turn in the queue for it, which becomes the number of the lock when the turn comes.
@@ -34,11 +34,12 @@ pub(crate) struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 192);
 
-/// A reader's part of an entry. It is taken under the mutex; the record is made of it afterwards, as that allocates.
+/// A reader's part of an entry, with a [`Buffer`] that has the payload if it is short. It is taken under the mutex; the
+/// record is made of it afterwards, as that allocates.
 pub(crate) struct Snapshot {
     pub(crate) key: SessionKey,
     meta: Meta,
-    payload: Payload,
+    payload: Copied,
 }
 
 impl Entry {
@@ -58,14 +59,15 @@ impl Entry {
     /// Takes another record, as [`new`](Self::new) does. Returns what is to be dropped of the payload that it had.
     pub(crate) fn replace(&mut self, record: &mut Record) -> Option<Bytes> {
         self.meta = record.meta.clone();
-        std::mem::replace(&mut self.payload, Payload::keep(&mut record.payload)).into_long()
+        self.payload.replace(&mut record.payload)
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    #[inline]
+    pub(crate) fn snapshot(&self, buffer: &mut Buffer) -> Snapshot {
         Snapshot {
             key: self.key,
             meta: self.meta.clone(),
-            payload: self.payload.clone(),
+            payload: self.payload.copy(buffer),
         }
     }
 
@@ -88,11 +90,13 @@ impl Entry {
 }
 
 impl Snapshot {
-    pub(crate) fn into_record(self) -> Record {
-        Record::new(self.meta, self.payload.into_bytes())
+    #[inline]
+    pub(crate) fn into_record(self, buffer: &Buffer) -> Record {
+        Record::new(self.meta, self.payload.into_bytes(buffer))
     }
 
-    pub(crate) fn into_stored(self) -> Stored {
-        Stored::new(self.key, self.into_record())
+    #[inline]
+    pub(crate) fn into_stored(self, buffer: &Buffer) -> Stored {
+        Stored::new(self.key, self.into_record(buffer))
     }
 }

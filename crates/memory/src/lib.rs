@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod aftermath;
 mod at_once;
 mod builder;
 mod capacity;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use sessile_core::{Lookup, SessionKey, StorageErrorKind, Timestamp};
 
 use crate::entry::{Snapshot, Ticket};
+use crate::payload::Buffer;
 use crate::shard::Settings;
 use crate::slab::Slot;
 use crate::state::State;
@@ -41,11 +42,20 @@ pub(crate) enum Try {
 
 impl State {
     /// Takes the lock if it is free. `None` if it is not.
-    pub(crate) fn try_lock(&mut self, key: &SessionKey, now: Timestamp, settings: &Settings) -> Option<Lookup<Taken>> {
+    #[inline]
+    pub(crate) fn try_lock(
+        &mut self,
+        key: &SessionKey,
+        buffer: &mut Buffer,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Option<Lookup<Taken>> {
         match self.place(key, now) {
             Lookup::Missing => Some(Lookup::Missing),
             Lookup::Superseded => Some(Lookup::Superseded),
-            Lookup::Found(slot) => self.take_if_free(slot, now, now + settings.lease).map(Lookup::Found),
+            Lookup::Found(slot) => self
+                .take_if_free(slot, buffer, now, now + settings.lease)
+                .map(Lookup::Found),
         }
     }
 
@@ -56,6 +66,7 @@ impl State {
         turn: &mut Turn,
         waker: &Waker,
         out_of_time: bool,
+        buffer: &mut Buffer,
         now: Timestamp,
         settings: &Settings,
     ) -> Try {
@@ -67,7 +78,7 @@ impl State {
                 asked = key;
                 self.end_lease(slot, now, lease_until);
                 if self.entries[slot].holder == Some(ticket) {
-                    return Try::Done(Ok(Lookup::Found(self.taken(slot, ticket, lease_until))));
+                    return Try::Done(Ok(Lookup::Found(self.taken(slot, ticket, buffer, lease_until))));
                 }
                 if !out_of_time && self.still_waits(slot, ticket, waker) {
                     turn.place = Some((key, ticket));
@@ -83,7 +94,7 @@ impl State {
             Lookup::Superseded => return Try::Done(Ok(Lookup::Superseded)),
             Lookup::Found(slot) => slot,
         };
-        if let Some(taken) = self.take_if_free(slot, now, lease_until) {
+        if let Some(taken) = self.take_if_free(slot, buffer, now, lease_until) {
             return Try::Done(Ok(Lookup::Found(taken)));
         }
         if out_of_time {
@@ -111,27 +122,38 @@ impl State {
             return false;
         };
         if !used.will_wake(waker) {
-            self.wakes.discard(std::mem::replace(used, waker.clone()));
+            self.aftermath.discard(std::mem::replace(used, waker.clone()));
         }
         true
     }
 
     /// Goes away: out of the queue or, if the lock has just been handed over, on to the next.
     pub(crate) fn leave(&mut self, key: &SessionKey, ticket: Ticket, lease_until: Timestamp) {
-        self.unlock(key, ticket, lease_until);
+        self.unlock(key, ticket, || lease_until);
         let Some(slot) = self.find(key) else { return };
         let entry = &mut self.entries[slot];
         let waker = entry.queue.as_mut().and_then(|queue| queue.remove(ticket));
         entry.tidy();
-        waker.into_iter().for_each(|waker| self.wakes.discard(waker));
+        waker.into_iter().for_each(|waker| self.aftermath.discard(waker));
     }
 
     /// Gives the lock up, if it is this one's, and hands it to the first in the queue with a lease until then.
-    pub(crate) fn unlock(&mut self, key: &SessionKey, ticket: Ticket, lease_until: Timestamp) {
+    pub(crate) fn unlock(&mut self, key: &SessionKey, ticket: Ticket, lease_until: impl FnOnce() -> Timestamp) {
         if let Some(slot) = self.find(key)
             && self.entries[slot].holder == Some(ticket)
         {
-            self.hand_over(slot, lease_until);
+            self.give_up(slot, lease_until);
+        }
+    }
+
+    /// Gives the lock up. Mostly nobody waits for it, and no lease has to be found.
+    #[inline]
+    pub(crate) fn give_up(&mut self, slot: Slot, lease_until: impl FnOnce() -> Timestamp) {
+        let entry = &mut self.entries[slot];
+        if entry.queue.is_none() {
+            entry.holder = None;
+        } else {
+            self.hand_over(slot, lease_until());
         }
     }
 
@@ -142,14 +164,14 @@ impl State {
         entry.holder = next.as_ref().map(|(ticket, _)| *ticket);
         entry.lease_until = lease_until;
         if let Some((_, waker)) = next {
-            self.wakes.wake(waker);
+            self.aftermath.wake(waker);
         }
     }
 
     /// Wakes all who wait for the lock, to look at what has changed.
     pub(crate) fn wake_queue(&mut self, slot: Slot) {
         if let Some(queue) = &self.entries[slot].queue {
-            queue.wakers().for_each(|waker| self.wakes.wake(waker));
+            queue.wakers().for_each(|waker| self.aftermath.wake(waker));
         }
     }
 
@@ -166,8 +188,11 @@ impl State {
     /// Whether nobody holds the lock now. Then nobody waits for it either: a lease that is over has been followed by
     /// that of the first in the queue, and whoever gives a lock up hands it to the first in the queue. So whoever goes
     /// on from here overtakes nobody, and leaves nobody who would have to be woken.
+    #[inline]
     pub(crate) fn is_free(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) -> bool {
-        self.end_lease(slot, now, lease_until);
+        if self.entries[slot].holder.is_some() {
+            self.end_lease(slot, now, lease_until);
+        }
         let entry = &self.entries[slot];
         debug_assert!(
             entry.holder.is_some() || entry.queue.is_none(),
@@ -176,21 +201,29 @@ impl State {
         entry.holder.is_none()
     }
 
-    fn take_if_free(&mut self, slot: Slot, now: Timestamp, lease_until: Timestamp) -> Option<Taken> {
+    #[inline]
+    fn take_if_free(
+        &mut self,
+        slot: Slot,
+        buffer: &mut Buffer,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Option<Taken> {
         if !self.is_free(slot, now, lease_until) {
             return None;
         }
         let ticket = self.ticket();
-        Some(self.taken(slot, ticket, lease_until))
+        Some(self.taken(slot, ticket, buffer, lease_until))
     }
 
-    fn taken(&mut self, slot: Slot, ticket: Ticket, lease_until: Timestamp) -> Taken {
+    #[inline]
+    fn taken(&mut self, slot: Slot, ticket: Ticket, buffer: &mut Buffer, lease_until: Timestamp) -> Taken {
         let entry = &mut self.entries[slot];
         entry.holder = Some(ticket);
         entry.lease_until = lease_until;
         Taken {
             ticket,
-            found: entry.snapshot(),
+            found: entry.snapshot(buffer),
         }
     }
 

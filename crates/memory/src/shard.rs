@@ -9,10 +9,11 @@ use sessile_core::{Clock, Lock, LockTicket, LockToken, Locked, Timestamp, Unlock
 use crate::capacity::Capacity;
 use crate::entry::{Entry, Ticket};
 use crate::locking::Taken;
+use crate::payload::Buffer;
 use crate::queue::Wakes;
 use crate::state::State;
 use crate::sweeper::Sweeper;
-use crate::sync::{self, Mutex};
+use crate::sync::{self, Mutex, MutexGuard};
 
 /// How many entries are looked at while the mutex of a shard is held.
 pub(crate) const SLICE: usize = 128;
@@ -56,14 +57,25 @@ impl Shard {
     }
 
     /// Takes one step: everything in `step` happens at one moment.
+    #[inline]
     pub(crate) fn step<T>(&self, step: impl FnOnce(&mut State, Timestamp) -> T) -> T {
+        self.timeless_step(|state| step(state, self.settings.clock.now()))
+    }
+
+    /// Takes one step that mostly does not ask which moment it is. If it does, it asks before it changes anything.
+    #[inline]
+    pub(crate) fn timeless_step<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
         let mut state = sync::lock(&self.state);
-        let now = self.settings.clock.now();
-        let result = step(&mut state, now);
-        // Mostly there are none, and nothing has to be moved.
-        let wakes = (!state.wakes.is_empty()).then(|| std::mem::take(&mut state.wakes));
-        let freed = std::mem::take(&mut state.freed);
-        let sooner = state.sooner.take();
+        let result = step(&mut state);
+        if state.aftermath.is_any() {
+            self.finish(state);
+        }
+        result
+    }
+
+    /// Does what a step has left to do.
+    fn finish(&self, mut state: MutexGuard<'_, State>) {
+        let (sooner, freed, wakes) = state.aftermath.take();
         // Under the mutex: see there.
         let wake_sweeper = sooner.is_some_and(|at| self.settings.sweeper.expect(at));
         drop(state);
@@ -72,7 +84,6 @@ impl Shard {
             self.settings.sweeper.wake();
         }
         wakes.into_iter().for_each(Wakes::fire);
-        result
     }
 
     /// Takes out some of what has expired, at most `limit` records; what else comes out with it is dropped. Returns
@@ -97,18 +108,24 @@ impl Shard {
     }
 
     /// A record that has been locked, with a lock that comes back here when it is dropped.
-    pub(crate) fn locked(self: &Arc<Self>, taken: Taken) -> Locked {
+    #[inline]
+    pub(crate) fn locked(self: &Arc<Self>, taken: Taken, buffer: &Buffer) -> Locked {
         let Taken { ticket, found } = taken;
         let unlock: Arc<dyn Unlock> = Arc::clone(self) as _;
         let ticket = LockTicket::new(found.key, self.token(ticket));
-        Locked::new(Lock::new(ticket, self.settings.lease, unlock), found.into_record())
+        Locked::new(
+            Lock::new(ticket, self.settings.lease, unlock),
+            found.into_record(buffer),
+        )
     }
 }
 
 impl Unlock for Shard {
     fn unlock(&self, ticket: LockTicket) {
         if let Some(number) = self.ticket_of(&ticket.token) {
-            self.step(|state, now| state.unlock(&ticket.key, number, now + self.settings.lease));
+            // The moment matters to those who wait.
+            let lease_until = || self.settings.clock.now() + self.settings.lease;
+            self.timeless_step(|state| state.unlock(&ticket.key, number, lease_until));
         }
     }
 }

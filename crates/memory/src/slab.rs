@@ -11,7 +11,13 @@ use crate::entry::Entry;
 const CHUNK: usize = 128;
 
 /// By how many entries a chunk grows, once there are as many: what is kept for those to come is less than this.
-const STEP: usize = 32;
+///
+/// What a chunk has is copied when it grows. So it grows less often where there are [many](MANY) and what is kept is
+/// little beside them.
+const STEPS: (usize, usize) = (32, 64);
+
+/// How many chunks are many.
+const MANY: usize = 4;
 
 /// For how many entries there is room kept in a shard that is empty.
 const KEPT: usize = 1;
@@ -39,17 +45,24 @@ impl Slab {
         let slot = self.len;
         if slot / CHUNK == self.chunks.len() {
             // Many shards stay small, so the first does not begin with a whole step.
-            let room = if slot == 0 { KEPT } else { STEP };
+            let room = if slot == 0 { KEPT } else { self.step() };
             self.chunks.push(Vec::with_capacity(room));
         }
+        let step = self.step();
         let chunk = &mut self.chunks[slot / CHUNK];
         if chunk.len() == chunk.capacity() {
-            chunk.reserve_exact(chunk.len().clamp(1, STEP));
+            chunk.reserve_exact(chunk.len().clamp(1, step));
         }
         chunk.push(entry);
         self.len += 1;
         let number = Slot::try_from(slot).ok().filter(|&slot| slot != Slot::MAX);
         number.expect("a shard holds less than 2^32 - 1 sessions")
+    }
+
+    /// By how much the last chunk grows.
+    fn step(&self) -> usize {
+        let (few, many) = STEPS;
+        if self.chunks.len() < MANY { few } else { many }
     }
 
     /// Removes an entry. The last one, if it is another, gets its number.

@@ -4,12 +4,12 @@ use std::num::NonZeroU64;
 
 use sessile_core::{Lookup, MAX_ALIASES, Record, SessionKey, Timestamp};
 
+use crate::aftermath::Aftermath;
 use crate::capacity::{MOVED_BYTES, Room};
 use crate::deadlines::Deadlines;
 use crate::entry::{Entry, Ticket};
 use crate::index::Index;
 use crate::moved::MovedKeys;
-use crate::queue::Wakes;
 use crate::slab::{Slab, Slot};
 
 /// The contents of a shard. Everything here happens under the shard's mutex, and nothing here waits.
@@ -20,12 +20,8 @@ pub(crate) struct State {
     pub(crate) deadlines: Deadlines,
     pub(crate) moved: MovedKeys,
     next_ticket: NonZeroU64,
-    /// To be woken when the mutex is free again.
-    pub(crate) wakes: Wakes,
-    /// The earliest deadline that this step has brought, for the sweeper.
-    pub(crate) sooner: Option<Timestamp>,
-    /// The room that this step has freed.
-    pub(crate) freed: Room,
+    /// What this step leaves to be done.
+    pub(crate) aftermath: Aftermath,
 }
 
 impl State {
@@ -36,9 +32,7 @@ impl State {
             deadlines: Deadlines::default(),
             moved: MovedKeys::default(),
             next_ticket: first_ticket,
-            wakes: Wakes::default(),
-            sooner: None,
-            freed: Room::default(),
+            aftermath: Aftermath::default(),
         }
     }
 
@@ -49,6 +43,7 @@ impl State {
     }
 
     /// The entry stored under exactly this key, expired or not.
+    #[inline]
     pub(crate) fn find(&self, key: &SessionKey) -> Option<Slot> {
         self.index.find(key, &self.entries)
     }
@@ -59,14 +54,18 @@ impl State {
     }
 
     /// In which state a key is, aliases followed.
+    #[inline]
     pub(crate) fn place(&self, key: &SessionKey, now: Timestamp) -> Lookup<Slot> {
-        if let Some(slot) = self.find(key) {
-            return if self.entries[slot].meta.has_expired(now) {
-                Lookup::Missing
-            } else {
-                Lookup::Found(slot)
-            };
+        match self.find(key) {
+            Some(slot) if !self.entries[slot].meta.has_expired(now) => Lookup::Found(slot),
+            Some(_) => Lookup::Missing,
+            None if self.moved.is_empty() => Lookup::Missing,
+            None => self.place_moved(key, now),
         }
+    }
+
+    /// In which state a key is at which nothing is stored.
+    fn place_moved(&self, key: &SessionKey, now: Timestamp) -> Lookup<Slot> {
         let mut left = self.moved.get(key).filter(|moved| now < moved.until);
         if left.is_none() {
             return Lookup::Missing;
@@ -114,7 +113,7 @@ impl State {
     /// Removes what a rotation has left at a key.
     pub(crate) fn forget_moved(&mut self, key: &SessionKey) {
         if self.moved.remove(key) {
-            self.freed += Room::of_bytes(MOVED_BYTES);
+            self.aftermath.free(Room::of_bytes(MOVED_BYTES));
         }
     }
 
@@ -132,9 +131,9 @@ impl State {
             self.deadlines.renumber(&self.entries, slot);
         }
         if let Some(queue) = entry.queue.take() {
-            self.wakes.wake_all(*queue);
+            self.aftermath.wake_all(*queue);
         }
-        self.freed += Room::of(entry.payload.len());
+        self.aftermath.free(Room::of(entry.payload.len()));
         entry
     }
 
@@ -150,13 +149,10 @@ impl State {
     pub(crate) fn note_deadline(&mut self, slot: Slot, before: Option<Timestamp>) {
         if self.deadlines.note(&mut self.entries, slot, before) {
             let deadline = self.entries[slot].meta.deadline;
-            self.expect_at(deadline);
+            deadline
+                .into_iter()
+                .for_each(|deadline| self.aftermath.expect(deadline));
         }
-    }
-
-    /// Tells the sweeper, after this step, that something leaves at this moment.
-    pub(crate) fn expect_at(&mut self, moment: Option<Timestamp>) {
-        self.sooner = self.sooner.into_iter().chain(moment).min();
     }
 
     /// The first moment at which something leaves.

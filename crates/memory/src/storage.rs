@@ -141,10 +141,8 @@ impl Storage for MemoryStorage {
         }
         let shard = self.shared.shard(key);
         // Only callers who have to wait allocate what that takes.
-        let taken = Box::pin(Waiting::new(Arc::clone(shard), *key, wait)).await;
-        taken
-            .map(|found| found.map(|taken| shard.locked(taken)))
-            .map_err(failed("lock"))
+        let locked = Box::pin(Waiting::new(Arc::clone(shard), *key, wait)).await;
+        locked.map_err(failed("lock"))
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {

@@ -11,13 +11,15 @@ use sessile_core::{Lookup, Record, SessionKey, StorageErrorKind, Stored, Timesta
 use crate::capacity::{MOVED_BYTES, Room};
 use crate::entry::{Entry, Snapshot, Ticket};
 use crate::moved::Moved;
+use crate::payload::Buffer;
 use crate::shard::Settings;
 use crate::slab::Slot;
 use crate::state::State;
 
 impl State {
-    pub(crate) fn read(&self, key: &SessionKey, now: Timestamp) -> Lookup<Snapshot> {
-        self.place(key, now).map(|slot| self.entries[slot].snapshot())
+    #[inline]
+    pub(crate) fn read(&self, key: &SessionKey, buffer: &mut Buffer, now: Timestamp) -> Lookup<Snapshot> {
+        self.place(key, now).map(|slot| self.entries[slot].snapshot(buffer))
     }
 
     /// Takes the record if it can be created. Returns what lay there, long expired.
@@ -57,7 +59,7 @@ impl State {
         let slot = self.held(key, ticket, now)?;
         self.reserve_growth(slot, record, 0, settings)?;
         let replaced = self.put(slot, record);
-        self.hand_over(slot, now + settings.lease);
+        self.give_up(slot, || now + settings.lease);
         Ok(replaced)
     }
 
@@ -74,7 +76,8 @@ impl State {
         settings: &Settings,
     ) -> Result<Option<Option<Bytes>>, StorageErrorKind> {
         let slot = self.live(&known.key, now)?;
-        if !self.is_free(slot, now, now + settings.lease) {
+        let is_held = self.entries[slot].holder.is_some();
+        if is_held && !self.is_free(slot, now, now + settings.lease) {
             return Ok(None);
         }
         let entry = &self.entries[slot];
@@ -114,7 +117,7 @@ impl State {
         let replaced = self.put(slot, record);
         self.entries[slot].holder = None;
         if let Some(queue) = queue {
-            self.wakes.wake_all(*queue);
+            self.aftermath.wake_all(*queue);
         }
         if until > now {
             let moved = Moved {
@@ -123,7 +126,7 @@ impl State {
                 until,
             };
             self.moved.insert(*key, moved);
-            self.expect_at(Some(until));
+            self.aftermath.expect(until);
         }
         Ok((replaced, cleared))
     }
@@ -217,24 +220,34 @@ impl State {
     ) -> Result<(), StorageErrorKind> {
         let growth = record.payload.len().saturating_sub(self.entries[slot].payload.len());
         let room = Room::of_bytes(growth + besides);
-        settings
-            .capacity
-            .reserve(room)
-            .then_some(())
-            .ok_or(StorageErrorKind::Full)
+        let is_there = room == Room::default() || settings.capacity.reserve(room);
+        is_there.then_some(()).ok_or(StorageErrorKind::Full)
     }
 
+    #[inline]
     fn put(&mut self, slot: Slot, record: &mut Record) -> Option<Bytes> {
         let entry = &mut self.entries[slot];
         let (before, length) = (entry.meta.deadline, entry.payload.len());
+        let (after, new_length) = (record.meta.deadline, record.payload.len());
         let replaced = entry.replace(record);
-        let after = entry.meta.deadline;
-        self.freed += Room::of_bytes(length.saturating_sub(entry.payload.len()));
+        if new_length < length {
+            self.aftermath.free(Room::of_bytes(length - new_length));
+        }
+        match (before, after) {
+            // As mostly. Nobody has to know of it.
+            (Some(before), Some(after)) if before <= after => {}
+            _ => self.move_deadline(slot, before),
+        }
+        replaced
+    }
+
+    /// Follows a deadline that was another `before`.
+    fn move_deadline(&mut self, slot: Slot, before: Option<Timestamp>) {
+        let after = self.entries[slot].meta.deadline;
         if after.unwrap_or(Timestamp::MAX) < before.unwrap_or(Timestamp::MAX) {
             // Those who wait have set their timers to the end that the record had.
             self.wake_queue(slot);
         }
         self.note_deadline(slot, before);
-        replaced
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use sessile_core::{Lookup, SessionKey, StorageErrorKind};
+use sessile_core::{Locked, Lookup, SessionKey, StorageErrorKind};
 
-use crate::locking::{Taken, Try, Turn};
+use crate::locking::{Try, Turn};
+use crate::payload::Buffer;
 use crate::shard::Shard;
 use crate::timer::{Alarm, Instant};
 
@@ -32,7 +33,7 @@ impl Waiting {
 }
 
 impl Future for Waiting {
-    type Output = Result<Lookup<Taken>, StorageErrorKind>;
+    type Output = Result<Lookup<Locked>, StorageErrorKind>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self {
@@ -45,9 +46,13 @@ impl Future for Waiting {
             let moment = Instant::now();
             let out_of_time = limit.is_some_and(|limit| limit <= moment);
             let waker = cx.waker();
-            let tried = shard.step(|state, now| state.wait_turn(turn, waker, out_of_time, now, &shard.settings));
+            let mut buffer = Buffer::new();
+            let tried =
+                shard.step(|state, now| state.wait_turn(turn, waker, out_of_time, &mut buffer, now, &shard.settings));
             let event = match tried {
-                Try::Done(result) => return Poll::Ready(result),
+                Try::Done(result) => {
+                    return Poll::Ready(result.map(|found| found.map(|taken| shard.locked(taken, &buffer))));
+                }
                 Try::Wait(time) => moment.checked_add(time),
             };
             let Some(next) = event.into_iter().chain(*limit).min() else {

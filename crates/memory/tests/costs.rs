@@ -172,7 +172,7 @@ fn payload() -> Bytes {
 /// one that does not lie there and has been read.
 async fn a_session_takes_no_more_than_it_counts() {
     /// The room that a part of the storage keeps at most for sessions to come.
-    const KEPT: usize = 32 * 192;
+    const KEPT: usize = 64 * 192;
     for length in [0, 86, 87] {
         let storage = MemoryStorage::builder().sweeper(false).shards(1).build();
         let before = heap_bytes();
