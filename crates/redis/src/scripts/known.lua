@@ -2,3 +2,4 @@
 -- KEYS: record. ARGV: the head of the record as it was read, with the lock free; value; last millisecond of its life or
 -- ''; '1' if this may have been done; and, if the time is asked for, anything.
 local PEEK = #ARGV[1]
+local END = PEEK - 1

@@ -1,2 +1,2 @@
 -- As long as the header of any record, and longer than any mark.
-local PEEK = 64
+local PEEK, END = 64, '63'

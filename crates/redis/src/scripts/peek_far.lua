@@ -1,2 +1,2 @@
 -- Long enough for most records as a whole.
-local PEEK = 1024
+local PEEK, END = 1024, '1023'

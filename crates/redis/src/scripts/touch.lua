@@ -19,7 +19,7 @@ elseif deadline ~= FOREVER then
 end
 
 if moved ~= deadline or moved_active ~= active then
-  redis.call('SETRANGE', KEYS[1], 1, struct.pack('>I6I6', moved_active, moved))
+  redis.call('SETRANGE', KEYS[1], '1', struct.pack('>I6I6', moved_active, moved))
 end
 local done = 0
 if moved == FOREVER then
@@ -29,7 +29,7 @@ elseif moved ~= deadline then
 end
 if type(done) == 'table' then
   -- All of it or nothing.
-  redis.call('SETRANGE', KEYS[1], 1, struct.pack('>I6I6', active, deadline))
+  redis.call('SETRANGE', KEYS[1], '1', struct.pack('>I6I6', active, deadline))
   return done
 end
 return { RECORD, now }
