@@ -19,8 +19,6 @@ mod actix;
 #[cfg(feature = "peers")]
 pub(crate) mod axum_session;
 pub(crate) mod bare;
-#[cfg(feature = "peers")]
-mod generator;
 pub(crate) mod lean;
 pub(crate) mod null;
 mod server;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use serde_json::Value;
+#[cfg(feature = "peers")]
+use sessile::FastEntropy;
 use sessile::{
     CookieCarrier, Entropy, Expiration, FileStorage, IntoStorage, Key, MemoryStorage, OsEntropy, Session, SessionError,
     SessionLayer, Untyped, Values,
@@ -16,8 +18,6 @@ use tower_layer::Layer;
 
 #[cfg(feature = "peers")]
 use super::DAY;
-#[cfg(feature = "peers")]
-use super::generator::Generator;
 use super::{Contender, LARGE, NOTE, ONE_OF_MANY, ONE_VALUE, many};
 #[cfg(feature = "peers")]
 use crate::Failure;
@@ -146,7 +146,7 @@ pub(super) fn memory(lifetime: Option<Duration>) -> Contender {
 /// With random bits from a generator in the process, which only making a session can tell from the system's.
 #[cfg(feature = "peers")]
 pub(super) fn generator(lifetime: Option<Duration>) -> Contender {
-    make_with(GENERATOR, MemoryStorage::new(), lifetime, Generator).only(&["create"])
+    make_with(GENERATOR, MemoryStorage::new(), lifetime, FastEntropy).only(&["create"])
 }
 
 /// A folder that goes with the server.

@@ -37,6 +37,8 @@ pub use self::door::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, Locks, Paired, PairedBuilder,
     RecordStore,
 };
+#[cfg(feature = "fast-entropy")]
+pub use self::entropy::FastEntropy;
 pub use self::entropy::{Entropy, OsEntropy};
 pub use self::error::{ExpiredDefault, SessionError};
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};

@@ -24,13 +24,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
+#[cfg(feature = "peers")]
+use sessile::FastEntropy;
 use sessile::{Entropy, OsEntropy};
 
 use self::layer::LeanService;
 use self::store::Store;
 use self::visit::Lean;
-#[cfg(feature = "peers")]
-use super::generator::Generator;
 use super::{Contender, LARGE, NOTE, ONE_OF_MANY, ONE_VALUE, many};
 
 pub(super) const NAME: &str = "lean";
@@ -44,7 +44,7 @@ pub(super) fn make(lifetime: Option<Duration>) -> Contender {
 /// With random bits from a generator in the process.
 #[cfg(feature = "peers")]
 pub(super) fn generator(lifetime: Option<Duration>) -> Contender {
-    make_with(GENERATOR, lifetime, Generator).only(&["create"])
+    make_with(GENERATOR, lifetime, FastEntropy).only(&["create"])
 }
 
 fn make_with(name: &'static str, lifetime: Option<Duration>, entropy: impl Entropy + Clone) -> Contender {
