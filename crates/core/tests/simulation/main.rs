@@ -5,7 +5,8 @@
 //! wait for what is none of their business, and nothing may be left behind. A run that fails is made smaller as long as it
 //! fails, and printed with its seed and everything that happened.
 //!
-//! `SESSILE_SIMULATION_SEEDS` says how many seeds are tried of each kind instead of the default.
+//! `SESSILE_SIMULATION_SEEDS` says how many seeds are tried of each kind instead of the default, and
+//! `SESSILE_SIMULATION_FROM` which is the first, instead of 0.
 
 mod acknowledged;
 mod checks;
@@ -18,11 +19,11 @@ mod shrink;
 mod storage;
 mod truth;
 
-use self::plan::{Kind, Plan};
+use self::plan::{Kind, Plan, Updates};
 use self::run::run;
 
 /// Seeds that have found something once, and what that was. They mean what they mean as long as plans are made of seeds as
-/// they are now.
+/// they are now. Some stem from when all updates took the lock: they are tried with updates of every sort.
 const KEPT: &[(Kind, u64)] = &[
     // A close after one that had failed said that all is stored.
     (Kind::OneVisit, 148),
@@ -69,11 +70,12 @@ const KEPT: &[(Kind, u64)] = &[
 const SEEDS: u64 = 8_000;
 
 fn try_seeds(kind: Kind) {
-    let seeds = std::env::var("SESSILE_SIMULATION_SEEDS").ok();
-    let seeds = seeds.map_or(SEEDS, |seeds| seeds.parse().expect("a number of seeds"));
+    let seeds = number("SESSILE_SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let from = number("SESSILE_SIMULATION_FROM").unwrap_or(0);
     let kept = KEPT.iter().filter(|(of, _)| *of == kind).map(|(_, seed)| *seed);
-    for seed in kept.chain(0..seeds) {
-        let plan = Plan::new(kind, seed);
+    let kept = kept.flat_map(|seed| Updates::ALL.map(|updates| Plan::new(kind, seed).with_updates(updates)));
+    for plan in kept.chain((from..from + seeds).map(|seed| Plan::new(kind, seed))) {
+        let seed = plan.seed;
         if let Err((check, what)) = run(&plan, false).verdict {
             let smallest = shrink::shrink(plan, check);
             let ran = run(&smallest, true);
@@ -84,6 +86,16 @@ fn try_seeds(kind: Kind) {
             );
         }
     }
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    let number = std::env::var(name).ok()?;
+    Some(
+        number
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {number}")),
+    )
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub(crate) enum Op {
     Refresh,
     /// Sets a value of its own, perhaps gives the session a new id, waits, and then succeeds or fails.
     Update {
+        /// Whether it takes the lock at once. Otherwise it is tried without it first, and may run more than once.
+        exclusive: bool,
         rotates: bool,
         pause: Duration,
         fails: bool,
@@ -79,7 +81,32 @@ pub(crate) struct Plan {
     pub(crate) failures: u64,
     /// Of a hundred calls to the storage, how many take long.
     pub(crate) delays: u64,
+    /// How its updates are made, as it was drawn. What holds is written in each of them.
+    pub(crate) updates: Updates,
     pub(crate) visits: Vec<VisitPlan>,
+}
+
+/// How the updates of a plan are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Updates {
+    /// All are tried without the lock.
+    Tried,
+    /// All take the lock.
+    Exclusive,
+    /// Each as its number has it.
+    Mixed,
+}
+
+impl Updates {
+    pub(crate) const ALL: [Self; 3] = [Self::Tried, Self::Exclusive, Self::Mixed];
+
+    fn is_exclusive(self, seed: u64, number: u32) -> bool {
+        match self {
+            Self::Tried => false,
+            Self::Exclusive => true,
+            Self::Mixed => Rng::derived(seed, (1 << 42) + u64::from(number)).percent(50),
+        }
+    }
 }
 
 /// What kinds of plans are made.
@@ -103,7 +130,7 @@ impl Plan {
         };
         let failures = *rng.pick(&[0, 0, 5, 20]);
         let mut number = 0;
-        Self {
+        let plan = Self {
             seed,
             order: 0,
             returning: rng.percent(if kind == Kind::OneVisit { 60 } else { 90 }),
@@ -111,8 +138,28 @@ impl Plan {
             grace: if rng.percent(20) { secs(30) } else { ms(0) },
             failures: if kind == Kind::InTime { failures / 4 } else { failures },
             delays: *rng.pick(&[5, 20, 40]),
+            updates: Updates::Mixed,
             visits: (0..visits).map(|_| visit(&mut rng, kind, &mut number)).collect(),
+        };
+        // It is drawn from elsewhere, so that the seeds that are kept mean what they meant.
+        let updates =
+            *Rng::derived(seed, 1 << 42).pick(&[Updates::Tried, Updates::Exclusive, Updates::Mixed, Updates::Mixed]);
+        plan.with_updates(updates)
+    }
+
+    /// The same, with its updates made so.
+    pub(crate) fn with_updates(mut self, updates: Updates) -> Self {
+        self.updates = updates;
+        for step in self
+            .visits
+            .iter_mut()
+            .flat_map(|visit| visit.tasks.iter_mut().flatten())
+        {
+            if let Op::Update { exclusive, .. } = &mut step.op {
+                *exclusive = updates.is_exclusive(self.seed, step.number);
+            }
         }
+        self
     }
 
     /// Plans with a little less in them.
@@ -135,7 +182,15 @@ impl Plan {
                     with(&mut |plan| {
                         plan.visits[visit].tasks[task].remove(step);
                     });
-                    let Step { calm, fate, .. } = self.visits[visit].tasks[task][step];
+                    let Step { calm, fate, op, .. } = self.visits[visit].tasks[task][step];
+                    // Under the lock its closure runs once, so less happens.
+                    if matches!(op, Op::Update { exclusive: false, .. }) {
+                        with(&mut |plan| {
+                            if let Op::Update { exclusive, .. } = &mut plan.visits[visit].tasks[task][step].op {
+                                *exclusive = true;
+                            }
+                        });
+                    }
                     if !calm {
                         with(&mut |plan| plan.visits[visit].tasks[task][step].calm = true);
                     }
@@ -186,6 +241,8 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
         Close, Destroy, Get, Refresh, RegenerateId, Release, Set, Sleep, Start, StartPassive, StartReadonly, Tighten,
     };
     let update = Op::Update {
+        // Decided for each when the plan is made.
+        exclusive: false,
         rotates: rng.percent(15),
         pause: *rng.pick(&[ms(0), ms(0), ms(5), secs(3)]),
         fails: rng.percent(15),
@@ -303,12 +360,13 @@ impl fmt::Display for Plan {
             grace,
             failures,
             delays,
+            updates,
             visits,
         } = self;
         writeln!(
             f,
             "seed {seed}, order {order}, returning: {returning}, window: {window:?}, grace: {grace:?}, {failures} % fail, \
-             {delays} % take long"
+             {delays} % take long, updates: {updates:?}"
         )?;
         for (index, visit) in visits.iter().enumerate() {
             writeln!(f, "  visit {index}, which ends with {:?}: {}", visit.ending, visit.end)?;

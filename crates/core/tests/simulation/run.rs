@@ -240,7 +240,12 @@ impl Bench {
             Op::StartReadonly => session.start_readonly().await?,
             Op::StartPassive => session.start_passive().await?,
             Op::Refresh => session.refresh().await?,
-            Op::Update { rotates, pause, fails } => {
+            Op::Update {
+                exclusive,
+                rotates,
+                pause,
+                fails,
+            } => {
                 let inside = async || {
                     self.set(visit, step, Some(step.number))?;
                     if rotates {
@@ -253,10 +258,9 @@ impl Bench {
                     }
                     if fails { Err(CallError::Own) } else { Ok(()) }
                 };
-                // Every other update is tried without the lock.
-                match step.number % 2 {
-                    0 => session.try_update_exclusive(inside).await?,
-                    _ => session.try_update(inside).await?,
+                match exclusive {
+                    true => session.try_update_exclusive(inside).await?,
+                    false => session.try_update(inside).await?,
                 }
             }
             Op::Set => self.set(visit, step, None)?,
