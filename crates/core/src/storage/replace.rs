@@ -19,13 +19,21 @@ pub async fn replace_under_lock<S: Storage + ?Sized>(
     known: &Stored,
     record: Record,
 ) -> Result<bool, StorageError> {
-    let Some(mut lock) = lock_as_known(storage, known).await? else {
+    let Some(mut lock) = lock_as_known(storage, known).await.map_err(as_replace)? else {
         return Ok(false);
     };
     match storage.commit(&mut lock, record).await {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == StorageErrorKind::LockLost => Ok(false),
-        Err(error) => Err(error),
+        Err(error) => Err(as_replace(error)),
+    }
+}
+
+/// The error of a step, as that of the call that took it.
+pub(crate) fn as_replace(error: StorageError) -> StorageError {
+    match error.operation() {
+        "replace" => error,
+        _ => StorageError::new(error.kind(), "replace", error.storage()).with_source(error),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::door::{Locks, RecordStore};
 use crate::session_key::SessionKey;
 use crate::storage::{
     AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
-    lock_as_known,
+    as_replace, lock_as_known,
 };
 
 #[async_trait]
@@ -61,7 +61,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        let Some(lock) = lock_as_known(self, known).await? else {
+        let Some(lock) = lock_as_known(self, known).await.map_err(as_replace)? else {
             return Ok(false);
         };
         let replaced = self.replace_record(lock, record).await;
