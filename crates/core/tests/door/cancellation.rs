@@ -18,7 +18,7 @@ fn setup() -> Setup {
 }
 
 /// Polls the future this often and drops it. Returns whether it had come to its end.
-async fn cut<F: Future>(polls: usize, future: F) -> bool {
+pub(crate) async fn cut<F: Future>(polls: usize, future: F) -> bool {
     let mut future = pin!(future);
     for _ in 0..polls {
         if poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await {
@@ -30,7 +30,7 @@ async fn cut<F: Future>(polls: usize, future: F) -> bool {
 }
 
 /// Runs the test with a cut at each await point, until the call comes to its end.
-async fn at_every_point(test: impl AsyncFn(usize) -> bool) {
+pub(crate) async fn at_every_point(test: impl AsyncFn(usize) -> bool) {
     for polls in 0..POINTS {
         if test(polls).await {
             assert!(polls > 1, "the call never waited, so it was never cut off");

@@ -9,5 +9,7 @@ mod local_locks;
 mod lost_answers;
 mod model;
 mod moves;
+mod replace;
 mod support;
+mod torture;
 mod verbs;
