@@ -5,6 +5,7 @@
 mod common;
 
 mod attempts;
+mod doors;
 mod endings;
 mod failures;
 mod many;

@@ -1,0 +1,169 @@
+//! What another visit does while an update is under way, on a storage that answers at once and on one that does not.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sessile_core::{Expiration, InSession, Session, SessionError};
+use sessile_memory::MemoryStorage;
+
+use super::House;
+use crate::Runs;
+use crate::add;
+use crate::common::*;
+
+/// What another visit does between the reading and the writing of an update.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Between {
+    Nothing,
+    /// It takes the lock and gives it back.
+    Releases,
+    /// It closes without having changed anything.
+    ClosesUnchanged,
+    Writes,
+    /// It holds the lock for a while, and others wait for it.
+    Holds,
+    SetsExpiration,
+    Destroys,
+    Rotates,
+    /// It ends the session, and begins another one.
+    LogsOut,
+}
+
+impl Between {
+    const ALL: [Self; 9] = [
+        Self::Nothing,
+        Self::Releases,
+        Self::ClosesUnchanged,
+        Self::Writes,
+        Self::Holds,
+        Self::SetsExpiration,
+        Self::Destroys,
+        Self::Rotates,
+        Self::LogsOut,
+    ];
+
+    async fn act(self, other: &Session) -> Result<(), SessionError> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Releases => {
+                other.start().await?;
+                other.set("other", json!(0))?;
+                other.release().await
+            }
+            Self::ClosesUnchanged => {
+                other.start().await?;
+                other.close().await
+            }
+            Self::Writes | Self::Holds => {
+                other.start().await?;
+                if self == Self::Holds {
+                    pass(secs(2)).await;
+                }
+                other.set("other", json!(1))?;
+                other.close().await
+            }
+            Self::SetsExpiration => {
+                other.start().await?;
+                other.set_expiration(Expiration::sliding(secs(600)))?;
+                other.close().await
+            }
+            Self::Destroys => other.destroy().await,
+            Self::Rotates => {
+                other.start().await?;
+                other.regenerate_id()?;
+                other.close().await
+            }
+            Self::LogsOut => {
+                other.start().await?;
+                other.destroy().await?;
+                other.start().await?;
+                other.set("anew", json!(1))?;
+                other.close().await
+            }
+        }
+    }
+
+    /// How often the closure runs, and what the update says.
+    fn expected(self) -> (u32, &'static str) {
+        match self {
+            // Nothing has changed by the time it writes.
+            Self::Nothing | Self::Releases | Self::ClosesUnchanged => (1, "Ok"),
+            Self::Writes | Self::SetsExpiration => (2, "Ok"),
+            Self::Holds => (3, "Ok"),
+            Self::Destroys | Self::LogsOut => (1, "Gone"),
+            Self::Rotates => (1, "Superseded"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_another_visit_does_meanwhile() -> Result<(), SessionError> {
+    for between in Between::ALL {
+        for house in House::both() {
+            let id = house.world.stored([("count", json!(0))]).await;
+            let runs = Runs::default();
+            let grace: Session = Session::builder(MemoryStorage::clone(&house.world.storage))
+                .default_expiration(Expiration::Never)
+                .rotation_grace(Duration::ZERO)
+                .build();
+            let visit = grace.open(id.clone().into());
+            let began = Runs::default();
+            let update = house.session.update(async || {
+                let run = runs.next();
+                add(&house.session, "count")?;
+                if between == Between::Holds {
+                    // The other holds the lock by the time this is written, and for the second attempt too.
+                    if run == 1 {
+                        began.next();
+                        pass(ms(500)).await;
+                    }
+                    return Ok(());
+                }
+                if run == 1 {
+                    between.act(&grace).in_session(visit.handle()).await?;
+                }
+                Ok(())
+            });
+            let beside = async {
+                if between == Between::Holds {
+                    pass(ms(100)).await;
+                    between.act(&grace).in_session(visit.handle()).await?;
+                }
+                Ok::<_, SessionError>(())
+            };
+            let (updated, acted) = tokio::join!(house.visit(&id, update), beside);
+            acted?;
+            let (expected_runs, expected) = between.expected();
+            let said = match &updated {
+                Ok(()) => "Ok",
+                Err(SessionError::Gone) => "Gone",
+                Err(SessionError::Superseded) => "Superseded",
+                Err(other) => panic!("{:?}, {between:?}: {other:?}", house.door),
+            };
+            assert_eq!(
+                (runs.count(), said),
+                (expected_runs, expected),
+                "{:?}, {between:?}",
+                house.door
+            );
+            let shown = house.world.shown(&id).await;
+            let expected = match between {
+                Between::Destroys | Between::LogsOut | Between::Rotates => None,
+                Between::Writes | Between::Holds => Some(values([("count", json!(1)), ("other", json!(1))])),
+                _ => Some(values([("count", json!(1))])),
+            };
+            assert_eq!(shown, expected, "{:?}, {between:?}", house.door);
+            let sessions = match between {
+                Between::Destroys => 0,
+                _ => 1,
+            };
+            assert_eq!(house.world.sessions().await, sessions, "{:?}, {between:?}", house.door);
+            assert_eq!(house.world.storage.stats().locks, 0, "{:?}, {between:?}", house.door);
+            if between == Between::SetsExpiration {
+                let record = house.world.record(&id).await.expect("it is there");
+                assert!(record.meta.deadline.is_some(), "an update has undone an expiration");
+            }
+        }
+    }
+    Ok(())
+}
