@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
+mod at_once;
 mod conformance;
 #[cfg(feature = "metrics")]
 mod metered;

@@ -1,0 +1,126 @@
+//! Which wrappers have plain functions: one that has them lets whoever calls them pass by what it is there for, so it is
+//! to be decided for each.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessile_core::{Exponential, IntoStorage, NullStorage, Retry, Storage, Timeout};
+use sessile_memory::MemoryStorage;
+use sessile_testkit::{Counting, Faulty, Recorder, Recording, Slow};
+
+/// Whether a wrapper around a storage that answers at once does so too.
+const DECIDED: [(&str, bool); 9] = [
+    // Its functions would not be repeated.
+    ("Retry", false),
+    // They would not be cut short; they never wait, but what is beneath might be exchanged.
+    ("Timeout", false),
+    // They would be missing from the traces and from the figures.
+    ("Traced", false),
+    ("Metered", false),
+    // They would not be answered from what is known.
+    ("MemoizedStorage", false),
+    // They would neither be delayed, nor fail, nor be counted or written down.
+    ("Slow", false),
+    ("Faulty", false),
+    ("Counting", false),
+    ("Recording", false),
+];
+
+/// The wrappers in the sources of all crates: whatever is a storage by means of another one.
+fn wrappers(folder: &Path, found: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            wrappers(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            for line in text
+                .lines()
+                .filter(|line| line.starts_with("impl<") && line.contains("Storage for "))
+            {
+                let generics = line.split_once("> ").unwrap().0;
+                let name = line.split_once("Storage for ").unwrap().1;
+                let name = name.split(['<', ' ']).next().unwrap();
+                if generics.contains("Storage") && line.contains("> Storage for ") {
+                    found.insert(name.to_owned(), text.clone());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn it_is_decided_for_every_wrapper_there_is() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(crates).unwrap() {
+        wrappers(&entry.unwrap().path().join("src"), &mut found);
+    }
+    let decided: BTreeMap<_, _> = DECIDED.into();
+    let names: Vec<_> = found.keys().map(String::as_str).collect();
+    let known: Vec<_> = decided.keys().copied().collect();
+    assert_eq!(
+        names, known,
+        "a wrapper is new, or gone: is it decided whether it answers at once?"
+    );
+    for (name, text) in &found {
+        let (_, body) = text.split_once("fn at_once(&self) -> Option<&dyn AtOnce> {").unwrap();
+        let body = body.split_once('}').unwrap().0.trim();
+        assert_eq!(
+            body != "None",
+            decided[name.as_str()],
+            "{name} answers at once by `{body}`"
+        );
+    }
+}
+
+/// A wrapper of this name around this storage, in all ways to make one here.
+fn wrapped(memory: &MemoryStorage) -> Vec<(&'static str, Arc<dyn Storage>)> {
+    let mut wrapped: Vec<(&'static str, Arc<dyn Storage>)> = vec![
+        ("Retry", Arc::new(Retry::new(memory.clone(), Exponential::default()))),
+        (
+            "Timeout",
+            Arc::new(Timeout::new(memory.clone(), Duration::from_secs(5))),
+        ),
+        ("Slow", Arc::new(Slow::new(memory.clone()))),
+        ("Faulty", Arc::new(Faulty::new(memory.clone()))),
+        ("Counting", Arc::new(Counting::new(memory.clone()))),
+        (
+            "Recording",
+            Arc::new(Recording::new(memory.clone(), Recorder::new(), 1)),
+        ),
+    ];
+    #[cfg(feature = "tracing")]
+    wrapped.push(("Traced", Arc::new(sessile_core::Traced::new(memory.clone()))));
+    #[cfg(feature = "metrics")]
+    wrapped.push(("Metered", Arc::new(sessile_core::Metered::new(memory.clone()))));
+    wrapped
+}
+
+#[test]
+fn what_was_decided_is_what_they_do() {
+    let memory = MemoryStorage::new();
+    let decided: BTreeMap<_, _> = DECIDED.into();
+    for (name, storage) in wrapped(&memory) {
+        assert_eq!(storage.at_once().is_some(), decided[name], "{name}");
+        // Nor does another one around it.
+        let outer = Retry::shared(storage, Exponential::default());
+        assert!(outer.at_once().is_none(), "{name}");
+    }
+    assert!(NullStorage.at_once().is_none());
+}
+
+/// To be shared, or to have one's type forgotten, is not to be wrapped.
+#[test]
+fn a_shared_storage_answers_as_it_did() {
+    let memory = MemoryStorage::new();
+    assert!(memory.at_once().is_some());
+    let shared = Arc::new(memory.clone());
+    let erased: Arc<dyn Storage> = Arc::new(memory.clone());
+    for storage in [memory.into_storage(), shared.into_storage(), erased.into_storage()] {
+        assert!(storage.at_once().is_some());
+    }
+}
