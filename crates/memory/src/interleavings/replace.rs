@@ -94,6 +94,36 @@ fn what_is_replaced_was_before_the_end_and_nothing_is_after() {
 }
 
 #[test]
+fn what_is_replaced_was_before_the_move_and_nothing_is_at_the_old_key() {
+    for grace in [Duration::ZERO, MINUTE] {
+        check(move || {
+            let scene = Scene::new();
+            let known = scene.known().found().unwrap();
+            let writer = scene.spawn(move |scene| scene.replace(&known));
+            let mover = scene.spawn(move |scene| {
+                let locked = block_on(scene.storage.lock(&key(), MINUTE)).unwrap();
+                let mut locked = locked.found().unwrap();
+                let payload = locked.record.payload.clone();
+                locked.record.meta.version += 1;
+                block_on(scene.storage.rotate(&mut locked.lock, &new_key(), locked.record, grace)).unwrap();
+                payload
+            });
+            let moved = mover.join().unwrap();
+            let written = match writer.join().unwrap() {
+                Ok(true) => "1",
+                // It came while the lock was held, or by what was an alias by then.
+                Ok(false) | Err(StorageErrorKind::Superseded) => "0",
+                Err(error) => panic!("{error:?}"),
+            };
+            assert_eq!(moved, written, "a move leaves a write behind");
+            let there = block_on(scene.storage.read(&new_key())).unwrap().found().unwrap();
+            assert_eq!(there.record.payload, moved, "something was written after the move");
+            scene.finish(new_key());
+        });
+    }
+}
+
+#[test]
 fn a_deadline_is_moved_by_one_who_touches_or_by_one_who_replaces() {
     check(|| {
         let scene = Scene::ending(Some(MINUTE));
