@@ -29,6 +29,18 @@ mod paused {
     storage_tests!(subject);
 }
 
+/// With room for what the cases store at once, and no more.
+mod limited {
+    use super::*;
+
+    async fn subject() -> Subject {
+        let builder = MemoryStorage::builder().clock(TokioClock::start());
+        subject_of(builder.max_bytes(24 * 1_024 * 1_024), Profile::paused().with_limit())
+    }
+
+    storage_tests!(subject);
+}
+
 mod manual {
     use super::*;
 

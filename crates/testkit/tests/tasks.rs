@@ -82,6 +82,10 @@ found_out! {
     commit_upserts: CommitUpserts breaks LogoutIsFinal;
     commit_torn: CommitTorn breaks AllOrNothing;
     lock_returns_stale_record: LockReturnsStaleRecord breaks NoLostUpdate;
+    replace_in_two_steps: ReplaceInTwoSteps breaks NoLostUpdate;
+    replace_ignores_lock: ReplaceIgnoresLock breaks NoLostUpdate;
+    replace_torn: ReplaceTorn breaks AllOrNothing;
+    replace_upserts: ReplaceUpserts breaks LogoutIsFinal;
     touch_overwrites: TouchOverwrites breaks NoLostUpdate;
     touch_upserts: TouchUpserts breaks LogoutIsFinal;
     rotate_keeps_old: RotateKeepsOld breaks LogoutIsFinal;

@@ -24,6 +24,7 @@ impl Broken {
             Bug::AtOnceFailsWhereItWaits,
             Bug::AtOnceIsOfAnotherMoment,
             Bug::AtOnceReplacesAnything,
+            Bug::FullNotAtOnce,
         ];
         offers.contains(&self.bug).then_some(self as &dyn AtOnce)
     }

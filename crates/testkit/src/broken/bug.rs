@@ -357,6 +357,19 @@ bugs! {
     /// `drain` waits for as long as it may, even if nothing is held.
     DrainWaitsForNothing,
 
+    /// A full storage removes a session to make room for another.
+    FullRemovesAnother,
+    /// A full storage spends the lock of a commit that it refuses.
+    FullSpendsTheLock,
+    /// A full storage replaces a record all the same, and says that there is no room.
+    FullReplacesAnyway,
+    /// A full storage leaves a tombstone for a rotation that it refuses.
+    FullMovesAnyway,
+    /// A full storage counts what was destroyed.
+    FullForGood,
+    /// The plain `create` knows no limit.
+    FullNotAtOnce,
+
     /// Payloads are taken for text.
     PayloadIsText,
     /// Payloads lose white space at their ends.
@@ -376,6 +389,20 @@ bugs! {
     UsageNeverShrinks,
     /// `usage` takes all sessions for equally large.
     UsageIgnoresPayloads,
+}
+
+impl Bug {
+    /// Whether the storage with this bug holds four mebibytes of payloads and no more.
+    #[must_use]
+    pub fn has_limit(self) -> bool {
+        use Bug::{
+            FullForGood, FullMovesAnyway, FullNotAtOnce, FullRemovesAnother, FullReplacesAnyway, FullSpendsTheLock,
+        };
+        matches!(
+            self,
+            FullForGood | FullMovesAnyway | FullNotAtOnce | FullRemovesAnother | FullReplacesAnyway | FullSpendsTheLock
+        )
+    }
 }
 
 impl fmt::Display for Bug {

@@ -2,6 +2,7 @@
 
 mod at_once;
 mod bug;
+mod full;
 mod locking;
 mod locks;
 mod records;

@@ -40,6 +40,8 @@ pub struct Broken {
     /// Which handle this is.
     pub(super) handle: usize,
     pub(super) waiting: Arc<AtomicUsize>,
+    /// The most bytes that were ever taken.
+    pub(super) taken: Arc<AtomicUsize>,
     cache: Mutex<BTreeMap<SessionKey, Lookup<Stored>>>,
     /// Which handle was the last to read a session.
     pub(super) readers: Arc<Mutex<BTreeMap<SessionKey, usize>>>,
@@ -59,6 +61,7 @@ impl Broken {
             model: ModelStorage::with_rules(bug).with_max_waiters(8),
             handle: 0,
             waiting: Arc::default(),
+            taken: Arc::default(),
             cache: Mutex::default(),
             readers: Arc::default(),
             timers: Arc::default(),
@@ -83,6 +86,7 @@ impl Broken {
             model: self.model.clone(),
             handle: self.handle + 1,
             waiting: Arc::clone(&self.waiting),
+            taken: Arc::clone(&self.taken),
             cache: Mutex::default(),
             readers: Arc::clone(&self.readers),
             timers: Arc::clone(&self.timers),
@@ -194,16 +198,23 @@ impl Storage for Broken {
                 self.model.step(|_, state, _| state.place(key, record));
                 Ok(())
             }
+            bug if bug.has_limit() => self.create_in_room(key, record).await,
             _ => self.answer(self.model.create(key, record).await),
         }
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        self.answer(self.wrongly_commit(lock, record).await)
+        match self.bug.has_limit() {
+            true => self.commit_in_room(lock, record).await,
+            false => self.answer(self.wrongly_commit(lock, record).await),
+        }
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        self.answer(self.wrongly_replace(known, record).await)
+        match self.bug.has_limit() {
+            true => self.replace_in_room(known, record).await,
+            false => self.answer(self.wrongly_replace(known, record).await),
+        }
     }
 
     async fn rotate(
@@ -223,7 +234,7 @@ impl Storage for Broken {
             yield_now().await;
             self.model.step(|_, state, _| state.records.remove(new_key));
         }
-        let rotated = self.model.rotate(lock, new_key, record, grace).await;
+        let rotated = self.rotate_in_room(lock, new_key, record, grace).await;
         if self.bug == Bug::RotateSpendsOnFailure && rotated.is_err() {
             lock.spend();
         }

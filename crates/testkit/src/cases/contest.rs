@@ -1,7 +1,7 @@
 //! Contests: many who replace the same record, among themselves and beside those who lock it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
@@ -90,6 +90,15 @@ pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
     let tasks = 4.min(ctx.profile().max_waiters);
     let key = ctx.created("0").await;
     let born = ctx.now();
+    // The latest touch that was acknowledged: whoever reads after that sees it, or a later one.
+    let latest = Arc::new(AtomicU64::new(0));
+    let seen = async move |storage: &dyn Storage, latest: &AtomicU64| {
+        let latest = latest.load(Ordering::SeqCst);
+        let read = storage.read(&key).await.expect("read").found();
+        let meta = read.expect("a live session").record.meta;
+        assert!(meta.last_active.as_millis() >= latest, "a replace has undone a touch");
+        meta
+    };
     let mut set = JoinSet::new();
     for number in 0..tasks {
         let writer = ctx.clone();
@@ -99,20 +108,19 @@ pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
                 while !replace_by_one(handle(&writer, number), &key).await {}
             }
         });
-        let toucher = ctx.clone();
+        let (toucher, latest) = (ctx.clone(), Arc::clone(&latest));
         set.spawn(async move {
             for round in 0..ROUNDS as u64 * 2 {
                 let storage = handle(&toucher, number);
-                let read = storage.read(&key).await.expect("read").found();
-                let version = read.expect("a live session").record.meta.version;
+                let version = seen(storage, &latest).await.version;
                 let later = born + Duration::from_secs(7_200 + round);
                 let touched = storage.touch(&key, version, Some(later), later).await;
                 if touched.expect("touch of a live session") {
-                    let seen = storage.read(&key).await.expect("read").found();
-                    let meta = seen.expect("a live session").record.meta;
-                    assert!(meta.last_active >= later, "a replace has undone a touch");
+                    latest.fetch_max(later.as_millis(), Ordering::SeqCst);
                 }
+                // Those who have read before the touch come to write.
                 tokio::task::yield_now().await;
+                seen(storage, &latest).await;
             }
         });
     }

@@ -219,6 +219,13 @@ macro_rules! __with_cases {
             errors single [
                 name_the_verb_and_the_storage
             ]
+            full single [
+                is_told_and_nothing_is_lost
+                leaves_a_commit_its_lock_and_the_record
+                leaves_the_record_of_a_replace
+                leaves_a_session_where_it_is
+                ends_when_there_is_room
+            ]
             capabilities single [
                 are_those_the_profile_names
                 usage_follows_what_is_stored

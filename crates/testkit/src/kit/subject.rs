@@ -118,6 +118,7 @@ pub struct Profile {
     pub(crate) sweep: Sweep,
     pub(crate) usage: bool,
     pub(crate) drain: bool,
+    pub(crate) limit: bool,
 }
 
 /// How time passes for the storage under test.
@@ -186,6 +187,7 @@ impl Profile {
             sweep: Sweep::Returns,
             usage: false,
             drain: true,
+            limit: false,
         }
     }
 
@@ -239,6 +241,15 @@ impl Profile {
     #[must_use]
     pub fn without_drain(mut self) -> Self {
         self.drain = false;
+        self
+    }
+
+    /// The storage holds so much and no more, and refuses what goes beyond with
+    /// [`Full`](sessile_core::StorageErrorKind::Full). The cases fill it with sessions of 256 KiB, so it should have room
+    /// for a few of them; there are other cases that store 8 MiB at once.
+    #[must_use]
+    pub fn with_limit(mut self) -> Self {
+        self.limit = true;
         self
     }
 

@@ -1,0 +1,80 @@
+//! Faults of having no more room.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sessile_core::{Lock, Record, SessionKey, Storage, StorageError, StorageErrorKind, Stored};
+
+use super::{Broken, Bug};
+use crate::Verb;
+use crate::model::ModelState;
+
+/// How many bytes of payloads there may be.
+const LIMIT: usize = 4 * 1_024 * 1_024;
+
+impl Broken {
+    /// Whether there is room for this record in the place of what stands under the key.
+    fn fits(&self, key: &SessionKey, record: &Record) -> bool {
+        if !self.bug.has_limit() {
+            return true;
+        }
+        let others = |state: &ModelState| -> usize {
+            let others = state.records.iter().filter(|(other, _)| *other != key);
+            others.map(|(_, record)| record.payload.len()).sum()
+        };
+        let taken = self.model.step(|_, state, _| others(state));
+        let taken = match self.bug {
+            Bug::FullForGood => self.taken.fetch_max(taken, Ordering::SeqCst).max(taken),
+            _ => taken,
+        };
+        taken + record.payload.len() <= LIMIT
+    }
+
+    fn full<T>(&self, verb: Verb) -> Result<T, StorageError> {
+        Err(StorageError::new(StorageErrorKind::Full, verb.name(), self.name()))
+    }
+
+    pub(super) async fn create_in_room(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        while !self.fits(key, &record) {
+            if self.bug != Bug::FullRemovesAnother {
+                return self.full(Verb::Create);
+            }
+            self.model.step(|_, state, _| state.records.pop_first());
+        }
+        self.model.create(key, record).await
+    }
+
+    pub(super) async fn commit_in_room(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        if self.fits(lock.key(), &record) {
+            return self.model.commit(lock, record).await;
+        }
+        if self.bug == Bug::FullSpendsTheLock {
+            lock.spend();
+        }
+        self.full(Verb::Commit)
+    }
+
+    pub(super) async fn replace_in_room(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        let fits = self.fits(&known.key, &record);
+        if fits || self.bug == Bug::FullReplacesAnyway {
+            let replaced = self.model.replace(known, record).await;
+            return if fits { replaced } else { self.full(Verb::Replace) };
+        }
+        self.full(Verb::Replace)
+    }
+
+    pub(super) async fn rotate_in_room(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let fits = self.fits(lock.key(), &record);
+        if fits || self.bug == Bug::FullMovesAnyway {
+            let rotated = self.model.rotate(lock, new_key, record, grace).await;
+            return if fits { rotated } else { self.full(Verb::Rotate) };
+        }
+        self.full(Verb::Rotate)
+    }
+}
