@@ -34,10 +34,8 @@ pub(super) fn within<R>(place: &mut Option<Entry>, f: impl FnOnce() -> R) -> R {
         let entry = place.take().expect("a context is in its place between polls");
         stack.borrow_mut().push(entry);
     });
-    let inside = pushed.is_ok().then_some(Inside(place));
-    let result = f();
-    drop(inside);
-    result
+    let _inside = pushed.is_ok().then_some(Inside(place));
+    f()
 }
 
 /// The innermost context of this session, which is made if this is the first time that anybody asks for it.

@@ -1,9 +1,8 @@
 //! [`Entry`]: what a task has with it while it works on a visit.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::{Context, Phase};
+use super::Context;
 use crate::session::Engine;
 
 /// A visit, as the tasks that work on it carry it along.
@@ -33,18 +32,4 @@ impl Entry {
         &self.context.engine
     }
 
-    /// The work of the visit begins. It begins at once if nobody has asked anything of the session before, nor can have.
-    pub(super) fn begin_work(&mut self) {
-        let is_untouched = |context: &mut Context| {
-            let state = context.state.get_mut();
-            state.is_ok_and(|state| state.phase == Phase::Unstarted && !state.told.read)
-        };
-        let at_once = Arc::get_mut(&mut self.context).is_some_and(is_untouched);
-        self.context.at_once.store(at_once, Ordering::Relaxed);
-    }
-
-    /// The work of the visit had to wait for something.
-    pub(super) fn has_waited(&self) {
-        self.context.at_once.store(false, Ordering::Relaxed);
-    }
 }

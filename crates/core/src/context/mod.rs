@@ -39,7 +39,7 @@ mod visits;
 mod work;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::current::{current, find_engine, innermost};
@@ -59,7 +59,8 @@ use crate::visit::Visit;
 pub(crate) struct Context {
     pub(crate) engine: Arc<Engine>,
     state: Mutex<State>,
-    /// Whether the work of the visit has not had to wait for anything so far: it then ends at the moment it began.
+    /// Whether the visit began with its work, which has not had to wait for anything so far: it then ends at the moment it
+    /// began.
     at_once: AtomicBool,
     /// Whether others than the task of the visit may use it without entering a scope.
     used_elsewhere: AtomicBool,
@@ -75,13 +76,18 @@ impl Context {
     fn new(engine: Arc<Engine>, visit: Visit) -> Arc<Self> {
         Arc::new(Self {
             engine,
-            at_once: AtomicBool::new(false),
+            at_once: AtomicBool::new(true),
             state: Mutex::new(State::new(visit)),
             used_elsewhere: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),
             value_free: Condvar::new(),
             gate: tokio::sync::Mutex::const_new(()),
         })
+    }
+
+    /// The work of the visit had to wait for something, or others may have begun before it.
+    fn goes_on_for_a_while(&self) {
+        self.at_once.store(false, Ordering::Relaxed);
     }
 
     /// The state stays consistent when a thread panics, as no code that can panic midway runs under the mutex.

@@ -77,12 +77,13 @@ impl OpenVisit {
     }
 
     fn context(&self) -> &Arc<Context> {
-        &self.handle().0
+        &self.handle.as_ref().expect(WHOLE).0
     }
 
     /// The context of the visit.
     #[must_use]
     pub fn handle(&self) -> &Handle {
+        self.context().goes_on_for_a_while();
         self.handle.as_ref().expect(WHOLE)
     }
 
@@ -121,7 +122,11 @@ impl OpenVisit {
     ///
     /// As for [`Session::start`](crate::Session::start).
     pub async fn auto_start(&self) -> Result<(), SessionError> {
-        match self.context().engine.auto_start {
+        let auto_start = self.context().engine.auto_start;
+        if auto_start != AutoStart::No {
+            self.context().goes_on_for_a_while();
+        }
+        match auto_start {
             AutoStart::No => Ok(()),
             AutoStart::ReadOnly => self.context().start_readonly().await,
             AutoStart::Exclusive => self.context().start().await,

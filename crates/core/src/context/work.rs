@@ -49,9 +49,7 @@ impl Drop for Ending<'_> {
 impl<F: Future> Work<F> {
     #[inline(always)]
     pub(super) fn new(visit: OpenVisit, make: impl FnOnce() -> F) -> Self {
-        let mut entry = visit.into_entry();
-        entry.begin_work();
-        let mut entry = Some(entry);
+        let mut entry = Some(visit.into_entry());
         // If `make` panics, this ends the visit.
         let ending = Ending(&mut entry);
         let inner = current::within(ending.0, make);
@@ -88,7 +86,7 @@ impl<F: Future> Future for Work<F> {
             }
             Poll::Pending => {
                 let entry = this.entry.as_mut().expect("the visit is back in its place");
-                entry.has_waited();
+                entry.context.goes_on_for_a_while();
                 entry.context.keep_lock(this.renewal, cx);
                 entry.context.keep_lock_of_others(cx);
                 Poll::Pending
