@@ -31,5 +31,4 @@ impl Entry {
     pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.context.engine
     }
-
 }

@@ -68,8 +68,6 @@ pub(crate) struct Context {
     scopes: AtomicUsize,
     /// Woken when somebody is done with a value that others wait to change.
     value_free: Condvar,
-    /// Held by whoever starts, closes or updates, so that such calls of one visit follow each other.
-    gate: tokio::sync::Mutex<()>,
 }
 
 impl Context {
@@ -81,7 +79,6 @@ impl Context {
             used_elsewhere: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),
             value_free: Condvar::new(),
-            gate: tokio::sync::Mutex::const_new(()),
         })
     }
 

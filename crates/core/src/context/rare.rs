@@ -1,7 +1,10 @@
 //! [`Rare`]: the part of a visit's state that few visits need.
 
+use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::state::State;
 use crate::clock::Timestamp;
@@ -24,6 +27,8 @@ pub(super) struct Rare {
     pub(super) shown: ShownWindow,
     /// Whom to wake when somebody else has taken the lock, so that it is renewed.
     pub(super) keeper: Option<Waker>,
+    /// Who waits for the [turn](super::turn).
+    pub(super) queue: VecDeque<oneshot::Sender<()>>,
     /// When the visit itself ended, if it has and only handles are left.
     pub(super) ended_at: Option<Timestamp>,
 }
@@ -36,6 +41,7 @@ impl Rare {
         left_behind: None,
         shown: ShownWindow::Nothing,
         keeper: None,
+        queue: VecDeque::new(),
         ended_at: None,
     };
 }

@@ -37,6 +37,8 @@ pub(crate) struct State {
     /// Which of the ids that the visit came with was found.
     pub(super) candidate: Option<usize>,
     pub(crate) strict: bool,
+    /// Whether a call has the [turn](super::turn).
+    pub(super) turn_is_taken: bool,
     /// How the visit is made.
     pub(super) manner: Manner,
     /// Whether all transient data is still to be removed, as the browser was restarted before this visit.
@@ -130,6 +132,7 @@ impl State {
             key: None,
             candidate: None,
             strict: visit.manner.is(Manner::STRICT),
+            turn_is_taken: false,
             manner: visit.manner,
             restarted: visit.manner.is(Manner::RESTARTED),
             passive: visit.manner.is(Manner::PASSIVE),

@@ -79,6 +79,7 @@ fn it_is_decided_for_every_wrapper_there_is() {
 
 /// A wrapper of this name around this storage, in all ways to make one here.
 fn wrapped(memory: &MemoryStorage) -> Vec<(&'static str, Arc<dyn Storage>)> {
+    #[cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_mut))]
     let mut wrapped: Vec<(&'static str, Arc<dyn Storage>)> = vec![
         ("Retry", Arc::new(Retry::new(memory.clone(), Exponential::default()))),
         (
