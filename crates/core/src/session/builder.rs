@@ -203,7 +203,8 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
         self
     }
 
-    /// Where the random bits of new ids come from: by default from the operating system. For tests.
+    /// Where the random bits of new ids come from: by default from the operating system. Servers that make very many
+    /// sessions can take a `FastEntropy`, of the feature `fast-entropy`, and tests whatever gives them the same bits again.
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
         self.engine.entropy = Box::new(entropy);
         self
