@@ -59,6 +59,8 @@ use crate::visit::Visit;
 pub(crate) struct Context {
     pub(crate) engine: Arc<Engine>,
     state: Mutex<State>,
+    /// Whether anybody can have begun to use the visit.
+    begun: AtomicBool,
     /// Whether the visit began with its work, which has not had to wait for anything so far: it then ends at the moment it
     /// began.
     at_once: AtomicBool,
@@ -74,7 +76,8 @@ impl Context {
     fn new(engine: Arc<Engine>, visit: Visit) -> Arc<Self> {
         Arc::new(Self {
             engine,
-            at_once: AtomicBool::new(true),
+            begun: AtomicBool::new(false),
+            at_once: AtomicBool::new(false),
             state: Mutex::new(State::new(visit)),
             used_elsewhere: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),
@@ -82,8 +85,16 @@ impl Context {
         })
     }
 
+    /// The work of the visit begins. It ends at this moment if nobody has begun before.
+    fn begin_work(&self) {
+        let is_first = !self.begun.load(Ordering::Relaxed);
+        self.begun.store(true, Ordering::Relaxed);
+        self.at_once.store(is_first, Ordering::Relaxed);
+    }
+
     /// The work of the visit had to wait for something, or others may have begun before it.
     fn goes_on_for_a_while(&self) {
+        self.begun.store(true, Ordering::Relaxed);
         self.at_once.store(false, Ordering::Relaxed);
     }
 

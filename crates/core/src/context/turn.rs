@@ -13,7 +13,7 @@ use super::state::State;
 use super::{Context, current};
 use crate::error::SessionError;
 
-/// A visit's turn to start, close or update.
+/// A visit's turn to start, close or update. The state is not to be locked when it is dropped.
 pub(super) struct Turn<'a> {
     /// The visit, if the turn is to be passed on. Nested inside an update there was none to wait for.
     of: Option<&'a Context>,

@@ -68,7 +68,8 @@ impl Context {
             return Ok(None);
         }
         let turn = self.turn().await?;
-        Ok((self.state().phase != Phase::Writable).then_some(turn))
+        let is_writable = self.state().phase == Phase::Writable;
+        Ok((!is_writable).then_some(turn))
     }
 
     async fn update_in_turn<T, E, F>(self: &Arc<Self>, turn: Turn<'_>, closure: impl FnOnce() -> F) -> Result<T, E>

@@ -49,7 +49,9 @@ impl Drop for Ending<'_> {
 impl<F: Future> Work<F> {
     #[inline(always)]
     pub(super) fn new(visit: OpenVisit, make: impl FnOnce() -> F) -> Self {
-        let mut entry = Some(visit.into_entry());
+        let entry = visit.into_entry();
+        entry.context.begin_work();
+        let mut entry = Some(entry);
         // If `make` panics, this ends the visit.
         let ending = Ending(&mut entry);
         let inner = current::within(ending.0, make);
