@@ -56,7 +56,11 @@ pub struct FastEntropy;
 
 impl Entropy for FastEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        OWN.with_borrow_mut(|own| own.fill(bytes));
+        let filled = OWN.try_with(|own| own.borrow_mut().fill(bytes));
+        if filled.is_err() {
+            // The thread is ending, and has no generator any more.
+            OsEntropy.fill(bytes);
+        }
     }
 }
 
@@ -109,6 +113,29 @@ mod tests {
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(ids.len(), 100_000);
+    }
+
+    /// A destructor that runs when its thread has hardly anything left may still ask for an id.
+    #[test]
+    fn threads_that_are_ending_have_ids() {
+        struct Last(std::sync::mpsc::Sender<SessionId>);
+
+        impl Drop for Last {
+            fn drop(&mut self) {
+                let _ = self.0.send(SessionId::generate(&FastEntropy));
+            }
+        }
+
+        thread_local!(static LAST: RefCell<Option<Last>> = const { RefCell::new(None) });
+
+        let (told, ids) = std::sync::mpsc::channel();
+        let ending = std::thread::spawn(move || {
+            // What is used first is destroyed last, and the other way round on other systems: either is to work.
+            LAST.with_borrow_mut(|last| *last = Some(Last(told)));
+            SessionId::generate(&FastEntropy)
+        });
+        let first = ending.join().unwrap();
+        assert_ne!(first, ids.recv().unwrap());
     }
 
     /// As after a fork of which nobody told.
