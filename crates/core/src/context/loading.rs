@@ -7,20 +7,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::Context;
 use super::limits::begin_lifetime;
-use super::slide::{Slide, has_dead_items};
+use super::slide::has_dead_items;
 use super::started::Started;
 use super::state::{Phase, State};
 use crate::clock::Timestamp;
-use crate::contents::{AsOf, Contents, RecordError};
+use crate::contents::RecordError;
 use crate::error::SessionError;
 use crate::events;
 use crate::session::Unreadable;
 use crate::session_key::SessionKey;
-use crate::storage::{Lock, Meta, Record, Stored};
+use crate::storage::{Lock, Record, Stored};
 use crate::window::ShownWindow;
 
 /// What is left to do before a visit has started.
@@ -49,15 +47,12 @@ impl State {
 }
 
 /// The worth of a record to a visit.
-#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 enum Verdict {
-    Unreadable(RecordError),
     /// Its time is over by what the session is set up to allow.
     Over,
     /// It ended with the window of the browser, and is of no use to anybody.
     Dead,
     Good {
-        contents: Contents,
         /// Whether transient data is still to be removed.
         restarted: bool,
         /// Whether anything in it has slid out or is to be removed.
@@ -88,23 +83,24 @@ impl Context {
     ) -> Result<Option<Chore>, SessionError> {
         let passive = asked.passive && lock.is_none();
         let epoch = asked.epoch;
-        let Record { meta, payload } = record;
-        let (contents, restarted, has_dead) = match self.judge(&meta, payload, now, asked) {
-            Verdict::Unreadable(error) => {
+        let started = match Started::read(record, now) {
+            Ok(mut started) => {
+                started.lock = lock;
+                started
+            }
+            Err(error) => {
                 return Ok(Some(Box::pin(Arc::clone(self).unreadable(key, lock, error, epoch))));
             }
-            Verdict::Over => return Ok(Some(Box::pin(Arc::clone(self).over(lock, epoch)))),
-            Verdict::Dead => return Ok(Some(Box::pin(Arc::clone(self).discard(key, lock, epoch)))),
-            Verdict::Good {
-                contents,
-                restarted,
-                has_dead,
-            } => (contents, restarted, has_dead),
         };
-        let slides = !passive && Slide::due(&contents, &meta, now, &self.engine).is_some();
+        let (restarted, has_dead) = match self.judge(&started, now, asked) {
+            Verdict::Over => return Ok(Some(Box::pin(Arc::clone(self).over(started.lock, epoch)))),
+            Verdict::Dead => return Ok(Some(Box::pin(Arc::clone(self).discard(key, started.lock, epoch)))),
+            Verdict::Good { restarted, has_dead } => (restarted, has_dead),
+        };
+        let slides = !passive && started.is_due(now, &self.engine);
         let loaded = Loaded {
             key,
-            started: Started::of(meta, contents, lock, now),
+            started,
             restarted,
             epoch,
         };
@@ -118,21 +114,21 @@ impl Context {
     /// before: what has ended in it is for the holder of the lock to remove. Returns whether it was done.
     pub(super) fn receive_unlocked(&self, stored: Stored, now: Timestamp, asked: Asked) -> Result<bool, SessionError> {
         let Stored { key, record, stamp } = stored;
-        let Record { meta, payload } = record;
-        let Verdict::Good {
-            contents,
-            restarted,
-            has_dead: false,
-        } = self.judge(&meta, payload, now, asked)
-        else {
-            return Ok(false);
-        };
-        if meta.has_expired(now) {
+        if record.meta.has_expired(now) {
             // The answer was long on its way; others may have moved the end since.
             return Ok(false);
         }
+        let Ok(mut started) = Started::read(record, now) else {
+            return Ok(false);
+        };
+        let Verdict::Good {
+            restarted,
+            has_dead: false,
+        } = self.judge(&started, now, asked)
+        else {
+            return Ok(false);
+        };
         // Sliding ends move with the commit, or when the visit is closed without one.
-        let mut started = Started::of(meta, contents, None, now);
         started.unlocked = Some(stamp);
         let loaded = Loaded {
             key,
@@ -144,14 +140,11 @@ impl Context {
     }
 
     /// Judges what a record is worth to a visit at this moment.
-    fn judge(&self, meta: &Meta, payload: Bytes, now: Timestamp, asked: Asked) -> Verdict {
-        let contents = match Contents::decode(payload) {
-            Ok(contents) => contents,
-            Err(error) => return Verdict::Unreadable(error),
-        };
-        if contents.is_over(now) || self.engine.is_over(&contents, meta, now) {
+    fn judge(&self, started: &Started, now: Timestamp, asked: Asked) -> Verdict {
+        if started.is_over(now, &self.engine) {
             return Verdict::Over;
         }
+        let contents = &started.contents;
         // Transient data of another window than the one that was closed stems from a newer one.
         let mut restarted = asked.restarted
             || matches!((asked.shown, contents.window()), (ShownWindow::Closed(shown), Some(own)) if shown == own);
@@ -160,13 +153,8 @@ impl Context {
         }
         // Transient data that others set from now on stems from the new browser window.
         restarted &= contents.items().transient;
-        let at = AsOf {
-            now,
-            last_active: meta.last_active,
-        };
         Verdict::Good {
-            has_dead: has_dead_items(&contents, at, restarted),
-            contents,
+            has_dead: has_dead_items(contents, started.as_of(now), restarted),
             restarted,
         }
     }
@@ -261,9 +249,8 @@ impl Context {
         now: Timestamp,
         session: u32,
     ) -> Result<(), SessionError> {
-        let Record { meta, payload } = record;
-        let contents = Contents::decode(payload)?;
-        let over = contents.is_over(now) || self.engine.is_over(&contents, &meta, now);
+        let started = Started::read(record, now)?;
+        let over = started.is_over(now, &self.engine);
         let mut state = self.state();
         if state.session != session || state.phase != Phase::Readable || state.closing != super::state::Closing::No {
             // Another call of this visit knows better by now.
@@ -275,7 +262,7 @@ impl Context {
         }
         state.told.aliased |= state.key.is_some_and(|asked| asked != key);
         state.key = Some(key);
-        let before = state.started.replace(Started::of(meta, contents, None, now));
+        let before = state.started.replace(started);
         state.hide_transient();
         drop(state);
         drop(before);

@@ -149,8 +149,7 @@ impl Context {
         if state.is_changed() {
             return state.has_sliding_items();
         }
-        let meta = state.meta();
-        meta.is_some_and(|meta| Slide::due(state.contents(), meta, now, &self.engine).is_some())
+        state.started().is_due(now, &self.engine)
     }
 
     fn plan(&self, state: &mut State, now: Timestamp) -> Result<Step, SessionError> {

@@ -150,8 +150,7 @@ impl Context {
         if !state.seen || only_looks || state.phase == super::Phase::Destroyed {
             return None;
         }
-        let meta = state.meta()?;
-        Slide::due(state.contents(), meta, now, &self.engine).and(state.key)
+        state.key.filter(|_| state.started().is_due(now, &self.engine))
     }
 
     /// The present moment, if anything can be due by now that was not due when the visit started.

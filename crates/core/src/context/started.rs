@@ -2,10 +2,12 @@
 
 use tokio::time::Instant;
 
+use super::slide::Slide;
 use super::state::State;
 use crate::clock::Timestamp;
-use crate::contents::Contents;
-use crate::storage::{Lock, Meta};
+use crate::contents::{AsOf, Contents, RecordError};
+use crate::session::Engine;
+use crate::storage::{Lock, Meta, Record};
 
 /// What a visit has of its session once it has started.
 ///
@@ -35,22 +37,43 @@ impl Started {
         renew_at: None,
     };
 
-    /// A record that was loaded at this moment.
+    /// Reads a record that was loaded at this moment.
     #[inline]
-    pub(super) fn of(meta: Meta, contents: Contents, lock: Option<Lock>, at: Timestamp) -> Box<Self> {
-        Box::new(Self {
-            meta: Some(meta),
-            loaded_at: at,
-            contents,
-            lock,
-            unlocked: None,
-            renew_at: None,
-        })
+    pub(super) fn read(record: Record, now: Timestamp) -> Result<Box<Self>, RecordError> {
+        let contents = Contents::decode(record.payload)?;
+        // Made where it stays: what `Box::new` is given is made elsewhere, and moved.
+        Ok(Box::write(
+            Box::new_uninit(),
+            Self {
+                meta: Some(record.meta),
+                loaded_at: now,
+                contents,
+                ..Self::EMPTY
+            },
+        ))
+    }
+
+    /// Whether the session is over by what it is set up to allow.
+    pub(super) fn is_over(&self, now: Timestamp, engine: &Engine) -> bool {
+        let is_over = |meta| engine.is_over(&self.contents, meta, now);
+        self.contents.is_over(now) || self.meta.as_ref().is_some_and(is_over)
+    }
+
+    /// Whether there is anything in it to be moved by a visit now.
+    pub(super) fn is_due(&self, now: Timestamp, engine: &Engine) -> bool {
+        let due = |meta| Slide::due(&self.contents, meta, now, engine).is_some();
+        self.meta.as_ref().is_some_and(due)
+    }
+
+    /// By what moments the contents are judged. What is not stored yet has known no activity but being set.
+    pub(super) fn as_of(&self, now: Timestamp) -> AsOf {
+        let last_active = self.meta.as_ref().map_or(Timestamp::MIN, |meta| meta.last_active);
+        AsOf { now, last_active }
     }
 }
 
 impl State {
-    fn started(&self) -> &Started {
+    pub(super) fn started(&self) -> &Started {
         static EMPTY: Started = Started::EMPTY;
         self.started.as_deref().unwrap_or(&EMPTY)
     }

@@ -178,12 +178,9 @@ impl State {
         }
     }
 
-    /// By what moments the contents are judged. What is not stored yet has known no activity but being set.
+    /// By what moments the contents are judged.
     pub(super) fn as_of(&self, now: Timestamp) -> AsOf {
-        AsOf {
-            now,
-            last_active: self.meta().map_or(Timestamp::MIN, |meta| meta.last_active),
-        }
+        self.started().as_of(now)
     }
 
     /// For how long the visit has gone on since it loaded the record.
