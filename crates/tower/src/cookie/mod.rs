@@ -2,7 +2,6 @@
 
 mod attributes;
 mod builder;
-mod decimal;
 mod error;
 mod pair;
 mod parse;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::Attributes;
-use super::decimal::Decimal;
 
 /// The longest name and value, taken together, that browsers accept, in bytes.
 pub(super) const MAX_PAIR: usize = 4_096;
@@ -28,8 +27,9 @@ impl Attributes {
             return header([name, "=", value, &self.text].concat());
         };
         // Zero would mean that there is no session, while there is one for the rest of this second.
-        let seconds = Decimal::of(max_age.min(MAX_AGE).as_secs().max(1));
-        header([name, "=", value, "; Max-Age=", seconds.as_str(), &self.text].concat())
+        let seconds = max_age.min(MAX_AGE).as_secs().max(1);
+        let mut digits = itoa::Buffer::new();
+        header([name, "=", value, "; Max-Age=", digits.format(seconds), &self.text].concat())
     }
 
     /// Makes the client forget a cookie. Browsers know it by name, domain and path, and by partition.
