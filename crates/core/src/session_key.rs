@@ -56,7 +56,7 @@ impl SessionKey {
     /// is the hash tag), so that a record and the record that replaces it are always on one server. Three characters
     /// are 18 of the 192 random bits; 174 stay secret, where 128 would do (OWASP ASVS 5.0, 7.2.3).
     ///
-    /// Whoever computes with it, and shows it to nobody, is faster with the [bytes](Self::shard_bytes).
+    /// To compute with it, without showing it, the [bytes](Self::shard_bytes) are faster.
     #[must_use]
     pub fn shard(&self) -> &str {
         std::str::from_utf8(self.shard_bytes()).expect("a shard is made of ASCII characters")

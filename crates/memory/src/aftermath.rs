@@ -7,7 +7,7 @@ use sessile_core::Timestamp;
 use crate::capacity::Room;
 use crate::queue::{Queue, Wakes};
 
-/// What a step leaves to be done. Most leave nothing, and that is seen at one glance.
+/// The work that a step leaves to be done. Most leave nothing, and that is seen at one glance.
 #[derive(Default)]
 pub(crate) struct Aftermath {
     is_any: bool,

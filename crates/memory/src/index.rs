@@ -8,7 +8,7 @@ use crate::slab::{Slab, Slot};
 /// on average. As eight places lie in a line of the cache, that is one way to memory, seldom two.
 const FULL: (usize, usize) = (4, 5);
 
-/// For how many places there is room made first.
+/// The number of places that room is made for at first.
 const FIRST: usize = 8;
 
 /// The slots of a shard's entries, by key: a table with linear probing (Knuth, The Art of Computer Programming, volume

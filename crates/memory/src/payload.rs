@@ -118,7 +118,7 @@ mod tests {
         Bytes::from(vec![b'x'; length])
     }
 
-    /// What a reader gets of it.
+    /// The copy that a reader gets.
     fn read(payload: &Payload) -> Bytes {
         let mut buffer = Buffer::new();
         payload.copy(&mut buffer).into_bytes(&buffer)

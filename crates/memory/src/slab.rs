@@ -12,8 +12,8 @@ const CHUNK: usize = 128;
 
 /// By how many entries a chunk grows, once there are as many: what is kept for those to come is less than this.
 ///
-/// What a chunk has is copied when it grows. So it grows less often where there are [many](MANY) and what is kept is
-/// little beside them.
+/// The entries of a chunk are copied when it grows. So it grows less often where there are [many](MANY), and the room
+/// that is kept is little beside them.
 const STEPS: (usize, usize) = (32, 64);
 
 /// How many chunks are many.

@@ -20,7 +20,7 @@ pub(crate) struct State {
     pub(crate) deadlines: Deadlines,
     pub(crate) moved: MovedKeys,
     next_ticket: NonZeroU64,
-    /// What this step leaves to be done.
+    /// The work that this step leaves to be done.
     pub(crate) aftermath: Aftermath,
 }
 

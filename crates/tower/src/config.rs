@@ -43,7 +43,7 @@ pub(crate) struct Config {
 #[derive(Clone)]
 pub(crate) struct InUse {
     pub(crate) carrier: Arc<dyn Carrier>,
-    /// What `Vary` says when the carrier was asked, made once.
+    /// The value of `Vary` for an answer about which the carrier was asked, made once.
     pub(crate) vary: HeaderValue,
 }
 

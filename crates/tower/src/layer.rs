@@ -46,11 +46,11 @@ pub struct SessionLayer<N = Untyped, V = Untyped> {
     shared: Arc<Shared<N, V>>,
 }
 
-/// What a layer, its clones and all the services it makes have in common, so that a clone of any of them counts one
-/// reference.
+/// The part that a layer, its clones and all the services it makes have in common, so that a clone of any of them
+/// counts one reference.
 pub(crate) struct Shared<N, V> {
     pub(crate) session: Session<N, V>,
-    /// What answers are made by, which are not of the session's types.
+    /// The settings that answers are made by, which know nothing of the session's types.
     pub(crate) config: Arc<Config>,
 }
 

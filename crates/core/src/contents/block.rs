@@ -14,7 +14,7 @@ use crate::expiration::Lifetime;
 /// Sessions hold few values, so a name is found by looking through them.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
-    /// What was loaded: spans point into it.
+    /// The bytes that were loaded: spans point into them.
     pub(super) source: Bytes,
     pub(super) form: Form,
 }

@@ -65,6 +65,7 @@ mod extensions;
 pub(crate) mod fuzzing;
 mod json;
 mod namespace;
+mod places;
 mod plain;
 mod sink;
 mod walk;
@@ -78,7 +79,6 @@ use self::extensions::Extensions;
 pub(crate) use self::json::Json;
 use self::namespace::{Namespace, Values};
 use self::plain::Plain;
-use self::wire::{Span, Text};
 use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};
 use crate::window::WindowId;
@@ -159,61 +159,6 @@ impl Contents {
         changed: false,
     };
 
-    /// The values of a namespace, or of the session itself, as they stand; `None` if there is no such namespace.
-    pub(crate) fn block(&mut self, namespace: Option<&str>, at: AsOf) -> Result<Option<&Block>, RecordError> {
-        let Some(name) = namespace else {
-            return Ok(Some(&self.values));
-        };
-        let payload = &self.values.source;
-        match self.namespaces.iter_mut().find(|found| found.name.is(name, payload)) {
-            Some(found) if !at.is_over(found.lifetime, found.since) => found.open(payload).map(|block| Some(&*block)),
-            _ => Ok(None),
-        }
-    }
-
-    /// The values of a namespace, or of the session itself, to change them. A namespace that is not there begins
-    /// now, with the lifetime that `begin` gives it.
-    pub(crate) fn block_mut(
-        &mut self,
-        namespace: Option<&str>,
-        at: AsOf,
-        begin: impl FnOnce() -> Lifetime,
-    ) -> Result<&mut Block, RecordError> {
-        match namespace {
-            None => Ok(&mut self.values),
-            Some(name) => {
-                let found = self.namespace_mut(name, at, begin);
-                self.namespaces[found].open(&self.values.source)
-            }
-        }
-    }
-
-    /// Where a namespace is, which begins now if it is not there.
-    fn namespace_mut(&mut self, name: &str, at: AsOf, begin: impl FnOnce() -> Lifetime) -> usize {
-        let payload = &self.values.source;
-        let position = self.namespaces.iter().position(|found| found.name.is(name, payload));
-        let fresh = || Namespace {
-            name: Text::from(name),
-            lifetime: begin(),
-            since: at.now,
-            extensions: Span::EMPTY,
-            values: Values::Open(Block::EMPTY),
-        };
-        match position {
-            Some(index) => {
-                let found = &mut self.namespaces[index];
-                if at.is_over(found.lifetime, found.since) {
-                    *found = fresh();
-                }
-                index
-            }
-            None => {
-                self.namespaces.push(fresh());
-                self.namespaces.len() - 1
-            }
-        }
-    }
-
     /// The browser window that the session's transient data belongs to.
     pub(crate) fn window(&self) -> Option<WindowId> {
         self.extensions.window
@@ -232,84 +177,6 @@ impl Contents {
     pub(crate) fn set_authenticated_at(&mut self, moment: Option<Timestamp>) {
         self.changed |= self.extensions.authenticated_at != moment;
         self.extensions.authenticated_at = moment;
-    }
-
-    /// Gives a namespace, or the session itself, another lifetime from now on.
-    pub(crate) fn set_lifetime(
-        &mut self,
-        namespace: Option<&str>,
-        lifetime: Lifetime,
-        at: AsOf,
-    ) -> Result<(), RecordError> {
-        match namespace {
-            None => {
-                self.lifetime = Some(lifetime);
-                self.since = at.now;
-            }
-            Some(name) => {
-                let index = self.namespace_mut(name, at, || lifetime);
-                let found = &mut self.namespaces[index];
-                found.lifetime = lifetime;
-                found.since = at.now;
-            }
-        }
-        self.changed = true;
-        Ok(())
-    }
-
-    /// Removes a namespace with all its values. Says whether it was there.
-    pub(crate) fn remove_namespace(&mut self, name: &str, at: AsOf) -> bool {
-        let payload = &self.values.source;
-        let Some(index) = self.namespaces.iter().position(|found| found.name.is(name, payload)) else {
-            return false;
-        };
-        let removed = self.namespaces.remove(index);
-        self.changed = true;
-        !at.is_over(removed.lifetime, removed.since)
-    }
-
-    /// Removes everything from a namespace, or from the session itself and all its namespaces.
-    pub(crate) fn clear(&mut self, namespace: Option<&str>, at: AsOf) -> Result<(), RecordError> {
-        let removed = match namespace {
-            None => {
-                let any = !self.namespaces.is_empty();
-                self.namespaces.clear();
-                self.values.clear(at) || any
-            }
-            Some(_) if self.block(namespace, at)?.is_none() => false,
-            Some(_) => self.block_mut(namespace, at, || Lifetime::ENDLESS)?.clear(at),
-        };
-        self.changed |= removed;
-        Ok(())
-    }
-
-    /// The names of the namespaces that are there.
-    pub(crate) fn namespaces(&self, at: AsOf) -> Vec<String> {
-        let kept = |namespace: &&Namespace| namespace.is_kept(at);
-        let name = |namespace: &Namespace| namespace.name.read(self.loaded()).to_owned();
-        self.namespaces.iter().filter(kept).map(name).collect()
-    }
-
-    /// When a value ends, of its own or with its namespace, if no visit comes; the inner `None` if it does not.
-    pub(crate) fn value_ends_at(
-        &mut self,
-        namespace: Option<&str>,
-        name: &str,
-        aliases: &[&str],
-        at: AsOf,
-    ) -> Result<Option<Option<Timestamp>>, RecordError> {
-        let Some(block) = self.block(namespace, at)? else {
-            return Ok(None);
-        };
-        let Some(own) = block.ends_at(block.current_name(name, aliases, at), at) else {
-            return Ok(None);
-        };
-        let payload = &self.values.source;
-        let whole = namespace.and_then(|name| self.namespaces.iter().find(|found| found.name.is(name, payload)));
-        Ok(Some(earliest(
-            own,
-            whole.and_then(|whole| at.ends_at(whole.lifetime, whole.since)),
-        )))
     }
 
     /// The payload that was loaded: names that were not changed point into it.

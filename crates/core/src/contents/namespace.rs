@@ -15,7 +15,7 @@ pub(super) struct Namespace {
     pub(super) lifetime: Lifetime,
     /// When the lifetime was set, if that was in this visit.
     pub(super) since: Timestamp,
-    /// What a later version of this crate has written beside the namespace, in the payload.
+    /// The extensions of the namespace that only a later version of this crate knows, in the payload.
     pub(super) extensions: Span,
     pub(super) values: Values,
 }

@@ -10,7 +10,7 @@ use crate::expiration::Lifetime;
 
 /// Values without lifetimes and extensions, one behind the other, in up to three parts.
 ///
-/// Those that were changed lie in a buffer, together with those between them, and stand where others were in the
+/// The changed ones lie in a buffer, together with those between them, and stand where others were in the
 /// source. So the first change copies nothing of them.
 #[derive(Debug, Clone)]
 pub(super) struct Plain {
@@ -177,7 +177,7 @@ impl Plain {
         if self.is_changed() {
             self.change_until(source, end, end, value);
         } else {
-            // What is in front of the end may be in two parts, if a change was taken back.
+            // The values in front of the end may be in two parts, if a change was taken back.
             self.before = Span::new(self.before.start(), end);
             self.after = Span::new(end, end);
             self.changed = value;

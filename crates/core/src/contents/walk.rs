@@ -2,7 +2,7 @@
 
 use super::sink::{number_len, put_number};
 
-/// What stands between the name and the value of one without a lifetime and extensions.
+/// The byte between the name and the value of one without a lifetime and extensions.
 pub(super) const ENDLESS: u8 = 0;
 
 /// Where, in some bytes, a value begins and ends with its name, and what of that is its name and what its JSON text.

@@ -27,7 +27,7 @@ pub(super) struct Rare {
     pub(super) shown: ShownWindow,
     /// Whom to wake when somebody else has taken the lock, so that it is renewed.
     pub(super) keeper: Option<Waker>,
-    /// Who waits for the [turn](super::turn).
+    /// The queue for the [turn](super::turn).
     pub(super) queue: VecDeque<oneshot::Sender<()>>,
     /// When the visit itself ended, if it has and only handles are left.
     pub(super) ended_at: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! [`Started`]: what a visit has of its session once it has started.
+//! [`Started`]: a session as a visit has it once it has started.
 
 use tokio::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::contents::{AsOf, Contents, RecordError};
 use crate::session::Engine;
 use crate::storage::{Lock, Meta, Record};
 
-/// What a visit has of its session once it has started.
+/// A session as a visit has it: metadata, contents and lock.
 ///
 /// It is made when a record is taken in, or when there is something to be put into a session that is not stored yet. A
 /// visit that leaves its session alone has none, and is small for it.

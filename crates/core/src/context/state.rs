@@ -47,7 +47,7 @@ pub(crate) struct State {
     pub(super) passive: bool,
     /// Whether the record was found, or made, by this visit.
     pub(crate) seen: bool,
-    /// What the visit has of the session, if it has anything.
+    /// The session as the visit has it, if it has anything of it.
     pub(super) started: Option<Box<Started>>,
     /// Whether an update that writes without the lock has found that it takes it.
     pub(super) contested: bool,

@@ -68,7 +68,7 @@ thread_local! {
     static OWN: RefCell<Own> = const { RefCell::new(Own { guard: None, generator: Generator::unseeded() }) };
 }
 
-/// What a thread has to itself.
+/// The part that each thread has to itself.
 struct Own {
     /// Tells whether the process was forked since it was asked last. None before the first question, and where there
     /// is nobody to tell.
@@ -130,7 +130,7 @@ mod tests {
 
         let (told, ids) = std::sync::mpsc::channel();
         let ending = std::thread::spawn(move || {
-            // What is used first is destroyed last, and the other way round on other systems: either is to work.
+            // Systems differ in whether the first used is destroyed first or last: either is to work.
             LAST.with_borrow_mut(|last| *last = Some(Last(told)));
             SessionId::generate(&FastEntropy)
         });

@@ -42,9 +42,9 @@ pub(super) enum DefaultExpiration {
 /// from [`touch_resolution`](Engine::touch_resolution) and [`max_idle`](Engine::max_idle).
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Resolution {
-    /// For what slides of its own, if a tenth of its window is not less.
+    /// The resolution of everything with a window of its own, unless a tenth of that is less.
     pub(crate) touch: u64,
-    /// For the idle limit of all sessions, if there is one.
+    /// The resolution of the idle limit of all sessions, if there is one.
     pub(crate) idle: Option<u64>,
 }
 

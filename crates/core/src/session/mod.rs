@@ -4,6 +4,7 @@ mod bound;
 mod builder;
 mod drain;
 mod engine;
+mod facts;
 mod lifecycle;
 mod namespace;
 mod updates;

@@ -37,7 +37,7 @@ async fn one_step_of_the_store_writes_and_the_lock_is_free_again() {
     assert_eq!(kind(replaced), Ok(true));
     assert_eq!(setup.store.calls(), ["head", "load", "replace"]);
     assert_left(&setup, 1, "after a replace");
-    // What was read before is another record now.
+    // The record that was read before is another one now.
     let again = setup.storage.replace(&known, next(&known.record, "2")).await;
     assert_eq!(kind(again), Ok(false));
     assert_eq!(
@@ -123,7 +123,7 @@ async fn those_who_wait_are_served_in_their_order_whoever_replaces() {
     assert_left(&setup, 1, "in the end");
 }
 
-/// Whoever comes while the record is being replaced waits for that and no longer, and sees what was written.
+/// A visit that comes while the record is being replaced waits for that and no longer, and sees what was written.
 #[tokio::test(start_paused = true)]
 async fn who_comes_between_the_lock_and_the_write_waits_and_sees_it() {
     let setup = Setup::new();
@@ -303,7 +303,7 @@ async fn a_write_whose_answer_is_lost_is_an_error_and_not_made_again() {
             .await
             .expect("nobody waits for the lease")
             .unwrap();
-        // Whoever tries with what he knows does not write it once more.
+        // A second try with the same knowledge does not write it once more.
         let again = storage.replace(&known, next(&known.record, "2")).await;
         assert_eq!(kind(again), Ok(false));
         assert_eq!(setup.payload(&key).await, Lookup::Found("1".into()));
@@ -311,7 +311,7 @@ async fn a_write_whose_answer_is_lost_is_an_error_and_not_made_again() {
     }
 }
 
-/// What fails before anything is written has the name of the call that failed.
+/// An error before anything is written has the name of the call that failed.
 #[tokio::test(start_paused = true)]
 async fn what_fails_on_the_way_to_the_write_fails_as_a_replace() {
     for verb in ["head", "load"] {

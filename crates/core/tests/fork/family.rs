@@ -11,7 +11,7 @@ const IDS: usize = 10_000;
 
 pub(crate) fn run() {
     for source in [&FastEntropy as &dyn Entropy, &OsEntropy] {
-        // Whatever is left of what has been made ahead: everything, some, the middle of an id, nothing.
+        // The rest of the bits made ahead is everything, some, the middle of an id, or nothing.
         for used in [0, 1, 5, 9, 10] {
             parent_and_child_share_no_id(source, used);
         }

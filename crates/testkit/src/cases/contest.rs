@@ -118,7 +118,7 @@ pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
                 if touched.expect("touch of a live session") {
                     latest.fetch_max(later.as_millis(), Ordering::SeqCst);
                 }
-                // Those who have read before the touch come to write.
+                // The readers from before the touch come to write.
                 tokio::task::yield_now().await;
                 seen(storage, &latest).await;
             }

@@ -109,7 +109,7 @@ pub(crate) async fn leaves_a_commit_its_lock_and_the_record(ctx: Context) {
             "a commit that was refused has written"
         );
     }
-    // What takes no more room is committed under the same lock.
+    // A record that takes no more room is committed under the same lock.
     let same = successor(&locked.record, payload(7, SIZE));
     ctx.commit(&mut locked, payload(7, SIZE)).await;
     sessions.insert(key, same);
@@ -127,7 +127,7 @@ pub(crate) async fn leaves_the_record_of_a_replace(ctx: Context) {
         no_room(ctx.storage().replace(&known, larger).await, "replace");
         all_are_there(&ctx, &sessions, "after a replace that was refused").await;
     }
-    // What takes no more room is replaced, once the storage can tell.
+    // A record that takes no more room replaces the other, once the storage can tell.
     let mut done = false;
     for _ in 0..5 {
         let known = ctx.read(&key).await.found().expect("a live session");

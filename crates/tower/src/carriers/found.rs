@@ -27,7 +27,7 @@ pub struct Found {
     window: Option<ShownWindow>,
     /// Which carrier showed the window.
     windowed: u8,
-    /// What is known of the first id.
+    /// The marks of the first id.
     marks: Marks,
     /// Which carrier is being asked.
     asking: u8,

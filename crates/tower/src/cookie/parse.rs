@@ -111,7 +111,7 @@ mod tests {
             }
         }
 
-        /// Of few characters, so that much of it is cookies.
+        /// The lines are of few characters, so that much of them is cookies.
         #[test]
         fn what_comes_is_read_as_it_is_specified(line in "[ab =;\t]{0,40}", name in "[ab]{1,3}") {
             let all = parsed(line.as_bytes());

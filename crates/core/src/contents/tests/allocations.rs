@@ -1,4 +1,4 @@
-//! What loading and writing plain values takes.
+//! The allocations of loading and writing plain values.
 
 use bytes::Bytes;
 

@@ -68,7 +68,7 @@ fn acts() -> impl Strategy<Value = Vec<(Option<&'static str>, Act)>> {
     prop::collection::vec((place, act), 0..24)
 }
 
-/// What can be said of a change.
+/// The description of a change.
 #[derive(Debug, PartialEq)]
 enum Said {
     Nothing,

@@ -116,8 +116,8 @@ impl Frozen {
     }
 }
 
-/// What a reader of version 2 sees of a payload that says it is plain: it need not look at what is between a name and a
-/// value.
+/// The view that a reader of version 2 has of a payload that says it is plain: it need not look at the bytes between a
+/// name and a value.
 #[derive(Debug, PartialEq)]
 struct FrozenPlain {
     lifetime: Option<About>,
@@ -215,7 +215,8 @@ proptest! {
     }
 }
 
-/// What the release that writes version 2 leaves is read, and written again so that earlier releases can read it.
+/// Records left by the release that writes version 2 are read, and written again so that earlier releases can read
+/// them.
 #[test]
 fn what_says_that_it_is_plain_is_read_and_not_written() {
     let marked: &[u8] =

@@ -115,3 +115,55 @@ fn it_is_lost_by_nobody_who_gives_up() {
     assert!(is_free(&context));
     assert!(taken.into_inner() >= 4 * ROUNDS * 2 / 3);
 }
+
+/// A waker is code of others: it may use the visit, as whoever is polled at once by it does.
+#[test]
+fn who_is_woken_may_call_back() {
+    struct CallsBack(Arc<Context>, AtomicUsize);
+
+    impl std::task::Wake for CallsBack {
+        fn wake(self: Arc<Self>) {
+            assert!(!is_free(&self.0), "it has just been given away");
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    let context = context();
+    let first = context.turn_at_once().expect("nobody has it");
+    let calls = Arc::new(CallsBack(Arc::clone(&context), AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&calls));
+    let mut waits = pin!(context.wait_for_turn());
+    assert!(waits.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
+    drop(first);
+    assert_eq!(calls.1.load(Ordering::SeqCst), 1);
+    assert!(poll(waits.as_mut()).is_ready());
+    assert!(is_free(&context));
+}
+
+/// A call that waits is dropped with the runtime it waits in.
+#[test]
+fn a_runtime_that_ends_takes_its_waiters_along() {
+    let context = context();
+    let first = context.turn_at_once().expect("nobody has it");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime of one thread");
+    let waits = Arc::clone(&context);
+    runtime.spawn(async move { waits.turn().await.map(drop) });
+    runtime.block_on(tokio::task::yield_now());
+    drop(runtime);
+    drop(first);
+    assert!(is_free(&context));
+}
+
+/// A panic under a turn passes it on like any other end of it.
+#[test]
+fn a_panic_passes_it_on() {
+    let context = context();
+    let held = std::panic::AssertUnwindSafe(&context);
+    let panicked = std::panic::catch_unwind(|| {
+        let _turn = held.turn_at_once().expect("nobody has it");
+        panic!("on purpose");
+    });
+    assert!(panicked.is_err());
+    assert!(is_free(&context));
+}

@@ -142,7 +142,7 @@ fn a_seed_is_good_for_so_long() {
     bench.take(1);
     assert_eq!(bench.seeds(), 1);
     bench.wait(Duration::from_nanos(1));
-    // What has been made by then is handed out, and no more.
+    // The bits that have been made by then are handed out, and no more.
     bench.take(SUPPLY - 4);
     assert_eq!(bench.seeds(), 1);
     bench.take(1);

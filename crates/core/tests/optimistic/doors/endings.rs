@@ -80,7 +80,7 @@ async fn cut<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     .await
 }
 
-/// Whoever drops an update drops all of it, in whichever run that is, or comes too late.
+/// Dropping an update drops all of it, in whichever run that is, or comes too late.
 #[tokio::test(start_paused = true)]
 async fn dropped_at_any_await_it_writes_all_or_nothing() -> Result<(), SessionError> {
     /// More awaits than any update here has.

@@ -1,4 +1,4 @@
-//! What another visit does while an update is under way, on a storage that answers at once and on one that does not.
+//! Other visits act while an update is under way, on a storage that answers at once and on one that does not.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::Runs;
 use crate::add;
 use crate::common::*;
 
-/// What another visit does between the reading and the writing of an update.
+/// The deed of another visit between the reading and the writing of an update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Between {
     Nothing,

@@ -67,7 +67,7 @@ impl House {
         other.enter(id.clone().into(), async { change(&other) }).await
     }
 
-    /// What is stored is this, and the lock is free.
+    /// This is stored, and the lock is free.
     pub(crate) async fn assert_stored<const N: usize>(
         &self,
         id: &SessionId,
@@ -229,7 +229,7 @@ async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionErro
                     session.update_exclusive(async || add(session, "count")).await
                 })
                 .await?;
-            // What is inside is stored with the rest, and not before.
+            // The inner changes are stored with the rest, and not before.
             let stored = house.world.shown(&id).await.expect("it is there");
             assert_eq!(stored["count"], json!(run - 1), "{:?}", house.door);
             let failed = session.try_update(async || Err::<(), _>(SessionError::Unknown)).await;
