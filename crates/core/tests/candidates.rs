@@ -129,3 +129,29 @@ async fn a_strict_visit_needs_one_of_them() -> Result<(), SessionError> {
     assert_fails!(none, SessionError::Unknown);
     Ok(())
 }
+
+/// A storage that answers at once is asked for the other ids as well, by those who write and those who read.
+#[tokio::test]
+async fn all_ids_are_tried_where_the_storage_answers_at_once() -> Result<(), sessile_core::SessionError> {
+    use sessile_core::{OsEntropy, Session, SessionError, SessionId, Visit};
+
+    let session: Session = Session::builder(sessile_memory::MemoryStorage::new()).build();
+    let made = async {
+        session.set("user", "ada")?;
+        session.close().await?;
+        session.id().ok_or(SessionError::Gone)
+    };
+    let id = session.enter(Visit::new(), made).await?;
+    for writes in [true, false] {
+        let visit = Visit::from(SessionId::generate(&OsEntropy)).or(id.clone());
+        let found = session.init(visit, async {
+            match writes {
+                true => session.start().await?,
+                false => session.start_readonly().await?,
+            }
+            session.get("user")
+        });
+        assert_eq!(found.await??, Some("ada".into()), "writes: {writes}");
+    }
+    Ok(())
+}
