@@ -141,6 +141,8 @@ impl Engine {
         let channel = self.keys.channel(self.net.channel_shard(key.shard()), &self.process);
         let bell = place.bell();
         let mut told = false;
+        // The connection on which the last look has listened for what comes of it.
+        let mut listened = None;
         loop {
             // A grant that is heard of too late is only a reason to ask: the lease may be over, and the record be replaced.
             if let Some(News::Granted(look, record)) = place.news() {
@@ -150,7 +152,8 @@ impl Engine {
                 told = true;
             }
             // Only who listens is told, so that comes before standing in the server's queue.
-            let listening = self.net.listen(key.shard(), &channel).await.is_ok();
+            let generation = self.net.listen(key.shard(), &channel).await.ok();
+            let listening = generation.is_some();
             let token = place.ask(listening);
             let queue = match (listening, place.is_left()) {
                 (true, _) => Queue::Join(&channel, place.look()),
@@ -160,6 +163,7 @@ impl Engine {
             match self.try_lock(key, &token, queue).await? {
                 (Answer::Busy(rest), form) => {
                     let queued = listening && !form.narrow;
+                    listened = generation.filter(|_| queued);
                     if !queued {
                         place.refused();
                     }
@@ -173,8 +177,11 @@ impl Engine {
                 }
                 (answer, _) => {
                     told |= matches!(place.news(), Some(News::Granted(..)));
-                    if matches!(answer, Answer::Granted(_)) && !told {
-                        self.net.distrust(key.shard());
+                    // What was sent to a connection that is no more says nothing about the present one.
+                    if let (Answer::Granted(_), false, Some(generation)) = (&answer, told, generation)
+                        && listened == Some(generation)
+                    {
+                        self.miss(place, key, token, generation, channel);
                     }
                     return Ok(Self::conclude(token, answer));
                 }

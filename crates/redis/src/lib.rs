@@ -22,6 +22,7 @@ mod keys;
 mod layout;
 mod limits;
 mod locks;
+mod missed;
 mod net;
 mod position;
 mod probe;

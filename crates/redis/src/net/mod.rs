@@ -137,11 +137,11 @@ impl Net {
         matches!(self.fleet, Fleet::Cluster(_))
     }
 
-    /// Listens anew: a message about this shard did not arrive. Waits for nothing: if the server is not known just now,
-    /// there is no connection to put aside either.
-    pub(crate) fn distrust(&self, shard: &str) {
+    /// Listens anew unless a message about this shard arrives that should have arrived on the connection of this
+    /// generation. If the server is not known just now, there is no connection to put aside either.
+    pub(crate) async fn verify(&self, shard: &str, generation: u64, channel: &[u8], arrived: impl Fn() -> bool) {
         if let Some(node) = self.known(shard) {
-            node.ear.distrust();
+            node.ear.verify(generation, channel, arrived).await;
         }
     }
 }

@@ -171,13 +171,13 @@ impl Net {
     }
 
     /// Makes sure that messages about this shard arrive on this channel.
-    pub(crate) async fn listen(&self, shard: &str, channel: &[u8]) -> Result<(), Failure> {
+    pub(crate) async fn listen(&self, shard: &str, channel: &[u8]) -> Result<u64, Failure> {
         let deadline = self.deadline();
         let listening = async {
             let mut node = self.node(shard, deadline).await?;
             for _ in 0..MAX_REDIRECTS {
                 let failure = match node.ear.listen(channel, deadline).await {
-                    Ok(()) => return Ok(()),
+                    Ok(generation) => return Ok(generation),
                     Err(failure) => failure,
                 };
                 match self.remedy(&failure, &node, Again::Harmless) {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use redis::{ConnectionAddr, PushKind, Value};
+use redis::{Cmd, ConnectionAddr, PushKind, Value};
 use sessile_core::LockToken;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,17 +45,17 @@ impl Ear {
         })
     }
 
-    /// Makes sure that messages on this channel arrive. Costs nothing if they do already.
-    pub(crate) async fn listen(&self, channel: &[u8], deadline: Instant) -> Result<(), Failure> {
+    /// Makes sure that messages on this channel arrive, and returns the generation of the connection on which they do.
+    /// Costs nothing if they do already.
+    pub(crate) async fn listen(&self, channel: &[u8], deadline: Instant) -> Result<u64, Failure> {
         if let Some(live) = self.line.current()
             && self
                 .subscribed(live.generation)
                 .is_some_and(|subscribed| subscribed.channels.contains(channel))
         {
-            return Ok(());
+            return Ok(live.generation);
         }
-        let mut subscribe = redis::cmd("SSUBSCRIBE");
-        subscribe.arg(channel);
+        let subscribe = subscribe(channel);
         let listening = async {
             // The second time is for an answer that was not its own.
             for _ in 0..2 {
@@ -65,7 +65,7 @@ impl Ear {
                     Value::Push {
                         kind: PushKind::SSubscribe,
                         data,
-                    } if data.first() == Some(&Value::BulkString(channel.to_vec())) => return Ok(()),
+                    } if data.first() == Some(&Value::BulkString(channel.to_vec())) => return Ok(generation),
                     _ => self.line.discard(generation),
                 }
             }
@@ -78,9 +78,18 @@ impl Ear {
         &self.line
     }
 
-    /// Puts the connection aside: a message did not arrive that should have.
-    pub(crate) fn distrust(&self) {
-        self.line.end();
+    /// Puts the connection of this generation aside if a message has not arrived by now, or by the time at which
+    /// everything has that the server has sent until now. A message and an answer on another connection come in any order.
+    pub(crate) async fn verify(&self, generation: u64, channel: &[u8], arrived: impl Fn() -> bool) {
+        let live = self.line.current().filter(|live| live.generation == generation);
+        let Some(live) = live.filter(|_| !arrived()) else {
+            return;
+        };
+        // To be subscribed twice is to be subscribed once, and the answer comes after what was sent before it.
+        let _ = self.line.ask(live, &subscribe(channel)).await;
+        if !arrived() {
+            self.line.discard(generation);
+        }
     }
 
     /// The channels of this generation; `None` if there has been another since.
@@ -124,6 +133,12 @@ impl OnPush for Ear {
     fn ended(&self) {
         self.lines.look_again();
     }
+}
+
+fn subscribe(channel: &[u8]) -> Cmd {
+    let mut subscribe = redis::cmd("SSUBSCRIBE");
+    subscribe.arg(channel);
+    subscribe
 }
 
 /// Reads a message: the token it is for, and what it says.

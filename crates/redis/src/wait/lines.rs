@@ -1,7 +1,7 @@
 //! [`Lines`]: the lines in which the tasks of this process stand, one a session.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +27,8 @@ pub(crate) struct Lines {
     left: Mutex<HashMap<LockToken, SessionKey>>,
     /// The tokens among them that may stand there although they were served and given up, and until when.
     lingering: Mutex<VecDeque<(Instant, LockToken)>>,
+    /// The tokens that were found to have got a lock, while the message which says so has not come.
+    awaited: Mutex<HashSet<LockToken>>,
     arrivals: AtomicU64,
     max_waiters: usize,
     pub(super) abandoned: Abandoned,
@@ -38,6 +40,7 @@ impl Lines {
             parts: Default::default(),
             left: Mutex::default(),
             lingering: Mutex::default(),
+            awaited: Mutex::default(),
             arrivals: AtomicU64::new(0),
             max_waiters,
             abandoned,
@@ -74,6 +77,12 @@ impl Lines {
     /// Takes a message for a token to whoever asks with it. A lock that comes for a token nobody asks with any more is
     /// given back.
     pub(crate) fn deliver(&self, token: &LockToken, news: News) {
+        self.hand_over(token, news);
+        // After it, so that whoever begins to await it meanwhile finds it here or there.
+        lock(&self.awaited).remove(token);
+    }
+
+    fn hand_over(&self, token: &LockToken, news: News) {
         let Some(key) = self.left().get(token).copied() else {
             return;
         };
@@ -93,6 +102,15 @@ impl Lines {
         drop(part);
         if is_left && matches!(news, News::Granted(..)) {
             (self.abandoned)(key, *token);
+        }
+    }
+
+    /// Takes note that a message for this token is still to come.
+    pub(crate) fn await_message(self: &Arc<Self>, token: LockToken) -> Awaited {
+        lock(&self.awaited).insert(token);
+        Awaited {
+            lines: Arc::clone(self),
+            token,
         }
     }
 
@@ -157,6 +175,24 @@ impl Lines {
             // It is forgotten when it has been given back.
             (self.abandoned)(*key, token);
         }
+    }
+}
+
+/// A message that is still to come, or not any more. It is forgotten when this is dropped.
+pub(crate) struct Awaited {
+    lines: Arc<Lines>,
+    token: LockToken,
+}
+
+impl Awaited {
+    pub(crate) fn has_arrived(&self) -> bool {
+        !lock(&self.lines.awaited).contains(&self.token)
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        lock(&self.lines.awaited).remove(&self.token);
     }
 }
 
