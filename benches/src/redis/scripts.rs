@@ -26,8 +26,28 @@ impl Scripts {
     pub(super) fn load(server: &RedisServer, value: Vec<u8>, expires: Timestamp) -> Self {
         let load = |source: &str| server.command(&["SCRIPT", "LOAD", source]).text();
         Self {
-            lock: load(script!("answer", "part", "queue", "take", "lock")),
-            commit: load(script!("answer", "part", "queue", "commit")),
+            lock: load(script!(
+                "codes",
+                "peek_far",
+                "head",
+                "quick_lock",
+                "answer",
+                "part",
+                "queue",
+                "take",
+                "lock"
+            )),
+            commit: load(script!(
+                "codes",
+                "peek",
+                "head",
+                "write",
+                "quick_commit",
+                "answer",
+                "part",
+                "queue",
+                "commit"
+            )),
             value,
             expires: expires.as_millis().to_string(),
         }
@@ -40,20 +60,22 @@ impl Scripts {
         OsEntropy.fill(&mut token);
         let token = LockToken::from_bytes(token);
         let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&self.lock).arg(2).arg(name).arg(&queue);
-        cmd.arg(token.as_bytes()).arg(30_000);
-        cmd.arg(Timestamp::MAX.as_millis()).arg("").arg("").arg(3_000);
+        cmd.arg(&self.lock).arg(1).arg(name);
+        cmd.arg(token.as_bytes()).arg(30_000).arg(Timestamp::MAX.as_millis());
         done(&connection.send_packed_command(&cmd).await.unwrap());
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&self.commit).arg(2).arg(name).arg(&queue);
-        cmd.arg(token.as_bytes()).arg(&self.value).arg(&self.expires).arg("");
+        cmd.arg(token.as_bytes()).arg(&self.value).arg(&self.expires);
+        // Earlier than the end of any lease, as the moment is at which the storage gives up.
+        cmd.arg("").arg(0);
         done(&connection.send_packed_command(&cmd).await.unwrap());
     }
 }
 
 fn done(answer: &Value) {
-    assert!(
-        matches!(answer, Value::Array(items) if items[0] == Value::Int(1)),
-        "{answer:?}"
-    );
+    let code = match answer {
+        Value::Array(items) => items.first(),
+        code => Some(code),
+    };
+    assert_eq!(code, Some(&Value::Int(1)));
 }
