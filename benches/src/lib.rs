@@ -28,6 +28,8 @@ mod memory;
 #[cfg(feature = "peers")]
 mod quick;
 #[cfg(feature = "peers")]
+mod races;
+#[cfg(feature = "peers")]
 mod redis;
 #[cfg(feature = "peers")]
 mod rounds;
@@ -65,6 +67,7 @@ usage: cargo run --release -p sessile-benches -- NAME
   sockets      64 and 1,000 connections over real sockets
   redis        64 tasks and one Redis server, beside bare commands
   redis cost   the last table of it: what requests cost the server
+  races        parallel increments, and a logout while a request is under way: what is kept
   weight       crates and seconds of building that an application takes on
   all          all of them, into docs/performance.md
 
@@ -118,6 +121,7 @@ fn measure_beside_peers(arguments: &[&str]) -> Result<(), Failure> {
         ["sockets", "load", port, connections] => sockets::load::run(number(port)?, number(connections)?),
         ["redis", "cost"] => redis::run_cost(),
         ["redis"] => redis::run(),
+        ["races"] => races::run(),
         ["weight"] => weight::run(),
         ["all"] => all::run(),
         _ => Err(USAGE.to_owned()),
