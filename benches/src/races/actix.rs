@@ -63,7 +63,7 @@ pub(super) async fn app(gate: &Gate, redis: &str) -> Result<App, Failure> {
         .route("/slow", web::post().to(slow))
         .route("/logout", web::post().to(log_out));
     let service = Rc::new(test::init_service(application).await);
-    Ok(App::new("actix-session", move |ask| {
+    Ok(App::new("actix-session", "id=chosen-by-an-attacker", move |ask| {
         let service = Rc::clone(&service);
         Box::pin(async move {
             let method = actix_web::http::Method::from_bytes(ask.method.as_str().as_bytes()).expect("it is a method");

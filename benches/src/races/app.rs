@@ -55,6 +55,8 @@ impl Gate {
 /// One server.
 pub(super) struct App {
     pub(super) name: &'static str,
+    /// A cookie of the form that the server gives out, with an id that it has not given out.
+    pub(super) chosen: &'static str,
     send: Rc<dyn Fn(Ask) -> LocalBoxFuture<'static, Answer>>,
 }
 
@@ -65,20 +67,25 @@ pub(super) struct Answer {
 }
 
 impl App {
-    pub(super) fn new(name: &'static str, send: impl Fn(Ask) -> LocalBoxFuture<'static, Answer> + 'static) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        chosen: &'static str,
+        send: impl Fn(Ask) -> LocalBoxFuture<'static, Answer> + 'static,
+    ) -> Self {
         Self {
             name,
+            chosen,
             send: Rc::new(send),
         }
     }
 
     /// An application of axum, with its session layer around it.
-    pub(super) fn axum<S, R>(name: &'static str, service: S) -> Self
+    pub(super) fn axum<S, R>(name: &'static str, chosen: &'static str, service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone + 'static,
         R: http_body::Body<Data = Bytes, Error: Display> + 'static,
     {
-        Self::new(name, move |ask| {
+        Self::new(name, chosen, move |ask| {
             let mut service = service.clone();
             Box::pin(async move {
                 let Ok(response) = service.call(ask.request()).await;

@@ -48,5 +48,9 @@ pub(super) async fn app(gate: &Gate) -> Result<App, Failure> {
         .route("/logout", post(log_out));
     let store = SessionStore::<SessionNullPool>::new(None, SessionConfig::default()).await;
     let store = store.map_err(|error| format!("axum_session cannot be set up: {error}"))?;
-    Ok(App::axum("axum_session", SessionLayer::new(store).layer(router)))
+    Ok(App::axum(
+        "axum_session",
+        "session=chosen-by-an-attacker",
+        SessionLayer::new(store).layer(router),
+    ))
 }

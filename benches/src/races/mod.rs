@@ -1,4 +1,5 @@
-//! Two requests meet: whether increments are lost, and whether a logout holds against a request that is under way.
+//! Two requests meet: whether increments are lost, whether a logout holds against a request that is under way, and whether a
+//! client logs in under an id that somebody else has chosen for it.
 //!
 //! Nothing is measured here. Each server runs the same small application, keeps its sessions where its library does by
 //! default (actix-session: in Redis), and is asked the same.
@@ -30,8 +31,16 @@ pub(crate) fn run() -> Result<(), Failure> {
     println!(
         "{INCREMENTS} parallel requests add one to a number in one session: how many are kept. Then a client logs out while"
     );
-    println!("one of its requests is under way: whether its session is there again when that request has ended.\n");
-    let mut table = Table::new(["server", "increments kept", "after the logout"]);
+    println!(
+        "one of its requests is under way: whether its session is there again when that request has ended. Last, a client logs"
+    );
+    println!("in with a cookie whose id the server has not given out: whether that cookie is logged in then.\n");
+    let mut table = Table::new([
+        "server",
+        "increments kept",
+        "after the logout",
+        "an id chosen by others",
+    ]);
     let redis = RedisServer::start();
     LocalSet::new().block_on(&driver::runtime(), async {
         let gate = Gate::default();
@@ -45,7 +54,13 @@ pub(crate) fn run() -> Result<(), Failure> {
             let app = Rc::new(app);
             let kept = increments(&app).await?;
             let after = logout(&app, &gate).await?;
-            table.row([app.name.to_owned(), format!("{kept} of {INCREMENTS}"), after.to_owned()]);
+            let chosen = fixation(&app).await?;
+            table.row([
+                app.name.to_owned(),
+                format!("{kept} of {INCREMENTS}"),
+                after.to_owned(),
+                chosen.to_owned(),
+            ]);
         }
         Ok::<_, Failure>(())
     })?;
@@ -99,6 +114,19 @@ async fn logout(app: &Rc<App>, gate: &Gate) -> Result<&'static str, Failure> {
         }
     }
     Ok("logged out")
+}
+
+/// Logs a client in whose cookie has an id that the server has not given out, as an attacker plants one (session fixation).
+async fn fixation(app: &App) -> Result<&'static str, Failure> {
+    let chosen = HeaderValue::from_static(app.chosen);
+    let login = app.send(Ask::post("/login", Some(chosen.clone()))).await;
+    if !login.status.is_success() {
+        return Err(format!("{}: the login was answered by {}", app.name, login.status));
+    }
+    match who(app, &chosen).await == USER {
+        true => Ok("is taken over"),
+        false => Ok("is refused"),
+    }
 }
 
 async fn log_in(app: &App) -> Result<Jar, Failure> {

@@ -58,5 +58,5 @@ pub(super) fn app(gate: &Gate) -> App {
         .route("/logout", post(log_out));
     let session: Visits = Session::builder(MemoryStorage::new()).build();
     let layer = SessionLayer::new(session).carrier(CookieCarrier::insecure());
-    App::axum("sessile", layer.layer(router))
+    App::axum("sessile", "SID=chosen-by-an-attacker-012345", layer.layer(router))
 }

@@ -52,5 +52,5 @@ pub(super) fn app(gate: &Gate) -> App {
         .route("/slow", post(slow))
         .route("/logout", post(log_out));
     let layer = SessionManagerLayer::new(MemoryStore::default()).with_secure(false);
-    App::axum("tower-sessions", layer.layer(router))
+    App::axum("tower-sessions", "id=AAAAAAAAAAAAAAAAAAAAAQ", layer.layer(router))
 }

@@ -15,10 +15,14 @@ macro_rules! pages {
 
 pages! {
     readme = "README.md";
+    compare = "COMPARE.md";
+    security = "SECURITY.md";
     behind_other_layers = "docs/behind-other-layers.md";
+    coming_from = "docs/coming-from.md";
     concurrency = "docs/concurrency.md";
     cookies_and_security = "docs/cookies-and-security.md";
     expiration = "docs/expiration.md";
+    faq = "docs/faq.md";
     getting_started = "docs/getting-started.md";
     lifecycle = "docs/lifecycle.md";
     performance = "docs/performance.md";
