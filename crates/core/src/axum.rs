@@ -10,11 +10,11 @@ use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
-use crate::context::{Handle, Visits};
 use crate::error::SessionError;
 use crate::events;
 use crate::keys::{Namespaces, Values};
 use crate::session::Session;
+use crate::visit::{Handle, Visits};
 
 /// Extracts the session in whose context the request is handled, which is not started by this.
 ///

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::contents::RecordError;
 use crate::json::CodecError;
+use crate::payload::RecordError;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// A call on a session failed. Nothing was changed, unless the call says otherwise.

@@ -1,8 +1,8 @@
 //! What is worth a line in the log of an operator. Sessions are named by fingerprint, never by id.
 
 use crate::error::SessionError;
+use crate::id::SessionKey;
 use crate::json::CodecError;
-use crate::session_key::SessionKey;
 use crate::storage::StorageError;
 
 macro_rules! event {

@@ -2,10 +2,10 @@
 
 /// See the module it calls.
 pub fn record(input: &[u8]) {
-    crate::contents::fuzzing::record(input);
+    crate::payload::fuzzing::record(input);
 }
 
 /// See the module it calls.
 pub fn standing(input: &[u8]) {
-    crate::door::paired_fuzzing::standing(input);
+    crate::store::locked_fuzzing::standing(input);
 }

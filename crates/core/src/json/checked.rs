@@ -12,7 +12,10 @@ use serde::ser::{
 };
 use serde::{Serialize, Serializer};
 
-use super::{CodecReason, MAX_DEPTH};
+use super::error::CodecReason;
+
+/// How many arrays and objects may stand in each other: as many as `serde_json` reads.
+pub(super) const MAX_DEPTH: u8 = 127;
 
 /// What one value is watched for.
 pub(super) struct Watched {

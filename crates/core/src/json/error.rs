@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::error::Category;
 
-use crate::session_key::SessionKey;
+use crate::id::SessionKey;
 
 /// A value cannot be turned into JSON, or what is stored cannot be turned into a value.
 ///

@@ -8,9 +8,6 @@ use serde::Serialize;
 use self::checked::Watched;
 pub use self::error::{CodecError, CodecReason};
 
-/// How many arrays and objects may stand in each other: as many as `serde_json` reads.
-const MAX_DEPTH: u8 = 127;
-
 /// Writes a value, unless it could not be read again.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecReason> {
     let mut json = Vec::with_capacity(64);

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{CodecReason, MAX_DEPTH, encode};
+use super::checked::MAX_DEPTH;
+use super::{CodecReason, encode};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {

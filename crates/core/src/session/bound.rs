@@ -4,9 +4,9 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use super::Session;
-use crate::context::{Context, Handle, innermost};
 use crate::error::SessionError;
 use crate::keys::{Namespaces, Untyped, Values};
+use crate::visit::{Context, Handle, Visits, innermost};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
     /// This session, bound to the visit in whose context the running code is: it means that visit in every task and on
@@ -65,7 +65,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn untyped(&self) -> Session {
         Session {
-            engine: Arc::clone(&self.engine),
+            settings: Arc::clone(&self.settings),
             bound: self.bound.clone(),
             declared: std::marker::PhantomData,
         }
@@ -75,7 +75,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         context.used_elsewhere();
         Self {
             bound: Some(Arc::clone(&context)),
-            ..Self::from_engine(Arc::clone(&context.engine))
+            ..Self::from_settings(Arc::clone(&context.settings))
         }
     }
 }
@@ -96,7 +96,7 @@ impl Session {
     /// ```
     #[must_use]
     pub fn innermost() -> Option<Self> {
-        innermost().map(Self::from_engine)
+        innermost().map(Self::from_settings)
     }
 }
 
@@ -119,7 +119,7 @@ impl Handle {
     /// ```
     #[must_use]
     pub fn session<N: Namespaces, V: Values>(&self) -> Option<Session<N, V>> {
-        let is_declared = self.0.engine.declared == TypeId::of::<(N, V)>();
+        let is_declared = self.0.settings.declared == TypeId::of::<(N, V)>();
         is_declared.then(|| Session::bound(Arc::clone(&self.0)))
     }
 
@@ -128,5 +128,13 @@ impl Handle {
     #[must_use]
     pub fn untyped(&self) -> Session<Untyped, Untyped> {
         Session::bound(Arc::clone(&self.0))
+    }
+}
+
+impl Visits {
+    /// The innermost session of these types, [bound](Session::bind) to its visit.
+    #[must_use]
+    pub fn session<N: Namespaces, V: Values>(&self) -> Option<Session<N, V>> {
+        self.iter().find_map(Handle::session)
     }
 }

@@ -5,38 +5,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::{DefaultExpiration, Resolution};
-use super::{Engine, Session};
+use super::Session;
 use crate::entropy::{Entropy, OsEntropy};
 use crate::expiration::{DAY, Expiration, MINUTE, SECOND};
 use crate::keys::{Namespaces, Values};
+use crate::settings::{AutoStart, DefaultExpiration, Resolution, Settings, Unreadable};
 use crate::storage::Storage;
-
-/// Whether a visit starts its session by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum AutoStart {
-    /// Not before it is asked to: what never uses its session then costs nothing.
-    #[default]
-    No,
-    /// As by [`Session::start_readonly`].
-    ReadOnly,
-    /// As by [`Session::start`].
-    Exclusive,
-}
-
-/// What to do about a record that cannot be read.
-///
-/// It may be damaged, or written by a later version of the application that this one knows nothing of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Unreadable {
-    /// Starting fails with [`Unreadable`](crate::SessionError::Unreadable), and the record stays as it is.
-    #[default]
-    Fail,
-    /// The record is destroyed, and the visit goes on as if there had been none.
-    Drop,
-}
 
 /// Sets up a [`Session`]; made by [`Session::builder`].
 ///
@@ -52,14 +26,14 @@ pub enum Unreadable {
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct SessionBuilder<N, V> {
-    engine: Engine,
+    settings: Settings,
     declared: PhantomData<fn() -> (N, V)>,
 }
 
 impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     pub(super) fn new(storage: Arc<dyn Storage>) -> Self {
         Self {
-            engine: Engine {
+            settings: Settings {
                 storage,
                 entropy: Box::new(OsEntropy),
                 auto_start: AutoStart::No,
@@ -80,7 +54,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
 
     /// Whether visits start the session by themselves. By default they do not.
     pub fn auto_start(mut self, auto_start: AutoStart) -> Self {
-        self.engine.auto_start = auto_start;
+        self.settings.auto_start = auto_start;
         self
     }
 
@@ -89,7 +63,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// [`default_expiration_with`](Self::default_expiration_with): one that has passed makes starting a new session fail
     /// with [`ExpiredDefault`](crate::SessionError::ExpiredDefault).
     pub fn default_expiration(mut self, expiration: impl Into<Expiration>) -> Self {
-        self.engine.default_expiration = DefaultExpiration::Always(expiration.into());
+        self.settings.default_expiration = DefaultExpiration::Always(expiration.into());
         self
     }
 
@@ -112,7 +86,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
         mut self,
         expiration: impl Fn() -> E + Send + Sync + 'static,
     ) -> Self {
-        self.engine.default_expiration = DefaultExpiration::MadeBy(Box::new(move || expiration().into()));
+        self.settings.default_expiration = DefaultExpiration::MadeBy(Box::new(move || expiration().into()));
         self
     }
 
@@ -140,7 +114,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// # }
     /// ```
     pub fn max_record_bytes(mut self, limit: usize) -> Self {
-        self.engine.max_record_bytes = limit;
+        self.settings.max_record_bytes = limit;
         self
     }
 
@@ -149,7 +123,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     ///
     /// It holds for the sessions that are stored already, too. NIST SP 800-63B-4 calls it the inactivity timeout.
     pub fn max_idle(mut self, idle: impl Into<Option<Duration>>) -> Self {
-        self.engine.max_idle = idle.into();
+        self.settings.max_idle = idle.into();
         self
     }
 
@@ -169,14 +143,14 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     ///     .build();
     /// ```
     pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
-        self.engine.max_lifetime = lifetime.into();
+        self.settings.max_lifetime = lifetime.into();
         self
     }
 
     /// By how much a sliding expiration has to move to be worth a write: by default 60 seconds. It is never more than
     /// a tenth of the shortest window in the session.
     pub fn touch_resolution(mut self, resolution: Duration) -> Self {
-        self.engine.touch_resolution = resolution;
+        self.settings.touch_resolution = resolution;
         self
     }
 
@@ -184,7 +158,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// [`LockTimeout`](crate::SessionError::LockTimeout): by default 10 seconds. If it is shorter than the storage's lease,
     /// visits fail that want a lock whose holder was killed.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
-        self.engine.lock_wait = wait;
+        self.settings.lock_wait = wait;
         self
     }
 
@@ -193,27 +167,27 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     /// A few seconds are for applications that change ids as a routine and have parallel requests under way. After
     /// [`Session::mark_authenticated`] the old id is dead at once in any case: that is what stops session fixation.
     pub fn rotation_grace(mut self, grace: Duration) -> Self {
-        self.engine.rotation_grace = grace;
+        self.settings.rotation_grace = grace;
         self
     }
 
     /// What to do about a record that cannot be read: by default starting fails.
     pub fn on_unreadable(mut self, policy: Unreadable) -> Self {
-        self.engine.unreadable = policy;
+        self.settings.unreadable = policy;
         self
     }
 
     /// Where the random bits of new ids come from: by default from the operating system. Servers that make very many
     /// sessions can take a `FastEntropy`, of the feature `fast-entropy`, and tests whatever gives them the same bits again.
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
-        self.engine.entropy = Box::new(entropy);
+        self.settings.entropy = Box::new(entropy);
         self
     }
 
     /// The session.
     #[must_use]
     pub fn build(mut self) -> Session<N, V> {
-        self.engine.resolution = Resolution::of(self.engine.touch_resolution, self.engine.max_idle);
-        Session::from_engine(Arc::new(self.engine))
+        self.settings.resolution = Resolution::of(self.settings.touch_resolution, self.settings.max_idle);
+        Session::from_settings(Arc::new(self.settings))
     }
 }

@@ -23,11 +23,11 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # async fn serve() {}
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
-    /// serve().await; // until the server has been told to stop, and has answered what it was asked
+    /// serve().await; // until the server has been effects to stop, and has answered what it was asked
     /// session.drain(SECOND).await;
     /// # }
     /// ```
     pub async fn drain(&self, patience: Duration) {
-        self.engine.storage.drain(patience).await;
+        self.settings.storage.drain(patience).await;
     }
 }

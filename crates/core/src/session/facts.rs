@@ -3,19 +3,19 @@
 use time::OffsetDateTime;
 
 use super::Session;
-use crate::context::{Handle, Phase};
 use crate::error::SessionError;
 use crate::expiration::Expiration;
 use crate::id::SessionId;
+use crate::id::SessionKey;
 use crate::keys::{Namespaces, Values};
-use crate::session_key::SessionKey;
+use crate::visit::{Handle, Phase};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
     /// When somebody last [authenticated](Session::mark_authenticated) in the visit's session.
     #[must_use]
     pub fn authenticated_at(&self) -> Option<OffsetDateTime> {
         let context = self.context().ok()?;
-        let moment = context.state().contents().authenticated_at();
+        let moment = context.state().payload().authenticated_at();
         moment.map(OffsetDateTime::from)
     }
 
@@ -60,7 +60,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         let context = self.context().ok()?;
         let mut state = context.state();
         // What is made of the id depends on who asks, as what is made of a value does.
-        state.told.read = true;
+        state.effects.read = true;
         state.next_id().or(state.id.as_ref()).cloned()
     }
 
@@ -68,7 +68,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn key(&self) -> Option<SessionKey> {
         let context = self.context().ok()?;
-        context.state().told.read = true;
+        context.state().effects.read = true;
         context.known().0
     }
 
@@ -76,7 +76,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn expiration(&self) -> Option<Expiration> {
         let context = self.context().ok()?;
-        let lifetime = context.state().contents().lifetime?;
+        let lifetime = context.state().payload().lifetime?;
         Some(lifetime.into())
     }
 
@@ -100,8 +100,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// [`NotInitialised`](SessionError::NotInitialised).
     pub fn handle(&self) -> Result<Handle, SessionError> {
         let context = self.context()?;
-        // Whoever takes it along reads the session when nobody can be told so any more.
-        context.state().told.read = true;
+        // Whoever takes it along reads the session when nobody can be effects so any more.
+        context.state().effects.read = true;
         Ok(Handle::new(context))
     }
 }

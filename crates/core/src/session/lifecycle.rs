@@ -4,9 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::Session;
-use crate::context::OpenVisit;
 use crate::error::SessionError;
 use crate::keys::{Namespaces, Values};
+use crate::visit::OpenVisit;
 use crate::visit::Visit;
 
 impl<N: Namespaces, V: Values> Session<N, V> {
@@ -95,7 +95,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
 
     /// Opens a visit without running anything in it: for frameworks, see [`OpenVisit`].
     pub fn open(&self, visit: Visit) -> OpenVisit {
-        OpenVisit::new(Arc::clone(&self.engine), visit)
+        OpenVisit::new(Arc::clone(&self.settings), visit)
     }
 
     /// Starts the session for writing: waits for the lock and loads what is stored.
@@ -218,7 +218,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// [`LockLost`](SessionError::LockLost) when the lease was over; [`Gone`](SessionError::Gone) when the session was
     /// destroyed or has expired meanwhile; [`Superseded`](SessionError::Superseded) when the id that this visit came
     /// with was replaced by another visit; [`Sealed`](SessionError::Sealed) for a virtual session when the client can no
-    /// longer be told an id; [`Storage`](SessionError::Storage). [`LockTimeout`](SessionError::LockTimeout), which
+    /// longer be effects an id; [`Storage`](SessionError::Storage). [`LockTimeout`](SessionError::LockTimeout), which
     /// leaves the visit as it is, when an update of this visit is under way and does not end within the wait limit.
     pub async fn close(&self) -> Result<(), SessionError> {
         self.context()?.close().await

@@ -1,14 +1,14 @@
 //! [`Session`]: the handle an application keeps.
 
+mod accessors;
 mod bound;
 mod builder;
 mod drain;
-mod engine;
 mod facts;
 mod lifecycle;
 mod namespace;
 mod updates;
-mod value_calls;
+
 mod values;
 
 use std::any::TypeId;
@@ -16,13 +16,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use self::builder::{AutoStart, SessionBuilder, Unreadable};
-pub(crate) use self::engine::Engine;
+pub use self::builder::SessionBuilder;
 pub use self::namespace::Namespace;
-use crate::context::{Context, current, find_engine};
 use crate::error::SessionError;
 use crate::keys::{NamespaceName, Namespaces, Untyped, Values};
+use crate::settings::Settings;
 use crate::storage::IntoStorage;
+use crate::visit::{Context, current, find_declared};
 
 /// Sessions of one kind: where they are kept, what they hold, how long they last.
 ///
@@ -70,7 +70,7 @@ use crate::storage::IntoStorage;
 /// # }
 /// ```
 pub struct Session<N = Untyped, V = Untyped> {
-    engine: Arc<Engine>,
+    settings: Arc<Settings>,
     /// The visit that is meant wherever the session is used, if it is bound to one.
     bound: Option<Arc<Context>>,
     declared: PhantomData<fn() -> (N, V)>,
@@ -104,7 +104,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     #[must_use]
     pub fn current() -> Option<Self> {
         let declared = TypeId::of::<(N, V)>();
-        find_engine(declared).map(Self::from_engine)
+        find_declared(declared).map(Self::from_settings)
     }
 
     /// A handle to one namespace. It can be made once, anywhere, and is used like the session: within a context.
@@ -126,12 +126,12 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # }
     /// ```
     pub fn namespace<K: NamespaceName<N>>(&self, key: K) -> Namespace<K::Values> {
-        Namespace::new(&self.engine, &self.bound, key.name(), key.default_expiration_with())
+        Namespace::new(&self.settings, &self.bound, key.name(), key.default_expiration_with())
     }
 
-    fn from_engine(engine: Arc<Engine>) -> Self {
+    fn from_settings(settings: Arc<Settings>) -> Self {
         Self {
-            engine,
+            settings,
             bound: None,
             declared: PhantomData,
         }
@@ -141,7 +141,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     fn context(&self) -> Result<Arc<Context>, SessionError> {
         match &self.bound {
             Some(context) => Ok(Arc::clone(context)),
-            None => current(&self.engine).ok_or(SessionError::NotInitialised),
+            None => current(&self.settings).ok_or(SessionError::NotInitialised),
         }
     }
 }
@@ -149,7 +149,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
 impl<N, V> Clone for Session<N, V> {
     fn clone(&self) -> Self {
         Self {
-            engine: Arc::clone(&self.engine),
+            settings: Arc::clone(&self.settings),
             bound: self.bound.clone(),
             declared: PhantomData,
         }
@@ -158,6 +158,6 @@ impl<N, V> Clone for Session<N, V> {
 
 impl<N, V> fmt::Debug for Session<N, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.engine.fmt(f)
+        self.settings.fmt(f)
     }
 }

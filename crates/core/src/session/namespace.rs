@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
-use super::Engine;
-use super::value_calls::value_calls;
-use crate::context::{Context, Place};
+use super::accessors::value_calls;
 use crate::error::SessionError;
 use crate::expiration::Expiration;
 use crate::keys::{Takes, Untyped, ValueKey, Values};
+use crate::settings::Settings;
+use crate::visit::{Context, ValueScope};
 
 /// One namespace of a session: values of its own, with an expiration of its own.
 ///
@@ -21,7 +21,7 @@ use crate::keys::{Takes, Untyped, ValueKey, Values};
 /// context it is used. A namespace begins when the first value is set in it, and is not parsed in visits that do not
 /// enter it.
 pub struct Namespace<V = Untyped> {
-    engine: Arc<Engine>,
+    settings: Arc<Settings>,
     bound: Option<Arc<Context>>,
     name: Arc<str>,
     expiration: Option<fn() -> Expiration>,
@@ -30,13 +30,13 @@ pub struct Namespace<V = Untyped> {
 
 impl<V: Values> Namespace<V> {
     pub(super) fn new(
-        engine: &Arc<Engine>,
+        settings: &Arc<Settings>,
         bound: &Option<Arc<Context>>,
         name: &str,
         expiration: Option<fn() -> Expiration>,
     ) -> Self {
         Self {
-            engine: Arc::clone(engine),
+            settings: Arc::clone(settings),
             bound: bound.clone(),
             name: name.into(),
             expiration,
@@ -56,12 +56,12 @@ impl<V: Values> Namespace<V> {
     ///
     /// Those of [`set`](Self::set).
     pub fn destroy(&self) -> Result<bool, SessionError> {
-        self.place().destroy()
+        self.scope().destroy()
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
-            engine: &self.engine,
+    fn scope(&self) -> ValueScope<'_> {
+        ValueScope {
+            settings: &self.settings,
             bound: self.bound.as_ref(),
             namespace: Some(&self.name),
             namespace_expiration: self.expiration,
@@ -78,7 +78,7 @@ impl<V: Values> Namespace<V> {
 impl<V> Clone for Namespace<V> {
     fn clone(&self) -> Self {
         Self {
-            engine: Arc::clone(&self.engine),
+            settings: Arc::clone(&self.settings),
             bound: self.bound.clone(),
             name: Arc::clone(&self.name),
             expiration: self.expiration,

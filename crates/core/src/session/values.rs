@@ -5,11 +5,11 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::Session;
-use super::value_calls::value_calls;
-use crate::context::Place;
+use super::accessors::value_calls;
 use crate::error::SessionError;
 use crate::expiration::Expiration;
 use crate::keys::{Namespaces, Takes, ValueKey, Values};
+use crate::visit::ValueScope;
 
 /// Values. All of these are plain calls: they work on what was loaded, and wait for nothing.
 impl<N: Namespaces, V: Values> Session<N, V> {
@@ -43,12 +43,12 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # }
     /// ```
     pub fn namespaces(&self) -> Result<Vec<String>, SessionError> {
-        self.place().namespaces()
+        self.scope().namespaces()
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
-            engine: &self.engine,
+    fn scope(&self) -> ValueScope<'_> {
+        ValueScope {
+            settings: &self.settings,
             bound: self.bound.as_ref(),
             namespace: None,
             namespace_expiration: None,

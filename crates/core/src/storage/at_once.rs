@@ -1,7 +1,7 @@
 //! [`AtOnce`]: operations that never wait, without a future.
 
 use crate::clock::Timestamp;
-use crate::session_key::SessionKey;
+use crate::id::SessionKey;
 use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 
 /// The operations of a [`Storage`](crate::Storage) that answers at once, as plain functions.

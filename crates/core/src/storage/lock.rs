@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::entropy::Entropy;
-use crate::session_key::SessionKey;
+use crate::id::SessionKey;
 
 /// The random value by which a storage knows the holder of a lock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

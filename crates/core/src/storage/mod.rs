@@ -28,7 +28,7 @@ pub(crate) use self::replace::{as_replace, lock_as_known};
 pub use self::scan::{Cursor, Page};
 pub use self::usage::{ReportUsage, Usage};
 use crate::clock::{Clock, Timestamp};
-use crate::session_key::SessionKey;
+use crate::id::SessionKey;
 
 /// How long a lock is held, at most, without being renewed: 6 seconds.
 ///

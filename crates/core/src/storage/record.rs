@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::clock::Timestamp;
-use crate::session_key::SessionKey;
+use crate::id::SessionKey;
 use crate::storage::Lock;
 
 /// A session at rest: what a storage must know of it, and the rest as bytes.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::session_key::SessionKey;
+use crate::id::SessionKey;
 use crate::storage::Meta;
 
 /// Where a scan goes on. Only the storage that made it can read it; as bytes it can be sent elsewhere and back.

@@ -8,7 +8,7 @@ use tracing::{Instrument, Span, field};
 
 use super::outcome::{Answer, CANCELLED};
 use crate::clock::{Clock, Timestamp};
-use crate::session_key::SessionKey;
+use crate::id::SessionKey;
 use crate::storage::{
     AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
 };

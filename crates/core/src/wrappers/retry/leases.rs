@@ -22,14 +22,14 @@ struct Table {
     by_token: HashMap<LockToken, Lease>,
     tidy_at: usize,
     /// How many are giving up locks before their leases are over.
-    doubts: usize,
+    ambiguous_calls: usize,
     /// Counts the beginnings and the ends of such times.
     drains: u64,
 }
 
 /// When a lock was asked for, at the earliest.
 #[derive(Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct PendingLease {
     moment: Moment,
     drains: u64,
 }
@@ -63,28 +63,28 @@ impl Lease {
 }
 
 /// While this is there, and for all leases that began before, nothing is certain.
-pub(super) struct Doubt<'a>(&'a Leases);
+pub(super) struct Ambiguity<'a>(&'a Leases);
 
-impl Drop for Doubt<'_> {
+impl Drop for Ambiguity<'_> {
     fn drop(&mut self) {
         let mut table = self.0.table();
         table.by_token.clear();
-        table.doubts -= 1;
+        table.ambiguous_calls -= 1;
         table.drains += 1;
     }
 }
 
 impl Leases {
     /// A lock is about to be asked for.
-    pub(super) fn asking(&self, clock: &dyn Clock) -> Asked {
+    pub(super) fn asking(&self, clock: &dyn Clock) -> PendingLease {
         let moment = Moment::now(clock);
         let drains = self.table().drains;
-        Asked { moment, drains }
+        PendingLease { moment, drains }
     }
 
     /// The lock was taken, after it had been asked for like this. It may have been given up since for its holder, of
     /// which nothing is known here if it is only now that the answer is heard; then it proves nothing.
-    pub(super) fn began(&self, ticket: &LockTicket, asked: Asked, length: Duration) {
+    pub(super) fn began(&self, ticket: &LockTicket, asked: PendingLease, length: Duration) {
         let mut table = self.table();
         if table.drains != asked.drains {
             return;
@@ -109,16 +109,16 @@ impl Leases {
     pub(super) fn is_running(&self, ticket: &LockTicket, now: Moment) -> bool {
         let table = self.table();
         let lease = table.by_token.get(&ticket.token);
-        table.doubts == 0 && lease.is_some_and(|lease| lease.is_running(now))
+        table.ambiguous_calls == 0 && lease.is_some_and(|lease| lease.is_running(now))
     }
 
     /// From now on locks may be given up before their leases are over, until what is returned is dropped.
-    pub(super) fn doubt(&self) -> Doubt<'_> {
+    pub(super) fn ambiguity(&self) -> Ambiguity<'_> {
         let mut table = self.table();
-        table.doubts += 1;
+        table.ambiguous_calls += 1;
         table.drains += 1;
         drop(table);
-        Doubt(self)
+        Ambiguity(self)
     }
 
     /// The lock was given up.
@@ -200,10 +200,10 @@ mod tests {
         let now = Moment::now(&clock);
         let before = leases.asking(&clock);
         leases.began(&ticket, before, lease);
-        let doubt = leases.doubt();
+        let ambiguity = leases.ambiguity();
         let meanwhile = leases.asking(&clock);
         assert!(!leases.is_running(&ticket, now));
-        drop(doubt);
+        drop(ambiguity);
         assert!(!leases.is_running(&ticket, now));
         // The answer is heard only now, and what was given up has been given up.
         for asked in [before, meanwhile] {

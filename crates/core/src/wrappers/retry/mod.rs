@@ -1,7 +1,8 @@
 //! [`Retry`]: again, where that is safe.
 
+mod ambiguous;
+mod attempts;
 mod backoff;
-mod doubt;
 mod leases;
 
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use self::attempts::{Attempts, placeholder_lock, retry};
 pub use self::backoff::{Backoff, Exponential};
-use self::doubt::{Attempts, again};
 use self::leases::{Leases, Moment};
 use crate::clock::{Clock, Timestamp};
-use crate::session_key::SessionKey;
+use crate::id::SessionKey;
 use crate::storage::{
     AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError,
     StorageErrorKind, Stored,
@@ -115,13 +116,13 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        again!(self, self.inner.read(key))
+        retry!(self, self.inner.read(key))
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         let start = Instant::now();
         let mut asked;
-        let locked = again!(self, {
+        let locked = retry!(self, {
             asked = self.leases.asking(self.clock());
             self.inner.lock(key, wait.saturating_sub(start.elapsed()))
         });
@@ -137,7 +138,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         loop {
             match self.inner.create(key, record.clone()).await {
                 Err(error) if attempts.again(&error).await => {}
-                Err(error) if attempts.doubt().is_some() && error.kind() == StorageErrorKind::Exists => {
+                Err(error) if attempts.ambiguity().is_some() && error.kind() == StorageErrorKind::Exists => {
                     return self.was_created(key, &record, error).await;
                 }
                 answer => return answer,
@@ -150,8 +151,8 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         let answer = loop {
             match self.inner.commit(lock, record.clone()).await {
                 Err(error) if attempts.again(&error).await => {}
-                Err(error) => match attempts.doubt() {
-                    Some(doubt) => break self.was_committed(lock, &record, error, doubt).await,
+                Err(error) => match attempts.ambiguity() {
+                    Some(ambiguity) => break self.was_committed(lock, &record, error, ambiguity).await,
                     None => break Err(error),
                 },
                 Ok(()) => break Ok(()),
@@ -176,7 +177,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         let answer = loop {
             match self.inner.rotate(lock, new_key, record.clone(), grace).await {
                 Err(error) if attempts.again(&error).await => {}
-                Err(error) if attempts.doubt().is_some() => {
+                Err(error) if attempts.ambiguity().is_some() => {
                     break self.was_rotated(lock, new_key, &record, error).await;
                 }
                 answer => break answer,
@@ -189,15 +190,15 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         let (ticket, lease) = (lock.ticket(), lock.lease());
         self.leases.ended(&ticket);
         let mut lock = Some(lock);
-        again!(self, {
-            let lock = lock.take().unwrap_or_else(|| doubt::stand_in(ticket, lease));
+        retry!(self, {
+            let lock = lock.take().unwrap_or_else(|| placeholder_lock(ticket, lease));
             self.inner.release(lock)
         })
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
         let mut asked;
-        let renewed = again!(self, {
+        let renewed = retry!(self, {
             asked = Moment::now(self.clock());
             self.inner.renew(lock)
         });
@@ -211,24 +212,24 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool, StorageError> {
-        again!(self, self.inner.touch(key, version, deadline, last_active))
+        retry!(self, self.inner.touch(key, version, deadline, last_active))
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        again!(self, self.inner.destroy(key))
+        retry!(self, self.inner.destroy(key))
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        again!(self, self.inner.scan(cursor.clone(), limit))
+        retry!(self, self.inner.scan(cursor.clone(), limit))
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        again!(self, self.inner.sweep(limit))
+        retry!(self, self.inner.sweep(limit))
     }
 
     /// A lock that is given up is lost before its lease is over: what is known of leases proves nothing any more.
     async fn drain(&self, patience: Duration) {
-        let _in_doubt = self.leases.doubt();
+        let _ambiguity = self.leases.ambiguity();
         self.inner.drain(patience).await;
     }
 }

@@ -1,0 +1,215 @@
+//! [`SessionKey`]: what everyone but the client sees of an id.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+/// How many leading characters of an id name its shard. See [`SessionKey::shard`].
+pub(crate) const SHARD_LEN: usize = 3;
+
+/// The name of a session at rest: the SHA-256 digest (FIPS 180-4) of its id, and the shard it lives in.
+///
+/// This is what storages, logs, events and operators see. The id cannot be computed from it, so a stolen dump of a
+/// storage opens no session.
+///
+/// As text a key is its shard, a colon and the digest in lower-case hexadecimal: 68 characters. That is the one form it
+/// has: logs and errors show its first digits, the [fingerprint](Self::fingerprint), the file storage names files by
+/// its digest, and in Redis it is the name of a key, with the shard in braces. So the fingerprint of a log line finds the
+/// session wherever it is kept.
+///
+/// ```
+/// use sessile_core::{OsEntropy, SessionId, SessionKey};
+///
+/// let key = SessionId::generate(&OsEntropy).key();
+/// let text = key.to_string();
+/// assert_eq!(text.len(), 68);
+/// assert_eq!(text.parse::<SessionKey>().unwrap(), key);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey {
+    digest: [u8; 32],
+    /// With a zero at the end: four bytes are moved in one step.
+    shard: [u8; SHARD_LEN + 1],
+}
+
+impl SessionKey {
+    /// Returns the key of the id with this text.
+    pub(super) fn of(text: &[u8]) -> Self {
+        Self {
+            digest: Sha256::digest(text).into(),
+            shard: padded(text),
+        }
+    }
+
+    /// The 32 bytes of the digest: unique to the session, and evenly spread.
+    #[inline]
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// The shard: the first three characters of the id, which are not secret and which rotation keeps.
+    ///
+    /// A storage that is spread over several servers places a session by its shard alone (in Redis Cluster the shard
+    /// is the hash tag), so that a record and the record that replaces it are always on one server. Three characters
+    /// are 18 of the 192 random bits; 174 stay secret, where 128 would do (OWASP ASVS 5.0, 7.2.3).
+    ///
+    /// To compute with it, without showing it, the [bytes](Self::shard_bytes) are faster.
+    #[must_use]
+    pub fn shard(&self) -> &str {
+        std::str::from_utf8(self.shard_bytes()).expect("a shard is made of ASCII characters")
+    }
+
+    /// The characters of the [shard](Self::shard), each of them ASCII: a number to place a session by, for which no
+    /// text has to be looked at.
+    ///
+    /// They are not evenly spread: there are some 65 characters, and ids that are made elsewhere may begin alike.
+    ///
+    /// ```
+    /// use sessile_core::{OsEntropy, SessionId};
+    ///
+    /// let key = SessionId::generate(&OsEntropy).key();
+    /// assert_eq!(key.shard_bytes(), key.shard().as_bytes());
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn shard_bytes(&self) -> &[u8; SHARD_LEN] {
+        let [first @ .., _zero] = &self.shard;
+        first
+    }
+
+    /// The first eight hexadecimal digits of the digest: enough to tell sessions apart in a log.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint([self.digest[0], self.digest[1], self.digest[2], self.digest[3]])
+    }
+}
+
+/// The shard that a text begins with.
+fn padded(text: &[u8]) -> [u8; SHARD_LEN + 1] {
+    let mut shard = [0; SHARD_LEN + 1];
+    shard[..SHARD_LEN].copy_from_slice(&text[..SHARD_LEN]);
+    shard
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.shard())?;
+        f.write_str(":")?;
+        self.digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionKey(#{})", self.fingerprint())
+    }
+}
+
+impl FromStr for SessionKey {
+    type Err = ParseSessionKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (shard, digest) = text.split_once(':').ok_or(ParseSessionKeyError)?;
+        let shard: &[u8; SHARD_LEN] = shard.as_bytes().try_into().map_err(|_| ParseSessionKeyError)?;
+        let allowed = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+        let digits: &[u8; 64] = digest.as_bytes().try_into().map_err(|_| ParseSessionKeyError)?;
+        if !shard.iter().all(allowed) {
+            return Err(ParseSessionKeyError);
+        }
+        let nibble = |c: u8| match c {
+            b'0'..=b'9' => Ok(c - b'0'),
+            b'a'..=b'f' => Ok(c - b'a' + 10),
+            _ => Err(ParseSessionKeyError),
+        };
+        let mut digest = [0; 32];
+        for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        }
+        Ok(Self {
+            digest,
+            shard: padded(shard),
+        })
+    }
+}
+
+/// A short name for a session in logs; see [`SessionKey::fingerprint`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 4]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not a [`SessionKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParseSessionKeyError;
+
+impl fmt::Display for ParseSessionKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session key is three id characters, a colon and 64 lower-case hexadecimal digits")
+    }
+}
+
+impl std::error::Error for ParseSessionKeyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SessionId;
+
+    #[test]
+    fn the_digest_is_sha_256_of_the_text() {
+        let id = SessionId::parse("0123456789abcdef").unwrap();
+        assert_eq!(
+            id.key().to_string(),
+            "012:9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"
+        );
+        assert_eq!(id.key().fingerprint().to_string(), "9f9f5111");
+    }
+
+    #[test]
+    fn whatever_shows_a_key_shows_digits_of_its_one_text() {
+        let id = SessionId::parse("0123456789abcdef").unwrap();
+        let key = id.key();
+        let (_, digest) = key
+            .to_string()
+            .split_once(':')
+            .map(|(s, d)| (s.to_owned(), d.to_owned()))
+            .unwrap();
+        let fingerprint = key.fingerprint().to_string();
+        assert!(digest.starts_with(&fingerprint));
+        for shown in [
+            format!("{key:?}"),
+            format!("{id:?}"),
+            format!("{:?}", key.fingerprint()),
+        ] {
+            assert!(shown.contains(&fingerprint), "{shown}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_keys() {
+        let good = SessionId::parse("0123456789abcdef").unwrap().key().to_string();
+        for bad in [
+            String::new(),
+            good.replace(':', ""),
+            good.replace("012:", "01/:"),
+            good.to_uppercase(),
+            good[..67].to_owned(),
+            format!("{good}0"),
+        ] {
+            assert_eq!(bad.parse::<SessionKey>(), Err(ParseSessionKeyError), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The pieces of the record format: numbers, spans, names and lifetimes.
+//!
+//! Numbers are unsigned LEB128 varints (DWARF 5, section 7.6). Texts and values are a length and that many bytes.
+
+use bytes::Bytes;
+
+use super::error::RecordError;
+use crate::clock::Timestamp;
+use crate::expiration::Lifetime;
+
+pub(super) const HAS_WINDOW: u8 = 1;
+pub(super) const HAS_LIMIT: u8 = 2;
+pub(super) const TRANSIENT: u8 = 4;
+/// Extensions follow: of a value or a namespace, which begin with a lifetime.
+pub(super) const EXTENDED: u8 = 8;
+
+/// A part of a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    pub(super) const EMPTY: Self = Self { start: 0, end: 0 };
+
+    /// From here to there, in a buffer that a reader was made for: it refuses those for which 32 bits are too few.
+    #[inline]
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self {
+            start: start as u32,
+            end: end as u32,
+        }
+    }
+
+    #[inline]
+    pub(super) fn start(self) -> usize {
+        self.start as usize
+    }
+
+    #[inline]
+    pub(super) fn end(self) -> usize {
+        self.end as usize
+    }
+
+    #[inline]
+    pub(super) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    pub(super) fn slice(self, source: &Bytes) -> Bytes {
+        source.slice(self.start as usize..self.end as usize)
+    }
+
+    #[inline]
+    pub(super) fn read(self, source: &[u8]) -> &[u8] {
+        &source[self.start as usize..self.end as usize]
+    }
+}
+
+/// A name: as it was loaded, or as it was given in this visit.
+#[derive(Debug, Clone)]
+pub(super) enum Name {
+    Stored(Span),
+    Given(Box<str>),
+}
+
+impl Name {
+    #[inline]
+    pub(super) fn is(&self, name: &str, source: &[u8]) -> bool {
+        match self {
+            Self::Stored(span) => span.read(source) == name.as_bytes(),
+            Self::Given(text) => **text == *name,
+        }
+    }
+
+    pub(super) fn read<'a>(&'a self, source: &'a [u8]) -> &'a str {
+        match self {
+            Self::Stored(span) => std::str::from_utf8(span.read(source)).expect("names are checked when decoded"),
+            Self::Given(text) => text,
+        }
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self::Given(name.into())
+    }
+}
+
+/// Reads a buffer from front to back and never past its end.
+pub(super) struct Reader<'a> {
+    source: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Spans are 32 bits wide, so a record of 4 GiB or more is refused.
+    pub(super) fn new(source: &'a [u8]) -> Result<Self, RecordError> {
+        u32::try_from(source.len()).map_err(|_| RecordError::at("the length"))?;
+        Ok(Self { source, position: 0 })
+    }
+
+    #[inline(always)]
+    pub(super) fn byte(&mut self, what: &'static str) -> Result<u8, RecordError> {
+        let byte = *self.source.get(self.position).ok_or(RecordError::at(what))?;
+        self.position += 1;
+        Ok(byte)
+    }
+
+    #[inline(always)]
+    pub(super) fn number(&mut self, what: &'static str) -> Result<u64, RecordError> {
+        // Most are lengths and counts of one byte.
+        match self.source.get(self.position) {
+            Some(&small) if small < 0x80 => {
+                self.position += 1;
+                Ok(u64::from(small))
+            }
+            _ => self.long_number(what),
+        }
+    }
+
+    fn long_number(&mut self, what: &'static str) -> Result<u64, RecordError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte(what)?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(RecordError::at(what))
+    }
+
+    #[inline(always)]
+    pub(super) fn span(&mut self, what: &'static str) -> Result<Span, RecordError> {
+        let length = usize::try_from(self.number(what)?).map_err(|_| RecordError::at(what))?;
+        if length > self.remaining() {
+            return Err(RecordError::at(what));
+        }
+        let start = self.position;
+        self.position += length;
+        Ok(Span::new(start, self.position))
+    }
+
+    /// A span with something in it, as values and namespaces have: an empty one was not written by us.
+    #[inline(always)]
+    pub(super) fn filled_span(&mut self, what: &'static str) -> Result<Span, RecordError> {
+        let span = self.span(what)?;
+        if span.is_empty() {
+            return Err(RecordError::at(what));
+        }
+        Ok(span)
+    }
+
+    #[inline]
+    pub(super) fn name(&mut self) -> Result<Name, RecordError> {
+        let span = self.span("a name")?;
+        // Most names are short and of ASCII, which is seen sooner than that they are UTF-8.
+        let name = span.read(self.source);
+        if !name.iter().fold(true, |ascii, byte| ascii & byte.is_ascii()) {
+            std::str::from_utf8(name).map_err(|_| RecordError::at("a name"))?;
+        }
+        Ok(Name::Stored(span))
+    }
+
+    /// Reads a name. Says whether its length is written as briefly as can be.
+    #[inline(always)]
+    pub(super) fn brief_name(&mut self) -> Result<bool, RecordError> {
+        let start = self.position;
+        let Name::Stored(span) = self.name()? else {
+            return Ok(false);
+        };
+        Ok(self.is_brief(start, span))
+    }
+
+    /// Reads something that is not empty. Says whether its length is written as briefly as can be.
+    #[inline(always)]
+    pub(super) fn brief_filled_span(&mut self, what: &'static str) -> Result<bool, RecordError> {
+        let start = self.position;
+        let span = self.filled_span(what)?;
+        Ok(self.is_brief(start, span))
+    }
+
+    /// Whether the number from here to the span is no longer than it needs to be: it does not end with seven zeros.
+    #[inline(always)]
+    fn is_brief(&self, start: usize, span: Span) -> bool {
+        span.start() - start == 1 || self.source[span.start() - 1] != 0
+    }
+
+    #[inline]
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    pub(super) fn go_back_to(&mut self, position: usize) {
+        self.position = position;
+    }
+
+    /// How many items follow, each of which takes at least `smallest` bytes.
+    #[inline(always)]
+    pub(super) fn count(&mut self, smallest: usize) -> Result<usize, RecordError> {
+        let count = usize::try_from(self.number("a count")?).map_err(|_| RecordError::at("a count"))?;
+        if count > self.remaining() / smallest {
+            return Err(RecordError::at("a count"));
+        }
+        Ok(count)
+    }
+
+    #[inline(always)]
+    pub(super) fn lifetime(&mut self) -> Result<Lifetime, RecordError> {
+        let flags = self.byte("a lifetime")?;
+        self.lifetime_with(flags)
+    }
+
+    /// The lifetime of a value or a namespace, and the extensions of that.
+    #[inline]
+    pub(super) fn extended_lifetime(&mut self) -> Result<(Lifetime, Span), RecordError> {
+        let flags = self.byte("a lifetime")?;
+        let lifetime = self.lifetime_with(flags & !EXTENDED)?;
+        let extensions = match flags & EXTENDED {
+            0 => Span::EMPTY,
+            _ => self.span("an extension")?,
+        };
+        Ok((lifetime, extensions))
+    }
+
+    #[inline(always)]
+    fn lifetime_with(&mut self, flags: u8) -> Result<Lifetime, RecordError> {
+        if flags == 0 {
+            return Ok(Lifetime::ENDLESS);
+        }
+        if flags & !(HAS_WINDOW | HAS_LIMIT | TRANSIENT) != 0 {
+            return Err(RecordError::at("a lifetime"));
+        }
+        let mut optional = |flag| match flags & flag {
+            0 => Ok(None),
+            _ => self.number("a lifetime").map(Some),
+        };
+        Ok(Lifetime {
+            window: optional(HAS_WINDOW)?,
+            limit: optional(HAS_LIMIT)?.map(Timestamp::from_millis),
+            transient: flags & TRANSIENT != 0,
+        })
+    }
+
+    /// Reads the part that comes next, a length and that many bytes. Its spans are those of the whole buffer.
+    pub(super) fn inside(&mut self, what: &'static str) -> Result<Self, RecordError> {
+        let span = self.span(what)?;
+        Ok(Self {
+            source: &self.source[..span.end as usize],
+            position: span.start as usize,
+        })
+    }
+
+    pub(super) fn read(&self, span: Span) -> &'a [u8] {
+        span.read(self.source)
+    }
+
+    /// What has not been read yet.
+    pub(super) fn rest(&self) -> Span {
+        Span::new(self.position, self.source.len())
+    }
+
+    #[inline]
+    pub(super) fn remaining(&self) -> usize {
+        self.source.len() - self.position
+    }
+}

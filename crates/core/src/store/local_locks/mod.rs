@@ -1,0 +1,123 @@
+//! [`LocalLocks`]: locks in the memory of this process.
+
+mod builder;
+mod drain;
+mod shared;
+mod slots;
+mod waiter;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::builder::LocalLocksBuilder;
+use self::shared::Shared;
+use self::slots::Slots;
+use self::waiter::Waiter;
+use crate::clock::Clock;
+use crate::id::SessionKey;
+use crate::storage::{Lock, LockTicket, StorageError, StorageErrorKind, Unlock as _};
+use crate::store::Locks;
+
+/// Locks for the visits of one process. Clones share them.
+///
+/// Those who wait are served in the order in which they came, and are woken rather than polling. A lock that is
+/// dropped is free at once. A lease that is over passes the lock on to the first who waits. Keys that nobody holds or
+/// waits for take no memory.
+///
+/// Other processes know nothing of these locks. If several processes [pair](crate::Paired) them with a store that they
+/// share, each keeps its own visits in order, and of two processes that write one session at the same time, one is
+/// refused with [`LockLost`](StorageErrorKind::LockLost): correct, and less comfortable than waiting.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_core::{LocalLocks, Locks, OsEntropy, SessionId};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// let locks = LocalLocks::new();
+/// let key = SessionId::generate(&OsEntropy).key();
+///
+/// let lock = locks.acquire(&key, Duration::ZERO).await.unwrap();
+/// assert!(locks.acquire(&key, Duration::from_secs(1)).await.is_err());
+/// drop(lock);
+/// assert!(locks.acquire(&key, Duration::ZERO).await.is_ok());
+/// assert_eq!(locks.in_use(), 0);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct LocalLocks {
+    shared: Arc<Shared>,
+}
+
+impl LocalLocks {
+    /// Locks with the defaults of their [builder](LocalLocksBuilder).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Sets locks up.
+    pub fn builder() -> LocalLocksBuilder {
+        LocalLocksBuilder::new()
+    }
+
+    /// How many keys are locked or waited for, those included whose lease is over and that nobody asked for since.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        self.shared.slots().len()
+    }
+}
+
+impl Default for LocalLocks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for LocalLocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalLocks")
+            .field("clock", &self.shared.clock)
+            .field("lease", &self.shared.lease)
+            .field("max_waiters", &self.shared.max_waiters)
+            .finish_non_exhaustive()
+    }
+}
+
+fn failed(kind: StorageErrorKind, operation: &'static str) -> StorageError {
+    StorageError::new(kind, operation, "local locks")
+}
+
+#[async_trait]
+impl Locks for LocalLocks {
+    fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError> {
+        let ticket = Waiter::new(&self.shared, key).wait(wait).await;
+        let ticket = ticket.map_err(|kind| failed(kind, "acquire"))?;
+        Ok(Lock::new(ticket, self.shared.lease, Arc::clone(&self.shared) as _))
+    }
+
+    async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
+        let renew = |slots: &mut Slots, now| slots.renew(ticket, now, now + self.shared.lease);
+        if self.shared.step(renew) {
+            Ok(())
+        } else {
+            Err(failed(StorageErrorKind::LockLost, "renew"))
+        }
+    }
+
+    async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
+        lock.spend();
+        self.shared.unlock(lock.ticket());
+        Ok(())
+    }
+
+    async fn drain(&self, patience: Duration) {
+        drain::drain(&self.shared, patience).await;
+    }
+}

@@ -1,0 +1,154 @@
+//! The contract, operation by operation.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Paired;
+use super::failure::Failure;
+use super::key_state::KeyState;
+use super::lookup::Part;
+use crate::clock::{Clock, Timestamp};
+use crate::id::SessionKey;
+use crate::storage::{
+    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+    as_replace, lock_as_known,
+};
+use crate::store::{Locks, RecordStore};
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
+    /// The name of the store.
+    fn name(&self) -> &'static str {
+        self.store.name()
+    }
+
+    /// The clock of the locks.
+    fn clock(&self) -> &dyn Clock {
+        self.locks.clock()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities::none().with_usage(self.store.capabilities().usage())
+    }
+
+    /// The parts take their time.
+    fn at_once(&self) -> Option<&dyn AtOnce> {
+        None
+    }
+
+    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
+        let found = self
+            .find(key, Part::Whole)
+            .await
+            .map_err(|failure| self.error("read", failure))?;
+        Ok(found.map(|found| Stored::new(found.key, found.into_record())))
+    }
+
+    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
+        let locked = self.lock_session(key, wait).await;
+        locked.map_err(|failure| self.error("lock", failure))
+    }
+
+    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        let created = self.create_record(key, record).await;
+        created.map_err(|failure| self.error("create", failure))
+    }
+
+    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        let committed = self.commit_record(lock, record).await;
+        committed.map_err(|failure| self.error("commit", failure))
+    }
+
+    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        let Some(lock) = lock_as_known(self, known).await.map_err(as_replace)? else {
+            return Ok(false);
+        };
+        let replaced = self.replace_record(lock, record).await;
+        replaced.map_err(|failure| self.error("replace", failure))
+    }
+
+    async fn rotate(
+        &self,
+        lock: &mut Lock,
+        new_key: &SessionKey,
+        record: Record,
+        grace: Duration,
+    ) -> Result<(), StorageError> {
+        let rotated = self.rotate_record(lock, new_key, record, grace).await;
+        rotated.map_err(|failure| self.error("rotate", failure))
+    }
+
+    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        let released = self.release_lock(lock).await;
+        released.map_err(|error| self.error("release", Failure::Broken(error)))
+    }
+
+    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+        let renewed = self.renew_lease(lock).await;
+        renewed.map_err(|failure| self.error("renew", failure))
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        version: u64,
+        deadline: Option<Timestamp>,
+        last_active: Timestamp,
+    ) -> Result<bool, StorageError> {
+        let touched = self.touch_record(key, version, deadline, last_active).await;
+        touched.map_err(|failure| self.error("touch", failure))
+    }
+
+    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
+        let destroyed = self.destroy_record(key).await;
+        destroyed.map_err(|failure| self.error("destroy", failure))
+    }
+
+    /// Lists what the store lists. A session that gets another id while the scan passes may be missed, if the store
+    /// lists keys in an order: it may move from a place that is still to come to one that has been passed.
+    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
+        let list = self.store.scan(cursor, limit).await;
+        let list = list.map_err(|error| self.error("scan", error.into()))?;
+        let now = self.now();
+        let live = list
+            .entries
+            .into_iter()
+            .filter_map(|(key, head)| match KeyState::read(&head) {
+                Some(KeyState::Live(live)) if !live.meta.has_expired(now) => Some((key, live.meta)),
+                _ => None,
+            });
+        Ok(Page {
+            sessions: live.collect(),
+            next: list.next,
+        })
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        let mut swept = Vec::new();
+        let now = self.now();
+        // What rotation left behind expires as well, and is not told of. Once there is something to tell, the call
+        // ends: what it has taken out is not put at risk by another await.
+        let mut more = limit > 0;
+        while more {
+            let taken = self.store.take_expired(now, limit).await;
+            let taken = taken.map_err(|error| self.error("sweep", error.into()))?;
+            more = taken.len() >= limit;
+            for (key, entry) in taken {
+                self.end(&key);
+                if let Some(KeyState::Live(live)) = KeyState::read(&entry.head) {
+                    let record = Record::new(live.meta, entry.payload);
+                    swept.push(Stored::new(key, record));
+                }
+            }
+            more &= swept.is_empty();
+        }
+        Ok(swept)
+    }
+
+    /// The locks are given back, and drained. A holder whose lock was given up can replace nothing any more.
+    async fn drain(&self, patience: Duration) {
+        self.drain_locks(patience).await;
+    }
+}

@@ -1,0 +1,69 @@
+//! Asking the storage: at once where it [answers at once](crate::AtOnce), and by a future everywhere else.
+//!
+//! Both ways lead to the same operation. Lookups come with the moment by which they are judged: that of the storage's own
+//! judgement, or the moment at which its answer is here.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::settings::Settings;
+use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
+
+impl Settings {
+    #[inline]
+    pub(super) async fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
+        if let Some(storage) = self.storage.at_once() {
+            return storage.read(key);
+        }
+        let found = self.storage.read(key).await?;
+        Ok((found, self.storage.clock().now()))
+    }
+
+    #[inline]
+    pub(super) async fn lock(
+        &self,
+        key: &SessionKey,
+        wait: Duration,
+    ) -> Result<(Lookup<Locked>, Timestamp), StorageError> {
+        if let Some(storage) = self.storage.at_once()
+            && let Some(answer) = storage.lock(key)
+        {
+            return answer;
+        }
+        let found = self.storage.lock(key, wait).await?;
+        Ok((found, self.storage.clock().now()))
+    }
+
+    #[inline]
+    pub(super) async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
+        match self.storage.at_once() {
+            Some(storage) => storage.create(key, record),
+            None => self.storage.create(key, record).await,
+        }
+    }
+
+    #[inline]
+    pub(super) async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
+        match self.storage.at_once() {
+            Some(storage) => storage.commit(lock, record),
+            None => self.storage.commit(lock, record).await,
+        }
+    }
+
+    #[inline]
+    pub(super) async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
+        match self.storage.at_once() {
+            Some(storage) => storage.replace(known, record),
+            None => self.storage.replace(known, record).await,
+        }
+    }
+
+    #[inline]
+    pub(super) async fn release(&self, lock: Lock) -> Result<(), StorageError> {
+        match self.storage.at_once() {
+            Some(storage) => storage.release(lock),
+            None => self.storage.release(lock).await,
+        }
+    }
+}

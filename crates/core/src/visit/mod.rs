@@ -1,0 +1,59 @@
+//! Visits: the use of one session by one request, connection or task.
+//!
+//! A [`Visit`] says with which id a client comes. [`Context`] is the state of the visit while it lasts, shared by the
+//! future that [`Session::init`](crate::Session::init) runs and by everything that holds a [`Handle`] to it. [`ActiveVisit`]
+//! is the owner of that state, for frameworks that end a visit themselves.
+//!
+//! ```text
+//!                start                      close, release
+//!   Unstarted ------------> Writable <---------------------> Readable
+//!       |                      |            start, update        ^
+//!       |                      | destroy                         |
+//!       |                      v                                 |
+//!       |                  Destroyed <---------------------------+  destroy
+//!       +--------------------------------------------------------+
+//!                            start_readonly
+//! ```
+//!
+//! - [`stack`] finds the visit of the running task; [`scoped`] and [`work`] put it there.
+//! - [`operation`] lets the calls of one visit that start, close or update run one after the other.
+//! - [`start`] locks or reads the session and takes the record in; [`close`] plans what is to be written, writes it, and
+//!   records the result; [`update`] does both around a closure; [`end`] closes a visit whose work is done.
+//! - [`values`] reads and changes what was loaded.
+//! - [`slide`] moves sliding expirations, [`renewal`] keeps a lock, [`rotation`] gives a new id, [`destroy`] ends a session.
+//! - [`outcome`] says what the client has to be told.
+
+mod active;
+mod close;
+mod context;
+mod destroy;
+mod dispatch;
+mod end;
+mod handle;
+mod limits;
+mod operation;
+mod outcome;
+mod renewal;
+mod request;
+mod rotation;
+mod scoped;
+mod slide;
+mod sliding;
+mod stack;
+mod start;
+mod state;
+mod update;
+mod value_locks;
+mod values;
+mod work;
+
+pub use self::active::{Ended, OpenVisit};
+pub(crate) use self::context::Context;
+pub use self::handle::{Handle, InSession, Visits};
+pub use self::outcome::{IdChange, Outcome, WindowChange};
+pub use self::request::Visit;
+pub use self::scoped::Scoped;
+pub(crate) use self::stack::{current, find_declared, innermost};
+pub(crate) use self::state::Phase;
+pub(crate) use self::values::ValueScope;
+pub use self::work::Work;

@@ -1,0 +1,73 @@
+//! Values and their JSON, and what to do when the two do not fit.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::SessionError;
+use crate::events::{self, Mended};
+use crate::json::{CodecError, CodecReason, encode};
+use crate::keys::{Details, OnMismatch};
+use crate::visit::{Context, ValueScope};
+
+// Code of the application runs in all of this: the state is not to be locked meanwhile.
+impl ValueScope<'_> {
+    pub(in crate::visit) fn encode<T: Serialize + ?Sized>(
+        self,
+        context: &Context,
+        name: &str,
+        value: &T,
+    ) -> Result<Vec<u8>, SessionError> {
+        encode(value).map_err(|reason| self.misfit(context, name, reason).into())
+    }
+
+    /// The value that some JSON stands for; `None` if, by the policy of its key, it counts as not there.
+    pub(in crate::visit) fn decode<T: DeserializeOwned>(
+        self,
+        context: &Context,
+        key: &Details<'_, T>,
+        json: &[u8],
+    ) -> Result<Option<T>, SessionError> {
+        match serde_json::from_slice(json) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.mend(context, key, json, (&error).into()),
+        }
+    }
+
+    #[cold]
+    fn mend<T>(
+        self,
+        context: &Context,
+        key: &Details<'_, T>,
+        json: &[u8],
+        reason: CodecReason,
+    ) -> Result<Option<T>, SessionError> {
+        let error = self.misfit(context, key.slot.name, reason);
+        let old = key
+            .migrate
+            .and_then(|migrate| migrate(serde_json::from_slice(json).ok()?));
+        if let Some(value) = old {
+            events::mismatched(&error, Mended::Migrate);
+            return Ok(Some(value));
+        }
+        match key.on_mismatch {
+            OnMismatch::Fail => {
+                events::mismatched(&error, Mended::Fail);
+                Err(error.into())
+            }
+            OnMismatch::Unset => {
+                events::mismatched(&error, Mended::Unset);
+                Ok(None)
+            }
+            OnMismatch::Default(make) => {
+                events::mismatched(&error, Mended::Default);
+                Ok(Some(make()))
+            }
+        }
+    }
+
+    #[cold]
+    fn misfit(self, context: &Context, name: &str, reason: CodecReason) -> CodecError {
+        let session = context.state().key;
+        CodecError::new(session, self.namespace, name, reason)
+    }
+}

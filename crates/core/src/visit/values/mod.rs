@@ -1,0 +1,300 @@
+//! Reading and changing what a visit has loaded.
+
+mod codec;
+mod guard;
+mod in_place;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::expiration::{Expiration, Lifetime, earliest};
+use crate::keys::{Details, Slot};
+use crate::payload::{AsOf, Json, ValueMap};
+use crate::settings::Settings;
+use crate::visit::state::{Phase, State};
+use crate::visit::{Context, stack};
+
+/// Where values stand: in a namespace, or in the session itself.
+///
+/// Whatever is code of the application (closures, the clock, values and their types) runs before the state of the visit is
+/// locked, or after.
+#[derive(Clone, Copy)]
+pub(crate) struct ValueScope<'a> {
+    pub(crate) settings: &'a Arc<Settings>,
+    /// The visit that is meant, if it is not that of the running task.
+    pub(crate) bound: Option<&'a Arc<Context>>,
+    pub(crate) namespace: Option<&'a str>,
+    /// What a namespace gets when it begins.
+    pub(crate) namespace_expiration: Option<fn() -> Expiration>,
+}
+
+/// What a namespace or a value gets if it begins now; `None` if nothing is said of it.
+#[derive(Clone, Copy)]
+pub(in crate::visit) struct Defaults {
+    namespace: Option<Lifetime>,
+    value: Option<Lifetime>,
+}
+
+impl ValueScope<'_> {
+    pub(crate) fn get<T: DeserializeOwned>(self, key: &Details<'_, T>) -> Result<Option<T>, SessionError> {
+        let context = self.context()?;
+        let now = self.now();
+        let json = {
+            let mut state = context.state();
+            let at = state.readable_at(self.settings, now)?;
+            self.json_in(&mut state, key.slot, at)?
+        };
+        match json {
+            Some(json) => self.decode(&context, key, &json),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn contains(self, slot: Slot<'_>) -> Result<bool, SessionError> {
+        let found = self.read(|map, at| map.contains(map.current_name(slot.name, slot.aliases, at), at))?;
+        Ok(found.unwrap_or(false))
+    }
+
+    pub(crate) fn keys(self) -> Result<Vec<String>, SessionError> {
+        Ok(self.read(ValueMap::names)?.unwrap_or_default())
+    }
+
+    pub(crate) fn namespaces(self) -> Result<Vec<String>, SessionError> {
+        let context = self.context()?;
+        let now = self.now();
+        let mut state = context.state();
+        let at = state.readable_at(self.settings, now)?;
+        Ok(state.payload().namespaces(at))
+    }
+
+    /// When a value ends if no visit comes: of its own, with its namespace or with the session.
+    pub(crate) fn expires_at(self, slot: Slot<'_>) -> Result<Option<Timestamp>, SessionError> {
+        let context = self.context()?;
+        let now = self.now();
+        let mut state = context.state();
+        let at = state.readable_at(self.settings, now)?;
+        let found = state
+            .payload_mut()
+            .value_ends_at(self.namespace, slot.name, slot.aliases, at)?;
+        let session = match state.meta() {
+            Some(meta) if !state.payload().has_new_lifetime() => meta.deadline,
+            meta => {
+                let created_at = meta.map_or(now, |meta| meta.created_at);
+                self.settings.deadline(state.payload(), created_at, now)
+            }
+        };
+        Ok(found.and_then(|own| earliest(own, session)))
+    }
+
+    pub(crate) fn set<T: Serialize + ?Sized>(
+        self,
+        slot: Slot<'_>,
+        value: &T,
+        replace: Option<Expiration>,
+    ) -> Result<(), SessionError> {
+        let context = self.context()?;
+        let json = self.encode(&context, slot.name, value)?;
+        let now = self.now();
+        let defaults = self.defaults(slot, now);
+        let mut state = context.state();
+        let at = state.writable_at(&context, now)?;
+        self.store(&mut state, at, slot, json, replace, defaults)
+    }
+
+    pub(crate) fn unset(self, slot: Slot<'_>) -> Result<bool, SessionError> {
+        self.change(|state, at| self.remove(state, at, slot))
+    }
+
+    /// Removes all values, and from a session all namespaces.
+    pub(crate) fn clear(self) -> Result<(), SessionError> {
+        self.change(|state, at| Ok(state.payload_mut().clear(self.namespace, at)?))
+    }
+
+    pub(crate) fn set_key_expiration(self, slot: Slot<'_>, expiration: Expiration) -> Result<bool, SessionError> {
+        self.change(|state, at| {
+            let Some(map) = self.existing(state, at)? else {
+                return Ok(false);
+            };
+            map.rename(slot.name, slot.aliases, at);
+            let found = map.set_lifetime(slot.name, Lifetime::begin(expiration, at.now), at);
+            state.payload_mut().changed |= found;
+            Ok(found)
+        })
+    }
+
+    pub(crate) fn set_expiration(self, expiration: Expiration) -> Result<(), SessionError> {
+        self.change(|state, at| {
+            let lifetime = Lifetime::begin(expiration, at.now);
+            Ok(state.payload_mut().set_lifetime(self.namespace, lifetime, at)?)
+        })
+    }
+
+    /// Removes the namespace.
+    pub(crate) fn destroy(self) -> Result<bool, SessionError> {
+        self.change(|state, at| {
+            let name = self.namespace.unwrap_or_default();
+            Ok(state.payload_mut().remove_namespace(name, at))
+        })
+    }
+
+    pub(in crate::visit) fn context(self) -> Result<Arc<Context>, SessionError> {
+        match self.bound {
+            Some(context) => Ok(Arc::clone(context)),
+            None => stack::current(self.settings).ok_or(SessionError::NotInitialised),
+        }
+    }
+
+    fn now(self) -> Timestamp {
+        self.settings.storage.clock().now()
+    }
+
+    /// Works out what a namespace or a value gets if it begins now.
+    pub(in crate::visit) fn defaults(self, slot: Slot<'_>, now: Timestamp) -> Defaults {
+        let begin = |expiration: fn() -> Expiration| Lifetime::begin(expiration(), now);
+        Defaults {
+            namespace: self.namespace_expiration.map(begin),
+            value: slot.default_expiration.map(begin),
+        }
+    }
+
+    fn read<R>(self, f: impl FnOnce(&ValueMap, AsOf) -> R) -> Result<Option<R>, SessionError> {
+        let context = self.context()?;
+        let now = self.now();
+        let mut state = context.state();
+        let at = state.readable_at(self.settings, now)?;
+        let map = state.payload_mut().value_map(self.namespace, at)?;
+        Ok(map.map(|map| f(map, at)))
+    }
+
+    fn change<R>(self, f: impl FnOnce(&mut State, AsOf) -> Result<R, SessionError>) -> Result<R, SessionError> {
+        let context = self.context()?;
+        let now = self.now();
+        let mut state = context.state();
+        let at = state.writable_at(&context, now)?;
+        f(&mut state, at)
+    }
+
+    pub(in crate::visit) fn json_in(
+        self,
+        state: &mut State,
+        slot: Slot<'_>,
+        at: AsOf,
+    ) -> Result<Option<Json>, SessionError> {
+        let map = state.payload_mut().value_map(self.namespace, at)?;
+        Ok(map.and_then(|map| map.json(map.current_name(slot.name, slot.aliases, at), at)))
+    }
+
+    /// Whether a value is still what it was.
+    pub(in crate::visit) fn is_still(
+        self,
+        state: &mut State,
+        slot: Slot<'_>,
+        json: Option<&[u8]>,
+        at: AsOf,
+    ) -> Result<bool, SessionError> {
+        let map = state.payload_mut().value_map(self.namespace, at)?;
+        let name = map.map(|map| (map, map.current_name(slot.name, slot.aliases, at)));
+        Ok(match (name, json) {
+            (Some((map, name)), Some(json)) => map.holds(name, json, at),
+            (Some((map, name)), None) => !map.contains(name, at),
+            (None, json) => json.is_none(),
+        })
+    }
+
+    /// The values to change, if there are any: a namespace that is not there is not begun.
+    fn existing(self, state: &mut State, at: AsOf) -> Result<Option<&mut ValueMap>, SessionError> {
+        if state.payload_mut().value_map(self.namespace, at)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(
+            state
+                .payload_mut()
+                .value_map_mut(self.namespace, at, || Lifetime::ENDLESS)?,
+        ))
+    }
+
+    pub(in crate::visit) fn remove(self, state: &mut State, at: AsOf, slot: Slot<'_>) -> Result<bool, SessionError> {
+        let Some(map) = self.existing(state, at)? else {
+            return Ok(false);
+        };
+        map.rename(slot.name, slot.aliases, at);
+        let removed = map.unset(slot.name, at);
+        state.payload_mut().changed |= removed;
+        Ok(removed)
+    }
+
+    pub(in crate::visit) fn store(
+        self,
+        state: &mut State,
+        at: AsOf,
+        slot: Slot<'_>,
+        json: Vec<u8>,
+        replace: Option<Expiration>,
+        defaults: Defaults,
+    ) -> Result<(), SessionError> {
+        self.settings.check_size(json.len(), state.payload().loaded_len())?;
+        self.check_defaults(state, at, slot, replace.is_some(), defaults)?;
+        let namespace = defaults.namespace.unwrap_or(Lifetime::ENDLESS);
+        let map = state.payload_mut().value_map_mut(self.namespace, at, || namespace)?;
+        map.rename(slot.name, slot.aliases, at);
+        let replace = replace.map(|expiration| Lifetime::begin(expiration, at.now));
+        let begin = || defaults.value.unwrap_or(Lifetime::ENDLESS);
+        let is_changed = map.set(slot.name, json, at, replace, begin);
+        state.payload_mut().changed |= is_changed;
+        Ok(())
+    }
+
+    /// What begins with a default that is over would be set and not be there: that is an error, and nothing is set.
+    fn check_defaults(
+        self,
+        state: &mut State,
+        at: AsOf,
+        slot: Slot<'_>,
+        replaced: bool,
+        defaults: Defaults,
+    ) -> Result<(), SessionError> {
+        let is_over = |lifetime: Option<Lifetime>| lifetime.is_some_and(|lifetime| lifetime.is_over(at.now, at.now));
+        let value_is_over = !replaced && is_over(defaults.value);
+        let namespace_is_over = is_over(defaults.namespace);
+        if !value_is_over && !namespace_is_over {
+            return Ok(());
+        }
+        let (begins, value_begins) = match state.payload_mut().value_map(self.namespace, at)? {
+            None => (true, true),
+            Some(map) => {
+                let name = map.current_name(slot.name, slot.aliases, at);
+                (false, !map.contains(name, at))
+            }
+        };
+        match (begins && namespace_is_over, value_begins && value_is_over) {
+            (false, false) => Ok(()),
+            (true, _) => Err(SessionError::default_is_over(self.namespace, None)),
+            (false, true) => Err(SessionError::default_is_over(self.namespace, Some(slot.name))),
+        }
+    }
+}
+
+impl State {
+    /// The moment by which to read, if there is anything to be read.
+    fn readable_at(&mut self, settings: &Settings, now: Timestamp) -> Result<AsOf, SessionError> {
+        if matches!(self.phase, Phase::Unstarted | Phase::Destroyed) {
+            return Err(SessionError::NotStarted);
+        }
+        if self.is_over(settings, now) {
+            self.effects.gone();
+            return Err(SessionError::Gone);
+        }
+        Ok(self.as_of(now))
+    }
+
+    pub(in crate::visit) fn writable_at(&mut self, context: &Context, now: Timestamp) -> Result<AsOf, SessionError> {
+        let at = self.readable_at(&context.settings, now)?;
+        self.must_be_writable()?;
+        self.note_sharing(context);
+        Ok(at)
+    }
+}
