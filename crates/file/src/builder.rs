@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use sessile_core::{Clock, DEFAULT_MAX_WAITERS, Entropy, StorageError};
 
-use crate::aside::{Report, SetAside};
 use crate::durability::Durability;
 use crate::failure::NAME;
 use crate::files::Files;
+use crate::files::quarantine::{Report, SetAside};
 use crate::folder::Folder;
-use crate::setting::{Setting, at_most_a_century};
+use crate::folder::options::{Setting, at_most_a_century};
 use crate::storage::FileStorage;
 use crate::threads::Threads;
 
@@ -154,7 +154,7 @@ impl FileStorageBuilder {
     }
 
     #[cfg(test)]
-    pub(crate) fn probe(mut self, probe: Arc<dyn crate::disk::Probe>) -> Self {
+    pub(crate) fn probe(mut self, probe: Arc<dyn crate::folder::disk::Probe>) -> Self {
         self.setting.disk.probe = Some(probe);
         self
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use sessile_core::{SessionKey, StorageError, StorageErrorKind};
 
-use crate::format::Flaw;
+use crate::folder::format::Flaw;
 
 /// The name of this storage in errors.
 pub(crate) const NAME: &str = "file";

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::format::{Flaw, HEAD, Head, check_body, decode_head, encode};
+use crate::folder::format::{Flaw, HEAD, Head, check_body, decode_head, encode};
 
 /// Reads the input as a file, and once more with everything in it put right but its fields.
 pub fn format(input: &[u8]) {

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sessile_core::{LockTicket, StorageError, Timestamp, Unlock};
 
+use crate::clocks::Watch;
 use crate::files::Files;
-use crate::sweep::{Order, Swept};
+use crate::files::scan::Position;
+use crate::files::sweep::{Order, Swept};
 use crate::sweeper::Sweeper;
 use crate::threads::{GiveUp, Threads};
-use crate::waiters::Waiters;
-use crate::walk::Position;
-use crate::watch::Watch;
+use crate::wait_queues::Waiters;
 
 pub(crate) struct Shared {
     pub(crate) files: Files,

@@ -13,11 +13,11 @@ use sessile_core::{
 
 use crate::builder::FileStorageBuilder;
 use crate::failure::{NAME, Result as StepResult};
+use crate::files::scan::Position;
 use crate::files::{Files, Try};
 use crate::shared::Shared;
 use crate::threads::{Duty, Threads};
-use crate::waiters::{Asked, deadline_after};
-use crate::walk::Position;
+use crate::wait_queues::{Asked, deadline_after};
 
 /// Sessions in a folder, one file each.
 ///

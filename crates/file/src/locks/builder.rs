@@ -10,7 +10,7 @@ use sessile_core::{Clock, DEFAULT_MAX_WAITERS, Entropy, StorageError};
 use super::{FileLocks, NAME, NO_RECORD, Shared};
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::setting::Setting;
+use crate::folder::options::Setting;
 use crate::threads::Threads;
 
 /// What the file `FORMAT` of a folder of locks says.

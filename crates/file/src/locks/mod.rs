@@ -13,11 +13,11 @@ use sessile_core::{Clock, Lock, LockTicket, LockToken, Locks, SessionKey, Storag
 pub use self::builder::FileLocksBuilder;
 use crate::failure::{Failure, Result as StepResult};
 use crate::folder::Folder;
-use crate::format::Nonce;
-use crate::layout::stripe_of;
-use crate::leases::Tenure;
+use crate::folder::format::Nonce;
+use crate::folder::layout::stripe_of;
+use crate::folder::leases::Tenure;
 use crate::threads::{Duty, GiveUp, Threads};
-use crate::waiters::{Asked, Waiters, deadline_after};
+use crate::wait_queues::{Asked, Waiters, deadline_after};
 
 /// The name of these locks in errors.
 const NAME: &str = "file locks";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{fmt, io};
 
-use crate::disk::{Call, Probe};
+use crate::folder::disk::{Call, Probe};
 
 /// Does something at the n-th call after it has been armed, and perhaps at all that follow.
 pub(crate) struct At<F> {

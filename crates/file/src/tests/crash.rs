@@ -7,7 +7,7 @@ use std::process::Command;
 use super::at::At;
 use super::common::{TempFolder, count_files};
 use super::scenario::{Scenario, Step, open, wall};
-use crate::disk::Call;
+use crate::folder::disk::Call;
 
 /// What tells the child what to do: the step, the call at which it dies, the folder.
 const STEP: &str = "SESSILE_CRASH_STEP";

@@ -9,8 +9,8 @@ use super::at::At;
 use super::common::{TempFolder, count_files};
 use super::scenario::{Scenario, Step, clock, open};
 use crate::FileStorageBuilder;
-use crate::disk::Call;
-use crate::layout::{Layout, stripe_of};
+use crate::folder::disk::Call;
+use crate::folder::layout::{Layout, stripe_of};
 
 /// More calls than any step makes.
 const MOST: usize = 80;

@@ -9,7 +9,7 @@ use sessile_core::{
     SystemClock, Timestamp,
 };
 
-use crate::layout::{leaf_of, stripe_of};
+use crate::folder::layout::{leaf_of, stripe_of};
 use crate::{Durability, FileStorage, FileStorageBuilder};
 
 /// A step that changes something.
@@ -142,7 +142,7 @@ impl Scenario {
             storage.create(&self.key, record).await.expect("create");
         }
         if self.step == Step::SetAside {
-            let path = crate::layout::Layout::new(folder).record(&self.key);
+            let path = crate::folder::layout::Layout::new(folder).record(&self.key);
             let mut bytes = std::fs::read(&path).expect("the file of the session");
             *bytes.last_mut().expect("a payload") ^= 1;
             std::fs::write(&path, bytes).expect("the file of the session");

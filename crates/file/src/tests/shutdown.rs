@@ -10,7 +10,7 @@ use sessile_core::Storage;
 use super::at::At;
 use super::common::TempFolder;
 use super::scenario::{Scenario, Step, clock, open};
-use crate::disk::Call;
+use crate::folder::disk::Call;
 
 const SOON: Duration = Duration::from_secs(20);
 

@@ -7,7 +7,7 @@ use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, Storage, StorageE
 
 use super::{Bench, PAYLOAD};
 use crate::SetAsideReason;
-use crate::format::{HEAD, Head, Kind, encode};
+use crate::folder::format::{HEAD, Head, Kind, encode};
 use crate::tests::common::{TempFolder, count_files};
 use crate::tests::scenario::START;
 

@@ -10,7 +10,7 @@ use sessile_core::{Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, Sess
 
 use super::common::TempFolder;
 use super::scenario::{START, clock, open};
-use crate::layout::Layout;
+use crate::folder::layout::Layout;
 use crate::{Durability, FileStorage, SetAside, SetAsideReason};
 
 const PAYLOAD: &[u8] = b"thirty-two bytes of a payload...";

@@ -3,7 +3,7 @@
 //!
 //! The two handles share nothing but the folder, as two processes do. One of them halts; the other overtakes.
 
-mod steps;
+mod operations;
 mod takeover;
 
 use std::io;
@@ -18,7 +18,7 @@ use super::at::At;
 use super::common::TempFolder;
 use super::scenario::{Scenario, Step, clock, open};
 use crate::FileStorage;
-use crate::disk::{Call, Probe};
+use crate::folder::disk::{Call, Probe};
 
 const OVERTAKEN: &[u8] = b"overtaken";
 

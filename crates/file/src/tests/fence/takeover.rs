@@ -8,8 +8,8 @@ use sessile_core::{Meta, Record, Storage, StorageErrorKind, Timestamp};
 use tokio::time::timeout;
 
 use super::{Halted, LEASE, OVERTAKEN, SOON, open_with, overtake, payload, plain};
-use crate::disk::Call;
-use crate::layout::{Layout, stripe_of};
+use crate::folder::disk::Call;
+use crate::folder::layout::{Layout, stripe_of};
 use crate::tests::at::At;
 use crate::tests::scenario::{NEW, OLD, Step};
 

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fmt, io};
 
-use crate::disk::{Call, Probe};
+use crate::folder::disk::{Call, Probe};
 
 /// What was found after a power cut: folders, and files with what is in them.
 pub(super) type Tree = BTreeMap<PathBuf, Option<Vec<u8>>>;

@@ -17,7 +17,7 @@ use self::disk::{Disk, Record, Tree};
 use super::common::{TempFolder, count_files};
 use super::scenario::{Scenario, Step, clock, open};
 use crate::Durability;
-use crate::layout::Layout;
+use crate::folder::layout::Layout;
 
 /// Makes a folder as it was found.
 fn restore(tree: &Tree, root: &Path) -> TempFolder {

@@ -6,10 +6,10 @@ use std::path::Path;
 use bytes::Bytes;
 use sessile_core::{MAX_ALIASES, Meta, SessionKey, StorageErrorKind, Timestamp};
 
-use crate::disk::{is_unreadable, open, read_up_to};
 use crate::failure::{Doing, Failure, Flawed, Result, Why};
 use crate::folder::Folder;
-use crate::format::{Entry, Flaw, HEAD, Head, Kind, Nonce, Origin, check_body, decode_head};
+use crate::folder::disk::{is_unreadable, open, read_up_to};
+use crate::folder::format::{Entry, Flaw, HEAD, Head, Kind, Nonce, Origin, check_body, decode_head};
 
 /// How much of a file is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use sessile_core::SessionKey;
 
-use crate::disk::Disk;
 use crate::failure::{Doing, Failure, Flawed, Result, Why};
 use crate::files::Files;
-use crate::format::{Flaw, Head, Kind, encode};
-use crate::layout::{hex, stripe_of};
-use crate::lookup::Part;
+use crate::folder::disk::Disk;
+use crate::folder::format::{Flaw, Head, Kind, encode};
+use crate::folder::layout::{hex, stripe_of};
+use crate::folder::lookup::Part;
 
 /// A file that was set aside: what [`on_set_aside`](crate::FileStorageBuilder::on_set_aside) is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

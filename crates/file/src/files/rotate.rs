@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, Record, SessionKey, StorageErrorKind};
 
-use crate::disk::identify;
 use crate::failure::{Doing, Failure, Result};
 use crate::files::Files;
-use crate::format::{Head, Kind, Nonce, Origin, encode};
-use crate::layout::stripe_of;
-use crate::lookup::{Part, State, interpret};
-use crate::stripes::Held;
+use crate::folder::disk::identify;
+use crate::folder::format::{Head, Kind, Nonce, Origin, encode};
+use crate::folder::layout::stripe_of;
+use crate::folder::lookup::{Part, State, interpret};
+use crate::folder::stripes::Held;
 
 impl Files {
     pub(crate) fn rotate(&self, ticket: &LockTicket, new: &SessionKey, record: &Record, grace: Duration) -> Result<()> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::failure::{Doing, Result};
 use crate::folder::Folder;
-use crate::layout::hex;
+use crate::folder::layout::hex;
 
 impl Folder {
     /// Makes sure that the folder is used for one thing which we understand, and with one lease.

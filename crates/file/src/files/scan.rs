@@ -4,11 +4,11 @@ use sessile_core::{Meta, SessionKey};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use crate::disk::list;
 use crate::failure::{Doing, Failure, Result};
 use crate::files::Files;
-use crate::layout::{MOVING, key_of, leaf_of, name_of, stripe_of};
-use crate::lookup::{Part, State};
+use crate::folder::disk::list;
+use crate::folder::layout::{MOVING, key_of, leaf_of, name_of, stripe_of};
+use crate::folder::lookup::{Part, State};
 
 /// How many files and folders are looked at in one go, roughly.
 pub(crate) const SLICE: usize = 1_024;

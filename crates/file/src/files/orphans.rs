@@ -4,10 +4,10 @@ use sessile_core::SessionKey;
 
 use crate::failure::{Doing, Failure, Result};
 use crate::files::Files;
-use crate::format::Kind;
-use crate::instance::is_open;
-use crate::layout::{hex, stripe_of};
-use crate::lookup::{Part, State};
+use crate::folder::format::Kind;
+use crate::folder::instance::is_open;
+use crate::folder::layout::{hex, stripe_of};
+use crate::folder::lookup::{Part, State};
 
 impl Files {
     /// Removes or moves in a record that was arriving by rotation when its process died.

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::leases::Holding;
+use crate::folder::leases::Holding;
 
 /// The first and the longest pause between two questions about a lock that another process holds.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(25));

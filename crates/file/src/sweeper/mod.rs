@@ -1,5 +1,7 @@
 //! The thread that removes what is over, and those that give it a hand.
 
+mod pace;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -10,10 +12,10 @@ use rustix::time::{ClockId, clock_gettime};
 use sessile_core::{StorageError, StorageErrorKind};
 
 use crate::failure::NAME;
-use crate::pace::{Round, SHORTEST_REST, Savings, rest_after};
+use crate::files::scan::{Position, SLICE};
+use crate::files::sweep::{Order, Swept};
 use crate::shared::Shared;
-use crate::sweep::{Order, Swept};
-use crate::walk::{Position, SLICE};
+use crate::sweeper::pace::{Round, SHORTEST_REST, Savings, rest_after};
 
 /// How long a sweeper goes at full speed before it gets another hand.
 const HELP_AFTER: Duration = Duration::from_secs(1);

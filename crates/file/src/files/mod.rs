@@ -3,18 +3,25 @@
 //! All verbs that change something go the same way: stage the new file, keep the others out of the stripe, look
 //! again, give the staged file its name. `PROTOCOL.md` says why that is enough.
 
+mod orphans;
+pub(crate) mod quarantine;
+mod replace;
+mod rotate;
+pub(crate) mod scan;
+pub(crate) mod sweep;
+
 use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
-use crate::aside::Report;
 use crate::failure::{Doing, Failure, Result};
+use crate::files::quarantine::Report;
+use crate::folder::format::{Head, Kind, Nonce, Origin, encode};
+use crate::folder::layout::stripe_of;
+use crate::folder::leases::{Holding, Tenure};
+use crate::folder::lookup::{Live, Part, Resolved, State, interpret};
+use crate::folder::stripes::Held;
 use crate::folder::{Folder, Staged};
-use crate::format::{Head, Kind, Nonce, Origin, encode};
-use crate::layout::stripe_of;
-use crate::leases::{Holding, Tenure};
-use crate::lookup::{Live, Part, Resolved, State, interpret};
-use crate::stripes::Held;
 
 /// Sessions in a folder.
 pub(crate) struct Files {

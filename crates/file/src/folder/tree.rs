@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use sessile_core::{Clock, Entropy, SessionKey, Timestamp};
 
-use crate::disk::{Disk, Identity, identify, list};
 use crate::durability::Durability;
 use crate::failure::{Doing, Failure, Result};
-use crate::format::Nonce;
-use crate::instance::{self, Instance};
-use crate::layout::{FAN, Layout, hex, leaf_of, stripe_of};
-use crate::setting::Setting;
-use crate::stripes::Stripes;
+use crate::folder::disk::{Disk, Identity, identify, list};
+use crate::folder::format::Nonce;
+use crate::folder::instance::{self, Instance};
+use crate::folder::layout::{FAN, Layout, hex, leaf_of, stripe_of};
+use crate::folder::options::Setting;
+use crate::folder::stripes::Stripes;
 
 /// How often a step is tried anew when other processes get in between.
 const ATTEMPTS: usize = 64;
@@ -117,7 +117,7 @@ impl Folder {
         instance::remove_dead(&self.disk, &self.layout)
     }
 
-    /// Writes a file aside, dated to the moment at which it is over, so that it can be [published](crate::stripes::Held::publish).
+    /// Writes a file aside, dated to the moment at which it is over, so that it can be [published](crate::folder::stripes::Held::publish).
     pub(crate) fn stage(&self, stripe: u8, bytes: &[u8], date: Option<Timestamp>, sync: bool) -> Result<Staged<'_>> {
         let path = self.stage_path(stripe);
         let date = date.map(|date| SystemTime::UNIX_EPOCH + Duration::from_millis(date.min(LAST_DATE).as_millis()));

@@ -11,10 +11,10 @@ use std::time::SystemTime;
 
 use sessile_core::Entropy;
 
-use crate::disk::{Disk, Identity, identify, list, open};
 use crate::failure::{Doing, Result};
-use crate::format::Nonce;
-use crate::layout::{Layout, hex};
+use crate::folder::disk::{Disk, Identity, identify, list, open};
+use crate::folder::format::Nonce;
+use crate::folder::layout::{Layout, hex};
 
 /// This open storage.
 pub(crate) struct Instance {

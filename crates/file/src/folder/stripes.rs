@@ -15,10 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::disk::{Identity, identify, list};
 use crate::failure::{Doing, Result};
+use crate::folder::disk::{Identity, identify, list};
+use crate::folder::layout::FAN;
 use crate::folder::{Folder, Staged};
-use crate::layout::FAN;
 
 /// How long a process that stands still keeps others out of a stripe, at most.
 const PATIENCE: Duration = Duration::from_secs(2);

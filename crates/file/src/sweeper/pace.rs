@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sessile_core::StorageError;
 
-use crate::sweep::Swept;
-use crate::walk::SLICE;
+use crate::files::scan::SLICE;
+use crate::files::sweep::Swept;
 
 /// One file that is over pays for looking at this many. So the sweeper goes at full speed as long as there are more of
 /// them than one in this many, and more and more slowly below.

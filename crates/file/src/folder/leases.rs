@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, SessionKey, StorageErrorKind, Timestamp};
 
-use crate::disk::{is_unreadable, list, open, read_up_to};
 use crate::failure::{Doing, Failure, Result};
+use crate::folder::disk::{is_unreadable, list, open, read_up_to};
+use crate::folder::format::{HEAD, Head, Kind, Nonce, decode_head, encode};
+use crate::folder::instance::is_open;
+use crate::folder::layout::{hex, key_of, stripe_of};
+use crate::folder::lookup::{Live, State};
+use crate::folder::stripes::Held;
 use crate::folder::{Folder, Staged};
-use crate::format::{HEAD, Head, Kind, Nonce, decode_head, encode};
-use crate::instance::is_open;
-use crate::layout::{hex, key_of, stripe_of};
-use crate::lookup::{Live, State};
-use crate::stripes::Held;
 
 /// How a lock stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

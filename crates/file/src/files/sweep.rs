@@ -7,14 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sessile_core::{Record, SessionKey, Stored, Timestamp};
 
-use crate::disk::list;
 use crate::failure::{Doing, Failure, Flawed, Result};
 use crate::files::Files;
-use crate::format::Kind;
-use crate::layout::{FAN, name_of, stripe_of};
-use crate::lookup::{Part, State, interpret};
-use crate::stripes::Held;
-use crate::walk::{Keys, Position, SLICE};
+use crate::files::scan::{Keys, Position, SLICE};
+use crate::folder::disk::list;
+use crate::folder::format::Kind;
+use crate::folder::layout::{FAN, name_of, stripe_of};
+use crate::folder::lookup::{Part, State, interpret};
+use crate::folder::stripes::Held;
 
 /// Dates of files may be as coarse as this.
 const COARSE: Duration = Duration::from_secs(2);

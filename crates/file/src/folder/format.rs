@@ -21,7 +21,7 @@ use bytes::Bytes;
 use sessile_core::{LockToken, Meta, SessionKey, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::layout::hex;
+use crate::folder::layout::hex;
 
 /// The length of a head, in bytes.
 pub(crate) const HEAD: usize = 256;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use sessile_core::{Clock, DEFAULT_LEASE, Entropy, OsEntropy, StorageError, StorageErrorKind, SystemClock, TokioClock};
 
-use crate::disk::Disk;
+use crate::clocks::Uptime;
 use crate::durability::Durability;
-use crate::uptime::Uptime;
+use crate::folder::disk::Disk;
 
 /// A shorter lease could not be renewed in time.
 const SHORTEST_LEASE: Duration = Duration::from_millis(10);

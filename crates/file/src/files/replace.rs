@@ -4,9 +4,9 @@ use sessile_core::{Meta, Record, SessionKey, StorageErrorKind};
 
 use crate::failure::{Failure, Result};
 use crate::files::Files;
-use crate::layout::stripe_of;
-use crate::leases::Tenure;
-use crate::lookup::{Live, Part, State};
+use crate::folder::layout::stripe_of;
+use crate::folder::leases::Tenure;
+use crate::folder::lookup::{Live, Part, State};
 
 impl Files {
     /// Returns whether the record was replaced. It takes the way of every change: what stands is looked at again when
