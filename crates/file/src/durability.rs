@@ -1,22 +1,26 @@
-//! [`Durability`]: what an acknowledged write survives.
+//! [`Durability`]: the failures that an acknowledged write survives.
 
-/// What a write that was acknowledged survives.
+/// The failures that an acknowledged write survives.
 ///
-/// Either way a write is all or nothing, and survives the end of any process, `SIGKILL` included.
+/// With either variant a write is atomic and survives the end of any process, `SIGKILL` included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
-    /// The end of the process, of the operating system, and of the power: file and folder are synced before a verb
-    /// answers. As good as the disk's promise to have written what it says it has.
+    /// Survives the end of the process, a crash of the operating system and a power cut.
+    ///
+    /// File and folder are synced before an operation returns. The guarantee is as strong as the disk's: the disk must
+    /// have written what it reports as written.
     #[default]
     Sync,
-    /// The end of the process only. Nothing is synced: after a power cut recent writes may be missing, and sessions
-    /// that were being written may be found damaged and set aside. For `tmpfs`, which does not survive anyway, and for
-    /// sessions that may be lost together with the machine.
+    /// Survives the end of the process only.
+    ///
+    /// Nothing is synced. After a power cut recent writes may be missing, and sessions that were being written may be
+    /// corrupt and are quarantined. Suitable for `tmpfs`, and for sessions that may be lost with the machine.
     Relaxed,
 }
 
 impl Durability {
+    /// Returns whether files and folders are synced.
     pub(crate) const fn syncs(self) -> bool {
         matches!(self, Self::Sync)
     }

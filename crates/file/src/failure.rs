@@ -1,4 +1,4 @@
-//! What the blocking half reports, and the [`StorageError`] it becomes.
+//! [`Failure`]: the error of a blocking operation, and its conversion to [`StorageError`].
 
 use std::error::Error;
 use std::fmt;
@@ -7,56 +7,65 @@ use std::path::PathBuf;
 
 use sessile_core::{SessionKey, StorageError, StorageErrorKind};
 
-use crate::folder::format::Flaw;
-
 /// The name of this storage in errors.
 pub(crate) const NAME: &str = "file";
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
-/// Why a step was not taken.
+/// The reason why a blocking operation failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// An answer of the contract.
+    /// The contract requires this error.
     Refused(StorageErrorKind),
-    /// The operating system would not do something.
-    System { doing: &'static str, source: io::Error },
-    /// A change was made, and then it could not be made sure that it lasts.
-    Uncertain { doing: &'static str, source: io::Error },
-    /// A file does not hold what was written there. It has not been set aside yet.
-    Flawed(Flawed),
-    /// The file of this key was set aside: now, to this path, or a while ago.
-    SetAside(SessionKey, Option<PathBuf>),
-    /// Another process took the stripe away from this one, which had stopped for too long; the step can be tried anew.
+    /// The operating system refused a call.
+    System { action: &'static str, source: io::Error },
+    /// A change was published, but syncing it failed.
+    Uncertain { action: &'static str, source: io::Error },
+    /// A file is corrupt and has not been quarantined yet.
+    Corrupt(CorruptFile),
+    /// The file of this key has been quarantined: now, to this path, or earlier.
+    Quarantined(SessionKey, Option<PathBuf>),
+    /// Another process has taken over the stripe from this one. The operation can be retried.
     Revoked,
 }
 
-/// A file that does not hold what was written there.
+/// A file that cannot be decoded.
 #[derive(Debug)]
-pub(crate) struct Flawed {
+pub(crate) struct CorruptFile {
     pub(crate) path: PathBuf,
-    /// The key whose file it should have been.
+    /// The key that the name of the file stands for.
     pub(crate) key: SessionKey,
-    pub(crate) why: Why,
+    pub(crate) corruption: Corruption,
 }
 
-/// What is wrong with a file.
+/// The way in which a file is corrupt.
 #[derive(Debug)]
-pub(crate) enum Why {
-    /// Its bytes.
-    Bytes(Flaw),
-    /// It cannot be opened, or is no file at all.
+pub(crate) enum Corruption {
+    /// Its bytes cannot be decoded.
+    Format(FormatError),
+    /// It cannot be opened, or is not a regular file.
     Unreadable(io::Error),
 }
 
-/// Says what was being done when the operating system refused.
-pub(crate) trait Doing<T> {
-    fn doing(self, what: &'static str) -> Result<T>;
+/// The reason why the bytes of a file cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FormatError {
+    /// The magic number is missing, or the file belongs to another key.
+    Foreign,
+    /// The length or a checksum does not match.
+    Torn,
+    /// The file is intact, and of a format that this version does not know.
+    Newer,
 }
 
-impl<T> Doing<T> for io::Result<T> {
-    fn doing(self, what: &'static str) -> Result<T> {
-        self.map_err(|source| Failure::System { doing: what, source })
+/// Attaches the action that the operating system refused.
+pub(crate) trait Context<T> {
+    fn context(self, action: &'static str) -> Result<T>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, action: &'static str) -> Result<T> {
+        self.map_err(|source| Failure::System { action, source })
     }
 }
 
@@ -65,22 +74,22 @@ impl Failure {
         let error = StorageError::new(self.kind(), operation, storage);
         match self {
             Self::Refused(_) => error,
-            Self::System { doing, source } | Self::Uncertain { doing, source } => {
-                error.with_source(SystemError { doing, source })
+            Self::System { action, source } | Self::Uncertain { action, source } => {
+                error.with_source(SystemError { action, source })
             }
-            Self::Flawed(flawed) => error.with_source(format!("{}: {}", flawed.path.display(), flawed.why)),
-            Self::SetAside(_, Some(path)) => error.with_source(format!("set aside as {}", path.display())),
-            Self::SetAside(_, None) => error.with_source("it was set aside earlier"),
-            Self::Revoked => error.with_source("other processes were in the way, again and again"),
+            Self::Corrupt(file) => error.with_source(format!("{}: {}", file.path.display(), file.corruption)),
+            Self::Quarantined(_, Some(path)) => error.with_source(format!("quarantined as {}", path.display())),
+            Self::Quarantined(_, None) => error.with_source("it was quarantined earlier"),
+            Self::Revoked => error.with_source("other processes interrupted every attempt"),
         }
     }
 
-    /// Whether there is no room.
+    /// Returns whether the disk or a quota is full.
     pub(crate) fn is_full(&self) -> bool {
         self.kind() == StorageErrorKind::Full
     }
 
-    /// Whether we may not do it.
+    /// Returns whether permission was denied.
     pub(crate) fn is_denied(&self) -> bool {
         self.kind() == StorageErrorKind::Denied
     }
@@ -89,11 +98,11 @@ impl Failure {
         match self {
             Self::Refused(kind) => *kind,
             Self::System { source, .. } => kind_of(source),
-            Self::Flawed(Flawed {
-                why: Why::Bytes(Flaw::Newer),
+            Self::Corrupt(CorruptFile {
+                corruption: Corruption::Format(FormatError::Newer),
                 ..
             }) => StorageErrorKind::Unsupported,
-            Self::Flawed(_) | Self::SetAside(..) => StorageErrorKind::Corrupt,
+            Self::Corrupt(_) | Self::Quarantined(..) => StorageErrorKind::Corrupt,
             Self::Uncertain { .. } | Self::Revoked => StorageErrorKind::Unavailable,
         }
     }
@@ -109,34 +118,34 @@ fn kind_of(error: &io::Error) -> StorageErrorKind {
         // The folder, or the volume it was on, is gone.
         Io::NotFound | Io::NotADirectory | Io::StaleNetworkFileHandle => StorageErrorKind::Unavailable,
         _ => match error.raw_os_error() {
-            // Out of file descriptors, or a disk that does not answer: neither says anything about the session.
+            // Out of file descriptors, or an I/O error of the disk: neither says anything about the session.
             Some(libc::EMFILE | libc::ENFILE | libc::EIO | libc::ENXIO | libc::ENODEV) => StorageErrorKind::Unavailable,
             _ => StorageErrorKind::Other,
         },
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bytes(Flaw::Foreign) => f.write_str("this is not the file of this session"),
-            Self::Bytes(Flaw::Torn) => f.write_str("the file is torn or damaged"),
-            Self::Bytes(Flaw::Newer) => f.write_str("the file was written by a later version"),
+            Self::Format(FormatError::Foreign) => f.write_str("this is not the file of this session"),
+            Self::Format(FormatError::Torn) => f.write_str("the file is torn or damaged"),
+            Self::Format(FormatError::Newer) => f.write_str("the file was written by a later version"),
             Self::Unreadable(source) => write!(f, "the file cannot be read: {source}"),
         }
     }
 }
 
-/// The operating system refused, and what.
+/// An error of the operating system with the action that it refused.
 #[derive(Debug)]
 struct SystemError {
-    doing: &'static str,
+    action: &'static str,
     source: io::Error,
 }
 
 impl fmt::Display for SystemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}", self.doing)
+        write!(f, "cannot {}", self.action)
     }
 }
 

@@ -1,10 +1,11 @@
-//! What holds of any bytes that are read as a file: for the fuzzer, and for the replay of what is kept of it.
+//! Properties of the file format that hold for any input, for the fuzzer and for the replay of its corpus.
 
 use sha2::{Digest, Sha256};
 
-use crate::folder::format::{Flaw, HEAD, Head, check_body, decode_head, encode};
+use crate::failure::FormatError;
+use crate::folder::format::{HEADER_LEN, Header, check_body, decode_header, encode};
 
-/// Reads the input as a file, and once more with everything in it put right but its fields.
+/// Checks the input as a file, and again with magic, format, length, key and sums corrected.
 pub fn format(input: &[u8]) {
     let found = read(input);
     assert!(found.is_err() || is_whole(input), "a damaged file was read: {found:?}");
@@ -13,62 +14,62 @@ pub fn format(input: &[u8]) {
     let repaired = repaired(input);
     assert!(is_whole(&repaired));
     stays_the_same(&repaired);
-    // What has the right sums was written by somebody who knows the format.
+    // A file with correct sums decodes, or comes from a later version.
     let found = read(&repaired);
-    assert!(matches!(found, Ok(_) | Err(Flaw::Newer)), "{found:?}");
+    assert!(matches!(found, Ok(_) | Err(FormatError::Newer)), "{found:?}");
     is_refused_when_changed(&repaired, input);
 }
 
-fn read(file: &[u8]) -> Result<(Head, &[u8]), Flaw> {
-    let (first, body) = file.split_at(file.len().min(HEAD));
-    let (head, length) = decode_head(first, file.len() as u64)?;
+fn read(file: &[u8]) -> Result<(Header, &[u8]), FormatError> {
+    let (first, body) = file.split_at(file.len().min(HEADER_LEN));
+    let (header, length) = decode_header(first, file.len() as u64)?;
     assert_eq!(length, body.len() as u64, "the length is that of the file");
     check_body(first, body)?;
-    Ok((head, body))
+    Ok((header, body))
 }
 
 fn stays_the_same(file: &[u8]) {
-    if let Ok((head, body)) = read(file) {
+    if let Ok((header, body)) = read(file) {
         assert_eq!(
-            read(&encode(&head, body)),
-            Ok((head, body)),
-            "what is written is what was read"
+            read(&encode(&header, body)),
+            Ok((header, body)),
+            "encoding reverses decoding"
         );
     }
 }
 
-/// Each byte counts. Which one is changed, and how, depends on the first bytes of the input.
+/// Checks that changing any byte makes decoding fail. The first bytes of the input select the byte and the change.
 fn is_refused_when_changed(file: &[u8], input: &[u8]) {
     let choice = |at: usize| input.get(at).copied().map_or(1, usize::from);
     let place = (choice(0) << 8 | choice(1)) % file.len();
     let mut changed = file.to_owned();
     changed[place] ^= (choice(2) as u8).max(1);
-    assert!(read(&changed).is_err(), "byte {place} does not count");
+    assert!(read(&changed).is_err(), "byte {place} is not checked");
     assert!(
         read(&file[..place]).is_err(),
-        "what is behind byte {place} does not count"
+        "the bytes from {place} on are not checked"
     );
     assert!(
         read(&[file, &[0]].concat()).is_err(),
-        "a byte behind the end does not count"
+        "a byte after the end is not checked"
     );
 }
 
-// From here on, what a whole file is, told anew.
+// The rest is a second implementation of the format, independent of `folder::format`.
 
 const BODY_SUM: std::ops::Range<usize> = 20..36;
 const KEY: std::ops::Range<usize> = 36..104;
-const HEAD_SUM: std::ops::Range<usize> = 240..256;
+const HEADER_SUM: std::ops::Range<usize> = 240..256;
 
 fn is_whole(file: &[u8]) -> bool {
     file.len() >= 256
         && file[..10] == *b"SESSILE\x1a\x01\0"
         && file[12..20] == (file.len() as u64 - 256).to_le_bytes()
         && file[BODY_SUM] == sum(&file[256..])
-        && file[HEAD_SUM] == sum(&file[..240])
+        && file[HEADER_SUM] == sum(&file[..240])
 }
 
-/// With the right beginning, length, key and sums. Kind and fields stay as they are, whatever that is.
+/// Returns the input with correct magic, format, length, key and sums. Kind and fields stay as they are.
 fn repaired(input: &[u8]) -> Vec<u8> {
     let mut file = input.to_owned();
     file.resize(file.len().max(256), 0);
@@ -78,8 +79,8 @@ fn repaired(input: &[u8]) -> Vec<u8> {
     let body_sum = sum(&file[256..]);
     file[BODY_SUM].copy_from_slice(&body_sum);
     file[KEY].copy_from_slice(format!("key:{}", "0f".repeat(32)).as_bytes());
-    let head_sum = sum(&file[..240]);
-    file[HEAD_SUM].copy_from_slice(&head_sum);
+    let header_sum = sum(&file[..240]);
+    file[HEADER_SUM].copy_from_slice(&header_sum);
     file
 }
 
@@ -89,11 +90,11 @@ fn sum(bytes: &[u8]) -> [u8; 16] {
 
 #[cfg(test)]
 #[path = "../../../fuzz/src/corpus.rs"]
-#[allow(unreachable_pub)] // It is public where it stands.
+#[allow(unreachable_pub)] // The file is a public module of the fuzz crate.
 mod corpus;
 
 #[cfg(test)]
 #[test]
-fn what_is_kept_of_the_fuzzer_is_read() {
+fn the_corpus_is_replayed() {
     corpus::replay("format", format);
 }

@@ -12,6 +12,7 @@ mod folder;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod lock;
 mod locks;
 mod shared;
 mod storage;
@@ -24,6 +25,6 @@ mod tests;
 
 pub use self::builder::FileStorageBuilder;
 pub use self::durability::Durability;
-pub use self::files::quarantine::{SetAside, SetAsideReason};
+pub use self::files::quarantine::{QuarantineReason, QuarantinedFile};
 pub use self::locks::{FileLocks, FileLocksBuilder};
 pub use self::storage::FileStorage;

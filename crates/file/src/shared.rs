@@ -1,26 +1,26 @@
-//! What the clones of a [`FileStorage`](crate::FileStorage) share, and what goes on in the background.
+//! [`Shared`]: the state that all clones of a [`FileStorage`](crate::FileStorage) share.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
-use sessile_core::{LockTicket, StorageError, Timestamp, Unlock};
+use sessile_core::{LockTicket, StorageError, Unlock};
 
-use crate::clocks::Watch;
 use crate::files::Files;
-use crate::files::scan::Position;
-use crate::files::sweep::{Order, Swept};
+use crate::files::position::Position;
+use crate::files::sweep::{SweepReport, SweepRequest};
 use crate::sweeper::Sweeper;
-use crate::threads::{GiveUp, Threads};
-use crate::wait_queues::Waiters;
+use crate::threads::{ReleaseLock, Threads};
+use crate::wait_queues::WaitQueues;
 
+/// The state that all clones of a storage share.
 pub(crate) struct Shared {
-    pub(crate) files: Files,
+    pub(crate) files: Arc<Files>,
     pub(crate) threads: Threads,
-    pub(crate) waiters: Waiters,
+    pub(crate) wait_queues: WaitQueues,
     pub(crate) max_waiters: usize,
     pub(crate) sweeper: Sweeper,
-    /// Where the next sweep begins that is asked for.
-    swept: Mutex<Position>,
-    watch: Mutex<Watch>,
+    /// The position at which the next requested sweep begins.
+    sweep_position: Mutex<Position>,
     this: Weak<Self>,
 }
 
@@ -29,64 +29,55 @@ impl Shared {
         files: Files,
         threads: Threads,
         max_waiters: usize,
-        sweep_every: Option<std::time::Duration>,
+        sweep_every: Option<Duration>,
     ) -> Result<Arc<Self>, StorageError> {
-        let watch = Watch::new(files.folder.now(), files.folder.steady_now());
         let shared = Arc::new_cyclic(|this: &Weak<Self>| Self {
-            files,
+            files: Arc::new(files),
             threads,
-            waiters: Waiters::default(),
+            wait_queues: WaitQueues::default(),
             max_waiters,
             sweeper: Sweeper::default(),
-            swept: Mutex::default(),
-            watch: Mutex::new(watch),
+            sweep_position: Mutex::default(),
             this: this.clone(),
         });
         if let Some(every) = sweep_every {
-            shared.sweeper.start(shared.this.clone(), every)?;
+            shared.sweeper.start(Arc::downgrade(&shared.files), every)?;
         }
         Ok(shared)
     }
 
-    /// The moment by which a session must have ended in order to be removed.
-    pub(crate) fn over_by(&self) -> Timestamp {
-        let folder = &self.files.folder;
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        watch.over_by(folder.now(), folder.steady_now())
+    /// Returns whether the next requested sweep begins at the start of the folder.
+    pub(crate) fn sweep_begins_at_start(&self) -> bool {
+        *self.sweep_position.lock().unwrap_or_else(PoisonError::into_inner) == Position::default()
     }
 
-    /// Whether a sweep that begins now begins at the beginning.
-    pub(crate) fn next_sweep_is_a_whole_one(&self) -> bool {
-        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) == Position::default()
-    }
-
-    /// Sweeps a bounded part of the folder, for one who asks for what is removed.
-    pub(crate) fn sweep_slice(&self, limit: usize) -> Swept {
-        let position = || self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Sweeps the next slice of the folder and collects the removed sessions.
+    pub(crate) fn sweep_slice(&self, limit: usize) -> SweepReport {
+        let position = || self.sweep_position.lock().unwrap_or_else(PoisonError::into_inner);
         let from = position().clone();
-        let order = Order {
-            now: self.over_by(),
+        let request = SweepRequest {
+            before: self.files.folder.clocks.sweep_cutoff(),
             limit,
-            asked_for: true,
+            collect: true,
         };
-        let swept = self.files.sweep(&from, order);
-        *position() = swept.next.clone().unwrap_or_default();
-        swept
+        let report = self.files.sweep(&from, request);
+        *position() = report.next.clone().unwrap_or_default();
+        report
     }
 }
 
-impl GiveUp for Shared {
-    fn give_up(&self, ticket: &LockTicket) {
-        // If it fails, the lock ends with its lease.
-        let _ = self.files.take_step(|files| files.folder.release(ticket));
-        self.waiters.wake(&ticket.key);
+impl ReleaseLock for Shared {
+    fn release_lock(&self, ticket: &LockTicket) {
+        // If this fails, the lock ends with its lease.
+        let _ = self.files.with_retries(|files| files.folder.release(ticket));
+        self.wait_queues.notify(&ticket.key);
     }
 }
 
 impl Unlock for Shared {
     fn unlock(&self, ticket: LockTicket) {
         if let Some(this) = self.this.upgrade() {
-            self.threads.give_up_soon(this, ticket);
+            self.threads.release_in_background(this, ticket);
         }
     }
 }

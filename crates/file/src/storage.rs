@@ -1,28 +1,25 @@
-//! [`FileStorage`]: the verbs of the contract, on top of the blocking half.
+//! [`FileStorage`]: the operations of the [`Storage`] contract, on top of the blocking [`Files`].
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Page, Record, SessionKey, Storage,
-    StorageError, StorageErrorKind, Stored, Timestamp,
+    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
+    StorageErrorKind, Stored, Timestamp,
 };
 
-use crate::builder::FileStorageBuilder;
-use crate::failure::{NAME, Result as StepResult};
-use crate::files::scan::Position;
-use crate::files::{Files, Try};
+use crate::failure::{NAME, Result as BlockingResult};
+use crate::files::Files;
+use crate::files::position::Position;
 use crate::shared::Shared;
-use crate::threads::{Duty, Threads};
-use crate::wait_queues::{Asked, deadline_after};
+use crate::threads::{JobClass, Threads};
 
 /// Sessions in a folder, one file each.
 ///
-/// Any number of processes can share the folder, and a process can open it more than once. See the
-/// [crate](crate) for what it promises. Cloning is cheap; all clones are the same storage.
+/// Any number of processes can share the folder, and a process can open it more than once. The [crate](crate)
+/// documentation lists the guarantees. Cloning is cheap; all clones are the same storage.
 ///
 /// ```
 /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage};
@@ -41,29 +38,10 @@ use crate::wait_queues::{Asked, deadline_after};
 /// ```
 #[derive(Clone)]
 pub struct FileStorage {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl FileStorage {
-    /// Opens a folder, which is made if it is not there, with everything as it is by default.
-    ///
-    /// It tidies up after processes that died, which takes a few milliseconds and blocks. Call it when the server
-    /// starts.
-    ///
-    /// # Errors
-    ///
-    /// [`Denied`](StorageErrorKind::Denied) or [`Full`](StorageErrorKind::Full) when the folder cannot be written to,
-    /// [`Unsupported`](StorageErrorKind::Unsupported) when it holds something else, is of a later version, or is on a
-    /// file system without file locks.
-    pub fn open(folder: impl AsRef<Path>) -> Result<Self, StorageError> {
-        Self::builder(folder).open()
-    }
-
-    /// For a storage that is not as it is by default.
-    pub fn builder(folder: impl AsRef<Path>) -> FileStorageBuilder {
-        FileStorageBuilder::new(folder.as_ref())
-    }
-
     pub(crate) fn new(
         files: Files,
         threads: Threads,
@@ -74,90 +52,56 @@ impl FileStorage {
         Ok(Self { shared })
     }
 
-    /// About how many files of sessions that are over have not been removed, as far as the sweeper of this storage can
-    /// tell: what it has just found in a part of the folder, taken for the whole.
+    /// Returns the approximate number of files of expired sessions that have not been removed yet.
     ///
-    /// It rises and falls with what ends. One that rises without end says that sessions end faster than this disk
-    /// removes their files; with the feature `tracing` there is a warning as well. Zero if the storage has no
-    /// [sweeper](FileStorageBuilder::sweep_every).
+    /// The estimate extrapolates from the part of the folder that the sweeper of this storage has swept last. It rises
+    /// and falls with the rate at which sessions end. An estimate that keeps rising means that sessions end faster than
+    /// this disk removes their files; with the feature `tracing` there is a warning as well. Zero if the storage has no
+    /// [sweeper](crate::FileStorageBuilder::sweep_every).
     #[must_use]
     pub fn sweep_backlog(&self) -> u64 {
         self.shared.sweeper.backlog()
     }
 
-    async fn run<T: Send + 'static>(
+    /// Runs a blocking operation, and retries it while other processes interrupt it.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
-        operation: &'static str,
-        step: impl Fn(&Files) -> StepResult<T> + Send + 'static,
+        name: &'static str,
+        operation: impl Fn(&Files) -> BlockingResult<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.block(Duty::Step, operation, move |shared| shared.files.take_step(step))
-            .await
+        self.block(JobClass::Operation, name, move |shared| {
+            shared.files.with_retries(operation)
+        })
+        .await
     }
 
-    /// Runs something on a thread that may block.
-    async fn block<T: Send + 'static>(
+    /// Runs a function on a thread that may block.
+    pub(crate) async fn block<T: Send + 'static>(
         &self,
-        duty: Duty,
-        operation: &'static str,
-        step: impl FnOnce(&Arc<Shared>) -> StepResult<T> + Send + 'static,
+        class: JobClass,
+        name: &'static str,
+        function: impl FnOnce(&Arc<Shared>) -> BlockingResult<T> + Send + 'static,
     ) -> Result<T, StorageError> {
         let shared = self.shared.clone();
         let threads = &self.shared.threads;
-        threads.run(duty, (operation, NAME), move || step(&shared)).await
+        threads.run(class, (name, NAME), move || function(&shared)).await
     }
 
-    /// Where the session of a key is to be locked, if not under this key.
-    async fn look(&self, key: SessionKey) -> Result<Option<Answer>, StorageError> {
-        Ok(match self.run("lock", move |files| files.whereabouts(&key)).await? {
-            Lookup::Found(at) if at == key => None,
-            Lookup::Found(at) => Some(Answer::Elsewhere(at)),
-            Lookup::Superseded => Some(Answer::Final(Lookup::Superseded)),
-            Lookup::Missing => Some(Answer::Final(Lookup::Missing)),
-        })
-    }
-
-    /// Asks for the lock once.
-    async fn try_lock(&self, key: SessionKey) -> Result<Asked<Answer>, StorageError> {
-        self.block(Duty::Step, "lock", move |shared| {
-            let token = LockToken::generate(&*shared.files.folder.entropy);
-            let answer = match shared.files.take_step(|files| files.try_lock(&key, token))? {
-                Try::Held(holding) => return Ok(Asked::Held(holding)),
-                // Made here, so that it is given up even if nobody waits for it any more.
-                Try::Taken(record) => {
-                    let ticket = LockTicket::new(key, token);
-                    let lock = Lock::new(ticket, shared.files.folder.lease, shared.clone());
-                    Answer::Final(Lookup::Found(Locked::new(lock, record)))
-                }
-                Try::Elsewhere(to) => Answer::Elsewhere(to),
-                Try::Superseded => Answer::Final(Lookup::Superseded),
-                Try::Missing => Answer::Final(Lookup::Missing),
-            };
-            Ok(Asked::Answer(answer))
-        })
-        .await
-    }
-
-    /// A step that ends a lock.
-    async fn run_and_wake<T: Send + 'static>(
+    /// Runs an operation that ends a lock, and notifies the waiters for the lock.
+    async fn run_and_notify<T: Send + 'static>(
         &self,
-        duty: Duty,
-        operation: &'static str,
+        class: JobClass,
+        name: &'static str,
         key: SessionKey,
-        step: impl Fn(&Files) -> StepResult<T> + Send + 'static,
+        operation: impl Fn(&Files) -> BlockingResult<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.block(duty, operation, move |shared| {
-            let taken = shared.files.take_step(step);
-            shared.waiters.wake(&key);
-            taken
+        self.block(class, name, move |shared| {
+            let result = shared.files.with_retries(operation);
+            shared.wait_queues.notify(&key);
+            result
         })
         .await
     }
-}
-
-/// What a question for a lock leads to.
-enum Answer {
-    Final(Lookup<Locked>),
-    Elsewhere(SessionKey),
 }
 
 #[async_trait]
@@ -167,7 +111,7 @@ impl Storage for FileStorage {
     }
 
     fn clock(&self) -> &dyn Clock {
-        &*self.shared.files.folder.clock
+        &*self.shared.files.folder.clocks.wall
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
@@ -180,29 +124,7 @@ impl Storage for FileStorage {
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        let deadline = deadline_after(wait);
-        let asked_for = *key;
-        let mut key = asked_for;
-        loop {
-            let look = || self.look(key);
-            let ask = || self.try_lock(key);
-            let asked = self
-                .shared
-                .waiters
-                .ask(key, deadline, self.shared.max_waiters, look, ask)
-                .await;
-            match asked {
-                Ok(Answer::Final(Lookup::Missing)) if key != asked_for => return Ok(Lookup::Superseded),
-                Ok(Answer::Final(answer)) => return Ok(answer),
-                // From the first key on, so that no more aliases are followed than anybody may.
-                Ok(Answer::Elsewhere(_)) => match self.look(asked_for).await? {
-                    None => key = asked_for,
-                    Some(Answer::Elsewhere(at)) => key = at,
-                    Some(Answer::Final(answer)) => return Ok(answer),
-                },
-                Err(no_answer) => return Err(no_answer.into_error("lock", NAME)),
-            }
-        }
+        self.lock_session(*key, wait).await
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
@@ -212,7 +134,7 @@ impl Storage for FileStorage {
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        self.run_and_wake(Duty::Step, "commit", ticket.key, move |files| {
+        self.run_and_notify(JobClass::Operation, "commit", ticket.key, move |files| {
             files.commit(&ticket, &record)
         })
         .await?;
@@ -234,7 +156,7 @@ impl Storage for FileStorage {
         grace: Duration,
     ) -> Result<(), StorageError> {
         let (ticket, new_key) = (lock.ticket(), *new_key);
-        self.run_and_wake(Duty::Step, "rotate", ticket.key, move |files| {
+        self.run_and_notify(JobClass::Operation, "rotate", ticket.key, move |files| {
             files.rotate(&ticket, &new_key, &record, grace)
         })
         .await?;
@@ -244,7 +166,7 @@ impl Storage for FileStorage {
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        self.run_and_wake(Duty::GiveUp, "release", ticket.key, move |files| {
+        self.run_and_notify(JobClass::Release, "release", ticket.key, move |files| {
             files.folder.release(&ticket)
         })
         .await?;
@@ -254,8 +176,8 @@ impl Storage for FileStorage {
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
         let ticket = *lock;
-        self.block(Duty::Keep, "renew", move |shared| {
-            shared.files.take_step(|files| files.renew(&ticket))
+        self.block(JobClass::Renewal, "renew", move |shared| {
+            shared.files.with_retries(|files| files.renew(&ticket))
         })
         .await
     }
@@ -274,9 +196,9 @@ impl Storage for FileStorage {
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
         let key = *key;
-        self.block(Duty::Step, "destroy", move |shared| {
-            let (key, was) = shared.files.take_step(|files| files.destroy(&key))?;
-            shared.waiters.wake(&key);
+        self.block(JobClass::Operation, "destroy", move |shared| {
+            let (key, was) = shared.files.with_retries(|files| files.destroy(&key))?;
+            shared.wait_queues.notify(&key);
             Ok(was)
         })
         .await
@@ -297,26 +219,26 @@ impl Storage for FileStorage {
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         let mut removed = Vec::new();
-        let mut trouble = None;
-        // From where the last one stopped to the end, and then from the beginning.
-        let mut rounds = if self.shared.next_sweep_is_a_whole_one() { 1 } else { 2 };
-        while removed.len() < limit && rounds > 0 {
+        let mut failure = None;
+        // Sweep from where the last call stopped to the end of the folder, and then once from the start.
+        let mut passes = if self.shared.sweep_begins_at_start() { 1 } else { 2 };
+        while removed.len() < limit && passes > 0 {
             let left = limit - removed.len();
             let slice = move |shared: &Arc<Shared>| Ok(shared.sweep_slice(left));
-            let swept = match self.block(Duty::Step, "sweep", slice).await {
-                Ok(swept) => swept,
-                // Sessions that were removed before are told of nowhere but here.
+            let report = match self.block(JobClass::Operation, "sweep", slice).await {
+                Ok(report) => report,
+                // Return the sessions that earlier slices have removed: no other call reports them.
                 Err(error) => {
-                    trouble = trouble.or(Some(error));
+                    failure = failure.or(Some(error));
                     break;
                 }
             };
-            removed.extend(swept.sessions);
-            rounds -= u8::from(swept.next.is_none());
-            trouble = trouble.or_else(|| Some(swept.trouble?.into_error("sweep", NAME)));
+            removed.extend(report.sessions);
+            passes -= u8::from(report.next.is_none());
+            failure = failure.or_else(|| Some(report.failure?.into_error("sweep", NAME)));
         }
-        match trouble {
-            // Trouble is told when there is nothing else to tell.
+        match failure {
+            // An error is returned only if there are no removed sessions to return.
             Some(error) if removed.is_empty() => Err(error),
             _ => Ok(removed),
         }
@@ -326,7 +248,7 @@ impl Storage for FileStorage {
 impl fmt::Debug for FileStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileStorage")
-            .field("folder", &self.shared.files.folder.layout.root())
+            .field("folder", &self.shared.files.folder.tree.layout.root())
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
-//! The threads on which a storage blocks: its own.
+//! [`Threads`]: the threads on which a storage blocks.
 //!
-//! Nothing depends on the room in a runtime's pool of blocking threads, which the application may have filled, nor on
-//! the life of a runtime. Threads are made when there is something to do for them, and end when there is nothing.
+//! A storage has threads of its own. It depends neither on the blocking pool of a runtime, which the application may
+//! have filled, nor on the lifetime of a runtime. Threads are started on demand and end when they are idle.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,142 +15,140 @@ use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 
-/// How many steps are taken at a time, at most. Most of them wait for the disk, and those that wait together are
-/// synced together.
-const STEPS: usize = 128;
+/// The largest number of threads for operations. Most of them wait for the disk, which syncs concurrent writes together.
+const OPERATION_THREADS: usize = 128;
 
-/// How many threads are set apart for renewals, which must not wait behind other steps. Each may wait for the mutex of one
-/// who stands still, and that one may have those of many stripes.
-const KEEPERS: usize = 32;
+/// The largest number of threads for renewals, which must not queue behind other work.
+///
+/// Each thread may wait for the mutex of a stopped process, which may hold the mutexes of many stripes.
+const RENEWAL_THREADS: usize = 32;
 
-/// How many are set apart for releases, of which there may be many at a time.
-const RELEASERS: usize = 8;
+/// The largest number of threads for releases, many of which may come at the same time.
+const RELEASE_THREADS: usize = 8;
 
-/// How long a thread stays that has nothing to do.
-const LINGER: Duration = Duration::from_secs(10);
+/// The time after which an idle thread ends.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A piece of work for a thread.
+/// A closure for a thread to run.
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads of one storage. They end with it.
 pub(crate) struct Threads {
-    steps: Lane,
-    keepers: Lane,
-    releasers: Lane,
-    /// Time that is paused in a test stands still for the blocking threads of the runtime, and for no others.
-    of_the_runtime: bool,
+    operations: Pool,
+    renewals: Pool,
+    releases: Pool,
+    /// Use the blocking threads of the runtime: a test has paused tokio's time, which stands still for them alone.
+    use_runtime: bool,
 }
 
-/// The kind of a piece of work, which decides what it waits behind.
+/// The class of a job. Each class has a pool, so that a job waits only for others of its class.
 #[derive(Clone, Copy)]
-pub(crate) enum Duty {
-    /// A step like any other.
-    Step,
-    /// Keeping a lock: it waits behind nothing else.
-    Keep,
-    /// Giving a lock up: it does not wait behind other steps.
-    GiveUp,
+pub(crate) enum JobClass {
+    Operation,
+    Renewal,
+    Release,
 }
 
 impl Threads {
-    pub(crate) fn new(of_the_runtime: bool) -> Self {
+    pub(crate) fn new(use_runtime: bool) -> Self {
         Self {
-            steps: Lane::new("sessile-file", STEPS),
-            keepers: Lane::new("sessile-file-keeper", KEEPERS),
-            releasers: Lane::new("sessile-file-releaser", RELEASERS),
-            of_the_runtime,
+            operations: Pool::new("sessile-file", OPERATION_THREADS),
+            renewals: Pool::new("sessile-file-renewals", RENEWAL_THREADS),
+            releases: Pool::new("sessile-file-releases", RELEASE_THREADS),
+            use_runtime,
         }
     }
 
-    /// Takes a step that blocks. Once begun it is finished, whether anyone waits for it or not.
+    /// Runs a blocking function. Once started it runs to its end, even if the future is dropped.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        duty: Duty,
+        class: JobClass,
         (operation, storage): (&'static str, &'static str),
-        step: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+        function: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let unavailable = |why| StorageError::new(StorageErrorKind::Unavailable, operation, storage).with_source(why);
-        let (answer, answered) = oneshot::channel();
-        // All that the step holds is dropped before it is answered.
-        let job = Box::new(move || drop(answer.send(catch_unwind(AssertUnwindSafe(step)))));
-        if self.begin(duty, job).is_err() {
-            return Err(unavailable("there are no threads to be had"));
+        let unavailable =
+            |reason| StorageError::new(StorageErrorKind::Unavailable, operation, storage).with_source(reason);
+        let (sender, receiver) = oneshot::channel();
+        // The function is consumed, and all that it captures dropped, before its result is sent.
+        let job = Box::new(move || drop(sender.send(catch_unwind(AssertUnwindSafe(function)))));
+        if self.spawn(class, job).is_err() {
+            return Err(unavailable("no thread can be started"));
         }
-        match answered.await {
-            Ok(Ok(taken)) => taken.map_err(|failure| failure.into_error(operation, storage)),
+        match receiver.await {
+            Ok(Ok(result)) => result.map_err(|failure| failure.into_error(operation, storage)),
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => Err(unavailable("the runtime is going down")),
+            Err(_) => Err(unavailable("the runtime is shutting down")),
         }
     }
 
-    /// Gives up a lock whose holder went away, in the background.
-    pub(crate) fn give_up_soon(&self, locks: Arc<dyn GiveUp>, ticket: LockTicket) {
-        let mut left = Left {
+    /// Releases the lock of a dropped guard in the background.
+    pub(crate) fn release_in_background(&self, locks: Arc<dyn ReleaseLock>, ticket: LockTicket) {
+        let mut release = PendingRelease {
             locks,
             ticket: Some(ticket),
         };
-        // Without a thread it happens here and now, when what was to be moved there is dropped.
-        drop(self.begin(Duty::GiveUp, Box::new(move || left.give_up())));
+        // If no thread can be started, the job comes back, and dropping it releases the lock on this thread.
+        drop(self.spawn(JobClass::Release, Box::new(move || release.run())));
     }
 
-    fn begin(&self, duty: Duty, job: Job) -> Result<(), Job> {
-        if self.of_the_runtime
+    fn spawn(&self, class: JobClass, job: Job) -> Result<(), Job> {
+        if self.use_runtime
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn_blocking(job);
             return Ok(());
         }
-        match duty {
-            Duty::Step => self.steps.begin(job),
-            Duty::Keep => self.keepers.begin(job),
-            Duty::GiveUp => self.releasers.begin(job),
+        match class {
+            JobClass::Operation => self.operations.spawn(job),
+            JobClass::Renewal => self.renewals.spawn(job),
+            JobClass::Release => self.releases.spawn(job),
         }
     }
 }
 
-/// Jobs that wait for a thread, and the threads that wait for jobs.
-struct Lane {
-    shared: Arc<Shared>,
+/// A queue of jobs and the threads that run them.
+struct Pool {
+    queue: Arc<JobQueue>,
     name: &'static str,
     limit: usize,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct JobQueue {
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     jobs: VecDeque<Job>,
     threads: usize,
-    /// How many of the threads wait for a job, those included that are about to find one.
+    /// The number of threads that wait for a job, including those that have been notified and not run yet.
     idle: usize,
     closed: bool,
 }
 
-impl Lane {
+impl Pool {
     fn new(name: &'static str, limit: usize) -> Self {
         Self {
-            shared: Arc::default(),
+            queue: Arc::default(),
             name,
             limit,
         }
     }
 
-    /// Hands a job to a thread. It comes back if there is none and none can be made.
-    fn begin(&self, job: Job) -> Result<(), Job> {
-        let mut state = self.shared.state();
+    /// Queues a job. Returns it if the pool has no thread and none can be started.
+    fn spawn(&self, job: Job) -> Result<(), Job> {
+        let mut state = self.queue.state();
         if state.jobs.len() >= state.idle && state.threads < self.limit {
-            let shared = self.shared.clone();
+            let queue = self.queue.clone();
             match thread::Builder::new()
                 .name(self.name.into())
-                .spawn(move || shared.work())
+                .spawn(move || queue.work())
             {
                 Ok(_) => state.threads += 1,
                 Err(_) if state.threads == 0 => return Err(job),
-                // The threads that are there come to it in time.
+                // The existing threads run the job later.
                 Err(_) => {}
             }
         }
@@ -158,30 +156,31 @@ impl Lane {
         let wake = state.idle > 0;
         drop(state);
         if wake {
-            self.shared.changed.notify_one();
+            self.queue.changed.notify_one();
         }
         Ok(())
     }
 }
 
-impl Drop for Lane {
+impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.state().closed = true;
-        self.shared.changed.notify_all();
+        self.queue.state().closed = true;
+        self.queue.changed.notify_all();
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl JobQueue {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Runs jobs until the pool is closed and empty, or the thread has been idle for long.
     fn work(&self) {
         let mut state = self.state();
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // A panic is for those who wait for the job; they are told of it where they are.
+                // A panic of the function is sent to its caller; the thread goes on.
                 let _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.state();
                 continue;
@@ -190,8 +189,8 @@ impl Shared {
                 break;
             }
             state.idle += 1;
-            let nothing = |state: &mut State| state.jobs.is_empty() && !state.closed;
-            let waited = self.changed.wait_timeout_while(state, LINGER, nothing);
+            let is_idle = |state: &mut QueueState| state.jobs.is_empty() && !state.closed;
+            let waited = self.changed.wait_timeout_while(state, IDLE_TIMEOUT, is_idle);
             let waited = waited.unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
             state.idle -= 1;
@@ -203,29 +202,29 @@ impl Shared {
     }
 }
 
-/// Locks that can be given up.
-pub(crate) trait GiveUp: Send + Sync + 'static {
-    /// Gives up a lock, if it is still held by this holder, and tells those who wait.
-    fn give_up(&self, ticket: &LockTicket);
+/// Locks that can be released from a background thread.
+pub(crate) trait ReleaseLock: Send + Sync + 'static {
+    /// Releases a lock if the ticket still holds it, and notifies its waiters.
+    fn release_lock(&self, ticket: &LockTicket);
 }
 
-/// A lock to be given up, at the latest when this is dropped: a runtime that goes down drops what it has not begun.
-struct Left {
-    locks: Arc<dyn GiveUp>,
+/// A release that runs once: as a job, or when the job is dropped. A runtime that shuts down drops queued jobs.
+struct PendingRelease {
+    locks: Arc<dyn ReleaseLock>,
     ticket: Option<LockTicket>,
 }
 
-impl Left {
-    fn give_up(&mut self) {
+impl PendingRelease {
+    fn run(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.locks.give_up(&ticket);
+            self.locks.release_lock(&ticket);
         }
     }
 }
 
-impl Drop for Left {
+impl Drop for PendingRelease {
     fn drop(&mut self) {
-        self.give_up();
+        self.run();
     }
 }
 
@@ -240,37 +239,37 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(20);
 
-    /// Gives up a lock once the sender is dropped.
-    struct Stuck(Mutex<Receiver<()>>);
+    /// Blocks each release until the sender is dropped.
+    struct BlockedLocks(Mutex<Receiver<()>>);
 
-    impl GiveUp for Stuck {
-        fn give_up(&self, _: &LockTicket) {
+    impl ReleaseLock for BlockedLocks {
+        fn release_lock(&self, _: &LockTicket) {
             let _ = self.0.lock().expect("the gate").recv_timeout(2 * SOON);
         }
     }
 
-    /// As while a process stands still that has many stripes.
+    /// A stopped process that holds many stripes can block all threads for releases and some for renewals.
     #[tokio::test]
     async fn a_renewal_waits_neither_for_releases_nor_for_a_few_renewals() {
         let threads = Arc::new(Threads::new(false));
         let (go_on, gate) = channel();
-        let stuck = Arc::new(Stuck(Mutex::new(gate)));
+        let blocked = Arc::new(BlockedLocks(Mutex::new(gate)));
         let key = SessionId::generate(&OsEntropy).key();
         let ticket = LockTicket::new(key, LockToken::generate(&OsEntropy));
         for _ in 0..100 {
-            threads.give_up_soon(stuck.clone(), ticket);
+            threads.release_in_background(blocked.clone(), ticket);
         }
-        // They wait for each other, so all of them must have a thread.
+        // The renewals wait for each other, so each of them needs a thread.
         let all = Arc::new(Barrier::new(20));
         let renewals: Vec<_> = (0..20)
             .map(|_| {
                 let (threads, all) = (threads.clone(), all.clone());
                 tokio::spawn(async move {
-                    let step = move || {
+                    let function = move || {
                         all.wait();
                         Ok(())
                     };
-                    threads.run(Duty::Keep, ("renew", "test"), step).await
+                    threads.run(JobClass::Renewal, ("renew", "test"), function).await
                 })
             })
             .collect();

@@ -1,7 +1,7 @@
-//! Those who wait for a lock in this process: in the order in which they came, and not too many.
+//! [`WaitQueues`]: the waiters for locks in this process, first in first out and bounded.
 //!
-//! Only the first in the line asks for the lock; the others wait for their turn. So a process asks once for each key
-//! it waits for, however many wait in it.
+//! Only the waiter at the head of a queue tries to take the lock; the others wait for it to finish. A process therefore
+//! polls the folder once for each key, however many tasks wait for it.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -16,62 +16,66 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::folder::leases::Holding;
+use crate::folder::leases::HeldLease;
 
-/// The first and the longest pause between two questions about a lock that another process holds.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(25));
+/// The first and the longest interval at which a lock that another process holds is polled.
+const POLL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(25));
 
-/// A lock that is held here is announced when it is given up. It may also end in other ways: in another process, say.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// The interval at which a lock that this storage holds is checked.
+///
+/// Its release is notified. It may also end in other ways, such as a destroy by another process.
+const RECHECK: Duration = Duration::from_millis(250);
 
-/// A lock that is passed on at once is never free for those who wait in other processes. After this long it is left to
-/// them for a moment, if there are any.
-const AMONG_OURSELVES: Duration = Duration::from_millis(500);
+/// The time for which a lock may be passed on within this process.
+///
+/// A lock that is passed on at once is never free for waiters in other processes. After this time it is left to them
+/// for a moment, if there are any.
+const MAX_LOCAL_STREAK: Duration = Duration::from_millis(500);
 
-/// The lines, one for each key that is waited for.
+/// The wait queues, one for each key that has waiters.
 #[derive(Default)]
-pub(crate) struct Waiters {
-    lines: Mutex<HashMap<SessionKey, Arc<Line>>>,
+pub(crate) struct WaitQueues {
+    queues: Mutex<HashMap<SessionKey, Arc<WaitQueue>>>,
 }
 
-struct Line {
-    /// Fair: given to those who wait in the order in which they came.
-    turn: Semaphore,
-    given_up: Notify,
-    /// How many stand in the line, the one who is asking included. Changed under the lock of the lines only.
-    members: AtomicUsize,
-    /// Since when the lock has been passed on within this line, as far as is known.
-    ours_since: Mutex<Instant>,
+struct WaitQueue {
+    /// Held by the waiter at the head. The semaphore is fair: waiters acquire it in order of arrival.
+    head: Semaphore,
+    released: Notify,
+    /// The number of waiters, including the head. Changed only while the map of queues is locked, so `Relaxed` suffices.
+    waiters: AtomicUsize,
+    /// The start of the time in which only this queue is known to have had the lock.
+    streak_since: Mutex<Instant>,
 }
 
-/// What asking for a lock has led to.
-pub(crate) enum Asked<T> {
-    Answer(T),
-    Held(Holding),
+/// The result of one attempt to take a lock.
+pub(crate) enum Attempt<T> {
+    Done(T),
+    Held(HeldLease),
 }
 
-/// When a wait that begins now is over.
+/// Returns the deadline of a wait that begins now.
 pub(crate) fn deadline_after(wait: Duration) -> Instant {
-    /// Longer than anyone waits, and short enough to be added to any clock.
+    /// Longer than any wait, and short enough to be added to any clock.
     const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365);
     Instant::now() + wait.min(LONGEST)
 }
 
-/// Why there is no answer.
+/// The reason why a wait ended without a result.
 #[derive(Debug)]
-pub(crate) enum NoAnswer<E> {
-    TooMany,
+pub(crate) enum WaitError<E> {
+    TooManyWaiters,
     Timeout,
-    /// Waiting takes a runtime with a clock, and there is none.
+    /// Waiting needs a tokio runtime with a clock, and there is none.
     NoRuntime,
     Failed(E),
 }
 
-impl NoAnswer<StorageError> {
+impl WaitError<StorageError> {
     pub(crate) fn into_error(self, operation: &'static str, storage: &'static str) -> StorageError {
         let error = |kind| StorageError::new(kind, operation, storage);
         match self {
-            Self::TooMany => error(StorageErrorKind::TooManyWaiters),
+            Self::TooManyWaiters => error(StorageErrorKind::TooManyWaiters),
             Self::Timeout => error(StorageErrorKind::LockTimeout),
             Self::NoRuntime => error(StorageErrorKind::Unsupported)
                 .with_source("the lock is held, and waiting for it takes a tokio runtime"),
@@ -80,129 +84,135 @@ impl NoAnswer<StorageError> {
     }
 }
 
-impl Waiters {
-    fn lines(&self) -> MutexGuard<'_, HashMap<SessionKey, Arc<Line>>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+impl WaitQueues {
+    fn queues(&self) -> MutexGuard<'_, HashMap<SessionKey, Arc<WaitQueue>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lock on this key has been given up, or there is nothing to be locked any more.
-    pub(crate) fn wake(&self, key: &SessionKey) {
-        if let Some(line) = self.lines().get(key) {
-            line.given_up.notify_one();
+    /// Notifies the head of the queue of a key that the lock has been released, or that its session has ended.
+    pub(crate) fn notify(&self, key: &SessionKey) {
+        if let Some(queue) = self.queues().get(key) {
+            queue.released.notify_one();
         }
     }
 
-    /// Asks for a lock, in turn, until there is an answer. Who cannot ask at once looks first whether there is anything
-    /// to wait for.
-    pub(crate) async fn ask<T, E, L, F>(
+    /// Waits in the queue of a key, and then runs `attempt` until it is done.
+    ///
+    /// If the queue is full or has another head, `peek` first tells whether there is anything to wait for.
+    pub(crate) async fn wait<T, E, P, A>(
         &self,
         key: SessionKey,
         deadline: Instant,
         limit: usize,
-        look: impl FnOnce() -> L,
-        mut ask: impl FnMut() -> F,
-    ) -> Result<T, NoAnswer<E>>
+        peek: impl FnOnce() -> P,
+        mut attempt: impl FnMut() -> A,
+    ) -> Result<T, WaitError<E>>
     where
-        L: Future<Output = Result<Option<T>, E>>,
-        F: Future<Output = Result<Asked<T>, E>>,
+        P: Future<Output = Result<Option<T>, E>>,
+        A: Future<Output = Result<Attempt<T>, E>>,
     {
-        let Some(place) = self.join(key, limit) else {
-            let answer = look().await.map_err(NoAnswer::Failed)?;
-            return answer.ok_or(NoAnswer::TooMany);
+        let Some(waiter) = self.join(key, limit) else {
+            let result = peek().await.map_err(WaitError::Failed)?;
+            return result.ok_or(WaitError::TooManyWaiters);
         };
-        let line = &*place.line;
-        let mut turn = pin!(line.turn.acquire());
-        // Before anything else is done, so that the order is that in which they came.
-        let _turn = match poll_fn(|cx| Poll::Ready(turn.as_mut().poll(cx))).await {
-            Poll::Ready(turn) => turn,
+        let queue = &*waiter.queue;
+        let mut head = pin!(queue.head.acquire());
+        // Poll before anything else is awaited: the first poll enters the semaphore's queue, in order of arrival.
+        let _head = match poll_fn(|cx| Poll::Ready(head.as_mut().poll(cx))).await {
+            Poll::Ready(head) => head,
             Poll::Pending => {
-                if let Some(answer) = look().await.map_err(NoAnswer::Failed)? {
-                    return Ok(answer);
+                if let Some(result) = peek().await.map_err(WaitError::Failed)? {
+                    return Ok(result);
                 }
                 require_runtime()?;
-                timeout_at(deadline, turn).await.map_err(|_| NoAnswer::Timeout)?
+                timeout_at(deadline, head).await.map_err(|_| WaitError::Timeout)?
             }
         };
-        let mut pause = PAUSES.0;
+        let mut pause = POLL.0;
         loop {
-            // An answer is not interrupted: it comes soon, and the first one may come although there is no time to wait.
-            let holding = match ask().await.map_err(NoAnswer::Failed)? {
-                Asked::Answer(answer) => return Ok(answer),
-                Asked::Held(holding) => holding,
+            // An attempt is not cut off at the deadline: it is short, and the first may succeed with no time to wait.
+            let lease = match attempt().await.map_err(WaitError::Failed)? {
+                Attempt::Done(result) => return Ok(result),
+                Attempt::Held(lease) => lease,
             };
             let now = Instant::now();
             if now >= deadline {
-                return Err(NoAnswer::Timeout);
+                return Err(WaitError::Timeout);
             }
             require_runtime()?;
-            let next = holding.left.min(if holding.here { LOOK_AGAIN } else { pause });
-            pause = (pause * 3 / 2).min(PAUSES.1);
-            // Woken or not: the lock may be free now.
-            let woken = timeout_at(deadline.min(now + next), line.given_up.notified())
+            let next = lease.remaining.min(if lease.is_local { RECHECK } else { pause });
+            pause = (pause * 3 / 2).min(POLL.1);
+            // Whether notified or not, the lock may be free now.
+            let notified = timeout_at(deadline.min(now + next), queue.released.notified())
                 .await
                 .is_ok();
-            if !holding.here {
-                line.begin_anew();
-            } else if woken && holding.shared && line.has_gone_on_for_long() {
-                sleep_until(deadline.min(Instant::now() + 2 * PAUSES.1)).await;
-                line.begin_anew();
+            if !lease.is_local {
+                queue.restart_streak();
+            } else if notified && lease.is_folder_shared && queue.exceeds_streak() {
+                // Leave the lock alone long enough for a waiter in another process to poll it.
+                sleep_until(deadline.min(Instant::now() + 2 * POLL.1)).await;
+                queue.restart_streak();
             }
         }
     }
 
-    /// Joins the line; `None` if too many wait in it.
-    fn join(&self, key: SessionKey, limit: usize) -> Option<Place<'_>> {
-        let mut lines = self.lines();
-        let line = lines.entry(key).or_insert_with(|| Arc::new(Line::new()));
-        if line.members.load(Ordering::Relaxed) >= limit.max(1) {
+    /// Joins the queue of a key. Returns `None` if it is full.
+    fn join(&self, key: SessionKey, limit: usize) -> Option<Waiter<'_>> {
+        let mut queues = self.queues();
+        let queue = queues.entry(key).or_insert_with(|| Arc::new(WaitQueue::new()));
+        if queue.waiters.load(Ordering::Relaxed) >= limit.max(1) {
             return None;
         }
-        line.members.fetch_add(1, Ordering::Relaxed);
-        let line = line.clone();
-        Some(Place {
-            waiters: self,
+        queue.waiters.fetch_add(1, Ordering::Relaxed);
+        let queue = queue.clone();
+        Some(Waiter {
+            queues: self,
             key,
-            line,
+            queue,
         })
     }
 }
 
-fn require_runtime<E>() -> Result<(), NoAnswer<E>> {
-    Handle::try_current().map(drop).map_err(|_| NoAnswer::NoRuntime)
+fn require_runtime<E>() -> Result<(), WaitError<E>> {
+    Handle::try_current().map(drop).map_err(|_| WaitError::NoRuntime)
 }
 
-impl Line {
+impl WaitQueue {
     fn new() -> Self {
         Self {
-            turn: Semaphore::new(1),
-            given_up: Notify::new(),
-            members: AtomicUsize::new(0),
-            ours_since: Mutex::new(Instant::now()),
+            head: Semaphore::new(1),
+            released: Notify::new(),
+            waiters: AtomicUsize::new(0),
+            streak_since: Mutex::new(Instant::now()),
         }
     }
 
-    /// Whether those in this line have passed the lock on among themselves for so long that others should get a chance.
-    fn has_gone_on_for_long(&self) -> bool {
-        self.ours_since.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= AMONG_OURSELVES
+    /// Returns whether this process has passed the lock on for so long that others should get a chance.
+    fn exceeds_streak(&self) -> bool {
+        self.streak_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+            >= MAX_LOCAL_STREAK
     }
 
-    fn begin_anew(&self) {
-        *self.ours_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn restart_streak(&self) {
+        *self.streak_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
 
-/// A place in a line; dropping it leaves the line.
-struct Place<'a> {
-    waiters: &'a Waiters,
+/// A waiter in a queue. Dropping it leaves the queue.
+struct Waiter<'a> {
+    queues: &'a WaitQueues,
     key: SessionKey,
-    line: Arc<Line>,
+    queue: Arc<WaitQueue>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let mut lines = self.waiters.lines();
-        if self.line.members.fetch_sub(1, Ordering::Relaxed) == 1 {
-            lines.remove(&self.key);
+        let mut queues = self.queues.queues();
+        if self.queue.waiters.fetch_sub(1, Ordering::Relaxed) == 1 {
+            queues.remove(&self.key);
         }
     }
 }

@@ -178,7 +178,7 @@ async fn no_duration_is_too_much() {
     ] {
         let folder = TempFolder::new();
         let builder = FileStorage::builder(folder.path()).lease(duration.max(Duration::from_secs(60)));
-        let builder = builder.tombstone(duration).quarantine(duration);
+        let builder = builder.tombstone_ttl(duration).quarantine_ttl(duration);
         let storage = builder.sweep_every(Some(duration)).open().expect("open");
         storage.create(&key("one"), record("x")).await.expect("create");
         let locked = storage.lock(&key("one"), duration).await.expect("lock").found();

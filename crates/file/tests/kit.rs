@@ -47,7 +47,7 @@ mod in_real_time {
         // Short, because there are cases that wait for their ends, and longer than a busy disk takes to sync.
         let short = Duration::from_secs(4);
         let open = move |folder: &TempFolder| {
-            let builder = FileStorage::builder(folder.path()).lease(short).tombstone(short);
+            let builder = FileStorage::builder(folder.path()).lease(short).tombstone_ttl(short);
             builder.max_waiters(16).sweep_every(None).open().expect("open")
         };
         subject(

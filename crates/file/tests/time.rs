@@ -68,7 +68,7 @@ async fn a_report_that_panics_does_not_end_the_sweeper() {
     let builder = FileStorage::builder(folder.path())
         .clock(clock.clone())
         .durability(Durability::Relaxed)
-        .on_set_aside({
+        .on_quarantine({
             let told = told.clone();
             move |_| {
                 told.fetch_add(1, Ordering::SeqCst);

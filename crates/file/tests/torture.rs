@@ -29,7 +29,7 @@ fn open(folder: &Path) -> FileStorage {
     let builder = FileStorage::builder(folder)
         .durability(durability)
         .lease(LEASE)
-        .tombstone(4 * LEASE);
+        .tombstone_ttl(4 * LEASE);
     builder
         .sweep_every(Some(Duration::from_millis(200)))
         .open()

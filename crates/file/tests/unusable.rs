@@ -15,7 +15,7 @@ use common::{TempFolder, all_paths, count_files, key, record};
 use sessile_core::{
     Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
 };
-use sessile_file::{FileStorage, SetAside};
+use sessile_file::{FileStorage, QuarantinedFile};
 use sessile_testkit::process::{Player, part, say};
 
 /// Longer than any of these tests.
@@ -204,11 +204,11 @@ fn denied<T: std::fmt::Debug>(answer: Result<T, StorageError>) {
     assert!(std::error::Error::source(&error).is_some(), "{error:?}");
 }
 
-fn open_and_report(folder: &Path) -> (FileStorage, Arc<Mutex<Vec<SetAside>>>) {
+fn open_and_report(folder: &Path) -> (FileStorage, Arc<Mutex<Vec<QuarantinedFile>>>) {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let sink = reports.clone();
     let builder =
-        FileStorage::builder(folder).on_set_aside(move |file| sink.lock().expect("reports").push(file.clone()));
+        FileStorage::builder(folder).on_quarantine(move |file| sink.lock().expect("reports").push(file.clone()));
     (builder.lease(LEASE).sweep_every(None).open().expect("open"), reports)
 }
 

@@ -9,7 +9,7 @@ pub use sessile_core::*;
 #[cfg(feature = "file")]
 #[doc(inline)]
 pub use sessile_file::{
-    Durability, FileLocks, FileLocksBuilder, FileStorage, FileStorageBuilder, SetAside, SetAsideReason,
+    Durability, FileLocks, FileLocksBuilder, FileStorage, FileStorageBuilder, QuarantineReason, QuarantinedFile,
 };
 #[cfg(feature = "memoized")]
 #[doc(inline)]

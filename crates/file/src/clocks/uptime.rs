@@ -1,14 +1,14 @@
-//! [`Uptime`]: the clock that leases are judged by.
+//! [`Uptime`]: the clock by which leases are judged.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use sessile_core::{Clock, Timestamp};
 
-/// How long the machine has been up. It is the same for all processes, and nobody can set it: when the clock of the
-/// machine is set, no lock is lost and none is held for longer.
+/// The monotonic clock of the machine.
 ///
-/// It begins anew when the machine does, but then no holder is left either.
+/// It is the same for all processes and cannot be set. Setting the wall clock therefore neither ends a lock nor
+/// lengthens one. It restarts with the machine, and no lock holder survives that.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Uptime;
 

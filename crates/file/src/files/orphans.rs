@@ -1,49 +1,53 @@
-//! Files that dead processes left, which a sweep finds on its way.
+//! Files of dead processes that a sweep finds.
 
 use sessile_core::SessionKey;
 
-use crate::failure::{Doing, Failure, Result};
+use crate::failure::{Context, Failure, Result};
 use crate::files::Files;
 use crate::folder::format::Kind;
 use crate::folder::instance::is_open;
 use crate::folder::layout::{hex, stripe_of};
-use crate::folder::lookup::{Part, State};
+use crate::folder::lookup::{KeyState, Part};
 
 impl Files {
-    /// Removes or moves in a record that was arriving by rotation when its process died.
-    pub(crate) fn remove_stray(&self, key: &SessionKey) -> Result<()> {
+    /// Finalizes or removes the new record of a rotation whose process has died.
+    pub(crate) fn recover_rotation(&self, key: &SessionKey) -> Result<()> {
         let folder = &self.folder;
-        let moving = folder.layout.moving(key);
-        let Some(entry) = folder.load(&moving, key, Part::Head)? else {
+        let layout = &folder.tree.layout;
+        let moving = layout.moving(key);
+        let Some(contents) = folder.load(&moving, key, Part::Header)? else {
             return Ok(());
         };
-        let Kind::Record { from: Some(origin), .. } = entry.head.kind else {
+        let Kind::Record { from: Some(origin), .. } = contents.header.kind else {
             return Ok(());
         };
-        let is_dead = || !is_open(&folder.layout, &hex(&origin.owner));
+        let is_dead = || !is_open(layout, &hex(&origin.owner));
         if !is_dead() {
             return Ok(());
         }
-        let held = folder.enter(stripe_of(key)).hold(&[])?;
-        if folder.points_to(&origin.key, key, entry.head.stamp)? {
-            return self.settled(&held, key, Part::Head).map(drop);
+        let guard = folder.lock_stripe(stripe_of(key), &[])?;
+        if folder.points_to(&origin.key, key, contents.header.stamp)? {
+            return folder.finalize_move(&guard, key, Part::Header).map(drop);
         }
-        // Nothing points to it, and nothing can while others are kept out: it was not dead only in appearance.
+        // No mark points to the record, and none can while the stripe is held. Check again whether its process is dead:
+        // the file of a live instance may have been missing for a moment.
         if is_dead() {
-            folder.disk.remove(&moving).doing("remove an unfinished file")?;
+            folder.tree.disk.remove(&moving).context("remove an unfinished file")?;
         }
         Ok(())
     }
 
-    /// Removes leases that no longer hold anything.
-    pub(crate) fn tidy_leases(&self, stripe: u8) -> Result<()> {
+    /// Removes the leases of a stripe that hold no lock, and quarantines foreign files.
+    pub(crate) fn remove_stale_leases(&self, stripe: u8) -> Result<()> {
         let folder = &self.folder;
-        let foreign = folder.tidy_leases(stripe, |key| match folder.state(key, Part::Head) {
-            Ok(State::Live(live)) => Ok(Some(live.stamp)),
-            Ok(_) | Err(Failure::Flawed(_) | Failure::SetAside(..)) => Ok(None),
+        let foreign = folder.remove_stale_leases(stripe, |key| match folder.state(key, Part::Header) {
+            Ok(KeyState::Live(live)) => Ok(Some(live.stamp)),
+            Ok(_) | Err(Failure::Corrupt(_) | Failure::Quarantined(..)) => Ok(None),
             Err(failure) => Err(failure),
         })?;
-        foreign.iter().for_each(|path| self.remove_foreign(path));
+        foreign
+            .iter()
+            .for_each(|path| self.quarantine.isolate_foreign(folder, path));
         Ok(())
     }
 }

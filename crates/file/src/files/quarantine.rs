@@ -1,47 +1,49 @@
-//! Setting aside what cannot be understood, and saying so.
+//! Moving corrupt files out of the way, and reporting them.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sessile_core::SessionKey;
 
-use crate::failure::{Doing, Failure, Flawed, Result, Why};
-use crate::files::Files;
+use crate::failure::{Context, CorruptFile, Corruption, Failure, FormatError, Result};
+use crate::folder::Folder;
 use crate::folder::disk::Disk;
-use crate::folder::format::{Flaw, Head, Kind, encode};
+use crate::folder::format::{Kind, encode_header};
 use crate::folder::layout::{hex, stripe_of};
 use crate::folder::lookup::Part;
 
-/// A file that was set aside: what [`on_set_aside`](crate::FileStorageBuilder::on_set_aside) is told.
+/// A corrupt file that was quarantined, as passed to
+/// [`on_quarantine`](crate::FileStorageBuilder::on_quarantine).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct SetAside {
-    /// Where the file is now.
+pub struct QuarantinedFile {
+    /// The path of the file in quarantine.
     pub path: PathBuf,
-    /// The session whose file it should have been, if its name was that of one.
+    /// The key of the session to which the file's former name belongs, if it belongs to one.
     pub key: Option<SessionKey>,
-    /// What is wrong with it.
-    pub reason: SetAsideReason,
+    /// The way in which the file is corrupt.
+    pub reason: QuarantineReason,
 }
 
-/// What is told of each file that is set aside.
-pub(crate) type Report = Arc<dyn Fn(&SetAside) + Send + Sync>;
+/// A callback for quarantined files.
+pub(crate) type QuarantineHook = Arc<dyn Fn(&QuarantinedFile) + Send + Sync>;
 
-/// Why a file was set aside. The word is part of the file's new name.
+/// The reason why a file was quarantined. It is part of the file's new name, as [`Display`](fmt::Display) writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SetAsideReason {
-    /// It was not written by this storage, or belongs elsewhere.
+pub enum QuarantineReason {
+    /// It was not written by this storage, or belongs to another key.
     Foreign,
     /// It is incomplete, or its bytes have changed.
     Torn,
-    /// It is no regular file.
+    /// It is not a regular file.
     Unreadable,
 }
 
-impl fmt::Display for SetAsideReason {
+impl fmt::Display for QuarantineReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Foreign => "foreign",
@@ -51,94 +53,99 @@ impl fmt::Display for SetAsideReason {
     }
 }
 
-impl Files {
-    /// Sets a flawed file aside and returns what to tell whoever came across it.
+/// Quarantines corrupt files.
+pub(crate) struct Quarantine {
+    /// The time for which the session of a corrupt file is reported as corrupt.
+    pub(crate) ttl: Duration,
+    pub(crate) hook: Option<QuarantineHook>,
+}
+
+impl Quarantine {
+    /// Moves a corrupt file to quarantine, and returns the failure for the caller that found it.
     ///
-    /// A mark stays under the key: for as long as it stands, the session is damaged, not missing.
-    pub(crate) fn set_aside(&self, flawed: Flawed) -> Failure {
-        let reason = match &flawed.why {
-            // A later version can read it.
-            Why::Bytes(Flaw::Newer) => return Failure::Flawed(flawed),
-            Why::Bytes(Flaw::Foreign) => SetAsideReason::Foreign,
-            Why::Bytes(Flaw::Torn) => SetAsideReason::Torn,
-            Why::Unreadable(_) => SetAsideReason::Unreadable,
+    /// A mark stays under the key: as long as it is valid, the session is corrupt, not missing.
+    pub(crate) fn isolate(&self, folder: &Folder, file: CorruptFile) -> Failure {
+        let reason = match &file.corruption {
+            // A later version can read the file.
+            Corruption::Format(FormatError::Newer) => return Failure::Corrupt(file),
+            Corruption::Format(FormatError::Foreign) => QuarantineReason::Foreign,
+            Corruption::Format(FormatError::Torn) => QuarantineReason::Torn,
+            Corruption::Unreadable(_) => QuarantineReason::Unreadable,
         };
-        match self.move_aside(&flawed, reason) {
+        match self.replace_by_mark(folder, &file, reason) {
             Ok(Some(path)) => {
-                self.report(path.clone(), Some(flawed.key), reason);
-                Failure::SetAside(flawed.key, Some(path))
+                self.report(path.clone(), Some(file.key), reason);
+                Failure::Quarantined(file.key, Some(path))
             }
             Ok(None) => Failure::Revoked,
-            // The disk is full or may not be written to: the file stays where it is, and so does what is wrong with it.
-            Err(_) => Failure::Flawed(flawed),
+            // The disk is full or read-only: the file stays in place and is reported as corrupt each time.
+            Err(_) => Failure::Corrupt(file),
         }
     }
 
-    /// `None` if there is no longer anything wrong.
-    fn move_aside(&self, flawed: &Flawed, reason: SetAsideReason) -> Result<Option<PathBuf>> {
-        let folder = &self.folder;
-        let key = &flawed.key;
-        let until = folder.now() + self.quarantine;
-        let kind = Kind::SetAside { until };
-        let mark = encode(
-            &Head {
-                key: *key,
-                stamp: folder.nonce(),
-                kind,
-            },
-            &[],
-        );
-        folder.make_leaf(key)?;
-        let staged = folder.stage(stripe_of(key), &mark, Some(until), true)?;
-        let held = folder.enter(stripe_of(key)).hold(&[&staged])?;
-        if !matches!(folder.load(&flawed.path, key, Part::Whole), Err(Failure::Flawed(_))) {
+    /// Moves a corrupt file to quarantine and publishes the mark. Returns `None` if the file is no longer corrupt.
+    fn replace_by_mark(
+        &self,
+        folder: &Folder,
+        file: &CorruptFile,
+        reason: QuarantineReason,
+    ) -> Result<Option<PathBuf>> {
+        let (tree, key) = (&folder.tree, &file.key);
+        let until = folder.clocks.now() + self.ttl;
+        let mark = encode_header(key, folder.nonce(), Kind::Quarantined { until });
+        tree.make_leaf(key)?;
+        let staged = tree.stage(stripe_of(key), &mark, Some(until), true)?;
+        let guard = folder.lock_stripe(stripe_of(key), &[&staged])?;
+        // Another process may have replaced the file since it was read.
+        if !matches!(folder.load(&file.path, key, Part::Whole), Err(Failure::Corrupt(_))) {
             return Ok(None);
         }
-        let aside = self.aside_path(&flawed.path, reason);
-        give_second_name(&folder.disk, &flawed.path, &aside)?;
-        let record = folder.layout.record(key);
-        held.publish(staged, &record)?;
-        if flawed.path != record {
-            folder.disk.remove(&flawed.path).doing("set a file aside")?;
+        let quarantined = quarantine_path(folder, &file.path, reason);
+        link_or_move(&tree.disk, &file.path, &quarantined)?;
+        let record = tree.layout.record(key);
+        guard.publish(staged, &record)?;
+        if file.path != record {
+            tree.disk.remove(&file.path).context("quarantine a file")?;
         }
-        drop(held);
-        folder.sync(&folder.layout.aside())?;
-        folder.sync(&folder.layout.leaf_of(key))?;
-        Ok(Some(aside))
+        drop(guard);
+        tree.sync(&tree.layout.quarantine())?;
+        tree.sync(&tree.layout.leaf_of(key))?;
+        Ok(Some(quarantined))
     }
 
-    /// Moves something out of the way that does not even have the name of a record. It is in nobody's way, so it may
-    /// stay where it cannot be moved.
-    pub(crate) fn remove_foreign(&self, path: &Path) {
-        let aside = self.aside_path(path, SetAsideReason::Foreign);
-        if self.folder.disk.rename(path, &aside).is_ok() {
-            self.report(aside, None, SetAsideReason::Foreign);
+    /// Moves a file to quarantine that does not have the name of a record.
+    ///
+    /// Errors are ignored, because the file affects no session.
+    pub(crate) fn isolate_foreign(&self, folder: &Folder, path: &Path) {
+        let quarantined = quarantine_path(folder, path, QuarantineReason::Foreign);
+        if folder.tree.disk.rename(path, &quarantined).is_ok() {
+            self.report(quarantined, None, QuarantineReason::Foreign);
         }
     }
 
-    fn aside_path(&self, path: &Path, reason: SetAsideReason) -> PathBuf {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // A long foreign name must leave room for the ending.
-        let name: String = name.chars().take(80).collect();
-        let nonce = hex(&self.folder.nonce()[..4]);
-        self.folder.layout.aside().join(format!("{name}.{reason}.{nonce}"))
-    }
-
-    fn report(&self, path: PathBuf, key: Option<SessionKey>, reason: SetAsideReason) {
+    fn report(&self, path: PathBuf, key: Option<SessionKey>, reason: QuarantineReason) {
         #[cfg(feature = "tracing")]
-        tracing::warn!(path = %path.display(), ?key, %reason, "a session file was set aside");
-        if let Some(report) = &self.on_set_aside {
-            let set_aside = SetAside { path, key, reason };
-            // A panic is the affair of the application, and has been told by its hook. The step goes on.
-            let _ = catch_unwind(AssertUnwindSafe(|| report(&set_aside)));
+        tracing::warn!(path = %path.display(), ?key, %reason, "a corrupt session file was quarantined");
+        if let Some(hook) = &self.hook {
+            let file = QuarantinedFile { path, key, reason };
+            // A panic of the hook, which the panic hook has reported, must not end the operation.
+            let _ = catch_unwind(AssertUnwindSafe(|| hook(&file)));
         }
     }
 }
 
-/// A second name first, so that there is no moment in which the key looks unused. What cannot have two names is moved.
-fn give_second_name(disk: &Disk, path: &Path, aside: &Path) -> Result<()> {
-    match disk.link(path, aside) {
+fn quarantine_path(folder: &Folder, path: &Path, reason: QuarantineReason) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Truncate long foreign names to leave room for the suffix.
+    let name: String = name.chars().take(80).collect();
+    let nonce = hex(&folder.nonce()[..4]);
+    folder.tree.layout.quarantine().join(format!("{name}.{reason}.{nonce}"))
+}
+
+/// Links the file, so that the key never looks unused. A file that cannot be linked, such as a folder, is moved.
+fn link_or_move(disk: &Disk, path: &Path, quarantined: &Path) -> Result<()> {
+    match disk.link(path, quarantined) {
         Ok(()) => Ok(()),
-        Err(_) => disk.rename(path, aside).doing("set a file aside"),
+        Err(_) => disk.rename(path, quarantined).context("quarantine a file"),
     }
 }

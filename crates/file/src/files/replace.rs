@@ -1,49 +1,47 @@
-//! Writing without a lock, in the place of the record that was read.
+//! Replacing a record without its lock, if it is still the record that was read.
 
 use sessile_core::{Meta, Record, SessionKey, StorageErrorKind};
 
 use crate::failure::{Failure, Result};
 use crate::files::Files;
 use crate::folder::layout::stripe_of;
-use crate::folder::leases::Tenure;
-use crate::folder::lookup::{Live, Part, State};
+use crate::folder::lookup::{KeyState, LiveRecord, Part};
 
 impl Files {
-    /// Returns whether the record was replaced. It takes the way of every change: what stands is looked at again when
-    /// everyone else has been kept out, and so is the lock.
+    /// Replaces a record, and returns whether it was replaced.
+    ///
+    /// As in every change, the record and its lock are checked again once all others are excluded.
     pub(crate) fn replace(&self, key: &SessionKey, known: &Meta, record: &Record) -> Result<bool> {
         let folder = &self.folder;
-        // A write that comes too late anyway is not prepared.
-        let Some(live) = self.replaceable(folder.state(key, Part::Head)?, key, known)? else {
+        // Do not stage a file for a replacement that is already refused.
+        let Some(live) = self.replaceable(folder.state(key, Part::Header)?, key, known)? else {
             return Ok(false);
         };
-        // Where a session came from stays the same for ever.
+        // The origin of a record never changes.
         let staged = self.stage_record(key, folder.nonce(), record, live.from)?;
-        let held = folder.enter(stripe_of(key)).hold(&[&staged])?;
-        let now = self.settled(&held, key, Part::Head)?;
+        let guard = folder.lock_stripe(stripe_of(key), &[&staged])?;
+        let now = folder.finalize_move(&guard, key, Part::Header)?;
         if self
             .replaceable(now, key, known)?
             .is_none_or(|now| now.stamp != live.stamp)
         {
             return Ok(false);
         }
-        // The new stamp ends what is left of a lease that is over: its holder is refused, however late.
-        held.publish(staged, &folder.layout.record(key))?;
-        drop(held);
-        folder.sync_change(&folder.layout.leaf_of(key))?;
+        // The new stamp invalidates a lease that has run out, so its holder is refused however late it commits.
+        self.publish_record(guard, staged, key)?;
         Ok(true)
     }
 
-    /// Returns the file under the key, if it is the one that was read and nobody holds its lock.
-    fn replaceable(&self, state: State, key: &SessionKey, known: &Meta) -> Result<Option<Live>> {
+    /// Returns the record under the key if it is the one that was read and its lock is free.
+    fn replaceable(&self, state: KeyState, key: &SessionKey, known: &Meta) -> Result<Option<LiveRecord>> {
         let live = match state {
-            State::Live(live) => live,
+            KeyState::Live(live) => live,
             // An alias leads to another record than the one that was read.
-            State::Alias(_) => return Ok(None),
-            State::Superseded(_) => return Err(Failure::Refused(StorageErrorKind::Superseded)),
-            State::Missing => return Err(Failure::Refused(StorageErrorKind::Gone)),
+            KeyState::Alias(_) => return Ok(None),
+            KeyState::Superseded(_) => return Err(Failure::Refused(StorageErrorKind::Superseded)),
+            KeyState::Missing => return Err(Failure::Refused(StorageErrorKind::Gone)),
         };
-        let is_free = self.folder.tenure(key, live.stamp)? == Tenure::Free;
+        let is_free = self.folder.held_lease(key, live.stamp)?.is_none();
         Ok((live.meta == *known && is_free).then_some(live))
     }
 }

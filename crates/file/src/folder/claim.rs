@@ -1,40 +1,30 @@
-//! The two things that all users of a folder must agree on: what it holds, and how long a lock lasts.
+//! [`Claim`]: the settings on which all processes that use a folder must agree.
 //!
-//! Each stands in a small file that the first to open the folder writes, in one step, and nobody changes. A storage
-//! that differs is refused.
+//! Each setting is written to a small file by the first process that opens the folder, atomically, and never changed.
+//! A process with another setting is refused.
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::failure::{Doing, Result};
-use crate::folder::Folder;
-use crate::folder::layout::hex;
+use crate::failure::{Context, Result};
+use crate::folder::layout::Layout;
 
-impl Folder {
-    /// Makes sure that the folder is used for one thing which we understand, and with one lease.
-    pub(crate) fn claim(&self) -> Result<()> {
-        self.claim_format()?;
-        self.claim_lease()
-    }
+/// The contents that this process expects of a folder, and its lease.
+pub(crate) struct Claim {
+    pub(crate) format: &'static str,
+    pub(crate) lease: Duration,
+}
 
-    fn claim_format(&self) -> Result<()> {
-        let found = self.agree(&self.layout.format(), self.format)?;
-        if found == self.format {
-            return Ok(());
-        }
-        refuse(format!(
-            "the folder holds {:?}, and what is known here is {:?}: use another folder, or, if it comes from a later \
-             version, that version",
-            found.trim_end(),
-            self.format.trim_end(),
-        ))
-    }
-
-    fn claim_lease(&self) -> Result<()> {
-        let path = self.layout.lease_term();
+impl Claim {
+    /// Fails unless the folder has this format and this lease.
+    ///
+    /// `write_once` returns the text of a file, which it writes if the file is missing.
+    pub(crate) fn verify(&self, layout: &Layout, write_once: impl Fn(&Path, &str) -> Result<String>) -> Result<()> {
+        self.verify_format(&write_once(&layout.format(), self.format)?)?;
+        let path = layout.lease_term();
         let ours = format!("{} ms\n", self.lease.as_millis());
-        let found = self.agree(&path, &ours)?;
+        let found = write_once(&path, &ours)?;
         if found == ours {
             return Ok(());
         }
@@ -44,37 +34,26 @@ impl Folder {
             None => format!("{found:?}"),
         };
         refuse(format!(
-            "the folder is used with a lease of {theirs}, and this lease is {:?}: all who use a folder have the same \
-             lease; to change it, stop all of them, remove {}, and start them with the new one",
+            "the folder is used with a lease of {theirs}, and this lease is {:?}: all processes that use a folder have \
+             the same lease; to change it, stop all of them, remove {}, and start them with the new one",
             self.lease,
             path.display(),
         ))
     }
 
-    /// Returns the text of a file that the first storage to come writes.
-    fn agree(&self, path: &Path, ours: &str) -> Result<String> {
-        match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            found => return found.doing("read what the folder is"),
+    fn verify_format(&self, found: &str) -> Result<()> {
+        if found == self.format {
+            return Ok(());
         }
-        let id = hex(&self.instance.id());
-        let fresh = self.layout.instances().join(format!("{id}.{}", self.next_number()));
-        // Synced in any case: it is written once, and nobody could use the folder if it were empty after a power cut.
-        self.disk
-            .write_new(&fresh, ours.as_bytes(), None, true)
-            .doing("claim the folder")?;
-        // A link, unlike renaming, leaves the file of another process alone that was quicker.
-        let linked = match self.disk.link(&fresh, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked.doing("claim the folder"),
-        };
-        self.disk.remove(&fresh).doing("claim the folder")?;
-        linked?;
-        self.sync(self.layout.root())?;
-        std::fs::read_to_string(path).doing("read what the folder is")
+        refuse(format!(
+            "the folder holds {:?}, and this version expects {:?}: use another folder, or, if it comes from a later \
+             version, that version",
+            found.trim_end(),
+            self.format.trim_end(),
+        ))
     }
 }
 
-fn refuse(why: String) -> Result<()> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, why)).doing("use the folder")
+fn refuse(reason: String) -> Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, reason)).context("use the folder")
 }

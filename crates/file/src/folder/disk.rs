@@ -1,7 +1,7 @@
-//! The system calls that change something, one function each.
+//! [`Disk`]: the system calls that change something, one function each.
 //!
-//! All writing goes through here, so that a test can stand between any two of the calls: stop the process, refuse the
-//! call, or keep a list. Outside tests there is nothing between.
+//! All writes go through this file, so that a test can intercept every call: stop the process, fail the call, or record
+//! it. Outside tests nothing is intercepted.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -10,13 +10,13 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// A change that is about to be made.
+/// A system call that is about to be made.
 #[cfg(test)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Call<'a> {
     Create(&'a Path),
     Write(&'a Path, &'a [u8]),
-    Mark,
+    MarkFenced,
     Date,
     SyncFile(&'a Path),
     Rename(&'a Path, &'a Path),
@@ -26,22 +26,22 @@ pub(crate) enum Call<'a> {
     SyncDir(&'a Path),
 }
 
-/// Stands between any two changes.
+/// Intercepts the calls of a [`Disk`].
 #[cfg(test)]
 pub(crate) trait Probe: Send + Sync {
-    /// Is asked before each change; an error is returned in its place.
+    /// Runs before each call. An error is returned in place of the call's result.
     fn before(&self, call: Call<'_>) -> io::Result<()>;
 }
 
-/// Where the changes are made.
+/// Makes all changes to the file system.
 #[derive(Clone, Default)]
 pub(crate) struct Disk {
     #[cfg(test)]
     pub(crate) probe: Option<std::sync::Arc<dyn Probe>>,
 }
 
-/// Asks the probe, in tests.
-macro_rules! about_to {
+/// Runs the probe, in tests.
+macro_rules! probe {
     ($disk:expr, $call:expr) => {
         #[cfg(test)]
         if let Some(probe) = &$disk.probe {
@@ -51,7 +51,7 @@ macro_rules! about_to {
     };
 }
 
-/// Which file it is, whatever its name.
+/// The identity of a file, independent of its name: device and inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(u64, u64);
 
@@ -62,32 +62,32 @@ impl Identity {
 }
 
 impl Disk {
-    /// Writes a new file, which only its owner may read, and removes it again if that fails.
+    /// Writes a new file with mode 0600, and removes it again if that fails.
     pub(crate) fn write_new(&self, path: &Path, bytes: &[u8], date: Option<SystemTime>, sync: bool) -> io::Result<()> {
         let mut file = self.create(path)?;
         let written = (|| {
-            about_to!(self, Write(path, bytes));
+            probe!(self, Write(path, bytes));
             file.write_all(bytes)?;
             if let Some(date) = date {
-                about_to!(self, Date);
+                probe!(self, Date);
                 file.set_modified(date)?;
             }
             if sync {
-                about_to!(self, SyncFile(path));
+                probe!(self, SyncFile(path));
                 file.sync_all()?;
             }
             Ok(())
         })();
         if written.is_err() {
-            // What was refused is the error worth telling; a file that stays is found when its owner is gone.
+            // Return the first error. A file that stays is removed once the process that owns it has ended.
             let _ = self.remove(path);
         }
         written
     }
 
-    /// Makes an empty file that is not there yet.
+    /// Makes an empty file. Fails if the file exists.
     pub(crate) fn create(&self, path: &Path) -> io::Result<File> {
-        about_to!(self, Create(path));
+        probe!(self, Create(path));
         OpenOptions::new()
             .read(true)
             .write(true)
@@ -97,13 +97,13 @@ impl Disk {
             .open(path)
     }
 
-    /// Opens a file to lock it, and makes it if need be.
+    /// Opens a file to lock it, and makes it if it is missing.
     pub(crate) fn open_lock(&self, path: &Path) -> io::Result<File> {
         let open = |write| {
             let mut options = OpenOptions::new();
             options.read(true).write(write).custom_flags(FLAGS).open(path)
         };
-        // A file that may not be written can be locked all the same.
+        // A read-only file can be locked as well.
         let open = || match open(true) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => open(false),
             opened => opened,
@@ -117,20 +117,20 @@ impl Disk {
         }
     }
 
-    /// Makes an empty file one byte long, which takes no room.
-    pub(crate) fn mark(&self, file: &File) -> io::Result<()> {
-        about_to!(self, Mark);
+    /// Makes an empty mutex file one byte long, which needs no disk space.
+    pub(crate) fn mark_fenced(&self, file: &File) -> io::Result<()> {
+        probe!(self, MarkFenced);
         file.set_len(1)
     }
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        about_to!(self, Rename(from, to));
+        probe!(self, Rename(from, to));
         fs::rename(from, to)
     }
 
-    /// Removes a file. One that is not there is no error; the answer says whether it was.
+    /// Removes a file. Returns whether the file existed; a missing file is no error.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<bool> {
-        about_to!(self, Remove(path));
+        probe!(self, Remove(path));
         match fs::remove_file(path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -139,14 +139,13 @@ impl Disk {
     }
 
     pub(crate) fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        about_to!(self, Link(from, to));
+        probe!(self, Link(from, to));
         fs::hard_link(from, to)
     }
 
-    /// Makes a folder that only its owner may enter. One that is there already is no error; the answer says whether it
-    /// was not.
+    /// Makes a folder with mode 0700. Returns whether the folder was missing; an existing folder is no error.
     pub(crate) fn create_dir(&self, path: &Path) -> io::Result<bool> {
-        about_to!(self, CreateDir(path));
+        probe!(self, CreateDir(path));
         match DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
@@ -154,17 +153,17 @@ impl Disk {
         }
     }
 
-    /// Makes what was created, renamed and removed in a folder outlast a power cut.
+    /// Syncs the names in a folder, so that they survive a power cut.
     pub(crate) fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        about_to!(self, SyncDir(path));
+        probe!(self, SyncDir(path));
         File::open(path)?.sync_all()
     }
 }
 
-/// Never follow a link out of the folder, and never wait for the other end of a pipe.
+/// Do not follow a symbolic link out of the folder, and do not block on a pipe.
 const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
-/// Opens a file for reading, and says how long it is. What is no regular file is refused.
+/// Opens a regular file for reading, and returns it with its length. Fails for any other kind of file.
 pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
     let file = OpenOptions::new().read(true).custom_flags(FLAGS).open(path)?;
     let metadata = file.metadata()?;
@@ -174,20 +173,22 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, metadata.len()))
 }
 
-/// Whether it is for what stands under the name that it cannot be opened: a link, a folder, a socket. A file that we may
-/// not read is none of these: it may be as it should be, and wait for its owner to be put right.
+/// Returns whether a file cannot be opened because it is a link, a folder, a socket or a pipe.
+///
+/// A regular file without read permission is not unreadable in this sense: it may be intact, and readable again once its
+/// owner and mode are restored.
 pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO))
 }
 
-/// Reads up to `limit` bytes, fewer only at the end of the file.
+/// Reads up to `limit` bytes. Returns fewer only at the end of the file.
 pub(crate) fn read_up_to(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(usize::try_from(limit).unwrap_or(0));
     file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The names in a folder; none if the folder is not there.
+/// Returns the names in a folder, or none if the folder is missing.
 pub(crate) fn list(path: &Path) -> io::Result<Vec<OsString>> {
     match fs::read_dir(path) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect(),
@@ -196,7 +197,7 @@ pub(crate) fn list(path: &Path) -> io::Result<Vec<OsString>> {
     }
 }
 
-/// Which file a name stands for at present.
+/// Returns the identity of the file that a name refers to now.
 pub(crate) fn identify(path: &Path) -> io::Result<Option<Identity>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(Identity::of(&metadata))),

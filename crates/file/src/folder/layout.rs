@@ -1,32 +1,32 @@
-//! Where things are in the folder.
+//! [`Layout`]: the paths in a folder.
 //!
 //! ```text
-//! FORMAT                     what this folder is
-//! LEASE                      for how long a lock lasts in it
-//! instances/<instance>       one file for each open storage, locked by the operating system while it is open
-//! aside/                     what was set aside
+//! FORMAT                     the format of the contents
+//! LEASE                      the lease of all locks
+//! instances/<instance>       one file for each open storage, which keeps it locked
+//! aside/                     quarantined files
 //! 5c/                        a stripe: the sessions of some shards
-//!    mutex                   locked by the operating system for the moment in which something changes
-//!    stage/<instance>.<n>    files being written
+//!    mutex                   locked while something in the stripe changes
+//!    stage/<instance>.<n>    files that are being written
 //!    leases/<name>           locks that are held
 //!    a0/<name>               records, by the first byte of the digest
-//!    a0/<name>.moving        a record that arrives by rotation
+//!    a0/<name>.moving        a record that a rotation writes
 //! ```
 //!
-//! A name is the digest of a key, a dot and its shard, both in hexadecimal. Every path is made here, of digits: nothing
-//! a client sends can lead out of the folder.
+//! A name is the digest of a key, a dot and its shard, both in hexadecimal. Every path is made in this file, of
+//! hexadecimal digits: no id that a client sends can lead out of the folder.
 
 use std::path::{Path, PathBuf};
 
 use sessile_core::SessionKey;
 
-/// How many stripes there are, and how many leaves in each.
+/// The number of stripes, and of leaves in each stripe.
 pub(crate) const FAN: usize = 256;
 
-/// The ending of the name of a record that arrives by rotation.
+/// The suffix of the name of a record that a rotation writes.
 pub(crate) const MOVING: &str = ".moving";
 
-/// The names in one folder.
+/// The paths in one folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     root: PathBuf,
@@ -53,7 +53,7 @@ impl Layout {
         self.root.join("instances")
     }
 
-    pub(crate) fn aside(&self) -> PathBuf {
+    pub(crate) fn quarantine(&self) -> PathBuf {
         self.root.join("aside")
     }
 
@@ -94,22 +94,24 @@ impl Layout {
     }
 }
 
-/// The stripe of a key depends on its shard alone, which rotation keeps: old and new key are in one stripe.
+/// Returns the stripe of a key.
+///
+/// It depends on the shard alone, which rotation keeps: the old and the new key are in one stripe.
 pub(crate) fn stripe_of(key: &SessionKey) -> u8 {
     let shard = key
         .shard()
         .bytes()
         .fold(0_u32, |number, byte| number << 8 | u32::from(byte));
-    // Multiplying by 2^32 over the golden ratio spreads neighbours apart; the top byte depends on every bit.
+    // Fibonacci hashing: the factor is 2^32 over the golden ratio, and the top byte depends on every bit.
     shard.wrapping_mul(0x9E37_79B1).to_be_bytes()[0]
 }
 
-/// The leaf of a key within its stripe.
+/// Returns the leaf of a key within its stripe.
 pub(crate) fn leaf_of(key: &SessionKey) -> u8 {
     key.digest()[0]
 }
 
-/// In lower-case hexadecimal.
+/// Formats bytes in lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
@@ -121,12 +123,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// The name of the file of a key.
+/// Returns the name of the file of a key.
 pub(crate) fn name_of(key: &SessionKey) -> String {
     format!("{}.{}", hex(key.digest()), hex(key.shard().as_bytes()))
 }
 
-/// The key whose file has this name.
+/// Returns the key whose file has this name.
 pub(crate) fn key_of(name: &str) -> Option<SessionKey> {
     let (digest, shard) = name.split_once('.')?;
     let mut text = String::with_capacity(68);
@@ -135,7 +137,7 @@ pub(crate) fn key_of(name: &str) -> Option<SessionKey> {
         text.push(char::from(byte));
     }
     let key = format!("{text}:{digest}").parse().ok()?;
-    // There is one way to write a name.
+    // A key has exactly one name; reject other spellings, such as upper case.
     (name_of(&key) == name).then_some(key)
 }
 

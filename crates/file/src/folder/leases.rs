@@ -1,8 +1,8 @@
-//! Locks at rest: one small file for each lock that is held.
+//! Leases: one small file for each lock that is held.
 //!
-//! A lease names the write (the stamp) on top of which it was taken. The holder's commit gives the record a new stamp,
-//! and the lease is over in that same moment, whether its file has been removed yet or not. Leases need not survive
-//! the machine: holders do not either. One that cannot be read is no lease, and its holder is refused.
+//! A lease contains the stamp of the record for which it was taken. The holder's commit gives the record a new stamp and
+//! thereby ends the lease, whether its file has been removed yet or not. Leases are not synced, because no holder
+//! survives a power cut. A corrupt lease counts as none, and its holder is refused.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,34 +10,28 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, SessionKey, StorageErrorKind, Timestamp};
 
-use crate::failure::{Doing, Failure, Result};
+use crate::failure::{Context, Failure, Result};
+use crate::folder::Folder;
 use crate::folder::disk::{is_unreadable, list, open, read_up_to};
-use crate::folder::format::{HEAD, Head, Kind, Nonce, decode_head, encode};
+use crate::folder::format::{HEADER_LEN, Header, Kind, Nonce, decode_header, encode_header};
 use crate::folder::instance::is_open;
 use crate::folder::layout::{hex, key_of, stripe_of};
-use crate::folder::lookup::{Live, State};
-use crate::folder::stripes::Held;
-use crate::folder::{Folder, Staged};
+use crate::folder::lookup::{KeyState, LiveRecord};
+use crate::folder::stage::Staged;
+use crate::folder::stripes::StripeGuard;
 
-/// How a lock stands.
+/// A lease that is running: the lock is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tenure {
-    Free,
-    Held(Holding),
+pub(crate) struct HeldLease {
+    /// The holder is this open storage, which is notified when the lock is released.
+    pub(crate) is_local: bool,
+    /// The time until the lease ends, unless it is renewed.
+    pub(crate) remaining: Duration,
+    /// Other storages are open on the folder, and may be waiting for the lock.
+    pub(crate) is_folder_shared: bool,
 }
 
-/// How a lock is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Holding {
-    /// By this open storage: it will know at once when the lock is given up.
-    pub(crate) here: bool,
-    /// For this long, unless it is renewed.
-    pub(crate) left: Duration,
-    /// Others may be waiting for it elsewhere.
-    pub(crate) shared: bool,
-}
-
-/// What a lease file says.
+/// The contents of a lease file.
 struct Lease {
     base: Nonce,
     token: LockToken,
@@ -46,80 +40,74 @@ struct Lease {
 }
 
 impl Folder {
-    /// Whether the lock on what was written with this stamp is free.
-    pub(crate) fn tenure(&self, key: &SessionKey, base: Nonce) -> Result<Tenure> {
+    /// Returns the lease on the record with the stamp `base`, or `None` if the lock is free.
+    pub(crate) fn held_lease(&self, key: &SessionKey, base: Nonce) -> Result<Option<HeldLease>> {
         let lease = self.load_lease(key)?.filter(|lease| lease.base == base);
-        Ok(match lease.and_then(|lease| self.holding(&lease)) {
-            Some(holding) => Tenure::Held(holding),
-            None => Tenure::Free,
-        })
+        Ok(lease.and_then(|lease| self.held(&lease)))
     }
 
-    /// How a lease is held that runs, and whose owner is open.
-    fn holding(&self, lease: &Lease) -> Option<Holding> {
-        let now = self.steady_now();
-        // One that ends later than any could was written before the clock was set back.
+    /// Returns how a lease is held, if it is running and its owner is open.
+    fn held(&self, lease: &Lease) -> Option<HeldLease> {
+        let now = self.clocks.steady_now();
+        // A lease that ends later than any new one was written before the clock was set back.
         if lease.until <= now || lease.until > now + 2 * self.lease {
             return None;
         }
-        let here = lease.owner == self.instance.id();
-        (here || is_open(&self.layout, &hex(&lease.owner))).then(|| Holding {
-            here,
-            left: now.until(lease.until),
-            shared: self.is_shared(),
+        let is_local = lease.owner == self.tree.instance.id();
+        (is_local || is_open(&self.tree.layout, &hex(&lease.owner))).then(|| HeldLease {
+            is_local,
+            remaining: now.until(lease.until),
+            is_folder_shared: self.is_shared(),
         })
     }
 
-    /// Whether other storages are open on this folder, or have died without anybody noticing yet.
+    /// Returns whether other storages are open on this folder, or have died and not been removed yet.
     fn is_shared(&self) -> bool {
-        list(&self.layout.instances()).map_or(true, |open| open.len() > 1)
+        list(&self.tree.layout.instances()).map_or(true, |open| open.len() > 1)
     }
 
-    /// Whether this is the holder of the lock on what was written with this stamp.
+    /// Returns whether the ticket holds the lock on the record with the stamp `base`.
     pub(crate) fn is_holder(&self, ticket: &LockTicket, base: Nonce) -> Result<bool> {
-        let now = self.steady_now();
+        let now = self.clocks.steady_now();
         let lease = self.load_lease(&ticket.key)?;
         Ok(lease.is_some_and(|lease| lease.base == base && lease.token == ticket.token && lease.until > now))
     }
 
-    /// The record on which a lock was taken, if it still stands and this is still the holder. A lock does not move along
-    /// with its session.
-    pub(crate) fn require_lock(&self, state: State, ticket: &LockTicket) -> Result<Live> {
+    /// Returns the live record of `state` if the ticket holds its lock.
+    ///
+    /// A lock does not move along with its session.
+    pub(crate) fn require_lock(&self, state: KeyState, ticket: &LockTicket) -> Result<LiveRecord> {
         let refused = |kind| Err(Failure::Refused(kind));
         match state {
-            State::Live(live) if self.is_holder(ticket, live.stamp)? => Ok(live),
-            State::Live(_) | State::Alias(_) => refused(StorageErrorKind::LockLost),
-            State::Superseded(_) => refused(StorageErrorKind::Superseded),
-            State::Missing => refused(StorageErrorKind::Gone),
+            KeyState::Live(live) if self.is_holder(ticket, live.stamp)? => Ok(live),
+            KeyState::Live(_) | KeyState::Alias(_) => refused(StorageErrorKind::LockLost),
+            KeyState::Superseded(_) => refused(StorageErrorKind::Superseded),
+            KeyState::Missing => refused(StorageErrorKind::Gone),
         }
     }
 
-    /// Writes a lease that runs from now.
+    /// Stages a lease that runs from now.
     pub(crate) fn stage_lease(&self, ticket: &LockTicket, base: Nonce) -> Result<Staged<'_>> {
-        // A lock whose holder is not seen to be open is free.
-        self.check()?;
+        // Others would treat the lock as free if this instance were not registered.
+        self.tree.check()?;
         let kind = Kind::Lease {
             token: ticket.token,
-            until: self.steady_now() + self.lease,
-            owner: self.instance.id(),
+            until: self.clocks.steady_now() + self.lease,
+            owner: self.tree.instance.id(),
         };
-        let head = Head {
-            key: ticket.key,
-            stamp: base,
-            kind,
-        };
+        let lease = encode_header(&ticket.key, base, kind);
         let stripe = stripe_of(&ticket.key);
-        self.make_stripe(stripe)?;
-        self.stage(stripe, &encode(&head, &[]), None, false)
+        self.tree.make_stripe(stripe)?;
+        self.tree.stage(stripe, &lease, None, false)
     }
 
-    /// Gives a lock up, if it is still that of this holder.
+    /// Releases a lock if the ticket still holds it.
     pub(crate) fn release(&self, ticket: &LockTicket) -> Result<()> {
         if !self.is_leased_to(ticket)? {
             return Ok(());
         }
-        let held = self.enter(stripe_of(&ticket.key)).hold(&[])?;
-        self.give_up(&held, ticket)
+        let guard = self.lock_stripe(stripe_of(&ticket.key), &[])?;
+        self.remove_lease_of(&guard, ticket)
     }
 
     fn is_leased_to(&self, ticket: &LockTicket) -> Result<bool> {
@@ -128,54 +116,54 @@ impl Folder {
             .is_some_and(|lease| lease.token == ticket.token))
     }
 
-    /// Removes a lease, if it is still that of this holder.
-    pub(crate) fn give_up(&self, _held: &Held<'_>, ticket: &LockTicket) -> Result<()> {
-        if self
-            .load_lease(&ticket.key)?
-            .is_some_and(|lease| lease.token == ticket.token)
-        {
+    /// Removes a lease if the ticket still holds it.
+    pub(crate) fn remove_lease_of(&self, _guard: &StripeGuard<'_>, ticket: &LockTicket) -> Result<()> {
+        if self.is_leased_to(ticket)? {
             self.remove_lease(&ticket.key)?;
         }
         Ok(())
     }
 
     pub(crate) fn remove_lease(&self, key: &SessionKey) -> Result<()> {
-        self.disk
-            .remove(&self.layout.lease(key))
-            .doing("remove a lease")
+        self.tree
+            .disk
+            .remove(&self.tree.layout.lease(key))
+            .context("remove a lease")
             .map(drop)
     }
 
-    /// Removes the leases of a stripe that no longer hold anything, and returns what is no lease at all. `stamp_of`
-    /// says what a key's lock must be based on.
-    pub(crate) fn tidy_leases(
+    /// Removes the leases of a stripe that hold no lock, and returns the paths of foreign files.
+    ///
+    /// `stamp_of` returns the stamp that the lease of a key must have.
+    pub(crate) fn remove_stale_leases(
         &self,
         stripe: u8,
         stamp_of: impl Fn(&SessionKey) -> Result<Option<Nonce>>,
     ) -> Result<Vec<PathBuf>> {
-        // One that cannot be judged stays, and does not keep the others.
+        // A lease that cannot be checked stays, and the others are checked all the same.
         let is_free = |key: &SessionKey| match stamp_of(key) {
-            Ok(Some(stamp)) => matches!(self.tenure(key, stamp), Ok(Tenure::Free)),
-            // The session may only look over, by a clock that has been set, and its lock is not to end by that.
+            Ok(Some(stamp)) => matches!(self.held_lease(key, stamp), Ok(None)),
+            // The session may look expired only because the clock was set. That must not end its lock.
             Ok(None) => {
                 let lease = self.load_lease(key);
-                lease.is_ok_and(|lease| lease.is_none_or(|lease| self.holding(&lease).is_none()))
+                lease.is_ok_and(|lease| lease.is_none_or(|lease| self.held(&lease).is_none()))
             }
             Err(_) => false,
         };
-        let leases = self.layout.leases(stripe);
+        let leases = self.tree.layout.leases(stripe);
         let mut foreign = Vec::new();
         let names = match list(&leases) {
-            // They were not written by us, and those who ask for these locks are told.
+            // Another user owns these leases. An operation that needs one of them fails with `Denied`.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Vec::new(),
-            names => names.doing("list leases")?,
+            names => names.context("list leases")?,
         };
         for name in names {
             let path = leases.join(&name);
             match name.to_str().and_then(key_of) {
                 Some(key) if stripe_of(&key) == stripe && !path.is_dir() => {
                     if is_free(&key) {
-                        let _held = self.enter(stripe).hold(&[])?;
+                        let _guard = self.lock_stripe(stripe, &[])?;
+                        // The lock may have been taken before the stripe was.
                         if is_free(&key) {
                             self.remove_lease(&key)?;
                         }
@@ -187,16 +175,17 @@ impl Folder {
         Ok(foreign)
     }
 
+    /// Reads the lease of a key. A corrupt lease counts as none.
     fn load_lease(&self, key: &SessionKey) -> Result<Option<Lease>> {
-        let (file, length) = match open(&self.layout.lease(key)) {
+        let (file, length) = match open(&self.tree.layout.lease(key)) {
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_unreadable(&error) => return Ok(None),
-            Err(error) => return Err(error).doing("read a lease"),
+            Err(error) => return Err(error).context("read a lease"),
         };
-        let bytes = read_up_to(&file, HEAD as u64).doing("read a lease")?;
-        Ok(match decode_head(&bytes, length) {
+        let bytes = read_up_to(&file, HEADER_LEN as u64).context("read a lease")?;
+        Ok(match decode_header(&bytes, length) {
             Ok((
-                Head {
+                Header {
                     key: of,
                     stamp,
                     kind: Kind::Lease { token, until, owner },

@@ -1,205 +1,197 @@
-//! Finding out what stands under a key.
+//! Reading records, and following the marks of rotations.
 
 use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use sessile_core::{MAX_ALIASES, Meta, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{Lookup, MAX_ALIASES, Meta, SessionKey, StorageErrorKind, Timestamp};
 
-use crate::failure::{Doing, Failure, Flawed, Result, Why};
+use crate::failure::{Context, CorruptFile, Corruption, Failure, FormatError, Result};
 use crate::folder::Folder;
 use crate::folder::disk::{is_unreadable, open, read_up_to};
-use crate::folder::format::{Entry, Flaw, HEAD, Head, Kind, Nonce, Origin, check_body, decode_head};
+use crate::folder::format::{FileContents, HEADER_LEN, Header, Kind, Nonce, Origin, check_body, decode_header};
 
-/// How much of a file is wanted.
+/// The part of a file to read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    Head,
+    Header,
     Whole,
 }
 
-/// What stands under a key, at one moment.
+/// The state of a key at one moment.
 #[derive(Debug)]
-pub(crate) enum State {
-    Live(Live),
+pub(crate) enum KeyState {
+    Live(LiveRecord),
     Alias(SessionKey),
     /// A tombstone of the session that has moved to this key.
     Superseded(SessionKey),
     Missing,
 }
 
-/// A record that can be used.
+/// The record of a session that has not expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Live {
+pub(crate) struct LiveRecord {
     pub(crate) stamp: Nonce,
     pub(crate) meta: Meta,
     pub(crate) from: Option<Origin>,
-    /// Empty where only the head was asked for.
+    /// Empty if only the header was read.
     pub(crate) body: Bytes,
 }
 
-/// What stands under a key once aliases have been followed.
-#[derive(Debug)]
-pub(crate) enum Resolved {
-    Live(SessionKey, Live),
-    Superseded,
-    Missing,
-}
-
 impl Folder {
-    /// What stands under a key.
-    pub(crate) fn state(&self, key: &SessionKey, part: Part) -> Result<State> {
-        let now = self.now();
+    /// Returns the state of a key.
+    pub(crate) fn state(&self, key: &SessionKey, part: Part) -> Result<KeyState> {
+        let now = self.clocks.now();
         match self.find(key, part)? {
-            Some(entry) => interpret(entry, now),
-            None => Ok(State::Missing),
+            Some(contents) => interpret(contents, now),
+            None => Ok(KeyState::Missing),
         }
     }
 
-    /// What stands under a key or under the key it is an alias of.
-    pub(crate) fn resolve(&self, key: &SessionKey, part: Part) -> Result<Resolved> {
-        let alias = |state: &State| match state {
-            State::Alias(to) => Some(*to),
+    /// Returns the state of a key, or of the key for which it is an alias.
+    pub(crate) fn resolve(&self, key: &SessionKey, part: Part) -> Result<Lookup<(SessionKey, LiveRecord)>> {
+        let alias = |state: &KeyState| match state {
+            KeyState::Alias(to) => Some(*to),
             _ => None,
         };
         self.follow(key, part, MAX_ALIASES, alias)
     }
 
-    /// What stands under a key or wherever the session that was once there has moved to.
-    pub(crate) fn trace(&self, key: &SessionKey) -> Result<Resolved> {
-        let moved = |state: &State| match state {
-            State::Alias(to) | State::Superseded(to) => Some(*to),
+    /// Returns the state of a key, or of the key to which its session has moved, through aliases and tombstones.
+    pub(crate) fn trace(&self, key: &SessionKey) -> Result<Lookup<(SessionKey, LiveRecord)>> {
+        let moved = |state: &KeyState| match state {
+            KeyState::Alias(to) | KeyState::Superseded(to) => Some(*to),
             _ => None,
         };
-        self.follow(key, Part::Head, usize::MAX, moved)
+        self.follow(key, Part::Header, usize::MAX, moved)
     }
 
-    /// Goes from key to key, as often as `limit` says, as long as what stands there leads on.
+    /// Follows `next` from key to key, at most `limit` times.
     fn follow(
         &self,
         key: &SessionKey,
         part: Part,
         limit: usize,
-        leads_to: impl Fn(&State) -> Option<SessionKey>,
-    ) -> Result<Resolved> {
+        next: impl Fn(&KeyState) -> Option<SessionKey>,
+    ) -> Result<Lookup<(SessionKey, LiveRecord)>> {
         let mut key = *key;
         let mut steps = 0_usize;
-        // One of the keys that were passed. Whoever goes round in a circle without a limit comes by again.
-        let mut passed = key;
+        // Brent's cycle detection: a key that was visited earlier. A walk in a circle returns to it.
+        let mut visited = key;
         loop {
             let state = self.state(&key, part)?;
-            let to = leads_to(&state).filter(|_| steps < limit);
+            let to = next(&state).filter(|_| steps < limit);
             key = match (state, to) {
-                (State::Live(live), _) => return Ok(Resolved::Live(key, live)),
-                // Whoever was led away from the first key has moved.
-                (State::Missing, _) if steps == 0 => return Ok(Resolved::Missing),
-                (_, None) => return Ok(Resolved::Superseded),
+                (KeyState::Live(live), _) => return Ok(Lookup::Found((key, live))),
+                // A chain that began with a mark and ends at no record: the session has moved and ended.
+                (KeyState::Missing, _) if steps == 0 => return Ok(Lookup::Missing),
+                (_, None) => return Ok(Lookup::Superseded),
                 (_, Some(to)) => to,
             };
-            if limit == usize::MAX && key == passed {
+            if limit == usize::MAX && key == visited {
                 return Err(Failure::Refused(StorageErrorKind::Corrupt));
             }
             steps += 1;
             if steps.is_power_of_two() {
-                passed = key;
+                visited = key;
             }
         }
     }
 
-    /// The file of a key, whatever it says.
-    pub(crate) fn find(&self, key: &SessionKey, part: Part) -> Result<Option<Entry>> {
-        let path = self.layout.record(key);
-        if let Some(entry) = self.load(&path, key, part)? {
-            return Ok(Some(entry));
+    /// Returns the contents of the valid file of a key.
+    pub(crate) fn find(&self, key: &SessionKey, part: Part) -> Result<Option<FileContents>> {
+        let path = self.tree.layout.record(key);
+        if let Some(contents) = self.load(&path, key, part)? {
+            return Ok(Some(contents));
         }
-        if let Some(entry) = self.load(&self.layout.moving(key), key, part)? {
-            // It counts once the old key points to it.
-            if let Kind::Record { from: Some(origin), .. } = &entry.head.kind
-                && self.points_to(&origin.key, key, entry.head.stamp)?
+        if let Some(contents) = self.load(&self.tree.layout.moving(key), key, part)? {
+            // A rotated record is valid once the mark under the old key points to it.
+            if let Kind::Record { from: Some(origin), .. } = &contents.header.kind
+                && self.points_to(&origin.key, key, contents.header.stamp)?
             {
-                return Ok(Some(entry));
+                return Ok(Some(contents));
             }
         }
-        // It may have got its final name in the meantime.
+        // It may have been renamed to its final name between the two reads.
         let found = self.load(&path, key, part)?;
         if found.is_none() {
-            self.check()?;
+            self.tree.check()?;
         }
         Ok(found)
     }
 
-    /// Whether the session under `old` has moved to `new`, to the record with this stamp.
+    /// Returns whether the mark under `old` points to the record under `new` with this stamp.
     pub(crate) fn points_to(&self, old: &SessionKey, new: &SessionKey, stamp: Nonce) -> Result<bool> {
-        let entry = self.load(&self.layout.record(old), old, Part::Head)?;
-        Ok(entry.is_some_and(|Entry { head, .. }| match head.kind {
-            Kind::Moved { to, .. } => to == *new && head.stamp == stamp,
+        let contents = self.load(&self.tree.layout.record(old), old, Part::Header)?;
+        Ok(contents.is_some_and(|FileContents { header, .. }| match header.kind {
+            Kind::Moved { to, .. } => to == *new && header.stamp == stamp,
             _ => false,
         }))
     }
 
-    /// Reads one file.
-    pub(crate) fn load(&self, path: &Path, key: &SessionKey, part: Part) -> Result<Option<Entry>> {
-        let flawed = |why| {
-            Failure::Flawed(Flawed {
+    /// Reads one file of a key.
+    pub(crate) fn load(&self, path: &Path, key: &SessionKey, part: Part) -> Result<Option<FileContents>> {
+        let corrupt = |corruption| {
+            Failure::Corrupt(CorruptFile {
                 path: path.to_owned(),
                 key: *key,
-                why,
+                corruption,
             })
         };
-        let entry = match load(path, part) {
-            Ok(Some(Ok(entry))) => entry,
-            Ok(Some(Err(flaw))) => return Err(flawed(Why::Bytes(flaw))),
+        let contents = match load(path, part) {
+            Ok(Some(Ok(contents))) => contents,
+            Ok(Some(Err(error))) => return Err(corrupt(Corruption::Format(error))),
             Ok(None) => return Ok(None),
-            Err(error) if is_unreadable(&error) => return Err(flawed(Why::Unreadable(error))),
-            Err(error) => return Err(error).doing("read a record"),
+            Err(error) if is_unreadable(&error) => return Err(corrupt(Corruption::Unreadable(error))),
+            Err(error) => return Err(error).context("read a record"),
         };
-        if entry.head.key != *key || matches!(entry.head.kind, Kind::Lease { .. }) {
-            return Err(flawed(Why::Bytes(Flaw::Foreign)));
+        if contents.header.key != *key || matches!(contents.header.kind, Kind::Lease { .. }) {
+            return Err(corrupt(Corruption::Format(FormatError::Foreign)));
         }
-        Ok(Some(entry))
+        Ok(Some(contents))
     }
 }
 
-/// Reads one file, whosever it is.
-pub(crate) fn load(path: &Path, part: Part) -> io::Result<Option<Result<Entry, Flaw>>> {
+/// Reads one file, of any key.
+fn load(path: &Path, part: Part) -> io::Result<Option<Result<FileContents, FormatError>>> {
     let (file, length) = match open(path) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let first = read_up_to(&file, HEAD as u64)?;
-    let (head, body_length) = match decode_head(&first, length) {
+    let first = read_up_to(&file, HEADER_LEN as u64)?;
+    let (header, body_length) = match decode_header(&first, length) {
         Ok(decoded) => decoded,
-        Err(flaw) => return Ok(Some(Err(flaw))),
+        Err(error) => return Ok(Some(Err(error))),
     };
     let body = match part {
-        Part::Head => Bytes::new(),
+        Part::Header => Bytes::new(),
         Part::Whole => {
             let body = read_up_to(&file, body_length)?;
-            if let Err(flaw) = check_body(&first, &body) {
-                return Ok(Some(Err(flaw)));
+            if let Err(error) = check_body(&first, &body) {
+                return Ok(Some(Err(error)));
             }
             body.into()
         }
     };
-    Ok(Some(Ok(Entry { head, body })))
+    Ok(Some(Ok(FileContents { header, body })))
 }
 
-/// What a file means at this moment.
-pub(crate) fn interpret(entry: Entry, now: Timestamp) -> Result<State> {
-    let Head { key, stamp, kind } = entry.head;
+/// Returns the state that a file gives its key at a time.
+pub(crate) fn interpret(contents: FileContents, now: Timestamp) -> Result<KeyState> {
+    let Header { key, stamp, kind } = contents.header;
     Ok(match kind {
-        Kind::Record { meta, from } if !meta.has_expired(now) => State::Live(Live {
+        Kind::Record { meta, from } if !meta.has_expired(now) => KeyState::Live(LiveRecord {
             from,
             stamp,
             meta,
-            body: entry.body,
+            body: contents.body,
         }),
-        Kind::Moved { to, alias_until, .. } if now < alias_until => State::Alias(to),
-        Kind::Moved { to, until, .. } if now < until => State::Superseded(to),
-        Kind::SetAside { until } if now < until => return Err(Failure::SetAside(key, None)),
-        Kind::Record { .. } | Kind::Moved { .. } | Kind::SetAside { .. } | Kind::Ended | Kind::Lease { .. } => {
-            State::Missing
+        Kind::Moved { to, alias_until, .. } if now < alias_until => KeyState::Alias(to),
+        Kind::Moved { to, until, .. } if now < until => KeyState::Superseded(to),
+        Kind::Quarantined { until } if now < until => return Err(Failure::Quarantined(key, None)),
+        Kind::Record { .. } | Kind::Moved { .. } | Kind::Quarantined { .. } | Kind::Ended | Kind::Lease { .. } => {
+            KeyState::Missing
         }
     })
 }

@@ -1,4 +1,4 @@
-//! The settings that a folder is opened with.
+//! [`FolderOptions`]: the settings that a folder is opened with.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::clocks::Uptime;
 use crate::durability::Durability;
 use crate::folder::disk::Disk;
 
-/// A shorter lease could not be renewed in time.
-const SHORTEST_LEASE: Duration = Duration::from_millis(10);
+/// The shortest lease that can be renewed in time.
+const MIN_LEASE: Duration = Duration::from_millis(10);
 
-/// A duration as long as anybody needs, with which any clock can still reckon.
+/// Clamps a duration to a century, so that it can be added to any time.
 pub(crate) fn at_most_a_century(duration: Duration) -> Duration {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     duration.min(CENTURY)
@@ -21,7 +21,7 @@ pub(crate) fn at_most_a_century(duration: Duration) -> Duration {
 
 /// The settings that a folder is opened with.
 #[derive(Clone)]
-pub(crate) struct Setting {
+pub(crate) struct FolderOptions {
     pub(crate) disk: Disk,
     pub(crate) durability: Durability,
     /// Judges deadlines.
@@ -30,11 +30,11 @@ pub(crate) struct Setting {
     pub(crate) steady: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lease: Duration,
-    /// Whether time may be paused, which stands still for the blocking threads of the runtime alone.
+    /// Whether tokio's time may be paused, which takes effect on the blocking threads of the runtime alone.
     pub(crate) paused: bool,
 }
 
-impl Default for Setting {
+impl Default for FolderOptions {
     fn default() -> Self {
         Self {
             disk: Disk::default(),
@@ -48,19 +48,19 @@ impl Default for Setting {
     }
 }
 
-impl Setting {
-    /// One clock for everything.
+impl FolderOptions {
+    /// Sets one clock for deadlines and leases.
     pub(crate) fn set_clock(&mut self, clock: impl Clock) {
         self.paused = (&clock as &dyn Any).is::<TokioClock>();
         self.clock = Arc::new(clock);
         self.steady = self.clock.clone();
     }
 
-    /// Refuses what cannot work.
-    pub(crate) fn checked(mut self, storage: &'static str) -> Result<Self, StorageError> {
-        if self.lease < SHORTEST_LEASE {
-            let why = format!("a lease of {:?} is too short: {SHORTEST_LEASE:?} at least", self.lease);
-            return Err(StorageError::new(StorageErrorKind::Unsupported, "open", storage).with_source(why));
+    /// Rejects a lease that is too short, and rounds the lease down to whole milliseconds.
+    pub(crate) fn validated(mut self, storage: &'static str) -> Result<Self, StorageError> {
+        if self.lease < MIN_LEASE {
+            let reason = format!("a lease of {:?} is too short: {MIN_LEASE:?} at least", self.lease);
+            return Err(StorageError::new(StorageErrorKind::Unsupported, "open", storage).with_source(reason));
         }
         let millis = at_most_a_century(self.lease).as_millis();
         self.lease = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));

@@ -1,13 +1,13 @@
-//! Who may change a stripe: one thread of one process at a time, and never one that has stopped.
+//! [`Stripes`]: mutual exclusion within a stripe, among the threads of this process and among processes.
 //!
-//! Among processes the right is a lock of the operating system on the stripe's mutex file. A process that ends loses
-//! it at once. One that is stopped keeps it, so whoever has waited too long takes it away: puts a new mutex file in the
-//! place of the old one, and then removes every file that has been staged in the stripe. A mutex file is empty until
-//! that has been done, so whoever locks one that is empty does it first.
+//! Among processes the lock is an `flock` on the mutex file of the stripe. A process that ends loses it at once. A
+//! stopped process keeps it, so a process that has waited too long takes over: it replaces the mutex file by a new one,
+//! and then removes every file that is staged in the stripe. A mutex file stays empty until that has been done, so a
+//! process that locks an empty mutex file does it first.
 //!
-//! That is safe, because every change is made by giving a staged file its final name, and the file is staged before
-//! the right is taken. One who had the right when it was taken away finds its staged file gone, and nothing happens.
-//! One who gave the name just before is seen by the next holder, which looks only afterwards.
+//! This is safe because every change renames a staged file, and the file is staged before the lock is taken. A process
+//! whose lock was taken over finds its staged file gone, and its rename fails. A process that renamed just before is
+//! seen by the next holder, which reads only afterwards. `PROTOCOL.md` has the full argument.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -15,120 +15,122 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::failure::{Doing, Result};
+use crate::failure::{Context, Result};
 use crate::folder::disk::{Identity, identify, list};
 use crate::folder::layout::FAN;
-use crate::folder::{Folder, Staged};
+use crate::folder::stage::Staged;
+use crate::folder::tree::Tree;
 
-/// How long a process that stands still keeps others out of a stripe, at most.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest time for which a stopped process can keep others out of a stripe.
+const TAKEOVER_AFTER: Duration = Duration::from_secs(2);
 
-/// The first and the longest pause between two attempts to get hold of the mutex file.
+/// The first and the longest pause between two attempts to lock the mutex file.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));
 
-/// The stripes of one folder, as one process sees them.
+/// The locks of all stripes of a folder.
 pub(crate) struct Stripes {
-    /// Among the threads of this process, which stop and end together.
-    inside: Box<[Mutex<()>]>,
-    patience: Duration,
+    /// Exclude the threads of this process, which stop and end together.
+    threads: Box<[Mutex<()>]>,
+    takeover_after: Duration,
 }
 
-/// No other thread of this process is changing the stripe.
-pub(crate) struct Alone<'a> {
-    folder: &'a Folder,
+/// Proof that no other thread of this process changes the stripe.
+pub(crate) struct ThreadGuard<'a> {
+    tree: &'a Tree,
+    takeover_after: Duration,
     stripe: u8,
     _guard: MutexGuard<'a, ()>,
 }
 
-/// Nobody else is changing the stripe, or whoever thinks so can no longer do it.
-pub(crate) struct Held<'a> {
-    folder: &'a Folder,
-    _alone: Alone<'a>,
+/// Proof that no other thread or process changes the stripe, unless it has been taken over from this process.
+///
+/// After a takeover [`publish`](Self::publish) fails.
+pub(crate) struct StripeGuard<'a> {
+    tree: &'a Tree,
+    _threads: ThreadGuard<'a>,
     _mutex: File,
 }
 
 impl Stripes {
     pub(crate) fn new(lease: Duration) -> Self {
         Self {
-            inside: (0..FAN).map(|_| Mutex::new(())).collect(),
-            patience: PATIENCE.min(lease),
+            threads: (0..FAN).map(|_| Mutex::new(())).collect(),
+            takeover_after: TAKEOVER_AFTER.min(lease),
         }
     }
-}
 
-impl Stripes {
-    /// How long one who has a stripe can be sure that it has not been taken away.
+    /// Returns the time for which a holder can be sure that its stripe has not been taken over.
     pub(crate) fn safe_for(&self) -> Duration {
-        self.patience / 2
+        self.takeover_after / 2
     }
-}
 
-impl Folder {
-    /// Keeps the other threads of this process out of a stripe.
-    pub(crate) fn enter(&self, stripe: u8) -> Alone<'_> {
-        // The mutex protects files, which are whole after a panic too.
-        let guard = self.stripes.inside[usize::from(stripe)]
+    /// Excludes the other threads of this process from a stripe.
+    pub(crate) fn lock_threads<'a>(&'a self, tree: &'a Tree, stripe: u8) -> ThreadGuard<'a> {
+        // The mutex protects files, which are intact after a panic too.
+        let guard = self.threads[usize::from(stripe)]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        Alone {
-            folder: self,
+        ThreadGuard {
+            tree,
+            takeover_after: self.takeover_after,
             stripe,
             _guard: guard,
         }
     }
 }
 
-impl<'a> Alone<'a> {
-    /// Keeps everyone else out. What is to be published must have been staged before.
-    pub(crate) fn hold(self, staged: &[&Staged<'_>]) -> Result<Held<'a>> {
-        let mutex = self.lock(staged)?;
-        Ok(Held {
-            folder: self.folder,
-            _alone: self,
+impl<'a> ThreadGuard<'a> {
+    /// Excludes the other processes as well. The files to publish must have been staged before.
+    pub(crate) fn lock_processes(self, staged: &[&Staged<'_>]) -> Result<StripeGuard<'a>> {
+        let mutex = self.lock_mutex(staged)?;
+        Ok(StripeGuard {
+            tree: self.tree,
+            _threads: self,
             _mutex: mutex,
         })
     }
 
-    fn lock(&self, staged: &[&Staged<'_>]) -> Result<File> {
-        let path = self.folder.layout.mutex(self.stripe);
+    fn lock_mutex(&self, staged: &[&Staged<'_>]) -> Result<File> {
+        let path = self.tree.layout.mutex(self.stripe);
         let mut pause = PAUSES.0;
-        let mut standing_still: Option<(Identity, Instant)> = None;
+        let mut unchanged_since: Option<(Identity, Instant)> = None;
         let mut opened: Option<File> = None;
         loop {
             let file = match opened.take() {
                 Some(file) => file,
                 None => self
-                    .folder
+                    .tree
                     .disk
                     .open_lock(&path)
-                    .map_err(|error| self.folder.explain(error, "open a mutex"))?,
+                    .map_err(|error| self.tree.explain(error, "open a mutex"))?,
             };
             let locked = match file.try_lock() {
                 Ok(()) => true,
                 Err(TryLockError::WouldBlock) => false,
-                Err(TryLockError::Error(error)) => return Err(error).doing("lock a mutex"),
+                Err(TryLockError::Error(error)) => return Err(error).context("lock a mutex"),
             };
-            let metadata = file.metadata().doing("lock a mutex")?;
+            let metadata = file.metadata().context("lock a mutex")?;
             let identity = Identity::of(&metadata);
-            if identify(&path).doing("lock a mutex")? != Some(identity) {
-                continue; // It has been replaced: what we opened protects nothing any more.
+            if identify(&path).context("lock a mutex")? != Some(identity) {
+                continue; // The mutex file has been replaced: the opened file excludes nothing any more.
             }
             if locked {
+                // An empty mutex file is new: holders of earlier ones have not been fenced off yet.
                 if metadata.len() == 0 {
                     self.fence(&file, staged)?;
                 }
                 return Ok(file);
             }
-            match standing_still {
+            match unchanged_since {
                 Some((same, since)) if same == identity => {
-                    if since.elapsed() >= self.folder.stripes.patience {
-                        if let Some(file) = self.replace(&path, identity, staged)? {
+                    if since.elapsed() >= self.takeover_after {
+                        if let Some(file) = self.take_over(&path, identity, staged)? {
                             return Ok(file);
                         }
                         continue;
                     }
                 }
-                _ => standing_still = Some((identity, Instant::now())),
+                _ => unchanged_since = Some((identity, Instant::now())),
             }
             opened = Some(file);
             thread::sleep(pause);
@@ -136,61 +138,62 @@ impl<'a> Alone<'a> {
         }
     }
 
-    /// Takes the mutex away from whoever has it. `None` if another process was quicker.
-    fn replace(&self, path: &Path, old: Identity, staged: &[&Staged<'_>]) -> Result<Option<File>> {
-        let folder = self.folder;
-        folder.make_stripe(self.stripe)?;
-        let fresh = folder.stage_path(self.stripe);
-        let file = folder
+    /// Takes the mutex over from its holder. Returns `None` if another process was faster.
+    fn take_over(&self, path: &Path, old: Identity, staged: &[&Staged<'_>]) -> Result<Option<File>> {
+        let tree = self.tree;
+        tree.make_stripe(self.stripe)?;
+        let fresh = tree.stage_path(self.stripe);
+        let file = tree
             .disk
             .create(&fresh)
-            .map_err(|error| folder.explain(error, "make a mutex"))?;
-        file.lock().doing("lock a mutex")?;
-        let identity = Identity::of(&file.metadata().doing("lock a mutex")?);
-        if identify(path).doing("replace a mutex")? != Some(old) {
-            folder.disk.remove(&fresh).doing("replace a mutex")?;
+            .map_err(|error| tree.explain(error, "make a mutex"))?;
+        file.lock().context("lock a mutex")?;
+        let identity = Identity::of(&file.metadata().context("lock a mutex")?);
+        if identify(path).context("replace a mutex")? != Some(old) {
+            tree.disk.remove(&fresh).context("replace a mutex")?;
             return Ok(None);
         }
-        folder
-            .disk
+        tree.disk
             .rename(&fresh, path)
-            .map_err(|error| folder.explain(error, "replace a mutex"))?;
-        // Only now: whoever stages from here on will ask for the new mutex before it publishes.
+            .map_err(|error| tree.explain(error, "replace a mutex"))?;
+        // Fence only after the rename: a process that stages from here on asks for the new mutex before it publishes.
         self.fence(&file, staged)?;
-        // Another process may have had the same idea, and its mutex may be the one that counts.
-        Ok((identify(path).doing("replace a mutex")? == Some(identity)).then_some(file))
+        // Another process may have taken over at the same time, and its mutex may be the valid one.
+        Ok((identify(path).context("replace a mutex")? == Some(identity)).then_some(file))
     }
 
-    /// Removes what others have staged, so that nobody can publish who had another mutex of this stripe. If this does not
-    /// come to its end, the mutex stays empty, and the next to lock it begins anew.
+    /// Removes the files that others have staged, so that no holder of an earlier mutex of this stripe can publish.
+    ///
+    /// If this fails, the mutex stays empty, and the next process to lock it starts again.
     fn fence(&self, mutex: &File, staged: &[&Staged<'_>]) -> Result<()> {
-        let disk = &self.folder.disk;
-        let stage = self.folder.layout.stage(self.stripe);
-        for name in list(&stage).doing("fence off a process that stands still")? {
+        let disk = &self.tree.disk;
+        let stage = self.tree.layout.stage(self.stripe);
+        for name in list(&stage).context("fence off a stopped process")? {
             let path = stage.join(name);
-            // A folder is none of ours, and nobody can publish it.
+            // A folder was not made by this storage and cannot be published.
             if !staged.iter().any(|own| own.path == path)
                 && let Err(error) = disk.remove(&path)
                 && !path.is_dir()
             {
-                return Err(error).doing("fence off a process that stands still");
+                return Err(error).context("fence off a stopped process");
             }
         }
-        // One that cannot be marked is fenced each time, which costs a look into a folder.
-        let _ = disk.mark(mutex);
+        // A mutex that cannot be marked is fenced on every lock, which costs one listing of a folder.
+        let _ = disk.mark_fenced(mutex);
         Ok(())
     }
 }
 
-impl Held<'_> {
-    /// Gives a staged file its final name, in place of what has that name now. This is the one moment in which a
-    /// change is made.
+impl StripeGuard<'_> {
+    /// Gives a staged file its final name and replaces the file of that name.
+    ///
+    /// This rename is the commit point of every change.
     pub(crate) fn publish(&self, staged: Staged<'_>, path: &Path) -> Result<()> {
-        self.folder
+        self.tree
             .disk
             .rename(&staged.path, path)
-            .map_err(|error| self.folder.explain(error, "publish a file"))?;
-        staged.forget();
+            .map_err(|error| self.tree.explain(error, "publish a file"))?;
+        staged.disarm();
         Ok(())
     }
 }

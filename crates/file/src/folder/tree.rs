@@ -1,242 +1,227 @@
-//! A folder that several processes share: its stripes, what is being written in it, and who writes.
+//! [`Tree`]: the directory tree of a storage on the disk.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use sessile_core::{Clock, Entropy, SessionKey, Timestamp};
+use sessile_core::{Entropy, SessionKey, Timestamp};
 
 use crate::durability::Durability;
-use crate::failure::{Doing, Failure, Result};
+use crate::failure::{Context, Failure, Result};
+use crate::folder::claim::Claim;
 use crate::folder::disk::{Disk, Identity, identify, list};
-use crate::folder::format::Nonce;
 use crate::folder::instance::{self, Instance};
 use crate::folder::layout::{FAN, Layout, hex, leaf_of, stripe_of};
-use crate::folder::options::Setting;
-use crate::folder::stripes::Stripes;
+use crate::folder::stage::Staged;
 
-/// How often a step is tried anew when other processes get in between.
-const ATTEMPTS: usize = 64;
-
-/// File systems know dates up to here. A date earlier than it should be costs a sweeper a look inside, no more.
+/// The latest date that all file systems know. An earlier date than the right one costs a sweeper a read, no more.
 const LAST_DATE: Timestamp = Timestamp::from_millis(u32::MAX as u64 * 1_000);
 
-/// An open folder.
-pub(crate) struct Folder {
+/// The directory tree of an open storage: makes, syncs and checks its folders, and stages files in it.
+pub(crate) struct Tree {
     pub(crate) disk: Disk,
     pub(crate) layout: Layout,
     pub(crate) instance: Instance,
-    pub(crate) stripes: Stripes,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) steady: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) lease: Duration,
-    pub(crate) format: &'static str,
-    /// Kept open, so that no other folder can be taken for this one.
-    root: (File, Identity),
+    claim: Claim,
     durability: Durability,
-    staged: AtomicU64,
-    /// Folders this storage has made sure of.
-    known_stripes: Box<[AtomicBool]>,
-    known_leaves: Box<[AtomicBool]>,
+    /// The root, kept open so that its inode number is not reused for another folder.
+    root: (File, Identity),
+    /// The number of the next temporary file.
+    next_number: AtomicU64,
+    made: MadeFolders,
 }
 
-impl Folder {
-    /// Opens a folder, made if need be, that holds what `format` says, and tidies up after processes that died.
-    pub(crate) fn open(root: &Path, format: &'static str, setting: Setting) -> Result<Self> {
-        let Setting {
-            disk,
-            durability,
-            clock,
-            steady,
-            entropy,
-            lease,
-            paused: _,
-        } = setting;
+/// The folders that this storage has made and synced, or has found and synced.
+struct MadeFolders {
+    stripes: Box<[AtomicBool]>,
+    leaves: Box<[AtomicBool]>,
+}
+
+impl Tree {
+    /// Opens a tree, which is made if it is missing, and removes the temporary files of dead processes.
+    pub(crate) fn open(
+        root: &Path,
+        claim: Claim,
+        disk: Disk,
+        durability: Durability,
+        entropy: &dyn Entropy,
+    ) -> Result<Self> {
         let layout = Layout::new(root);
         make_root(&disk, root, durability)?;
         make_top(&disk, &layout)?;
-        let opened = File::open(root).doing("find the folder")?;
-        let identity = Identity::of(&opened.metadata().doing("find the folder")?);
-        let instance = Instance::register(&disk, &layout, &*entropy)?;
-        let folder = Self {
-            stripes: Stripes::new(lease),
+        let opened = File::open(root).context("find the folder")?;
+        let identity = Identity::of(&opened.metadata().context("find the folder")?);
+        let tree = Self {
+            instance: Instance::register(&disk, &layout, entropy)?,
             disk,
             layout,
-            instance,
-            clock,
-            steady,
-            entropy,
-            lease,
-            format,
-            root: (opened, identity),
+            claim,
             durability,
-            staged: AtomicU64::new(0),
-            known_stripes: (0..FAN).map(|_| AtomicBool::new(false)).collect(),
-            known_leaves: (0..FAN * FAN).map(|_| AtomicBool::new(false)).collect(),
+            root: (opened, identity),
+            next_number: AtomicU64::new(0),
+            made: MadeFolders::new(),
         };
-        folder.claim()?;
-        folder.remove_stale()?;
-        Ok(folder)
+        tree.verify_claim()?;
+        tree.remove_abandoned()?;
+        Ok(tree)
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// The present moment as leases are judged.
-    pub(crate) fn steady_now(&self) -> Timestamp {
-        self.steady.now()
-    }
-
-    pub(crate) fn nonce(&self) -> Nonce {
-        let mut nonce = Nonce::default();
-        self.entropy.fill(&mut nonce);
-        nonce
-    }
-
-    /// Removes what processes that no longer live were writing. Files of the living stay.
-    fn remove_stale(&self) -> Result<()> {
+    /// Removes the temporary files of dead processes. Files of live processes stay.
+    fn remove_abandoned(&self) -> Result<()> {
         for stripe in 0..=u8::MAX {
             let stage = self.layout.stage(stripe);
             let names = match list(&stage) {
-                // A file that we may not look into was not written by us.
+                // A folder without permission was not written by this user.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
-                names => names.doing("list unfinished files")?,
+                names => names.context("list unfinished files")?,
             };
             for name in names {
                 let owner = name.to_str().and_then(|name| name.split_once('.'));
                 if owner.is_some_and(|(owner, _)| !instance::is_open(&self.layout, owner)) {
-                    self.disk.remove(&stage.join(name)).doing("remove an unfinished file")?;
+                    self.disk
+                        .remove(&stage.join(name))
+                        .context("remove an unfinished file")?;
                 }
             }
         }
         instance::remove_dead(&self.disk, &self.layout)
     }
 
-    /// Writes a file aside, dated to the moment at which it is over, so that it can be [published](crate::folder::stripes::Held::publish).
+    /// Writes a temporary file, dated to the time at which its content expires.
+    ///
+    /// A [stripe guard](crate::folder::stripes::StripeGuard::publish) gives it its final name.
     pub(crate) fn stage(&self, stripe: u8, bytes: &[u8], date: Option<Timestamp>, sync: bool) -> Result<Staged<'_>> {
         let path = self.stage_path(stripe);
         let date = date.map(|date| SystemTime::UNIX_EPOCH + Duration::from_millis(date.min(LAST_DATE).as_millis()));
         match self.disk.write_new(&path, bytes, date, sync && self.durability.syncs()) {
-            Ok(()) => Ok(Staged { folder: self, path }),
+            Ok(()) => Ok(Staged::new(&self.disk, path)),
             Err(error) => Err(self.explain(error, "write a file")),
         }
     }
 
+    /// Returns a fresh path in the `stage` folder of a stripe.
     pub(crate) fn stage_path(&self, stripe: u8) -> PathBuf {
-        let number = self.next_number();
-        self.layout
-            .stage(stripe)
-            .join(format!("{}.{number}", hex(&self.instance.id())))
+        self.layout.stage(stripe).join(self.temporary_name())
     }
 
-    /// A number for a file that this storage writes.
-    pub(crate) fn next_number(&self) -> u64 {
-        self.staged.fetch_add(1, Ordering::Relaxed)
+    fn temporary_name(&self) -> String {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        format!("{}.{number}", hex(&self.instance.id()))
     }
 
-    /// Takes a step, again and again while other processes get in between.
-    pub(crate) fn retry<T>(&self, step: impl Fn() -> Result<T>) -> Result<T> {
-        for _ in 0..ATTEMPTS {
-            match step() {
-                Err(Failure::Revoked) => {}
-                taken => return taken,
-            }
-        }
-        Err(Failure::Revoked)
-    }
-
-    /// What to do about a call that failed. Where something is not there that we made, another process has fenced us
-    /// off, or the folder has gone.
-    pub(crate) fn explain(&self, error: io::Error, doing: &'static str) -> Failure {
+    /// Converts the error of a call.
+    ///
+    /// A file or folder of this storage that is missing means that another process has fenced this one off, or that
+    /// the whole folder is gone.
+    pub(crate) fn explain(&self, error: io::Error, action: &'static str) -> Failure {
         if error.kind() != io::ErrorKind::NotFound {
-            return Failure::System { doing, source: error };
+            return Failure::System { action, source: error };
         }
         if let Err(gone) = self.check() {
             return gone;
         }
-        self.forget_what_is_made();
+        self.made.forget();
         Failure::Revoked
     }
 
-    fn forget_what_is_made(&self) {
-        for known in self.known_stripes.iter().chain(&self.known_leaves) {
-            known.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Fails when the folder is no longer there, or is another. Where this storage is no longer seen to be open, as when
-    /// the folder has been emptied, it makes what it needs again.
+    /// Fails if the folder is gone or has been replaced by another.
+    ///
+    /// If the file of this instance is missing, as after the folder has been emptied, registers the instance again.
     pub(crate) fn check(&self) -> Result<()> {
         if self.instance.is_registered()? {
             return Ok(());
         }
-        if identify(self.layout.root()).doing("find the folder")? != Some(self.root.1) {
+        if identify(self.layout.root()).context("find the folder")? != Some(self.root.1) {
             let gone = io::Error::new(io::ErrorKind::NotFound, "the folder is gone, or is another");
-            return Err(gone).doing("find the folder");
+            return Err(gone).context("find the folder");
         }
-        self.forget_what_is_made();
+        self.made.forget();
         make_top(&self.disk, &self.layout)?;
         self.instance.register_again()?;
-        self.claim()
+        self.verify_claim()
     }
 
-    /// Does what keeps the folder usable. It is called from time to time.
-    pub(crate) fn look_after(&self) -> Result<()> {
+    /// Restores missing files of this instance and refreshes their dates. Called periodically.
+    pub(crate) fn maintain(&self) -> Result<()> {
         self.check()?;
-        self.instance.date();
-        self.claim()
+        self.instance.refresh_date();
+        self.verify_claim()
+    }
+
+    fn verify_claim(&self) -> Result<()> {
+        self.claim
+            .verify(&self.layout, |path, text| self.write_once(path, text))
+    }
+
+    /// Returns the text of a file. If the file is missing, writes `text` to it, unless another process is faster.
+    fn write_once(&self, path: &Path, text: &str) -> Result<String> {
+        match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found.context("read the settings of the folder"),
+        }
+        let fresh = self.layout.instances().join(self.temporary_name());
+        // Synced with any durability: an empty file after a power cut would make the folder unusable.
+        self.disk
+            .write_new(&fresh, text.as_bytes(), None, true)
+            .context("claim the folder")?;
+        // Unlike a rename, a link does not replace the file of a faster process.
+        let linked = match self.disk.link(&fresh, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked.context("claim the folder"),
+        };
+        self.disk.remove(&fresh).context("claim the folder")?;
+        linked?;
+        self.sync(self.layout.root())?;
+        std::fs::read_to_string(path).context("read the settings of the folder")
     }
 
     /// Makes the folders of a stripe.
     pub(crate) fn make_stripe(&self, stripe: u8) -> Result<()> {
-        let known = &self.known_stripes[usize::from(stripe)];
-        if known.load(Ordering::Acquire) {
+        let made = &self.made.stripes[usize::from(stripe)];
+        // Acquire pairs with the release below: a thread that sees the flag also sees the folders synced.
+        if made.load(Ordering::Acquire) {
             return Ok(());
         }
         let path = self.layout.stripe(stripe);
         for path in [&path, &self.layout.stage(stripe), &self.layout.leases(stripe)] {
-            self.disk.create_dir(path).doing("make a folder")?;
+            self.disk.create_dir(path).context("make a folder")?;
         }
-        // Even if they were there: whoever made them may not have got as far as to sync them.
+        // Existing folders are synced too: the process that made them may not have synced them yet.
         self.sync(&path)?;
         self.sync(self.layout.root())?;
-        known.store(true, Ordering::Release);
+        made.store(true, Ordering::Release);
         Ok(())
     }
 
-    /// Makes the folders that the record of this key is in.
+    /// Makes the folders in which the record of a key lies.
     pub(crate) fn make_leaf(&self, key: &SessionKey) -> Result<()> {
         let (stripe, leaf) = (stripe_of(key), leaf_of(key));
         self.make_stripe(stripe)?;
-        let known = &self.known_leaves[usize::from(stripe) * FAN + usize::from(leaf)];
-        if known.load(Ordering::Acquire) {
+        let made = &self.made.leaves[usize::from(stripe) * FAN + usize::from(leaf)];
+        if made.load(Ordering::Acquire) {
             return Ok(());
         }
         self.disk
             .create_dir(&self.layout.leaf(stripe, leaf))
-            .doing("make a folder")?;
+            .context("make a folder")?;
         self.sync(&self.layout.stripe(stripe))?;
-        known.store(true, Ordering::Release);
+        made.store(true, Ordering::Release);
         Ok(())
     }
 
-    /// Makes a change durable that has been made in this folder, if that is what was asked for.
-    pub(crate) fn sync_change(&self, path: &Path) -> Result<()> {
+    /// Makes a published change to a key durable, if the [`Durability`] asks for it.
+    pub(crate) fn sync_change(&self, key: &SessionKey) -> Result<()> {
         if !self.durability.syncs() {
             return Ok(());
         }
-        self.disk.sync_dir(path).map_err(|source| Failure::Uncertain {
-            doing: "sync a folder",
-            source,
-        })
+        let action = "sync a folder";
+        let synced = self.disk.sync_dir(&self.layout.leaf_of(key));
+        synced.map_err(|source| Failure::Uncertain { action, source })
     }
 
-    /// Makes the names in a folder durable, if that is what was asked for, before a change relies on them.
+    /// Makes the names in a folder durable before a change relies on them, if the [`Durability`] asks for it.
     pub(crate) fn sync(&self, path: &Path) -> Result<()> {
         if self.durability.syncs() {
             self.disk
@@ -248,15 +233,30 @@ impl Folder {
     }
 }
 
+impl MadeFolders {
+    fn new() -> Self {
+        Self {
+            stripes: (0..FAN).map(|_| AtomicBool::new(false)).collect(),
+            leaves: (0..FAN * FAN).map(|_| AtomicBool::new(false)).collect(),
+        }
+    }
+
+    fn forget(&self) {
+        for made in self.stripes.iter().chain(&self.leaves) {
+            made.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Makes the folders that belong to no stripe.
 fn make_top(disk: &Disk, layout: &Layout) -> Result<()> {
-    for path in [layout.instances(), layout.aside()] {
-        disk.create_dir(&path).doing("make the folder")?;
+    for path in [layout.instances(), layout.quarantine()] {
+        disk.create_dir(&path).context("make the folder")?;
     }
     Ok(())
 }
 
-/// Makes a folder and those it is in.
+/// Makes the root and its missing ancestors.
 fn make_root(disk: &Disk, root: &Path, durability: Durability) -> Result<()> {
     let parent = match root.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
@@ -270,29 +270,8 @@ fn make_root(disk: &Disk, root: &Path, durability: Durability) -> Result<()> {
         }
         made => made,
     };
-    if made.doing("make the folder")? && durability.syncs() {
-        disk.sync_dir(parent).doing("make the folder")?;
+    if made.context("make the folder")? && durability.syncs() {
+        disk.sync_dir(parent).context("make the folder")?;
     }
     Ok(())
-}
-
-/// A file that has been written aside. Unless it is published it goes away.
-pub(crate) struct Staged<'a> {
-    folder: &'a Folder,
-    pub(crate) path: PathBuf,
-}
-
-impl Drop for Staged<'_> {
-    fn drop(&mut self) {
-        if !self.path.as_os_str().is_empty() {
-            let _ = self.folder.disk.remove(&self.path);
-        }
-    }
-}
-
-impl Staged<'_> {
-    /// It has been given its final name.
-    pub(crate) fn forget(mut self) {
-        self.path = PathBuf::new();
-    }
 }

@@ -1,4 +1,4 @@
-//! [`FileLocksBuilder`]: everything about [`FileLocks`] that can be chosen.
+//! [`FileLocksBuilder`]: configures and opens [`FileLocks`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,69 +10,88 @@ use sessile_core::{Clock, DEFAULT_MAX_WAITERS, Entropy, StorageError};
 use super::{FileLocks, NAME, NO_RECORD, Shared};
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::folder::options::Setting;
+use crate::folder::options::FolderOptions;
 use crate::threads::Threads;
 
-/// What the file `FORMAT` of a folder of locks says.
+/// The content of the file `FORMAT` in a folder of locks.
 const FORMAT: &str = "sessile locks 1\n";
 
-/// Makes [`FileLocks`].
+impl FileLocks {
+    /// Opens a folder with default settings. Creates the folder if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`FileStorage::open`](crate::FileStorage::open).
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, StorageError> {
+        Self::builder(folder).open()
+    }
+
+    /// Returns a builder with default settings.
+    pub fn builder(folder: impl AsRef<Path>) -> FileLocksBuilder {
+        FileLocksBuilder::new(folder.as_ref())
+    }
+}
+
+/// Configures and opens [`FileLocks`].
 #[must_use = "a builder does nothing until it opens"]
 pub struct FileLocksBuilder {
     folder: PathBuf,
-    setting: Setting,
+    options: FolderOptions,
     max_waiters: usize,
 }
 
 impl FileLocksBuilder {
-    pub(super) fn new(folder: &Path) -> Self {
+    fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
-            setting: Setting::default(),
+            options: FolderOptions::default(),
             max_waiters: DEFAULT_MAX_WAITERS,
         }
     }
 
-    /// Sets how long a lock is held without being renewed: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE) by default.
+    /// Sets how long a lock is held without being renewed. Default: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE).
     ///
-    /// As for [`FileStorageBuilder::lease`](crate::FileStorageBuilder::lease), the folder keeps it.
+    /// As for [`FileStorageBuilder::lease`](crate::FileStorageBuilder::lease), the lease is stored in the folder.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.setting.lease = lease;
+        self.options.lease = lease;
         self
     }
 
-    /// How many may wait for one lock in this process: 1,024 by default, 1 at least.
+    /// Sets how many tasks of this process may wait for one lock, at least 1. Default: 1,024.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
         self.max_waiters = max_waiters;
         self
     }
 
-    /// Sets the clock that judges leases: how long the machine has been up, by default. Another one is for tests, as
-    /// for [`FileStorageBuilder::clock`](crate::FileStorageBuilder::clock).
+    /// Sets the clock that judges leases. Default: the uptime of the machine.
+    ///
+    /// Other clocks are for tests, as for [`FileStorageBuilder::clock`](crate::FileStorageBuilder::clock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.setting.set_clock(clock);
+        self.options.set_clock(clock);
         self
     }
 
-    /// Where tokens come from: the operating system by default. Another one is for tests, and must not repeat itself.
+    /// Sets the source of tokens. Default: the operating system.
+    ///
+    /// Other sources are for tests, and must not repeat themselves.
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
-        self.setting.entropy = Arc::new(entropy);
+        self.options.entropy = Arc::new(entropy);
         self
     }
 
-    /// Opens the folder, which is made if it is not there. Blocks for some milliseconds.
+    /// Opens the folder. Creates the folder if it is missing. Blocks for some milliseconds.
     ///
     /// # Errors
     ///
     /// As for [`FileStorage::open`](crate::FileStorage::open).
     pub fn open(self) -> Result<FileLocks, StorageError> {
         let failed = |failure: Failure| failure.into_error("open", NAME);
-        let setting = self.setting.checked(NAME)?;
-        let threads = Threads::new(setting.paused);
-        let folder = Folder::open(&self.folder, FORMAT, setting).map_err(failed)?;
+        let options = self.options.validated(NAME)?;
+        let threads = Threads::new(options.paused);
+        let folder = Folder::open(&self.folder, FORMAT, options).map_err(failed)?;
         for stripe in 0..=u8::MAX {
-            // A file that cannot be tidied away is in nobody's way.
-            let _ = folder.tidy_leases(stripe, |_| Ok(Some(NO_RECORD)));
+            // A stale lease that cannot be removed holds no lock.
+            let _ = folder.remove_stale_leases(stripe, |_| Ok(Some(NO_RECORD)));
         }
         let shared = Shared::new(folder, threads, self.max_waiters);
         Ok(FileLocks { shared })
@@ -83,7 +102,7 @@ impl fmt::Debug for FileLocksBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileLocksBuilder")
             .field("folder", &self.folder)
-            .field("lease", &self.setting.lease)
+            .field("lease", &self.options.lease)
             .field("max_waiters", &self.max_waiters)
             .finish_non_exhaustive()
     }

@@ -3,7 +3,6 @@
 mod builder;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,25 +10,25 @@ use async_trait::async_trait;
 use sessile_core::{Clock, Lock, LockTicket, LockToken, Locks, SessionKey, StorageError, StorageErrorKind, Unlock};
 
 pub use self::builder::FileLocksBuilder;
-use crate::failure::{Failure, Result as StepResult};
+use crate::failure::{Failure, Result as BlockingResult};
 use crate::folder::Folder;
 use crate::folder::format::Nonce;
 use crate::folder::layout::stripe_of;
-use crate::folder::leases::Tenure;
-use crate::threads::{Duty, GiveUp, Threads};
-use crate::wait_queues::{Asked, Waiters, deadline_after};
+use crate::folder::leases::HeldLease;
+use crate::threads::{JobClass, ReleaseLock, Threads};
+use crate::wait_queues::{Attempt, WaitQueues, deadline_after};
 
 /// The name of these locks in errors.
 const NAME: &str = "file locks";
 
-/// These locks are not based on any record.
+/// The stamp of the leases, which belong to no record.
 const NO_RECORD: Nonce = [0; 16];
 
-/// Locks that processes on one machine share, in a folder: one on each key.
+/// Locks in a folder that processes on one machine share, one for each key.
 ///
-/// They are those of a [`FileStorage`](crate::FileStorage), without the sessions. A lock is a lease: who holds it and
-/// dies loses it at once, who holds it and stops loses it when the lease is over. The folder may be on a `tmpfs`, and
-/// must not be that of a `FileStorage`. Cloning is cheap; all clones are the same.
+/// They are the locks of a [`FileStorage`](crate::FileStorage) without the sessions. A lock is a lease: a holder that
+/// dies loses it at once, a holder that is stopped loses it when the lease ends. The folder may be on a `tmpfs`, and
+/// must not be the folder of a `FileStorage`. Cloning is cheap; all clones are the same locks.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,52 +52,39 @@ pub struct FileLocks {
     shared: Arc<Shared>,
 }
 
+/// The state that all clones share.
 struct Shared {
     folder: Folder,
     threads: Threads,
-    waiters: Waiters,
+    wait_queues: WaitQueues,
     max_waiters: usize,
     this: Weak<Self>,
 }
 
 impl FileLocks {
-    /// Opens a folder, which is made if it is not there.
+    /// Returns whether a lock is still held.
     ///
     /// # Errors
     ///
-    /// As for [`FileStorage::open`](crate::FileStorage::open).
-    pub fn open(folder: impl AsRef<Path>) -> Result<Self, StorageError> {
-        Self::builder(folder).open()
-    }
-
-    /// For locks that are not as they are by default.
-    pub fn builder(folder: impl AsRef<Path>) -> FileLocksBuilder {
-        FileLocksBuilder::new(folder.as_ref())
-    }
-
-    /// Whether a lock is still held.
-    ///
-    /// # Errors
-    ///
-    /// Trouble with the folder.
+    /// Errors of the file system.
     pub async fn is_held(&self, ticket: &LockTicket) -> Result<bool, StorageError> {
         let ticket = *ticket;
-        self.block(Duty::Step, "renew", move |shared| {
+        self.block(JobClass::Operation, "renew", move |shared| {
             shared.folder.is_holder(&ticket, NO_RECORD)
         })
         .await
     }
 
-    /// Runs something on a thread that may block.
+    /// Runs a function on a thread that may block.
     async fn block<T: Send + 'static>(
         &self,
-        duty: Duty,
-        operation: &'static str,
-        step: impl FnOnce(&Arc<Shared>) -> StepResult<T> + Send + 'static,
+        class: JobClass,
+        name: &'static str,
+        function: impl FnOnce(&Arc<Shared>) -> BlockingResult<T> + Send + 'static,
     ) -> Result<T, StorageError> {
         let shared = self.shared.clone();
         let threads = &self.shared.threads;
-        threads.run(duty, (operation, NAME), move || step(&shared)).await
+        threads.run(class, (name, NAME), move || function(&shared)).await
     }
 }
 
@@ -106,35 +92,35 @@ impl FileLocks {
 #[deny(clippy::missing_trait_methods)]
 impl Locks for FileLocks {
     fn clock(&self) -> &dyn Clock {
-        &*self.shared.folder.clock
+        &*self.shared.folder.clocks.wall
     }
 
     async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError> {
         let key = *key;
-        let ask = || {
-            self.block(Duty::Step, "acquire", move |shared| {
+        let attempt = || {
+            self.block(JobClass::Operation, "acquire", move |shared| {
                 let token = LockToken::generate(&*shared.folder.entropy);
                 let ticket = LockTicket::new(key, token);
-                Ok(match shared.retry(|folder| try_acquire(folder, &ticket))? {
-                    // Made here, so that it is given up even if nobody waits for it any more.
-                    Tenure::Free => Asked::Answer(Lock::new(ticket, shared.folder.lease, shared.clone())),
-                    Tenure::Held(holding) => Asked::Held(holding),
+                Ok(match shared.with_retries(|folder| try_acquire(folder, &ticket))? {
+                    // Make the guard on this thread: if the waiter is gone, dropping the guard releases the lock.
+                    None => Attempt::Done(Lock::new(ticket, shared.folder.lease, shared.clone())),
+                    Some(lease) => Attempt::Held(lease),
                 })
             })
         };
         let limit = self.shared.max_waiters;
-        let look = || std::future::ready(Ok(None));
-        let asked = self
+        let peek = || std::future::ready(Ok(None));
+        let acquired = self
             .shared
-            .waiters
-            .ask(key, deadline_after(wait), limit, look, ask)
+            .wait_queues
+            .wait(key, deadline_after(wait), limit, peek, attempt)
             .await;
-        asked.map_err(|no_answer| no_answer.into_error("acquire", NAME))
+        acquired.map_err(|error| error.into_error("acquire", NAME))
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        self.block(Duty::GiveUp, "release", move |shared| shared.release(&ticket))
+        self.block(JobClass::Release, "release", move |shared| shared.release(&ticket))
             .await?;
         lock.spend();
         Ok(())
@@ -142,36 +128,36 @@ impl Locks for FileLocks {
 
     async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
         let ticket = *ticket;
-        self.block(Duty::Keep, "renew", move |shared| {
-            shared.retry(|folder| {
+        self.block(JobClass::Renewal, "renew", move |shared| {
+            shared.with_retries(|folder| {
                 let staged = folder.stage_lease(&ticket, NO_RECORD)?;
-                let held = folder.enter(stripe_of(&ticket.key)).hold(&[&staged])?;
+                let guard = folder.lock_stripe(stripe_of(&ticket.key), &[&staged])?;
                 if !folder.is_holder(&ticket, NO_RECORD)? {
                     return Err(Failure::Refused(StorageErrorKind::LockLost));
                 }
-                held.publish(staged, &folder.layout.lease(&ticket.key))
+                guard.publish(staged, &folder.tree.layout.lease(&ticket.key))
             })
         })
         .await
     }
 
-    /// There is nothing to do: the operating system ends the locks of a process with the process.
+    /// Does nothing: the operating system ends the locks of a process with the process.
     async fn drain(&self, _patience: Duration) {}
 }
 
-/// Takes the lock if it is free, and says how it stood.
-fn try_acquire(folder: &Folder, ticket: &LockTicket) -> StepResult<Tenure> {
-    let tenure = folder.tenure(&ticket.key, NO_RECORD)?;
-    if tenure != Tenure::Free {
-        return Ok(tenure);
+/// Takes the lock if it is free, and returns the lease of its holder if it is not.
+fn try_acquire(folder: &Folder, ticket: &LockTicket) -> BlockingResult<Option<HeldLease>> {
+    // Check without the stripe first, so that waiters do not slow down the holder.
+    if let Some(lease) = folder.held_lease(&ticket.key, NO_RECORD)? {
+        return Ok(Some(lease));
     }
     let staged = folder.stage_lease(ticket, NO_RECORD)?;
-    let held = folder.enter(stripe_of(&ticket.key)).hold(&[&staged])?;
-    let tenure = folder.tenure(&ticket.key, NO_RECORD)?;
-    if tenure == Tenure::Free {
-        held.publish(staged, &folder.layout.lease(&ticket.key))?;
+    let guard = folder.lock_stripe(stripe_of(&ticket.key), &[&staged])?;
+    let held = folder.held_lease(&ticket.key, NO_RECORD)?;
+    if held.is_none() {
+        guard.publish(staged, &folder.tree.layout.lease(&ticket.key))?;
     }
-    Ok(tenure)
+    Ok(held)
 }
 
 impl Shared {
@@ -179,26 +165,26 @@ impl Shared {
         Arc::new_cyclic(|this| Self {
             folder,
             threads,
-            waiters: Waiters::default(),
+            wait_queues: WaitQueues::default(),
             max_waiters,
             this: this.clone(),
         })
     }
 
-    fn release(&self, ticket: &LockTicket) -> StepResult<()> {
-        let released = self.retry(|folder| folder.release(ticket));
-        self.waiters.wake(&ticket.key);
+    fn release(&self, ticket: &LockTicket) -> BlockingResult<()> {
+        let released = self.with_retries(|folder| folder.release(ticket));
+        self.wait_queues.notify(&ticket.key);
         released
     }
 
-    fn retry<T>(&self, step: impl Fn(&Folder) -> StepResult<T>) -> StepResult<T> {
-        self.folder.retry(|| step(&self.folder))
+    fn with_retries<T>(&self, operation: impl Fn(&Folder) -> BlockingResult<T>) -> BlockingResult<T> {
+        self.folder.with_retries(|| operation(&self.folder))
     }
 }
 
-impl GiveUp for Shared {
-    fn give_up(&self, ticket: &LockTicket) {
-        // If it fails, the lock ends with its lease.
+impl ReleaseLock for Shared {
+    fn release_lock(&self, ticket: &LockTicket) {
+        // If this fails, the lock ends with its lease.
         let _ = self.release(ticket);
     }
 }
@@ -206,7 +192,7 @@ impl GiveUp for Shared {
 impl Unlock for Shared {
     fn unlock(&self, ticket: LockTicket) {
         if let Some(this) = self.this.upgrade() {
-            self.threads.give_up_soon(this, ticket);
+            self.threads.release_in_background(this, ticket);
         }
     }
 }
@@ -214,7 +200,7 @@ impl Unlock for Shared {
 impl fmt::Debug for FileLocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileLocks")
-            .field("folder", &self.shared.folder.layout.root())
+            .field("folder", &self.shared.folder.tree.layout.root())
             .finish_non_exhaustive()
     }
 }

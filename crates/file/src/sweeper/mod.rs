@@ -1,4 +1,4 @@
-//! The thread that removes what is over, and those that give it a hand.
+//! [`Sweeper`]: the background thread that removes expired sessions, and its helpers.
 
 mod pace;
 
@@ -11,38 +11,40 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use sessile_core::{StorageError, StorageErrorKind};
 
+use self::pace::{Credit, MIN_REST, PassStats, is_productive, rest_after};
 use crate::failure::NAME;
-use crate::files::scan::{Position, SLICE};
-use crate::files::sweep::{Order, Swept};
-use crate::shared::Shared;
-use crate::sweeper::pace::{Round, SHORTEST_REST, Savings, rest_after};
+use crate::files::Files;
+use crate::files::position::{Position, SLICE};
+use crate::files::sweep::{SweepReport, SweepRequest};
 
-/// How long a sweeper goes at full speed before it gets another hand.
-const HELP_AFTER: Duration = Duration::from_secs(1);
+/// The time at full speed after which a sweeper gets another helper.
+const HELPER_AFTER: Duration = Duration::from_secs(1);
 
-/// How many hands it gets, at most. Half of the processors are enough as long as it works. One that mostly waits, for the
-/// disk or for a processor on a machine that is overloaded, waits like any other thread, and those who create sessions
-/// may be many.
-const HANDS: usize = 8;
+/// The largest number of threads that sweep.
+///
+/// Half of the processors are enough as long as the threads are busy. Threads that mostly wait, for the disk or for a
+/// processor of an overloaded machine, compete with any number of threads that create sessions.
+const MAX_THREADS: usize = 8;
 
-/// How often the folder is looked after, at most.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// The shortest interval between two calls of [`Tree::maintain`](crate::folder::tree::Tree::maintain).
+const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
 
-/// A sweeper, as it is known from outside its thread.
+/// The handle of the background thread. Dropping it stops the thread.
 #[derive(Default)]
 pub(crate) struct Sweeper {
-    signal: Arc<Signal>,
-    backlog: AtomicU64,
+    signal: Arc<StopSignal>,
+    /// The estimated number of expired files that have not been removed.
+    backlog: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
-struct Signal {
+struct StopSignal {
     stopped: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Signal {
-    /// Returns whether the sweeper is to go on.
+impl StopSignal {
+    /// Waits, and returns whether the thread goes on.
     fn rest(&self, time: Duration) -> bool {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_timeout_while(stopped, time, |stopped| !*stopped);
@@ -51,24 +53,17 @@ impl Signal {
 }
 
 impl Sweeper {
-    /// Starts to remove what is over in the background, for as long as the storage is used.
-    pub(crate) fn start(&self, shared: Weak<Shared>, every: Duration) -> Result<(), StorageError> {
-        let signal = self.signal.clone();
+    /// Starts the background thread, which runs as long as the storage is used.
+    pub(crate) fn start(&self, files: Weak<Files>, every: Duration) -> Result<(), StorageError> {
+        let (signal, backlog) = (self.signal.clone(), self.backlog.clone());
         let thread = thread::Builder::new().name("sessile-file-sweeper".into());
-        let started = thread.spawn(move || run(&signal, &shared, every));
+        let started = thread.spawn(move || run(&signal, &backlog, &files, every));
         started
             .map(drop)
             .map_err(|error| StorageError::new(StorageErrorKind::Unavailable, "open", NAME).with_source(error))
     }
 
-    /// Estimates the backlog anew. A slice that was cut short says little.
-    fn learn(&self, swept: &Swept) {
-        let (new, whole) = (swept.looked.min(SLICE) as u64, SLICE as u64);
-        let backlog = (self.backlog() * (whole - new) + swept.estimate() * new) / whole;
-        self.backlog.store(backlog, Ordering::Relaxed);
-    }
-
-    /// About how many files are over and have not been removed.
+    /// Returns the estimated number of expired files that have not been removed.
     pub(crate) fn backlog(&self) -> u64 {
         self.backlog.load(Ordering::Relaxed)
     }
@@ -81,119 +76,130 @@ impl Drop for Sweeper {
     }
 }
 
-/// Sweeps round after round.
-fn run(signal: &Arc<Signal>, shared: &Weak<Shared>, every: Duration) {
+/// Sweeps the folder in passes until the signal stops it.
+fn run(signal: &Arc<StopSignal>, backlog: &AtomicU64, files: &Weak<Files>, every: Duration) {
     let mut rest = every;
-    let mut looked_after = Instant::now();
-    let mut round = Round::default();
+    let mut maintained = Instant::now();
+    let mut pass = PassStats::default();
     let mut at = None;
-    let mut savings = Savings::default();
-    let mut in_haste: Option<Instant> = None;
-    let help = Help::default();
+    let mut credit = Credit::default();
+    let mut busy_since: Option<Instant> = None;
+    let helpers = Helpers::default();
     while signal.rest(rest) {
-        let Some(shared) = shared.upgrade() else { return };
-        if looked_after.elapsed() >= LOOK_AFTER {
-            if let Err(failure) = shared.files.folder.look_after() {
-                round.tell(failure.into_error("sweep", NAME));
+        let Some(files) = files.upgrade() else { return };
+        if maintained.elapsed() >= MAINTAIN_EVERY {
+            if let Err(failure) = files.folder.tree.maintain() {
+                pass.warn_once(failure.into_error("sweep", NAME));
             }
-            looked_after = Instant::now();
+            maintained = Instant::now();
         }
-        let (began, worked) = (Instant::now(), time_of_this_thread());
-        let Some(mut swept) = slice(&shared, at.take()) else {
+        let (began, cpu_time) = (Instant::now(), thread_cpu_time());
+        let Some(mut report) = sweep_slice(&files, at.take()) else {
             rest = every;
             continue;
         };
-        let (took, worked) = (began.elapsed(), time_of_this_thread().saturating_sub(worked));
-        let unpaid = savings.pay(&swept);
+        let (took, cpu_time) = (began.elapsed(), thread_cpu_time().saturating_sub(cpu_time));
+        let unpaid = credit.settle(&report);
         rest = rest_after(unpaid, took, every);
-        shared.sweeper.learn(&swept);
-        if let Some(trouble) = swept.trouble.take() {
-            round.tell(trouble.into_error("sweep", NAME));
+        let estimate = update_estimate(backlog.load(Ordering::Relaxed), &report);
+        backlog.store(estimate, Ordering::Relaxed);
+        if let Some(failure) = report.failure.take() {
+            pass.warn_once(failure.into_error("sweep", NAME));
         }
-        let is_in_haste = swept.pays();
-        round.add(&swept, unpaid == 0);
-        if swept.next.is_none() {
-            round.end(swept.estimate());
+        let is_busy = is_productive(&report);
+        pass.add(&report, unpaid == 0);
+        if report.next.is_none() {
+            pass.finish(report.estimate());
         }
-        at = Some(swept.next.unwrap_or_default());
-        in_haste = is_in_haste.then(|| in_haste.unwrap_or(began));
-        if in_haste.is_some_and(|since| since.elapsed() >= HELP_AFTER) {
-            in_haste = Some(Instant::now());
-            help.call(signal, &shared, worked < took / 2);
+        at = Some(report.next.unwrap_or_default());
+        busy_since = is_busy.then(|| busy_since.unwrap_or(began));
+        if busy_since.is_some_and(|since| since.elapsed() >= HELPER_AFTER) {
+            busy_since = Some(Instant::now());
+            helpers.spawn(signal, &files, cpu_time < took / 2);
         }
     }
 }
 
-/// `None` after a panic, which must not end the sweeper. The next slice begins elsewhere.
-fn slice(shared: &Shared, from: Option<Position>) -> Option<Swept> {
-    catch_unwind(AssertUnwindSafe(|| sweep(shared, from))).ok()
+/// Sweeps one slice. Returns `None` after a panic, which must not end the thread; the next slice then begins elsewhere.
+fn sweep_slice(files: &Files, from: Option<Position>) -> Option<SweepReport> {
+    catch_unwind(AssertUnwindSafe(|| {
+        // A random start spreads the threads and processes that sweep. Two that meet separate again: one removes the
+        // files, and the other finds none and moves ahead.
+        let from = from.unwrap_or_else(|| {
+            let mut stripe = [0];
+            files.folder.entropy.fill(&mut stripe);
+            Position::of_stripe(stripe[0])
+        });
+        let request = SweepRequest {
+            before: files.folder.clocks.sweep_cutoff(),
+            limit: usize::MAX,
+            collect: false,
+        };
+        files.sweep(&from, request)
+    }))
+    .ok()
 }
 
-fn sweep(shared: &Shared, from: Option<Position>) -> Swept {
-    // It begins anywhere, so that those who sweep, threads and processes, share the work. Those who meet part again:
-    // one of them removes, and the other passes by what is gone.
-    let from = from.unwrap_or_else(|| {
-        let mut stripe = [0];
-        shared.files.folder.entropy.fill(&mut stripe);
-        Position::of_stripe(stripe[0])
-    });
-    let order = Order {
-        now: shared.over_by(),
-        limit: usize::MAX,
-        asked_for: false,
-    };
-    shared.files.sweep(&from, order)
+/// Updates the estimated backlog. A slice counts in proportion to the files that it has examined.
+fn update_estimate(backlog: u64, report: &SweepReport) -> u64 {
+    let (new, whole) = (report.examined.min(SLICE) as u64, SLICE as u64);
+    (backlog * (whole - new) + report.estimate() * new) / whole
 }
 
-/// Returns how long this thread has had a processor.
-fn time_of_this_thread() -> Duration {
+/// Returns the processor time that this thread has used.
+fn thread_cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-/// Other threads that sweep, for as long as there is much to do.
+/// The number of helper threads, which sweep as long as there is much to remove.
 #[derive(Default)]
-struct Help(Arc<AtomicUsize>);
+struct Helpers(Arc<AtomicUsize>);
 
-impl Help {
-    /// Calls one more, if there are not enough yet. One of them is the sweeper itself, which alone adds to the number.
-    fn call(&self, signal: &Arc<Signal>, shared: &Arc<Shared>, mostly_waits: bool) {
+impl Helpers {
+    /// Starts one more helper if there are not enough yet.
+    fn spawn(&self, signal: &Arc<StopSignal>, files: &Arc<Files>, mostly_waits: bool) {
         let half = thread::available_parallelism().map_or(1, |processors| processors.get() / 2);
-        let hands = if mostly_waits { HANDS } else { half.min(HANDS) };
-        if self.0.load(Ordering::Relaxed) + 1 >= hands {
+        let threads = if mostly_waits {
+            MAX_THREADS
+        } else {
+            half.min(MAX_THREADS)
+        };
+        // Relaxed is enough: only this thread adds to the number, and a late decrement delays a helper by a second.
+        if self.0.load(Ordering::Relaxed) + 1 >= threads {
             return;
         }
         self.0.fetch_add(1, Ordering::Relaxed);
-        let hand = Hand(self.0.clone());
-        let (signal, shared) = (signal.clone(), Arc::downgrade(shared));
+        let guard = HelperGuard(self.0.clone());
+        let (signal, files) = (signal.clone(), Arc::downgrade(files));
         let thread = thread::Builder::new().name("sessile-file-sweeper".into());
-        // Without a thread it goes on alone, and asks again.
+        // If no thread can be started, the sweeper goes on alone and tries again later.
         let _ = thread.spawn(move || {
-            let _hand = hand;
-            help(&signal, &shared);
+            let _guard = guard;
+            help(&signal, &files);
         });
     }
 }
 
-/// One of those who help, counted for as long as it does, however that ends.
-struct Hand(Arc<AtomicUsize>);
+/// Counts a helper until it ends in any way.
+struct HelperGuard(Arc<AtomicUsize>);
 
-impl Drop for Hand {
+impl Drop for HelperGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Sweeps as long as there is no reason to rest.
-fn help(signal: &Signal, shared: &Weak<Shared>) {
+/// Sweeps until a slice is not worth its cost.
+fn help(signal: &StopSignal, files: &Weak<Files>) {
     let mut at = None;
-    let mut rest = SHORTEST_REST;
+    let mut rest = MIN_REST;
     while signal.rest(rest) {
-        let Some(shared) = shared.upgrade() else { return };
+        let Some(files) = files.upgrade() else { return };
         let began = Instant::now();
-        let Some(swept) = slice(&shared, at.take()).filter(Swept::pays) else {
+        let Some(report) = sweep_slice(&files, at.take()).filter(is_productive) else {
             return;
         };
         rest = rest_after(0, began.elapsed(), Duration::ZERO);
-        at = Some(swept.next.unwrap_or_default());
+        at = Some(report.next.unwrap_or_default());
     }
 }

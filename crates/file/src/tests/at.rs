@@ -1,4 +1,4 @@
-//! Standing at one of the calls of a step.
+//! [`At`]: a probe that acts at one of the system calls of an operation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use crate::folder::disk::{Call, Probe};
 
-/// Does something at the n-th call after it has been armed, and perhaps at all that follow.
+/// Runs `act` at the n-th call after it was armed, and optionally at all later calls.
 pub(crate) struct At<F> {
     pub(crate) armed: AtomicBool,
     pub(crate) count: AtomicUsize,
@@ -30,12 +30,12 @@ impl<F: Fn(Call<'_>) -> io::Result<()> + Send + Sync> At<F> {
         self.armed.store(armed, Ordering::SeqCst);
     }
 
-    /// At the calls after the n-th as well.
+    /// Sets whether `act` also runs at the calls after the n-th.
     pub(crate) fn repeat(&self, repeat: bool) {
         self.repeat.store(repeat, Ordering::SeqCst);
     }
 
-    /// Whether the n-th call has come.
+    /// Returns whether the n-th call has been reached.
     pub(crate) fn reached(&self) -> bool {
         self.count.load(Ordering::SeqCst) > self.n
     }

@@ -1,4 +1,4 @@
-//! The clock of the machine is set while sessions are locked and end. Leases are judged by another one.
+//! Setting the wall clock while sessions are locked and expire. Leases are judged by the monotonic clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ async fn create(storage: &FileStorage, life: Duration) -> SessionKey {
     key
 }
 
-/// In whichever direction: the lock is neither lost nor stolen, nor held for longer.
+/// In either direction the lock is neither lost nor taken over, and its lease does not get longer.
 #[tokio::test]
 async fn a_lock_is_kept_when_the_clock_is_set() {
     for set_to in [START + HOUR, Timestamp::from_millis(START.as_millis() - 3_600_000)] {
@@ -55,36 +55,36 @@ async fn a_lock_is_kept_when_the_clock_is_set() {
     }
 }
 
-/// What a clock that was set forward by mistake makes look over comes back with the clock.
+/// A session that only looks expired, because the clock was set forward by mistake, is readable after the correction.
 #[tokio::test]
 async fn nothing_is_swept_because_the_clock_was_set_forward() {
     let folder = TempFolder::new();
     let clock = Arc::new(ManualClock::at(START));
     let storage = open(&folder, &clock);
     let key = create(&storage, HOUR / 2).await;
-    let over = create(&storage, Duration::ZERO).await;
+    let expired = create(&storage, Duration::ZERO).await;
     clock.advance(HOUR);
     let swept = storage.sweep(10).await.expect("sweep");
     assert_eq!(
         swept.iter().map(|stored| stored.key).collect::<Vec<_>>(),
-        [over],
-        "what is over anyway"
+        [expired],
+        "only the session that has expired by both clocks"
     );
     assert!(
         !storage.read(&key).await.expect("read").is_found(),
-        "by this clock it is over"
+        "by this clock it has expired"
     );
     clock.set(START);
     assert!(
         storage.read(&key).await.expect("read").is_found(),
         "it was removed by mistake"
     );
-    // One that starts afterwards knows of no other time.
+    // A storage that is opened afterwards has seen no other time.
     clock.advance(HOUR);
     assert_eq!(open(&folder, &clock).sweep(10).await.expect("sweep").len(), 1);
 }
 
-/// The session is not over, it only looks so for a while.
+/// The session only looks expired for a while.
 #[tokio::test]
 async fn a_lock_is_kept_when_a_sweep_passes_while_the_clock_is_wrong() {
     let folder = TempFolder::new();

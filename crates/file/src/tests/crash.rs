@@ -1,4 +1,4 @@
-//! A process that is killed between any two system calls of a step leaves the old or the new, never neither.
+//! A process that is killed between any two system calls of an operation leaves the old state or the new one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,40 +6,41 @@ use std::process::Command;
 
 use super::at::At;
 use super::common::{TempFolder, count_files};
-use super::scenario::{Scenario, Step, open, wall};
+use super::operation::Operation;
+use super::scenario::{Scenario, open, wall};
 use crate::folder::disk::Call;
 
-/// What tells the child what to do: the step, the call at which it dies, the folder.
-const STEP: &str = "SESSILE_CRASH_STEP";
+/// Environment variables for the child process: the operation, the call at which it dies, the folder.
+const OPERATION: &str = "SESSILE_CRASH_OPERATION";
 const CALL: &str = "SESSILE_CRASH_CALL";
 const FOLDER: &str = "SESSILE_CRASH_FOLDER";
 
-/// More calls than any step makes.
-const MOST: usize = 60;
+/// An upper bound on the calls of any operation.
+const MAX_CALLS: usize = 60;
 
-/// The same test is the child: it takes the step and dies on the way.
-async fn be_the_child(step: Step, call: usize, folder: &Path) {
+/// Runs the operation in the child process, which is the same test, and dies at the call.
+async fn run_child(operation: Operation, call: usize, folder: &Path) {
     let die = At::new(call, |call: Call<'_>| -> io::Result<()> {
-        // Half of what was to be written has reached the disk.
+        // Half of the bytes have reached the disk.
         if let Call::Write(path, bytes) = call {
             std::fs::write(path, &bytes[..bytes.len() / 2])?;
         }
         std::process::abort();
     });
-    let scenario = Scenario::new(step);
+    let scenario = Scenario::new(operation);
     let storage = open(folder, wall(), |builder| builder.probe(die.clone()));
     let mut lock = scenario.lock(&storage).await;
     die.arm(true);
     scenario
-        .take(&storage, &mut lock)
+        .run(&storage, &mut lock)
         .await
-        .expect("the step is taken, or the process dies");
-    // Even an end that is not untimely is no time to tidy up.
+        .expect("the operation succeeds, or the process dies");
+    // Exit without running destructors, even if the operation has succeeded.
     std::process::exit(0);
 }
 
-/// Takes the step in a child that dies at this call. `None` if it came to its end.
-fn dies_at(test: &str, step: Step, call: usize, folder: &Path) -> bool {
+/// Runs the operation in a child process that dies at this call. Returns `false` if the operation succeeded.
+fn dies_at(test: &str, operation: Operation, call: usize, folder: &Path) -> bool {
     let mut child = Command::new(std::env::current_exe().expect("the test itself"));
     child.args([
         "--exact",
@@ -48,7 +49,7 @@ fn dies_at(test: &str, step: Step, call: usize, folder: &Path) -> bool {
         "--test-threads=1",
     ]);
     child
-        .env(STEP, format!("{step:?}"))
+        .env(OPERATION, format!("{operation:?}"))
         .env(CALL, call.to_string())
         .env(FOLDER, folder);
     let output = child.output().expect("the test runs a second time");
@@ -62,72 +63,81 @@ fn dies_at(test: &str, step: Step, call: usize, folder: &Path) -> bool {
     }
 }
 
-async fn at_every_call(test: &str, step: Step) {
+async fn at_every_call(test: &str, operation: Operation) {
     if let Some(call) = std::env::var_os(CALL) {
         let call = call.to_str().and_then(|call| call.parse().ok()).expect("a number");
         let folder = PathBuf::from(std::env::var_os(FOLDER).expect("a folder"));
-        let step = Step::named(&std::env::var(STEP).expect("a step"));
-        return be_the_child(step, call, &folder).await;
+        let operation = Operation::named(&std::env::var(OPERATION).expect("an operation"));
+        return run_child(operation, call, &folder).await;
     }
-    let scenario = Scenario::new(step);
+    let scenario = Scenario::new(operation);
     let [before, after] = scenario.expected();
     let mut seen_before = 0;
-    for call in 0..MOST {
+    for call in 0..MAX_CALLS {
         let folder = TempFolder::new();
-        // Another process that lives on.
+        // A second storage that stays open, as another process would.
         let witness = open(folder.path(), wall(), |builder| builder);
         scenario.prepare(&witness, folder.path()).await;
-        let died = dies_at(test, step, call, folder.path());
+        let died = dies_at(test, operation, call, folder.path());
 
-        let seen = scenario.look(&witness).await;
+        let seen = scenario.observe(&witness).await;
         assert!(
             seen == before || seen == after,
-            "{step:?}, dead at call {call}: {seen:?}"
+            "{operation:?}, dead at call {call}: {seen:?}"
         );
-        assert!(died || seen == after, "{step:?} was taken: {seen:?}");
+        assert!(died || seen == after, "{operation:?} succeeded: {seen:?}");
         seen_before += usize::from(seen == before);
-        // One that starts sees the same, tidies up, and finds nothing locked.
+        // A storage that is opened afterwards sees the same state, removes temporary files, and finds no lock.
         let reopened = open(folder.path(), wall(), |builder| builder);
         assert_eq!(
-            scenario.look(&reopened).await,
+            scenario.observe(&reopened).await,
             seen,
-            "{step:?}, dead at call {call}, after reopening"
+            "{operation:?}, dead at call {call}, after reopening"
         );
         for stage in std::fs::read_dir(folder.path()).expect("the folder").flatten() {
             let stage = stage.path().join("stage");
             assert!(
                 !stage.exists() || count_files(&stage) == 0,
-                "{step:?}, dead at call {call}: unfinished files"
+                "{operation:?}, dead at call {call}: unfinished files"
             );
         }
-        scenario.use_it(if call % 2 == 0 { &witness } else { &reopened }).await;
+        scenario
+            .exercise(if call % 2 == 0 { &witness } else { &reopened })
+            .await;
         let aside = count_files(&folder.path().join("aside"));
-        // Who dies with a second name given and the mark not set leaves both to the next.
-        let allowed = if step == Step::SetAside { 1..=2 } else { 0..=0 };
+        // A process that dies after linking the file and before publishing the mark leaves a link; the next adds its own.
+        let allowed = if operation == Operation::Quarantine {
+            1..=2
+        } else {
+            0..=0
+        };
         assert!(
             allowed.contains(&aside),
-            "{step:?}, dead at call {call}: {aside} files set aside"
+            "{operation:?}, dead at call {call}: {aside} files in quarantine"
         );
         if !died {
-            eprintln!("{step:?}: {call} calls");
-            assert!(call > 0, "{step:?} makes no calls");
-            assert!(seen_before > 0, "{step:?} was never cut before it was taken");
+            eprintln!("{operation:?}: {call} calls");
+            assert!(call > 0, "{operation:?} makes no calls");
+            assert!(
+                seen_before > 0,
+                "{operation:?} was never interrupted before its commit point"
+            );
             return;
         }
     }
-    panic!("{step:?} makes more than {MOST} calls");
+    panic!("{operation:?} makes more than {MAX_CALLS} calls");
 }
 
-macro_rules! steps {
-    ($($test:ident $step:ident)*) => {$(
+macro_rules! operations {
+    ($($test:ident $operation:ident)*) => {$(
         #[tokio::test]
         async fn $test() {
-            at_every_call(stringify!($test), Step::$step).await;
+            at_every_call(stringify!($test), Operation::$operation).await;
         }
     )*};
 }
 
-steps! {
+operations! {
     of_create Create
     of_lock Lock
     of_commit Commit
@@ -138,5 +148,5 @@ steps! {
     of_touch Touch
     of_destroy Destroy
     of_sweep Sweep
-    of_setting_aside SetAside
+    of_quarantine Quarantine
 }

@@ -1,4 +1,4 @@
-//! Any system call of a step may be refused: the error says why, nothing is lost, and the step can be taken again.
+//! Any system call of an operation may fail: the error has a source, nothing is lost, and the operation can be retried.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,13 +7,14 @@ use sessile_core::{Storage, StorageErrorKind};
 
 use super::at::At;
 use super::common::{TempFolder, count_files};
-use super::scenario::{Scenario, Step, clock, open};
+use super::operation::Operation;
+use super::scenario::{Scenario, clock, open};
 use crate::FileStorageBuilder;
 use crate::folder::disk::Call;
 use crate::folder::layout::{Layout, stripe_of};
 
-/// More calls than any step makes.
-const MOST: usize = 80;
+/// An upper bound on the calls of any operation.
+const MAX_CALLS: usize = 80;
 
 const FULL: i32 = libc::ENOSPC;
 const OVER_QUOTA: i32 = libc::EDQUOT;
@@ -29,18 +30,18 @@ fn kind_of(error: i32) -> StorageErrorKind {
     }
 }
 
-/// Calls that take no room: a full disk does not refuse them.
-fn needs_no_room(call: Call<'_>) -> bool {
-    matches!(call, Call::Remove(_) | Call::SyncDir(_) | Call::Mark)
+/// Returns whether a call needs no disk space, and succeeds on a full disk.
+fn needs_no_space(call: Call<'_>) -> bool {
+    matches!(call, Call::Remove(_) | Call::SyncDir(_) | Call::MarkFenced)
 }
 
-/// Refuses one call of a step, or all from there on, and looks at what that leads to.
-async fn refuse(step: Step, error: i32, n: usize, from_there_on: bool) -> bool {
+/// Fails one call of an operation, or all from there on, and checks the result. Returns whether the call was reached.
+async fn refuse(operation: Operation, error: i32, n: usize, from_there_on: bool) -> bool {
     let refusing = std::sync::Arc::new(AtomicBool::new(true));
     let refuse = At::new(n, {
         let refusing = refusing.clone();
         move |call: Call<'_>| -> io::Result<()> {
-            let spared = error == FULL && needs_no_room(call);
+            let spared = error == FULL && needs_no_space(call);
             if refusing.load(Ordering::SeqCst) && !spared {
                 Err(io::Error::from_raw_os_error(error))
             } else {
@@ -52,84 +53,87 @@ async fn refuse(step: Step, error: i32, n: usize, from_there_on: bool) -> bool {
     let folder = TempFolder::new();
     let adapt = |builder: FileStorageBuilder| builder.probe(refuse.clone());
     let storage = open(folder.path(), clock(), adapt);
-    let scenario = Scenario::new(step);
+    let scenario = Scenario::new(operation);
     let [before, after] = scenario.expected();
     scenario.prepare(&storage, folder.path()).await;
     let mut lock = scenario.lock(&storage).await;
 
     refuse.arm(true);
-    let answer = scenario.take(&storage, &mut lock).await;
+    let result = scenario.run(&storage, &mut lock).await;
     let what = format!(
-        "{step:?}, error {error} at call {n}{}",
+        "{operation:?}, error {error} at call {n}{}",
         if from_there_on { " and after" } else { "" }
     );
-    let seen = scenario.look(&storage).await;
+    let seen = scenario.observe(&storage).await;
     refuse.arm(false);
     let reached = refuse.reached();
     assert_eq!(
-        scenario.look(&storage).await,
+        scenario.observe(&storage).await,
         seen,
-        "{what}: what is read depends on the trouble"
+        "{what}: the state read depends on the fault"
     );
 
-    match &answer {
-        Ok(()) => assert_eq!(seen, after, "{what}: an acknowledged step was not taken"),
+    match &result {
+        Ok(()) => assert_eq!(seen, after, "{what}: an acknowledged operation had no effect"),
         Err(error) if error.kind() == StorageErrorKind::Unavailable => {
             assert!(seen == before || seen == after, "{what}: {seen:?}");
         }
         Err(refused) => {
             assert_eq!(refused.kind(), kind_of(error), "{what}: {refused:?}");
-            assert_eq!(seen, before, "{what}: a step that failed was taken: {refused:?}");
+            assert_eq!(
+                seen, before,
+                "{what}: an operation that failed had an effect: {refused:?}"
+            );
         }
     }
-    if let Err(refused) = &answer {
+    if let Err(refused) = &result {
         assert!(
             std::error::Error::source(refused).is_some(),
-            "{what}: the error does not say why"
+            "{what}: the error has no source"
         );
-        if seen == before && (lock.is_some() || step == Step::Create || step == Step::Touch) {
+        if seen == before && (lock.is_some() || operation == Operation::Create || operation == Operation::Touch) {
             scenario
-                .take(&storage, &mut lock)
+                .run(&storage, &mut lock)
                 .await
-                .unwrap_or_else(|error| panic!("{what}, and again: {error:?}"));
-            assert_eq!(scenario.look(&storage).await, after, "{what}, and taken again");
+                .unwrap_or_else(|error| panic!("{what}, and on retry: {error:?}"));
+            assert_eq!(scenario.observe(&storage).await, after, "{what}, and retried");
         }
     }
     if let Some(lock) = lock {
         storage.release(lock).await.expect("release");
     }
     drop(storage);
-    // All is as it should be for the next who opens, who also removes what could not be removed in time.
+    // The next storage that opens the folder finds it consistent, and removes the temporary files that are left.
     let reopened = open(folder.path(), clock(), |builder| builder);
     let stage = Layout::new(folder.path()).stage(stripe_of(&scenario.key));
     assert_eq!(count_files(&stage), 0, "{what}: unfinished files");
-    scenario.use_it(&reopened).await;
+    scenario.exercise(&reopened).await;
     reached
 }
 
-async fn refuse_each_call(step: Step) {
+async fn refuse_each_call(operation: Operation) {
     for error in [FULL, OVER_QUOTA, READ_ONLY, FORBIDDEN, BROKEN] {
         for from_there_on in [false, true] {
             let mut calls = 0;
-            while refuse(step, error, calls, from_there_on).await {
+            while refuse(operation, error, calls, from_there_on).await {
                 calls += 1;
-                assert!(calls < MOST, "{step:?} makes more than {MOST} calls");
+                assert!(calls < MAX_CALLS, "{operation:?} makes more than {MAX_CALLS} calls");
             }
-            assert!(calls > 0, "{step:?} makes no calls");
+            assert!(calls > 0, "{operation:?} makes no calls");
         }
     }
 }
 
-macro_rules! steps {
-    ($($test:ident $step:ident)*) => {$(
+macro_rules! operations {
+    ($($test:ident $operation:ident)*) => {$(
         #[tokio::test]
         async fn $test() {
-            refuse_each_call(Step::$step).await;
+            refuse_each_call(Operation::$operation).await;
         }
     )*};
 }
 
-steps! {
+operations! {
     of_create Create
     of_lock Lock
     of_commit Commit
@@ -140,15 +144,15 @@ steps! {
     of_touch Touch
     of_destroy Destroy
     of_sweep Sweep
-    of_setting_aside SetAside
+    of_quarantine Quarantine
 }
 
-/// Logging out takes no room.
+/// Destroying a session needs no disk space.
 #[tokio::test]
 async fn a_session_can_be_destroyed_on_a_full_disk() {
     let folder = TempFolder::new();
     let full = At::new(0, |call: Call<'_>| {
-        if needs_no_room(call) {
+        if needs_no_space(call) {
             Ok(())
         } else {
             Err(io::Error::from_raw_os_error(FULL))
@@ -156,9 +160,9 @@ async fn a_session_can_be_destroyed_on_a_full_disk() {
     });
     full.repeat(true);
     let storage = open(folder.path(), clock(), |builder| builder.probe(full.clone()));
-    let scenario = Scenario::new(Step::Destroy);
+    let scenario = Scenario::new(Operation::Destroy);
     scenario.prepare(&storage, folder.path()).await;
-    // Once, so that the stripe has its mutex.
+    // Lock once, so that the mutex file of the stripe exists.
     drop(
         storage
             .lock(&scenario.key, std::time::Duration::ZERO)

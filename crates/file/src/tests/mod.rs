@@ -1,4 +1,4 @@
-//! Tests that stand between the system calls of a step. What can be tested from outside is in `tests/`.
+//! Tests that intercept the system calls of an operation. Tests of the public API are in `tests/`.
 
 mod at;
 mod clock;
@@ -6,6 +6,7 @@ mod corrupt;
 mod crash;
 mod faults;
 mod fence;
+mod operation;
 mod power;
 mod scenario;
 mod shutdown;

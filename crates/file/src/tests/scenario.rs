@@ -1,4 +1,4 @@
-//! The steps that the tests cut, refuse and halt, each with what was there before and what may be there afterwards.
+//! [`Scenario`]: an operation with the state before it and the possible states after it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,67 +9,22 @@ use sessile_core::{
     SystemClock, Timestamp,
 };
 
+use super::operation::Operation;
 use crate::folder::layout::{leaf_of, stripe_of};
 use crate::{Durability, FileStorage, FileStorageBuilder};
 
-/// A step that changes something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    Create,
-    Lock,
-    Commit,
-    Rotate,
-    RotateWithGrace,
-    Release,
-    Renew,
-    Touch,
-    Destroy,
-    Sweep,
-    SetAside,
-}
-
-impl Step {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Create,
-        Self::Lock,
-        Self::Commit,
-        Self::Rotate,
-        Self::RotateWithGrace,
-        Self::Release,
-        Self::Renew,
-        Self::Touch,
-        Self::Destroy,
-        Self::Sweep,
-        Self::SetAside,
-    ];
-
-    pub(crate) fn named(name: &str) -> Self {
-        *Self::ALL
-            .iter()
-            .find(|step| format!("{step:?}") == name)
-            .expect("the name of a step")
-    }
-
-    fn needs_lock(self) -> bool {
-        matches!(
-            self,
-            Self::Commit | Self::Rotate | Self::RotateWithGrace | Self::Release | Self::Renew
-        )
-    }
-}
-
-/// What stands under the key a step is about and, by rotation, under the next one.
+/// The observed state of the key of an operation, and of the key to which a rotation moves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct Observed {
     pub(crate) key: Lookup<Vec<u8>>,
     pub(crate) next: Lookup<Vec<u8>>,
     pub(crate) touched: bool,
 }
 
-/// One session, another in the same stripe that nothing may happen to, and the way to a step.
+/// A session for an operation, and a bystander in the same stripe that must not change.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
-    pub(crate) step: Step,
+    pub(crate) operation: Operation,
     pub(crate) key: SessionKey,
     pub(crate) next: SessionKey,
     bystander: SessionKey,
@@ -79,21 +34,21 @@ pub(crate) const OLD: &[u8] = b"old";
 pub(crate) const NEW: &[u8] = b"the new payload";
 const GRACE: Duration = Duration::from_secs(600);
 
-/// A moment from which on the clocks of these tests run, in the past of the machine's.
+/// The start of the clocks of these tests, in the past of the machine's clock.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-/// When the sessions of these tests end, before and after they are touched.
+/// The lifetimes of the sessions of these tests, before and after they are touched.
 const DEADLINES: [Duration; 2] = [Duration::from_secs(3_600), Duration::from_secs(7_200)];
 
 impl Scenario {
-    /// Everything is named after the step, so that a child process finds it by the step alone.
-    pub(crate) fn new(step: Step) -> Self {
+    /// Derives all keys from the operation, so that a child process needs only its name.
+    pub(crate) fn new(operation: Operation) -> Self {
         let key = |name: &str| {
-            SessionId::parse(&format!("scenario-{step:?}-{name}"))
+            SessionId::parse(&format!("scenario-{operation:?}-{name}"))
                 .expect("an id")
                 .key()
         };
         let scenario = Self {
-            step,
+            operation,
             key: key("key"),
             next: key("next"),
             bystander: key("bystander"),
@@ -101,16 +56,16 @@ impl Scenario {
         assert_eq!(
             stripe_of(&scenario.key),
             stripe_of(&scenario.bystander),
-            "they are to be neighbours"
+            "they must share a stripe"
         );
         scenario
     }
 
-    /// Others in the same leaf, which are swept along in one batch.
+    /// Returns the keys of other sessions in the same leaf, which are swept in one batch.
     pub(crate) fn leafmates(&self) -> Vec<SessionKey> {
         let at = |key: &SessionKey| (stripe_of(key), leaf_of(key));
         (0..)
-            .map(|number| format!("scenario-{:?}-leafmate-{number}", self.step))
+            .map(|number| format!("scenario-{:?}-leafmate-{number}", self.operation))
             .map(|id| SessionId::parse(&id).expect("an id").key())
             .filter(|key| at(key) == at(&self.key))
             .take(2)
@@ -119,7 +74,7 @@ impl Scenario {
 
     fn record(&self, clock: &dyn Clock, payload: &'static [u8]) -> Record {
         let now = clock.now();
-        let life = if self.step == Step::Sweep {
+        let life = if self.operation == Operation::Sweep {
             Duration::ZERO
         } else {
             DEADLINES[0]
@@ -127,21 +82,21 @@ impl Scenario {
         Record::new(Meta::new(now).with_deadline(Some(now + life)), payload)
     }
 
-    /// What is there before the step.
+    /// Sets up the state before the operation.
     pub(crate) async fn prepare(&self, storage: &FileStorage, folder: &Path) {
         let record = self.record(storage.clock(), OLD);
         let mut beside = record.clone();
         beside.meta.deadline = None;
         storage.create(&self.bystander, beside).await.expect("create");
-        if self.step == Step::Sweep {
+        if self.operation == Operation::Sweep {
             for key in self.leafmates() {
                 storage.create(&key, record.clone()).await.expect("create");
             }
         }
-        if self.step != Step::Create {
+        if self.operation != Operation::Create {
             storage.create(&self.key, record).await.expect("create");
         }
-        if self.step == Step::SetAside {
+        if self.operation == Operation::Quarantine {
             let path = crate::folder::layout::Layout::new(folder).record(&self.key);
             let mut bytes = std::fs::read(&path).expect("the file of the session");
             *bytes.last_mut().expect("a payload") ^= 1;
@@ -149,9 +104,9 @@ impl Scenario {
         }
     }
 
-    /// Takes the lock, where the step needs it.
+    /// Takes the lock, if the operation needs it.
     pub(crate) async fn lock(&self, storage: &FileStorage) -> Option<Lock> {
-        if !self.step.needs_lock() {
+        if !self.operation.needs_lock() {
             return None;
         }
         let locked = storage
@@ -163,56 +118,56 @@ impl Scenario {
         Some(locked.lock)
     }
 
-    /// Takes the step.
-    pub(crate) async fn take(&self, storage: &FileStorage, lock: &mut Option<Lock>) -> Result<(), StorageError> {
+    /// Runs the operation.
+    pub(crate) async fn run(&self, storage: &FileStorage, lock: &mut Option<Lock>) -> Result<(), StorageError> {
         let record = || {
             let mut record = self.record(storage.clock(), NEW);
             record.meta.version = 2;
             record
         };
         let key = &self.key;
-        const LOCK: &str = "the step needs a lock";
-        match self.step {
-            Step::Create => storage.create(key, record()).await,
-            Step::Lock => storage.lock(key, Duration::ZERO).await.map(drop),
-            Step::Commit => storage.commit(lock.as_mut().expect(LOCK), record()).await,
-            Step::Rotate => {
+        const LOCK: &str = "the operation needs a lock";
+        match self.operation {
+            Operation::Create => storage.create(key, record()).await,
+            Operation::Lock => storage.lock(key, Duration::ZERO).await.map(drop),
+            Operation::Commit => storage.commit(lock.as_mut().expect(LOCK), record()).await,
+            Operation::Rotate => {
                 storage
                     .rotate(lock.as_mut().expect(LOCK), &self.next, record(), Duration::ZERO)
                     .await
             }
-            Step::RotateWithGrace => {
+            Operation::RotateWithGrace => {
                 storage
                     .rotate(lock.as_mut().expect(LOCK), &self.next, record(), GRACE)
                     .await
             }
-            Step::Release => storage.release(lock.take().expect(LOCK)).await,
-            Step::Renew => storage.renew(&lock.as_ref().expect(LOCK).ticket()).await,
-            Step::Touch => {
+            Operation::Release => storage.release(lock.take().expect(LOCK)).await,
+            Operation::Renew => storage.renew(&lock.as_ref().expect(LOCK).ticket()).await,
+            Operation::Touch => {
                 let now = storage.clock().now();
                 storage.touch(key, 1, Some(now + DEADLINES[1]), now).await.map(drop)
             }
-            Step::Destroy => storage.destroy(key).await.map(drop),
-            Step::Sweep => storage.sweep(10).await.map(drop),
-            Step::SetAside => match storage.read(key).await {
+            Operation::Destroy => storage.destroy(key).await.map(drop),
+            Operation::Sweep => storage.sweep(10).await.map(drop),
+            Operation::Quarantine => match storage.read(key).await {
                 Err(error) if error.kind() == StorageErrorKind::Corrupt => Ok(()),
                 other => panic!("a damaged session was read: {other:?}"),
             },
         }
     }
 
-    /// What stands there now.
-    pub(crate) async fn look(&self, storage: &FileStorage) -> Seen {
+    /// Returns the present state.
+    pub(crate) async fn observe(&self, storage: &FileStorage) -> Observed {
         let bystander = storage
             .read(&self.bystander)
             .await
             .expect("read")
             .found()
             .expect("the bystander lives");
-        assert_eq!(bystander.record.payload, OLD, "something happened to the bystander");
+        assert_eq!(bystander.record.payload, OLD, "the bystander has changed");
         let mut touched = false;
-        let mut look = async |key| {
-            if self.step == Step::SetAside {
+        let mut observe = async |key| {
+            if self.operation == Operation::Quarantine {
                 let error = storage.read(key).await.expect_err("a damaged session was read");
                 assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{error:?}");
                 return Lookup::Missing;
@@ -225,38 +180,40 @@ impl Scenario {
                 stored.record.payload.to_vec()
             })
         };
-        let key = look(&self.key).await;
-        let next = if self.step == Step::SetAside {
+        let key = observe(&self.key).await;
+        let next = if self.operation == Operation::Quarantine {
             Lookup::Missing
         } else {
-            look(&self.next).await
+            observe(&self.next).await
         };
-        Seen { key, next, touched }
+        Observed { key, next, touched }
     }
 
-    /// What must be there if the step has not been taken, and if it has.
-    pub(crate) fn expected(&self) -> [Seen; 2] {
-        let seen = |key: Lookup<&[u8]>, next: Lookup<&[u8]>| Seen {
+    /// Returns the state without the operation, and the state with it.
+    pub(crate) fn expected(&self) -> [Observed; 2] {
+        let seen = |key: Lookup<&[u8]>, next: Lookup<&[u8]>| Observed {
             key: key.map(<[u8]>::to_vec),
             next: next.map(<[u8]>::to_vec),
             touched: false,
         };
         let (missing, superseded) = (Lookup::Missing, Lookup::Superseded);
         let before = seen(Lookup::Found(OLD), missing.clone());
-        let after = match self.step {
-            Step::Create => {
+        let after = match self.operation {
+            Operation::Create => {
                 return [
                     seen(missing.clone(), missing.clone()),
                     seen(Lookup::Found(NEW), missing),
                 ];
             }
-            Step::Sweep | Step::SetAside => return [(); 2].map(|()| seen(missing.clone(), missing.clone())),
-            Step::Commit => seen(Lookup::Found(NEW), missing),
-            Step::Rotate => seen(superseded, Lookup::Found(NEW)),
-            Step::RotateWithGrace => seen(Lookup::Found(NEW), Lookup::Found(NEW)),
-            Step::Destroy => seen(missing.clone(), missing),
-            Step::Lock | Step::Release | Step::Renew => before.clone(),
-            Step::Touch => Seen {
+            Operation::Sweep | Operation::Quarantine => {
+                return [(); 2].map(|()| seen(missing.clone(), missing.clone()));
+            }
+            Operation::Commit => seen(Lookup::Found(NEW), missing),
+            Operation::Rotate => seen(superseded, Lookup::Found(NEW)),
+            Operation::RotateWithGrace => seen(Lookup::Found(NEW), Lookup::Found(NEW)),
+            Operation::Destroy => seen(missing.clone(), missing),
+            Operation::Lock | Operation::Release | Operation::Renew => before.clone(),
+            Operation::Touch => Observed {
                 touched: true,
                 ..before.clone()
             },
@@ -264,10 +221,10 @@ impl Scenario {
         [before, after]
     }
 
-    /// That the session can be used afterwards, and what must hold then: destroying it is final.
-    pub(crate) async fn use_it(&self, storage: &FileStorage) {
+    /// Checks that the session can be used afterwards, and that destroying it is final.
+    pub(crate) async fn exercise(&self, storage: &FileStorage) {
         for key in [&self.key, &self.next] {
-            if self.step == Step::SetAside {
+            if self.operation == Operation::Quarantine {
                 continue;
             }
             let locked = storage
@@ -298,7 +255,7 @@ impl Scenario {
     }
 }
 
-/// A storage as these tests want it.
+/// Opens a storage with the settings of these tests.
 pub(crate) fn open(
     folder: &Path,
     clock: impl Clock,
@@ -311,12 +268,12 @@ pub(crate) fn open(
     adapt(builder).open().expect("open")
 }
 
-/// A clock that starts at [`START`].
+/// Returns a clock that starts at [`START`].
 pub(crate) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(START))
 }
 
-/// The machine's clock: for tests with more than one process.
+/// Returns the machine's clock, for tests with more than one process.
 pub(crate) fn wall() -> SystemClock {
     SystemClock
 }

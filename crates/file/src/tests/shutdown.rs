@@ -1,4 +1,4 @@
-//! A runtime that ends while a step is being taken does not wait for it, and the step is finished all the same.
+//! A runtime that shuts down does not wait for a running operation, and the operation completes all the same.
 
 use std::io;
 use std::sync::mpsc::channel;
@@ -9,13 +9,14 @@ use sessile_core::Storage;
 
 use super::at::At;
 use super::common::TempFolder;
-use super::scenario::{Scenario, Step, clock, open};
+use super::operation::Operation;
+use super::scenario::{Scenario, clock, open};
 use crate::folder::disk::Call;
 
 const SOON: Duration = Duration::from_secs(20);
 
 #[test]
-fn a_runtime_does_not_wait_for_a_step_that_is_being_taken() {
+fn a_runtime_does_not_wait_for_a_running_operation() {
     let folder = TempFolder::new();
     let (begun, has_begun) = channel();
     let (go_on, may_go_on) = channel::<()>();
@@ -30,15 +31,15 @@ fn a_runtime_does_not_wait_for_a_step_that_is_being_taken() {
         builder.worker_threads(1).enable_all().build().expect("a runtime")
     };
     let storage = open(folder.path(), clock(), |builder| builder.probe(halt.clone()));
-    let scenario = Arc::new(Scenario::new(Step::Create));
+    let scenario = Arc::new(Scenario::new(Operation::Create));
     let first = runtime();
     first.block_on(scenario.prepare(&storage, folder.path()));
     halt.arm(true);
     first.spawn({
         let (storage, scenario) = (storage.clone(), scenario.clone());
-        async move { scenario.take(&storage, &mut None).await }
+        async move { scenario.run(&storage, &mut None).await }
     });
-    has_begun.recv_timeout(SOON).expect("the step is begun");
+    has_begun.recv_timeout(SOON).expect("the operation has begun");
 
     let (ended, has_ended) = channel();
     std::thread::spawn(move || {
@@ -47,12 +48,12 @@ fn a_runtime_does_not_wait_for_a_step_that_is_being_taken() {
     });
     let ended = has_ended.recv_timeout(SOON);
     drop(go_on);
-    ended.expect("the runtime waits for a step");
+    ended.expect("the runtime waits for an operation");
     let second = runtime();
     second.block_on(async {
         let began = Instant::now();
         while !storage.read(&scenario.key).await.expect("read").is_found() {
-            assert!(began.elapsed() < SOON, "a step that was begun is not finished");
+            assert!(began.elapsed() < SOON, "a running operation is not completed");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });

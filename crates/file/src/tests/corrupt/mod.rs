@@ -1,4 +1,4 @@
-//! Whatever happens to the bytes of a file: it is named, set aside, and harms no other session.
+//! A corrupt file is reported and quarantined, however it is corrupt, and affects no other session.
 
 mod damage;
 
@@ -11,32 +11,32 @@ use sessile_core::{Lookup, ManualClock, Meta, OsEntropy, Record, SessionId, Sess
 use super::common::TempFolder;
 use super::scenario::{START, clock, open};
 use crate::folder::layout::Layout;
-use crate::{Durability, FileStorage, SetAside, SetAsideReason};
+use crate::{Durability, FileStorage, QuarantineReason, QuarantinedFile};
 
 const PAYLOAD: &[u8] = b"thirty-two bytes of a payload...";
 
-struct Bench {
+struct Fixture {
     storage: FileStorage,
     layout: Layout,
     clock: Arc<ManualClock>,
-    reports: Arc<Mutex<Vec<SetAside>>>,
+    reports: Arc<Mutex<Vec<QuarantinedFile>>>,
     bystander: SessionKey,
     _folder: TempFolder,
 }
 
-impl Bench {
+impl Fixture {
     async fn new() -> Self {
         let folder = TempFolder::new();
         let reports = Arc::new(Mutex::new(Vec::new()));
         let clock = clock();
         let storage = open(folder.path(), clock.clone(), |builder| {
             let reports = reports.clone();
-            let builder = builder.on_set_aside(move |file| reports.lock().expect("reports").push(file.clone()));
+            let builder = builder.on_quarantine(move |file| reports.lock().expect("reports").push(file.clone()));
             builder.durability(Durability::Relaxed)
         });
         let bystander = SessionId::generate(&OsEntropy).key();
         let layout = Layout::new(folder.path());
-        let bench = Self {
+        let fixture = Self {
             storage,
             layout,
             clock,
@@ -44,8 +44,8 @@ impl Bench {
             bystander,
             _folder: folder,
         };
-        bench.create(&bystander).await;
-        bench
+        fixture.create(&bystander).await;
+        fixture
     }
 
     async fn create(&self, key: &SessionKey) {
@@ -55,15 +55,15 @@ impl Bench {
             .expect("create");
     }
 
-    /// A new session and the path of its file.
+    /// Creates a session, and returns its key and the path of its file.
     async fn session(&self) -> (SessionKey, PathBuf) {
         let key = SessionId::generate(&OsEntropy).key();
         self.create(&key).await;
         (key, self.layout.record(&key))
     }
 
-    /// Each verb names the damage, the file is kept, and the session can be ended.
-    async fn is_set_aside(&self, key: &SessionKey, reason: SetAsideReason, bytes: Option<&[u8]>, what: &str) {
+    /// Checks that each operation reports the corruption, that the file is kept, and that the session can be destroyed.
+    async fn expect_quarantine(&self, key: &SessionKey, reason: QuarantineReason, bytes: Option<&[u8]>, what: &str) {
         let corrupt = StorageErrorKind::Corrupt;
         self.reports.lock().expect("reports").clear();
         for _ in 0..2 {
@@ -71,7 +71,7 @@ impl Bench {
             assert_eq!(error.kind(), corrupt, "{what}: {error:?}");
             assert!(
                 std::error::Error::source(&error).is_some(),
-                "{what}: the error does not say more"
+                "{what}: the error has no source"
             );
         }
         let reports = std::mem::take(&mut *self.reports.lock().expect("reports"));
@@ -85,7 +85,7 @@ impl Bench {
         );
         if let Some(bytes) = bytes {
             assert_eq!(
-                std::fs::read(&report.path).expect("what was set aside"),
+                std::fs::read(&report.path).expect("the quarantined file"),
                 bytes,
                 "{what}"
             );
@@ -111,10 +111,7 @@ impl Bench {
             .expect("read")
             .found()
             .expect("the bystander lives");
-        assert_eq!(
-            bystander.record.payload, PAYLOAD,
-            "{what}: something happened to the bystander"
-        );
+        assert_eq!(bystander.record.payload, PAYLOAD, "{what}: the bystander has changed");
     }
 
     fn clock(&self) -> sessile_core::Timestamp {

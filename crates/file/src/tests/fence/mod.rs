@@ -1,8 +1,9 @@
-//! A process that stands still between any two system calls of a step keeps nobody out for long, and what it does when
-//! it goes on harms nobody.
+//! A process that is stopped between any two system calls of an operation delays others only briefly, and does no harm
+//! when it is resumed.
 //!
-//! The two handles share nothing but the folder, as two processes do. One of them halts; the other overtakes.
+//! The two storages share only the folder, as two processes do. One of them is halted, and the other overtakes it.
 
+mod cleanup;
 mod operations;
 mod takeover;
 
@@ -16,22 +17,23 @@ use tokio::time::timeout;
 
 use super::at::At;
 use super::common::TempFolder;
-use super::scenario::{Scenario, Step, clock, open};
+use super::operation::Operation;
+use super::scenario::{Scenario, clock, open};
 use crate::FileStorage;
 use crate::folder::disk::{Call, Probe};
 
 const OVERTAKEN: &[u8] = b"overtaken";
 
-/// Short, and with it the patience with one who stands still.
+/// A short lease makes the takeover of a stripe early.
 const LEASE: Duration = Duration::from_millis(50);
 
-/// How long anything may take that is not to wait for the one who stands still.
+/// The time limit for anything that must not wait for the halted operation.
 const SOON: Duration = Duration::from_secs(20);
 
-/// More calls than any step makes.
-const MOST: usize = 60;
+/// An upper bound on the calls of any operation.
+const MAX_CALLS: usize = 60;
 
-/// Where one halts until it is let go.
+/// Halts a thread until the gate is opened.
 #[derive(Default)]
 struct Gate {
     state: Mutex<(bool, bool)>,
@@ -46,45 +48,45 @@ impl Gate {
         drop(self.changed.wait_while(state, |state| !state.1).expect("the gate"));
     }
 
-    fn someone_halts(&self) -> bool {
+    fn is_reached(&self) -> bool {
         self.state.lock().expect("the gate").0
     }
 
-    fn let_go(&self) {
+    fn open(&self) {
         self.state.lock().expect("the gate").1 = true;
         self.changed.notify_all();
     }
 }
 
-/// Lets everyone go in the end: a test that fails must not hang.
-struct OpenInTheEnd(Arc<Gate>);
+/// Opens the gate when dropped, so that a test that fails does not hang.
+struct OpenOnDrop(Arc<Gate>);
 
-impl Drop for OpenInTheEnd {
+impl Drop for OpenOnDrop {
     fn drop(&mut self) {
-        self.0.let_go();
+        self.0.open();
     }
 }
 
-/// What became of a step that was halted.
+/// A halted operation and its surroundings.
 struct Halted<T> {
     halted: FileStorage,
     other: FileStorage,
     clock: Arc<ManualClock>,
     scenario: Scenario,
-    gate: OpenInTheEnd,
-    step: tokio::task::JoinHandle<T>,
+    gate: OpenOnDrop,
+    operation: tokio::task::JoinHandle<T>,
     call: String,
     _folder: TempFolder,
 }
 
 impl<T> Halted<T> {
-    /// Lets the halted step go on and returns what it answers.
-    async fn go_on(&mut self) -> T {
-        self.gate.0.let_go();
-        timeout(SOON, &mut self.step)
+    /// Resumes the halted operation and returns its result.
+    async fn resume(&mut self) -> T {
+        self.gate.0.open();
+        timeout(SOON, &mut self.operation)
             .await
-            .expect("a step comes to its end")
-            .expect("a step does not panic")
+            .expect("an operation ends")
+            .expect("an operation does not panic")
     }
 }
 
@@ -98,18 +100,18 @@ fn open_with(folder: &Path, clock: &Arc<ManualClock>, probe: Option<Arc<dyn Prob
     })
 }
 
-/// Halts a step at each of its calls and hands it to the test.
+/// Halts an operation at each of its calls in turn, and passes it to the test.
 async fn at_every_call<T: Send + 'static, F>(
-    step: Step,
-    take: impl Fn(FileStorage, Scenario, Option<Lock>) -> F,
+    operation: Operation,
+    run: impl Fn(FileStorage, Scenario, Option<Lock>) -> F,
     test: impl AsyncFn(Halted<T>),
 ) where
     F: Future<Output = T> + Send + 'static,
 {
-    for n in 0..MOST {
+    for n in 0..MAX_CALLS {
         let folder = TempFolder::new();
         let (clock, gate) = (clock(), Arc::new(Gate::default()));
-        let in_the_end = OpenInTheEnd(gate.clone());
+        let open_on_drop = OpenOnDrop(gate.clone());
         let called = Arc::new(Mutex::new(String::new()));
         let halt = At::new(n, {
             let (gate, called) = (gate.clone(), called.clone());
@@ -121,22 +123,22 @@ async fn at_every_call<T: Send + 'static, F>(
         });
         let halted = open_with(folder.path(), &clock, Some(halt.clone()));
         let other = open_with(folder.path(), &clock, None);
-        let scenario = Scenario::new(step);
+        let scenario = Scenario::new(operation);
         scenario.prepare(&halted, folder.path()).await;
         let lock = scenario.lock(&halted).await;
         halt.arm(true);
-        let step = tokio::spawn(take(halted.clone(), scenario.clone(), lock));
-        while !gate.someone_halts() && !step.is_finished() {
+        let operation = tokio::spawn(run(halted.clone(), scenario.clone(), lock));
+        while !gate.is_reached() && !operation.is_finished() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        if !gate.someone_halts() {
+        if !gate.is_reached() {
             halt.arm(false);
-            assert!(n > 0, "{:?} makes no calls", scenario.step);
+            assert!(n > 0, "{:?} makes no calls", scenario.operation);
             return;
         }
         let call = format!(
             "{:?} halted at call {n}, {}",
-            scenario.step,
+            scenario.operation,
             called.lock().expect("the name of a call")
         );
         test(Halted {
@@ -144,28 +146,28 @@ async fn at_every_call<T: Send + 'static, F>(
             other,
             clock,
             scenario,
-            gate: in_the_end,
-            step,
+            gate: open_on_drop,
+            operation,
             call,
             _folder: folder,
         })
         .await;
     }
-    panic!("{step:?} makes more than {MOST} calls");
+    panic!("{operation:?} makes more than {MAX_CALLS} calls");
 }
 
-/// For steps whose answer is that of the scenario.
-async fn plain(step: Step, test: impl AsyncFn(Halted<Result<(), StorageErrorKind>>)) {
-    let take = |storage: FileStorage, scenario: Scenario, mut lock: Option<Lock>| async move {
-        scenario.take(&storage, &mut lock).await.map_err(|error| error.kind())
+/// Like [`at_every_call`], for operations that the scenario runs.
+async fn plain(operation: Operation, test: impl AsyncFn(Halted<Result<(), StorageErrorKind>>)) {
+    let run = |storage: FileStorage, scenario: Scenario, mut lock: Option<Lock>| async move {
+        scenario.run(&storage, &mut lock).await.map_err(|error| error.kind())
     };
-    at_every_call(step, take, test).await;
+    at_every_call(operation, run, test).await;
 }
 
-/// Takes the lock on the other handle and commits; the answer is what was there. `None`: there was nothing to lock.
+/// Locks the session with the other storage and commits. Returns the payload before, or `None` if there is no session.
 async fn overtake<T>(halted: &Halted<T>) -> Option<Vec<u8>> {
     let locked = timeout(SOON, halted.other.lock(&halted.scenario.key, SOON)).await;
-    let locked = locked.unwrap_or_else(|_| panic!("{}: others are kept out", halted.call));
+    let locked = locked.unwrap_or_else(|_| panic!("{}: others are blocked", halted.call));
     let mut locked = locked
         .unwrap_or_else(|error| panic!("{}: {error:?}", halted.call))
         .found()?;

@@ -1,4 +1,4 @@
-//! What each step must come to.
+//! Each operation is halted, overtaken and resumed.
 
 use std::time::Duration;
 
@@ -7,15 +7,16 @@ use tokio::time::timeout;
 
 use super::{Halted, LEASE, OVERTAKEN, SOON, at_every_call, overtake, payload, plain};
 use crate::FileStorage;
-use crate::tests::scenario::{NEW, OLD, Scenario, Step};
+use crate::tests::operation::Operation;
+use crate::tests::scenario::{NEW, OLD, Scenario};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_commit() {
-    plain(Step::Commit, async |mut halted| {
+    plain(Operation::Commit, async |mut halted| {
         halted.clock.advance(LEASE);
-        let seen = overtake(&halted).await.expect("the session lives");
-        let answer = halted.go_on().await;
-        match answer {
+        let seen = overtake(&halted).await.expect("the session is live");
+        let result = halted.resume().await;
+        match result {
             Ok(()) => assert_eq!(seen, NEW, "{}: an acknowledged commit is lost", halted.call),
             Err(StorageErrorKind::LockLost) => assert_eq!(seen, OLD, "{}: a refused commit was seen", halted.call),
             Err(kind) => panic!("{}: {kind:?}", halted.call),
@@ -23,23 +24,23 @@ async fn of_commit() {
         assert_eq!(
             payload(&halted).await.as_deref(),
             Some(OVERTAKEN),
-            "{}: {answer:?}",
+            "{}: {result:?}",
             halted.call
         );
     })
     .await;
 }
 
-async fn rotate(step: Step) {
-    plain(step, async |mut halted| {
+async fn rotate(operation: Operation) {
+    plain(operation, async |mut halted| {
         halted.clock.advance(LEASE);
         let seen = overtake(&halted).await;
-        let answer = halted.go_on().await;
+        let result = halted.resume().await;
         let at_key = halted.other.read(&halted.scenario.key).await.expect("read");
         let at_next = halted.other.read(&halted.scenario.next).await.expect("read");
         let next = at_next.clone().found().map(|stored| stored.record.payload.to_vec());
-        match (answer, halted.scenario.step) {
-            (Ok(()), Step::Rotate) => {
+        match (result, halted.scenario.operation) {
+            (Ok(()), Operation::Rotate) => {
                 assert_eq!((seen, at_key), (None, Lookup::Superseded), "{}", halted.call);
                 assert_eq!(next.as_deref(), Some(NEW), "{}: the session is lost", halted.call);
             }
@@ -71,24 +72,24 @@ async fn rotate(step: Step) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_rotate() {
-    rotate(Step::Rotate).await;
+    rotate(Operation::Rotate).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_rotate_with_grace() {
-    rotate(Step::RotateWithGrace).await;
+    rotate(Operation::RotateWithGrace).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_create() {
-    plain(Step::Create, async |mut halted| {
+    plain(Operation::Create, async |mut halted| {
         let record = Record::new(Meta::new(Timestamp::MIN), OVERTAKEN);
         let created = timeout(SOON, halted.other.create(&halted.scenario.key, record))
             .await
-            .expect("nobody is kept out");
-        let answer = halted.go_on().await;
+            .expect("others are not blocked");
+        let result = halted.resume().await;
         let there = payload(&halted).await.expect("one of the two");
-        match (answer, created.map_err(|error| error.kind())) {
+        match (result, created.map_err(|error| error.kind())) {
             (Ok(()), Err(StorageErrorKind::Exists)) => assert_eq!(there, NEW, "{}", halted.call),
             (Err(StorageErrorKind::Exists), Ok(())) => assert_eq!(there, OVERTAKEN, "{}", halted.call),
             both => panic!("{}: {both:?}", halted.call),
@@ -99,14 +100,14 @@ async fn of_create() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_destroy() {
-    plain(Step::Destroy, async |mut halted| {
+    plain(Operation::Destroy, async |mut halted| {
         let seen = overtake(&halted).await;
         assert!(
             seen.is_none() || seen.as_deref() == Some(OLD),
             "{}: {seen:?}",
             halted.call
         );
-        assert_eq!(halted.go_on().await, Ok(()), "{}", halted.call);
+        assert_eq!(halted.resume().await, Ok(()), "{}", halted.call);
         assert_eq!(
             payload(&halted).await,
             None,
@@ -117,17 +118,17 @@ async fn of_destroy() {
     .await;
 }
 
-/// One who destroys and one who rotates: either the session is gone before it moves, or it is followed.
+/// A destroy and a rotation at the same time: the session ends before it moves, or the destroy follows it.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_destroy_by_a_rotation() {
-    let take = |storage: FileStorage, scenario: Scenario, _| async move {
+    let run = |storage: FileStorage, scenario: Scenario, _| async move {
         storage.destroy(&scenario.key).await.expect("destroy")
     };
-    at_every_call(Step::Destroy, take, async |mut halted: Halted<Lookup<()>>| {
+    at_every_call(Operation::Destroy, run, async |mut halted: Halted<Lookup<()>>| {
         let Scenario { key, next, .. } = halted.scenario;
         let locked = halted.other.lock(&key, SOON).await.expect("lock");
         let Lookup::Found(mut locked) = locked else {
-            halted.go_on().await;
+            halted.resume().await;
             return;
         };
         let record = Record::new(locked.record.meta.clone(), NEW);
@@ -136,7 +137,7 @@ async fn of_destroy_by_a_rotation() {
             .rotate(&mut locked.lock, &next, record, Duration::ZERO)
             .await
             .expect("rotate");
-        assert_eq!(halted.go_on().await, Lookup::Found(()), "{}", halted.call);
+        assert_eq!(halted.resume().await, Lookup::Found(()), "{}", halted.call);
         assert_eq!(
             halted.other.read(&key).await.expect("read"),
             Lookup::Superseded,
@@ -155,53 +156,53 @@ async fn of_destroy_by_a_rotation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_touch() {
-    plain(Step::Touch, async |mut halted| {
+    plain(Operation::Touch, async |mut halted| {
         let seen = overtake(&halted).await;
         assert_eq!(seen.as_deref(), Some(OLD), "{}", halted.call);
-        assert_eq!(halted.go_on().await, Ok(()), "{}", halted.call);
+        assert_eq!(halted.resume().await, Ok(()), "{}", halted.call);
         assert_eq!(
             payload(&halted).await.as_deref(),
             Some(OVERTAKEN),
             "{}: a touch undid a commit",
             halted.call
         );
-        let seen = halted.scenario.look(&halted.other).await;
+        let seen = halted.scenario.observe(&halted.other).await;
         assert!(seen.touched, "{}: an acknowledged touch is lost", halted.call);
     })
     .await;
 }
 
-/// A disk may take its time to sync what is staged.
+/// The disk may be slow to sync the staged file.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_touch_while_it_syncs_keeps_no_thread_out() {
-    plain(Step::Touch, async |mut halted| {
+async fn of_touch_while_it_syncs_blocks_no_thread() {
+    plain(Operation::Touch, async |mut halted| {
         if halted.call.contains("SyncFile") {
             let record = Record::new(Meta::new(Timestamp::MIN), NEW);
             timeout(SOON, halted.halted.create(&halted.scenario.next, record))
                 .await
-                .expect("others are kept out")
+                .expect("others are blocked")
                 .expect("create");
         }
-        assert_eq!(halted.go_on().await, Ok(()), "{}", halted.call);
+        assert_eq!(halted.resume().await, Ok(()), "{}", halted.call);
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_lock() {
-    let take = |storage: FileStorage, scenario: Scenario, _| async move {
+    let run = |storage: FileStorage, scenario: Scenario, _| async move {
         storage
             .lock(&scenario.key, Duration::ZERO)
             .await
             .map_err(|error| error.kind())
     };
-    at_every_call(Step::Lock, take, async |mut halted| {
+    at_every_call(Operation::Lock, run, async |mut halted| {
         let locked = halted.other.lock(&halted.scenario.key, SOON).await;
         let mut locked = locked
             .unwrap_or_else(|error| panic!("{}: {error:?}", halted.call))
             .found()
             .expect("live");
-        match halted.go_on().await {
+        match halted.resume().await {
             Err(StorageErrorKind::LockTimeout) => {}
             other => panic!("{}: two have the lock: {other:?}", halted.call),
         }
@@ -217,19 +218,19 @@ async fn of_lock() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_renew() {
-    // The lock comes back too: dropping it would be another step.
-    let take = |storage: FileStorage, scenario: Scenario, mut lock: Option<sessile_core::Lock>| async move {
+    // Return the lock as well: dropping it would release it.
+    let run = |storage: FileStorage, scenario: Scenario, mut lock: Option<sessile_core::Lock>| async move {
         (
-            scenario.take(&storage, &mut lock).await.map_err(|error| error.kind()),
+            scenario.run(&storage, &mut lock).await.map_err(|error| error.kind()),
             lock,
         )
     };
-    at_every_call(Step::Renew, take, async |mut halted| {
+    at_every_call(Operation::Renew, run, async |mut halted| {
         halted.clock.advance(LEASE);
         let locked = halted.other.lock(&halted.scenario.key, SOON).await.expect("lock");
         let mut locked = locked.found().expect("live");
         assert_eq!(
-            halted.go_on().await.0,
+            halted.resume().await.0,
             Err(StorageErrorKind::LockLost),
             "{}",
             halted.call
@@ -240,78 +241,6 @@ async fn of_renew() {
             .commit(&mut locked.lock, record)
             .await
             .unwrap_or_else(|error| panic!("{}: {error:?}", halted.call));
-    })
-    .await;
-}
-
-/// The one thing that is not fenced is the removal of a lease: it can take that of the next holder, which is refused
-/// then. Nothing is lost.
-#[tokio::test(flavor = "multi_thread")]
-async fn of_release() {
-    plain(Step::Release, async |mut halted| {
-        halted.clock.advance(LEASE);
-        let locked = halted.other.lock(&halted.scenario.key, SOON).await.expect("lock");
-        let mut locked = locked.found().expect("live");
-        assert_eq!(halted.go_on().await, Ok(()), "{}", halted.call);
-        let record = Record::new(locked.record.meta.clone(), NEW);
-        let expected: &[u8] = match halted.other.commit(&mut locked.lock, record).await {
-            Ok(()) => NEW,
-            Err(error) => {
-                assert_eq!(error.kind(), StorageErrorKind::LockLost, "{}", halted.call);
-                assert!(halted.call.contains("Remove"), "{}: {error:?}", halted.call);
-                OLD
-            }
-        };
-        assert_eq!(payload(&halted).await.as_deref(), Some(expected), "{}", halted.call);
-        let again = halted.other.lock(&halted.scenario.key, SOON).await.expect("lock");
-        assert_eq!(again.found().expect("live").record.payload, expected, "{}", halted.call);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_sweep() {
-    let take = |storage: FileStorage, _, _| async move { storage.sweep(10).await.expect("sweep").len() };
-    at_every_call(Step::Sweep, take, async |mut halted: Halted<usize>| {
-        let swept = timeout(SOON, halted.other.sweep(10))
-            .await
-            .expect("nobody is kept out")
-            .expect("sweep")
-            .len();
-        assert_eq!(swept + halted.go_on().await, 3, "{}: each to one", halted.call);
-        assert_eq!(payload(&halted).await, None, "{}", halted.call);
-        for key in halted.scenario.leafmates() {
-            assert_eq!(
-                halted.other.read(&key).await.expect("read"),
-                Lookup::Missing,
-                "{}",
-                halted.call
-            );
-        }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_setting_aside() {
-    plain(Step::SetAside, async |mut halted| {
-        let read = timeout(SOON, halted.other.read(&halted.scenario.key))
-            .await
-            .expect("nobody is kept out");
-        assert_eq!(
-            read.map_err(|error| error.kind()),
-            Err(StorageErrorKind::Corrupt),
-            "{}",
-            halted.call
-        );
-        assert_eq!(halted.go_on().await, Ok(()), "{}", halted.call);
-        let read = halted.other.read(&halted.scenario.key).await;
-        assert_eq!(
-            read.map_err(|error| error.kind()),
-            Err(StorageErrorKind::Corrupt),
-            "{}",
-            halted.call
-        );
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! A disk that may not have written everything yet.
+//! [`DiskModel`]: a disk that may not have written everything yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -9,10 +9,10 @@ use std::{fmt, io};
 
 use crate::folder::disk::{Call, Probe};
 
-/// What was found after a power cut: folders, and files with what is in them.
-pub(super) type Tree = BTreeMap<PathBuf, Option<Vec<u8>>>;
+/// The contents of a disk after a power cut: folders, and files with their bytes.
+pub(super) type Snapshot = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
-/// A change, as it was made.
+/// A recorded change.
 #[derive(Clone)]
 pub(super) enum Change {
     Create(PathBuf),
@@ -40,20 +40,20 @@ impl fmt::Debug for Change {
     }
 }
 
-/// Keeps a list of what is changed.
+/// Records all changes.
 #[derive(Default)]
-pub(super) struct Record {
+pub(super) struct Recorder {
     pub(super) armed: AtomicBool,
     pub(super) changes: Mutex<Vec<Change>>,
 }
 
-impl Record {
+impl Recorder {
     pub(super) fn len(&self) -> usize {
         self.changes.lock().expect("the list").len()
     }
 }
 
-impl Probe for Record {
+impl Probe for Recorder {
     fn before(&self, call: Call<'_>) -> io::Result<()> {
         if !self.armed.load(Ordering::SeqCst) {
             return Ok(());
@@ -62,8 +62,8 @@ impl Probe for Record {
         let change = match call {
             Call::Create(path) => Change::Create(own(path)),
             Call::Write(path, bytes) => Change::Write(own(path), bytes.to_vec()),
-            // Of a mutex it does not matter what is left of it after a power cut.
-            Call::Date | Call::Mark => return Ok(()),
+            // The state of dates and mutexes does not matter after a power cut.
+            Call::Date | Call::MarkFenced => return Ok(()),
             Call::SyncFile(path) => Change::SyncFile(own(path)),
             Call::Rename(from, to) => Change::Rename(own(from), own(to)),
             Call::Remove(path) => Change::Remove(own(path)),
@@ -76,7 +76,7 @@ impl Probe for Record {
     }
 }
 
-/// What a name in a folder stands for.
+/// The target of a name in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Node {
     File(usize),
@@ -89,17 +89,17 @@ struct File {
     synced: bool,
 }
 
-/// The history of one folder: which name came to stand for what, and how much of that is on the disk for certain.
+/// The history of the names in one folder, and the length of the part that is on the disk for certain.
 #[derive(Debug, Clone, Default)]
-struct Folder {
+struct Directory {
     history: Vec<Names>,
     certain: usize,
 }
 
-/// Names that come to stand for something else, or for nothing, in one step.
+/// Names that change atomically, each with its new target or none.
 type Names = Vec<(OsString, Option<Node>)>;
 
-impl Folder {
+impl Directory {
     fn at(&self, length: usize) -> BTreeMap<OsString, Node> {
         let mut names = BTreeMap::new();
         for (name, node) in self.history[..length].iter().flatten() {
@@ -112,15 +112,15 @@ impl Folder {
     }
 }
 
-/// A disk with all that may not have been written yet.
+/// A disk with its unsynced changes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Disk {
-    folders: BTreeMap<PathBuf, Folder>,
+pub(super) struct DiskModel {
+    folders: BTreeMap<PathBuf, Directory>,
     files: Vec<File>,
 }
 
-impl Disk {
-    /// What is in a folder now is on the disk for certain.
+impl DiskModel {
+    /// Returns a disk on which the present contents of a folder are written for certain.
     pub(super) fn of(root: &Path) -> Self {
         let mut disk = Self::default();
         disk.add(root);
@@ -128,7 +128,7 @@ impl Disk {
     }
 
     fn add(&mut self, path: &Path) {
-        let mut folder = Folder::default();
+        let mut folder = Directory::default();
         for entry in std::fs::read_dir(path).expect("a folder").flatten() {
             let node = if entry.path().is_dir() {
                 self.add(&entry.path());
@@ -150,11 +150,11 @@ impl Disk {
     }
 
     fn put(&mut self, path: &Path, node: Option<Node>) {
-        self.step(path, vec![(name_of(path), node)]);
+        self.change_names(path, vec![(name_of(path), node)]);
     }
 
-    /// A step in the folder of this path.
-    fn step(&mut self, path: &Path, names: Names) {
+    /// Changes names in the folder of this path atomically.
+    fn change_names(&mut self, path: &Path, names: Names) {
         let folder = self
             .folders
             .get_mut(path.parent().expect("a parent"))
@@ -169,7 +169,7 @@ impl Disk {
         }
     }
 
-    /// Makes a change. One that the operating system would refuse changes nothing.
+    /// Applies a change. A change that the operating system would refuse has no effect.
     pub(super) fn change(&mut self, change: &Change) {
         match change {
             Change::Create(path) if self.find(path).is_none() => {
@@ -178,7 +178,7 @@ impl Disk {
             }
             Change::CreateDir(path) if self.find(path).is_none() => {
                 self.put(path, Some(Node::Folder));
-                self.folders.insert(path.clone(), Folder::default());
+                self.folders.insert(path.clone(), Directory::default());
             }
             Change::Create(_) | Change::CreateDir(_) => {}
             Change::Write(path, bytes) => {
@@ -188,10 +188,10 @@ impl Disk {
             }
             Change::SyncFile(path) => self.file(path).expect("a file that is synced").synced = true,
             Change::Rename(from, to) => {
-                // Within one folder it is one step, from one to another it may be two.
+                // A rename within one folder is atomic; between two folders it may be cut in two.
                 match self.find(from) {
                     Some(node) if from.parent() == to.parent() => {
-                        self.step(to, vec![(name_of(from), None), (name_of(to), Some(node))]);
+                        self.change_names(to, vec![(name_of(from), None), (name_of(to), Some(node))]);
                     }
                     Some(node) => {
                         self.put(from, None);
@@ -217,8 +217,8 @@ impl Disk {
         }
     }
 
-    /// Every way in which the disk may be found after a power cut, each as a list of files.
-    pub(super) fn after_a_power_cut(&self, root: &Path) -> BTreeSet<Tree> {
+    /// Returns every state in which the disk may be found after a power cut.
+    pub(super) fn after_a_power_cut(&self, root: &Path) -> BTreeSet<Snapshot> {
         let mut found = BTreeSet::new();
         let folders: Vec<_> = self.folders.iter().collect();
         let mut lengths: Vec<_> = folders.iter().map(|(_, folder)| folder.certain).collect();
@@ -233,7 +233,7 @@ impl Disk {
                 self.collect(root, &names, written, &mut tree);
                 found.insert(tree);
             }
-            // The next combination, counting up like an odometer.
+            // Count up to the next combination.
             let Some(place) = (0..lengths.len()).find(|&place| lengths[place] < folders[place].1.history.len()) else {
                 return found;
             };
@@ -249,7 +249,7 @@ impl Disk {
         path: &Path,
         names: &BTreeMap<&Path, BTreeMap<OsString, Node>>,
         written: Written,
-        tree: &mut Tree,
+        tree: &mut Snapshot,
     ) {
         for (name, node) in names.get(path).into_iter().flatten() {
             let path = path.join(name);
@@ -272,7 +272,7 @@ fn name_of(path: &Path) -> OsString {
     path.file_name().expect("a name").to_owned()
 }
 
-/// How much of a file that was not synced has been written.
+/// The part of an unsynced file that has been written.
 #[derive(Debug, Clone, Copy)]
 enum Written {
     All,

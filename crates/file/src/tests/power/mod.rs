@@ -1,8 +1,8 @@
-//! A power cut at any moment: what was acknowledged is there, what was not is there or is not, and nothing is half there.
+//! A power cut at any moment: an acknowledged operation survives, any other survives completely or not at all.
 //!
-//! A step is recorded as a list of changes. Then a disk is imagined that has written as little of them, or as much, as
-//! it may have: of each folder the changes up to some point, not before the last sync of that folder; of each file all
-//! that was synced, and of what was not synced everything, a half or nothing. The storage is opened on each such disk.
+//! An operation is recorded as a list of changes. The model of the disk then gives every state that may be found after a
+//! power cut: of each folder the changes up to some point, not before its last sync; of each file all bytes that were
+//! synced, and of its unsynced bytes all, half or none. The storage is opened in each of these states.
 
 mod disk;
 
@@ -13,14 +13,15 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, Storage};
 
-use self::disk::{Disk, Record, Tree};
+use self::disk::{DiskModel, Recorder, Snapshot};
 use super::common::{TempFolder, count_files};
-use super::scenario::{Scenario, Step, clock, open};
+use super::operation::Operation;
+use super::scenario::{Scenario, clock, open};
 use crate::Durability;
 use crate::folder::layout::Layout;
 
-/// Makes a folder as it was found.
-fn restore(tree: &Tree, root: &Path) -> TempFolder {
+/// Makes a folder with the contents of a snapshot.
+fn restore(tree: &Snapshot, root: &Path) -> TempFolder {
     let folder = TempFolder::new();
     for (path, bytes) in tree {
         let path = folder.path().join(path.strip_prefix(root).expect("below the root"));
@@ -32,27 +33,27 @@ fn restore(tree: &Tree, root: &Path) -> TempFolder {
     folder
 }
 
-async fn cut_at_every_moment(step: Step) {
+async fn cut_at_every_moment(operation: Operation) {
     let folder = TempFolder::new();
-    let record = Arc::new(Record::default());
-    let storage = open(folder.path(), clock(), |builder| builder.probe(record.clone()));
-    let scenario = Scenario::new(step);
+    let recorder = Arc::new(Recorder::default());
+    let storage = open(folder.path(), clock(), |builder| builder.probe(recorder.clone()));
+    let scenario = Scenario::new(operation);
     let [before, after] = scenario.expected();
     scenario.prepare(&storage, folder.path()).await;
     let mut lock = scenario.lock(&storage).await;
-    let mut disk = Disk::of(folder.path());
-    record.armed.store(true, Ordering::SeqCst);
-    scenario.take(&storage, &mut lock).await.expect("the step is taken");
-    record.armed.store(false, Ordering::SeqCst);
+    let mut disk = DiskModel::of(folder.path());
+    recorder.armed.store(true, Ordering::SeqCst);
+    scenario.run(&storage, &mut lock).await.expect("the operation succeeds");
+    recorder.armed.store(false, Ordering::SeqCst);
 
-    let changes = record.changes.lock().expect("the list").clone();
+    let changes = recorder.changes.lock().expect("the list").clone();
     let mut found = 0;
     for cut in 0..=changes.len() {
         for tree in disk.after_a_power_cut(folder.path()) {
             found += 1;
             let what = || {
                 format!(
-                    "{step:?}, power cut before change {cut} of {changes:#?}, found {:#?}",
+                    "{operation:?}, power cut before change {cut} of {changes:#?}, found {:#?}",
                     tree.keys()
                 )
             };
@@ -60,34 +61,34 @@ async fn cut_at_every_moment(step: Step) {
             let storage = open(restored.path(), clock(), |builder| {
                 builder.durability(Durability::Relaxed)
             });
-            let seen = scenario.look(&storage).await;
+            let seen = scenario.observe(&storage).await;
             assert!(
                 seen == after || cut < changes.len() && seen == before,
                 "{}: {seen:?}",
                 what()
             );
-            if step != Step::SetAside {
+            if operation != Operation::Quarantine {
                 assert_eq!(count_files(&restored.path().join("aside")), 0, "{}", what());
             }
-            scenario.use_it(&storage).await;
+            scenario.exercise(&storage).await;
         }
         if let Some(change) = changes.get(cut) {
             disk.change(change);
         }
     }
-    assert!(found > changes.len(), "{step:?}: only {found} disks were looked at");
+    assert!(found > changes.len(), "{operation:?}: only {found} disks were checked");
 }
 
-macro_rules! steps {
-    ($($test:ident $step:ident)*) => {$(
+macro_rules! operations {
+    ($($test:ident $operation:ident)*) => {$(
         #[tokio::test]
         async fn $test() {
-            cut_at_every_moment(Step::$step).await;
+            cut_at_every_moment(Operation::$operation).await;
         }
     )*};
 }
 
-steps! {
+operations! {
     of_create Create
     of_commit Commit
     of_rotate Rotate
@@ -95,32 +96,32 @@ steps! {
     of_touch Touch
     of_destroy Destroy
     of_sweep Sweep
-    of_setting_aside SetAside
+    of_quarantine Quarantine
 }
 
-/// The mark that a session leaves when it moves is what makes the new record count until that has its final name. It
-/// may only go when the name is sure to last.
+/// The mark of a rotation makes the new record valid until the record has its final name. The mark must stay until that
+/// name is durable.
 #[tokio::test]
 async fn of_sweeping_the_mark_of_a_rotation() {
     let folder = TempFolder::new();
-    let (record, clock) = (Arc::new(Record::default()), clock());
-    let storage = open(folder.path(), clock.clone(), |builder| builder.probe(record.clone()));
-    let scenario = Scenario::new(Step::Rotate);
+    let (recorder, clock) = (Arc::new(Recorder::default()), clock());
+    let storage = open(folder.path(), clock.clone(), |builder| builder.probe(recorder.clone()));
+    let scenario = Scenario::new(Operation::Rotate);
     scenario.prepare(&storage, folder.path()).await;
     let mut lock = scenario.lock(&storage).await;
-    let mut disk = Disk::of(folder.path());
-    record.armed.store(true, Ordering::SeqCst);
-    scenario.take(&storage, &mut lock).await.expect("the step is taken");
-    let acknowledged = record.len();
+    let mut disk = DiskModel::of(folder.path());
+    recorder.armed.store(true, Ordering::SeqCst);
+    scenario.run(&storage, &mut lock).await.expect("the operation succeeds");
+    let acknowledged = recorder.len();
     clock.advance(Duration::from_secs(60));
     assert_eq!(storage.sweep(10).await.expect("sweep"), []);
-    record.armed.store(false, Ordering::SeqCst);
+    recorder.armed.store(false, Ordering::SeqCst);
     assert!(
         !Layout::new(folder.path()).record(&scenario.key).exists(),
         "the mark is swept"
     );
 
-    let changes = record.changes.lock().expect("the list").clone();
+    let changes = recorder.changes.lock().expect("the list").clone();
     for cut in 0..=changes.len() {
         for tree in disk.after_a_power_cut(folder.path()) {
             let restored = restore(&tree, folder.path());
@@ -136,12 +137,7 @@ async fn of_sweeping_the_mark_of_a_rotation() {
             };
             assert!(next || cut < acknowledged, "{}: the session is lost", what());
             let key = storage.read(&scenario.key).await.expect("read");
-            assert_eq!(
-                matches!(key, Lookup::Found(_)),
-                !next,
-                "{}: none or two sessions",
-                what()
-            );
+            assert_eq!(matches!(key, Lookup::Found(_)), !next, "{}: no session, or two", what());
         }
         if let Some(change) = changes.get(cut) {
             disk.change(change);
