@@ -1,4 +1,4 @@
-//! Fills a folder with a million sessions and measures what each verb costs before and after.
+//! Fills a folder with a million sessions and measures each operation before and after.
 //!
 //! ```text
 //! cargo run --release -p sessile-file --example million -- FOLDER [SESSIONS]
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sessile_core::{Meta, OsEntropy, Record, SessionId, SessionKey, Storage};
 use sessile_file::{Durability, FileStorage};
 
-/// How many times each verb is measured.
+/// The number of measurements of each operation.
 const SAMPLES: usize = 2_000;
 
 const TASKS: usize = 8;
@@ -78,7 +78,7 @@ async fn create(storage: &FileStorage) -> Result<SessionKey, sessile_core::Stora
     Ok(key)
 }
 
-/// Measures verbs on this folder, one after the other.
+/// Measures the operations on this folder, one after the other.
 async fn measure(folder: &Path, samples: usize) -> Result<(), Box<dyn Error>> {
     for durability in [Durability::Relaxed, Durability::Sync] {
         let began = Instant::now();

@@ -98,9 +98,9 @@ impl FileStorageBuilder {
     /// The lease is also the longest time for which a stopped holder keeps others waiting. The lock of a dead holder is
     /// free at once.
     ///
-    /// All storages that open one folder have the same lease. The first writes it to the file `LEASE` in the folder, and
-    /// a storage with another lease fails to open. To change the lease, stop all processes that use the folder, remove
-    /// the file, and start them with the new lease.
+    /// All storages that open one folder have the same lease. The first writes it to the file `LEASE` in the folder,
+    /// and a storage with another lease fails to open. To change the lease, stop all processes that use the folder,
+    /// remove the file, and start them with the new lease.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = lease;
         self
@@ -131,10 +131,10 @@ impl FileStorageBuilder {
     /// as there are few. Default: 10 seconds. `None` disables it and leaves sweeping to callers of
     /// [`sweep`](sessile_core::Storage::sweep).
     ///
-    /// The more files have expired, the sooner the next slice follows. From one in thirty-two on, the sweeper rests only
-    /// for a moment after each slice of some milliseconds. It therefore keeps up with any rate of sessions that the disk
-    /// sustains, and [`sweep_backlog`](FileStorage::sweep_backlog) tells how far it is behind. Processes that share a
-    /// folder share the work.
+    /// The more files have expired, the sooner the next slice follows. From one in thirty-two on, the sweeper rests
+    /// only for a moment after each slice of some milliseconds. It therefore keeps up with any rate of sessions that
+    /// the disk sustains, and [`sweep_backlog`](FileStorage::sweep_backlog) tells how far it is behind. Processes that
+    /// share a folder share the work.
     ///
     /// The sweeper has a thread of its own, which ends when the storage is dropped. Sessions that it removes are not
     /// reported.
@@ -156,8 +156,8 @@ impl FileStorageBuilder {
     /// for leases.
     ///
     /// Processes that share a folder must share the clock. Other clocks are for tests. With a
-    /// [`TokioClock`](sessile_core::TokioClock) blocking functions run on the blocking threads of the runtime instead of
-    /// the storage's own threads: only for those does tokio's time stand still while it is paused.
+    /// [`TokioClock`](sessile_core::TokioClock) blocking functions run on the blocking threads of the runtime instead
+    /// of the storage's own threads: only for those does tokio's time stand still while it is paused.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.options.set_clock(clock);
         self

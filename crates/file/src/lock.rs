@@ -51,8 +51,7 @@ impl FileStorage {
     /// Returns where a session is to be locked instead of under this key, or `None` if the key is right.
     async fn locate(&self, key: SessionKey) -> Result<Option<LockReply>, StorageError> {
         Ok(match self.run("lock", move |files| files.locate(&key)).await? {
-            Lookup::Found(at) if at == key => None,
-            Lookup::Found(at) => Some(LockReply::Alias(at)),
+            Lookup::Found(at) => (at != key).then_some(LockReply::Alias(at)),
             Lookup::Superseded => Some(LockReply::Done(Lookup::Superseded)),
             Lookup::Missing => Some(LockReply::Done(Lookup::Missing)),
         })
@@ -62,19 +61,17 @@ impl FileStorage {
     async fn try_lock(&self, key: SessionKey) -> Result<Attempt<LockReply>, StorageError> {
         self.block(JobClass::Operation, "lock", move |shared| {
             let token = LockToken::generate(&*shared.files.folder.entropy);
-            let reply = match shared.files.with_retries(|files| files.try_lock(&key, token))? {
-                TryLock::Held(lease) => return Ok(Attempt::Held(lease)),
-                // Make the guard on this thread: if the waiter is gone, dropping the guard releases the lock.
-                TryLock::Acquired(record) => {
-                    let ticket = LockTicket::new(key, token);
-                    let lock = Lock::new(ticket, shared.files.folder.lease, shared.clone());
-                    LockReply::Done(Lookup::Found(Locked::new(lock, record)))
-                }
-                TryLock::Alias(to) => LockReply::Alias(to),
-                TryLock::Superseded => LockReply::Done(Lookup::Superseded),
-                TryLock::Missing => LockReply::Done(Lookup::Missing),
-            };
-            Ok(Attempt::Done(reply))
+            Ok(Attempt::Done(
+                match shared.files.with_retries(|files| files.try_lock(&key, token))? {
+                    TryLock::Held(lease) => return Ok(Attempt::Held(lease)),
+                    TryLock::Alias(to) => LockReply::Alias(to),
+                    // Make the guard on this thread: if the waiter is gone, dropping the guard releases the lock.
+                    TryLock::Done(found) => LockReply::Done(found.map(|record| {
+                        let lock = Lock::new(LockTicket::new(key, token), shared.files.folder.lease, shared.clone());
+                        Locked::new(lock, record)
+                    })),
+                },
+            ))
         })
         .await
     }

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 
-/// The largest number of threads for operations. Most of them wait for the disk, which syncs concurrent writes together.
+/// The largest number of threads for operations. Most of them wait for the disk, which syncs concurrent writes
+/// together.
 const OPERATION_THREADS: usize = 128;
 
 /// The largest number of threads for renewals, which must not queue behind other work.

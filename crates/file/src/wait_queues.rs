@@ -42,7 +42,8 @@ struct WaitQueue {
     /// Held by the waiter at the head. The semaphore is fair: waiters acquire it in order of arrival.
     head: Semaphore,
     released: Notify,
-    /// The number of waiters, including the head. Changed only while the map of queues is locked, so `Relaxed` suffices.
+    /// The number of waiters, including the head. Changed only while the map of queues is locked, so `Relaxed`
+    /// suffices.
     waiters: AtomicUsize,
     /// The start of the time in which only this queue is known to have had the lock.
     streak_since: Mutex<Instant>,
@@ -142,7 +143,7 @@ impl WaitQueues {
             require_runtime()?;
             let next = lease.remaining.min(if lease.is_local { RECHECK } else { pause });
             pause = (pause * 3 / 2).min(POLL.1);
-            // Whether notified or not, the lock may be free now.
+            // The lock may be free now, with or without a notification.
             let notified = timeout_at(deadline.min(now + next), queue.released.notified())
                 .await
                 .is_ok();

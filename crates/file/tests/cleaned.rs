@@ -1,6 +1,6 @@
-//! Something removes files of a folder that is in use: a cleaner, say, or an operator.
+//! A cleaner or an operator removes files of a folder that is in use.
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::fs;
@@ -12,7 +12,7 @@ use common::{TempFolder, count_files, key, record};
 use sessile_core::{Locked, Locks, Lookup, ManualClock, Storage, StorageErrorKind, Timestamp};
 use sessile_file::{FileLocks, FileStorage};
 
-/// Longer than any of these tests.
+/// Longer than any test in this file.
 const LEASE: Duration = Duration::from_secs(300);
 
 fn open(folder: &TempFolder) -> FileStorage {
@@ -47,7 +47,7 @@ fn remove_all(folder: &Path) {
     }
 }
 
-/// The files that say who has the folder open, and the folder they are in.
+/// Covers the files of the open storages, with and without the folder in which they lie.
 #[tokio::test]
 async fn the_files_of_instances_are_made_again() {
     for with_the_folder in [false, true] {
@@ -62,13 +62,13 @@ async fn the_files_of_instances_are_made_again() {
             remove_all(&instances);
         }
         assert_eq!(storage.read(&key("none")).await.expect("read"), Lookup::Missing);
-        assert_eq!(names(&instances), before, "others must see that it is open");
+        assert_eq!(names(&instances), before, "other processes must see that it is open");
         storage.create(&key("two"), record("x")).await.expect("create");
         let mut locked = lock(&storage, "one").await;
         remove_all(&instances);
-        // Nobody has taken the lock in the meantime.
+        // The lock has not been taken in the meantime.
         storage.renew(&locked.lock.ticket()).await.expect("renew");
-        assert_eq!(names(&instances), before, "others must see that it is open");
+        assert_eq!(names(&instances), before, "other processes must see that it is open");
         let other = open(&folder);
         let error = other.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
         assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
@@ -78,9 +78,10 @@ async fn the_files_of_instances_are_made_again() {
     }
 }
 
-/// Until the file is there again others take its owner for dead. Then the owner is refused, and nothing is lost.
+/// Until the file is made again, other processes take its owner for dead. The owner is then refused, and nothing is
+/// lost.
 #[tokio::test]
-async fn one_who_was_taken_for_dead_is_refused() {
+async fn a_holder_that_looked_dead_is_refused() {
     let folder = TempFolder::new();
     let (one, two) = (open(&folder), open(&folder));
     one.create(&key("one"), record("x")).await.expect("create");
@@ -107,9 +108,9 @@ async fn one_who_was_taken_for_dead_is_refused() {
     assert_eq!(stored.record.payload, "y");
 }
 
-/// A storage that is used by nobody makes its file again too: somebody else may be asking whether it lives.
+/// An idle storage makes its file again too: another process may check whether it is open.
 #[tokio::test]
-async fn a_storage_that_sweeps_looks_after_its_files() {
+async fn a_storage_that_sweeps_restores_its_files() {
     let folder = TempFolder::new();
     let builder = FileStorage::builder(folder.path()).sweep_every(Some(Duration::from_millis(20)));
     let storage = builder.open().expect("open");
@@ -122,9 +123,9 @@ async fn a_storage_that_sweeps_looks_after_its_files() {
     drop(storage);
 }
 
-/// With the contents of the folder the sessions are gone, and only they.
+/// Only the sessions are lost with the contents of the folder.
 #[tokio::test]
-async fn a_folder_that_was_emptied_is_used_on() {
+async fn an_emptied_folder_can_be_used_again() {
     let folder = TempFolder::new();
     let storage = open(&folder);
     let before = names(folder.path());
@@ -132,7 +133,7 @@ async fn a_folder_that_was_emptied_is_used_on() {
     let mut locked = lock(&storage, "one").await;
     remove_all(folder.path());
     assert_eq!(storage.read(&key("one")).await.expect("read"), Lookup::Missing);
-    assert_eq!(names(folder.path()), before, "what all must agree on is there again");
+    assert_eq!(names(folder.path()), before, "the common settings are written again");
     let error = storage
         .commit(&mut locked.lock, record("y"))
         .await
@@ -141,7 +142,7 @@ async fn a_folder_that_was_emptied_is_used_on() {
     storage.create(&key("one"), record("z")).await.expect("create");
     let mut locked = lock(&storage, "one").await;
     storage.commit(&mut locked.lock, record("w")).await.expect("commit");
-    // Right away, without anything having been read.
+    // Use it at once, without a read in between.
     remove_all(folder.path());
     storage.create(&key("one"), record("z")).await.expect("create");
     lock(&storage, "one").await;
@@ -150,7 +151,7 @@ async fn a_folder_that_was_emptied_is_used_on() {
 }
 
 #[tokio::test]
-async fn locks_alone_go_on_in_a_folder_that_was_emptied() {
+async fn file_locks_work_in_an_emptied_folder() {
     let folder = TempFolder::new();
     let open = || FileLocks::builder(folder.path()).lease(LEASE).open().expect("open");
     let (one, two) = (open(), open());
@@ -169,12 +170,12 @@ async fn locks_alone_go_on_in_a_folder_that_was_emptied() {
     two.release(held).await.expect("release");
 }
 
-/// Wherever a backup has left them out, or a cleaner has removed them.
+/// Removes empty folders, as a cleaner does, or a backup that leaves them out.
 fn remove_empty_folders(folder: &Path) {
     for entry in fs::read_dir(folder).expect("a folder").flatten() {
         if entry.path().is_dir() {
             remove_empty_folders(&entry.path());
-            // It fails for those that are not empty.
+            // This fails for folders that are not empty.
             let _ = fs::remove_dir(entry.path());
         }
     }
@@ -190,7 +191,7 @@ async fn a_session_is_destroyed_in_a_folder_without_its_empty_folders() {
     assert_eq!(storage.read(&key("one")).await.expect("read"), Lookup::Missing);
 }
 
-/// There is nothing left that could need the mark.
+/// No record is left that needs the mark.
 #[tokio::test]
 async fn a_mark_is_swept_although_the_folder_it_points_into_is_gone() {
     let folder = TempFolder::new();

@@ -1,6 +1,6 @@
-//! The folder: its modes, its names, and what it is used for.
+//! The folder: modes, names, and common settings.
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::fs;
@@ -12,7 +12,7 @@ use sessile_core::{Locks, OsEntropy, SessionId, Storage, StorageError, StorageEr
 use sessile_file::{FileLocks, FileStorage};
 
 #[tokio::test]
-async fn nobody_else_may_look_inside() {
+async fn only_the_owner_can_access_the_folder() {
     let parent = TempFolder::new();
     let folder = parent.path().join("not/there/yet");
     let storage = FileStorage::open(&folder).expect("open");
@@ -68,7 +68,7 @@ async fn neither_ids_nor_payloads_are_shown() {
 }
 
 #[tokio::test]
-async fn a_folder_is_used_for_one_thing() {
+async fn a_folder_has_one_format() {
     let folder = TempFolder::new();
     let storage = FileStorage::open(folder.path()).expect("open");
     let error = FileLocks::open(folder.path()).expect_err("sessions are there");
@@ -77,10 +77,10 @@ async fn a_folder_is_used_for_one_thing() {
     fs::write(folder.path().join("FORMAT"), "sessile sessions 2\n").expect("a later format");
     let error = FileStorage::open(folder.path()).expect_err("a later format is there");
     assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
-    let says = says(&error);
+    let message = message(&error);
     assert!(
-        says.contains("sessile sessions 1") && says.contains("sessile sessions 2"),
-        "{says}"
+        message.contains("sessile sessions 1") && message.contains("sessile sessions 2"),
+        "{message}"
     );
     let locks = TempFolder::new();
     drop(FileLocks::open(locks.path()).expect("open"));
@@ -88,7 +88,7 @@ async fn a_folder_is_used_for_one_thing() {
     assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
 }
 
-fn says(error: &StorageError) -> String {
+fn message(error: &StorageError) -> String {
     std::error::Error::source(error).map_or_else(String::new, |source| {
         format!(
             "{source}: {}",
@@ -117,13 +117,13 @@ async fn a_folder_has_one_lease() {
         for _ in 0..2 {
             let error = open(short).expect_err("another lease");
             assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
-            let says = says(&error);
+            let message = message(&error);
             for part in ["40s", "6s", "stop all", "LEASE"] {
-                assert!(says.contains(part), "{part} is not in: {says}");
+                assert!(message.contains(part), "{part} is not in: {message}");
             }
         }
         drop(first);
-        // Also when nobody has it open: it is changed by those who know that nobody is about to.
+        // This holds even if no storage is open: the lease is changed only by removing the file.
         drop(open(short).expect_err("another lease"));
         fs::remove_file(folder.path().join("LEASE")).expect("the lease of the folder");
         drop(open(short).expect("a new lease"));
@@ -131,7 +131,7 @@ async fn a_folder_has_one_lease() {
     }
 }
 
-/// The first of those who open it says what it is to be, even if they all come at once.
+/// The first storage that opens the folder sets its lease, even if many open it at the same time.
 #[tokio::test]
 async fn a_folder_that_has_no_lease_yet_takes_the_first() {
     let folder = TempFolder::new();
@@ -152,9 +152,9 @@ async fn a_folder_that_has_no_lease_yet_takes_the_first() {
     assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "{opened:?}");
 }
 
-/// What is too short is refused, and what is too long is a century.
+/// A lease that is too short is refused; longer durations than a century are clamped.
 #[tokio::test]
-async fn no_duration_is_too_much() {
+async fn any_long_duration_is_accepted() {
     const MAX: Duration = Duration::MAX;
     for lease in [Duration::ZERO, Duration::from_micros(1), Duration::from_micros(9_999)] {
         let folder = TempFolder::new();
@@ -162,12 +162,12 @@ async fn no_duration_is_too_much() {
         let locks = FileLocks::builder(folder.path()).lease(lease).open();
         for error in [storage.expect_err("too short"), locks.expect_err("too short")] {
             assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
-            assert!(says(&error).contains("too short"), "{error:?}");
+            assert!(message(&error).contains("too short"), "{error:?}");
         }
         assert_eq!(
             fs::read_dir(folder.path()).expect("a folder").count(),
             0,
-            "nothing was made"
+            "no file was made"
         );
     }
     for duration in [
@@ -209,7 +209,7 @@ async fn no_duration_is_too_much() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_folder_cannot_be_opened() {
+async fn a_path_that_is_not_a_folder_cannot_be_opened() {
     let folder = TempFolder::new();
     let file = folder.path().join("file");
     fs::write(&file, "x").expect("a file");

@@ -1,6 +1,6 @@
-//! The conformance kit, in each way in which the storage can be used.
+//! The conformance kit, in paused time, in real time, and with the locks alone.
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use sessile_testkit::{ModelStore, Profile, Subject};
 
 use common::{TempFolder, count_files};
 
-/// Two handles that share nothing but the folder, as two processes would.
+/// Returns two storages that share only the folder, as two processes do.
 fn subject(folder: TempFolder, open: impl Fn(&TempFolder) -> FileStorage, profile: Profile) -> Subject {
     let counted = folder.path().to_owned();
     Subject::new(open(&folder), profile.with_max_waiters(16))
@@ -44,7 +44,7 @@ mod in_real_time {
     use super::*;
 
     async fn real() -> Subject {
-        // Short, because there are cases that wait for their ends, and longer than a busy disk takes to sync.
+        // Short, because some cases wait for its end, and longer than a busy disk takes to sync.
         let short = Duration::from_secs(4);
         let open = move |folder: &TempFolder| {
             let builder = FileStorage::builder(folder.path()).lease(short).tombstone_ttl(short);
@@ -60,7 +60,7 @@ mod in_real_time {
     sessile_testkit::storage_tests!(real);
 }
 
-/// The locks alone, around records that are kept elsewhere.
+/// The locks alone, with records in another store.
 mod around_another_store {
     use super::*;
 
@@ -79,7 +79,7 @@ mod around_another_store {
         let count = move || {
             let (counted, records) = (counted.clone(), records.clone());
             async move {
-                // Locks that were dropped just now are on their way back.
+                // Locks that were dropped just now are still being released.
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 count_files(&counted) + records.len()
             }

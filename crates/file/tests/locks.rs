@@ -1,6 +1,6 @@
-//! [`FileLocks`]: each sentence of what they promise.
+//! The guarantees of [`FileLocks`].
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::path::Path;
@@ -32,7 +32,7 @@ fn open(folder: &TempFolder, clock: TokioClock) -> FileLocks {
         .expect("open")
 }
 
-/// Two handles that share nothing but the folder, as two processes would.
+/// Returns two handles that share only the folder, as two processes do.
 fn both() -> (TempFolder, FileLocks, FileLocks) {
     let (folder, clock) = (TempFolder::new(), TokioClock::start());
     let (one, two) = (open(&folder, clock), open(&folder, clock));
@@ -40,7 +40,7 @@ fn both() -> (TempFolder, FileLocks, FileLocks) {
 }
 
 fn refused<T: std::fmt::Debug>(answer: Result<T, StorageError>, kind: StorageErrorKind) {
-    assert_eq!(answer.expect_err("it is to be refused").kind(), kind);
+    assert_eq!(answer.expect_err("it must be refused").kind(), kind);
 }
 
 async fn held(locks: &FileLocks, key: &SessionKey) {
@@ -48,7 +48,7 @@ async fn held(locks: &FileLocks, key: &SessionKey) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_at_a_time_among_all_who_share_the_folder() {
+async fn one_holder_at_a_time_in_the_folder() {
     let (_folder, one, two) = both();
     let (first, second) = (key(), key());
     let lock = one.acquire(&first, WAIT).await.expect("free");
@@ -81,7 +81,7 @@ async fn a_wait_ends_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_are_served_in_order_and_woken_at_once() {
+async fn waiters_are_served_in_order_and_notified_at_once() {
     let (_folder, locks, _other) = both();
     let key = key();
     let lock = locks.acquire(&key, WAIT).await.expect("free");
@@ -90,7 +90,7 @@ async fn those_who_wait_are_served_in_order_and_woken_at_once() {
         .map(|number| {
             let (locks, order) = (locks.clone(), order.clone());
             tokio::spawn(async move {
-                let lock = locks.acquire(&key, WAIT).await.expect("in turn");
+                let lock = locks.acquire(&key, WAIT).await.expect("in order");
                 order.lock().expect("the order").push(number);
                 locks.release(lock).await.expect("release");
             })
@@ -108,7 +108,7 @@ async fn those_who_wait_are_served_in_order_and_woken_at_once() {
     assert_eq!(*order.lock().expect("the order"), [0, 1, 2, 3]);
     assert!(
         released.elapsed() < Duration::from_millis(10),
-        "woken after {:?}",
+        "notified after {:?}",
         released.elapsed()
     );
 }
@@ -125,7 +125,7 @@ async fn a_lock_that_is_dropped_is_released() {
     sleep(Duration::from_millis(50)).await;
     drop(lock);
     let lock = waiting.await.expect("no panic").expect("released");
-    // So is one whose waiter has gone.
+    // The same holds for a lock whose waiter is gone.
     let waiting = tokio::spawn({
         let two = two.clone();
         async move { two.acquire(&key, WAIT).await }
@@ -157,8 +157,8 @@ async fn a_lease_ends_unless_it_is_renewed() {
 
 #[tokio::test(start_paused = true)]
 async fn only_the_holder_can_release_or_renew() {
-    struct Nobody;
-    impl Unlock for Nobody {
+    struct NoUnlock;
+    impl Unlock for NoUnlock {
         fn unlock(&self, _: LockTicket) {}
     }
     let (_folder, one, two) = both();
@@ -166,7 +166,7 @@ async fn only_the_holder_can_release_or_renew() {
     let lock = one.acquire(&key, WAIT).await.expect("free");
     let forged = LockTicket::new(key, LockToken::generate(&OsEntropy));
     refused(two.renew(&forged).await, StorageErrorKind::LockLost);
-    two.release(Lock::new(forged, LEASE, Arc::new(Nobody)))
+    two.release(Lock::new(forged, LEASE, Arc::new(NoUnlock)))
         .await
         .expect("no error");
     assert!(one.is_held(&lock.ticket()).await.expect("is_held"));
@@ -189,7 +189,7 @@ async fn nothing_is_left_behind() {
 async fn a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing() {
     let test = "a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing";
     let key = SessionId::parse("the-key-of-this-test").expect("an id").key();
-    // Long enough to show that nobody waits for its end.
+    // Long enough to show that no waiter waits for its end.
     let open = |folder: &Path| {
         let builder = FileLocks::builder(folder).lease(Duration::from_secs(60));
         builder.open().expect("open")
@@ -213,7 +213,7 @@ async fn a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing() {
             let lock = locks.acquire(&key, WAIT).await.expect("its holder is dead");
             locks.release(lock).await.expect("release");
         }
-        // Whoever opens tidies up.
+        // Opening the folder removes stale files.
         drop(open(folder.path()));
         assert_eq!(count_files(folder.path()), before);
     }

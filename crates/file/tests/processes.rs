@@ -1,6 +1,6 @@
-//! Several processes on one folder, some of which are stopped or killed.
+//! Several processes that share a folder; some of them are stopped or killed.
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::fs;
@@ -16,7 +16,7 @@ const LEASE: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(600);
 const WAIT: Duration = Duration::from_secs(30);
 
-/// The one session of these tests, the same in every process.
+/// Returns the key of the session of these tests, the same in every process.
 fn key() -> SessionKey {
     SessionId::parse("the-session-of-these-tests").expect("an id").key()
 }
@@ -43,7 +43,7 @@ async fn payload(storage: &FileStorage) -> String {
     String::from_utf8(stored.record.payload.to_vec()).expect("text")
 }
 
-/// Locks, says so, and commits when told.
+/// Takes the lock, reports it, and commits on command.
 async fn hold_and_commit(folder: &Path, lease: Duration) {
     let storage = open(folder, lease);
     let mut locked = lock(&storage).await;
@@ -160,9 +160,9 @@ async fn increments_of_several_processes_all_count() {
     assert_eq!(payload(&storage).await, (PROCESSES * TASKS * ROUNDS).to_string());
 }
 
-/// A process in which the lock goes from hand to hand without a pause leaves some of it to others.
+/// A process that passes the lock on without a pause leaves it to others at times.
 #[tokio::test]
-async fn a_busy_process_leaves_others_a_turn() {
+async fn a_busy_process_lets_others_take_the_lock() {
     if let Some((_, folder)) = part() {
         let storage = open(&folder, LONG);
         for _ in 0..4 {
@@ -179,14 +179,14 @@ async fn a_busy_process_leaves_others_a_turn() {
     }
     let folder = TempFolder::new();
     let storage = created(folder.path(), LONG).await;
-    let busy = Player::start("a_busy_process_leaves_others_a_turn", "busy", folder.path());
+    let busy = Player::start("a_busy_process_lets_others_take_the_lock", "busy", folder.path());
     assert_eq!(busy.hear(), "busy");
     for round in 0..3 {
         let asked = Instant::now();
         let locked = lock(&storage).await;
         assert!(
             asked.elapsed() < WAIT / 3,
-            "round {round}: a turn came after {:?}",
+            "round {round}: the lock was free after {:?}",
             asked.elapsed()
         );
         storage.release(locked.lock).await.expect("release");
@@ -195,7 +195,7 @@ async fn a_busy_process_leaves_others_a_turn() {
 }
 
 #[tokio::test]
-async fn what_the_dead_were_writing_goes_and_what_the_living_write_stays() {
+async fn temporary_files_of_dead_processes_are_removed_and_others_stay() {
     if let Some((_, folder)) = part() {
         let storage = open(&folder, LONG);
         say("open");
@@ -205,7 +205,7 @@ async fn what_the_dead_were_writing_goes_and_what_the_living_write_stays() {
     let folder = TempFolder::new();
     drop(created(folder.path(), LONG).await);
     let writer = Player::start(
-        "what_the_dead_were_writing_goes_and_what_the_living_write_stays",
+        "temporary_files_of_dead_processes_are_removed_and_others_stay",
         "writer",
         folder.path(),
     );
@@ -233,9 +233,9 @@ async fn what_the_dead_were_writing_goes_and_what_the_living_write_stays() {
     fs::write(&unfinished, "half of a rec").expect("an unfinished file");
 
     drop(open(folder.path(), LONG));
-    assert!(unfinished.exists(), "a file that is being written was removed");
+    assert!(unfinished.exists(), "a file of a live process was removed");
     writer.kill();
     drop(open(folder.path(), LONG));
-    assert!(!unfinished.exists(), "what a dead process was writing stays");
-    assert_eq!(names(&instances), [""; 0], "what a dead process was known by stays");
+    assert!(!unfinished.exists(), "the file of a dead process stays");
+    assert_eq!(names(&instances), [""; 0], "the registration of a dead process stays");
 }

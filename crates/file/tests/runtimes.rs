@@ -1,6 +1,6 @@
-//! In which runtime a storage is used, if in any, and what that runtime has to spare.
+//! A storage works with any runtime or none, and with a runtime whose blocking pool is full.
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::pin::pin;
@@ -16,13 +16,13 @@ use sessile_file::{FileLocks, FileStorage};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-/// For the one test that waits for it to be over.
+/// For the one test that waits for its end.
 const LEASE: Duration = Duration::from_secs(4);
 
-/// Longer than any of these tests.
+/// Longer than any test in this file.
 const LONG: Duration = Duration::from_secs(300);
 
-/// How long anything may take that is not to wait for the pool.
+/// The time limit for anything that must not wait for the pool.
 const SOON: Duration = Duration::from_secs(30);
 
 fn runtime() -> Runtime {
@@ -33,7 +33,7 @@ fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-/// Fills the pool of blocking threads, until what is returned is dropped.
+/// Fills the pool of blocking threads until the sender is dropped.
 fn fill(runtime: &Runtime) -> Sender<()> {
     let (sender, receiver) = channel::<()>();
     let filled = Arc::new(Barrier::new(2));
@@ -46,7 +46,7 @@ fn fill(runtime: &Runtime) -> Sender<()> {
     sender
 }
 
-/// Uses every verb once.
+/// Runs every operation once.
 async fn use_it(storage: &FileStorage, name: &str) {
     let key = key(name);
     let now = storage.clock().now();
@@ -77,7 +77,7 @@ async fn use_it(storage: &FileStorage, name: &str) {
 }
 
 #[test]
-fn no_verb_waits_for_a_pool_that_is_full() {
+fn no_operation_waits_for_a_full_pool() {
     let (folder, runtime) = (TempFolder::new(), runtime());
     let storage = FileStorage::builder(folder.path())
         .sweep_every(None)
@@ -86,7 +86,7 @@ fn no_verb_waits_for_a_pool_that_is_full() {
     let full = fill(&runtime);
     let used = runtime.block_on(async { timeout(SOON, use_it(&storage, "one")).await });
     drop(full);
-    used.expect("a verb waits for the pool");
+    used.expect("an operation waits for the pool");
 }
 
 #[test]
@@ -125,9 +125,9 @@ fn a_lock_is_kept_while_the_pool_is_full() {
     kept.expect("a renewal waits for the pool").expect("the lock is kept");
 }
 
-/// Handlers that block use a session by blocking on it, all of them at a time.
+/// Blocking handlers use a session with `block_on`, all of them at the same time.
 #[test]
-fn those_who_fill_the_pool_can_use_sessions() {
+fn tasks_that_fill_the_pool_can_use_sessions() {
     let (folder, runtime) = (TempFolder::new(), runtime());
     let storage = FileStorage::builder(folder.path())
         .sweep_every(None)
@@ -135,7 +135,7 @@ fn those_who_fill_the_pool_can_use_sessions() {
         .expect("open");
     let (done, is_done) = channel();
     let handle = runtime.handle().clone();
-    // Something has to drive the clock.
+    // The runtime is driven below, because something must drive its clock.
     let driver = thread::spawn(move || {
         let storage = storage;
         let inner = handle.clone();
@@ -156,7 +156,7 @@ fn those_who_fill_the_pool_can_use_sessions() {
         false
     });
     runtime.shutdown_background();
-    assert!(used, "whoever fills the pool waits for it");
+    assert!(used, "a task that fills the pool waits for it");
 }
 
 #[test]
@@ -180,24 +180,21 @@ fn a_storage_outlives_the_runtime_in_which_it_was_made() {
     let second = runtime();
     second.block_on(async {
         use_it(&storage, "one").await;
-        // One who waits is woken by one who drops the lock outside of any runtime.
+        // A waiter is notified when the lock is dropped outside of any runtime.
         let waiting = tokio::spawn({
             let storage = storage.clone();
             async move { storage.lock(&key("locked"), SOON).await }
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         thread::spawn(move || drop(locked)).join().expect("dropped");
-        let next = timeout(SOON, waiting)
-            .await
-            .expect("it is given back")
-            .expect("no panic");
+        let next = timeout(SOON, waiting).await.expect("it is released").expect("no panic");
         let next = next.expect("lock").found().expect("live");
         storage.release(next.lock).await.expect("release");
 
         let before = count_files(folder.path());
         let now = storage.clock().now();
-        let over = Record::new(Meta::new(now).with_deadline(Some(now)), "x");
-        storage.create(&key("over"), over).await.expect("create");
+        let expired = Record::new(Meta::new(now).with_deadline(Some(now)), "x");
+        storage.create(&key("over"), expired).await.expect("create");
         let began = Instant::now();
         while count_files(folder.path()) != before {
             assert!(began.elapsed() < SOON, "the sweeper has ended with the first runtime");
@@ -214,7 +211,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits without any runtime.
+/// Blocks on a future without a runtime.
 fn wait_for<T>(future: impl Future<Output = T>) -> T {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
@@ -243,7 +240,7 @@ fn all_but_waiting_for_a_lock_works_without_a_runtime() {
 }
 
 #[test]
-fn locks_alone_work_without_a_runtime_and_are_given_back_without_one() {
+fn file_locks_work_without_a_runtime_and_are_released_without_one() {
     let folder = TempFolder::new();
     let open = || FileLocks::builder(folder.path()).lease(LONG).open().expect("open");
     let (one, two) = (open(), open());
@@ -256,7 +253,7 @@ fn locks_alone_work_without_a_runtime_and_are_given_back_without_one() {
             Ok(lock) => break lock,
             Err(error) => assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}"),
         }
-        assert!(began.elapsed() < SOON, "a lock that was dropped is not given back");
+        assert!(began.elapsed() < SOON, "a lock that was dropped is not released");
         thread::sleep(Duration::from_millis(5));
     };
     wait_for(two.release(lock)).expect("release");

@@ -1,13 +1,13 @@
-//! Very many expired sessions go while new ones are created, none of which is harmed.
+//! Sweeps very many expired sessions while new ones are created, none of which may be lost.
 //!
-//! As it stands it is a test. To measure, say how many have expired and how many are to be created in a second, and
-//! perhaps the folder, and `sync`:
+//! Without arguments it is a test. To measure, pass the number of expired sessions and the number to create in a
+//! second, and optionally the folder, and `sync`:
 //!
 //! ```text
 //! cargo test --release -p sessile-file --test sweep -- 1000000 2000 /var/tmp/sessions
 //! ```
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::path::Path;
@@ -19,7 +19,7 @@ use sessile_file::{Durability, FileStorage};
 
 const TASKS: usize = 8;
 
-/// How long all may take, at most.
+/// The time limit of the whole test.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 struct Plan<'a> {
@@ -28,7 +28,7 @@ struct Plan<'a> {
     rate: u32,
     durability: Durability,
     sweep_every: Duration,
-    /// How many storages sweep, each on its own.
+    /// The number of storages that sweep, each with its own sweeper.
     sweepers: usize,
     look_every: Duration,
     patience: Duration,
@@ -44,7 +44,7 @@ fn main() {
         expired: 20_000,
         rate: 200,
         durability: Durability::Relaxed,
-        // One slice each five seconds would take minutes.
+        // At one slice every five seconds it would take minutes.
         sweep_every: Duration::from_secs(5),
         sweepers: 1,
         look_every: Duration::from_millis(500),
@@ -67,7 +67,7 @@ fn main() {
     }
     println!("one sweeper");
     runtime.block_on(run(plan));
-    println!("three sweepers, as of three processes");
+    println!("three sweepers, as in three processes");
     let temp = TempFolder::new();
     runtime.block_on(run(Plan {
         folder: temp.path(),
@@ -95,7 +95,7 @@ async fn create(storage: &FileStorage, life: Duration) -> SessionKey {
     key
 }
 
-/// How many sessions' files there are.
+/// Counts the files of sessions.
 fn count_records(folder: &Path) -> usize {
     let stripes = std::fs::read_dir(folder).expect("the folder").flatten();
     let stripes = stripes.filter(|entry| entry.file_name().len() == 2);
@@ -139,7 +139,7 @@ async fn run(plan: Plan<'_>) {
         times.extend(took);
         let backlog: Vec<_> = storages.iter().map(FileStorage::sweep_backlog).collect();
         println!("  {:6.1?}: backlog {backlog:?}", began.elapsed());
-        // Counting takes its time too.
+        // Counting takes time, so do it seldom in a large folder.
         if plan.look_every > Duration::from_secs(1) && backlog.iter().all(|&backlog| backlog > 1_000) {
             continue;
         }
@@ -156,13 +156,13 @@ async fn run(plan: Plan<'_>) {
     report("while it swept", times);
     for key in &created {
         let stored = storages[0].read(key).await.expect("read");
-        assert!(stored.is_found(), "a session that lives was swept");
+        assert!(stored.is_found(), "a live session was swept");
     }
-    assert_eq!(count_files(&plan.folder.join("aside")), 0, "something was set aside");
+    assert_eq!(count_files(&plan.folder.join("aside")), 0, "a file was quarantined");
     println!("  {} created meanwhile, all there", created.len());
 }
 
-/// Creates sessions at this rate, if the machine can, and says how long each of them took.
+/// Creates sessions at this rate, if the machine can, and returns their keys and how long each of them took.
 async fn create_for(storage: &FileStorage, rate: u32, until: Instant) -> (Vec<SessionKey>, Vec<Duration>) {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..TASKS {

@@ -1,6 +1,6 @@
-//! What happens as time goes by, and when it does not.
+//! Expiry, sweeping and leases as time passes, and when clocks and dates are wrong.
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::fs;
@@ -12,22 +12,22 @@ use common::{TempFolder, all_paths, count_files, key};
 use sessile_core::{Clock, ManualClock, Meta, Record, Storage, StorageErrorKind, Timestamp};
 use sessile_file::{Durability, FileStorage};
 
-/// A moment in the past of the machine's clock.
+/// A time in the past of the machine's clock.
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Waits until it is so.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Waits until a condition holds.
+async fn until(failure: &str, mut condition: impl FnMut() -> bool) {
     for _ in 0..6_000 {
-        if is_so() {
+        if condition() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("{what}");
+    panic!("{failure}");
 }
 
 #[tokio::test]
-async fn the_expired_are_swept_in_the_background() {
+async fn expired_sessions_are_swept_in_the_background() {
     let folder = TempFolder::new();
     let clock = Arc::new(ManualClock::at(START));
     let builder = FileStorage::builder(folder.path())
@@ -48,30 +48,30 @@ async fn the_expired_are_swept_in_the_background() {
     }
     clock.advance(Duration::from_secs(29));
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // The mutexes of the stripes aside, nothing is there but what was created.
+    // Mutexes are not counted, so only the created sessions are added.
     assert_eq!(count_files(folder.path()), empty + 5);
     clock.advance(Duration::from_secs(1));
     until("they have expired and stay", || count_files(folder.path()) == empty).await;
     until("there is nothing left to be swept", || storage.sweep_backlog() == 0).await;
-    // And no longer than the storage is used.
+    // The sweeper ends with the storage.
     drop(storage);
     let instances = folder.path().join("instances");
     until("something keeps the storage open", || count_files(&instances) == 0).await;
 }
 
-/// What the application does when it is told of a damaged file is its own affair.
+/// A panic of the callback for quarantined files does not affect the storage.
 #[tokio::test]
-async fn a_report_that_panics_does_not_end_the_sweeper() {
+async fn a_callback_that_panics_does_not_end_the_sweeper() {
     let folder = TempFolder::new();
     let clock = Arc::new(ManualClock::at(START));
-    let told = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::new(AtomicUsize::new(0));
     let builder = FileStorage::builder(folder.path())
         .clock(clock.clone())
         .durability(Durability::Relaxed)
         .on_quarantine({
-            let told = told.clone();
+            let calls = calls.clone();
             move |_| {
-                told.fetch_add(1, Ordering::SeqCst);
+                calls.fetch_add(1, Ordering::SeqCst);
                 panic!("this is part of the test");
             }
         });
@@ -86,14 +86,14 @@ async fn a_report_that_panics_does_not_end_the_sweeper() {
     all_paths(folder.path(), &mut paths);
     let leases = paths.iter().find(|path| path.ends_with("leases")).expect("a folder");
     fs::write(leases.join("foreign"), "x").expect("a file");
-    until("the file was not set aside", || told.load(Ordering::SeqCst) == 1).await;
+    until("the file was not quarantined", || calls.load(Ordering::SeqCst) == 1).await;
     clock.advance(Duration::from_secs(30));
     let leaves = leases.parent().expect("a stripe");
-    // The mutex aside.
+    // The mutex is not counted.
     until("the session has expired and stays", || count_files(leaves) == 0).await;
 }
 
-/// A file's date only says when to look inside. One that is wrong, as after a copy, makes no difference to anyone.
+/// The date of a file only says when a sweep reads it. A wrong date, as after a copy, has no effect.
 #[tokio::test]
 async fn dates_are_hints() {
     let folder = TempFolder::new();
@@ -119,7 +119,7 @@ async fn dates_are_hints() {
     assert!(storage.read(&key("one")).await.expect("read").is_found());
 }
 
-/// A clock that is set back does not lock anybody out for the time it was set back by.
+/// A clock that is set back does not keep a lock held for the time by which it was set back.
 #[tokio::test]
 async fn a_clock_may_be_set_back() {
     const LEASE: Duration = Duration::from_secs(30);
@@ -144,7 +144,7 @@ async fn a_clock_may_be_set_back() {
     let error = storage
         .lock(&key("one"), Duration::ZERO)
         .await
-        .expect_err("it may be the holder's yet");
+        .expect_err("the holder may still have it");
     assert_eq!(error.kind(), StorageErrorKind::LockTimeout);
     clock.set(Timestamp::from_millis(START.as_millis() - 3_600_000));
     let mut next = storage

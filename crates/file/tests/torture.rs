@@ -1,8 +1,9 @@
-//! Eight processes on two hundred sessions, killed and stopped at random: what they were told must fit together.
+//! Eight processes on two hundred sessions are killed and stopped at random. The results that they got must be
+//! consistent.
 //!
-//! It takes a minute. `SESSILE_TORTURE_SECONDS=600` makes it take longer, `SESSILE_SEED` repeats what was done.
+//! It takes a minute. `SESSILE_TORTURE_SECONDS=600` makes it longer, `SESSILE_SEED` repeats a run.
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -13,14 +14,14 @@ use sessile_core::Storage;
 use sessile_file::{Durability, FileStorage};
 use sessile_testkit::torture::{Torture, worker_main};
 
-/// Where the workers find the folder.
+/// The environment variable with the folder for the workers.
 const FOLDER: &str = "SESSILE_TORTURE_FOLDER";
 
-/// Shorter than the longest stop: some holders come back too late.
+/// Shorter than the longest stop, so that some holders resume too late.
 const LEASE: Duration = Duration::from_secs(1);
 
 fn open(folder: &Path) -> FileStorage {
-    // Processes need not agree on this, and each way of writing meets the other.
+    // Processes may differ in their durability, so test both together.
     let durability = if std::process::id().is_multiple_of(2) {
         Durability::Sync
     } else {
@@ -59,7 +60,7 @@ fn main() {
     leaves_nothing_behind(folder.path());
 }
 
-/// After a sweep there is nothing in the folder but sessions.
+/// Checks that after a sweep only the files of sessions are left.
 fn leaves_nothing_behind(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -83,7 +84,7 @@ fn leaves_nothing_behind(folder: &Path) {
                 break;
             }
         }
-        // Beside the sessions: what the folder is, its lease, and that it is open.
+        // Beside the sessions: `FORMAT`, `LEASE`, and the file of this instance.
         assert_eq!(count_files(folder), sessions + 3, "something was left behind");
     });
 }

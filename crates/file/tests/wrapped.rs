@@ -1,6 +1,6 @@
-//! The kit once more, around a folder inside of each wrapper.
+//! The conformance kit on a file storage inside of each wrapper.
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 mod common;
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn subject_in(folder: TempFolder, one: impl Storage, two: impl Storage) -> Subje
         .keeping(folder)
 }
 
-/// The wrapped storage under test. The second handle goes by another way into the same folder.
+/// Returns the wrapped storage under test, and a second one on the same folder.
 fn subject_of<S: Storage>(wrap: impl Fn(FileStorage) -> S) -> Subject {
     let (folder, clock) = (TempFolder::new(), TokioClock::start());
     let [one, two] = [(); 2].map(|()| wrap(open(&folder, clock)));
@@ -73,7 +73,7 @@ mod metered {
     storage_tests!(subject);
 }
 
-/// All who use the folder go through one memory.
+/// All users of the folder share one cache.
 mod memoized {
     use super::*;
 

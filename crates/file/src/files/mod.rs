@@ -36,12 +36,10 @@ pub(crate) struct Files {
 
 /// The result of an attempt to take a lock.
 pub(crate) enum TryLock {
-    Acquired(Record),
+    Done(Lookup<Record>),
     Held(HeldLease),
     /// The key is an alias of this one.
     Alias(SessionKey),
-    Superseded,
-    Missing,
 }
 
 impl Files {
@@ -79,8 +77,8 @@ impl Files {
         let stamp = match folder.state(key, Part::Header)? {
             KeyState::Live(live) => live.stamp,
             KeyState::Alias(to) => return Ok(TryLock::Alias(to)),
-            KeyState::Superseded(_) => return Ok(TryLock::Superseded),
-            KeyState::Missing => return Ok(TryLock::Missing),
+            KeyState::Superseded(_) => return Ok(TryLock::Done(Lookup::Superseded)),
+            KeyState::Missing => return Ok(TryLock::Done(Lookup::Missing)),
         };
         // Check without the stripe first, so that waiters do not slow down the holder.
         if let Some(lease) = folder.held_lease(key, stamp)? {
@@ -102,7 +100,7 @@ impl Files {
             return Ok(TryLock::Held(lease));
         }
         guard.publish(staged, &folder.tree.layout.lease(key))?;
-        Ok(TryLock::Acquired(Record::new(meta, live.body)))
+        Ok(TryLock::Done(Lookup::Found(Record::new(meta, live.body))))
     }
 
     pub(crate) fn commit(&self, ticket: &LockTicket, record: &Record) -> Result<()> {

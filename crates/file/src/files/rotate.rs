@@ -1,8 +1,8 @@
 //! Rotation: moving a session to a new key, atomically.
 //!
-//! The new record is first written under a name at which it is invalid. Replacing the old record by a mark that points to
-//! the new one commits the rotation: from then on the new record is valid. The next operation on the new key gives it
-//! its final name.
+//! The new record is first written under a name at which it is invalid. Replacing the old record by a mark that points
+//! to the new one commits the rotation: from then on the new record is valid. The next operation on the new key gives
+//! it its final name.
 
 use std::time::Duration;
 
@@ -51,7 +51,8 @@ impl Files {
         incoming.disarm();
         let _ = folder.remove_lease(old);
         drop(guard);
-        // Sync the mark before the new record gets the final name, under which it no longer shows that it needs the mark.
+        // Sync the mark before the new record gets the final name, under which it no longer shows that it needs the
+        // mark.
         tree.sync_change(old)?;
         // This fails if another process has renamed it already.
         let _ = tree.disk.rename(&tree.layout.moving(new), &tree.layout.record(new));

@@ -37,12 +37,12 @@ pub(crate) struct SweepRequest {
     pub(crate) before: Timestamp,
     /// The largest number of sessions to remove.
     pub(crate) limit: usize,
-    /// Whether the removed sessions are returned, with their payloads. If not, they are only counted.
+    /// Returns the removed sessions with their payloads, instead of only counting them.
     pub(crate) collect: bool,
 }
 
 /// The result of one slice of a sweep.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SweepReport {
     /// The sessions that were removed, if the request asks for them.
     pub(crate) sessions: Vec<Stored>,
@@ -58,53 +58,16 @@ pub(crate) struct SweepReport {
     pub(crate) next: Option<Position>,
     /// The first failure. A file that cannot be removed does not stop the sweep.
     pub(crate) failure: Option<Failure>,
-    /// The names of the leases in the current stripe.
-    leases: HashSet<OsString>,
-    /// Whether a file has not expired although its date says so.
-    dates_are_wrong: bool,
-    /// Corrupt files, to be quarantined once the stripe is released.
-    corrupt: Vec<CorruptFile>,
-    began: Instant,
 }
 
 impl SweepReport {
-    fn new() -> Self {
-        Self {
-            sessions: Vec::new(),
-            removed: 0,
-            examined: 0,
-            leaves: 0,
-            all_leaves: 0,
-            next: None,
-            failure: None,
-            leases: HashSet::new(),
-            dates_are_wrong: false,
-            corrupt: Vec::new(),
-            began: Instant::now(),
-        }
-    }
-
     #[cfg(test)]
     pub(crate) fn of(examined: usize, removed: usize) -> Self {
         Self {
             examined,
             removed,
-            ..Self::new()
+            ..Self::default()
         }
-    }
-
-    fn note(&mut self, result: Result<()>) {
-        match result {
-            // A corrupt file has been quarantined and reported, or it is of a later version.
-            Ok(()) | Err(Failure::Corrupt(_) | Failure::Quarantined(..)) => {}
-            Err(failure) => self.failure = self.failure.take().or(Some(failure)),
-        }
-    }
-
-    fn is_complete(&self, request: SweepRequest) -> bool {
-        self.sessions.len() >= request.limit
-            || self.examined >= SLICE
-            || self.examined > 0 && self.began.elapsed() >= SLICE_TIME
     }
 
     /// Estimates the number of expired files in the whole folder. Keys are spread evenly.
@@ -117,71 +80,112 @@ impl SweepReport {
 impl Files {
     /// Removes expired sessions from a position on, until a slice has been examined.
     pub(crate) fn sweep(&self, from: &Position, request: SweepRequest) -> SweepReport {
-        let mut report = SweepReport::new();
+        let mut slice = SweepSlice {
+            files: self,
+            request,
+            report: SweepReport::default(),
+            leases: HashSet::new(),
+            dates_are_wrong: false,
+            corrupt: Vec::new(),
+            began: Instant::now(),
+        };
+        slice.sweep(from);
+        slice.report
+    }
+}
+
+/// A slice of a sweep in progress.
+struct SweepSlice<'a> {
+    files: &'a Files,
+    request: SweepRequest,
+    report: SweepReport,
+    /// The names of the leases in the current stripe.
+    leases: HashSet<OsString>,
+    /// Set once a file has not expired although its date says so.
+    dates_are_wrong: bool,
+    /// Corrupt files, to be quarantined once the stripe is released.
+    corrupt: Vec<CorruptFile>,
+    began: Instant,
+}
+
+impl SweepSlice<'_> {
+    fn sweep(&mut self, from: &Position) {
+        let files = self.files;
         let mut next = Some(from.clone());
         while let Some(mut at) = next {
             if at == at.stripe_start() {
                 // A lease that cannot be removed affects no session.
-                let _ = self.remove_stale_leases(at.stripe());
+                let _ = files.remove_stale_leases(at.stripe());
             }
-            let leaves = match self.leaves(at.stripe()) {
-                Ok(leaves) => leaves,
-                Err(failure) => {
-                    report.note(Err(failure));
-                    Default::default()
-                }
-            };
-            report.all_leaves = leaves.len() * FAN;
-            let leases = list(&self.folder.tree.layout.leases(at.stripe()));
-            report.leases = leases.into_iter().flatten().collect();
+            let leaves = files.leaves(at.stripe()).unwrap_or_else(|failure| {
+                self.note(Err(failure));
+                Default::default()
+            });
+            self.report.all_leaves = leaves.len() * FAN;
+            let leases = list(&files.folder.tree.layout.leases(at.stripe()));
+            self.leases = leases.into_iter().flatten().collect();
             for leaf in leaves.range(at.leaf()..) {
                 at.advance_to_leaf(*leaf);
-                if report.is_complete(request) || !self.sweep_leaf(&mut at, request, &mut report) {
-                    report.next = Some(at);
-                    return report;
+                if self.is_complete() || !self.sweep_leaf(&mut at) {
+                    self.report.next = Some(at);
+                    return;
                 }
             }
-            report.examined += 1;
+            self.report.examined += 1;
             next = at.next_stripe();
         }
-        report.note(self.folder.tree.check());
-        report
+        self.note(files.folder.tree.check());
+    }
+
+    fn note(&mut self, result: Result<()>) {
+        match result {
+            // A corrupt file has been quarantined and reported, or it is of a later version.
+            Ok(()) | Err(Failure::Corrupt(_) | Failure::Quarantined(..)) => {}
+            Err(failure) => self.report.failure = self.report.failure.take().or(Some(failure)),
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.report.sessions.len() >= self.request.limit
+            || self.report.examined >= SLICE
+            || self.report.examined > 0 && self.began.elapsed() >= SLICE_TIME
     }
 
     /// Sweeps a leaf, and returns whether it reached the end of the leaf.
-    fn sweep_leaf(&self, at: &mut Position, request: SweepRequest, report: &mut SweepReport) -> bool {
-        report.leaves += 1;
-        report.examined += 1;
-        let LeafKeys { records, incoming } = match self.keys_in_leaf(at, true) {
+    fn sweep_leaf(&mut self, at: &mut Position) -> bool {
+        let files = self.files;
+        self.report.leaves += 1;
+        self.report.examined += 1;
+        let LeafKeys { records, incoming } = match files.keys_in_leaf(at, true) {
             Ok(keys) => keys,
             Err(failure) => {
-                report.note(Err(failure));
+                self.note(Err(failure));
                 return true;
             }
         };
-        report.examined += records.len() + incoming.len();
+        self.report.examined += records.len() + incoming.len();
         for key in &incoming {
-            report.note(self.with_retries(|files| files.recover_rotation(key)));
+            self.note(files.with_retries(|files| files.recover_rotation(key)));
         }
-        let layout = &self.folder.tree.layout;
+        let layout = &files.folder.tree.layout;
         let due: Vec<_> = records
             .into_iter()
-            .filter(|key| may_have_expired(&layout.record(key), request.before))
+            .filter(|key| may_have_expired(&layout.record(key), self.request.before))
             .collect();
         let mut rest = &due[..];
         while !rest.is_empty() {
-            let room = request.limit - report.sessions.len();
+            let room = self.request.limit - self.report.sessions.len();
             let (batch, later) = rest.split_at(rest.len().min(BATCH).min(room));
-            self.remove_expired(batch, request, report);
-            for file in std::mem::take(&mut report.corrupt) {
-                let failure = self.quarantine.isolate(&self.folder, file);
-                report.note(Err(failure));
+            self.remove_expired(batch);
+            for file in std::mem::take(&mut self.corrupt) {
+                let failure = files.quarantine.isolate(&files.folder, file);
+                self.note(Err(failure));
             }
             rest = later;
             if let Some(last) = batch.last() {
                 at.advance_past(name_of(last));
             }
-            if report.is_complete(request) {
+            if self.is_complete() {
                 return false;
             }
         }
@@ -189,19 +193,20 @@ impl Files {
     }
 
     /// Removes the expired sessions of a batch of keys in one leaf.
-    fn remove_expired(&self, keys: &[SessionKey], request: SweepRequest, report: &mut SweepReport) {
+    fn remove_expired(&mut self, keys: &[SessionKey]) {
+        let (files, before) = (self.files, self.request.before);
         let mut expired = keys.to_owned();
-        if report.dates_are_wrong {
+        if self.dates_are_wrong {
             // As after a restore without dates: check before the stripe is locked, so that sessions that have not
             // expired cost others no wait.
             expired.retain(|key| {
-                let has_expired = self.with_retries(|files| {
+                let has_expired = files.with_retries(|files| {
                     let path = files.folder.tree.layout.record(key);
                     let contents = files.folder.load(&path, key, Part::Header)?;
-                    Ok(contents.is_some_and(|contents| is_missing(interpret(contents, request.before))))
+                    Ok(contents.is_some_and(|contents| is_missing(interpret(contents, before))))
                 });
                 has_expired.unwrap_or_else(|failure| {
-                    report.note(Err(failure));
+                    self.note(Err(failure));
                     false
                 })
             });
@@ -209,14 +214,14 @@ impl Files {
         let mut rest = &expired[..];
         let mut attempts = 0;
         while let Some((first, later)) = rest.split_first() {
-            let before = rest.len();
-            match self.folder.lock_stripe(stripe_of(first), &[]) {
-                Ok(guard) => rest = self.remove_some(&guard, rest, request, report),
-                Err(failure) => return report.note(Err(failure)),
+            let left = rest.len();
+            match files.folder.lock_stripe(stripe_of(first), &[]) {
+                Ok(guard) => rest = self.remove_some(&guard, rest),
+                Err(failure) => return self.note(Err(failure)),
             }
-            attempts = if rest.len() < before { 0 } else { attempts + 1 };
+            attempts = if rest.len() < left { 0 } else { attempts + 1 };
             if attempts == ATTEMPTS {
-                report.note(Err(Failure::Revoked));
+                self.note(Err(Failure::Revoked));
                 (rest, attempts) = (later, 0);
             }
         }
@@ -225,22 +230,16 @@ impl Files {
     /// Removes sessions of a batch under one lock of the stripe, and returns the rest.
     ///
     /// Stops when the time is over: another process may have taken over the stripe if this one was stopped.
-    fn remove_some<'a>(
-        &self,
-        guard: &StripeGuard<'_>,
-        keys: &'a [SessionKey],
-        request: SweepRequest,
-        report: &mut SweepReport,
-    ) -> &'a [SessionKey] {
+    fn remove_some<'k>(&mut self, guard: &StripeGuard<'_>, keys: &'k [SessionKey]) -> &'k [SessionKey] {
         let since = Instant::now();
         let mut rest = keys;
         // The first file may take longer, so that a slow disk makes progress.
-        let mut limit = self.folder.stripes.safe_for();
+        let mut limit = self.files.folder.stripes.safe_for();
         while let Some((key, later)) = rest.split_first() {
-            match self.remove(guard, (since, limit), key, request, report) {
+            match self.remove(guard, (since, limit), key) {
                 Err(Failure::Revoked) => break,
-                Err(Failure::Corrupt(file)) => report.corrupt.push(file),
-                result => report.note(result),
+                Err(Failure::Corrupt(file)) => self.corrupt.push(file),
+                result => self.note(result),
             }
             rest = later;
             limit = limit.min(HOLD);
@@ -249,22 +248,19 @@ impl Files {
     }
 
     /// Removes one session if it has expired. Fails with [`Failure::Revoked`] if the time is over.
-    fn remove(
-        &self,
-        guard: &StripeGuard<'_>,
-        (since, limit): (Instant, Duration),
-        key: &SessionKey,
-        request: SweepRequest,
-        report: &mut SweepReport,
-    ) -> Result<()> {
-        let folder = &self.folder;
+    fn remove(&mut self, guard: &StripeGuard<'_>, (since, limit): (Instant, Duration), key: &SessionKey) -> Result<()> {
+        let folder = &self.files.folder;
         let path = folder.tree.layout.record(key);
-        let part = if request.collect { Part::Whole } else { Part::Header };
+        let part = if self.request.collect {
+            Part::Whole
+        } else {
+            Part::Header
+        };
         let Some(contents) = folder.load(&path, key, part)? else {
             return Ok(());
         };
-        if !is_missing(interpret(contents.clone(), request.before)) {
-            report.dates_are_wrong = true;
+        if !is_missing(interpret(contents.clone(), self.request.before)) {
+            self.dates_are_wrong = true;
             return Ok(());
         }
         if since.elapsed() >= limit {
@@ -272,13 +268,13 @@ impl Files {
         }
         folder.promote_successor(guard, &contents.header)?;
         let removed = folder.tree.disk.remove(&path).context("remove a record")?;
-        if report.leases.contains(OsStr::new(&name_of(key))) {
+        if self.leases.contains(OsStr::new(&name_of(key))) {
             folder.remove_lease(key)?;
         }
         if removed {
-            report.removed += 1;
-            if let (Kind::Record { meta, .. }, true) = (contents.header.kind, request.collect) {
-                report
+            self.report.removed += 1;
+            if let (Kind::Record { meta, .. }, true) = (contents.header.kind, self.request.collect) {
+                self.report
                     .sessions
                     .push(Stored::new(*key, Record::new(meta, contents.body)));
             }

@@ -21,9 +21,9 @@ impl Files {
             Lookup::Superseded => return Err(Failure::Refused(StorageErrorKind::Superseded)),
             Lookup::Missing => return Err(Failure::Refused(StorageErrorKind::Gone)),
         };
-        // The first attempt excludes no one while the disk syncs the staged file. If a thread of this process interrupts
-        // it, the second attempt excludes the others from the start, so that each of many threads that touch a session
-        // succeeds. Another process may still interrupt it, and then the operation is retried.
+        // The first attempt excludes no other thread while the disk syncs the staged file. If a thread of this process
+        // interrupts it, the second attempt excludes the others from the start, so that each of many threads that touch
+        // a session succeeds. Another process may still interrupt it, and then the operation is retried.
         let touch = |exclusive| self.touch_at(&key, version, deadline, last_active, exclusive);
         match touch(false) {
             Err(Failure::Revoked) => touch(true),

@@ -175,8 +175,8 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
 
 /// Returns whether a file cannot be opened because it is a link, a folder, a socket or a pipe.
 ///
-/// A regular file without read permission is not unreadable in this sense: it may be intact, and readable again once its
-/// owner and mode are restored.
+/// A regular file without read permission is not unreadable in this sense: it may be intact, and readable again once
+/// its owner and mode are restored.
 pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO))
 }

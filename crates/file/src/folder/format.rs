@@ -14,8 +14,8 @@
 //! 256  body
 //! ```
 //!
-//! Numbers are little-endian. A later format keeps the first 36 bytes and the offset of the header's sum, so that a file
-//! of a later format can be told from a corrupt one.
+//! Numbers are little-endian. A later format keeps the first 36 bytes and the offset of the header's sum, so that a
+//! file of a later format can be told from a corrupt one.
 
 use bytes::Bytes;
 use sessile_core::{LockToken, Meta, SessionKey, Timestamp};

@@ -1,7 +1,7 @@
 //! Leases: one small file for each lock that is held.
 //!
-//! A lease contains the stamp of the record for which it was taken. The holder's commit gives the record a new stamp and
-//! thereby ends the lease, whether its file has been removed yet or not. Leases are not synced, because no holder
+//! A lease contains the stamp of the record for which it was taken. The holder's commit gives the record a new stamp
+//! and thereby ends the lease, whether its file has been removed yet or not. Leases are not synced, because no holder
 //! survives a power cut. A corrupt lease counts as none, and its holder is refused.
 
 use std::io;

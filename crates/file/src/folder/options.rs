@@ -30,7 +30,8 @@ pub(crate) struct FolderOptions {
     pub(crate) steady: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lease: Duration,
-    /// Whether tokio's time may be paused, which takes effect on the blocking threads of the runtime alone.
+    /// Set with a tokio clock, whose time may be paused. That takes effect on the blocking threads of the runtime
+    /// alone.
     pub(crate) paused: bool,
 }
 

@@ -30,13 +30,8 @@ pub(crate) struct Tree {
     root: (File, Identity),
     /// The number of the next temporary file.
     next_number: AtomicU64,
-    made: MadeFolders,
-}
-
-/// The folders that this storage has made and synced, or has found and synced.
-struct MadeFolders {
-    stripes: Box<[AtomicBool]>,
-    leaves: Box<[AtomicBool]>,
+    /// The stripes, and then the leaves of all stripes, that this storage has made or found, and synced.
+    made: Box<[AtomicBool]>,
 }
 
 impl Tree {
@@ -61,7 +56,7 @@ impl Tree {
             durability,
             root: (opened, identity),
             next_number: AtomicU64::new(0),
-            made: MadeFolders::new(),
+            made: (0..FAN + FAN * FAN).map(|_| AtomicBool::new(false)).collect(),
         };
         tree.verify_claim()?;
         tree.remove_abandoned()?;
@@ -122,7 +117,7 @@ impl Tree {
         if let Err(gone) = self.check() {
             return gone;
         }
-        self.made.forget();
+        self.forget_made();
         Failure::Revoked
     }
 
@@ -137,7 +132,7 @@ impl Tree {
             let gone = io::Error::new(io::ErrorKind::NotFound, "the folder is gone, or is another");
             return Err(gone).context("find the folder");
         }
-        self.made.forget();
+        self.forget_made();
         make_top(&self.disk, &self.layout)?;
         self.instance.register_again()?;
         self.verify_claim()
@@ -177,9 +172,13 @@ impl Tree {
         std::fs::read_to_string(path).context("read the settings of the folder")
     }
 
+    fn forget_made(&self) {
+        self.made.iter().for_each(|made| made.store(false, Ordering::Relaxed));
+    }
+
     /// Makes the folders of a stripe.
     pub(crate) fn make_stripe(&self, stripe: u8) -> Result<()> {
-        let made = &self.made.stripes[usize::from(stripe)];
+        let made = &self.made[usize::from(stripe)];
         // Acquire pairs with the release below: a thread that sees the flag also sees the folders synced.
         if made.load(Ordering::Acquire) {
             return Ok(());
@@ -199,7 +198,7 @@ impl Tree {
     pub(crate) fn make_leaf(&self, key: &SessionKey) -> Result<()> {
         let (stripe, leaf) = (stripe_of(key), leaf_of(key));
         self.make_stripe(stripe)?;
-        let made = &self.made.leaves[usize::from(stripe) * FAN + usize::from(leaf)];
+        let made = &self.made[FAN + usize::from(stripe) * FAN + usize::from(leaf)];
         if made.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -229,21 +228,6 @@ impl Tree {
                 .map_err(|error| self.explain(error, "sync a folder"))
         } else {
             Ok(())
-        }
-    }
-}
-
-impl MadeFolders {
-    fn new() -> Self {
-        Self {
-            stripes: (0..FAN).map(|_| AtomicBool::new(false)).collect(),
-            leaves: (0..FAN * FAN).map(|_| AtomicBool::new(false)).collect(),
-        }
-    }
-
-    fn forget(&self) {
-        for made in self.stripes.iter().chain(&self.leaves) {
-            made.store(false, Ordering::Relaxed);
         }
     }
 }

@@ -105,7 +105,8 @@ async fn at_every_call(test: &str, operation: Operation) {
             .exercise(if call % 2 == 0 { &witness } else { &reopened })
             .await;
         let aside = count_files(&folder.path().join("aside"));
-        // A process that dies after linking the file and before publishing the mark leaves a link; the next adds its own.
+        // A process that dies after linking the file and before publishing the mark leaves a link; the next adds its
+        // own.
         let allowed = if operation == Operation::Quarantine {
             1..=2
         } else {

@@ -11,6 +11,6 @@ mod power;
 mod scenario;
 mod shutdown;
 
-#[allow(dead_code)] // Each of the tests uses a part of it.
+#[allow(dead_code)] // Each test uses a part of it.
 #[path = "../../tests/common/mod.rs"]
 mod common;

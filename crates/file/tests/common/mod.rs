@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! Helpers of the tests of this crate.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sessile_core::{Meta, Record, SessionId, SessionKey, Timestamp};
 
-/// A folder of its own, removed in the end.
+/// A temporary folder, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct TempFolder(PathBuf);
 
@@ -22,7 +22,7 @@ impl TempFolder {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let path = parent.join(format!("sessile-file-test-{}-{number}", std::process::id()));
             match fs::create_dir(&path) {
-                // Left by a test that was killed, in a process with the same number.
+                // The folder of a killed test, whose process had the same id.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 made => {
                     made.expect("a folder for a test");
@@ -43,7 +43,7 @@ impl Drop for TempFolder {
     }
 }
 
-/// The key of the session of this name, the same in every process.
+/// Returns the key of the session of this name, the same in every process.
 pub(crate) fn key(name: &str) -> SessionKey {
     SessionId::parse(&format!("a-session-called-{name}"))
         .expect("an id")
@@ -54,7 +54,7 @@ pub(crate) fn record(payload: impl Into<Vec<u8>>) -> Record {
     Record::new(Meta::new(Timestamp::from_millis(1)), payload.into())
 }
 
-/// How many files there are in a folder and below, the mutexes aside, which stay.
+/// Counts the files in a folder and below, except mutexes, which stay.
 pub(crate) fn count_files(folder: &Path) -> usize {
     let mut count = 0;
     for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
@@ -68,7 +68,7 @@ pub(crate) fn count_files(folder: &Path) -> usize {
     count
 }
 
-/// Every folder and file in a folder, itself included.
+/// Collects the paths of a folder and of all folders and files in it.
 pub(crate) fn all_paths(folder: &Path, paths: &mut Vec<PathBuf>) {
     paths.push(folder.to_owned());
     for entry in fs::read_dir(folder).expect("a folder").flatten() {

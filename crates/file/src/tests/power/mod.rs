@@ -1,7 +1,7 @@
 //! A power cut at any moment: an acknowledged operation survives, any other survives completely or not at all.
 //!
-//! An operation is recorded as a list of changes. The model of the disk then gives every state that may be found after a
-//! power cut: of each folder the changes up to some point, not before its last sync; of each file all bytes that were
+//! An operation is recorded as a list of changes. The model of the disk then gives every state that may be found after
+//! a power cut: of each folder the changes up to some point, not before its last sync; of each file all bytes that were
 //! synced, and of its unsynced bytes all, half or none. The storage is opened in each of these states.
 
 mod disk;
