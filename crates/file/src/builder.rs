@@ -13,6 +13,7 @@ use crate::files::Files;
 use crate::files::quarantine::{Quarantine, QuarantineHook, QuarantinedFile};
 use crate::folder::Folder;
 use crate::folder::options::{FolderOptions, at_most_a_century};
+use crate::shared::Shared;
 use crate::storage::FileStorage;
 use crate::threads::Threads;
 
@@ -205,7 +206,8 @@ impl FileStorageBuilder {
         let sweep_every = self
             .sweep_every
             .map(|every| at_most_a_century(every).max(MIN_SWEEP_INTERVAL));
-        FileStorage::new(files, threads, self.max_waiters, sweep_every)
+        let shared = Shared::new(files, threads, self.max_waiters, sweep_every)?;
+        Ok(FileStorage { shared })
     }
 }
 

@@ -26,5 +26,6 @@ mod tests;
 pub use self::builder::FileStorageBuilder;
 pub use self::durability::Durability;
 pub use self::files::quarantine::{QuarantineReason, QuarantinedFile};
-pub use self::locks::{FileLocks, FileLocksBuilder};
+pub use self::locks::FileLocks;
+pub use self::locks::builder::FileLocksBuilder;
 pub use self::storage::FileStorage;

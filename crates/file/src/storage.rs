@@ -14,7 +14,7 @@ use crate::failure::{NAME, Result as BlockingResult};
 use crate::files::Files;
 use crate::files::position::Position;
 use crate::shared::Shared;
-use crate::threads::{JobClass, Threads};
+use crate::threads::JobClass;
 
 /// Sessions in a folder, one file each.
 ///
@@ -42,16 +42,6 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    pub(crate) fn new(
-        files: Files,
-        threads: Threads,
-        max_waiters: usize,
-        sweep_every: Option<Duration>,
-    ) -> Result<Self, StorageError> {
-        let shared = Shared::new(files, threads, max_waiters, sweep_every)?;
-        Ok(Self { shared })
-    }
-
     /// Returns the approximate number of files of expired sessions that have not been removed yet.
     ///
     /// The estimate extrapolates from the part of the folder that the sweeper of this storage has swept last. It rises

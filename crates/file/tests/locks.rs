@@ -148,7 +148,7 @@ async fn a_lease_ends_unless_it_is_renewed() {
     sleep(Duration::from_secs(1)).await;
     assert!(!one.is_held(&late.ticket()).await.expect("is_held"));
     refused(one.renew(&late.ticket()).await, StorageErrorKind::LockLost);
-    let lock = two.acquire(&key, Duration::ZERO).await.expect("the lease is over");
+    let lock = two.acquire(&key, Duration::ZERO).await.expect("the lease has ended");
     refused(one.renew(&late.ticket()).await, StorageErrorKind::LockLost);
     one.release(late).await.expect("no error");
     held(&one, &key).await;

@@ -143,16 +143,16 @@ async fn a_file_that_may_not_be_read_is_denied_and_left_alone() {
     if let Some((_, folder)) = part() {
         let (storage, reports) = open_and_report(&folder);
         let now = storage.clock().now();
-        let over = |payload: &str| Record::new(Meta::new(now).with_deadline(Some(now)), payload.to_owned());
+        let expired = |payload: &str| Record::new(Meta::new(now).with_deadline(Some(now)), payload.to_owned());
         for name in ["one", "two"] {
             storage.create(&key(name), record("x")).await.expect("create");
         }
-        for name in ["over", "over-too", "over-as-well"] {
-            storage.create(&key(name), over("x")).await.expect("create");
+        for name in ["expired", "expired-2", "expired-3"] {
+            storage.create(&key(name), expired("x")).await.expect("create");
         }
         let unreadable = [
             file_of(&folder, &key("one"), false),
-            file_of(&folder, &key("over"), false),
+            file_of(&folder, &key("expired"), false),
         ];
         unreadable.iter().for_each(|path| set_mode(path, 0o000));
         for _ in 0..2 {
@@ -213,8 +213,8 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
             denied(storage.scan(None, 10).await);
             // The other stripes can be written, swept and opened.
             let other = elsewhere.rotated(&OsEntropy).key();
-            let over = Record::new(Meta::new(now).with_deadline(Some(now)), "x");
-            storage.create(&other, over).await.expect("create");
+            let expired = Record::new(Meta::new(now).with_deadline(Some(now)), "x");
+            storage.create(&other, expired).await.expect("create");
             assert_eq!(storage.sweep(10).await.expect("sweep").len(), 1, "{}", part.display());
             drop(
                 FileStorage::builder(&folder)

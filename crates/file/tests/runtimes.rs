@@ -16,7 +16,7 @@ use sessile_file::{FileLocks, FileStorage};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-/// For the one test that waits for its end.
+/// Short, for the one test that waits for its end.
 const LEASE: Duration = Duration::from_secs(4);
 
 /// Longer than any test in this file.
@@ -194,7 +194,7 @@ fn a_storage_outlives_the_runtime_in_which_it_was_made() {
         let before = count_files(folder.path());
         let now = storage.clock().now();
         let expired = Record::new(Meta::new(now).with_deadline(Some(now)), "x");
-        storage.create(&key("over"), expired).await.expect("create");
+        storage.create(&key("expired"), expired).await.expect("create");
         let began = Instant::now();
         while count_files(folder.path()) != before {
             assert!(began.elapsed() < SOON, "the sweeper has ended with the first runtime");

@@ -21,7 +21,15 @@ impl Claim {
     ///
     /// `write_once` returns the text of a file, which it writes if the file is missing.
     pub(crate) fn verify(&self, layout: &Layout, write_once: impl Fn(&Path, &str) -> Result<String>) -> Result<()> {
-        self.verify_format(&write_once(&layout.format(), self.format)?)?;
+        let found = write_once(&layout.format(), self.format)?;
+        if found != self.format {
+            return refuse(format!(
+                "the folder holds {:?}, and this version expects {:?}: use another folder, or, if it comes from a later \
+                 version, that version",
+                found.trim_end(),
+                self.format.trim_end(),
+            ));
+        }
         let path = layout.lease_term();
         let ours = format!("{} ms\n", self.lease.as_millis());
         let found = write_once(&path, &ours)?;
@@ -38,18 +46,6 @@ impl Claim {
              the same lease; to change it, stop all of them, remove {}, and start them with the new one",
             self.lease,
             path.display(),
-        ))
-    }
-
-    fn verify_format(&self, found: &str) -> Result<()> {
-        if found == self.format {
-            return Ok(());
-        }
-        refuse(format!(
-            "the folder holds {:?}, and this version expects {:?}: use another folder, or, if it comes from a later \
-             version, that version",
-            found.trim_end(),
-            self.format.trim_end(),
         ))
     }
 }

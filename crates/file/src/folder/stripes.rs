@@ -46,8 +46,7 @@ pub(crate) struct ThreadGuard<'a> {
 ///
 /// After a takeover [`publish`](Self::publish) fails.
 pub(crate) struct StripeGuard<'a> {
-    tree: &'a Tree,
-    _threads: ThreadGuard<'a>,
+    threads: ThreadGuard<'a>,
     _mutex: File,
 }
 
@@ -84,8 +83,7 @@ impl<'a> ThreadGuard<'a> {
     pub(crate) fn lock_processes(self, staged: &[&Staged<'_>]) -> Result<StripeGuard<'a>> {
         let mutex = self.lock_mutex(staged)?;
         Ok(StripeGuard {
-            tree: self.tree,
-            _threads: self,
+            threads: self,
             _mutex: mutex,
         })
     }
@@ -189,10 +187,10 @@ impl StripeGuard<'_> {
     ///
     /// This rename is the commit point of every change.
     pub(crate) fn publish(&self, staged: Staged<'_>, path: &Path) -> Result<()> {
-        self.tree
-            .disk
+        let tree = self.threads.tree;
+        tree.disk
             .rename(&staged.path, path)
-            .map_err(|error| self.tree.explain(error, "publish a file"))?;
+            .map_err(|error| tree.explain(error, "publish a file"))?;
         staged.disarm();
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! [`FileLocks`]: the locks alone, for records that are kept elsewhere.
 
-mod builder;
+pub(crate) mod builder;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -9,7 +9,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sessile_core::{Clock, Lock, LockTicket, LockToken, Locks, SessionKey, StorageError, StorageErrorKind, Unlock};
 
-pub use self::builder::FileLocksBuilder;
 use crate::failure::{Failure, Result as BlockingResult};
 use crate::folder::Folder;
 use crate::folder::format::Nonce;
