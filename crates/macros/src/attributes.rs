@@ -1,13 +1,13 @@
-//! What stands in `#[session(...)]`.
+//! Parsing of the `#[session(...)]` attributes.
 
 use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Error, Expr, LitStr, Path, Result};
 
 use crate::case::Case;
-use crate::expand::Kind;
+use crate::kind::Kind;
 
-/// The options of a declaration, from the attributes of its struct.
+/// The options of a struct.
 #[derive(Default)]
 pub(crate) struct StructOptions {
     pub(crate) rename_all: Option<Case>,
@@ -42,7 +42,7 @@ impl StructOptions {
     }
 }
 
-/// The options of one field.
+/// The options of a field.
 #[derive(Default)]
 pub(crate) struct FieldOptions {
     pub(crate) rename: Option<LitStr>,
@@ -52,12 +52,12 @@ pub(crate) struct FieldOptions {
     pub(crate) migrate: Option<Expr>,
 }
 
-/// What to do about a stored value that is not of the field's type.
+/// The policy for a stored value that is not of the field's type.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum OnMismatch {
     Fail,
     Unset,
-    /// With where that was said: the type must have a default.
+    /// With the span of the option, for the error if the type has no default.
     Default(Span),
 }
 
@@ -107,7 +107,7 @@ impl FieldOptions {
     }
 }
 
-/// Calls `read` for each option in the `session` attributes; other attributes belong to others.
+/// Calls `read` for each option in the `session` attributes.
 fn each_option(attributes: &[Attribute], mut read: impl FnMut(ParseNestedMeta<'_>) -> Result<()>) -> Result<()> {
     attributes
         .iter()
@@ -115,7 +115,7 @@ fn each_option(attributes: &[Attribute], mut read: impl FnMut(ParseNestedMeta<'_
         .try_for_each(|attribute| attribute.parse_nested_meta(&mut read))
 }
 
-/// The name that an option gives.
+/// Parses the value of an option as a name.
 fn name_in(option: &ParseNestedMeta<'_>) -> Result<LitStr> {
     let name: LitStr = option.value()?.parse()?;
     if name.value().is_empty() {
@@ -129,8 +129,8 @@ fn name_of(option: &ParseNestedMeta<'_>) -> String {
     segments.collect::<Vec<_>>().join("::")
 }
 
-fn set_once<T>(option: &ParseNestedMeta<'_>, place: &mut Option<T>, value: T) -> Result<()> {
-    if place.replace(value).is_some() {
+fn set_once<T>(option: &ParseNestedMeta<'_>, target: &mut Option<T>, value: T) -> Result<()> {
+    if target.replace(value).is_some() {
         return Err(option.error(format!("`{}` is given twice", name_of(option))));
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! [`Case`]: how a stored name is made from the name of a field.
+//! [`Case`]: the case of stored names.
 
-/// A way to write a name of several words. Fields are in snake case already.
+/// A convention for names of several words. Names of fields are in snake case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
     Snake,
@@ -11,7 +11,7 @@ pub(crate) enum Case {
 }
 
 impl Case {
-    /// Every case and what it is called, written in itself.
+    /// All cases, with their names in the case itself.
     const NAMES: [(Self, &'static str); 5] = [
         (Self::Snake, "snake_case"),
         (Self::Camel, "camelCase"),
@@ -27,12 +27,12 @@ impl Case {
             .map(|(case, _)| *case)
     }
 
-    /// The names of all cases, for messages.
+    /// Returns the names of all cases, for messages.
     pub(crate) fn known() -> String {
         Self::NAMES.map(|(_, name)| format!("`{name}`")).join(", ")
     }
 
-    /// Writes the name of a field in this case.
+    /// Converts the name of a field to this case.
     pub(crate) fn apply(self, field: &str) -> String {
         match self {
             Self::Snake => field.to_owned(),
@@ -44,7 +44,7 @@ impl Case {
     }
 }
 
-/// Joins words that begin with a capital letter; the first one stays as it is if `keep_first`.
+/// Joins words, and capitalises them, except the first one if `keep_first`.
 fn join_capitalised(field: &str, keep_first: bool) -> String {
     let words = field.split('_').filter(|word| !word.is_empty());
     words
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_one_word_and_odd_underscores_are_kept_sensible() {
+    fn names_of_one_word_and_repeated_underscores_are_converted() {
         assert_eq!(Case::Camel.apply("cart"), "cart");
         assert_eq!(Case::Pascal.apply("cart"), "Cart");
         assert_eq!(Case::Camel.apply("_last__seen_"), "lastSeen");

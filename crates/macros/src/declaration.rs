@@ -1,4 +1,4 @@
-//! [`Declaration`]: a struct, read as a list of keys.
+//! [`Declaration`]: a struct, parsed as a list of keys.
 
 use std::collections::HashMap;
 use std::iter;
@@ -13,63 +13,63 @@ use syn::{
 
 use crate::attributes::{FieldOptions, OnMismatch, StructOptions};
 use crate::case::Case;
-use crate::expand::Kind;
+use crate::kind::Kind;
 
-/// A struct that was found to be a sound declaration.
+/// A valid declaration.
 pub(crate) struct Declaration<'a> {
     pub(crate) ident: &'a Ident,
-    /// The crate that has the traits and the key types.
+    /// The crate that exports the traits and the key types.
     pub(crate) krate: Path,
-    pub(crate) entries: Vec<Entry<'a>>,
+    pub(crate) keys: Vec<DeclaredKey<'a>>,
 }
 
-/// One field and the key it becomes.
-pub(crate) struct Entry<'a> {
+/// A field, and the key it becomes.
+pub(crate) struct DeclaredKey<'a> {
     pub(crate) field: &'a Ident,
     pub(crate) ty: &'a Type,
     pub(crate) visibility: &'a Visibility,
-    /// Attributes that the constant takes over: documentation and deprecation.
+    /// The attributes that are copied to the constant: documentation and deprecation.
     pub(crate) attributes: Vec<&'a Attribute>,
-    /// The constant's identifier.
+    /// The identifier of the constant.
     pub(crate) constant: Ident,
     /// The name under which the value or namespace is stored.
     pub(crate) name: String,
-    /// Where that name comes from, for messages.
+    /// The span of that name, for messages.
     name_span: Span,
     pub(crate) expiration: Option<Expr>,
-    /// Other names under which the value may be stored.
+    /// Former names under which the value may be stored.
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) on_mismatch: Option<OnMismatch>,
     pub(crate) migrate: Option<Expr>,
 }
 
 impl<'a> Declaration<'a> {
-    /// Reads a declaration, or says everything that is wrong with it.
+    /// Parses a declaration. Fails with all errors in it, not only the first.
     pub(crate) fn read(kind: Kind, input: &'a DeriveInput) -> Result<Self> {
         let fields = named_fields(kind, input)?;
         let options = StructOptions::read(&input.attrs)?;
 
         let mut errors = None;
-        let mut entries = Vec::new();
+        let mut keys = Vec::new();
         for field in fields {
-            match Entry::read(kind, field, &input.vis, options.rename_all) {
-                Ok(entry) => entries.push(entry),
+            match DeclaredKey::read(kind, field, &input.vis, options.rename_all) {
+                Ok(declared) => keys.push(declared),
                 Err(error) => add_error(&mut errors, error),
             }
         }
-        refuse_duplicates(&entries, &mut errors);
+        refuse_duplicates(&keys, &mut errors);
         match errors {
             Some(errors) => Err(errors),
             None => Ok(Self {
                 ident: &input.ident,
                 krate: options.krate.unwrap_or_else(|| parse_quote!(::sessile)),
-                entries,
+                keys,
             }),
         }
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> DeclaredKey<'a> {
     fn read(kind: Kind, field: &'a Field, struct_visibility: &'a Visibility, rename_all: Option<Case>) -> Result<Self> {
         let options = FieldOptions::read(kind, &field.attrs)?;
         let ident = field.ident.as_ref().expect("named fields have names");
@@ -111,7 +111,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The fields of a struct with named fields and without parameters; anything else is refused.
+/// Returns the fields of a struct with named fields and without generic parameters. Refuses anything else.
 fn named_fields(kind: Kind, input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
     let refuse = |span, found| {
         let message = format!(
@@ -141,25 +141,25 @@ fn named_fields(kind: Kind, input: &DeriveInput) -> Result<impl Iterator<Item = 
     Ok(fields.iter())
 }
 
-/// No two fields can share a stored name or a constant.
-fn refuse_duplicates(entries: &[Entry<'_>], errors: &mut Option<Error>) {
+/// Adds an error for each stored name and each constant that two fields share.
+fn refuse_duplicates(keys: &[DeclaredKey<'_>], errors: &mut Option<Error>) {
     let mut names: HashMap<String, &Ident> = HashMap::new();
     let mut constants: HashMap<String, &Ident> = HashMap::new();
-    for entry in entries {
-        let own = (entry.name.clone(), entry.name_span);
-        let aliases = entry.aliases.iter().map(|alias| (alias.value(), alias.span()));
+    for declared in keys {
+        let own = (declared.name.clone(), declared.name_span);
+        let aliases = declared.aliases.iter().map(|alias| (alias.value(), alias.span()));
         for (name, span) in iter::once(own).chain(aliases) {
             let message = |first| format!("the name `{name}` is already that of the field `{first}`");
-            if let Some(first) = names.insert(name.clone(), entry.field) {
+            if let Some(first) = names.insert(name.clone(), declared.field) {
                 add_error(errors, Error::new(span, message(first)));
             }
         }
-        if let Some(first) = constants.insert(entry.constant.to_string(), entry.field) {
+        if let Some(first) = constants.insert(declared.constant.to_string(), declared.field) {
             let message = format!(
                 "the fields `{first}` and `{}` would both become the constant `{}`",
-                entry.field, entry.constant
+                declared.field, declared.constant
             );
-            add_error(errors, Error::new(entry.field.span(), message));
+            add_error(errors, Error::new(declared.field.span(), message));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a declaration becomes.
+//! Code generation from a declaration.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -7,35 +7,20 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use crate::attributes::OnMismatch;
-use crate::declaration::{Declaration, Entry};
+use crate::declaration::{Declaration, DeclaredKey};
+use crate::kind::Kind;
 
-/// What is declared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Values,
-    Namespaces,
-}
-
-impl Kind {
-    /// The things declared, for messages.
-    pub(crate) fn plural(self) -> &'static str {
-        match self {
-            Self::Values => "values",
-            Self::Namespaces => "namespaces",
-        }
-    }
-}
-
+/// Generates the constants of the keys and the implementation of the trait.
 pub(crate) fn expand(kind: Kind, declaration: &Declaration<'_>) -> TokenStream {
-    let Declaration { ident, krate, entries } = declaration;
+    let Declaration { ident, krate, keys } = declaration;
     let trait_name = match kind {
         Kind::Values => quote!(Values),
         Kind::Namespaces => quote!(Namespaces),
     };
-    let constants = entries.iter().map(|entry| constant(kind, declaration, entry));
-    let uses = uses_of_fields(declaration);
+    let constants = keys.iter().map(|declared| constant(kind, declaration, declared));
+    let uses = use_of_fields(declaration);
 
-    // Constants that nothing uses need no `allow(dead_code)`: rustc does not report them in the code of a derive.
+    // Unused constants need no `allow(dead_code)`: rustc does not report them in code that a derive generates.
     quote! {
         impl #ident {
             #(#constants)*
@@ -48,8 +33,8 @@ pub(crate) fn expand(kind: Kind, declaration: &Declaration<'_>) -> TokenStream {
     }
 }
 
-fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> TokenStream {
-    let Entry {
+fn constant(kind: Kind, declaration: &Declaration<'_>, declared: &DeclaredKey<'_>) -> TokenStream {
+    let DeclaredKey {
         field,
         ty,
         visibility,
@@ -61,10 +46,10 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
         on_mismatch,
         migrate,
         ..
-    } = entry;
+    } = declared;
 
-    // Code that rustc may complain about is placed where the field's type or expression stands, but it is still the
-    // macro's code: lints for what a person writes do not apply to it.
+    // The spans of code that may not compile are those of the field's type or expression, so that errors point there.
+    // The hygiene is still that of the macro, so that lints for handwritten code do not apply.
     let at_type = Span::mixed_site().located_at(ty.span());
     let krate = located_at(&declaration.krate, at_type);
     let key = match kind {
@@ -80,8 +65,8 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
     let on_mismatch = on_mismatch.map(|policy| match policy {
         OnMismatch::Fail => quote_spanned!(at_type=> .on_mismatch(#krate::OnMismatch::Fail)),
         OnMismatch::Unset => quote_spanned!(at_type=> .on_mismatch(#krate::OnMismatch::Unset)),
-        OnMismatch::Default(said) => {
-            let default = quote_spanned!(said=> <#ty as ::core::default::Default>::default);
+        OnMismatch::Default(option) => {
+            let default = quote_spanned!(option=> <#ty as ::core::default::Default>::default);
             quote_spanned!(at_type=> .on_mismatch(#krate::OnMismatch::Default(#default)))
         }
     });
@@ -104,20 +89,20 @@ fn constant(kind: Kind, declaration: &Declaration<'_>, entry: &Entry<'_>) -> Tok
     }
 }
 
-/// The tokens of a path, all of them at one place.
-fn located_at(path: &Path, place: Span) -> TokenStream {
+/// Returns the tokens of a path, all with this span.
+fn located_at(path: &Path, span: Span) -> TokenStream {
     let tokens = path.to_token_stream().into_iter().map(|mut token| {
-        token.set_span(place);
+        token.set_span(span);
         token
     });
     tokens.collect()
 }
 
-/// The struct is never made and its fields are never read, which rustc would report as dead code. A function that does
-/// both, and is never called itself, says that this is intended.
-fn uses_of_fields(declaration: &Declaration<'_>) -> TokenStream {
+/// Generates a function that constructs the struct and reads its fields, and is never called. Without it rustc would
+/// report the struct and its fields as dead code.
+fn use_of_fields(declaration: &Declaration<'_>) -> TokenStream {
     let ident = declaration.ident;
-    let fields: Vec<_> = declaration.entries.iter().map(|entry| entry.field).collect();
+    let fields: Vec<_> = declaration.keys.iter().map(|declared| declared.field).collect();
     let locals = (0..fields.len()).map(|index| format_ident!("__field_{index}"));
     let locals: Vec<_> = locals.collect();
     quote! {

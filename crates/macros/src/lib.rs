@@ -4,23 +4,26 @@ mod attributes;
 mod case;
 mod declaration;
 mod expand;
+mod kind;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
 use crate::declaration::Declaration;
-use crate::expand::{Kind, expand};
+use crate::expand::expand;
+use crate::kind::Kind;
 
-/// Declares what a session, or one namespace of it, can hold: a `Key` for each field of a struct.
+/// Declares the values of a session, or of one of its namespaces: a `Key` for each field of a struct.
 ///
 /// The field `user_id: u64` of `Account` becomes the constant `Account::USER_ID`, a `Key<Account, u64>` named
-/// `user_id`, and `Account` implements the trait `Values`. The struct is a list of names and types and is never made.
+/// `user_id`, and `Account` implements the trait `Values`. The struct is a list of names and types, and is never
+/// instantiated.
 ///
 /// ```
 /// # extern crate sessile_core as sessile;
 /// use sessile::{Expiration, HOUR, Key, MINUTE, Values};
 ///
-/// /// What a session knows about who is logged in.
+/// /// The user that is logged in.
 /// #[derive(Values)]
 /// #[session(rename_all = "kebab-case")]
 /// struct Account {
@@ -40,27 +43,26 @@ use crate::expand::{Kind, expand};
 ///
 /// # Constants
 ///
-/// A constant is called like its field, in upper case, and is as visible as the struct; a field with a visibility of
-/// its own, such as `pub(crate)`, passes it on. The documentation of a field becomes that of its constant.
+/// A constant has the name of its field in upper case, and the visibility of the struct, or that of the field if it has
+/// one, such as `pub(crate)`. The documentation of a field becomes that of its constant.
 ///
 /// # Options
 ///
 /// On a field:
 ///
-/// - `#[session(rename = "uid")]`: the name under which the value is stored. It is the name of the field otherwise,
-///   and stays it when `r#` has to stand before it.
-/// - `#[session(expiration = EXPR)]`: the expiration that the value gets when it is set while it has none. Any
-///   expression that can be turned `into()` an `Expiration`; it is evaluated each time it is needed, so it can be a
-///   date that is worked out.
-/// - `#[session(alias = "user")]`: another name under which the value may still be stored, because it was called that
-///   before; several can be given. The value is found under the first of its names that is there, and stands under its
-///   own as soon as it is set.
-/// - `#[session(on_mismatch = "unset")]`: what to do when what is stored is not of the field's type: `"fail"`, which is
-///   what happens otherwise, `"unset"` or `"default"`, as the enum `OnMismatch` says.
-/// - `#[session(migrate = FUNCTION)]`: makes a value of JSON that is not of the field's type, or `None`, which is a
-///   mismatch: a function, or a closure that captures nothing, from `serde_json::Value` to an `Option` of that type.
+/// - `#[session(rename = "uid")]`: the name under which the value is stored. The default is the name of the field,
+///   without the `r#` of a raw identifier.
+/// - `#[session(expiration = EXPR)]`: the expiration that the value gets when it is set while it has none. It is any
+///   expression that converts `into()` an `Expiration`. It is evaluated each time it is needed, so it can be a computed
+///   date.
+/// - `#[session(alias = "user")]`: a former name under which the value may still be stored. It can be repeated. The
+///   value is read under the first of its names that is stored, and moves to its own name when it is set.
+/// - `#[session(on_mismatch = "unset")]`: the policy for a stored value that is not of the field's type: `"fail"`,
+///   which is the default, `"unset"` or `"default"`, as in the enum `OnMismatch`.
+/// - `#[session(migrate = FUNCTION)]`: converts JSON that is not of the field's type. It is a function, or a closure
+///   that captures nothing, from `serde_json::Value` to an `Option` of that type. `None` is a mismatch.
 ///
-/// The last three are for values alone, not for namespaces.
+/// The last three are options of values, not of namespaces.
 ///
 /// ```
 /// # extern crate sessile_core as sessile;
@@ -77,7 +79,7 @@ use crate::expand::{Kind, expand};
 ///     roles: Vec<String>,
 /// }
 ///
-/// /// There was only one once.
+/// /// Converts the single role of former versions.
 /// fn list_of_one(old: Value) -> Option<Vec<String>> {
 ///     old.as_str().map(|role| vec![role.to_owned()])
 /// }
@@ -85,19 +87,18 @@ use crate::expand::{Kind, expand};
 ///
 /// On the struct:
 ///
-/// - `#[session(rename_all = "camelCase")]`: how names are made from those of the fields: `snake_case`, `camelCase`,
-///   `PascalCase`, `kebab-case` or `SCREAMING_SNAKE_CASE`. A field with `rename` is left alone.
-/// - `#[session(crate = "sessile_core")]`: the path of the crate that `Values` comes from, where it is not
-///   `::sessile`.
+/// - `#[session(rename_all = "camelCase")]`: the case of the stored names: `snake_case`, `camelCase`, `PascalCase`,
+///   `kebab-case` or `SCREAMING_SNAKE_CASE`. It does not apply to a field with `rename`.
+/// - `#[session(crate = "sessile_core")]`: the path of the crate that exports `Values`. The default is `::sessile`.
 #[proc_macro_derive(Values, attributes(session))]
 pub fn derive_values(input: TokenStream) -> TokenStream {
     derive(Kind::Values, &parse_macro_input!(input))
 }
 
-/// Declares which namespaces a session has: a `NamespaceKey` for each field of a struct.
+/// Declares the namespaces of a session: a `NamespaceKey` for each field of a struct.
 ///
 /// The field `cart: Cart` of `Shop` becomes the constant `Shop::CART`, a `NamespaceKey<Shop, Cart>` named `cart`, and
-/// `Shop` implements the trait `Namespaces`. `Cart` declares the values in that namespace: it is a struct that derives
+/// `Shop` implements the trait `Namespaces`. `Cart` declares the values of that namespace: a struct that derives
 /// [`Values`], or `Untyped`.
 ///
 /// ```
@@ -113,7 +114,7 @@ pub fn derive_values(input: TokenStream) -> TokenStream {
 /// struct Shop {
 ///     #[session(expiration = Expiration::sliding(30 * DAY))]
 ///     cart: Cart,
-///     /// Whatever the plug-ins keep.
+///     /// The values of plug-ins.
 ///     plugins: Untyped,
 /// }
 ///
@@ -123,7 +124,7 @@ pub fn derive_values(input: TokenStream) -> TokenStream {
 /// assert_eq!(Shop::PLUGINS.name(), "plugins");
 /// ```
 ///
-/// Constants and options are those of [`Values`].
+/// Constants and options are as for [`Values`].
 #[proc_macro_derive(Namespaces, attributes(session))]
 pub fn derive_namespaces(input: TokenStream) -> TokenStream {
     derive(Kind::Namespaces, &parse_macro_input!(input))

@@ -1,4 +1,4 @@
-//! Derives in a crate that depends on `sessile-core` alone, or that passes it on under another path.
+//! Derives in a crate that depends on `sessile-core` alone, or re-exports it under another path.
 
 use sessile_core::{NamespaceKey, Namespaces, Values};
 
@@ -21,7 +21,7 @@ struct Shop {
 }
 
 #[test]
-fn the_crate_can_be_elsewhere() {
+fn the_path_of_the_crate_can_be_set() {
     assert_eq!(Cart::ITEMS.name(), "items");
     let cart: NamespaceKey<Shop, Cart> = Shop::CART;
     assert_eq!(cart.name(), "Cart");

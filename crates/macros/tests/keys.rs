@@ -1,6 +1,6 @@
-//! What the keys of a declaration are called, and what they carry.
+//! The names and options of declared keys.
 
-// The path that derives use where nothing else is said is `::sessile`.
+// The default path of the derives is `::sessile`.
 extern crate sessile_core as sessile;
 
 use std::sync::Arc;
@@ -51,7 +51,7 @@ fn keys_name_the_values_of_their_declaration() {
     assert_eq!(name::<Account, _>(Account::USER_ID), "user_id");
 }
 
-/// Each field of a `struct` with one option, and what the names of the keys are.
+/// Declares a struct for each case, and checks the names of its keys.
 macro_rules! cases {
     ($($case:literal => $first:literal, $second:literal;)*) => {$({
         #[derive(Values)]
@@ -135,7 +135,7 @@ struct Changed {
     renewed: Vec<u64>,
 }
 
-/// What is made of JSON, in a session that holds it under this name.
+/// Reads a key in a session that holds some JSON under this name.
 async fn read<T: serde::de::DeserializeOwned>(
     key: Key<Changed, T>,
     name: &'static str,
@@ -153,7 +153,7 @@ async fn read<T: serde::de::DeserializeOwned>(
 }
 
 #[tokio::test]
-async fn what_a_field_says_about_values_from_before_is_done() -> Result<(), SessionError> {
+async fn aliases_policies_and_migrations_apply_to_stored_values() -> Result<(), SessionError> {
     assert_eq!(Changed::USER.name(), "user_id");
     for name in ["user_id", "uid", "user"] {
         assert_eq!(read(Changed::USER, name, json!(7)).await?, Some(7), "{name}");
@@ -217,7 +217,7 @@ fn a_field_becomes_a_constant_namespace_key() {
     assert_eq!(rest.default_expiration(), None);
 }
 
-/// Names that the expansion uses are nobody else's business.
+/// The expansion does not depend on names in scope.
 mod hygiene {
     #![allow(non_camel_case_types, non_upper_case_globals, dead_code, unused_macros)]
 

@@ -1,6 +1,6 @@
-//! A declaration never causes a warning, whatever is warned about.
+//! A declaration causes no warning, whichever lints are on.
 //!
-//! This has its own `main`, because `missing_docs` says nothing about a crate that is built with a test harness.
+//! This test has its own `main`, because `missing_docs` does not apply to a crate that is built with a test harness.
 
 #![deny(
     warnings,
@@ -14,7 +14,7 @@
     clippy::pedantic,
     clippy::nursery
 )]
-// It asks for what `unreachable_pub` forbids.
+// This lint demands what `unreachable_pub` forbids.
 #![allow(clippy::redundant_pub_crate)]
 
 extern crate sessile_core as sessile;
@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sessile::{Expiration, MINUTE, Namespaces, Untyped, Values};
 
-/// Used nowhere but here.
+/// Used in this file only.
 #[derive(Values)]
 struct Private {
     user_id: u64,
@@ -43,18 +43,18 @@ struct Nowhere {
     plain: Untyped,
 }
 
-/// Never leaves its module either.
+/// A public type of the test.
 #[derive(Debug)]
 pub struct Detail;
 
-/// Like a module of a library.
+/// A module as in a library.
 pub mod public {
     use super::Values;
 
     #[derive(Debug)]
     pub(super) struct Hidden;
 
-    /// Its fields are private, one type is, and what is not documented gets a text.
+    /// A declaration with private fields, a private type, and fields without documentation.
     #[derive(Values, Debug)]
     pub struct Account {
         user_id: u64,
@@ -62,7 +62,7 @@ pub mod public {
         pub name: String,
         pub(crate) hidden: Hidden,
         detail: super::Detail,
-        /// The old one.
+        /// The former name.
         #[deprecated]
         nickname: String,
     }
@@ -95,7 +95,7 @@ fn main() {
         n: u64,
     }
 
-    // Only what is asserted is used; the rest of each declaration is not.
+    // Only these keys are used. The rest of each declaration is not.
     assert_eq!(Local::N.name(), "n");
     assert_eq!(public::Account::NAME.name(), "name");
     assert_eq!(inner::Shop::SHARED.name(), "shared");

@@ -1,9 +1,9 @@
-//! What does not compile, and how that is said.
+//! Declarations that do not compile, and their messages.
 //!
-//! The messages are kept beside the programs. `TRYBUILD=overwrite cargo test -p sessile-macros --test refused` writes
-//! them anew.
+//! The messages are stored beside the programs. `TRYBUILD=overwrite cargo test -p sessile-macros --test refused`
+//! updates them.
 
 #[test]
-fn mistakes_are_refused_where_they_stand() {
+fn mistakes_are_reported_at_their_place() {
     trybuild::TestCases::new().compile_fail("tests/fail/*.rs");
 }

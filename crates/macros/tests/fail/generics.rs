@@ -1,4 +1,4 @@
-//! A declaration has no parameters.
+//! A declaration has no generic parameters.
 
 use sessile_core::{Namespaces, Values};
 

@@ -38,7 +38,7 @@ struct Underscores {
     __: u64,
 }
 
-/// Everything that is wrong is said at once.
+/// All errors are reported at once.
 #[derive(Values)]
 #[session(crate = "sessile_core")]
 struct Several {

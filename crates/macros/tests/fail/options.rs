@@ -1,4 +1,4 @@
-//! Options that are not known, misplaced, repeated or malformed.
+//! Options that are unknown, misplaced, repeated or malformed.
 
 use sessile_core::{Namespaces, Values};
 

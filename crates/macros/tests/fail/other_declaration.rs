@@ -28,7 +28,7 @@ struct Forum {
 
 struct NotSerialised;
 
-/// As the calls of a session and of a namespace take their keys.
+/// Takes keys as the methods of a session and of a namespace do.
 struct Of<D>(D);
 
 impl<D> Of<D> {

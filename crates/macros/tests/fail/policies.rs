@@ -1,4 +1,4 @@
-//! Policies that do not fit the type they are for.
+//! Policies that do not fit the type of their field.
 
 use sessile_core::Values;
 

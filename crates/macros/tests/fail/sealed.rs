@@ -1,4 +1,4 @@
-//! Nothing else can be a key.
+//! Other types cannot be keys.
 
 use sessile_core::{Expiration, NamespaceName, Untyped, ValueKey};
 

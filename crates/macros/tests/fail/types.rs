@@ -1,4 +1,4 @@
-//! Mistakes that the types find, reported where they were written.
+//! Type errors, reported at the place of the mistake.
 
 use sessile_core::{Namespaces, Values};
 
