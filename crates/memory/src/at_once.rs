@@ -1,14 +1,14 @@
-//! [`AtOnce`]: the verbs that have their answer the moment they are asked.
+//! [`AtOnce`]: the operations that never wait, as plain functions.
 //!
-//! They are the one implementation of these verbs; the storage's futures call them. They belong to what the clones of a
-//! storage share and not to the storage itself, whose verbs have the same names: whoever imports both traits would have
-//! to say with each call which of the two is meant.
+//! They are the only implementation; the futures of the storage call them. [`Shared`] implements the trait and not
+//! `MemoryStorage`: the operations have the same names in both traits, and a caller that imports both would have to
+//! name the trait with each call.
 
 use sessile_core::{
     AtOnce, Lock, Locked, Lookup, Record, SessionKey, StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
-use crate::capacity::Room;
+use crate::capacity::Size;
 use crate::payload::Buffer;
 use crate::shared::{Shared, failed};
 
@@ -24,34 +24,35 @@ impl AtOnce for Shared {
     fn lock(&self, key: &SessionKey) -> Option<Result<(Lookup<Locked>, Timestamp), StorageError>> {
         let shard = self.shard(key);
         let mut buffer = Buffer::new();
-        let (taken, now) = shard.step(|state, now| (state.try_lock(key, &mut buffer, now, &self.settings), now));
-        Some(Ok((taken?.map(|taken| shard.locked(taken, &buffer)), now)))
+        let (found, now) = shard.step(|state, now| (state.try_lock(key, &mut buffer, now, &self.options), now));
+        Some(Ok((found?.map(|acquired| shard.locked(acquired, &buffer)), now)))
     }
 
     fn create(&self, key: &SessionKey, mut record: Record) -> Result<(), StorageError> {
-        let capacity = &self.settings.capacity;
-        let room = Room::of(record.payload.len());
-        let reserve = || capacity.reserve(room).then_some(()).ok_or(StorageErrorKind::Full);
-        self.with_room(reserve).map_err(failed("create"))?;
+        let capacity = &self.options.capacity;
+        let size = Size::of_session(record.payload.len());
+        let reserve = || capacity.reserve(size).then_some(()).ok_or(StorageErrorKind::Full);
+        self.sweep_while_full(reserve).map_err(failed("create"))?;
         let result = self.shard(key).step(|state, now| state.create(key, &mut record, now));
         if result.is_err() {
-            capacity.give_back(room);
+            capacity.free(size);
         }
-        result.map(|_cleared| ()).map_err(failed("create"))
+        result.map(|_purged| ()).map_err(failed("create"))
     }
 
     fn commit(&self, lock: &mut Lock, mut record: Record) -> Result<(), StorageError> {
         let key = lock.key();
         let shard = self.shard(key);
         let ticket = shard.ticket_of(&lock.ticket().token);
-        let result =
-            self.with_room(|| shard.step(|state, now| state.commit(key, ticket, &mut record, now, &self.settings)));
+        let result = self
+            .sweep_while_full(|| shard.step(|state, now| state.commit(key, ticket, &mut record, now, &self.options)));
         result.map(|_replaced| lock.spend()).map_err(failed("commit"))
     }
 
     fn replace(&self, known: &Stored, mut record: Record) -> Result<bool, StorageError> {
         let shard = self.shard(&known.key);
-        let result = self.with_room(|| shard.step(|state, now| state.replace(known, &mut record, now, &self.settings)));
+        let result =
+            self.sweep_while_full(|| shard.step(|state, now| state.replace(known, &mut record, now, &self.options)));
         result.map(|replaced| replaced.is_some()).map_err(failed("replace"))
     }
 
@@ -61,7 +62,7 @@ impl AtOnce for Shared {
     }
 
     fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        // It goes back when it is dropped: this very moment, as nothing here has to be waited for.
+        // Dropping the lock releases it, and has nothing to wait for here.
         drop(lock);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! [`MemoryStorageBuilder`].
+//! [`MemoryStorageBuilder`], and the constructors of a storage.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use sessile_core::{Clock, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Entropy, OsEntropy, SteadyClock};
 
+use crate::alarm::Alarm;
 use crate::capacity::Capacity;
-use crate::shard::{Settings, Shard};
+use crate::options::Options;
+use crate::shard::Shard;
 use crate::shared::Shared;
 use crate::storage::MemoryStorage;
-use crate::sweeper::Sweeper;
+use crate::sweeper;
 
-/// How many shards there are by default, at least and for each thread that can run at a time.
+/// The default number of shards: the least, and the number for each thread that can run at a time.
 ///
-/// A thread that did nothing but change sessions out of a million would have one or another shard locked for about a
-/// third of the time, as it waits for main memory meanwhile. If sixteen threads did so, one step in a hundred would
-/// find its shard locked. A shard without sessions takes some 400 bytes.
+/// A thread that does nothing but change sessions out of a million holds the mutex of some shard for about a third of
+/// the time, as it waits for main memory meanwhile. If sixteen threads do so, one step in a hundred finds its shard
+/// locked. A shard without sessions takes some 400 bytes.
 const DEFAULT_SHARDS: (usize, usize) = (128, 32);
 
 fn default_shards() -> usize {
@@ -25,7 +27,7 @@ fn default_shards() -> usize {
     least.max(threads.saturating_mul(for_each))
 }
 
-/// Sets up a [`MemoryStorage`].
+/// Configures and builds a [`MemoryStorage`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,62 +65,61 @@ impl MemoryStorageBuilder {
         }
     }
 
-    /// The clock by which deadlines and leases are judged. By default it is a [`SteadyClock`], started now: that the
-    /// machine's clock is set ends no session and lengthens none. With the [`SystemClock`](sessile_core::SystemClock),
-    /// dates are those of the machine even after that was set.
+    /// Sets the clock for deadlines and leases. The default is a [`SteadyClock`], started now: setting the machine's
+    /// clock ends no session and lengthens none. With the [`SystemClock`](sessile_core::SystemClock), dates follow the
+    /// machine's clock even after it was set.
     ///
-    /// It is asked while a part of the storage is locked, so it must be quick and must not use the storage.
+    /// The clock is read while a shard is locked, so it must be quick and must not use the storage.
     ///
-    /// The storage's own sweeper is a thread outside of any runtime. A clock that only runs right within one, as the
-    /// [`TokioClock`](sessile_core::TokioClock) of a test with paused time, wants the [sweeper](Self::sweeper) off.
+    /// The sweeper is a thread outside of any runtime. Turn it [off](Self::sweeper) with a clock that works only inside
+    /// a runtime, such as the [`TokioClock`](sessile_core::TokioClock) of a test with paused time.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Sets how long a lock is held without being renewed. 6 seconds by default.
+    /// Sets how long a lock is held without being renewed. The default is 6 seconds.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// How many visits may wait for the lock of one session. 1,024 by default.
+    /// Sets how many callers may wait for the lock of one session. The default is 1,024.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
         self.max_waiters = max_waiters;
         self
     }
 
-    /// For how long a tombstone stands where a session has moved away from. 60 seconds by default; with zero there
-    /// are none.
+    /// Sets how long a tombstone stays at the old key of a rotated session. The default is 60 seconds; with zero there
+    /// are no tombstones.
     pub fn tombstone_ttl(mut self, tombstone_ttl: Duration) -> Self {
         self.tombstone_ttl = tombstone_ttl;
         self
     }
 
-    /// How many sessions there may be at most. Unlimited by default.
+    /// Sets the maximum number of sessions. There is no limit by default.
     ///
-    /// When they are as many, [`create`](sessile_core::Storage::create) first removes some that have expired, and
-    /// fails with [`Full`](sessile_core::StorageErrorKind::Full) if there are none. A live session is never removed
-    /// to make room.
+    /// At the limit, [`create`](sessile_core::Storage::create) first removes some expired sessions, and fails with
+    /// [`Full`](sessile_core::StorageErrorKind::Full) if there are none. A live session is never evicted.
     pub fn capacity(mut self, sessions: usize) -> Self {
         self.capacity = Some(sessions);
         self
     }
 
-    /// How many bytes all sessions together may take at most. Unlimited by default.
+    /// Sets the maximum size of all sessions together, in bytes. There is no limit by default.
     ///
-    /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES); the mark
-    /// that a rotation leaves at the old key counts as [`MOVED_BYTES`](MemoryStorage::MOVED_BYTES) for as long as it
-    /// stands. Both are no less than what is allocated, but for some kilobytes that each [shard](Self::shards) keeps
-    /// for those to come. Those who wait for locks do not count, nor does what is left free of a larger buffer that a
-    /// long payload is a part of.
+    /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES). The alias or
+    /// tombstone that a rotation leaves at the old key counts as [`REDIRECT_BYTES`](MemoryStorage::REDIRECT_BYTES)
+    /// until it expires. Both are no less than what is allocated, except for some kilobytes of spare capacity in each
+    /// [shard](Self::shards). Waiters for locks do not count, nor does the unused rest of a larger buffer that a long
+    /// payload is a part of.
     ///
-    /// Whatever would take more room than is left first removes some sessions that have expired, and fails with
-    /// [`Full`](sessile_core::StorageErrorKind::Full) if that is not enough:
-    /// [`create`](sessile_core::Storage::create), a [`commit`](sessile_core::Storage::commit) or
+    /// An operation that needs more bytes than are left first removes some expired sessions, and fails with
+    /// [`Full`](sessile_core::StorageErrorKind::Full) if that is not enough. Such operations are
+    /// [`create`](sessile_core::Storage::create), [`commit`](sessile_core::Storage::commit) and
     /// [`replace`](sessile_core::Storage::replace) with a longer payload, and
-    /// [`rotate`](sessile_core::Storage::rotate). Nothing is changed then, and a lock is still held. A live session
-    /// is never removed to make room. A payload that does not grow is always accepted.
+    /// [`rotate`](sessile_core::Storage::rotate). A failure changes nothing, and the lock is still held. A live session
+    /// is never evicted. A payload that does not grow is always accepted.
     ///
     /// ```
     /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage, StorageErrorKind};
@@ -140,27 +141,27 @@ impl MemoryStorageBuilder {
         self
     }
 
-    /// Into how many parts the storage is divided, each with a mutex of its own: at least one, and rounded up to a
-    /// power of two, 65,536 at most. By default they are 32 for each thread that the process can run at a time, as
-    /// [`available_parallelism`](std::thread::available_parallelism) tells, and no less than 128.
+    /// Sets the number of shards, each with a mutex of its own: at least one, rounded up to a power of two, and 65,536
+    /// at most. The default is 32 for each thread that the process can run at a time, by
+    /// [`available_parallelism`](std::thread::available_parallelism), and no less than 128.
     ///
-    /// More of them let more threads work side by side, and shorten the longest step (a part that grows is rearranged
-    /// as a whole).
+    /// More shards let more threads work in parallel, and shorten the longest step, which is resizing the index of a
+    /// shard.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards;
         self
     }
 
-    /// Whether the storage removes expired sessions by itself, with a thread of its own. On by default.
+    /// Sets whether the storage removes expired sessions by itself, with a thread of its own. It does by default.
     ///
-    /// Without it they leave when someone calls [`sweep`](sessile_core::Storage::sweep), which then returns every
-    /// one of them.
+    /// Otherwise they are removed by calls of [`sweep`](sessile_core::Storage::sweep), which then returns every one of
+    /// them.
     pub fn sweeper(mut self, sweeper: bool) -> Self {
         self.sweeper = sweeper;
         self
     }
 
-    /// Makes the storage.
+    /// Builds the storage.
     ///
     /// # Panics
     ///
@@ -170,18 +171,38 @@ impl MemoryStorageBuilder {
         let shards = self.shards.clamp(1, 1 << 16).next_power_of_two();
         let mut random = vec![0; shards * 16];
         OsEntropy.fill(&mut random);
-        MemoryStorage::from(Arc::new_cyclic(|storage| {
-            let settings = Arc::new(Settings {
+        let shared = Arc::new_cyclic(|storage| {
+            let options = Arc::new(Options {
                 clock: self.clock,
                 lease: self.lease,
                 max_waiters: self.max_waiters,
                 tombstone_ttl: self.tombstone_ttl,
                 capacity: Capacity::new(self.capacity, self.max_bytes),
-                sweeper: Sweeper::new(self.sweeper.then(|| storage.clone())),
+                alarm: Alarm::new(self.sweeper.then(|| sweeper::starter(storage.clone()))),
             });
             let (random, _) = random.as_chunks();
-            let shard = |random: &[u8; 16]| Arc::new(Shard::new(*random, Arc::clone(&settings)));
-            Shared::new(random.iter().map(shard).collect(), Arc::clone(&settings))
-        }))
+            let shard = |random: &[u8; 16]| Arc::new(Shard::new(*random, Arc::clone(&options)));
+            Shared::new(random.iter().map(shard).collect(), Arc::clone(&options))
+        });
+        MemoryStorage { shared }
+    }
+}
+
+impl MemoryStorage {
+    /// Makes an empty storage with the defaults of its [builder](MemoryStorageBuilder).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Returns a builder with default settings.
+    pub fn builder() -> MemoryStorageBuilder {
+        MemoryStorageBuilder::new()
+    }
+}
+
+impl Default for MemoryStorage {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -1,33 +1,33 @@
-//! [`Capacity`]: how many sessions there may be, and how many bytes they may take.
+//! [`Capacity`]: the limits to the number of sessions and to the bytes they take.
 
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What a session is counted as besides its payload.
+/// The bytes that a session counts as besides its payload.
 ///
-/// No less than it takes of the heap: its entry, its places in the index and in the order of deadlines with the room
-/// that these keep to grow, and the count of those who share a payload that does not lie in the entry. One that does
-/// takes nothing more, and counts all the same: what a session counts as has no steps.
+/// It is no less than the heap that a session takes: its entry, its shares of the index and of the heap of deadlines
+/// with their spare room, and the reference count of a payload outside the entry. A payload inside the entry takes
+/// nothing more, and counts all the same: so the size of a session has no steps.
 pub(crate) const SESSION_BYTES: usize = 256;
 
-/// What the mark that a rotation leaves is counted as: no less than it takes of the heap.
-pub(crate) const MOVED_BYTES: usize = 320;
+/// The bytes that a redirect counts as: no less than the heap that it takes.
+pub(crate) const REDIRECT_BYTES: usize = 320;
 
-/// The size as which a record with a payload of this length is counted.
+/// Returns the bytes that a record with a payload of this length counts as.
 pub(crate) fn bytes_of(payload: usize) -> usize {
     SESSION_BYTES + payload
 }
 
-/// An amount of room.
+/// A number of sessions and a number of bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct Size {
     pub(crate) sessions: usize,
     pub(crate) bytes: usize,
 }
 
-impl Room {
-    /// The size of a session with a payload of this length.
-    pub(crate) fn of(payload: usize) -> Self {
+impl Size {
+    /// Returns the size of one session with a payload of this length.
+    pub(crate) fn of_session(payload: usize) -> Self {
         Self {
             sessions: 1,
             bytes: bytes_of(payload),
@@ -39,14 +39,14 @@ impl Room {
     }
 }
 
-impl AddAssign for Room {
+impl AddAssign for Size {
     fn add_assign(&mut self, other: Self) {
         self.sessions += other.sessions;
         self.bytes += other.bytes;
     }
 }
 
-/// The limits to what is in all shards together, and how much of each is used.
+/// The limits of a storage and how much of each is used, over all shards.
 #[derive(Debug)]
 pub(crate) struct Capacity {
     sessions: Limit,
@@ -61,26 +61,28 @@ impl Capacity {
         }
     }
 
-    /// Takes this room, all of it or none.
-    pub(crate) fn reserve(&self, room: Room) -> bool {
-        if !self.sessions.reserve(room.sessions) {
+    /// Reserves the whole size, or returns `false` and reserves nothing.
+    pub(crate) fn reserve(&self, size: Size) -> bool {
+        if !self.sessions.reserve(size.sessions) {
             return false;
         }
-        let reserved = self.bytes.reserve(room.bytes);
+        let reserved = self.bytes.reserve(size.bytes);
         if !reserved {
-            self.sessions.give_back(room.sessions);
+            self.sessions.free(size.sessions);
         }
         reserved
     }
 
-    pub(crate) fn give_back(&self, room: Room) {
-        self.sessions.give_back(room.sessions);
-        self.bytes.give_back(room.bytes);
+    pub(crate) fn free(&self, size: Size) {
+        self.sessions.free(size.sessions);
+        self.bytes.free(size.bytes);
     }
 }
 
-/// A number that must not become too large. Without a maximum nothing is counted: the count would be the one thing
-/// that all shards write to. It has a line of the cache to itself, as those who count nothing read what is beside it.
+/// A counter with a maximum.
+///
+/// Without a maximum nothing is counted: the counter would be the one thing that all shards write to. It has a cache
+/// line to itself, so that its writers do not slow down the readers of its neighbours.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Limit {
@@ -101,12 +103,13 @@ impl Limit {
             return true;
         };
         let take = |used: usize| used.checked_add(amount).filter(|used| *used <= max);
+        // Relaxed: the counter guards no other memory.
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
     }
 
-    fn give_back(&self, amount: usize) {
+    fn free(&self, amount: usize) {
         if self.max.is_some() && amount > 0 {
             self.used.fetch_sub(amount, Ordering::Relaxed);
         }

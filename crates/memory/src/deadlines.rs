@@ -1,29 +1,26 @@
-//! [`Deadlines`]: which record expires next.
+//! [`Deadlines`]: a heap of the deadlines of a shard.
 
 use sessile_core::Timestamp;
 
+use crate::entry::NO_POSITION;
 use crate::slab::{Slab, Slot};
 
-/// The position of an entry that has no deadline.
-pub(crate) const NOWHERE: u32 = u32::MAX;
+/// The number of children of a node. With four the heap is half as deep as with two, and they share a cache line.
+const ARITY: usize = 4;
 
-/// How many children a node has. Four make the heap half as deep as two, and lie in one line of the cache.
-const FAN: usize = 4;
+/// The number of nodes, at least, by which the heap grows.
+const SPARE: usize = 8;
 
-/// For how many nodes, at least, there is room made at a time.
-const ROOM: usize = 8;
-
-/// The deadlines of a shard, as a heap whose nodes know their entries and whose entries know their nodes.
+/// A min-heap whose nodes refer to their entries and whose entries refer to their nodes.
 ///
-/// A node never stands for a later moment than the deadline of its entry, but it may stand for an earlier one: a
-/// deadline that slides on, as most do with every visit, leaves its node where it is. The node is put right when its
-/// moment comes.
+/// A node is never later than the deadline of its entry, but it may be earlier: a deadline that moves on, as most do
+/// with every visit, leaves its node where it is. The node is corrected when its time comes.
 #[derive(Default)]
 pub(crate) struct Deadlines {
     nodes: Vec<Node>,
 }
 
-/// A moment and the entry it is about, in twelve bytes: every session has one.
+/// A time and the slot of an entry, in twelve bytes: every session has a node.
 #[derive(Clone, Copy)]
 struct Node {
     at: [u32; 2],
@@ -45,12 +42,12 @@ impl Node {
 }
 
 impl Deadlines {
-    /// The moment before which no record of the shard expires.
-    pub(crate) fn next(&self) -> Option<Timestamp> {
+    /// Returns a time before which no record of the shard expires.
+    pub(crate) fn earliest(&self) -> Option<Timestamp> {
         self.nodes.first().map(|node| node.at())
     }
 
-    /// An entry whose deadline has come, if there is one. Looks at no more than `budget` nodes.
+    /// Finds an entry whose deadline has come. Looks at no more than `budget` nodes.
     pub(crate) fn due(&mut self, entries: &mut Slab, now: Timestamp, budget: &mut usize) -> Option<Slot> {
         while let Some(&node) = self.nodes.first()
             && node.at() <= now
@@ -60,7 +57,7 @@ impl Deadlines {
             match entries[node.slot].meta.deadline {
                 Some(deadline) if deadline > now => {
                     self.nodes[0] = Node::new(deadline, node.slot);
-                    self.sink(entries, 0);
+                    self.sift_down(entries, 0);
                 }
                 _ => return Some(node.slot),
             }
@@ -68,26 +65,26 @@ impl Deadlines {
         None
     }
 
-    /// Takes note of the deadline that the entry has now, where it had another `before`. Returns whether it comes
-    /// earlier than was known.
-    pub(crate) fn note(&mut self, entries: &mut Slab, slot: Slot, before: Option<Timestamp>) -> bool {
+    /// Updates the heap after the deadline of an entry has changed from `before`. Returns whether its node is earlier
+    /// now.
+    pub(crate) fn update(&mut self, entries: &mut Slab, slot: Slot, before: Option<Timestamp>) -> bool {
         let entry = &entries[slot];
         let position = entry.position;
         match entry.meta.deadline {
-            // Its node stands for no later moment than before. It is not even looked at: that would be a way to memory.
+            // The node is early enough already. It is not even read: that could miss the cache.
             Some(at) if before.is_some_and(|before| before <= at) => false,
             None => {
                 self.remove(entries, slot);
                 false
             }
-            Some(at) if position == NOWHERE => {
+            Some(at) if position == NO_POSITION => {
                 let position = self.nodes.len();
                 if position == self.nodes.capacity() {
-                    // By a quarter: doubling would leave half of it unused at worst.
-                    self.nodes.reserve_exact(position / 4 + ROOM);
+                    // By a quarter: doubling could leave half of it unused.
+                    self.nodes.reserve_exact(position / 4 + SPARE);
                 }
                 self.nodes.push(Node::new(at, slot));
-                self.rise(entries, position);
+                self.sift_up(entries, position);
                 true
             }
             Some(at) => {
@@ -95,43 +92,43 @@ impl Deadlines {
                 let earlier = at < self.nodes[position].at();
                 if earlier {
                     self.nodes[position] = Node::new(at, slot);
-                    self.rise(entries, position);
+                    self.sift_up(entries, position);
                 }
                 earlier
             }
         }
     }
 
-    /// Forgets the deadline of an entry.
+    /// Removes the node of an entry, if it has one.
     pub(crate) fn remove(&mut self, entries: &mut Slab, slot: Slot) {
-        let position = std::mem::replace(&mut entries[slot].position, NOWHERE);
-        if position == NOWHERE {
+        let position = std::mem::replace(&mut entries[slot].position, NO_POSITION);
+        if position == NO_POSITION {
             return;
         }
         let position = position as usize;
         self.nodes.swap_remove(position);
         if position < self.nodes.len() {
-            self.rise(entries, position);
+            self.sift_up(entries, position);
             let position = entries[self.nodes[position].slot].position as usize;
-            self.sink(entries, position);
+            self.sift_down(entries, position);
         }
-        if self.nodes.len() * 2 + ROOM < self.nodes.capacity() {
-            self.nodes.shrink_to(self.nodes.len() + self.nodes.len() / 4 + ROOM);
+        if self.nodes.len() * 2 + SPARE < self.nodes.capacity() {
+            self.nodes.shrink_to(self.nodes.len() + self.nodes.len() / 4 + SPARE);
         }
     }
 
-    /// Follows an entry that has got another number.
-    pub(crate) fn renumber(&mut self, entries: &Slab, slot: Slot) {
+    /// Updates the node of an entry that was moved to this slot.
+    pub(crate) fn relocate(&mut self, entries: &Slab, slot: Slot) {
         let position = entries[slot].position;
-        if position != NOWHERE {
+        if position != NO_POSITION {
             self.nodes[position as usize].slot = slot;
         }
     }
 
-    fn rise(&mut self, entries: &mut Slab, mut position: usize) {
+    fn sift_up(&mut self, entries: &mut Slab, mut position: usize) {
         let node = self.nodes[position];
         while position > 0 {
-            let parent = (position - 1) / FAN;
+            let parent = (position - 1) / ARITY;
             if self.nodes[parent].at <= node.at {
                 break;
             }
@@ -141,11 +138,11 @@ impl Deadlines {
         self.put(entries, position, node);
     }
 
-    fn sink(&mut self, entries: &mut Slab, mut position: usize) {
+    fn sift_down(&mut self, entries: &mut Slab, mut position: usize) {
         let node = self.nodes[position];
         loop {
-            let first = position * FAN + 1;
-            let children = first..(first + FAN).min(self.nodes.len());
+            let first = position * ARITY + 1;
+            let children = first..(first + ARITY).min(self.nodes.len());
             let Some(least) = children.min_by_key(|&child| self.nodes[child].at) else {
                 break;
             };

@@ -1,4 +1,4 @@
-//! Taking leave: waiting for holders of locks, and taking from them what they do not give back.
+//! Draining: waits for the holders of locks, and revokes the locks that are left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::shard::Shard;
 use crate::slab::Slot;
 use crate::state::State;
 
-/// The pauses between two looks, at every session there is: they grow from the first to the second.
+/// The shortest and the longest pause between two looks at all sessions. The pauses double from one to the other.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
-/// Waits until no lock is held, at most for `patience`, and gives up those that still are.
+/// Waits until no lock is held, at most for `patience`, and revokes the locks that still are.
 pub(crate) async fn drain(shards: &[Arc<Shard>], patience: Duration) {
     let start = Instant::now();
     // Without a runtime there is no timer.
@@ -30,19 +30,19 @@ pub(crate) async fn drain(shards: &[Arc<Shard>], patience: Duration) {
         pause = longest.min(pause * 2);
     }
     for shard in shards {
-        shard.step(|state, now| state.give_up_all(now + shard.settings.lease));
+        shard.step(|state, now| state.revoke_all(now + shard.options.lease));
     }
 }
 
 impl State {
-    /// Whether any lock is held.
+    /// Returns whether any lock is held.
     fn is_locked(&self, now: Timestamp) -> bool {
         let held = |entry: &Entry| entry.holder.is_some() && now < entry.lease_until;
         self.entries.iter().any(held)
     }
 
-    /// Takes every lock from its holder, and hands it to the first who waits for it, with a lease until then.
-    fn give_up_all(&mut self, lease_until: Timestamp) {
+    /// Takes every lock from its holder, and hands it over to the head of its queue with a lease until `lease_until`.
+    fn revoke_all(&mut self, lease_until: Timestamp) {
         let slots = Slot::try_from(self.entries.len()).unwrap_or(Slot::MAX);
         for slot in 0..slots {
             if self.entries[slot].holder.is_some() {

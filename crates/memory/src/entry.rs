@@ -1,32 +1,27 @@
-//! [`Entry`]: a record as a shard keeps it.
-
-use std::num::NonZeroU64;
+//! [`Entry`]: a record and its lock, as a shard holds them.
 
 use bytes::Bytes;
 use sessile_core::{Meta, Record, SessionKey, Stored, Timestamp};
 
 use crate::payload::{Buffer, Copied, Payload};
-use crate::queue::Queue;
+use crate::queue::{Queue, Ticket};
 
-/// The number of a lock, or of a turn in the queue for it, which becomes the number of the lock when the turn comes.
-///
-/// Numbers ascend within a shard, and none is given twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(pub(crate) NonZeroU64);
+/// The `position` of an entry that has no deadline.
+pub(crate) const NO_POSITION: u32 = u32::MAX;
 
-/// A record, where it stands in the order of deadlines, and its lock.
+/// A record, its position in the order of deadlines, and its lock.
 ///
-/// There is one for each session, so its size is what a session costs. It takes up whole lines of the cache. What every
-/// verb looks at comes first: the first line tells which session it is and who has its lock.
+/// There is one for each session, so its size decides what a session costs. It takes whole cache lines. The first line
+/// holds what every operation reads: the key and the holder of the lock.
 #[repr(C, align(64))]
 pub(crate) struct Entry {
     pub(crate) key: SessionKey,
-    /// The place among the [`Deadlines`](crate::deadlines::Deadlines); theirs to change.
+    /// The position of its node in the heap of deadlines, which alone changes it.
     pub(crate) position: u32,
-    /// Who holds the lock, or held it last if the lease is over.
+    /// The holder of the lock, or its last holder if the lease is over.
     pub(crate) holder: Option<Ticket>,
     pub(crate) lease_until: Timestamp,
-    /// Those who wait for the lock. While there are any, the lock has a holder; mostly there is nobody.
+    /// The wait queue, mostly `None`. While it has waiters, the lock has a holder.
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) meta: Meta,
     pub(crate) payload: Payload,
@@ -34,8 +29,8 @@ pub(crate) struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 192);
 
-/// A reader's part of an entry, with a [`Buffer`] that has the payload if it is short. It is taken under the mutex; the
-/// record is made of it afterwards, as that allocates.
+/// A copy of an entry's record for a reader, together with a [`Buffer`] that holds the payload if it is short. It is
+/// taken under the mutex; the record is made of it after the mutex is unlocked, as that allocates.
 pub(crate) struct Snapshot {
     pub(crate) key: SessionKey,
     meta: Meta,
@@ -43,20 +38,21 @@ pub(crate) struct Snapshot {
 }
 
 impl Entry {
-    /// An entry for a record that is given away, except for what [`Payload::keep`] leaves of it.
+    /// Makes an entry of a record, and leaves in the record what [`Payload::store`] does not take.
     pub(crate) fn new(key: SessionKey, record: &mut Record) -> Self {
         Self {
             key,
-            position: crate::deadlines::NOWHERE,
+            position: NO_POSITION,
             holder: None,
             lease_until: Timestamp::MIN,
             queue: None,
             meta: record.meta.clone(),
-            payload: Payload::keep(&mut record.payload),
+            payload: Payload::store(&mut record.payload),
         }
     }
 
-    /// Takes another record, as [`new`](Self::new) does. Returns what is to be dropped of the payload that it had.
+    /// Stores another record, as [`new`](Self::new) does. Returns the part of the old payload that the caller has to
+    /// drop.
     pub(crate) fn replace(&mut self, record: &mut Record) -> Option<Bytes> {
         self.meta = record.meta.clone();
         self.payload.replace(&mut record.payload)
@@ -71,18 +67,17 @@ impl Entry {
         }
     }
 
-    /// The payload that was stored here.
     pub(crate) fn into_stored(self) -> Stored {
         Stored::new(self.key, Record::new(self.meta, self.payload.into_bytes()))
     }
 
-    /// Whether the lock is held by this ticket, and its lease is not over.
+    /// Returns whether this ticket holds the lock, and its lease is not over.
     pub(crate) fn is_held_by(&self, ticket: Ticket, now: Timestamp) -> bool {
         self.holder == Some(ticket) && now < self.lease_until
     }
 
-    /// Frees what is not needed any more.
-    pub(crate) fn tidy(&mut self) {
+    /// Frees the wait queue if it is empty.
+    pub(crate) fn drop_empty_queue(&mut self) {
         if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
             self.queue = None;
         }

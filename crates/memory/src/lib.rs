@@ -1,19 +1,23 @@
 #![doc = include_str!("../README.md")]
 
-mod aftermath;
+mod acquire;
+mod alarm;
 mod at_once;
 mod builder;
 mod capacity;
 mod deadlines;
+mod deferred;
 mod drain;
 mod entry;
 mod index;
 #[cfg(test)]
 mod interleavings;
 mod locking;
-mod moved;
+mod operations;
+mod options;
 mod payload;
 mod queue;
+mod redirects;
 mod scan;
 mod shard;
 mod shared;
@@ -24,8 +28,6 @@ mod storage;
 mod sweeper;
 mod sync;
 mod timer;
-mod verbs;
-mod waiting;
 
 pub use self::builder::MemoryStorageBuilder;
 pub use self::stats::MemoryStats;

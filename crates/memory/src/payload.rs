@@ -1,13 +1,12 @@
-//! [`Payload`]: the bytes of a session, as an entry holds them.
+//! [`Payload`]: the payload of a session, as an entry holds it.
 
 use bytes::Bytes;
 
-/// How long a payload may be that lies in the entry itself: as long as fits with the rest into three lines of the
-/// cache.
+/// The longest payload that lies in the entry itself: it fills three cache lines with the rest of the entry.
 pub(crate) const SHORT: usize = 86;
 
-/// A short payload lies in the entry: whoever has come to the entry has the payload too, with no further way to memory
-/// and nothing to count. A longer one is shared with those who read it.
+/// A short payload lies in the entry: reading the entry reads the payload too, without another cache miss or a
+/// reference count. A longer one is shared with its readers.
 pub(crate) enum Payload {
     Short { length: u8, bytes: [u8; SHORT] },
     Long(Bytes),
@@ -16,9 +15,9 @@ pub(crate) enum Payload {
 const _: () = assert!(size_of::<Payload>() == SHORT + 2);
 
 impl Payload {
-    /// Keeps these bytes. Those that are short are copied, and what they were in is left to the caller to drop: that
-    /// can run code of others, which must not happen under the mutex.
-    pub(crate) fn keep(given: &mut Bytes) -> Self {
+    /// Stores a payload. A short one is copied, and left to the caller to drop: dropping it can run foreign code, which
+    /// must not happen under the mutex.
+    pub(crate) fn store(given: &mut Bytes) -> Self {
         match u8::try_from(given.len()) {
             Ok(length) if given.len() <= SHORT => {
                 let mut bytes = [0; SHORT];
@@ -29,24 +28,26 @@ impl Payload {
         }
     }
 
-    /// Keeps other bytes, as [`keep`](Self::keep) does. Returns those to be dropped outside of the mutex, if any.
+    /// Stores another payload, as [`store`](Self::store) does. Returns the old one if it has to be dropped outside of
+    /// the mutex.
     #[inline]
     pub(crate) fn replace(&mut self, given: &mut Bytes) -> Option<Bytes> {
         match (&mut *self, u8::try_from(given.len())) {
             (Self::Short { length, bytes }, Ok(new)) if given.len() <= SHORT => {
                 bytes[..given.len()].copy_from_slice(given);
-                // Nothing of what was there is left behind the end.
+                // No byte of a longer old payload remains behind the end.
                 if new < *length {
                     bytes[usize::from(new)..usize::from(*length)].fill(0);
                 }
                 *length = new;
                 None
             }
-            _ => std::mem::replace(self, Self::keep(given)).into_long(),
+            _ => std::mem::replace(self, Self::store(given)).into_long(),
         }
     }
 
-    /// Copies the payload for a reader: one that is short into the buffer, whole, as a copy of a fixed length is quick.
+    /// Copies the payload for a reader. A short one is copied to the buffer as a whole array: a copy of a fixed length
+    /// is quick.
     #[inline]
     pub(crate) fn copy(&self, buffer: &mut Buffer) -> Copied {
         match self {
@@ -65,7 +66,7 @@ impl Payload {
         }
     }
 
-    /// The payload for a reader. One that is short is copied, which allocates.
+    /// Returns the payload. A short one is copied, which allocates.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self {
             Self::Short { length, bytes } => Bytes::copy_from_slice(&bytes[..usize::from(length)]),
@@ -73,7 +74,7 @@ impl Payload {
         }
     }
 
-    /// The bytes to be dropped outside of the mutex, if any.
+    /// Returns the payload if it has to be dropped outside of the mutex.
     pub(crate) fn into_long(self) -> Option<Bytes> {
         match self {
             Self::Short { .. } => None,
@@ -82,7 +83,8 @@ impl Payload {
     }
 }
 
-/// Where a short payload goes that is copied under the mutex. It lies with the reader, so that it is copied once.
+/// The destination of a short payload that is copied under the mutex. The reader owns it, so that the payload is copied
+/// once.
 pub(crate) struct Buffer([u8; SHORT]);
 
 impl Buffer {
@@ -92,15 +94,15 @@ impl Buffer {
     }
 }
 
-/// A payload that was copied for a reader.
+/// A copy of a payload for a reader.
 pub(crate) enum Copied {
-    /// It lies in the buffer, and has this length.
+    /// The first bytes of the buffer, as many as this.
     Short(u8),
     Long(Bytes),
 }
 
 impl Copied {
-    /// The payload for a reader. One that is short is copied, which allocates.
+    /// Returns the payload. A short one is copied, which allocates.
     #[inline]
     pub(crate) fn into_bytes(self, buffer: &Buffer) -> Bytes {
         match self {
@@ -118,17 +120,17 @@ mod tests {
         Bytes::from(vec![b'x'; length])
     }
 
-    /// The copy that a reader gets.
+    /// Returns the copy that a reader gets.
     fn read(payload: &Payload) -> Bytes {
         let mut buffer = Buffer::new();
         payload.copy(&mut buffer).into_bytes(&buffer)
     }
 
     #[test]
-    fn a_payload_takes_the_place_of_any_other() {
+    fn a_payload_replaces_any_other() {
         let lengths = [0, 1, 40, SHORT, SHORT + 1, 1_000];
         for (before, after) in lengths.iter().flat_map(|&before| lengths.map(|after| (before, after))) {
-            let mut payload = Payload::keep(&mut filled(before));
+            let mut payload = Payload::store(&mut filled(before));
             let given = Bytes::from(vec![b'y'; after]);
             let replaced = payload.replace(&mut given.clone());
             assert_eq!(replaced, (before > SHORT).then(|| filled(before)), "{before}, {after}");
@@ -138,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_behind_the_end_of_what_was_replaced() {
-        let mut payload = Payload::keep(&mut filled(SHORT));
+    fn no_byte_of_a_replaced_payload_is_left() {
+        let mut payload = Payload::store(&mut filled(SHORT));
         payload.replace(&mut filled(3));
         let Payload::Short { length: 3, bytes } = payload else {
             panic!("it is short");

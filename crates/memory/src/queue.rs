@@ -1,15 +1,21 @@
-//! [`Queue`]: those who wait for one lock, in the order in which they came.
+//! [`Queue`]: the wait queue of a lock.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::task::Waker;
 
-use crate::entry::Ticket;
+/// The number of a lock, or of a waiter in the queue for it. A waiter's number becomes the number of the lock when the
+/// lock is handed over to it.
+///
+/// Numbers ascend within a shard, and none is given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(pub(crate) NonZeroU64);
 
-/// Waiters, first come first served. Tickets ascend.
+/// Waiters for a lock, first in, first out. Their tickets ascend.
 #[derive(Default)]
-pub(crate) struct Queue(VecDeque<Waiter>);
+pub(crate) struct Queue(VecDeque<Queued>);
 
-struct Waiter {
+struct Queued {
     ticket: Ticket,
     waker: Waker,
 }
@@ -23,17 +29,17 @@ impl Queue {
         self.0.is_empty()
     }
 
-    /// Adds a waiter whose ticket is newer than all others.
+    /// Adds a waiter, whose ticket must be newer than all others.
     pub(crate) fn push(&mut self, ticket: Ticket, waker: Waker) {
-        self.0.push_back(Waiter { ticket, waker });
+        self.0.push_back(Queued { ticket, waker });
     }
 
-    /// Takes the waiter who has waited longest.
+    /// Removes the waiter at the head of the queue.
     pub(crate) fn pop(&mut self) -> Option<(Ticket, Waker)> {
-        self.0.pop_front().map(|waiter| (waiter.ticket, waiter.waker))
+        self.0.pop_front().map(|queued| (queued.ticket, queued.waker))
     }
 
-    /// What wakes the holder of a ticket, if it waits here.
+    /// Returns the waker of a waiter, if its ticket is in the queue.
     pub(crate) fn waker(&mut self, ticket: Ticket) -> Option<&mut Waker> {
         let index = self.index(ticket)?;
         Some(&mut self.0[index].waker)
@@ -42,51 +48,20 @@ impl Queue {
     /// Removes a waiter.
     pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<Waker> {
         let index = self.index(ticket)?;
-        self.0.remove(index).map(|waiter| waiter.waker)
+        self.0.remove(index).map(|queued| queued.waker)
     }
 
-    /// The wakers of all who wait.
+    /// Clones the wakers of all waiters.
     pub(crate) fn wakers(&self) -> impl Iterator<Item = Waker> {
-        self.0.iter().map(|waiter| waiter.waker.clone())
+        self.0.iter().map(|queued| queued.waker.clone())
+    }
+
+    /// Takes the wakers of all waiters.
+    pub(crate) fn into_wakers(self) -> impl Iterator<Item = Waker> {
+        self.0.into_iter().map(|queued| queued.waker)
     }
 
     fn index(&self, ticket: Ticket) -> Option<usize> {
-        self.0.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()
-    }
-}
-
-/// Wakers to use, and to drop, once the shard is no longer locked: both can run code of others.
-#[derive(Default)]
-pub(crate) struct Wakes {
-    /// The usual case, which needs no allocation.
-    first: Option<Waker>,
-    more: Vec<Waker>,
-    unused: Vec<Waker>,
-}
-
-impl Wakes {
-    pub(crate) fn wake(&mut self, waker: Waker) {
-        match &self.first {
-            None => self.first = Some(waker),
-            // Only then, so whoever looks at the first knows of these.
-            Some(_) => self.more.push(waker),
-        }
-    }
-
-    pub(crate) fn wake_all(&mut self, queue: Queue) {
-        queue.0.into_iter().for_each(|waiter| self.wake(waiter.waker));
-    }
-
-    pub(crate) fn discard(&mut self, waker: Waker) {
-        self.unused.push(waker);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none() && self.unused.is_empty()
-    }
-
-    /// Wakes them all.
-    pub(crate) fn fire(self) {
-        self.first.into_iter().chain(self.more).for_each(Waker::wake);
+        self.0.binary_search_by_key(&ticket, |queued| queued.ticket).ok()
     }
 }

@@ -6,11 +6,11 @@ use crate::shard::{SLICE, Shard};
 use crate::slab::Slot;
 use crate::state::State;
 
-/// Where a scan stands: in this shard, below this slot.
+/// The position of a scan: in this shard, below this slot.
 ///
 /// A shard is listed from its last slot to its first. An entry changes its slot only when another is removed, and it
-/// moves down then: one that has not been listed stays ahead of the scan. So none is missed, though one may be listed
-/// twice. It costs the same for each session wherever the scan stands, and nothing has to be kept between pages.
+/// moves down then: an entry that has not been listed stays ahead of the scan. So none is missed, though one may be
+/// listed twice. The cost of a session is the same at every position, and nothing is kept between pages.
 #[derive(Clone, Copy)]
 struct Position {
     shard: u32,
@@ -31,10 +31,10 @@ impl Position {
     }
 }
 
-/// How many slices a page may look at beyond what it lists: sessions that have expired, and shards without any.
+/// The number of slices that a page may look at beyond those it lists: expired sessions, and empty shards.
 const STEPS: usize = 256;
 
-/// Lists a page. A cursor that no scan has given is `Other`.
+/// Lists a page. Fails with `Other` if the cursor is not one of a scan.
 pub(crate) fn page<'a>(
     shards: impl ExactSizeIterator<Item = &'a Shard>,
     cursor: Option<Cursor>,
@@ -68,7 +68,7 @@ pub(crate) fn page<'a>(
 }
 
 impl State {
-    /// Lists live entries below a slot, downwards, until there are `limit`.
+    /// Lists the live entries of one slice below a slot, downwards, until there are `limit`.
     fn list(&self, below: &mut Slot, limit: usize, sessions: &mut Vec<(SessionKey, Meta)>, now: Timestamp) {
         *below = (*below).min(Slot::try_from(self.entries.len()).unwrap_or(Slot::MAX));
         for _ in 0..SLICE {

@@ -2,47 +2,36 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sessile_core::{Clock, Lock, LockTicket, LockToken, Locked, Timestamp, Unlock};
+use sessile_core::{Lock, LockTicket, LockToken, Locked, Timestamp, Unlock};
 
-use crate::capacity::Capacity;
-use crate::entry::{Entry, Ticket};
-use crate::locking::Taken;
+use crate::deferred::WakeList;
+use crate::entry::Entry;
+use crate::locking::Acquired;
+use crate::options::Options;
 use crate::payload::Buffer;
-use crate::queue::Wakes;
+use crate::queue::Ticket;
 use crate::state::State;
-use crate::sweeper::Sweeper;
 use crate::sync::{self, Mutex, MutexGuard};
 
-/// How many entries are looked at while the mutex of a shard is held.
+/// The number of entries that a step looks at while it holds the mutex of a shard.
 pub(crate) const SLICE: usize = 128;
 
-/// What is the same for all shards of a storage.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) lease: Duration,
-    pub(crate) max_waiters: usize,
-    pub(crate) tombstone_ttl: Duration,
-    pub(crate) capacity: Capacity,
-    pub(crate) sweeper: Sweeper,
-}
-
-/// Some of the sessions. Shards share nothing that is written to on the way of a request: not even a count of
-/// references, as a lock refers to its shard alone. Each begins on a line of the cache of its own, so that what one
-/// writes is not what another has to fetch again.
+/// A part of the sessions.
+///
+/// Shards share nothing that a request writes to: not even a reference count, as a lock refers to its shard alone. Each
+/// begins on a cache line of its own, so that a write to one does not evict the line of another.
 #[repr(align(64))]
 pub(crate) struct Shard {
     state: Mutex<State>,
-    /// The half of the tokens that is the same for all locks of this shard.
+    /// The half of a token that is the same for all locks of this shard.
     secret: [u8; 8],
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) options: Arc<Options>,
 }
 
 impl Shard {
-    /// A shard whose tokens begin at these random bits.
-    pub(crate) fn new(random: [u8; 16], settings: Arc<Settings>) -> Self {
+    /// Makes a shard whose tokens begin at these random bits.
+    pub(crate) fn new(random: [u8; 16], options: Arc<Options>) -> Self {
         let [secret, start] = [0, 8].map(|half| {
             let bytes: &[u8; 8] = random[half..].first_chunk().expect("half of sixteen bytes");
             *bytes
@@ -52,47 +41,48 @@ impl Shard {
         Self {
             state: Mutex::new(State::new(start)),
             secret,
-            settings,
+            options,
         }
     }
 
-    /// Takes one step: everything in `step` happens at one moment.
+    /// Runs `step` under the mutex, with the time at which all of it happens.
     #[inline]
     pub(crate) fn step<T>(&self, step: impl FnOnce(&mut State, Timestamp) -> T) -> T {
-        self.timeless_step(|state| step(state, self.settings.clock.now()))
+        self.step_without_clock(|state| step(state, self.options.clock.now()))
     }
 
-    /// Takes one step that mostly does not ask which moment it is. If it does, it asks before it changes anything.
+    /// Runs `step` under the mutex without reading the clock. A step that reads it must do so before it changes
+    /// anything.
     #[inline]
-    pub(crate) fn timeless_step<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn step_without_clock<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
         let mut state = sync::lock(&self.state);
         let result = step(&mut state);
-        if state.aftermath.is_any() {
-            self.finish(state);
+        if state.deferred.is_any() {
+            self.run_deferred(state);
         }
         result
     }
 
-    /// Does what a step has left to do.
-    fn finish(&self, mut state: MutexGuard<'_, State>) {
-        let (sooner, freed, wakes) = state.aftermath.take();
-        // Under the mutex: see there.
-        let wake_sweeper = sooner.is_some_and(|at| self.settings.sweeper.expect(at));
+    /// Unlocks the mutex and does the work that a step has deferred.
+    fn run_deferred(&self, mut state: MutexGuard<'_, State>) {
+        let (earliest, freed, wakers) = state.deferred.take();
+        // Still under the mutex: see `Alarm::schedule`.
+        let wake_sweeper = earliest.is_some_and(|at| self.options.alarm.schedule(at));
         drop(state);
-        self.settings.capacity.give_back(freed);
+        self.options.capacity.free(freed);
         if wake_sweeper {
-            self.settings.sweeper.wake();
+            self.options.alarm.wake();
         }
-        wakes.into_iter().for_each(Wakes::fire);
+        wakers.into_iter().for_each(WakeList::wake_all);
     }
 
-    /// Takes out some of what has expired, at most `limit` records; what else comes out with it is dropped. Returns
-    /// whether there may be more. It looks at so few that nobody has to wait long for the mutex.
+    /// Moves up to `limit` expired records to `expired`, and removes expired redirects. Returns whether there may be
+    /// more: one call looks at few entries, so that the mutex is not held for long.
     pub(crate) fn sweep_slice(&self, limit: usize, expired: &mut Vec<Entry>) -> bool {
         self.step(|state, now| state.sweep(limit, SLICE, expired, now))
     }
 
-    /// The token of a lock with this number.
+    /// Returns the token of a lock.
     fn token(&self, ticket: Ticket) -> LockToken {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.secret);
@@ -100,22 +90,22 @@ impl Shard {
         LockToken::from_bytes(bytes)
     }
 
-    /// The number of the lock with this token, unless it is not one of this shard.
+    /// Returns the ticket of the lock with this token, unless the token is of another shard.
     pub(crate) fn ticket_of(&self, token: &LockToken) -> Option<Ticket> {
         let (secret, number) = token.as_bytes().split_at(8);
         let number = NonZeroU64::new(u64::from_be_bytes(*number.first_chunk()?))?;
         (secret == self.secret).then_some(Ticket(number))
     }
 
-    /// A record that has been locked, with a lock that comes back here when it is dropped.
+    /// Returns the record that was locked, with a lock that is released in this shard when it is dropped.
     #[inline]
-    pub(crate) fn locked(self: &Arc<Self>, taken: Taken, buffer: &Buffer) -> Locked {
-        let Taken { ticket, found } = taken;
+    pub(crate) fn locked(self: &Arc<Self>, acquired: Acquired, buffer: &Buffer) -> Locked {
+        let Acquired { ticket, snapshot } = acquired;
         let unlock: Arc<dyn Unlock> = Arc::clone(self) as _;
-        let ticket = LockTicket::new(found.key, self.token(ticket));
+        let ticket = LockTicket::new(snapshot.key, self.token(ticket));
         Locked::new(
-            Lock::new(ticket, self.settings.lease, unlock),
-            found.into_record(buffer),
+            Lock::new(ticket, self.options.lease, unlock),
+            snapshot.into_record(buffer),
         )
     }
 }
@@ -123,9 +113,9 @@ impl Shard {
 impl Unlock for Shard {
     fn unlock(&self, ticket: LockTicket) {
         if let Some(number) = self.ticket_of(&ticket.token) {
-            // The moment matters to those who wait.
-            let lease_until = || self.settings.clock.now() + self.settings.lease;
-            self.timeless_step(|state| state.unlock(&ticket.key, number, lease_until));
+            // Only a hand-over needs the time.
+            let lease_until = || self.options.clock.now() + self.options.lease;
+            self.step_without_clock(|state| state.unlock(&ticket.key, number, lease_until));
         }
     }
 }

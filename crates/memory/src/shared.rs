@@ -1,4 +1,4 @@
-//! [`Shared`]: what the clones of a storage have in common.
+//! [`Shared`]: the state that the clones of a storage share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,36 +6,38 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sessile_core::{SessionKey, StorageError, StorageErrorKind};
 
 use crate::entry::Entry;
-use crate::shard::{SLICE, Settings, Shard};
+use crate::options::Options;
+use crate::shard::{SLICE, Shard};
 
 pub(crate) const NAME: &str = "memory";
 
-/// The part that the clones of a storage share.
 pub(crate) struct Shared {
     pub(crate) shards: Box<[Arc<Shard>]>,
-    pub(crate) settings: Arc<Settings>,
-    /// The shard where the next sweep begins, so that each has its turn however small the limits are.
+    pub(crate) options: Arc<Options>,
+    /// The shard at which the next sweep begins, so that all are reached however small the limits are.
     sweep_from: AtomicUsize,
 }
 
 impl Shared {
-    pub(crate) fn new(shards: Box<[Arc<Shard>]>, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(shards: Box<[Arc<Shard>]>, options: Arc<Options>) -> Self {
         Self {
             shards,
-            settings,
+            options,
             sweep_from: AtomicUsize::new(0),
         }
     }
 
-    /// Where a key lives. A session stays in its shard for life, as rotation keeps that part of the key.
+    /// Returns the shard of a key. A session never changes its shard, as rotation keeps the part of the key that
+    /// decides it.
     pub(crate) fn shard(&self, key: &SessionKey) -> &Arc<Shard> {
-        // Characters differ in their lower bits; the multiplication carries those up, where they are taken from.
+        // Characters differ in their lower bits. The multiplication carries those up to the bits that are used.
         let &[first, second, third] = key.shard_bytes();
         let number = u64::from(u32::from_be_bytes([0, first, second, third]));
         let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         &self.shards[spread as usize & (self.shards.len() - 1)]
     }
 
+    /// Removes and returns up to `limit` expired records.
     pub(crate) fn sweep(&self, limit: usize) -> Vec<Entry> {
         let mut expired = Vec::new();
         let from = self.sweep_from.fetch_add(1, Ordering::Relaxed);
@@ -54,16 +56,15 @@ impl Shared {
         expired
     }
 
-    /// Does what may need room. If there is none, it is done again without some of what has expired, until there is
-    /// nothing more of that.
-    pub(crate) fn with_room<T>(
+    /// Runs `step`. As long as it fails with `Full`, sweeps some expired records and tries again.
+    pub(crate) fn sweep_while_full<T>(
         &self,
         mut step: impl FnMut() -> Result<T, StorageErrorKind>,
     ) -> Result<T, StorageErrorKind> {
         let mut more = true;
         loop {
             match step() {
-                // A sweep removes marks of rotations as well, and does not tell of them: so there is one more try.
+                // A sweep that returns no record may have removed redirects: so one more try follows it.
                 Err(StorageErrorKind::Full) if more => more = !self.sweep(SLICE).is_empty(),
                 done => return done,
             }
@@ -73,10 +74,11 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.settings.sweeper.stop();
+        self.options.alarm.stop();
     }
 }
 
+/// Returns a function that makes the error of an operation.
 pub(crate) fn failed(operation: &'static str) -> impl Fn(StorageErrorKind) -> StorageError {
     move |kind| StorageError::new(kind, operation, NAME)
 }

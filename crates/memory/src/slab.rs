@@ -1,31 +1,31 @@
-//! [`Slab`]: the entries of a shard, without holes.
+//! [`Slab`]: the entries of a shard, without gaps.
 
 use std::ops::{Index, IndexMut};
 
 use crate::entry::Entry;
 
-/// How many entries lie together.
+/// The number of entries in a chunk.
 ///
-/// A single growing `Vec` would be up to half empty, and would copy every session of the shard when it grows. With
-/// chunks that are much smaller, the list of them would no longer stay in the cache.
+/// A single growing `Vec` would be up to half empty, and would copy every session of the shard when it grows. With much
+/// smaller chunks, the list of them would no longer stay in the cache.
 const CHUNK: usize = 128;
 
-/// By how many entries a chunk grows, once there are as many: what is kept for those to come is less than this.
+/// The number of entries by which a chunk grows once it has as many: the spare capacity is less than this.
 ///
-/// The entries of a chunk are copied when it grows. So it grows less often where there are [many](MANY), and the room
-/// that is kept is little beside them.
+/// Growing a chunk copies its entries. So it grows less often if there are [many](MANY) chunks, beside which the spare
+/// capacity is small.
 const STEPS: (usize, usize) = (32, 64);
 
-/// How many chunks are many.
+/// The number of chunks from which on they are many.
 const MANY: usize = 4;
 
-/// For how many entries there is room kept in a shard that is empty.
-const KEPT: usize = 1;
+/// The spare capacity of an empty shard.
+const SPARE: usize = 1;
 
-/// The number of an entry in its shard. It changes when entries are removed. No entry has the last one, `Slot::MAX`.
+/// The position of an entry in its shard. It can change when another entry is removed. No entry has `Slot::MAX`.
 pub(crate) type Slot = u32;
 
-/// Entries numbered from zero, without gaps: the last one fills the place of one that is removed.
+/// Entries in slots from zero up, without gaps: the last entry moves to the slot of one that is removed.
 #[derive(Default)]
 pub(crate) struct Slab {
     chunks: Vec<Vec<Entry>>,
@@ -44,9 +44,9 @@ impl Slab {
     pub(crate) fn push(&mut self, entry: Entry) -> Slot {
         let slot = self.len;
         if slot / CHUNK == self.chunks.len() {
-            // Many shards stay small, so the first does not begin with a whole step.
-            let room = if slot == 0 { KEPT } else { self.step() };
-            self.chunks.push(Vec::with_capacity(room));
+            // Many shards stay small, so the first chunk does not begin with a whole step.
+            let capacity = if slot == 0 { SPARE } else { self.step() };
+            self.chunks.push(Vec::with_capacity(capacity));
         }
         let step = self.step();
         let chunk = &mut self.chunks[slot / CHUNK];
@@ -59,13 +59,13 @@ impl Slab {
         number.expect("a shard holds less than 2^32 - 1 sessions")
     }
 
-    /// By how much the last chunk grows.
+    /// Returns by how many entries the last chunk grows.
     fn step(&self) -> usize {
         let (few, many) = STEPS;
         if self.chunks.len() < MANY { few } else { many }
     }
 
-    /// Removes an entry. The last one, if it is another, gets its number.
+    /// Removes an entry, and moves the last entry to its slot.
     pub(crate) fn swap_remove(&mut self, slot: Slot) -> Entry {
         self.len -= 1;
         let last = self.chunks[self.len / CHUNK].pop().expect("the slab has no gaps");
@@ -74,13 +74,13 @@ impl Slab {
         } else {
             std::mem::replace(&mut self[slot], last)
         };
-        self.give_back();
+        self.shrink();
         removed
     }
 
-    /// Frees the chunk at the end once it is empty and the one before it has room to spare, so that removing and
-    /// adding in turn does not allocate each time.
-    fn give_back(&mut self) {
+    /// Frees the last chunk once it is empty and the one before it is half empty, so that removing and adding by turns
+    /// does not allocate each time.
+    fn shrink(&mut self) {
         let used = self.len.div_ceil(CHUNK).max(1);
         if self.chunks.len() > used && used * CHUNK - self.len >= CHUNK / 2 {
             self.chunks.truncate(used);
@@ -89,7 +89,7 @@ impl Slab {
             }
         }
         if self.len == 0 {
-            self.chunks[0].shrink_to(KEPT);
+            self.chunks[0].shrink_to(SPARE);
         }
     }
 }

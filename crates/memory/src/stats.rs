@@ -1,36 +1,36 @@
-//! [`MemoryStats`]: what is in a storage.
+//! [`MemoryStats`]: the number and size of what a storage holds.
 
 use sessile_core::Timestamp;
 
-use crate::capacity::{MOVED_BYTES, bytes_of};
+use crate::capacity::{REDIRECT_BYTES, bytes_of};
 use crate::state::State;
 
-/// What a [`MemoryStorage`](crate::MemoryStorage) holds, for operators and tests.
+/// Counts of what a [`MemoryStorage`](crate::MemoryStorage) holds, for operators and tests.
 ///
-/// Shards are counted one after the other, so the numbers are of one moment only while nothing changes.
+/// Shards are counted one after the other, so the counts are a consistent snapshot only while nothing changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryStats {
-    /// Sessions whose deadline has not come.
+    /// Sessions that have not expired.
     pub live: usize,
-    /// Records held, whether they have expired or not.
+    /// Records held, expired ones included.
     pub stored: usize,
-    /// Aliases and tombstones of keys that were rotated.
-    pub moved: usize,
+    /// Aliases and tombstones that rotations have left at old keys.
+    pub redirects: usize,
     /// Locks that are held.
     pub locks: usize,
-    /// Visits that wait for a lock.
+    /// Callers that wait for a lock.
     pub waiters: usize,
-    /// What the records and the marks of rotated keys count as, in bytes: see
-    /// [`max_bytes`](crate::MemoryStorageBuilder::max_bytes). Counted whether or not there is a limit.
+    /// The size of all records and redirects in bytes, as [`max_bytes`](crate::MemoryStorageBuilder::max_bytes) counts
+    /// it, with or without a limit.
     pub bytes: usize,
 }
 
 impl State {
     pub(crate) fn count(&self, stats: &mut MemoryStats, now: Timestamp) {
         stats.stored += self.entries.len();
-        stats.moved += self.moved.len();
-        stats.bytes += self.moved.len() * MOVED_BYTES;
+        stats.redirects += self.redirects.len();
+        stats.bytes += self.redirects.len() * REDIRECT_BYTES;
         for entry in self.entries.iter() {
             stats.bytes += bytes_of(entry.payload.len());
             stats.live += usize::from(!entry.meta.has_expired(now));

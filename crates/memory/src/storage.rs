@@ -1,4 +1,4 @@
-//! [`MemoryStorage`]: the contract, verb by verb.
+//! [`MemoryStorage`]: the storage, and its implementation of the contract.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,15 +10,14 @@ use sessile_core::{
     Storage, StorageError, StorageErrorKind, Stored, Timestamp, Usage,
 };
 
-use crate::builder::MemoryStorageBuilder;
-use crate::capacity::{MOVED_BYTES, SESSION_BYTES};
+use crate::acquire::Acquire;
+use crate::capacity::{REDIRECT_BYTES, SESSION_BYTES};
 use crate::entry::Entry;
 use crate::shared::{NAME, Shared, failed};
 use crate::stats::MemoryStats;
-use crate::waiting::Waiting;
 use crate::{drain, scan};
 
-/// Sessions in the memory of this process. See the [crate](crate) for what that promises.
+/// A storage in the memory of this process. The [crate](crate) documentation says what it promises.
 ///
 /// Clones share their sessions.
 ///
@@ -48,28 +47,17 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// As how many bytes a session counts besides its payload: 256. See [`MemoryStorageBuilder::max_bytes`].
+    /// The bytes that a session counts as besides its payload, for
+    /// [`max_bytes`](crate::MemoryStorageBuilder::max_bytes): 256.
     pub const SESSION_BYTES: usize = SESSION_BYTES;
 
-    /// As how many bytes the alias or tombstone counts that a rotation leaves: 320. See
-    /// [`MemoryStorageBuilder::max_bytes`].
-    pub const MOVED_BYTES: usize = MOVED_BYTES;
+    /// The bytes that an alias or tombstone counts as, for [`max_bytes`](crate::MemoryStorageBuilder::max_bytes): 320.
+    pub const REDIRECT_BYTES: usize = REDIRECT_BYTES;
 
-    /// An empty storage with the defaults of its [builder](MemoryStorageBuilder).
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Sets a storage up.
-    pub fn builder() -> MemoryStorageBuilder {
-        MemoryStorageBuilder::new()
-    }
-
-    /// Counts what is in the storage.
+    /// Counts the sessions, redirects, locks and waiters of the storage.
     ///
-    /// It looks at every session, so it is for operators and tests, and not for every request. For as long as it
-    /// takes to count a shard, verbs on the sessions in that shard wait.
+    /// It looks at every session, so it is for operators and tests, and not for every request. While it counts a shard,
+    /// operations on the sessions of that shard wait.
     #[must_use]
     pub fn stats(&self) -> MemoryStats {
         let mut stats = MemoryStats::default();
@@ -80,33 +68,21 @@ impl MemoryStorage {
     }
 }
 
-impl Default for MemoryStorage {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl From<Arc<Shared>> for MemoryStorage {
-    fn from(shared: Arc<Shared>) -> Self {
-        Self { shared }
-    }
-}
-
 impl fmt::Debug for MemoryStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStorage")
             .field("shards", &self.shared.shards.len())
-            .field("settings", &self.shared.settings)
+            .field("options", &self.shared.options)
             .finish()
     }
 }
 
-/// What [`MemoryStorage::stats`] says, and at its cost.
+/// Reports what [`MemoryStorage::stats`] counts, at the same cost.
 #[async_trait]
 impl ReportUsage for MemoryStorage {
     async fn usage(&self) -> Result<Usage, StorageError> {
         let stats = self.stats();
-        Ok(Usage::new((stats.stored + stats.moved) as u64, stats.bytes as u64))
+        Ok(Usage::new((stats.stored + stats.redirects) as u64, stats.bytes as u64))
     }
 }
 
@@ -117,7 +93,7 @@ impl Storage for MemoryStorage {
     }
 
     fn clock(&self) -> &dyn Clock {
-        &*self.shared.settings.clock
+        &*self.shared.options.clock
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
@@ -133,15 +109,15 @@ impl Storage for MemoryStorage {
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        if let Some(answer) = self.shared.lock(key) {
-            return answer.map(|(found, _moment)| found);
+        if let Some(result) = self.shared.lock(key) {
+            return result.map(|(found, _moment)| found);
         }
         if wait.is_zero() {
             return Err(failed("lock")(StorageErrorKind::LockTimeout));
         }
         let shard = self.shared.shard(key);
-        // Only callers who have to wait allocate what that takes.
-        let locked = Box::pin(Waiting::new(Arc::clone(shard), *key, wait)).await;
+        // Boxed, so that only callers that have to wait allocate the future of a wait.
+        let locked = Box::pin(Acquire::new(Arc::clone(shard), *key, wait)).await;
         locked.map_err(failed("lock"))
     }
 
@@ -157,8 +133,12 @@ impl Storage for MemoryStorage {
         self.shared.replace(known, record)
     }
 
-    /// Fails with [`Unsupported`](StorageErrorKind::Unsupported) if `new_key` has another
-    /// [shard](SessionKey::shard) than the old key, which the contract rules out.
+    /// Replaces the record and moves it to `new_key`, in one step.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](StorageErrorKind::Unsupported) if `new_key` has another [shard](SessionKey::shard) than the old
+    /// key, which the contract rules out, and those of the contract.
     async fn rotate(
         &self,
         lock: &mut Lock,
@@ -172,11 +152,11 @@ impl Storage for MemoryStorage {
         }
         let shard = self.shared.shard(&key);
         let ticket = shard.ticket_of(&token);
-        let settings = &self.shared.settings;
-        let result = self.shared.with_room(|| {
-            shard.step(|state, now| state.rotate(&key, ticket, new_key, &mut record, grace, now, settings))
+        let options = &self.shared.options;
+        let result = self.shared.sweep_while_full(|| {
+            shard.step(|state, now| state.rotate(&key, ticket, new_key, &mut record, grace, now, options))
         });
-        result.map(|_cleared| lock.spend()).map_err(failed("rotate"))
+        result.map(|_replaced| lock.spend()).map_err(failed("rotate"))
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
@@ -186,7 +166,7 @@ impl Storage for MemoryStorage {
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
         let shard = self.shared.shard(&lock.key);
         let ticket = shard.ticket_of(&lock.token);
-        let result = shard.step(|state, now| state.renew(&lock.key, ticket, now, &self.shared.settings));
+        let result = shard.step(|state, now| state.renew(&lock.key, ticket, now, &self.shared.options));
         result.map_err(failed("renew"))
     }
 
@@ -214,7 +194,8 @@ impl Storage for MemoryStorage {
         Ok(self.shared.sweep(limit).into_iter().map(Entry::into_stored).collect())
     }
 
-    /// The locks end with the process. They are given up all the same, as others may use the storage on.
+    /// Waits for the holders of locks, and revokes the locks that are left. Locks end with the process anyway, but
+    /// other tasks may go on using the storage.
     async fn drain(&self, patience: Duration) {
         drain::drain(&self.shared.shards, patience).await;
     }

@@ -1,4 +1,4 @@
-//! The plain functions beside the futures. That both do the same is for the model to show.
+//! The plain functions, as far as they differ from the futures. The model test shows that both do the same.
 
 #![allow(clippy::unwrap_used, reason = "an unwrap is an assertion here")]
 
@@ -11,7 +11,7 @@ use common::{assert_free, lock, manual_storage, new_key, session};
 use sessile_core::{Clock, Lookup, Meta, Record, Storage, StorageErrorKind, Timestamp};
 use sessile_memory::MemoryStorage;
 
-/// A clock that is a millisecond further whenever it is asked.
+/// A clock that advances by a millisecond with each reading.
 #[derive(Debug, Default)]
 struct Ticking(AtomicU64);
 
@@ -22,11 +22,11 @@ impl Clock for Ticking {
 }
 
 #[test]
-fn the_moment_is_the_one_by_which_the_deadline_was_judged() {
+fn the_moment_returned_is_the_one_that_was_compared_with_the_deadline() {
     let builder = MemoryStorage::builder().clock(Ticking::default());
     let storage = builder.sweeper(false).lease(Duration::from_secs(1)).build();
     let at_once = storage.at_once().unwrap();
-    // At whichever moment the clock is asked, one of these ends just then.
+    // One of these deadlines coincides with a reading of the clock, whichever reading an operation uses.
     for after in 0..20 {
         let deadline = storage.clock().now() + Duration::from_millis(40 + after);
         let record = || Record::new(Meta::new(Timestamp::MIN).with_deadline(Some(deadline)), "");
@@ -37,7 +37,7 @@ fn the_moment_is_the_one_by_which_the_deadline_was_judged() {
         while !was_missing {
             let (found, moment) = at_once.read(&read).unwrap();
             assert_eq!(found.is_found(), moment < deadline, "{moment:?}");
-            let (found, moment) = at_once.lock(&locked).expect("it was given up").unwrap();
+            let (found, moment) = at_once.lock(&locked).expect("it was released").unwrap();
             assert_eq!(found.is_found(), moment < deadline, "{moment:?}");
             was_missing = !found.is_found();
         }
@@ -61,14 +61,14 @@ async fn a_lock_that_is_held_is_not_waited_for() {
     assert_eq!(moment, storage.clock().now());
     assert_eq!(*locked.lock.key(), key);
 
-    // The lock is one, whichever way it was taken and is given back.
+    // Both ways to acquire and release use the same lock.
     storage.commit(&mut locked.lock, locked.record).await.unwrap();
     at_once.release(lock(&storage, &key).await.lock).unwrap();
     assert_free(&storage, &key).await;
 }
 
 #[test]
-fn errors_name_the_verb_and_the_storage() {
+fn errors_name_the_operation_and_the_storage() {
     let (storage, _) = manual_storage();
     let at_once = storage.at_once().unwrap();
     let key = new_key();

@@ -1,4 +1,4 @@
-//! The limit in bytes: exact, refused whole, given back.
+//! The limit in bytes is exact, refuses operations as a whole, and is freed again.
 
 #![allow(clippy::unwrap_used, reason = "an unwrap is an assertion here")]
 
@@ -13,7 +13,7 @@ use sessile_core::{Clock, Lookup, ManualClock, Meta, Record, SessionKey, Storage
 use sessile_memory::{MemoryStats, MemoryStorage};
 
 const SESSION: usize = MemoryStorage::SESSION_BYTES;
-const MOVED: usize = MemoryStorage::MOVED_BYTES;
+const REDIRECT: usize = MemoryStorage::REDIRECT_BYTES;
 
 fn limited(max_bytes: usize) -> (MemoryStorage, Arc<ManualClock>) {
     in_shards(128, max_bytes)
@@ -25,7 +25,7 @@ fn in_shards(shards: usize, max_bytes: usize) -> (MemoryStorage, Arc<ManualClock
     (builder.shards(shards).max_bytes(max_bytes).build(), clock)
 }
 
-/// A record of so many bytes.
+/// Returns a record with a payload of so many bytes.
 fn of(storage: &MemoryStorage, bytes: usize) -> Record {
     Record::new(Meta::new(storage.clock().now()), vec![b'x'; bytes])
 }
@@ -40,7 +40,7 @@ async fn length(storage: &MemoryStorage, key: &SessionKey) -> usize {
     read(storage, key).await.found().expect("live").record.payload.len()
 }
 
-/// Exactly this much room is left: a session that takes it fits, and one that takes a byte more does not.
+/// Asserts that exactly this many bytes are left: a session that takes them fits, and one that takes one more does not.
 async fn assert_left(storage: &MemoryStorage, left: usize) {
     let before = storage.stats();
     let payload = left - SESSION;
@@ -95,12 +95,12 @@ async fn a_commit_that_grows_too_far_is_refused_whole_and_keeps_the_lock() {
     );
     assert_eq!(storage.stats().bytes, 2 * SESSION + 800);
 
-    // What fits is accepted under the same lock: to the last byte.
+    // A payload that fits to the last byte is accepted under the same lock.
     storage.commit(&mut held.lock, of(&storage, 300)).await.unwrap();
     assert_eq!(storage.stats().bytes, 2 * SESSION + 1_000);
     assert_eq!(length(&storage, &key).await, 300);
 
-    // What does not grow is accepted although nothing is left, and what shrinks gives back.
+    // A payload that does not grow is accepted although no byte is left, and one that shrinks frees bytes.
     let mut held = lock(&storage, &other).await;
     storage.commit(&mut held.lock, of(&storage, 700)).await.unwrap();
     let mut held = lock(&storage, &other).await;
@@ -125,37 +125,37 @@ async fn a_commit_that_is_refused_for_another_reason_takes_no_room() {
 }
 
 #[tokio::test]
-async fn a_rotation_counts_what_it_leaves_until_that_goes() {
+async fn a_rotation_counts_its_redirect_until_that_expires() {
     let (storage, clock) = limited(10_000);
     let [old, new, newer] = rotated_keys();
     storage.create(&old, of(&storage, 1_000)).await.unwrap();
     let mut held = lock(&storage, &old).await;
     let record = of(&storage, 2_000);
     storage.rotate(&mut held.lock, &new, record, SECOND).await.unwrap();
-    assert_eq!(storage.stats().bytes, SESSION + 2_000 + MOVED);
+    assert_eq!(storage.stats().bytes, SESSION + 2_000 + REDIRECT);
 
-    // Too large by a byte: nothing moves, and the lock is still held.
+    // One byte too many: the session does not move, and the lock is still held.
     let mut held = lock(&storage, &new).await;
     let left = 10_000 - storage.stats().bytes;
-    let record = of(&storage, 2_000 + left - MOVED + 1);
+    let record = of(&storage, 2_000 + left - REDIRECT + 1);
     let refused = storage.rotate(&mut held.lock, &newer, record, SECOND).await;
     assert_eq!(kind(refused), StorageErrorKind::Full);
     assert_eq!(length(&storage, &new).await, 2_000);
     assert_eq!(read(&storage, &newer).await, Lookup::Missing);
     assert_left(&storage, left).await;
-    let record = of(&storage, 2_000 + left - MOVED);
+    let record = of(&storage, 2_000 + left - REDIRECT);
     storage.rotate(&mut held.lock, &newer, record, SECOND).await.unwrap();
     assert_eq!(storage.stats().bytes, 10_000);
 
-    // The marks of both go without being asked for when their time is over, as room is needed.
+    // Both redirects are removed when they have expired and their bytes are needed.
     clock.advance(SECOND + Duration::from_secs(60));
-    created(&storage, 2 * MOVED - SESSION).await;
-    assert_eq!(storage.stats().moved, 0);
+    created(&storage, 2 * REDIRECT - SESSION).await;
+    assert_eq!(storage.stats().redirects, 0);
     assert_eq!(storage.stats().bytes, 10_000);
 }
 
 #[tokio::test]
-async fn the_expired_make_room_and_the_living_never_do() {
+async fn expired_sessions_make_room_and_live_ones_never_do() {
     let (storage, clock) = limited(3 * SESSION + 300);
     let ending = |after| {
         Record::new(
@@ -178,7 +178,7 @@ async fn the_expired_make_room_and_the_living_never_do() {
     storage.commit(&mut held.lock, of(&storage, room)).await.unwrap();
     assert_eq!(storage.stats().stored, 2);
     assert!(read(&storage, &long).await.is_found());
-    // Sweeping gives back as well.
+    // Sweeping frees bytes as well.
     clock.advance(2 * SECOND);
     assert_eq!(storage.sweep(10).await.unwrap().len(), 1);
     assert_left(&storage, SESSION + 100).await;
@@ -193,19 +193,19 @@ async fn both_limits_hold_and_neither_takes_from_the_other() {
         let refused = storage.create(&new_key(), of(&storage, 41)).await;
         assert_eq!(kind(refused), StorageErrorKind::Full);
     }
-    // The refusals took no place among the sessions.
+    // The refusals did not count as sessions.
     let key = created(&storage, 0).await;
     for _ in 0..3 {
         let refused = storage.create(&new_key(), of(&storage, 0)).await;
         assert_eq!(kind(refused), StorageErrorKind::Full);
     }
     storage.destroy(&key).await.unwrap();
-    // And those took no bytes.
+    // These refusals took no bytes.
     created(&storage, 40).await;
 }
 
 #[tokio::test]
-async fn sizes_without_sense_overflow_nothing() {
+async fn extreme_sizes_do_not_overflow() {
     let (storage, _) = limited(usize::MAX);
     let key = created(&storage, 1).await;
     let mut held = lock(&storage, &key).await;
@@ -215,15 +215,15 @@ async fn sizes_without_sense_overflow_nothing() {
     assert_eq!(kind(refused), StorageErrorKind::Full);
 }
 
-/// Sessions that grow, shrink, move and end on four threads: the limit is never passed, no commit that was
-/// acknowledged is lost, and in the end the account is exact to the byte.
+/// Creates, resizes, rotates and destroys sessions on four threads: the limit is never exceeded, no acknowledged commit
+/// is lost, and the count is exact to the byte at the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_account_is_exact_whatever_meets() {
-    crowd(1).await;
-    crowd(64).await;
+async fn the_count_of_bytes_is_exact_under_contention() {
+    contend(1).await;
+    contend(64).await;
 }
 
-async fn crowd(shards: usize) {
+async fn contend(shards: usize) {
     const MAX: usize = 20_000;
     let (storage, clock) = in_shards(shards, MAX);
     let refusals = Arc::new(AtomicUsize::new(0));
@@ -249,8 +249,8 @@ async fn crowd(shards: usize) {
                         assert_eq!(held.record.payload.len(), stored, "an acknowledged size is lost");
                         let record = of(&storage, size);
                         let done = if step == 2 && key == keys[0] {
-                            let moved = storage.rotate(&mut held.lock, &keys[1], record, Duration::ZERO).await;
-                            moved.map(|()| key = keys[1])
+                            let rotated = storage.rotate(&mut held.lock, &keys[1], record, Duration::ZERO).await;
+                            rotated.map(|()| key = keys[1])
                         } else {
                             storage.commit(&mut held.lock, record).await
                         };
@@ -276,7 +276,7 @@ async fn crowd(shards: usize) {
     for task in tasks {
         task.await.unwrap();
     }
-    assert!(refusals.load(Ordering::Relaxed) > 0, "there was room for everybody");
+    assert!(refusals.load(Ordering::Relaxed) > 0, "there was room for all");
     clock.advance(Duration::from_secs(60));
     storage.sweep(1).await.unwrap();
     let mut cursor = None;
@@ -294,9 +294,9 @@ async fn crowd(shards: usize) {
     assert_left(&storage, MAX).await;
 }
 
-/// Of many who want the last bytes, exactly as many get them as there are.
+/// Lets sixteen commits compete for the last bytes, which are enough for three.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_last_bytes_are_given_to_one() {
+async fn the_last_bytes_are_given_out_once() {
     for _ in 0..50 {
         let (storage, _) = limited(16 * (SESSION + 10) + 3 * 100);
         let mut keys = Vec::new();

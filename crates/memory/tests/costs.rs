@@ -1,4 +1,4 @@
-//! What sessions cost: allocations by the verb, exactly, and bytes by the session.
+//! The exact number of allocations for each operation, and the bytes for each session.
 
 #![allow(clippy::unwrap_used, reason = "an unwrap is an assertion here")]
 
@@ -18,9 +18,9 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How many times `work` allocates, over a thousand rounds.
+/// Counts the allocations of a thousand rounds of `work`.
 async fn allocations(mut work: impl AsyncFnMut()) -> usize {
-    // Once in advance: what is kept for the next time is there then.
+    // One round in advance allocates what is kept for the next ones.
     work().await;
     let region = Region::new(ALLOCATOR);
     for _ in 0..1_000 {
@@ -35,22 +35,22 @@ fn heap_bytes() -> usize {
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
-/// Without the usual harness, whose threads would be counted too.
+/// Replaces the usual harness, whose threads would be counted too.
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .unwrap();
-    runtime.block_on(each_verb_allocates_the_box_of_its_future_and_what_is_copied());
+    runtime.block_on(each_operation_allocates_the_box_of_its_future_and_the_copy_of_a_payload());
     runtime.block_on(a_storage_without_sessions_is_small());
     runtime.block_on(waiting_leaves_nothing_behind());
     runtime.block_on(a_session_takes_no_more_than_it_counts());
-    runtime.block_on(what_a_rotation_leaves_takes_no_more_than_it_counts());
-    runtime.block_on(a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access());
+    runtime.block_on(a_redirect_takes_no_more_than_it_counts());
+    runtime.block_on(a_session_takes_at_most_250_bytes_and_they_are_freed_without_any_access());
 }
 
-/// A payload in an entry is copied for its readers: one allocation. A longer one is shared with them.
-async fn each_verb_allocates_the_box_of_its_future_and_what_is_copied() {
+/// A payload inside an entry is copied for its readers, which is one allocation. A longer one is shared with them.
+async fn each_operation_allocates_the_box_of_its_future_and_the_copy_of_a_payload() {
     for (payload, copies) in [(payload(), 1_000), (Bytes::from(vec![b'x'; 1_000]), 0)] {
         let storage = MemoryStorage::builder().sweeper(false).capacity(1_000).build();
         let now = storage.clock().now();
@@ -110,7 +110,7 @@ async fn each_verb_allocates_the_box_of_its_future_and_what_is_copied() {
     }
 }
 
-/// Before the first session, and after each part of it has had some.
+/// Measures a storage before its first session, and after every shard has had some.
 async fn a_storage_without_sessions_is_small() {
     let before = heap_bytes();
     let storage = MemoryStorage::builder().sweeper(false).shards(128).build();
@@ -128,8 +128,8 @@ async fn a_storage_without_sessions_is_small() {
     }
     let kept = heap_bytes() - filled;
     println!("{unused} bytes for a storage, and {kept} bytes kept by one that was emptied");
-    assert!(unused <= 64 << 10, "{unused} bytes for nothing");
-    assert!(kept <= 72 << 10, "{kept} bytes kept for nothing");
+    assert!(unused <= 64 << 10, "{unused} bytes for no session");
+    assert!(kept <= 72 << 10, "{kept} bytes kept for no session");
 }
 
 async fn waiting_leaves_nothing_behind() {
@@ -163,15 +163,15 @@ async fn waiting_leaves_nothing_behind() {
     assert!(heap_bytes() <= before, "{} bytes more", heap_bytes() - before);
 }
 
-/// As long as that of a small session, and as tight as a vector can be made.
+/// Returns the payload of a small session, in a vector without spare capacity.
 fn payload() -> Bytes {
     Bytes::from(vec![b'x'; 65])
 }
 
-/// At every size, as what keeps them doubles now and then: the longest payload that lies in an entry, none at all, and
-/// one that does not lie there and has been read.
+/// Checks every number of sessions, as their containers grow in steps, with three payloads: none, the longest that lies
+/// in an entry, and one that lies outside and has been read.
 async fn a_session_takes_no_more_than_it_counts() {
-    /// The room that a part of the storage keeps at most for sessions to come.
+    /// The largest spare capacity of a shard.
     const KEPT: usize = 64 * 192;
     for length in [0, 86, 87] {
         let storage = MemoryStorage::builder().sweeper(false).shards(1).build();
@@ -193,8 +193,8 @@ async fn a_session_takes_no_more_than_it_counts() {
     }
 }
 
-/// At every size, as what keeps them doubles now and then.
-async fn what_a_rotation_leaves_takes_no_more_than_it_counts() {
+/// Checks every number of redirects, as their containers grow in steps.
+async fn a_redirect_takes_no_more_than_it_counts() {
     let storage = MemoryStorage::builder().sweeper(false).shards(1).build();
     let before = heap_bytes();
     let record = || Record::new(Meta::new(storage.clock().now()), payload());
@@ -217,21 +217,21 @@ async fn what_a_rotation_leaves_takes_no_more_than_it_counts() {
     }
 }
 
-async fn a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access() {
+async fn a_session_takes_at_most_250_bytes_and_they_are_freed_without_any_access() {
     const SESSIONS: usize = 1_000_000;
     let start = heap_bytes();
     let clock = manual_clock();
     let storage = MemoryStorage::builder().clock(Arc::clone(&clock)).shards(128).build();
     let now = clock.now();
     for number in 0..SESSIONS {
-        // They end within a second, in no order.
+        // Deadlines within one second, in no order.
         let spread = Duration::from_millis((number as u64 * 7_919) % 1_000);
         let meta = Meta::new(now).with_deadline(Some(now + SECOND + spread));
         storage.create(&new_key(), Record::new(meta, payload())).await.unwrap();
     }
     assert_eq!((storage.stats().live, storage.stats().stored), (SESSIONS, SESSIONS));
     println!("{} bytes a session", (heap_bytes() - start) / SESSIONS);
-    // The copies that readers get do not stay.
+    // The copies for readers do not stay.
     let mut cursor = None;
     loop {
         let page = storage.scan(cursor, 1_000).await.unwrap();
@@ -249,7 +249,7 @@ async fn a_session_takes_at_most_250_bytes_and_they_come_back_without_any_access
     let counted = storage.stats().bytes;
     assert!(full <= counted, "{full} bytes are allocated, and {counted} are counted");
 
-    // The sweeper is asleep until the first deadline, and finds by the clock that the last one has passed.
+    // The sweeper sleeps until the first deadline, and finds that the last one has passed by the clock.
     clock.advance(2 * SECOND);
     let patience = Instant::now() + 60 * SECOND;
     while storage.stats().stored > 0 {

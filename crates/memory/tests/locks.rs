@@ -1,4 +1,4 @@
-//! Waiting for locks, in paused time.
+//! Waiting for locks, with paused time.
 
 mod common;
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 type Waiter = JoinHandle<Result<Lookup<Locked>, StorageError>>;
 
-/// A visit that has begun to wait for the lock.
+/// Spawns a task that waits for the lock.
 async fn waiter(storage: &MemoryStorage, key: SessionKey, wait: Duration) -> Waiter {
     let storage = storage.clone();
     let task = tokio::spawn(async move { storage.lock(&key, wait).await });
@@ -22,12 +22,12 @@ async fn waiter(storage: &MemoryStorage, key: SessionKey, wait: Duration) -> Wai
 }
 
 async fn found(waiter: Waiter) -> Locked {
-    let answer = waiter.await.expect("the task ends").expect("the lock is free");
-    answer.found().expect("the session is there")
+    let result = waiter.await.expect("the task ends").expect("the lock is free");
+    result.found().expect("the session is there")
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_are_served_in_the_order_in_which_they_came() {
+async fn waiters_are_served_in_the_order_of_arrival() {
     let storage = tokio_storage();
     let key = session(&storage, "").await;
     let held = take(&storage, &key).await;
@@ -53,19 +53,19 @@ async fn those_who_wait_are_served_in_the_order_in_which_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newcomer_does_not_overtake_one_to_whom_the_lock_was_just_handed() {
+async fn a_newcomer_does_not_overtake_a_waiter_to_which_the_lock_was_just_handed() {
     let storage = tokio_storage();
     let key = session(&storage, "").await;
     let held = take(&storage, &key).await;
     let first = waiter(&storage, key, SECOND).await;
     drop(held);
-    // The waiter has not run yet, but the lock is its own.
+    // The waiter has not been polled yet, but it is the holder already.
     assert_eq!(refusal(&storage, &key).await, StorageErrorKind::LockTimeout);
     drop(found(first).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_way_to_give_a_lock_up_hands_it_on_at_once() {
+async fn every_way_to_release_a_lock_hands_it_over_at_once() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let start = Instant::now();
@@ -83,7 +83,7 @@ async fn every_way_to_give_a_lock_up_hands_it_on_at_once() {
         locked.record.payload, "b",
         "the record as it was when the lock was taken"
     );
-    assert_eq!(start.elapsed(), Duration::ZERO, "someone waited for a timer");
+    assert_eq!(start.elapsed(), Duration::ZERO, "a waiter waited for a timer");
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +102,7 @@ async fn a_wait_ends_with_lock_timeout_at_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_without_limit_waits_as_long_as_it_takes() {
+async fn a_wait_without_limit_lasts_as_long_as_it_takes() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let held = take(&storage, &key).await;
@@ -137,10 +137,10 @@ async fn too_many_waiters_are_refused_at_once() {
         drop(found(waiter).await);
     }
 
-    let nobody = tokio_builder().max_waiters(0).build();
-    let key = session(&nobody, "a").await;
-    let _held = take(&nobody, &key).await;
-    assert_eq!(kind(nobody.lock(&key, SECOND).await), StorageErrorKind::TooManyWaiters);
+    let storage = tokio_builder().max_waiters(0).build();
+    let key = session(&storage, "a").await;
+    let _held = take(&storage, &key).await;
+    assert_eq!(kind(storage.lock(&key, SECOND).await), StorageErrorKind::TooManyWaiters);
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +160,7 @@ async fn the_default_is_1024_waiters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_goes_away_leaves_the_queue() {
+async fn a_cancelled_waiter_leaves_the_queue() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let held = take(&storage, &key).await;
@@ -181,7 +181,7 @@ async fn one_that_goes_away_leaves_the_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_goes_away_after_the_lock_was_handed_to_it_passes_it_on() {
+async fn a_waiter_cancelled_after_the_lock_was_handed_to_it_passes_it_on() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let held = take(&storage, &key).await;
@@ -197,7 +197,7 @@ async fn one_that_goes_away_after_the_lock_was_handed_to_it_passes_it_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_future_that_was_never_polled_took_nothing() {
+async fn a_future_that_was_never_polled_holds_no_lock() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     drop(storage.lock(&key, SECOND));
@@ -205,7 +205,7 @@ async fn a_future_that_was_never_polled_took_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lease_of_a_lost_holder_is_the_longest_anyone_waits() {
+async fn the_lease_of_a_crashed_holder_bounds_the_wait() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let mut crashed = take(&storage, &key).await;
@@ -243,7 +243,7 @@ async fn a_renewed_lease_is_waited_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_was_handed_over_has_its_full_lease_when_it_is_taken_up() {
+async fn a_lock_that_was_handed_over_has_its_full_lease_when_its_waiter_is_polled() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let held = take(&storage, &key).await;
@@ -257,25 +257,25 @@ async fn a_lock_that_was_handed_over_has_its_full_lease_when_it_is_taken_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_does_not_take_its_lock_up_within_the_lease_loses_its_turn_and_queues_anew() {
+async fn a_waiter_that_is_not_polled_within_its_lease_loses_the_lock_and_queues_again() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let held = take(&storage, &key).await;
-    let mut sleepy = Box::pin(storage.lock(&key, 1_000 * SECOND));
-    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(sleepy.as_mut().poll(cx).is_pending())).await);
+    let mut unpolled = Box::pin(storage.lock(&key, 1_000 * SECOND));
+    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(unpolled.as_mut().poll(cx).is_pending())).await);
     let start = Instant::now();
     let next = waiter(&storage, key, 60 * SECOND).await;
     drop(held);
     let locked = found(next).await;
     assert_eq!(start.elapsed(), LEASE);
-    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(sleepy.as_mut().poll(cx).is_pending())).await);
+    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(unpolled.as_mut().poll(cx).is_pending())).await);
     drop(locked);
-    drop(sleepy.await.unwrap().found().unwrap());
+    drop(unpolled.await.unwrap().found().unwrap());
     assert_free(&storage, &key).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_are_told_at_once_when_the_session_is_destroyed() {
+async fn waiters_are_notified_at_once_when_the_session_is_destroyed() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let held = take(&storage, &key).await;
@@ -294,7 +294,7 @@ async fn those_who_wait_are_told_at_once_when_the_session_is_destroyed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_are_told_when_the_record_expires() {
+async fn waiters_are_notified_when_the_record_expires() {
     let storage = tokio_storage();
     let key = new_key();
     storage.create(&key, ending(&storage, "a", 5 * SECOND)).await.unwrap();
@@ -315,7 +315,7 @@ async fn those_who_wait_are_told_when_the_record_expires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_notice_a_deadline_that_was_brought_forward() {
+async fn waiters_notice_a_deadline_that_was_brought_forward() {
     let storage = tokio_storage();
     let key = new_key();
     storage
@@ -334,7 +334,7 @@ async fn those_who_wait_notice_a_deadline_that_was_brought_forward() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_are_told_when_the_record_is_swept() {
+async fn waiters_are_notified_when_the_record_is_swept() {
     let (storage, clock) = manual_storage();
     let key = new_key();
     storage.create(&key, ending(&storage, "a", 5 * SECOND)).await.unwrap();
@@ -348,7 +348,7 @@ async fn those_who_wait_are_told_when_the_record_is_swept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_learn_that_the_session_has_moved() {
+async fn waiters_are_notified_of_a_rotation_without_grace() {
     let storage = tokio_storage();
     let [old, new] = rotated_keys();
     storage.create(&old, record(&storage, "a")).await.unwrap();
@@ -370,7 +370,7 @@ async fn those_who_wait_learn_that_the_session_has_moved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn during_the_grace_those_who_wait_get_the_record_under_its_new_key() {
+async fn during_the_grace_waiters_get_the_record_under_its_new_key() {
     let storage = tokio_storage();
     let [old, new] = rotated_keys();
     storage.create(&old, record(&storage, "a")).await.unwrap();
@@ -389,7 +389,7 @@ async fn during_the_grace_those_who_wait_get_the_record_under_its_new_key() {
     );
     settle().await;
     assert!(!second.is_finished());
-    // It waits under the new key now, beyond the grace.
+    // The second waiter waits under the new key now, beyond the grace.
     sleep(2 * SECOND).await;
     assert_eq!(read(&storage, &old).await, Lookup::Superseded);
     drop(locked);
@@ -398,7 +398,7 @@ async fn during_the_grace_those_who_wait_get_the_record_under_its_new_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_limit_is_one_for_all_keys_waited_at() {
+async fn one_limit_covers_the_waits_under_both_keys() {
     let storage = tokio_storage();
     let [old, new] = rotated_keys();
     storage.create(&old, record(&storage, "a")).await.unwrap();
@@ -418,7 +418,7 @@ async fn the_wait_limit_is_one_for_all_keys_waited_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panicking_holder_gives_its_lock_back() {
+async fn a_panicking_holder_releases_its_lock() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let start = Instant::now();
@@ -446,7 +446,7 @@ async fn a_lock_can_outlive_its_storage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn draining_waits_for_its_time_and_then_takes_the_lock_and_hands_it_to_the_first_who_waits() {
+async fn draining_waits_for_its_patience_and_then_hands_the_lock_to_the_first_waiter() {
     let storage = tokio_storage();
     let [free, held, awaited] = [
         session(&storage, "a").await,
@@ -471,7 +471,7 @@ async fn draining_waits_for_its_time_and_then_takes_the_lock_and_hands_it_to_the
     }
 }
 
-/// A wait of no matter what length, for a lease of no matter what length.
+/// Combines the extremes of leases, waits and graces.
 #[tokio::test(start_paused = true)]
 async fn any_lease_wait_and_grace_is_accepted() {
     for length in [Duration::ZERO, Duration::from_nanos(1), MS, Duration::MAX] {
@@ -493,7 +493,7 @@ async fn any_lease_wait_and_grace_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_counter_that_looks_right_is_right() {
+async fn no_increment_of_a_counter_is_lost() {
     const TASKS: u64 = 50;
     const ROUNDS: u64 = 40;
     let storage = MemoryStorage::builder().max_waiters(usize::MAX).build();
@@ -504,9 +504,9 @@ async fn a_counter_that_looks_right_is_right() {
             tokio::spawn(async move {
                 for round in 0..ROUNDS {
                     if (task + round) % 3 == 0 {
-                        // One that goes away while it waits, or with the lock in its hands.
-                        let gone = tokio::time::timeout(MS / 10, storage.lock(&key, SECOND)).await;
-                        drop(gone);
+                        // Cancelled while it waits, or after it got the lock.
+                        let cancelled = tokio::time::timeout(MS / 10, storage.lock(&key, SECOND)).await;
+                        drop(cancelled);
                     }
                     let mut locked = storage.lock(&key, 60 * SECOND).await.unwrap().found().unwrap();
                     let count: u64 = std::str::from_utf8(&locked.record.payload).unwrap().parse().unwrap();

@@ -1,7 +1,7 @@
-//! The storage against a small model of the contract, with sequences of verbs that proptest makes up.
+//! Compares the storage with a small model of the contract, over sequences of operations that proptest generates.
 //!
-//! The model keeps time by the millisecond and does at once what the storage leaves for whoever comes by: so it knows
-//! nothing of sweeping, slots, heaps and positions, and everything of who may find what and when.
+//! The model advances time by single milliseconds and expires everything at once, where the storage leaves that to
+//! later operations. So it needs no sweeping, slots, heaps or positions, and states only what each operation may find.
 
 mod common;
 
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::door::Door;
+use common::api::Api;
 use common::{kind, manual_clock, rotated_keys};
 use proptest::prelude::*;
 use sessile_core::{Lock, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageErrorKind, Stored, Timestamp};
 use sessile_memory::MemoryStorage;
 
 const KEYS: usize = 4;
-/// How much of what was read is remembered, to be replaced later.
+/// The number of read records that are remembered, to be replaced later.
 const KNOWN: usize = 3;
 const LEASE: u64 = 10;
 const TOMBSTONE: u64 = 8;
@@ -62,15 +62,15 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug, Clone, PartialEq)]
 struct Entry {
     record: Record,
-    /// Who holds the lock, and until when.
+    /// The holder of the lock, and the end of its lease.
     holder: Option<(u64, u64)>,
 }
 
-/// What is at a key.
+/// The state of a key.
 #[derive(Debug, Clone, PartialEq)]
-enum Place {
+enum KeyState {
     Live(Entry),
-    /// Past its deadline, and not swept yet.
+    /// Past the deadline, and not swept yet.
     Expired,
     Alias {
         target: usize,
@@ -86,59 +86,59 @@ enum Place {
 #[derive(Default)]
 struct Model {
     now: u64,
-    places: BTreeMap<usize, Place>,
+    states: BTreeMap<usize, KeyState>,
 }
 
 impl Model {
     fn pass(&mut self) {
         self.now += 1;
-        for place in self.places.values_mut() {
-            if let Place::Alias {
+        for state in self.states.values_mut() {
+            if let KeyState::Alias {
                 target,
                 until,
                 tombstone_until,
-            } = *place
+            } = *state
                 && until <= self.now
             {
-                *place = Place::Tombstone {
+                *state = KeyState::Tombstone {
                     target,
                     until: tombstone_until,
                 };
             }
         }
-        self.settle();
+        self.expire();
     }
 
-    /// Ends what has to end now.
-    fn settle(&mut self) {
+    /// Expires records and tombstones whose time has come.
+    fn expire(&mut self) {
         let now = Timestamp::from_millis(self.now);
-        self.places
-            .retain(|_, place| !matches!(place, Place::Tombstone { until, .. } if *until <= self.now));
-        for place in self.places.values_mut() {
-            if matches!(place, Place::Live(entry) if entry.record.meta.has_expired(now)) {
-                *place = Place::Expired;
+        self.states
+            .retain(|_, state| !matches!(state, KeyState::Tombstone { until, .. } if *until <= self.now));
+        for state in self.states.values_mut() {
+            if matches!(state, KeyState::Live(entry) if entry.record.meta.has_expired(now)) {
+                *state = KeyState::Expired;
             }
         }
     }
 
     fn find(&self, key: usize) -> Lookup<usize> {
-        match self.places.get(&key) {
-            None | Some(Place::Expired) => Lookup::Missing,
-            Some(Place::Live(_)) => Lookup::Found(key),
-            Some(Place::Tombstone { .. }) => Lookup::Superseded,
-            Some(Place::Alias { target, .. }) => match self.find(*target) {
+        match self.states.get(&key) {
+            None | Some(KeyState::Expired) => Lookup::Missing,
+            Some(KeyState::Live(_)) => Lookup::Found(key),
+            Some(KeyState::Tombstone { .. }) => Lookup::Superseded,
+            Some(KeyState::Alias { target, .. }) => match self.find(*target) {
                 Lookup::Missing => Lookup::Superseded,
                 found => found,
             },
         }
     }
 
-    /// Where the session of a key is now, however it got there.
-    fn trace(&self, key: usize) -> Lookup<usize> {
-        match self.places.get(&key) {
-            None | Some(Place::Expired) => Lookup::Missing,
-            Some(Place::Live(_)) => Lookup::Found(key),
-            Some(Place::Tombstone { target, .. } | Place::Alias { target, .. }) => match self.trace(*target) {
+    /// Finds the present key of a session, following aliases and tombstones.
+    fn follow(&self, key: usize) -> Lookup<usize> {
+        match self.states.get(&key) {
+            None | Some(KeyState::Expired) => Lookup::Missing,
+            Some(KeyState::Live(_)) => Lookup::Found(key),
+            Some(KeyState::Tombstone { target, .. } | KeyState::Alias { target, .. }) => match self.follow(*target) {
                 Lookup::Missing => Lookup::Superseded,
                 found => found,
             },
@@ -151,8 +151,8 @@ impl Model {
             Lookup::Missing => return Err(StorageErrorKind::Gone),
             Lookup::Superseded => return Err(StorageErrorKind::Superseded),
         };
-        match self.places.get_mut(&key) {
-            Some(Place::Live(entry)) => Ok((key, entry)),
+        match self.states.get_mut(&key) {
+            Some(KeyState::Live(entry)) => Ok((key, entry)),
             _ => unreachable!("it was found"),
         }
     }
@@ -173,19 +173,19 @@ struct Held {
     number: u64,
 }
 
-/// The storage and the model, and the locks that were taken from both.
-struct Pair {
+/// The storage, the model, and the locks that were acquired from both.
+struct Harness {
     storage: MemoryStorage,
     clock: Arc<ManualClock>,
     keys: [SessionKey; KEYS],
     model: Model,
     held: Vec<Held>,
-    /// The records that were read, the newest first, and the numbers of their keys.
+    /// The records that were read, latest first, with the numbers of their keys.
     known: Vec<(usize, Stored)>,
     count: u64,
 }
 
-impl Pair {
+impl Harness {
     fn new() -> Self {
         let clock = manual_clock();
         let storage = MemoryStorage::builder()
@@ -210,7 +210,7 @@ impl Pair {
         }
     }
 
-    /// A record like no other, that ends after so many milliseconds.
+    /// Returns a unique record that expires after so many milliseconds.
     fn record(&mut self, ends_after: Option<u64>) -> Record {
         self.count += 1;
         let now = Timestamp::from_millis(self.model.now);
@@ -220,23 +220,23 @@ impl Pair {
         Record::new(meta, self.count.to_string())
     }
 
-    async fn take(&mut self, step: Step, at_once: bool) {
-        let door = Door::new(&self.storage, at_once);
+    async fn apply(&mut self, step: Step, at_once: bool) {
+        let api = Api::new(&self.storage, at_once);
         match step {
             Step::Create(key, ends_after) => {
                 let record = self.record(ends_after);
-                let created = door.create(&self.keys[key], record.clone()).await;
+                let created = api.create(&self.keys[key], record.clone()).await;
                 if self.model.find(key) == Lookup::Missing {
                     created.expect("nothing is there");
                     self.model
-                        .places
-                        .insert(key, Place::Live(Entry { record, holder: None }));
+                        .states
+                        .insert(key, KeyState::Live(Entry { record, holder: None }));
                 } else {
                     assert_eq!(kind(created), StorageErrorKind::Exists);
                 }
             }
             Step::Read(key) => {
-                let Lookup::Found(stored) = door.read(&self.keys[key]).await.expect("read") else {
+                let Lookup::Found(stored) = api.read(&self.keys[key]).await.expect("read") else {
                     return;
                 };
                 let at = self.model.live(key).expect("it was found").0;
@@ -249,7 +249,7 @@ impl Pair {
                 let Some((key, known)) = self.known.get(index) else {
                     return;
                 };
-                let result = door.replace(known, record.clone()).await.map_err(|error| error.kind());
+                let result = api.replace(known, record.clone()).await.map_err(|error| error.kind());
                 let now = self.model.now;
                 let expected = self.model.live(*key).map(|(at, entry)| {
                     let is_free = entry.holder.is_none_or(|(_, until)| until <= now);
@@ -261,11 +261,11 @@ impl Pair {
                 });
                 assert_eq!(result, expected);
             }
-            Step::Lock(key) => self.lock(key, door).await,
+            Step::Lock(key) => self.lock(key, api).await,
             Step::Commit(index, ends_after) => {
                 let record = self.record(ends_after);
                 let Some(held) = self.held.get_mut(index) else { return };
-                let result = door
+                let result = api
                     .commit(&mut held.lock, record.clone())
                     .await
                     .map_err(|error| error.kind());
@@ -275,7 +275,7 @@ impl Pair {
                 assert_eq!(result, expected);
             }
             Step::Rotate(index, key, ends_after, grace) => self.rotate(index, key, ends_after, grace).await,
-            Step::Release(index) => self.release(index, door).await,
+            Step::Release(index) => self.release(index, api).await,
             Step::Renew(index) => {
                 let Some(held) = self.held.get(index) else { return };
                 let result = self
@@ -307,15 +307,21 @@ impl Pair {
             }
             Step::Destroy(key) => {
                 let destroyed = self.storage.destroy(&self.keys[key]).await.expect("destroyed");
-                let found = self.model.trace(key);
+                let found = self.model.follow(key);
                 assert_eq!(destroyed, found.clone().map(|_| ()));
                 if let Lookup::Found(key) = found {
-                    self.model.places.remove(&key);
+                    self.model.states.remove(&key);
                 }
             }
             Step::Sweep(limit) => {
                 let swept = self.storage.sweep(limit).await.expect("swept");
-                let expired = |model: &Model| model.places.values().filter(|place| **place == Place::Expired).count();
+                let expired = |model: &Model| {
+                    model
+                        .states
+                        .values()
+                        .filter(|state| **state == KeyState::Expired)
+                        .count()
+                };
                 assert_eq!(swept.len(), limit.min(expired(&self.model)));
                 for stored in swept {
                     let key = self
@@ -323,7 +329,7 @@ impl Pair {
                         .iter()
                         .position(|key| *key == stored.key)
                         .expect("one of the keys");
-                    assert_eq!(self.model.places.remove(&key), Some(Place::Expired));
+                    assert_eq!(self.model.states.remove(&key), Some(KeyState::Expired));
                 }
             }
             Step::Pass(millis) => {
@@ -331,16 +337,16 @@ impl Pair {
                 (0..millis).for_each(|_| self.model.pass());
             }
         }
-        self.model.settle();
+        self.model.expire();
         self.compare().await;
     }
 
-    async fn lock(&mut self, key: usize, door: Door) {
-        let result = door.lock(&self.keys[key]).await;
+    async fn lock(&mut self, key: usize, api: Api) {
+        let result = api.lock(&self.keys[key]).await;
         let now = self.model.now;
         let found = self.model.find(key);
         let Ok((at, entry)) = self.model.live(key) else {
-            assert_eq!(result.expect("an answer").map(|_| ()), found.map(|_| ()));
+            assert_eq!(result.expect("a lookup").map(|_| ()), found.map(|_| ()));
             return;
         };
         if entry.holder.is_some_and(|(_, until)| now < until) {
@@ -358,18 +364,18 @@ impl Pair {
             number: self.count,
         });
         if self.held.len() > 4 {
-            self.release(0, door).await;
+            self.release(0, api).await;
         }
     }
 
-    async fn release(&mut self, index: usize, door: Door) {
+    async fn release(&mut self, index: usize, api: Api) {
         if index >= self.held.len() {
             return;
         }
         let held = self.held.remove(index);
-        door.release(held.lock).await.expect("released");
-        // Its lease may be over; if nobody came after it, the lock is free all the same.
-        if let Some(Place::Live(entry)) = self.model.places.get_mut(&held.key)
+        api.release(held.lock).await.expect("released");
+        // The lease may be over. Without a later holder, the lock is free all the same.
+        if let Some(KeyState::Live(entry)) = self.model.states.get_mut(&held.key)
             && entry.holder.is_some_and(|(number, _)| number == held.number)
         {
             entry.holder = None;
@@ -396,30 +402,30 @@ impl Pair {
         let until = self.model.now + grace;
         let tombstone_until = until + TOMBSTONE;
         let left = if grace > 0 {
-            Place::Alias {
+            KeyState::Alias {
                 target: new,
                 until,
                 tombstone_until,
             }
         } else {
-            Place::Tombstone {
+            KeyState::Tombstone {
                 target: new,
                 until: tombstone_until,
             }
         };
-        self.model.places.insert(old, left);
+        self.model.states.insert(old, left);
         self.model
-            .places
-            .insert(new, Place::Live(Entry { record, holder: None }));
+            .states
+            .insert(new, KeyState::Live(Entry { record, holder: None }));
     }
 
-    /// Every key shows the same from outside.
+    /// Asserts that the storage and the model show the same for every key.
     async fn compare(&mut self) {
         for (index, key) in self.keys.iter().enumerate() {
-            // By both doors in turn, whichever is asked first.
-            let stored = Door::new(&self.storage, index % 2 == 0).read(key).await.expect("read");
-            let expected = self.model.find(index).map(|at| match &self.model.places[&at] {
-                Place::Live(entry) => (self.keys[at], entry.record.clone()),
+            // Both APIs are used by turns.
+            let stored = Api::new(&self.storage, index % 2 == 0).read(key).await.expect("read");
+            let expected = self.model.find(index).map(|at| match &self.model.states[&at] {
+                KeyState::Live(entry) => (self.keys[at], entry.record.clone()),
                 _ => unreachable!("it was found"),
             });
             assert_eq!(
@@ -428,12 +434,12 @@ impl Pair {
                 "key {index}"
             );
         }
-        let count = |wanted: fn(&Place) -> bool| self.model.places.values().filter(|place| wanted(place)).count();
+        let count = |wanted: fn(&KeyState) -> bool| self.model.states.values().filter(|state| wanted(state)).count();
         let stats = self.storage.stats();
-        let live = count(|place| matches!(place, Place::Live(_)));
+        let live = count(|state| matches!(state, KeyState::Live(_)));
         assert_eq!(
             (stats.live, stats.stored),
-            (live, live + count(|place| *place == Place::Expired))
+            (live, live + count(|state| *state == KeyState::Expired))
         );
         assert_eq!(
             self.storage.scan(None, 100).await.expect("scanned").sessions.len(),
@@ -446,12 +452,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_behaves_as_the_model_by_either_door(steps in prop::collection::vec((step(), any::<bool>()), 1..60)) {
+    fn it_behaves_as_the_model_by_either_api(steps in prop::collection::vec((step(), any::<bool>()), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            let mut pair = Pair::new();
+            let mut harness = Harness::new();
             for (step, at_once) in steps {
-                pair.take(step, at_once).await;
+                harness.apply(step, at_once).await;
             }
         });
     }

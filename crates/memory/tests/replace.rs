@@ -1,4 +1,4 @@
-//! Writing without the lock: only what is as it was read, and only where nobody is.
+//! `replace`: writes without a lock if the record is as it was read, and its lock is free.
 
 #![allow(clippy::unwrap_used, reason = "an unwrap is an assertion here")]
 
@@ -14,7 +14,7 @@ async fn known(storage: &MemoryStorage, key: &SessionKey) -> Stored {
     read(storage, key).await.found().expect("the session is there")
 }
 
-/// The next record after a known one.
+/// Returns the next version of a known record.
 fn next(known: &Stored, payload: &'static str) -> Record {
     let mut record = known.record.clone();
     record.meta.version += 1;
@@ -22,7 +22,7 @@ fn next(known: &Stored, payload: &'static str) -> Record {
     record
 }
 
-/// Tries to replace, is told that it cannot be, and sees nothing changed.
+/// Asserts that `replace` refuses, and changes nothing.
 async fn assert_refused(storage: &MemoryStorage, known: &Stored) {
     let (before, stats) = (read(storage, &known.key).await, storage.stats());
     assert!(!storage.replace(known, next(known, "refused")).await.unwrap());
@@ -30,7 +30,7 @@ async fn assert_refused(storage: &MemoryStorage, known: &Stored) {
 }
 
 #[tokio::test]
-async fn what_is_as_it_was_read_is_replaced_once() {
+async fn a_record_that_is_as_it_was_read_is_replaced_once() {
     let (storage, _) = manual_storage();
     let key = session(&storage, "a").await;
     let first = known(&storage, &key).await;
@@ -42,7 +42,7 @@ async fn what_is_as_it_was_read_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn what_was_written_or_touched_since_is_not_replaced() {
+async fn a_record_that_was_written_or_touched_since_is_not_replaced() {
     let (storage, clock) = manual_storage();
     let key = new_key();
     storage.create(&key, ending(&storage, "a", 10 * SECOND)).await.unwrap();
@@ -69,7 +69,7 @@ async fn what_was_written_or_touched_since_is_not_replaced() {
 }
 
 #[tokio::test]
-async fn what_is_locked_is_not_replaced_until_the_lease_is_over() {
+async fn a_locked_record_is_not_replaced_until_the_lease_is_over() {
     let (storage, clock) = manual_storage();
     let key = session(&storage, "a").await;
     let known = known(&storage, &key).await;
@@ -89,7 +89,7 @@ async fn what_is_locked_is_not_replaced_until_the_lease_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_whose_lease_is_over_is_for_the_first_who_waits() {
+async fn a_lock_whose_lease_is_over_goes_to_the_first_waiter() {
     let storage = tokio_storage();
     let key = session(&storage, "a").await;
     let known = known(&storage, &key).await;
@@ -101,7 +101,7 @@ async fn a_lock_whose_lease_is_over_is_for_the_first_who_waits() {
     });
     settle().await;
     assert_eq!(storage.stats().waiters, 1);
-    // Time passes, and the one who waits has not been polled yet.
+    // The lease ends, and the waiter has not been polled yet.
     tokio::time::advance(LEASE).await;
     assert_eq!((storage.stats().locks, storage.stats().waiters), (0, 1));
     assert!(!storage.replace(&known, next(&known, "refused")).await.unwrap());
@@ -110,7 +110,7 @@ async fn a_lock_whose_lease_is_over_is_for_the_first_who_waits() {
 }
 
 #[tokio::test]
-async fn where_the_record_is_gone_or_has_moved_that_is_said() {
+async fn a_record_that_is_gone_or_has_moved_is_an_error() {
     let (storage, clock) = manual_storage();
     let [old, new] = rotated_keys();
     storage.create(&old, ending(&storage, "a", 100 * SECOND)).await.unwrap();
@@ -119,7 +119,7 @@ async fn where_the_record_is_gone_or_has_moved_that_is_said() {
     let record = next(&before, "b");
     storage.rotate(&mut held.lock, &new, record, SECOND).await.unwrap();
 
-    // An alias leads to a record, but not to the known one.
+    // The alias leads to a record, but not to the known one.
     assert!(!storage.replace(&before, next(&before, "c")).await.unwrap());
     let mut pretended = known(&storage, &new).await;
     pretended.key = old;
@@ -142,7 +142,7 @@ async fn where_the_record_is_gone_or_has_moved_that_is_said() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_comes_with_it_counts() {
+async fn the_deadline_of_the_new_record_holds() {
     let (storage, clock) = manual_storage();
     let key = session(&storage, "a").await;
     let known = known(&storage, &key).await;
@@ -155,7 +155,7 @@ async fn a_deadline_that_comes_with_it_counts() {
 }
 
 #[tokio::test]
-async fn it_takes_room_and_gives_it_back() {
+async fn it_reserves_bytes_and_frees_them() {
     const SESSION: usize = MemoryStorage::SESSION_BYTES;
     let clock = manual_clock();
     let builder = MemoryStorage::builder().clock(clock.clone()).sweeper(false);
@@ -175,13 +175,13 @@ async fn it_takes_room_and_gives_it_back() {
     assert!(storage.replace(&first, next(&first, "12345678")).await.unwrap());
     assert_eq!(storage.stats().bytes, 2 * SESSION + 10);
 
-    // A refusal that has nothing to do with room takes none, and less is always accepted.
+    // A refusal for another reason reserves nothing, and a shorter payload is always accepted.
     assert_refused(&storage, &first).await;
     let second = known(&storage, &key).await;
     assert!(storage.replace(&second, next(&second, "1")).await.unwrap());
     assert_eq!(storage.stats().bytes, 2 * SESSION + 3);
 
-    // Expired sessions make room, and nothing else does.
+    // Expired sessions make room, and live ones do not.
     clock.advance(Duration::from_secs(1));
     let third = known(&storage, &key).await;
     assert!(storage.replace(&third, next(&third, "1234567890")).await.unwrap());

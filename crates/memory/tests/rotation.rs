@@ -1,4 +1,4 @@
-//! What rotation leaves behind: aliases, tombstones, and for how long.
+//! Rotation: its aliases and tombstones, and how long they last.
 
 mod common;
 
@@ -39,7 +39,7 @@ async fn without_grace_the_old_key_is_a_tombstone_for_a_minute() {
 }
 
 #[tokio::test]
-async fn a_tombstone_stands_as_long_as_was_configured_whatever_becomes_of_the_session() {
+async fn a_tombstone_stands_as_long_as_configured_and_does_not_depend_on_the_session() {
     let clock = manual_clock();
     let build = |ttl: u32| {
         MemoryStorage::builder()
@@ -64,12 +64,12 @@ async fn a_tombstone_stands_as_long_as_was_configured_whatever_becomes_of_the_se
         }
         assert_eq!(read(&storage, &old).await, Lookup::Missing);
         storage.sweep(10).await.unwrap();
-        assert_eq!(storage.stats().moved, 0);
+        assert_eq!(storage.stats().redirects, 0);
     }
 }
 
 #[tokio::test]
-async fn with_grace_the_old_key_is_an_alias_for_every_verb() {
+async fn with_grace_the_old_key_is_an_alias_for_every_operation() {
     let (storage, clock) = manual_storage();
     let [old, new, newer] = rotated_keys();
     storage.create(&old, record(&storage, "a")).await.unwrap();
@@ -93,7 +93,7 @@ async fn with_grace_the_old_key_is_an_alias_for_every_verb() {
     storage.commit(&mut locked.lock, again).await.unwrap();
     assert_eq!(payload(&storage, &new).await.as_deref(), Some("c"));
 
-    // A new life for the session ends the alias of what it was called before.
+    // Without grace, another rotation ends the chain of aliases.
     let mut lock = take(&storage, &old).await;
     storage
         .rotate(&mut lock, &newer, record(&storage, "d"), Duration::ZERO)
@@ -121,9 +121,9 @@ async fn after_the_grace_the_alias_is_a_tombstone_for_a_minute() {
     clock.advance(MS);
     assert_eq!(read(&storage, &old).await, Lookup::Missing);
     assert!(read(&storage, &new).await.is_found());
-    assert_eq!(storage.stats().moved, 1);
+    assert_eq!(storage.stats().redirects, 1);
     assert_eq!(storage.sweep(10).await.unwrap(), []);
-    assert_eq!(storage.stats().moved, 0);
+    assert_eq!(storage.stats().redirects, 0);
 }
 
 #[tokio::test]
@@ -149,11 +149,11 @@ async fn aliases_chain() {
     }
     clock.advance(160 * SECOND);
     storage.sweep(100).await.unwrap();
-    assert_eq!(storage.stats().moved, 0);
+    assert_eq!(storage.stats().redirects, 0);
 }
 
 #[tokio::test]
-async fn what_is_left_behind_outlasts_the_session_that_expired_whether_it_was_swept_or_not() {
+async fn redirects_outlast_an_expired_session_swept_or_not() {
     for sweeps in [false, true] {
         let (storage, clock) = manual_storage();
         let [old, new] = rotated_keys();
@@ -187,7 +187,7 @@ async fn rotating_onto_a_taken_key_changes_nothing() {
     }
     assert_eq!(payload(&storage, &old).await.as_deref(), Some("a"));
     assert_eq!(payload(&storage, &moved).await.as_deref(), Some("b"));
-    // The lock is as it was, and what has left the key makes room for it.
+    // The lock is still held, and the key can be used once its redirect has expired.
     clock.advance(20 * SECOND);
     storage.renew(&lock.ticket()).await.unwrap();
     clock.advance(20 * SECOND);
@@ -201,10 +201,10 @@ async fn rotating_onto_a_taken_key_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_expired_record_at_the_new_key_makes_room() {
+async fn an_expired_record_at_the_new_key_is_removed() {
     let (storage, clock) = manual_storage();
     let [old, new] = rotated_keys();
-    // The record that goes is moved into its slot by the one that stays, and the other way round.
+    // Removing the expired record moves the other one to its slot, or not, by the order of creation.
     for (first, second) in [(old, new), (new, old)] {
         for key in [first, second] {
             let ends = ending(&storage, "e", if key == new { SECOND } else { 100 * SECOND });
@@ -224,7 +224,7 @@ async fn an_expired_record_at_the_new_key_makes_room() {
 }
 
 #[tokio::test]
-async fn a_holder_that_comes_after_the_rotation_changes_nothing() {
+async fn a_late_holder_changes_nothing_after_the_rotation() {
     for (grace, refusal) in [
         (Duration::ZERO, StorageErrorKind::Superseded),
         (SECOND, StorageErrorKind::LockLost),
@@ -266,7 +266,7 @@ async fn another_shard_is_refused() {
 }
 
 #[tokio::test]
-async fn destroying_follows_a_session_from_tombstones_and_from_aliases_that_are_over() {
+async fn destroy_follows_tombstones_and_aliases_that_are_over() {
     for from in 0..4 {
         let (storage, clock) = manual_storage();
         let keys: [_; 5] = rotated_keys();
@@ -277,7 +277,7 @@ async fn destroying_follows_a_session_from_tombstones_and_from_aliases_that_are_
         clock.advance(2 * SECOND);
         assert_eq!(storage.destroy(&keys[from]).await.unwrap(), Lookup::Found(()));
         assert_eq!(storage.stats().live, 0);
-        assert_eq!(storage.stats().moved, 4, "what stands on the way is left standing");
+        assert_eq!(storage.stats().redirects, 4, "the redirects on the way stay");
         assert_eq!(storage.destroy(&keys[from]).await.unwrap(), Lookup::Superseded);
         assert_eq!(storage.destroy(&keys[4]).await.unwrap(), Lookup::Missing);
     }

@@ -8,7 +8,7 @@ use common::*;
 use sessile_core::{Cursor, SessionKey, Storage, StorageErrorKind};
 use sessile_memory::MemoryStorage;
 
-/// How often each key is listed, if `between` happens after each page.
+/// Counts how often each key is listed, and runs `between` after each page.
 async fn scan(storage: &MemoryStorage, limit: usize, mut between: impl AsyncFnMut()) -> HashMap<SessionKey, usize> {
     let (mut seen, mut cursor) = (HashMap::new(), None);
     loop {
@@ -17,7 +17,7 @@ async fn scan(storage: &MemoryStorage, limit: usize, mut between: impl AsyncFnMu
         for (key, _meta) in page.sessions {
             *seen.entry(key).or_default() += 1;
         }
-        // As bytes, it can be sent elsewhere and back.
+        // A cursor survives as bytes.
         cursor = page.next.map(|cursor| Cursor::from_bytes(cursor.as_bytes()));
         if cursor.is_none() {
             return seen;
@@ -47,7 +47,7 @@ async fn every_live_session_is_listed_once_while_nothing_changes() {
 }
 
 #[tokio::test]
-async fn it_tells_what_is_known_of_a_session() {
+async fn it_lists_the_metadata_of_a_session() {
     let (storage, _clock) = manual_storage();
     let key = new_key();
     let record = ending(&storage, "", SECOND);
@@ -56,7 +56,7 @@ async fn it_tells_what_is_known_of_a_session() {
 }
 
 #[tokio::test]
-async fn one_that_lives_throughout_is_listed_whatever_happens_meanwhile() {
+async fn a_session_that_lives_throughout_is_listed_despite_changes() {
     for shards in [1, 8] {
         let storage = MemoryStorage::builder().shards(shards).sweeper(false).build();
         let (mut staying, mut going) = (Vec::new(), Vec::new());
@@ -64,13 +64,13 @@ async fn one_that_lives_throughout_is_listed_whatever_happens_meanwhile() {
             staying.push(session(&storage, "").await);
             going.push(session(&storage, "").await);
         }
-        // In each pause some leave, from the front and from the back, and as many come.
-        let mut front = true;
+        // Between pages some of the oldest and of the newest sessions are destroyed, and as many are created.
+        let mut oldest = true;
         let seen = scan(&storage, 13, async || {
             for _ in 0..5 {
-                front = !front;
+                oldest = !oldest;
                 if !going.is_empty() {
-                    let key = if front { going.remove(0) } else { going.pop().unwrap() };
+                    let key = if oldest { going.remove(0) } else { going.pop().unwrap() };
                     storage.destroy(&key).await.unwrap();
                 }
                 going.push(session(&storage, "").await);
@@ -83,15 +83,15 @@ async fn one_that_lives_throughout_is_listed_whatever_happens_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_renamed_meanwhile_is_listed_under_one_of_its_names() {
+async fn a_session_that_is_rotated_meanwhile_is_listed_under_one_of_its_keys() {
     let storage = MemoryStorage::builder().shards(1).sweeper(false).build();
-    let mut names = Vec::new();
+    let mut pairs = Vec::new();
     for _ in 0..200 {
         let [old, new] = rotated_keys();
         storage.create(&old, record(&storage, "")).await.unwrap();
-        names.push((old, new));
+        pairs.push((old, new));
     }
-    let mut rest = names.clone().into_iter();
+    let mut rest = pairs.clone().into_iter();
     let seen = scan(&storage, 7, async || {
         for (old, new) in rest.by_ref().take(10) {
             let mut lock = take(&storage, &old).await;
@@ -103,14 +103,14 @@ async fn a_session_that_is_renamed_meanwhile_is_listed_under_one_of_its_names() 
     })
     .await;
     assert!(
-        names
+        pairs
             .iter()
             .all(|(old, new)| seen.contains_key(old) || seen.contains_key(new))
     );
 }
 
 #[tokio::test]
-async fn a_limit_of_nothing_gets_nowhere_and_loses_nothing() {
+async fn a_limit_of_zero_lists_no_session_and_misses_none() {
     let storage = MemoryStorage::new();
     session(&storage, "").await;
     let page = storage.scan(None, 0).await.unwrap();
@@ -120,13 +120,13 @@ async fn a_limit_of_nothing_gets_nowhere_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_kind_is_refused() {
+async fn a_malformed_cursor_is_refused() {
     let storage = MemoryStorage::new();
     for bytes in [&b""[..], b"1234567", b"123456789", b"42"] {
         let refused = storage.scan(Some(Cursor::from_bytes(bytes)), 10).await;
         assert_eq!(kind(refused), StorageErrorKind::Other);
     }
-    // One that could be of this kind ends the scan at worst.
+    // A well-formed cursor that no scan has returned ends the scan at worst.
     let page = storage.scan(Some(Cursor::from_bytes([0xff; 8])), 10).await.unwrap();
     assert!(page.next.is_none());
 }

@@ -1,4 +1,4 @@
-//! The storage's own sweeper: real threads, and as little real time as possible.
+//! The sweeper of a storage, with real threads, and as little real time as possible.
 
 mod common;
 
@@ -11,7 +11,7 @@ use common::*;
 use sessile_core::{Clock, Lookup, ManualClock, Record, Storage, Timestamp};
 use sessile_memory::{MemoryStats, MemoryStorage};
 
-/// Long enough for the slowest machine, and not for a sweeper that waits for the next time it looks at the clock.
+/// A limit that is long enough for the slowest machine, and shorter than the longest sleep of a sweeper.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
@@ -22,7 +22,7 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Without a runtime: no verb waits for anything but a lock.
+/// Polls a future once, without a runtime: operations wait only for locks.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
@@ -56,7 +56,7 @@ fn expired_sessions_leave_without_any_access() {
 fn an_earlier_deadline_wakes_the_sweeper() {
     let clock = manual_clock();
     let storage = MemoryStorage::builder().clock(Arc::clone(&clock)).build();
-    // Asleep for as long as it ever sleeps, twice: for a late deadline, and for one that is not quite as late.
+    // The sweeper is asleep for as long as it ever sleeps, twice: for a late deadline and for an earlier one.
     for (late, millis) in [(7_200, 50), (3_600, 20)] {
         create(&storage, ending(&storage, "", late * SECOND));
         std::thread::sleep(200 * MS);
@@ -79,9 +79,9 @@ fn a_commit_and_a_rotation_wake_it_too() {
     std::thread::sleep(200 * MS);
     let mut lock = now(take(&storage, &old));
     now(storage.rotate(&mut lock, &new, ending(&storage, "", 3_600 * SECOND), 10 * MS)).unwrap();
-    assert_eq!(storage.stats().moved, 1);
+    assert_eq!(storage.stats().redirects, 1);
     clock.advance(30 * MS);
-    eventually("the tombstone leaves", || storage.stats().moved == 0);
+    eventually("the tombstone leaves", || storage.stats().redirects == 0);
     std::thread::sleep(200 * MS);
     let mut lock = now(take(&storage, &new));
     now(storage.commit(&mut lock, ending(&storage, "", 20 * MS))).unwrap();
@@ -90,7 +90,7 @@ fn a_commit_and_a_rotation_wake_it_too() {
 }
 
 #[test]
-fn what_slid_on_stays() {
+fn a_session_whose_deadline_moved_on_stays() {
     let clock = manual_clock();
     let storage = MemoryStorage::builder().clock(Arc::clone(&clock)).build();
     let key = new_key();
@@ -112,17 +112,17 @@ fn it_works_in_a_static_and_without_a_runtime() {
     eventually("it leaves", || is_empty(&STORAGE));
 }
 
-/// Counts how often sweepers look at it.
+/// A clock that counts how often a sweeper reads it.
 #[derive(Debug)]
 struct WatchedClock {
     clock: ManualClock,
-    looks: AtomicUsize,
+    readings: AtomicUsize,
 }
 
 impl Clock for WatchedClock {
     fn now(&self) -> Timestamp {
         if std::thread::current().name() == Some("sessile-sweeper") {
-            self.looks.fetch_add(1, Ordering::SeqCst);
+            self.readings.fetch_add(1, Ordering::SeqCst);
         }
         self.clock.now()
     }
@@ -131,7 +131,7 @@ impl Clock for WatchedClock {
 fn watched_clock() -> Arc<WatchedClock> {
     Arc::new(WatchedClock {
         clock: ManualClock::at(Timestamp::from_millis(1_000_000)),
-        looks: AtomicUsize::new(0),
+        readings: AtomicUsize::new(0),
     })
 }
 
@@ -141,11 +141,11 @@ fn its_thread_starts_with_the_first_deadline_and_ends_with_the_storage() {
     let storage = MemoryStorage::builder().clock(Arc::clone(&clock)).build();
     create(&storage, record(&storage, "no end"));
     std::thread::sleep(50 * MS);
-    assert_eq!(clock.looks.load(Ordering::SeqCst), 0);
+    assert_eq!(clock.readings.load(Ordering::SeqCst), 0);
     create(&storage, ending(&storage, "", 3_600 * SECOND));
-    eventually("it starts", || clock.looks.load(Ordering::SeqCst) > 0);
+    eventually("it starts", || clock.readings.load(Ordering::SeqCst) > 0);
 
-    // The thread has the clock for as long as it runs, and so has every clone of the storage.
+    // The thread refers to the clock for as long as it runs, and so does every clone of the storage.
     let clone = storage.clone();
     drop(storage);
     assert!(Arc::strong_count(&clock) > 1);
@@ -154,17 +154,17 @@ fn its_thread_starts_with_the_first_deadline_and_ends_with_the_storage() {
 }
 
 #[test]
-fn it_looks_at_the_clock_now_and_then_and_not_all_the_time() {
+fn it_reads_the_clock_rarely() {
     let clock = watched_clock();
     let storage = MemoryStorage::builder().clock(Arc::clone(&clock)).shards(1).build();
     create(&storage, ending(&storage, "", 3_600 * SECOND));
     std::thread::sleep(500 * MS);
-    let looks = clock.looks.load(Ordering::SeqCst);
-    assert!((1..10).contains(&looks), "{looks} looks in half a second");
+    let readings = clock.readings.load(Ordering::SeqCst);
+    assert!((1..10).contains(&readings), "{readings} readings in half a second");
 }
 
 #[test]
-fn switched_off_it_leaves_everything_to_sweep() {
+fn without_it_expired_sessions_are_left_to_sweep() {
     let clock = watched_clock();
     let storage = MemoryStorage::builder()
         .clock(Arc::clone(&clock))
@@ -177,11 +177,11 @@ fn switched_off_it_leaves_everything_to_sweep() {
     std::thread::sleep(50 * MS);
     assert_eq!((storage.stats().live, storage.stats().stored), (0, 100));
     assert_eq!(now(storage.sweep(1_000)).unwrap().len(), 100);
-    assert_eq!(clock.looks.load(Ordering::SeqCst), 0);
+    assert_eq!(clock.readings.load(Ordering::SeqCst), 0);
 }
 
 #[test]
-fn those_who_wait_are_told_by_the_sweeper() {
+fn waiters_are_notified_by_the_sweeper() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -200,14 +200,14 @@ fn those_who_wait_are_told_by_the_sweeper() {
             async move { storage.lock(&key, 3_600 * SECOND).await }
         });
         settle().await;
-        // The waiter's own timer is set to the end of the lease, half a minute away.
+        // The timer of the waiter is set to the end of the lease, half a minute away.
         clock.advance(7_200 * SECOND);
         create(&storage, ending(&storage, "", Duration::ZERO));
-        let answer = tokio::time::timeout(10 * SECOND, waiting)
+        let result = tokio::time::timeout(10 * SECOND, waiting)
             .await
-            .expect("it is told")
+            .expect("it is notified")
             .unwrap()
             .unwrap();
-        assert!(matches!(answer, Lookup::Missing));
+        assert!(matches!(result, Lookup::Missing));
     });
 }

@@ -1,4 +1,4 @@
-//! The kit, around every kind of memory.
+//! The conformance kit, on each configuration of the cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn profile() -> Profile {
     Profile::paused().with_max_waiters(8).with_usage()
 }
 
-/// All writers go through one memory.
+/// All writers use one cache.
 mod exclusive {
     use super::*;
 
@@ -34,14 +34,14 @@ mod exclusive {
             .with_second(storage)
             .with_footprint(move || {
                 let stats = observed.stats();
-                std::future::ready(stats.stored + stats.moved + stats.locks + stats.waiters)
+                std::future::ready(stats.stored + stats.redirects + stats.locks + stats.waiters)
             })
     }
 
     storage_tests!(subject);
 }
 
-/// So small that something is always on its way out.
+/// A capacity of one, so that nearly every insertion evicts.
 mod exclusive_and_tiny {
     use super::*;
 
@@ -53,7 +53,7 @@ mod exclusive_and_tiny {
     storage_tests!(subject);
 }
 
-/// The storage behind takes its time, so that calls overlap, and is asked again when it fails.
+/// A slow inner storage, so that calls overlap, with time-outs and retries.
 mod exclusive_in_front_of_a_stack {
     use super::*;
 
@@ -74,7 +74,7 @@ mod exclusive_in_front_of_a_stack {
     storage_tests!(subject);
 }
 
-/// The second handle has a memory of its own, as another process would.
+/// The second handle has a cache of its own, as another process would.
 mod validated {
     use super::*;
 

@@ -1,13 +1,12 @@
-//! The storage under a scheduler that tries many orders in which threads can meet.
+//! Tests of the storage under a scheduler that tries many interleavings of threads.
 //!
-//! In the unit tests the mutex of the shards is [shuttle](https://docs.rs/shuttle)'s, and time is the
-//! [model's](time): whoever locks, unlocks, looks at the clock or wakes another lets the scheduler choose who goes on.
-//! A thread that is stuck, because its wake-up was lost or nobody handed the lock on, is found as a deadlock, as time
-//! does not move unless a test moves it. What fails is printed with the schedule that
+//! In the unit tests the mutex of the shards is that of [shuttle](https://docs.rs/shuttle), and time is a
+//! [model](crate::timer::model): each lock, unlock, reading of the clock and wake-up lets the scheduler choose the
+//! thread that runs next. A thread that is stuck, because a wake-up was lost or a lock was not handed over, is reported
+//! as a deadlock, as time moves only when a test moves it. A failure is printed with the schedule that
 //! [`shuttle::replay`] repeats.
 
 mod replace;
-pub(crate) mod time;
 
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -19,13 +18,14 @@ use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread::{self, JoinHandle};
 
-use self::time::{ModelClock, advance};
 use crate::MemoryStorage;
+use crate::sweeper::sweep;
+use crate::timer::model::{ModelClock, advance};
 
 const LEASE: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Schedules tried for each test, by each of two ways to choose them.
+/// The number of schedules tried for each test, by each of two schedulers.
 const SCHEDULES: usize = 1_500;
 
 fn check(test: impl Fn() + Send + Sync + Clone + 'static) {
@@ -35,11 +35,11 @@ fn check(test: impl Fn() + Send + Sync + Clone + 'static) {
 
 /// A storage with one session, whose payload counts the commits.
 #[derive(Clone)]
-struct Scene {
+struct Fixture {
     storage: MemoryStorage,
-    /// How many commits have been acknowledged.
+    /// The number of commits that were acknowledged.
     commits: Arc<AtomicUsize>,
-    /// How many hold the lock, as far as they know.
+    /// The number of threads that believe to hold the lock.
     inside: Arc<AtomicUsize>,
 }
 
@@ -51,7 +51,7 @@ fn new_key() -> SessionKey {
     SessionId::parse("abc-the-new-key-of-the-session").unwrap().key()
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         Self::ending(None)
     }
@@ -74,11 +74,11 @@ impl Scene {
     }
 
     fn spawn<T: Send + 'static>(&self, visit: impl FnOnce(&Self) -> T + Send + 'static) -> JoinHandle<T> {
-        let scene = self.clone();
-        thread::spawn(move || visit(&scene))
+        let fixture = self.clone();
+        thread::spawn(move || visit(&fixture))
     }
 
-    /// Waits for the lock, counts one up, and says how that went.
+    /// Waits for the lock and increments the count.
     fn count(&self, wait: Duration) -> Result<Lookup<()>, StorageErrorKind> {
         let found = block_on(self.storage.lock(&key(), wait)).map_err(|error| error.kind())?;
         let mut locked = match found {
@@ -94,8 +94,9 @@ impl Scene {
         Ok(Lookup::Found(()))
     }
 
-    /// As [`count`](Self::count), and makes sure that nobody else is inside. Only where no lease ends.
-    fn count_alone(&self) {
+    /// Does the same as [`count`](Self::count), and asserts that no other thread holds the lock. Requires that no lease
+    /// ends.
+    fn count_exclusively(&self) {
         let mut locked = block_on(self.storage.lock(&key(), MINUTE)).unwrap().found().unwrap();
         assert_eq!(self.inside.fetch_add(1, Ordering::SeqCst), 0, "two hold the lock");
         let next: usize = std::str::from_utf8(&locked.record.payload)
@@ -111,8 +112,8 @@ impl Scene {
         self.commits.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Begins to wait, and goes away again.
-    fn come_and_go(&self) {
+    /// Begins to wait, and drops the future.
+    fn wait_and_cancel(&self) {
         let key = key();
         let mut waiting = pin!(self.storage.lock(&key, MINUTE));
         let mut cx = Context::from_waker(Waker::noop());
@@ -124,10 +125,14 @@ impl Scene {
         }
     }
 
-    /// Makes sure that nobody holds or waits for the lock, and that no acknowledged commit is missing.
+    /// Asserts that the lock has no holder and no waiter, and that no acknowledged commit is missing.
     fn finish(&self, key: SessionKey) {
         let stats = self.storage.stats();
-        assert_eq!((stats.locks, stats.waiters), (0, 0), "someone was left behind");
+        assert_eq!(
+            (stats.locks, stats.waiters),
+            (0, 0),
+            "a holder or a waiter was left behind"
+        );
         let locked = block_on(self.storage.lock(&key, Duration::ZERO)).expect("the lock is free");
         let payload = locked.found().expect("the session is there").record.payload;
         assert_eq!(payload, self.commits.load(Ordering::SeqCst).to_string());
@@ -141,34 +146,34 @@ fn join<T>(threads: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
 #[test]
 fn one_at_a_time() {
     check(|| {
-        let scene = Scene::new();
-        join([(); 3].map(|()| scene.spawn(Scene::count_alone)));
-        assert_eq!(scene.commits.load(Ordering::SeqCst), 3);
-        scene.finish(key());
+        let fixture = Fixture::new();
+        join([(); 3].map(|()| fixture.spawn(Fixture::count_exclusively)));
+        assert_eq!(fixture.commits.load(Ordering::SeqCst), 3);
+        fixture.finish(key());
     });
 }
 
 #[test]
-fn a_lock_that_is_handed_to_one_who_leaves_goes_to_the_next() {
+fn a_lock_that_is_handed_to_a_cancelled_waiter_goes_to_the_next() {
     check(|| {
-        let scene = Scene::new();
-        let held = block_on(scene.storage.lock(&key(), MINUTE)).unwrap();
-        let leaving = scene.spawn(Scene::come_and_go);
-        let waiting = [(); 2].map(|()| scene.spawn(Scene::count_alone));
+        let fixture = Fixture::new();
+        let held = block_on(fixture.storage.lock(&key(), MINUTE)).unwrap();
+        let cancelled = fixture.spawn(Fixture::wait_and_cancel);
+        let waiting = [(); 2].map(|()| fixture.spawn(Fixture::count_exclusively));
         drop(held);
-        leaving.join().unwrap();
+        cancelled.join().unwrap();
         join(waiting);
-        scene.finish(key());
+        fixture.finish(key());
     });
 }
 
 #[test]
-fn a_lock_that_comes_as_the_time_is_over_is_taken_or_passed_on() {
+fn a_lock_that_is_handed_over_as_the_wait_times_out_is_taken_or_passed_on() {
     check(|| {
-        let scene = Scene::new();
-        let held = block_on(scene.storage.lock(&key(), MINUTE)).unwrap();
-        let short = scene.spawn(|scene| scene.count(Duration::from_secs(1)));
-        let long = scene.spawn(|scene| scene.count(MINUTE));
+        let fixture = Fixture::new();
+        let held = block_on(fixture.storage.lock(&key(), MINUTE)).unwrap();
+        let short = fixture.spawn(|fixture| fixture.count(Duration::from_secs(1)));
+        let long = fixture.spawn(|fixture| fixture.count(MINUTE));
         let clock = thread::spawn(|| advance(Duration::from_secs(1)));
         drop(held);
         clock.join().unwrap();
@@ -177,16 +182,16 @@ fn a_lock_that_comes_as_the_time_is_over_is_taken_or_passed_on() {
             Ok(Lookup::Found(())) | Err(StorageErrorKind::LockTimeout)
         ));
         assert_eq!(long.join().unwrap(), Ok(Lookup::Found(())));
-        scene.finish(key());
+        fixture.finish(key());
     });
 }
 
 #[test]
-fn a_lease_that_ends_as_the_lock_is_given_up_lets_one_in_not_two() {
+fn a_lease_that_ends_as_the_lock_is_released_admits_one_waiter_not_two() {
     check(|| {
-        let scene = Scene::new();
-        let holder = scene.spawn(|scene| scene.count(MINUTE));
-        let waiting = [(); 2].map(|()| scene.spawn(|scene| scene.count(MINUTE)));
+        let fixture = Fixture::new();
+        let holder = fixture.spawn(|fixture| fixture.count(MINUTE));
+        let waiting = [(); 2].map(|()| fixture.spawn(|fixture| fixture.count(MINUTE)));
         let clock = thread::spawn(|| advance(LEASE));
         for result in join(waiting.into_iter().chain([holder])) {
             assert!(
@@ -195,65 +200,65 @@ fn a_lease_that_ends_as_the_lock_is_given_up_lets_one_in_not_two() {
             );
         }
         clock.join().unwrap();
-        scene.finish(key());
+        fixture.finish(key());
     });
 }
 
 #[test]
 fn the_end_of_a_lease_is_enough_to_go_on() {
     check(|| {
-        let scene = Scene::new();
-        let crashed = block_on(scene.storage.lock(&key(), MINUTE)).unwrap();
+        let fixture = Fixture::new();
+        let crashed = block_on(fixture.storage.lock(&key(), MINUTE)).unwrap();
         std::mem::forget(crashed);
-        let waiting = [(); 2].map(|()| scene.spawn(|scene| scene.count(MINUTE)));
+        let waiting = [(); 2].map(|()| fixture.spawn(|fixture| fixture.count(MINUTE)));
         advance(LEASE);
         for result in join(waiting) {
             assert_eq!(result, Ok(Lookup::Found(())));
         }
-        scene.finish(key());
+        fixture.finish(key());
     });
 }
 
 #[test]
-fn all_who_wait_learn_of_the_end_of_the_session() {
+fn all_waiters_are_notified_of_the_end_of_the_session() {
     check(|| {
-        let scene = Scene::new();
-        let held = block_on(scene.storage.lock(&key(), MINUTE)).unwrap();
-        let waiting = [(); 2].map(|()| scene.spawn(|scene| scene.count(MINUTE)));
-        let leaving = scene.spawn(Scene::come_and_go);
-        let destroyer = scene.spawn(|scene| block_on(scene.storage.destroy(&key())).unwrap());
+        let fixture = Fixture::new();
+        let held = block_on(fixture.storage.lock(&key(), MINUTE)).unwrap();
+        let waiting = [(); 2].map(|()| fixture.spawn(|fixture| fixture.count(MINUTE)));
+        let cancelled = fixture.spawn(Fixture::wait_and_cancel);
+        let destroyer = fixture.spawn(|fixture| block_on(fixture.storage.destroy(&key())).unwrap());
         drop(held);
         assert_eq!(destroyer.join().unwrap(), Lookup::Found(()));
-        leaving.join().unwrap();
+        cancelled.join().unwrap();
         for result in join(waiting) {
             assert!(matches!(result, Ok(_) | Err(StorageErrorKind::Gone)), "{result:?}");
         }
-        assert_eq!(scene.storage.stats(), crate::MemoryStats::default());
+        assert_eq!(fixture.storage.stats(), crate::MemoryStats::default());
     });
 }
 
 #[test]
-fn an_acknowledged_commit_was_before_the_end_and_none_is_after() {
+fn an_acknowledged_commit_precedes_the_end_and_none_follows_it() {
     check(|| {
-        let scene = Scene::new();
-        let writer = scene.spawn(|scene| scene.count(MINUTE));
-        let destroyer = scene.spawn(|scene| block_on(scene.storage.destroy(&key())).unwrap());
+        let fixture = Fixture::new();
+        let writer = fixture.spawn(|fixture| fixture.count(MINUTE));
+        let destroyer = fixture.spawn(|fixture| block_on(fixture.storage.destroy(&key())).unwrap());
         assert_eq!(destroyer.join().unwrap(), Lookup::Found(()));
-        assert_eq!(block_on(scene.storage.read(&key())).unwrap(), Lookup::Missing);
+        assert_eq!(block_on(fixture.storage.read(&key())).unwrap(), Lookup::Missing);
         let _ = writer.join().unwrap();
-        assert_eq!(block_on(scene.storage.read(&key())).unwrap(), Lookup::Missing);
+        assert_eq!(block_on(fixture.storage.read(&key())).unwrap(), Lookup::Missing);
     });
 }
 
 #[test]
-fn those_who_wait_while_the_session_moves_follow_it_or_learn_of_it() {
+fn waiters_of_a_rotated_session_follow_it_or_are_notified() {
     for grace in [Duration::ZERO, MINUTE] {
         check(move || {
-            let scene = Scene::new();
-            let mut held = block_on(scene.storage.lock(&key(), MINUTE)).unwrap().found().unwrap();
-            let waiting = [(); 2].map(|()| scene.spawn(|scene| scene.count(MINUTE)));
-            let leaving = scene.spawn(Scene::come_and_go);
-            block_on(scene.storage.rotate(&mut held.lock, &new_key(), held.record, grace)).unwrap();
+            let fixture = Fixture::new();
+            let mut held = block_on(fixture.storage.lock(&key(), MINUTE)).unwrap().found().unwrap();
+            let waiting = [(); 2].map(|()| fixture.spawn(|fixture| fixture.count(MINUTE)));
+            let cancelled = fixture.spawn(Fixture::wait_and_cancel);
+            block_on(fixture.storage.rotate(&mut held.lock, &new_key(), held.record, grace)).unwrap();
             for result in join(waiting) {
                 let expected = if grace.is_zero() {
                     Lookup::Superseded
@@ -262,33 +267,33 @@ fn those_who_wait_while_the_session_moves_follow_it_or_learn_of_it() {
                 };
                 assert_eq!(result, Ok(expected));
             }
-            leaving.join().unwrap();
-            scene.finish(new_key());
+            cancelled.join().unwrap();
+            fixture.finish(new_key());
         });
     }
 }
 
 #[test]
-fn what_expires_is_swept_to_one_and_all_who_wait_learn_of_it() {
+fn an_expired_session_is_swept_once_and_all_waiters_are_notified() {
     check(|| {
-        let scene = Scene::ending(Some(Duration::from_secs(5)));
-        let held = block_on(scene.storage.lock(&key(), MINUTE)).unwrap();
-        let waiting = [(); 2].map(|()| scene.spawn(|scene| scene.count(MINUTE)));
-        let sweepers = [(); 2].map(|()| scene.spawn(|scene| block_on(scene.storage.sweep(10)).unwrap().len()));
+        let fixture = Fixture::ending(Some(Duration::from_secs(5)));
+        let held = block_on(fixture.storage.lock(&key(), MINUTE)).unwrap();
+        let waiting = [(); 2].map(|()| fixture.spawn(|fixture| fixture.count(MINUTE)));
+        let sweepers = [(); 2].map(|()| fixture.spawn(|fixture| block_on(fixture.storage.sweep(10)).unwrap().len()));
         advance(Duration::from_secs(5));
         for result in join(waiting) {
             assert_eq!(result, Ok(Lookup::Missing));
         }
         let swept: usize = join(sweepers).into_iter().sum();
-        let left = block_on(scene.storage.sweep(10)).unwrap().len();
-        assert_eq!(swept + left, 1, "each record is for one");
+        let left = block_on(fixture.storage.sweep(10)).unwrap().len();
+        assert_eq!(swept + left, 1, "each record is swept once");
         drop(held);
-        assert_eq!(scene.storage.stats(), crate::MemoryStats::default());
+        assert_eq!(fixture.storage.stats(), crate::MemoryStats::default());
     });
 }
 
 #[test]
-fn a_full_storage_takes_no_more_than_it_may() {
+fn a_full_storage_never_exceeds_its_capacity() {
     check(|| {
         let storage = MemoryStorage::builder()
             .clock(ModelClock)
@@ -311,25 +316,25 @@ fn a_full_storage_takes_no_more_than_it_may() {
 }
 
 #[test]
-fn no_deadline_escapes_a_sweeper_on_its_round() {
+fn no_deadline_escapes_a_running_sweep() {
     check(|| {
         let storage = MemoryStorage::builder().clock(ModelClock).shards(2).build();
-        let sweeper = &storage.shared.settings.sweeper;
-        sweeper.pretend();
+        let alarm = &storage.shared.options.alarm;
+        alarm.pretend();
         let deadlines = [3_600, 60, 1].map(|after| ModelClock.now() + Duration::from_secs(after));
         let create = |index: usize| {
             let key = SessionId::parse(["one-1234567890123456", "two-1234567890123456", "abc-1234567890123456"][index]);
             let meta = Meta::new(ModelClock.now()).with_deadline(Some(deadlines[index]));
             block_on(storage.create(&key.unwrap().key(), Record::new(meta, ""))).unwrap();
         };
-        // It has found out when to look next, and is about to do so once more.
+        // A first sweep has set the alarm, and a second one runs beside new deadlines.
         create(0);
-        assert!(sweeper.round(&std::sync::Arc::downgrade(&storage.shared)));
+        assert!(sweep(alarm, &std::sync::Arc::downgrade(&storage.shared)));
         thread::scope(|scope| {
             scope.spawn(|| create(1));
             scope.spawn(|| create(2));
-            scope.spawn(|| sweeper.round(&std::sync::Arc::downgrade(&storage.shared)));
+            scope.spawn(|| sweep(alarm, &std::sync::Arc::downgrade(&storage.shared)));
         });
-        assert!(sweeper.next() <= deadlines[2].as_millis(), "it would come too late");
+        assert!(alarm.next() <= deadlines[2].as_millis(), "the next sweep is too late");
     });
 }

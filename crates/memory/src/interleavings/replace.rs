@@ -1,10 +1,10 @@
-//! Writers without a lock, among those with one.
+//! Writers without a lock beside writers with one.
 
 use sessile_core::{AtOnce, Stored};
 
 use super::*;
 
-impl Scene {
+impl Fixture {
     fn at_once(&self) -> &dyn AtOnce {
         self.storage.at_once().unwrap()
     }
@@ -13,7 +13,7 @@ impl Scene {
         block_on(self.storage.read(&key())).unwrap()
     }
 
-    /// Tries to count up what is known, and says how that went.
+    /// Tries to increment the count of a known record.
     fn replace(&self, known: &Stored) -> Result<bool, StorageErrorKind> {
         let mut record = known.record.clone();
         let payload = std::str::from_utf8(&record.payload).unwrap();
@@ -24,7 +24,7 @@ impl Scene {
         Ok(replaced)
     }
 
-    /// Reads and replaces, and waits for the lock if somebody else was there: that is what a visit does.
+    /// Reads and replaces, and waits for the lock after two failures, as a visit does.
     fn count_without_lock(&self) {
         for _ in 0..2 {
             if self.replace(&self.known().found().unwrap()).unwrap() {
@@ -34,7 +34,7 @@ impl Scene {
         self.count_next();
     }
 
-    /// Counts up under the lock, with a version of its own, and makes sure that nobody writes meanwhile.
+    /// Increments the count and the version under the lock, and asserts that no other thread writes meanwhile.
     fn count_next(&self) {
         let mut locked = block_on(self.storage.lock(&key(), MINUTE)).unwrap().found().unwrap();
         thread::yield_now();
@@ -52,110 +52,115 @@ impl Scene {
 }
 
 #[test]
-fn no_write_is_lost_among_those_who_lock_and_those_who_do_not() {
+fn no_write_is_lost_among_writers_with_and_without_locks() {
     check(|| {
-        let scene = Scene::new();
-        let locking = [(); 2].map(|()| scene.spawn(Scene::count_next));
-        let replacing = [(); 2].map(|()| scene.spawn(Scene::count_without_lock));
+        let fixture = Fixture::new();
+        let locking = [(); 2].map(|()| fixture.spawn(Fixture::count_next));
+        let replacing = [(); 2].map(|()| fixture.spawn(Fixture::count_without_lock));
         join(locking.into_iter().chain(replacing));
-        assert_eq!(scene.commits.load(Ordering::SeqCst), 4);
-        scene.finish(key());
+        assert_eq!(fixture.commits.load(Ordering::SeqCst), 4);
+        fixture.finish(key());
     });
 }
 
 #[test]
-fn of_those_who_know_the_same_record_one_replaces_it() {
+fn one_of_several_writers_replaces_a_known_record() {
     check(|| {
-        let scene = Scene::new();
-        let known = scene.known().found().unwrap();
+        let fixture = Fixture::new();
+        let known = fixture.known().found().unwrap();
         let threads = [(); 3].map(|()| {
             let known = known.clone();
-            scene.spawn(move |scene| scene.replace(&known).unwrap())
+            fixture.spawn(move |fixture| fixture.replace(&known).unwrap())
         });
         let replaced = join(threads).into_iter().filter(|replaced| *replaced).count();
         assert_eq!(replaced, 1);
-        scene.finish(key());
+        fixture.finish(key());
     });
 }
 
 #[test]
-fn what_is_replaced_was_before_the_end_and_nothing_is_after() {
+fn a_replacement_precedes_the_end_and_none_follows_it() {
     check(|| {
-        let scene = Scene::new();
-        let known = scene.known().found().unwrap();
-        let writer = scene.spawn(move |scene| scene.replace(&known));
-        let destroyer = scene.spawn(|scene| block_on(scene.storage.destroy(&key())).unwrap());
+        let fixture = Fixture::new();
+        let known = fixture.known().found().unwrap();
+        let writer = fixture.spawn(move |fixture| fixture.replace(&known));
+        let destroyer = fixture.spawn(|fixture| block_on(fixture.storage.destroy(&key())).unwrap());
         assert_eq!(destroyer.join().unwrap(), Lookup::Found(()));
-        assert_eq!(scene.known(), Lookup::Missing);
+        assert_eq!(fixture.known(), Lookup::Missing);
         let result = writer.join().unwrap();
         assert!(matches!(result, Ok(true) | Err(StorageErrorKind::Gone)), "{result:?}");
-        assert_eq!(scene.known(), Lookup::Missing);
+        assert_eq!(fixture.known(), Lookup::Missing);
     });
 }
 
 #[test]
-fn what_is_replaced_was_before_the_move_and_nothing_is_at_the_old_key() {
+fn a_replacement_precedes_the_rotation_and_none_is_left_at_the_old_key() {
     for grace in [Duration::ZERO, MINUTE] {
         check(move || {
-            let scene = Scene::new();
-            let known = scene.known().found().unwrap();
-            let writer = scene.spawn(move |scene| scene.replace(&known));
-            let mover = scene.spawn(move |scene| {
-                let locked = block_on(scene.storage.lock(&key(), MINUTE)).unwrap();
+            let fixture = Fixture::new();
+            let known = fixture.known().found().unwrap();
+            let writer = fixture.spawn(move |fixture| fixture.replace(&known));
+            let mover = fixture.spawn(move |fixture| {
+                let locked = block_on(fixture.storage.lock(&key(), MINUTE)).unwrap();
                 let mut locked = locked.found().unwrap();
                 let payload = locked.record.payload.clone();
                 locked.record.meta.version += 1;
-                block_on(scene.storage.rotate(&mut locked.lock, &new_key(), locked.record, grace)).unwrap();
+                block_on(
+                    fixture
+                        .storage
+                        .rotate(&mut locked.lock, &new_key(), locked.record, grace),
+                )
+                .unwrap();
                 payload
             });
             let moved = mover.join().unwrap();
             let written = match writer.join().unwrap() {
                 Ok(true) => "1",
-                // It came while the lock was held, or by what was an alias by then.
+                // The lock was held, or the key was an alias by then.
                 Ok(false) | Err(StorageErrorKind::Superseded) => "0",
                 Err(error) => panic!("{error:?}"),
             };
             assert_eq!(moved, written, "a move leaves a write behind");
-            let there = block_on(scene.storage.read(&new_key())).unwrap().found().unwrap();
+            let there = block_on(fixture.storage.read(&new_key())).unwrap().found().unwrap();
             assert_eq!(there.record.payload, moved, "something was written after the move");
-            scene.finish(new_key());
+            fixture.finish(new_key());
         });
     }
 }
 
 #[test]
-fn a_deadline_is_moved_by_one_who_touches_or_by_one_who_replaces() {
+fn a_deadline_is_moved_by_a_touch_or_by_a_replacement_and_not_by_both() {
     check(|| {
-        let scene = Scene::ending(Some(MINUTE));
-        let known = scene.known().found().unwrap();
+        let fixture = Fixture::ending(Some(MINUTE));
+        let known = fixture.known().found().unwrap();
         let slid = ModelClock.now() + 2 * MINUTE;
-        let touching =
-            scene.spawn(move |scene| block_on(scene.storage.touch(&key(), 1, Some(slid), ModelClock.now())).unwrap());
-        let replaced = scene.replace(&known).unwrap();
+        let touching = fixture
+            .spawn(move |fixture| block_on(fixture.storage.touch(&key(), 1, Some(slid), ModelClock.now())).unwrap());
+        let replaced = fixture.replace(&known).unwrap();
         let touched = touching.join().unwrap();
         assert_ne!(replaced, touched, "each would undo what the other has done");
-        let deadline = scene.known().found().unwrap().record.meta.deadline;
+        let deadline = fixture.known().found().unwrap().record.meta.deadline;
         assert_eq!(deadline == Some(slid), touched);
-        scene.finish(key());
+        fixture.finish(key());
     });
 }
 
 #[test]
-fn the_end_of_a_lease_is_for_who_waits_before_it_is_for_who_does_not() {
+fn the_end_of_a_lease_serves_waiters_before_writers_without_a_lock() {
     check(|| {
-        let scene = Scene::new();
-        let known = scene.known().found().unwrap();
-        let crashed = block_on(scene.storage.lock(&key(), MINUTE)).unwrap();
+        let fixture = Fixture::new();
+        let known = fixture.known().found().unwrap();
+        let crashed = block_on(fixture.storage.lock(&key(), MINUTE)).unwrap();
         std::mem::forget(crashed);
-        let waiting = scene.spawn(|scene| scene.count(MINUTE));
-        let replacing = scene.spawn(move |scene| {
-            let waits = scene.storage.stats().waiters;
-            (waits, scene.replace(&known).unwrap())
+        let waiting = fixture.spawn(|fixture| fixture.count(MINUTE));
+        let replacing = fixture.spawn(move |fixture| {
+            let waits = fixture.storage.stats().waiters;
+            (waits, fixture.replace(&known).unwrap())
         });
         advance(LEASE);
         let (waits, replaced) = replacing.join().unwrap();
-        assert!(waits == 0 || !replaced, "who waits was overtaken");
+        assert!(waits == 0 || !replaced, "a waiter was overtaken");
         assert_eq!(waiting.join().unwrap(), Ok(Lookup::Found(())));
-        scene.finish(key());
+        fixture.finish(key());
     });
 }

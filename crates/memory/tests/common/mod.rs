@@ -1,8 +1,8 @@
-//! What the tests share.
+//! Helpers shared by the tests.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(unreachable_pub, reason = "a module of several binaries")]
 
-pub mod door;
+pub mod api;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub const MS: Duration = Duration::from_millis(1);
 pub const LEASE: Duration = Duration::from_secs(30);
 
-/// A storage whose time is tokio's.
+/// Returns the builder of a storage whose clock is that of tokio.
 pub fn tokio_builder() -> MemoryStorageBuilder {
     let builder = MemoryStorage::builder().clock(TokioClock::start());
     builder.lease(LEASE).sweeper(false)
@@ -27,7 +27,7 @@ pub fn tokio_storage() -> MemoryStorage {
     tokio_builder().build()
 }
 
-/// A storage whose time stands still.
+/// Returns a storage whose clock stands still, and the clock.
 pub fn manual_storage() -> (MemoryStorage, Arc<ManualClock>) {
     let clock = manual_clock();
     let storage = MemoryStorage::builder()
@@ -50,7 +50,7 @@ pub fn new_key() -> SessionKey {
     new_id().key()
 }
 
-/// The keys of one session before and after each of its rotations.
+/// Returns the keys of one session before and after each of its rotations.
 pub fn rotated_keys<const N: usize>() -> [SessionKey; N] {
     let first = new_id();
     std::array::from_fn(|index| {
@@ -62,18 +62,18 @@ pub fn rotated_keys<const N: usize>() -> [SessionKey; N] {
     })
 }
 
-/// A record with this payload and no end.
+/// Returns a record with this payload and without a deadline.
 pub fn record(storage: &MemoryStorage, payload: &'static str) -> Record {
     Record::new(Meta::new(storage.clock().now()), payload)
 }
 
-/// A record that ends after this time.
+/// Returns a record that expires after this time.
 pub fn ending(storage: &MemoryStorage, payload: &'static str, after: Duration) -> Record {
     let now = storage.clock().now();
     Record::new(Meta::new(now).with_deadline(Some(now + after)), payload)
 }
 
-/// A new session with this payload and no end.
+/// Creates a session with this payload and without a deadline.
 pub async fn session(storage: &MemoryStorage, payload: &'static str) -> SessionKey {
     let key = new_key();
     storage.create(&key, record(storage, payload)).await.expect("created");
@@ -90,7 +90,7 @@ pub async fn lock(storage: &MemoryStorage, key: &SessionKey) -> Locked {
     found.found().expect("the session is there")
 }
 
-/// Takes the lock without waiting.
+/// Acquires the lock without waiting.
 pub async fn take(storage: &MemoryStorage, key: &SessionKey) -> Lock {
     storage
         .lock(key, Duration::ZERO)
@@ -101,12 +101,12 @@ pub async fn take(storage: &MemoryStorage, key: &SessionKey) -> Lock {
         .lock
 }
 
-/// Takes the lock without waiting, and gives it up again.
+/// Asserts that the lock can be acquired without waiting, and releases it.
 pub async fn assert_free(storage: &MemoryStorage, key: &SessionKey) {
     drop(take(storage, key).await);
 }
 
-/// What trying to take the lock without waiting fails with.
+/// Returns the error of an attempt to acquire the lock without waiting.
 pub async fn refusal(storage: &MemoryStorage, key: &SessionKey) -> StorageErrorKind {
     kind(storage.lock(key, Duration::ZERO).await)
 }
@@ -119,7 +119,7 @@ pub async fn read(storage: &MemoryStorage, key: &SessionKey) -> Lookup<Stored> {
     storage.read(key).await.expect("read")
 }
 
-/// Lets all other tasks of the runtime run until they have nothing to do, without moving paused time.
+/// Lets all other tasks of the runtime run until they are idle, without advancing paused time.
 pub async fn settle() {
     for _ in 0..32 {
         tokio::task::yield_now().await;

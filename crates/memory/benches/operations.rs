@@ -1,7 +1,7 @@
-//! How long the verbs take: `cargo bench -p sessile-memory`.
+//! Measures the operations: `cargo bench -p sessile-memory`.
 //!
-//! Each figure is the best of several rounds, in nanoseconds for each call, the key's hash not included. The sessions
-//! are a million, visited in random order, so what is measured is mostly the way to memory and back.
+//! Each figure is the best of several rounds, in nanoseconds for each call, without hashing the key. There are a
+//! million sessions, used in random order, so most of the time is that of cache misses.
 
 #![allow(clippy::unwrap_used, reason = "a bench is no better than a test")]
 
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use sessile_core::{Meta, OsEntropy, Record, SessionId, SessionKey, Storage};
 use sessile_memory::MemoryStorage;
 
-/// How many sessions there are, and how many calls make a round.
+/// The number of sessions, of calls in a round, and of rounds.
 struct Size {
     sessions: usize,
     calls: usize,
@@ -28,7 +28,7 @@ fn main() {
             rounds: 7,
         }
     } else {
-        // Run as a test, it shows that it runs.
+        // As a test, it only shows that the benchmark runs.
         Size {
             sessions: 1_000,
             calls: 1_000,
@@ -115,9 +115,9 @@ fn read(storage: &MemoryStorage, key: &SessionKey) {
     black_box(now(storage.read(key)).unwrap().found().unwrap());
 }
 
-/// What a visit that writes does: take the lock, make a new payload, put it in.
+/// Does what a visit that writes does: locks, makes a new payload, and commits it.
 fn count(storage: &MemoryStorage, key: &SessionKey) {
-    // With several threads the lock may be held, and is not waited for.
+    // With several threads the lock may be held. The benchmark does not wait for it.
     if let Ok(found) = now(storage.lock(key, Duration::ZERO)) {
         let mut locked = found.found().unwrap();
         let mut payload = locked.record.payload.to_vec();
@@ -137,10 +137,10 @@ fn nanos(time: Duration, calls: usize) -> f64 {
     time.as_nanos() as f64 / calls as f64
 }
 
-/// No verb waits here, so there is no need of a runtime, nor a way to measure one by mistake.
+/// Polls a future once. No operation waits here, so no runtime is needed, nor measured.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("nobody waits"),
+        Poll::Pending => unreachable!("no operation waits"),
     }
 }

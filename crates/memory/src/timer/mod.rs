@@ -1,9 +1,12 @@
-//! Time as those who wait for a lock feel it, which the interleaving checker takes the place of.
+//! The timers of tasks that wait for a lock, which the unit tests replace by a model.
 
-#[cfg(not(test))]
-pub(crate) use self::real::{Alarm, Instant};
 #[cfg(test)]
-pub(crate) use crate::interleavings::time::{Alarm, Instant};
+pub(crate) mod model;
+
+#[cfg(test)]
+pub(crate) use self::model::{Instant, Timer};
+#[cfg(not(test))]
+pub(crate) use self::real::{Instant, Timer};
 
 #[cfg(not(test))]
 mod real {
@@ -13,12 +16,12 @@ mod real {
     pub(crate) use tokio::time::Instant;
     use tokio::time::Sleep;
 
-    /// Wakes a task at a moment that can be moved. It has no timer until one is asked for.
+    /// Wakes a task at a moment that can be changed. It registers with the runtime when it is first polled.
     #[derive(Default)]
-    pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+    pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
-    impl Alarm {
-        /// Ready once the moment has come.
+    impl Timer {
+        /// Is ready once the moment has come.
         pub(crate) fn poll_at(&mut self, moment: Instant, cx: &mut Context<'_>) -> Poll<()> {
             let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(moment)));
             if sleep.deadline() != moment {

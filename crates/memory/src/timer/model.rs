@@ -1,4 +1,4 @@
-//! Time that moves when a test says so, as far as the checker lets it.
+//! A model of time that moves when a test moves it.
 
 use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use sessile_core::{Clock, Timestamp};
 use shuttle::sync::Mutex;
 
-/// What the clock shows when a test begins, in milliseconds.
+/// The time of the clock at the start of a test, in milliseconds.
 const START: u64 = 1_000_000;
 
 shuttle::lazy_static! {
@@ -18,11 +18,11 @@ shuttle::lazy_static! {
 struct Time {
     passed: u64,
     sleepers: BTreeMap<u64, (Instant, Waker)>,
-    alarms: u64,
+    timers: u64,
 }
 
-/// Moves time on, and wakes those whose moment has come.
-pub(super) fn advance(by: Duration) {
+/// Advances time, and wakes the timers that are due.
+pub(crate) fn advance(by: Duration) {
     let mut time = TIME.lock().unwrap();
     time.passed += u64::try_from(by.as_millis()).unwrap();
     let now = Instant(time.passed);
@@ -34,9 +34,9 @@ pub(super) fn advance(by: Duration) {
     due.into_iter().for_each(|(_, (_, waker))| waker.wake());
 }
 
-/// A clock that shows this time.
+/// A clock that shows the model's time.
 #[derive(Debug)]
-pub(super) struct ModelClock;
+pub(crate) struct ModelClock;
 
 impl Clock for ModelClock {
     fn now(&self) -> Timestamp {
@@ -44,7 +44,7 @@ impl Clock for ModelClock {
     }
 }
 
-/// A moment of this time, as [`tokio::time::Instant`] is of tokio's.
+/// A moment of the model's time, in place of [`tokio::time::Instant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(u64);
 
@@ -58,29 +58,29 @@ impl Instant {
     }
 }
 
-/// Stands in for the alarm that sleeps on tokio's timers.
+/// A timer of the model, in place of one of tokio's.
 #[derive(Default)]
-pub(crate) struct Alarm(Option<u64>);
+pub(crate) struct Timer(Option<u64>);
 
-impl Alarm {
+impl Timer {
     pub(crate) fn poll_at(&mut self, moment: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let mut time = TIME.lock().unwrap();
         if moment.0 <= time.passed {
             return Poll::Ready(());
         }
-        let alarm = *self.0.get_or_insert_with(|| {
-            time.alarms += 1;
-            time.alarms
+        let timer = *self.0.get_or_insert_with(|| {
+            time.timers += 1;
+            time.timers
         });
-        time.sleepers.insert(alarm, (moment, cx.waker().clone()));
+        time.sleepers.insert(timer, (moment, cx.waker().clone()));
         Poll::Pending
     }
 }
 
-impl Drop for Alarm {
+impl Drop for Timer {
     fn drop(&mut self) {
-        if let Some(alarm) = self.0 {
-            let sleeper = TIME.lock().unwrap().sleepers.remove(&alarm);
+        if let Some(timer) = self.0 {
+            let sleeper = TIME.lock().unwrap().sleepers.remove(&timer);
             drop(sleeper);
         }
     }

@@ -1,4 +1,4 @@
-//! Many sessions, many threads.
+//! Many sessions, and many threads.
 
 mod common;
 
@@ -10,7 +10,7 @@ use common::*;
 use sessile_core::{Clock, Lookup, Meta, Record, SessionKey, Storage, Timestamp};
 use sessile_memory::{MemoryStats, MemoryStorage};
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers from a fixed seed.
 struct Numbers(u64);
 
 impl Numbers {
@@ -23,9 +23,9 @@ impl Numbers {
     }
 }
 
-/// One shard, so that its parts grow and shrink far, against a map of what must be there.
+/// Compares one shard with a map: a single shard grows and shrinks far.
 #[tokio::test]
-async fn thousands_in_one_shard_come_and_go_as_they_should() {
+async fn one_shard_with_thousands_of_sessions_behaves_as_a_map() {
     for seed in 0..4 {
         let clock = manual_clock();
         let storage = MemoryStorage::builder()
@@ -36,7 +36,7 @@ async fn thousands_in_one_shard_come_and_go_as_they_should() {
         let mut numbers = Numbers(seed);
         let mut deadlines: HashMap<SessionKey, Option<Timestamp>> = HashMap::new();
         let mut keys: Vec<SessionKey> = Vec::new();
-        // Up to some thousands, and down to nothing.
+        // Up to some thousands, and down to none.
         for round in 0..30_000_u64 {
             let now = clock.now();
             let later = |numbers: &mut Numbers| {
@@ -104,9 +104,10 @@ async fn thousands_in_one_shard_come_and_go_as_they_should() {
     }
 }
 
-/// Every verb at once on few keys, with leases and deadlines of milliseconds, cancelled waiters and two sweepers.
+/// Runs all operations concurrently on few keys, with leases and deadlines of milliseconds, cancelled waiters and two
+/// sweepers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whatever_meets_leaves_nothing_behind() {
+async fn concurrent_operations_leave_nothing_behind() {
     let storage = MemoryStorage::builder()
         .lease(5 * MS)
         .tombstone_ttl(5 * MS)

@@ -1,4 +1,4 @@
-//! What each verb promises, sentence by sentence, for one visit at a time.
+//! The promises of each operation, sentence by sentence, for one caller at a time.
 
 mod common;
 
@@ -9,7 +9,7 @@ use sessile_core::{Lookup, Meta, Record, Storage, StorageErrorKind, Timestamp};
 use sessile_memory::MemoryStorage;
 
 #[test]
-fn by_default_time_is_that_of_a_clock_that_is_never_set() {
+fn the_default_clock_is_a_steady_one() {
     let clock = format!("{:?}", MemoryStorage::new().clock());
     assert!(clock.starts_with("SteadyClock"), "{clock}");
 }
@@ -23,7 +23,7 @@ async fn it_is_named_and_has_the_clock_it_was_given() {
 }
 
 #[tokio::test]
-async fn what_was_created_is_read_as_it_is() {
+async fn a_record_is_read_as_it_was_created() {
     let storage = MemoryStorage::new();
     let key = new_key();
     let mut meta = Meta::new(Timestamp::from_millis(5));
@@ -72,7 +72,7 @@ async fn create_refuses_a_taken_key_and_changes_nothing() {
         .rotate(&mut lock, &new, record(&storage, "moved"), SECOND)
         .await
         .unwrap();
-    // An alias, a tombstone, and nothing.
+    // The key is an alias, then a tombstone, then free.
     assert_eq!(
         kind(storage.create(&old, record(&storage, "x")).await),
         StorageErrorKind::Exists
@@ -90,7 +90,7 @@ async fn create_refuses_a_taken_key_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn commit_replaces_the_record_and_gives_the_lock_up() {
+async fn commit_replaces_the_record_and_releases_the_lock() {
     let (storage, _clock) = manual_storage();
     let key = session(&storage, "a").await;
     let mut lock = take(&storage, &key).await;
@@ -102,7 +102,7 @@ async fn commit_replaces_the_record_and_gives_the_lock_up() {
     assert_eq!(
         refusal(&storage, &key).await,
         StorageErrorKind::LockTimeout,
-        "a spent lock released another's"
+        "a disarmed guard released the lock of another"
     );
     drop(next);
 }
@@ -130,7 +130,7 @@ async fn no_two_locks_have_the_same_token() {
 }
 
 #[tokio::test]
-async fn what_has_no_lock_changes_nothing() {
+async fn an_operation_without_its_lock_changes_nothing() {
     let (storage, clock) = manual_storage();
     let key = session(&storage, "a").await;
     let mut late = take(&storage, &key).await;
@@ -147,7 +147,7 @@ async fn what_has_no_lock_changes_nothing() {
         assert!(format!("{late:?}").contains("spent: false"));
         assert_eq!(payload(&storage, &key).await.as_deref(), Some("a"));
     };
-    // The lease is over: with nobody after it, and with the lock taken by another.
+    // The lease is over: first without a later holder, then with one.
     check(&mut late).await;
     let next = take(&storage, &key).await;
     check(&mut late).await;
@@ -171,7 +171,7 @@ async fn a_late_rotation_is_refused() {
 }
 
 #[tokio::test]
-async fn a_lease_ends_at_its_last_moment_and_not_before() {
+async fn a_lease_ends_on_time_and_not_earlier() {
     let (storage, clock) = manual_storage();
     let key = session(&storage, "a").await;
     let mut lock = take(&storage, &key).await;
@@ -198,37 +198,37 @@ async fn a_clock_that_is_set_back_does_not_make_a_lease_longer() {
     assert_free(&storage, &key).await;
 }
 
-/// A payload of some length that asks the storage something when it is dropped.
-struct Nosy(MemoryStorage, usize);
+/// A payload of some length that uses the storage when it is dropped.
+struct Reentrant(MemoryStorage, usize);
 
-impl AsRef<[u8]> for Nosy {
+impl AsRef<[u8]> for Reentrant {
     fn as_ref(&self) -> &[u8] {
         &[b'x'; 1_000][..self.1]
     }
 }
 
-impl Drop for Nosy {
+impl Drop for Reentrant {
     fn drop(&mut self) {
         let _ = self.0.stats();
     }
 }
 
 #[test]
-fn payloads_are_dropped_where_they_may_use_the_storage() {
-    // Elsewhere it would wait for itself.
+fn payloads_are_dropped_outside_of_the_mutex() {
+    // Under the mutex, the thread would deadlock.
     let (done, finished) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        // Short payloads are copied, so what they came in is dropped where a longer one would be kept.
+        // A short payload is copied, so its buffer is dropped at the point where a longer one would be stored.
         for lengths in [[1_000; 2], [4; 2], [4, 1_000], [1_000, 4]] {
             runtime.block_on(drop_payloads_in_every_way(lengths));
         }
         done.send(()).unwrap();
     });
-    finished.recv_timeout(20 * SECOND).expect("it does not wait for itself");
+    finished.recv_timeout(20 * SECOND).expect("it does not deadlock");
 }
 
-/// The lengths of the payloads take turns.
+/// Runs all operations with payloads of alternating lengths.
 async fn drop_payloads_in_every_way(lengths: [usize; 2]) {
     let clock = manual_clock();
     let storage = MemoryStorage::builder()
@@ -237,32 +237,35 @@ async fn drop_payloads_in_every_way(lengths: [usize; 2]) {
         .sweeper(false)
         .build();
     let mut lengths = lengths.into_iter().cycle();
-    let mut nosy = |after: u32| {
+    let mut reentrant = |after: u32| {
         let mut record = ending(&storage, "", after * SECOND);
-        record.payload = bytes::Bytes::from_owner(Nosy(storage.clone(), lengths.next().expect("they go on")));
+        record.payload = bytes::Bytes::from_owner(Reentrant(storage.clone(), lengths.next().expect("they go on")));
         record
     };
     let [key, new, newer] = rotated_keys();
-    storage.create(&key, nosy(1)).await.expect("done");
-    storage.create(&key, nosy(1)).await.expect_err("refused");
+    storage.create(&key, reentrant(1)).await.expect("done");
+    storage.create(&key, reentrant(1)).await.expect_err("refused");
     clock.advance(SECOND);
-    storage.create(&key, nosy(2)).await.expect("done");
+    storage.create(&key, reentrant(2)).await.expect("done");
     let mut lock = take(&storage, &key).await;
-    storage.commit(&mut lock, nosy(2)).await.expect("done");
-    storage.commit(&mut lock, nosy(2)).await.expect_err("refused");
+    storage.commit(&mut lock, reentrant(2)).await.expect("done");
+    storage.commit(&mut lock, reentrant(2)).await.expect_err("refused");
     let known = read(&storage, &key).await.found().expect("it is there");
-    assert!(storage.replace(&known, nosy(3)).await.expect("done"));
-    assert!(!storage.replace(&known, nosy(2)).await.expect("refused"));
-    storage.create(&new, nosy(1)).await.expect("done");
+    assert!(storage.replace(&known, reentrant(3)).await.expect("done"));
+    assert!(!storage.replace(&known, reentrant(2)).await.expect("refused"));
+    storage.create(&new, reentrant(1)).await.expect("done");
     let mut lock = take(&storage, &key).await;
     clock.advance(SECOND);
-    storage.rotate(&mut lock, &new, nosy(1), SECOND).await.expect("done");
     storage
-        .rotate(&mut lock, &newer, nosy(1), SECOND)
+        .rotate(&mut lock, &new, reentrant(1), SECOND)
+        .await
+        .expect("done");
+    storage
+        .rotate(&mut lock, &newer, reentrant(1), SECOND)
         .await
         .expect_err("refused");
     storage.destroy(&new).await.expect("done");
-    storage.create(&newer, nosy(1)).await.expect("done");
+    storage.create(&newer, reentrant(1)).await.expect("done");
     clock.advance(SECOND);
     assert_eq!(storage.sweep(1).await.expect("done").len(), 1);
 }
@@ -270,7 +273,7 @@ async fn drop_payloads_in_every_way(lengths: [usize; 2]) {
 #[tokio::test]
 async fn payloads_of_every_length_are_kept_as_they_are() {
     let (storage, clock) = manual_storage();
-    // A payload of this length, and like no other of that length.
+    // A payload of this length that differs from all others of this length.
     let record = |length: usize, fill: u8| {
         let mut record = ending(&storage, "", SECOND);
         let bytes: Vec<_> = (0..length).map(|at| fill.wrapping_add(at as u8)).collect();
@@ -294,7 +297,7 @@ async fn payloads_of_every_length_are_kept_as_they_are() {
             clock.advance(SECOND);
             let swept = storage.sweep(10).await.unwrap();
             assert_eq!((swept[0].key, &swept[0].record), (key, &third));
-            // A payload that was read outlives its entry.
+            // The payload of a reader outlives its entry.
             assert_eq!(known.record, first);
         }
     }
@@ -323,7 +326,7 @@ async fn release_writes_nothing_and_is_no_error_when_the_lock_is_lost() {
 }
 
 #[tokio::test]
-async fn a_deadline_is_the_first_moment_without_the_record_for_every_verb() {
+async fn a_deadline_is_the_first_moment_without_the_record_for_every_operation() {
     let (storage, clock) = manual_storage();
     let [key, other] = rotated_keys();
     storage.create(&key, ending(&storage, "a", 10 * SECOND)).await.unwrap();
@@ -377,7 +380,7 @@ async fn touching_moves_deadline_and_activity_forward_and_nothing_else() {
     assert_eq!((meta().await.version, meta().await.created_at), (1, start));
     assert_eq!(payload(&storage, &key).await.as_deref(), Some("a"));
 
-    // The new deadline holds, and so does having none.
+    // A later deadline holds, and so does none at all.
     clock.advance(19 * SECOND);
     assert_eq!(storage.sweep(10).await.unwrap(), []);
     storage.touch(&key, 1, None, start).await.unwrap();
@@ -410,14 +413,14 @@ async fn touching_revives_nothing() {
 }
 
 #[tokio::test]
-async fn destroy_removes_the_record_whoever_holds_its_lock_and_may_be_repeated() {
+async fn destroy_removes_a_locked_record_and_may_be_repeated() {
     let (storage, _clock) = manual_storage();
     let [key, other] = rotated_keys();
     storage.create(&key, record(&storage, "a")).await.unwrap();
     let mut lock = take(&storage, &key).await;
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Missing);
-    // Whatever comes late brings nothing back.
+    // A late operation does not bring the session back.
     assert_eq!(
         kind(storage.commit(&mut lock, record(&storage, "b")).await),
         StorageErrorKind::Gone
@@ -444,7 +447,7 @@ async fn an_unknown_key_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn sweeping_returns_what_has_expired_once_and_no_more_than_asked_for() {
+async fn sweeping_returns_each_expired_record_once_and_no_more_than_the_limit() {
     let (storage, clock) = manual_storage();
     let mut expected = std::collections::HashSet::new();
     for _ in 0..300 {
@@ -477,7 +480,7 @@ async fn sweeping_returns_what_has_expired_once_and_no_more_than_asked_for() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_slid_on_is_not_swept_before_its_time() {
+async fn a_session_whose_deadline_moved_on_is_not_swept_early() {
     let (storage, clock) = manual_storage();
     let key = new_key();
     storage.create(&key, ending(&storage, "a", SECOND)).await.unwrap();
@@ -508,7 +511,7 @@ async fn a_deadline_can_be_brought_forward_by_a_commit() {
 }
 
 #[tokio::test]
-async fn errors_name_the_verb_and_the_storage() {
+async fn errors_name_the_operation_and_the_storage() {
     let (storage, _clock) = manual_storage();
     let key = session(&storage, "a").await;
     let error = storage.create(&key, record(&storage, "b")).await.unwrap_err();
@@ -516,7 +519,7 @@ async fn errors_name_the_verb_and_the_storage() {
 }
 
 #[tokio::test]
-async fn a_full_storage_makes_room_by_what_has_expired_only() {
+async fn a_full_storage_makes_room_by_expired_sessions_only() {
     let clock = manual_clock();
     let storage = MemoryStorage::builder()
         .clock(clock.clone())
@@ -530,7 +533,7 @@ async fn a_full_storage_makes_room_by_what_has_expired_only() {
         kind(storage.create(&new_key(), record(&storage, "d")).await),
         StorageErrorKind::Full
     );
-    // The lock does not count, nor does a refused record.
+    // Neither a lock nor a refused record counts.
     drop(take(&storage, &kept).await);
     clock.advance(SECOND);
     session(&storage, "d").await;

@@ -1,19 +1,19 @@
-//! The two ways to ask for the same: futures, and plain functions.
+//! The two APIs of a storage: futures, and plain functions.
 
 use std::time::Duration;
 
 use sessile_core::{AtOnce, Lock, Locked, Lookup, Record, SessionKey, Storage, StorageError, StorageErrorKind, Stored};
 use sessile_memory::MemoryStorage;
 
-/// A storage, and which of its doors is used. Where the plain functions name a moment, it has to be that of the clock,
-/// which must stand still.
+/// A storage with the choice of an API. The clock must stand still: a moment returned by a plain function has to be
+/// that of the clock.
 #[derive(Clone)]
-pub struct Door {
+pub struct Api {
     storage: MemoryStorage,
     at_once: bool,
 }
 
-impl Door {
+impl Api {
     pub fn new(storage: &MemoryStorage, at_once: bool) -> Self {
         Self {
             storage: storage.clone(),
@@ -35,15 +35,15 @@ impl Door {
         Ok(found)
     }
 
-    /// Does not wait.
+    /// Locks without waiting.
     pub async fn lock(&self, key: &SessionKey) -> Result<Lookup<Locked>, StorageError> {
         let Some(at_once) = self.at_once() else {
             return self.storage.lock(key, Duration::ZERO).await;
         };
-        let Some(answer) = at_once.lock(key) else {
+        let Some(result) = at_once.lock(key) else {
             return Err(StorageError::new(StorageErrorKind::LockTimeout, "lock", "memory"));
         };
-        let (found, moment) = answer?;
+        let (found, moment) = result?;
         assert_eq!(moment, self.storage.clock().now());
         Ok(found)
     }
