@@ -1,4 +1,4 @@
-//! [`MemoizedStorageBuilder`].
+//! [`MemoizedStorageBuilder`], and the constructors of a storage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use sessile_core::Storage;
 
 use crate::cache::{Cache, Limits};
-use crate::probe::{Probe, Validate};
+use crate::probe::Probe;
 use crate::storage::MemoizedStorage;
 
-/// Longer than anything is under way, and short enough that there is such a moment.
-const LONGEST_SETTLE_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The maximum of the settle time: longer than any request is in flight, and short enough to be added to any moment.
+const MAX_SETTLE_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Sets up a [`MemoizedStorage`]. It is built by saying who else writes to the storage behind.
+/// Configures a [`MemoizedStorage`]. The method that builds it chooses the mode: who else writes to the inner storage.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,8 +31,22 @@ pub struct MemoizedStorageBuilder<S: ?Sized> {
     inner: Arc<S>,
 }
 
+impl<S: Storage> MemoizedStorage<S> {
+    /// Returns a builder of a cache in front of a storage.
+    pub fn builder(inner: S) -> MemoizedStorageBuilder<S> {
+        MemoizedStorageBuilder::new(Arc::new(inner))
+    }
+}
+
+impl<S: Storage + ?Sized> MemoizedStorage<S> {
+    /// Returns a builder of a cache in front of a storage that is shared, or whose type is not known.
+    pub fn shared(inner: Arc<S>) -> MemoizedStorageBuilder<S> {
+        MemoizedStorageBuilder::new(inner)
+    }
+}
+
 impl<S: Storage + ?Sized> MemoizedStorageBuilder<S> {
-    pub(crate) fn new(inner: Arc<S>) -> Self {
+    fn new(inner: Arc<S>) -> Self {
         let limits = Limits {
             capacity: 10_000,
             max_payload: 64 * 1024,
@@ -41,43 +55,40 @@ impl<S: Storage + ?Sized> MemoizedStorageBuilder<S> {
         Self { limits, inner }
     }
 
-    /// How many sessions are kept in memory at most. 10,000 by default.
+    /// Sets the maximum number of cached sessions. The default is 10,000.
     pub fn capacity(mut self, sessions: usize) -> Self {
         self.limits.capacity = sessions;
         self
     }
 
-    /// How long the payload of a session may be that is kept in memory, in bytes. 65,536 by default. Longer ones are
-    /// read from the storage behind each time.
+    /// Sets the maximum length of a cached payload, in bytes. The default is 65,536. Sessions with longer payloads are
+    /// read from the inner storage each time.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.limits.max_payload = bytes;
         self
     }
 
-    /// For how long a session is not kept in memory after a call of which nobody knows what it has done: as long as a
-    /// request that was lost may still arrive. 60 seconds by default, and no longer than thirty days.
+    /// Sets for how long a session is not cached after a write with an ambiguous outcome: as long as a request that was
+    /// lost may still arrive. The default is 60 seconds, and the maximum thirty days.
     pub fn settle_time(mut self, settle_time: Duration) -> Self {
-        self.limits.settle_time = settle_time.min(LONGEST_SETTLE_TIME);
+        self.limits.settle_time = settle_time.min(MAX_SETTLE_TIME);
         self
     }
 
-    /// The storage, if nobody but this process writes to the one behind, and does so through the one that is returned
-    /// and its clones only.
+    /// Builds a storage for the only writer: all writes to the inner storage go through the returned storage and its
+    /// clones.
     #[must_use]
     pub fn exclusive(self) -> MemoizedStorage<S> {
-        self.build(None)
-    }
-
-    fn build(self, validate: Validate) -> MemoizedStorage<S> {
-        MemoizedStorage::from_parts(self.inner, validate, Cache::new(self.limits))
+        MemoizedStorage::from_parts(self.inner, None, Cache::new(self.limits))
     }
 }
 
 impl<S: Probe> MemoizedStorageBuilder<S> {
-    /// The storage, if others write to the one behind as well: each read asks it whether what is kept still stands.
+    /// Builds a storage for one of several writers: each read asks the inner storage whether the cached record is still
+    /// current.
     #[must_use]
     pub fn validated(self) -> MemoizedStorage<S> {
         let probe = Arc::clone(&self.inner);
-        self.build(Some(probe))
+        MemoizedStorage::from_parts(self.inner, Some(probe), Cache::new(self.limits))
     }
 }

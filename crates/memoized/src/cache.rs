@@ -6,13 +6,13 @@ use std::time::Duration;
 use sessile_core::{Record, SessionKey, Stored};
 use tokio::time::Instant;
 
-use crate::flight::Flight;
-use crate::part::Part;
+use crate::load::Load;
+use crate::segment::Segment;
 
-/// Into how many parts the memory is divided, so that busy threads seldom meet.
-const PARTS: usize = 16;
+/// The number of segments, so that busy threads seldom contend for a mutex.
+const SEGMENTS: usize = 16;
 
-/// How much is kept, and when not.
+/// The limits of a cache.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) capacity: usize,
@@ -20,89 +20,89 @@ pub(crate) struct Limits {
     pub(crate) settle_time: Duration,
 }
 
-/// The sessions that are kept, in parts. A shard is in one part as a whole.
+/// The cached sessions, in segments. All keys of a shard are in one segment.
 pub(crate) struct Cache {
     pub(crate) limits: Limits,
-    parts: Box<[Mutex<Part>]>,
+    segments: Box<[Mutex<Segment>]>,
 }
 
 impl Cache {
     pub(crate) fn new(limits: Limits) -> Self {
-        let parts = limits.capacity.clamp(1, PARTS);
+        let segments = limits.capacity.clamp(1, SEGMENTS);
         Self {
             limits,
-            parts: (0..parts).map(|_| Mutex::default()).collect(),
+            segments: (0..segments).map(|_| Mutex::default()).collect(),
         }
     }
 
-    /// The part of a key. What changes it cannot fail half-way, so a panic elsewhere does not matter.
-    pub(crate) fn part(&self, key: &SessionKey) -> MutexGuard<'_, Part> {
+    /// Locks the segment of a key, poisoned or not: no change of a segment can fail half-way.
+    pub(crate) fn segment(&self, key: &SessionKey) -> MutexGuard<'_, Segment> {
         let number = key
             .shard()
             .bytes()
             .fold(0, |number: usize, byte| number.wrapping_mul(31) + usize::from(byte));
-        self.parts[number % self.parts.len()]
+        self.segments[number % self.segments.len()]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn records(&self) -> usize {
-        let records = |part: &Mutex<Part>| part.lock().unwrap_or_else(PoisonError::into_inner).records();
-        self.parts.iter().map(records).sum()
+        let records = |segment: &Mutex<Segment>| segment.lock().unwrap_or_else(PoisonError::into_inner).records();
+        self.segments.iter().map(records).sum()
     }
 
     pub(crate) fn get(&self, key: &SessionKey) -> Option<Record> {
-        self.part(key).get(key).cloned()
+        self.segment(key).get(key).cloned()
     }
 
-    pub(crate) fn forget(&self, key: &SessionKey) {
-        self.part(key).forget(key);
+    pub(crate) fn invalidate(&self, key: &SessionKey) {
+        self.segment(key).invalidate(key);
     }
 
-    /// Keeps a record, if it is not too long.
-    pub(crate) fn keep(&self, part: &mut Part, stored: Stored) {
+    /// Caches a record, if its payload is not too long.
+    pub(crate) fn insert(&self, segment: &mut Segment, stored: Stored) {
         if stored.record.payload.len() <= self.limits.max_payload {
-            part.keep(stored, self.limits.capacity / self.parts.len(), Instant::now());
+            segment.insert(stored, self.limits.capacity / self.segments.len(), Instant::now());
         }
     }
 
-    /// Joins the load of this key that is under way, or begins one. `None` if it must not be shared.
-    pub(crate) fn board(&self, key: &SessionKey) -> Option<Boarded<'_>> {
-        let flight = self.part(key).board(key, Instant::now())?;
-        Some(Boarded {
+    /// Joins the load of this key that is in flight, or begins one. Returns `None` if it must not be shared.
+    pub(crate) fn join_load(&self, key: &SessionKey) -> Option<JoinedLoad<'_>> {
+        let load = self.segment(key).join_load(key, Instant::now())?;
+        Some(JoinedLoad {
             cache: self,
             key: *key,
-            flight,
+            load,
         })
     }
 }
 
-/// One who takes part in a load. When the last has gone, so has the load.
-pub(crate) struct Boarded<'a> {
+/// The part of one caller in a load. The load is removed when its last caller is dropped.
+pub(crate) struct JoinedLoad<'a> {
     cache: &'a Cache,
     key: SessionKey,
-    pub(crate) flight: Arc<Flight>,
+    pub(crate) load: Arc<Load>,
 }
 
-impl Boarded<'_> {
-    /// The load has brought this. It is kept, unless something was written since it began.
-    pub(crate) fn land(&self, loaded: Option<&Stored>) {
-        let mut part = self.cache.part(&self.key);
-        let keep = part.is_under_way(&self.key, &self.flight);
-        part.land(&self.key, &self.flight);
-        // For how long an alias leads to where it does is not known here.
-        if let Some(stored) = loaded.filter(|stored| keep && stored.key == self.key) {
-            self.cache.keep(&mut part, stored.clone());
+impl JoinedLoad<'_> {
+    /// Ends the load, and caches its result unless a write has begun since the load did.
+    pub(crate) fn complete(&self, loaded: Option<&Stored>) {
+        let mut segment = self.cache.segment(&self.key);
+        let is_current = segment.is_attached(&self.key, &self.load);
+        segment.remove_load(&self.key, &self.load);
+        // A record found through an alias is not cached under the alias: the end of the alias is not known here.
+        if let Some(stored) = loaded.filter(|stored| is_current && stored.key == self.key) {
+            self.cache.insert(&mut segment, stored.clone());
         }
     }
 }
 
-impl Drop for Boarded<'_> {
+impl Drop for JoinedLoad<'_> {
     fn drop(&mut self) {
-        let mut part = self.cache.part(&self.key);
-        // This one's, and the one on the shelf. Others are only made under the mutex.
-        if Arc::strong_count(&self.flight) <= 2 {
-            part.land(&self.key, &self.flight);
+        let mut segment = self.cache.segment(&self.key);
+        // The reference of this caller, and that of the bucket. Others are only made under the mutex.
+        if Arc::strong_count(&self.load) <= 2 {
+            segment.remove_load(&self.key, &self.load);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 mod builder;
 mod cache;
-mod flight;
-mod part;
+mod load;
 mod probe;
+mod segment;
 mod stats;
 mod storage;
 mod write;

@@ -1,17 +1,15 @@
-//! [`Probe`]: what is stored, without the payload.
-
-use std::sync::Arc;
+//! [`Probe`]: reading metadata without the payload.
 
 use async_trait::async_trait;
-use sessile_core::{Locks, Lookup, Meta, Paired, RecordStore, SessionKey, Storage, StorageError};
+use sessile_core::{Locks, Lookup, Meta, Paired, Record, RecordStore, SessionKey, Storage, StorageError};
 
-/// A storage that can tell the metadata of a record without sending the record.
+/// A storage that can read the metadata of a record without its payload.
 ///
-/// With that, what is kept in memory can be [validated](crate::MemoizedStorageBuilder::validated) each time it is
-/// asked for. It rests on the [version](Meta::version): whoever writes a record counts it, as the contract says.
+/// It allows to [validate](crate::MemoizedStorageBuilder::validated) a cached record with each read. Validation relies
+/// on the [version](Meta::version), which every writer of a record increments, as the contract says.
 #[async_trait]
 pub trait Probe: Storage {
-    /// What [`read`](Storage::read) would answer now, without the payload.
+    /// Returns what [`read`](Storage::read) would return now, without the payload.
     ///
     /// # Errors
     ///
@@ -19,13 +17,20 @@ pub trait Probe: Storage {
     async fn probe(&self, key: &SessionKey) -> Result<Lookup<Probed>, StorageError>;
 }
 
-/// What is known of a live record.
+/// The metadata of a live record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probed {
-    /// The key the record is stored under, which may be other than the one asked for if that is an alias.
+    /// The key the record is stored under. It differs from the key that was asked for if that is an alias.
     pub key: SessionKey,
-    /// Its metadata.
+    /// The metadata of the record.
     pub meta: Meta,
+}
+
+impl Probed {
+    /// Returns whether these are the metadata of this record, which may have been touched since.
+    pub(crate) fn describes(&self, record: &Record) -> bool {
+        record.meta.version == self.meta.version && record.meta.created_at == self.meta.created_at
+    }
 }
 
 #[async_trait]
@@ -35,6 +40,3 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Probe for Paired<R, L> {
         Ok(found.map(|(key, meta)| Probed { key, meta }))
     }
 }
-
-/// The probe of a storage, if it is to be used.
-pub(crate) type Validate = Option<Arc<dyn Probe>>;

@@ -1,18 +1,18 @@
-//! [`MemoizedStats`]: of what use the memory is.
+//! [`MemoizedStats`]: counters of the cache.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a [`MemoizedStorage`](crate::MemoizedStorage) holds, and how reads were answered so far.
+/// The number of sessions in the cache of a [`MemoizedStorage`](crate::MemoizedStorage), and of reads by their source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoizedStats {
-    /// Sessions that are kept in memory.
+    /// Sessions in the cache.
     pub records: usize,
-    /// Reads whose payload came from memory.
+    /// Reads whose payload came from the cache.
     pub hits: u64,
-    /// Reads that went to the storage behind for it.
+    /// Reads that went to the inner storage.
     pub misses: u64,
-    /// Reads that got the answer to another one, which was under way.
+    /// Reads that shared the result of another read in flight.
     pub shared: u64,
 }
 

@@ -1,4 +1,4 @@
-//! [`MemoizedStorage`]: the contract, verb by verb.
+//! [`MemoizedStorage`]: the storage, and its implementation of the contract.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,57 +10,44 @@ use sessile_core::{
     StorageError, Stored, Timestamp,
 };
 
-use crate::builder::MemoizedStorageBuilder;
 use crate::cache::Cache;
-use crate::flight::Answer;
-use crate::part::is_of;
-use crate::probe::{Probed, Validate};
+use crate::load::Loaded;
+use crate::probe::{Probe, Probed};
 use crate::stats::{MemoizedStats, Reads};
-use crate::write::Write;
+use crate::write::WriteGuard;
 
-/// A storage that answers reads of hot sessions from memory. See the [crate](crate) for what that promises.
+/// A storage that serves reads of hot sessions from memory. The [crate](crate) documentation says what it promises.
 ///
-/// Clones share the memory.
+/// Clones share the cache.
 pub struct MemoizedStorage<S: ?Sized> {
     shared: Arc<Shared>,
     inner: Arc<S>,
 }
 
 struct Shared {
-    validate: Validate,
+    /// The inner storage in validated mode, `None` in exclusive mode.
+    probe: Option<Arc<dyn Probe>>,
     cache: Cache,
     reads: Reads,
 }
 
-impl<S: Storage> MemoizedStorage<S> {
-    /// Sets up a storage in front of this one.
-    pub fn builder(inner: S) -> MemoizedStorageBuilder<S> {
-        MemoizedStorageBuilder::new(Arc::new(inner))
-    }
-}
-
 impl<S: Storage + ?Sized> MemoizedStorage<S> {
-    /// Sets up a storage in front of one whose type is not known, or that is shared.
-    pub fn shared(inner: Arc<S>) -> MemoizedStorageBuilder<S> {
-        MemoizedStorageBuilder::new(inner)
-    }
-
-    pub(crate) fn from_parts(inner: Arc<S>, validate: Validate, cache: Cache) -> Self {
+    pub(crate) fn from_parts(inner: Arc<S>, probe: Option<Arc<dyn Probe>>, cache: Cache) -> Self {
         let reads = Reads::default();
-        let shared = Shared { validate, cache, reads };
+        let shared = Shared { probe, cache, reads };
         Self {
             shared: Arc::new(shared),
             inner,
         }
     }
 
-    /// The storage behind. In exclusive mode nothing may be written to it directly.
+    /// Returns the inner storage. In exclusive mode nothing may be written to it directly.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
     }
 
-    /// How much is kept in memory, and how reads were answered so far.
+    /// Returns the number of cached sessions, and the counters of reads so far.
     #[must_use]
     pub fn stats(&self) -> MemoizedStats {
         self.shared.reads.stats(self.cache().records())
@@ -70,68 +57,69 @@ impl<S: Storage + ?Sized> MemoizedStorage<S> {
         &self.shared.cache
     }
 
-    /// What is kept, for as long as it lives.
+    /// Returns the cached record if it is live, and loads it otherwise.
     async fn read_exclusive(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        let kept = self.cache().get(key);
-        if let Some(record) = kept.filter(|record| !record.meta.has_expired(self.clock().now())) {
+        let cached = self.cache().get(key);
+        if let Some(record) = cached.filter(|record| !record.meta.has_expired(self.clock().now())) {
             self.shared.reads.hit();
             return Ok(Lookup::Found(Stored::new(*key, record)));
         }
         self.load(key).await
     }
 
-    /// What is kept, if the storage behind has nothing newer. What it says is of now; what is kept only adds the
-    /// payload.
+    /// Returns the cached record if the inner storage has no newer one, and loads it otherwise. The metadata are those
+    /// of the probe; the cache only adds the payload.
     async fn read_validated(
         &self,
         key: &SessionKey,
         probed: Result<Lookup<Probed>, StorageError>,
     ) -> Result<Lookup<Stored>, StorageError> {
-        let Probed { key: actual, meta } = match probed? {
+        let probed = match probed? {
             Lookup::Found(probed) => probed,
             Lookup::Missing => {
-                self.cache().forget(key);
+                self.cache().invalidate(key);
                 return Ok(Lookup::Missing);
             }
             Lookup::Superseded => {
-                self.cache().forget(key);
+                self.cache().invalidate(key);
                 return Ok(Lookup::Superseded);
             }
         };
-        if let Some(mut record) = self.cache().get(&actual).filter(|record| is_of(record, &meta)) {
+        let cached = self.cache().get(&probed.key);
+        if let Some(mut record) = cached.filter(|record| probed.describes(record)) {
             self.shared.reads.hit();
-            record.meta = meta;
-            return Ok(Lookup::Found(Stored::new(actual, record)));
+            record.meta = probed.meta;
+            return Ok(Lookup::Found(Stored::new(probed.key, record)));
         }
-        match self.load(&actual).await? {
-            // A load that others began can be older than the probe, and then it is not of this record.
-            Lookup::Found(mut stored) if stored.key == actual && is_of(&stored.record, &meta) => {
-                stored.record.meta = meta;
+        match self.load(&probed.key).await? {
+            // A load that another caller began can be older than the probe, and then it has found another record.
+            Lookup::Found(mut stored) if stored.key == probed.key && probed.describes(&stored.record) => {
+                stored.record.meta = probed.meta;
                 Ok(Lookup::Found(stored))
             }
             _ => self.inner.read(key).await,
         }
     }
 
-    /// Reads from the storage behind, together with all who want the same.
+    /// Reads from the inner storage, and shares the read with concurrent callers for the same key.
     async fn load(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        let Some(boarded) = self.cache().board(key) else {
+        let Some(joined) = self.cache().join_load(key) else {
             self.shared.reads.miss();
             return self.inner.read(key).await;
         };
-        let mut answer = boarded.flight.turn().await;
-        if let Some(answer) = &*answer {
+        let mut loaded = joined.load.lock().await;
+        if let Some(loaded) = &*loaded {
             self.shared.reads.share();
-            return answer.result();
+            return loaded.result();
         }
         self.shared.reads.miss();
-        let loaded = self.inner.read(key).await;
-        let found = match &loaded {
+        let result = self.inner.read(key).await;
+        let found = match &result {
             Ok(Lookup::Found(stored)) => Some(stored),
             _ => None,
         };
-        boarded.land(found);
-        answer.insert(Answer::of(loaded)).result()
+        joined.complete(found);
+        loaded.insert(Loaded::new(result)).result()
     }
 }
 
@@ -148,7 +136,7 @@ impl<S: fmt::Debug + ?Sized> fmt::Debug for MemoizedStorage<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoizedStorage")
             .field("inner", &&*self.inner)
-            .field("validated", &self.shared.validate.is_some())
+            .field("validated", &self.shared.probe.is_some())
             .field("limits", &self.shared.cache.limits)
             .finish_non_exhaustive()
     }
@@ -166,21 +154,21 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        // What is remembered here is what is stored there.
+        // The cache holds nothing that the inner storage does not count.
         Capabilities::none().with_usage(self.inner.capabilities().usage())
     }
 
-    /// None: what is not kept is loaded, and a load is shared by waiting for it.
+    /// Returns `None`: a session that is not cached is loaded, which takes time.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        let found = match &self.shared.validate {
+        let found = match &self.shared.probe {
             None => self.read_exclusive(key).await?,
             Some(probe) => self.read_validated(key, probe.probe(key).await).await?,
         };
-        // The answer to another's question can be a little old.
+        // The result of a load that another caller began can be a little old.
         Ok(match found {
             Lookup::Found(stored) if stored.record.meta.has_expired(self.clock().now()) => Lookup::Missing,
             found => found,
@@ -190,35 +178,35 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         let locked = self.inner.lock(key, wait).await;
         if let Ok(Lookup::Missing | Lookup::Superseded) = locked {
-            self.cache().forget(key);
+            self.cache().invalidate(key);
         }
         locked
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        let write = Write::begin(self.cache(), key);
-        let answer = self.inner.create(key, record.clone()).await;
-        write.end(&answer, Some(Stored::new(*key, record)));
-        answer
+        let write = WriteGuard::begin(self.cache(), key);
+        let result = self.inner.create(key, record.clone()).await;
+        write.finish(&result, Some(Stored::new(*key, record)));
+        result
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let key = *lock.key();
-        let write = Write::begin(self.cache(), &key);
-        let answer = self.inner.commit(lock, record.clone()).await;
-        write.end(&answer, Some(Stored::new(key, record)));
-        answer
+        let write = WriteGuard::begin(self.cache(), &key);
+        let result = self.inner.commit(lock, record.clone()).await;
+        write.finish(&result, Some(Stored::new(key, record)));
+        result
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
         let key = known.key;
-        let write = Write::begin(self.cache(), &key);
-        let answer = self.inner.replace(known, record.clone()).await;
-        // Where nothing was replaced, what is kept may be another record, or this one without the number that the storage
-        // behind knows it by. It is read anew from there.
-        let left = matches!(answer, Ok(true)).then(|| Stored::new(key, record));
-        write.end(&answer, left);
-        answer
+        let write = WriteGuard::begin(self.cache(), &key);
+        let result = self.inner.replace(known, record.clone()).await;
+        // If nothing was replaced, the record that was cached may be another one, or lack the stamp by which the inner
+        // storage knows it. So it is not cached again, and the next read loads it.
+        let written = matches!(result, Ok(true)).then(|| Stored::new(key, record));
+        write.finish(&result, written);
+        result
     }
 
     async fn rotate(
@@ -228,21 +216,21 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let write = Write::begin(self.cache(), lock.key());
-        // Where both are of one shard, which they should be, it is on the shelf of the old key that nothing is kept.
-        let other = (new_key.shard() != lock.key().shard()).then(|| Write::begin(self.cache(), new_key));
-        let answer = self.inner.rotate(lock, new_key, record.clone(), grace).await;
+        let write = WriteGuard::begin(self.cache(), lock.key());
+        // Both keys should be of one shard. Then the first guard covers the new key as well.
+        let other = (new_key.shard() != lock.key().shard()).then(|| WriteGuard::begin(self.cache(), new_key));
+        let result = self.inner.rotate(lock, new_key, record.clone(), grace).await;
         match other {
             None => {
                 let key = *new_key;
-                write.end(&answer, Some(Stored::new(key, record)));
+                write.finish(&result, Some(Stored::new(key, record)));
             }
             Some(other) => {
-                write.end(&answer, None);
-                other.end(&answer, None);
+                write.finish(&result, None);
+                other.finish(&result, None);
             }
         }
-        answer
+        result
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
@@ -260,23 +248,23 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool, StorageError> {
-        let mut write = Write::begin(self.cache(), key);
-        let answer = self.inner.touch(key, version, deadline, last_active).await;
-        // Where it was not touched, the record has been written since, here or elsewhere.
+        let mut write = WriteGuard::begin(self.cache(), key);
+        let result = self.inner.touch(key, version, deadline, last_active).await;
+        // If the touch was refused, the record has been written since, here or by another process.
         let before = write.before().filter(|record| record.meta.version == version);
-        let touched = before.filter(|_| matches!(answer, Ok(true))).map(|mut record| {
+        let touched = before.filter(|_| matches!(result, Ok(true))).map(|mut record| {
             record.meta.touch(deadline, last_active);
             Stored::new(*key, record)
         });
-        write.end(&answer, touched);
-        answer
+        write.finish(&result, touched);
+        result
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        let write = Write::begin(self.cache(), key);
-        let answer = self.inner.destroy(key).await;
-        write.end(&answer, None);
-        answer
+        let write = WriteGuard::begin(self.cache(), key);
+        let result = self.inner.destroy(key).await;
+        write.finish(&result, None);
+        result
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
@@ -285,7 +273,7 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         let swept = self.inner.sweep(limit).await?;
-        swept.iter().for_each(|stored| self.cache().forget(&stored.key));
+        swept.iter().for_each(|stored| self.cache().invalidate(&stored.key));
         Ok(swept)
     }
 

@@ -1,68 +1,68 @@
-//! [`Write`]: a call that changes what is stored.
+//! [`WriteGuard`]: an operation in flight that changes the inner storage.
 
 use sessile_core::{Record, SessionKey, StorageError, StorageErrorKind, Stored};
 use tokio::time::Instant;
 
 use crate::cache::Cache;
-use crate::part::Turn;
+use crate::segment::Epoch;
 
-/// A call under way that changes what is stored under a key, or under one it leads to. Nothing in its shard is kept
-/// meanwhile. Dropped before its end, it has been cut off, and nobody knows what it has done or will do.
-pub(crate) struct Write<'a> {
+/// Keeps the shard of a key out of the cache while an operation changes the session.
+///
+/// Dropped before [`finish`](Self::finish), the operation was cancelled, and its outcome is ambiguous.
+pub(crate) struct WriteGuard<'a> {
     cache: &'a Cache,
     key: SessionKey,
-    turn: Turn,
-    /// What was kept under the key.
+    epoch: Epoch,
+    /// The record that was cached under the key.
     before: Option<Record>,
-    open: bool,
+    is_armed: bool,
 }
 
-impl<'a> Write<'a> {
+impl<'a> WriteGuard<'a> {
     pub(crate) fn begin(cache: &'a Cache, key: &SessionKey) -> Self {
-        let (turn, before) = cache.part(key).begin(key);
+        let (epoch, before) = cache.segment(key).begin_write(key);
         Self {
             cache,
             key: *key,
-            turn,
+            epoch,
             before,
-            open: true,
+            is_armed: true,
         }
     }
 
-    /// What was kept under the key before.
+    /// Takes the record that was cached under the key before.
     pub(crate) fn before(&mut self) -> Option<Record> {
         self.before.take()
     }
 
-    /// The call has come to its end. If it has left this under a key, and nothing else was written meanwhile, it is
-    /// kept.
-    pub(crate) fn end<T>(mut self, answer: &Result<T, StorageError>, left: Option<Stored>) {
-        let error = answer.as_ref().err();
-        let unsettled = error.is_some_and(|error| !is_certain(error.kind()));
-        self.close(unsettled, left.filter(|_| error.is_none()));
+    /// Ends the operation with its result. Caches the record it has `written`, unless another write has overlapped.
+    pub(crate) fn finish<T>(mut self, result: &Result<T, StorageError>, written: Option<Stored>) {
+        let error = result.as_ref().err();
+        let is_ambiguous = error.is_some_and(|error| !is_definite(error.kind()));
+        self.end(is_ambiguous, written.filter(|_| error.is_none()));
     }
 
-    fn close(&mut self, unsettled: bool, left: Option<Stored>) {
-        self.open = false;
-        let until = unsettled.then(|| Instant::now() + self.cache.limits.settle_time);
-        let mut part = self.cache.part(&self.key);
-        let alone = part.end(&self.key, &self.turn, until);
-        if let Some(left) = left.filter(|_| alone) {
-            self.cache.keep(&mut part, left);
+    fn end(&mut self, is_ambiguous: bool, written: Option<Stored>) {
+        self.is_armed = false;
+        let until = is_ambiguous.then(|| Instant::now() + self.cache.limits.settle_time);
+        let mut segment = self.cache.segment(&self.key);
+        let is_alone = segment.end_write(&self.key, &self.epoch, until);
+        if let Some(written) = written.filter(|_| is_alone) {
+            self.cache.insert(&mut segment, written);
         }
     }
 }
 
-impl Drop for Write<'_> {
+impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
-        if self.open {
-            self.close(true, None);
+        if self.is_armed {
+            self.end(true, None);
         }
     }
 }
 
-/// Whether a call that failed like this has surely changed nothing, and will not.
-fn is_certain(kind: StorageErrorKind) -> bool {
+/// Returns whether an operation that failed with this error has definitely changed nothing, and will not.
+fn is_definite(kind: StorageErrorKind) -> bool {
     use StorageErrorKind::{
         Denied, Exists, Full, Gone, LockLost, LockTimeout, Superseded, TooManyWaiters, Unsupported,
     };

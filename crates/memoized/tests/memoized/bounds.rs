@@ -1,4 +1,4 @@
-//! Memory is bounded, and what is in use stays.
+//! The cache is bounded, and hot sessions stay in it.
 
 use sessile_core::{Lookup, Storage};
 use sessile_testkit::Verb;
@@ -6,7 +6,7 @@ use sessile_testkit::Verb;
 use crate::support::{Setup, keys, next};
 
 #[tokio::test]
-async fn there_are_never_more_than_there_may_be() {
+async fn the_capacity_is_never_exceeded() {
     for capacity in [0, 1, 15, 16, 100] {
         let setup = Setup::with_capacity(capacity);
         for _ in 0..500 {
@@ -20,12 +20,12 @@ async fn there_are_never_more_than_there_may_be() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_stays_and_what_is_not_goes() {
-    // A hundred in each part of the memory.
+async fn hot_sessions_stay_and_cold_ones_are_evicted() {
+    // A hundred in each segment.
     let setup = Setup::with_capacity(1_600);
     let hot = setup.hot("hot").await;
     let cold = setup.hot("cold").await;
-    // Sessions of the same shards, and so of the same parts: far more of them than there is room for.
+    // Sessions of the same shards, and so of the same segments: far more than their capacity.
     for shard in [hot.shard().to_owned(), cold.shard().to_owned()] {
         for number in 0..400 {
             let id = sessile_core::SessionId::parse(&format!("{shard}{number:0>29}")).unwrap();
@@ -33,16 +33,16 @@ async fn what_is_asked_for_stays_and_what_is_not_goes() {
             setup.read(&id.key()).await;
             setup.calls.reset();
             setup.read(&hot).await;
-            assert_eq!(setup.calls.of(Verb::Read), 0, "what is in use was let go");
+            assert_eq!(setup.calls.of(Verb::Read), 0, "a hot session was evicted");
         }
     }
     setup.read(&cold).await;
-    assert_eq!(setup.calls.of(Verb::Read), 1, "what nobody used was kept");
+    assert_eq!(setup.calls.of(Verb::Read), 1, "a cold session was kept");
 }
 
-/// Writes come and go, and what they leave in the order of things is cleared away.
+/// Repeated writes leave stale positions in the order of eviction, which are removed.
 #[tokio::test]
-async fn a_session_that_is_written_again_and_again_is_one() {
+async fn a_session_that_is_written_repeatedly_counts_once() {
     let setup = Setup::with_capacity(16);
     let key = setup.hot("0").await;
     for _ in 0..1_000 {
@@ -59,9 +59,9 @@ async fn a_session_that_is_written_again_and_again_is_one() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_is_read_each_time() {
+async fn a_session_with_a_long_payload_is_read_each_time() {
     let setup = Setup::new();
-    // Not of one shard: what is written there clears what is kept there.
+    // Two shards: a write clears the bucket of its shard.
     let [[short], [long]] = [keys(), keys()];
     for (key, length) in [(short, 1_000), (long, 1_001)] {
         let mut record = setup.record("");

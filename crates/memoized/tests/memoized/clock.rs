@@ -1,4 +1,4 @@
-//! What is kept ends by the clock of the storage behind, to the millisecond, whatever time it is here.
+//! Cached sessions expire by the clock of the inner storage, to the millisecond, and not by the clock of this machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use sessile_testkit::{Calls, Counting, ModelStorage, Verb};
 
 use crate::support::{HOUR, Probing, SECOND, keys, read};
 
-/// What is behind, by a clock that is so far from that of this machine.
-fn behind(start: Timestamp) -> (Counting<ModelStorage>, Calls, Arc<ManualClock>) {
+/// Returns an inner storage whose clock starts at this time, with its counters and its clock.
+fn inner_storage(start: Timestamp) -> (Counting<ModelStorage>, Calls, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(start));
     let model = ModelStorage::new().with_clock(Arc::clone(&clock));
     let counting = Counting::new(model);
@@ -23,7 +23,7 @@ fn an_hour_ago() -> Timestamp {
     Timestamp::from_millis(SystemClock.now().as_millis() - hour)
 }
 
-async fn ends_by_the_clock_behind(storage: &dyn Storage, clock: &ManualClock) {
+async fn assert_expiry_by_inner_clock(storage: &dyn Storage, clock: &ManualClock) {
     let [key] = keys();
     let meta = Meta::new(clock.now()).with_deadline(Some(clock.now() + SECOND));
     storage.create(&key, Record::new(meta, "x")).await.unwrap();
@@ -35,26 +35,26 @@ async fn ends_by_the_clock_behind(storage: &dyn Storage, clock: &ManualClock) {
 }
 
 #[tokio::test]
-async fn a_session_ends_by_the_clock_behind_that_is_an_hour_from_the_one_here() {
+async fn a_session_expires_by_an_inner_clock_that_is_an_hour_off() {
     for start in [an_hour_ago(), SystemClock.now() + HOUR] {
-        let (inner, calls, clock) = behind(start);
+        let (inner, calls, clock) = inner_storage(start);
         let storage = MemoizedStorage::builder(inner).exclusive();
-        ends_by_the_clock_behind(&storage, &clock).await;
+        assert_expiry_by_inner_clock(&storage, &clock).await;
         assert_eq!(
             calls.of(Verb::Read),
             1,
-            "only after its end is the storage behind asked for it"
+            "the inner storage is read only after the deadline"
         );
 
-        let (inner, _, clock) = behind(start);
+        let (inner, _, clock) = inner_storage(start);
         let storage = MemoizedStorage::builder(Probing::new(inner)).validated();
-        ends_by_the_clock_behind(&storage, &clock).await;
+        assert_expiry_by_inner_clock(&storage, &clock).await;
     }
 }
 
 #[tokio::test]
-async fn a_clock_behind_that_is_set_ends_what_is_kept_and_nothing_else() {
-    let (inner, calls, clock) = behind(SystemClock.now());
+async fn setting_the_inner_clock_expires_only_sessions_that_are_due() {
+    let (inner, calls, clock) = inner_storage(SystemClock.now());
     let storage = MemoizedStorage::builder(inner).exclusive();
     let start = clock.now();
     let [short, long] =
@@ -66,7 +66,7 @@ async fn a_clock_behind_that_is_set_ends_what_is_kept_and_nothing_else() {
     clock.set(start + HOUR);
     assert_eq!(read(&storage, &one).await, Lookup::Missing);
     assert!(read(&storage, &two).await.is_found());
-    // Set right again: what was there by the true time all along is there.
+    // The clock is corrected: a session that is live by the correct time is there.
     clock.set(start);
     assert!(read(&storage, &one).await.is_found());
     assert!(read(&storage, &two).await.is_found());

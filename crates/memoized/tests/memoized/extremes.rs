@@ -1,4 +1,4 @@
-//! Settings from one end of what a duration can say to the other.
+//! Settings with extreme durations.
 
 use std::time::Duration;
 

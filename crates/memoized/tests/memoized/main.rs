@@ -1,11 +1,11 @@
-//! Sessions in memory, in front of another storage.
+//! Tests of the cache in front of a storage.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
+mod ambiguous;
 mod bounds;
 mod clock;
 mod conformance;
-mod doubt;
 mod extremes;
 mod races;
 mod sharing;

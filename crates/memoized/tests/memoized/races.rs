@@ -1,4 +1,4 @@
-//! Loads that are under way while the session is written, moved or destroyed.
+//! Loads in flight while the session is written, rotated or destroyed.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn found(payload: &str) -> Lookup<String> {
     Lookup::Found(payload.to_owned())
 }
 
-/// A load has read the session and is not back yet.
+/// Starts a load that has read the session and has not returned yet.
 async fn loading(setup: &Setup) -> (sessile_core::SessionKey, tokio::task::JoinHandle<Lookup<String>>) {
     let key = setup.cold("old").await;
     setup.delays.after(Verb::Read, SECOND);
@@ -21,22 +21,26 @@ async fn loading(setup: &Setup) -> (sessile_core::SessionKey, tokio::task::JoinH
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_destroyed_during_a_load_is_not_kept() {
+async fn a_session_that_is_destroyed_during_a_load_is_not_cached() {
     let setup = Setup::new();
     let (key, loading) = loading(&setup).await;
     assert_eq!(setup.storage.destroy(&key).await.unwrap(), Lookup::Found(()));
     assert_eq!(
         setup.read(&key).await,
         Lookup::Missing,
-        "whoever comes later does not share the load"
+        "a later read does not join the load"
     );
-    assert_eq!(loading.await.unwrap(), found("old"), "which began before");
+    assert_eq!(
+        loading.await.unwrap(),
+        found("old"),
+        "the load began before the destruction"
+    );
     assert_eq!(setup.read(&key).await, Lookup::Missing);
     assert_eq!(setup.storage.stats().records, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_written_during_a_load_is_read_anew() {
+async fn a_session_that_is_written_during_a_load_is_read_again() {
     let setup = Setup::new();
     let (key, loading) = loading(&setup).await;
     let mut held = setup.locked(&key).await;
@@ -51,7 +55,7 @@ async fn a_session_that_is_written_during_a_load_is_read_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_load_that_begins_during_a_write_is_not_kept() {
+async fn a_load_that_begins_during_a_write_is_not_cached() {
     let setup = Setup::new();
     let key = setup.hot("old").await;
     let mut held = setup.locked(&key).await;
@@ -76,11 +80,11 @@ async fn a_load_that_begins_during_a_write_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_one_write_goes_on_another_does_not_bring_its_record_in() {
+async fn a_write_that_overlaps_with_another_does_not_cache_its_record() {
     let setup = Setup::new();
     let key = setup.hot("old").await;
     let mut held = setup.locked(&key).await;
-    // The touch takes effect first and answers last: by then the record has another payload.
+    // The touch takes effect first and returns last: by then the record has another payload.
     setup.delays.after(Verb::Touch, SECOND);
     let storage = setup.storage.clone();
     let touching = tokio::spawn(async move { storage.touch(&key, 1, None, storage.clock().now()).await });
@@ -108,7 +112,7 @@ async fn while_one_write_goes_on_another_does_not_bring_its_record_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_written_is_in_memory_and_what_is_destroyed_is_not() {
+async fn written_sessions_are_cached_and_destroyed_ones_are_not() {
     let setup = Setup::new();
     let [key, moved] = keys();
     setup.storage.create(&key, setup.record("created")).await.unwrap();
@@ -128,7 +132,7 @@ async fn what_is_written_is_in_memory_and_what_is_destroyed_is_not() {
         .await
         .unwrap();
     assert_eq!(setup.read(&moved).await, found("moved"));
-    assert_eq!(setup.calls.of(Verb::Read), 0, "everything was known");
+    assert_eq!(setup.calls.of(Verb::Read), 0, "all reads are hits");
     assert_eq!(setup.read(&key).await, Lookup::Superseded);
     setup.storage.destroy(&moved).await.unwrap();
     assert_eq!(setup.read(&moved).await, Lookup::Missing);
@@ -136,7 +140,7 @@ async fn what_is_written_is_in_memory_and_what_is_destroyed_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn destroy_through_an_alias_reaches_what_is_kept_under_the_other_key() {
+async fn destroy_through_an_alias_invalidates_the_new_key() {
     let setup = Setup::new();
     let [old, new] = keys();
     setup.model.create(&old, setup.record("0")).await.unwrap();
@@ -151,7 +155,7 @@ async fn destroy_through_an_alias_reaches_what_is_kept_under_the_other_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn destroy_of_a_tombstone_reaches_what_is_kept_where_the_session_is_now() {
+async fn destroy_through_a_tombstone_invalidates_the_new_key() {
     let setup = Setup::new();
     let [old, new] = keys();
     setup.model.create(&old, setup.record("0")).await.unwrap();
@@ -166,7 +170,7 @@ async fn destroy_of_a_tombstone_reaches_what_is_kept_where_the_session_is_now() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_touch_that_comes_too_late_changes_nothing_in_memory() {
+async fn a_refused_touch_changes_nothing_in_the_cache() {
     let setup = Setup::new();
     let key = setup.hot("0").await;
     let before = setup.storage.read(&key).await.unwrap();
@@ -176,7 +180,7 @@ async fn a_touch_that_comes_too_late_changes_nothing_in_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_alias_is_not_followed_from_memory_when_its_time_is_over() {
+async fn an_alias_that_has_expired_is_not_served_from_the_cache() {
     let setup = Setup::new();
     let [old, new] = keys();
     setup.model.create(&old, setup.record("0")).await.unwrap();
@@ -194,7 +198,7 @@ async fn an_alias_is_not_followed_from_memory_when_its_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_its_deadline_a_session_is_not_served_from_memory() {
+async fn at_its_deadline_a_session_is_not_served_from_the_cache() {
     let setup = Setup::new();
     let key = setup.hot("0").await;
     tokio::time::advance(HOUR - Duration::from_millis(1)).await;
@@ -205,7 +209,7 @@ async fn at_its_deadline_a_session_is_not_served_from_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_load_that_takes_past_the_deadline_finds_nothing() {
+async fn a_load_that_returns_after_the_deadline_finds_nothing() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
     tokio::time::advance(HOUR - SECOND).await;
@@ -214,7 +218,7 @@ async fn a_load_that_takes_past_the_deadline_finds_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_touch_is_known_without_asking() {
+async fn a_touch_updates_the_cache() {
     let setup = Setup::new();
     let key = setup.hot("0").await;
     let later = setup.storage.clock().now() + HOUR * 5;
@@ -229,7 +233,7 @@ async fn a_touch_is_known_without_asking() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_is_refused_leaves_nothing_of_itself() {
+async fn a_refused_commit_is_not_cached() {
     let setup = Setup::new();
     let key = setup.hot("old").await;
     let mut late = setup.locked(&key).await;
@@ -245,7 +249,7 @@ async fn a_commit_that_is_refused_leaves_nothing_of_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_swept_leaves_the_memory() {
+async fn swept_sessions_leave_the_cache() {
     let setup = Setup::new();
     setup.hot("0").await;
     tokio::time::advance(HOUR).await;

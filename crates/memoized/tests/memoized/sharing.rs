@@ -1,4 +1,4 @@
-//! Visits that ask for the same session at the same time share one call.
+//! Concurrent reads of a session share one load.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use sessile_testkit::{Fault, Verb};
 use crate::support::{SECOND, Setup, keys};
 
 #[tokio::test(start_paused = true)]
-async fn a_crowd_is_one() {
+async fn concurrent_reads_are_one_load() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
     setup.delays.before(Verb::Read, SECOND);
-    let mut crowd = Vec::new();
+    let mut reads = Vec::new();
     for _ in 0..100 {
-        crowd.push(setup.reading(key).await);
+        reads.push(setup.reading(key).await);
     }
-    for visit in crowd {
-        assert_eq!(visit.await.unwrap(), Lookup::Found("0".to_owned()));
+    for read in reads {
+        assert_eq!(read.await.unwrap(), Lookup::Found("0".to_owned()));
     }
     assert_eq!(setup.calls.of(Verb::Read), 1);
     let stats = setup.storage.stats();
@@ -26,7 +26,7 @@ async fn a_crowd_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_shared_as_well() {
+async fn a_missing_session_is_shared_too() {
     let setup = Setup::new();
     let [key] = keys();
     setup.delays.before(Verb::Read, SECOND);
@@ -37,7 +37,7 @@ async fn nothing_is_shared_as_well() {
     );
     assert_eq!(setup.calls.take().of(Verb::Read), 1);
     assert_eq!(setup.read(&key).await, Lookup::Missing);
-    assert_eq!(setup.calls.of(Verb::Read), 1, "but not kept");
+    assert_eq!(setup.calls.of(Verb::Read), 1, "the result is not cached");
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +48,7 @@ async fn a_failure_is_shared_and_keeps_its_cause() {
     let storage = setup.storage.clone();
     let leader = tokio::spawn(async move { tokio::time::timeout(SECOND, storage.read(&key)).await });
     tokio::task::yield_now().await;
-    // When the one in front gives up, the next asks, and fails for all who are left.
+    // When the leader is cancelled, the next caller loads, and its failure is shared by the others.
     setup
         .faults
         .fail_next(Verb::Read, Fault::before(StorageErrorKind::Unavailable));
@@ -65,7 +65,7 @@ async fn a_failure_is_shared_and_keeps_its_cause() {
             (error.kind(), error.operation()),
             (StorageErrorKind::Unavailable, "read")
         );
-        let shown = error.source().expect("the error is told of").to_string();
+        let shown = error.source().expect("the shared error").to_string();
         assert!(shown.contains("cannot be reached"), "{shown}");
         let cause = error
             .source()
@@ -79,7 +79,7 @@ async fn a_failure_is_shared_and_keeps_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_one_in_front_goes_the_next_takes_over() {
+async fn when_the_leader_is_cancelled_the_next_takes_over() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
     setup.delays.before(Verb::Read, SECOND);
@@ -93,7 +93,7 @@ async fn when_the_one_in_front_goes_the_next_takes_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_have_gone_the_load_is_forgotten() {
+async fn when_all_callers_are_cancelled_the_load_is_removed() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
     setup.delays.before(Verb::Read, SECOND * 10);

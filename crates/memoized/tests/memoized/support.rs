@@ -1,4 +1,4 @@
-//! A storage that can be probed, and small helpers.
+//! A test fixture, and a storage that can be probed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +15,12 @@ use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slo
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// From the outside in: calls fail, take their time, are counted, and reach the model.
-pub(crate) type Behind = Faulty<Slow<Counting<ModelStorage>>>;
+/// The layers from the outside in: faults, delays, counters, and the model.
+pub(crate) type Inner = Faulty<Slow<Counting<ModelStorage>>>;
 
-/// A storage in exclusive mode, and what is behind it.
+/// A storage in exclusive mode, and the controls of its inner storage.
 pub(crate) struct Setup {
-    pub(crate) storage: MemoizedStorage<Behind>,
+    pub(crate) storage: MemoizedStorage<Inner>,
     pub(crate) faults: Faults,
     pub(crate) delays: Delays,
     pub(crate) calls: Calls,
@@ -53,14 +53,14 @@ impl Setup {
         }
     }
 
-    /// A session of which nothing is in memory.
+    /// Creates a session that is not cached.
     pub(crate) async fn cold(&self, payload: &'static str) -> SessionKey {
         let [key] = keys();
         self.model.create(&key, self.record(payload)).await.unwrap();
         key
     }
 
-    /// A session that is in memory.
+    /// Creates a session that is cached.
     pub(crate) async fn hot(&self, payload: &'static str) -> SessionKey {
         let key = self.cold(payload).await;
         assert_eq!(self.read(&key).await, Lookup::Found(payload.to_owned()));
@@ -77,7 +77,7 @@ impl Setup {
         read(&self.storage, key).await
     }
 
-    /// A read that begins now and goes on by itself.
+    /// Starts a read in a task.
     pub(crate) async fn reading(&self, key: SessionKey) -> tokio::task::JoinHandle<Lookup<String>> {
         let storage = self.storage.clone();
         let reading = tokio::spawn(async move { read(&storage, &key).await });
@@ -100,13 +100,13 @@ pub(crate) async fn locked(storage: &dyn Storage, key: &SessionKey) -> Locked {
     locked.found().expect("the session is live")
 }
 
-/// Keys of one shard.
+/// Returns keys of one shard.
 pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
     let id = SessionId::generate(&OsEntropy);
     std::array::from_fn(|_| id.rotated(&OsEntropy).key())
 }
 
-/// The record that follows this one.
+/// Returns the next version of a record.
 pub(crate) fn next(record: &Record, payload: &'static str) -> Record {
     let mut next = Record::new(record.meta.clone(), payload);
     next.meta.version += 1;
@@ -117,7 +117,7 @@ pub(crate) fn kind<T>(result: Result<T, StorageError>) -> Option<StorageErrorKin
     result.err().map(|error| error.kind())
 }
 
-/// A storage that can be probed, and that counts how often it is.
+/// A storage that can be probed, and counts its probes.
 #[derive(Debug)]
 pub(crate) struct Probing<S> {
     inner: S,

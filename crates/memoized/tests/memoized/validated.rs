@@ -1,4 +1,4 @@
-//! Where others write as well, each read asks whether what is kept still stands.
+//! Validated mode: each read asks whether the cached record is still current.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use sessile_testkit::{Calls, Counting, Delays, ModelStorage, Slow, Verb};
 
 use crate::support::{HOUR, Probing, SECOND, Setup, keys, locked, next, read};
 
-/// A storage, what it asks for of payloads and of metadata, and what is behind, where others write.
+/// A storage in validated mode, its counters of reads and of probes, and the inner storage, which others write to.
 struct Validated {
     storage: MemoizedStorage<Probing<Loads>>,
     loads: Calls,
@@ -43,8 +43,8 @@ impl Validated {
         read(&self.storage, key).await
     }
 
-    /// How often the payload was asked for since this was last asked, and how often only the rest. (Here a probe is a
-    /// read as well, so it is taken off.)
+    /// Returns the numbers of reads and of probes since the last call. (A probe of this storage reads too, which is
+    /// subtracted.)
     fn costs(&self) -> (u64, u64) {
         let probes = self.probes.swap(0, Ordering::SeqCst);
         (self.loads.take().of(Verb::Read) - probes, probes)
@@ -70,7 +70,7 @@ async fn a_hot_session_costs_a_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_do_is_seen_at_once() {
+async fn changes_by_others_are_seen_at_once() {
     let validated = validated();
     let [key, new] = keys();
     let record = Setup::new().record("0");
@@ -108,7 +108,7 @@ async fn what_others_do_is_seen_at_once() {
     }
     validated.costs();
     assert_eq!(validated.read(&key).await, found("2"));
-    assert_eq!(validated.costs(), (0, 1), "an alias leads to what is kept");
+    assert_eq!(validated.costs(), (0, 1), "an alias leads to the cached record");
     tokio::time::advance(SECOND).await;
     assert_eq!(validated.read(&key).await, Lookup::Superseded);
 
@@ -117,13 +117,13 @@ async fn what_others_do_is_seen_at_once() {
     assert_eq!(validated.storage.stats().records, 0);
 }
 
-/// One visit has begun to load the old record when another has seen that there is a new one.
+/// One read has begun to load the old record when another has seen that there is a new one.
 #[tokio::test(start_paused = true)]
 async fn a_load_that_is_older_than_the_probe_is_not_shared() {
     let validated = validated();
     let [key] = keys();
     validated.model.create(&key, Setup::new().record("old")).await.unwrap();
-    // The load of the first visit has read the record and is not back yet.
+    // The load of the first read has read the record and has not returned yet.
     let storage = validated.storage.clone();
     let first = tokio::spawn(async move { read(&storage, &key).await });
     validated.delays.after(Verb::Read, SECOND * 10);

@@ -1,4 +1,4 @@
-//! Calls of which nobody knows what they have done, or will do.
+//! Writes with an ambiguous outcome.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ fn found(payload: &str) -> Lookup<String> {
     Lookup::Found(payload.to_owned())
 }
 
-/// Reads twice, and says whether the second read was answered from memory.
-async fn is_kept(setup: &Setup, key: &sessile_core::SessionKey) -> bool {
+/// Reads twice, and returns whether the second read was served from the cache.
+async fn is_cached(setup: &Setup, key: &sessile_core::SessionKey) -> bool {
     setup.read(key).await;
     setup.calls.reset();
     setup.read(key).await;
@@ -22,7 +22,7 @@ async fn is_kept(setup: &Setup, key: &sessile_core::SessionKey) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_whose_answer_is_lost_is_seen() {
+async fn a_commit_whose_reply_is_lost_is_seen() {
     for fault in [
         Fault::after(StorageErrorKind::Timeout),
         Fault::after(StorageErrorKind::Unavailable),
@@ -37,15 +37,15 @@ async fn a_commit_whose_answer_is_lost_is_seen() {
             .await
             .unwrap_err();
         assert_eq!(setup.read(&key).await, found("new"));
-        assert!(!is_kept(&setup, &key).await);
+        assert!(!is_cached(&setup, &key).await);
         tokio::time::advance(SETTLE_TIME).await;
-        assert!(is_kept(&setup, &key).await, "for ever it is not in doubt");
+        assert!(is_cached(&setup, &key).await, "the outcome is not ambiguous for ever");
     }
 }
 
-/// The request is on its way when the caller gives up, and arrives when the session has been read again.
+/// The request is in flight when the caller gives up, and arrives after the session has been read again.
 #[tokio::test(start_paused = true)]
-async fn a_destroy_that_arrives_late_is_not_outlived() {
+async fn a_destroy_that_arrives_late_is_seen() {
     let setup = Setup::new();
     let key = setup.hot("0").await;
     setup.faults.fail_next(Verb::Destroy, Fault::hang_before());
@@ -59,13 +59,13 @@ async fn a_destroy_that_arrives_late_is_not_outlived() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_write_that_is_cut_off_is_in_doubt() {
+async fn every_cancelled_write_is_ambiguous() {
     for verb in [Verb::Create, Verb::Commit, Verb::Rotate, Verb::Touch, Verb::Destroy] {
         let setup = Setup::new();
         let [key, new] = keys();
         setup.model.create(&key, setup.record("old")).await.unwrap();
         let mut held = setup.locked(&key).await;
-        assert!(is_kept(&setup, &key).await, "before {verb:?}");
+        assert!(is_cached(&setup, &key).await, "before {verb:?}");
         setup.faults.fail_next(verb, Fault::hang_before());
         let record = next(&held.record, "new");
         let now = setup.storage.clock().now();
@@ -80,40 +80,40 @@ async fn every_write_that_is_cut_off_is_in_doubt() {
             }
         };
         tokio::time::timeout(SECOND, call).await.unwrap_err();
-        assert!(!is_kept(&setup, &key).await, "after {verb:?}");
+        assert!(!is_cached(&setup, &key).await, "after {verb:?}");
         tokio::time::advance(SETTLE_TIME).await;
-        assert!(is_kept(&setup, &key).await, "long after {verb:?}");
+        assert!(is_cached(&setup, &key).await, "long after {verb:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_certainly_not_been_done_is_not_in_doubt() {
+async fn a_definite_failure_is_not_ambiguous() {
     use StorageErrorKind::{Denied, Exists, Full, Gone, LockLost, Superseded, Unsupported};
-    for certain in [Denied, Exists, Full, Gone, LockLost, Superseded, Unsupported] {
+    for definite in [Denied, Exists, Full, Gone, LockLost, Superseded, Unsupported] {
         let setup = Setup::new();
         let key = setup.hot("0").await;
         let mut held = setup.locked(&key).await;
-        setup.faults.fail_next(Verb::Commit, Fault::before(certain));
+        setup.faults.fail_next(Verb::Commit, Fault::before(definite));
         let refused = setup.storage.commit(&mut held.lock, next(&held.record, "new")).await;
-        assert_eq!(kind(refused), Some(certain));
+        assert_eq!(kind(refused), Some(definite));
         assert_eq!(setup.read(&key).await, found("0"));
-        assert!(is_kept(&setup, &key).await);
+        assert!(is_cached(&setup, &key).await);
     }
-    for uncertain in [StorageErrorKind::Other, StorageErrorKind::Corrupt] {
+    for ambiguous in [StorageErrorKind::Other, StorageErrorKind::Corrupt] {
         let setup = Setup::new();
         let key = setup.hot("0").await;
         let mut held = setup.locked(&key).await;
-        setup.faults.fail_next(Verb::Commit, Fault::before(uncertain));
+        setup.faults.fail_next(Verb::Commit, Fault::before(ambiguous));
         setup
             .storage
             .commit(&mut held.lock, next(&held.record, "new"))
             .await
             .unwrap_err();
-        assert!(!is_kept(&setup, &key).await);
+        assert!(!is_cached(&setup, &key).await);
     }
 }
 
-/// A read that fails leaves things as they are: nothing was written.
+/// A read that fails has written nothing, so the session can be cached.
 #[tokio::test(start_paused = true)]
 async fn a_read_that_fails_is_an_error_and_the_next_is_not() {
     let setup = Setup::new();
@@ -126,12 +126,12 @@ async fn a_read_that_fails_is_an_error_and_the_next_is_not() {
         Some(StorageErrorKind::Unavailable)
     );
     assert_eq!(setup.read(&key).await, found("0"));
-    assert!(is_kept(&setup, &key).await);
+    assert!(is_cached(&setup, &key).await);
 }
 
-/// Sessions whose state is in doubt are not remembered for longer than the doubt lasts.
+/// The cache remembers an ambiguous outcome no longer than the settle time.
 #[tokio::test(start_paused = true)]
-async fn doubt_takes_no_memory_for_ever() {
+async fn ambiguous_outcomes_take_no_memory_for_ever() {
     let setup = Setup::new();
     setup
         .faults
@@ -142,5 +142,5 @@ async fn doubt_takes_no_memory_for_ever() {
     }
     tokio::time::advance(SETTLE_TIME).await;
     let key = setup.hot("0").await;
-    assert!(is_kept(&setup, &key).await);
+    assert!(is_cached(&setup, &key).await);
 }
