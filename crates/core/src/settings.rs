@@ -1,4 +1,4 @@
-//! [`Settings`]: the storage and the settings that all visits of one session value share.
+//! [`Settings`]: the storage and the options that all visits of one [`Session`](crate::Session) share.
 
 use std::any::TypeId;
 use std::fmt;
@@ -11,41 +11,41 @@ use crate::error::SessionError;
 use crate::expiration::{Expiration, Lifetime};
 use crate::storage::Storage;
 
-/// Whether a visit starts its session by itself.
+/// Decides how a visit starts its session before the application asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AutoStart {
-    /// Not before it is asked to: what never uses its session then costs nothing.
+    /// Starts the session when the application asks for it; a visit that never uses its session costs nothing.
     #[default]
     No,
-    /// As by [`start_readonly`](crate::Session::start_readonly).
+    /// Starts it like [`start_readonly`](crate::Session::start_readonly).
     ReadOnly,
-    /// As by [`start`](crate::Session::start).
+    /// Starts it like [`start`](crate::Session::start).
     Exclusive,
 }
 
-/// What to do about a record that cannot be read.
+/// Decides what happens to a record that cannot be decoded.
 ///
-/// It may be damaged, or written by a later version of the application that this one knows nothing of.
+/// Such a record is corrupt, or was written by a newer version of the application in a form this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Unreadable {
     /// Starting fails with [`Unreadable`](crate::SessionError::Unreadable), and the record stays as it is.
     #[default]
     Fail,
-    /// The record is destroyed, and the visit goes on as if there had been none.
+    /// The record is destroyed, and the visit continues as if there had been none.
     Drop,
 }
 
-/// The storage and the settings of a session.
+/// The storage and the options of a session.
 pub(crate) struct Settings {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) auto_start: AutoStart,
     pub(crate) default_expiration: DefaultExpiration,
-    /// After how long without activity every session ends, whatever its own expiration says.
+    /// Ends every session after this time without activity, regardless of its own expiration.
     pub(crate) max_idle: Option<Duration>,
-    /// How long after it began, or somebody last authenticated, every session ends.
+    /// Ends every session this long after its creation or the last authentication, regardless of its own expiration.
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) max_record_bytes: usize,
     pub(crate) touch_resolution: Duration,
@@ -53,49 +53,49 @@ pub(crate) struct Settings {
     pub(crate) lock_wait: Duration,
     pub(crate) rotation_grace: Duration,
     pub(crate) unreadable: Unreadable,
-    /// The namespaces and values that the session was declared with.
+    /// The types of the namespaces and values with which the session was declared.
     pub(crate) declared: TypeId,
 }
 
-/// Where the expiration of a session that has none comes from.
+/// The source of the expiration of a session that has none.
 pub(crate) enum DefaultExpiration {
-    Always(Expiration),
-    MadeBy(Box<dyn Fn() -> Expiration + Send + Sync>),
+    Fixed(Expiration),
+    Computed(Box<dyn Fn() -> Expiration + Send + Sync>),
 }
 
-/// By how much the last activity has to move to be worth a write, in milliseconds, as that of sessions is: worked out once
-/// from [`touch_resolution`](Settings::touch_resolution) and [`max_idle`](Settings::max_idle).
+/// The minimum change of the last activity, in milliseconds, that justifies a write. Computed once from
+/// [`touch_resolution`](Settings::touch_resolution) and [`max_idle`](Settings::max_idle).
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Resolution {
-    /// The resolution of everything with a window of its own, unless a tenth of that is less.
+    /// The resolution of everything that has a sliding window, capped at a tenth of that window.
     pub(crate) touch: u64,
     /// The resolution of the idle limit of all sessions, if there is one.
     pub(crate) idle: Option<u64>,
 }
 
 impl Resolution {
-    pub(crate) fn of(touch: Duration, max_idle: Option<Duration>) -> Self {
+    pub(crate) fn new(touch: Duration, max_idle: Option<Duration>) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
             touch: millis(touch),
-            // Nobody counts the minutes of a limit of a year.
+            // The resolution grows with the limit: a limit of a year needs no precision of a minute.
             idle: max_idle.map(|idle| millis(touch.max(idle / 400).min(idle / 10))),
         }
     }
 }
 
 impl Settings {
-    /// What a session gets that begins at this moment. This runs code of the application, so no state is to be locked.
+    /// Returns the lifetime of a session that begins at `now`. Runs code of the application, so no state may be locked.
     pub(crate) fn default_lifetime(&self, now: Timestamp) -> Lifetime {
         let expiration = match &self.default_expiration {
-            DefaultExpiration::Always(expiration) => *expiration,
-            DefaultExpiration::MadeBy(make) => make(),
+            DefaultExpiration::Fixed(expiration) => *expiration,
+            DefaultExpiration::Computed(make) => make(),
         };
         Lifetime::begin(expiration, now)
     }
 
-    /// Whether a session may take this much. One that takes more already, as the limit was higher when it was written,
-    /// may be changed as long as it does not grow.
+    /// Checks the size of a record against the limit. A record that exceeds the limit already, because the limit was
+    /// higher when it was written, may be changed as long as it does not grow.
     pub(crate) fn check_size(&self, size: usize, before: usize) -> Result<(), SessionError> {
         let limit = self.max_record_bytes;
         match size > limit.max(before) {
@@ -108,8 +108,8 @@ impl Settings {
 impl fmt::Debug for DefaultExpiration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Always(expiration) => expiration.fmt(f),
-            Self::MadeBy(_) => f.write_str("made when it is needed"),
+            Self::Fixed(expiration) => expiration.fmt(f),
+            Self::Computed(_) => f.write_str("computed per session"),
         }
     }
 }

@@ -1,16 +1,17 @@
-//! The calls on values, which sessions and namespaces have alike.
+//! The methods for values that sessions and namespaces have in common.
 
-/// Written once for both: `$update` is what changing a value in scope is called, `$whole` what the values stand in, and
-/// `$clear` what clearing it does. The type has a method `scope` and a parameter `V: Values`.
+/// Generates the methods of both types: `$update` is the name of the method that changes a value in place, `$whole` the
+/// name of the whole that contains the values, and `$clear` the documentation of `clear`. The type must have a method
+/// `scope` and a parameter `V: Values`.
 macro_rules! value_calls {
     ($update:ident, $whole:literal, $clear:literal) => {
-        /// Returns a value, or `None` if it is not there or has expired.
+        /// Returns a value, or `None` if it does not exist or has expired.
         ///
         /// # Errors
         ///
-        /// [`NotStarted`](SessionError::NotStarted); [`Gone`](SessionError::Gone) when the session has expired since it was
-        /// started; [`Codec`](SessionError::Codec) when what is stored is not a `K::Value`, unless the key [says
-        /// otherwise](crate::OnMismatch).
+        /// [`NotStarted`](SessionError::NotStarted); [`Gone`](SessionError::Gone) if the session has expired since it
+        /// was started; [`Codec`](SessionError::Codec) if the stored value is not a `K::Value`, unless the key has
+        /// [another policy](crate::OnMismatch).
         pub fn get<K>(&self, key: K) -> Result<Option<K::Value>, SessionError>
         where
             K: ValueKey<V>,
@@ -19,11 +20,12 @@ macro_rules! value_calls {
             self.scope().get(&key.details())
         }
 
-        /// Returns a value, or makes, stores and returns it if it is not there.
+        /// Returns a value; creates and stores it first if it does not exist.
         ///
         /// # Errors
         ///
-        /// Those of [`get`](Self::get); [`NotWritable`](SessionError::NotWritable) when it has to be stored and cannot be.
+        /// The errors of [`get`](Self::get); [`NotWritable`](SessionError::NotWritable) if the value has to be stored
+        /// in a visit that is not writable.
         pub fn get_or_insert_with<K>(&self, key: K, make: impl FnOnce() -> K::Value) -> Result<K::Value, SessionError>
         where
             K: ValueKey<V>,
@@ -32,18 +34,18 @@ macro_rules! value_calls {
             self.scope().get_or_insert_with(&key.details(), make)
         }
 
-        /// Sets a value. One that is there keeps its expiration; one that is not gets the default of its key.
+        /// Sets a value. An existing value keeps its expiration; a new one gets the default of its key.
         ///
-        /// It is turned into JSON here and now; it reaches the storage when the session is closed. What may be set under
-        /// which key is said at [`Takes`].
+        /// The value is serialized to JSON immediately and reaches the storage when the session is closed. [`Takes`]
+        /// says which types a key accepts.
         ///
         /// # Errors
         ///
         /// [`NotStarted`](SessionError::NotStarted), [`NotWritable`](SessionError::NotWritable),
-        /// [`Gone`](SessionError::Gone); [`Codec`](SessionError::Codec) for a value that could not be read again;
-        /// [`TooLarge`](SessionError::TooLarge) for one that alone takes more than a session may;
-        /// [`ExpiredDefault`](SessionError::ExpiredDefault) when the value, or the namespace it is to stand in, is not
-        /// there and would be over as soon as it began.
+        /// [`Gone`](SessionError::Gone); [`Codec`](SessionError::Codec) for a value that could not be read back;
+        /// [`TooLarge`](SessionError::TooLarge) for a value that alone exceeds the size limit of a session;
+        /// [`ExpiredDefault`](SessionError::ExpiredDefault) if the value or its namespace does not exist yet and its
+        /// default expiration has passed already.
         pub fn set<K, T>(&self, key: K, value: T) -> Result<(), SessionError>
         where
             K: Takes<V, T>,
@@ -56,7 +58,7 @@ macro_rules! value_calls {
         ///
         /// # Errors
         ///
-        /// Those of [`set`](Self::set).
+        /// The errors of [`set`](Self::set).
         pub fn set_with_expiration<K, T>(
             &self,
             key: K,
@@ -71,19 +73,20 @@ macro_rules! value_calls {
                 .set(key.details().slot, &value, Some(expiration.into()))
         }
 
-        /// Changes a value in scope, beginning with its default if it is not there, and returns what the closure returns.
+        /// Changes a value in place, starting from its default if it does not exist, and returns the result of the
+        /// closure.
         ///
-        /// Tasks that share the visit and change one value in scope follow each other, so none of their changes is lost.
-        /// Nothing is locked while the closure runs: it may use the session, and wait for others who do. What they, or
-        /// the closure itself, [set](Self::set) under this very key meanwhile counts as set after the change and stays;
-        /// what the closure has made of the value from before is then not stored.
+        /// Changes of one value by tasks that share the visit run one after the other, so none is lost. No mutex of the
+        /// session is held while the closure runs: the closure may use the session and may wait for other tasks that
+        /// use it. If the closure or another task [sets](Self::set) the same key meanwhile, that write counts as later
+        /// and stays; the result of the change is then not stored.
         ///
         /// # Errors
         ///
-        /// Those of [`get`](Self::get) and [`set`](Self::set); [`LockTimeout`](SessionError::LockTimeout) when another
-        /// task is changing this value in scope and is not done within the [wait
-        /// limit](crate::SessionBuilder::lock_wait), for which the thread is blocked, or when the closure of a change
-        /// itself asks for another of the same value, which could never be done.
+        /// The errors of [`get`](Self::get) and [`set`](Self::set); [`LockTimeout`](SessionError::LockTimeout) if
+        /// another task is changing the same value and does not finish within the [wait
+        /// limit](crate::SessionBuilder::lock_wait), for which the thread is blocked, or if the closure itself changes
+        /// the same value in place, which would deadlock.
         pub fn $update<K, R>(&self, key: K, change: impl FnOnce(&mut K::Value) -> R) -> Result<R, SessionError>
         where
             K: ValueKey<V>,
@@ -92,12 +95,12 @@ macro_rules! value_calls {
             self.scope().update(&key.details(), change)
         }
 
-        /// Removes a value and returns it, or `None` if it is not there or has expired.
+        /// Removes a value and returns it, or returns `None` if it does not exist or has expired.
         ///
         /// # Errors
         ///
-        /// Those of [`get`](Self::get), upon which the value stays, and of [`unset`](Self::unset);
-        /// [`LockTimeout`](SessionError::LockTimeout) as for changing a value in scope.
+        /// The errors of [`get`](Self::get), after which the value stays, and of [`unset`](Self::unset);
+        /// [`LockTimeout`](SessionError::LockTimeout) as for changing a value in place.
         ///
         /// ```
         /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
@@ -123,16 +126,16 @@ macro_rules! value_calls {
             self.scope().take(&key.details())
         }
 
-        /// Removes a value. Says whether it was there.
+        /// Removes a value. Returns whether it existed.
         ///
         /// # Errors
         ///
-        /// Those of [`set`](Self::set).
+        /// The errors of [`set`](Self::set).
         pub fn unset<K: ValueKey<V>>(&self, key: K) -> Result<bool, SessionError> {
             self.scope().unset(key.details().slot)
         }
 
-        /// Whether a value is there, be it of this type or not.
+        /// Returns whether a value exists, regardless of its type.
         ///
         /// # Errors
         ///
@@ -141,7 +144,7 @@ macro_rules! value_calls {
             self.scope().contains(key.details().slot)
         }
 
-        /// The names of all values that are there, in the order in which they were first set.
+        /// Returns the names of all existing values, in the order in which they were first set.
         ///
         /// # Errors
         ///
@@ -154,13 +157,14 @@ macro_rules! value_calls {
         ///
         /// # Errors
         ///
-        /// Those of [`unset`](Self::unset).
+        /// The errors of [`unset`](Self::unset).
         pub fn clear(&self) -> Result<(), SessionError> {
             self.scope().clear()
         }
 
-        /// When a value ends if no visit comes before: by its own expiration or with what it stands in, whichever is
-        /// first. `None` if it is not there, or has no end but that the browser window closes.
+        /// Returns when a value expires if there is no other visit before: by its own expiration or together with what
+        /// contains it, whichever is first. Returns `None` if the value does not exist, or ends at most with the
+        /// browser window.
         ///
         /// # Errors
         ///
@@ -191,16 +195,16 @@ macro_rules! value_calls {
         ///
         /// # Errors
         ///
-        /// Those of [`set`](Self::set).
+        /// The errors of [`set`](Self::set).
         pub fn set_expiration(&self, expiration: impl Into<Expiration>) -> Result<(), SessionError> {
             self.scope().set_expiration(expiration.into())
         }
 
-        /// Sets the expiration of one value, from now on. Says whether the value was there.
+        /// Sets the expiration of one value, counted from now. Returns whether the value exists.
         ///
         /// # Errors
         ///
-        /// Those of [`set`](Self::set).
+        /// The errors of [`set`](Self::set).
         pub fn set_key_expiration<K: ValueKey<V>>(
             &self,
             key: K,

@@ -1,4 +1,4 @@
-//! Sessions that mean one visit wherever they are used.
+//! Sessions that are bound to one visit.
 
 use std::any::TypeId;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use crate::keys::{Namespaces, Untyped, Values};
 use crate::visit::{Context, Handle, Visits, innermost};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
-    /// This session, bound to the visit in whose context the running code is: it means that visit in every task and on
-    /// every thread, without a context being entered there. So do the namespaces that it gives out.
+    /// Returns this session bound to the current visit. A bound session refers to that visit in every task and on every
+    /// thread, without entering a context there. Namespaces made from it are bound, too.
     ///
-    /// It is for code that hands work to others, such as a pool of threads. It keeps as much of the visit alive as a
-    /// [`Handle`] does, and like one it is not to be kept for longer than the visit: what is in a state or a static of
-    /// the application is to be the session that is bound to nothing.
+    /// Use it to hand work to other threads or tasks, such as a thread pool. It keeps as much of the visit alive as a
+    /// [`Handle`] does, and like a handle it should not outlive the visit: keep the unbound session in application
+    /// state and statics.
     ///
     /// # Errors
     ///
@@ -38,10 +38,10 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         Ok(Self::bound(self.handle()?.0))
     }
 
-    /// This session without its types: names are text and values are JSON. It means the same visits.
+    /// Returns this session without its types: names are text and values are JSON. It refers to the same visits.
     ///
-    /// What is read and written is what the typed session reads and writes; nothing checks that it is of the type that
-    /// the other declares.
+    /// It reads and writes the same data as the typed session; nothing checks that a value has the type that the typed
+    /// session declares.
     ///
     /// ```
     /// use sessile_core::{Key, Session, SessionError, Untyped, Values, Visit};
@@ -72,7 +72,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     }
 
     pub(super) fn bound(context: Arc<Context>) -> Self {
-        context.used_elsewhere();
+        context.mark_used_elsewhere();
         Self {
             bound: Some(Arc::clone(&context)),
             ..Self::from_settings(Arc::clone(&context.settings))
@@ -81,13 +81,13 @@ impl<N: Namespaces, V: Values> Session<N, V> {
 }
 
 impl Session {
-    /// The innermost session in whose context the running code is, whatever its types: for libraries that do not know
-    /// how the application declares its sessions. Names are text and values are JSON.
+    /// Returns the innermost session in whose context the current code runs, regardless of its types: for libraries
+    /// that do not know how the application declares its sessions. Names are text and values are JSON.
     ///
     /// ```
     /// use sessile_core::{Session, SessionError};
     ///
-    /// /// In a library: leaves a notice for the next page.
+    /// /// In a library: stores a notice for the next page.
     /// async fn notify(text: &str) -> Result<(), SessionError> {
     ///     let session = Session::innermost().ok_or(SessionError::NotInitialised)?;
     ///     session.update(async || session.namespace("notices").set("next", text)).await
@@ -101,8 +101,8 @@ impl Session {
 }
 
 impl Handle {
-    /// The session of the visit, [bound](Session::bind) to it; `None` if it was declared with other namespaces or
-    /// values.
+    /// Returns the session of the visit, [bound](Session::bind) to it, or `None` if it was declared with other
+    /// namespaces or values.
     ///
     /// ```
     /// use sessile_core::{Session, SessionError, Visit};
@@ -112,7 +112,7 @@ impl Handle {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// session.enter(Visit::new(), async {
     ///     let handle = session.handle()?;
-    ///     let bound: Session = handle.session().expect("it is of these types");
+    ///     let bound: Session = handle.session().expect("the session has these types");
     ///     tokio::spawn(async move { bound.set("user", "ada") }).await.unwrap()
     /// }).await
     /// # }
@@ -123,7 +123,7 @@ impl Handle {
         is_declared.then(|| Session::bound(Arc::clone(&self.0)))
     }
 
-    /// The session of the visit, whatever its types, [bound](Session::bind) to it; see
+    /// Returns the session of the visit regardless of its types, [bound](Session::bind) to it; see
     /// [`Session::untyped`].
     #[must_use]
     pub fn untyped(&self) -> Session<Untyped, Untyped> {
@@ -132,7 +132,7 @@ impl Handle {
 }
 
 impl Visits {
-    /// The innermost session of these types, [bound](Session::bind) to its visit.
+    /// Returns the innermost session of these types, [bound](Session::bind) to its visit.
     #[must_use]
     pub fn session<N: Namespaces, V: Values>(&self) -> Option<Session<N, V>> {
         self.iter().find_map(Handle::session)

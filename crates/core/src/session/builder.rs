@@ -1,4 +1,4 @@
-//! [`SessionBuilder`]: how a session is set up.
+//! [`SessionBuilder`]: configures a session.
 
 use std::any::TypeId;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use crate::keys::{Namespaces, Values};
 use crate::settings::{AutoStart, DefaultExpiration, Resolution, Settings, Unreadable};
 use crate::storage::Storage;
 
-/// Sets up a [`Session`]; made by [`Session::builder`].
+/// Configures a [`Session`]; created by [`Session::builder`].
 ///
 /// ```
 /// use sessile_core::{Expiration, HOUR, MINUTE, SECOND, Session};
@@ -37,7 +37,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 storage,
                 entropy: Box::new(OsEntropy),
                 auto_start: AutoStart::No,
-                default_expiration: DefaultExpiration::Always(Expiration::sliding(DAY).at_most(30 * DAY).into()),
+                default_expiration: DefaultExpiration::Fixed(Expiration::sliding(DAY).at_most(30 * DAY).into()),
                 max_idle: Some(400 * DAY),
                 max_lifetime: None,
                 max_record_bytes: 1 << 20,
@@ -52,33 +52,35 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
         }
     }
 
-    /// Whether visits start the session by themselves. By default they do not.
+    /// Sets whether visits start the session before the application asks for it. The default is [`AutoStart::No`].
     pub fn auto_start(mut self, auto_start: AutoStart) -> Self {
         self.settings.auto_start = auto_start;
         self
     }
 
-    /// The expiration of a session that has none when it is started for writing. By default a session ends a day after
-    /// the last visit, and after 30 days at most. A date is better given by
-    /// [`default_expiration_with`](Self::default_expiration_with): one that has passed makes starting a new session fail
-    /// with [`ExpiredDefault`](crate::SessionError::ExpiredDefault).
+    /// Sets the expiration that a session without one gets when it is started for writing. By default a session ends
+    /// one day after the last visit, and after 30 days at the latest.
+    ///
+    /// Use [`default_expiration_with`](Self::default_expiration_with) for a date: once a fixed date has passed,
+    /// starting a new session fails with [`ExpiredDefault`](crate::SessionError::ExpiredDefault).
     pub fn default_expiration(mut self, expiration: impl Into<Expiration>) -> Self {
-        self.settings.default_expiration = DefaultExpiration::Always(expiration.into());
+        self.settings.default_expiration = DefaultExpiration::Fixed(expiration.into());
         self
     }
 
-    /// The same, made each time a session needs it: for expirations that are dates, which do not stay in the future.
+    /// Sets a function that computes the default expiration each time a session needs it: for dates, which would
+    /// otherwise pass.
     ///
     /// ```
     /// use sessile_core::{Expiration, Session};
     /// use sessile_memory::MemoryStorage;
     /// use time::{Duration, OffsetDateTime};
     ///
-    /// // Whoever comes today may stay until tomorrow at noon.
+    /// // Sessions of today end tomorrow at noon.
     /// let session: Session = Session::builder(MemoryStorage::new())
     ///     .default_expiration_with(|| {
     ///         let tomorrow = OffsetDateTime::now_utc() + Duration::days(1);
-    ///         Expiration::At(tomorrow.replace_time(time::Time::from_hms(12, 0, 0).expect("it is a time")))
+    ///         Expiration::At(tomorrow.replace_time(time::Time::from_hms(12, 0, 0).expect("noon is a valid time")))
     ///     })
     ///     .build();
     /// ```
@@ -86,16 +88,16 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
         mut self,
         expiration: impl Fn() -> E + Send + Sync + 'static,
     ) -> Self {
-        self.settings.default_expiration = DefaultExpiration::MadeBy(Box::new(move || expiration().into()));
+        self.settings.default_expiration = DefaultExpiration::Computed(Box::new(move || expiration().into()));
         self
     }
 
-    /// How many bytes the record of a session may take: by default 1 MiB. Whatever makes it larger fails with
+    /// Sets the maximum size of the record of a session in bytes: by default 1 MiB. A change that exceeds it fails with
     /// [`TooLarge`](crate::SessionError::TooLarge) when the session is closed, and nothing is written; a single value
-    /// that is larger fails when it is set.
+    /// that exceeds it fails when it is set.
     ///
-    /// A session that is larger already, as the limit was higher once, can be read, and be changed as long as it does not
-    /// grow.
+    /// A session that is larger already, because the limit was higher before, can be read, and can be changed as long
+    /// as it does not grow.
     ///
     /// ```
     /// use sessile_core::{Session, SessionError, Visit};
@@ -118,25 +120,25 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
         self
     }
 
-    /// After how long without activity every session ends, whatever its own expiration says; `None` if only that counts.
-    /// By default 400 days, after which no browser remembers its id any more.
+    /// Ends every session after this time without activity, regardless of its own expiration. `None` leaves it to that
+    /// expiration. The default is 400 days, after which no browser keeps the id.
     ///
-    /// It holds for the sessions that are stored already, too. NIST SP 800-63B-4 calls it the inactivity timeout.
+    /// The limit also applies to sessions that are stored already. NIST SP 800-63B-4 calls it the inactivity timeout.
     pub fn max_idle(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.settings.max_idle = idle.into();
         self
     }
 
-    /// How long after it was created, or after somebody last [authenticated](Session::mark_authenticated), every session
-    /// ends, whatever its own expiration says; `None`, the default, if only that counts.
+    /// Ends every session this long after its creation or the last [authentication](Session::mark_authenticated),
+    /// regardless of its own expiration. `None`, the default, leaves it to that expiration.
     ///
-    /// It holds for the sessions that are stored already, too. NIST SP 800-63B-4 calls it the overall timeout.
+    /// The limit also applies to sessions that are stored already. NIST SP 800-63B-4 calls it the overall timeout.
     ///
     /// ```
     /// use sessile_core::{DAY, HOUR, Session};
     /// use sessile_memory::MemoryStorage;
     ///
-    /// // What NIST SP 800-63B-4 recommends at its second level of assurance.
+    /// // The recommendation of NIST SP 800-63B-4 for its second assurance level.
     /// let session: Session = Session::builder(MemoryStorage::new())
     ///     .max_idle(HOUR)
     ///     .max_lifetime(DAY)
@@ -147,47 +149,48 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
         self
     }
 
-    /// By how much a sliding expiration has to move to be worth a write: by default 60 seconds. It is never more than
-    /// a tenth of the shortest window in the session.
+    /// Sets how far a sliding expiration has to move to justify a write: by default 60 seconds. It is capped at a tenth
+    /// of the shortest window in the session.
     pub fn touch_resolution(mut self, resolution: Duration) -> Self {
         self.settings.touch_resolution = resolution;
         self
     }
 
-    /// How long a visit waits for the lock before it fails with
-    /// [`LockTimeout`](crate::SessionError::LockTimeout): by default 10 seconds. If it is shorter than the storage's lease,
-    /// visits fail that want a lock whose holder was killed.
+    /// Sets how long a visit waits for the lock before it fails with [`LockTimeout`](crate::SessionError::LockTimeout):
+    /// by default 10 seconds. If it is shorter than the lease of the storage, visits fail that wait for a lock whose
+    /// holder was killed.
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         self.settings.lock_wait = wait;
         self
     }
 
-    /// For how long the old id still leads to the session after [`Session::regenerate_id`]: by default not at all.
+    /// Sets how long the old id still leads to the session after [`Session::regenerate_id`]: by default not at all.
     ///
-    /// A few seconds are for applications that change ids as a routine and have parallel requests under way. After
-    /// [`Session::mark_authenticated`] the old id is dead at once in any case: that is what stops session fixation.
+    /// A grace of a few seconds suits applications that change ids regularly while parallel requests are in flight.
+    /// After [`Session::mark_authenticated`] the old id is invalid immediately in any case: that prevents session
+    /// fixation.
     pub fn rotation_grace(mut self, grace: Duration) -> Self {
         self.settings.rotation_grace = grace;
         self
     }
 
-    /// What to do about a record that cannot be read: by default starting fails.
+    /// Sets what happens to a record that cannot be decoded: by default starting fails.
     pub fn on_unreadable(mut self, policy: Unreadable) -> Self {
         self.settings.unreadable = policy;
         self
     }
 
-    /// Where the random bits of new ids come from: by default from the operating system. Servers that make very many
-    /// sessions can take a `FastEntropy`, of the feature `fast-entropy`, and tests whatever gives them the same bits again.
+    /// Sets the source of random bits for new ids: by default the operating system. Servers that create very many
+    /// sessions can use `FastEntropy` from the feature `fast-entropy`; tests can use a deterministic source.
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
         self.settings.entropy = Box::new(entropy);
         self
     }
 
-    /// The session.
+    /// Builds the session.
     #[must_use]
     pub fn build(mut self) -> Session<N, V> {
-        self.settings.resolution = Resolution::of(self.settings.touch_resolution, self.settings.max_idle);
+        self.settings.resolution = Resolution::new(self.settings.touch_resolution, self.settings.max_idle);
         Session::from_settings(Arc::new(self.settings))
     }
 }

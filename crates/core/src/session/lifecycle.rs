@@ -1,4 +1,4 @@
-//! The calls that begin, end and name a visit's session.
+//! Methods that start, end and rename a visit's session.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,20 +6,18 @@ use std::sync::Arc;
 use super::Session;
 use crate::error::SessionError;
 use crate::keys::{Namespaces, Values};
-use crate::visit::OpenVisit;
-use crate::visit::Visit;
+use crate::visit::{OpenVisit, Visit};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
     /// Runs a future in a new context for this visit.
     ///
-    /// Inside, the session is not started yet, unless [`auto_start`](crate::SessionBuilder::auto_start) says so. When
-    /// the future is done, or is dropped before, or panics, a lock that is still held is released and nothing is
-    /// written: what is to be kept has to be [closed](Session::close) inside.
-    ///
+    /// Inside, the session is not started yet unless [`auto_start`](crate::SessionBuilder::auto_start) says so. When
+    /// the future completes, is dropped or panics, a lock that is still held is released and nothing is written: to
+    /// keep changes, [close](Session::close) the session inside.
     /// # Errors
     ///
-    /// [`AlreadyInitialised`](SessionError::AlreadyInitialised) inside a context of this very session, and with
-    /// `auto_start` what [`start`](Session::start) fails with. The future is then not run.
+    /// [`AlreadyInitialised`](SessionError::AlreadyInitialised) inside a context of the same session, and with
+    /// `auto_start` the errors of [`start`](Session::start). The future does not run then.
     pub async fn init<F: Future>(&self, visit: Visit, future: F) -> Result<F::Output, SessionError> {
         if self.is_initialised() {
             return Err(SessionError::AlreadyInitialised);
@@ -28,19 +26,20 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         visit.auto_start().await?;
         let (visit, output) = visit.work(|| future).await;
         if visit.end_at_once(false).is_none() {
-            // The output is worth more than that a lock takes its lease to end.
+            // Return the output even if the release fails; the lease frees the lock.
             let _ = Box::pin(visit.release()).await;
         }
         Ok(output)
     }
 
-    /// Starts the session for writing in a new context, runs a future in it, and closes if the future returns `Ok`. If
-    /// it returns `Err` the session is left as it was. [`try_enter`](Session::try_enter) is the same for futures with
-    /// errors of their own.
+    /// Starts the session for writing in a new context, runs a future in it, and closes the session if the future
+    /// returns `Ok`. If the future returns `Err`, the session is left unchanged.
+    ///
+    /// [`try_enter`](Session::try_enter) does the same for futures with errors of their own.
     ///
     /// # Errors
     ///
-    /// Those of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
+    /// The errors of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
     pub async fn enter<T>(
         &self,
         visit: Visit,
@@ -49,11 +48,11 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.try_enter(visit, future).await
     }
 
-    /// Does what [`enter`](Session::enter) does, for a future that fails with an error of the application.
+    /// Does the same as [`enter`](Session::enter) for a future that fails with an error of the application.
     ///
     /// # Errors
     ///
-    /// Those of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
+    /// The errors of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
     ///
     /// ```
     /// use sessile_core::{Session, SessionError, Visit};
@@ -98,41 +97,43 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         OpenVisit::new(Arc::clone(&self.settings), visit)
     }
 
-    /// Starts the session for writing: waits for the lock and loads what is stored.
+    /// Starts the session for writing: waits for the lock and loads the record.
     ///
-    /// In a visit that is writable already it does nothing. In one that has read it takes the lock and loads anew. An
-    /// id the storage does not know is dropped, never adopted: the visit then has a virtual session, which is empty and
-    /// gets an id of its own when it is closed with something in it.
+    /// In a visit that is writable already it does nothing. In a visit that is readable it takes the lock and loads the
+    /// record again. An id that the storage does not know is dropped, never adopted: the visit then has a virtual
+    /// session, which is empty and gets a new id when it is closed with data in it.
     ///
-    /// If the future is dropped, the visit is as it was before and no lock stays behind.
+    /// If the future is dropped, the visit is as it was before and no lock remains.
     ///
     /// # Errors
     ///
-    /// [`LockTimeout`](SessionError::LockTimeout) and [`TooManyWaiters`](SessionError::TooManyWaiters) when others hold
-    /// the lock, an update of this very visit included; [`Unknown`](SessionError::Unknown) in a [strict](Visit::attach) visit;
-    /// [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded) when the session this visit has seen is
-    /// no longer there; [`Unreadable`](SessionError::Unreadable); [`Storage`](SessionError::Storage).
+    /// [`LockTimeout`](SessionError::LockTimeout) and [`TooManyWaiters`](SessionError::TooManyWaiters) if the lock is
+    /// held elsewhere, also by an update of the same visit; [`Unknown`](SessionError::Unknown) in a
+    /// [strict](Visit::attach) visit; [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded) if the
+    /// session that this visit has loaded no longer exists; [`Unreadable`](SessionError::Unreadable);
+    /// [`Storage`](SessionError::Storage).
     pub async fn start(&self) -> Result<(), SessionError> {
         self.context()?.start().await
     }
 
-    /// Starts the session for reading: loads what is stored, takes no lock and waits for no writer.
+    /// Starts the session for reading: loads the record, takes no lock and waits for no writer.
     ///
-    /// In a visit that was started it does nothing.
+    /// In a visit that was started already it does nothing.
     ///
     /// # Errors
     ///
-    /// As for [`start`](Session::start), without those about locks of others.
+    /// The errors of [`start`](Session::start), except the errors about locks.
     pub async fn start_readonly(&self) -> Result<(), SessionError> {
         self.context()?.start_readonly().await
     }
 
-    /// As [`start_readonly`](Session::start_readonly), without counting as activity: for pages that poll, which are no
-    /// sign of anybody being there. No sliding expiration moves, unless the visit writes later on.
+    /// Starts the session like [`start_readonly`](Session::start_readonly), but does not count as activity: for pages
+    /// that poll, which do not show that the user is present. No sliding expiration moves, unless the visit writes
+    /// later.
     ///
     /// # Errors
     ///
-    /// As for [`start_readonly`](Session::start_readonly).
+    /// The errors of [`start_readonly`](Session::start_readonly).
     ///
     /// ```
     /// use sessile_core::{Session, SessionError, Visit};
@@ -151,16 +152,16 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.context()?.start_passive().await
     }
 
-    /// Loads what is stored by now, in a visit that only reads: for streams and tasks that outlive what they have
-    /// loaded. Takes no lock and waits for no writer.
+    /// Loads the record again in a visit that only reads: for streams and tasks that outlive the loaded data. Takes no
+    /// lock and waits for no writer.
     ///
-    /// In a writable visit, which nobody else can change, it does nothing. Once it has found that the session is no
-    /// longer there, reading fails with [`Gone`](SessionError::Gone) too.
+    /// In a writable visit it does nothing, as no other visit can have changed the session. After it has found that the
+    /// session no longer exists, reading fails with [`Gone`](SessionError::Gone), too.
     ///
     /// # Errors
     ///
-    /// [`NotStarted`](SessionError::NotStarted); [`Gone`](SessionError::Gone) when the session was destroyed or has
-    /// expired; [`Superseded`](SessionError::Superseded) when it has moved to another id;
+    /// [`NotStarted`](SessionError::NotStarted); [`Gone`](SessionError::Gone) if the session was destroyed or has
+    /// expired; [`Superseded`](SessionError::Superseded) if it has moved to another id;
     /// [`Unreadable`](SessionError::Unreadable); [`Storage`](SessionError::Storage).
     ///
     /// ```
@@ -192,58 +193,59 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         Box::pin(self.context()?.refresh()).await
     }
 
-    /// Gives up the lock without writing. What was changed is undone; what was loaded can still be read.
+    /// Releases the lock without writing. Changes are undone; the loaded data can still be read.
     ///
     /// In a visit that is not writable it does nothing.
     ///
     /// # Errors
     ///
-    /// [`Storage`](SessionError::Storage) if the lock could not be given back; its lease will end it.
+    /// [`Storage`](SessionError::Storage) if the lock could not be released; it then ends with its lease.
     /// [`LockTimeout`](SessionError::LockTimeout) as for [`close`](Session::close).
     pub async fn release(&self) -> Result<(), SessionError> {
         Box::pin(self.context()?.release()).await
     }
 
-    /// Commits what was changed and gives up the lock, in one step. What was written can still be read.
+    /// Commits all changes and releases the lock in one step. The written data can still be read.
     ///
-    /// A virtual session with something in it gets its id here. Data that was not changed is not written. In a visit
-    /// that is not writable it does nothing.
+    /// A virtual session with data in it gets its id here. An unchanged session is not written. In a visit that is not
+    /// writable it does nothing.
     ///
-    /// When it fails, or is dropped, the visit is readable and shows what the storage held before. A failure means that
-    /// nothing was written, unless the storage [could not be reached or did not
-    /// answer](crate::StorageErrorKind::Unavailable); then, and when it is dropped, everything was written or nothing.
+    /// If it fails or is dropped, the visit is readable and shows the data that the storage held before. A failure
+    /// means that nothing was written, unless the storage [could not be reached or did not
+    /// reply](crate::StorageErrorKind::Unavailable). In that case, and if the future is dropped, either everything was
+    /// written or nothing.
     ///
     /// # Errors
     ///
-    /// [`LockLost`](SessionError::LockLost) when the lease was over; [`Gone`](SessionError::Gone) when the session was
-    /// destroyed or has expired meanwhile; [`Superseded`](SessionError::Superseded) when the id that this visit came
-    /// with was replaced by another visit; [`Sealed`](SessionError::Sealed) for a virtual session when the client can no
-    /// longer be effects an id; [`Storage`](SessionError::Storage). [`LockTimeout`](SessionError::LockTimeout), which
-    /// leaves the visit as it is, when an update of this visit is under way and does not end within the wait limit.
+    /// [`LockLost`](SessionError::LockLost) if the lease has ended; [`Gone`](SessionError::Gone) if the session was
+    /// destroyed or has expired meanwhile; [`Superseded`](SessionError::Superseded) if another visit has replaced the
+    /// id of this visit; [`Sealed`](SessionError::Sealed) for a virtual session if the client can no longer be told an
+    /// id; [`Storage`](SessionError::Storage). [`LockTimeout`](SessionError::LockTimeout), which leaves the visit
+    /// unchanged, if an update of this visit is running and does not end within the wait limit.
     pub async fn close(&self) -> Result<(), SessionError> {
         self.context()?.close().await
     }
 
-    /// Ends the session now, whether it was started or not, and whoever holds its lock.
+    /// Ends the session immediately, whether or not it was started, and regardless of which visit holds its lock.
     ///
-    /// Once this has returned, nothing brings the session back; a writer that is under way fails with
-    /// [`Gone`](SessionError::Gone). The visit has no session any more, and [`start`](Session::start) begins a new one.
+    /// After it has returned, nothing restores the session; a concurrent writer fails with
+    /// [`Gone`](SessionError::Gone). The visit then has no session, and [`start`](Session::start) begins a new one.
     ///
-    /// If the future is dropped, the session was destroyed or it was not.
+    /// If the future is dropped, the session may or may not have been destroyed.
     ///
     /// # Errors
     ///
-    /// [`Storage`](SessionError::Storage): the session may then still be there.
+    /// [`Storage`](SessionError::Storage): the session may still exist.
     pub async fn destroy(&self) -> Result<(), SessionError> {
         Box::pin(self.context()?.destroy()).await
     }
 
-    /// Gives the session a new id: do this when somebody gets more rights (OWASP ASVS 5.0, 7.2.4). When somebody logs in,
-    /// [`mark_authenticated`](Session::mark_authenticated) does this and more.
+    /// Gives the session a new id when it is closed: call it when the user gets more privileges (OWASP ASVS 5.0,
+    /// 7.2.4). At login, [`mark_authenticated`](Session::mark_authenticated) does this and more.
     ///
     /// [`id`](Session::id) returns the new id from now on. The storage moves the record when the session is closed, in
-    /// one step, so a failure leaves the old id valid. After that the old id is dead at once, unless there is a
-    /// [grace](crate::SessionBuilder::rotation_grace).
+    /// one step, so a failure leaves the old id valid. After the move the old id is invalid immediately, unless there
+    /// is a [grace](crate::SessionBuilder::rotation_grace).
     ///
     /// # Errors
     ///
@@ -253,14 +255,14 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.context()?.regenerate_id()
     }
 
-    /// Notes that somebody has just authenticated: the session gets a new id, as by
-    /// [`regenerate_id`](Session::regenerate_id), and its limits begin anew. Its expiration becomes the default one, set
-    /// now, and [`max_idle`](crate::SessionBuilder::max_idle) and [`max_lifetime`](crate::SessionBuilder::max_lifetime)
-    /// count from here (NIST SP 800-63B-4, section 2.1.3). Call this when somebody logs in.
+    /// Records that the client has just authenticated: call it at login. The session gets a new id, as by
+    /// [`regenerate_id`](Session::regenerate_id), and its limits begin again: its expiration becomes the default one,
+    /// set now, and [`max_idle`](crate::SessionBuilder::max_idle) and
+    /// [`max_lifetime`](crate::SessionBuilder::max_lifetime) count from here (NIST SP 800-63B-4, section 2.1.3).
     ///
     /// # Errors
     ///
-    /// As for [`regenerate_id`](Session::regenerate_id).
+    /// The errors of [`regenerate_id`](Session::regenerate_id).
     ///
     /// ```
     /// use sessile_core::{Session, SessionError, Visit};

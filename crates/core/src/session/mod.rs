@@ -1,4 +1,4 @@
-//! [`Session`]: the handle an application keeps.
+//! [`Session`]: the entry point for applications.
 
 mod accessors;
 mod bound;
@@ -8,7 +8,6 @@ mod facts;
 mod lifecycle;
 mod namespace;
 mod updates;
-
 mod values;
 
 use std::any::TypeId;
@@ -24,11 +23,11 @@ use crate::settings::Settings;
 use crate::storage::IntoStorage;
 use crate::visit::{Context, current, find_declared};
 
-/// Sessions of one kind: where they are kept, what they hold, how long they last.
+/// A kind of session: its storage, its contents and its lifetime.
 ///
-/// One value is made when the server starts. It is cheap to clone and can be kept in services, statics or state. Which
-/// client's session it means is decided by the task it is used in: [`init`](Session::init) runs a future in the
-/// context of one visit, and every call inside means that visit's session. A call outside of any context fails with
+/// Create one value when the server starts. It is cheap to clone and can be kept in services, statics or application
+/// state. The current task determines which client's session it refers to: [`init`](Session::init) runs a future in the
+/// context of one visit, and every call inside uses the session of that visit. A call outside of any context fails with
 /// [`NotInitialised`](SessionError::NotInitialised).
 ///
 /// `N` declares the namespaces and `V` the values, see [`Namespaces`] and [`Values`]. With [`Untyped`], the default,
@@ -38,7 +37,7 @@ use crate::visit::{Context, current, find_declared};
 ///
 /// | state | reading | writing | how to get there |
 /// |---|---|---|---|
-/// | unstarted | `NotStarted` | `NotStarted` | where each visit begins |
+/// | unstarted | `NotStarted` | `NotStarted` | initial state of each visit |
 /// | readable | yes | `NotWritable` | `start_readonly`, `close`, `release`, after `update` |
 /// | writable | yes | yes | `start`, inside `update` |
 /// | destroyed | `NotStarted` | `NotStarted` | `destroy`; `start` begins a new session |
@@ -71,26 +70,26 @@ use crate::visit::{Context, current, find_declared};
 /// ```
 pub struct Session<N = Untyped, V = Untyped> {
     settings: Arc<Settings>,
-    /// The visit that is meant wherever the session is used, if it is bound to one.
+    /// The visit to which the session is bound, if it is bound.
     bound: Option<Arc<Context>>,
     declared: PhantomData<fn() -> (N, V)>,
 }
 
 impl<N: Namespaces, V: Values> Session<N, V> {
-    /// Begins to set up a session that is kept in this storage.
+    /// Returns a builder for sessions kept in `storage`.
     ///
-    /// A storage that is shared is given as an [`Arc`].
+    /// Pass a shared storage as an [`Arc`].
     pub fn builder(storage: impl IntoStorage) -> SessionBuilder<N, V> {
         SessionBuilder::new(storage.into_storage())
     }
 
-    /// The session of these namespaces and values in whose context the running code is; of several the innermost.
+    /// Returns the innermost session with these namespaces and values in whose context the current code runs.
     ///
     /// ```
     /// use sessile_core::{Session, Visit};
     /// use sessile_memory::MemoryStorage;
     ///
-    /// /// Deep in the application, where nobody has handed the session down.
+    /// /// Deep in the application, where no session is passed as a parameter.
     /// fn is_known() -> bool {
     ///     let session: Option<Session> = Session::current();
     ///     session.is_some_and(|session| session.exists())
@@ -107,7 +106,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         find_declared(declared).map(Self::from_settings)
     }
 
-    /// A handle to one namespace. It can be made once, anywhere, and is used like the session: within a context.
+    /// Returns a handle to one namespace. It can be created once, anywhere, and is used like the session: within a
+    /// context.
     ///
     /// ```
     /// use sessile_core::{Session, SessionError, Visit};
@@ -137,7 +137,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         }
     }
 
-    /// The context of this session that the running code is in, or that the session is bound to.
+    /// Returns the context of this session in which the current code runs, or to which the session is bound.
     fn context(&self) -> Result<Arc<Context>, SessionError> {
         match &self.bound {
             Some(context) => Ok(Arc::clone(context)),

@@ -1,4 +1,4 @@
-//! [`Namespace`]: a handle to one part of a session.
+//! [`Namespace`]: a handle to one namespace of a session.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,11 +15,11 @@ use crate::keys::{Takes, Untyped, ValueKey, Values};
 use crate::settings::Settings;
 use crate::visit::{Context, ValueScope};
 
-/// One namespace of a session: values of its own, with an expiration of its own.
+/// A namespace of a session: a group of values with an expiration of its own.
 ///
-/// It is made by [`Session::namespace`](crate::Session::namespace), is cheap to clone, and means, like the session, that of the visit in whose
-/// context it is used. A namespace begins when the first value is set in it, and is not parsed in visits that do not
-/// enter it.
+/// Created by [`Session::namespace`](crate::Session::namespace) and cheap to clone. Like the session, it refers to the
+/// visit in whose context it is used. A namespace begins when the first value is set in it. Visits that do not use it
+/// do not parse it.
 pub struct Namespace<V = Untyped> {
     settings: Arc<Settings>,
     bound: Option<Arc<Context>>,
@@ -44,17 +44,17 @@ impl<V: Values> Namespace<V> {
         }
     }
 
-    /// The name of the namespace.
+    /// Returns the name of the namespace.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Removes the namespace and all values in it. Says whether it was there.
+    /// Removes the namespace and all its values. Returns whether it existed.
     ///
     /// # Errors
     ///
-    /// Those of [`set`](Self::set).
+    /// The errors of [`set`](Self::set).
     pub fn destroy(&self) -> Result<bool, SessionError> {
         self.scope().destroy()
     }

@@ -1,27 +1,29 @@
-//! The calls that write from a visit that only reads.
+//! Methods that write from a visit that only reads.
 
 use super::Session;
 use crate::error::SessionError;
 use crate::keys::{Namespaces, Values};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
-    /// Loads anew, runs the closure and commits: the short way to write from a visit that only reads or was not started.
+    /// Loads the record again, runs the closure and commits: the short way to write from a visit that only reads or was
+    /// not started.
     ///
-    /// It is tried without the lock first: what the closure has changed is stored if nobody has written to the session
-    /// since it was loaded, and nobody holds its lock. Otherwise all of it is done again, and after two attempts with the
-    /// lock, where it cannot come too late. So **the closure may run more than once**: it should do nothing that may not
-    /// be repeated, but change values. [`update_exclusive`](Session::update_exclusive) runs it once, under the lock.
+    /// The first attempts take no lock: the changes are stored if the session was not written since it was loaded and
+    /// its lock is free. Otherwise the whole update runs again; after two attempts it takes the lock, so that it cannot
+    /// conflict. So **the closure may run more than once**: apart from changing values, it should do nothing that must
+    /// not be repeated. [`update_exclusive`](Session::update_exclusive) runs it once, under the lock.
     ///
     /// If the closure returns `Err`, panics or is dropped, nothing is written. Afterwards the visit is readable. In a
-    /// visit that is writable already, and inside another update, the closure simply runs; whoever made the visit writable
-    /// commits. Updates of one visit that run side by side follow each other. [`try_update`](Session::try_update) is the
-    /// same for closures with errors of their own.
+    /// visit that is writable already, and inside another update, only the closure runs; the code that made the visit
+    /// writable commits. Concurrent updates of one visit run one after the other.
+    ///
+    /// [`try_update`](Session::try_update) does the same for closures with errors of their own.
     ///
     /// # Errors
     ///
     /// The errors of [`start`](Session::start), [`close`](Session::close) and of the closure.
-    /// [`Undone`](SessionError::Undone) if the attempt came too late, and a task beside it had changed something in the
-    /// visit meanwhile, which would not be done again.
+    /// [`Undone`](SessionError::Undone) if the attempt conflicted and another task had changed something in the visit
+    /// meanwhile: repeating the closure would not repeat that change.
     ///
     /// ```
     /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
@@ -33,7 +35,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// session.init(Visit::new(), async {
     ///     session.start_readonly().await?;
-    ///     // A long computation, during which nobody is kept waiting.
+    ///     // A long computation, during which no other request waits.
     ///     let count = session.update(async || {
     ///         let count = session.update_key(COUNT, |count| { *count += 1; *count })?;
     ///         Ok(count)
@@ -50,7 +52,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.try_update(closure).await
     }
 
-    /// Does what [`update`](Session::update) does, for a closure that fails with an error of the application.
+    /// Does the same as [`update`](Session::update) for a closure that fails with an error of the application.
     ///
     /// # Errors
     ///
@@ -63,8 +65,10 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.context()?.update(closure).await
     }
 
-    /// Takes the lock, loads anew, runs the closure, commits and unlocks. It does what [`update`](Session::update) does, and
-    /// the closure runs once: for work that may not be repeated, or takes so long that others would come first each time.
+    /// Takes the lock, loads the record again, runs the closure once, commits and unlocks.
+    ///
+    /// Use it in place of [`update`](Session::update) for work that must not be repeated, or that takes so long that
+    /// each attempt without the lock would conflict.
     ///
     /// # Errors
     ///
@@ -94,7 +98,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.try_update_exclusive(closure).await
     }
 
-    /// Does what [`update_exclusive`](Session::update_exclusive) does, for a closure that fails with an error of the
+    /// Does the same as [`update_exclusive`](Session::update_exclusive) for a closure that fails with an error of the
     /// application.
     ///
     /// # Errors

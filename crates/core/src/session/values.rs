@@ -1,4 +1,4 @@
-//! The values of a session that stand in no namespace.
+//! The values of a session that belong to no namespace.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,16 +11,15 @@ use crate::expiration::Expiration;
 use crate::keys::{Namespaces, Takes, ValueKey, Values};
 use crate::visit::ValueScope;
 
-/// Values. All of these are plain calls: they work on what was loaded, and wait for nothing.
+/// Methods for values. They work on the loaded data and never wait for the storage.
 impl<N: Namespaces, V: Values> Session<N, V> {
     value_calls!(
         update_key,
         "session",
-        "Removes all values, and all namespaces with what is in them. The session goes on, empty, with the expiration and \
-         the id that it has."
+        "Removes all values and all namespaces. The session continues empty and keeps its expiration and its id."
     );
 
-    /// The names of all namespaces that are there, in the order in which they began.
+    /// Returns the names of all existing namespaces, in the order in which they began.
     ///
     /// # Errors
     ///

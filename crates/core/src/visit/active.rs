@@ -1,4 +1,4 @@
-//! [`OpenVisit`]: a visit as frameworks see it.
+//! [`OpenVisit`]: the visit as a framework owns it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use crate::settings::{AutoStart, Settings};
 use crate::visit::stack::Frame;
 use crate::visit::{Context, Handle, Outcome, Visit};
 
-/// Why there is a context.
-const WHOLE: &str = "only who consumes a visit takes it apart";
+/// Invariant behind `expect`: only `into_frame` takes the handle, and it consumes the visit.
+const HAS_HANDLE: &str = "only `into_frame` takes the handle";
 
-/// A visit that was opened and is not over yet: what frameworks build on.
+/// A visit that was opened and has not ended yet: the API for frameworks.
 ///
-/// [`Session::init`](crate::Session::init) is all an application needs. A framework that has to do something between
-/// the end of a request's work and the end of the visit, such as putting the new id into the response, opens the visit
-/// itself, runs the work inside its [handle](OpenVisit::handle), ends the visit with [`close`](OpenVisit::close) or
-/// [`release`](OpenVisit::release), and tells the client the [`outcome`](OpenVisit::outcome).
+/// Applications need only [`Session::init`](crate::Session::init). A framework that has to act between the end of a
+/// request's work and the end of the visit, such as putting the new id into the response, opens the visit itself, runs
+/// the work inside its [handle](OpenVisit::handle), ends the visit with [`close`](OpenVisit::close) or
+/// [`release`](OpenVisit::release), and sends the [`outcome`](OpenVisit::outcome) to the client.
 ///
 /// Dropping it ends the visit without writing: a lock that is held is released in the background.
 ///
@@ -40,17 +40,17 @@ const WHOLE: &str = "only who consumes a visit takes it apart";
 /// ```
 #[must_use = "dropping a visit ends it"]
 pub struct OpenVisit {
-    /// `None` in a visit that has been taken apart.
+    /// `None` only after [`into_frame`](Self::into_frame).
     handle: Option<Handle>,
 }
 
-/// How a visit ended.
+/// The result of ending a visit.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Ended {
-    /// Whether what it was to write is written.
+    /// The result of writing the changes.
     pub result: Result<(), SessionError>,
-    /// The message for the client.
+    /// The changes that the client has to be told.
     pub outcome: Outcome,
 }
 
@@ -69,34 +69,34 @@ impl OpenVisit {
         Self::from(Frame::new(Context::new(settings, visit)))
     }
 
-    /// The visit, which is not this one's any more: whoever takes it has to end it.
+    /// Takes the frame out of the visit without ending it: the caller has to end it.
     #[inline]
     pub(super) fn into_frame(mut self) -> Frame {
-        Frame::new(self.handle.take().expect(WHOLE).0)
+        Frame::new(self.handle.take().expect(HAS_HANDLE).0)
     }
 
     fn context(&self) -> &Arc<Context> {
-        &self.handle.as_ref().expect(WHOLE).0
+        &self.handle.as_ref().expect(HAS_HANDLE).0
     }
 
-    /// The context of the visit.
+    /// Returns the handle to the visit.
     #[must_use]
     pub fn handle(&self) -> &Handle {
         self.context().mark_pended();
-        self.handle.as_ref().expect(WHOLE)
+        self.handle.as_ref().expect(HAS_HANDLE)
     }
 
-    /// Whether the session is to be [started](crate::SessionBuilder::auto_start) before the work begins.
+    /// Returns whether the session has to be [started](crate::SessionBuilder::auto_start) before the work begins.
     #[must_use]
     pub fn starts_by_itself(&self) -> bool {
         self.context().settings.auto_start != AutoStart::No
     }
 
-    /// Starts the session as [`auto_start`](crate::SessionBuilder::auto_start) says.
+    /// Starts the session if [`auto_start`](crate::SessionBuilder::auto_start) says so.
     ///
     /// # Errors
     ///
-    /// As for [`Session::start`](crate::Session::start).
+    /// The errors of [`Session::start`](crate::Session::start).
     pub async fn auto_start(&self) -> Result<(), SessionError> {
         let auto_start = self.context().settings.auto_start;
         if auto_start != AutoStart::No {
@@ -109,8 +109,8 @@ impl OpenVisit {
         }
     }
 
-    /// Ends the visit if nobody has asked anything of the session, so that there is nothing to tell. Returns whether that
-    /// was so; the visit is then [sealed](OpenVisit::seal).
+    /// [Seals](OpenVisit::seal) the visit if the session was not used, so that there is nothing to tell the client.
+    /// Returns whether that was so.
     #[must_use]
     pub fn end_untouched(&self) -> bool {
         let mut state = self.context().state();
@@ -119,40 +119,40 @@ impl OpenVisit {
         untouched
     }
 
-    /// Ends the work of the visit as [`close`](OpenVisit::close) does (or [`release`](OpenVisit::release), if not
-    /// `commit`), and [seals](OpenVisit::seal) it, if nothing has to be waited for: there is nothing to do, or the
-    /// storage [answers at once](crate::Storage::at_once). `None` if something has to be waited for; the visit then goes
-    /// on, and is to be ended by a future.
+    /// Ends the work of the visit like [`close`](OpenVisit::close) (or like [`release`](OpenVisit::release), unless
+    /// `commit`) and [seals](OpenVisit::seal) it, if that does not have to wait: there is nothing to do, or the
+    /// storage [is immediate](crate::Storage::at_once). Returns `None` if it would have to wait; the visit then
+    /// continues and has to be ended by a future.
     #[must_use]
     pub fn end_at_once(&self, commit: bool) -> Option<Ended> {
         self.context().end_at_once(commit)
     }
 
-    /// Ends the work of the visit: commits what was changed, unlocks, moves sliding expirations, and
-    /// [seals](OpenVisit::seal) it.
+    /// Ends the work of the visit: commits changes, unlocks, moves sliding expirations, and [seals](OpenVisit::seal)
+    /// it.
     ///
-    /// It waits for an [`update`](crate::Session::update) elsewhere that is giving the session an id just now, as the
-    /// client has to be effects of that. An update that comes later can give it none.
+    /// Waits for an [`update`](crate::Session::update) in another task that is giving the session an id, because the
+    /// client has to be told that id. A later update can give it none.
     ///
     /// # Errors
     ///
-    /// As for [`Session::close`](crate::Session::close). The lock is given up in any case.
+    /// The errors of [`Session::close`](crate::Session::close). The lock is released in any case.
     pub async fn close(&self) -> Result<(), SessionError> {
         self.context().end(true).await
     }
 
-    /// Ends the work of the visit without writing what was changed, and [seals](OpenVisit::seal) it. It waits as
-    /// [`close`](OpenVisit::close) does.
+    /// Ends the work of the visit without writing changes, and [seals](OpenVisit::seal) it. Waits like
+    /// [`close`](OpenVisit::close).
     ///
     /// # Errors
     ///
-    /// [`Storage`](SessionError::Storage) if the lock could not be given back; its lease will end it.
+    /// [`Storage`](SessionError::Storage) if the lock could not be released; it then ends with its lease.
     pub async fn release(&self) -> Result<(), SessionError> {
         self.context().end(false).await
     }
 
-    /// Ends the work of the visit, with [`close`](OpenVisit::close) if it is to be committed and with
-    /// [`release`](OpenVisit::release) if not, and says how it ended.
+    /// Ends the work of the visit with [`close`](OpenVisit::close) if `commit`, else with
+    /// [`release`](OpenVisit::release), and returns the result with the outcome.
     pub async fn end(&self, commit: bool) -> Ended {
         let result = self.context().end(commit).await;
         Ended {
@@ -161,22 +161,22 @@ impl OpenVisit {
         }
     }
 
-    /// [Seals](OpenVisit::seal) the visit, and says what the client is to be effects.
+    /// [Seals](OpenVisit::seal) the visit and returns the changes that the client has to be told.
     #[must_use]
     pub fn conclude(&self) -> Outcome {
         let context = self.context();
-        let effects = context.state().conclude(&context.settings);
-        context.outcome_of(effects)
+        let pending = context.state().conclude(&context.settings);
+        context.complete_outcome(pending)
     }
 
-    /// What the client is to be effects now.
+    /// Returns the changes that the client has to be told as of now.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.context().outcome()
     }
 
-    /// From now on the client can be effects nothing more: a session that is not stored yet can no longer be stored, and
-    /// no id can be changed. Both fail with [`Sealed`](SessionError::Sealed).
+    /// Seals the visit: from now on the client can be told nothing more. A session that is not stored yet can no longer
+    /// be stored, and no id can be changed; both fail with [`Sealed`](SessionError::Sealed).
     pub fn seal(&self) {
         self.context().state().effects.sealed = true;
     }
@@ -187,10 +187,11 @@ impl Drop for OpenVisit {
     fn drop(&mut self) {
         let Some(Handle(context)) = &self.handle else { return };
         if Arc::strong_count(context) == 1 {
-            // Nobody is left to see how it ends. A lock goes back when it is dropped, which it is now.
+            // No other handle can observe the end. Dropping the context now drops the lock, which releases it.
             return;
         }
         let now = context.settings.storage.clock().now();
+        // Handles remain. Undo changes that were not committed; a running update keeps its lock and commits by itself.
         let lock = {
             let mut state = context.state();
             state.cold_mut().ended_at = Some(now);
@@ -201,6 +202,7 @@ impl Drop for OpenVisit {
                 state.abandon_uncommitted()
             }
         };
+        // Dropping a lock runs code of the storage, so the state is unlocked first.
         drop(lock);
     }
 }

@@ -1,8 +1,8 @@
 //! [`Context`]: the state of one visit.
 //!
-//! It is shared by everything that works on one visit: the future that [`Session::init`](crate::Session::init)
-//! runs, and whatever it hands its [`Handle`](super::Handle) to. Its state stands behind a mutex that is held for moments only, never
-//! across an await and never while code of the application runs.
+//! The state is shared by everything that works on the visit: the future that [`Session::init`](crate::Session::init)
+//! runs and every holder of a [`Handle`](super::Handle). Its mutex is held briefly, never across an await and never
+//! while code of the application runs.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,20 +12,20 @@ use crate::settings::Settings;
 use crate::visit::Visit;
 use crate::visit::state::State;
 
-/// One visit's acquaintance with its session.
+/// A running visit: its session's settings and its state.
 pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
     state: Mutex<State>,
-    /// Whether anybody can have begun to use the visit.
+    /// `true` if the visit may have been used already.
     pub(super) begun: AtomicBool,
-    /// Whether the visit began with its work, which has not had to wait for anything so far: it then ends at the moment it
-    /// began.
-    pub(super) at_once: AtomicBool,
-    /// Whether others than the task of the visit may use it without entering a scope.
+    /// `true` if the work of the visit was the first use of it and has not returned `Pending` so far. For such a visit
+    /// no time passes: it ends at the time at which it began.
+    pub(super) never_pended: AtomicBool,
+    /// `true` if the visit may be used outside of its task without entering a scope.
     pub(super) used_elsewhere: AtomicBool,
-    /// How many scopes work on the visit, beside its own work.
+    /// The number of scopes of the visit, in addition to its own work.
     pub(super) scopes: AtomicUsize,
-    /// Woken when somebody is done with a value that others wait to change.
+    /// Notified when a value is unlocked for which other threads wait.
     pub(super) value_free: Condvar,
 }
 
@@ -34,7 +34,7 @@ impl Context {
         Arc::new(Self {
             settings,
             begun: AtomicBool::new(false),
-            at_once: AtomicBool::new(false),
+            never_pended: AtomicBool::new(false),
             state: Mutex::new(State::new(visit)),
             used_elsewhere: AtomicBool::new(false),
             scopes: AtomicUsize::new(0),
@@ -42,20 +42,21 @@ impl Context {
         })
     }
 
-    /// The work of the visit begins. It ends at this moment if nobody has begun before.
+    /// Marks the beginning of the visit's work.
     pub(super) fn begin_work(&self) {
         let is_first = !self.begun.load(Ordering::Relaxed);
+        // Relaxed: these flags only decide whether the clock is read again; no other data is published through them.
         self.begun.store(true, Ordering::Relaxed);
-        self.at_once.store(is_first, Ordering::Relaxed);
+        self.never_pended.store(is_first, Ordering::Relaxed);
     }
 
-    /// The work of the visit had to wait for something, or others may have begun before it.
+    /// Marks that the work returned `Pending`, or that the visit may have been used before it.
     pub(super) fn mark_pended(&self) {
         self.begun.store(true, Ordering::Relaxed);
-        self.at_once.store(false, Ordering::Relaxed);
+        self.never_pended.store(false, Ordering::Relaxed);
     }
 
-    /// The state stays consistent when a thread panics, as no code that can panic midway runs under the mutex.
+    /// Locks the state. It is consistent even if the mutex is poisoned, as no code that can panic midway runs under it.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,7 +64,9 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.state().shown();
-        f.debug_struct("Context").field("state", &shown).finish_non_exhaustive()
+        let snapshot = self.state().debug_snapshot();
+        f.debug_struct("Context")
+            .field("state", &snapshot)
+            .finish_non_exhaustive()
     }
 }

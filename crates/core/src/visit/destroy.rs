@@ -1,4 +1,4 @@
-//! Destroying: the session ends now, started or not, whoever holds its lock.
+//! Destroying: ends the session immediately, started or not, regardless of which visit holds its lock.
 
 use std::sync::Arc;
 
@@ -9,13 +9,14 @@ use crate::visit::state::{Phase, State};
 use crate::visit::{Context, stack};
 
 impl Context {
-    /// Waits for no turn: a session that is to end ends now, whatever else the visit has under way.
+    /// Destroys the session without waiting for other operations of the visit.
     ///
-    /// The storage follows the session to wherever it has moved, be it by a close of this very visit.
+    /// The storage follows the session to its current key if it has moved, even by a concurrent close of the same
+    /// visit.
     pub(crate) async fn destroy(self: &Arc<Self>) -> Result<(), SessionError> {
         let (key, others, epoch, session) = {
             let mut state = self.state();
-            let (key, others) = state.keys_to_end();
+            let (key, others) = state.keys_to_destroy();
             (key, others, state.epoch, state.session)
         };
         let mut ended = None;
@@ -27,11 +28,11 @@ impl Context {
         let forgotten = {
             let mut state = self.state();
             if state.epoch != epoch || state.session != session {
-                // The visit has gone on to another session meanwhile.
+                // The visit has another session by now; leave that untouched.
                 None
             } else {
                 state.epoch += 1;
-                state.cut_short |= state.updating && !stack::is_updating(self);
+                state.destroyed_elsewhere |= state.updating && !stack::is_updating(self);
                 state.phase = Phase::Destroyed;
                 if key.is_some() {
                     state.effects.read = true;
@@ -42,17 +43,17 @@ impl Context {
                     state.effects.ended = true;
                     state.candidate.get_or_insert(index);
                 }
-                // The client is free to begin anew: nothing of what its id has led to is left.
+                // The client may begin a new session: clear everything that its old id led to.
                 state.effects.superseded = false;
                 state.effects.aliased = false;
-                state.leave_nothing_behind();
+                state.forget_previous_key();
                 state.forget()
             }
         };
-        if let Some(mut lock) = forgotten.and_then(|started| started.lock)
+        if let Some(mut lock) = forgotten.and_then(|data| data.lock)
             && ended.is_some_and(|(_, key)| key == *lock.key())
         {
-            // It went with the record.
+            // The storage removed the lock together with the record.
             lock.spend();
         }
         if let Some((_, key)) = &ended {
@@ -63,9 +64,9 @@ impl Context {
 }
 
 impl State {
-    /// The key of the session that this visit is about, and others that it may stand under as long as the visit has
-    /// not found out.
-    fn keys_to_end(&mut self) -> (Option<SessionKey>, Vec<SessionKey>) {
+    /// Returns the key of the session and, as long as the visit has not found out which candidate names the session,
+    /// the keys of the other candidates.
+    fn keys_to_destroy(&mut self) -> (Option<SessionKey>, Vec<SessionKey>) {
         let key = self.lookup_key().or(self.cold().previous_key);
         let others = if self.seen {
             &[][..]

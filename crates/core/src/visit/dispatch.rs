@@ -1,7 +1,7 @@
-//! Asking the storage: at once where it [answers at once](crate::AtOnce), and by a future everywhere else.
+//! Calls to the storage: directly if it is [immediate](crate::AtOnce), otherwise by a future.
 //!
-//! Both ways lead to the same operation. Lookups come with the moment by which they are judged: that of the storage's own
-//! judgement, or the moment at which its answer is here.
+//! Both ways run the same operation. Lookups return the time by which they are judged: the time of the storage's own
+//! check, or the time at which the reply arrived.
 
 use std::time::Duration;
 
@@ -27,9 +27,9 @@ impl Settings {
         wait: Duration,
     ) -> Result<(Lookup<Locked>, Timestamp), StorageError> {
         if let Some(storage) = self.storage.at_once()
-            && let Some(answer) = storage.lock(key)
+            && let Some(reply) = storage.lock(key)
         {
-            return answer;
+            return reply;
         }
         let found = self.storage.lock(key, wait).await?;
         Ok((found, self.storage.clock().now()))

@@ -1,4 +1,4 @@
-//! Ending the work of a visit, after which the client is effects what came of it.
+//! Ending the work of a visit, after which the client is told the outcome.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use crate::visit::state::{Closing, Phase, State};
 use crate::visit::{Context, Ended};
 
 impl Context {
-    /// Ends the visit if that takes nothing that has to be waited for.
+    /// Ends the visit if that does not have to wait.
     pub(super) fn end_at_once(self: &Arc<Self>, commit: bool) -> Option<Ended> {
-        let now = self.now_if_later();
+        let now = self.now_if_pended();
         {
             let mut state = self.state();
-            let due = now.is_some_and(|now| self.is_due_to_slide(&state, now).is_some());
+            let due = now.is_some_and(|now| self.key_to_slide(&state, now).is_some());
             if due || state.closing != Closing::No {
                 return None;
             }
-            if !state.is_open(commit) {
-                let effects = state.conclude(&self.settings);
+            if !state.needs_close(commit) {
+                let pending = state.conclude(&self.settings);
                 drop(state);
-                return Some(self.ended(Ok(()), effects));
+                return Some(self.make_ended(Ok(()), pending));
             }
             if !commit || state.phase != Phase::Writable {
                 return None;
@@ -29,28 +29,28 @@ impl Context {
         let now = now.unwrap_or_else(|| self.settings.storage.clock().now());
         let closed = self.close_immediate(now, |state| state.conclude(&self.settings))?;
         Some(match closed {
-            Ok(effects) => self.ended(Ok(()), effects),
+            Ok(pending) => self.make_ended(Ok(()), pending),
             Err(error) => {
-                let effects = self.state().conclude(&self.settings);
-                self.ended(Err(error), effects)
+                let pending = self.state().conclude(&self.settings);
+                self.make_ended(Err(error), pending)
             }
         })
     }
 
-    fn ended(&self, result: Result<(), SessionError>, effects: PendingOutcome) -> Ended {
+    fn make_ended(&self, result: Result<(), SessionError>, pending: PendingOutcome) -> Ended {
         Ended {
             result,
-            outcome: self.outcome_of(effects),
+            outcome: self.complete_outcome(pending),
         }
     }
 
-    /// Ends the visit. When this returns, no id is on its way that the client is not effects of.
+    /// Ends the visit. When this returns, no operation can produce an id that the client is not told.
     pub(super) async fn end(self: &Arc<Self>, commit: bool) -> Result<(), SessionError> {
         let ended = self.end_work(commit).await;
-        while !self.seal_unless_naming() {
-            // An update elsewhere gives the session its id, and holds the turn meanwhile.
-            let turn = self.begin_operation().await;
-            if let Err(error) = turn {
+        while !self.seal_unless_assigning_id() {
+            // An update in another task is giving the session its id and holds the operation guard: wait for it.
+            let guard = self.begin_operation().await;
+            if let Err(error) = guard {
                 self.state().effects.sealed = true;
                 return ended.and(Err(error));
             }
@@ -59,17 +59,17 @@ impl Context {
     }
 
     async fn end_work(self: &Arc<Self>, commit: bool) -> Result<(), SessionError> {
-        // An update that a spawned task has under way commits by itself, and is waited for only if it has to be: others
-        // may have changed something under its lock, which the answer then says is stored.
+        // An update in a spawned task commits by itself. Wait for it only if other tasks have changed something under
+        // its lock: the response then claims that these changes are stored.
         let busy_elsewhere = {
             let state = self.state();
-            state.updating && !(commit && state.shared)
+            state.updating && !(commit && state.changed_by_others)
         };
         if !busy_elsewhere {
             if !commit {
                 self.abandon_in_operation().await?;
             } else if self.close_if_open().await? {
-                // Everything that slides has moved with it.
+                // The commit has moved all sliding expirations.
                 return Ok(());
             }
         }
@@ -77,17 +77,17 @@ impl Context {
         Ok(())
     }
 
-    fn seal_unless_naming(&self) -> bool {
+    fn seal_unless_assigning_id(&self) -> bool {
         let mut state = self.state();
-        let naming = state.closing == Closing::Naming;
-        state.effects.sealed |= !naming;
-        !naming
+        let assigns_id = state.closing == Closing::AssignsId;
+        state.effects.sealed |= !assigns_id;
+        !assigns_id
     }
 }
 
 impl State {
-    /// Whether closing, or only releasing, would have to ask the storage for something, or to report something.
-    fn is_open(&self, commit: bool) -> bool {
+    /// Returns whether closing (or, without `commit`, releasing) has to call the storage or to report an error.
+    fn needs_close(&self, commit: bool) -> bool {
         match (self.phase, self.lock()) {
             (Phase::Writable, Some(_)) => true,
             (Phase::Writable, None) => commit && self.is_changed(),

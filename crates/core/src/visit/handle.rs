@@ -1,16 +1,16 @@
-//! [`Handle`]: carrying a context to where the task does not reach.
+//! [`Handle`]: carries a visit's context to other tasks.
 
 use std::sync::Arc;
 
 use crate::visit::stack::Frame;
 use crate::visit::{Context, Scoped, stack};
 
-/// A visit's context, to be carried to where the task it began in does not reach: spawned tasks, blocking tasks and
+/// A handle to a visit's context, which carries it out of the task of the visit: into spawned tasks, blocking tasks and
 /// streaming bodies.
 ///
-/// Clones mean the same visit. When the visit is over (its response is on the way, say) a handle still reads, and can
-/// [`update`](crate::Session::update) or start the session anew; what can no longer happen is a new id, as nobody is
-/// left to tell the client.
+/// Clones refer to the same visit. After the visit has ended (when its response is being sent, say) a handle still
+/// reads and can [`update`](crate::Session::update) or start the session again. Only a new id is no longer possible, as
+/// the client can no longer be told.
 ///
 /// ```
 /// use sessile_core::{InSession, Session, SessionError, Visit};
@@ -41,15 +41,15 @@ impl Handle {
         Self(context)
     }
 
-    /// Runs a function inside the context, on this thread.
+    /// Runs a function inside the context on the current thread.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         stack::within(&mut Some(Frame::new(Arc::clone(&self.0))), f)
     }
 }
 
-/// Futures and streams can run inside a session's context.
+/// Extension trait that runs futures and streams inside a session's context.
 pub trait InSession: Sized {
-    /// Runs this inside the context that `handle` stands for.
+    /// Wraps `self` to run inside the context of `handle`.
     fn in_session(self, handle: &Handle) -> Scoped<Self>;
 }
 
@@ -59,10 +59,10 @@ impl<T> InSession for T {
     }
 }
 
-/// The visits that a request has, to be carried in its extensions to handlers that run in another task than the layers
-/// which have opened them.
+/// The visits of a request. In the request's extensions it carries them to handlers that run in another task than the
+/// layers that opened the visits.
 ///
-/// Frameworks put it there if the application wants them to.
+/// Frameworks put it there if the application is configured for it.
 ///
 /// ```
 /// use sessile_core::{Session, SessionError, Visit, Visits};
@@ -75,7 +75,7 @@ impl<T> InSession for T {
 /// visits.push(visit.handle().clone());
 ///
 /// let handler = tokio::spawn(async move {
-///     let session: Session = visits.session().expect("it is of these types");
+///     let session: Session = visits.session().expect("the session has these types");
 ///     session.start().await?;
 ///     session.set("user", "ada")
 /// });
@@ -87,13 +87,13 @@ impl<T> InSession for T {
 pub struct Visits(Vec<Handle>);
 
 impl Visits {
-    /// Adds a visit, which is inside of all that are there.
+    /// Adds a visit as the innermost.
     pub fn push(&mut self, visit: Handle) {
-        visit.0.used_elsewhere();
+        visit.0.mark_used_elsewhere();
         self.0.push(visit);
     }
 
-    /// The visits, from the innermost outwards.
+    /// Returns the visits, from the innermost outwards.
     pub fn iter(&self) -> impl Iterator<Item = &Handle> {
         self.0.iter().rev()
     }

@@ -1,4 +1,4 @@
-//! The limits that hold for every session, whatever its own expiration says.
+//! The limits that apply to every session, regardless of its own expiration.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use crate::payload::Payload;
 use crate::settings::Settings;
 use crate::storage::Meta;
 
-/// How often the client's memory of an id is renewed. It is so seldom because each renewal that is under way while
-/// somebody logs in could bring the old id back.
-const RENEWAL: Duration = Duration::from_secs(100 * 24 * 60 * 60);
+/// The interval at which an active client is given its id again. It is long because each response with the id that is
+/// in flight during a login could overwrite the new id with the old one.
+const REISSUE_INTERVAL: Duration = Duration::from_secs(100 * 24 * 60 * 60);
 
-/// Whether the client's memory of the id is to be renewed, now that the session is active again: browsers forget a cookie
-/// 400 days after it was set, however often it is sent.
-pub(super) fn renews_memory(before: &Meta, last_active: Timestamp) -> bool {
-    let age = |moment| before.created_at.until(moment).as_secs() / RENEWAL.as_secs();
+/// Returns whether the client has to be given its id again now that the session is active again: browsers delete a
+/// cookie 400 days after it was set, however often they send it.
+pub(super) fn reissues_id(before: &Meta, last_active: Timestamp) -> bool {
+    let age = |moment| before.created_at.until(moment).as_secs() / REISSUE_INTERVAL.as_secs();
     age(before.last_active) < age(last_active)
 }
 
-/// Gives a session the expiration that sessions have by default, [worked out](Settings::default_lifetime) before.
+/// Gives a session the default expiration, [computed](Settings::default_lifetime) before.
 ///
 /// # Errors
 ///
-/// [`ExpiredDefault`](SessionError::ExpiredDefault) if the session would be over as soon as it began.
+/// [`ExpiredDefault`](SessionError::ExpiredDefault) if the session would have expired already.
 pub(super) fn begin_lifetime(payload: &mut Payload, default: Lifetime, now: Timestamp) -> Result<(), SessionError> {
     if default.is_over(now, now) {
         return Err(SessionError::default_is_over(None, None));
@@ -34,7 +34,7 @@ pub(super) fn begin_lifetime(payload: &mut Payload, default: Lifetime, now: Time
 }
 
 impl Settings {
-    /// When a session ends if it is visited at `last_active` and not again.
+    /// Returns when a session expires if its last visit is at `last_active`.
     pub(super) fn deadline(
         &self,
         payload: &Payload,
@@ -46,7 +46,7 @@ impl Settings {
         earliest(payload.deadline(last_active), earliest(idle, limit))
     }
 
-    /// When a session ends at the latest.
+    /// Returns when a session expires at the latest by the overall limit.
     pub(super) fn limit(&self, payload: &Payload, created_at: Timestamp) -> Option<Timestamp> {
         let since = payload
             .authenticated_at()
@@ -54,18 +54,18 @@ impl Settings {
         self.max_lifetime.map(|lifetime| since + lifetime)
     }
 
-    /// Whether a stored session is over by these limits. Its deadline may say otherwise, if it was written when others
-    /// were in force.
+    /// Returns whether a stored session has expired by the limits of these settings. Its stored deadline may be later
+    /// if other limits applied when it was written.
     pub(super) fn is_over(&self, payload: &Payload, meta: &Meta, now: Timestamp) -> bool {
         let idle = self.max_idle.map(|idle| meta.last_active + idle);
         earliest(idle, self.limit(payload, meta.created_at)).is_some_and(|end| end <= now)
     }
 
-    /// By how many milliseconds the last activity has to move to be worth a write.
+    /// Returns by how many milliseconds the last activity has to move to justify a write.
     pub(super) fn resolution(&self, payload: &Payload) -> u64 {
         let own = payload
             .shortest_window()
             .map(|window| self.resolution.touch.min(window / 10));
-        earliest(own, self.resolution.idle).unwrap_or(RENEWAL.as_millis() as u64)
+        earliest(own, self.resolution.idle).unwrap_or(REISSUE_INTERVAL.as_millis() as u64)
     }
 }

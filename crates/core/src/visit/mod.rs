@@ -1,8 +1,8 @@
 //! Visits: the use of one session by one request, connection or task.
 //!
-//! A [`Visit`] says with which id a client comes. [`Context`] is the state of the visit while it lasts, shared by the
-//! future that [`Session::init`](crate::Session::init) runs and by everything that holds a [`Handle`] to it. [`ActiveVisit`]
-//! is the owner of that state, for frameworks that end a visit themselves.
+//! A [`Visit`] holds the id that a client has sent. [`Context`] is the state of the visit while it lasts, shared by the
+//! future that [`Session::init`](crate::Session::init) runs and by every holder of a [`Handle`]. [`OpenVisit`] owns
+//! that state, for frameworks that end a visit themselves.
 //!
 //! ```text
 //!                start                      close, release
@@ -17,11 +17,12 @@
 //!
 //! - [`stack`] finds the visit of the running task; [`scoped`] and [`work`] put it there.
 //! - [`operation`] lets the calls of one visit that start, close or update run one after the other.
-//! - [`start`] locks or reads the session and takes the record in; [`close`] plans what is to be written, writes it, and
-//!   records the result; [`update`] does both around a closure; [`end`] closes a visit whose work is done.
-//! - [`values`] reads and changes what was loaded.
-//! - [`slide`] moves sliding expirations, [`renewal`] keeps a lock, [`rotation`] gives a new id, [`destroy`] ends a session.
-//! - [`outcome`] says what the client has to be told.
+//! - [`start`] locks or reads the session and loads the record; [`close`] plans the write, runs it, and records the
+//!   result; [`update`] does both around a closure; [`end`] closes a visit whose work is done.
+//! - [`values`] reads and changes the loaded values.
+//! - [`slide`] moves sliding expirations, [`renewal`] keeps a lock, [`rotation`] gives a new id, and [`destroy`] ends a
+//!   session.
+//! - [`outcome`] decides what the client has to be told.
 
 mod active;
 mod close;

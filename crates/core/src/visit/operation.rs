@@ -1,7 +1,7 @@
-//! Taking turns: calls of one visit that start, close or update follow each other.
+//! Mutual exclusion of operations: the calls of one visit that start, close or update run one after the other.
 //!
-//! The turn is a part of the state. Who has to wait for it stands in a queue, and is given it by whoever had it before:
-//! nobody who comes later is faster. Who is given it and does not want it any more passes it on.
+//! The flag and the wait queue are part of the visit's state. A finished operation hands over to the first waiter
+//! directly, so the order is first come, first served. A waiter that is dropped after the hand-over passes it on.
 
 use std::mem;
 use std::time::Duration;
@@ -13,48 +13,48 @@ use crate::error::SessionError;
 use crate::visit::state::State;
 use crate::visit::{Context, stack};
 
-/// A visit's turn to start, close or update. The state is not to be locked when it is dropped.
+/// The exclusive right to start, close or update within a visit. Must not be dropped while the state is locked.
 pub(super) struct OperationGuard<'a> {
-    /// The visit, if the turn is to be passed on. Nested inside an update there was none to wait for.
-    of: Option<&'a Context>,
-    /// For how long the lock may still be waited for.
-    pub(super) patience: Duration,
+    /// The visit to hand over to the next waiter. `None` inside an update, whose own guard covers the nested operation.
+    context: Option<&'a Context>,
+    /// The time that the operation may still wait for the session's lock.
+    pub(super) remaining_wait: Duration,
 }
 
 impl Drop for OperationGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(context) = self.of {
+        if let Some(context) = self.context {
             context.end_operation();
         }
     }
 }
 
-/// A place in the queue for the turn.
-struct Waiting<'a> {
+/// An entry in the wait queue.
+struct Waiter<'a> {
     context: &'a Context,
-    given: oneshot::Receiver<()>,
+    granted: oneshot::Receiver<()>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        // From here on it is given to others. It may have been given to this one just before.
-        self.given.close();
-        if self.given.try_recv().is_ok() {
+        // Close first, so that no hand-over can arrive any more; then pass on one that arrived before.
+        self.granted.close();
+        if self.granted.try_recv().is_ok() {
             self.context.end_operation();
         }
     }
 }
 
 impl State {
-    /// Takes the turn if nobody has it.
+    /// Claims the right to operate if it is free.
     fn try_claim(&mut self) -> bool {
         !mem::replace(&mut self.is_operating, true)
     }
 }
 
 impl Context {
-    /// Takes the turn if it is free, or nobody has to wait for it.
+    /// Returns a guard if no operation is running, or if the current code is inside an update of the visit.
     pub(super) fn try_begin_operation(&self) -> Option<OperationGuard<'_>> {
         if stack::is_updating(self) {
             return Some(self.operation_guard(None));
@@ -63,55 +63,61 @@ impl Context {
         is_free.then(|| self.operation_guard(Some(self)))
     }
 
-    /// Waits for the calls that came before, at most for as long as for a lock: a call that an update waits for, and
-    /// that waits for that update, would wait for ever.
+    /// Waits for earlier operations, at most as long as for the session's lock. The limit resolves a deadlock: an
+    /// update that waits for an operation that waits for the update.
     pub(super) async fn begin_operation(&self) -> Result<OperationGuard<'_>, SessionError> {
-        if let Some(turn) = self.try_begin_operation() {
-            return Ok(turn);
+        if let Some(guard) = self.try_begin_operation() {
+            return Ok(guard);
         }
         let wait = self.settings.lock_wait;
         let began = Instant::now();
-        // Those who have to wait can as well allocate what it takes.
-        let turn = match tokio::runtime::Handle::try_current() {
+        // Box the slow path: only waiters pay for it.
+        let guard = match tokio::runtime::Handle::try_current() {
             Ok(_) => Box::pin(timeout(wait, self.wait_for_operation())).await,
-            // Without a runtime there is no timer.
+            // The timer needs a runtime.
             Err(_) => Ok(Box::pin(self.wait_for_operation()).await),
         };
-        let mut turn = turn.map_err(|_| SessionError::LockTimeout)?;
-        turn.patience = wait.saturating_sub(began.elapsed());
-        Ok(turn)
+        let mut guard = guard.map_err(|_| SessionError::LockTimeout)?;
+        guard.remaining_wait = wait.saturating_sub(began.elapsed());
+        Ok(guard)
     }
 
     async fn wait_for_operation(&self) -> OperationGuard<'_> {
-        let (give, given) = oneshot::channel();
-        let mut waiting = Waiting { context: self, given };
+        let (grant, granted) = oneshot::channel();
+        let mut waiter = Waiter { context: self, granted };
         {
             let mut state = self.state();
+            // Checked again under the same lock that the hand-over takes, so that no wake-up is lost.
             if state.try_claim() {
                 return self.operation_guard(Some(self));
             }
-            state.cold_mut().queue.push_back(give);
+            state.cold_mut().queue.push_back(grant);
         }
-        let given = (&mut waiting.given).await;
-        given.expect("whoever has the turn passes it on");
+        let granted = (&mut waiter.granted).await;
+        granted.expect("a dropped guard hands over to the first waiter");
         self.operation_guard(Some(self))
     }
 
-    fn operation_guard<'a>(&self, of: Option<&'a Self>) -> OperationGuard<'a> {
-        let patience = self.settings.lock_wait;
-        OperationGuard { of, patience }
+    fn operation_guard<'a>(&self, context: Option<&'a Self>) -> OperationGuard<'a> {
+        let remaining_wait = self.settings.lock_wait;
+        OperationGuard {
+            context,
+            remaining_wait,
+        }
     }
 
-    /// Gives the turn to the next who waits for it.
+    /// Hands over to the first waiter, or marks the visit as free.
     fn end_operation(&self) {
         loop {
             let next = {
                 let mut state = self.state();
                 let next = state.cold.as_mut().and_then(|cold| cold.queue.pop_front());
+                // The flag stays set during a hand-over, so that a newcomer cannot overtake the waiter.
                 state.is_operating = next.is_some();
                 next
             };
-            // This wakes, which is code of others. Who has gone meanwhile is passed over.
+            // Sending wakes the waiter, which may run foreign code, so the state is unlocked. Skip waiters that have
+            // gone.
             if next.is_none_or(|next| next.send(()).is_ok()) {
                 return;
             }

@@ -1,4 +1,4 @@
-//! [`Outcome`]: what the client is to be effects when a visit ends.
+//! [`Outcome`]: the changes that the client has to be told when a visit ends.
 
 use std::time::Duration;
 
@@ -10,63 +10,63 @@ use crate::visit::Context;
 use crate::visit::state::State;
 use crate::window::{ShownWindow, WindowId};
 
-/// What the carrier of a session's id has to tell the client when a visit is over.
+/// The changes that the carrier of a session's id has to tell the client when a visit ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// What becomes of the id the client carries.
+    /// The change of the id that the client holds.
     pub id: IdChange,
-    /// Which of the ids that the visit came with names the session, counted from zero; `None` if none of them does, or
-    /// the visit did not look.
+    /// The index, from zero, of the visit's id that names the session; `None` if none does, or the visit did not look
+    /// it up.
     pub candidate: Option<usize>,
-    /// What becomes of the browser window the client shows.
+    /// The change of the browser window that the client shows.
     pub window: WindowChange,
-    /// Whether the visit looked at its session.
+    /// `true` if the visit read its session.
     pub read: bool,
-    /// Whether the visit changed its session: stored, moved or destroyed it.
+    /// `true` if the visit changed its session: stored, moved or destroyed it.
     pub written: bool,
 }
 
-/// What becomes of the id that a client carries.
+/// The change of the id that a client holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdChange {
-    /// It is right as it is, or is not ours to change.
+    /// The client's id is right, or must not be changed by this visit.
     Keep,
-    /// The client is to carry this id.
+    /// The client has to store this id.
     Set {
         /// The id.
         id: SessionId,
-        /// For how long it is worth keeping. `None` means until the browser window closes, [`Duration::MAX`] for as
-        /// long as can be.
+        /// The time for which the client should keep it. `None` means until the browser window closes,
+        /// [`Duration::MAX`] as long as possible.
         max_age: Option<Duration>,
     },
     /// The client's id names no session any more.
     Remove,
 }
 
-/// What becomes of the browser window that a client [shows](crate::ShownWindow).
+/// The change of the browser window that a client [shows](crate::ShownWindow).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WindowChange {
-    /// It is right as it is.
+    /// The client's window is right.
     Keep,
-    /// The session holds data that ends with this window: the client is to keep the window's id twice, once for as long
-    /// as it can and once until the window closes.
+    /// The session holds data that ends with this window. The client has to store the window's id twice: once for as
+    /// long as possible, and once until the window closes.
     Set(WindowId),
-    /// Nothing in the session ends with a window any more: the client can forget both.
+    /// Nothing in the session ends with a window any more: the client can delete both.
     Remove,
 }
 
 impl Context {
     pub(super) fn outcome(&self) -> Outcome {
-        let effects = self.state().outcome(&self.settings);
-        self.outcome_of(effects)
+        let pending = self.state().outcome(&self.settings);
+        self.complete_outcome(pending)
     }
 
-    /// The outcome, for which the clock is asked if it has to say how long an id is worth keeping.
-    pub(super) fn outcome_of(&self, effects: PendingOutcome) -> Outcome {
-        let PendingOutcome { mut outcome, ends_at } = effects;
+    /// Completes the outcome. Reads the clock, if the client has to be told how long to keep an id.
+    pub(super) fn complete_outcome(&self, pending: PendingOutcome) -> Outcome {
+        let PendingOutcome { mut outcome, ends_at } = pending;
         if let IdChange::Set { max_age, .. } = &mut outcome.id
             && let Some(end) = ends_at
         {
@@ -76,14 +76,14 @@ impl Context {
     }
 }
 
-/// The message for the client, and the date until which its id is worth keeping if there is one.
+/// An outcome, and the date until which the client should keep its id, if there is one.
 pub(super) struct PendingOutcome {
     outcome: Outcome,
     ends_at: Option<Timestamp>,
 }
 
 impl State {
-    /// Seals the visit, and says what its client is to be effects.
+    /// Seals the visit and returns its outcome.
     pub(super) fn conclude(&mut self, settings: &Settings) -> PendingOutcome {
         self.effects.sealed = true;
         self.outcome(settings)
@@ -93,15 +93,15 @@ impl State {
         let effects = self.effects;
         let mut ends_at = None;
         let id = match &self.id {
-            // A parallel visit has given the client a new id; whatever is said now would destroy that.
+            // A parallel visit has given the client a new id; a change by this visit would overwrite it.
             _ if effects.superseded => IdChange::Keep,
             _ if effects.aliased && !effects.new_id && !effects.ended => IdChange::Keep,
-            Some(id) if effects.new_id || effects.renewed => {
+            Some(id) if effects.new_id || effects.reissue_id => {
                 let lifetime = self.payload().lifetime;
                 let transient = lifetime.is_some_and(|lifetime| lifetime.transient);
                 if !transient {
-                    // Idleness is for the server to notice: to tell the client of every visit would be to send the id
-                    // again and again, and each time a late answer could put it in the place of a newer one.
+                    // The idle limit is enforced by the server only: telling the client would mean to send the id with
+                    // every response, and a delayed response could overwrite a newer id.
                     let payload = self.payload();
                     let limit = self.meta().and_then(|meta| settings.limit(payload, meta.created_at));
                     ends_at = earliest(lifetime.and_then(|lifetime| lifetime.limit), limit);
@@ -133,7 +133,7 @@ impl State {
                 WindowChange::Keep
             };
         }
-        // As long as something of a closed window stands in the storage, the client has to show that it was closed.
+        // As long as data of a closed window is stored, the client has to prove that the window was closed.
         if !self.seen || self.restarted {
             return WindowChange::Keep;
         }

@@ -1,7 +1,7 @@
 //! Keeping a lock while its holder works.
 //!
-//! A renewal is part of the scope it belongs to, not a task of its own: it ends with the scope, and a visit that never
-//! has to wait while it holds a lock pays nothing for it.
+//! A renewal is part of its scope, not a task of its own: it ends with the scope, and a visit that never waits while it
+//! holds a lock pays nothing for it.
 
 use std::fmt;
 use std::future::Future;
@@ -18,65 +18,66 @@ use crate::storage::{LockTicket, StorageErrorKind};
 use crate::visit::Context;
 use crate::visit::state::{SessionData, State};
 
-/// How long before a session idles out under a lock that is held its end is moved, if no lease is longer. The storage may
-/// take its time to answer, or be unable to for a while.
-const IN_GOOD_TIME: Duration = Duration::from_secs(30);
+/// The margin by which the idle expiration of a locked session is moved early, unless the lease is longer. It covers a
+/// storage that is slow or briefly unavailable.
+const SLIDE_MARGIN: Duration = Duration::from_secs(30);
 
-/// Renews one lock at every third of its lease, and sooner again when that fails. Several scopes of one visit may do
-/// so side by side; they share the moments at which it is due, and whoever comes first renews.
+/// Renews one lock at every third of its lease, and sooner after a failure. Several scopes of one visit may do so
+/// concurrently; they share the due time, and the first scope that is polled after it renews.
 pub(super) struct Renewal {
-    ticket: LockTicket,
+    lock_id: LockTicket,
     /// `None` once the lock is lost.
-    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Renewal {
-    fn of(ticket: LockTicket, lease: Duration, context: Arc<Context>) -> Self {
-        let pause = pause_of(lease);
-        let work = async move {
+    fn new(lock_id: LockTicket, lease: Duration, context: Arc<Context>) -> Self {
+        let interval = renewal_interval(lease);
+        let future = async move {
             loop {
-                // This scope may be dropped before it has renewed, and another has to do so in time.
+                // Claim only a third of the interval: if this scope is dropped before it has renewed, another scope
+                // takes over in time.
                 let start = Instant::now();
-                let due = context.state().claim_renewal(start + pause / 3);
+                let due = context.state().claim_renewal(start + interval / 3);
                 if let Err(later) = due {
                     sleep_until(later).await;
                     continue;
                 }
                 use StorageErrorKind::{Gone, LockLost, Superseded};
-                match context.settings.storage.renew(&ticket).await {
+                match context.settings.storage.renew(&lock_id).await {
                     Ok(()) => {
-                        context.state().data_mut().renew_at = Some(start + pause);
-                        // A session that is locked and worked on does not idle out meanwhile.
+                        context.state().data_mut().renew_at = Some(start + interval);
+                        // A session that is locked and worked on must not idle out.
                         if context.ends_soon(lease) {
                             context.slide_now().await;
                         }
                     }
                     Err(error) if matches!(error.kind(), LockLost | Gone | Superseded) => return,
-                    Err(_) => context.state().data_mut().renew_at = Some(Instant::now() + pause / 3),
+                    Err(_) => context.state().data_mut().renew_at = Some(Instant::now() + interval / 3),
                 }
             }
         };
         Self {
-            ticket,
-            work: Some(Box::pin(work)),
+            lock_id,
+            future: Some(Box::pin(future)),
         }
     }
 }
 
-/// How long a lock is left alone between renewals: never no time at all, as a lease that short cannot be kept, and never so
-/// long that there is no such moment.
-fn pause_of(lease: Duration) -> Duration {
+/// Returns the interval between renewals: at least a millisecond, as a lease shorter than that cannot be kept, and
+/// bounded so that adding it to an `Instant` cannot overflow.
+fn renewal_interval(lease: Duration) -> Duration {
     (lease / 3).clamp(Duration::from_millis(1), 30 * DAY)
 }
 
 impl State {
-    /// Takes on the renewal that is due, and says when the next one is; or, if none is due yet, when it will be.
+    /// Claims the due renewal and sets the next due time; returns the due time as an error if it has not come yet.
     fn claim_renewal(&mut self, next: Instant) -> Result<(), Instant> {
-        let started = self.data_mut();
-        match started.renew_at {
+        let data = self.data_mut();
+        match data.renew_at {
             Some(due) if due > Instant::now() => Err(due),
             _ => {
-                started.renew_at = Some(next);
+                data.renew_at = Some(next);
                 Ok(())
             }
         }
@@ -84,63 +85,70 @@ impl State {
 }
 
 impl SessionData {
-    /// The lock that was loaded with the rest has just been taken.
+    /// Schedules the renewal of a lock that was just taken.
     pub(super) fn plan_renewal(&mut self) {
-        self.renew_at = self.lock.as_ref().map(|lock| Instant::now() + pause_of(lock.lease()));
+        self.renew_at = self
+            .lock
+            .as_ref()
+            .map(|lock| Instant::now() + renewal_interval(lock.lease()));
     }
 }
 
 impl fmt::Debug for Renewal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Renewal")
-            .field("ticket", &self.ticket)
+            .field("lock_id", &self.lock_id)
             .finish_non_exhaustive()
     }
 }
 
 impl Context {
-    /// Notes that the visit may be used without entering a scope, by which locks would be renewed.
-    pub(crate) fn used_elsewhere(&self) {
+    /// Marks that the visit may be used without entering a scope, which would renew its lock.
+    pub(crate) fn mark_used_elsewhere(&self) {
+        // Relaxed: the flag publishes no other data.
         self.used_elsewhere.store(true, Ordering::Relaxed);
     }
 
-    /// Sees to it that the task of the visit, which waits, is woken when others take the lock, to renew it for them.
-    pub(super) fn keep_lock_of_others(&self, cx: &TaskContext<'_>) {
+    /// Registers the waiting task of the visit to be woken when code outside of it takes the lock, so that it renews
+    /// that lock.
+    pub(super) fn register_renewal_waker(&self, cx: &TaskContext<'_>) {
         if self.used_elsewhere.load(Ordering::Relaxed) {
             let waker = cx.waker().clone();
             let before = self.state().cold_mut().renewal_waker.replace(waker);
+            // Dropping a waker runs foreign code, so the state is unlocked first.
             drop(before);
         }
     }
 
-    /// Whether, as far as this visit knows, the session ends so soon that a later renewal may come too late.
+    /// Returns whether, as far as this visit knows, the session idles out so soon that the next renewal may be too
+    /// late.
     fn ends_soon(&self, lease: Duration) -> bool {
         let now = self.settings.storage.clock().now();
         let state = self.state();
         let deadline = state.meta().and_then(|meta| meta.deadline);
-        deadline.is_some_and(|deadline| deadline <= now + lease.max(IN_GOOD_TIME))
+        deadline.is_some_and(|deadline| deadline <= now + lease.max(SLIDE_MARGIN))
     }
 
-    /// Sees to it that the task is woken when the lock it holds, if it holds one, is due for renewal.
-    pub(super) fn keep_lock(self: &Arc<Self>, renewal: &mut Option<Box<Renewal>>, cx: &mut TaskContext<'_>) {
+    /// Polls the renewal of the lock that the visit holds, if any, so that the task is woken when it is due.
+    pub(super) fn poll_renewal(self: &Arc<Self>, renewal: &mut Option<Box<Renewal>>, cx: &mut TaskContext<'_>) {
         let held = self.state().lock().map(|lock| (lock.ticket(), lock.lease()));
-        // What the storage has under way for another lock is dropped here, when the state is not locked.
-        let Some((ticket, lease)) = held else {
+        // Dropping the renewal of another lock drops its pending storage call, so the state must not be locked here.
+        let Some((lock_id, lease)) = held else {
             *renewal = None;
             return;
         };
-        if renewal.as_ref().is_none_or(|renewal| renewal.ticket != ticket) {
-            // Without a runtime there is no timer; the lease is then all there is.
+        if renewal.as_ref().is_none_or(|renewal| renewal.lock_id != lock_id) {
+            // The timer needs a runtime; without one the lock ends with its lease.
             if tokio::runtime::Handle::try_current().is_err() {
                 return;
             }
-            *renewal = Some(Box::new(Renewal::of(ticket, lease, Arc::clone(self))));
+            *renewal = Some(Box::new(Renewal::new(lock_id, lease, Arc::clone(self))));
         }
         if let Some(renewal) = renewal
-            && let Some(work) = &mut renewal.work
-            && work.as_mut().poll(cx).is_ready()
+            && let Some(future) = &mut renewal.future
+            && future.as_mut().poll(cx).is_ready()
         {
-            renewal.work = None;
+            renewal.future = None;
         }
     }
 }

@@ -1,9 +1,9 @@
-//! [`Visit`]: how a session's client comes to the door.
+//! [`Visit`]: a client's request for a session.
 
 use crate::id::SessionId;
 use crate::window::ShownWindow;
 
-/// One request's, connection's or task's acquaintance with a session: the id it came with, and how to take it.
+/// The context in which a request, connection or task uses a session: the id that the client sent, and how to use it.
 ///
 /// ```
 /// use sessile_core::{OsEntropy, SessionId, Visit};
@@ -19,20 +19,20 @@ use crate::window::ShownWindow;
 pub struct Visit {
     pub(crate) id: Option<SessionId>,
     pub(crate) flags: Flags,
-    /// What few visits come with.
+    /// Data that few visits have.
     pub(crate) extra: Option<Box<Extra>>,
 }
 
-/// What few visits come with.
+/// Data that few visits have, boxed to keep [`Visit`] small.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extra {
-    /// The ids to try when the first names no session, in their order.
+    /// The ids to try in this order if the first names no session.
     pub(crate) candidates: Vec<SessionId>,
     pub(crate) window: ShownWindow,
 }
 
-/// How a visit is made. These are bits of a word, because every request's visit is moved about a few times, and a
-/// processor that reads words where single bytes were written has to wait for them.
+/// The flags of a visit, as bits of one word: every request moves its visit several times, and reading a word right
+/// after writing single bytes of it stalls the processor (failed store forwarding).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u64);
 
@@ -41,11 +41,11 @@ impl Flags {
     pub(crate) const STRICT: Self = Self(1);
     /// The browser window was closed since the last visit.
     pub(crate) const RESTARTED: Self = Self(2);
-    /// The visit looks without being active.
+    /// The visit does not count as activity.
     pub(crate) const PASSIVE: Self = Self(8);
 
-    /// The client is to be given the id at this position anew. These are the bits from the eighth on.
-    fn renewing(candidate: usize) -> Self {
+    /// The flag to give the client the id at this position again: one bit per position, from the eighth on.
+    fn reissuing(candidate: usize) -> Self {
         if candidate < Visit::MAX_CANDIDATES {
             Self(1 << (8 + candidate))
         } else {
@@ -53,9 +53,9 @@ impl Flags {
         }
     }
 
-    /// Whether the client is to be given the id at this position anew.
-    pub(crate) fn renews(self, candidate: usize) -> bool {
-        candidate < Visit::MAX_CANDIDATES && self.is(Self::renewing(candidate))
+    /// Returns whether the client has to be given the id at this position again.
+    pub(crate) fn reissues(self, candidate: usize) -> bool {
+        candidate < Visit::MAX_CANDIDATES && self.is(Self::reissuing(candidate))
     }
 
     pub(crate) fn is(self, other: Self) -> bool {
@@ -69,13 +69,13 @@ impl Flags {
 }
 
 impl Visit {
-    /// A visit without an id.
+    /// Returns a visit without an id.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A visit to a session that has to exist: starting fails with
-    /// [`Unreported`](crate::SessionError::Unknown) if it does not, where an ordinary visit begins a new session.
+    /// Returns a visit to a session that has to exist: starting fails with [`Unknown`](crate::SessionError::Unknown) if
+    /// it does not, where an ordinary visit begins a new session.
     pub fn attach(id: SessionId) -> Self {
         Self {
             id: Some(id),
@@ -84,11 +84,11 @@ impl Visit {
         }
     }
 
-    /// Another id to try when those before it name no session.
+    /// Adds an id to try if the ids before it name no session.
     ///
-    /// A browser can send several cookies of one name, and a request can carry ids in several ways. The first that
-    /// names a live session is taken; [`Outcome::candidate`](crate::Outcome::candidate) says which. No more than
-    /// [`MAX_CANDIDATES`](Visit::MAX_CANDIDATES) are tried; what comes beyond is dropped.
+    /// A browser can send several cookies of one name, and a request can carry ids in several ways. The first id that
+    /// names a live session is used; [`Outcome::candidate`](crate::Outcome::candidate) says which. At most
+    /// [`MAX_CANDIDATES`](Visit::MAX_CANDIDATES) are tried; further ids are dropped.
     ///
     /// ```
     /// use sessile_core::{OsEntropy, SessionId, Visit};
@@ -108,11 +108,10 @@ impl Visit {
         self
     }
 
-    /// How many ids a visit tries at most.
+    /// The maximum number of ids that a visit tries.
     pub const MAX_CANDIDATES: usize = 8;
 
-    /// Says what the client shows of the browser window it runs in. Transient data that belongs to a window which has
-    /// been closed ends.
+    /// Sets the browser window that the client shows. Transient data of a window that has been closed ends.
     pub fn window(mut self, shown: ShownWindow) -> Self {
         if shown != ShownWindow::Nothing {
             self.extra.get_or_insert_default().window = shown;
@@ -120,22 +119,22 @@ impl Visit {
         self
     }
 
-    /// Says whether the visit only looks, as a page that polls does: it then moves no sliding expiration, unless it
-    /// writes.
+    /// Sets whether the visit does not count as activity, such as that of a page that polls: it then moves no sliding
+    /// expiration, unless it writes.
     pub fn passive(mut self, passive: bool) -> Self {
         self.flags.set(Flags::PASSIVE, passive);
         self
     }
 
-    /// Says that the client is to be given one of the visit's ids anew if that names the session, as it came in a form
-    /// that is going out of use. The ids are counted from zero.
+    /// Gives the client the id at this position (from zero) again if it names the session: for ids that came in a form
+    /// that is being phased out.
     pub fn renew(mut self, candidate: usize) -> Self {
-        self.flags.set(Flags::renewing(candidate), true);
+        self.flags.set(Flags::reissuing(candidate), true);
         self
     }
 
-    /// Says whether the client's browser window was closed since the last visit, whichever it was. All transient data
-    /// ends with it. A client that runs in [windows with names](Visit::window) proves as much by itself.
+    /// Sets whether the client's browser was restarted since the last visit, in whichever window that was. All
+    /// transient data then ends. A client that [shows its window](Visit::window) proves this by itself.
     pub fn browser_restarted(mut self, restarted: bool) -> Self {
         self.flags.set(Flags::RESTARTED, restarted);
         self

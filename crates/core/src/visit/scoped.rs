@@ -15,15 +15,15 @@ use crate::visit::stack::Frame;
 use crate::visit::{Context, stack};
 
 pin_project! {
-    /// A future or stream that runs inside a session's context; made by [`InSession::in_session`].
+    /// A future or stream that runs inside a session's context; created by [`InSession::in_session`].
     ///
-    /// The context is entered for each poll, and once more when what runs in it is dropped, so destructors see the
-    /// session too. While the visit holds a lock, polling also keeps the lock's lease alive.
+    /// The context is entered for each poll, and once more when the inner future is dropped, so that destructors see
+    /// the session, too. While the visit holds a lock, polling also renews the lock's lease.
     #[must_use = "it does nothing unless it is polled"]
     pub struct Scoped<T> {
         #[pin]
         inner: Option<T>,
-        // `None` only while it is polled.
+        // `None` only during a poll.
         frame: Option<Frame>,
         renewal: Option<Box<Renewal>>,
     }
@@ -60,8 +60,8 @@ impl<T> Scoped<T> {
         }
     }
 
-    /// Polls what runs inside and, as long as that is not ready, the renewal of the lock. What is ready for good is
-    /// dropped at once, inside the context.
+    /// Polls the inner value and, while it is pending, the renewal of the lock. Drops a completed inner value inside
+    /// the context.
     fn poll_inside<R>(
         self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
@@ -74,7 +74,7 @@ impl<T> Scoped<T> {
                 .inner
                 .as_mut()
                 .as_pin_mut()
-                .expect("it is not polled after it was done");
+                .expect("it is not polled after completion");
             let polled = poll(inner, cx);
             if matches!(&polled, Poll::Ready(result) if is_last(result)) {
                 this.inner.set(None);
@@ -84,7 +84,7 @@ impl<T> Scoped<T> {
         if polled.is_pending()
             && let Some(frame) = this.frame
         {
-            frame.context.keep_lock(this.renewal, cx);
+            frame.context.poll_renewal(this.renewal, cx);
         }
         polled
     }
@@ -92,7 +92,7 @@ impl<T> Scoped<T> {
 
 /// # Panics
 ///
-/// Polling panics when it is done already.
+/// Polling panics after completion.
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
@@ -126,10 +126,10 @@ impl Context {
         self.scopes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// When the visit is over and nobody works on it any more, a lock that was left is released. That of an update is
-    /// the update's own to give up.
+    /// Releases a lock that was left behind, if the visit has ended and this was its last scope. An update releases its
+    /// own lock.
     fn leave_scope(&self) {
-        // What was done in a scope that ended before this one, on another thread, is to be seen here.
+        // AcqRel: the last scope has to see everything that scopes on other threads did before they left.
         if self.scopes.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }

@@ -1,8 +1,8 @@
-//! Sliding expirations: when a visit moves them, and what it takes to move them safely.
+//! Moving sliding expirations when a visit starts, continues or ends.
 //!
-//! Whatever slides ends a window after the session's last activity, which is part of the metadata, so moving all of
-//! it is one small write that needs no lock. But moving it would also bring back what slid *out*: a value whose own,
-//! shorter window is over. Such a value has to be removed from the payload before the last activity may move.
+//! A sliding expiration is a window after the session's last activity, which is part of the metadata. So moving all of
+//! them is one small write that needs no lock. But it would also revive an item that has expired by a shorter window of
+//! its own: such an item has to be removed from the payload before the last activity may move.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,25 +15,25 @@ use crate::payload::{AsOf, Payload};
 use crate::settings::Settings;
 use crate::storage::{Lookup, Meta, Record, StorageError, StorageErrorKind, Stored};
 use crate::visit::Context;
-use crate::visit::sliding::{Slide, has_dead_items};
+use crate::visit::sliding::{Slide, has_expired_items};
 use crate::visit::start::load::Loaded;
 use crate::visit::state::{SessionData, State};
 
 impl Settings {
-    /// Moves the ends of a stored session, unless it has been written since `meta` was read: the ends that the writer
-    /// has set then hold. Returns whether the client's memory of the id is to be renewed.
+    /// Moves the deadline of a stored session, unless the session was written since `meta` was read: the deadline set
+    /// by that write then stays. Returns whether the client has to be given its id again.
     pub(super) async fn touch(&self, key: &SessionKey, meta: &mut Meta, slide: Slide) -> Result<bool, StorageError> {
         let Slide { deadline, last_active } = slide;
         if !self.storage.touch(key, meta.version, deadline, last_active).await? {
             return Ok(false);
         }
-        let renews = slide.renews(meta);
+        let reissues = slide.reissues_id(meta);
         meta.touch(deadline, last_active);
-        Ok(renews)
+        Ok(reissues)
     }
 
-    /// Removes what is dead from a stored session that this visit only reads, if nobody is writing to it just now,
-    /// and moves its ends in the same step.
+    /// Removes expired items from a stored session that this visit only reads, if its lock is free, and moves its
+    /// deadline in the same step.
     ///
     /// Returns whether that was done; payload and metadata are then the new ones.
     pub(super) async fn purge_stored(
@@ -43,6 +43,7 @@ impl Settings {
         payload: &mut Payload,
         restarted: bool,
     ) -> Result<bool, StorageError> {
+        // No wait: a visit that only reads waits for no writer.
         let (mut locked, now) = match self.lock(key, Duration::ZERO).await {
             Ok((Lookup::Found(locked), at)) => (locked, at),
             Ok((Lookup::Missing | Lookup::Superseded, _)) => return Ok(false),
@@ -60,8 +61,8 @@ impl Settings {
         if !matches!(fresh.purge(at, restarted), Ok(true)) {
             return Ok(false);
         }
-        fresh.leave_window(restarted);
-        let record = fresh.record(&locked.record.meta, at, self);
+        fresh.clear_unused_window(restarted);
+        let record = fresh.next_record(&locked.record.meta, at, self);
         let written = record.meta.clone();
         match self.commit(&mut locked.lock, record).await {
             Err(error) if error.kind() == StorageErrorKind::LockLost => return Ok(false),
@@ -75,10 +76,10 @@ impl Settings {
 }
 
 impl Context {
-    /// The key of the session if, as far as this visit knows, something in it is to be moved now that the visit ends. What
-    /// was due at the moment of a visit that never had to wait was moved when it started.
-    pub(super) fn is_due_to_slide(&self, state: &State, now: Timestamp) -> Option<SessionKey> {
-        // Who holds the lock is there to write, and does more than look.
+    /// Returns the key of the session if, as far as this visit knows, anything in it has to move now that the visit
+    /// ends. A visit that never waited has moved it already when it started.
+    pub(super) fn key_to_slide(&self, state: &State, now: Timestamp) -> Option<SessionKey> {
+        // A visit that holds the lock writes, so it counts as activity even if it began passive.
         let only_looks = state.passive && state.lock().is_none();
         if !state.seen || only_looks || state.phase == super::Phase::Destroyed {
             return None;
@@ -86,17 +87,18 @@ impl Context {
         state.key.filter(|_| state.data().is_due(now, &self.settings))
     }
 
-    /// The present moment, if anything can be due by now that was not due when the visit started.
-    pub(super) fn now_if_later(&self) -> Option<Timestamp> {
-        let waited = !self.at_once.load(Ordering::Relaxed);
+    /// Returns the current time, if anything can have become due since the visit started.
+    pub(super) fn now_if_pended(&self) -> Option<Timestamp> {
+        // Relaxed: see `Context::begin_work`.
+        let waited = !self.never_pended.load(Ordering::Relaxed);
         waited.then(|| self.settings.storage.clock().now())
     }
 
-    /// Moves what is due while the visit goes on, or when it ends. That this was not possible ends a session early, but
-    /// is no reason to call what the visit did a failure.
+    /// Moves due expirations while the visit continues, or when it ends. A failure lets the session end early, but does
+    /// not make the work of the visit a failure, so it is only logged.
     pub(super) async fn slide_now(self: &Arc<Self>) {
-        let Some(now) = self.now_if_later() else { return };
-        let due = self.is_due_to_slide(&self.state(), now);
+        let Some(now) = self.now_if_pended() else { return };
+        let due = self.key_to_slide(&self.state(), now);
         if let Some(key) = due
             && let Err(error) = Box::pin(self.slide_stored(key)).await
         {
@@ -104,8 +106,9 @@ impl Context {
         }
     }
 
-    /// Moves what is due in the session as it is stored now. What this visit has loaded may be long out of date: to
-    /// go by it could revive what others have set and what slid out since, or lengthen what they have shortened.
+    /// Moves due expirations of the session as it is stored now. The data that this visit has loaded may be outdated:
+    /// relying on it could revive items that others have set and that have expired since, or undo a shortened
+    /// expiration.
     async fn slide_stored(&self, key: SessionKey) -> Result<(), crate::SessionError> {
         let settings = &self.settings;
         let (Lookup::Found(Stored { key, record, .. }), now) = settings.read(&key).await? else {
@@ -119,25 +122,25 @@ impl Context {
         };
         let mut slide = Slide::due(&payload, &meta, now, settings);
         let restarted = self.state().restarted;
-        if has_dead_items(&payload, at, restarted) {
-            slide = slide.and_then(|slide| slide.of_the_session_alone(&meta));
+        if has_expired_items(&payload, at, restarted) {
+            slide = slide.and_then(|slide| slide.deadline_only(&meta));
         }
         let Some(slide) = slide else { return Ok(()) };
-        let renewed = settings.touch(&key, &mut meta, slide).await?;
+        let reissue_id = settings.touch(&key, &mut meta, slide).await?;
         let mut state = self.state();
-        // Who has written something else since knows better what the client is to be effects.
+        // After a write by another visit, that visit decides what the client is told.
         let is_same = |known: &Meta| known.version == meta.version;
         if state.key == Some(key) && state.meta().is_some_and(is_same) {
-            state.effects.renewed |= renewed;
-            state.learn(meta, now);
+            state.effects.reissue_id |= reissue_id;
+            state.update_meta(meta, now);
         }
         Ok(())
     }
 
-    /// Moves what is due when the visit starts, and removes what is dead. Returns whether the client's memory of the id
-    /// is to be renewed.
+    /// Moves due expirations and removes expired items when the visit starts. Returns whether the client has to be
+    /// given its id again.
     ///
-    /// A storage that cannot do so now can still be read: all this does is put off.
+    /// A storage that cannot write now can still be read: all of this can be done later.
     pub(super) async fn slide_at_start(&self, loaded: &mut Loaded, passive: bool) -> Result<bool, crate::SessionError> {
         let settings = &self.settings;
         let Loaded {
@@ -163,33 +166,33 @@ impl Context {
         } else {
             Slide::due(payload, meta, now, settings)
         };
-        if has_dead_items(payload, at, *restarted) && payload.purge(at, *restarted)? {
-            payload.leave_window(*restarted);
+        if has_expired_items(payload, at, *restarted) && payload.purge(at, *restarted)? {
+            payload.clear_unused_window(*restarted);
             if lock.is_none() {
-                let renews = slide.is_some_and(|slide| slide.renews(meta));
+                let reissues = slide.is_some_and(|slide| slide.reissues_id(meta));
                 match settings.purge_stored(key, meta, payload, *restarted).await {
                     Ok(true) => {
                         *restarted = false;
-                        return Ok(renews);
+                        return Ok(reissues);
                     }
                     Ok(false) => {}
-                    Err(error) => put_off(key, error)?,
+                    Err(error) => log_unless_gone(key, error)?,
                 }
             }
-            // What is dead is gone from here, and from the storage with the next commit. Until then the last activity
-            // has to stay where it is.
-            slide = slide.and_then(|slide| slide.of_the_session_alone(meta));
+            // The expired items are removed in memory, and in the storage by the next commit. Until then the last
+            // activity must not move.
+            slide = slide.and_then(|slide| slide.deadline_only(meta));
         }
         let Some(slide) = slide else { return Ok(false) };
         match settings.touch(key, meta, slide).await {
-            Ok(renewed) => Ok(renewed),
-            Err(error) => put_off(key, error).map(|()| false),
+            Ok(reissue_id) => Ok(reissue_id),
+            Err(error) => log_unless_gone(key, error).map(|()| false),
         }
     }
 }
 
-/// Goes on after a write that can wait, unless it has found that there is nothing to write to.
-fn put_off(key: &SessionKey, error: StorageError) -> Result<(), crate::SessionError> {
+/// Logs the failure of a write that can be done later; returns an error if the session no longer exists.
+fn log_unless_gone(key: &SessionKey, error: StorageError) -> Result<(), crate::SessionError> {
     match error.kind() {
         StorageErrorKind::Gone | StorageErrorKind::Superseded => Err(error.into()),
         _ => {

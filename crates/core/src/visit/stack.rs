@@ -1,7 +1,7 @@
-//! Which contexts the running task is in.
+//! The contexts of the running task.
 //!
-//! A thread keeps a stack of the contexts of whatever it is polling. A scope pushes its context before each poll and
-//! pops it after, so the stack is empty between polls and a task can move between threads.
+//! Each thread keeps a stack of the contexts of the future that it is polling. A scope pushes its context before each
+//! poll and pops it afterwards, so the stack is empty between polls and a task can move between threads.
 
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use crate::settings::Settings;
 use crate::visit::Context;
 
-/// A visit, as the tasks that work on it carry it along.
+/// A visit on the stack of contexts.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) context: Arc<Context>,
-    /// Whether what runs inside is an update of the visit.
+    /// `true` if the inner future is an update of the visit.
     pub(super) updating: bool,
 }
 
@@ -42,30 +42,29 @@ thread_local! {
     static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `f` inside a context. Meanwhile the context is in the stack and not in its place, which saves counting another
-/// reference to it.
-#[inline(always)] // What runs inside is a future, or makes one, which is moved once less for it.
-pub(super) fn within<R>(place: &mut Option<Frame>, f: impl FnOnce() -> R) -> R {
-    /// Puts the context back in any case, a panic included.
-    struct Inside<'a>(&'a mut Option<Frame>);
+/// Runs `f` inside a context. Meanwhile the frame is moved from the slot to the stack, which saves a reference count.
+#[inline(always)] // A future inside, or made inside, is moved once less.
+pub(super) fn within<R>(slot: &mut Option<Frame>, f: impl FnOnce() -> R) -> R {
+    /// Moves the frame back in any case, also after a panic.
+    struct PopOnDrop<'a>(&'a mut Option<Frame>);
 
-    impl Drop for Inside<'_> {
+    impl Drop for PopOnDrop<'_> {
         #[inline]
         fn drop(&mut self) {
             *self.0 = STACK.with_borrow_mut(Vec::pop);
         }
     }
 
-    // A thread that is ending has no stack any more; what runs in its destructors runs outside of any context.
+    // A thread that is shutting down has no stack any more; destructors then run outside of any context.
     let pushed = STACK.try_with(|stack| {
-        let frame = place.take().expect("a context is in its place between polls");
+        let frame = slot.take().expect("the frame is in its slot between polls");
         stack.borrow_mut().push(frame);
     });
-    let _inside = pushed.is_ok().then_some(Inside(place));
+    let _pop_on_drop = pushed.is_ok().then_some(PopOnDrop(slot));
     f()
 }
 
-/// The innermost context of this session, which is made if this is the first time that anybody asks for it.
+/// Returns the innermost context of this session.
 pub(crate) fn current(settings: &Arc<Settings>) -> Option<Arc<Context>> {
     STACK
         .try_with(|stack| {
@@ -77,7 +76,7 @@ pub(crate) fn current(settings: &Arc<Settings>) -> Option<Arc<Context>> {
         .flatten()
 }
 
-/// The innermost session that was declared with these namespaces and values.
+/// Returns the innermost session that was declared with these namespaces and values.
 pub(crate) fn find_declared(declared: TypeId) -> Option<Arc<Settings>> {
     STACK
         .try_with(|stack| {
@@ -89,7 +88,7 @@ pub(crate) fn find_declared(declared: TypeId) -> Option<Arc<Settings>> {
         .flatten()
 }
 
-/// The innermost session, however it was declared.
+/// Returns the innermost session, regardless of its declaration.
 pub(crate) fn innermost() -> Option<Arc<Settings>> {
     STACK
         .try_with(|stack| stack.borrow().last().map(|frame| Arc::clone(frame.settings())))
@@ -97,7 +96,7 @@ pub(crate) fn innermost() -> Option<Arc<Settings>> {
         .flatten()
 }
 
-/// Whether the running code is inside an update of this context.
+/// Returns whether the current code is inside an update of this context.
 pub(super) fn is_updating(context: &Context) -> bool {
     let found = |frame: &Frame| frame.updating && std::ptr::eq(&*frame.context, context);
     STACK

@@ -1,8 +1,8 @@
-//! Updates: a short stretch of writing inside a visit that otherwise only reads.
+//! Updates: writing briefly from a visit that otherwise only reads.
 //!
-//! An update is tried without the lock first: it reads, runs the closure, and replaces the record if that is still the one
-//! that was read and nobody holds its lock. Where others write at the same time it takes the lock, like everybody who
-//! [starts](Context::start) the session; a session that many write to is as fair as one that is always locked.
+//! An update first tries without the lock: it reads, runs the closure, and replaces the record if that is unchanged
+//! since the read and its lock is free. On conflict it takes the lock like [`start`](Context::start), so updates of a
+//! contended session are as fair as locks.
 
 use std::sync::Arc;
 
@@ -12,28 +12,29 @@ use crate::visit::operation::OperationGuard;
 use crate::visit::state::{Phase, State};
 use crate::visit::{Context, Scoped, stack};
 
-/// How often an update is tried without the lock before it takes it.
-const TRIES: usize = 2;
+/// The number of attempts without the lock.
+const UNLOCKED_ATTEMPTS: usize = 2;
 
 impl Context {
-    /// Updates without the lock, if nobody else writes at the same time, and otherwise with it. The closure runs once more
-    /// for each attempt that came too late.
+    /// Updates without the lock if there is no concurrent writer, otherwise with it. The closure runs again for each
+    /// attempt that conflicted.
     pub(crate) async fn update<T, E, F>(self: &Arc<Self>, mut closure: impl FnMut() -> F) -> Result<T, E>
     where
         E: From<SessionError>,
         F: Future<Output = Result<T, E>>,
     {
-        let Some(turn) = self.begin_update().await? else {
+        let Some(guard) = self.begin_update().await? else {
             return closure().await;
         };
-        for _ in 0..TRIES {
+        // The guard is held across all attempts, so that no other update of this visit comes in between.
+        for _ in 0..UNLOCKED_ATTEMPTS {
             let updating = Updating::begin(self);
-            let is_read = match self.read_to_update_immediate() {
-                Some(is_read) => is_read?,
-                None => Box::pin(self.read_to_update()).await?,
+            let is_loaded = match self.load_unlocked_immediate() {
+                Some(is_loaded) => is_loaded?,
+                None => Box::pin(self.load_unlocked()).await?,
             };
-            if !is_read {
-                if updating.was_cut_short() {
+            if !is_loaded {
+                if updating.was_destroyed_elsewhere() {
                     return Err(SessionError::Gone.into());
                 }
                 break;
@@ -44,7 +45,7 @@ impl Context {
                 return result;
             }
         }
-        Box::pin(self.update_locked(turn, closure)).await
+        Box::pin(self.update_locked(guard, closure)).await
     }
 
     /// Updates under the lock. The closure runs once.
@@ -56,25 +57,25 @@ impl Context {
         E: From<SessionError>,
     {
         match self.begin_update().await? {
-            Some(turn) => self.update_locked(turn, || closure()).await,
+            Some(guard) => self.update_locked(guard, || closure()).await,
             None => closure().await,
         }
     }
 
-    /// The turn to update, unless whoever runs this may write already: the lock is then held for longer than this update,
-    /// and whoever took it commits.
+    /// Returns the operation guard for an update. Returns `None` if the visit is writable already: its lock is then
+    /// held for longer than this update, and the code that took it commits.
     async fn begin_update(&self) -> Result<Option<OperationGuard<'_>>, SessionError> {
         if stack::is_updating(self) {
             return Ok(None);
         }
-        let turn = self.begin_operation().await?;
+        let guard = self.begin_operation().await?;
         let is_writable = self.state().phase == Phase::Writable;
-        Ok((!is_writable).then_some(turn))
+        Ok((!is_writable).then_some(guard))
     }
 
     async fn update_locked<T, E, F>(
         self: &Arc<Self>,
-        turn: OperationGuard<'_>,
+        guard: OperationGuard<'_>,
         closure: impl FnOnce() -> F,
     ) -> Result<T, E>
     where
@@ -82,55 +83,56 @@ impl Context {
         F: Future<Output = Result<T, E>>,
     {
         let updating = Updating::begin(self);
-        Box::pin(self.start_in_operation(&turn)).await?;
+        Box::pin(self.start_in_operation(&guard)).await?;
         let result = Scoped::updating(Arc::clone(self), closure()).await;
         updating.end(result).await
     }
 
-    /// The same as [`read_to_update`](Context::read_to_update); `None` if it has to be waited for.
-    fn read_to_update_immediate(&self) -> Option<Result<bool, SessionError>> {
+    /// Does the same as [`load_unlocked`](Context::load_unlocked); returns `None` if it would have to wait.
+    fn load_unlocked_immediate(&self) -> Option<Result<bool, SessionError>> {
         let storage = self.settings.storage.at_once()?;
-        let (key, asked) = {
+        let (key, request) = {
             let mut state = self.state();
             (state.lookup_key(), state.begin_load())
         };
         let Some(key) = key else { return Some(Ok(false)) };
         Some(match storage.read(&key) {
-            Ok((Lookup::Found(stored), at)) => self.on_loaded_unlocked(stored, at, asked),
+            Ok((Lookup::Found(stored), at)) => self.on_loaded_unlocked(stored, at, request),
             Ok(_) => Ok(false),
             Err(error) => Err(error.into()),
         })
     }
 
-    /// Makes the visit writable with the record as it is stored now, without the lock. Returns whether that is possible.
-    async fn read_to_update(&self) -> Result<bool, SessionError> {
-        let (key, asked) = {
+    /// Makes the visit writable without the lock, with the record as it is stored now. Returns whether that is
+    /// possible.
+    async fn load_unlocked(&self) -> Result<bool, SessionError> {
+        let (key, request) = {
             let mut state = self.state();
             (state.lookup_key(), state.begin_load())
         };
         let Some(key) = key else { return Ok(false) };
         match self.settings.read(&key).await? {
-            (Lookup::Found(stored), at) => self.on_loaded_unlocked(stored, at, asked),
+            (Lookup::Found(stored), at) => self.on_loaded_unlocked(stored, at, request),
             _ => Ok(false),
         }
     }
 }
 
-/// Gives up the lock of an update that does not get to its end.
+/// Marks the visit as updating. Dropping it abandons an update that was not committed, and its lock.
 struct Updating<'a>(&'a Arc<Context>);
 
 impl<'a> Updating<'a> {
     fn begin(context: &'a Arc<Context>) -> Self {
         let mut state = context.state();
         state.updating = true;
-        state.cut_short = false;
-        state.shared = false;
+        state.destroyed_elsewhere = false;
+        state.changed_by_others = false;
         state.conflicted = false;
         drop(state);
         Self(context)
     }
 
-    /// Commits if the closure has succeeded, and gives up what it has changed if not.
+    /// Commits if the closure has succeeded, otherwise reverts its changes.
     async fn end<T, E: From<SessionError>>(&self, result: Result<T, E>) -> Result<T, E> {
         match result {
             Ok(value) => {
@@ -141,8 +143,8 @@ impl<'a> Updating<'a> {
                         Box::pin(self.0.close_now()).await?;
                     }
                 }
-                match self.was_cut_short() {
-                    // Its changes went with the session, and its caller has not asked for that.
+                match self.was_destroyed_elsewhere() {
+                    // The changes were destroyed with the session, which the caller of the update did not ask for.
                     true => Err(SessionError::Gone.into()),
                     false => Ok(value),
                 }
@@ -150,34 +152,35 @@ impl<'a> Updating<'a> {
             Err(error) => {
                 let lock = self.0.state().abandon_update();
                 if let Some(lock) = lock {
-                    Box::pin(self.0.give_back(lock)).await;
+                    Box::pin(self.0.release_or_log(lock)).await;
                 }
                 Err(error)
             }
         }
     }
 
-    /// Whether the update has to be made again, as it has written without the lock and came too late.
+    /// Returns whether the update has to run again, because it wrote without the lock and conflicted.
     ///
     /// # Errors
     ///
-    /// [`Undone`](SessionError::Undone) if others have changed something with it: that would not be made again.
-    /// [`Gone`](SessionError::Gone) if somebody else who works on the visit has destroyed the session meanwhile.
+    /// [`Undone`](SessionError::Undone) if other tasks have changed something in the same attempt: running the closure
+    /// again would not repeat that. [`Gone`](SessionError::Gone) if another user of the visit has destroyed the session
+    /// meanwhile.
     fn is_conflicted(&self) -> Result<bool, SessionError> {
         let mut state = self.0.state();
         if !std::mem::take(&mut state.conflicted) {
             return Ok(false);
         }
-        if state.cut_short {
+        if state.destroyed_elsewhere {
             return Err(SessionError::Gone);
         }
-        state.undone = state.shared;
+        state.undone = state.changed_by_others;
         state.check_not_undone().map(|()| true)
     }
 
-    /// Whether somebody else who works on the visit has destroyed the session meanwhile.
-    fn was_cut_short(&self) -> bool {
-        self.0.state().cut_short
+    /// Returns whether the session was destroyed during the update, but not by the update itself.
+    fn was_destroyed_elsewhere(&self) -> bool {
+        self.0.state().destroyed_elsewhere
     }
 }
 
@@ -193,15 +196,15 @@ impl Drop for Updating<'_> {
 }
 
 impl State {
-    /// Something is about to be changed, by the update under whose lock that is or by somebody else.
-    pub(super) fn note_sharing(&mut self, context: &Context) {
-        self.shared |= self.updating && !stack::is_updating(context);
+    /// Notes a change of the session, if an update is running and the change is not part of it.
+    pub(super) fn note_change_by_others(&mut self, context: &Context) {
+        self.changed_by_others |= self.updating && !stack::is_updating(context);
     }
 
-    /// Leaves an update without having written. Who has changed something else meanwhile, under its lock, is to learn that
-    /// it was undone.
+    /// Leaves an update without having written. Marks changes of other tasks under its lock as undone, so that their
+    /// next close reports it.
     fn abandon_update(&mut self) -> Option<Lock> {
-        self.undone |= self.phase == Phase::Writable && self.shared;
+        self.undone |= self.phase == Phase::Writable && self.changed_by_others;
         self.abandon()
     }
 }

@@ -1,30 +1,30 @@
-//! [`ValueLocks`]: which values are being changed in place, and by which threads.
+//! [`ValueLocks`]: the values that are being changed in place, and by which threads.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread::ThreadId;
 
-/// Which values are being changed, and by which threads.
+/// The values that are being changed in place, and by which threads.
 #[derive(Debug, Default)]
 pub(super) struct ValueLocks {
-    /// Mostly there is but one, which takes no allocation.
+    /// Usually there is only one, which needs no allocation.
     first: Option<ValueLock>,
     others: Vec<ValueLock>,
-    /// How many threads wait for one of these.
+    /// The number of threads that wait for one of these.
     pub(super) waiting: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ValueLock {
     pub(super) value: ValueHash,
-    pub(super) by: ThreadId,
+    pub(super) holder: ThreadId,
 }
 
-/// Stands for a value. That two values share one, which is next to impossible, would make one wait for the other.
+/// Identifies a value. In the unlikely case of a collision, changes of one value wait for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ValueHash(u64);
 
 impl ValueHash {
-    pub(super) fn of(namespace: Option<&str>, name: &str) -> Self {
+    pub(super) fn new(namespace: Option<&str>, name: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         (namespace, name).hash(&mut hasher);
         Self(hasher.finish())

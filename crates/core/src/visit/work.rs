@@ -1,4 +1,4 @@
-//! [`Work`]: what a visit is opened for.
+//! [`Work`]: runs the work of a visit.
 
 use std::fmt;
 use std::future::Future;
@@ -12,16 +12,16 @@ use crate::visit::stack::Frame;
 use crate::visit::{OpenVisit, stack};
 
 pin_project! {
-    /// A future that is the work of a visit, and gives the visit back when it is done; made by [`OpenVisit::work`].
+    /// The work of a visit as a future, which returns the visit when it completes; created by [`OpenVisit::work`].
     ///
-    /// As with [`Scoped`](crate::Scoped), the context is entered for each poll and once more when the future is dropped,
-    /// and while the visit holds a lock, polling keeps the lease of the lock alive. Dropping it before it is done ends
-    /// the visit without writing.
+    /// As with [`Scoped`](crate::Scoped), the context is entered for each poll and once more when the future is
+    /// dropped, and while the visit holds a lock, polling renews the lock's lease. Dropping the future before it
+    /// completes ends the visit without writing.
     #[must_use = "it does nothing unless it is polled"]
     pub struct Work<F> {
         #[pin]
         inner: Option<F>,
-        // `None` while it is polled, and once the visit was given back.
+        // `None` during a poll, and after the visit was returned.
         frame: Option<Frame>,
         renewal: Option<Box<Renewal>>,
     }
@@ -29,7 +29,7 @@ pin_project! {
     impl<F> PinnedDrop for Work<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let frame = Ending(this.frame);
+            let frame = EndOnDrop(this.frame);
             if this.inner.is_some() {
                 stack::within(frame.0, || this.inner.set(None));
             }
@@ -37,21 +37,21 @@ pin_project! {
     }
 }
 
-/// Ends the visit when it is dropped, though a destructor inside may panic before.
-struct Ending<'a>(&'a mut Option<Frame>);
+/// Ends the visit when it is dropped, even if the destructor of the inner future panics.
+struct EndOnDrop<'a>(&'a mut Option<Frame>);
 
-impl Drop for Ending<'_> {
+impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         drop(self.0.take().map(OpenVisit::from));
     }
 }
 
 impl OpenVisit {
-    /// Runs a function inside the visit, and the future that it makes: the work of a request. The visit comes back with
-    /// what the future returns.
+    /// Runs a function inside the visit, and the future that it returns: the work of a request. Returns the visit
+    /// together with the output of the future.
     ///
-    /// It costs less than [`handle`](OpenVisit::handle) and [`in_session`](crate::InSession::in_session), as there is
-    /// no handle to be made.
+    /// It is cheaper than [`handle`](OpenVisit::handle) with [`in_session`](crate::InSession::in_session), as no
+    /// handle is created.
     ///
     /// ```
     /// use sessile_core::{Session, Visit};
@@ -77,10 +77,11 @@ impl<F: Future> Work<F> {
         let frame = visit.into_frame();
         frame.context.begin_work();
         let mut frame = Some(frame);
-        // If `make` panics, this ends the visit.
-        let ending = Ending(&mut frame);
-        let inner = stack::within(ending.0, make);
-        std::mem::forget(ending);
+        // Ends the visit if `make` panics.
+        let end_on_drop = EndOnDrop(&mut frame);
+        let inner = stack::within(end_on_drop.0, make);
+        // From here on the future owns the frame and ends the visit.
+        std::mem::forget(end_on_drop);
         Self {
             inner: Some(inner),
             frame,
@@ -91,7 +92,7 @@ impl<F: Future> Work<F> {
 
 /// # Panics
 ///
-/// Polling panics when it is done already.
+/// Polling panics after completion.
 impl<F: Future> Future for Work<F> {
     type Output = (OpenVisit, F::Output);
 
@@ -100,7 +101,7 @@ impl<F: Future> Future for Work<F> {
         let mut this = self.project();
         let polled = stack::within(this.frame, || {
             let inner = this.inner.as_mut().as_pin_mut();
-            let polled = inner.expect("it is not polled after it was done").poll(cx);
+            let polled = inner.expect("it is not polled after completion").poll(cx);
             if polled.is_ready() {
                 this.inner.set(None);
             }
@@ -108,14 +109,14 @@ impl<F: Future> Future for Work<F> {
         });
         match polled {
             Poll::Ready(output) => {
-                let frame = this.frame.take().expect("the visit is back in its place");
+                let frame = this.frame.take().expect("the frame is in its slot between polls");
                 Poll::Ready((OpenVisit::from(frame), output))
             }
             Poll::Pending => {
-                let frame = this.frame.as_mut().expect("the visit is back in its place");
+                let frame = this.frame.as_mut().expect("the frame is in its slot between polls");
                 frame.context.mark_pended();
-                frame.context.keep_lock(this.renewal, cx);
-                frame.context.keep_lock_of_others(cx);
+                frame.context.poll_renewal(this.renewal, cx);
+                frame.context.register_renewal_waker(cx);
                 Poll::Pending
             }
         }

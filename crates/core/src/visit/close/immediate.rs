@@ -1,5 +1,5 @@
-//! Closing where nothing has to be waited for: the storage [answers at once](crate::AtOnce), and the visit neither moves to
-//! another key nor has anything to slide.
+//! Closing without waiting: the storage is [immediate](crate::AtOnce), the session keeps its id and nothing
+//! has to slide.
 
 use std::sync::Arc;
 
@@ -12,25 +12,24 @@ use crate::visit::close::result::{CloseResult, Recorded, RevertOnDrop};
 use crate::visit::state::State;
 
 impl Context {
-    /// Closes as [`close`](Context::close) does, if that takes nothing that has to be waited for. `None` if it does;
-    /// nothing was done then.
+    /// Closes like [`close`](Context::close). Returns `None`, having done nothing, if it would have to wait.
     pub(in crate::visit) fn close_immediate_now(self: &Arc<Self>) -> Option<Result<(), SessionError>> {
         self.settings.storage.at_once()?;
         let now = self.settings.storage.clock().now();
         self.close_immediate(now, |_| ())
     }
 
-    /// The same, at a moment that is known, and looks at the state before others can.
+    /// Does the same at a known time, and calls `then` with the state before any other task can lock it.
     pub(in crate::visit) fn close_immediate<R>(
         self: &Arc<Self>,
         now: Timestamp,
         then: impl FnOnce(&mut State) -> R,
     ) -> Option<Result<R, SessionError>> {
-        let _turn = self.try_begin_operation()?;
+        let _guard = self.try_begin_operation()?;
         self.close_immediate_in_operation(now, then)
     }
 
-    /// The same, for whoever has the turn.
+    /// Does the same for a caller that holds the operation guard.
     pub(in crate::visit) fn close_immediate_in_operation<R>(
         self: &Arc<Self>,
         now: Timestamp,
@@ -38,18 +37,18 @@ impl Context {
     ) -> Option<Result<R, SessionError>> {
         let storage = self.settings.storage.at_once()?;
         let (step, epoch) = match self.plan_close(now, true) {
-            Ok(Plan::Take(step, epoch)) => (step, epoch),
+            Ok(Plan::Run(step, epoch)) => (step, epoch),
             Ok(Plan::Nothing) => return Some(Ok(then(&mut self.state()))),
             Ok(Plan::Wait) => return None,
             Err(error) => return Some(Err(error)),
         };
-        let revert = RevertOnDrop::of(&step, self, epoch);
+        let revert = RevertOnDrop::new(&step, self, epoch);
         let closed = match step {
             Step::Nothing => Ok(CloseResult::default()),
             Step::Commit { mut lock, record } => {
                 let meta = record.meta.clone();
                 let committed = storage.commit(&mut lock, record);
-                committed.map(|()| CloseResult::with(meta, None)).map_err(Into::into)
+                committed.map(|()| CloseResult::written(meta, None)).map_err(Into::into)
             }
             Step::Release { lock } => {
                 let key = *lock.key();
@@ -61,21 +60,21 @@ impl Context {
             Step::Replace { known, record } => {
                 let meta = record.meta.clone();
                 let replaced = storage.replace(&known, record);
-                self.replaced(replaced, meta)
+                self.on_replaced(replaced, meta)
             }
             Step::Slow(SlowStep::Create { record, id }) => {
                 let (made, record) = self.new_record(record, id);
                 let created = storage.create(&made.key, record);
-                made.settle(created)
+                made.handle_reply(created)
             }
             Step::Slow(SlowStep::Rotate { .. } | SlowStep::Slide { .. }) => {
-                unreachable!("what has to be waited for is not planned here")
+                unreachable!("a step that has to wait is not planned here")
             }
         };
         Some(match self.record_close(closed, revert, then) {
             Ok(Recorded::Done(_, result)) => Ok(result),
-            Ok(Recorded::Unreported(unknown)) => match storage.destroy(&unknown.key) {
-                Ok(_) => Err(unknown.into_error()),
+            Ok(Recorded::Unreported(unreported)) => match storage.destroy(&unreported.key) {
+                Ok(_) => Err(unreported.into_error()),
                 Err(error) => Err(error.into()),
             },
             Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! [`Orphan`]: a record that may have been made without anybody learning of it.
+//! [`OrphanGuard`]: removes a record whose creation the visit has not recorded.
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use crate::id::SessionKey;
 use crate::settings::Settings;
 use crate::storage::{StorageError, StorageErrorKind};
 
-/// A record that is being made. Unless its maker learns how that ended, it is removed again: its id is known to nobody.
+/// Removes a record that is being created, unless the visit learns of it: its id would be known to no client.
 ///
-/// This is done in the background and once, as well as can be: what is missed ends with its deadline.
-pub(in crate::visit) struct Orphan {
+/// The removal is a single best-effort attempt in the background; a record that remains ends with its deadline.
+pub(in crate::visit) struct OrphanGuard {
     settings: Option<Arc<Settings>>,
     key: SessionKey,
 }
 
-impl Orphan {
+impl OrphanGuard {
     pub(in crate::visit) fn new(settings: &Arc<Settings>, key: SessionKey) -> Self {
         Self {
             settings: Some(Arc::clone(settings)),
@@ -22,11 +22,11 @@ impl Orphan {
         }
     }
 
-    /// The storage has answered. After some answers nobody knows whether the record is there; if it is known to be, it
-    /// stays an orphan until the visit has taken note of it.
-    pub(in crate::visit) fn settle(mut self, answer: Result<(), StorageError>) -> Result<Self, StorageError> {
+    /// Handles the reply to the creation. After an ambiguous error the record may exist and is removed; after success
+    /// the guard stays armed until the visit has recorded the result. After a definite error there is no record.
+    pub(in crate::visit) fn handle_reply(mut self, reply: Result<(), StorageError>) -> Result<Self, StorageError> {
         use StorageErrorKind::{Other, Timeout, Unavailable};
-        match answer {
+        match reply {
             Ok(()) => Ok(self),
             Err(error) => {
                 if !matches!(error.kind(), Unavailable | Timeout | Other) {
@@ -37,16 +37,16 @@ impl Orphan {
         }
     }
 
-    /// The visit has taken note of the record, or has removed it.
-    pub(in crate::visit) fn adopt(mut self) {
+    /// Disarms the guard: the visit has recorded the result, or has removed the record.
+    pub(in crate::visit) fn disarm(mut self) {
         self.settings = None;
     }
 }
 
-impl Drop for Orphan {
+impl Drop for OrphanGuard {
     fn drop(&mut self) {
         let Some(settings) = self.settings.take() else { return };
-        // Without a runtime there is nothing to run it in the background.
+        // A background task needs a runtime.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };

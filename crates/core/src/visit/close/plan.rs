@@ -1,4 +1,4 @@
-//! What closing amounts to, decided by what the visit has changed and what time it is.
+//! Planning a close, by the changes of the visit and the current time.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::storage::{Lock, Lookup, Meta, Record, Stored};
 use crate::visit::Context;
-use crate::visit::sliding::{Slide, has_dead_items};
+use crate::visit::sliding::{Slide, has_expired_items};
 use crate::visit::state::{Closing, Phase, State};
 use crate::window::WindowId;
 
-/// The decision on how a visit is closed.
+/// The decision on closing a visit.
 #[allow(clippy::large_enum_variant, reason = "it is taken apart where it is returned")]
 pub(in crate::visit) enum Plan {
-    /// There is nothing to be closed.
+    /// Nothing has to be closed.
     Nothing,
-    /// This is to be done, for the session that the visit has by this count.
-    Take(Step, u32),
-    /// Nothing is decided, as something would have to be waited for.
+    /// The step to run, and the epoch of the state in which it was planned.
+    Run(Step, u32),
+    /// Nothing was decided, as the step would have to wait.
     Wait,
 }
 
-/// What closing amounts to.
+/// The step that closes a visit.
 pub(in crate::visit) enum Step {
     Nothing,
     Commit {
@@ -32,7 +32,7 @@ pub(in crate::visit) enum Step {
     Release {
         lock: Lock,
     },
-    /// The record is replaced without the lock, if it is still the one that was read.
+    /// Replaces the record without the lock, if it is unchanged since it was read.
     Replace {
         known: Stored,
         record: Record,
@@ -40,15 +40,14 @@ pub(in crate::visit) enum Step {
     Slow(SlowStep),
 }
 
-/// What most visits do not close with. Its future is allocated when it is needed, so that the others need not have room
-/// for it.
+/// The rare steps. Their futures are boxed, so that the future of an ordinary close stays small.
 pub(in crate::visit) enum SlowStep {
     Create {
         record: Record,
         id: Option<SessionId>,
     },
     Rotate {
-        right: Right,
+        access: WriteAccess,
         record: Record,
         id: SessionId,
         grace: Duration,
@@ -59,55 +58,54 @@ pub(in crate::visit) enum SlowStep {
     },
 }
 
-/// The right by which a session is moved to another key.
-pub(in crate::visit) enum Right {
+/// The permission by which a session is moved to another key.
+pub(in crate::visit) enum WriteAccess {
     Lock(Lock),
-    /// That of an update without the lock: the lock is taken for the move, if the session is still as it was read.
+    /// The permission of an update without the lock: the lock is taken for the move if the record is unchanged.
     Known(Stored),
 }
 
 impl Step {
     pub(in crate::visit) fn closing(&self) -> Closing {
         match self {
-            Self::Slow(SlowStep::Create { .. } | SlowStep::Rotate { .. }) => Closing::Naming,
+            Self::Slow(SlowStep::Create { .. } | SlowStep::Rotate { .. }) => Closing::AssignsId,
             _ => Closing::Plain,
         }
     }
 }
 
 impl Context {
-    /// Whether something that is to be written with the rest has slid out, as far as this visit knows.
-    pub(in crate::visit) fn doubts_what_slid_out(&self) -> bool {
+    /// Returns whether an item of a changed session has expired by its sliding window, as far as this visit knows.
+    pub(in crate::visit) fn may_have_expired_items(&self) -> bool {
         if !self.state().has_sliding_items() {
             return false;
         }
         let now = self.settings.storage.clock().now();
         let state = self.state();
-        has_dead_items(state.payload(), state.as_of(now), false)
+        has_expired_items(state.payload(), state.as_of(now), false)
     }
 
-    /// Asks the storage for the last activity: others may have visited the session since this visit has loaded it, and
-    /// kept alive what would have slid out.
-    pub(in crate::visit) async fn learn_last_activity(&self) {
+    /// Reads the last activity from the storage: other visits may have kept alive an item that has expired by this
+    /// visit's data.
+    pub(in crate::visit) async fn refresh_last_activity(&self) {
         let Some(key) = self.state().key else { return };
-        // Without an answer what is known has to do; the commit will hear of it if the session is gone.
+        // If the read fails, proceed with the known data; the commit fails if the session is gone.
         let Ok((Lookup::Found(Stored { record, .. }), now)) = self.settings.read(&key).await else {
             return;
         };
         let mut state = self.state();
         let is_same = state.meta().is_some_and(|known| known.version == record.meta.version);
         if is_same && state.key == Some(key) && state.phase == Phase::Writable {
-            state.learn(record.meta, now);
+            state.update_meta(record.meta, now);
         }
     }
 
-    /// Decides what closing amounts to. After an error the lock is given up. `at_once`, nothing is decided that would have
-    /// to be waited for.
-    pub(in crate::visit) fn plan_close(&self, now: Timestamp, at_once: bool) -> Result<Plan, SessionError> {
+    /// Plans the close. After an error the lock is released. With `immediate`, plans nothing that would have to wait.
+    pub(in crate::visit) fn plan_close(&self, now: Timestamp, immediate: bool) -> Result<Plan, SessionError> {
         let mut fresh_window = None;
         loop {
             let mut state = self.state();
-            if at_once && self.has_to_wait(&state, now) {
+            if immediate && self.must_wait(&state, now) {
                 return Ok(Plan::Wait);
             }
             if state.phase != Phase::Writable {
@@ -118,6 +116,7 @@ impl Context {
                     Some(window) => state.payload_mut().set_window(Some(window)),
                     None => {
                         drop(state);
+                        // The source of randomness is code of the application, so the state is unlocked meanwhile.
                         fresh_window = Some(WindowId::generate(&*self.settings.entropy));
                         continue;
                     }
@@ -126,13 +125,14 @@ impl Context {
             state.planned_at = now;
             return match self.plan(&mut state, now) {
                 Ok(step) => {
-                    // From here on nobody changes anything; what was changed can still be read.
+                    // From here on no task can change the session; the changes can still be read.
                     state.phase = Phase::Readable;
                     state.closing = step.closing();
-                    Ok(Plan::Take(step, state.epoch))
+                    Ok(Plan::Run(step, state.epoch))
                 }
                 Err(error) => {
                     let lock = state.abandon_uncommitted();
+                    // Dropping a lock runs code of the storage, so the state is unlocked first.
                     drop(state);
                     drop(lock);
                     Err(error)
@@ -141,8 +141,9 @@ impl Context {
         }
     }
 
-    /// Whether closing takes more than what a storage does [at once](crate::AtOnce), or others have something under way.
-    fn has_to_wait(&self, state: &State, now: Timestamp) -> bool {
+    /// Returns whether closing has to wait: another close is running, or it takes more than one
+    /// [immediate](crate::AtOnce) call.
+    fn must_wait(&self, state: &State, now: Timestamp) -> bool {
         if state.closing != Closing::No || state.next_id().is_some() {
             return true;
         }
@@ -161,15 +162,16 @@ impl Context {
         if state.next_id().is_some() && state.effects.sealed {
             return Err(SessionError::Sealed);
         }
-        // What was transient when the browser was restarted was removed when it was loaded; what is transient now is new.
-        if changed && has_dead_items(state.payload(), at, false) {
+        // Data that was transient before a restart of the browser was removed when it was loaded; only new data is
+        // left.
+        if changed && has_expired_items(state.payload(), at, false) {
             state.payload_mut().purge(at, false)?;
         }
         let record = match changed {
             true => {
                 let payload = state.payload_mut();
-                payload.leave_window(false);
-                Some(payload.record(&known, at, &self.settings))
+                payload.clear_unused_window(false);
+                Some(payload.next_record(&known, at, &self.settings))
             }
             false => None,
         };
@@ -184,22 +186,22 @@ impl Context {
         }
         let Some(record) = record else {
             let slide = Slide::due(state.payload(), &known, now, &self.settings);
-            let slide = slide.filter(|_| !has_dead_items(state.payload(), at, false));
+            let slide = slide.filter(|_| !has_expired_items(state.payload(), at, false));
             return Ok(match (slide, lock) {
                 (Some(slide), lock) => Step::Slow(SlowStep::Slide { lock, slide }),
                 (None, Some(lock)) => Step::Release { lock },
                 (None, None) => Step::Nothing,
             });
         };
-        let right = match lock {
-            Some(lock) => Right::Lock(lock),
-            None => Right::Known(state.as_read(known, unlocked.unwrap_or_default())?),
+        let access = match lock {
+            Some(lock) => WriteAccess::Lock(lock),
+            None => WriteAccess::Known(state.as_read(known, unlocked.unwrap_or_default())?),
         };
-        Ok(match (state.next_id().cloned(), right) {
-            (None, Right::Lock(lock)) => Step::Commit { lock, record },
-            (None, Right::Known(known)) => Step::Replace { known, record },
-            (Some(id), right) => Step::Slow(SlowStep::Rotate {
-                right,
+        Ok(match (state.next_id().cloned(), access) {
+            (None, WriteAccess::Lock(lock)) => Step::Commit { lock, record },
+            (None, WriteAccess::Known(known)) => Step::Replace { known, record },
+            (Some(id), access) => Step::Slow(SlowStep::Rotate {
+                access,
                 record,
                 id,
                 grace: state.cold().grace,
@@ -207,7 +209,7 @@ impl Context {
         })
     }
 
-    /// A session that is nowhere stored yet. As long as there is nothing in it, it stays so.
+    /// Plans the close of a session that is not stored yet. An empty one is not stored.
     fn plan_new(&self, state: &mut State, changed: bool, now: Timestamp) -> Result<Step, SessionError> {
         if !changed {
             return Ok(Step::Nothing);
@@ -221,7 +223,7 @@ impl Context {
         let at = state.as_of(now);
         let payload = state.payload_mut();
         payload.purge(at, false)?;
-        payload.leave_window(false);
+        payload.clear_unused_window(false);
         let meta = Meta::new(now).with_deadline(self.settings.deadline(payload, now, now));
         let payload = payload.encode(at);
         self.settings.check_size(payload.len(), 0)?;
@@ -233,14 +235,14 @@ impl Context {
 }
 
 impl State {
-    /// The record as an update without the lock has read it.
+    /// Returns the record as an update without the lock has read it.
     fn as_read(&self, meta: Meta, stamp: u64) -> Result<Stored, SessionError> {
         let key = self.key.ok_or(SessionError::LockLost)?;
         let record = Record::new(meta, self.payload().loaded().clone());
         Ok(Stored::new(key, record).with_stamp(stamp))
     }
 
-    /// Whether there is anything to be written, and anything in it that slides on its own.
+    /// Returns whether the visit has to write a session in which items slide on their own.
     fn has_sliding_items(&self) -> bool {
         self.phase == Phase::Writable
             && self.meta().is_some()
@@ -248,7 +250,7 @@ impl State {
             && self.payload().items().window.is_some()
     }
 
-    /// Whether there is transient data to be written that belongs to no window yet.
+    /// Returns whether the visit has to write transient data that belongs to no window yet.
     fn needs_window(&self) -> bool {
         self.payload().window().is_none() && self.is_changed() && self.payload().holds_transient()
     }

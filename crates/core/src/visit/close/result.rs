@@ -1,96 +1,96 @@
-//! The result of a close, and how the visit takes note of it.
+//! The result of a close, and how the visit records it.
 
 use crate::error::SessionError;
 use crate::events;
 use crate::id::{SessionId, SessionKey};
 use crate::storage::{Meta, Record, StorageError, StorageErrorKind};
 use crate::visit::Context;
-use crate::visit::close::orphan::Orphan;
+use crate::visit::close::orphan::OrphanGuard;
 use crate::visit::close::plan::{SlowStep, Step};
-use crate::visit::limits::renews_memory;
+use crate::visit::limits::reissues_id;
 use crate::visit::state::{Closing, State};
 
-/// The achievement of a close.
+/// The result of a successful close.
 #[derive(Default)]
 pub(in crate::visit) struct CloseResult {
     meta: Option<Meta>,
-    /// Whether the payload was written.
+    /// `true` if the payload was written.
     written: bool,
-    /// The new id, if there is one, and its key, which is not worked out twice.
-    name: Option<(SessionId, SessionKey)>,
-    /// The record, if it is a new one that nobody knows of yet.
-    orphan: Option<Orphan>,
+    /// The new id, if there is one, and its key, which is costly to compute.
+    new_id: Option<(SessionId, SessionKey)>,
+    /// The guard of a record that was created, until the visit has recorded the result.
+    orphan: Option<OrphanGuard>,
 }
 
 impl CloseResult {
-    /// Nothing was written, and the ends of the session were moved if there is metadata.
-    pub(in crate::visit) fn moved(meta: Option<Meta>) -> Self {
+    /// Returns the result of a close that has written nothing but, with `meta`, has moved the deadline.
+    pub(in crate::visit) fn touched(meta: Option<Meta>) -> Self {
         Self {
             meta,
             ..Self::default()
         }
     }
 
-    /// The payload was written, with this metadata, under a new id if there is one.
-    pub(in crate::visit) fn with(meta: Meta, name: Option<(SessionId, SessionKey)>) -> Self {
+    /// Returns the result of a close that has written the payload, under a new id if there is one.
+    pub(in crate::visit) fn written(meta: Meta, new_id: Option<(SessionId, SessionKey)>) -> Self {
         Self {
             meta: Some(meta),
             written: true,
-            name,
+            new_id,
             orphan: None,
         }
     }
 }
 
-/// A record that is being made, and what must be known of it when it is.
+/// A record that is being created, with the facts to record when it exists.
 pub(in crate::visit) struct NewRecord {
     id: SessionId,
     pub(in crate::visit) key: SessionKey,
     meta: Meta,
-    orphan: Orphan,
+    orphan: OrphanGuard,
 }
 
 impl NewRecord {
-    /// The storage has answered. An id that is taken is an error: of 192 random bits none comes twice, unless the source is
-    /// broken.
-    pub(in crate::visit) fn settle(self, answer: Result<(), StorageError>) -> Result<CloseResult, SessionError> {
-        let orphan = self.orphan.settle(answer)?;
+    /// Handles the reply to the creation. A key that exists already is an error: 192 random bits do not collide, unless
+    /// the source of randomness is broken.
+    pub(in crate::visit) fn handle_reply(self, reply: Result<(), StorageError>) -> Result<CloseResult, SessionError> {
+        let orphan = self.orphan.handle_reply(reply)?;
         events::created(&self.key);
         Ok(CloseResult {
             orphan: Some(orphan),
-            ..CloseResult::with(self.meta, Some((self.id, self.key)))
+            ..CloseResult::written(self.meta, Some((self.id, self.key)))
         })
     }
 }
 
-/// The result of a close that has not failed, to the visit.
+/// The outcome of recording a successful close.
 pub(in crate::visit) enum Recorded<R> {
-    /// It is over. Says whether anything was written.
+    /// The close is complete: whether the payload was written, and the result of the callback.
     Done(bool, R),
-    /// A record stands under a key that nobody is effects of, and is to be destroyed.
+    /// The client cannot be told the id of the record, which has to be destroyed.
     Unreported(Unreported),
 }
 
-/// A record that was made, or moved, too late: the session was destroyed meanwhile by this very visit, which did not know
-/// yet what was under way, or the client can no longer be effects.
+/// A record that was created or moved too late: this visit has destroyed the session meanwhile, without knowing of the
+/// running close, or the client can be told no id any more.
 pub(in crate::visit) struct Unreported {
     pub(in crate::visit) key: SessionKey,
-    orphan: Option<Orphan>,
+    orphan: Option<OrphanGuard>,
     error: SessionError,
 }
 
 impl Unreported {
-    /// Returns why nothing has come of the close, once the record is destroyed.
+    /// Returns the error of the close, once the record is destroyed.
     pub(in crate::visit) fn into_error(self) -> SessionError {
         if let Some(orphan) = self.orphan {
-            orphan.adopt();
+            orphan.disarm();
         }
         self.error
     }
 }
 
 impl Context {
-    /// Takes note of how a close has ended, and looks at the state before others can.
+    /// Records the result of a close and calls `then` with the state before any other task can lock it.
     pub(in crate::visit) fn record_close<R>(
         &self,
         closed: Result<CloseResult, SessionError>,
@@ -99,21 +99,22 @@ impl Context {
     ) -> Result<Recorded<R>, SessionError> {
         let epoch = revert.epoch;
         let mut closed = closed.inspect_err(|error| self.record_refusal(error, epoch))?;
+        // Written: the changes stay.
         std::mem::forget(revert);
         let orphan = closed.orphan.take();
-        let key = closed.name.as_ref().map(|(_, key)| *key);
+        let key = closed.new_id.as_ref().map(|(_, key)| *key);
         let mut state = self.state();
         state.closing = Closing::No;
         let is_same = state.epoch == epoch;
-        let is_untold = is_same && state.effects.sealed && state.meta().is_none();
+        let is_unreported = is_same && state.effects.sealed && state.meta().is_none();
         if let Some(key) = key
-            && (!is_same || is_untold)
+            && (!is_same || is_unreported)
         {
             let error = match is_same {
                 true => SessionError::Sealed,
                 false => SessionError::Gone,
             };
-            if is_untold {
+            if is_unreported {
                 state.undone = true;
                 state.revert();
             }
@@ -127,61 +128,61 @@ impl Context {
         let result = then(&mut state);
         drop(state);
         if let Some(orphan) = orphan {
-            orphan.adopt();
+            orphan.disarm();
         }
         Ok(Recorded::Done(written, result))
     }
 
-    /// The result of an attempt to write without the lock. One that came too late is made again, and under the lock it is
-    /// found out what has become of the session.
-    pub(in crate::visit) fn replaced(
+    /// Handles the reply to a replacement without the lock. A conflict is retried, and the attempt under the lock finds
+    /// out what has happened to the session.
+    pub(in crate::visit) fn on_replaced(
         &self,
-        answer: Result<bool, StorageError>,
+        reply: Result<bool, StorageError>,
         meta: Meta,
     ) -> Result<CloseResult, SessionError> {
-        match answer {
-            Ok(true) => Ok(CloseResult::with(meta, None)),
-            Ok(false) => Err(self.conflict()),
-            Err(error) => Err(self.conflict_or(error)),
+        match reply {
+            Ok(true) => Ok(CloseResult::written(meta, None)),
+            Ok(false) => Err(self.record_conflict()),
+            Err(error) => Err(self.record_conflict_or(error)),
         }
     }
 
-    /// The attempt has failed, or came too late as the session is no longer there.
-    pub(in crate::visit) fn conflict_or(&self, error: StorageError) -> SessionError {
+    /// Records a conflict if the session no longer exists; returns other errors unchanged.
+    pub(in crate::visit) fn record_conflict_or(&self, error: StorageError) -> SessionError {
         match error.kind() {
-            StorageErrorKind::Gone | StorageErrorKind::Superseded => self.conflict(),
+            StorageErrorKind::Gone | StorageErrorKind::Superseded => self.record_conflict(),
             _ => error.into(),
         }
     }
 
-    /// The attempt came too late. Its error is seen by nobody but a call to close inside an update.
-    pub(in crate::visit) fn conflict(&self) -> SessionError {
+    /// Records a conflict. Only a call to `close` inside an update sees the error; the update itself tries again.
+    pub(in crate::visit) fn record_conflict(&self) -> SessionError {
         self.state().conflicted = true;
         SessionError::LockLost
     }
 
-    /// A record that is to be made, under this id or a new one.
+    /// Prepares a record that is to be created under this id, or a new one.
     pub(in crate::visit) fn new_record(&self, record: Record, id: Option<SessionId>) -> (NewRecord, Record) {
         let id = id.unwrap_or_else(|| SessionId::generate(&*self.settings.entropy));
         let key = id.key();
         let made = NewRecord {
             meta: record.meta.clone(),
-            orphan: Orphan::new(&self.settings, key),
+            orphan: OrphanGuard::new(&self.settings, key),
             id,
             key,
         };
         (made, record)
     }
 
-    /// Remembers, for the client, why a commit was refused.
+    /// Records, for the client, why a commit was refused.
     fn record_refusal(&self, error: &SessionError, epoch: u32) {
         let key = {
             let mut state = self.state();
             if state.conflicted {
-                // It is tried again.
+                // The update tries again.
                 return;
             }
-            // A visit that has destroyed the session meanwhile knows what became of it.
+            // If this visit has destroyed the session meanwhile, it knows better what has become of it.
             let is_same = state.epoch == epoch;
             match error {
                 SessionError::Gone if is_same => state.effects.gone(),
@@ -197,17 +198,17 @@ impl Context {
 }
 
 impl State {
-    /// Takes note of what is stored now.
+    /// Records what the storage holds now.
     fn apply_close(&mut self, closed: CloseResult) {
-        if let Some((id, key)) = closed.name {
+        if let Some((id, key)) = closed.new_id {
             self.key = Some(key);
             self.id = Some(id);
             self.effects.new_id = true;
             self.effects.aliased = false;
-            self.keep_id();
+            self.discard_next_id();
         }
         if closed.written {
-            self.effects.renewed |= self.payload().has_new_lifetime();
+            self.effects.reissue_id |= self.payload().has_new_lifetime();
             self.payload_mut().saved();
             self.effects.written = true;
             self.restarted = false;
@@ -215,22 +216,22 @@ impl State {
         }
         if let Some(meta) = closed.meta {
             let before = self.meta();
-            self.effects.renewed |= before.is_some_and(|before| renews_memory(before, meta.last_active));
-            self.learn(meta, self.planned_at);
+            self.effects.reissue_id |= before.is_some_and(|before| reissues_id(before, meta.last_active));
+            self.update_meta(meta, self.planned_at);
         }
     }
 }
 
-/// Undoes, in memory, what a close that failed or was dropped has not brought to the storage.
+/// Reverts the changes in memory of a close that failed or was dropped.
 pub(in crate::visit) struct RevertOnDrop<'a> {
     context: &'a Context,
     epoch: u32,
-    /// Whether there was anything to be written.
+    /// `true` if there was anything to write.
     writes: bool,
 }
 
 impl<'a> RevertOnDrop<'a> {
-    pub(in crate::visit) fn of(step: &Step, context: &'a Context, epoch: u32) -> Self {
+    pub(in crate::visit) fn new(step: &Step, context: &'a Context, epoch: u32) -> Self {
         let idle = matches!(
             step,
             Step::Nothing | Step::Release { .. } | Step::Slow(SlowStep::Slide { .. })

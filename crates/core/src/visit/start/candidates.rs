@@ -1,4 +1,4 @@
-//! A visit that comes with several ids: the first that names a session is taken.
+//! Trying several ids: the first that names a session is used.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,82 +8,82 @@ use crate::error::SessionError;
 use crate::id::SessionKey;
 use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 use crate::visit::Context;
-use crate::visit::start::load::LoadRequest;
+use crate::visit::start::verdict::LoadRequest;
 use crate::visit::state::Phase;
 
-/// A record, the key it is stored under, and the lock on it if one was asked for.
+/// A record, its key, and its lock if one was requested.
 type Found = (SessionKey, Record, Option<Lock>);
 
 impl Context {
-    /// The first of the visit's ids names no session. Where there are others, the first that does is taken.
-    pub(in crate::visit) async fn not_found<T>(
+    /// Handles a first id that names no session: tries the other candidates, if there are any.
+    pub(in crate::visit) async fn on_not_found<T>(
         self: &Arc<Self>,
-        asked: SessionKey,
+        requested: SessionKey,
         none: &Lookup<T>,
-        asked_as: LoadRequest,
-        patience: Option<Duration>,
+        request: LoadRequest,
+        wait: Option<Duration>,
     ) -> Result<(), SessionError> {
-        let superseded = matches!(none, Lookup::Superseded).then_some(asked);
-        if self.state().has_others() {
-            return Box::pin(self.try_others(superseded, asked_as, patience)).await;
+        let superseded = matches!(none, Lookup::Superseded).then_some(requested);
+        if self.state().has_other_candidates() {
+            return Box::pin(self.try_other_candidates(superseded, request, wait)).await;
         }
-        self.none_found(superseded, asked_as.epoch, phase_of(patience))
+        self.on_none_found(superseded, request.epoch, phase_for_wait(wait))
     }
 
-    async fn try_others(
+    async fn try_other_candidates(
         self: &Arc<Self>,
         mut superseded: Option<SessionKey>,
-        asked_as: LoadRequest,
-        patience: Option<Duration>,
+        request: LoadRequest,
+        wait: Option<Duration>,
     ) -> Result<(), SessionError> {
         let candidates = self.state().cold().candidates.clone();
         for (index, id) in candidates.into_iter().enumerate() {
-            let asked = id.key();
-            let (found, at) = self.look_up(&asked, patience).await?;
+            let requested = id.key();
+            let (found, at) = self.lock_or_read(&requested, wait).await?;
             let (key, record, lock) = match found {
                 Lookup::Found(found) => found,
                 Lookup::Missing => continue,
                 Lookup::Superseded => {
-                    superseded.get_or_insert(asked);
+                    superseded.get_or_insert(requested);
                     continue;
                 }
             };
             {
                 let mut state = self.state();
-                if state.epoch == asked_as.epoch && !state.is_started() {
-                    state.key = Some(asked);
+                if state.epoch == request.epoch && !state.is_started() {
+                    state.key = Some(requested);
                     state.id = Some(id);
                     state.candidate = Some(index + 1);
                 }
             }
-            return match self.on_loaded(key, record, lock, at, asked_as)? {
+            return match self.on_loaded(key, record, lock, at, request)? {
                 Some(post_load) => post_load.await,
                 None => Ok(()),
             };
         }
-        self.none_found(superseded, asked_as.epoch, phase_of(patience))
+        self.on_none_found(superseded, request.epoch, phase_for_wait(wait))
     }
 
-    /// None of the visit's ids names a session; one of them, perhaps, one that has moved.
-    pub(in crate::visit) fn none_found(
+    /// Handles candidates none of which names a session; one of them may have been superseded.
+    pub(in crate::visit) fn on_none_found(
         &self,
         superseded: Option<SessionKey>,
         epoch: u32,
         phase: Phase,
     ) -> Result<(), SessionError> {
         match superseded {
-            Some(key) => self.superseded(key, epoch, phase),
-            None => self.missing(epoch, phase),
+            Some(key) => self.on_superseded(key, epoch, phase),
+            None => self.on_missing(epoch, phase),
         }
     }
 
-    /// Looks a session up: locks it if there is any patience to wait for the lock.
-    async fn look_up(
+    /// Looks up a session; locks it if `wait` is given.
+    async fn lock_or_read(
         &self,
         key: &SessionKey,
-        patience: Option<Duration>,
+        wait: Option<Duration>,
     ) -> Result<(Lookup<Found>, Timestamp), StorageError> {
-        Ok(match patience {
+        Ok(match wait {
             Some(wait) => {
                 let (found, at) = self.settings.lock(key, wait).await?;
                 let locked = |Locked { lock, record }: Locked| (*lock.key(), record, Some(lock));
@@ -97,9 +97,9 @@ impl Context {
     }
 }
 
-/// What a call makes of a visit: one that waits for the lock makes it writable.
-fn phase_of(patience: Option<Duration>) -> Phase {
-    match patience {
+/// Returns the phase that a start leads to: with a wait for the lock, the visit becomes writable.
+fn phase_for_wait(wait: Option<Duration>) -> Phase {
+    match wait {
         Some(_) => Phase::Writable,
         None => Phase::Readable,
     }

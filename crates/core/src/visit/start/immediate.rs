@@ -1,7 +1,7 @@
-//! Starting where nothing has to be waited for: the storage [answers at once](crate::AtOnce), and nobody holds the lock.
+//! Starting without waiting: the storage is [immediate](crate::AtOnce) and the lock is free.
 //!
-//! It is tried first, by plain functions. The future of a call that has to wait is allocated when it turns out that it
-//! has to, so that the futures of all calls are small: handlers have them inside.
+//! These plain functions are tried first. The future of a call that has to wait is boxed only then, which keeps the
+//! futures of all calls, and of the handlers that contain them, small.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use crate::visit::operation::OperationGuard;
 use crate::visit::start::load::PostLoad;
 use crate::visit::state::{Phase, State};
 
-/// How far a start has come without waiting.
+/// The progress of a start without waiting.
 pub(in crate::visit) enum StartProgress<'a> {
-    /// It is over.
+    /// The start is complete.
     Done(Result<(), SessionError>),
-    /// It is over when the post_load is, which is done in the visit's turn if the visit is to write.
+    /// The start is complete after this work, which holds the operation guard if the visit will write.
     PostLoad(PostLoad, Option<OperationGuard<'a>>),
-    /// Nothing was done, as something has to be waited for.
+    /// Nothing was done, as the start has to wait.
     Wait,
 }
 
 impl From<Result<Option<PostLoad>, SessionError>> for StartProgress<'_> {
-    fn from(received: Result<Option<PostLoad>, SessionError>) -> Self {
-        match received {
+    fn from(loaded: Result<Option<PostLoad>, SessionError>) -> Self {
+        match loaded {
             Ok(None) => Self::Done(Ok(())),
             Ok(Some(post_load)) => Self::PostLoad(post_load, None),
             Err(error) => Self::Done(Err(error)),
@@ -33,25 +33,25 @@ impl From<Result<Option<PostLoad>, SessionError>> for StartProgress<'_> {
 }
 
 impl<'a> StartProgress<'a> {
-    fn with_guard(self, turn: OperationGuard<'a>) -> Self {
+    fn with_guard(self, guard: OperationGuard<'a>) -> Self {
         match self {
-            Self::PostLoad(post_load, _) => Self::PostLoad(post_load, Some(turn)),
-            begun => begun,
+            Self::PostLoad(post_load, _) => Self::PostLoad(post_load, Some(guard)),
+            progress => progress,
         }
     }
 }
 
 impl Context {
-    /// Starts for writing, as [`start`](Context::start) does.
+    /// Starts for writing like [`start`](Context::start).
     #[inline]
     pub(in crate::visit) fn start_immediate(self: &Arc<Self>) -> StartProgress<'_> {
         let Some(storage) = self.settings.storage.at_once() else {
             return StartProgress::Wait;
         };
-        let Some(turn) = self.try_begin_operation() else {
+        let Some(guard) = self.try_begin_operation() else {
             return StartProgress::Wait;
         };
-        let (key, asked) = {
+        let (key, request) = {
             let mut state = self.state();
             if state.phase == Phase::Writable {
                 return StartProgress::Done(Ok(()));
@@ -59,31 +59,31 @@ impl Context {
             (state.lookup_key(), state.begin_load())
         };
         let Some(key) = key else {
-            return StartProgress::Done(self.begin(asked.epoch, Phase::Writable));
+            return StartProgress::Done(self.begin(request.epoch, Phase::Writable));
         };
         match storage.lock(&key) {
             None => StartProgress::Wait,
             Some(Ok((Lookup::Found(Locked { lock, record }), at))) => {
                 let key = *lock.key();
-                let received = self.on_loaded(key, record, Some(lock), at, asked);
-                StartProgress::from(received).with_guard(turn)
+                let loaded = self.on_loaded(key, record, Some(lock), at, request);
+                StartProgress::from(loaded).with_guard(guard)
             }
-            Some(Ok(_)) if self.state().has_others() => StartProgress::Wait,
+            Some(Ok(_)) if self.state().has_other_candidates() => StartProgress::Wait,
             Some(Ok((none, _))) => {
                 let superseded = matches!(none, Lookup::Superseded).then_some(key);
-                StartProgress::Done(self.none_found(superseded, asked.epoch, Phase::Writable))
+                StartProgress::Done(self.on_none_found(superseded, request.epoch, Phase::Writable))
             }
             Some(Err(error)) => StartProgress::Done(Err(error.into())),
         }
     }
 
-    /// Starts for reading, as [`start_readonly`](Context::start_readonly) does.
+    /// Starts for reading like [`start_readonly`](Context::start_readonly).
     #[inline]
     pub(in crate::visit) fn start_readonly_immediate(self: &Arc<Self>) -> StartProgress<'_> {
         let Some(storage) = self.settings.storage.at_once() else {
             return StartProgress::Wait;
         };
-        let (key, asked) = {
+        let (key, request) = {
             let mut state = self.state();
             if state.is_started() {
                 return StartProgress::Done(Ok(()));
@@ -91,14 +91,16 @@ impl Context {
             (state.lookup_key(), state.begin_load())
         };
         let Some(key) = key else {
-            return StartProgress::Done(self.begin(asked.epoch, Phase::Readable));
+            return StartProgress::Done(self.begin(request.epoch, Phase::Readable));
         };
         match storage.read(&key) {
-            Ok((Lookup::Found(Stored { key, record, .. }), at)) => self.on_loaded(key, record, None, at, asked).into(),
-            Ok(_) if self.state().has_others() => StartProgress::Wait,
+            Ok((Lookup::Found(Stored { key, record, .. }), at)) => {
+                self.on_loaded(key, record, None, at, request).into()
+            }
+            Ok(_) if self.state().has_other_candidates() => StartProgress::Wait,
             Ok((none, _)) => {
                 let superseded = matches!(none, Lookup::Superseded).then_some(key);
-                StartProgress::Done(self.none_found(superseded, asked.epoch, Phase::Readable))
+                StartProgress::Done(self.on_none_found(superseded, request.epoch, Phase::Readable))
             }
             Err(error) => StartProgress::Done(Err(error.into())),
         }
@@ -106,8 +108,8 @@ impl Context {
 }
 
 impl State {
-    /// Whether there are other ids to try when the first of the visit names no session.
-    pub(in crate::visit) fn has_others(&self) -> bool {
+    /// Returns whether there are other ids to try if the first id of the visit names no session.
+    pub(in crate::visit) fn has_other_candidates(&self) -> bool {
         !self.seen && !self.cold().candidates.is_empty()
     }
 }

@@ -1,11 +1,12 @@
-//! The lifecycle: starting, refreshing and releasing the session of a visit.
+//! Starting, refreshing and releasing the session of a visit.
 //!
-//! Every one of these may be dropped at any await. What holds then: a lock that was taken is released, a change is in
-//! the storage whole or not at all, and the visit is left readable with what the storage held, or unstarted.
+//! All of these may be dropped at any await. A lock that was taken is then released, a change is in the storage
+//! completely or not at all, and the visit is either unstarted or readable with the data that the storage held.
 
 mod candidates;
 mod immediate;
 pub(in crate::visit) mod load;
+mod verdict;
 
 use std::sync::Arc;
 
@@ -25,21 +26,21 @@ impl Context {
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
         match self.start_immediate() {
             StartProgress::Done(started) => started,
-            StartProgress::PostLoad(post_load, _turn) => post_load.await,
+            StartProgress::PostLoad(post_load, _guard) => post_load.await,
             StartProgress::Wait => Box::pin(self.wait_and_start()).await,
         }
     }
 
     async fn wait_and_start(self: &Arc<Self>) -> Result<(), SessionError> {
-        let turn = self.begin_operation().await?;
-        self.start_in_operation(&turn).await
+        let guard = self.begin_operation().await?;
+        self.start_in_operation(&guard).await
     }
 
     pub(in crate::visit) async fn start_in_operation(
         self: &Arc<Self>,
-        turn: &OperationGuard<'_>,
+        guard: &OperationGuard<'_>,
     ) -> Result<(), SessionError> {
-        let (key, asked) = {
+        let (key, request) = {
             let mut state = self.state();
             if state.phase == Phase::Writable {
                 return Ok(());
@@ -47,21 +48,21 @@ impl Context {
             (state.lookup_key(), state.begin_load())
         };
         let Some(key) = key else {
-            return self.begin(asked.epoch, Phase::Writable);
+            return self.begin(request.epoch, Phase::Writable);
         };
-        match self.settings.lock(&key, turn.patience).await? {
+        match self.settings.lock(&key, guard.remaining_wait).await? {
             (Lookup::Found(Locked { lock, record }), at) => {
                 let key = *lock.key();
-                match self.on_loaded(key, record, Some(lock), at, asked)? {
+                match self.on_loaded(key, record, Some(lock), at, request)? {
                     Some(post_load) => post_load.await,
                     None => Ok(()),
                 }
             }
-            (none, _) => self.not_found(key, &none, asked, Some(turn.patience)).await,
+            (none, _) => self.on_not_found(key, &none, request, Some(guard.remaining_wait)).await,
         }
     }
 
-    /// Waits for no turn: a reader waits for nobody, not for a call of its own visit either.
+    /// Does not wait for the operation guard: a reader waits for no other task, not even for a call of its own visit.
     pub(crate) async fn start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
         match self.start_readonly_immediate() {
             StartProgress::Done(started) => started,
@@ -71,7 +72,7 @@ impl Context {
     }
 
     async fn wait_and_start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
-        let (key, asked) = {
+        let (key, request) = {
             let mut state = self.state();
             if state.is_started() {
                 return Ok(());
@@ -79,18 +80,18 @@ impl Context {
             (state.lookup_key(), state.begin_load())
         };
         let Some(key) = key else {
-            return self.begin(asked.epoch, Phase::Readable);
+            return self.begin(request.epoch, Phase::Readable);
         };
         match self.settings.read(&key).await? {
-            (Lookup::Found(Stored { key, record, .. }), at) => match self.on_loaded(key, record, None, at, asked)? {
+            (Lookup::Found(Stored { key, record, .. }), at) => match self.on_loaded(key, record, None, at, request)? {
                 Some(post_load) => post_load.await,
                 None => Ok(()),
             },
-            (none, _) => self.not_found(key, &none, asked, None).await,
+            (none, _) => self.on_not_found(key, &none, request, None).await,
         }
     }
 
-    /// As [`start_readonly`](Context::start_readonly), without counting as activity.
+    /// Does the same as [`start_readonly`](Context::start_readonly) without counting as activity.
     pub(crate) async fn start_passive(self: &Arc<Self>) -> Result<(), SessionError> {
         {
             let mut state = self.state();
@@ -106,7 +107,7 @@ impl Context {
             let state = self.state();
             match state.phase {
                 Phase::Unstarted | Phase::Destroyed => return Err(SessionError::NotStarted),
-                // Nobody else can have changed it.
+                // No other visit can have changed a locked session.
                 Phase::Writable => return Ok(()),
                 Phase::Readable if state.lost => return Err(SessionError::Gone),
                 Phase::Readable => (state.key.filter(|_| state.seen), state.session),
@@ -125,26 +126,26 @@ impl Context {
         Err(gone)
     }
 
-    /// Begins a session that is nowhere stored.
+    /// Begins a session that is not stored yet.
     pub(in crate::visit) fn begin(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let now = self.settings.storage.clock().now();
-        let default = self.default_in(phase, now);
+        let default = self.default_for(phase, now);
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
         }
-        begin_in(&mut state, phase, default, now)
+        begin_in_state(&mut state, phase, default, now)
     }
 
-    /// What a session that begins in this phase may need, worked out before the state is locked.
-    fn default_in(&self, phase: Phase, now: Timestamp) -> Option<Lifetime> {
+    /// Computes the default lifetime before the state is locked, if a session that begins in this phase may need it.
+    fn default_for(&self, phase: Phase, now: Timestamp) -> Option<Lifetime> {
         (phase == Phase::Writable).then(|| self.settings.default_lifetime(now))
     }
 
-    /// The storage knows no session by this visit's id.
-    pub(in crate::visit) fn missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+    /// Handles a lookup that found no session.
+    pub(in crate::visit) fn on_missing(&self, epoch: u32, phase: Phase) -> Result<(), SessionError> {
         let now = self.settings.storage.clock().now();
-        let default = self.default_in(phase, now);
+        let default = self.default_for(phase, now);
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
@@ -157,26 +158,33 @@ impl Context {
         if state.seen {
             return Err(SessionError::Gone);
         }
-        let asked = state.key;
+        let requested = state.key;
+        // Holds a lock of the session, if there is one. It is dropped after the state is unlocked, as that runs code of
+        // the storage.
         let mut forgotten = None;
         let begun = if state.strict {
             Err(SessionError::Unknown)
         } else {
             forgotten = state.forget();
-            begin_in(&mut state, phase, default, now)
+            begin_in_state(&mut state, phase, default, now)
         };
         drop(state);
         drop(forgotten);
-        if let Some(key) = &asked {
+        if let Some(key) = &requested {
             events::unknown(key);
         }
         begun
     }
 
-    /// The session of this visit has moved to another id.
-    pub(in crate::visit) fn superseded(&self, asked: SessionKey, epoch: u32, phase: Phase) -> Result<(), SessionError> {
+    /// Handles a lookup of a session that has moved to another id.
+    pub(in crate::visit) fn on_superseded(
+        &self,
+        requested: SessionKey,
+        epoch: u32,
+        phase: Phase,
+    ) -> Result<(), SessionError> {
         let now = self.settings.storage.clock().now();
-        let default = self.default_in(phase, now);
+        let default = self.default_for(phase, now);
         let mut state = self.state();
         if state.epoch != epoch {
             return Err(SessionError::Gone);
@@ -191,12 +199,12 @@ impl Context {
             Err(SessionError::Superseded)
         } else {
             forgotten = state.forget();
-            state.cold_mut().previous_key = Some(asked);
-            begin_in(&mut state, phase, default, now)
+            state.cold_mut().previous_key = Some(requested);
+            begin_in_state(&mut state, phase, default, now)
         };
         drop(state);
         drop(forgotten);
-        events::superseded(&asked);
+        events::superseded(&requested);
         begun
     }
 
@@ -208,7 +216,7 @@ impl Context {
                 return Ok(());
             }
         }
-        let _turn = self.begin_operation().await?;
+        let _guard = self.begin_operation().await?;
         let lock = {
             let mut state = self.state();
             let lock = state.abandon();
@@ -218,8 +226,8 @@ impl Context {
         self.release_lock(lock).await
     }
 
-    /// Releases for the end of the visit: whoever goes on with it has not asked for that, and is to learn that what was
-    /// changed is lost.
+    /// Releases the lock when the visit ends. The application did not ask for it, so lost changes are reported as
+    /// undone.
     pub(in crate::visit) async fn abandon_in_operation(&self) -> Result<(), SessionError> {
         {
             let state = self.state();
@@ -227,7 +235,7 @@ impl Context {
                 return Ok(());
             }
         }
-        let _turn = self.begin_operation().await?;
+        let _guard = self.begin_operation().await?;
         let lock = self.state().abandon_uncommitted();
         self.release_lock(lock).await
     }
@@ -239,9 +247,8 @@ impl Context {
         }
     }
 
-    /// Gives a lock back under which nothing was written. That it could not be is no failure of the visit: its lease
-    /// ends it.
-    pub(in crate::visit) async fn give_back(&self, lock: Lock) {
+    /// Releases a lock under which nothing was written. A failure is only logged: the lock ends with its lease.
+    pub(in crate::visit) async fn release_or_log(&self, lock: Lock) {
         let key = *lock.key();
         if let Err(error) = self.settings.release(lock).await {
             events::not_released(&key, &error);
@@ -249,9 +256,14 @@ impl Context {
     }
 }
 
-fn begin_in(state: &mut State, phase: Phase, default: Option<Lifetime>, now: Timestamp) -> Result<(), SessionError> {
+fn begin_in_state(
+    state: &mut State,
+    phase: Phase,
+    default: Option<Lifetime>,
+    now: Timestamp,
+) -> Result<(), SessionError> {
     if phase == Phase::Readable && state.is_started() {
-        // Another call of this visit was faster.
+        // Another call of this visit has started it meanwhile.
         return Ok(());
     }
     if let (Some(default), None) = (default, state.payload().lifetime) {

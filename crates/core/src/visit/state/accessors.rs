@@ -1,4 +1,4 @@
-//! Access to the parts of a [`State`] that are allocated when they are first needed.
+//! Access to the lazily allocated parts of a [`State`].
 
 use std::task::Waker;
 
@@ -26,7 +26,7 @@ impl State {
         &mut self.data_mut().payload
     }
 
-    /// The metadata of the session, as far as the visit knows; `None` if the session is nowhere stored.
+    /// Returns the metadata of the session as this visit knows it; `None` if the session is not stored.
     pub(crate) fn meta(&self) -> Option<&Meta> {
         self.data().meta.as_ref()
     }
@@ -36,44 +36,44 @@ impl State {
     }
 
     pub(in crate::visit) fn take_lock(&mut self) -> Option<Lock> {
-        self.data.as_mut().and_then(|started| started.lock.take())
+        self.data.as_mut().and_then(|data| data.lock.take())
     }
 
     /// Takes the stamp of the record, in an update that writes without the lock.
     pub(in crate::visit) fn take_stamp(&mut self) -> Option<u64> {
-        self.data.as_mut().and_then(|started| started.unlocked.take())
+        self.data.as_mut().and_then(|data| data.unlocked.take())
     }
 
-    /// The moment for which the metadata says how long the session has been idle.
+    /// Returns the time of the metadata: how long the session has been idle is known for this time.
     pub(in crate::visit) fn loaded_at(&self) -> Timestamp {
         self.data().loaded_at
     }
 
-    /// Takes in what the storage holds at this moment.
-    pub(in crate::visit) fn learn(&mut self, meta: Meta, now: Timestamp) {
-        let started = self.data_mut();
-        started.meta = Some(meta);
-        started.loaded_at = now;
+    /// Records the metadata that the storage holds at this time.
+    pub(in crate::visit) fn update_meta(&mut self, meta: Meta, now: Timestamp) {
+        let data = self.data_mut();
+        data.meta = Some(meta);
+        data.loaded_at = now;
     }
 
-    /// The cold part, to be looked at.
+    /// Returns the cold part for reading.
     pub(in crate::visit) fn cold(&self) -> &ColdState {
         static NOTHING: ColdState = ColdState::NOTHING;
         self.cold.as_deref().unwrap_or(&NOTHING)
     }
 
-    /// The cold part, to be changed.
+    /// Returns the cold part for writing; allocates it first if necessary.
     pub(in crate::visit) fn cold_mut(&mut self) -> &mut ColdState {
         self.cold.get_or_insert_with(|| Box::new(ColdState::NOTHING))
     }
 
-    /// The id the session gets when it is closed.
+    /// Returns the id that the session gets when it is closed.
     pub(crate) fn next_id(&self) -> Option<&SessionId> {
         self.cold().next_id.as_ref()
     }
 
-    /// The visit has nothing more to do with a session that it has not followed.
-    pub(in crate::visit) fn leave_nothing_behind(&mut self) {
+    /// Forgets the superseded session that this visit did not follow.
+    pub(in crate::visit) fn forget_previous_key(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.previous_key = None;
         }
@@ -83,8 +83,8 @@ impl State {
         self.cold.as_mut().and_then(|cold| cold.renewal_waker.take())
     }
 
-    /// Takes back the id that the session was to get.
-    pub(in crate::visit) fn keep_id(&mut self) {
+    /// Discards the id that the session was to get.
+    pub(in crate::visit) fn discard_next_id(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.next_id = None;
         }

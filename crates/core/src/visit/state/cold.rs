@@ -10,24 +10,24 @@ use crate::clock::Timestamp;
 use crate::id::{SessionId, SessionKey};
 use crate::window::ShownWindow;
 
-/// The part of a state that few visits need. Those that do allocate it, so that the others are small.
+/// The part of a state that few visits need, boxed to keep the others small.
 #[derive(Debug)]
 pub(in crate::visit) struct ColdState {
-    /// The id the session gets when it is closed.
+    /// The id that the session gets when it is closed.
     pub(in crate::visit) next_id: Option<SessionId>,
-    /// The time for which the present id leads to the session once it has that one.
+    /// The time for which the present id leads to the session after the session has got the next one.
     pub(in crate::visit) grace: Duration,
-    /// The ids to try when the first names no session.
+    /// The ids to try if the first names no session.
     pub(in crate::visit) candidates: Vec<SessionId>,
-    /// Where the session that a parallel visit has moved away from here was: the visit can still end it.
+    /// The former key of a session that a parallel visit has moved, and that this visit can still destroy.
     pub(in crate::visit) previous_key: Option<SessionKey>,
-    /// The browser window as the client shows it.
+    /// The browser window that the client shows.
     pub(in crate::visit) shown: ShownWindow,
-    /// Whom to wake when somebody else has taken the lock, so that it is renewed.
+    /// Wakes the task of the visit when the lock was taken elsewhere, so that it renews the lock.
     pub(in crate::visit) renewal_waker: Option<Waker>,
-    /// The queue for the [turn](super::turn).
+    /// The wait queue of [operations](super::operation).
     pub(in crate::visit) queue: VecDeque<oneshot::Sender<()>>,
-    /// When the visit itself ended, if it has and only handles are left.
+    /// When the visit itself ended, if only handles are left.
     pub(in crate::visit) ended_at: Option<Timestamp>,
 }
 

@@ -1,4 +1,4 @@
-//! [`SessionData`]: a session as a visit has it once it has started.
+//! [`SessionData`]: the session as loaded by a visit.
 
 use tokio::time::Instant;
 
@@ -8,25 +8,25 @@ use crate::settings::Settings;
 use crate::storage::{Lock, Meta, Record};
 use crate::visit::sliding::Slide;
 
-/// A session as a visit has it: metadata, payload and lock.
+/// A session as loaded by a visit: metadata, payload and lock.
 ///
-/// It is made when a record is taken in, or when there is something to be put into a session that is not stored yet. A
-/// visit that leaves its session alone has none, and is small for it.
+/// Allocated when a record is loaded, or when a session that is not stored gets its first data. A visit that does not
+/// use its session has none, which keeps it small.
 pub(in crate::visit) struct SessionData {
-    /// `None` if the session is nowhere stored.
+    /// `None` if the session is not stored.
     pub(in crate::visit) meta: Option<Meta>,
-    /// The moment for which `meta` says how long the session has been idle.
+    /// The time of the metadata: how long the session has been idle is known for this time.
     pub(in crate::visit) loaded_at: Timestamp,
     pub(in crate::visit) payload: Payload,
     pub(in crate::visit) lock: Option<Lock>,
     /// The [stamp](crate::storage::Stored::stamp) of the record, in an update that writes without the lock.
     pub(in crate::visit) unlocked: Option<u64>,
-    /// When the lock is to be renewed next.
+    /// When the lock is due for renewal.
     pub(in crate::visit) renew_at: Option<Instant>,
 }
 
 impl SessionData {
-    /// Nothing, of no session.
+    /// The data of no session.
     pub(in crate::visit) const EMPTY: Self = Self {
         meta: None,
         loaded_at: Timestamp::MIN,
@@ -36,11 +36,11 @@ impl SessionData {
         renew_at: None,
     };
 
-    /// Reads a record that was loaded at this moment.
+    /// Decodes a record that was loaded at this time.
     #[inline]
-    pub(in crate::visit) fn read(record: Record, now: Timestamp) -> Result<Box<Self>, RecordError> {
+    pub(in crate::visit) fn decode(record: Record, now: Timestamp) -> Result<Box<Self>, RecordError> {
         let payload = Payload::decode(record.payload)?;
-        // NewRecord where it stays: what `Box::new` is given is made elsewhere, and moved.
+        // Constructed in its allocation: `Box::new` would construct the value on the stack and copy it.
         Ok(Box::write(
             Box::new_uninit(),
             Self {
@@ -52,19 +52,19 @@ impl SessionData {
         ))
     }
 
-    /// Whether the session is over by what it is set up to allow.
+    /// Returns whether the session has expired by its own lifetime or the limits of the settings.
     pub(in crate::visit) fn is_over(&self, now: Timestamp, settings: &Settings) -> bool {
         let is_over = |meta| settings.is_over(&self.payload, meta, now);
         self.payload.is_over(now) || self.meta.as_ref().is_some_and(is_over)
     }
 
-    /// Whether there is anything in it to be moved by a visit now.
+    /// Returns whether anything in the session would be moved by a visit now.
     pub(in crate::visit) fn is_due(&self, now: Timestamp, settings: &Settings) -> bool {
         let due = |meta| Slide::due(&self.payload, meta, now, settings).is_some();
         self.meta.as_ref().is_some_and(due)
     }
 
-    /// By what moments the payload are judged. What is not stored yet has known no activity but being set.
+    /// Returns the times by which the payload is judged. A session that was never stored has no last activity.
     pub(in crate::visit) fn as_of(&self, now: Timestamp) -> AsOf {
         let last_active = self.meta.as_ref().map_or(Timestamp::MIN, |meta| meta.last_active);
         AsOf { now, last_active }

@@ -3,16 +3,15 @@
 mod accessors;
 mod cold;
 mod data;
+mod snapshot;
 
-use std::fmt;
 use std::time::Duration;
 
 pub(in crate::visit) use self::cold::ColdState;
 pub(in crate::visit) use self::data::SessionData;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
-use crate::id::SessionId;
-use crate::id::SessionKey;
+use crate::id::{SessionId, SessionKey};
 use crate::payload::AsOf;
 use crate::settings::Settings;
 use crate::storage::Lock;
@@ -20,62 +19,62 @@ use crate::visit::Visit;
 use crate::visit::request::Flags;
 use crate::visit::value_locks::ValueLocks;
 
-/// How far a visit has come.
+/// The lifecycle of a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Nothing has been asked of the storage.
+    /// The session was not started.
     Unstarted,
-    /// Started and readable; not locked.
+    /// The session was started and can be read; it is not locked.
     Readable,
-    /// Started and locked, or started and not stored yet.
+    /// The session was started and is locked, read by an update without the lock, or not stored yet.
     Writable,
-    /// Destroyed by this visit.
+    /// This visit has destroyed the session.
     Destroyed,
 }
 
-/// What a visit has learnt and changed.
+/// The state of a visit: the loaded data and all changes.
 pub(crate) struct State {
     pub(crate) phase: Phase,
-    /// The id the client carries as far as this visit knows, and the key its record is stored under.
+    /// The id of the client as this visit knows it, and the key of its record.
     pub(crate) id: Option<SessionId>,
     pub(crate) key: Option<SessionKey>,
-    /// Which of the ids that the visit came with was found.
+    /// The index of the visit's id that names the session.
     pub(in crate::visit) candidate: Option<usize>,
     pub(crate) strict: bool,
-    /// Whether a call has the [turn](super::turn).
+    /// `true` if an operation is running, see [`operation`](super::operation).
     pub(in crate::visit) is_operating: bool,
-    /// How the visit is made.
+    /// The flags with which the visit was made.
     pub(in crate::visit) flags: Flags,
-    /// Whether all transient data is still to be removed, as the browser was restarted before this visit.
+    /// `true` if transient data has to be removed, because the browser was restarted before this visit.
     pub(crate) restarted: bool,
-    /// Whether the visit only looks: it then moves nothing that slides.
+    /// `true` if the visit does not count as activity and moves no sliding expiration.
     pub(in crate::visit) passive: bool,
-    /// Whether the record was found, or made, by this visit.
+    /// `true` if this visit has found or created the record.
     pub(crate) seen: bool,
-    /// The session as the visit has it, if it has anything of it.
+    /// The session as loaded; `None` if nothing was loaded or set.
     pub(in crate::visit) data: Option<Box<SessionData>>,
-    /// Whether an update that writes without the lock has found that it takes it.
+    /// `true` if an update without the lock has conflicted.
     pub(in crate::visit) conflicted: bool,
-    /// Counts destroyed sessions, so that a call that was under way notices.
+    /// The number of sessions destroyed by this visit, by which concurrent calls notice that theirs is gone.
     pub(crate) epoch: u32,
-    /// Counts the sessions that the visit has had, destroyed or not.
+    /// The number of sessions that the visit has left, destroyed or not.
     pub(in crate::visit) session: u32,
     pub(crate) effects: Effects,
-    /// Whether the lock belongs to an update, which outlives the visit if it runs elsewhere.
+    /// `true` if the lock belongs to an update, which outlives the visit if it runs in another task.
     pub(in crate::visit) updating: bool,
-    /// Whether the session of the update that is under way was destroyed, and not by the update itself.
-    pub(in crate::visit) cut_short: bool,
-    /// Whether others have changed values under the lock of that update.
-    pub(in crate::visit) shared: bool,
-    /// What a close that is under way is doing.
+    /// `true` if the session was destroyed during the running update, but not by the update itself.
+    pub(in crate::visit) destroyed_elsewhere: bool,
+    /// `true` if other tasks have changed values under the lock of the running update.
+    pub(in crate::visit) changed_by_others: bool,
+    /// The progress of a running close.
     pub(in crate::visit) closing: Closing,
-    /// Whether a close has failed and the changes it was to write were undone: nobody may take them for stored.
+    /// `true` if a close has failed and its changes were undone, so that they must not be taken for stored.
     pub(in crate::visit) undone: bool,
-    /// Whether a refresh has found that the session is gone.
+    /// `true` if a refresh has found that the session is gone.
     pub(in crate::visit) lost: bool,
-    /// By what moment the last close has decided what to write.
+    /// The time by which the last close was planned.
     pub(in crate::visit) planned_at: Timestamp,
-    /// Counts how often the visit became writable, so that a change that was begun under one lock is not made under
+    /// The number of times that the visit became writable, so that a change that began under one lock is not made under
     /// another.
     pub(in crate::visit) term: u64,
     /// The values that are being changed in place.
@@ -84,41 +83,41 @@ pub(crate) struct State {
     pub(in crate::visit) cold: Option<Box<ColdState>>,
 }
 
-/// How far a close has come.
+/// The progress of a close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::visit) enum Closing {
-    /// None is under way.
+    /// No close is running.
     No,
-    /// One is, and the session keeps its id.
+    /// A close is running; the session keeps its id.
     Plain,
-    /// One is, and gives the session an id that the client must be effects.
-    Naming,
+    /// A close is running that gives the session an id, which the client has to be told.
+    AssignsId,
 }
 
-/// What the carrier of the id must be effects; see [`Outcome`](super::Outcome).
+/// The facts that determine the [`Outcome`](super::Outcome).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Effects {
     pub(crate) read: bool,
     pub(crate) written: bool,
     /// This visit has ended the session that the client's id named.
     pub(crate) ended: bool,
-    /// The session moved away under a parallel visit, which effects the client.
+    /// A parallel visit has moved the session and tells the client its new id.
     pub(crate) superseded: bool,
-    /// The same, but for a while the client's old id still leads to it.
+    /// A parallel visit has moved the session, but the client's id still leads to it for a while.
     pub(crate) aliased: bool,
     /// The session got an id that the client does not know yet.
     pub(crate) new_id: bool,
-    /// What the client is to know of the session's end has changed, or its memory of the id is to be renewed.
-    pub(crate) renewed: bool,
-    /// The outcome was given out.
+    /// The client has to be told a changed expiration of the session, or to be given its id again.
+    pub(crate) reissue_id: bool,
+    /// The visit is sealed: the outcome was given out.
     pub(crate) sealed: bool,
 }
 
 impl Effects {
-    /// The session is gone: the client has no use for an id it was to be effects.
+    /// Notes that the session is gone, so that the client is told no id of it.
     pub(in crate::visit) fn gone(&mut self) {
         self.new_id = false;
-        self.renewed = false;
+        self.reissue_id = false;
     }
 }
 
@@ -148,8 +147,8 @@ impl State {
             session: 0,
             effects: Effects::default(),
             updating: false,
-            cut_short: false,
-            shared: false,
+            destroyed_elsewhere: false,
+            changed_by_others: false,
             closing: Closing::No,
             undone: false,
             lost: false,
@@ -160,7 +159,7 @@ impl State {
         }
     }
 
-    /// The key under which the session is to be found, worked out when it is first needed.
+    /// Returns the key for lookups; computes it when it is first needed.
     pub(in crate::visit) fn lookup_key(&mut self) -> Option<SessionKey> {
         if self.key.is_none() {
             self.key = self.id.as_ref().map(SessionId::key);
@@ -168,7 +167,7 @@ impl State {
         self.key
     }
 
-    /// Whether the session was started, and can be read.
+    /// Returns whether the session was started and can be read.
     pub(in crate::visit) fn is_started(&self) -> bool {
         matches!(self.phase, Phase::Readable | Phase::Writable)
     }
@@ -183,21 +182,21 @@ impl State {
         }
     }
 
-    /// By what moments the payload are judged.
+    /// Returns the times by which the payload is judged.
     pub(in crate::visit) fn as_of(&self, now: Timestamp) -> AsOf {
         self.data().as_of(now)
     }
 
-    /// For how long the visit has gone on since it loaded the record.
+    /// Returns how long the visit has lasted since it loaded the record.
     fn lasted(&self, now: Timestamp) -> Duration {
         let until = self.cold().ended_at.map_or(now, |ended_at| ended_at.min(now));
         self.loaded_at().until(until)
     }
 
-    /// Whether the session that the visit has loaded is over by now.
+    /// Returns whether the loaded session has expired.
     ///
-    /// A visit that goes on is activity: its session does not idle out under it, all the less as others may have moved
-    /// the end since. Fixed ends are exact.
+    /// A running visit is activity: its session does not idle out under it, also because other visits may have moved
+    /// the deadline since. Fixed expirations are exact.
     pub(in crate::visit) fn is_over(&self, settings: &Settings, now: Timestamp) -> bool {
         if self.lost || self.payload().is_over(now) {
             return true;
@@ -211,17 +210,17 @@ impl State {
         })
     }
 
-    /// Puts the payload back to what the storage holds, and takes back a new id. What was read without error before
-    /// is read without error again.
+    /// Reverts the payload to what the storage holds, and discards a new id. Data that was decoded without error before
+    /// is decoded without error again.
     pub(in crate::visit) fn revert(&mut self) {
-        self.keep_id();
+        self.discard_next_id();
         if self.payload().changed {
             *self.payload_mut() = self.payload().reverted().unwrap_or_default();
             self.hide_transient();
         }
     }
 
-    /// After a restart of the browser, transient data is dead even if it was not removed from the storage yet.
+    /// Hides transient data after a restart of the browser, even if it was not removed from the storage yet.
     pub(in crate::visit) fn hide_transient(&mut self) {
         let nothing_is_over = AsOf {
             now: Timestamp::MIN,
@@ -232,12 +231,12 @@ impl State {
         }
         let payload = self.payload_mut();
         if payload.purge(nothing_is_over, true).is_ok() {
-            payload.leave_window(true);
+            payload.clear_unused_window(true);
             payload.changed = false;
         }
     }
 
-    /// Leaves the writable phase without having written. The lock, if there is one, is the caller's.
+    /// Leaves the writable phase without having written. Returns the lock, if there is one.
     pub(in crate::visit) fn abandon(&mut self) -> Option<Lock> {
         if self.phase == Phase::Writable {
             self.phase = Phase::Readable;
@@ -247,19 +246,19 @@ impl State {
         self.take_lock()
     }
 
-    /// The same, without the word of those who have changed something: they are to learn that it was undone.
+    /// Does the same when the application did not ask for it: its changes are reported as undone.
     pub(in crate::visit) fn abandon_uncommitted(&mut self) -> Option<Lock> {
         self.undone |= self.phase == Phase::Writable && self.is_changed();
         self.abandon()
     }
 
-    /// Whether there is anything that a close would have to write.
+    /// Returns whether a close would have to write anything.
     pub(in crate::visit) fn is_changed(&self) -> bool {
         self.payload().changed || self.next_id().is_some()
     }
 
-    /// Forgets the session: the visit is as one that came without an id. Gives back what it had of the session, with the
-    /// lock if it held one.
+    /// Forgets the session, as if the visit had come without an id. Returns the old data, with its lock if there was
+    /// one.
     #[must_use]
     pub(in crate::visit) fn forget(&mut self) -> Option<Box<SessionData>> {
         self.session += 1;
@@ -275,43 +274,12 @@ impl State {
         self.data.take()
     }
 
-    /// Says why values cannot be changed now, if they cannot.
-    pub(in crate::visit) fn must_be_writable(&self) -> Result<(), SessionError> {
+    /// Returns an error unless values can be changed now.
+    pub(in crate::visit) fn check_writable(&self) -> Result<(), SessionError> {
         match self.phase {
             Phase::Writable => Ok(()),
             Phase::Readable => Err(SessionError::NotWritable),
             Phase::Unstarted | Phase::Destroyed => Err(SessionError::NotStarted),
         }
-    }
-}
-
-/// What of a state is shown: no values and no id. It is taken out first, so that nothing is locked while it is written to
-/// wherever.
-pub(in crate::visit) struct Shown {
-    phase: Phase,
-    id: Option<SessionId>,
-    locked: bool,
-    changed: bool,
-}
-
-impl State {
-    pub(in crate::visit) fn shown(&self) -> Shown {
-        Shown {
-            phase: self.phase,
-            id: self.id.clone(),
-            locked: self.lock().is_some(),
-            changed: self.payload().changed,
-        }
-    }
-}
-
-impl fmt::Debug for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
-            .field("phase", &self.phase)
-            .field("id", &self.id)
-            .field("locked", &self.locked)
-            .field("changed", &self.changed)
-            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Values and their JSON, and what to do when the two do not fit.
+//! Encoding and decoding values, and handling mismatches.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use crate::json::{CodecError, CodecReason, encode};
 use crate::keys::{Details, OnMismatch};
 use crate::visit::{Context, ValueScope};
 
-// Code of the application runs in all of this: the state is not to be locked meanwhile.
+// All of these run code of the application, so the state must not be locked.
 impl ValueScope<'_> {
     pub(in crate::visit) fn encode<T: Serialize + ?Sized>(
         self,
@@ -17,10 +17,10 @@ impl ValueScope<'_> {
         name: &str,
         value: &T,
     ) -> Result<Vec<u8>, SessionError> {
-        encode(value).map_err(|reason| self.misfit(context, name, reason).into())
+        encode(value).map_err(|reason| self.codec_error(context, name, reason).into())
     }
 
-    /// The value that some JSON stands for; `None` if, by the policy of its key, it counts as not there.
+    /// Decodes a value; returns `None` if, by the policy of its key, a mismatch counts as missing.
     pub(in crate::visit) fn decode<T: DeserializeOwned>(
         self,
         context: &Context,
@@ -29,19 +29,19 @@ impl ValueScope<'_> {
     ) -> Result<Option<T>, SessionError> {
         match serde_json::from_slice(json) {
             Ok(value) => Ok(Some(value)),
-            Err(error) => self.mend(context, key, json, (&error).into()),
+            Err(error) => self.handle_mismatch(context, key, json, (&error).into()),
         }
     }
 
     #[cold]
-    fn mend<T>(
+    fn handle_mismatch<T>(
         self,
         context: &Context,
         key: &Details<'_, T>,
         json: &[u8],
         reason: CodecReason,
     ) -> Result<Option<T>, SessionError> {
-        let error = self.misfit(context, key.slot.name, reason);
+        let error = self.codec_error(context, key.slot.name, reason);
         let old = key
             .migrate
             .and_then(|migrate| migrate(serde_json::from_slice(json).ok()?));
@@ -66,7 +66,7 @@ impl ValueScope<'_> {
     }
 
     #[cold]
-    fn misfit(self, context: &Context, name: &str, reason: CodecReason) -> CodecError {
+    fn codec_error(self, context: &Context, name: &str, reason: CodecReason) -> CodecError {
         let session = context.state().key;
         CodecError::new(session, self.namespace, name, reason)
     }

@@ -1,12 +1,12 @@
-//! Changing a value in place, which takes a moment in which code of the application runs.
+//! Locks on values that are being changed in place, while code of the application runs.
 //!
-//! Tasks that share a visit through its handle may change the same value at once. While one has a value in hand to
-//! make another of it, others who want to do the same to it wait, so that no change is lost; those who are at other
-//! values, or just set this one, do not. Nothing is locked meanwhile: the code of the application may use the session, and
-//! may wait for others who do.
+//! Tasks that share a visit may change the same value concurrently. While one changes a value, other tasks that want to
+//! change it in place wait, so that no change is lost. Changes of other values, and plain sets of the same value, do
+//! not wait. The state is not locked meanwhile: the code of the application may use the session, and may wait for other
+//! tasks that use it.
 //!
-//! What is set while a value is in hand counts as set after it was changed: it stays, and what the change has made of the
-//! value from before is not stored. Everybody else sees just that order, as nobody has seen the changed value.
+//! A set during a change counts as later: it stays, and the result of the change is not stored. That order is
+//! consistent for all observers, as no task has seen the changed value.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::thread;
@@ -20,17 +20,17 @@ use crate::visit::state::State;
 use crate::visit::value_locks::{ValueHash, ValueLock};
 
 impl Context {
-    /// Takes a value in hand until the result is dropped. Waits for who has it, at most for as long as for a lock; who
-    /// has it himself would wait for ever, and fails at once.
+    /// Locks a value until the guard is dropped. Waits for the holder, at most as long as for a session's lock; fails
+    /// immediately if the current thread is the holder, which would deadlock.
     pub(in crate::visit) fn lock_value(&self, value: ValueHash) -> Result<ValueGuard<'_>, SessionError> {
-        let by = thread::current().id();
+        let holder = thread::current().id();
         let mut until = None;
         loop {
             let now = self.settings.storage.clock().now();
             let mut state = self.state();
             let Some(other) = state.value_locks.find(value) else {
                 let at = state.writable_at(self, now)?;
-                state.value_locks.add(ValueLock { value, by });
+                state.value_locks.add(ValueLock { value, holder });
                 return Ok(ValueGuard {
                     context: self,
                     value,
@@ -38,10 +38,10 @@ impl Context {
                     at,
                 });
             };
-            // Nobody waits for longer than a day, and adding more to a moment could overflow.
+            // A wait of a day is as good as unlimited, and adding more to an `Instant` could overflow.
             let until = *until.get_or_insert_with(|| Instant::now() + self.settings.lock_wait.min(DAY));
             let left = until.saturating_duration_since(Instant::now());
-            if other.by == by || left == Duration::ZERO {
+            if other.holder == holder || left == Duration::ZERO {
                 drop(state);
                 return Err(SessionError::LockTimeout);
             }
@@ -53,18 +53,18 @@ impl Context {
     }
 }
 
-/// A value that is in hand.
+/// A lock on a value.
 pub(in crate::visit) struct ValueGuard<'a> {
     context: &'a Context,
     value: ValueHash,
-    /// The moment by which the value is judged, before it is changed and after.
+    /// The times by which the value is judged, before and after the change.
     pub(in crate::visit) at: AsOf,
     term: u64,
 }
 
 impl ValueGuard<'_> {
-    /// The state, if the lock is still the one under which the change was begun. Otherwise what the change was made
-    /// from is out of date, or belongs to a session that is no more.
+    /// Returns the state, if the visit is still in the writable phase in which the change began. Otherwise the old
+    /// value is outdated, or belongs to another session.
     pub(in crate::visit) fn finish(&self) -> Result<MutexGuard<'_, State>, SessionError> {
         let state = self.context.state();
         match state.term == self.term {
@@ -78,7 +78,7 @@ impl Drop for ValueGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.context.state();
         state.value_locks.remove(self.value);
-        // Waking costs a system call even if nobody waits.
+        // Notifying costs a system call even if no thread waits.
         if state.value_locks.waiting > 0 {
             self.context.value_free.notify_all();
         }

@@ -1,4 +1,4 @@
-//! ValueGuard a value in place: what is done to it depends on what it is.
+//! Changing a value in place: the new value depends on the old one.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use crate::keys::Details;
 use crate::visit::ValueScope;
 use crate::visit::value_locks::ValueHash;
 
-/// What becomes of a value that was looked at.
+/// The change of a value after it was read.
 enum Edit {
     Keep,
     Set(Vec<u8>),
@@ -16,7 +16,7 @@ enum Edit {
 }
 
 impl ValueScope<'_> {
-    /// ValueLocks a value, beginning with its default if it is not there.
+    /// Changes a value, starting from its default if it does not exist.
     pub(crate) fn update<T, R>(self, key: &Details<'_, T>, change: impl FnOnce(&mut T) -> R) -> Result<R, SessionError>
     where
         T: Serialize + DeserializeOwned + Default,
@@ -32,7 +32,7 @@ impl ValueScope<'_> {
     where
         T: Serialize + DeserializeOwned,
     {
-        // A visit that only reads may ask too, as long as the value is there.
+        // A visit that only reads may ask too, as long as the value exists.
         if let Some(value) = self.get(key)? {
             return Ok(value);
         }
@@ -52,7 +52,7 @@ impl ValueScope<'_> {
         })
     }
 
-    /// The same as [`in_place_with`](Self::in_place_with), with what makes an edit of a value.
+    /// Does the same as [`in_place_with`](Self::in_place_with), and passes a function that encodes a value.
     fn in_place<T, R>(
         self,
         key: &Details<'_, T>,
@@ -66,8 +66,8 @@ impl ValueScope<'_> {
         self.in_place_with(key, |found| change(found, &set))
     }
 
-    /// Reads a value, lets `change` decide what becomes of it, and does that, unless somebody else has done something to
-    /// the value meanwhile: that counts as later.
+    /// Reads a value, lets `change` decide about it, and applies that, unless the value was changed by other code
+    /// meanwhile: that change counts as later and stays.
     fn in_place_with<T, R>(
         self,
         key: &Details<'_, T>,
@@ -78,9 +78,9 @@ impl ValueScope<'_> {
     {
         let context = self.context()?;
         let slot = key.slot;
-        let changing = context.lock_value(ValueHash::of(self.namespace, slot.name))?;
-        let at = changing.at;
-        let found = self.json_in(&mut context.state(), slot, at)?;
+        let guard = context.lock_value(ValueHash::new(self.namespace, slot.name))?;
+        let at = guard.at;
+        let found = self.find_json(&mut context.state(), slot, at)?;
         let value = match &found {
             Some(json) => self.decode(&context, key, json)?,
             None => None,
@@ -90,10 +90,10 @@ impl ValueScope<'_> {
             return Ok(result);
         }
         let defaults = self.defaults(slot, at.now);
-        let mut state = changing.finish()?;
-        // The session may have been closed meanwhile, by the change itself.
-        state.must_be_writable()?;
-        if self.is_still(&mut state, slot, found.as_deref(), at)? {
+        let mut state = guard.finish()?;
+        // The change itself may have closed the session.
+        state.check_writable()?;
+        if self.is_unchanged(&mut state, slot, found.as_deref(), at)? {
             match edit {
                 Edit::Keep => {}
                 Edit::Set(json) => self.store(&mut state, at, slot, json, None, defaults)?,

@@ -1,4 +1,4 @@
-//! Reading and changing what a visit has loaded.
+//! Reading and changing the loaded values.
 
 mod codec;
 mod guard;
@@ -18,21 +18,21 @@ use crate::settings::Settings;
 use crate::visit::state::{Phase, State};
 use crate::visit::{Context, stack};
 
-/// Where values stand: in a namespace, or in the session itself.
+/// A group of values: those of a namespace, or those of the session itself.
 ///
-/// Whatever is code of the application (closures, the clock, values and their types) runs before the state of the visit is
-/// locked, or after.
+/// Code of the application (closures, the clock, values and their types) runs before or after the state is locked,
+/// never under the lock.
 #[derive(Clone, Copy)]
 pub(crate) struct ValueScope<'a> {
     pub(crate) settings: &'a Arc<Settings>,
-    /// The visit that is meant, if it is not that of the running task.
+    /// The visit to use in place of the current one.
     pub(crate) bound: Option<&'a Arc<Context>>,
     pub(crate) namespace: Option<&'a str>,
-    /// What a namespace gets when it begins.
+    /// The expiration of a namespace that begins.
     pub(crate) namespace_expiration: Option<fn() -> Expiration>,
 }
 
-/// What a namespace or a value gets if it begins now; `None` if nothing is said of it.
+/// The lifetimes of a namespace or a value that begins now; `None` if there is no default.
 #[derive(Clone, Copy)]
 pub(in crate::visit) struct Defaults {
     namespace: Option<Lifetime>,
@@ -46,7 +46,7 @@ impl ValueScope<'_> {
         let json = {
             let mut state = context.state();
             let at = state.readable_at(self.settings, now)?;
-            self.json_in(&mut state, key.slot, at)?
+            self.find_json(&mut state, key.slot, at)?
         };
         match json {
             Some(json) => self.decode(&context, key, &json),
@@ -71,7 +71,7 @@ impl ValueScope<'_> {
         Ok(state.payload().namespaces(at))
     }
 
-    /// When a value ends if no visit comes: of its own, with its namespace or with the session.
+    /// Returns when a value expires if there is no other visit: by itself, with its namespace or with the session.
     pub(crate) fn expires_at(self, slot: Slot<'_>) -> Result<Option<Timestamp>, SessionError> {
         let context = self.context()?;
         let now = self.now();
@@ -109,14 +109,14 @@ impl ValueScope<'_> {
         self.change(|state, at| self.remove(state, at, slot))
     }
 
-    /// Removes all values, and from a session all namespaces.
+    /// Removes all values and, from a session, all namespaces.
     pub(crate) fn clear(self) -> Result<(), SessionError> {
         self.change(|state, at| Ok(state.payload_mut().clear(self.namespace, at)?))
     }
 
     pub(crate) fn set_key_expiration(self, slot: Slot<'_>, expiration: Expiration) -> Result<bool, SessionError> {
         self.change(|state, at| {
-            let Some(map) = self.existing(state, at)? else {
+            let Some(map) = self.existing_map(state, at)? else {
                 return Ok(false);
             };
             map.rename(slot.name, slot.aliases, at);
@@ -152,7 +152,7 @@ impl ValueScope<'_> {
         self.settings.storage.clock().now()
     }
 
-    /// Works out what a namespace or a value gets if it begins now.
+    /// Computes the lifetimes that a namespace or a value gets if it begins now.
     pub(in crate::visit) fn defaults(self, slot: Slot<'_>, now: Timestamp) -> Defaults {
         let begin = |expiration: fn() -> Expiration| Lifetime::begin(expiration(), now);
         Defaults {
@@ -178,7 +178,7 @@ impl ValueScope<'_> {
         f(&mut state, at)
     }
 
-    pub(in crate::visit) fn json_in(
+    pub(in crate::visit) fn find_json(
         self,
         state: &mut State,
         slot: Slot<'_>,
@@ -188,8 +188,8 @@ impl ValueScope<'_> {
         Ok(map.and_then(|map| map.json(map.current_name(slot.name, slot.aliases, at), at)))
     }
 
-    /// Whether a value is still what it was.
-    pub(in crate::visit) fn is_still(
+    /// Returns whether a value is unchanged.
+    pub(in crate::visit) fn is_unchanged(
         self,
         state: &mut State,
         slot: Slot<'_>,
@@ -205,8 +205,8 @@ impl ValueScope<'_> {
         })
     }
 
-    /// The values to change, if there are any: a namespace that is not there is not begun.
-    fn existing(self, state: &mut State, at: AsOf) -> Result<Option<&mut ValueMap>, SessionError> {
+    /// Returns the values for changing, unless their namespace does not exist: it is not created.
+    fn existing_map(self, state: &mut State, at: AsOf) -> Result<Option<&mut ValueMap>, SessionError> {
         if state.payload_mut().value_map(self.namespace, at)?.is_none() {
             return Ok(None);
         }
@@ -218,7 +218,7 @@ impl ValueScope<'_> {
     }
 
     pub(in crate::visit) fn remove(self, state: &mut State, at: AsOf, slot: Slot<'_>) -> Result<bool, SessionError> {
-        let Some(map) = self.existing(state, at)? else {
+        let Some(map) = self.existing_map(state, at)? else {
             return Ok(false);
         };
         map.rename(slot.name, slot.aliases, at);
@@ -248,7 +248,7 @@ impl ValueScope<'_> {
         Ok(())
     }
 
-    /// What begins with a default that is over would be set and not be there: that is an error, and nothing is set.
+    /// Returns an error if the value or its namespace would begin expired. Nothing is set then.
     fn check_defaults(
         self,
         state: &mut State,
@@ -279,7 +279,7 @@ impl ValueScope<'_> {
 }
 
 impl State {
-    /// The moment by which to read, if there is anything to be read.
+    /// Returns the times by which to judge values, if there is a session to read.
     fn readable_at(&mut self, settings: &Settings, now: Timestamp) -> Result<AsOf, SessionError> {
         if matches!(self.phase, Phase::Unstarted | Phase::Destroyed) {
             return Err(SessionError::NotStarted);
@@ -293,8 +293,8 @@ impl State {
 
     pub(in crate::visit) fn writable_at(&mut self, context: &Context, now: Timestamp) -> Result<AsOf, SessionError> {
         let at = self.readable_at(&context.settings, now)?;
-        self.must_be_writable()?;
-        self.note_sharing(context);
+        self.check_writable()?;
+        self.note_change_by_others(context);
         Ok(at)
     }
 }
