@@ -1,6 +1,6 @@
 //! Sessions that are bound to a visit, and views of sessions without their types.
 
-// In a helper, too, an unwrap is an assertion.
+// Helpers may unwrap, too: in a test that is an assertion.
 #![allow(clippy::unwrap_used)]
 
 use std::thread;
@@ -35,7 +35,7 @@ async fn a_bound_session_means_its_visit_wherever_it_is_used() {
     assert!(matches!(session.get(COUNT), Err(SessionError::NotInitialised)));
 }
 
-/// What is bound is bound, whatever visit the running task has.
+/// A bound session keeps its visit, regardless of the visit of the running task.
 #[tokio::test]
 async fn a_bound_session_does_not_mean_another_visit() {
     let session = session();
@@ -92,7 +92,7 @@ fn outside_of_a_context_there_is_nothing_to_bind_to() {
     assert!(Session::innermost().is_none());
 }
 
-/// A session of its own kind.
+/// A session type of its own.
 #[derive(Debug)]
 struct Account;
 
@@ -127,7 +127,7 @@ async fn a_view_without_types_sees_what_the_typed_session_sees() {
 }
 
 #[tokio::test]
-async fn of_several_visits_each_is_found_by_its_types() {
+async fn each_visit_is_found_by_its_types() {
     let (typed, plain): (Session<Untyped, Account>, _) = (Session::builder(MemoryStorage::new()).build(), session());
     let (outer, inner, other) = (
         typed.open(Visit::new()),

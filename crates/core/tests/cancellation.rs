@@ -1,5 +1,5 @@
-//! Every call that waits is dropped at every point where it waits. What holds then: no lock stays behind, the storage
-//! has the old state or the new one whole, and the visit can go on.
+//! Drops every call that waits at every point where it waits. No lock may remain, the storage has either the old state
+//! or the new one, and the visit can continue.
 
 mod common;
 
@@ -9,7 +9,7 @@ use sessile_core::{Expiration, InSession, MINUTE, OpenVisit, SessionError, Sessi
 use std::pin::pin;
 use std::task::Poll;
 
-/// Polls a future so many times, a millisecond apart, and then drops it. Says whether it was done by then.
+/// Polls a future the given number of times, a millisecond apart, and then drops it. Returns whether it completed.
 async fn poll_times<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     for _ in 0..times {
@@ -22,7 +22,7 @@ async fn poll_times<T>(times: usize, future: impl Future<Output = T>) -> Option<
     None
 }
 
-/// What is stored before and after a change.
+/// The stored values before and after a change.
 fn old() -> Shown {
     values([("a", json!(1)), ("b", json!(1))])
 }
@@ -36,11 +36,11 @@ struct Cut<'a> {
     world: &'a World,
     visit: &'a OpenVisit,
     id: &'a SessionId,
-    /// Whether the call had come to its end.
+    /// `true` if the call completed.
     done: bool,
 }
 
-/// Prepares a visit, begins the call and drops it after each possible number of polls, and checks what is left.
+/// Prepares a visit, starts the call, drops it after each possible number of polls, and checks the result.
 async fn cut_everywhere(
     has_id: bool,
     prepare: impl AsyncFn(&World) -> Result<(), SessionError>,
@@ -73,7 +73,7 @@ async fn cut_everywhere(
         assert_eq!(world.storage.stats().locks, 0, "after {polls} polls");
         assert_eq!(world.storage.stats().waiters, 0, "after {polls} polls");
         if done {
-            // At least: not begun, begun, acting, answering.
+            // The minimum: not started, started, acting, replying.
             assert!(polls > 3, "it was done after {polls} polls");
             return Ok(());
         }
@@ -81,7 +81,7 @@ async fn cut_everywhere(
     panic!("the call does not end");
 }
 
-/// A session that slides and is due to, with a value that has slid out.
+/// Creates a session whose expiration is due to slide, with a value that has expired.
 async fn prepared(world: &World) -> Result<SessionId, SessionError> {
     let session = &world.session;
     let work = async {
@@ -107,7 +107,7 @@ fn seen(world: &World) -> Result<Shown, SessionError> {
     Ok(values([("a", a.expect("it is there")), ("b", b.expect("it is there"))]))
 }
 
-/// The visit goes on as if nothing had been: it starts, changes and closes.
+/// Checks that the visit continues undisturbed: it starts, changes and closes.
 async fn goes_on(cut: &Cut<'_>) -> Result<(), SessionError> {
     let session = &cut.world.session;
     let work = async {
@@ -210,7 +210,7 @@ async fn close() -> Result<(), SessionError> {
         assert!(!cut.done || stored == new());
         cut.visit.handle().enter(|| {
             let session = &cut.world.session;
-            // Before it was polled it was not begun.
+            // Before the first poll it has not started.
             if !session.is_writable() {
                 assert_eq!(seen(cut.world)?, if cut.done { new() } else { old() });
             }
@@ -225,7 +225,7 @@ async fn close() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn close_without_a_change() -> Result<(), SessionError> {
-    // What was dead is removed before, so that there is nothing to write.
+    // Expired values are removed before, so that there is nothing to write.
     let prepare = async |world: &World| {
         world
             .session
@@ -277,7 +277,7 @@ async fn close_with_a_new_id() -> Result<(), SessionError> {
     let call = async |world: &World| world.session.close().await;
     let check = async |cut: Cut<'_>| {
         let session = &cut.world.session;
-        // It is under the one id or the other, whole.
+        // The record is under either id, complete.
         assert_eq!(cut.world.sessions().await, 1);
         let stored = cut.world.shown(cut.id).await;
         assert!(stored.is_none() || stored == Some(old()), "{stored:?}");
@@ -287,7 +287,7 @@ async fn close_with_a_new_id() -> Result<(), SessionError> {
             assert!(cut.world.is_free(&id).await);
         }
         match goes_on(&cut).await {
-            // It moved without this visit learning of it.
+            // It moved without the visit learning of it.
             Err(SessionError::Superseded) if !cut.done && stored.is_none() => Ok(()),
             other => other,
         }
@@ -336,7 +336,7 @@ async fn destroy() -> Result<(), SessionError> {
                 assert_eq!(session.is_writable(), started && !cut.done);
                 assert_eq!(session.exists(), !cut.done);
             });
-            // To ask again is all that is needed.
+            // Calling it again is sufficient.
             let again = async {
                 session.destroy().await?;
                 session.start().await

@@ -1,4 +1,4 @@
-//! A visit can come with several ids: the first that names a session is taken.
+//! A visit with several ids: the first that names a session is used.
 
 mod common;
 
@@ -11,7 +11,7 @@ fn visit(ids: impl IntoIterator<Item = SessionId>) -> Visit {
     ids.into_iter().fold(Visit::new(), Visit::or)
 }
 
-/// Starts, and returns which of the ids was taken and what it led to.
+/// Starts the session, and returns which id was used and the value found.
 async fn taken(
     world: &World,
     visit: Visit,
@@ -50,7 +50,7 @@ async fn the_first_that_names_a_session_is_taken() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_is_known_at_once_costs_one_call() -> Result<(), SessionError> {
+async fn a_known_first_id_costs_one_call() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([("user", json!(1))]).await;
     taken(&world, visit([id, unknown_id(), unknown_id()]), false).await?;
@@ -59,7 +59,7 @@ async fn one_that_is_known_at_once_costs_one_call() -> Result<(), SessionError> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_are_tried_than_a_visit_can_have() -> Result<(), SessionError> {
+async fn at_most_the_maximum_of_ids_is_tried() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([("user", json!(1))]).await;
     let many = (0..100).map(|_| unknown_id()).chain([id]);
@@ -70,7 +70,7 @@ async fn no_more_are_tried_than_a_visit_can_have() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_live_one_counts_before_one_that_has_moved() -> Result<(), SessionError> {
+async fn a_live_id_wins_over_one_that_has_moved() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let moved = world.stored([("user", json!(1))]).await;
@@ -82,7 +82,7 @@ async fn a_live_one_counts_before_one_that_has_moved() -> Result<(), SessionErro
     let found = taken(&world, visit([unknown_id(), moved.clone(), live]), true).await?;
     assert_eq!(found, (Some(2), Some(json!(2))));
 
-    // Where none is live, the one that has moved says that a parallel visit has told the client.
+    // If none is live, the superseded one shows that a parallel visit has told the client its new id.
     let open = session.open(visit([unknown_id(), moved]));
     let work = async {
         session.start().await?;
@@ -94,7 +94,7 @@ async fn a_live_one_counts_before_one_that_has_moved() -> Result<(), SessionErro
 }
 
 #[tokio::test(start_paused = true)]
-async fn destroying_before_anybody_has_looked_ends_all_of_them() -> Result<(), SessionError> {
+async fn destroying_before_a_lookup_destroys_all_candidates() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let first = world.stored([("user", json!(1))]).await;
@@ -105,7 +105,7 @@ async fn destroying_before_anybody_has_looked_ends_all_of_them() -> Result<(), S
     assert_eq!(open.outcome().candidate, Some(1));
     assert_eq!(world.sessions().await, 0);
 
-    // Once it is known which session the visit is about, the others are none of its business.
+    // Once the visit knows its session, it leaves the other candidates alone.
     let first = world.stored([("user", json!(1))]).await;
     let second = world.stored([("user", json!(2))]).await;
     let open = session.open(visit([first, second.clone()]));
@@ -120,7 +120,7 @@ async fn destroying_before_anybody_has_looked_ends_all_of_them() -> Result<(), S
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_strict_visit_needs_one_of_them() -> Result<(), SessionError> {
+async fn a_strict_visit_needs_a_live_candidate() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([("user", json!(1))]).await;
     let found = taken(&world, Visit::attach(unknown_id()).or(id), true).await?;
@@ -130,9 +130,9 @@ async fn a_strict_visit_needs_one_of_them() -> Result<(), SessionError> {
     Ok(())
 }
 
-/// A storage that answers at once is asked for the other ids as well, by those who write and those who read.
+/// An immediate storage is asked for the other ids, too, both for writing and for reading.
 #[tokio::test]
-async fn all_ids_are_tried_where_the_storage_answers_at_once() -> Result<(), sessile_core::SessionError> {
+async fn all_ids_are_tried_where_the_storage_is_immediate() -> Result<(), sessile_core::SessionError> {
     use sessile_core::{OsEntropy, Session, SessionError, SessionId, Visit};
 
     let session: Session = Session::builder(sessile_memory::MemoryStorage::new()).build();

@@ -1,4 +1,4 @@
-//! Closing and releasing: what reaches the storage, when, and what can still be read.
+//! Closing and releasing: what reaches the storage, when, and what can be read afterwards.
 
 mod common;
 
@@ -178,7 +178,7 @@ async fn release_unlocks_undoes_and_keeps_what_was_loaded_readable() -> Result<(
         assert_eq!(session.namespace("n").get("x")?, None);
         assert_eq!(session.expiration(), expiration);
         assert_eq!(session.id(), Some(id.clone()));
-        // Once more is nothing, and a close after it has nothing to write.
+        // A second release does nothing, and a later close has nothing to write.
         session.release().await?;
         session.close().await?;
         world.calls.assert_none();
@@ -238,7 +238,7 @@ async fn a_close_that_fails_undoes_unlocks_and_can_be_made_good() -> Result<(), 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_whose_answer_is_lost_was_made_whole_and_blocks_nobody() -> Result<(), SessionError> {
+async fn a_commit_whose_reply_is_lost_is_complete_and_leaves_no_lock() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -251,7 +251,7 @@ async fn a_commit_whose_answer_is_lost_was_made_whole_and_blocks_nobody() -> Res
             .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Timeout));
         assert_fails!(session.close().await, SessionError::Storage(_));
         assert!(world.is_free(&id).await);
-        // The visit does not know, and says what it knew.
+        // The visit does not know of the commit and shows the old data.
         assert_eq!(session.get("user")?, Some(json!(7)));
         session.start().await?;
         assert_eq!(session.get("user")?, Some(json!(8)));
@@ -287,7 +287,7 @@ async fn a_new_session_that_cannot_be_stored_leaves_the_visit_without_one() -> R
     Ok(())
 }
 
-/// A source of random bits that is broken.
+/// A broken source of random bits.
 #[derive(Debug)]
 struct Stuck;
 
@@ -346,7 +346,7 @@ async fn a_commit_after_the_lock_was_lost_writes_nothing() -> Result<(), Session
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_set_while_a_close_is_under_way_is_refused_and_not_lost_in_silence() -> Result<(), SessionError> {
+async fn a_set_during_a_close_is_refused_and_not_lost_silently() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;

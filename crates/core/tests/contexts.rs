@@ -1,4 +1,4 @@
-//! Contexts: which visit's session is meant, and what is left when a context ends.
+//! Contexts: which visit's session a call uses, and what remains when a context ends.
 
 mod common;
 
@@ -13,7 +13,7 @@ use sessile_testkit::{Fault, Verb};
 
 const fn is_portable<T: Clone + Send + Sync + 'static>() {}
 const _: () = {
-    // Neither declaration has to be any of this.
+    // The declared types implement none of these traits.
     struct Bare(#[allow(dead_code)] *const ());
     impl Values for Bare {}
     impl sessile_core::Namespaces for Bare {}
@@ -22,7 +22,7 @@ const _: () = {
 };
 
 #[tokio::test(start_paused = true)]
-async fn outside_of_a_context_questions_are_answered_no_and_calls_fail() {
+async fn outside_of_a_context_queries_are_negative_and_calls_fail() {
     let world = world();
     let session = &world.session;
     assert!(!session.is_initialised() && !session.exists() && !session.is_active());
@@ -109,14 +109,14 @@ async fn a_context_is_not_opened_inside_one_of_its_own() -> Result<(), SessionEr
         Ok(())
     };
     world.visit(Visit::new(), inside).await?;
-    // One after the other is fine.
+    // Consecutive contexts are allowed.
     world.visit(Visit::new(), async { Ok(()) }).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn several_sessions_live_in_one_task_each_with_its_own_context() -> Result<(), SessionError> {
     let (one, two) = (world(), world());
-    // A third that shares the storage of the first is another session all the same.
+    // A third session with the storage of the first is a session of its own.
     let three = one.elsewhere();
     let id = one.stored([("who", json!(1))]).await;
     let nested = one.session.enter(id.clone().into(), async {
@@ -199,7 +199,7 @@ async fn current_finds_the_session_by_its_declaration() -> Result<(), SessionErr
     Ok(())
 }
 
-/// How a visit may end without having closed.
+/// The ways in which a visit can end without a close.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Return,
@@ -319,7 +319,7 @@ async fn enter_fails_if_starting_or_closing_fails() -> Result<(), SessionError> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_starts_by_itself_only_if_told() -> Result<(), SessionError> {
+async fn a_session_starts_automatically_only_if_configured() -> Result<(), SessionError> {
     for (auto_start, readable, writable) in [
         (AutoStart::No, false, false),
         (AutoStart::ReadOnly, true, false),
@@ -342,7 +342,7 @@ async fn a_session_starts_by_itself_only_if_told() -> Result<(), SessionError> {
             false => assert_eq!(strict.await?, "ran"),
             true => assert_fails!(strict.await, SessionError::Unknown),
         }
-        // What starts by itself is changed by nobody who does not close it.
+        // A session that was started automatically is unchanged unless it is closed.
         let visit = session.open(id.clone().into());
         visit.auto_start().in_session(visit.handle()).await?;
         assert_eq!(visit.handle().enter(|| session.is_writable()), writable);

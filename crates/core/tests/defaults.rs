@@ -1,4 +1,4 @@
-//! Expirations that are given by default: applied when something begins, and not before.
+//! Default expirations: applied when something begins, and not before.
 
 mod common;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use sessile_core::{Expiration, Key, MINUTE, NamespaceKey, Session, SessionError, Untyped, Visit};
 use time::OffsetDateTime;
 
-/// Where the defaults that are dates count from: they are functions, so this is all they can ask.
+/// The reference time of the defaults that are dates: they are plain functions, so a static is all they can read.
 static TODAY: AtomicU64 = AtomicU64::new(0);
 
 fn in_a_minute() -> Expiration {
@@ -18,7 +18,7 @@ fn in_a_minute() -> Expiration {
     Expiration::At(today + MINUTE)
 }
 
-fn over() -> Expiration {
+fn expired() -> Expiration {
     Expiration::At(OffsetDateTime::UNIX_EPOCH)
 }
 
@@ -31,7 +31,7 @@ async fn a_default_that_is_a_date_is_made_when_something_begins() -> Result<(), 
     let session = &world.session;
     let now = || TODAY.store(world.now().as_millis(), Ordering::SeqCst);
     now();
-    // Both are made when the server starts.
+    // Both are created when the server starts.
     let cart = session.namespace(CART);
     let dated: Session = Session::builder(Arc::clone(&world.storage))
         .default_expiration_with(in_a_minute)
@@ -67,8 +67,8 @@ async fn a_default_that_is_a_date_is_made_when_something_begins() -> Result<(), 
 
 #[tokio::test(start_paused = true)]
 async fn a_value_whose_default_is_over_already_is_not_set() -> Result<(), SessionError> {
-    const DEAD: Key<Untyped, u64> = Key::new("dead").expiring(over);
-    const GRAVE: NamespaceKey<Untyped, Untyped> = NamespaceKey::new("grave").expiring(over);
+    const DEAD: Key<Untyped, u64> = Key::new("dead").expiring(expired);
+    const GRAVE: NamespaceKey<Untyped, Untyped> = NamespaceKey::new("grave").expiring(expired);
     let world = world();
     let session = &world.session;
     let grave = session.namespace(GRAVE);
@@ -90,7 +90,7 @@ async fn a_value_whose_default_is_over_already_is_not_set() -> Result<(), Sessio
         assert_eq!((default.namespace(), default.key()), (Some("grave"), None));
         assert!(session.keys()?.is_empty() && session.namespaces()?.is_empty());
 
-        // What has an expiration of its own needs no default.
+        // A value with an expiration of its own needs no default.
         session.set_with_expiration(DEAD, 2, Expiration::Never)?;
         session.set(DEAD, 3)?;
         assert_eq!(session.get(DEAD)?, Some(3));
@@ -104,7 +104,11 @@ async fn a_value_whose_default_is_over_already_is_not_set() -> Result<(), Sessio
 
 #[tokio::test(start_paused = true)]
 async fn a_session_whose_default_is_over_already_does_not_begin() -> Result<(), SessionError> {
-    for zero in [over(), Expiration::After(secs(0)), Expiration::sliding(secs(0)).into()] {
+    for zero in [
+        expired(),
+        Expiration::After(secs(0)),
+        Expiration::sliding(secs(0)).into(),
+    ] {
         let world = world_with(|builder| builder.default_expiration(zero));
         let session = &world.session;
         let none = Visit::new;
@@ -114,14 +118,14 @@ async fn a_session_whose_default_is_over_already_does_not_begin() -> Result<(), 
         }
         // Reading begins nothing.
         world.visit(none(), async { session.start_readonly().await }).await?;
-        // One that has an expiration needs no default.
+        // A session with an expiration needs no default.
         let id = world.stored_as(Expiration::After(MINUTE), []).await;
         session.enter(id.into(), async { session.set("x", 1) }).await?;
     }
     Ok(())
 }
 
-/// A default may ask the session, whose state is not locked meanwhile.
+/// A default may call the session, whose state is not locked meanwhile.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_locked_while_a_default_is_made() -> Result<(), SessionError> {
     fn ask() -> Expiration {

@@ -1,4 +1,4 @@
-//! Ending a session: at once, whoever holds its lock, and for good.
+//! Destroying a session: immediately, regardless of its lock, and permanently.
 
 mod common;
 
@@ -90,7 +90,7 @@ async fn afterwards_start_begins_a_new_session_with_a_new_id() -> Result<(), Ses
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_strict_visit_that_destroys_may_begin_anew_as_well() -> Result<(), SessionError> {
+async fn a_strict_visit_may_begin_a_new_session_after_destroying() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -105,7 +105,7 @@ async fn a_strict_visit_that_destroys_may_begin_anew_as_well() -> Result<(), Ses
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_visits_own_destroy_opens_the_way_to_a_new_session() -> Result<(), SessionError> {
+async fn only_a_destroy_by_the_visit_itself_allows_a_new_session() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -185,7 +185,7 @@ async fn a_destroy_that_fails_leaves_the_visit_as_it_was() -> Result<(), Session
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destroy_whose_answer_is_lost_has_still_destroyed() -> Result<(), SessionError> {
+async fn a_destroy_whose_reply_is_lost_has_still_destroyed() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -211,9 +211,9 @@ async fn a_start_that_is_under_way_fails_and_leaves_no_lock() -> Result<(), Sess
     let session = &world.session;
     let verbs = [(Verb::Lock, true), (Verb::Read, false)];
     let calls = verbs.into_iter().flat_map(|verb| [(verb, false), (verb, true)]);
-    for ((verb, start), slow_answer) in calls {
+    for ((verb, start), slow_reply) in calls {
         let id = world.stored([("user", json!(7))]).await;
-        match slow_answer {
+        match slow_reply {
             false => world.delays.before(verb, secs(2)),
             true => world.delays.after(verb, secs(2)),
         }
@@ -241,17 +241,17 @@ async fn a_start_that_is_under_way_fails_and_leaves_no_lock() -> Result<(), Sess
     Ok(())
 }
 
-/// Lets a close take its time, before or after it takes effect, and destroys in between. Nothing may remain.
+/// Delays a close, before or after it takes effect, and destroys meanwhile. Nothing may remain.
 async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    for slow_answer in [false, true] {
+    for slow_reply in [false, true] {
         world.delays.clear();
         let visit = match verb {
             Verb::Create => Visit::new(),
             _ => world.stored([("user", json!(7))]).await.into(),
         };
-        match slow_answer {
+        match slow_reply {
             false => world.delays.before(verb, secs(2)),
             true => world.delays.after(verb, secs(2)),
         }
@@ -277,7 +277,7 @@ async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
         });
         visit.await?;
         world.calls.reset();
-        assert_eq!(world.sessions().await, 0, "{verb}, slow answer: {slow_answer}");
+        assert_eq!(world.sessions().await, 0, "{verb}, slow reply: {slow_reply}");
     }
     Ok(())
 }
@@ -297,10 +297,9 @@ async fn a_new_session_under_way_in_the_same_visit_does_not_outlive_it() -> Resu
     destroy_during_close(Verb::Create).await
 }
 
-/// As when the answer of a login was lost: the browser still has the id that was replaced.
+/// The reply of a login was lost, so the browser still has the replaced id.
 #[tokio::test(start_paused = true)]
-async fn destroying_by_an_id_that_was_replaced_ends_the_session_and_opens_the_way_to_a_new_one()
--> Result<(), SessionError> {
+async fn destroying_by_a_replaced_id_ends_the_session_and_allows_a_new_one() -> Result<(), SessionError> {
     let world = world();
     let (session, other) = (&world.session, world.elsewhere());
     for start in [false, true] {

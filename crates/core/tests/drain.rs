@@ -1,4 +1,4 @@
-//! A process that ends, in whatever way: what becomes of the locks that its visits hold.
+//! The locks of visits when their process ends.
 
 mod common;
 
@@ -16,7 +16,7 @@ use sessile_testkit::{Fault, ModelStorage, ModelStore, Verb};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Storages whose locks are of this process, by clocks of the machine.
+/// Returns storages whose locks belong to this process, with system clocks.
 fn storages() -> [Arc<dyn Storage>; 2] {
     let paired = Paired::new(ModelStore::new(), LocalLocks::new());
     [MemoryStorage::new().into_storage(), paired.into_storage()]
@@ -93,7 +93,7 @@ async fn draining_waits_for_visits_and_takes_nothing_from_those_that_end_in_time
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_visit_whose_lock_was_drained_is_told_so_and_writes_nothing() -> Result<(), SessionError> {
+async fn a_visit_whose_lock_was_drained_fails_and_writes_nothing() -> Result<(), SessionError> {
     let world = world();
     let (session, id) = (&world.session, world.stored([("count", json!(0))]).await);
     let visit = world.visit(id.clone(), async {
@@ -102,7 +102,7 @@ async fn a_visit_whose_lock_was_drained_is_told_so_and_writes_nothing() -> Resul
         session.drain(Duration::ZERO).await;
         assert!(world.is_free(&id).await);
         assert_fails!(session.close().await, SessionError::LockLost);
-        // The session can be used on.
+        // The session remains usable.
         session.update_exclusive(async || session.set("count", json!(2))).await
     });
     visit.await?;
@@ -111,7 +111,7 @@ async fn a_visit_whose_lock_was_drained_is_told_so_and_writes_nothing() -> Resul
 }
 
 #[tokio::test(start_paused = true)]
-async fn draining_twice_and_without_a_lock_is_at_once() {
+async fn draining_twice_or_without_a_lock_returns_immediately() {
     let world = world();
     world.stored([("count", json!(0))]).await;
     let start = Instant::now();
@@ -122,7 +122,7 @@ async fn draining_twice_and_without_a_lock_is_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_default_a_holder_that_was_killed_makes_others_wait_and_nobody_fail() {
+async fn by_default_visits_wait_for_a_killed_holder_and_do_not_fail() {
     let storage = MemoryStorage::builder()
         .clock(TokioClock::start())
         .sweeper(false)
@@ -144,7 +144,7 @@ async fn by_default_a_holder_that_was_killed_makes_others_wait_and_nobody_fail()
         });
     }
     for visited in visits.join_all().await {
-        visited.expect("nobody fails");
+        visited.expect("no visit fails");
     }
     assert!(start.elapsed() < 10 * SECOND, "the default wait is not used up");
     let count = session.init(id.into(), async {
@@ -157,9 +157,9 @@ async fn by_default_a_holder_that_was_killed_makes_others_wait_and_nobody_fail()
     );
 }
 
-/// What is known of leases is no proof any more once a lock can be given up before its lease is over.
+/// Knowledge about leases is no proof any more once a lock can be given up before its lease ends.
 #[tokio::test(start_paused = true)]
-async fn a_commit_in_doubt_is_not_taken_for_done_after_its_lock_was_drained() {
+async fn an_ambiguous_commit_is_not_taken_for_done_after_its_lock_was_drained() {
     let model = ModelStorage::new();
     let faulty = sessile_testkit::Faulty::new(model.clone());
     let faults = faulty.faults();
@@ -174,7 +174,7 @@ async fn a_commit_in_doubt_is_not_taken_for_done_after_its_lock_was_drained() {
         next.meta.version += 1;
         next
     };
-    // Another writer comes to the very same record, while the first does not get through.
+    // Another writer finds the same record while the first cannot reach the storage.
     let mut other = model.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
     model.commit(&mut other.lock, next_of(&other.record)).await.unwrap();
     faults.fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));

@@ -1,5 +1,4 @@
-//! The clock of a storage can be an estimate, and wrong: what is asked of it then may be answered wrongly, and nothing
-//! that is stored is lost for it.
+//! The clock of a storage can be a wrong estimate: replies may then be wrong, but no stored data is lost.
 
 mod common;
 
@@ -15,7 +14,7 @@ use sessile_core::{
     SessionError, SessionId, SessionKey, Storage, StorageError, Stored, Timestamp, Visit,
 };
 
-/// How far the estimate is from the truth, in milliseconds. Clones share it.
+/// The error of the estimate in milliseconds. Clones share it.
 #[derive(Debug, Clone, Default)]
 struct Error(Arc<AtomicI64>);
 
@@ -25,7 +24,7 @@ impl Error {
     }
 }
 
-/// What a process believes that the storage's clock shows.
+/// The time that a process believes the storage's clock shows.
 #[derive(Debug)]
 struct Estimate {
     truth: Arc<Plain>,
@@ -39,12 +38,12 @@ impl Clock for Estimate {
     }
 }
 
-/// A storage that judges by a clock of its own, of which this process has an estimate.
+/// A storage with a clock of its own, of which this process has an estimate.
 #[derive(Debug)]
 struct Distant {
     inner: Arc<Plain>,
     clock: Estimate,
-    /// Whether the answer to `lock` puts the estimate right, as that of a server which says what time it is.
+    /// `true` if the reply to `lock` corrects the estimate, like that of a server which sends its time.
     learns: bool,
 }
 
@@ -127,7 +126,7 @@ impl Storage for Distant {
     }
 }
 
-/// A session that is kept far away, as it is seen here, and the world in which it is.
+/// Returns a session in a remote storage as this process sees it, and the world that contains it.
 fn distant(learns: bool, configure: impl FnOnce(Builder) -> Builder) -> (World, Session, Error) {
     let world = world();
     let error = Error::default();
@@ -143,7 +142,7 @@ fn distant(learns: bool, configure: impl FnOnce(Builder) -> Builder) -> (World, 
     (world, session, error)
 }
 
-/// Expirations that are over in an hour, each for ten sessions.
+/// Expirations of one hour, each for ten sessions.
 fn over_in_an_hour() -> Vec<Expiration> {
     let short = Expiration::sliding(20 * MINUTE);
     let all = [
@@ -155,7 +154,7 @@ fn over_in_an_hour() -> Vec<Expiration> {
     (0..40).map(|number| all[number % all.len()]).collect()
 }
 
-/// Everything a visit can do without wanting to change anything.
+/// Calls everything that a visit can do without changing anything.
 async fn looks(session: &Session, id: &SessionId, how: usize) {
     let visit = match how {
         4 => Visit::from(id.clone()).browser_restarted(true),
@@ -213,7 +212,7 @@ async fn visits_that_only_look_destroy_no_session_however_wrong_the_clock_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_ends_within_a_session_is_removed_by_the_time_that_came_with_the_lock() -> Result<(), SessionError> {
+async fn expired_values_are_removed_by_the_time_that_came_with_the_lock() -> Result<(), SessionError> {
     let (world, session, error) = distant(true, |builder| builder);
     let id = world
         .stored_as(Expiration::sliding(10 * HOUR), [("user", json!(7))])
@@ -264,7 +263,7 @@ async fn a_session_that_is_over_by_a_wrong_clock_is_found_again_when_the_clock_i
         session.get("user")
     });
     assert_eq!(seen.await??, Some(json!(7)));
-    // And it ends when it was to.
+    // It ends at its original time.
     pass(20 * MINUTE - ms(1)).await;
     assert!(world.record(&id).await.is_some());
     pass(ms(1)).await;

@@ -1,4 +1,4 @@
-//! Settings from one end of what a duration can say to the other: none of them panics or wraps around.
+//! Settings with durations from zero to the maximum: none of them panics or wraps around.
 
 mod common;
 
@@ -19,7 +19,7 @@ const ALL: [Duration; 4] = [
     Duration::MAX,
 ];
 
-/// Begins a session, changes it, gives it another id, changes it again, reads it and ends it.
+/// Begins a session, changes it, gives it a new id, changes it again, reads it and destroys it.
 async fn lives(session: &Session) -> Result<(), SessionError> {
     let id = session
         .enter(Visit::new(), async {
@@ -79,7 +79,7 @@ async fn limits_of_no_time_at_all_end_a_session_and_nothing_else() {
         ];
         for world in worlds {
             let session = &world.session;
-            // It may be refused, and it may be over at once; it does not panic.
+            // It may be refused, and it may expire immediately; it does not panic.
             let made = session.enter(Visit::new(), async { session.set("user", json!(7)) });
             let _ = made.await;
             assert_eq!(world.sessions().await, 0, "with a limit of {limit:?}");
@@ -122,7 +122,7 @@ async fn wrappers_take_any_duration() -> Result<(), SessionError> {
 }
 
 #[test]
-fn a_pause_is_never_too_long_to_be_told() {
+fn a_pause_never_overflows() {
     #[derive(Debug)]
     struct Ones;
 

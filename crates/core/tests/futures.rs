@@ -1,4 +1,4 @@
-//! Handlers have the futures of a session's calls inside: what those need only to wait is not to be carried along.
+//! The size of the futures of a session's calls, which handlers contain: the part that only waiting needs is boxed.
 
 use sessile_core::{Session, Visit};
 use sessile_memory::MemoryStorage;

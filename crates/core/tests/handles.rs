@@ -1,4 +1,4 @@
-//! Carrying a visit to where its task does not reach, and what handles can do once the visit is over.
+//! Carrying a visit out of its task, and using a handle after the visit has ended.
 
 mod common;
 
@@ -145,7 +145,7 @@ fn a_handle_of_one_visit_means_that_visit_inside_of_another() {
     });
 }
 
-/// A stream that gives a value of the session with each item, without end.
+/// An endless stream whose items are a value of the session.
 struct Values(sessile_core::Session);
 
 impl Stream for Values {
@@ -182,7 +182,7 @@ async fn a_stream_reads_the_session_after_the_visit_is_over() -> Result<(), Sess
     Ok(())
 }
 
-/// Says, when it is dropped, whether the session was there.
+/// Reports, when it is dropped, whether the session was available.
 struct Witness(sessile_core::Session, Option<oneshot::Sender<bool>>);
 
 impl Drop for Witness {
@@ -197,8 +197,8 @@ async fn destructors_see_the_session() -> Result<(), SessionError> {
     let session = &world.session;
     let visit = session.open(Visit::new());
     for (poll, endless) in [(false, false), (true, false), (true, true)] {
-        let (tell, told) = oneshot::channel();
-        let witness = Witness(session.clone(), Some(tell));
+        let (report, reported) = oneshot::channel();
+        let witness = Witness(session.clone(), Some(report));
         let work = async move {
             let _witness = witness;
             if endless {
@@ -210,12 +210,15 @@ async fn destructors_see_the_session() -> Result<(), SessionError> {
             let _ = tokio::time::timeout(ms(1), &mut work).await;
         }
         drop(work);
-        assert!(told.await.expect("it is dropped"), "polled: {poll}, endless: {endless}");
+        assert!(
+            reported.await.expect("it is dropped"),
+            "polled: {poll}, endless: {endless}"
+        );
     }
     Ok(())
 }
 
-/// Ends a visit that has stored a value, and returns what is left of it.
+/// Ends a visit that has stored a value, and returns its handle.
 async fn ended(world: &World, visit: Visit) -> Result<Handle, SessionError> {
     world
         .visit(visit, async {
@@ -313,7 +316,7 @@ async fn an_update_under_way_in_a_task_outlives_the_visit_and_commits() -> Resul
         let task = async move {
             let update = async || {
                 begun.send(()).expect("it waits");
-                may_go.await.expect("it is told");
+                may_go.await.expect("the signal is sent");
                 inside.set("user", json!(8))
             };
             inside.update_exclusive(update).await

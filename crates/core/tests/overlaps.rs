@@ -1,4 +1,4 @@
-//! Calls of one visit that overlap: what a task does while another of the same visit is under way.
+//! Overlapping calls of one visit: operations of several tasks at the same time.
 
 mod common;
 
@@ -22,7 +22,7 @@ async fn ended<T>(task: JoinHandle<Result<T, SessionError>>) -> Result<T, Sessio
     task.await.expect("no task panics")
 }
 
-/// An update that gives the session an id: its first, or a new one.
+/// Starts an update that gives the session an id: its first, or a new one.
 fn naming(world: &World, visit: &OpenVisit, rotate: bool) -> JoinHandle<Result<(), SessionError>> {
     let session = world.session.clone();
     let writer = world.session.clone();
@@ -38,7 +38,7 @@ fn naming(world: &World, visit: &OpenVisit, rotate: bool) -> JoinHandle<Result<(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_waits_for_an_update_that_is_giving_the_session_an_id() -> Result<(), SessionError> {
+async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Result<(), SessionError> {
     for (rotate, commit) in [(false, true), (false, false), (true, true), (true, false)] {
         let world = world();
         let id = world.stored([("user", json!(7))]).await;
@@ -50,17 +50,17 @@ async fn the_answer_waits_for_an_update_that_is_giving_the_session_an_id() -> Re
         world.delays.before(Verb::Create, secs(2));
         world.delays.before(Verb::Rotate, secs(2));
         let update = naming(&world, &visit, rotate);
-        // The update has decided what to write, and the storage is busy with it.
+        // The update has planned its write, and the storage call is pending.
         pass(secs(1)).await;
         assert!(visit.end_at_once(commit).is_none(), "rotate: {rotate}");
         match commit {
             true => visit.close().await?,
             false => visit.release().await?,
         }
-        let told = visit.outcome();
+        let outcome = visit.outcome();
         ended(update).await?;
-        let IdChange::Set { id, .. } = told.id else {
-            panic!("the client is not told: rotate: {rotate}")
+        let IdChange::Set { id, .. } = outcome.id else {
+            panic!("the client gets no id: rotate: {rotate}")
         };
         assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
     }
@@ -68,7 +68,7 @@ async fn the_answer_waits_for_an_update_that_is_giving_the_session_an_id() -> Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_comes_after_the_answer_gives_no_id() -> Result<(), SessionError> {
+async fn an_update_after_the_response_gives_no_id() -> Result<(), SessionError> {
     for (rotate, at_once) in [(false, true), (false, false), (true, true), (true, false)] {
         let world = world();
         let id = world.stored([("user", json!(7))]).await;
@@ -81,10 +81,10 @@ async fn an_update_that_comes_after_the_answer_gives_no_id() -> Result<(), Sessi
             true => assert!(visit.end_at_once(true).is_some()),
             false => visit.close().await?,
         }
-        let told = visit.outcome();
+        let outcome = visit.outcome();
         let update = naming(&world, &visit, rotate);
         assert_fails!(ended(update).await, SessionError::Sealed);
-        assert_eq!(told.id, IdChange::Keep);
+        assert_eq!(outcome.id, IdChange::Keep);
         assert_eq!(world.sessions().await, 1);
         assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
     }
@@ -92,14 +92,14 @@ async fn an_update_that_comes_after_the_answer_gives_no_id() -> Result<(), Sessi
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_made_too_late_to_be_told_is_not_kept() -> Result<(), SessionError> {
+async fn a_session_created_too_late_for_the_response_is_not_kept() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.lock_wait(secs(1)));
     let visit = world.session.open(Visit::new());
     world.session.start_readonly().in_session(visit.handle()).await?;
     world.delays.before(Verb::Create, secs(10));
     let update = naming(&world, &visit, false);
     pass(ms(100)).await;
-    // The storage takes longer than anybody waits.
+    // The storage takes longer than the wait limit.
     assert_fails!(visit.close().await, SessionError::LockTimeout);
     assert_eq!(visit.outcome().id, IdChange::Keep);
     assert_fails!(ended(update).await, SessionError::Sealed);
@@ -125,7 +125,7 @@ async fn a_session_is_destroyed_though_a_close_of_the_same_visit_moves_it_meanwh
         let world = world();
         let id = world.stored([("user", json!(7))]).await;
         let visit = world.session.open(id.into());
-        // The storage has moved it already, and its answer is on the way; or it has not begun.
+        // The storage has moved it already and its reply is pending, or it has not started.
         match rotate_takes {
             2 => world.delays.after(Verb::Rotate, secs(2)),
             _ => world.delays.before(Verb::Rotate, secs(5)),
@@ -145,7 +145,7 @@ async fn a_session_is_destroyed_though_a_close_of_the_same_visit_moves_it_meanwh
 }
 
 #[tokio::test(start_paused = true)]
-async fn destroying_takes_nothing_from_the_session_that_the_visit_has_gone_on_to() -> Result<(), SessionError> {
+async fn destroying_leaves_the_next_session_of_the_visit_alone() -> Result<(), SessionError> {
     let world = world();
     let visit = world.session.open(unknown_id().into());
     world.delays.before(Verb::Destroy, secs(5));
@@ -159,7 +159,7 @@ async fn destroying_takes_nothing_from_the_session_that_the_visit_has_gone_on_to
         session.close().await?;
         session.start().await?;
         session.set("user", json!(8))?;
-        // Here the destroy of the unknown id ends.
+        // The destroy of the unknown id ends here.
         pass(secs(10)).await;
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
@@ -169,7 +169,7 @@ async fn destroying_takes_nothing_from_the_session_that_the_visit_has_gone_on_to
     assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
     assert!(world.is_free(&id).await);
     visit.close().await?;
-    assert!(matches!(visit.outcome().id, IdChange::Set { id: told, .. } if told == id));
+    assert!(matches!(visit.outcome().id, IdChange::Set { id: set, .. } if set == id));
     Ok(())
 }
 
@@ -181,7 +181,7 @@ async fn a_reader_waits_for_no_call_of_its_own_visit() -> Result<(), SessionErro
     let work = async {
         let visit = session.open(id.clone().into());
         let began = tokio::time::Instant::now();
-        // A start that waits for its lock, and that nobody polls any more.
+        // A start that waits for its lock and is no longer polled.
         let mut start = std::pin::pin!(session.start().in_session(visit.handle()));
         assert!(timeout(ms(1), start.as_mut()).await.is_err());
         session.start_readonly().in_session(visit.handle()).await?;
@@ -229,7 +229,7 @@ async fn readers_and_a_writer_of_one_visit_start_side_by_side() -> Result<(), Se
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_whose_session_another_task_destroys_says_so() -> Result<(), SessionError> {
+async fn an_update_whose_session_another_task_destroys_fails() -> Result<(), SessionError> {
     let world = world();
     let session = world.session.clone();
     let id = world.stored([("user", json!(7))]).await;
@@ -246,7 +246,7 @@ async fn an_update_whose_session_another_task_destroys_says_so() -> Result<(), S
     world.session.destroy().in_session(visit.handle()).await?;
     assert_fails!(ended(update).await, SessionError::Gone);
     assert_eq!(world.record(&id).await, None);
-    // Who has destroyed it has nothing to complain of.
+    // The task that has destroyed it gets no error.
     visit.close().await?;
     assert_eq!(visit.outcome().id, IdChange::Remove);
     Ok(())
@@ -266,7 +266,7 @@ async fn a_record_that_is_made_for_a_destroyed_session_is_removed_though_the_clo
     });
     pass(ms(500)).await;
     world.session.destroy().in_session(visit.handle()).await?;
-    // The close finds out that nobody wants the record, and is dropped while it removes it.
+    // The close finds that the record is not needed any more, and is dropped while it removes it.
     world.delays.before(Verb::Destroy, secs(1));
     pass(secs(1)).await;
     assert_eq!(world.sessions().await, 1);
@@ -277,7 +277,7 @@ async fn a_record_that_is_made_for_a_destroyed_session_is_removed_though_the_clo
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_have_changed_in_an_update_that_fails_is_taken_for_stored_by_nobody() -> Result<(), SessionError> {
+async fn changes_of_other_tasks_in_a_failed_update_are_reported_as_undone() -> Result<(), SessionError> {
     for dropped in [false, true] {
         let world = world();
         let session = world.session.clone();
@@ -306,7 +306,7 @@ async fn what_others_have_changed_in_an_update_that_fails_is_taken_for_stored_by
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_fails_is_no_concern_of_those_who_have_changed_nothing() -> Result<(), SessionError> {
+async fn a_failed_update_does_not_affect_tasks_that_changed_nothing() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -321,7 +321,7 @@ async fn an_update_that_fails_is_no_concern_of_those_who_have_changed_nothing() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_waits_for_an_update_in_which_others_have_changed_something() -> Result<(), SessionError> {
+async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something() -> Result<(), SessionError> {
     for fails in [false, true] {
         let world = world();
         let session = world.session.clone();
@@ -353,8 +353,7 @@ async fn the_answer_waits_for_an_update_in_which_others_have_changed_something()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_task_has_changed_is_not_taken_for_stored_when_the_visit_ends_without_writing()
--> Result<(), SessionError> {
+async fn changes_of_a_task_are_reported_as_undone_when_the_visit_ends_without_writing() -> Result<(), SessionError> {
     for dropped in [false, true] {
         let world = world();
         let session = world.session.clone();
@@ -378,8 +377,7 @@ async fn what_a_task_has_changed_is_not_taken_for_stored_when_the_visit_ends_wit
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_bound_session_has_changed_is_not_taken_for_stored_when_a_task_takes_its_lock_along()
--> Result<(), SessionError> {
+async fn changes_of_a_bound_session_are_reported_as_undone_when_a_task_drops_its_lock() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([("user", json!(7))]).await;
     let visit = world.session.open(id.clone().into());
@@ -401,7 +399,7 @@ async fn a_refused_close_does_not_make_the_client_keep_the_id_of_a_session_that_
     let session = world.session.clone();
     let id = world.stored([("user", json!(7))]).await;
     let visit = world.session.open(id.into());
-    // The lock was lost, and another visit has moved the session on.
+    // The lock was lost, and another visit has moved the session.
     world.delays.before(Verb::Commit, secs(2));
     world
         .faults

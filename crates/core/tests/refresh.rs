@@ -1,4 +1,4 @@
-//! Looking again at what is stored, in a visit that lasts.
+//! Refreshing the loaded data in a visit that lasts.
 
 mod common;
 
@@ -8,7 +8,7 @@ use sessile_core::{InSession, SessionError, StorageErrorKind, Visit};
 use sessile_testkit::{Fault, Verb};
 
 #[tokio::test(start_paused = true)]
-async fn what_others_have_written_is_seen() -> Result<(), SessionError> {
+async fn writes_of_other_visits_are_seen() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -22,7 +22,7 @@ async fn what_others_have_written_is_seen() -> Result<(), SessionError> {
         assert_eq!(session.get("user")?, Some(json!(7)));
         session.refresh().await?;
         assert_eq!(session.get("user")?, Some(json!(8)));
-        // In front of a writer that waits for nobody either.
+        // Does not wait for a writer either.
         world.while_locked(&id, session.refresh()).await
     };
     world.visit(id.clone(), work).await
@@ -67,7 +67,7 @@ async fn a_session_that_has_moved_is_not_read_on_under_its_old_id() -> Result<()
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_changes_nothing_where_there_is_nothing_to_look_at() -> Result<(), SessionError> {
+async fn a_refresh_without_a_stored_session_changes_nothing() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -92,7 +92,7 @@ async fn it_changes_nothing_where_there_is_nothing_to_look_at() -> Result<(), Se
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_fails_leaves_what_was_loaded() -> Result<(), SessionError> {
+async fn a_failed_refresh_keeps_the_loaded_data() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;

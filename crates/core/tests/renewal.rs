@@ -1,4 +1,4 @@
-//! A lock is a lease; as long as the work goes on it is renewed.
+//! A lock is a lease, which is renewed as long as the work continues.
 
 mod common;
 
@@ -10,7 +10,7 @@ use tokio::time::advance;
 
 const LEASE: std::time::Duration = DEFAULT_LEASE;
 
-/// Tries for the lock, from time to time, for as long as the work goes on. Says whether it was ever free.
+/// Tries to take the lock repeatedly while the work runs. Returns whether it was ever free.
 async fn is_ever_free(world: &World, id: &SessionId, work: impl Future<Output = Result<(), SessionError>>) -> bool {
     let watch = async {
         // Let the work take it first.
@@ -49,7 +49,7 @@ async fn a_lock_is_held_for_as_long_as_the_work_goes_on() -> Result<(), SessionE
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_renewed_inside_an_update_as_often_as_anywhere_else() -> Result<(), SessionError> {
+async fn a_lock_is_renewed_inside_an_update_as_often_as_elsewhere() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -68,7 +68,7 @@ async fn it_is_renewed_inside_an_update_as_often_as_anywhere_else() -> Result<()
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_renewed_in_a_task_when_the_visit_is_over() -> Result<(), SessionError> {
+async fn a_lock_is_renewed_in_a_task_after_the_visit_has_ended() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -97,7 +97,7 @@ async fn a_holder_that_blocks_its_thread_for_a_whole_lease_loses_the_lock() -> R
         assert_fails!(session.close().await, SessionError::LockLost);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, Some(json!(7)));
-        // Who tries again, succeeds.
+        // A second attempt succeeds.
         session.update_exclusive(async || session.set("user", json!(9))).await
     });
     visit.await?;
@@ -184,7 +184,7 @@ async fn a_lock_that_was_given_up_is_not_renewed_and_the_next_one_is() -> Result
 
 #[test]
 fn without_a_runtime_a_lock_is_held_for_its_lease() {
-    // Work that any executor could poll, when the storage needs none either.
+    // Work that any executor can poll, with a storage that needs no runtime either.
     let world = world();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let id = poll_through(&mut cx, world.stored([("user", json!(7))]));
@@ -215,7 +215,7 @@ fn poll_through<T>(cx: &mut std::task::Context<'_>, future: impl Future<Output =
     panic!("it does not end");
 }
 
-/// The timers of a runtime with one thread stand still while that is blocked, for visits in other threads as well.
+/// The timers of a single-threaded runtime stop while its thread is blocked, also for visits in other threads.
 #[test]
 fn a_runtime_whose_only_thread_is_blocked_for_a_lease_costs_the_lock_and_loses_nothing() {
     use sessile_core::{Lookup, Session, Storage, Visit};
@@ -245,7 +245,7 @@ fn a_runtime_whose_only_thread_is_blocked_for_a_lease_costs_the_lock_and_loses_n
             was_blocked.await.expect("the thread goes on");
             let closed = session.close().await;
             assert!(matches!(closed, Err(SessionError::LockLost)), "{closed:?}");
-            // Who tries again, succeeds.
+            // A second attempt succeeds.
             session.update_exclusive(async || session.set("user", json!(9))).await
         });
         handle.block_on(work).expect("it is the outermost")

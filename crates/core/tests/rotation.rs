@@ -1,4 +1,4 @@
-//! New ids: known at once, stored with the close, and the end of the old one.
+//! New ids: known immediately, stored by the close, which invalidates the old one.
 
 mod common;
 
@@ -40,7 +40,7 @@ async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Resu
         assert_eq!(session.key(), Some(new.key()));
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_eq!(session.created_at(), Some(created.into()));
-        // The visit goes on under the new id.
+        // The visit continues under the new id.
         session.update_exclusive(async || session.set("more", json!(1))).await?;
         Ok(new)
     };
@@ -54,7 +54,7 @@ async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Resu
 }
 
 #[tokio::test(start_paused = true)]
-async fn asked_for_twice_the_last_one_counts() -> Result<(), SessionError> {
+async fn the_last_of_several_new_ids_counts() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([]).await;
@@ -88,7 +88,7 @@ async fn a_virtual_session_is_stored_under_the_id_that_was_announced() -> Result
     };
     let id = world.visit(Visit::new(), work).await?;
     assert!(world.record(&id).await.is_some());
-    // Were it taken, it would not be exchanged behind the application's back.
+    // If it exists already, it is not replaced without the application noticing.
     let work = async {
         session.start().await?;
         session.regenerate_id()?;
@@ -105,7 +105,7 @@ async fn a_virtual_session_is_stored_under_the_id_that_was_announced() -> Result
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_needs_a_visit_that_is_writable() -> Result<(), SessionError> {
+async fn a_new_id_needs_a_writable_visit() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([]).await;
@@ -143,7 +143,7 @@ async fn a_failure_keeps_the_old_id_valid() -> Result<(), SessionError> {
             assert_eq!(session.get("user")?, Some(json!(7)));
             assert!(world.is_free(&id).await);
             assert_eq!(world.record(&announced).await, None);
-            // And the next close does not move it either.
+            // The next close does not move it either.
             session.update_exclusive(async || session.set("user", json!(9))).await?;
             assert_eq!(session.id(), Some(id.clone()));
             Ok(())
@@ -155,7 +155,7 @@ async fn a_failure_keeps_the_old_id_valid() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_old_id_is_dead_at_once_a_visit_with_it_starts_empty() -> Result<(), SessionError> {
+async fn the_old_id_is_invalid_at_once_and_a_visit_with_it_starts_empty() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -200,7 +200,7 @@ async fn a_visit_with_the_old_id_that_changes_anything_fails_to_close() -> Resul
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_strict_visit_with_the_old_id_is_told() -> Result<(), SessionError> {
+async fn a_strict_visit_with_the_old_id_fails() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([]).await;
     rotate(&world, &id).await?;
@@ -210,7 +210,7 @@ async fn a_strict_visit_with_the_old_id_is_told() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_visit_that_has_read_before_is_told_and_keeps_what_it_read() -> Result<(), SessionError> {
+async fn a_visit_that_has_read_before_fails_and_keeps_the_loaded_data() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -309,7 +309,7 @@ async fn a_foreign_id_is_exchanged_like_any_other() -> Result<(), SessionError> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_looks_again_during_the_grace_does_not_bring_the_old_id_back() -> Result<(), SessionError> {
+async fn a_refresh_during_the_grace_does_not_restore_the_old_id() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.rotation_grace(secs(10)));
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -323,7 +323,7 @@ async fn who_looks_again_during_the_grace_does_not_bring_the_old_id_back() -> Re
     };
     work.in_session(visit.handle()).await?;
     visit.close().await?;
-    // The client has been told of the new one.
+    // The client was told the new one.
     assert_eq!(visit.outcome().id, IdChange::Keep);
     assert!(world.record(&new).await.is_some());
     Ok(())

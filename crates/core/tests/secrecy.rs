@@ -1,4 +1,4 @@
-//! Nothing that is shown shows an id, a lock's token, or what a session holds.
+//! No printed text contains an id, a lock's token or the contents of a session.
 
 mod common;
 
@@ -14,7 +14,7 @@ use sessile_testkit::{Fault, Verb};
 
 const SECRET: &str = "a-very-secret-value";
 
-/// Asserts that no part of the ids, nor the value, is in a text.
+/// Asserts that the text contains no part of the ids and not the value.
 #[track_caller]
 fn assert_silent(ids: &[SessionId], shown: &str) {
     assert!(!shown.contains(SECRET), "{shown}");
@@ -134,7 +134,7 @@ async fn no_error_shows_an_id_or_a_value() -> Result<(), SessionError> {
                 session.set("more", json!(SECRET))?;
             }
             match verb {
-                // That nothing could be given back is no failure of a close.
+                // A failure to release the lock is no failure of a close.
                 Verb::Release => session.release().await,
                 _ => session.close().await,
             }

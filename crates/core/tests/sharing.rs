@@ -1,4 +1,4 @@
-//! Tasks and threads that share one visit: none of their changes is lost, and none goes where it does not belong.
+//! Tasks and threads that share one visit: no change is lost or applied to the wrong session.
 
 mod common;
 
@@ -112,7 +112,7 @@ async fn tasks_that_update_one_visit_lose_no_change() -> Result<(), SessionError
     Ok(())
 }
 
-/// Begins to change the count on another thread, lets `meanwhile` happen, then goes on.
+/// Starts to change the count on another thread, runs `meanwhile`, then lets the change continue.
 async fn during_a_change<T: Send + 'static>(
     world: &World,
     handle: Handle,
@@ -126,7 +126,7 @@ async fn during_a_change<T: Send + 'static>(
         handle.enter(|| {
             session.update_key(COUNT, |count| {
                 begun.send(()).expect("it waits");
-                may_go.recv().expect("it is told");
+                may_go.recv().expect("the signal is sent");
                 *count += 100;
                 change(&session)
             })
@@ -141,7 +141,7 @@ async fn during_a_change<T: Send + 'static>(
 }
 
 #[tokio::test]
-async fn those_who_only_read_do_not_wait_for_a_change() -> Result<(), SessionError> {
+async fn readers_do_not_wait_for_a_change() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("count", json!(1))]).await;
@@ -159,9 +159,9 @@ async fn those_who_only_read_do_not_wait_for_a_change() -> Result<(), SessionErr
     session.enter(id.into(), work).await
 }
 
-/// What others do to the very value that is being changed, and what is there in the end.
+/// Other writes to the value that is being changed, and the value that remains.
 #[tokio::test]
-async fn what_is_done_to_a_value_while_it_is_changed_counts_as_later() -> Result<(), SessionError> {
+async fn a_write_during_a_change_of_the_same_value_counts_as_later() -> Result<(), SessionError> {
     type Doing = fn(&Session) -> Result<(), SessionError>;
     let doings: [(Doing, Option<u64>); 8] = [
         (|session| session.set(COUNT, 5), Some(5)),
@@ -175,7 +175,7 @@ async fn what_is_done_to_a_value_while_it_is_changed_counts_as_later() -> Result
             |session| session.unset(COUNT).and_then(|_| session.set(COUNT, 7)),
             Some(7),
         ),
-        // These leave the value alone, or as it was.
+        // These leave the value unchanged.
         (|session| session.set(COUNT, 1), Some(101)),
         (|session| session.set(OTHER, 5), Some(101)),
         (|session| session.update_key(OTHER, |other| *other += 1), Some(101)),
@@ -185,7 +185,7 @@ async fn what_is_done_to_a_value_while_it_is_changed_counts_as_later() -> Result
         let session = &world.session;
         let id = world.stored([("count", json!(1))]).await;
         let work = async {
-            // It returns while the change is under way: nobody has to wait for the change.
+            // It returns during the change: it does not have to wait.
             let meanwhile = async { doing(session) };
             during_a_change(&world, session.handle()?, |_| (), meanwhile).await??;
             assert_eq!(session.get(COUNT)?, left, "{index}");
@@ -219,7 +219,7 @@ async fn a_namespace_that_is_destroyed_while_a_value_in_it_is_changed_stays_dest
 
 /// A closure that waits for another thread which uses the same session.
 #[tokio::test]
-async fn a_change_may_wait_for_others_who_use_the_session() -> Result<(), SessionError> {
+async fn a_change_may_wait_for_other_threads_that_use_the_session() -> Result<(), SessionError> {
     let world = world();
     let session = world.session.clone();
     let work = async {
@@ -242,8 +242,7 @@ async fn a_change_may_wait_for_others_who_use_the_session() -> Result<(), Sessio
 }
 
 #[tokio::test]
-async fn who_wants_to_change_a_value_that_is_being_changed_waits_for_as_long_as_for_a_lock() -> Result<(), SessionError>
-{
+async fn a_second_change_of_a_value_waits_as_long_as_for_a_lock() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.lock_wait(Duration::ZERO));
     let session = &world.session;
     let work = async {
@@ -253,7 +252,7 @@ async fn who_wants_to_change_a_value_that_is_being_changed_waits_for_as_long_as_
                 SessionError::LockTimeout
             );
             assert_fails!(session.take(COUNT), SessionError::LockTimeout);
-            // It is not there yet, so it would have to be made.
+            // The value does not exist yet, so it would have to be created.
             assert_fails!(session.get_or_insert_with(COUNT, || 7), SessionError::LockTimeout);
             Ok(())
         };
@@ -278,7 +277,7 @@ async fn a_change_within_the_change_of_the_same_value_is_refused_at_once() -> Re
                 session.update_key(COUNT, |count| *count += 1),
                 SessionError::LockTimeout
             );
-            // One of the same name elsewhere is another.
+            // A value of the same name in another namespace is another value.
             cart.update(COUNT, |count| *count += 10)
         })??;
         assert_eq!((session.get(COUNT)?, cart.get(COUNT)?), (Some(1), Some(10)));
@@ -287,7 +286,7 @@ async fn a_change_within_the_change_of_the_same_value_is_refused_at_once() -> Re
     session.enter(Visit::new(), work).await
 }
 
-/// Nothing is locked while code of the application runs: each of these uses the session.
+/// The state is not locked while code of the application runs: each of these uses the session.
 #[tokio::test]
 async fn types_that_use_the_session_while_they_are_written_and_read_do_no_harm() -> Result<(), SessionError> {
     #[derive(Debug, PartialEq, Default)]

@@ -1,4 +1,4 @@
-//! Sliding expirations: what moves them, what that costs, and that nothing that slid out comes back.
+//! Sliding expirations: what moves them, what that costs, and that no expired value comes back.
 
 mod common;
 
@@ -8,7 +8,7 @@ use sessile_core::{Expiration, HOUR, MINUTE, SECOND, SessionError, SessionId, St
 use sessile_testkit::{Fault, Verb};
 use tokio::sync::oneshot;
 
-/// A session that slides by the minute, with a value that slides out after ten seconds and one that stays.
+/// Creates a session with a window of a minute, a value with a window of ten seconds and a value without one.
 async fn with_short_value(world: &World) -> Result<SessionId, SessionError> {
     let session = &world.session;
     let work = async {
@@ -32,7 +32,7 @@ async fn read(world: &World, id: &SessionId, name: &str) -> Result<Option<serde_
         .await
 }
 
-/// Reads the session once, doing nothing with it.
+/// Starts the session for reading without using it.
 async fn look(world: &World, id: &SessionId) -> Result<(), SessionError> {
     world
         .visit(id.clone(), async { world.session.start_readonly().await })
@@ -44,9 +44,9 @@ async fn each_visit_moves_the_end_those_that_only_read_included() -> Result<(), 
     let world = world();
     let session = &world.session;
     let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
-    for turn in 0..9 {
+    for round in 0..9 {
         pass(secs(59)).await;
-        match turn % 3 {
+        match round % 3 {
             0 => look(&world, &id).await?,
             1 => {
                 session
@@ -55,7 +55,7 @@ async fn each_visit_moves_the_end_those_that_only_read_included() -> Result<(), 
             }
             _ => {
                 session
-                    .enter(id.clone().into(), async { session.set("turn", json!(turn)) })
+                    .enter(id.clone().into(), async { session.set("round", json!(round)) })
                     .await?
             }
         }
@@ -117,7 +117,7 @@ async fn a_long_visit_moves_the_end_when_it_starts_and_again_when_it_ends() -> R
         // A commit moves everything in the same step.
         let expected = match write {
             None => 2,
-            // While the lock is held the session is kept from idling out.
+            // While the lock is held the session does not idle out.
             Some(false) => 3,
             Some(true) => 2,
         };
@@ -130,7 +130,7 @@ async fn a_long_visit_moves_the_end_when_it_starts_and_again_when_it_ends() -> R
     Ok(())
 }
 
-/// How many writes a visit makes that comes this long after the last one.
+/// Returns the number of writes of a visit that comes this long after the last one.
 async fn touches_after(world: &World, id: &SessionId, pause: std::time::Duration) -> Result<u64, SessionError> {
     world.calls.reset();
     pass(pause).await;
@@ -152,7 +152,7 @@ async fn an_end_is_only_written_when_it_would_move_by_more_than_a_minute() -> Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn or_by_a_tenth_of_the_shortest_window_if_that_is_less() -> Result<(), SessionError> {
+async fn an_end_is_written_when_it_moves_by_a_tenth_of_a_shorter_window() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
@@ -172,7 +172,7 @@ async fn or_by_a_tenth_of_the_shortest_window_if_that_is_less() -> Result<(), Se
 }
 
 #[tokio::test(start_paused = true)]
-async fn or_by_the_resolution_that_was_asked_for() -> Result<(), SessionError> {
+async fn an_end_is_written_when_it_moves_by_the_configured_resolution() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.touch_resolution(secs(5)));
     let id = world.stored_as(Expiration::sliding(HOUR), []).await;
     assert_eq!(touches_after(&world, &id, secs(5)).await?, 0);
@@ -194,7 +194,7 @@ async fn reading_every_second_costs_one_small_write_a_minute() -> Result<(), Ses
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_slide_is_not_written() -> Result<(), SessionError> {
+async fn a_fixed_expiration_is_not_written() -> Result<(), SessionError> {
     let world = world();
     for expiration in [Expiration::Never, Expiration::Transient, Expiration::After(100 * HOUR)] {
         let id = world.stored_as(expiration, []).await;
@@ -251,14 +251,14 @@ async fn an_end_that_cannot_be_moved_when_the_visit_ends_fails_nothing() -> Resu
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_slid_out_is_removed_by_the_first_that_reads() -> Result<(), SessionError> {
+async fn an_expired_value_is_removed_by_the_first_reader() -> Result<(), SessionError> {
     let world = world();
     let id = with_short_value(&world).await?;
     let before = world.record(&id).await.expect("it is there");
     world.calls.reset();
     pass(secs(10)).await;
     assert_eq!(read(&world, &id, "short").await?, None);
-    // In one commit, which moves what is left as well; and nobody has to do it again.
+    // In one commit, which also moves the other expirations; it does not have to be repeated.
     assert_eq!(
         world.calls.take(),
         [(Verb::Read, 1), (Verb::Lock, 1), (Verb::Commit, 1)]
@@ -273,7 +273,7 @@ async fn what_slid_out_is_removed_by_the_first_that_reads() -> Result<(), Sessio
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_slid_out_is_not_revived_by_a_touch_whatever_happens_to_its_removal() -> Result<(), SessionError> {
+async fn an_expired_value_is_not_revived_by_a_touch_even_if_its_removal_fails() -> Result<(), SessionError> {
     for (verb, kind) in [
         (Verb::Lock, StorageErrorKind::LockTimeout),
         (Verb::Lock, StorageErrorKind::TooManyWaiters),
@@ -293,7 +293,7 @@ async fn what_slid_out_is_not_revived_by_a_touch_whatever_happens_to_its_removal
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_slid_out_is_not_revived_by_a_writer_that_writes_nothing() -> Result<(), SessionError> {
+async fn an_expired_value_is_not_revived_by_a_writer_that_writes_nothing() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = with_short_value(&world).await?;
@@ -318,7 +318,7 @@ async fn what_slid_out_is_not_revived_by_a_writer_that_writes_nothing() -> Resul
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_slides_out_while_the_session_is_locked_is_not_revived_by_the_commit() -> Result<(), SessionError> {
+async fn a_value_that_expires_under_the_lock_is_not_revived_by_the_commit() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     for change in [false, true] {
@@ -343,11 +343,10 @@ async fn what_slides_out_while_the_session_is_locked_is_not_revived_by_the_commi
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_slid_out_stays_out_when_it_could_not_be_removed_because_others_hold_the_lock() -> Result<(), SessionError>
-{
+async fn an_expired_value_stays_expired_when_a_held_lock_prevents_its_removal() -> Result<(), SessionError> {
     let world = world();
     let id = with_short_value(&world).await?;
-    // With another value that slides, the visit's end has something to move.
+    // Another sliding value gives the end of the visit something to move.
     let add = async {
         world
             .session
@@ -365,14 +364,14 @@ async fn what_slid_out_stays_out_when_it_could_not_be_removed_because_others_hol
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_slid_out_is_not_revived_by_a_visit_that_began_before_it_was_set() -> Result<(), SessionError> {
+async fn an_expired_value_is_not_revived_by_a_visit_that_began_before_it_was_set() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
     let (ended, may_end) = oneshot::channel();
     let reader = world.visit(id.clone(), async {
         session.start_readonly().await?;
-        may_end.await.expect("it is told");
+        may_end.await.expect("the signal is sent");
         Ok(())
     });
     let others = async {
@@ -399,7 +398,7 @@ async fn a_visit_that_ends_late_does_not_lengthen_a_session_that_others_have_sho
     let (ended, may_end) = oneshot::channel();
     let reader = world.visit(id.clone(), async {
         session.start_readonly().await?;
-        may_end.await.expect("it is told");
+        may_end.await.expect("the signal is sent");
         Ok(())
     });
     let others = async {
@@ -420,10 +419,10 @@ async fn a_visit_that_ends_late_does_not_lengthen_a_session_that_others_have_sho
     Ok(())
 }
 
-/// A reader finds out where the end slides to; before its touch arrives, a writer sets another.
+/// A reader computes the new deadline; before its touch arrives, a writer sets another.
 #[tokio::test(start_paused = true)]
 async fn a_touch_that_a_commit_overtakes_leaves_the_end_that_was_committed() -> Result<(), SessionError> {
-    // Of the second, the end of the session would not be moved but taken away: only what is in it slides.
+    // The second has no deadline of its own afterwards: only values in it slide.
     for before in [Expiration::sliding(HOUR).into(), Expiration::Never] {
         for after in [Expiration::After(5 * MINUTE), Expiration::sliding(5 * MINUTE).into()] {
             let world = world();
@@ -477,7 +476,7 @@ async fn a_session_that_is_over_is_missing_even_where_its_record_is_kept() -> Re
                 Ok(())
             })
             .await?;
-        // Whatever has moved its deadline may move it again: it goes when that has come.
+        // A parallel visit may still move the deadline: the record is removed when that has passed.
         assert!(world.record(&id).await.is_some());
         assert!(world.is_free(&id).await);
     }
@@ -485,7 +484,7 @@ async fn a_session_that_is_over_is_missing_even_where_its_record_is_kept() -> Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_slides_on_while_others_keep_what_slid_out_in_it_from_being_removed() -> Result<(), SessionError> {
+async fn a_session_slides_on_while_a_held_lock_prevents_the_removal_of_expired_values() -> Result<(), SessionError> {
     let world = world();
     let id = with_short_value(&world).await?;
     let reading = async {
@@ -510,7 +509,7 @@ async fn a_visit_that_had_to_wait_moves_the_end_again_when_it_ends() -> Result<(
         let visit = session.open(id.clone().into());
         let (visit, started) = visit.work(|| session.start_readonly()).await;
         started?;
-        // Work that comes second has waited for whatever happened between.
+        // Work that is not the first use of the visit may have waited before.
         if waits_outside {
             pass(secs(30)).await;
         }

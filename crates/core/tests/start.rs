@@ -1,4 +1,4 @@
-//! Starting: for writing, for reading, and from nothing.
+//! Starting: for writing, for reading, and without an id.
 
 mod common;
 
@@ -36,7 +36,7 @@ async fn start_locks_and_loads_in_one_call() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn start_waits_for_its_turn_in_the_order_of_arrival() -> Result<(), SessionError> {
+async fn starts_take_the_lock_in_the_order_of_arrival() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("order", json!([]))]).await;
@@ -97,7 +97,7 @@ async fn start_does_nothing_in_a_visit_that_is_writable() -> Result<(), SessionE
         Ok(())
     };
     world.visit(id, work).await?;
-    // Nor in one whose session is not stored yet.
+    // Nor in a visit whose session is not stored yet.
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
@@ -208,7 +208,7 @@ async fn an_unknown_id_costs_one_call_is_not_adopted_and_leaves_nothing_behind()
         assert_eq!(world.calls.take(), [(expected, 1)]);
         assert_eq!(world.storage.stats(), before);
 
-        // What is stored after all gets an id of its own.
+        // A session that is stored after all gets an id of its own.
         let work = async {
             session.set("user", json!(7))?;
             session.close().await?;
@@ -290,7 +290,7 @@ async fn a_visit_that_has_seen_its_session_never_slips_into_another() -> Result<
         };
         world.visit(id, work).await?;
     }
-    // One that has made its session has seen it as well.
+    // A visit that has created its session has seen it as well.
     let work = async {
         session.start().await?;
         session.set("user", json!(7))?;
@@ -329,7 +329,7 @@ async fn a_lock_that_is_not_free_in_time_is_an_error_and_the_visit_can_try_again
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_limit_is_ten_seconds_unless_told_otherwise() -> Result<(), SessionError> {
+async fn the_default_wait_limit_is_ten_seconds() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([]).await;
     let wait = async {
@@ -393,7 +393,7 @@ async fn a_failed_read_is_an_error_and_never_an_empty_session() -> Result<(), Se
                     Ok(())
                 };
                 world.visit(id.clone(), work).await?;
-                // A lock that was taken without our hearing of it ends with its lease.
+                // A lock whose reply was lost ends with its lease.
                 pass(sessile_core::DEFAULT_LEASE).await;
             }
         }
@@ -403,7 +403,7 @@ async fn a_failed_read_is_an_error_and_never_an_empty_session() -> Result<(), Se
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_says_when_the_session_was_created_and_last_active() -> Result<(), SessionError> {
+async fn the_times_of_creation_and_last_activity_are_available() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let created = world.now();

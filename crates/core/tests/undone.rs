@@ -1,4 +1,4 @@
-//! What was undone because it could not be stored is taken for stored by nobody.
+//! Changes that were undone because they could not be stored are reported.
 
 mod common;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use sessile_core::{Expiration, InSession, SessionError, SessionId, StorageErrorKind, Visit};
 use sessile_testkit::{Fault, Verb};
 
-/// A way to lose what was changed: the commit fails, or its future is dropped, before it acts or after.
+/// The ways to lose a change: the commit fails, or its future is dropped, before or after it acts.
 #[derive(Debug, Clone, Copy)]
 enum Loss {
     Refused,
@@ -17,7 +17,7 @@ enum Loss {
 
 const LOSSES: [Loss; 3] = [Loss::Refused, Loss::Unanswered, Loss::Dropped];
 
-/// Closes so that the change is lost, and leaves the visit as it then is.
+/// Closes the visit so that the change is lost, and leaves the visit in that state.
 async fn lose(world: &World, verb: Verb, loss: Loss) {
     let session = &world.session;
     match loss {
@@ -89,7 +89,7 @@ async fn the_end_of_a_visit_reports_what_was_undone_in_it() -> Result<(), Sessio
         work.in_session(visit.handle()).await?;
         assert!(visit.end_at_once(true).is_none(), "{loss:?}");
         assert_fails!(visit.close().await, SessionError::Undone);
-        // Who means to write nothing misses nothing.
+        // A release intends to write nothing, so it succeeds.
         assert!(visit.end_at_once(false).is_some());
         visit.release().await?;
     }
@@ -97,7 +97,7 @@ async fn the_end_of_a_visit_reports_what_was_undone_in_it() -> Result<(), Sessio
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_closes_at_once_none_says_ok_to_what_the_other_has_lost() -> Result<(), SessionError> {
+async fn concurrent_closes_both_report_a_lost_change() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("user", json!(7))]).await;
@@ -204,7 +204,7 @@ async fn a_session_can_be_read_though_its_end_cannot_be_moved() -> Result<(), Se
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_that_nobody_learns_of_is_removed_again() -> Result<(), SessionError> {
+async fn a_record_whose_creation_is_not_recorded_is_removed() -> Result<(), SessionError> {
     for loss in [Loss::Unanswered, Loss::Dropped] {
         let world = world();
         let session = &world.session;
@@ -213,7 +213,7 @@ async fn a_record_that_nobody_learns_of_is_removed_again() -> Result<(), Session
             session.set("user", json!(7))?;
             match loss {
                 Loss::Dropped => {
-                    // The storage has acted, and its answer is on the way.
+                    // The storage has acted, and its reply is pending.
                     world.delays.after(Verb::Create, secs(5));
                     let closed = tokio::time::timeout(secs(1), session.close()).await;
                     assert!(closed.is_err(), "the close is dropped");

@@ -1,4 +1,4 @@
-//! Updates: a short exclusive stretch in a visit that otherwise only reads.
+//! Updates: writing briefly from a visit that otherwise only reads.
 
 mod common;
 
@@ -85,7 +85,7 @@ async fn in_a_writable_visit_the_closure_simply_runs_and_the_visit_commits() -> 
         session.update_exclusive(async || session.set("user", json!(8))).await?;
         world.calls.assert_none();
         assert!(session.is_writable());
-        // What it sets stays set even if it fails: whoever took the lock decides.
+        // Its changes stay even if it fails: the code that took the lock decides.
         let fails = session.update_exclusive(async || {
             session.set("more", json!(1))?;
             Err::<(), _>(SessionError::Gone)
@@ -169,7 +169,7 @@ async fn updates_in_many_visits_lose_no_change() -> Result<(), SessionError> {
     Ok(())
 }
 
-/// How an update may end without an `Ok`.
+/// The ways in which an update can end without an `Ok`.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Err,
@@ -216,7 +216,7 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
                 assert_eq!(session.id(), Some(id.clone()));
                 assert!(world.is_free(&id).await, "{end:?}");
                 assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
-                // And the visit goes on.
+                // The visit continues.
                 session.update_exclusive(async || session.set("user", json!(9))).await
             };
             world.visit(id.clone(), work).await?;
@@ -247,7 +247,7 @@ async fn an_update_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_closures_own_error_is_returned_even_if_the_lock_cannot_be_given_back() -> Result<(), SessionError> {
+async fn the_error_of_the_closure_is_returned_even_if_the_release_fails() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([]).await;
@@ -329,22 +329,25 @@ async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never
     let world = world();
     let session = world.session.clone();
     let id = world.stored([("user", json!(7))]).await;
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (report, mut reported) = mpsc::unbounded_channel();
     let work = async {
         let handle = session.handle()?;
         let update = async || {
-            // A task of its own, so it is not inside this update; and it is waited for.
+            // A task of its own, so it is not inside this update, which waits for it.
             let inside = session.clone();
             let task = async move { inside.update_exclusive(async || inside.set("user", json!(8))).await };
             let task = tokio::spawn(task.in_session(&handle));
-            tell.send(task.await.expect("it ends")).expect("it listens");
+            report.send(task.await.expect("it ends")).expect("it listens");
             session.set("user", json!(9))
         };
         session.update_exclusive(update).await
     };
     let visit = tokio::time::timeout(secs(60), world.visit(id.clone(), work));
     visit.await.expect("it ends")?;
-    assert_fails!(told.recv().await.expect("it is told"), SessionError::LockTimeout);
+    assert_fails!(
+        reported.recv().await.expect("the update reports"),
+        SessionError::LockTimeout
+    );
     assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
     Ok(())
 }

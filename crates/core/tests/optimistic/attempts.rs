@@ -1,4 +1,4 @@
-//! Attempts: alone, beside others, and under the lock.
+//! The attempts of an update: without a conflict, with one, and under the lock.
 
 use serde_json::json;
 use sessile_core::{IdChange, InSession, Lookup, SessionError, Storage};
@@ -8,7 +8,7 @@ use crate::common::*;
 use crate::{Runs, add, add_elsewhere, counted};
 
 #[tokio::test(start_paused = true)]
-async fn alone_it_reads_and_replaces_and_takes_no_lock() -> Result<(), SessionError> {
+async fn an_update_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> Result<(), SessionError> {
     for started in [false, true] {
         let world = world();
         let session = &world.session;
@@ -39,7 +39,7 @@ async fn alone_it_reads_and_replaces_and_takes_no_lock() -> Result<(), SessionEr
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_changes_nothing_only_reads() -> Result<(), SessionError> {
+async fn an_update_that_changes_nothing_only_reads() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([("count", json!(1))]).await;
     let work = world.session.update(async || world.session.set("count", json!(1)));
@@ -76,7 +76,7 @@ async fn a_new_id_takes_the_lock_for_the_move_alone() -> Result<(), SessionError
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_id_takes_nothing_from_those_who_write_meanwhile() -> Result<(), SessionError> {
+async fn a_new_id_loses_no_concurrent_write() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("count", json!(0))]).await;
@@ -99,7 +99,7 @@ async fn a_new_id_takes_nothing_from_those_who_write_meanwhile() -> Result<(), S
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_too_late_tries_once_more_and_then_locks() -> Result<(), SessionError> {
+async fn an_update_that_conflicts_tries_once_more_and_then_locks() -> Result<(), SessionError> {
     for conflicts in 1..=2 {
         let world = world();
         let session = &world.session;
@@ -149,7 +149,7 @@ async fn a_write_while_the_replace_is_on_its_way_is_not_lost() -> Result<(), Ses
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_somebody_holds_the_lock_it_waits_for_it() -> Result<(), SessionError> {
+async fn an_update_waits_for_a_held_lock() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("count", json!(0))]).await;
@@ -213,7 +213,7 @@ async fn a_new_id_is_given_under_the_lock_and_only_one() -> Result<(), SessionEr
         let ended = visit.end(true).await;
         ended.result?;
         let IdChange::Set { id: new, .. } = ended.outcome.id else {
-            panic!("the client is told the new id")
+            panic!("the client gets the new id")
         };
         assert_ne!(new, id);
         assert_eq!(world.shown(&new).await, counted(1));

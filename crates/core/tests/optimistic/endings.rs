@@ -1,4 +1,4 @@
-//! Visits that end at once, on a storage that answers at once.
+//! Visits that end without waiting, on an immediate storage.
 
 use serde_json::json;
 use sessile_core::{
@@ -37,7 +37,7 @@ async fn user(session: &Session, id: &SessionId) -> Result<Option<serde_json::Va
     session.init(id.clone().into(), work).await?
 }
 
-/// A visit that has started the session.
+/// Returns a visit that has started the session.
 async fn started(session: &Session, visit: impl Into<Visit>) -> Result<OpenVisit, SessionError> {
     let visit = session.open(visit.into());
     session.start().in_session(visit.handle()).await?;
@@ -45,7 +45,7 @@ async fn started(session: &Session, visit: impl Into<Visit>) -> Result<OpenVisit
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_visit_commits_creates_and_releases_at_once() -> Result<(), SessionError> {
+async fn a_visit_commits_creates_and_releases_immediately() -> Result<(), SessionError> {
     let session = plain();
     let id = stored(&session, Expiration::Never).await?;
     let visit = started(&session, id.clone()).await?;
@@ -60,7 +60,7 @@ async fn a_visit_commits_creates_and_releases_at_once() -> Result<(), SessionErr
     let ended = visit.end_at_once(true).expect("it releases at once");
     ended.result?;
     assert!(!ended.outcome.written);
-    // The lock is free while the visit is still there.
+    // The lock is free although the visit still exists.
     drop(started(&session, id.clone()).await?);
 
     let new = started(&session, Visit::new()).await?;
@@ -68,7 +68,7 @@ async fn a_visit_commits_creates_and_releases_at_once() -> Result<(), SessionErr
     let ended = new.end_at_once(true).expect("it creates at once");
     ended.result?;
     let IdChange::Set { id, .. } = ended.outcome.id else {
-        panic!("the client is told the id")
+        panic!("the client gets the id")
     };
     assert_eq!(user(&session, &id).await?, Some(json!(9)));
     Ok(())
@@ -103,7 +103,7 @@ async fn a_new_id_a_slide_that_is_due_and_a_slow_storage_take_a_future() -> Resu
     Ok(())
 }
 
-/// Ends a visit whose commit fails, at once or by a future.
+/// Ends a visit whose commit fails, immediately or by a future.
 async fn fail(why: Why, at_once: bool) -> Result<Ended, SessionError> {
     let session = session_on(configured_storage(sessile_core::TokioClock::start(), |builder| {
         builder.lease(secs(6))
@@ -127,7 +127,7 @@ async fn fail(why: Why, at_once: bool) -> Result<Ended, SessionError> {
     };
     if !matches!(why, Why::Destroyed) {
         assert_eq!(user(&session, &id).await?, Some(json!(7)));
-        // The lock is free while the visit is still there.
+        // The lock is free although the visit still exists.
         drop(started(&session, id).await?);
     }
     Ok(ended)
@@ -141,7 +141,7 @@ enum Why {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_fails_at_once_is_told_as_one_that_was_waited_for() -> Result<(), SessionError> {
+async fn an_immediate_commit_that_fails_is_reported_like_any_other() -> Result<(), SessionError> {
     for why in [Why::Late, Why::Large, Why::Destroyed] {
         let at_once = fail(why, true).await?;
         let waited = fail(why, false).await?;

@@ -1,4 +1,4 @@
-//! Updates that do not get to their end, and those that others work beside.
+//! Updates that fail or are dropped, and updates beside changes of other tasks.
 
 use serde_json::json;
 use sessile_core::{InSession, SessionError, StorageErrorKind};
@@ -17,7 +17,7 @@ enum End {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_does_not_get_to_its_end_writes_all_or_nothing() -> Result<(), SessionError> {
+async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionError> {
     use End::*;
     for end in [
         Fails,
@@ -69,7 +69,7 @@ async fn one_that_does_not_get_to_its_end_writes_all_or_nothing() -> Result<(), 
                 session.refresh().await?;
                 assert_eq!(session.get("count")?, Some(json!(stored)), "{end:?}");
                 assert!(world.is_free(&id).await);
-                // And the visit goes on.
+                // The visit continues.
                 session.update(async || session.set("count", json!(9))).await
             };
             world.visit(id.clone(), work).await?;
@@ -80,7 +80,7 @@ async fn one_that_does_not_get_to_its_end_writes_all_or_nothing() -> Result<(), 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replace_whose_answer_is_lost_is_an_error_and_is_not_made_again() -> Result<(), SessionError> {
+async fn a_replace_whose_reply_is_lost_is_an_error_and_is_not_repeated() -> Result<(), SessionError> {
     for kind in [StorageErrorKind::Unavailable, StorageErrorKind::Timeout] {
         for (fault, stored) in [(Fault::before(kind), 0), (Fault::after(kind), 1)] {
             let world = world();
@@ -110,7 +110,7 @@ async fn a_replace_whose_answer_is_lost_is_an_error_and_is_not_made_again() -> R
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_task_beside_it_has_changed_is_stored_or_reported() -> Result<(), SessionError> {
+async fn changes_of_another_task_are_stored_or_reported() -> Result<(), SessionError> {
     for conflict in [false, true] {
         let world = world();
         let session = &world.session;
@@ -153,7 +153,7 @@ async fn what_a_task_beside_it_has_changed_is_stored_or_reported() -> Result<(),
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_conflict_a_task_beside_one_that_gives_a_new_id_loses_nothing() -> Result<(), SessionError> {
+async fn without_a_conflict_a_new_id_loses_no_change_of_another_task() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("count", json!(0))]).await;

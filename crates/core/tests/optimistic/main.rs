@@ -1,5 +1,5 @@
-//! Updates that are tried without the lock: what they cost, what they do when others write at the same time, and what is
-//! left when they do not get to their end.
+//! Updates without the lock: their cost, their conflicts with concurrent writers, and their results when they are
+//! interrupted.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -20,13 +20,13 @@ use common::*;
 use serde_json::json;
 use sessile_core::{Session, SessionError, SessionId};
 
-/// Counts one up.
+/// Increments a count.
 fn add(session: &Session, name: &str) -> Result<(), SessionError> {
     let count = session.get(name)?.and_then(|count| count.as_u64()).unwrap_or(0);
     session.set(name, json!(count + 1))
 }
 
-/// The same in another visit, which holds the lock for so long.
+/// Does the same in another visit, which holds the lock for the given time.
 async fn add_elsewhere(world: &World, id: &SessionId, held: Duration) -> Result<(), SessionError> {
     let other = world.elsewhere();
     let work = async {
@@ -36,12 +36,12 @@ async fn add_elsewhere(world: &World, id: &SessionId, held: Duration) -> Result<
     other.enter(id.clone().into(), work).await
 }
 
-/// How often a closure has run.
+/// The number of runs of a closure.
 #[derive(Default)]
 struct Runs(Cell<u32>);
 
 impl Runs {
-    /// The number of this run, from one.
+    /// Returns the number of this run, from one.
     fn next(&self) -> u32 {
         self.0.set(self.0.get() + 1);
         self.0.get()

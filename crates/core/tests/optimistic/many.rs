@@ -1,4 +1,4 @@
-//! Many updates of one session at the same time, on many threads: none is lost.
+//! Many concurrent updates of one session on many threads: none is lost.
 
 use serde_json::json;
 use sessile_core::{InSession, Session, SessionError, SessionId, Visit};
@@ -31,7 +31,7 @@ async fn count(session: &Session, id: SessionId) -> Result<Option<serde_json::Va
     session.init(id.into(), work).await?
 }
 
-/// Adds one, in the way that is this one's turn.
+/// Increments the count by one of several calls, selected by `way`.
 async fn write(session: &Session, way: u64) -> Result<(), SessionError> {
     let update = async || {
         add(session, "before")?;

@@ -1,4 +1,4 @@
-//! The session is destroyed or moved while it is updated.
+//! Updates of a session that is destroyed or moved meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::common::*;
 use crate::{Runs, add, counted};
 
 #[tokio::test(start_paused = true)]
-async fn what_another_visit_has_destroyed_is_gone_and_stays_so() -> Result<(), SessionError> {
+async fn a_session_that_another_visit_destroyed_stays_gone() -> Result<(), SessionError> {
     for started in [false, true] {
         let world = world();
         let session = &world.session;
@@ -46,7 +46,7 @@ enum When {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_task_of_the_visit_has_destroyed_is_gone_and_stays_so() -> Result<(), SessionError> {
+async fn a_session_that_another_task_of_the_visit_destroyed_stays_gone() -> Result<(), SessionError> {
     use When::*;
     for when in [Reading, Running, BeforeTheReplace, AfterTheReplace] {
         let world = world();

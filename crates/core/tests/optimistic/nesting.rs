@@ -1,4 +1,4 @@
-//! Calls inside the closure, visits that are writable already, sessions that are nowhere stored, and handles.
+//! Calls inside the closure, visits that are writable already, sessions that are not stored, and handles.
 
 use serde_json::json;
 use sessile_core::{IdChange, InSession, SessionError, Visit};
@@ -51,7 +51,7 @@ async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closure_whose_own_close_comes_too_late_runs_again() -> Result<(), SessionError> {
+async fn a_closure_whose_own_close_conflicts_runs_again() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("count", json!(0))]).await;
@@ -70,7 +70,7 @@ async fn a_closure_whose_own_close_comes_too_late_runs_again() -> Result<(), Ses
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_closure_has_stored_under_a_lock_that_it_took_is_not_stored_twice() -> Result<(), SessionError> {
+async fn changes_stored_under_a_lock_taken_by_the_closure_are_not_stored_twice() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("count", json!(0))]).await;
@@ -128,7 +128,7 @@ async fn in_a_writable_visit_the_closure_simply_runs() -> Result<(), SessionErro
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_nowhere_stored_is_created_and_the_client_told() -> Result<(), SessionError> {
+async fn a_session_that_is_not_stored_is_created_and_the_client_gets_its_id() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let visit = session.open(Visit::new());
@@ -141,7 +141,7 @@ async fn a_session_that_is_nowhere_stored_is_created_and_the_client_told() -> Re
     assert_eq!(runs.count(), 1);
     assert_eq!(world.calls.take(), [(Verb::Create, 1)]);
     let IdChange::Set { id, .. } = visit.end(true).await.outcome.id else {
-        panic!("the client is told the id")
+        panic!("the client gets the id")
     };
     assert_eq!(world.shown(&id).await, counted(1));
     Ok(())

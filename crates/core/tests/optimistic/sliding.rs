@@ -1,4 +1,4 @@
-//! Updates move sliding ends, and remove values that have slid out.
+//! Updates move sliding expirations and remove expired values.
 
 use serde_json::json;
 use sessile_core::{Expiration, MINUTE, SessionError, SessionId};
@@ -13,7 +13,7 @@ async fn deadline(world: &World, id: &SessionId) -> sessile_core::Timestamp {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_slides_is_moved_whether_anything_is_changed_or_not() -> Result<(), SessionError> {
+async fn sliding_expirations_move_with_and_without_a_change() -> Result<(), SessionError> {
     for changes in [false, true] {
         let world = world();
         let session = &world.session;
@@ -36,7 +36,7 @@ async fn what_slides_is_moved_whether_anything_is_changed_or_not() -> Result<(),
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_visit_has_moved_is_never_moved_back() -> Result<(), SessionError> {
+async fn a_deadline_that_another_visit_moved_is_never_moved_back() -> Result<(), SessionError> {
     for changes in [false, true] {
         let world = world();
         let session = &world.session;
@@ -44,7 +44,7 @@ async fn what_another_visit_has_moved_is_never_moved_back() -> Result<(), Sessio
             .stored_as(Expiration::sliding(MINUTE), [("count", json!(0))])
             .await;
         pass(secs(30)).await;
-        // It is decided by now what is written, and somebody visits the session before it is.
+        // The write is planned, and another visit uses the session before it happens.
         world.delays.before(Verb::Replace, secs(20));
         world.delays.before(Verb::Touch, secs(20));
         let update = session.update(async || match changes {
@@ -67,7 +67,7 @@ async fn what_another_visit_has_moved_is_never_moved_back() -> Result<(), Sessio
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_slid_out_is_removed_under_the_lock() -> Result<(), SessionError> {
+async fn an_expired_value_is_removed_under_the_lock() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world

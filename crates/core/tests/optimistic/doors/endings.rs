@@ -1,4 +1,4 @@
-//! Errors, panics and dropped futures, in any of the runs, on a storage that answers at once and on one that does not.
+//! Errors, panics and dropped futures in any run, on an immediate storage and on one that waits.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,7 +12,7 @@ use super::House;
 use crate::common::*;
 use crate::{Runs, add};
 
-/// The error or the panic of any of the runs is the end: nothing of it is stored, and others are kept out by nothing.
+/// An error or a panic in any run ends the update: nothing of it is stored, and no lock remains.
 #[tokio::test(start_paused = true)]
 async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionError> {
     for panics in [false, true] {
@@ -37,7 +37,7 @@ async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionEr
                     }
                     assert!(session.is_readable() && !session.is_writable());
                     assert_eq!(session.get("mine")?, None, "{:?}", house.door);
-                    // And the visit goes on.
+                    // The visit continues.
                     session.update(async || add(session, "later")).await
                 };
                 house.visit(&id, work).await?;
@@ -50,7 +50,7 @@ async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionEr
     Ok(())
 }
 
-/// Whether the future panics.
+/// Returns whether the future panics.
 async fn panics_in<F: Future>(future: F) -> bool {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     let mut future = Box::pin(future);
@@ -62,7 +62,7 @@ async fn panics_in<F: Future>(future: F) -> bool {
     .await
 }
 
-/// Polls the future so often and drops it. Returns its output if it had come to its end.
+/// Polls the future the given number of times and drops it. Returns its output if it completed.
 async fn cut<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = polls;
@@ -80,9 +80,9 @@ async fn cut<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     .await
 }
 
-/// Dropping an update drops all of it, in whichever run that is, or comes too late.
+/// Dropping an update in any run drops all of it, or comes too late.
 #[tokio::test(start_paused = true)]
-async fn dropped_at_any_await_it_writes_all_or_nothing() -> Result<(), SessionError> {
+async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), SessionError> {
     /// More awaits than any update here has.
     const AWAITS: usize = 40;
     for house in House::both() {
@@ -127,9 +127,9 @@ async fn dropped_at_any_await_it_writes_all_or_nothing() -> Result<(), SessionEr
     Ok(())
 }
 
-/// One that waits for the lock leaves the queue when it is dropped, and the turn is passed on.
+/// An update that waits for the lock leaves the wait queue when it is dropped, and hands over to the next waiter.
 #[tokio::test(start_paused = true)]
-async fn dropped_while_it_waits_for_the_lock_it_leaves_no_gap() -> Result<(), SessionError> {
+async fn an_update_dropped_while_it_waits_hands_the_lock_over() -> Result<(), SessionError> {
     for house in House::both() {
         let id = house.world.stored([("count", json!(0))]).await;
         for polls in 1..=6 {
@@ -156,7 +156,7 @@ async fn dropped_while_it_waits_for_the_lock_it_leaves_no_gap() -> Result<(), Se
     Ok(())
 }
 
-/// The same as [`cut`], with a pause after each poll instead of waiting to be woken.
+/// Does the same as [`cut`], with a pause after each poll instead of waiting for a wake-up.
 async fn cut_in_time<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..polls {

@@ -1,4 +1,4 @@
-//! Other visits act while an update is under way, on a storage that answers at once and on one that does not.
+//! Actions of other visits during an update, on an immediate storage and on one that waits.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use crate::Runs;
 use crate::add;
 use crate::common::*;
 
-/// The deed of another visit between the reading and the writing of an update.
+/// The action of another visit between the read and the write of an update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Between {
     Nothing,
-    /// It takes the lock and gives it back.
+    /// Takes the lock and releases it.
     Releases,
-    /// It closes without having changed anything.
+    /// Closes without a change.
     ClosesUnchanged,
     Writes,
-    /// It holds the lock for a while, and others wait for it.
+    /// Holds the lock for a while, and other visits wait for it.
     Holds,
     SetsExpiration,
     Destroys,
     Rotates,
-    /// It ends the session, and begins another one.
+    /// Destroys the session and begins another one.
     LogsOut,
 }
 
@@ -83,10 +83,10 @@ impl Between {
         }
     }
 
-    /// How often the closure runs, and what the update says.
+    /// Returns the number of runs of the closure and the result of the update.
     fn expected(self) -> (u32, &'static str) {
         match self {
-            // Nothing has changed by the time it writes.
+            // Nothing has changed by the time of the write.
             Self::Nothing | Self::Releases | Self::ClosesUnchanged => (1, "Ok"),
             Self::Writes | Self::SetsExpiration => (2, "Ok"),
             Self::Holds => (3, "Ok"),
@@ -97,7 +97,7 @@ impl Between {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_another_visit_does_meanwhile() -> Result<(), SessionError> {
+async fn an_update_copes_with_every_action_of_another_visit() -> Result<(), SessionError> {
     for between in Between::ALL {
         for house in House::both() {
             let id = house.world.stored([("count", json!(0))]).await;
@@ -112,7 +112,7 @@ async fn whatever_another_visit_does_meanwhile() -> Result<(), SessionError> {
                 let run = runs.next();
                 add(&house.session, "count")?;
                 if between == Between::Holds {
-                    // The other holds the lock by the time this is written, and for the second attempt too.
+                    // The other visit holds the lock at the time of this write, and during the second attempt.
                     if run == 1 {
                         began.next();
                         pass(ms(500)).await;

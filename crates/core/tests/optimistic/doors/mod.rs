@@ -1,4 +1,4 @@
-//! A storage that answers at once and one whose answers are waited for: an update comes to the same by either door.
+//! An immediate storage and one that waits: an update has the same result with both.
 
 mod endings;
 mod meanwhile;
@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use crate::common::*;
 use crate::{Runs, add};
 
-/// How a visit asks the storage.
+/// The way in which a visit calls the storage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Door {
     /// By the plain functions.
@@ -21,7 +21,7 @@ pub(crate) enum Door {
     Futures,
 }
 
-/// Sessions in memory, with one of the doors for the visit that is tested. All else goes in by [`World::elsewhere`].
+/// Sessions in memory, with one of the two ways for the tested visit. Everything else uses [`World::elsewhere`].
 pub(crate) struct House {
     pub(crate) door: Door,
     pub(crate) session: Session,
@@ -29,7 +29,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// One for each door.
+    /// Returns one world for each way.
     pub(crate) fn both() -> [Self; 2] {
         [Door::AtOnce, Door::Futures].map(Self::new)
     }
@@ -57,7 +57,7 @@ impl House {
         self.session.init(id.clone().into(), work).await?
     }
 
-    /// A change by another visit, under the lock for a moment.
+    /// Changes the session in another visit, which holds the lock briefly.
     pub(crate) async fn change(
         &self,
         id: &SessionId,
@@ -67,7 +67,7 @@ impl House {
         other.enter(id.clone().into(), async { change(&other) }).await
     }
 
-    /// This is stored, and the lock is free.
+    /// Asserts that these values are stored and the lock is free.
     pub(crate) async fn assert_stored<const N: usize>(
         &self,
         id: &SessionId,
@@ -120,10 +120,10 @@ async fn values_are_set_changed_removed_and_returned() -> Result<(), SessionErro
     Ok(())
 }
 
-/// The second run begins with what is stored by then: it sees what others have written, and nothing of the first run, be it
-/// a value, one that was removed, a namespace or an expiration.
+/// The second run starts from the stored data: it sees the writes of other visits, and nothing of the first run,
+/// neither a value, a removal, a namespace nor an expiration.
 #[tokio::test(start_paused = true)]
-async fn the_second_run_sees_what_others_have_written_and_nothing_of_the_first() -> Result<(), SessionError> {
+async fn the_second_run_sees_other_writes_and_nothing_of_the_first() -> Result<(), SessionError> {
     for house in House::both() {
         let session = &house.session;
         let id = house.world.stored([("kept", json!(1)), ("count", json!(0))]).await;
@@ -156,9 +156,9 @@ async fn the_second_run_sees_what_others_have_written_and_nothing_of_the_first()
     Ok(())
 }
 
-/// The third run has the lock: nobody comes first any more, and whoever wants it waits.
+/// The third run holds the lock: it cannot conflict, and other visits wait.
 #[tokio::test(start_paused = true)]
-async fn after_two_runs_it_has_the_lock_and_others_wait() -> Result<(), SessionError> {
+async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), SessionError> {
     for house in House::both() {
         let session = &house.session;
         let id = house.world.stored([("count", json!(0))]).await;
@@ -186,7 +186,7 @@ async fn after_two_runs_it_has_the_lock_and_others_wait() -> Result<(), SessionE
         };
         let waits = async {
             pass(ms(500)).await;
-            // Like anybody who comes by the other door while it holds the lock.
+            // Waits like a visit that uses the futures while the lock is held.
             let other = House::session_beside(&house);
             other.enter(id.clone().into(), async { add(&other, "count") }).await
         };
@@ -201,7 +201,7 @@ async fn after_two_runs_it_has_the_lock_and_others_wait() -> Result<(), SessionE
 }
 
 impl House {
-    /// A session by the same door, which waits for locks.
+    /// Returns a session that calls the storage in the same way and waits for locks.
     fn session_beside(&self) -> Session {
         let memory = MemoryStorage::clone(&self.world.storage);
         let builder = match self.door {
@@ -212,7 +212,7 @@ impl House {
     }
 }
 
-/// An update inside an update is a part of it, run after run, by whichever of the calls.
+/// An inner update is part of the outer one in each run, regardless of which call makes it.
 #[tokio::test(start_paused = true)]
 async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionError> {
     for house in House::both() {
@@ -229,7 +229,7 @@ async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionErro
                     session.update_exclusive(async || add(session, "count")).await
                 })
                 .await?;
-            // The inner changes are stored with the rest, and not before.
+            // The inner changes are stored with the outer ones, and not before.
             let stored = house.world.shown(&id).await.expect("it is there");
             assert_eq!(stored["count"], json!(run - 1), "{:?}", house.door);
             let failed = session.try_update(async || Err::<(), _>(SessionError::Unknown)).await;
@@ -249,7 +249,7 @@ async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionErro
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_session_is_made_once() -> Result<(), SessionError> {
+async fn a_new_session_is_created_once() -> Result<(), SessionError> {
     for house in House::both() {
         let session = &house.session;
         let runs = Runs::default();
