@@ -1,9 +1,9 @@
-//! [`AsOf`] and [`Summary`]: judging lifetimes.
+//! [`AsOf`] and [`Summary`]: evaluate and combine lifetimes.
 
 use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};
 
-/// By what moments things in a session are judged.
+/// The moments against which lifetimes in a session are evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AsOf {
     pub(crate) now: Timestamp,
@@ -11,23 +11,23 @@ pub(crate) struct AsOf {
 }
 
 impl AsOf {
-    /// When something whose lifetime was set at `since` ends, if no visit comes.
+    /// Returns the deadline of an item whose lifetime was set at `since`, if no further visit comes.
     pub(super) fn ends_at(self, lifetime: Lifetime, since: Timestamp) -> Option<Timestamp> {
         lifetime.deadline(self.last_active.max(since))
     }
 
-    /// Whether something whose lifetime was set at `since` is over.
+    /// Returns whether an item whose lifetime was set at `since` has expired.
     pub(super) fn is_over(self, lifetime: Lifetime, since: Timestamp) -> bool {
         lifetime.is_over(self.last_active.max(since), self.now)
     }
 }
 
-/// What must be known of values without looking at each.
+/// Facts about a set of values that are known without reading each value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Summary {
     /// The shortest sliding window, in milliseconds.
     pub(crate) window: Option<u64>,
-    /// Whether any of them ends with the browser window.
+    /// Whether any value ends with the browser window.
     pub(crate) transient: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Reading a payload.
+//! Decodes payloads.
 
 use bytes::Bytes;
 
@@ -14,25 +14,26 @@ use crate::clock::Timestamp;
 /// The first byte of every payload.
 pub(super) const MAGIC: u8 = b'S';
 
-/// The first version of the format, which is what is written: it says which version it takes to read it.
-pub(super) const FIRST: u8 = 1;
+/// The first version of the format, and the one that is written. The version of a record is the least version that can
+/// read it.
+pub(super) const VERSION_1: u8 = 1;
 
-/// The version in which a head may say that all values are plain.
-pub(super) const MARKED: u8 = 2;
+/// The version that adds the [`PLAIN`] flag.
+pub(super) const VERSION_2: u8 = 2;
 
-/// The session has a lifetime.
+/// Head flag: the session has a lifetime.
 pub(super) const LIFETIME: u8 = 1;
 
-/// The session has extensions.
+/// Head flag: the session has extensions.
 pub(super) const EXTENSIONS: u8 = 2;
 
-/// There is nothing but values without lifetimes and extensions.
+/// Head flag: the payload is plain, that is, values without lifetimes and extensions, and no namespaces.
 pub(super) const PLAIN: u8 = 4;
 
-/// No entry is shorter than this: an empty name, a lifetime without end, and a value of one character.
+/// The shortest entry: an empty name, an endless lifetime, and a value of one character.
 const SMALLEST_ENTRY: usize = 4;
 
-/// No namespace is shorter than this: an empty name, two lifetimes and an empty map.
+/// The shortest namespace: an empty name, two lifetimes and an empty map.
 const SMALLEST_NAMESPACE: usize = 5;
 
 impl Payload {
@@ -43,8 +44,8 @@ impl Payload {
         }
         let known = match reader.byte("the version")? {
             0 => return Err(RecordError::at("the version")),
-            FIRST => LIFETIME | EXTENSIONS,
-            MARKED => LIFETIME | EXTENSIONS | PLAIN,
+            VERSION_1 => LIFETIME | EXTENSIONS,
+            VERSION_2 => LIFETIME | EXTENSIONS | PLAIN,
             needed => return Err(RecordError::later(needed)),
         };
         let head = reader.byte("the head")?;
@@ -59,9 +60,9 @@ impl Payload {
             0 => Extensions::NONE,
             _ => Extensions::decode(&mut reader)?,
         };
-        let form = values(&mut reader)?;
-        let namespaces = namespaces(&mut reader)?;
-        end(&reader)?;
+        let form = read_values(&mut reader)?;
+        let namespaces = read_namespaces(&mut reader)?;
+        expect_end(&reader)?;
         let is_plain = matches!(form, Form::Plain(_)) && namespaces.is_empty();
         if head & PLAIN != 0 && !is_plain {
             return Err(RecordError::at("the head"));
@@ -82,8 +83,8 @@ impl Payload {
 impl ValueMap {
     pub(super) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
         let mut reader = Reader::new(bytes)?;
-        let form = values(&mut reader)?;
-        end(&reader)?;
+        let form = read_values(&mut reader)?;
+        expect_end(&reader)?;
         Ok(Self {
             source: bytes.clone(),
             form,
@@ -92,14 +93,14 @@ impl ValueMap {
 }
 
 #[inline]
-fn namespaces(reader: &mut Reader<'_>) -> Result<Vec<Namespace>, RecordError> {
+fn read_namespaces(reader: &mut Reader<'_>) -> Result<Vec<Namespace>, RecordError> {
     match reader.count(SMALLEST_NAMESPACE)? {
         0 => Ok(Vec::new()),
-        count => some_namespaces(reader, count),
+        count => read_some_namespaces(reader, count),
     }
 }
 
-fn some_namespaces(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Namespace>, RecordError> {
+fn read_some_namespaces(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Namespace>, RecordError> {
     let mut namespaces = Vec::with_capacity(count);
     for _ in 0..count {
         let name = reader.name()?;
@@ -118,17 +119,17 @@ fn some_namespaces(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Namespac
     Ok(namespaces)
 }
 
-/// Looks at every value, and leaves all as they are written if they can stay so.
+/// Validates every value. Plain values stay as encoded bytes; all others are indexed.
 #[inline]
-fn values(reader: &mut Reader<'_>) -> Result<Form, RecordError> {
+fn read_values(reader: &mut Reader<'_>) -> Result<Form, RecordError> {
     let count = reader.count(SMALLEST_ENTRY)?;
     match Plain::read(reader, count)? {
         Some(plain) => Ok(Form::Plain(plain)),
-        None => index(reader, count).map(Form::Indexed),
+        None => read_entries(reader, count).map(Form::Indexed),
     }
 }
 
-fn index(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Entry>, RecordError> {
+fn read_entries(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Entry>, RecordError> {
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
         let name = reader.name()?;
@@ -144,7 +145,7 @@ fn index(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Entry>, RecordErro
     Ok(entries)
 }
 
-fn end(reader: &Reader<'_>) -> Result<(), RecordError> {
+fn expect_end(reader: &Reader<'_>) -> Result<(), RecordError> {
     match reader.remaining() {
         0 => Ok(()),
         _ => Err(RecordError::at("the end")),

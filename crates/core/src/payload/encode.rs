@@ -1,8 +1,8 @@
-//! Writing a payload; the format is described in the module above.
+//! Encodes payloads. The parent module describes the format.
 
 use bytes::Bytes;
 
-use super::decode::{EXTENSIONS, FIRST, LIFETIME, MAGIC, MARKED, PLAIN};
+use super::decode::{EXTENSIONS, LIFETIME, MAGIC, PLAIN, VERSION_1, VERSION_2};
 use super::entry::{Entry, Value};
 use super::sink::{Length, Sink, Writer};
 use super::value_map::{Form, ValueMap};
@@ -10,31 +10,32 @@ use super::{AsOf, Namespace, Payload, Summary, Values};
 use crate::expiration::Lifetime;
 
 impl Payload {
-    /// The payload that says what this says, without what is over.
+    /// Encodes the payload, leaving out expired items.
     #[inline]
     pub(crate) fn encode(&self, at: AsOf) -> Bytes {
-        self.encode_up_to(FIRST, at)
+        self.encode_up_to(VERSION_1, at)
     }
 
-    /// The same, for readers of this version of the format: what is written may ask for it, if there is a use for it.
+    /// Like [`encode`](Self::encode), but may use features of the format up to `version`, if the payload has a use for
+    /// them.
     pub(crate) fn encode_up_to(&self, version: u8, at: AsOf) -> Bytes {
-        let marks = version >= MARKED && self.is_plain(at);
-        // A storage may keep this very allocation, so it is not to be larger than what is in it.
+        let mark_plain = version >= VERSION_2 && self.is_plain(at);
+        // A storage may keep this very allocation, so its capacity must not exceed its length.
         let mut length = Length::default();
-        self.write(&mut length, marks, at);
+        self.write(&mut length, mark_plain, at);
         let mut writer = Writer(Vec::with_capacity(length.0));
-        self.write(&mut writer, marks, at);
-        debug_assert_eq!(writer.0.len(), length.0, "it is as long as it was worked out to be");
+        self.write(&mut writer, mark_plain, at);
+        debug_assert_eq!(writer.0.len(), length.0, "the length was computed exactly");
         writer.0.into_boxed_slice().into()
     }
 
     #[inline]
-    fn write(&self, sink: &mut impl Sink, marks: bool, at: AsOf) {
+    fn write(&self, sink: &mut impl Sink, mark_plain: bool, at: AsOf) {
         let flag = |set, flag| if set { flag } else { 0 };
         let is_extended = !self.extensions.is_empty();
         sink.byte(MAGIC);
-        sink.byte(if marks { MARKED } else { FIRST });
-        sink.byte(flag(self.lifetime.is_some(), LIFETIME) | flag(is_extended, EXTENSIONS) | flag(marks, PLAIN));
+        sink.byte(if mark_plain { VERSION_2 } else { VERSION_1 });
+        sink.byte(flag(self.lifetime.is_some(), LIFETIME) | flag(is_extended, EXTENSIONS) | flag(mark_plain, PLAIN));
         if let Some(lifetime) = self.lifetime {
             sink.lifetime(lifetime);
         }
@@ -57,7 +58,7 @@ impl Payload {
         }
     }
 
-    /// Whether there is nothing but values without lifetimes and extensions, apart from what is over.
+    /// Returns whether the payload is plain, ignoring expired items.
     fn is_plain(&self, at: AsOf) -> bool {
         self.values.is_plain(at) && !self.namespaces.iter().any(|namespace| namespace.is_kept(at))
     }
@@ -68,7 +69,7 @@ impl Namespace {
         !at.is_over(self.lifetime, self.since) && !self.is_blank(at)
     }
 
-    /// Whether there is nothing to keep: no value, no lifetime of its own, and no extension.
+    /// Returns whether there is nothing to keep: no value, no lifetime of its own, and no extension.
     fn is_blank(&self, at: AsOf) -> bool {
         let empty = matches!(&self.values, Values::Open(map) if map.is_empty(at));
         empty && self.lifetime.is_endless() && self.extensions.is_empty()
@@ -125,7 +126,7 @@ impl ValueMap {
         }
     }
 
-    /// The summary of what is not over.
+    /// Returns the summary of the values that have not expired.
     fn summary_at(&self, at: AsOf) -> Summary {
         match &self.form {
             Form::Plain(_) => Summary::default(),

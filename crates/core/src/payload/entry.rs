@@ -1,19 +1,19 @@
-//! [`Entry`]: one value, with what is known of it.
+//! [`Entry`]: one value with its name, lifetime and extensions.
 
 use super::as_of::AsOf;
 use super::wire::{Name, Span};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
-/// One value and what is known of it.
+/// One value of a map that is indexed.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) name: Name,
     pub(super) lifetime: Lifetime,
-    /// When the lifetime was set, if that was in this visit.
+    /// The moment at which the lifetime was set, if this visit set it.
     pub(super) since: Timestamp,
-    /// What a later version of this crate has written beside the value, in the source. It goes when the value is set
-    /// anew, as it may tell of the value that was.
+    /// The span in the source of extensions written by a later version of this crate. Setting the value drops them,
+    /// because they may describe the old value.
     pub(super) extensions: Span,
     pub(super) value: Value,
 }
@@ -27,8 +27,8 @@ impl Entry {
 /// A value as JSON text.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    /// As it was loaded.
+    /// As loaded.
     Stored(Span),
-    /// As it was set in this visit.
+    /// As set in this visit.
     Set(Vec<u8>),
 }

@@ -1,14 +1,14 @@
-//! [`RecordError`]: a payload that cannot be read.
+//! [`RecordError`]: a payload cannot be read.
 
 use std::fmt;
 
-/// The latest version of the format that is read.
+/// The latest version of the format that this crate reads.
 pub(super) const VERSION: u8 = 2;
 
-/// A record cannot be read: it was damaged, or written by something else, or it takes a later version of this crate to
-/// read it.
+/// The error of a record that cannot be read: it is corrupt, was written by something else, or requires a later version
+/// of this crate.
 ///
-/// What to do about it is the application's choice, see [`Unreadable`](crate::Unreadable).
+/// The application chooses how to handle it, see [`Unreadable`](crate::Unreadable).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordError {
@@ -17,34 +17,35 @@ pub struct RecordError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
-    /// This part of it is none that any version would write.
-    Damaged(&'static str),
-    /// The record asks for a reader of this version of the format.
+    /// This part is not what any version writes.
+    Corrupt(&'static str),
+    /// The record requires a reader of this version of the format.
     Later(u8),
 }
 
 impl RecordError {
-    /// Returns the error for a record that asks for a reader of this version of the format.
+    /// Returns the error for a record that requires a reader of version `version` of the format.
     pub(super) const fn later(version: u8) -> Self {
         Self {
             reason: Reason::Later(version),
         }
     }
 
+    /// Returns the error for a record in which `what` is corrupt.
     pub(super) const fn at(what: &'static str) -> Self {
         Self {
-            reason: Reason::Damaged(what),
+            reason: Reason::Corrupt(what),
         }
     }
 
-    /// Whether the record says that it takes a later version of this crate to read it. Nothing is wrong with it then.
+    /// Returns whether the record requires a later version of this crate. Such a record is not corrupt.
     ///
     /// ```
     /// use sessile_core::{Meta, OsEntropy, Record, Session, SessionError, SessionId, Storage, Timestamp, Visit};
     /// use sessile_memory::MemoryStorage;
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// // What a later version of this crate has left: nothing but who can read it is known of it.
+    /// // A record of a later version of this crate, of which this version knows only that it cannot read it.
     /// let storage = MemoryStorage::new();
     /// let id = SessionId::generate(&OsEntropy);
     /// let record = Record::new(Meta::new(storage.clock().now()), b"S\xff and whatever follows".to_vec());
@@ -66,7 +67,7 @@ impl RecordError {
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason {
-            Reason::Damaged(what) => write!(f, "the stored session cannot be read: {what} is not as it should be"),
+            Reason::Corrupt(what) => write!(f, "the stored session cannot be read: {what} is not as it should be"),
             Reason::Later(needed) => write!(
                 f,
                 "the stored session cannot be read: it takes version {needed} of the format, and this is version {VERSION}"

@@ -1,4 +1,5 @@
-//! What is known of a session beside its values, and what a later version of this crate knows of it.
+//! [`Extensions`]: facts about a session beside its values, including those that only a later version of this crate
+//! knows.
 
 use super::error::RecordError;
 use super::sink::{Length, Sink, number_len};
@@ -14,9 +15,9 @@ const AUTHENTICATED_AT: u64 = 2;
 pub(super) struct Extensions {
     /// The browser window that transient data belongs to.
     pub(super) window: Option<WindowId>,
-    /// When somebody last authenticated.
+    /// The moment of the last authentication.
     pub(super) authenticated_at: Option<Timestamp>,
-    /// Those that only a later version knows, in the payload.
+    /// The span in the payload of extensions that only a later version knows.
     pub(super) unknown: Span,
 }
 

@@ -1,8 +1,8 @@
-//! What holds of any bytes that are read as a payload: for the fuzzer, and for the replay of what is kept of it.
+//! Properties of any bytes that are decoded as a payload, for the fuzzer and for replaying its corpus.
 
 use bytes::Bytes;
 
-use super::decode::{FIRST, MARKED, PLAIN};
+use super::decode::{PLAIN, VERSION_1, VERSION_2};
 use super::entry::Value;
 use super::{AsOf, Payload, RecordError, ValueMap, Values};
 use crate::clock::Timestamp;
@@ -19,40 +19,48 @@ const LATE: AsOf = AsOf {
     last_active: Timestamp::from_millis(1_000),
 };
 
-/// Reads the input, and writes it again.
+/// Decodes the input, encodes it again, and checks the properties.
 pub(crate) fn record(input: &[u8]) {
     let Ok(mut decoded) = Payload::decode(Bytes::copy_from_slice(input)) else {
         return;
     };
-    ends_where_it_ends(input);
-    says_the_same_in_both_versions(input, &mut decoded.clone());
+    refuses_other_lengths(input);
+    agrees_in_both_versions(input, &mut decoded.clone());
     let unopened = decoded.encode(NOW);
-    let seen = view(&mut decoded);
-    let mut again = read(&unopened);
-    assert_eq!(again.encode(NOW), unopened, "writing twice is writing once");
-    assert_eq!(view(&mut again), seen, "what is written is what was read");
-    let reverted = decoded.reverted().map(|mut reverted| view(&mut reverted));
-    assert_eq!(reverted.as_ref(), Ok(&seen));
+    let contents = view_of(&mut decoded);
+    let mut again = decode_encoded(&unopened);
+    assert_eq!(again.encode(NOW), unopened, "encoding is idempotent");
+    assert_eq!(
+        view_of(&mut again),
+        contents,
+        "the encoded payload has the same contents"
+    );
+    let reverted = decoded.reverted().map(|mut reverted| view_of(&mut reverted));
+    assert_eq!(reverted.as_ref(), Ok(&contents));
 
-    // Namespaces that were entered are written anew, and those with nothing in them are not.
+    // Opened namespaces are encoded anew; empty ones are dropped.
     let opened = decoded.encode(NOW);
-    let mut again = read(&opened);
+    let mut again = decode_encoded(&opened);
     let summary = again.items();
-    assert_eq!(view(&mut again), seen.without_blanks());
-    assert_eq!(again.items(), summary, "what is known of a namespace is what is in it");
-    let mut indexed = self::indexed(&decoded);
-    assert_eq!(view(&mut indexed), view(&mut decoded));
+    assert_eq!(view_of(&mut again), contents.without_blanks());
+    assert_eq!(
+        again.items(),
+        summary,
+        "the summary of a namespace agrees with its values"
+    );
+    let mut indexed = to_indexed(&decoded);
+    assert_eq!(view_of(&mut indexed), view_of(&mut decoded));
     survives_changes(&mut indexed);
     survives_changes(&mut decoded);
     assert_eq!(
         decoded.encode(NOW),
         indexed.encode(NOW),
-        "how values are kept makes no difference"
+        "both forms of a map encode alike"
     );
 }
 
-/// The same with an index of all values that somebody has entered.
-pub(super) fn indexed(decoded: &Payload) -> Payload {
+/// Returns a copy in which all open value maps are indexed.
+pub(super) fn to_indexed(decoded: &Payload) -> Payload {
     let mut decoded = decoded.clone();
     decoded.values.index();
     for namespace in &mut decoded.namespaces {
@@ -63,67 +71,71 @@ pub(super) fn indexed(decoded: &Payload) -> Payload {
     decoded
 }
 
-/// A payload that is marked as plain is one that is plain without the mark, and says the same.
-fn says_the_same_in_both_versions(input: &[u8], decoded: &mut Payload) {
-    let marked = decoded.encode_up_to(MARKED, NOW);
-    let is_marked = marked[1] == MARKED;
+/// Checks that a payload with the plain flag has the same contents without it.
+fn agrees_in_both_versions(input: &[u8], decoded: &mut Payload) {
+    let marked = decoded.encode_up_to(VERSION_2, NOW);
+    let is_marked = marked[1] == VERSION_2;
     assert_eq!(is_marked, marked[2] & PLAIN != 0);
     let mut unmarked = marked.to_vec();
-    unmarked[1] = FIRST;
+    unmarked[1] = VERSION_1;
     unmarked[2] &= !PLAIN;
-    assert_eq!(decoded.encode(NOW), unmarked, "that is all there is to it");
-    let mut again = read(&marked);
-    assert_eq!(again.encode_up_to(MARKED, NOW), marked);
+    assert_eq!(
+        decoded.encode(NOW),
+        unmarked,
+        "nothing but the version and the flag differs"
+    );
+    let mut again = decode_encoded(&marked);
+    assert_eq!(again.encode_up_to(VERSION_2, NOW), marked);
     assert_eq!(again.encode(NOW), unmarked);
 
-    // The other one of the two that the input itself is one of.
+    // The input itself with the flag flipped.
     let (version, plain) = (input[1], input[2] & PLAIN != 0);
     let mut other = input.to_vec();
-    other[1] = if plain { FIRST } else { MARKED };
+    other[1] = if plain { VERSION_1 } else { VERSION_2 };
     other[2] ^= PLAIN;
-    let is_plain = decoded.values.is_as_written() && decoded.namespaces.is_empty();
+    let is_plain = decoded.values.is_encoded() && decoded.namespaces.is_empty();
     match Payload::decode(other.into()) {
         Ok(mut other) => {
-            assert!(is_plain, "what is not plain is not taken for it");
-            assert_eq!(view(&mut other), view(decoded));
+            assert!(is_plain, "a payload that is not plain is refused with the flag");
+            assert_eq!(view_of(&mut other), view_of(decoded));
         }
         Err(_) => assert!(
-            version == FIRST || !plain,
-            "what is marked can be read without the mark"
+            version == VERSION_1 || !plain,
+            "a flagged payload can be read without the flag"
         ),
     }
     assert!(is_plain || !plain);
-    assert_eq!(view(&mut again), view(decoded));
+    assert_eq!(view_of(&mut again), view_of(decoded));
 }
 
-fn read(payload: &Bytes) -> Payload {
-    Payload::decode(payload.clone()).expect("what is written can be read")
+fn decode_encoded(payload: &Bytes) -> Payload {
+    Payload::decode(payload.clone()).expect("an encoded payload can be decoded")
 }
 
-/// A payload that is cut off is refused, and so is one with something behind it.
-fn ends_where_it_ends(input: &[u8]) {
+/// Checks that a truncated payload is refused, and one with a trailing byte.
+fn refuses_other_lengths(input: &[u8]) {
     let cut = Bytes::copy_from_slice(&input[..input.len() - 1]);
     assert!(Payload::decode(cut).is_err(), "a byte is missing");
     let longer = Bytes::from([input, &[0]].concat());
     assert!(Payload::decode(longer).is_err(), "there is a byte too many");
 }
 
-/// Everything that is live in a session, in its order.
+/// The live contents of a session, in order.
 #[derive(Debug, Clone, PartialEq)]
 struct View {
     lifetime: Option<Lifetime>,
     window: Option<WindowId>,
     authenticated_at: Option<Timestamp>,
     unknown: Bytes,
-    values: Vec<Seen>,
-    namespaces: Vec<SeenNamespace>,
+    values: Vec<ValueView>,
+    namespaces: Vec<NamespaceView>,
 }
 
-/// Name, lifetime, extensions, and the values.
-type SeenNamespace = (String, Lifetime, Bytes, Result<Vec<Seen>, RecordError>);
+/// Name, lifetime, extensions, and values.
+type NamespaceView = (String, Lifetime, Bytes, Result<Vec<ValueView>, RecordError>);
 
-/// Name, lifetime, extensions, and the value itself.
-type Seen = (String, Lifetime, Bytes, Bytes);
+/// Name, lifetime, extensions, and JSON text.
+type ValueView = (String, Lifetime, Bytes, Bytes);
 
 impl View {
     fn without_blanks(mut self) -> Self {
@@ -134,15 +146,15 @@ impl View {
     }
 }
 
-/// Enters every namespace, and looks at every value.
-fn view(decoded: &mut Payload) -> View {
+/// Reads every namespace and every value.
+fn view_of(decoded: &mut Payload) -> View {
     let mut namespaces = Vec::new();
     let payload = decoded.loaded().clone();
     for namespace in &mut decoded.namespaces {
         if !NOW.is_over(namespace.lifetime, namespace.since) {
             let name = namespace.name.read(&payload).to_owned();
             let extensions = namespace.extensions.slice(&payload);
-            let values = namespace.open(&payload).map(|map| values(map));
+            let values = namespace.open(&payload).map(|map| values_of(map));
             namespaces.push((name, namespace.lifetime, extensions, values));
         }
     }
@@ -151,16 +163,16 @@ fn view(decoded: &mut Payload) -> View {
         window: decoded.window(),
         authenticated_at: decoded.authenticated_at(),
         unknown: decoded.extensions.unknown.slice(&payload),
-        values: values(&decoded.values),
+        values: values_of(&decoded.values),
         namespaces,
     }
 }
 
-fn values(map: &ValueMap) -> Vec<Seen> {
+fn values_of(map: &ValueMap) -> Vec<ValueView> {
     let mut map = map.clone();
     let entries = map.index().clone();
     let live = entries.iter().filter(|entry| !NOW.is_over(entry.lifetime, entry.since));
-    let seen = live.map(|entry| {
+    let contents = live.map(|entry| {
         let json = match &entry.value {
             Value::Stored(span) => span.slice(&map.source),
             Value::Set(json) => Bytes::copy_from_slice(json),
@@ -173,10 +185,10 @@ fn values(map: &ValueMap) -> Vec<Seen> {
             json,
         )
     });
-    seen.collect()
+    contents.collect()
 }
 
-/// Does what can be done to a session. Only that it comes back, and can be read again, is of interest.
+/// Applies every kind of change. Checks only that each returns and that the result can be decoded.
 fn survives_changes(decoded: &mut Payload) {
     let _ = (
         decoded.is_over(LATE.now),
@@ -184,7 +196,7 @@ fn survives_changes(decoded: &mut Payload) {
         decoded.shortest_window(),
     );
     let _ = decoded.holds_transient();
-    read(&decoded.encode(LATE));
+    decode_encoded(&decoded.encode(LATE));
     let _ = decoded.clone().purge(LATE, true);
     let _ = decoded.purge(NOW, false);
     for name in [None, Some(""), Some("n")] {
@@ -197,7 +209,7 @@ fn survives_changes(decoded: &mut Payload) {
     decoded.set_window(WindowId::parse_bytes(b"window_1"));
     decoded.set_authenticated_at(Some(NOW.now));
     let unknown = decoded.extensions.unknown.slice(decoded.loaded());
-    let again = read(&decoded.encode(NOW));
+    let again = decode_encoded(&decoded.encode(NOW));
     assert_eq!(
         (again.window(), again.authenticated_at()),
         (decoded.window(), Some(NOW.now))
@@ -205,12 +217,12 @@ fn survives_changes(decoded: &mut Payload) {
     assert_eq!(
         again.extensions.unknown.slice(again.loaded()),
         unknown,
-        "what is not known is kept"
+        "unknown extensions are kept"
     );
 }
 
 #[cfg(test)]
 #[test]
-fn what_is_kept_of_the_fuzzer_is_read() {
+fn the_corpus_is_replayed() {
     crate::corpus::replay("record", record);
 }

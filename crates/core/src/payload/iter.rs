@@ -1,36 +1,37 @@
-//! One value as it is written, and going from one to the next.
+//! Encodes one plain value, and iterates over encoded plain values.
 
 use super::sink::{number_len, put_number};
 
-/// The byte between the name and the value of one without a lifetime and extensions.
+/// The byte between name and value when the value has no lifetime and no extensions.
 pub(super) const ENDLESS: u8 = 0;
 
-/// Where, in some bytes, a value begins and ends with its name, and what of that is its name and what its JSON text.
+/// The offsets of an encoded value in a buffer: where it starts, where its name, its lifetime and its JSON text start,
+/// and where it ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) start: usize,
     pub(super) name: usize,
-    pub(super) about: usize,
+    pub(super) lifetime: usize,
     pub(super) json: usize,
     pub(super) end: usize,
 }
 
-/// A value as it is written, in the buffer of its JSON text.
-pub(super) fn written(name: &str, mut json: Vec<u8>) -> Vec<u8> {
+/// Encodes a plain value, reusing the buffer of its JSON text.
+pub(super) fn encode_value(name: &str, mut json: Vec<u8>) -> Vec<u8> {
     let length = json.len();
     let name_at = number_len(name.len() as u64);
-    let about_at = name_at + name.len();
-    let head = about_at + 1 + number_len(length as u64);
+    let lifetime_at = name_at + name.len();
+    let head = lifetime_at + 1 + number_len(length as u64);
     json.resize(head + length, ENDLESS);
     json.copy_within(..length, head);
     put_number(&mut json[..name_at], name.len() as u64);
-    json[name_at..about_at].copy_from_slice(name.as_bytes());
-    json[about_at] = ENDLESS;
-    put_number(&mut json[about_at + 1..head], length as u64);
+    json[name_at..lifetime_at].copy_from_slice(name.as_bytes());
+    json[lifetime_at] = ENDLESS;
+    put_number(&mut json[lifetime_at + 1..head], length as u64);
     json
 }
 
-/// Goes through values that were looked through before.
+/// Iterates over encoded plain values that were validated before.
 pub(super) struct Iter<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
@@ -69,21 +70,21 @@ impl Iterator for Iter<'_> {
         let start = self.at;
         let length = self.length()?;
         let name = self.at;
-        let about = name + length;
-        self.at = about + 1;
+        let lifetime = name + length;
+        self.at = lifetime + 1;
         let length = self.length()?;
         let json = self.at;
         self.at = json + length;
         Some(Bounds {
             start,
             name,
-            about,
+            lifetime,
             json,
             end: self.at,
         })
     }
 }
 
-pub(super) fn text(name: &[u8]) -> &str {
-    std::str::from_utf8(name).expect("names are looked at when they are read, and given as text")
+pub(super) fn as_text(name: &[u8]) -> &str {
+    std::str::from_utf8(name).expect("names are validated when decoded and set as text")
 }

@@ -1,10 +1,11 @@
-//! [`Json`]: a value's text, taken out of a session that is locked only while it is looked at.
+//! [`Json`]: the text of a value, copied or shared so that it outlives the mutex on the session.
 
 use std::ops::Deref;
 
 use bytes::Bytes;
 
-/// Up to here a text is copied sooner than another reference to all of a payload is counted, and given back.
+/// The longest text that is copied. Copying it is cheaper than incrementing and decrementing the reference count of the
+/// payload.
 const SHORT: usize = 48;
 
 /// The JSON text of a value.
@@ -16,13 +17,13 @@ enum Text {
 }
 
 impl Json {
-    /// A copy of a text, or what shares it if it is a long one.
+    /// Copies a short text; takes a long one from `shared`.
     #[inline]
     pub(super) fn copied(text: &[u8], shared: impl FnOnce() -> Bytes) -> Self {
         let mut short = [0; SHORT];
         Self(match short.get_mut(..text.len()) {
-            Some(room) => {
-                room.copy_from_slice(text);
+            Some(prefix) => {
+                prefix.copy_from_slice(text);
                 Text::Short {
                     text: short,
                     length: text.len() as u8,

@@ -1,20 +1,20 @@
-//! What is in a session: its values and namespaces, each with its lifetime.
+//! The payload of a record: the values and namespaces of a session, each with its lifetime.
 //!
-//! A stored session is one buffer. Loading it looks at each value once and copies and parses none. As long as no value
-//! has a lifetime of its own, they stay as they are written: a name is found by going through them, and what a visit
-//! changes stands in place of what it replaces, so that the next commit has but to join the parts. With the first value
-//! that has a lifetime, an index is made of where each lies. A namespace that nobody enters is not even looked at.
+//! A stored session is one buffer. Loading it validates each value once, and copies and parses none. As long as no
+//! value has a lifetime of its own, the values stay encoded: a lookup iterates over them, and a changed value is kept
+//! in place of the one it replaces, so that the next commit only concatenates the parts. When the first value gets a
+//! lifetime, the map is indexed. The values of a namespace are not even validated until it is accessed.
 //!
 //! # The format
 //!
 //! ```text
 //! payload    = "S" version head [lifetime] [extensions] values count namespace*
-//! version    = byte            the least version that a reader has to be of: 1 or 2
-//! head       = flags           1: a lifetime follows; 2: extensions follow; 4, from version 2 on: it is plain
+//! version    = byte            the least version that can read the record: 1 or 2
+//! head       = flags           1: a lifetime follows; 2: extensions follow; 4, from version 2 on: the payload is plain
 //! values     = count value*
-//! value      = name about json
-//! namespace  = name about summary part(values)
-//! about      = flags [window] [limit] [extensions]
+//! value      = name attributes json
+//! namespace  = name attributes summary part(values)
+//! attributes = flags [window] [limit] [extensions]
 //!                              1: a window; 2: a limit; 4: ends with the browser window; 8: extensions
 //! lifetime   = flags [window] [limit]
 //!                              the same, without extensions
@@ -25,36 +25,36 @@
 //! window, limit, count, length, tag = number
 //! ```
 //!
-//! Numbers are unsigned LEB128 varints (DWARF 5, section 7.6); windows are milliseconds, limits milliseconds since the
-//! Unix epoch. Names are UTF-8. No json is empty, nor is the part with the values of a namespace. Nothing follows the
-//! last namespace.
+//! Numbers are unsigned LEB128 varints (DWARF 5, section 7.6). Windows are milliseconds, limits milliseconds since the
+//! Unix epoch. Names are UTF-8. Neither a json nor the part with the values of a namespace is empty. Nothing follows
+//! the last namespace.
 //!
 //! A payload is **plain** if no value in it has a lifetime or extensions, there is no namespace, and each number before
-//! a name or a value is as short as can be. One that says so and is not is damaged.
+//! a name or a value has its shortest encoding. A payload with the plain flag that is not plain is corrupt.
 //!
-//! Within a session or a namespace no name comes twice: so it is written. It is not checked: names are in no order, and
-//! every reader would pay, in memory or by comparing each with each, for what only another hand writes. Of two with one
-//! name the first counts.
+//! Names are unique within a session or a namespace. Readers do not check this: names are not sorted, so the check
+//! would cost every reader memory or quadratic time, to catch only records that this crate did not write. If two items
+//! share a name, the first counts.
 //!
-//! # How it may grow
+//! # Compatibility
 //!
-//! While servers are replaced one by one, a session goes back and forth between two versions of this crate. So what is
-//! new is written as an **extension**, of the session, of a namespace or of a value. A version that does not know an
-//! extension leaves it alone and writes it again with what it belongs to. Extensions of a value go when the value is set
-//! anew, as they may tell of the value that was. Tags are positive, ascend, and are given out in order: each version
-//! knows the first of them, and those it does not know are the last.
+//! During a rolling upgrade a session passes back and forth between two versions of this crate. New facts are therefore
+//! written as **extensions** of the session, of a namespace or of a value. A version that does not know an extension
+//! keeps it and writes it back with the item it belongs to. Setting a value drops its extensions, because they may
+//! describe the old value. Tags are positive, ascend, and are assigned in order: each version knows the first ones, and
+//! those it does not know come last.
 //!
 //! | tag, of the session | content |
 //! |---|---|
 //! | 1 | the browser window that transient data belongs to: the eight characters of its id |
-//! | 2 | when somebody last authenticated: a number, milliseconds since the Unix epoch |
+//! | 2 | the moment of the last authentication: a number, milliseconds since the Unix epoch |
 //!
-//! What a reader must not overlook, and whatever else changes the format, takes a greater **version**. A record asks for
-//! the least version that can read it, not for that of its writer. It is refused by earlier ones, by an error that says
-//! so, and stays as it is. To introduce such a thing takes two releases: one that can read it, and a later one that
-//! writes it.
+//! A change that a reader must not ignore, and any other change of the format, takes a greater **version**. A record
+//! names the least version that can read it, not the version of its writer. Earlier versions refuse it with an error
+//! that says so, and leave it as it is. Such a change takes two releases: one that reads the new version, and a later
+//! one that writes it.
 //!
-//! Version 2 is read and not written so far.
+//! Version 2 is read but not written so far.
 
 mod as_of;
 mod decode;
@@ -87,27 +87,27 @@ use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};
 use crate::window::WindowId;
 
-/// The decoded payload of a record, and the changes made to it.
+/// A decoded payload with the changes made to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Payload {
-    /// Whether what was loaded is what the storage holds.
+    /// Whether the loaded bytes are what the storage holds.
     is_stored: bool,
-    /// The date on which the storage ends the session, whatever its lifetime says here by now.
+    /// The limit of the session as stored, even if the session has another lifetime here by now.
     stored_limit: Option<Timestamp>,
-    /// The session's own lifetime; `None` if it was never given one.
+    /// The session's own lifetime; `None` if it was never set.
     pub(crate) lifetime: Option<Lifetime>,
-    /// When the lifetime was set, if that was in this visit.
+    /// The moment at which the lifetime was set, if this visit set it.
     since: Timestamp,
     extensions: Extensions,
-    /// Values that stand in no namespace. Their source is all that was loaded.
+    /// The values outside of namespaces. Their source is the whole loaded payload.
     pub(crate) values: ValueMap,
     namespaces: Vec<Namespace>,
-    /// Whether the payload no longer says what this says.
+    /// Whether the stored payload has to be replaced by this one.
     pub(crate) changed: bool,
 }
 
 impl Payload {
-    /// Nothing, stored nowhere.
+    /// An empty payload that is not stored.
     pub(crate) const EMPTY: Self = Self {
         is_stored: false,
         stored_limit: None,
@@ -119,7 +119,7 @@ impl Payload {
         changed: false,
     };
 
-    /// The browser window that the session's transient data belongs to.
+    /// Returns the browser window that the session's transient data belongs to.
     pub(crate) fn window(&self) -> Option<WindowId> {
         self.extensions.window
     }
@@ -129,7 +129,7 @@ impl Payload {
         self.extensions.window = window;
     }
 
-    /// When somebody last authenticated.
+    /// Returns the moment of the last authentication.
     pub(crate) fn authenticated_at(&self) -> Option<Timestamp> {
         self.extensions.authenticated_at
     }
@@ -139,18 +139,18 @@ impl Payload {
         self.extensions.authenticated_at = moment;
     }
 
-    /// The payload that was loaded: names that were not changed point into it.
+    /// Returns the loaded payload. Unchanged names and values point into it.
     pub(crate) fn loaded(&self) -> &Bytes {
         &self.values.source
     }
 
-    /// How long the record was that was loaded.
+    /// Returns the length of the loaded payload.
     pub(crate) fn loaded_len(&self) -> usize {
         self.loaded().len()
     }
 
-    /// Takes note that the storage now holds what this says. There is nothing to go back to any more: whoever changes
-    /// it again loads it anew first.
+    /// Marks this payload as what the storage now holds. The loaded bytes are outdated then, so nothing can be
+    /// reverted: the payload has to be loaded anew before it changes again.
     pub(crate) fn saved(&mut self) {
         self.is_stored = false;
         self.stored_limit = self.limit();
@@ -158,7 +158,7 @@ impl Payload {
         self.changed = false;
     }
 
-    /// What the storage holds, without the changes made since.
+    /// Returns the payload as stored, without the changes made since.
     pub(crate) fn reverted(&self) -> Result<Self, RecordError> {
         if !self.is_stored {
             return Ok(Self::default());
@@ -166,8 +166,8 @@ impl Payload {
         Self::decode(self.loaded().clone())
     }
 
-    /// Whether the session's own lifetime is over, that which it has here or that which is stored: how far the session
-    /// has slid is said by its deadline.
+    /// Returns whether the limit of the session has passed, either the current or the stored one. The sliding window is
+    /// not considered here: the deadline of the record covers it.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         earliest(self.limit(), self.stored_limit).is_some_and(|end| end <= now)
     }
@@ -176,35 +176,35 @@ impl Payload {
         self.lifetime.and_then(|lifetime| lifetime.limit)
     }
 
-    /// Gives the session a lifetime because it has none. A session that is not stored yet stays unstored for it.
+    /// Sets the lifetime of a session that has none. A session that is not stored yet does not become changed by it.
     pub(crate) fn begin_lifetime(&mut self, lifetime: Lifetime, now: Timestamp) {
         self.lifetime = Some(lifetime);
         self.since = now;
         self.changed |= self.is_stored && !lifetime.is_endless();
     }
 
-    /// Whether the session's own lifetime was set in this visit.
+    /// Returns whether this visit set the session's own lifetime.
     pub(crate) fn has_new_lifetime(&self) -> bool {
         self.since > Timestamp::MIN
     }
 
-    /// When the session ends if it is visited now and not again.
+    /// Returns the deadline of the session if the visit at `now` is the last one.
     pub(crate) fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
         self.lifetime.and_then(|lifetime| lifetime.deadline(now))
     }
 
-    /// The shortest sliding window of the session and everything in it, in milliseconds.
+    /// Returns the shortest sliding window of the session and everything in it, in milliseconds.
     pub(crate) fn shortest_window(&self) -> Option<u64> {
         let own = self.lifetime.and_then(|lifetime| lifetime.window);
         earliest(own, self.items().window)
     }
 
-    /// Whether anything in the session, or the session itself, ends with the browser window.
+    /// Returns whether the session, or anything in it, ends with the browser window.
     pub(crate) fn holds_transient(&self) -> bool {
         self.lifetime.is_some_and(|lifetime| lifetime.transient) || self.items().transient
     }
 
-    /// The summary of everything in the session, without the session's own lifetime.
+    /// Returns the summary of everything in the session, without the session's own lifetime.
     #[inline]
     pub(crate) fn items(&self) -> Summary {
         self.namespaces
@@ -213,16 +213,16 @@ impl Payload {
             .fold(self.values.summary(), Summary::and)
     }
 
-    /// Removes what is over and, after a restart of the browser, what was transient. Says whether anything was.
+    /// Removes expired items and, if the browser was restarted, transient ones. Returns whether any was removed.
     pub(crate) fn purge(&mut self, at: AsOf, restarted: bool) -> Result<bool, RecordError> {
-        let over = |lifetime: Lifetime, since| at.is_over(lifetime, since) || (restarted && lifetime.transient);
-        let mut removed = self.values.purge(over);
+        let has_ended = |lifetime: Lifetime, since| at.is_over(lifetime, since) || (restarted && lifetime.transient);
+        let mut removed = self.values.purge(has_ended);
         let before = self.namespaces.len();
         self.namespaces
-            .retain(|namespace| !over(namespace.lifetime, namespace.since));
+            .retain(|namespace| !has_ended(namespace.lifetime, namespace.since));
         removed |= self.namespaces.len() < before;
         for namespace in &mut self.namespaces {
-            removed |= namespace.open(&self.values.source)?.purge(over);
+            removed |= namespace.open(&self.values.source)?.purge(has_ended);
         }
         self.changed |= removed;
         Ok(removed)

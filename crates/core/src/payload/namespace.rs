@@ -1,4 +1,4 @@
-//! A namespace, whose values nobody has looked at before somebody enters it.
+//! [`Namespace`]: a namespace whose values are decoded on first access.
 
 use bytes::Bytes;
 
@@ -9,36 +9,36 @@ use super::wire::{Name, Span};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
+/// One namespace of a session.
 #[derive(Debug, Clone)]
 pub(super) struct Namespace {
     pub(super) name: Name,
     pub(super) lifetime: Lifetime,
-    /// When the lifetime was set, if that was in this visit.
+    /// The moment at which the lifetime was set, if this visit set it.
     pub(super) since: Timestamp,
-    /// The extensions of the namespace that only a later version of this crate knows, in the payload.
+    /// The span in the payload of extensions that only a later version of this crate knows.
     pub(super) extensions: Span,
     pub(super) values: Values,
 }
 
-/// The values of a namespace, read once somebody enters it.
+/// The values of a namespace, decoded on first access.
 #[derive(Debug, Clone)]
 pub(super) enum Values {
-    /// Where in the payload they are, and what is known of them.
-    Closed {
-        span: Span,
-        summary: Summary,
-    },
+    /// Not decoded yet.
+    Closed { span: Span, summary: Summary },
+    /// Decoded.
     Open(ValueMap),
 }
 
 impl Namespace {
+    /// Decodes the values if necessary.
     pub(super) fn open(&mut self, payload: &Bytes) -> Result<&mut ValueMap, RecordError> {
         if let Values::Closed { span, .. } = self.values {
             self.values = Values::Open(ValueMap::decode(&span.slice(payload))?);
         }
         match &mut self.values {
             Values::Open(map) => Ok(map),
-            Values::Closed { .. } => unreachable!("it was opened just above"),
+            Values::Closed { .. } => unreachable!("the line above opens it"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Looking into a namespace, or among the values that stand in none, and changing them as a whole.
+//! Access to the values of a namespace or of the session itself, and changes that affect all of them.
 
 use super::error::RecordError;
 use super::namespace::{Namespace, Values};
@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::expiration::{Lifetime, earliest};
 
 impl Payload {
-    /// The values of a namespace, or of the session itself, as they stand; `None` if there is no such namespace.
+    /// Returns the values of a namespace, or of the session itself; `None` if there is no such namespace.
     pub(crate) fn value_map(&mut self, namespace: Option<&str>, at: AsOf) -> Result<Option<&ValueMap>, RecordError> {
         let Some(name) = namespace else {
             return Ok(Some(&self.values));
@@ -21,8 +21,8 @@ impl Payload {
         }
     }
 
-    /// The values of a namespace, or of the session itself, to change them. A namespace that is not there begins
-    /// now, with the lifetime that `begin` gives it.
+    /// Returns the values of a namespace, or of the session itself, for changing them. Creates a missing namespace with
+    /// the lifetime that `begin` returns.
     pub(crate) fn value_map_mut(
         &mut self,
         namespace: Option<&str>,
@@ -38,7 +38,7 @@ impl Payload {
         }
     }
 
-    /// Where a namespace is, which begins now if it is not there.
+    /// Returns the index of a namespace, creating it if it is missing or expired.
     fn namespace_mut(&mut self, name: &str, at: AsOf, begin: impl FnOnce() -> Lifetime) -> usize {
         let payload = &self.values.source;
         let position = self.namespaces.iter().position(|found| found.name.is(name, payload));
@@ -64,7 +64,7 @@ impl Payload {
         }
     }
 
-    /// Gives a namespace, or the session itself, another lifetime from now on.
+    /// Sets the lifetime of a namespace, or of the session itself, as of now.
     pub(crate) fn set_lifetime(
         &mut self,
         namespace: Option<&str>,
@@ -87,7 +87,7 @@ impl Payload {
         Ok(())
     }
 
-    /// Removes a namespace with all its values. Says whether it was there.
+    /// Removes a namespace with all its values. Returns whether it was there.
     pub(crate) fn remove_namespace(&mut self, name: &str, at: AsOf) -> bool {
         let payload = &self.values.source;
         let Some(index) = self.namespaces.iter().position(|found| found.name.is(name, payload)) else {
@@ -98,7 +98,7 @@ impl Payload {
         !at.is_over(removed.lifetime, removed.since)
     }
 
-    /// Removes everything from a namespace, or from the session itself and all its namespaces.
+    /// Removes all values of a namespace, or all values and namespaces of the session.
     pub(crate) fn clear(&mut self, namespace: Option<&str>, at: AsOf) -> Result<(), RecordError> {
         let removed = match namespace {
             None => {
@@ -113,14 +113,15 @@ impl Payload {
         Ok(())
     }
 
-    /// The names of the namespaces that are there.
+    /// Returns the names of the namespaces that are there.
     pub(crate) fn namespaces(&self, at: AsOf) -> Vec<String> {
         let kept = |namespace: &&Namespace| namespace.is_kept(at);
         let name = |namespace: &Namespace| namespace.name.read(self.loaded()).to_owned();
         self.namespaces.iter().filter(kept).map(name).collect()
     }
 
-    /// When a value ends, of its own or with its namespace, if no visit comes; the inner `None` if it does not.
+    /// Returns the deadline of a value, given by its own lifetime and that of its namespace, if no further visit comes.
+    /// The outer `None` means that there is no such value, the inner one that it does not end.
     pub(crate) fn value_ends_at(
         &mut self,
         namespace: Option<&str>,
@@ -135,10 +136,10 @@ impl Payload {
             return Ok(None);
         };
         let payload = &self.values.source;
-        let whole = namespace.and_then(|name| self.namespaces.iter().find(|found| found.name.is(name, payload)));
+        let found = namespace.and_then(|name| self.namespaces.iter().find(|found| found.name.is(name, payload)));
         Ok(Some(earliest(
             own,
-            whole.and_then(|whole| at.ends_at(whole.lifetime, whole.since)),
+            found.and_then(|found| at.ends_at(found.lifetime, found.since)),
         )))
     }
 }

@@ -1,31 +1,31 @@
-//! Values as they are written. Without lifetimes and extensions there is nothing to be known of them but where they
-//! are, and of few values that is found by going through them.
+//! [`Plain`]: values kept in their encoded form. Without lifetimes and extensions only their offsets matter, and among
+//! few values these are found by iterating.
 
 use super::entry::{Entry, Value};
 use super::error::RecordError;
-use super::iter::{Bounds, ENDLESS, Iter, text, written};
+use super::iter::{Bounds, ENDLESS, Iter, as_text, encode_value};
 use super::wire::{Name, Reader, Span};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
-/// Values without lifetimes and extensions, one behind the other, in up to three parts.
+/// Values without lifetimes and extensions, in encoded form, in up to three parts.
 ///
-/// The changed ones lie in a buffer, together with those between them, and stand where others were in the
-/// source. So the first change copies nothing of them.
+/// `changed` holds the changed values and all values between them. It stands in place of the source between `before`
+/// and `after`. The first change therefore copies no other value.
 #[derive(Debug, Clone)]
 pub(super) struct Plain {
     count: usize,
-    /// In the source: those in front of what was changed.
+    /// The part of the source before the changed values.
     before: Span,
     changed: Vec<u8>,
-    /// In the source: those behind it.
+    /// The part of the source after the changed values.
     after: Span,
 }
 
-/// Where a value is.
+/// The place of a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
-    part: Segment,
+    segment: Segment,
     at: Bounds,
 }
 
@@ -36,7 +36,7 @@ enum Segment {
     After,
 }
 
-/// The JSON text of a value, where it is kept.
+/// A reference to the JSON text of a value.
 pub(super) enum ValueRef<'a> {
     Stored(Span),
     Set(&'a [u8]),
@@ -60,10 +60,10 @@ impl Plain {
         after: Span::EMPTY,
     };
 
-    /// Reads so many values, if that is what they are. Otherwise nothing is read.
+    /// Reads `count` values if all of them are plain. Otherwise returns `None` and consumes nothing.
     ///
-    /// They are to be written as they are, and what is in a session has one form. So values are not plain if a length is
-    /// written in more bytes than it takes.
+    /// The encoded form is written back as it is, and a session has one canonical encoding. Values whose length has a
+    /// longer encoding than necessary are therefore not plain.
     #[inline]
     pub(super) fn read(reader: &mut Reader<'_>, count: usize) -> Result<Option<Self>, RecordError> {
         let start = reader.position();
@@ -88,7 +88,7 @@ impl Plain {
         self.count
     }
 
-    /// The values as they are written.
+    /// Returns the parts in order. Concatenated, they are the encoded values.
     #[inline]
     pub(super) fn parts<'a>(&'a self, source: &'a [u8]) -> [&'a [u8]; 3] {
         [self.before.read(source), &self.changed, self.after.read(source)]
@@ -96,9 +96,9 @@ impl Plain {
 
     #[inline]
     pub(super) fn find(&self, source: &[u8], name: &str) -> Option<Position> {
-        let within = |part, bytes: &[u8], from| {
-            let at = Iter { bytes, at: from }.find(|at| bytes[at.name..at.about] == *name.as_bytes())?;
-            Some(Position { part, at })
+        let within = |segment, bytes: &[u8], from| {
+            let at = Iter { bytes, at: from }.find(|at| bytes[at.name..at.lifetime] == *name.as_bytes())?;
+            Some(Position { segment, at })
         };
         within(Segment::Before, &source[..self.before.end()], self.before.start())
             .or_else(|| within(Segment::Changed, &self.changed, 0))
@@ -107,15 +107,15 @@ impl Plain {
 
     pub(super) fn value(&self, position: Position) -> ValueRef<'_> {
         let Bounds { json, end, .. } = position.at;
-        match position.part {
+        match position.segment {
             Segment::Changed => ValueRef::Set(&self.changed[json..end]),
             Segment::Before | Segment::After => ValueRef::Stored(Span::new(json, end)),
         }
     }
 
-    /// Sets the value at a position, or one that has none yet.
+    /// Sets the value at `position`, or appends it.
     pub(super) fn set(&mut self, source: &[u8], position: Option<Position>, name: &str, json: Vec<u8>) {
-        let value = written(name, json);
+        let value = encode_value(name, json);
         match position {
             Some(position) => self.replace(source, position, value),
             None => self.append(source, value),
@@ -127,20 +127,20 @@ impl Plain {
         self.count -= 1;
     }
 
-    /// Gives the value at a position another name.
+    /// Renames the value at `position`.
     pub(super) fn rename(&mut self, source: &[u8], position: Position, name: &str) {
         let json = self.value(position).read(source).to_vec();
-        self.replace(source, position, written(name, json));
+        self.replace(source, position, encode_value(name, json));
     }
 
-    /// The names, in their order.
+    /// Returns the names in order.
     pub(super) fn names<'a>(&'a self, source: &'a [u8]) -> impl Iterator<Item = &'a str> {
-        let walk = |bytes| Iter { bytes, at: 0 }.map(move |at| text(&bytes[at.name..at.about]));
+        let walk = |bytes| Iter { bytes, at: 0 }.map(move |at| as_text(&bytes[at.name..at.lifetime]));
         self.parts(source).into_iter().flat_map(walk)
     }
 
-    /// The same values one by one.
-    pub(super) fn entries(&self, source: &[u8]) -> Vec<Entry> {
+    /// Returns the values as entries of an index.
+    pub(super) fn to_entries(&self, source: &[u8]) -> Vec<Entry> {
         let entry = |name, value| Entry {
             name,
             lifetime: Lifetime::ENDLESS,
@@ -152,13 +152,13 @@ impl Plain {
             let bytes = &source[..part.end()];
             let at = part.start();
             Iter { bytes, at }.map(move |at| {
-                let name = Name::Stored(Span::new(at.name, at.about));
+                let name = Name::Stored(Span::new(at.name, at.lifetime));
                 entry(name, Value::Stored(Span::new(at.json, at.end)))
             })
         };
         let bytes = &*self.changed;
         let changed = Iter { bytes, at: 0 }.map(|at| {
-            let name = Name::from(text(&bytes[at.name..at.about]));
+            let name = Name::from(as_text(&bytes[at.name..at.lifetime]));
             entry(name, Value::Set(bytes[at.json..at.end].to_vec()))
         });
         let mut entries = Vec::with_capacity(self.count);
@@ -170,14 +170,14 @@ impl Plain {
         self.before.end() < self.after.start() || !self.changed.is_empty()
     }
 
-    // In all that follows, whatever can fail for want of memory comes before anything is different.
+    // The operations below allocate before they modify anything, so a failed allocation changes nothing.
 
     fn append(&mut self, source: &[u8], value: Vec<u8>) {
         let end = self.after.end();
         if self.is_changed() {
-            self.change_until(source, end, end, value);
+            self.extend_back(source, end, end, value);
         } else {
-            // The values in front of the end may be in two parts, if a change was taken back.
+            // The values may be in two parts, if a change was reverted. Join them.
             self.before = Span::new(self.before.start(), end);
             self.after = Span::new(end, end);
             self.changed = value;
@@ -185,10 +185,10 @@ impl Plain {
         self.count += 1;
     }
 
-    /// Puts something in the position of a value.
+    /// Replaces the value at `position` by `value`, which may be empty.
     fn replace(&mut self, source: &[u8], position: Position, value: Vec<u8>) {
         let Bounds { start, end, .. } = position.at;
-        match position.part {
+        match position.segment {
             Segment::Changed if end - start == self.changed.len() => self.changed = value,
             Segment::Changed => {
                 self.changed.reserve(value.len());
@@ -199,13 +199,13 @@ impl Plain {
                 self.after = Span::new(end, self.after.end());
                 self.changed = value;
             }
-            Segment::Before => self.change_from(source, start, end, value),
-            Segment::After => self.change_until(source, start, end, value),
+            Segment::Before => self.extend_front(source, start, end, value),
+            Segment::After => self.extend_back(source, start, end, value),
         }
     }
 
-    /// Puts something in the position of a value in front of what was changed, which then begins with it.
-    fn change_from(&mut self, source: &[u8], start: usize, end: usize, mut value: Vec<u8>) {
+    /// Replaces a value in `before` and extends `changed` to begin with it.
+    fn extend_front(&mut self, source: &[u8], start: usize, end: usize, mut value: Vec<u8>) {
         let between = &source[end..self.before.end()];
         value.reserve_exact(between.len() + self.changed.len());
         value.extend_from_slice(between);
@@ -214,8 +214,8 @@ impl Plain {
         self.before = Span::new(self.before.start(), start);
     }
 
-    /// Puts something in the position of a value behind what was changed, which then ends with it.
-    fn change_until(&mut self, source: &[u8], start: usize, end: usize, value: Vec<u8>) {
+    /// Replaces a value in `after` and extends `changed` to end with it.
+    fn extend_back(&mut self, source: &[u8], start: usize, end: usize, value: Vec<u8>) {
         let between = &source[self.after.start()..start];
         self.changed.reserve(between.len() + value.len());
         self.changed.extend_from_slice(between);

@@ -1,6 +1,6 @@
-//! Changing the values of a map.
+//! Changes to the values of a map.
 //!
-//! Values that have no lifetimes and extensions stay as they are written as long as none gets one.
+//! Values stay in encoded form as long as none of them has a lifetime.
 
 use super::entry::{Entry, Value};
 use super::value_map::{Form, ValueMap};
@@ -10,10 +10,10 @@ use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
 impl ValueMap {
-    /// Sets a value. One that is there keeps its lifetime unless `replace` gives another; one that is not gets
-    /// `replace` or else what `begin` gives.
+    /// Sets a value. An existing value keeps its lifetime unless `replace` gives another. A new one gets `replace`, or
+    /// else the lifetime that `begin` returns.
     ///
-    /// Says whether anything is different now: a value that is there as it was to be set is left as it is.
+    /// Returns whether anything changed: setting a value to the text it has, without `replace`, changes nothing.
     pub(crate) fn set(
         &mut self,
         name: &str,
@@ -78,7 +78,7 @@ impl ValueMap {
         true
     }
 
-    /// Removes a value. Says whether it was there.
+    /// Removes a value. Returns whether it was there.
     pub(crate) fn unset(&mut self, name: &str, at: AsOf) -> bool {
         if let Form::Plain(plain) = &mut self.form {
             let position = plain.find(&self.source, name);
@@ -90,7 +90,7 @@ impl ValueMap {
         !self.index().remove(index).is_over(at)
     }
 
-    /// Gives a value another lifetime from now on. Says whether it was there.
+    /// Sets the lifetime of a value as of now. Returns whether the value is there.
     pub(crate) fn set_lifetime(&mut self, name: &str, lifetime: Lifetime, at: AsOf) -> bool {
         if matches!(self.form, Form::Plain(_)) && (lifetime.is_endless() || !self.contains(name, at)) {
             return self.contains(name, at);
@@ -106,7 +106,7 @@ impl ValueMap {
         }
     }
 
-    /// Moves a value that stands under a name it had before to the name it has now, where it is alone.
+    /// Moves a value that is stored under one of its aliases to its name, and removes all other aliases.
     #[inline]
     pub(crate) fn rename(&mut self, name: &str, aliases: &[&str], at: AsOf) {
         if !aliases.is_empty() {
@@ -117,7 +117,7 @@ impl ValueMap {
     fn rename_from(&mut self, name: &str, aliases: &[&str], at: AsOf) {
         let current = self.current_name(name, aliases, at);
         if current != name {
-            // One that is over can still stand under the name.
+            // An expired value may still be stored under the name.
             self.unset(name, at);
             match &mut self.form {
                 Form::Plain(plain) => {
@@ -138,7 +138,7 @@ impl ValueMap {
         }
     }
 
-    /// Removes all values. Says whether any was there.
+    /// Removes all values. Returns whether any was there.
     pub(crate) fn clear(&mut self, at: AsOf) -> bool {
         let any = !self.is_empty(at);
         self.form = Form::Plain(Plain::EMPTY);
@@ -152,22 +152,23 @@ impl ValueMap {
         }
     }
 
-    /// Whether the values are kept as they are written.
+    /// Returns whether the values are in encoded form.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn is_as_written(&self) -> bool {
+    pub(super) fn is_encoded(&self) -> bool {
         matches!(self.form, Form::Plain(_))
     }
 
-    pub(super) fn purge(&mut self, over: impl Fn(Lifetime, Timestamp) -> bool) -> bool {
+    /// Removes the values for which `has_ended` returns true. Returns whether any was removed.
+    pub(super) fn purge(&mut self, has_ended: impl Fn(Lifetime, Timestamp) -> bool) -> bool {
         let Form::Indexed(entries) = &mut self.form else {
             return false;
         };
         let before = entries.len();
-        entries.retain(|entry| !over(entry.lifetime, entry.since));
+        entries.retain(|entry| !has_ended(entry.lifetime, entry.since));
         entries.len() < before
     }
 
-    /// Where a value stands among all, those included that are over.
+    /// Returns the position of a value among all, including expired ones.
     fn position(&self, name: &str) -> Option<usize> {
         match &self.form {
             Form::Plain(plain) => plain.names(&self.source).position(|found| found == name),
@@ -175,14 +176,14 @@ impl ValueMap {
         }
     }
 
-    /// The values one by one.
+    /// Converts the map to its indexed form and returns the entries.
     pub(super) fn index(&mut self) -> &mut Vec<Entry> {
         if let Form::Plain(plain) = &self.form {
-            self.form = Form::Indexed(plain.entries(&self.source));
+            self.form = Form::Indexed(plain.to_entries(&self.source));
         }
         match &mut self.form {
             Form::Indexed(entries) => entries,
-            Form::Plain(_) => unreachable!("they were indexed just above"),
+            Form::Plain(_) => unreachable!("the lines above index them"),
         }
     }
 }

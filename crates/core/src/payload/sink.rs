@@ -1,19 +1,19 @@
-//! Writing the pieces of the record format, and working out how long they will be.
+//! Writes the elements of the record format, or computes their length.
 
 use super::wire::{EXTENDED, HAS_LIMIT, HAS_WINDOW, TRANSIENT};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
-/// Takes what [`Reader`](super::wire::Reader) reads.
+/// The counterpart of [`Reader`](super::wire::Reader).
 pub(super) trait Sink {
-    /// Bytes as they are.
+    /// Writes bytes without a length.
     fn put(&mut self, bytes: &[u8]);
 
     fn byte(&mut self, byte: u8);
 
     fn number(&mut self, number: u64);
 
-    /// Bytes, with their length before them.
+    /// Writes bytes with their length in front.
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.put(bytes);
@@ -43,7 +43,7 @@ pub(super) trait Sink {
     }
 }
 
-/// Writes.
+/// A sink that writes to a vector.
 pub(super) struct Writer(pub(super) Vec<u8>);
 
 impl Sink for Writer {
@@ -67,7 +67,7 @@ impl Sink for Writer {
     }
 }
 
-/// Writes nothing, and knows how long it would be.
+/// A sink that only counts bytes.
 #[derive(Default)]
 pub(super) struct Length(pub(super) usize);
 
@@ -88,7 +88,7 @@ impl Sink for Length {
     }
 }
 
-/// How many bytes a number takes.
+/// Returns the number of bytes that the shortest encoding of `number` takes.
 #[inline]
 pub(super) fn number_len(number: u64) -> usize {
     match number {
@@ -97,13 +97,13 @@ pub(super) fn number_len(number: u64) -> usize {
     }
 }
 
-/// Writes a number into as many bytes as it takes.
+/// Encodes `number` in exactly `bytes.len()` bytes.
 #[inline]
 pub(super) fn put_number(bytes: &mut [u8], mut number: u64) {
-    let Some((last, others)) = bytes.split_last_mut() else {
+    let Some((last, rest)) = bytes.split_last_mut() else {
         return;
     };
-    for byte in others {
+    for byte in rest {
         *byte = number as u8 | 0x80;
         number >>= 7;
     }

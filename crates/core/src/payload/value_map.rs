@@ -1,4 +1,4 @@
-//! The values of one namespace, or those that stand in none.
+//! [`ValueMap`]: the values of one namespace, or those outside of namespaces.
 
 use bytes::Bytes;
 
@@ -10,20 +10,20 @@ use crate::clock::Timestamp;
 
 /// Values by name, in the order in which they were first set.
 ///
-/// Sessions hold few values, so a name is found by looking through them.
+/// Lookups iterate, because sessions hold few values.
 #[derive(Debug, Clone)]
 pub(crate) struct ValueMap {
-    /// The bytes that were loaded: spans point into them.
+    /// The loaded bytes. Spans point into them.
     pub(super) source: Bytes,
     pub(super) form: Form,
 }
 
-/// How values are kept. To whoever uses the map the two are the same.
+/// The representation of the values. Users of the map cannot tell the two apart.
 #[derive(Debug, Clone)]
 pub(super) enum Form {
-    /// As they are written. None has a lifetime or extensions.
+    /// Encoded. No value has a lifetime or extensions.
     Plain(Plain),
-    /// One by one.
+    /// Decoded into entries.
     Indexed(Vec<Entry>),
 }
 
@@ -33,7 +33,7 @@ impl ValueMap {
         form: Form::Plain(Plain::EMPTY),
     };
 
-    /// The JSON text of a value, to be taken along.
+    /// Returns the JSON text of a value, copied or shared.
     #[inline]
     pub(crate) fn json(&self, name: &str, at: AsOf) -> Option<Json> {
         Some(match self.find(name, at)? {
@@ -42,7 +42,7 @@ impl ValueMap {
         })
     }
 
-    /// The same, where it is.
+    /// Returns the JSON text of a value, borrowed.
     #[inline]
     pub(crate) fn read(&self, name: &str, at: AsOf) -> Option<&[u8]> {
         Some(self.find(name, at)?.read(&self.source))
@@ -52,7 +52,7 @@ impl ValueMap {
         self.find(name, at).is_some()
     }
 
-    /// Whether a value is this JSON text.
+    /// Returns whether a value has exactly this JSON text.
     #[inline]
     pub(crate) fn holds(&self, name: &str, json: &[u8], at: AsOf) -> bool {
         self.read(name, at).is_some_and(|kept| kept == json)
@@ -62,41 +62,42 @@ impl ValueMap {
     fn find(&self, name: &str, at: AsOf) -> Option<ValueRef<'_>> {
         match &self.form {
             Form::Plain(plain) => Some(plain.value(plain.find(&self.source, name)?)),
-            Form::Indexed(entries) => Some(match &self.live(entries, name, at)?.value {
+            Form::Indexed(entries) => Some(match &self.find_live(entries, name, at)?.value {
                 Value::Stored(span) => ValueRef::Stored(*span),
                 Value::Set(json) => ValueRef::Set(json),
             }),
         }
     }
 
-    fn live<'a>(&self, entries: &'a [Entry], name: &str, at: AsOf) -> Option<&'a Entry> {
+    fn find_live<'a>(&self, entries: &'a [Entry], name: &str, at: AsOf) -> Option<&'a Entry> {
         let entry = entries.iter().find(|entry| entry.name.is(name, &self.source))?;
         (!entry.is_over(at)).then_some(entry)
     }
 
-    /// Of a value's name and the names it had before, the first under which it is there.
+    /// Returns the first of `name` and `aliases` under which a value is stored; `name` if there is none.
     #[inline]
     pub(crate) fn current_name<'a>(&self, name: &'a str, aliases: &[&'a str], at: AsOf) -> &'a str {
-        let is_there = |alias: &&&str| self.contains(alias, at);
+        let is_stored = |alias: &&&str| self.contains(alias, at);
         match aliases {
             [] => name,
             _ if self.contains(name, at) => name,
-            _ => aliases.iter().find(is_there).copied().unwrap_or(name),
+            _ => aliases.iter().find(is_stored).copied().unwrap_or(name),
         }
     }
 
-    /// When a value ends of its own; the inner `None` if it does not.
+    /// Returns the deadline that the own lifetime of a value gives it. The outer `None` means that there is no such
+    /// value, the inner one that it does not end.
     pub(crate) fn ends_at(&self, name: &str, at: AsOf) -> Option<Option<Timestamp>> {
         match &self.form {
             Form::Plain(plain) => plain.find(&self.source, name).map(|_| None),
             Form::Indexed(entries) => {
-                let entry = self.live(entries, name, at)?;
+                let entry = self.find_live(entries, name, at)?;
                 Some(at.ends_at(entry.lifetime, entry.since))
             }
         }
     }
 
-    /// The names of the values that are there.
+    /// Returns the names of the values that are there.
     pub(crate) fn names(&self, at: AsOf) -> Vec<String> {
         match &self.form {
             Form::Plain(plain) => plain.names(&self.source).map(str::to_owned).collect(),

@@ -1,4 +1,4 @@
-//! The pieces of the record format: numbers, spans, names and lifetimes.
+//! Reads the elements of the record format: numbers, spans, names and lifetimes.
 //!
 //! Numbers are unsigned LEB128 varints (DWARF 5, section 7.6). Texts and values are a length and that many bytes.
 
@@ -11,10 +11,10 @@ use crate::expiration::Lifetime;
 pub(super) const HAS_WINDOW: u8 = 1;
 pub(super) const HAS_LIMIT: u8 = 2;
 pub(super) const TRANSIENT: u8 = 4;
-/// Extensions follow: of a value or a namespace, which begin with a lifetime.
+/// Extensions follow the lifetime of a value or a namespace.
 pub(super) const EXTENDED: u8 = 8;
 
-/// A part of a buffer.
+/// A range of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -24,7 +24,8 @@ pub(super) struct Span {
 impl Span {
     pub(super) const EMPTY: Self = Self { start: 0, end: 0 };
 
-    /// From here to there, in a buffer that a reader was made for: it refuses those for which 32 bits are too few.
+    /// Creates a span in a buffer for which a [`Reader`] was made. The casts are lossless because a reader refuses
+    /// buffers of 4 GiB or more.
     #[inline]
     pub(super) fn new(start: usize, end: usize) -> Self {
         Self {
@@ -58,7 +59,7 @@ impl Span {
     }
 }
 
-/// A name: as it was loaded, or as it was given in this visit.
+/// A name, as loaded or as given in this visit.
 #[derive(Debug, Clone)]
 pub(super) enum Name {
     Stored(Span),
@@ -88,14 +89,14 @@ impl From<&str> for Name {
     }
 }
 
-/// Reads a buffer from front to back and never past its end.
+/// Reads a buffer from front to back, never past its end.
 pub(super) struct Reader<'a> {
     source: &'a [u8],
     position: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// Spans are 32 bits wide, so a record of 4 GiB or more is refused.
+    /// Creates a reader. Spans are 32 bits wide, so it refuses records of 4 GiB or more.
     pub(super) fn new(source: &'a [u8]) -> Result<Self, RecordError> {
         u32::try_from(source.len()).map_err(|_| RecordError::at("the length"))?;
         Ok(Self { source, position: 0 })
@@ -110,7 +111,7 @@ impl<'a> Reader<'a> {
 
     #[inline(always)]
     pub(super) fn number(&mut self, what: &'static str) -> Result<u64, RecordError> {
-        // Most are lengths and counts of one byte.
+        // Most numbers are lengths and counts of one byte.
         match self.source.get(self.position) {
             Some(&small) if small < 0x80 => {
                 self.position += 1;
@@ -147,7 +148,7 @@ impl<'a> Reader<'a> {
         Ok(Span::new(start, self.position))
     }
 
-    /// A span with something in it, as values and namespaces have: an empty one was not written by us.
+    /// Reads a span that must not be empty, such as a value or the values of a namespace.
     #[inline(always)]
     pub(super) fn filled_span(&mut self, what: &'static str) -> Result<Span, RecordError> {
         let span = self.span(what)?;
@@ -160,7 +161,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn name(&mut self) -> Result<Name, RecordError> {
         let span = self.span("a name")?;
-        // Most names are short and of ASCII, which is seen sooner than that they are UTF-8.
+        // Most names are short and ASCII, and checking for ASCII is cheaper than validating UTF-8.
         let name = span.read(self.source);
         if !name.iter().fold(true, |ascii, byte| ascii & byte.is_ascii()) {
             std::str::from_utf8(name).map_err(|_| RecordError::at("a name"))?;
@@ -168,7 +169,7 @@ impl<'a> Reader<'a> {
         Ok(Name::Stored(span))
     }
 
-    /// Reads a name. Says whether its length is written as briefly as can be.
+    /// Reads a name. Returns whether its length has the shortest encoding.
     #[inline(always)]
     pub(super) fn brief_name(&mut self) -> Result<bool, RecordError> {
         let start = self.position;
@@ -178,7 +179,7 @@ impl<'a> Reader<'a> {
         Ok(self.is_brief(start, span))
     }
 
-    /// Reads something that is not empty. Says whether its length is written as briefly as can be.
+    /// Reads a span that must not be empty. Returns whether its length has the shortest encoding.
     #[inline(always)]
     pub(super) fn brief_filled_span(&mut self, what: &'static str) -> Result<bool, RecordError> {
         let start = self.position;
@@ -186,7 +187,7 @@ impl<'a> Reader<'a> {
         Ok(self.is_brief(start, span))
     }
 
-    /// Whether the number from here to the span is no longer than it needs to be: it does not end with seven zeros.
+    /// Returns whether the number between `start` and `span` has the shortest encoding: its last byte is not zero.
     #[inline(always)]
     fn is_brief(&self, start: usize, span: Span) -> bool {
         span.start() - start == 1 || self.source[span.start() - 1] != 0
@@ -201,7 +202,8 @@ impl<'a> Reader<'a> {
         self.position = position;
     }
 
-    /// How many items follow, each of which takes at least `smallest` bytes.
+    /// Reads the number of items that follow, each of which takes at least `smallest` bytes. Checking it here bounds
+    /// allocations.
     #[inline(always)]
     pub(super) fn count(&mut self, smallest: usize) -> Result<usize, RecordError> {
         let count = usize::try_from(self.number("a count")?).map_err(|_| RecordError::at("a count"))?;
@@ -217,7 +219,7 @@ impl<'a> Reader<'a> {
         self.lifetime_with(flags)
     }
 
-    /// The lifetime of a value or a namespace, and the extensions of that.
+    /// Reads the lifetime of a value or a namespace, and its extensions.
     #[inline]
     pub(super) fn extended_lifetime(&mut self) -> Result<(Lifetime, Span), RecordError> {
         let flags = self.byte("a lifetime")?;
@@ -248,7 +250,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads the part that comes next, a length and that many bytes. Its spans are those of the whole buffer.
+    /// Returns a reader for the next part, a length and that many bytes. Its spans refer to the whole buffer.
     pub(super) fn inside(&mut self, what: &'static str) -> Result<Self, RecordError> {
         let span = self.span(what)?;
         Ok(Self {
@@ -261,7 +263,7 @@ impl<'a> Reader<'a> {
         span.read(self.source)
     }
 
-    /// What has not been read yet.
+    /// Returns the span of everything that has not been read yet.
     pub(super) fn rest(&self) -> Span {
         Span::new(self.position, self.source.len())
     }

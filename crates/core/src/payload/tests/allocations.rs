@@ -1,9 +1,9 @@
-//! The allocations of loading and writing plain values.
+//! Counts the allocations of loading and writing plain values.
 
 use bytes::Bytes;
 
 use super::super::{AsOf, Payload};
-use super::seen::BEGIN;
+use super::model::BEGIN;
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
@@ -12,7 +12,7 @@ const NOW: AsOf = AsOf {
     ..BEGIN
 };
 
-/// A session as many are: with a lifetime, the moment of authentication, and some values.
+/// A typical session: a lifetime, the moment of authentication, and some values.
 fn stored() -> Bytes {
     let mut decoded = Payload {
         lifetime: Some(Lifetime {
@@ -38,7 +38,7 @@ fn loading_plain_values_takes_no_allocation() {
     let payload = stored();
     let read = allocations(|| {
         let mut decoded = Payload::decode(payload).expect("it is well formed");
-        assert!(decoded.values.is_as_written());
+        assert!(decoded.values.is_encoded());
         assert_eq!(decoded.values.read("count", NOW), Some(b"41".as_slice()));
         assert_eq!(decoded.purge(NOW, true), Ok(false));
         assert_eq!((decoded.items().window, decoded.items().transient), (None, false));
@@ -47,7 +47,7 @@ fn loading_plain_values_takes_no_allocation() {
 }
 
 #[test]
-fn writing_changed_plain_values_takes_the_payload_alone() {
+fn writing_changed_plain_values_allocates_the_payload_alone() {
     let payload = stored();
     for (name, json, differs) in [
         ("count", "42", 0),
@@ -57,7 +57,7 @@ fn writing_changed_plain_values_takes_the_payload_alone() {
     ] {
         let (payload, json) = (payload.clone(), Vec::from(json));
         let before = payload.len();
-        // As is written by serde: with room for what stands in front of it.
+        // Serialization leaves spare capacity, which the head of the entry then uses.
         let mut text = Vec::with_capacity(64);
         text.extend_from_slice(&json);
         let mut written = Bytes::new();
@@ -70,7 +70,7 @@ fn writing_changed_plain_values_takes_the_payload_alone() {
         assert_eq!(changed, 1, "{name}");
         let difference: i64 = written.len() as i64 - before as i64;
         assert_eq!(difference, differs, "{name}");
-        // It can still be read, and so can what is written.
+        // Both the changed payload and the written one can be read.
         let again = Payload::decode(written).expect("it is well formed");
         for decoded in [&decoded, &again] {
             assert_eq!(decoded.values.read(name, NOW), Some(&*json));
@@ -80,16 +80,16 @@ fn writing_changed_plain_values_takes_the_payload_alone() {
 }
 
 #[test]
-fn the_payload_is_no_larger_than_what_is_in_it() {
+fn the_payload_has_no_spare_capacity() {
     let payload = stored();
-    // The first to share a payload allocates the count, which is the storage's.
+    // The first clone of a `Bytes` allocates the reference count, which is the storage's.
     let loaded = payload.clone();
     let bytes = allocation_counter::measure(|| {
         drop(Payload::decode(loaded).expect("it is well formed").encode(NOW));
     });
     assert_eq!((bytes.count_total, bytes.bytes_total), (1, payload.len() as u64));
-    // Nor is that of a session with all there can be in it.
-    let mut rich = super::seen::rich().payload();
+    // The same holds for a session with everything in it.
+    let mut rich = super::model::rich().payload();
     rich.values.index();
     let length = rich.encode(NOW).len() as u64;
     let bytes = allocation_counter::measure(|| drop(rich.encode(NOW)));
@@ -97,7 +97,7 @@ fn the_payload_is_no_larger_than_what_is_in_it() {
 }
 
 #[test]
-fn putting_back_what_is_stored_takes_no_allocation() {
+fn reverting_takes_no_allocation() {
     let payload = stored();
     let mut decoded = Payload::decode(payload.clone()).expect("it is well formed");
     decoded.values.unset("user", NOW);

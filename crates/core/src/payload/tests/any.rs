@@ -1,8 +1,8 @@
-//! Sessions with anything in them.
+//! Strategies for arbitrary sessions.
 
 use proptest::prelude::*;
 
-use super::seen::{Plain, PlainValue};
+use super::model::{Model, ModelValue};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 use crate::window::WindowId;
@@ -22,18 +22,18 @@ fn names() -> impl Strategy<Value = String> {
     prop_oneof!["[a-c]{0,2}", ".{0,8}", "n{200}"]
 }
 
-fn values(most: usize) -> impl Strategy<Value = Vec<PlainValue>> {
+fn values(most: usize) -> impl Strategy<Value = Vec<ModelValue>> {
     let json = prop::collection::vec(any::<u8>(), 1..300);
     let values = prop::collection::vec((names(), lifetimes(), json), 0..most);
     values.prop_map(|values| first_of_each(values, |value| value.0.clone()))
 }
 
-pub(super) fn plains() -> impl Strategy<Value = Plain> {
+pub(super) fn models() -> impl Strategy<Value = Model> {
     let namespaces = prop::collection::vec((names(), lifetimes(), values(4)), 0..4);
     let windows = prop::option::of("[a-z]{8}".prop_map(|id| WindowId::parse_bytes(id.as_bytes()).expect("it is one")));
     let moments = prop::option::of((0..=Timestamp::MAX.as_millis()).prop_map(Timestamp::from_millis));
     let parts = (prop::option::of(lifetimes()), windows, moments, values(6), namespaces);
-    parts.prop_map(|(lifetime, window, authenticated_at, values, namespaces)| Plain {
+    parts.prop_map(|(lifetime, window, authenticated_at, values, namespaces)| Model {
         lifetime,
         window,
         authenticated_at,

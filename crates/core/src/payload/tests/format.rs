@@ -1,14 +1,14 @@
-//! What a payload looks like, and what is none.
+//! The format of payloads, and bytes that are refused.
 
 use proptest::prelude::*;
 
 use super::super::Payload;
 use super::super::sink::{Length, Sink, Writer, number_len, put_number};
 use super::super::wire::Reader;
-use super::seen::{BEGIN, plain, rich};
+use super::model::{BEGIN, model_of, rich};
 
 #[test]
-fn the_format_is_what_it_always_was() {
+fn the_format_has_not_changed() {
     let written = rich().payload().encode(BEGIN);
     let mut expected = Vec::new();
     expected.extend(b"S\x01\x03"); // magic, version, head: a lifetime and extensions
@@ -22,11 +22,11 @@ fn the_format_is_what_it_always_was() {
     expected.extend(b"\x05empty\x01\xc8\x01\x00\x01\x00");
     assert_eq!(written.escape_ascii().to_string(), expected.escape_ascii().to_string());
     let mut read = Payload::decode(expected.into()).expect("it is well formed");
-    assert_eq!(plain(&mut read).expect("it is well formed"), rich());
+    assert_eq!(model_of(&mut read).expect("it is well formed"), rich());
 }
 
 #[test]
-fn payloads_of_other_kinds_are_refused() {
+fn malformed_payloads_are_refused() {
     let reason = |payload: &[u8]| {
         Payload::decode(payload.to_vec().into())
             .map(drop)
@@ -66,7 +66,7 @@ fn payloads_of_other_kinds_are_refused() {
         (b"S\x01\x00\x01\x01\xff\x00\x011\x00", "a name"),
         (b"S\x01\x00\x01\x01a\x00\x7f1\x00", "a value"),
         (b"S\x01\x00\x00\x01\x01n\x00\x00\x05\x00", "a namespace"),
-        // Were these read, they would be written too, and what was written could not be read.
+        // Accepted, these would be written back in a form that cannot be read.
         (b"S\x01\x00\x01\x01a\x00\x00\x00", "a value"),
         (b"S\x01\x00\x00\x01\x01n\x00\x00\x00", "a namespace"),
     ] {
@@ -83,7 +83,7 @@ fn payloads_of_other_kinds_are_refused() {
 }
 
 #[test]
-fn what_takes_a_later_version_is_told_from_what_is_damaged() {
+fn later_versions_are_distinguished_from_corruption() {
     let later = |payload: &[u8]| {
         let error = Payload::decode(payload.to_vec().into()).map(drop);
         error.map_err(|error| error.needs_later_version())
@@ -96,7 +96,7 @@ fn what_takes_a_later_version_is_told_from_what_is_damaged() {
 }
 
 #[test]
-fn a_session_without_extensions_has_no_byte_for_them() {
+fn a_session_without_extensions_takes_no_byte_for_them() {
     assert_eq!(Payload::default().encode(BEGIN), b"S\x01\x00\x00\x00".as_slice());
     assert_eq!(
         Payload::decode(b"S\x01\x00\x00\x00".to_vec().into())
@@ -108,12 +108,12 @@ fn a_session_without_extensions_has_no_byte_for_them() {
 }
 
 #[test]
-fn extensions_are_changes_and_are_undone_with_the_others() {
+fn extensions_are_reverted_with_other_changes() {
     let stored = rich().payload().encode(BEGIN);
     let mut payload = Payload::decode(stored).expect("it is well formed");
     payload.set_window(rich().window);
     payload.set_authenticated_at(rich().authenticated_at);
-    assert!(!payload.changed, "they are what they were");
+    assert!(!payload.changed, "they have not changed");
     payload.set_window(None);
     assert!(payload.changed);
     assert_eq!(payload.window(), None);

@@ -1,12 +1,12 @@
-//! Values that are kept as they are written, and the same values one by one: nobody can tell which it is.
+//! The encoded and the indexed form of a value map behave alike.
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::decode::MARKED;
-use super::super::fuzzing::indexed;
+use super::super::decode::VERSION_2;
+use super::super::fuzzing::to_indexed;
 use super::super::{AsOf, Payload};
-use super::seen::plain;
+use super::model::model_of;
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 
@@ -16,14 +16,14 @@ const NOW: AsOf = AsOf {
 };
 
 #[derive(Debug, Clone)]
-enum Act {
+enum Change {
     Set(String, Vec<u8>, Option<Lifetime>, Lifetime),
     Unset(String),
     Rename(String, Vec<String>),
     SetLifetime(String, Lifetime),
     Clear,
     Purge(bool),
-    /// Goes on with what was written.
+    /// Continues with the encoded payload, decoded again.
     Store,
     Revert,
 }
@@ -37,7 +37,7 @@ fn jsons() -> impl Strategy<Value = Vec<u8>> {
     (length, b'0'..=b'9').prop_map(|(length, digit)| vec![digit; length])
 }
 
-/// Mostly none: as soon as something has a lifetime, both forms are one.
+/// Mostly endless ones: once an item has a lifetime, both forms are the same.
 fn lifetimes() -> impl Strategy<Value = Lifetime> {
     let limit = |millis| Lifetime {
         limit: Some(Timestamp::from_millis(millis)),
@@ -50,85 +50,89 @@ fn lifetimes() -> impl Strategy<Value = Lifetime> {
     prop_oneof![30 => Just(Lifetime::ENDLESS), 1 => Just(transient), 1 => (990u64..1_010).prop_map(limit)]
 }
 
-fn acts() -> impl Strategy<Value = Vec<(Option<&'static str>, Act)>> {
+fn changes() -> impl Strategy<Value = Vec<(Option<&'static str>, Change)>> {
     let lifetime = prop::option::of(lifetimes());
-    let act = prop_oneof![
+    let change = prop_oneof![
         12 => (names(), jsons(), lifetime, lifetimes()).prop_map(|(name, json, replace, begin)| {
-            Act::Set(name, json, replace, begin)
+            Change::Set(name, json, replace, begin)
         }),
-        6 => names().prop_map(Act::Unset),
-        3 => (names(), prop::collection::vec(names(), 1..3)).prop_map(|(name, from)| Act::Rename(name, from)),
-        2 => (names(), lifetimes()).prop_map(|(name, lifetime)| Act::SetLifetime(name, lifetime)),
-        1 => Just(Act::Clear),
-        1 => any::<bool>().prop_map(Act::Purge),
-        2 => Just(Act::Store),
-        1 => Just(Act::Revert),
+        6 => names().prop_map(Change::Unset),
+        3 => (names(), prop::collection::vec(names(), 1..3)).prop_map(|(name, from)| Change::Rename(name, from)),
+        2 => (names(), lifetimes()).prop_map(|(name, lifetime)| Change::SetLifetime(name, lifetime)),
+        1 => Just(Change::Clear),
+        1 => any::<bool>().prop_map(Change::Purge),
+        2 => Just(Change::Store),
+        1 => Just(Change::Revert),
     ];
     let place = prop_oneof![4 => Just(None), 1 => Just(Some("n"))];
-    prop::collection::vec((place, act), 0..24)
+    prop::collection::vec((place, change), 0..24)
 }
 
-/// The description of a change.
+/// The observable result of a change.
 #[derive(Debug, PartialEq)]
-enum Said {
+enum Observed {
     Nothing,
     Is(bool),
     Wrote(Bytes),
 }
 
-fn act(payload: &mut Payload, namespace: Option<&str>, act: &Act) -> Said {
-    if let Act::Store = act {
+fn apply(payload: &mut Payload, namespace: Option<&str>, change: &Change) -> Observed {
+    if let Change::Store = change {
         let written = payload.encode(NOW);
-        *payload = Payload::decode(written.clone()).expect("what is written can be read");
-        return Said::Wrote(written);
+        *payload = Payload::decode(written.clone()).expect("an encoded payload can be decoded");
+        return Observed::Wrote(written);
     }
-    if let Act::Revert = act {
+    if let Change::Revert = change {
         *payload = payload.reverted().expect("it was read before");
-        return Said::Nothing;
+        return Observed::Nothing;
     }
-    if let Act::Purge(restarted) = act {
-        return Said::Is(payload.purge(NOW, *restarted).expect("it is well formed"));
+    if let Change::Purge(restarted) = change {
+        return Observed::Is(payload.purge(NOW, *restarted).expect("it is well formed"));
     }
-    if let Act::Clear = act {
+    if let Change::Clear = change {
         payload.clear(namespace, NOW).expect("it is well formed");
-        return Said::Is(payload.changed);
+        return Observed::Is(payload.changed);
     }
     let map = payload.value_map_mut(namespace, NOW, || Lifetime::ENDLESS);
     let map = map.expect("it is well formed");
-    match act {
-        Act::Set(name, json, replace, begin) => {
+    match change {
+        Change::Set(name, json, replace, begin) => {
             let had = map.holds(name, json, NOW);
             let set = map.set(name, json.clone(), NOW, *replace, || *begin);
-            assert_eq!(set, !had || replace.is_some(), "what is there already is not set");
-            Said::Is(set)
+            assert_eq!(
+                set,
+                !had || replace.is_some(),
+                "a value that is there already is not set"
+            );
+            Observed::Is(set)
         }
-        Act::Unset(name) => Said::Is(map.unset(name, NOW)),
-        Act::SetLifetime(name, lifetime) => Said::Is(map.set_lifetime(name, *lifetime, NOW)),
-        Act::Rename(name, from) => {
+        Change::Unset(name) => Observed::Is(map.unset(name, NOW)),
+        Change::SetLifetime(name, lifetime) => Observed::Is(map.set_lifetime(name, *lifetime, NOW)),
+        Change::Rename(name, from) => {
             let from: Vec<&str> = from.iter().map(String::as_str).collect();
             map.rename(name, &from, NOW);
-            Said::Nothing
+            Observed::Nothing
         }
-        _ => unreachable!("the others were done above"),
+        _ => unreachable!("the other changes are applied above"),
     }
 }
 
-/// Both say the same, whatever they are asked.
-fn assert_same(one: &mut Payload, other: &mut Payload) {
-    assert_eq!(one.encode(NOW), other.encode(NOW));
-    assert_eq!(one.encode_up_to(MARKED, NOW), other.encode_up_to(MARKED, NOW));
-    assert_eq!(one.items(), other.items());
-    assert_eq!(one.shortest_window(), other.shortest_window());
-    assert_eq!(plain(one), plain(other));
+/// Checks that both payloads have the same contents through every accessor.
+fn assert_same(left: &mut Payload, right: &mut Payload) {
+    assert_eq!(left.encode(NOW), right.encode(NOW));
+    assert_eq!(left.encode_up_to(VERSION_2, NOW), right.encode_up_to(VERSION_2, NOW));
+    assert_eq!(left.items(), right.items());
+    assert_eq!(left.shortest_window(), right.shortest_window());
+    assert_eq!(model_of(left), model_of(right));
     for name in ["a", "b", "c", "d", "ä", ""] {
-        let (one, other) = (&one.values, &other.values);
-        assert_eq!(one.read(name, NOW), other.read(name, NOW));
-        assert_eq!(one.read(name, NOW), one.json(name, NOW).as_deref());
-        assert_eq!(one.contains(name, NOW), other.contains(name, NOW));
-        assert_eq!(one.ends_at(name, NOW), other.ends_at(name, NOW));
+        let (left, right) = (&left.values, &right.values);
+        assert_eq!(left.read(name, NOW), right.read(name, NOW));
+        assert_eq!(left.read(name, NOW), left.json(name, NOW).as_deref());
+        assert_eq!(left.contains(name, NOW), right.contains(name, NOW));
+        assert_eq!(left.ends_at(name, NOW), right.ends_at(name, NOW));
         assert_eq!(
-            one.current_name(name, &["a", "b"], NOW),
-            other.current_name(name, &["a", "b"], NOW)
+            left.current_name(name, &["a", "b"], NOW),
+            right.current_name(name, &["a", "b"], NOW)
         );
     }
 }
@@ -137,21 +141,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
-    fn one_form_is_as_the_other(acts in acts()) {
-        let mut as_written = Payload::default();
-        let mut one_by_one = Payload::default();
-        for (namespace, next) in &acts {
-            one_by_one = indexed(&one_by_one);
-            let said = act(&mut as_written, *namespace, next);
-            prop_assert_eq!(&said, &act(&mut one_by_one, *namespace, next), "{:?}", next);
-            one_by_one = indexed(&one_by_one);
-            assert_same(&mut as_written, &mut one_by_one);
+    fn both_forms_behave_alike(changes in changes()) {
+        let mut encoded = Payload::default();
+        let mut indexed = Payload::default();
+        for (namespace, next) in &changes {
+            indexed = to_indexed(&indexed);
+            let observed = apply(&mut encoded, *namespace, next);
+            prop_assert_eq!(&observed, &apply(&mut indexed, *namespace, next), "{:?}", next);
+            indexed = to_indexed(&indexed);
+            assert_same(&mut encoded, &mut indexed);
         }
     }
 }
 
 #[test]
-fn values_stay_as_they_are_written_as_long_as_none_ends() {
+fn values_stay_encoded_as_long_as_none_has_a_lifetime() {
     let mut payload = Payload::default();
     let map = &mut payload.values;
     for name in ["a", "b", "c"] {
@@ -160,24 +164,24 @@ fn values_stay_as_they_are_written_as_long_as_none_ends() {
     map.rename("d", &["b"], NOW);
     assert!(map.set_lifetime("a", Lifetime::ENDLESS, NOW));
     assert!(!map.set_lifetime("b", Lifetime::begin(crate::Expiration::Transient, NOW.now), NOW));
-    assert!(map.is_as_written());
+    assert!(map.is_encoded());
     assert_eq!(map.names(NOW), ["a", "d", "c"]);
     let mut payload = Payload::decode(payload.encode(NOW)).expect("it is well formed");
-    assert!(payload.values.is_as_written());
+    assert!(payload.values.is_encoded());
     assert!(
         payload
             .values
             .set_lifetime("a", Lifetime::begin(crate::Expiration::Transient, NOW.now), NOW)
     );
-    assert!(!payload.values.is_as_written());
+    assert!(!payload.values.is_encoded());
     assert!(payload.items().transient);
     payload.values.clear(NOW);
-    assert!(payload.values.is_as_written());
+    assert!(payload.values.is_encoded());
 }
 
-/// A number that is longer than it needs to be is read, and never written again.
+/// A number with a longer encoding than necessary is read, but not written back that way.
 #[test]
-fn what_is_not_written_as_briefly_as_can_be_is_written_anew() {
+fn long_encodings_are_written_anew() {
     for payload in [
         b"S\x01\x00\x01\x81\x00a\x00\x011\x00".as_slice(),
         b"S\x01\x00\x01\x01a\x00\x81\x001\x00",

@@ -1,38 +1,38 @@
-//! Two versions of this crate side by side, as when the servers of an application are replaced one by one.
+//! Compatibility between versions of this crate, as during a rolling upgrade.
 //!
-//! [`Frozen`] reads the format as its first version did, and shares no code with what reads it today. It must not be
-//! changed: as long as records ask for version 1, it has to make sense of them. The same holds of [`FrozenPlain`] and
-//! version 2. The payloads below are such as a later version may write.
+//! [`Frozen`] reads the format as its first version did, and shares no code with the current decoder. It must not be
+//! changed, because it stands for the releases that read version 1. The same holds for [`FrozenPlain`] and version 2.
+//! The payloads below are such as a later version may write.
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::Payload;
-use super::super::decode::MARKED;
-use super::any::plains;
-use super::seen::{BEGIN, Plain, plain};
+use super::super::decode::VERSION_2;
+use super::any::models;
+use super::model::{BEGIN, Model, model_of};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 use crate::window::WindowId;
 
-/// What a reader of version 1 sees.
+/// A payload as a reader of version 1 sees it.
 #[derive(Debug, Default, PartialEq)]
 struct Frozen {
-    lifetime: Option<About>,
+    lifetime: Option<Attributes>,
     extensions: Vec<(u64, Vec<u8>)>,
     values: Vec<FrozenValue>,
-    namespaces: Vec<(String, About, Vec<FrozenValue>)>,
+    namespaces: Vec<(String, Attributes, Vec<FrozenValue>)>,
 }
 
-type FrozenValue = (String, About, Vec<u8>);
+type FrozenValue = (String, Attributes, Vec<u8>);
 
-/// Window, limit, whether it is transient, and extensions.
-type About = (Option<u64>, Option<u64>, bool, Vec<u8>);
+/// Window, limit, transient flag, and extensions.
+type Attributes = (Option<u64>, Option<u64>, bool, Vec<u8>);
 
-/// Takes bytes from the front.
-struct Bite<'a>(&'a [u8]);
+/// Consumes bytes from the front.
+struct Input<'a>(&'a [u8]);
 
-impl<'a> Bite<'a> {
+impl<'a> Input<'a> {
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -62,7 +62,7 @@ impl<'a> Bite<'a> {
         String::from_utf8(self.part()?.to_vec()).ok()
     }
 
-    fn about(&mut self) -> Option<About> {
+    fn attributes(&mut self) -> Option<Attributes> {
         let flags = self.byte()?;
         let mut number = |flag| {
             if flags & flag != 0 {
@@ -82,19 +82,19 @@ impl<'a> Bite<'a> {
 
     fn values(&mut self) -> Option<Vec<FrozenValue>> {
         (0..self.number()?)
-            .map(|_| Some((self.text()?, self.about()?, self.part()?.to_vec())))
+            .map(|_| Some((self.text()?, self.attributes()?, self.part()?.to_vec())))
             .collect()
     }
 }
 
 impl Frozen {
     fn read(payload: &[u8]) -> Option<Self> {
-        let mut rest = Bite(payload.strip_prefix(b"S\x01")?);
+        let mut rest = Input(payload.strip_prefix(b"S\x01")?);
         let head = rest.byte()?;
-        let lifetime = if head & 1 != 0 { Some(rest.about()?) } else { None };
+        let lifetime = if head & 1 != 0 { Some(rest.attributes()?) } else { None };
         let mut extensions = Vec::new();
         if head & 2 != 0 {
-            let mut all = Bite(rest.part()?);
+            let mut all = Input(rest.part()?);
             while !all.0.is_empty() {
                 extensions.push((all.number()?, all.part()?.to_vec()));
             }
@@ -102,9 +102,9 @@ impl Frozen {
         let values = rest.values()?;
         let mut namespaces = Vec::new();
         for _ in 0..rest.number()? {
-            let (name, about, _summary) = (rest.text()?, rest.about()?, rest.about()?);
-            let mut inner = Bite(rest.part()?);
-            namespaces.push((name, about, inner.values()?));
+            let (name, attributes, _summary) = (rest.text()?, rest.attributes()?, rest.attributes()?);
+            let mut inner = Input(rest.part()?);
+            namespaces.push((name, attributes, inner.values()?));
             inner.0.is_empty().then_some(())?;
         }
         rest.0.is_empty().then_some(Self {
@@ -116,24 +116,23 @@ impl Frozen {
     }
 }
 
-/// The view that a reader of version 2 has of a payload that says it is plain: it need not look at the bytes between a
-/// name and a value.
+/// A plain payload as a reader of version 2 sees it. Such a reader need not look at the bytes between names and values.
 #[derive(Debug, PartialEq)]
 struct FrozenPlain {
-    lifetime: Option<About>,
+    lifetime: Option<Attributes>,
     extensions: Vec<(u64, Vec<u8>)>,
     values: Vec<(String, Vec<u8>)>,
 }
 
 impl FrozenPlain {
     fn read(payload: &[u8]) -> Option<Self> {
-        let mut rest = Bite(payload.strip_prefix(b"S\x02")?);
+        let mut rest = Input(payload.strip_prefix(b"S\x02")?);
         let head = rest.byte()?;
         (head & 4 != 0 && head < 8).then_some(())?;
-        let lifetime = if head & 1 != 0 { Some(rest.about()?) } else { None };
+        let lifetime = if head & 1 != 0 { Some(rest.attributes()?) } else { None };
         let mut extensions = Vec::new();
         if head & 2 != 0 {
-            let mut all = Bite(rest.part()?);
+            let mut all = Input(rest.part()?);
             while !all.0.is_empty() {
                 extensions.push((all.number()?, all.part()?.to_vec()));
             }
@@ -152,7 +151,7 @@ impl FrozenPlain {
     }
 }
 
-fn about(lifetime: Lifetime) -> About {
+fn attributes(lifetime: Lifetime) -> Attributes {
     let limit = lifetime.limit.map(Timestamp::as_millis);
     (lifetime.window, limit, lifetime.transient, Vec::new())
 }
@@ -167,58 +166,57 @@ fn number(mut number: u64) -> Vec<u8> {
     bytes
 }
 
-fn expected(plain: Plain) -> Frozen {
+fn expected(model: Model) -> Frozen {
     let values = |values: Vec<(String, Lifetime, Vec<u8>)>| {
-        let value = |(name, lifetime, json)| (name, about(lifetime), json);
+        let value = |(name, lifetime, json)| (name, attributes(lifetime), json);
         values.into_iter().map(value).collect::<Vec<_>>()
     };
-    let window = plain.window.map(|window| (1, window.as_bytes().to_vec()));
-    let moment = plain.authenticated_at.map(|moment| (2, number(moment.as_millis())));
+    let window = model.window.map(|window| (1, window.as_bytes().to_vec()));
+    let moment = model.authenticated_at.map(|moment| (2, number(moment.as_millis())));
     let is_kept = |(_, lifetime, values): &(String, Lifetime, Vec<_>)| !values.is_empty() || !lifetime.is_endless();
-    let kept = plain.namespaces.into_iter().filter(is_kept);
+    let kept = model.namespaces.into_iter().filter(is_kept);
     Frozen {
-        lifetime: plain.lifetime.map(about),
+        lifetime: model.lifetime.map(attributes),
         extensions: window.into_iter().chain(moment).collect(),
-        values: values(plain.values),
+        values: values(model.values),
         namespaces: kept
-            .map(|(name, lifetime, inner)| (name, about(lifetime), values(inner)))
+            .map(|(name, lifetime, inner)| (name, attributes(lifetime), values(inner)))
             .collect(),
     }
 }
 
 proptest! {
     #[test]
-    fn the_first_reader_there_was_reads_what_is_written_today(plain in plains()) {
-        let payload = plain.payload().encode(BEGIN);
-        prop_assert_eq!(Frozen::read(&payload), Some(expected(plain)));
+    fn the_first_reader_reads_current_payloads(model in models()) {
+        let payload = model.payload().encode(BEGIN);
+        prop_assert_eq!(Frozen::read(&payload), Some(expected(model)));
     }
 
     #[test]
-    fn the_reader_of_plain_payloads_reads_what_is_written_for_it(mut plain in plains(), keeps in any::<bool>()) {
+    fn the_reader_of_plain_payloads_reads_them(mut model in models(), keeps in any::<bool>()) {
         if !keeps {
-            plain.namespaces.clear();
-            plain.values.iter_mut().for_each(|value| value.1 = Lifetime::ENDLESS);
+            model.namespaces.clear();
+            model.values.iter_mut().for_each(|value| value.1 = Lifetime::ENDLESS);
         }
-        let decoded = plain.payload();
-        let payload = decoded.encode_up_to(MARKED, BEGIN);
-        let Frozen { lifetime, extensions, values, namespaces } = expected(plain);
-        let endless = about(Lifetime::ENDLESS);
-        let is_plain = namespaces.is_empty() && values.iter().all(|(_, about, _)| *about == endless);
+        let decoded = model.payload();
+        let payload = decoded.encode_up_to(VERSION_2, BEGIN);
+        let Frozen { lifetime, extensions, values, namespaces } = expected(model);
+        let endless = attributes(Lifetime::ENDLESS);
+        let is_plain = namespaces.is_empty() && values.iter().all(|(_, attributes, _)| *attributes == endless);
         if !is_plain {
-            // It takes no version that it can do without.
+            // The payload does not require a greater version than it needs.
             prop_assert_eq!(&payload, &decoded.encode(BEGIN));
             return Ok(());
         }
         let values = values.into_iter().map(|(name, _, json)| (name, json)).collect();
         prop_assert_eq!(FrozenPlain::read(&payload), Some(FrozenPlain { lifetime, extensions, values }));
-        prop_assert_eq!(Frozen::read(&payload), None, "who reads only version 1 refuses it");
+        prop_assert_eq!(Frozen::read(&payload), None, "a reader of version 1 refuses it");
     }
 }
 
-/// Records left by the release that writes version 2 are read, and written again so that earlier releases can read
-/// them.
+/// Records of the release that writes version 2 are read, and written back so that earlier releases can read them.
 #[test]
-fn what_says_that_it_is_plain_is_read_and_not_written() {
+fn plain_payloads_are_read_and_not_written() {
     let marked: &[u8] =
         b"S\x02\x07\x01\xac\x02\x0e\x01\x08window_1\x02\x02\xac\x02\x02\x04user\x00\x017\x03cap\x00\x02[]\x00";
     assert!(FrozenPlain::read(marked).is_some());
@@ -226,15 +224,15 @@ fn what_says_that_it_is_plain_is_read_and_not_written() {
     assert_eq!(decoded.lifetime.and_then(|lifetime| lifetime.window), Some(300));
     assert_eq!(decoded.window(), WindowId::parse_bytes(b"window_1"));
     assert_eq!(text(decoded.values.read("cap", BEGIN)).as_deref(), Some("[]"));
-    let seen = plain(&mut decoded).expect("it is well formed");
-    assert_eq!(decoded.encode_up_to(MARKED, BEGIN), marked);
+    let seen = model_of(&mut decoded).expect("it is well formed");
+    assert_eq!(decoded.encode_up_to(VERSION_2, BEGIN), marked);
     let written = decoded.encode(BEGIN);
     assert_eq!(Frozen::read(&written), Some(expected(seen)));
-    assert!(!decoded.changed, "that alone is no reason to write it");
+    assert!(!decoded.changed, "the flag alone is no reason to write it");
 }
 
 #[test]
-fn a_mark_goes_as_soon_as_it_is_no_longer_true() {
+fn the_flag_is_dropped_once_it_no_longer_holds() {
     let marked = b"S\x02\x04\x01\x04user\x00\x017\x00";
     let lifetime = Lifetime {
         window: Some(5),
@@ -242,15 +240,15 @@ fn a_mark_goes_as_soon_as_it_is_no_longer_true() {
     };
     let mut decoded = Payload::decode(Bytes::from_static(marked)).expect("it is well formed");
     assert!(decoded.values.set_lifetime("user", lifetime, BEGIN));
-    assert_eq!(decoded.encode_up_to(MARKED, BEGIN)[..3], *b"S\x01\x00");
+    assert_eq!(decoded.encode_up_to(VERSION_2, BEGIN)[..3], *b"S\x01\x00");
     decoded.values.unset("user", BEGIN);
-    assert_eq!(decoded.encode_up_to(MARKED, BEGIN), b"S\x02\x04\x00\x00".as_slice());
+    assert_eq!(decoded.encode_up_to(VERSION_2, BEGIN), b"S\x02\x04\x00\x00".as_slice());
     decoded.value_map_mut(Some("n"), BEGIN, || lifetime).expect("it begins");
-    assert_eq!(decoded.encode_up_to(MARKED, BEGIN)[..3], *b"S\x01\x00");
+    assert_eq!(decoded.encode_up_to(VERSION_2, BEGIN)[..3], *b"S\x01\x00");
 }
 
-/// What a later version may write: beside all that is known there are extensions of the session, of a namespace and
-/// of values that only it knows.
+/// A payload that a later version may write, with extensions of the session, of a namespace and of values that this
+/// version does not know.
 const LATER: &[u8] = b"S\x01\x03\x05\xac\x02\
     \x18\x01\x08window_1\x02\x02\xac\x02\x03\x03new\x84\x01\x02\x00\xff\
     \x02\x04user\x08\x05\x01\x03abc\x017\x04name\x09\xc8\x01\x02\x07\x00\x05\"ada\"\
@@ -265,12 +263,12 @@ fn text(value: Option<&[u8]>) -> Option<String> {
 }
 
 #[test]
-fn what_a_later_version_writes_is_read_as_far_as_it_is_known() {
+fn payloads_of_a_later_version_are_read_as_far_as_known() {
     let mut decoded = later();
     assert_eq!(decoded.window(), WindowId::parse_bytes(b"window_1"));
     assert_eq!(decoded.authenticated_at(), Some(Timestamp::from_millis(300)));
     assert_eq!(decoded.lifetime.and_then(|lifetime| lifetime.window), Some(300));
-    let seen = plain(&mut decoded).expect("it is well formed");
+    let seen = model_of(&mut decoded).expect("it is well formed");
     let names = seen.values.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>();
     assert_eq!(names, ["user", "name"]);
     assert_eq!(text(decoded.values.read("name", BEGIN)).as_deref(), Some("\"ada\""));
@@ -282,13 +280,13 @@ fn what_a_later_version_writes_is_read_as_far_as_it_is_known() {
 }
 
 #[test]
-fn what_a_later_version_knows_is_not_lost_when_this_one_writes() {
+fn unknown_extensions_survive_a_write() {
     assert_eq!(later().encode(BEGIN), LATER, "untouched");
     let mut decoded = later();
-    plain(&mut decoded).expect("it is well formed");
-    assert_eq!(decoded.encode(BEGIN), LATER, "looked at");
+    model_of(&mut decoded).expect("it is well formed");
+    assert_eq!(decoded.encode(BEGIN), LATER, "read");
 
-    // Everything is changed that can be, one value apart.
+    // Change everything except one value.
     let mut decoded = later();
     decoded
         .values
@@ -330,7 +328,7 @@ fn what_a_later_version_knows_is_not_lost_when_this_one_writes() {
     assert_eq!(
         before.extensions[2..],
         after.extensions[1..],
-        "those of the session stay"
+        "extensions of the session stay"
     );
     assert_eq!(after.extensions[0], (2, vec![5]));
     let extensions = |frozen: &Frozen, name: &str| {
@@ -340,7 +338,9 @@ fn what_a_later_version_knows_is_not_lost_when_this_one_writes() {
             .flat_map(|(.., values)| values)
             .chain(&frozen.values);
         let found = all.into_iter().find(|(found, ..)| found == name);
-        found.map(|(_, about, _)| about.3.clone()).expect("it is there")
+        found
+            .map(|(_, attributes, _)| attributes.3.clone())
+            .expect("it is there")
     };
     for untouched in ["user", "item"] {
         assert_eq!(extensions(&after, untouched), extensions(&before, untouched));
@@ -348,7 +348,7 @@ fn what_a_later_version_knows_is_not_lost_when_this_one_writes() {
     assert_eq!(
         extensions(&after, "name"),
         b"",
-        "what was said of another value is not said of this one"
+        "extensions of the old value are dropped"
     );
     for (index, name) in ["cart", "blank"].into_iter().enumerate() {
         assert_eq!(after.namespaces[index].0, name);
@@ -357,7 +357,7 @@ fn what_a_later_version_knows_is_not_lost_when_this_one_writes() {
 }
 
 #[test]
-fn extensions_go_with_what_they_belong_to() {
+fn extensions_are_removed_with_their_item() {
     let mut decoded = later();
     assert!(decoded.remove_namespace("cart", BEGIN));
     decoded.values.unset("user", BEGIN);
@@ -369,20 +369,23 @@ fn extensions_go_with_what_they_belong_to() {
         .values
         .set("user", b"7".to_vec(), BEGIN, None, || Lifetime::ENDLESS);
     let after = Frozen::read(&decoded.encode(BEGIN)).expect("it reads as version 1");
-    for (name, about, values) in &after.namespaces {
-        assert!(name == "blank" || about.3.is_empty(), "{name}");
-        assert!(values.iter().all(|(_, about, _)| about.3.is_empty()), "{name}");
+    for (name, attributes, values) in &after.namespaces {
+        assert!(name == "blank" || attributes.3.is_empty(), "{name}");
+        assert!(
+            values.iter().all(|(_, attributes, _)| attributes.3.is_empty()),
+            "{name}"
+        );
     }
     let user = after.values.iter().find(|(name, ..)| name == "user");
-    assert!(user.is_some_and(|(_, about, _)| about.3.is_empty()));
+    assert!(user.is_some_and(|(_, attributes, _)| attributes.3.is_empty()));
 }
 
-/// What was written before is read for ever.
+/// A payload of the first version stays readable for ever.
 #[test]
-fn what_the_first_version_wrote_is_read() {
+fn payloads_of_the_first_version_are_read() {
     let first: &[u8] = b"S\x01\x03\x07\xac\x02\xf0\xa2\x04\x0e\x01\x08window_1\x02\x02\xac\x02\
         \x02\x04user\x00\x017\x05n\xc3\xa4me\x01\x05\x0b{\"a\":[1,2]}\
         \x02\x04cart\x02\x09\x04\x06\x01\x00\x04\x02\"\"\x05empty\x01\xc8\x01\x00\x01\x00";
     let mut decoded = Payload::decode(Bytes::from_static(first)).expect("it is well formed");
-    assert_eq!(plain(&mut decoded).expect("it is well formed"), super::seen::rich());
+    assert_eq!(model_of(&mut decoded).expect("it is well formed"), super::model::rich());
 }

@@ -1,4 +1,4 @@
-//! Memory is taken for what is there, not for what is claimed.
+//! Decoding allocates memory for bytes that are there, not for lengths that are claimed.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use super::super::sink::{Sink, Writer};
 use super::damage::exercise;
 
 #[test]
-fn what_claims_to_be_much_takes_no_memory_beforehand() {
+fn claimed_lengths_reserve_no_memory() {
     let claim = |before: &[u8]| {
         let mut writer = Writer(before.to_vec());
         writer.number(u64::MAX >> 1);
@@ -33,12 +33,12 @@ fn what_claims_to_be_much_takes_no_memory_beforehand() {
 }
 
 #[test]
-fn memory_is_in_proportion_to_the_payload_whatever_it_says() {
+fn memory_is_in_proportion_to_the_length_of_the_payload() {
     for length in [100, 1_000, 10_000, 100_000] {
         for fill in [0, 1, 3, 4, 0x61, 0x80, 0xff] {
             for count in 0..4 {
                 let mut writer = Writer(b"S\x01\x00".to_vec());
-                // As many values, or namespaces, as could possibly follow.
+                // As many values or namespaces as could fit.
                 match count {
                     0 => writer.number(length / 4),
                     1 => writer.number(length / 4 + 1),

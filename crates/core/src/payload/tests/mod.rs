@@ -1,4 +1,4 @@
-//! What is written can be read, and what cannot be read does no harm.
+//! Encoded payloads can be decoded, and malformed ones are refused.
 
 mod allocations;
 mod any;
@@ -7,5 +7,5 @@ mod format;
 mod forms;
 mod frozen;
 mod memory;
+mod model;
 mod read;
-mod seen;

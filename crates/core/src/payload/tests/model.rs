@@ -1,29 +1,29 @@
-//! [`Plain`]: what is in a session, without how it is kept.
+//! [`Model`]: the contents of a session, independent of their representation.
 
 use super::super::{AsOf, Namespace, Payload, RecordError, ValueMap};
 use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 use crate::window::WindowId;
 
-/// A session's payload, as plain as can be.
+/// The contents of a session.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plain {
+pub(super) struct Model {
     pub(super) lifetime: Option<Lifetime>,
     pub(super) window: Option<WindowId>,
     pub(super) authenticated_at: Option<Timestamp>,
-    pub(super) values: Vec<PlainValue>,
-    pub(super) namespaces: Vec<(String, Lifetime, Vec<PlainValue>)>,
+    pub(super) values: Vec<ModelValue>,
+    pub(super) namespaces: Vec<(String, Lifetime, Vec<ModelValue>)>,
 }
 
-pub(super) type PlainValue = (String, Lifetime, Vec<u8>);
+pub(super) type ModelValue = (String, Lifetime, Vec<u8>);
 
-/// Long before anything ends.
+/// A moment long before anything ends.
 pub(super) const BEGIN: AsOf = AsOf {
     now: Timestamp::from_millis(1),
     last_active: Timestamp::from_millis(1),
 };
 
-impl Plain {
+impl Model {
     pub(super) fn payload(&self) -> Payload {
         let mut payload = Payload {
             lifetime: self.lifetime,
@@ -40,7 +40,7 @@ impl Plain {
     }
 }
 
-fn fill(payload: &mut Payload, namespace: Option<&str>, values: &[PlainValue]) {
+fn fill(payload: &mut Payload, namespace: Option<&str>, values: &[ModelValue]) {
     let map = payload.value_map_mut(namespace, BEGIN, || Lifetime::ENDLESS);
     let map = map.expect("it is open");
     for (name, lifetime, json) in values {
@@ -48,8 +48,8 @@ fn fill(payload: &mut Payload, namespace: Option<&str>, values: &[PlainValue]) {
     }
 }
 
-/// Reads everything there is, through every door.
-pub(super) fn plain(payload: &mut Payload) -> Result<Plain, RecordError> {
+/// Reads the whole contents through every accessor.
+pub(super) fn model_of(payload: &mut Payload) -> Result<Model, RecordError> {
     let names = |payload: &Payload| -> Vec<(String, Lifetime)> {
         let name = |namespace: &Namespace| namespace.name.read(payload.loaded()).to_owned();
         payload
@@ -61,18 +61,18 @@ pub(super) fn plain(payload: &mut Payload) -> Result<Plain, RecordError> {
     let mut namespaces = Vec::new();
     for (name, lifetime) in names(payload) {
         let map = payload.value_map(Some(&name), BEGIN)?;
-        namespaces.push((name, lifetime, map.map(plain_values).unwrap_or_default()));
+        namespaces.push((name, lifetime, map.map(values_of).unwrap_or_default()));
     }
-    Ok(Plain {
+    Ok(Model {
         lifetime: payload.lifetime,
         window: payload.window(),
         authenticated_at: payload.authenticated_at(),
-        values: plain_values(&payload.values),
+        values: values_of(&payload.values),
         namespaces,
     })
 }
 
-fn plain_values(map: &ValueMap) -> Vec<PlainValue> {
+fn values_of(map: &ValueMap) -> Vec<ModelValue> {
     let names = map.names(BEGIN);
     let entries = map.clone().index().clone();
     let value = |name: String| {
@@ -83,15 +83,15 @@ fn plain_values(map: &ValueMap) -> Vec<PlainValue> {
     names.into_iter().map(value).collect()
 }
 
-/// A session with everything in it that a payload can hold.
-pub(super) fn rich() -> Plain {
+/// Returns a session with everything that a payload can hold.
+pub(super) fn rich() -> Model {
     let lifetime = |window, limit: Option<u64>, transient| Lifetime {
         window,
         limit: limit.map(Timestamp::from_millis),
         transient,
     };
     let value = |name: &str, lifetime, json: &str| (name.to_owned(), lifetime, json.as_bytes().to_vec());
-    Plain {
+    Model {
         lifetime: Some(lifetime(Some(300), Some(70_000), true)),
         window: WindowId::parse_bytes(b"window_1"),
         authenticated_at: Some(Timestamp::from_millis(300)),
