@@ -1,4 +1,4 @@
-//! [`Clock`] and [`Timestamp`]: time, and where it comes from.
+//! [`Clock`] and [`Timestamp`]: sources and representation of time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 /// A moment, in whole milliseconds since the Unix epoch.
 ///
-/// It reaches from 1970 to the end of the year 9999; arithmetic stops at either end instead of overflowing.
+/// Its range is from 1970 to the end of the year 9999. Arithmetic saturates at both ends.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,19 +29,19 @@ impl Timestamp {
     /// The last millisecond of the year 9999.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// The moment this many milliseconds after the Unix epoch.
+    /// Creates the moment this many milliseconds after the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// How long it is from this moment until `later`; zero if that has passed.
+    /// Returns the time from this moment until `later`; zero if `later` has passed.
     #[must_use]
     pub const fn until(self, later: Self) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
@@ -60,7 +60,7 @@ impl std::ops::Add<Duration> for Timestamp {
     }
 }
 
-/// Dates outside the range become its nearest end.
+/// Converts a date. Dates outside the range saturate.
 impl From<OffsetDateTime> for Timestamp {
     fn from(date: OffsetDateTime) -> Self {
         let millis = date.unix_timestamp_nanos().div_euclid(1_000_000);
@@ -86,19 +86,19 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// What time it is.
+/// A source of the current time.
 ///
-/// A storage decides what has expired, so it is the storage that has the clock: see
-/// [`Storage::clock`](crate::Storage::clock). In tests it can be a [`ManualClock`].
+/// The storage has the clock, because it decides what has expired: see [`Storage::clock`](crate::Storage::clock). Tests
+/// can use a [`ManualClock`].
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The present moment. It may step in either direction, as the clocks of machines do.
+    /// Returns the current moment. It may step in either direction, as the clocks of machines do.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine, which is set now and then, by an operator or from the network.
+/// The clock of the machine, which an operator or the network may adjust.
 ///
-/// Processes that share sessions and have no other clock in common need it. A process that keeps its sessions to itself
-/// is better off with a [`SteadyClock`].
+/// Use it for processes that share sessions and have no other clock in common. For a process that shares its sessions
+/// with no other, a [`SteadyClock`] is better.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -108,11 +108,11 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that shows what the machine's did when it was started, and goes on from there undisturbed: that the machine's
-/// clock is set ends no session and no lease by this one, and lengthens none.
+/// A clock that starts with the time of the machine and is steady from then on. Adjusting the clock of the machine
+/// neither ends nor prolongs a session or lease by this clock.
 ///
-/// While the machine is suspended it stands still, on most systems. It moves apart from the machine's clock by as much
-/// as that is set.
+/// On most systems it stops while the machine is suspended. It deviates from the clock of the machine by as much as
+/// that is adjusted.
 ///
 /// ```
 /// use sessile_core::{Clock, SteadyClock, Timestamp};
@@ -123,22 +123,22 @@ impl Clock for SystemClock {
 #[derive(Debug, Clone, Copy)]
 pub struct SteadyClock {
     origin: Instant,
-    shown_at_origin: Timestamp,
+    time_at_origin: Timestamp,
 }
 
 impl SteadyClock {
-    /// A clock that shows the present moment, as the machine knows it.
+    /// Starts a clock at the current time of the machine.
     #[must_use]
     pub fn start() -> Self {
         Self::start_at(SystemClock.now())
     }
 
-    /// A clock that shows `now`.
+    /// Starts a clock at `now`.
     #[must_use]
     pub fn start_at(now: Timestamp) -> Self {
         Self {
             origin: Instant::now(),
-            shown_at_origin: now,
+            time_at_origin: now,
         }
     }
 }
@@ -151,11 +151,11 @@ impl Default for SteadyClock {
 
 impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
-        self.shown_at_origin + self.origin.elapsed()
+        self.time_at_origin + self.origin.elapsed()
     }
 }
 
-/// A clock that stands still until it is moved: for tests.
+/// A clock for tests that advances only when it is told to.
 ///
 /// ```
 /// use std::time::Duration;
@@ -169,18 +169,18 @@ impl Clock for SteadyClock {
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// A clock that shows `start`.
+    /// Creates a clock that shows `start`.
     #[must_use]
     pub fn at(start: Timestamp) -> Self {
         Self(AtomicU64::new(start.0))
     }
 
-    /// Moves the clock forward.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.set(self.now() + by);
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the clock, forwards or backwards.
     pub fn set(&self, to: Timestamp) {
         self.0.store(to.0, Ordering::SeqCst);
     }
@@ -192,7 +192,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// A clock that moves with [`tokio::time`]: in a test with paused time, it and every timer stand still together.
+/// A clock that follows [`tokio::time`]. In a test with paused time, it stands still together with all timers.
 ///
 /// ```
 /// use std::time::Duration;
@@ -208,27 +208,27 @@ impl Clock for ManualClock {
 #[derive(Debug, Clone, Copy)]
 pub struct TokioClock {
     origin: tokio::time::Instant,
-    shown_at_origin: Timestamp,
+    time_at_origin: Timestamp,
 }
 
 impl TokioClock {
-    /// A clock that shows the present moment and follows tokio's clock from there.
+    /// Starts a clock at the current time of the machine that follows tokio's clock from there.
     #[must_use]
     pub fn start() -> Self {
         Self {
             origin: tokio::time::Instant::now(),
-            shown_at_origin: SystemClock.now(),
+            time_at_origin: SystemClock.now(),
         }
     }
 }
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
-        self.shown_at_origin + self.origin.elapsed()
+        self.time_at_origin + self.origin.elapsed()
     }
 }
 
-/// A clock that shares its hands.
+/// A shared clock.
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Timestamp {
         (**self).now()
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_clock_goes_on_from_where_it_started_whatever_the_machine_shows() {
+    fn a_steady_clock_advances_from_its_start_by_elapsed_time() {
         let start = Timestamp::from_millis(5_000);
         let began = Instant::now();
         let clock = SteadyClock::start_at(start);

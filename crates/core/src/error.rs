@@ -1,4 +1,4 @@
-//! [`SessionError`]: what can go wrong with a session.
+//! [`SessionError`]: the errors of sessions.
 
 use std::error::Error;
 use std::fmt;
@@ -7,9 +7,9 @@ use crate::json::CodecError;
 use crate::payload::RecordError;
 use crate::storage::{StorageError, StorageErrorKind};
 
-/// A call on a session failed. Nothing was changed, unless the call says otherwise.
+/// The error of a call on a session. Nothing was changed, unless the call documents otherwise.
 ///
-/// It holds no session id.
+/// It never contains a session id.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -17,47 +17,48 @@ pub enum SessionError {
     NotInitialised,
     /// The task already has a context for this session.
     AlreadyInitialised,
-    /// The session has to be started first.
+    /// The session was not started.
     NotStarted,
     /// The session is not locked for writing: it was started read-only, or was closed or released.
     NotWritable,
-    /// The visit is [strict](crate::Visit::attach) and there is no such session.
+    /// The visit is [strict](crate::Visit::attach) and the storage has no such session.
     Unknown,
-    /// The session this visit has seen is no longer there: it was destroyed, or it has expired.
+    /// The session that this visit loaded no longer exists: it was destroyed or has expired.
     Gone,
-    /// The session has moved to another id, by a parallel visit.
+    /// A parallel visit has moved the session to another id.
     Superseded,
-    /// The lock's lease was over before the session was closed. Nothing was written.
+    /// The lease of the lock expired before the session was closed. Nothing was written.
     LockLost,
-    /// The lock was not free within the wait limit.
+    /// The lock did not become free within the wait limit.
     LockTimeout,
-    /// Too many visits wait for this session's lock already.
+    /// Too many visits already wait for the session's lock.
     TooManyWaiters,
-    /// A close of this visit failed before and its changes were undone: what the visit shows by now is not what it set.
-    /// [`start`](crate::Session::start) loads anew, [`release`](crate::Session::release) leaves it at that.
+    /// An earlier close of this visit failed and its changes were reverted, so the visit no longer shows the values it
+    /// set. [`start`](crate::Session::start) loads the session anew; [`release`](crate::Session::release) accepts the
+    /// loss.
     Undone,
-    /// The client has been told the outcome of the visit already, so the session can get no new id any more.
+    /// The outcome of the visit has already been sent to the client, so the session can get no new id.
     Sealed,
-    /// The record cannot be read, and the policy is to [fail](crate::Unreadable::Fail).
+    /// The record cannot be read, and the policy is [`Fail`](crate::Unreadable::Fail).
     Unreadable(RecordError),
-    /// A value cannot be turned into JSON or back.
+    /// A value cannot be converted to JSON or back.
     Codec(CodecError),
-    /// The session would take more than [`max_record_bytes`](crate::SessionBuilder::max_record_bytes) to store.
+    /// The session would exceed [`max_record_bytes`](crate::SessionBuilder::max_record_bytes) in the storage.
     TooLarge {
-        /// How many bytes it would take, or a single value in it.
+        /// The number of bytes that the session, or a single value in it, would take.
         size: usize,
-        /// How many it may.
+        /// The maximum.
         limit: usize,
     },
-    /// What the application has given as the expiration of whatever has none is over already, so what was about to begin
-    /// would not be there.
+    /// The default expiration that the application gave has already passed, so the new session, namespace or value
+    /// would not exist.
     ExpiredDefault(ExpiredDefault),
     /// The storage failed.
     Storage(StorageError),
 }
 
 impl SessionError {
-    /// Whether the same request may well succeed a little later.
+    /// Returns whether the same request may succeed a little later.
     ///
     /// ```
     /// use sessile_core::SessionError;
@@ -75,25 +76,25 @@ impl SessionError {
     }
 }
 
-/// What a default expiration that was over already was to be given to: the session, a namespace, or a value.
+/// The session, namespace or value whose default expiration has already passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ExpiredDefault(Box<Place>);
+pub struct ExpiredDefault(Box<Target>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct Target {
     namespace: Option<Box<str>>,
     key: Option<Box<str>>,
 }
 
 impl ExpiredDefault {
-    /// The name of the namespace that was to begin, or in which the value was to stand.
+    /// Returns the name of the namespace that would have been created, or that of the value.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
         self.0.namespace.as_deref()
     }
 
-    /// The name of the value that was to begin.
+    /// Returns the name of the value that would have been created.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
@@ -115,7 +116,7 @@ impl fmt::Display for ExpiredDefault {
 
 impl SessionError {
     pub(crate) fn default_is_over(namespace: Option<&str>, key: Option<&str>) -> Self {
-        Self::ExpiredDefault(ExpiredDefault(Box::new(Place {
+        Self::ExpiredDefault(ExpiredDefault(Box::new(Target {
             namespace: namespace.map(Into::into),
             key: key.map(Into::into),
         })))
@@ -159,7 +160,7 @@ impl Error for SessionError {
     }
 }
 
-/// What a session can name itself loses the storage's name; the rest is kept whole.
+/// Maps kinds that have a variant of their own to it, and wraps all others.
 impl From<StorageError> for SessionError {
     fn from(error: StorageError) -> Self {
         match error.kind() {

@@ -1,4 +1,4 @@
-//! What is worth a line in the log of an operator. Sessions are named by fingerprint, never by id.
+//! Tracing events and metrics about sessions. They name sessions by fingerprint, never by id.
 
 use crate::error::SessionError;
 use crate::id::SessionKey;
@@ -36,7 +36,7 @@ pub(crate) fn unreadable(_key: &SessionKey) {
     event!(error, session = %_key.fingerprint(), "record cannot be read");
 }
 
-/// A handler has made an answer of the error.
+/// A handler returned the error as its response.
 #[cfg(feature = "axum")]
 pub(crate) fn passed_on(_error: &SessionError) {
     use SessionError::{Gone, Superseded, Unknown};
@@ -53,7 +53,7 @@ pub(crate) fn passed_on(_error: &SessionError) {
     }
 }
 
-/// A handler wants a session of these types, and there is none.
+/// A handler takes a session of these types as an argument, but the request has none.
 #[cfg(feature = "axum")]
 pub(crate) fn missing(_error: &dyn std::error::Error) {
     event!(error, error = %_error, "a handler wants a session that its request does not have");
@@ -63,7 +63,7 @@ pub(crate) fn refused(_key: &SessionKey, _error: &SessionError) {
     event!(warn, session = %_key.fingerprint(), error = %_error, "commit refused");
 }
 
-/// How often a visit has left to a lease, or to the next visit, what it could not do at its end or start.
+/// The number of operations at the start or end of a visit that failed and were left to a lease or to the next visit.
 #[cfg(feature = "metrics")]
 const PUT_OFF: &str = "sessile_put_off_total";
 
@@ -79,32 +79,32 @@ pub(crate) fn not_moved(_key: &SessionKey, _error: &SessionError) {
     event!(warn, session = %_key.fingerprint(), error = %_error, "end of the session not moved");
 }
 
-/// What was done about a value that is not of the type its key says.
+/// The outcome of a read whose stored value is not of the type of its key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Mended {
+pub(crate) enum MismatchOutcome {
     Fail,
     Unset,
     Default,
     Migrate,
 }
 
-/// How often a value was wanted that is not of the type its key says.
+/// The number of reads whose stored value is not of the type of its key.
 #[cfg(feature = "metrics")]
 const MISMATCHES: &str = "sessile_value_mismatches_total";
 
-pub(crate) fn mismatched(_error: &CodecError, mended: Mended) {
-    let _outcome = match mended {
-        Mended::Fail => "fail",
-        Mended::Unset => "unset",
-        Mended::Default => "default",
-        Mended::Migrate => "migrate",
+pub(crate) fn mismatched(_error: &CodecError, outcome: MismatchOutcome) {
+    let _label = match outcome {
+        MismatchOutcome::Fail => "fail",
+        MismatchOutcome::Unset => "unset",
+        MismatchOutcome::Default => "default",
+        MismatchOutcome::Migrate => "migrate",
     };
     #[cfg(feature = "metrics")]
-    metrics::counter!(MISMATCHES, "outcome" => _outcome).increment(1);
-    // A value that is brought up to date is what was planned.
-    if matches!(mended, Mended::Migrate) {
-        event!(debug, error = %_error, outcome = _outcome, "value is of an earlier shape");
+    metrics::counter!(MISMATCHES, "outcome" => _label).increment(1);
+    // A migration is expected, so it is no warning.
+    if matches!(outcome, MismatchOutcome::Migrate) {
+        event!(debug, error = %_error, outcome = _label, "value is of an earlier shape");
     } else {
-        event!(warn, error = %_error, outcome = _outcome, "value is not of the type its key says");
+        event!(warn, error = %_error, outcome = _label, "value is not of the type its key says");
     }
 }

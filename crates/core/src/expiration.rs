@@ -1,4 +1,4 @@
-//! [`Expiration`]: when a session, a namespace or a value ends.
+//! [`Expiration`]: the end of a session, a namespace or a value.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ pub const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Twenty-four hours.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// When something ends: a session, a namespace or one value.
+/// The end of a session, a namespace or one value.
 ///
-/// Each of the three can have its own; the shortest wins, and none is copied to another. Precision is one
-/// millisecond: at the deadline itself nothing is returned any more.
+/// Each of the three can have its own. The earliest end applies, and none is copied to another. Precision is one
+/// millisecond: from the deadline on, nothing is returned any more.
 ///
 /// ```
 /// use sessile_core::{DAY, Expiration, HOUR, MINUTE};
@@ -30,22 +30,23 @@ pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Expiration {
-    /// It has no end of its own.
+    /// Has no end of its own.
     #[default]
     Never,
-    /// It ends when the browser window closes: at the first visit that says so, see
+    /// Ends when the browser window closes: at the first visit that reports it, see
     /// [`Visit::browser_restarted`](crate::Visit::browser_restarted).
     Transient,
-    /// It ends on a date. A date that has passed ends it at once.
+    /// Ends on a date. A date that has passed ends it at once.
     At(OffsetDateTime),
-    /// It ends this long after the expiration was set, whatever happens in between.
+    /// Ends this long after the expiration was set, regardless of visits.
     After(Duration),
-    /// It ends when it has not been visited for a while. Made by [`Expiration::sliding`].
+    /// Ends when there was no visit for a while. Created by [`Expiration::sliding`].
     Sliding(Sliding),
 }
 
 impl Expiration {
-    /// It ends when no visit came for `window`. Each visit moves the end, read-only visits included.
+    /// Creates an expiration that ends when there was no visit for `window`. Each visit moves the end, including
+    /// read-only ones.
     #[must_use]
     pub const fn sliding(window: Duration) -> Sliding {
         Sliding {
@@ -57,7 +58,7 @@ impl Expiration {
     }
 }
 
-/// An [`Expiration`] that moves with each visit, and its bounds.
+/// A sliding [`Expiration`] and its bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sliding {
     pub(crate) window: Duration,
@@ -67,21 +68,21 @@ pub struct Sliding {
 }
 
 impl Sliding {
-    /// It ends on this date even if visits go on.
+    /// Ends it on this date even if visits continue.
     #[must_use]
     pub const fn until(mut self, date: OffsetDateTime) -> Self {
         self.until = Some(date);
         self
     }
 
-    /// It ends this long after the expiration was set even if visits go on.
+    /// Ends it this long after the expiration was set even if visits continue.
     #[must_use]
     pub const fn at_most(mut self, duration: Duration) -> Self {
         self.at_most = Some(duration);
         self
     }
 
-    /// It also ends when the browser window closes: whichever comes first.
+    /// Ends it also when the browser window closes, if that comes first.
     #[must_use]
     pub const fn or_transient(mut self) -> Self {
         self.transient = true;
@@ -95,14 +96,14 @@ impl From<Sliding> for Expiration {
     }
 }
 
-/// An expiration that has been set: what is left of an [`Expiration`] once "from now on" has become a date.
+/// An expiration that has been set: durations from then on have become dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lifetime {
-    /// The sliding window in milliseconds.
+    /// The sliding window, in milliseconds.
     pub(crate) window: Option<u64>,
-    /// The first moment that cannot be reached, however many visits come.
+    /// The first moment at which it has expired, regardless of visits.
     pub(crate) limit: Option<Timestamp>,
-    /// Whether closing the browser window ends it.
+    /// Whether it ends when the browser window closes.
     pub(crate) transient: bool,
 }
 
@@ -113,7 +114,7 @@ impl Lifetime {
         transient: false,
     };
 
-    /// Sets `expiration` at the moment `now`.
+    /// Returns the lifetime of `expiration` when it is set at `now`.
     pub(crate) fn begin(expiration: Expiration, now: Timestamp) -> Self {
         match expiration {
             Expiration::Never => Self::ENDLESS,
@@ -141,7 +142,7 @@ impl Lifetime {
         }
     }
 
-    /// The first moment at which it is over, if the last visit was at `last_active`.
+    /// Returns the first moment at which it has expired, if the last visit was at `last_active`.
     pub(crate) fn deadline(&self, last_active: Timestamp) -> Option<Timestamp> {
         let slid = self.window.map(|window| last_active + Duration::from_millis(window));
         earliest(slid, self.limit)
@@ -156,7 +157,7 @@ impl Lifetime {
     }
 }
 
-/// The expiration that, set now, would end at the same moments.
+/// Converts a lifetime to the expiration that has the same end if it is set now.
 impl From<Lifetime> for Expiration {
     fn from(lifetime: Lifetime) -> Self {
         let limit = lifetime.limit.map(OffsetDateTime::from);
@@ -174,7 +175,7 @@ impl From<Lifetime> for Expiration {
     }
 }
 
-/// Of two moments the earlier one, where `None` never comes.
+/// Returns the earlier of two moments, where `None` means never.
 pub(crate) fn earliest<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -182,7 +183,8 @@ pub(crate) fn earliest<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     }
 }
 
-/// A deadline is the first moment at which nothing is there, so within its millisecond a date still is.
+/// Rounds a date up to whole milliseconds. A deadline is the first moment of being expired, so within its own
+/// millisecond a date has not passed yet.
 fn round_up(date: OffsetDateTime) -> Timestamp {
     let floor = Timestamp::from(date);
     if date.nanosecond().is_multiple_of(1_000_000) {

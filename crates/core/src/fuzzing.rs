@@ -1,11 +1,11 @@
-//! What the fuzzer reaches of this crate. It is there in no other build.
+//! Entry points for the fuzzer, which only its builds have.
 
-/// See the module it calls.
+/// Checks the properties of decoding a record.
 pub fn record(input: &[u8]) {
     crate::payload::fuzzing::record(input);
 }
 
-/// See the module it calls.
+/// Checks the properties of decoding the state of a key.
 pub fn standing(input: &[u8]) {
     crate::store::locked_fuzzing::standing(input);
 }

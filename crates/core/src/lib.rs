@@ -5,7 +5,7 @@ mod axum;
 mod clock;
 #[cfg(test)]
 #[path = "../../../fuzz/src/corpus.rs"]
-#[allow(unreachable_pub)] // It is public where it stands.
+#[allow(unreachable_pub)] // It is public in its own crate.
 mod corpus;
 mod entropy;
 mod error;

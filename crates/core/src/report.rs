@@ -1,4 +1,4 @@
-//! [`Report`]: an error as operators read it.
+//! [`Report`]: an error with its causes and its remedy, for logs.
 
 use std::error::Error;
 use std::fmt;
@@ -7,8 +7,7 @@ use crate::error::SessionError;
 use crate::json::CodecReason;
 
 impl SessionError {
-    /// The error in one line for a log: what failed, what has caused that, and how to mend it. It shows no id and no
-    /// value.
+    /// Returns the error in one line for a log: the failure, its causes, and a remedy. It contains no id and no value.
     ///
     /// ```
     /// use sessile_core::SessionError;
@@ -21,7 +20,7 @@ impl SessionError {
         Report(self)
     }
 
-    /// What an application, or whoever runs it, can do so that this does not happen; `None` if it happens to the best.
+    /// Returns how the application or its operator can prevent this error; `None` if it is part of normal operation.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         Some(match self {
@@ -74,14 +73,14 @@ impl SessionError {
     }
 }
 
-/// Shows an error with its causes and how to mend it; made by [`SessionError::report`].
+/// An error that displays its causes and its remedy; created by [`SessionError::report`].
 #[derive(Debug, Clone, Copy)]
 pub struct Report<'a>(&'a SessionError);
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
-        // What an error shows of itself is that of what it wraps.
+        // The text of a `SessionError` already contains that of its direct source.
         let mut cause = self.0.source().and_then(Error::source);
         while let Some(error) = cause {
             write!(f, ": {error}")?;

@@ -1,15 +1,15 @@
-//! [`WindowId`]: which run of a browser transient data belongs to.
+//! [`WindowId`]: the browser window that transient data belongs to.
 
 use std::fmt;
 
 use crate::entropy::Entropy;
 use crate::id::{ALPHABET, are_allowed};
 
-/// Names a browser window: the stretch from when a browser is opened until it is closed.
+/// The id of a browser window: the time from opening a browser until closing it.
 ///
-/// A session's transient data belongs to one window and ends with it. The client is given the window's id twice, once to
-/// be kept beside the session's id and once to be forgotten when the window closes; that it shows the one and not the
-/// other proves that the window was closed. The id is no secret: it gives no right to anything.
+/// A session's transient data belongs to one window and ends with it. The client stores the window's id twice: once as
+/// long as the session's id, and once until the window closes. If it sends the first but not the second, the window was
+/// closed. The id is not secret and grants no access.
 ///
 /// ```
 /// use sessile_core::{OsEntropy, WindowId};
@@ -22,10 +22,10 @@ use crate::id::{ALPHABET, are_allowed};
 pub struct WindowId([u8; Self::LEN]);
 
 impl WindowId {
-    /// The length of the text, in characters of base64url.
+    /// The length of the text, in base64url characters.
     pub const LEN: usize = 8;
 
-    /// Makes a new id of 48 random bits.
+    /// Generates an id of 48 random bits.
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
         let mut text = [0; Self::LEN];
@@ -36,20 +36,20 @@ impl WindowId {
         Self(text)
     }
 
-    /// Reads an id that came from outside, or returns `None` if the text cannot be one.
+    /// Parses an id that came from outside. Returns `None` if it is not well formed.
     #[must_use]
     pub fn parse_bytes(text: &[u8]) -> Option<Self> {
         let text: &[u8; Self::LEN] = text.try_into().ok()?;
         are_allowed(text).then_some(Self(*text))
     }
 
-    /// The text of the id.
+    /// Returns the text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("an id is made of ASCII characters")
     }
 
-    /// The bytes of the text.
+    /// Returns the bytes of the text.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
@@ -62,15 +62,15 @@ impl fmt::Debug for WindowId {
     }
 }
 
-/// What a client shows of the [window](WindowId) it runs in.
+/// The [window](WindowId) that a client reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ShownWindow {
-    /// Nothing: it was never told of one, or the answer that told it has not arrived.
+    /// None: the client never received an id, or the response that carried it has not arrived.
     #[default]
     Nothing,
-    /// It runs in this window.
+    /// The client runs in this window.
     Open(WindowId),
-    /// It was told of this window, which has been closed since.
+    /// The client received this window's id, and the window has been closed since.
     Closed(WindowId),
 }

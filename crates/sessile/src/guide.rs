@@ -1,7 +1,6 @@
-//! The README and the guide of the repository: their examples are compiled and run with the other tests.
+//! Compiles and runs the examples of the README and the guide of the repository as doctests.
 //!
-//! Nothing of this is in the documentation of the crate, nor needed to build it. A test sees to it that no chapter is
-//! forgotten.
+//! Only doctests compile this module. A test checks that no chapter is missing.
 
 macro_rules! pages {
     ($($(#[$attribute:meta])* $name:ident = $path:literal;)*) => {

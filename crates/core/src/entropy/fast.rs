@@ -1,4 +1,4 @@
-//! [`FastEntropy`]: random bits without a system call each time.
+//! [`FastEntropy`]: random bits without a system call for each id.
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -11,10 +11,10 @@ use forkguard::noop::Guard;
 use super::generator::Generator;
 use super::{Entropy, OsEntropy};
 
-/// A generator in the process, seeded by the operating system: for servers that make very many sessions.
+/// A generator in the process, seeded by the operating system, for servers that create very many sessions.
 ///
-/// [`OsEntropy`] is the default, and right for almost everybody. Asking the system takes some hundred nanoseconds where
-/// that is a system call, and next to nothing where it is not; see there. This type takes some tens of nanoseconds
+/// [`OsEntropy`] is the default and the right choice for almost every application. It takes some hundred nanoseconds
+/// where it needs a system call, and very little where it does not; see there. This type takes some tens of nanoseconds
 /// everywhere. Choose it when a profile shows the difference.
 ///
 /// ```
@@ -25,69 +25,74 @@ use super::{Entropy, OsEntropy};
 /// # let _ = session;
 /// ```
 ///
-/// # What it does
+/// # How it works
 ///
-/// Each thread has a generator of its own: ChaCha20 with keys of 256 bits, which makes the bits of nine ids at once.
-/// The key that made them is replaced by the same step, and what is handed out is erased: nothing in it leads to an id
-/// that has been made, as far as a library can erase what compilers copy. A key comes from the system at first, then
+/// Each thread has its own generator: ChaCha20 with 256-bit keys, which makes the bits of nine ids at once. The same
+/// step replaces the key that made them, and bits are erased as they are handed out. The state therefore reveals no id
+/// that has been made, as far as a library can erase what compilers copy. The key comes from the system at first, then
 /// after some 900 ids, and before bits are made more than a second later.
 ///
 /// # Forks
 ///
-/// A child that was forked begins with a new seed, and so do its threads, at the cost of reading one number: the C
-/// library counts its forks for us. No id comes twice, in whichever way parent, child and their children take turns. On
-/// a system that does not have this counter, or refuses it, each call asks the system, as [`OsEntropy`] does.
+/// A forked child reseeds its generators before it uses them. Detecting the fork costs reading one counter, which the C
+/// library increments for each fork. No id is generated twice, in whichever order parent, children and their
+/// descendants run. On a system where this counter is missing or refused, each call asks the system, as [`OsEntropy`]
+/// does.
 ///
-/// # What it gives up
+/// # Trade-offs
 ///
-/// - Whoever can read the memory of the process can foretell ids: the rest of a thread's nine, and those it makes in
-///   the second after. With [`OsEntropy`] memory that is read once shows the sessions that are there, and no others.
-/// - After a fork, the child has a copy of what its parent's threads are going to hand out, and does not use it. Where
-///   the child is trusted less than the parent, take [`OsEntropy`].
-/// - A process that was copied behind the back of the C library, by the system call `clone`, by `_Fork`, by a snapshot
-///   of the whole machine or by CRIU, would give ids twice. Programs that are copied in such ways and go on serving
-///   take [`OsEntropy`].
+/// - An attacker that reads the memory of the process can predict ids: the rest of a thread's nine, and those it makes
+///   in the second after. With [`OsEntropy`], reading memory once reveals only the existing sessions.
+/// - After a fork, the child has a copy of the bits that its parent's threads will hand out, and does not use it. If
+///   the child is trusted less than the parent, use [`OsEntropy`].
+/// - A process that was copied without the C library noticing, by the system call `clone`, by `_Fork`, by a snapshot of
+///   the whole machine or by CRIU, would generate ids twice. Programs that are copied in such ways and keep serving
+///   must use [`OsEntropy`].
 ///
 /// # Panics
 ///
-/// [`fill`](Entropy::fill) panics where [`OsEntropy`] would, if a new seed is due.
+/// [`fill`](Entropy::fill) panics as [`OsEntropy`] does, if a new seed is due.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FastEntropy;
 
 impl Entropy for FastEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        let filled = OWN.try_with(|own| own.borrow_mut().fill(bytes));
+        let filled = GENERATOR.try_with(|generator| generator.borrow_mut().fill(bytes));
         if filled.is_err() {
-            // The thread is ending, and has no generator any more.
+            // The thread is exiting and its generator has been destroyed.
             OsEntropy.fill(bytes);
         }
     }
 }
 
 thread_local! {
-    static OWN: RefCell<Own> = const { RefCell::new(Own { guard: None, generator: Generator::unseeded() }) };
+    static GENERATOR: RefCell<ThreadGenerator> = const { RefCell::new(ThreadGenerator::UNSEEDED) };
 }
 
-/// The part that each thread has to itself.
-struct Own {
-    /// Tells whether the process was forked since it was asked last. None before the first question, and where there
-    /// is nobody to tell.
+/// The generator of one thread.
+struct ThreadGenerator {
+    /// Detects forks. `None` before the first use, and where forks cannot be detected.
     guard: Option<Guard>,
     generator: Generator,
 }
 
-impl Own {
+impl ThreadGenerator {
+    const UNSEEDED: Self = Self {
+        guard: None,
+        generator: Generator::unseeded(),
+    };
+
     fn fill(&mut self, bytes: &mut [u8]) {
         let has_forked = self.guard.as_mut().is_none_or(Guard::detected_fork);
-        if has_forked && !self.start_anew() {
+        if has_forked && !self.reset() {
             return OsEntropy.fill(bytes);
         }
         self.generator.fill(bytes, &OsEntropy, Instant::now);
     }
 
-    /// Begins with nothing that another process might have, and says whether a fork will be noticed from here on.
+    /// Discards everything that another process might have. Returns whether forks will be detected from now on.
     #[cold]
-    fn start_anew(&mut self) -> bool {
+    fn reset(&mut self) -> bool {
         self.generator.forget();
         self.guard = Guard::try_new().ok();
         self.guard.is_some()
@@ -115,9 +120,9 @@ mod tests {
         assert_eq!(ids.len(), 100_000);
     }
 
-    /// A destructor that runs when its thread has hardly anything left may still ask for an id.
+    /// A destructor of a thread-local may still generate an id.
     #[test]
-    fn threads_that_are_ending_have_ids() {
+    fn exiting_threads_generate_ids() {
         struct Last(std::sync::mpsc::Sender<SessionId>);
 
         impl Drop for Last {
@@ -128,35 +133,36 @@ mod tests {
 
         thread_local!(static LAST: RefCell<Option<Last>> = const { RefCell::new(None) });
 
-        let (told, ids) = std::sync::mpsc::channel();
-        let ending = std::thread::spawn(move || {
-            // Systems differ in whether the first used is destroyed first or last: either is to work.
-            LAST.with_borrow_mut(|last| *last = Some(Last(told)));
+        let (sender, ids) = std::sync::mpsc::channel();
+        let exiting = std::thread::spawn(move || {
+            // Platforms differ in the order in which thread-locals are destroyed. Both orders must work.
+            LAST.with_borrow_mut(|last| *last = Some(Last(sender)));
             SessionId::generate(&FastEntropy)
         });
-        let first = ending.join().unwrap();
+        let first = exiting.join().unwrap();
         assert_ne!(first, ids.recv().unwrap());
     }
 
-    /// As after a fork of which nobody told.
+    /// The state after a fork that was not detected.
     #[test]
-    fn copies_have_different_bits_once_they_start_anew() {
-        let mut own = Own {
-            guard: None,
-            generator: Generator::unseeded(),
+    fn copies_generate_different_bits_after_a_reset() {
+        let mut original = ThreadGenerator::UNSEEDED;
+        original.fill(&mut [0; 24]);
+        let mut copy = ThreadGenerator {
+            guard: original.guard.clone(),
+            generator: original.generator.clone(),
         };
-        own.fill(&mut [0; 24]);
-        let mut copy = Own {
-            guard: own.guard.clone(),
-            generator: own.generator.clone(),
-        };
-        let taken = |own: &mut Own| {
+        let taken = |generator: &mut ThreadGenerator| {
             let mut bytes = [0; 24];
-            own.fill(&mut bytes);
+            generator.fill(&mut bytes);
             bytes
         };
-        assert_eq!(taken(&mut own), taken(&mut copy), "the bits are those of the generator");
-        assert!(copy.start_anew());
-        assert_ne!(taken(&mut own), taken(&mut copy));
+        assert_eq!(
+            taken(&mut original),
+            taken(&mut copy),
+            "the bits are those of the generator"
+        );
+        assert!(copy.reset());
+        assert_ne!(taken(&mut original), taken(&mut copy));
     }
 }

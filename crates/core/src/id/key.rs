@@ -1,22 +1,22 @@
-//! [`SessionKey`]: what everyone but the client sees of an id.
+//! [`SessionKey`]: the public name of a session, derived from its id.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-/// How many leading characters of an id name its shard. See [`SessionKey::shard`].
+/// The number of leading characters of an id that name its shard. See [`SessionKey::shard`].
 pub(crate) const SHARD_LEN: usize = 3;
 
 /// The name of a session at rest: the SHA-256 digest (FIPS 180-4) of its id, and the shard it lives in.
 ///
-/// This is what storages, logs, events and operators see. The id cannot be computed from it, so a stolen dump of a
+/// Storages, logs, events and operators see keys only. The id cannot be computed from a key, so a stolen dump of a
 /// storage opens no session.
 ///
-/// As text a key is its shard, a colon and the digest in lower-case hexadecimal: 68 characters. That is the one form it
-/// has: logs and errors show its first digits, the [fingerprint](Self::fingerprint), the file storage names files by
-/// its digest, and in Redis it is the name of a key, with the shard in braces. So the fingerprint of a log line finds the
-/// session wherever it is kept.
+/// The text of a key is its shard, a colon and the digest in lower-case hexadecimal: 68 characters. All representations
+/// derive from it: logs and errors show its first digits, the [fingerprint](Self::fingerprint); the file storage names
+/// files by its digest; in Redis it is part of the key, with the shard in braces. The fingerprint in a log line
+/// therefore finds the session in every storage.
 ///
 /// ```
 /// use sessile_core::{OsEntropy, SessionId, SessionKey};
@@ -29,7 +29,7 @@ pub(crate) const SHARD_LEN: usize = 3;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionKey {
     digest: [u8; 32],
-    /// With a zero at the end: four bytes are moved in one step.
+    /// Padded with a zero, so that it is copied as one four-byte word.
     shard: [u8; SHARD_LEN + 1],
 }
 
@@ -38,33 +38,34 @@ impl SessionKey {
     pub(super) fn of(text: &[u8]) -> Self {
         Self {
             digest: Sha256::digest(text).into(),
-            shard: padded(text),
+            shard: pad_shard(text),
         }
     }
 
-    /// The 32 bytes of the digest: unique to the session, and evenly spread.
+    /// Returns the 32 bytes of the digest. They are unique to the session and evenly distributed.
     #[inline]
     #[must_use]
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
 
-    /// The shard: the first three characters of the id, which are not secret and which rotation keeps.
+    /// Returns the shard: the first three characters of the id, which are not secret and which rotation keeps.
     ///
-    /// A storage that is spread over several servers places a session by its shard alone (in Redis Cluster the shard
-    /// is the hash tag), so that a record and the record that replaces it are always on one server. Three characters
-    /// are 18 of the 192 random bits; 174 stay secret, where 128 would do (OWASP ASVS 5.0, 7.2.3).
+    /// A storage that is distributed over several servers places a session by its shard alone (in Redis Cluster the
+    /// shard is the hash tag). A record and the record that replaces it are therefore always on one server. Three
+    /// characters are 18 of the 192 random bits; the other 174 stay secret, where 128 suffice (OWASP ASVS 5.0, 7.2.3).
     ///
-    /// To compute with it, without showing it, the [bytes](Self::shard_bytes) are faster.
+    /// For computing with the shard, [`shard_bytes`](Self::shard_bytes) is faster.
     #[must_use]
     pub fn shard(&self) -> &str {
         std::str::from_utf8(self.shard_bytes()).expect("a shard is made of ASCII characters")
     }
 
-    /// The characters of the [shard](Self::shard), each of them ASCII: a number to place a session by, for which no
-    /// text has to be looked at.
+    /// Returns the characters of the [shard](Self::shard), all of them ASCII. Placing a session by them needs no UTF-8
+    /// validation.
     ///
-    /// They are not evenly spread: there are some 65 characters, and ids that are made elsewhere may begin alike.
+    /// They are not evenly distributed: the alphabet has some 65 characters, and ids that are made elsewhere may share
+    /// a prefix.
     ///
     /// ```
     /// use sessile_core::{OsEntropy, SessionId};
@@ -79,15 +80,15 @@ impl SessionKey {
         first
     }
 
-    /// The first eight hexadecimal digits of the digest: enough to tell sessions apart in a log.
+    /// Returns the first eight hexadecimal digits of the digest, which suffice to tell sessions apart in a log.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint([self.digest[0], self.digest[1], self.digest[2], self.digest[3]])
     }
 }
 
-/// The shard that a text begins with.
-fn padded(text: &[u8]) -> [u8; SHARD_LEN + 1] {
+/// Returns the shard of an id, padded with a zero.
+fn pad_shard(text: &[u8]) -> [u8; SHARD_LEN + 1] {
     let mut shard = [0; SHARD_LEN + 1];
     shard[..SHARD_LEN].copy_from_slice(&text[..SHARD_LEN]);
     shard
@@ -129,12 +130,12 @@ impl FromStr for SessionKey {
         }
         Ok(Self {
             digest,
-            shard: padded(shard),
+            shard: pad_shard(shard),
         })
     }
 }
 
-/// A short name for a session in logs; see [`SessionKey::fingerprint`].
+/// A short name of a session for logs; see [`SessionKey::fingerprint`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 4]);
 
@@ -150,7 +151,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The text is not a [`SessionKey`].
+/// The error of parsing a text that is not a [`SessionKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParseSessionKeyError;
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_shows_a_key_shows_digits_of_its_one_text() {
+    fn every_representation_shows_digits_of_the_text() {
         let id = SessionId::parse("0123456789abcdef").unwrap();
         let key = id.key();
         let (_, digest) = key
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_keys() {
+    fn malformed_texts_are_not_keys() {
         let good = SessionId::parse("0123456789abcdef").unwrap().key().to_string();
         for bad in [
             String::new(),

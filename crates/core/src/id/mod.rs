@@ -1,4 +1,4 @@
-//! [`SessionId`]: the secret a client carries.
+//! [`SessionId`]: the secret that a client carries.
 
 mod key;
 
@@ -12,7 +12,8 @@ use crate::entropy::Entropy;
 /// The alphabet of base64url (RFC 4648, section 5), in order.
 pub(crate) const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Whether an id may consist of these. Without branches, so that it takes a few instructions for all of them.
+/// Returns whether all characters are allowed in an id. It has no branches, so that it compiles to a few vector
+/// instructions.
 #[inline]
 pub(crate) fn are_allowed(text: &[u8]) -> bool {
     let is_allowed = |c: u8| {
@@ -25,12 +26,12 @@ pub(crate) fn are_allowed(text: &[u8]) -> bool {
 
 /// The secret that a client carries and that names its session.
 ///
-/// Ids made here are 192 random bits, written as 32 base64url characters. Ids that come from outside are 16 to
-/// 128 characters of `A-Za-z0-9._-`; [`SessionId::parse`] refuses anything else.
+/// Generated ids are 192 random bits, written as 32 base64url characters. Ids from outside are 16 to 128 characters of
+/// `A-Za-z0-9._-`; [`SessionId::parse`] refuses anything else.
 ///
-/// Whoever holds the text holds the session, so the type is hard to leak: its `Debug` shows a fingerprint, it has
-/// no `Display` and no `Serialize`, and only [`expose`](SessionId::expose) gives the text. Storages, logs and
-/// operators see the [`SessionKey`], from which the id cannot be found.
+/// The text is a bearer credential, so the type is hard to leak: its `Debug` shows a fingerprint, it has no `Display`
+/// and no `Serialize`, and only [`expose`](SessionId::expose) returns the text. Storages, logs and operators see the
+/// [`SessionKey`], from which the id cannot be computed.
 ///
 /// ```
 /// use sessile_core::{OsEntropy, SessionId};
@@ -41,21 +42,21 @@ pub(crate) fn are_allowed(text: &[u8]) -> bool {
 /// assert_eq!(SessionId::parse(id.expose()), Some(id));
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId(Text);
+pub struct SessionId(Repr);
 
-/// The text of an id.
+/// The representation of the text.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Text {
-    /// One as long as those made here, for which nothing need be allocated.
-    Own(Own),
-    /// One of another length, made elsewhere.
-    Foreign(Arc<str>),
+enum Repr {
+    /// A text of the length of generated ids, stored without allocation.
+    Inline(Inline),
+    /// A text of another length, made elsewhere.
+    Allocated(Arc<str>),
 }
 
-/// Where whole words begin: there it takes a few instructions to see that all of it is ASCII.
+/// Aligned to words, so that the check for ASCII takes a few instructions.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[repr(align(8))]
-struct Own([u8; SessionId::LEN]);
+struct Inline([u8; SessionId::LEN]);
 
 impl SessionId {
     /// The length of a generated id, in characters.
@@ -67,7 +68,7 @@ impl SessionId {
     /// The longest text accepted as an id, in characters.
     pub const MAX_LEN: usize = 128;
 
-    /// Makes a new id of 192 random bits.
+    /// Generates an id of 192 random bits.
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
         let mut random = [0; 24];
@@ -79,25 +80,25 @@ impl SessionId {
                 *character = ALPHABET[(bits >> (18 - 6 * index)) as usize & 63];
             }
         }
-        Self(Text::Own(Own(text)))
+        Self(Repr::Inline(Inline(text)))
     }
 
-    /// Makes a new id that lands in the same shard as `self`.
+    /// Generates an id in the same shard as `self`.
     ///
-    /// The shard, which is not secret, is kept; the other 174 bits are new. A storage that is spread over several
+    /// The shard, which is not secret, is kept; the other 174 bits are new. A storage that is distributed over several
     /// servers can therefore move the record from the old id to the new one on one server, in one step.
     #[must_use]
     pub fn rotated(&self, entropy: &dyn Entropy) -> Self {
         let mut next = Self::generate(entropy);
-        if let Text::Own(Own(text)) = &mut next.0 {
+        if let Repr::Inline(Inline(text)) = &mut next.0 {
             text[..SHARD_LEN].copy_from_slice(&self.as_bytes()[..SHARD_LEN]);
         }
         next
     }
 
-    /// Reads an id that came from outside, or `None` if the text cannot be one.
+    /// Parses an id that came from outside. Returns `None` if the text is not well formed.
     ///
-    /// That an id is well formed says nothing about whether a session by that id exists.
+    /// A well-formed id does not imply that its session exists.
     ///
     /// ```
     /// use sessile_core::SessionId;
@@ -111,7 +112,7 @@ impl SessionId {
         Self::parse_bytes(text.as_bytes())
     }
 
-    /// The same for text that nobody has looked at yet: bytes that are no characters are refused like any other.
+    /// Parses an id from bytes that need not be UTF-8. Bytes that are not allowed characters are refused.
     ///
     /// ```
     /// use sessile_core::SessionId;
@@ -121,34 +122,34 @@ impl SessionId {
     /// ```
     #[must_use]
     pub fn parse_bytes(text: &[u8]) -> Option<Self> {
-        if let Ok(own) = text.try_into() {
-            return are_allowed(text).then_some(Self(Text::Own(Own(own))));
+        if let Ok(inline) = text.try_into() {
+            return are_allowed(text).then_some(Self(Repr::Inline(Inline(inline))));
         }
         let length = Self::MIN_LEN..=Self::MAX_LEN;
         if !length.contains(&text.len()) || !are_allowed(text) {
             return None;
         }
         let text = std::str::from_utf8(text).ok()?;
-        Some(Self(Text::Foreign(text.into())))
+        Some(Self(Repr::Allocated(text.into())))
     }
 
-    /// The text of the id: the secret itself. Give it to the client and to nobody else.
+    /// Returns the text of the id. It is the secret itself: send it to the client only.
     #[must_use]
     pub fn expose(&self) -> &str {
         match &self.0 {
-            Text::Own(Own(text)) => std::str::from_utf8(text).expect("an id is made of ASCII characters"),
-            Text::Foreign(text) => text,
+            Repr::Inline(Inline(text)) => std::str::from_utf8(text).expect("an id is made of ASCII characters"),
+            Repr::Allocated(text) => text,
         }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Text::Own(Own(text)) => text,
-            Text::Foreign(text) => text.as_bytes(),
+            Repr::Inline(Inline(text)) => text,
+            Repr::Allocated(text) => text.as_bytes(),
         }
     }
 
-    /// The key under which storages know this session.
+    /// Returns the key under which storages know this session.
     #[must_use]
     pub fn key(&self) -> SessionKey {
         SessionKey::of(self.as_bytes())
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_are_written_one_after_the_other() {
+    fn bits_are_written_in_order() {
         #[derive(Debug)]
         struct One(usize);
         impl Entropy for One {
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn of_all_bytes_those_of_ids_are_allowed() {
+    fn only_bytes_of_ids_are_allowed() {
         for byte in 0..=u8::MAX {
             let is_allowed = byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
             for length in [SessionId::MIN_LEN, SessionId::LEN] {

@@ -1,8 +1,8 @@
-//! Writing JSON with an eye on what could not be read again.
+//! Encodes JSON and refuses values that could not be decoded again.
 //!
-//! `serde_json` writes more than it reads: a number that is not finite becomes `null`, and what is nested deeper than
-//! its reader goes is written all the same. To notice that, each serializer is wrapped on the way down, which the
-//! compiler sees through: nothing is written twice or read back.
+//! `serde_json` writes more than it reads: a number that is not finite becomes `null`, and values nested deeper than
+//! its recursion limit are still written. To detect both, each serializer is wrapped on the way down. The wrappers are
+//! inlined; nothing is written twice or read back.
 
 use std::cell::Cell;
 
@@ -14,47 +14,50 @@ use serde::{Serialize, Serializer};
 
 use super::error::CodecReason;
 
-/// How many arrays and objects may stand in each other: as many as `serde_json` reads.
+/// The number of arrays and objects that may be nested: the recursion limit of `serde_json`.
 pub(super) const MAX_DEPTH: u8 = 127;
 
-/// What one value is watched for.
-pub(super) struct Watched {
-    found: Cell<Option<CodecReason>>,
+/// Serializes one value and records why it was refused.
+pub(super) struct Checker {
+    reason: Cell<Option<CodecReason>>,
 }
 
-impl Watched {
+impl Checker {
     pub(super) fn new() -> Self {
-        Self { found: Cell::new(None) }
+        Self {
+            reason: Cell::new(None),
+        }
     }
 
     pub(super) fn write<T: Serialize + ?Sized, S: Serializer>(&self, value: &T, inner: S) -> Result<S::Ok, S::Error> {
         value.serialize(Checked {
             inner,
-            watch: Watch {
-                found: &self.found,
+            nesting: Nesting {
+                reason: &self.reason,
                 depth: 0,
             },
         })
     }
 
-    /// Why it could not be written.
+    /// Returns the reason why the value was refused.
     pub(super) fn reason(&self) -> CodecReason {
-        self.found.get().unwrap_or(CodecReason::Unwritable)
+        self.reason.get().unwrap_or(CodecReason::Unwritable)
     }
 }
 
+/// The position of a serializer in the value.
 #[derive(Clone, Copy)]
-struct Watch<'a> {
-    found: &'a Cell<Option<CodecReason>>,
-    /// How many arrays and objects we are in.
+struct Nesting<'a> {
+    reason: &'a Cell<Option<CodecReason>>,
+    /// The number of arrays and objects around it.
     depth: u8,
 }
 
-impl Watch<'_> {
+impl Nesting<'_> {
     #[inline]
-    fn deeper<E: Error>(self) -> Result<Self, E> {
+    fn enter<E: Error>(self) -> Result<Self, E> {
         if self.depth == MAX_DEPTH {
-            return Err(self.refuse(CodecReason::TooDeep));
+            return Err(self.fail(CodecReason::TooDeep));
         }
         Ok(Self {
             depth: self.depth + 1,
@@ -63,35 +66,35 @@ impl Watch<'_> {
     }
 
     #[cold]
-    fn refuse<E: Error>(self, reason: CodecReason) -> E {
-        self.found.set(Some(reason));
+    fn fail<E: Error>(self, reason: CodecReason) -> E {
+        self.reason.set(Some(reason));
         E::custom(reason)
     }
 }
 
-/// A serializer, watched.
+/// A serializer that checks the values it is given.
 struct Checked<'a, S> {
     inner: S,
-    watch: Watch<'a>,
+    nesting: Nesting<'a>,
 }
 
-/// A value in a value, which is given a serializer by one that is watched.
-struct Inside<'a, T: ?Sized> {
+/// A nested value, which is given a checked serializer.
+struct Element<'a, T: ?Sized> {
     value: &'a T,
-    watch: Watch<'a>,
+    nesting: Nesting<'a>,
 }
 
-impl<T: Serialize + ?Sized> Serialize for Inside<'_, T> {
+impl<T: Serialize + ?Sized> Serialize for Element<'_, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
         self.value.serialize(Checked {
             inner,
-            watch: self.watch,
+            nesting: self.nesting,
         })
     }
 }
 
-/// What becomes text, a number or nothing.
+/// Implements the methods for scalars by forwarding them.
 macro_rules! forward {
     ($($method:ident($($arg:ident: $type:ty),*))*) => {$(
         #[inline]
@@ -101,16 +104,16 @@ macro_rules! forward {
     )*};
 }
 
-/// What becomes an array or an object.
+/// Implements the methods for arrays and objects, which enter that many levels.
 macro_rules! compound {
-    ($($method:ident($($arg:ident: $type:ty),*) -> $compound:ident, $deeper:literal;)*) => {$(
+    ($($method:ident($($arg:ident: $type:ty),*) -> $compound:ident, $levels:literal;)*) => {$(
         #[inline]
         fn $method(self, $($arg: $type),*) -> Result<Self::$compound, S::Error> {
-            let mut watch = self.watch;
-            for _ in 0..$deeper {
-                watch = watch.deeper()?;
+            let mut nesting = self.nesting;
+            for _ in 0..$levels {
+                nesting = nesting.enter()?;
             }
-            Ok(Checked { inner: self.inner.$method($($arg),*)?, watch })
+            Ok(Checked { inner: self.inner.$method($($arg),*)?, nesting })
         }
     )*};
 }
@@ -153,7 +156,7 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
         serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct, 1;
         serialize_map(len: Option<usize>) -> SerializeMap, 1;
         serialize_struct(name: &'static str, len: usize) -> SerializeStruct, 1;
-        // An object with the variant's name, and what is in it.
+        // These write an object with the name of the variant as its key, and an array or object in it.
         serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
             -> SerializeTupleVariant, 2;
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
@@ -163,7 +166,7 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
     #[inline]
     fn serialize_f32(self, v: f32) -> Result<S::Ok, S::Error> {
         if !v.is_finite() {
-            return Err(self.watch.refuse(CodecReason::NotFinite));
+            return Err(self.nesting.fail(CodecReason::NotFinite));
         }
         self.inner.serialize_f32(v)
     }
@@ -171,21 +174,21 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
     #[inline]
     fn serialize_f64(self, v: f64) -> Result<S::Ok, S::Error> {
         if !v.is_finite() {
-            return Err(self.watch.refuse(CodecReason::NotFinite));
+            return Err(self.nesting.fail(CodecReason::NotFinite));
         }
         self.inner.serialize_f64(v)
     }
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        let watch = self.watch;
-        self.inner.serialize_some(&Inside { value, watch })
+        let nesting = self.nesting;
+        self.inner.serialize_some(&Element { value, nesting })
     }
 
     #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<S::Ok, S::Error> {
-        let watch = self.watch;
-        self.inner.serialize_newtype_struct(name, &Inside { value, watch })
+        let nesting = self.nesting;
+        self.inner.serialize_newtype_struct(name, &Element { value, nesting })
     }
 
     #[inline]
@@ -196,9 +199,9 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let watch = self.watch.deeper()?;
-        let inside = Inside { value, watch };
-        self.inner.serialize_newtype_variant(name, index, variant, &inside)
+        let nesting = self.nesting.enter()?;
+        let checked = Element { value, nesting };
+        self.inner.serialize_newtype_variant(name, index, variant, &checked)
     }
 
     #[inline]
@@ -212,8 +215,8 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
     }
 }
 
-/// The parts of an array or object, of which some have names.
-macro_rules! parts {
+/// Implements the serializers of elements and fields, which check each nested value.
+macro_rules! implement_compound {
     ($($compound:ident: $($method:ident($($name:ident: $type:ty)?))*;)*) => {$(
         impl<C: $compound> $compound for Checked<'_, C> {
             type Ok = C::Ok;
@@ -222,8 +225,8 @@ macro_rules! parts {
             $(
                 #[inline]
                 fn $method<T: Serialize + ?Sized>(&mut self, $($name: $type,)? value: &T) -> Result<(), C::Error> {
-                    let watch = self.watch;
-                    self.inner.$method($($name,)? &Inside { value, watch })
+                    let nesting = self.nesting;
+                    self.inner.$method($($name,)? &Element { value, nesting })
                 }
             )*
 
@@ -235,7 +238,7 @@ macro_rules! parts {
     )*};
 }
 
-parts! {
+implement_compound! {
     SerializeSeq: serialize_element();
     SerializeTuple: serialize_element();
     SerializeTupleStruct: serialize_field();

@@ -1,4 +1,4 @@
-//! [`CodecError`]: a value and its JSON do not fit.
+//! [`CodecError`]: a value cannot be converted to JSON or back.
 
 use std::error::Error;
 use std::fmt;
@@ -7,10 +7,10 @@ use serde_json::error::Category;
 
 use crate::id::SessionKey;
 
-/// A value cannot be turned into JSON, or what is stored cannot be turned into a value.
+/// The error of a value that cannot be encoded as JSON, or of a stored value that cannot be decoded.
 ///
-/// It says which value of which session it is, and never anything of the value itself: neither its text nor that of an
-/// error of `serde`, which may quote it, is kept.
+/// It names the value and the session, but holds nothing of the value itself: neither its text nor that of an error of
+/// `serde`, which may quote it.
 ///
 /// ```
 /// use sessile_core::{CodecReason, Key, Session, SessionError, Untyped, Visit};
@@ -30,38 +30,38 @@ use crate::id::SessionKey;
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CodecError(Box<Parts>);
+pub struct CodecError(Box<Inner>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Parts {
+struct Inner {
     session: Option<SessionKey>,
     namespace: Option<Box<str>>,
     key: Box<str>,
     reason: CodecReason,
 }
 
-/// Why a value and its JSON do not fit.
+/// The reason for a [`CodecError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CodecReason {
-    /// The value contains a number that JSON does not have: an infinity, or one that is none (NaN).
+    /// The value contains a number that JSON cannot express: an infinity or NaN.
     NotFinite,
-    /// More than 127 arrays, maps and structs stand in each other in the value: JSON that deep is not read again.
+    /// More than 127 arrays, maps and structs are nested in the value, and JSON that deep cannot be decoded again.
     TooDeep,
-    /// The value refuses to be written: a map with keys that are no text, for example.
+    /// The value cannot be serialised, for example a map with keys that are not text.
     Unwritable,
-    /// What is stored is JSON of another type, where the position is that at which this was noticed.
+    /// The stored JSON is of another type. The position is where this was detected.
     Mismatch {
-        /// The line, beginning with 1.
+        /// The line, counted from 1.
         line: usize,
-        /// The byte in that line, beginning with 1; 0 if it is not known.
+        /// The byte in that line, counted from 1; 0 if it is not known.
         column: usize,
     },
-    /// What is stored is no JSON.
+    /// The stored text is not JSON.
     Syntax {
-        /// The line, beginning with 1.
+        /// The line, counted from 1.
         line: usize,
-        /// The byte in that line, beginning with 1; 0 if it is not known.
+        /// The byte in that line, counted from 1; 0 if it is not known.
         column: usize,
     },
 }
@@ -73,7 +73,7 @@ impl CodecError {
         key: &str,
         reason: impl Into<CodecReason>,
     ) -> Self {
-        Self(Box::new(Parts {
+        Self(Box::new(Inner {
             session,
             namespace: namespace.map(Into::into),
             key: key.into(),
@@ -81,25 +81,25 @@ impl CodecError {
         }))
     }
 
-    /// The session that the value is in, if it is stored.
+    /// Returns the key of the session that holds the value, if the session is stored.
     #[must_use]
     pub fn session(&self) -> Option<&SessionKey> {
         self.0.session.as_ref()
     }
 
-    /// The name of the namespace that the value stands in; `None` if it stands in none.
+    /// Returns the name of the namespace that holds the value; `None` if it is in none.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
         self.0.namespace.as_deref()
     }
 
-    /// The name of the value.
+    /// Returns the name of the value.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.0.key
     }
 
-    /// Why they do not fit.
+    /// Returns the reason.
     #[must_use]
     pub fn reason(&self) -> CodecReason {
         self.0.reason

@@ -1,20 +1,20 @@
-//! Values as JSON, and what is said when a value and its JSON do not fit.
+//! Encodes values as JSON, and [`CodecError`] for values and JSON that do not match.
 
 mod checked;
 mod error;
 
 use serde::Serialize;
 
-use self::checked::Watched;
+use self::checked::Checker;
 pub use self::error::{CodecError, CodecReason};
 
-/// Writes a value, unless it could not be read again.
+/// Encodes a value, unless it could not be decoded again.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecReason> {
     let mut json = Vec::with_capacity(64);
-    let watched = Watched::new();
-    match watched.write(value, &mut serde_json::Serializer::new(&mut json)) {
+    let checker = Checker::new();
+    match checker.write(value, &mut serde_json::Serializer::new(&mut json)) {
         Ok(()) => Ok(json),
-        Err(_) => Err(watched.reason()),
+        Err(_) => Err(checker.reason()),
     }
 }
 

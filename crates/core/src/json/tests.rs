@@ -1,4 +1,4 @@
-//! What is written is what `serde_json` writes, and whatever is written can be read.
+//! The encoder writes the same as `serde_json`, and everything it writes can be decoded.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -62,7 +62,7 @@ fn everything() -> Everything {
 }
 
 #[test]
-fn it_is_written_as_serde_json_writes_it() {
+fn the_encoder_writes_the_same_as_serde_json() {
     let json = encode(&everything()).expect("it can be written");
     assert_eq!(json, serde_json::to_vec(&everything()).expect("it can be written"));
     assert_eq!(
@@ -73,7 +73,11 @@ fn it_is_written_as_serde_json_writes_it() {
 
 proptest! {
     #[test]
-    fn any_text_and_any_finite_number_survive(text in ".{0,40}", number in prop::num::f32::ANY, list in prop::collection::vec(any::<f32>(), 0..4)) {
+    fn any_text_and_any_finite_number_survive(
+        text in ".{0,40}",
+        number in prop::num::f32::ANY,
+        list in prop::collection::vec(any::<f32>(), 0..4)
+    ) {
         let value = (text, number, list);
         let finite = number.is_finite() && value.2.iter().all(|number| number.is_finite());
         match encode(&value) {
@@ -87,7 +91,7 @@ proptest! {
 }
 
 #[test]
-fn numbers_that_json_does_not_have_are_refused_wherever_they_are() {
+fn numbers_that_are_not_finite_are_refused_at_any_depth() {
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let refused = [
             encode(&number),
@@ -113,16 +117,16 @@ fn numbers_that_json_does_not_have_are_refused_wherever_they_are() {
 }
 
 #[test]
-fn a_value_that_refuses_is_refused() {
+fn a_value_that_cannot_be_serialised_is_refused() {
     let map = BTreeMap::from([((1, 2), 3)]);
     assert_eq!(encode(&map), Err(CodecReason::Unwritable));
 }
 
-/// Writes what is as deep as can be, and one deeper; and reads the former.
-fn as_deep_as_can_be<T: Serialize + DeserializeOwned>(deep: impl Fn(usize) -> T) {
+/// Checks that a value of the maximum depth can be encoded and decoded, and that a deeper one is refused.
+fn check_maximum_depth<T: Serialize + DeserializeOwned>(deep: impl Fn(usize) -> T) {
     let deepest = deep(MAX_DEPTH.into());
     let json = encode(&deepest).expect("it is not too deep");
-    serde_json::from_slice::<T>(&json).expect("what is written can be read");
+    serde_json::from_slice::<T>(&json).expect("encoded JSON can be decoded");
     let deeper = deep(usize::from(MAX_DEPTH) + 1);
     assert_eq!(encode(&deeper), Err(CodecReason::TooDeep));
     let json = serde_json::to_vec(&deeper).expect("serde_json writes it");
@@ -133,19 +137,19 @@ fn as_deep_as_can_be<T: Serialize + DeserializeOwned>(deep: impl Fn(usize) -> T)
 }
 
 #[test]
-fn what_is_too_deep_to_be_read_is_not_written() {
+fn values_too_deep_to_be_decoded_are_refused() {
     fn nest<T>(innermost: T, depth: usize, around: impl Fn(T) -> T) -> T {
         (0..depth).fold(innermost, |inner, _| around(inner))
     }
-    as_deep_as_can_be(|depth| nest(json!(1), depth, |inner| json!([inner])));
-    as_deep_as_can_be(|depth| nest(json!(1), depth, |inner| json!({"a": inner})));
-    as_deep_as_can_be(|depth| nest(Shape::Unit, depth, |inner| Shape::New(Box::new(inner))));
-    // One variant with several fields takes two: an object, and what is in it.
-    as_deep_as_can_be(|depth| {
+    check_maximum_depth(|depth| nest(json!(1), depth, |inner| json!([inner])));
+    check_maximum_depth(|depth| nest(json!(1), depth, |inner| json!({"a": inner})));
+    check_maximum_depth(|depth| nest(Shape::Unit, depth, |inner| Shape::New(Box::new(inner))));
+    // A variant with several fields takes two levels: an object, and an array or object in it.
+    check_maximum_depth(|depth| {
         let innermost = nest(Shape::Unit, depth % 2, |inner| Shape::New(Box::new(inner)));
         nest(innermost, depth / 2, |inner| Shape::Tuple(Box::new(inner), 0.5))
     });
-    as_deep_as_can_be(|depth| {
+    check_maximum_depth(|depth| {
         let innermost = nest(Shape::Unit, depth % 2, |inner| Shape::New(Box::new(inner)));
         nest(innermost, depth / 2, |inner| Shape::Struct {
             inner: Box::new(inner),
@@ -154,9 +158,9 @@ fn what_is_too_deep_to_be_read_is_not_written() {
     });
 }
 
-/// Without a limit this would need more stack than there is.
+/// Without a limit this would overflow the stack.
 #[test]
-fn what_is_deeper_than_any_stack_is_refused() {
+fn endless_nesting_is_refused() {
     struct Endless;
     impl Serialize for Endless {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -11,19 +11,19 @@ use crate::expiration::Expiration;
 /// The name of one value and its type `T`, among the values that `V` declares.
 ///
 /// A key fits only a session or namespace with the same `V`: taking a value from the wrong place, or as the wrong type,
-/// does not compile. Keys are normally made by `#[derive(Values)]`. A key costs nothing to copy and can be a constant.
+/// does not compile. `#[derive(Values)]` declares one key per field. A key is cheap to copy and can be a constant.
 pub struct Key<V, T> {
     pub(super) name: &'static str,
     pub(super) aliases: &'static [&'static str],
     pub(super) default_expiration: Option<fn() -> Expiration>,
     pub(super) on_mismatch: OnMismatch<T>,
     pub(super) migrate: Option<fn(Value) -> Option<T>>,
-    // A key makes values of `T` for `V` but owns neither, so it is `Send` and `Sync` whatever they are.
+    // A key produces values of `T` but owns none, so it is `Send` and `Sync` for all `V` and `T`.
     marker: PhantomData<fn() -> (V, T)>,
 }
 
 impl<T> Key<Untyped, T> {
-    /// Gives one value of an untyped session or namespace a type.
+    /// Creates a key that gives one value of an untyped session or namespace a type.
     ///
     /// ```
     /// use sessile_core::{Key, Untyped};
@@ -38,10 +38,10 @@ impl<T> Key<Untyped, T> {
 }
 
 impl<V, T> Key<V, T> {
-    /// Declares a value of `V`: what `#[derive(Values)]` writes for each field.
+    /// Declares a value of `V`, as `#[derive(Values)]` does for each field.
     ///
-    /// Two keys of one `V` must not share a name. Where they do, they name the same value, and it can be read only
-    /// through the key whose type it was set with.
+    /// Two keys of one `V` must not share a name. If they do, they name the same value, and it can be read only through
+    /// the key whose type it was set with.
     #[must_use]
     pub const fn declare(name: &'static str) -> Self
     where
@@ -57,7 +57,7 @@ impl<V, T> Key<V, T> {
         }
     }
 
-    /// Gives the value an expiration of its own, for when it is set while it has none.
+    /// Sets the default expiration of the value: the one it gets when it is set while it has none.
     ///
     /// The function is called each time it is needed, so it can compute a date.
     ///
@@ -73,10 +73,10 @@ impl<V, T> Key<V, T> {
         self
     }
 
-    /// Gives the value other names, under which it may still be stored: those that it had before it was renamed.
+    /// Sets other names under which the value may be stored: those that it had before it was renamed.
     ///
-    /// It is found under the first of its names that is there, its own before all others. When it is set it stands under
-    /// its own name alone, and keeps its expiration.
+    /// A read finds the value under the first of its names that is stored, its own name first. A write stores it under
+    /// its own name alone and keeps its expiration.
     ///
     /// ```
     /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
@@ -101,13 +101,13 @@ impl<V, T> Key<V, T> {
         self
     }
 
-    /// Says what to do when what is stored is not a `T`: by default the call that wants it fails.
+    /// Sets what happens when the stored value is not a `T`. By default the call fails.
     ///
     /// ```
     /// use sessile_core::{Key, OnMismatch, Session, SessionError, Untyped, Visit};
     /// use sessile_memory::MemoryStorage;
     ///
-    /// // It was a text once.
+    /// // The value used to be a string.
     /// const THEME: Key<Untyped, u8> = Key::new("theme").on_mismatch(OnMismatch::Unset);
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
@@ -125,17 +125,17 @@ impl<V, T> Key<V, T> {
         self
     }
 
-    /// Says how to make a value of what an earlier version of the application has stored: of JSON that is not a `T`.
-    /// What the function makes nothing of is a [mismatch](Self::on_mismatch).
+    /// Sets a function that converts what an earlier version of the application stored: JSON that is not a `T`. If the
+    /// function returns `None`, the value is a [mismatch](Self::on_mismatch).
     ///
-    /// Such a value is made anew each time somebody wants it, until it is set.
+    /// The value is converted on each read until it is set.
     ///
     /// ```
     /// use sessile_core::{Key, Session, SessionError, Untyped, Visit};
     /// use sessile_memory::MemoryStorage;
     /// use serde_json::Value;
     ///
-    /// // There was only one role once, and it was a text.
+    /// // There used to be only one role, a string.
     /// const ROLES: Key<Untyped, Vec<String>> = Key::new("roles").migrate(|old| match old {
     ///     Value::String(role) => Some(vec![role]),
     ///     _ => None,
@@ -156,20 +156,20 @@ impl<V, T> Key<V, T> {
         self
     }
 
-    /// The name under which the value is stored.
+    /// Returns the name under which the value is stored.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The expiration the value gets when it is set while it has none; `None` if the key declares none.
+    /// Returns the expiration that the value gets when it is set while it has none; `None` if the key declares none.
     #[must_use]
     pub fn default_expiration(&self) -> Option<Expiration> {
         self.default_expiration.map(|expiration| expiration())
     }
 }
 
-// Written by hand: deriving them would ask the same of `V` and `T`.
+// Not derived, because deriving would require the same of `V` and `T`.
 impl<V, T> Clone for Key<V, T> {
     fn clone(&self) -> Self {
         *self
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_asks_nothing_of_its_types() {
+    fn a_key_requires_nothing_of_its_types() {
         fn usable_anywhere<K: Copy + fmt::Debug + Send + Sync + 'static>(_: K) {}
         usable_anywhere(KEY);
         assert_eq!(format!("{KEY:?}"), r#"Key("bare")"#);

@@ -1,8 +1,8 @@
-//! Keys: how values and namespaces are declared and named.
+//! Keys: declarations and names of values and namespaces.
 //!
-//! A struct that derives [`Values`] declares what a session, or one namespace of it, can hold; a struct that derives
-//! [`Namespaces`] declares which namespaces there are. Neither struct is ever made: what is used are its [`Key`]s and
-//! [`NamespaceKey`]s. [`Untyped`] stands in for both where nothing was declared.
+//! A struct that derives [`Values`] declares the values of a session, or of one namespace in it. A struct that derives
+//! [`Namespaces`] declares the namespaces of a session. These structs are never instantiated; applications use their
+//! [`Key`]s and [`NamespaceKey`]s. [`Untyped`] stands in for both if nothing is declared.
 
 mod key;
 mod namespace_key;
@@ -15,11 +15,11 @@ pub use self::on_mismatch::OnMismatch;
 pub(crate) use self::sealed::{Details, Slot};
 pub use self::value_key::{Takes, ValueKey};
 
-/// A declaration of values: what a session or a namespace can hold.
+/// A declaration of the values that a session or a namespace can hold.
 ///
 /// `#[derive(Values)]` implements it for a struct with named fields and gives each field a [`Key`]. The struct is never
-/// made and holds nothing; it is a list of names and types. Deriving it for
-/// `struct Account { user_id: u64, roles: Vec<String> }` is the same as writing:
+/// instantiated; it is a list of names and types. Deriving it for `struct Account { user_id: u64, roles: Vec<String> }`
+/// is the same as writing:
 ///
 /// ```
 /// use sessile_core::{Key, Values};
@@ -42,7 +42,7 @@ pub use self::value_key::{Takes, ValueKey};
 )]
 pub trait Values: 'static {}
 
-/// A declaration of namespaces: which of them a session has, and what each can hold.
+/// A declaration of the namespaces of a session and of the values that each can hold.
 ///
 /// `#[derive(Namespaces)]` implements it for a struct with named fields and gives each field a [`NamespaceKey`]. The
 /// type of a field is the declaration of the values in that namespace. Deriving it for `struct Shop { cart: Cart }` is
@@ -71,17 +71,17 @@ pub trait Values: 'static {}
 )]
 pub trait Namespaces: 'static {}
 
-/// Stands where nothing was declared: values and namespaces are named with text, and values are
+/// The declaration of a session or namespace without declarations: text names values and namespaces, and values are
 /// [`serde_json::Value`]s.
 ///
-/// It is never made; it only appears as a type parameter.
+/// It has no instances and only appears as a type parameter.
 #[derive(Debug)]
 pub enum Untyped {}
 
 impl Values for Untyped {}
 impl Namespaces for Untyped {}
 
-/// Keeps the traits that name things to the types of this module.
+/// Seals the traits of this module.
 mod sealed {
     use serde_json::Value;
 
@@ -90,7 +90,7 @@ mod sealed {
 
     pub trait Sealed {}
 
-    /// All there is to know of a key.
+    /// Everything a key declares.
     #[derive(Debug)]
     pub struct Details<'a, T> {
         pub(crate) slot: Slot<'a>,
@@ -98,7 +98,7 @@ mod sealed {
         pub(crate) migrate: Option<fn(Value) -> Option<T>>,
     }
 
-    /// What there is to know of a key whatever the type of the value is.
+    /// The part of a key that does not depend on the type of the value.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Slot<'a> {
         pub(crate) name: &'a str,

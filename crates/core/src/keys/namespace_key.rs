@@ -1,4 +1,4 @@
-//! [`NamespaceKey`] and [`NamespaceName`]: what names one namespace.
+//! [`NamespaceKey`] and [`NamespaceName`]: names of namespaces.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,17 +9,17 @@ use crate::expiration::Expiration;
 
 /// The name of one namespace among those that `N` declares, and the declaration `W` of the values in it.
 ///
-/// A namespace key fits only a session with the same `N`. Namespace keys are normally made by
-/// `#[derive(Namespaces)]`. A namespace key costs nothing to copy and can be a constant.
+/// A namespace key fits only a session with the same `N`. `#[derive(Namespaces)]` declares one per field. A namespace
+/// key is cheap to copy and can be a constant.
 pub struct NamespaceKey<N, W> {
     name: &'static str,
     default_expiration: Option<fn() -> Expiration>,
-    // As in `Key`: `Send` and `Sync` whatever the declarations are.
+    // As in `Key`: `Send` and `Sync` for all `N` and `W`.
     marker: PhantomData<fn() -> (N, W)>,
 }
 
 impl<W> NamespaceKey<Untyped, W> {
-    /// Declares what one namespace of a session without declared namespaces holds.
+    /// Creates a key that declares the values of one namespace, in a session without declared namespaces.
     ///
     /// ```
     /// use sessile_core::{NamespaceKey, Untyped, Values};
@@ -40,9 +40,9 @@ impl<W> NamespaceKey<Untyped, W> {
 }
 
 impl<N, W> NamespaceKey<N, W> {
-    /// Declares a namespace of `N`: what `#[derive(Namespaces)]` writes for each field.
+    /// Declares a namespace of `N`, as `#[derive(Namespaces)]` does for each field.
     ///
-    /// Two keys of one `N` must not share a name. Where they do, they name the same namespace.
+    /// Two keys of one `N` must not share a name. If they do, they name the same namespace.
     #[must_use]
     pub const fn declare(name: &'static str) -> Self
     where
@@ -56,7 +56,7 @@ impl<N, W> NamespaceKey<N, W> {
         }
     }
 
-    /// Gives the namespace an expiration of its own, for when something is put into it while it has none.
+    /// Sets the default expiration of the namespace: the one it gets when a value is set in it while it has none.
     ///
     /// The function is called each time it is needed, so it can compute a date.
     ///
@@ -72,21 +72,21 @@ impl<N, W> NamespaceKey<N, W> {
         self
     }
 
-    /// The name under which the namespace is stored.
+    /// Returns the name under which the namespace is stored.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The expiration the namespace gets when something is put into it while it has none; `None` if the key declares
-    /// none.
+    /// Returns the expiration that the namespace gets when a value is set in it while it has none; `None` if the key
+    /// declares none.
     #[must_use]
     pub fn default_expiration(&self) -> Option<Expiration> {
         self.default_expiration.map(|expiration| expiration())
     }
 }
 
-// Written by hand: deriving them would ask the same of `N` and `W`.
+// Not derived, because deriving would require the same of `N` and `W`.
 impl<N, W> Clone for NamespaceKey<N, W> {
     fn clone(&self) -> Self {
         *self
@@ -101,10 +101,10 @@ impl<N, W> fmt::Debug for NamespaceKey<N, W> {
     }
 }
 
-/// What names one namespace among those that `N` declares.
+/// The name of one namespace among those that `N` declares.
 ///
-/// It is a [`NamespaceKey<N, W>`](NamespaceKey), whose namespace holds what `W` declares. In a session whose namespaces
-/// are [`Untyped`] it can also be text, a `&str` or `&String`, whose namespace is [`Untyped`] too.
+/// A [`NamespaceKey<N, W>`](NamespaceKey) is one; its namespace holds what `W` declares. If the namespaces of a session
+/// are [`Untyped`], text (`&str` or `&String`) is one too; its namespace is [`Untyped`].
 ///
 /// This trait is sealed: other types cannot implement it.
 ///
@@ -127,11 +127,11 @@ pub trait NamespaceName<N>: Sealed {
     /// The declaration of the values in the namespace.
     type Values: Values;
 
-    /// The name under which the namespace is stored.
+    /// Returns the name under which the namespace is stored.
     fn name(&self) -> &str;
 
-    /// The expiration the namespace gets when something is put into it while it has none; `None` if the key declares
-    /// none.
+    /// Returns the expiration that the namespace gets when a value is set in it while it has none; `None` if the key
+    /// declares none.
     fn default_expiration(&self) -> Option<Expiration>;
 
     #[doc(hidden)]
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_key_asks_nothing_of_its_types() {
+    fn a_namespace_key_requires_nothing_of_its_types() {
         fn usable_anywhere<K: Copy + fmt::Debug + Send + Sync + 'static>(_: K) {}
         usable_anywhere(KEY);
         assert_eq!(format!("{KEY:?}"), r#"NamespaceKey("bare")"#);

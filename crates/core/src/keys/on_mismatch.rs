@@ -1,20 +1,20 @@
-//! [`OnMismatch`]: what to do about a value of another type.
+//! [`OnMismatch`]: the policy for stored values of another type.
 
 use std::fmt;
 
-/// What to do when a value is wanted and what is stored under its key is not of its type: after the type was changed,
-/// say, and sessions from before are still there.
+/// What a read does when the stored value is not of the type of its key, for example because the application changed
+/// the type and older sessions still hold the old one.
 ///
-/// In any case the stored value stays as it is until it is set or removed, and the matter is told: as an event, with the
-/// feature `tracing`, and in the counter `sessile_value_mismatches_total`, with the feature `metrics`, by what was done
-/// about it: `fail`, `unset`, `default` or `migrate`.
+/// The stored value always stays as it is until it is set or removed. Each mismatch is reported as an event, with the
+/// feature `tracing`, and counted in `sessile_value_mismatches_total`, with the feature `metrics`, by its outcome:
+/// `fail`, `unset`, `default` or `migrate`.
 #[non_exhaustive]
 pub enum OnMismatch<T> {
     /// The call fails with [`Codec`](crate::SessionError::Codec).
     Fail,
-    /// The value counts as not there.
+    /// The value counts as missing.
     Unset,
-    /// The value is taken to be what the function makes.
+    /// The function supplies the value.
     ///
     /// ```
     /// use sessile_core::{Key, OnMismatch, Untyped};
@@ -24,7 +24,7 @@ pub enum OnMismatch<T> {
     Default(fn() -> T),
 }
 
-// Written by hand: deriving them would ask the same of `T`.
+// Not derived, because a derive would require the same of `T`.
 impl<T> Clone for OnMismatch<T> {
     fn clone(&self) -> Self {
         *self

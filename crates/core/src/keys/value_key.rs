@@ -1,4 +1,4 @@
-//! [`ValueKey`] and [`Takes`]: what names a value, and what can be set under it.
+//! [`ValueKey`] and [`Takes`]: names of values, and the types of value that can be set under them.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use super::sealed::{Details, Sealed, Slot};
 use super::{Key, OnMismatch, Untyped, Values};
 use crate::expiration::Expiration;
 
-/// What names one value among those that `V` declares.
+/// The name of one value among those that `V` declares.
 ///
-/// It is a [`Key<V, T>`](Key), whose values are of type `T`. In an [`Untyped`] session or namespace it can also be text,
-/// a `&str` or `&String`, whose values are [`serde_json::Value`]s.
+/// A [`Key<V, T>`](Key) is one; its values are of type `T`. In an [`Untyped`] session or namespace, text (`&str` or
+/// `&String`) is one too; its values are [`serde_json::Value`]s.
 ///
 /// This trait is sealed: other types cannot implement it.
 ///
@@ -36,20 +36,20 @@ pub trait ValueKey<V>: Sealed {
     /// The type of the value.
     type Value;
 
-    /// The name under which the value is stored.
+    /// Returns the name under which the value is stored.
     fn name(&self) -> &str;
 
-    /// The expiration the value gets when it is set while it has none; `None` if the key declares none.
+    /// Returns the expiration that the value gets when it is set while it has none; `None` if the key declares none.
     fn default_expiration(&self) -> Option<Expiration>;
 
     #[doc(hidden)]
     fn details(&self) -> Details<'_, Self::Value>;
 }
 
-/// What can be set under a key: a value of its type.
+/// A key under which a `T` can be set.
 ///
-/// Under a key for `String`s, that is also a `&str`, a `&String` or a `Cow<str>`. Under a name in an [`Untyped`] session
-/// or namespace it is whatever can be serialised.
+/// A key takes values of its own type. A key for `String`s also takes a `&str`, a `&String` or a `Cow<str>`. A name in
+/// an [`Untyped`] session or namespace takes every serialisable value.
 ///
 /// This trait is sealed: other types cannot implement it.
 ///
@@ -109,7 +109,7 @@ impl<V: Values> Takes<V, &str> for Key<V, String> {}
 impl<V: Values> Takes<V, &String> for Key<V, String> {}
 impl<V: Values> Takes<V, Cow<'_, str>> for Key<V, String> {}
 
-// Not for every `&K`: with a blanket implementation rustc points at the call instead of at a key that does not fit.
+// A blanket implementation for `&K` would make rustc blame the call instead of the key that does not fit.
 macro_rules! text_is_a_key {
     ($($text:ty),*) => {$(
         impl Sealed for $text {}

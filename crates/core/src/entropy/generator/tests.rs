@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// Seeds that are numbered, and a clock that stands until it is set.
+/// A source of numbered seeds.
 #[derive(Debug)]
 struct Numbered(Mutex<u8>);
 
@@ -47,7 +47,7 @@ impl Bench {
     }
 }
 
-const SUPPLY: usize = 4 * (WORDS - KEY);
+const BUFFER: usize = 4 * (WORDS - KEY);
 
 #[test]
 fn the_bits_are_those_of_chacha20() {
@@ -62,30 +62,30 @@ fn the_bits_are_those_of_chacha20() {
 }
 
 #[test]
-fn the_first_words_of_a_supply_are_the_key_of_the_next() {
+fn the_first_words_of_a_buffer_are_the_key_of_the_next() {
     let mut bench = Bench::new();
-    bench.take(SUPPLY);
+    bench.take(BUFFER);
     let key = hex("76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7");
     let mut next = [0; WORDS];
     ChaChaCore::<R20, Legacy>::from_seed(key.try_into().unwrap()).generate(&mut next);
     let next: Vec<u8> = next.iter().flat_map(|word| word.to_le_bytes()).collect();
-    assert_eq!(bench.take(SUPPLY), next[4 * KEY..]);
+    assert_eq!(bench.take(BUFFER), next[4 * KEY..]);
     assert_eq!(bench.seeds(), 1);
 }
 
 #[test]
-fn the_length_of_what_is_asked_for_does_not_matter() {
-    let all = Bench::new().take(10 * SUPPLY);
-    for length in [4, 24, 32, SUPPLY - 4, SUPPLY, SUPPLY + 4, 5 * SUPPLY] {
+fn the_length_of_requests_does_not_matter() {
+    let all = Bench::new().take(10 * BUFFER);
+    for length in [4, 24, 32, BUFFER - 4, BUFFER, BUFFER + 4, 5 * BUFFER] {
         let mut bench = Bench::new();
-        let taken: Vec<u8> = (0..10 * SUPPLY / length).flat_map(|_| bench.take(length)).collect();
+        let taken: Vec<u8> = (0..10 * BUFFER / length).flat_map(|_| bench.take(length)).collect();
         assert_eq!(taken, all[..taken.len()], "by {length}");
     }
     assert!(Bench::new().take(0).is_empty());
 }
 
 #[test]
-fn what_is_left_of_a_word_is_not_handed_out() {
+fn the_rest_of_a_word_is_not_handed_out() {
     let mut bench = Bench::new();
     let all = Bench::new().take(20);
     assert_eq!(bench.take(1), all[..1]);
@@ -94,7 +94,7 @@ fn what_is_left_of_a_word_is_not_handed_out() {
 }
 
 #[test]
-fn nothing_is_kept_of_what_was_handed_out() {
+fn bits_handed_out_are_erased() {
     let mut bench = Bench::new();
     let mut key = [0; KEY];
     for taken in 0..200 {
@@ -113,48 +113,52 @@ fn nothing_is_kept_of_what_was_handed_out() {
                 .iter()
                 .all(|&word| word == 0)
         );
-        let has_new_supply = bench.generator.next <= KEY + 6;
+        let has_new_buffer = bench.generator.next <= KEY + 6;
         let current = bench.generator.words[..KEY].try_into().unwrap();
         if taken > 0 {
-            assert_eq!(current != key, has_new_supply, "a key makes one supply, and goes");
+            assert_eq!(
+                current != key,
+                has_new_buffer,
+                "a key generates one buffer and is replaced"
+            );
         }
         key = current;
     }
 }
 
 #[test]
-fn a_seed_is_good_for_so_many_supplies() {
+fn a_seed_generates_a_limited_number_of_buffers() {
     let mut bench = Bench::new();
     assert_eq!(bench.seeds(), 0);
     for seeds in 1..=5 {
-        for _ in 0..SUPPLIES_PER_SEED {
-            bench.take(SUPPLY);
+        for _ in 0..BUFFERS_PER_SEED {
+            bench.take(BUFFER);
             assert_eq!(bench.seeds(), seeds);
         }
     }
 }
 
 #[test]
-fn a_seed_is_good_for_so_long() {
+fn a_seed_generates_buffers_for_a_limited_time() {
     let mut bench = Bench::new();
-    bench.take(SUPPLY);
+    bench.take(BUFFER);
     bench.wait(MAX_AGE - Duration::from_nanos(1));
     bench.take(1);
     assert_eq!(bench.seeds(), 1);
     bench.wait(Duration::from_nanos(1));
-    // The bits that have been made by then are handed out, and no more.
-    bench.take(SUPPLY - 4);
+    // The rest of the buffer is still handed out, but no more.
+    bench.take(BUFFER - 4);
     assert_eq!(bench.seeds(), 1);
     bench.take(1);
     assert_eq!(bench.seeds(), 2);
-    // The age is that of the newest.
+    // The age counts from the newest seed.
     bench.wait(MAX_AGE - Duration::from_nanos(1));
-    bench.take(SUPPLY);
+    bench.take(BUFFER);
     assert_eq!(bench.seeds(), 2);
 }
 
 #[test]
-fn who_forgets_keeps_nothing_and_needs_a_seed() {
+fn forgetting_erases_the_state_and_takes_a_new_seed() {
     let mut bench = Bench::new();
     bench.take(5);
     bench.generator.forget();
@@ -165,19 +169,19 @@ fn who_forgets_keeps_nothing_and_needs_a_seed() {
 }
 
 #[test]
-fn seeds_make_different_bits() {
+fn different_seeds_generate_different_bits() {
     let mut bench = Bench::new();
     let blocks: HashSet<_> = (0..50)
         .map(|_| {
             bench.generator.forget();
-            bench.take(SUPPLY)
+            bench.take(BUFFER)
         })
         .collect();
     assert_eq!(blocks.len(), 50);
 }
 
 #[test]
-fn without_a_seed_nothing_is_handed_out() {
+fn nothing_is_handed_out_without_a_seed() {
     #[derive(Debug)]
     struct Broken;
     impl Entropy for Broken {
@@ -186,7 +190,7 @@ fn without_a_seed_nothing_is_handed_out() {
         }
     }
     let mut bench = Bench::new();
-    bench.take(SUPPLY);
+    bench.take(BUFFER);
     bench.wait(MAX_AGE);
     for _ in 0..2 {
         let mut bytes = [0; 24];
@@ -196,13 +200,13 @@ fn without_a_seed_nothing_is_handed_out() {
         assert!(filled.is_err());
         assert_eq!(bytes, [0; 24]);
     }
-    bench.take(SUPPLY);
+    bench.take(BUFFER);
     assert_eq!(bench.seeds(), 2);
 }
 
-/// The seeds are numbers, so this is one stream of bits, and no chance.
+/// The seeds are fixed, so the stream is too, and the test is deterministic.
 #[test]
-fn bits_bytes_and_runs_are_as_many_as_those_of_chance() {
+fn bits_bytes_and_runs_are_distributed_as_expected() {
     let bytes = Bench::new().take(1 << 20);
     let bits = 8.0 * bytes.len() as f64;
     let within = |what: &str, found: f64, expected: f64, deviation: f64| {
@@ -238,12 +242,12 @@ fn bits_bytes_and_runs_are_as_many_as_those_of_chance() {
     );
     let equal = bytes
         .iter()
-        .zip(&bytes[SUPPLY..])
+        .zip(&bytes[BUFFER..])
         .filter(|(one, other)| one == other)
         .count();
-    let pairs = (bytes.len() - SUPPLY) as f64;
+    let pairs = (bytes.len() - BUFFER) as f64;
     within(
-        "equal bytes a supply apart",
+        "equal bytes a buffer apart",
         equal as f64,
         pairs / 256.0,
         (pairs / 256.0).sqrt(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::SessionError;
-use crate::events::{self, Mended};
+use crate::events::{self, MismatchOutcome};
 use crate::json::{CodecError, CodecReason, encode};
 use crate::keys::{Details, OnMismatch};
 use crate::visit::{Context, ValueScope};
@@ -46,20 +46,20 @@ impl ValueScope<'_> {
             .migrate
             .and_then(|migrate| migrate(serde_json::from_slice(json).ok()?));
         if let Some(value) = old {
-            events::mismatched(&error, Mended::Migrate);
+            events::mismatched(&error, MismatchOutcome::Migrate);
             return Ok(Some(value));
         }
         match key.on_mismatch {
             OnMismatch::Fail => {
-                events::mismatched(&error, Mended::Fail);
+                events::mismatched(&error, MismatchOutcome::Fail);
                 Err(error.into())
             }
             OnMismatch::Unset => {
-                events::mismatched(&error, Mended::Unset);
+                events::mismatched(&error, MismatchOutcome::Unset);
                 Ok(None)
             }
             OnMismatch::Default(make) => {
-                events::mismatched(&error, Mended::Default);
+                events::mismatched(&error, MismatchOutcome::Default);
                 Ok(Some(make()))
             }
         }
