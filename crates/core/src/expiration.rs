@@ -103,7 +103,7 @@ pub(crate) struct Lifetime {
     pub(crate) window: Option<u64>,
     /// The first moment at which it has expired, regardless of visits.
     pub(crate) limit: Option<Timestamp>,
-    /// Whether it ends when the browser window closes.
+    /// True if closing the browser window ends it.
     pub(crate) transient: bool,
 }
 

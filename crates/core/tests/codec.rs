@@ -1,4 +1,4 @@
-//! Values that do not fit their JSON, before they are stored and after, and what errors tell of them.
+//! Values that cannot be encoded or decoded, and the content of the errors.
 
 mod common;
 
@@ -22,7 +22,7 @@ fn codec<T: std::fmt::Debug>(result: Result<T, SessionError>) -> CodecError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_be_read_again_is_refused_when_it_is_set() -> Result<(), SessionError> {
+async fn a_value_that_could_not_be_decoded_again_is_refused_when_it_is_set() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let deep = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
@@ -52,7 +52,7 @@ async fn what_could_not_be_read_again_is_refused_when_it_is_set() -> Result<(), 
 
 const SECRET: &str = "hunter2-refresh-token";
 
-/// A type whose errors quote what they are about, as many do.
+/// A type whose errors quote its value, as those of many types do.
 #[derive(Debug)]
 struct Quoting;
 
@@ -82,7 +82,7 @@ fn assert_silent(error: &SessionError) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_name_session_namespace_and_key_and_show_nothing_of_the_value() -> Result<(), SessionError> {
+async fn errors_name_session_namespace_and_key_but_do_not_show_the_value() -> Result<(), SessionError> {
     const TOKEN: Key<Untyped, u64> = Key::new("token");
     const QUOTING: Key<Untyped, Quoting> = Key::new("token");
     let world = world();
@@ -97,7 +97,7 @@ async fn errors_name_session_namespace_and_key_and_show_nothing_of_the_value() -
         session.id().ok_or(SessionError::Gone)
     };
     let id = session.enter(Visit::new(), work).await?;
-    let look = async {
+    let check = async {
         let errors = [
             vault.get(TOKEN).map(drop),
             vault.get(QUOTING).map(drop),
@@ -116,16 +116,16 @@ async fn errors_name_session_namespace_and_key_and_show_nothing_of_the_value() -
                 error.to_string().contains(&id.key().fingerprint().to_string()),
                 "{error}"
             );
-            assert!(error.source().is_none(), "what serde says may quote the value");
+            assert!(error.source().is_none(), "an error of serde may quote the value");
         }
         let CodecReason::Mismatch { line, column } = codec(vault.get(TOKEN)).reason() else {
             panic!("it is JSON of another type")
         };
         assert_eq!((line, column), (1, SECRET.len() + 2));
-        assert_eq!(vault.get("token")?, Some(json!(SECRET)), "it is as it was");
+        assert_eq!(vault.get("token")?, Some(json!(SECRET)), "the value is unchanged");
         Ok(())
     };
-    session.enter(id.clone().into(), look).await
+    session.enter(id.clone().into(), check).await
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -133,7 +133,7 @@ struct Cart {
     items: Vec<String>,
 }
 
-/// What was a text once.
+/// A value that used to be a string.
 const FAILS: Key<Untyped, Cart> = Key::new("cart");
 const UNSET: Key<Untyped, Cart> = FAILS.on_mismatch(OnMismatch::Unset);
 const DEFAULT: Key<Untyped, Cart> = FAILS.on_mismatch(OnMismatch::Default(|| one("gift")));
@@ -149,21 +149,21 @@ fn one(item: &str) -> Cart {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_of_another_type_is_what_its_key_says() -> Result<(), SessionError> {
+async fn a_value_of_another_type_is_handled_as_its_key_declares() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("cart", json!("tea"))]).await;
-    let look = async {
+    let check = async {
         session.start_readonly().await?;
         codec(session.get(FAILS));
         assert_eq!(session.get(UNSET)?, None);
         assert_eq!(session.get(DEFAULT)?, Some(one("gift")));
         assert_eq!(session.get(MIGRATED)?, Some(one("tea")));
-        assert!(session.contains(UNSET)?, "it is there, whatever it is");
-        assert_eq!(session.get("cart")?, Some(json!("tea")), "looking changes nothing");
+        assert!(session.contains(UNSET)?, "it is there, although of another type");
+        assert_eq!(session.get("cart")?, Some(json!("tea")), "reading changes nothing");
         Ok(())
     };
-    world.visit(id.clone(), look).await?;
+    world.visit(id.clone(), check).await?;
     assert_eq!(world.shown(&id).await, Some(values([("cart", json!("tea"))])));
 
     for (key, changed) in [
@@ -200,7 +200,7 @@ async fn a_value_of_another_type_is_what_its_key_says() -> Result<(), SessionErr
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_migrated_is_a_mismatch() -> Result<(), SessionError> {
+async fn a_value_that_cannot_be_migrated_is_a_mismatch() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let work = async {
@@ -208,28 +208,32 @@ async fn what_cannot_be_migrated_is_a_mismatch() -> Result<(), SessionError> {
         codec(session.get(MIGRATED));
         assert_eq!(session.get(MIGRATED.on_mismatch(OnMismatch::Unset))?, None);
         session.set("cart", one("coffee"))?;
-        assert_eq!(session.get(MIGRATED)?, Some(one("coffee")), "what fits is not migrated");
+        assert_eq!(
+            session.get(MIGRATED)?,
+            Some(one("coffee")),
+            "a value of the right type is not migrated"
+        );
         Ok(())
     };
     session.enter(Visit::new(), work).await
 }
 
-/// What runs to mend a value may use the session.
+/// The functions of a key that handle a mismatch may use the session.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_locked_while_a_value_is_mended() -> Result<(), SessionError> {
-    fn ask() -> Cart {
+async fn nothing_is_locked_while_a_mismatch_is_handled() -> Result<(), SessionError> {
+    fn use_session() -> Cart {
         let session: Option<sessile_core::Session> = sessile_core::Session::current();
         let session = session.expect("it runs in a visit");
-        session.set("asked", true).expect("it is writable");
+        session.set("used", true).expect("it is writable");
         Cart::default()
     }
     let world = world();
     let session = &world.session;
     let work = async {
         session.set("cart", 5)?;
-        session.get(FAILS.on_mismatch(OnMismatch::Default(ask)))?;
-        session.update_key(FAILS.migrate(|_| Some(ask())), |_| ())?;
-        assert_eq!(session.get("asked")?, Some(json!(true)));
+        session.get(FAILS.on_mismatch(OnMismatch::Default(use_session)))?;
+        session.update_key(FAILS.migrate(|_| Some(use_session())), |_| ())?;
+        assert_eq!(session.get("used")?, Some(json!(true)));
         Ok(())
     };
     session.enter(Visit::new(), work).await
@@ -238,18 +242,18 @@ async fn nothing_is_locked_while_a_value_is_mended() -> Result<(), SessionError>
 const RENAMED: Key<Untyped, u64> = Key::new("user").aliases(&["user_id", "uid"]);
 
 #[tokio::test(start_paused = true)]
-async fn a_value_is_found_under_the_names_it_had_before() -> Result<(), SessionError> {
+async fn a_value_is_found_under_its_former_names() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("uid", json!(7)), ("other", json!(1))]).await;
-    let look = async {
+    let check = async {
         session.start_readonly().await?;
         assert_eq!(session.get(RENAMED)?, Some(7));
         assert!(session.contains(RENAMED)?);
         Ok(())
     };
-    world.visit(id.clone(), look).await?;
-    assert_eq!(world.calls.take(), [(Verb::Read, 1)], "looking writes nothing");
+    world.visit(id.clone(), check).await?;
+    assert_eq!(world.calls.take(), [(Verb::Read, 1)], "reading writes nothing");
     let work = async { session.update_key(RENAMED, |user| *user += 1) };
     session.enter(id.clone().into(), work).await?;
     let shown = world.shown_in_order(&id, None).await;
@@ -258,11 +262,11 @@ async fn a_value_is_found_under_the_names_it_had_before() -> Result<(), SessionE
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_was_renamed_never_comes_back_under_an_old_name() -> Result<(), SessionError> {
+async fn a_renamed_value_never_comes_back_under_a_former_name() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let work = async {
-        // Both are there, as when an older server has written meanwhile: its own name comes first.
+        // Both names are stored, as after a write by an older server. The current name comes first.
         session.set("uid", 1)?;
         session.set("user_id", 2)?;
         assert_eq!(session.get(RENAMED)?, Some(2), "in the order of the names");
@@ -280,7 +284,7 @@ async fn a_value_that_was_renamed_never_comes_back_under_an_old_name() -> Result
         assert_eq!(session.take(RENAMED)?, Some(5));
         assert!(session.keys()?.is_empty());
 
-        // It keeps its expiration under its new name, and ends for good.
+        // The value keeps its expiration under its new name, and does not come back after its end.
         session.set_with_expiration("uid", 6, sessile_core::Expiration::After(secs(10)))?;
         session.set(RENAMED, 7)?;
         assert!(session.expires_at(RENAMED)?.is_some());

@@ -1,4 +1,4 @@
-//! Errors: which there are, which are worth another try, and what they say.
+//! Kinds of errors, their retryability, and their texts.
 
 mod common;
 
@@ -31,8 +31,8 @@ const KINDS: [StorageErrorKind; 13] = [
     Other,
 ];
 
-/// The error a session makes of it, and whether it is worth another try.
-fn expected(error: &SessionError, kind: StorageErrorKind) -> bool {
+/// Returns whether a session maps `kind` to this error.
+fn is_expected(error: &SessionError, kind: StorageErrorKind) -> bool {
     match kind {
         Gone => matches!(error, SessionError::Gone),
         Superseded => matches!(error, SessionError::Superseded),
@@ -58,7 +58,7 @@ fn each_kind_of_storage_error_has_its_session_error() {
         );
         assert_eq!(storage.source().expect("it is kept").to_string(), "the cause");
         let error = SessionError::from(storage);
-        assert!(expected(&error, kind), "{kind:?} became {error:?}");
+        assert!(is_expected(&error, kind), "{kind:?} became {error:?}");
         assert_eq!(error.is_retryable(), is_retryable(kind), "{kind:?}");
         if let SessionError::Storage(inner) = &error {
             assert_eq!(inner.is_retryable(), is_retryable(kind), "{kind:?}");
@@ -69,7 +69,7 @@ fn each_kind_of_storage_error_has_its_session_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_kind_comes_out_of_the_calls_as_it_went_in() -> Result<(), SessionError> {
+async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     for kind in KINDS {
@@ -99,20 +99,20 @@ async fn each_kind_comes_out_of_the_calls_as_it_went_in() -> Result<(), SessionE
                     _ => session.set("user", json!(8))?,
                 }
                 match verb {
-                    // That nothing could be given back is no failure of a close.
+                    // A close does not fail if only the release fails, so call `release` directly.
                     Verb::Release => session.release().await,
                     _ => session.close().await,
                 }
             };
             let error = world.visit(visit, work).await.expect_err("the storage fails");
-            assert!(expected(&error, kind), "{verb}: {kind:?} became {error:?}");
+            assert!(is_expected(&error, kind), "{verb}: {kind:?} became {error:?}");
             assert_eq!(world.faults.pending(), 0);
         }
     }
     Ok(())
 }
 
-/// What is not of the type its key says.
+/// Returns the error of a value that is not of the type of its key.
 async fn codec() -> SessionError {
     let world = world();
     let work = async {
@@ -143,7 +143,7 @@ async fn all() -> Vec<SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_says_something_of_its_own() {
+async fn each_error_has_its_own_text() {
     let mut texts: Vec<_> = all().await.iter().map(ToString::to_string).collect();
     texts.extend(KINDS.map(|kind| StorageError::new(kind, "commit", "somewhere").to_string()));
     for text in &texts {
@@ -159,7 +159,7 @@ async fn each_says_something_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_those_that_time_may_heal_are_retryable() {
+async fn only_temporary_errors_are_retryable() {
     let retryable: Vec<_> = all().await.into_iter().filter(SessionError::is_retryable).collect();
     assert!(
         matches!(
@@ -184,7 +184,7 @@ async fn an_unreadable_record_keeps_its_reason() -> Result<(), SessionError> {
     let error = world
         .visit(id, async { world.session.start().await })
         .await
-        .expect_err("it is none");
+        .expect_err("the record is malformed");
     assert!(!error.is_retryable());
     assert!(error.source().is_some_and(|source| source.is::<RecordError>()));
     assert!(error.to_string().contains("cannot be read"));
@@ -199,9 +199,9 @@ fn errors_can_be_sent_and_kept() {
     assert!(size_of::<SessionError>() <= 40, "{} bytes", size_of::<SessionError>());
 }
 
-/// What is logged names the mistake and how to mend it, and shows no value.
+/// A report names the failure and its remedy, and shows no value.
 #[tokio::test]
-async fn a_report_says_what_failed_why_and_how_to_mend_it() {
+async fn a_report_names_failure_cause_and_remedy() {
     let source = std::io::Error::other("connection refused");
     let down = StorageError::new(StorageErrorKind::Unavailable, "lock", "redis").with_source(source);
     let session: Session = Session::builder(MemoryStorage::new()).build();

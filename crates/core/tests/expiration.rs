@@ -1,4 +1,4 @@
-//! When things end: every form, everywhere, to the millisecond.
+//! Sessions, namespaces and values with every form of expiration end exactly at their deadline.
 
 mod common;
 
@@ -9,20 +9,20 @@ use serde_json::json;
 use sessile_core::{Expiration, HOUR, MINUTE, SessionError, SessionId, Visit};
 use time::OffsetDateTime;
 
-/// Where an expiration can stand.
+/// The item that has the expiration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Target {
     Session,
     Namespace,
     Key,
     KeyInNamespace,
 }
 
-const PLACES: [Place; 4] = [Place::Session, Place::Namespace, Place::Key, Place::KeyInNamespace];
+const TARGETS: [Target; 4] = [Target::Session, Target::Namespace, Target::Key, Target::KeyInNamespace];
 
 const FORMS: usize = 12;
 
-/// Every form, and after how long it ends if nobody comes.
+/// Returns every form, and the time after which it ends without a visit.
 fn forms(world: &World) -> [(Expiration, Option<Duration>); FORMS] {
     let date = |after| OffsetDateTime::from(world.now() + after);
     let sliding = Expiration::sliding;
@@ -48,26 +48,26 @@ fn forms(world: &World) -> [(Expiration, Option<Duration>); FORMS] {
     ]
 }
 
-/// Whether a session with this expiration ends because nobody has visited it, and not before.
+/// Returns whether a session with this expiration ends because of missing visits, and not because of its limit.
 fn ends_idle(expiration: Expiration, end: Duration) -> bool {
     matches!(expiration, Expiration::Sliding(_)) && end == MINUTE
 }
 
-/// Sets a value, and the expiration where it is to stand.
-fn put(world: &World, place: Place, expiration: Expiration) -> Result<(), SessionError> {
+/// Sets a value, and the expiration of the target.
+fn put(world: &World, target: Target, expiration: Expiration) -> Result<(), SessionError> {
     let session = &world.session;
     let namespace = session.namespace("n");
-    match place {
-        Place::Session => {
+    match target {
+        Target::Session => {
             session.set("x", json!(1))?;
             session.set_expiration(expiration)
         }
-        Place::Key => session.set_with_expiration("x", json!(1), expiration),
-        Place::Namespace => {
+        Target::Key => session.set_with_expiration("x", json!(1), expiration),
+        Target::Namespace => {
             namespace.set("x", json!(1))?;
             namespace.set_expiration(expiration)
         }
-        Place::KeyInNamespace => {
+        Target::KeyInNamespace => {
             namespace.set("x", json!(1))?;
             assert!(namespace.set_key_expiration("x", expiration)?);
             Ok(())
@@ -75,117 +75,117 @@ fn put(world: &World, place: Place, expiration: Expiration) -> Result<(), Sessio
     }
 }
 
-/// Whether the value is there.
-fn is_there(world: &World, place: Place) -> Result<bool, SessionError> {
-    match place {
-        Place::Session | Place::Key => world.session.contains("x"),
-        Place::Namespace | Place::KeyInNamespace => world.session.namespace("n").contains("x"),
+/// Returns whether the value is there.
+fn is_there(world: &World, target: Target) -> Result<bool, SessionError> {
+    match target {
+        Target::Session | Target::Key => world.session.contains("x"),
+        Target::Namespace | Target::KeyInNamespace => world.session.namespace("n").contains("x"),
     }
 }
 
-async fn stored(world: &World, place: Place, expiration: Expiration) -> Result<SessionId, SessionError> {
+async fn stored(world: &World, target: Target, expiration: Expiration) -> Result<SessionId, SessionError> {
     let session = &world.session;
     let work = async {
-        put(world, place, expiration)?;
+        put(world, target, expiration)?;
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
     session.enter(Visit::new(), work).await
 }
 
-/// Whether a new visit finds it.
-async fn is_found(world: &World, place: Place, id: &SessionId) -> Result<bool, SessionError> {
-    let look = async {
+/// Returns whether a new visit finds the value.
+async fn is_found(world: &World, target: Target, id: &SessionId) -> Result<bool, SessionError> {
+    let check = async {
         world.session.start_readonly().await?;
-        is_there(world, place)
+        is_there(world, target)
     };
-    world.visit(id.clone(), look).await
+    world.visit(id.clone(), check).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_form_ends_where_it_stands_and_when_it_says() -> Result<(), SessionError> {
+async fn each_form_ends_its_target_at_its_deadline() -> Result<(), SessionError> {
     let world = world();
-    for place in PLACES {
+    for target in TARGETS {
         for form in 0..FORMS {
             let (expiration, end) = forms(&world)[form];
-            // Not for ever: without a visit every session ends after 400 days.
+            // Nothing is kept for ever: without a visit every session ends after 400 days.
             let end = end.unwrap_or(9_000 * HOUR);
             let is_endless = end > HOUR;
-            let before = stored(&world, place, expiration).await?;
-            let at = stored(&world, place, expiration).await?;
+            let before = stored(&world, target, expiration).await?;
+            let at = stored(&world, target, expiration).await?;
             pass(end - ms(1)).await;
             assert!(
-                is_found(&world, place, &before).await?,
-                "{place:?} {expiration:?}, before"
+                is_found(&world, target, &before).await?,
+                "{target:?} {expiration:?}, before"
             );
             pass(ms(1)).await;
             assert_eq!(
-                is_found(&world, place, &at).await?,
+                is_found(&world, target, &at).await?,
                 is_endless,
-                "{place:?} {expiration:?}, at"
+                "{target:?} {expiration:?}, at"
             );
-            let is_kept = place != Place::Session || is_endless;
-            assert_eq!(world.record(&at).await.is_some(), is_kept, "{place:?} {expiration:?}");
+            let is_kept = target != Target::Session || is_endless;
+            assert_eq!(world.record(&at).await.is_some(), is_kept, "{target:?} {expiration:?}");
         }
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_form_ends_at_its_moment_within_a_visit_too() -> Result<(), SessionError> {
+async fn each_form_ends_at_its_deadline_within_a_visit_too() -> Result<(), SessionError> {
     let world = world();
-    for place in PLACES {
+    for target in TARGETS {
         for form in 0..FORMS {
             let (expiration, end) = forms(&world)[form];
             let Some(end) = end else { continue };
-            let id = stored(&world, place, expiration).await?;
-            let look = async {
+            let id = stored(&world, target, expiration).await?;
+            let check = async {
                 world.session.start_readonly().await?;
                 pass(end - ms(1)).await;
-                assert!(is_there(&world, place)?, "{place:?} {expiration:?}");
+                assert!(is_there(&world, target)?, "{target:?} {expiration:?}");
                 pass(ms(1)).await;
-                match place {
-                    // A visit that goes on is activity.
-                    Place::Session if ends_idle(expiration, end) => assert!(is_there(&world, place)?),
-                    Place::Session => assert_fails!(is_there(&world, place), SessionError::Gone),
-                    _ => assert!(!is_there(&world, place)?, "{place:?} {expiration:?}"),
+                match target {
+                    // A visit in progress is activity.
+                    Target::Session if ends_idle(expiration, end) => assert!(is_there(&world, target)?),
+                    Target::Session => assert_fails!(is_there(&world, target), SessionError::Gone),
+                    _ => assert!(!is_there(&world, target)?, "{target:?} {expiration:?}"),
                 }
                 Ok(())
             };
-            world.visit(id, look).await?;
+            world.visit(id, check).await?;
         }
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_end_at_their_moment_in_a_session_that_is_not_stored_yet() -> Result<(), SessionError> {
+async fn values_end_at_their_deadline_in_a_session_that_is_not_stored_yet() -> Result<(), SessionError> {
     let world = world();
-    for place in [Place::Namespace, Place::Key, Place::KeyInNamespace] {
+    for target in [Target::Namespace, Target::Key, Target::KeyInNamespace] {
         for form in 0..FORMS {
             let (expiration, end) = forms(&world)[form];
             let Some(end) = end else { continue };
             let session = &world.session;
             let work = async {
                 session.set("stays", json!(0))?;
-                put(&world, place, expiration)?;
+                put(&world, target, expiration)?;
                 pass(end - ms(1)).await;
-                assert!(is_there(&world, place)?, "{place:?} {expiration:?}");
+                assert!(is_there(&world, target)?, "{target:?} {expiration:?}");
                 pass(ms(1)).await;
-                assert!(!is_there(&world, place)?, "{place:?} {expiration:?}");
+                assert!(!is_there(&world, target)?, "{target:?} {expiration:?}");
                 session.close().await?;
-                assert!(!is_there(&world, place)?, "{place:?} {expiration:?}, closed");
+                assert!(!is_there(&world, target)?, "{target:?} {expiration:?}, closed");
                 session.id().ok_or(SessionError::Gone)
             };
             let id = session.enter(Visit::new(), work).await?;
-            assert!(!is_found(&world, place, &id).await?, "{place:?} {expiration:?}");
+            assert!(!is_found(&world, target, &id).await?, "{target:?} {expiration:?}");
         }
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_visit_may_last_longer_than_the_window_of_the_session_it_makes() -> Result<(), SessionError> {
+async fn a_first_visit_may_last_longer_than_the_window_of_its_new_session() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE)));
     let session = &world.session;
     for explicit in [false, true] {
@@ -209,7 +209,7 @@ async fn a_first_visit_may_last_longer_than_the_window_of_the_session_it_makes()
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_several_the_shortest_wins() -> Result<(), SessionError> {
+async fn the_earliest_of_several_ends_applies() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let lengths = [secs(10), secs(20), secs(30)];
@@ -235,7 +235,7 @@ async fn of_several_the_shortest_wins() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn none_is_copied_to_another() -> Result<(), SessionError> {
+async fn no_expiration_is_copied_to_another_target() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let n = session.namespace("n");
@@ -247,12 +247,12 @@ async fn none_is_copied_to_another() -> Result<(), SessionError> {
         session.id().ok_or(SessionError::Gone)
     };
     let id = session.enter(Visit::new(), work).await?;
-    // What stood in the way is lifted, and only the value's own end is left.
-    let lift = async {
+    // With the other expirations removed, only the end of the value itself is left.
+    let remove = async {
         n.set_expiration(Expiration::Never)?;
         session.set_expiration(Expiration::Never)
     };
-    session.enter(id.clone().into(), lift).await?;
+    session.enter(id.clone().into(), remove).await?;
     pass(secs(30) - ms(1)).await;
     let shown = world.shown_in(&id, Some("n")).await;
     assert_eq!(shown, Some(values([("x", json!(1))])));
@@ -267,7 +267,7 @@ async fn set_keeps_an_expiration_and_set_with_expiration_replaces_it() -> Result
     let world = world();
     let session = &world.session;
     let work = async {
-        for name in ["kept", "replaced", "lifted", "changed", "inserted"] {
+        for name in ["kept", "replaced", "removed", "changed", "inserted"] {
             session.set_with_expiration(name, json!(1), Expiration::After(secs(10)))?;
         }
         session.close().await?;
@@ -278,22 +278,22 @@ async fn set_keeps_an_expiration_and_set_with_expiration_replaces_it() -> Result
     let change = async {
         session.set("kept", json!(2))?;
         session.set_with_expiration("replaced", json!(2), Expiration::After(secs(10)))?;
-        assert!(session.set_key_expiration("lifted", Expiration::Never)?);
+        assert!(session.set_key_expiration("removed", Expiration::Never)?);
         session.update_key("changed", |value| *value = json!(2))?;
         session.get_or_insert_with("inserted", || json!(2)).map(drop)
     };
     session.enter(id.clone().into(), change).await?;
     pass(secs(5)).await;
     let shown = world.shown(&id).await.expect("it is there");
-    assert_eq!(shown, values([("replaced", json!(2)), ("lifted", json!(1))]));
+    assert_eq!(shown, values([("replaced", json!(2)), ("removed", json!(1))]));
     pass(secs(5)).await;
     let shown = world.shown(&id).await.expect("it is there");
-    assert_eq!(shown, values([("lifted", json!(1))]));
+    assert_eq!(shown, values([("removed", json!(1))]));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_ended_is_not_there_to_be_changed() -> Result<(), SessionError> {
+async fn expired_items_cannot_be_changed() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let n = session.namespace("n");
@@ -310,7 +310,7 @@ async fn what_has_ended_is_not_there_to_be_changed() -> Result<(), SessionError>
         assert!(!n.set_key_expiration("x", Expiration::Never)?);
         assert!(!n.destroy()?);
         assert_eq!(session.get_or_insert_with("x", || json!(2))?, json!(2));
-        // The old end does not catch up with what was set anew.
+        // The old deadline does not apply to the new items.
         n.set("x", json!(3))?;
         pass(HOUR).await;
         assert_eq!((session.get("x")?, n.get("x")?), (Some(json!(2)), Some(json!(3))));
@@ -323,7 +323,7 @@ async fn what_has_ended_is_not_there_to_be_changed() -> Result<(), SessionError>
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_ended_leaves_the_storage_with_the_next_commit() -> Result<(), SessionError> {
+async fn expired_items_leave_the_storage_with_the_next_commit() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([]).await;
@@ -366,19 +366,19 @@ async fn the_default_applies_to_a_session_that_has_none_when_it_starts() -> Resu
     });
     let id = id.await?;
     pass(secs(59)).await;
-    // One that has its own keeps it.
-    let look = async {
+    // A session that has an expiration keeps it.
+    let check = async {
         session.start().await?;
         assert_eq!(session.expiration(), default);
         session.set_expiration(Expiration::Never)
     };
-    session.enter(id.clone().into(), look).await?;
+    session.enter(id.clone().into(), check).await?;
     pass(100 * HOUR).await;
-    let look = async {
+    let check = async {
         assert_eq!(session.expiration(), Some(Expiration::Never));
         Ok(())
     };
-    session.enter(id.into(), look).await
+    session.enter(id.into(), check).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -432,17 +432,17 @@ async fn an_expiration_reads_as_it_was_set_and_after_as_the_date_it_became() -> 
         ),
     ] {
         let id = world.stored_as(set, []).await;
-        let look = async {
+        let check = async {
             session.start_readonly().await?;
             Ok(session.expiration())
         };
-        assert_eq!(world.visit(id, look).await?, Some(read));
+        assert_eq!(world.visit(id, check).await?, Some(read));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_date_that_has_passed_ends_it_at_once() -> Result<(), SessionError> {
+async fn a_date_that_has_passed_ends_its_target_at_once() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let past = Expiration::At(OffsetDateTime::from(world.now()) - HOUR);
@@ -465,7 +465,7 @@ async fn a_date_that_has_passed_ends_it_at_once() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_end_counts_from_now_on_within_the_visit_that_sets_it() -> Result<(), SessionError> {
+async fn a_new_expiration_applies_within_the_visit_that_sets_it() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("x", json!(1))]).await;
@@ -477,7 +477,7 @@ async fn a_new_end_counts_from_now_on_within_the_visit_that_sets_it() -> Result<
         assert!(session.contains("x")?);
         pass(ms(1)).await;
         assert!(!session.contains("x")?);
-        // A visit that goes on is activity, so its session does not idle out under it.
+        // A visit in progress is activity, so its session does not idle out.
         pass(secs(10)).await;
         assert!(session.is_readable() && !session.contains("x")?);
         Ok::<_, SessionError>(())
@@ -491,7 +491,7 @@ async fn a_new_end_counts_from_now_on_within_the_visit_that_sets_it() -> Result<
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_longer_life_that_is_not_committed_in_time_comes_too_late() -> Result<(), SessionError> {
+async fn an_extension_that_is_not_committed_in_time_has_no_effect() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     for expiration in [

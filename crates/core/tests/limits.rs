@@ -1,4 +1,4 @@
-//! What holds for every session, whatever its own expiration says, and what counts as activity.
+//! Limits that apply to every session in addition to its own expiration, and the definition of activity.
 
 mod common;
 
@@ -10,18 +10,18 @@ use serde_json::json;
 use sessile_core::{DAY, Expiration, HOUR, InSession, MINUTE, SessionError, SessionId, Visit};
 use sessile_testkit::Verb;
 
-/// Whether a fresh visit finds the session. It moves nothing.
+/// Returns whether a new visit finds the session. Moves no expiration.
 async fn is_there(world: &World, id: &SessionId) -> bool {
     let session = &world.session;
-    let look = session.init(Visit::attach(id.clone()).passive(true), session.start_readonly());
-    match look.await.expect("the visit begins") {
+    let started = session.init(Visit::attach(id.clone()).passive(true), session.start_readonly());
+    match started.await.expect("the visit begins") {
         Ok(()) => true,
         Err(SessionError::Unknown | SessionError::Superseded) => false,
         Err(other) => panic!("{other:?}"),
     }
 }
 
-async fn made(world: &World, expiration: impl Into<Expiration>) -> Result<SessionId, SessionError> {
+async fn create(world: &World, expiration: impl Into<Expiration>) -> Result<SessionId, SessionError> {
     let session = &world.session;
     let expiration = expiration.into();
     let work = async {
@@ -43,21 +43,21 @@ fn endless() -> [Expiration; 4] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_session_ends_when_nobody_has_visited_it_for_long() -> Result<(), SessionError> {
+async fn every_session_ends_after_a_long_time_without_a_visit() -> Result<(), SessionError> {
     for (world, idle) in [
         (world(), 400 * DAY),
         (world_with(|builder| builder.max_idle(HOUR)), HOUR),
     ] {
         for expiration in endless() {
-            let id = made(&world, expiration).await?;
+            let id = create(&world, expiration).await?;
             pass(idle - ms(1)).await;
             assert!(is_there(&world, &id).await, "{expiration:?}");
             pass(ms(1)).await;
             assert!(!is_there(&world, &id).await, "{expiration:?}");
-            assert_eq!(world.record(&id).await, None, "the storage knows it too");
+            assert_eq!(world.record(&id).await, None, "it has expired in the storage too");
 
-            // A visit now and then keeps it.
-            let id = made(&world, expiration).await?;
+            // Regular visits keep it alive.
+            let id = create(&world, expiration).await?;
             for _ in 0..5 {
                 pass(idle / 2).await;
                 world.visit(id.clone(), world.session.start_readonly()).await?;
@@ -69,16 +69,16 @@ async fn every_session_ends_when_nobody_has_visited_it_for_long() -> Result<(), 
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_session_ends_when_its_lifetime_is_over_however_often_it_is_visited() -> Result<(), SessionError> {
+async fn every_session_ends_with_its_maximum_lifetime_in_spite_of_visits() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.max_lifetime(HOUR));
     let session = &world.session;
     for expiration in endless() {
-        let id = made(&world, expiration).await?;
+        let id = create(&world, expiration).await?;
         for _ in 0..3 {
             pass(15 * MINUTE).await;
             world.visit(id.clone(), session.start_readonly()).await?;
         }
-        // Within a visit it ends as well: it is no matter of idleness.
+        // It also ends within a visit, because the limit does not depend on activity.
         let work = async {
             session.start_readonly().await?;
             pass(15 * MINUTE - ms(1)).await;
@@ -89,17 +89,17 @@ async fn every_session_ends_when_its_lifetime_is_over_however_often_it_is_visite
         };
         world.visit(id.clone(), work).await?;
         assert!(!is_there(&world, &id).await, "{expiration:?}");
-        assert_eq!(world.record(&id).await, None, "the storage knows it too");
+        assert_eq!(world.record(&id).await, None, "it has expired in the storage too");
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn tighter_limits_reach_the_sessions_that_are_there() -> Result<(), SessionError> {
+async fn tighter_limits_apply_to_existing_sessions() -> Result<(), SessionError> {
     for lock in [false, true] {
         let world = world_with(|builder| builder.max_idle(HOUR).max_lifetime(2 * HOUR));
         let session = &world.session;
-        // Made by an instance that knows nothing of the limits.
+        // The other instance has no limits.
         let idle = world.stored([("user", json!(7))]).await;
         pass(HOUR).await;
         let old = world.stored([("user", json!(7))]).await;
@@ -127,15 +127,15 @@ async fn tighter_limits_reach_the_sessions_that_are_there() -> Result<(), Sessio
 }
 
 #[tokio::test(start_paused = true)]
-async fn authentication_begins_both_limits_anew_under_a_new_id() -> Result<(), SessionError> {
+async fn authentication_restarts_both_limits_under_a_new_id() -> Result<(), SessionError> {
     let world = world_with(|builder| {
         builder
             .max_lifetime(DAY)
             .default_expiration(Expiration::sliding(HOUR).at_most(3 * HOUR))
     });
     let session = &world.session;
-    // An anonymous visitor, nearly at the end of what the session is given.
-    let anonymous = made(&world, Expiration::sliding(HOUR).at_most(50 * MINUTE)).await?;
+    // An anonymous session, shortly before its end.
+    let anonymous = create(&world, Expiration::sliding(HOUR).at_most(50 * MINUTE)).await?;
     pass(49 * MINUTE).await;
     let work = async {
         assert_eq!(session.authenticated_at(), None);
@@ -163,35 +163,35 @@ async fn authentication_begins_both_limits_anew_under_a_new_id() -> Result<(), S
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_from_before_the_login_is_dead_at_once_whatever_grace_there_is() -> Result<(), SessionError> {
+async fn authentication_invalidates_the_old_id_at_once_in_spite_of_grace() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.rotation_grace(MINUTE));
     let session = &world.session;
-    for routine_as_well in [false, true] {
-        let planted = made(&world, Expiration::Never).await?;
+    for rotate_as_well in [false, true] {
+        let before_login = create(&world, Expiration::Never).await?;
         let login = async {
             session.mark_authenticated()?;
-            if routine_as_well {
+            if rotate_as_well {
                 session.regenerate_id()?;
             }
             Ok(())
         };
-        session.enter(planted.clone().into(), login).await?;
-        assert!(!is_there(&world, &planted).await);
+        session.enter(before_login.clone().into(), login).await?;
+        assert!(!is_there(&world, &before_login).await);
 
-        let routine = made(&world, Expiration::Never).await?;
+        let rotated = create(&world, Expiration::Never).await?;
         session
-            .enter(routine.clone().into(), async { session.regenerate_id() })
+            .enter(rotated.clone().into(), async { session.regenerate_id() })
             .await?;
-        assert!(is_there(&world, &routine).await);
+        assert!(is_there(&world, &rotated).await);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_id_alone_begins_no_limit_anew() -> Result<(), SessionError> {
+async fn a_new_id_alone_restarts_no_limit() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.max_lifetime(HOUR));
     let session = &world.session;
-    let mut id = made(&world, Expiration::Never).await?;
+    let mut id = create(&world, Expiration::Never).await?;
     for _ in 0..3 {
         pass(15 * MINUTE).await;
         let work = async {
@@ -210,7 +210,7 @@ async fn a_new_id_alone_begins_no_limit_anew() -> Result<(), SessionError> {
 async fn a_visit_longer_than_the_window_still_reads() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = made(&world, Expiration::sliding(15 * MINUTE)).await?;
+    let id = create(&world, Expiration::sliding(15 * MINUTE)).await?;
     for others in [true, false] {
         let visit = session.open(id.clone().into());
         let work = async {
@@ -227,17 +227,17 @@ async fn a_visit_longer_than_the_window_still_reads() -> Result<(), SessionError
         assert_eq!(work.in_session(visit.handle()).await?, Some(json!(7)));
         visit.close().await?;
         assert_eq!(visit.outcome().id, sessile_core::IdChange::Keep);
-        // Only a visit that others come to as well keeps what the storage judges by itself.
+        // The storage ends the session by itself unless other visits keep it alive.
         assert_eq!(is_there(&world, &id).await, others);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_outlives_its_visit_idles_out() -> Result<(), SessionError> {
+async fn a_session_idles_out_for_handles_that_outlive_the_visit() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = made(&world, Expiration::sliding(15 * MINUTE)).await?;
+    let id = create(&world, Expiration::sliding(15 * MINUTE)).await?;
     let visit = session.open(id.into());
     session.start_readonly().in_session(visit.handle()).await?;
     let handle = visit.handle().clone();
@@ -252,12 +252,12 @@ async fn what_outlives_its_visit_idles_out() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_is_kept_keeps_its_session() -> Result<(), SessionError> {
-    // An upload that takes longer than the session may be idle.
+async fn a_session_does_not_idle_out_while_it_is_locked() -> Result<(), SessionError> {
+    // An upload, for example, can take longer than the sliding window.
     let world = world();
     let session = &world.session;
     for passive in [false, true] {
-        let id = made(&world, Expiration::sliding(15 * MINUTE)).await?;
+        let id = create(&world, Expiration::sliding(15 * MINUTE)).await?;
         let work = async {
             session.start().await?;
             session.set("upload", json!("begun"))?;
@@ -276,16 +276,16 @@ async fn a_lock_that_is_kept_keeps_its_session() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_passive_visit_moves_nothing() -> Result<(), SessionError> {
+async fn a_passive_visit_moves_no_expiration() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     for per_call in [false, true] {
-        let id = made(&world, Expiration::sliding(HOUR)).await?;
+        let id = create(&world, Expiration::sliding(HOUR)).await?;
         world.calls.reset();
         for _ in 0..5 {
             pass(10 * MINUTE).await;
             let visit = Visit::from(id.clone()).passive(!per_call);
-            let look = async {
+            let check = async {
                 match per_call {
                     true => session.start_passive().await?,
                     false => session.start_readonly().await?,
@@ -293,7 +293,7 @@ async fn a_passive_visit_moves_nothing() -> Result<(), SessionError> {
                 pass(MINUTE).await;
                 session.get("user")
             };
-            assert_eq!(world.visit(visit, look).await?, Some(json!(7)));
+            assert_eq!(world.visit(visit, check).await?, Some(json!(7)));
         }
         assert_eq!(world.calls.of(Verb::Touch), 0);
         pass(10 * MINUTE).await;
@@ -303,10 +303,10 @@ async fn a_passive_visit_moves_nothing() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_passive_visit_that_writes_is_active() -> Result<(), SessionError> {
+async fn a_passive_visit_that_writes_counts_as_activity() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = made(&world, Expiration::sliding(HOUR)).await?;
+    let id = create(&world, Expiration::sliding(HOUR)).await?;
     pass(59 * MINUTE).await;
     let work = async {
         session.start().await?;
@@ -320,10 +320,10 @@ async fn a_passive_visit_that_writes_is_active() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_keep_alive_is_not_lost_by_a_commit_that_knows_nothing_of_it() -> Result<(), SessionError> {
+async fn a_commit_keeps_values_that_other_visits_have_kept_alive() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = made(&world, Expiration::Never).await?;
+    let id = create(&world, Expiration::Never).await?;
     let add = async { session.set_with_expiration("short", json!(1), Expiration::sliding(MINUTE)) };
     session.enter(id.clone().into(), add).await?;
     let work = async {
@@ -343,17 +343,17 @@ async fn what_others_keep_alive_is_not_lost_by_a_commit_that_knows_nothing_of_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_is_stored_holds_until_another_is() -> Result<(), SessionError> {
+async fn a_stored_end_applies_until_another_is_committed() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = made(&world, Expiration::After(MINUTE)).await?;
+    let id = create(&world, Expiration::After(MINUTE)).await?;
     let work = async {
         session.start().await?;
         session.set_expiration(Expiration::Never)?;
         pass(MINUTE - ms(1)).await;
         assert_eq!(session.get("user")?, Some(json!(7)));
         pass(ms(1)).await;
-        // The storage has given it up.
+        // It has expired in the storage.
         assert_fails!(session.get("user"), SessionError::Gone);
         session.close().await
     };
@@ -362,7 +362,7 @@ async fn an_end_that_is_stored_holds_until_another_is() -> Result<(), SessionErr
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_ends_with_its_session_by_these_limits_before_it_is_stored_and_after() -> Result<(), SessionError> {
+async fn the_limits_apply_to_values_before_and_after_they_are_stored() -> Result<(), SessionError> {
     for lifetime in [None, Some(HOUR)] {
         let world = world_with(|builder| builder.max_idle(DAY).max_lifetime(lifetime));
         let session = &world.session;
@@ -380,10 +380,10 @@ async fn a_value_ends_with_its_session_by_these_limits_before_it_is_stored_and_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_authentication_that_fails_changes_no_id() -> Result<(), SessionError> {
+async fn a_failed_authentication_changes_no_id() -> Result<(), SessionError> {
     let is_over = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&is_over);
-    let expiration = move || match seen.load(Ordering::SeqCst) {
+    let observed = Arc::clone(&is_over);
+    let expiration = move || match observed.load(Ordering::SeqCst) {
         true => Expiration::After(ms(0)),
         false => Expiration::Never,
     };

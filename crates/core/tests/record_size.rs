@@ -1,4 +1,4 @@
-//! How much a session may take.
+//! Limits on the size of sessions.
 
 mod common;
 
@@ -13,7 +13,7 @@ fn limited() -> World {
     world_with(|builder| builder.max_record_bytes(LIMIT))
 }
 
-/// Fails to close, and says by how much it is too large.
+/// Checks that a close fails because the session is too large, and returns its size.
 async fn too_large(world: &World, id: impl Into<Visit>) -> usize {
     let session = &world.session;
     let closed = world.visit(id, async {
@@ -22,7 +22,7 @@ async fn too_large(world: &World, id: impl Into<Visit>) -> usize {
             session.set(name, "x".repeat(400))?;
         }
         let closed = session.close().await;
-        assert!(!session.contains("one")?, "what is read is what is stored");
+        assert!(!session.contains("one")?, "the visit shows the stored session");
         closed
     });
     match closed.await {
@@ -32,7 +32,7 @@ async fn too_large(world: &World, id: impl Into<Visit>) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_would_be_too_large_is_left_as_it_was() -> Result<(), SessionError> {
+async fn a_session_that_would_be_too_large_is_not_changed() -> Result<(), SessionError> {
     let world = limited();
     let size = too_large(&world, Visit::new()).await;
     assert!((1_200..1_300).contains(&size), "{size}");
@@ -58,7 +58,7 @@ async fn the_limit_itself_is_allowed() -> Result<(), SessionError> {
     };
     set(100).await?;
     let stored = async || world.record(&id).await.map(|record| record.payload.len());
-    let overhead = stored().await.expect("it is stored") - 100 + 1; // The length takes a byte more.
+    let overhead = stored().await.expect("it is stored") - 100 + 1; // The length then takes one byte more.
     set(LIMIT - overhead).await?;
     assert_eq!(stored().await, Some(LIMIT));
     assert_fails!(
@@ -93,7 +93,7 @@ async fn a_value_that_is_too_large_alone_is_refused_when_it_is_set() -> Result<(
     session.enter(Visit::new(), work).await
 }
 
-/// As when the limit was lowered: a session of more than it allows.
+/// Stores a session that exceeds the limit, as if the limit had been lowered since.
 async fn larger_than_allowed(world: &World) -> SessionId {
     world
         .stored_as(Expiration::Never, [("big", json!("x".repeat(2_000))), ("n", json!(1))])
@@ -101,7 +101,7 @@ async fn larger_than_allowed(world: &World) -> SessionId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_larger_than_the_limit_can_be_used_as_long_as_it_does_not_grow() -> Result<(), SessionError> {
+async fn a_session_above_the_limit_can_be_written_unless_it_grows() -> Result<(), SessionError> {
     let world = limited();
     let session = &world.session;
     let id = larger_than_allowed(&world).await;
@@ -125,7 +125,7 @@ async fn a_session_that_is_larger_than_the_limit_can_be_used_as_long_as_it_does_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_megabyte_is_the_limit_unless_another_is_given() -> Result<(), SessionError> {
+async fn the_default_limit_is_one_mebibyte() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let set = async |length: usize| {

@@ -1,4 +1,4 @@
-//! What ends with the browser window.
+//! Transient sessions, namespaces and values end with the browser window.
 
 mod common;
 
@@ -6,7 +6,8 @@ use common::*;
 use serde_json::json;
 use sessile_core::{Expiration, HOUR, MINUTE, SessionError, SessionId, Visit};
 
-/// A session that stays, with a transient value, a transient namespace and one that holds a transient value.
+/// Stores a session that stays, with a transient value, a transient namespace, and a namespace that holds a transient
+/// value.
 async fn mixed(world: &World) -> Result<SessionId, SessionError> {
     let session = &world.session;
     let work = async {
@@ -24,14 +25,14 @@ async fn mixed(world: &World) -> Result<SessionId, SessionError> {
     session.enter(Visit::new(), work).await
 }
 
-/// What a visit sees of it.
-fn seen(world: &World) -> Result<Vec<String>, SessionError> {
-    let mut seen = world.session.keys()?;
+/// Returns the names that a visit sees.
+fn visible(world: &World) -> Result<Vec<String>, SessionError> {
+    let mut visible = world.session.keys()?;
     for namespace in ["window", "other"] {
         let names = world.session.namespace(namespace).keys()?;
-        seen.extend(names.iter().map(|name| format!("{namespace}.{name}")));
+        visible.extend(names.iter().map(|name| format!("{namespace}.{name}")));
     }
-    Ok(seen)
+    Ok(visible)
 }
 
 const ALL: [&str; 5] = ["stays", "goes", "window.any", "other.stays", "other.goes"];
@@ -47,53 +48,53 @@ async fn transient_data_lives_as_long_as_the_window_is_open() -> Result<(), Sess
     let id = mixed(&world).await?;
     pass(1_000 * HOUR).await;
     for _ in 0..2 {
-        let look = async {
+        let check = async {
             world.session.start_readonly().await?;
-            seen(&world)
+            visible(&world)
         };
-        assert_eq!(world.visit(id.clone(), look).await?, ALL);
+        assert_eq!(world.visit(id.clone(), check).await?, ALL);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restarted_visit_that_only_reads_removes_what_was_transient_and_nothing_else() -> Result<(), SessionError> {
+async fn a_read_after_a_restart_removes_only_transient_data() -> Result<(), SessionError> {
     let world = world();
     let id = mixed(&world).await?;
-    let look = async {
+    let check = async {
         world.session.start_readonly().await?;
-        seen(&world)
+        visible(&world)
     };
-    assert_eq!(world.visit(restarted(&id), look).await?, LASTING);
-    let look = async {
+    assert_eq!(world.visit(restarted(&id), check).await?, LASTING);
+    let check = async {
         world.session.start_readonly().await?;
-        seen(&world)
+        visible(&world)
     };
-    assert_eq!(world.visit(id, look).await?, LASTING);
+    assert_eq!(world.visit(id, check).await?, LASTING);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restarted_visit_that_writes_removes_what_was_transient_and_nothing_else() -> Result<(), SessionError> {
+async fn a_write_after_a_restart_removes_only_transient_data() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = mixed(&world).await?;
     session
         .enter(restarted(&id), async {
-            assert_eq!(seen(&world)?, LASTING);
+            assert_eq!(visible(&world)?, LASTING);
             Ok::<_, SessionError>(())
         })
         .await?;
     session
         .enter(id.into(), async {
-            assert_eq!(seen(&world)?, LASTING);
+            assert_eq!(visible(&world)?, LASTING);
             Ok(())
         })
         .await
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_restarted_visit_sets_itself_is_kept() -> Result<(), SessionError> {
+async fn transient_data_set_after_a_restart_is_kept() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = mixed(&world).await?;
@@ -115,7 +116,7 @@ async fn what_a_restarted_visit_sets_itself_is_kept() -> Result<(), SessionError
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_set_after_a_restarted_visit_began_is_none_of_the_old_window() -> Result<(), SessionError> {
+async fn transient_data_set_meanwhile_by_other_visits_is_kept() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("stays", json!(1))]).await;
@@ -139,7 +140,7 @@ async fn what_is_set_after_a_restarted_visit_began_is_none_of_the_old_window() -
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_session_ends_whole_when_the_browser_was_restarted() -> Result<(), SessionError> {
+async fn a_transient_session_ends_as_a_whole_after_a_restart() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     for lock in [false, true] {
@@ -168,7 +169,7 @@ async fn a_transient_session_ends_whole_when_the_browser_was_restarted() -> Resu
 }
 
 #[tokio::test(start_paused = true)]
-async fn or_transient_ends_with_the_window_or_the_browser_window_whichever_comes_first() -> Result<(), SessionError> {
+async fn or_transient_ends_with_the_sliding_or_the_browser_window() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let either = Expiration::sliding(MINUTE).or_transient();
@@ -179,17 +180,17 @@ async fn or_transient_ends_with_the_window_or_the_browser_window_whichever_comes
 
     let id = world.stored_as(either, [("user", json!(7))]).await;
     pass(MINUTE - ms(1)).await;
-    let look = async {
+    let check = async {
         session.start_readonly().await?;
         session.get("user")
     };
-    assert_eq!(world.visit(restarted(&id), look).await?, None);
+    assert_eq!(world.visit(restarted(&id), check).await?, None);
     assert_eq!(world.record(&id).await, None);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn transient_data_that_cannot_be_removed_now_is_hidden_for_the_whole_visit() -> Result<(), SessionError> {
+async fn transient_data_that_cannot_be_removed_yet_is_hidden_for_the_whole_visit() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = mixed(&world).await?;
@@ -197,19 +198,19 @@ async fn transient_data_that_cannot_be_removed_now_is_hidden_for_the_whole_visit
         world
             .while_locked(&id, async {
                 session.start_readonly().await?;
-                assert_eq!(seen(&world)?, LASTING);
+                assert_eq!(visible(&world)?, LASTING);
                 Ok::<_, SessionError>(())
             })
             .await?;
         session.start().await?;
-        assert_eq!(seen(&world)?, LASTING);
+        assert_eq!(visible(&world)?, LASTING);
         session.set("more", json!(6))?;
         session.release().await?;
-        assert_eq!(seen(&world)?, LASTING);
+        assert_eq!(visible(&world)?, LASTING);
         session.start().await?;
         session.set("more", json!(6))?;
         session.close().await?;
-        assert_eq!(seen(&world)?, ["stays", "more", "other.stays"]);
+        assert_eq!(visible(&world)?, ["stays", "more", "other.stays"]);
         Ok(())
     });
     visit.await?;

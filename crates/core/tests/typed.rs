@@ -1,4 +1,4 @@
-//! Sessions whose values and namespaces are declared.
+//! Sessions with declared values and namespaces.
 
 #![cfg(feature = "macros")]
 
@@ -56,7 +56,7 @@ async fn keys_name_values_of_their_types() -> Result<(), SessionError> {
         session.id().ok_or(SessionError::Gone)
     };
     let id = session.enter(Visit::new(), work).await?;
-    let look = async {
+    let check = async {
         session.start_readonly().await?;
         let user: Option<u64> = session.get(Account::USER_ID)?;
         assert_eq!(user, Some(7));
@@ -67,8 +67,8 @@ async fn keys_name_values_of_their_types() -> Result<(), SessionError> {
         assert_eq!(session.namespace(Shop::DRAFT).get(Cart::TOTAL)?, None);
         Ok(())
     };
-    world.visit(id.clone(), look).await?;
-    // Untyped, the same session shows under the names that were declared.
+    world.visit(id.clone(), check).await?;
+    // An untyped session shows the same values under their declared names.
     let shown = world.shown(&id).await;
     assert_eq!(
         shown,
@@ -82,26 +82,26 @@ async fn keys_name_values_of_their_types() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_declared_expiration_is_given_to_a_value_when_it_is_first_set() -> Result<(), SessionError> {
+async fn a_declared_expiration_applies_when_a_value_is_first_set() -> Result<(), SessionError> {
     let world = typed();
     let session = &world.session;
     let work = async {
         session.set(Account::CODE, "one")?;
         pass(5 * SECOND).await;
-        // It keeps the one it has.
+        // A value that has one keeps it.
         session.set(Account::CODE, "two")?;
         pass(5 * SECOND - ms(1)).await;
         assert_eq!(session.get(Account::CODE)?.as_deref(), Some("two"));
         pass(ms(1)).await;
         assert_eq!(session.get(Account::CODE)?, None);
-        // And begins again with the next.
+        // A new value gets it again.
         assert_eq!(session.get_or_insert_with(Account::CODE, || "three".into())?, "three");
         pass(10 * SECOND - ms(1)).await;
         session.update_key(Account::CODE, |code| code.push('!'))?;
         assert_eq!(session.get(Account::CODE)?.as_deref(), Some("three!"));
         pass(ms(1)).await;
         assert!(!session.contains(Account::CODE)?);
-        // Unless it is given another.
+        // An explicit expiration takes precedence.
         session.set_with_expiration(Account::CODE, "four", Expiration::Never)?;
         pass(MINUTE).await;
         assert!(session.contains(Account::CODE)?);
@@ -111,8 +111,7 @@ async fn a_declared_expiration_is_given_to_a_value_when_it_is_first_set() -> Res
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_declared_expiration_is_given_to_a_namespace_when_something_is_first_put_into_it() -> Result<(), SessionError>
-{
+async fn a_declared_expiration_applies_when_a_namespace_is_first_written_to() -> Result<(), SessionError> {
     let world = typed();
     let session = &world.session;
     let draft = session.namespace(Shop::DRAFT);

@@ -1,4 +1,4 @@
-//! Records that cannot be read, wholly or in part.
+//! Records that are wholly or partly corrupt.
 
 mod common;
 
@@ -6,8 +6,8 @@ use common::*;
 use serde_json::json;
 use sessile_core::{Meta, Record, SessionError, SessionId, Storage, Unreadable, Visit};
 
-/// A record whose payload is none.
-async fn damaged(world: &World) -> SessionId {
+/// Stores a record with a corrupt payload.
+async fn corrupt(world: &World) -> SessionId {
     with_payload(world, b"S\x01 this is not a record".to_vec()).await
 }
 
@@ -18,8 +18,8 @@ async fn with_payload(world: &World, payload: Vec<u8>) -> SessionId {
     id
 }
 
-/// A record whose values are fine: one stays and one slides out after ten seconds; and whose namespace is not.
-async fn half_damaged(world: &World) -> SessionId {
+/// Stores a record with two valid values, of which the second slides out after ten seconds, and a corrupt namespace.
+async fn half_corrupt(world: &World) -> SessionId {
     let ten_seconds = [0x90, 0x4e];
     let mut payload = vec![b'S', 1, 1, 0];
     payload.extend([2, 1, b'a', 0, 1, b'1', 1, b'b', 1]);
@@ -30,10 +30,10 @@ async fn half_damaged(world: &World) -> SessionId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn starting_fails_and_the_record_stays() -> Result<(), SessionError> {
+async fn starting_fails_and_keeps_the_record() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = damaged(&world).await;
+    let id = corrupt(&world).await;
     let before = world.record(&id).await;
     world
         .visit(id.clone(), async {
@@ -51,11 +51,11 @@ async fn starting_fails_and_the_record_stays() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_policy_the_record_is_dropped_and_the_visit_goes_on_without() -> Result<(), SessionError> {
+async fn the_policy_can_drop_the_record_and_start_without_a_session() -> Result<(), SessionError> {
     let world = world_with(|builder| builder.on_unreadable(Unreadable::Drop));
     let session = &world.session;
     for lock in [false, true] {
-        let id = damaged(&world).await;
+        let id = corrupt(&world).await;
         world
             .visit(id.clone(), async {
                 if lock {
@@ -68,7 +68,7 @@ async fn by_policy_the_record_is_dropped_and_the_visit_goes_on_without() -> Resu
             })
             .await?;
         assert_eq!(world.record(&id).await, None);
-        let strict = Visit::attach(damaged(&world).await);
+        let strict = Visit::attach(corrupt(&world).await);
         assert_fails!(
             world.visit(strict, async { session.start().await }).await,
             SessionError::Unknown
@@ -78,10 +78,10 @@ async fn by_policy_the_record_is_dropped_and_the_visit_goes_on_without() -> Resu
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_namespace_fails_those_who_enter_it_and_nobody_else() -> Result<(), SessionError> {
+async fn a_corrupt_namespace_fails_only_calls_that_access_it() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = half_damaged(&world).await;
+    let id = half_corrupt(&world).await;
     session
         .enter(id.clone().into(), async {
             assert_eq!(session.keys()?, ["a", "b"]);
@@ -93,7 +93,7 @@ async fn a_damaged_namespace_fails_those_who_enter_it_and_nobody_else() -> Resul
         })
         .await?;
     assert_eq!(world.shown(&id).await.expect("it is there")["a"], json!(3));
-    // To be rid of it, it need not be read.
+    // Destroying the namespace does not read it.
     session
         .enter(id.clone().into(), async {
             assert!(session.namespace("n").destroy()?);
@@ -107,11 +107,11 @@ async fn a_damaged_namespace_fails_those_who_enter_it_and_nobody_else() -> Resul
 async fn a_close_that_cannot_be_prepared_leaves_the_visit_readable_and_unlocked() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
-    let id = half_damaged(&world).await;
+    let id = half_corrupt(&world).await;
     world
         .visit(id.clone(), async {
             session.start().await?;
-            // What has slid out by now would have to be removed, wherever it is.
+            // Values that have expired by now would have to be removed from every namespace.
             pass(secs(10)).await;
             session.set("a", json!(3))?;
             assert_fails!(session.close().await, SessionError::Unreadable(_));
@@ -124,12 +124,12 @@ async fn a_close_that_cannot_be_prepared_leaves_the_visit_readable_and_unlocked(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_policy_holds_when_the_damage_shows_only_as_something_has_to_be_removed() -> Result<(), SessionError> {
+async fn the_policy_applies_to_corruption_found_while_removing_expired_values() -> Result<(), SessionError> {
     for policy in [Unreadable::Fail, Unreadable::Drop] {
         for lock in [false, true] {
             let world = world_with(|builder| builder.on_unreadable(policy));
             let session = &world.session;
-            let id = half_damaged(&world).await;
+            let id = half_corrupt(&world).await;
             pass(secs(10)).await;
             let start = async {
                 match lock {

@@ -1,4 +1,4 @@
-//! Values: set, read, changed and removed, in the session and in its namespaces alike.
+//! Values are set, read, changed and removed in the session and in its namespaces alike.
 
 mod common;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sessile_core::{Expiration, Key, MINUTE, Meta, Record, SECOND, SessionError, SessionId, Storage, Untyped, Visit};
 use sessile_testkit::Verb;
 
-/// Both have the same calls, and must do the same.
+/// Runs a test on a session and on a namespace, which have the same methods and must behave the same.
 macro_rules! on_session_and_namespace {
     ($name:ident, |$world:ident, $values:ident, $update:ident| $body:block) => {
         mod $name {
@@ -18,7 +18,7 @@ macro_rules! on_session_and_namespace {
 
             #[tokio::test(start_paused = true)]
             async fn session() -> Result<(), SessionError> {
-                // No limits, so that what is endless is.
+                // Without this limit no expiration would be endless.
                 let $world = world_with(|builder| builder.max_idle(None));
                 let $values = &$world.session;
                 macro_rules! $update {
@@ -31,7 +31,7 @@ macro_rules! on_session_and_namespace {
 
             #[tokio::test(start_paused = true)]
             async fn namespace() -> Result<(), SessionError> {
-                // No limits, so that what is endless is.
+                // Without this limit no expiration would be endless.
                 let $world = world_with(|builder| builder.max_idle(None));
                 let $values = &$world.session.namespace("n");
                 macro_rules! $update {
@@ -66,26 +66,29 @@ on_session_and_namespace!(a_value_is_what_was_set_last, |_world, values, update|
     Ok(())
 });
 
-on_session_and_namespace!(update_changes_in_place_from_the_default_on, |_world, values, update| {
-    assert_eq!(
-        update!(COUNT, |count| {
-            *count += 1;
-            *count
-        })?,
-        1
-    );
-    assert_eq!(
-        update!(COUNT, |count| {
-            *count += 1;
-            *count
-        })?,
-        2
-    );
-    assert_eq!(values.get(COUNT)?, Some(2));
-    Ok(())
-});
+on_session_and_namespace!(
+    update_changes_in_place_beginning_with_the_default,
+    |_world, values, update| {
+        assert_eq!(
+            update!(COUNT, |count| {
+                *count += 1;
+                *count
+            })?,
+            1
+        );
+        assert_eq!(
+            update!(COUNT, |count| {
+                *count += 1;
+                *count
+            })?,
+            2
+        );
+        assert_eq!(values.get(COUNT)?, Some(2));
+        Ok(())
+    }
+);
 
-on_session_and_namespace!(get_or_insert_with_makes_a_value_once, |_world, values, update| {
+on_session_and_namespace!(get_or_insert_with_inserts_a_value_once, |_world, values, update| {
     let mut made = 0;
     for _ in 0..3 {
         let value = values.get_or_insert_with(COUNT, || {
@@ -101,7 +104,7 @@ on_session_and_namespace!(get_or_insert_with_makes_a_value_once, |_world, values
 });
 
 on_session_and_namespace!(
-    unset_removes_a_value_and_says_whether_it_was_there,
+    unset_removes_a_value_and_returns_whether_it_was_there,
     |_world, values, update| {
         assert!(!values.unset("x")?);
         values.set("x", json!(1))?;
@@ -143,7 +146,7 @@ on_session_and_namespace!(any_text_is_a_name, |_world, values, update| {
     Ok(())
 });
 
-on_session_and_namespace!(expirations_stand_on_keys_and_on_the_whole, |_world, values, update| {
+on_session_and_namespace!(keys_and_the_whole_have_expirations, |_world, values, update| {
     values.set_with_expiration("a", json!(1), Expiration::After(SECOND))?;
     values.set("b", json!(2))?;
     assert!(values.set_key_expiration("b", Expiration::sliding(2 * SECOND))?);
@@ -171,7 +174,7 @@ on_session_and_namespace!(
         expect(values.get(COUNT).map(drop));
         expect(values.get_or_insert_with(COUNT, || 1).map(drop));
         expect(update!(COUNT, |count| *count += 1));
-        // Nothing was changed, and by another type it is still to be had.
+        // Nothing was changed, and the value can still be read as another type.
         assert_eq!(values.get("count")?, Some(json!("many")));
         values.set(COUNT, 1)?;
         assert_eq!(values.get(COUNT)?, Some(1));
@@ -224,7 +227,7 @@ async fn values_of_any_serde_type_survive_the_storage() -> Result<(), SessionErr
         session.id().ok_or(SessionError::Gone)
     };
     let id = session.enter(Visit::new(), work).await?;
-    let look = async {
+    let check = async {
         session.start_readonly().await?;
         assert_eq!(session.get(ITEMS)?, Some(vec![item()]));
         assert_eq!(session.get(MAYBE)?, Some(None));
@@ -233,10 +236,10 @@ async fn values_of_any_serde_type_survive_the_storage() -> Result<(), SessionErr
         assert_eq!(session.keys()?, ["items", "maybe", "unit", "borrowed"]);
         Ok(())
     };
-    world.visit(id, look).await
+    world.visit(id, check).await
 }
 
-/// A record with the value `text`, which is no JSON, and the value `count`, which is.
+/// Stores a record with the value `text`, which is malformed JSON, and the value `count`, which is well formed.
 async fn with_a_broken_value(world: &World) -> SessionId {
     let mut payload = vec![b'S', 1, 1, 0, 2];
     payload.extend(b"\x04text\x00\x05{oops");
@@ -249,7 +252,7 @@ async fn with_a_broken_value(world: &World) -> SessionId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_nobody_reads_is_never_parsed() -> Result<(), SessionError> {
+async fn a_value_that_is_not_read_is_never_parsed() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = with_a_broken_value(&world).await;
@@ -259,7 +262,7 @@ async fn a_value_that_nobody_reads_is_never_parsed() -> Result<(), SessionError>
         assert_eq!(session.keys()?, ["text", "count"]);
         session.set(COUNT, 8)?;
         session.close().await?;
-        // It went through the commit as it was.
+        // The commit wrote it back unchanged.
         session.start().await?;
         assert_eq!(session.get(COUNT)?, Some(8));
         assert_fails!(session.get("text"), SessionError::Codec(_));
@@ -272,7 +275,7 @@ async fn a_value_that_nobody_reads_is_never_parsed() -> Result<(), SessionError>
 }
 
 #[tokio::test(start_paused = true)]
-async fn namespaces_are_apart_from_each_other_and_from_the_session() -> Result<(), SessionError> {
+async fn namespaces_are_separate_from_each_other_and_from_the_session() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let (one, two) = (session.namespace("one"), session.namespace("two"));
@@ -299,7 +302,7 @@ async fn namespaces_are_apart_from_each_other_and_from_the_session() -> Result<(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_is_made_once_anywhere_and_means_the_visit_it_is_used_in() -> Result<(), SessionError> {
+async fn a_namespace_handle_refers_to_the_visit_in_which_it_is_used() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let cart = session.namespace("cart");
@@ -323,7 +326,7 @@ async fn a_namespace_is_made_once_anywhere_and_means_the_visit_it_is_used_in() -
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_of_another_session_does_not_reach_this_one() -> Result<(), SessionError> {
+async fn a_namespace_of_another_session_does_not_refer_to_this_one() -> Result<(), SessionError> {
     let (one, two) = (world(), world());
     let foreign = two.session.namespace("n");
     let work = async {
@@ -334,7 +337,7 @@ async fn a_namespace_of_another_session_does_not_reach_this_one() -> Result<(), 
 }
 
 #[tokio::test(start_paused = true)]
-async fn destroying_a_namespace_removes_all_that_is_in_it_and_its_expiration() -> Result<(), SessionError> {
+async fn destroying_a_namespace_removes_its_values_and_its_expiration() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let cart = session.namespace("cart");
@@ -385,7 +388,7 @@ async fn a_namespace_keeps_its_expiration_when_it_is_emptied() -> Result<(), Ses
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_wait_for_nothing_and_ask_the_storage_for_nothing() -> Result<(), SessionError> {
+async fn value_operations_neither_wait_nor_call_the_storage() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("x", json!(1))]).await;
@@ -408,9 +411,9 @@ async fn values_wait_for_nothing_and_ask_the_storage_for_nothing() -> Result<(),
     Ok(())
 }
 
-/// What can be set: text for a `String`, and where nothing is declared whatever can be serialised.
+/// A key for a `String` takes any text, and an undeclared name takes anything that can be serialised.
 #[tokio::test(start_paused = true)]
-async fn values_are_set_without_ceremony() -> Result<(), SessionError> {
+async fn values_are_set_without_conversions() -> Result<(), SessionError> {
     const NAME: Key<Untyped, String> = Key::new("name");
     const SMALL: Key<Untyped, u8> = Key::new("small");
     const LIST: Key<Untyped, Vec<u16>> = Key::new("list");
@@ -426,7 +429,7 @@ async fn values_are_set_without_ceremony() -> Result<(), SessionError> {
         session.set(NAME, std::borrow::Cow::Borrowed("text"))?;
         session.set(NAME, owned.clone())?;
         session.set_with_expiration(NAME, "text", Expiration::Never)?;
-        // The type of the key is that of the value: no suffix is needed.
+        // The key determines the type of literals, so they need no suffix.
         session.set(SMALL, 7)?;
         session.set(LIST, Vec::new())?;
         session.set(LIST, [1, 2].into_iter().collect())?;
@@ -473,7 +476,7 @@ async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
             })
             .await?;
         assert_eq!(count, 2);
-        // An application with errors of its own says which.
+        // An application with its own error type names it.
         let refused: Result<(), String> = session
             .try_update_exclusive(async || {
                 session.set(COUNT, 9).map_err(|error| Failure::from(error).0)?;
@@ -519,7 +522,7 @@ on_session_and_namespace!(take_removes_a_value_and_returns_it, |_world, values, 
     assert_eq!(
         values.take("count")?,
         Some(json!("many")),
-        "it stays where it cannot be read"
+        "a value that cannot be decoded stays"
     );
     values.set_with_expiration(COUNT, 7, Expiration::After(SECOND))?;
     pass(SECOND).await;
@@ -528,7 +531,7 @@ on_session_and_namespace!(take_removes_a_value_and_returns_it, |_world, values, 
     Ok(())
 });
 
-on_session_and_namespace!(a_value_ends_when_it_is_said_to, |world, values, update| {
+on_session_and_namespace!(expires_at_returns_the_end_of_a_value, |world, values, update| {
     let end = |duration| Some((world.now() + duration).into());
     assert_eq!(values.expires_at("x")?, None);
     values.set("x", 1)?;
@@ -539,7 +542,7 @@ on_session_and_namespace!(a_value_ends_when_it_is_said_to, |world, values, updat
     assert_eq!(values.expires_at("x")?, end(2 * MINUTE));
     values.set_key_expiration("x", Expiration::Transient)?;
     assert_eq!(values.expires_at("x")?, None);
-    // What it stands in may end before.
+    // Its session or namespace may end earlier.
     values.set_key_expiration("x", Expiration::After(MINUTE))?;
     values.set_expiration(Expiration::After(SECOND))?;
     assert_eq!(values.expires_at("x")?, end(SECOND));
@@ -550,23 +553,23 @@ on_session_and_namespace!(a_value_ends_when_it_is_said_to, |world, values, updat
 });
 
 #[tokio::test(start_paused = true)]
-async fn a_value_ends_with_its_session_as_that_is_stored() -> Result<(), SessionError> {
+async fn a_value_ends_with_its_stored_session() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored_as(Expiration::After(MINUTE), [("x", json!(1))]).await;
     let end = world.now() + MINUTE;
     pass(SECOND).await;
-    let look = async {
+    let check = async {
         session.start_readonly().await?;
         assert_eq!(session.expires_at("x")?, Some(end.into()));
         assert_eq!(session.expires_at("none")?, None);
         Ok(())
     };
-    world.visit(id, look).await
+    world.visit(id, check).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn clear_leaves_nothing_but_the_session_itself() -> Result<(), SessionError> {
+async fn clear_removes_everything_but_the_session_itself() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let (cart, draft) = (session.namespace("cart"), session.namespace("draft"));
@@ -626,7 +629,7 @@ async fn clear_leaves_nothing_but_the_session_itself() -> Result<(), SessionErro
 }
 
 #[tokio::test(start_paused = true)]
-async fn going_from_reading_to_writing_costs_one_call() -> Result<(), SessionError> {
+async fn upgrading_from_reading_to_writing_takes_one_call() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([("x", json!(1))]).await;

@@ -1,4 +1,4 @@
-//! Transient data belongs to one browser window, and ends for a client that shows that this window was closed.
+//! Transient data belongs to one browser window, and ends for a client that reports that this window was closed.
 
 mod common;
 
@@ -8,7 +8,7 @@ use sessile_core::{
     Expiration, IdChange, InSession, Outcome, SessionError, SessionId, ShownWindow, Visit, WindowChange, WindowId,
 };
 
-/// A visit that shows this window; what it reads, and what its client is told.
+/// Runs a visit that reports this window. Returns the values it reads and its outcome.
 async fn visit(
     world: &World,
     id: &SessionId,
@@ -39,49 +39,49 @@ async fn visit(
 fn window_of(outcome: &Outcome) -> WindowId {
     match outcome.window {
         WindowChange::Set(window) => window,
-        other => panic!("no window is named: {other:?}"),
+        other => panic!("no window is set: {other:?}"),
     }
 }
 
 const PLAIN: (&str, serde_json::Value) = ("plain", serde_json::Value::Bool(true));
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_was_never_told_of_a_window_has_not_closed_it() -> Result<(), SessionError> {
+async fn a_client_that_never_received_a_window_has_not_closed_it() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([PLAIN]).await;
-    let (_, told) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
-    let window = window_of(&told);
-    // A request that was sent before that answer arrived, or the answer never did.
+    let (_, outcome) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
+    let window = window_of(&outcome);
+    // The request was sent before that response arrived, or the response was lost.
     for _ in 0..2 {
-        let (seen, told) = visit(&world, &id, ShownWindow::Nothing, None).await?;
+        let (seen, outcome) = visit(&world, &id, ShownWindow::Nothing, None).await?;
         assert_eq!(seen, values([PLAIN, ("x", json!(1))]));
-        assert_eq!(window_of(&told), window, "it is told again");
+        assert_eq!(window_of(&outcome), window, "the id is sent again");
     }
-    let (_, told) = visit(&world, &id, ShownWindow::Open(window), Some("y")).await?;
-    assert_eq!(told.window, WindowChange::Keep);
-    assert_eq!(told.id, IdChange::Keep, "a window is named beside the id");
+    let (_, outcome) = visit(&world, &id, ShownWindow::Open(window), Some("y")).await?;
+    assert_eq!(outcome.window, WindowChange::Keep);
+    assert_eq!(outcome.id, IdChange::Keep, "the window does not change the id");
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_belongs_to_a_closed_window_ends() -> Result<(), SessionError> {
+async fn transient_data_ends_with_its_window() -> Result<(), SessionError> {
     let world = world();
     for write in [None, Some("y")] {
         let id = world.stored([PLAIN]).await;
-        let (_, told) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
-        let closed = ShownWindow::Closed(window_of(&told));
-        let (seen, told) = visit(&world, &id, closed, write).await?;
+        let (_, outcome) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
+        let closed = ShownWindow::Closed(window_of(&outcome));
+        let (seen, outcome) = visit(&world, &id, closed, write).await?;
         match write {
             None => {
                 assert_eq!(seen, values([PLAIN]));
-                assert_eq!(told.window, WindowChange::Remove);
+                assert_eq!(outcome.window, WindowChange::Remove);
             }
             Some(new) => {
                 assert_eq!(seen, values([PLAIN, (new, json!(1))]));
-                assert_ne!(ShownWindow::Closed(window_of(&told)), closed);
+                assert_ne!(ShownWindow::Closed(window_of(&outcome)), closed);
             }
         }
-        // A parallel request of the restarted browser takes nothing from what has begun since.
+        // A parallel request of the restarted browser does not remove newer data.
         let (again, _) = visit(&world, &id, closed, None).await?;
         assert_eq!(again, seen);
     }
@@ -89,7 +89,7 @@ async fn what_belongs_to_a_closed_window_ends() -> Result<(), SessionError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_ends_with_its_window_ends_with_that_one() -> Result<(), SessionError> {
+async fn a_transient_session_ends_with_its_own_window_only() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let make = async {
@@ -104,10 +104,10 @@ async fn a_session_that_ends_with_its_window_ends_with_that_one() -> Result<(), 
     .in_session(open.handle())
     .await?;
     open.close().await?;
-    let told = open.outcome();
-    let window = window_of(&told);
-    let IdChange::Set { id, max_age: None } = told.id else {
-        panic!("the id is told, to be kept until the window closes")
+    let outcome = open.outcome();
+    let window = window_of(&outcome);
+    let IdChange::Set { id, max_age: None } = outcome.id else {
+        panic!("the client keeps the id until the window closes")
     };
     let other = WindowId::parse_bytes(b"another1").expect("it is one");
     for shown in [
@@ -125,25 +125,25 @@ async fn a_session_that_ends_with_its_window_ends_with_that_one() -> Result<(), 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_removed_yet_stays_hidden_and_the_client_goes_on_showing_why() -> Result<(), SessionError> {
+async fn data_that_cannot_be_removed_yet_is_hidden_until_it_can() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([PLAIN]).await;
-    let (_, told) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
-    let closed = ShownWindow::Closed(window_of(&told));
+    let (_, outcome) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
+    let closed = ShownWindow::Closed(window_of(&outcome));
     let read = visit(&world, &id, closed, None);
-    let (seen, told) = world.while_locked(&id, read).await?;
+    let (seen, outcome) = world.while_locked(&id, read).await?;
     assert_eq!(seen, values([PLAIN]));
-    assert_eq!(told.window, WindowChange::Keep);
+    assert_eq!(outcome.window, WindowChange::Keep);
     assert!(world.shown(&id).await.is_some_and(|shown| shown.contains_key("x")));
-    let (seen, told) = visit(&world, &id, closed, None).await?;
+    let (seen, outcome) = visit(&world, &id, closed, None).await?;
     assert_eq!(seen, values([PLAIN]));
-    assert_eq!(told.window, WindowChange::Remove);
+    assert_eq!(outcome.window, WindowChange::Remove);
     assert_eq!(world.shown(&id).await, Some(values([PLAIN])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_without_windows_can_say_that_it_was_restarted() -> Result<(), SessionError> {
+async fn a_client_without_windows_can_report_a_restart() -> Result<(), SessionError> {
     let world = world();
     let id = world.stored([PLAIN]).await;
     visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
@@ -155,12 +155,12 @@ async fn a_client_without_windows_can_say_that_it_was_restarted() -> Result<(), 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_follows_its_session_to_a_new_id_and_is_forgotten_with_it() -> Result<(), SessionError> {
+async fn a_window_is_kept_on_rotation_and_removed_with_its_session() -> Result<(), SessionError> {
     let world = world();
     let session = &world.session;
     let id = world.stored([PLAIN]).await;
-    let (_, told) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
-    let shown = ShownWindow::Open(window_of(&told));
+    let (_, outcome) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
+    let shown = ShownWindow::Open(window_of(&outcome));
     let open = session.open(Visit::from(id).window(shown));
     let work = async {
         session.start().await?;
@@ -170,7 +170,7 @@ async fn a_window_follows_its_session_to_a_new_id_and_is_forgotten_with_it() -> 
     open.close().await?;
     assert_eq!(open.outcome().window, WindowChange::Keep);
     let IdChange::Set { id, .. } = open.outcome().id else {
-        panic!("a new id is told")
+        panic!("there is a new id")
     };
     let open = session.open(Visit::from(id).window(shown));
     session.destroy().in_session(open.handle()).await?;

@@ -1,42 +1,42 @@
-//! What a visit asks of Redis, as the table in the guide says.
+//! The number of Redis commands per visit is that of the table in the guide.
 
 use sessile::{Expiration, Key, MINUTE, RedisStorage, Session, SessionError, SessionId, Untyped, Visit};
 use sessile_testkit::redis::{Proxy, RedisServer};
 
 const COUNT: Key<Untyped, u64> = Key::new("count");
 
-/// A server whose every command is heard.
-struct Heard {
+/// A session on a Redis server behind a proxy that counts commands.
+struct CountedRedis {
     proxy: Proxy,
     session: Session,
     _server: RedisServer,
 }
 
-impl Heard {
+impl CountedRedis {
     async fn start() -> Self {
         let server = RedisServer::start();
         let proxy = Proxy::to(server.port());
         let storage = RedisStorage::connect(proxy.url()).await.expect("a connection");
         let session = Session::builder(storage).default_expiration(Expiration::sliding(20 * MINUTE));
-        let heard = Self {
+        let redis = Self {
             proxy,
             session: session.build(),
             _server: server,
         };
-        // The server learns the scripts when they are first used, which costs one command more.
-        let id = heard.begin().await;
-        heard.visit(Visit::from(id.clone())).await;
-        let id = heard.log_in(id).await;
-        heard.log_out(id).await;
-        let _ = heard.commands();
-        heard
+        // The first use of each script takes one command more, which loads it.
+        let id = redis.begin().await;
+        redis.visit(Visit::from(id.clone())).await;
+        let id = redis.log_in(id).await;
+        redis.log_out(id).await;
+        let _ = redis.commands();
+        redis
     }
 
     async fn begin(&self) -> SessionId {
         self.visit(Visit::new()).await.expect("a session has an id")
     }
 
-    /// Changes something.
+    /// Runs a visit that changes a value.
     async fn visit(&self, visit: Visit) -> Option<SessionId> {
         let changed = self.session.enter(visit, async {
             self.session.update_key(COUNT, |count| *count += 1)?;
@@ -68,8 +68,8 @@ impl Heard {
         gone.await.expect("a visit").expect("a logout");
     }
 
-    /// How many commands there were since the last time, but for the one by which, once a second, the server shows that
-    /// it is the primary. It goes in one packet with a read.
+    /// Returns the number of commands since the last call, except for the one by which the server proves once a second
+    /// that it is the primary. That one is sent in one packet with a read.
     fn commands(&self) -> usize {
         let commands = self.proxy.commands();
         let proofs = commands.iter().filter(|command| *command == "DEL").count();
@@ -79,29 +79,29 @@ impl Heard {
 }
 
 #[tokio::test]
-async fn a_visit_costs_what_the_guide_says() {
-    let heard = Heard::start().await;
+async fn a_visit_takes_the_commands_that_the_guide_lists() {
+    let redis = CountedRedis::start().await;
 
-    let id = heard.begin().await;
-    assert_eq!(heard.commands(), 1, "begins a session");
+    let id = redis.begin().await;
+    assert_eq!(redis.commands(), 1, "begins a session");
 
-    let untouched = heard.session.init(Visit::from(id.clone()), async {});
+    let untouched = redis.session.init(Visit::from(id.clone()), async {});
     untouched.await.expect("a visit");
-    assert_eq!(heard.commands(), 0, "leaves its session alone");
+    assert_eq!(redis.commands(), 0, "does not use its session");
 
-    assert_eq!(heard.read(id.clone()).await, Some(1));
-    assert_eq!(heard.commands(), 1, "reads");
+    assert_eq!(redis.read(id.clone()).await, Some(1));
+    assert_eq!(redis.commands(), 1, "reads");
 
     let unknown = SessionId::parse("nobody-has-ever-had-this-id-00000").expect("an id");
-    assert_eq!(heard.read(unknown).await, None);
-    assert_eq!(heard.commands(), 1, "reads an id that is unknown");
+    assert_eq!(redis.read(unknown).await, None);
+    assert_eq!(redis.commands(), 1, "reads an id that is unknown");
 
-    heard.visit(Visit::from(id.clone())).await;
-    assert_eq!(heard.commands(), 2, "changes, under the lock");
+    redis.visit(Visit::from(id.clone())).await;
+    assert_eq!(redis.commands(), 2, "changes, under the lock");
 
-    let new = heard.log_in(id).await;
-    assert_eq!(heard.commands(), 2, "changes, and changes the id");
+    let new = redis.log_in(id).await;
+    assert_eq!(redis.commands(), 2, "changes, and changes the id");
 
-    heard.log_out(new).await;
-    assert_eq!(heard.commands(), 1, "logs out");
+    redis.log_out(new).await;
+    assert_eq!(redis.commands(), 1, "logs out");
 }

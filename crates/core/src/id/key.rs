@@ -55,7 +55,7 @@ impl SessionKey {
     /// shard is the hash tag). A record and the record that replaces it are therefore always on one server. Three
     /// characters are 18 of the 192 random bits; the other 174 stay secret, where 128 suffice (OWASP ASVS 5.0, 7.2.3).
     ///
-    /// For computing with the shard, [`shard_bytes`](Self::shard_bytes) is faster.
+    /// [`shard_bytes`](Self::shard_bytes) is faster for computations.
     #[must_use]
     pub fn shard(&self) -> &str {
         std::str::from_utf8(self.shard_bytes()).expect("a shard is made of ASCII characters")

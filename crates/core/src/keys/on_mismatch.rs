@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// What a read does when the stored value is not of the type of its key, for example because the application changed
-/// the type and older sessions still hold the old one.
+/// The handling of a stored value that is not of the type of its key, for example after the application changed the
+/// type while existing sessions still hold the old one.
 ///
 /// The stored value always stays as it is until it is set or removed. Each mismatch is reported as an event, with the
 /// feature `tracing`, and counted in `sessile_value_mismatches_total`, with the feature `metrics`, by its outcome:

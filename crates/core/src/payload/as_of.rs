@@ -27,7 +27,7 @@ impl AsOf {
 pub(crate) struct Summary {
     /// The shortest sliding window, in milliseconds.
     pub(crate) window: Option<u64>,
-    /// Whether any value ends with the browser window.
+    /// True if any value ends with the browser window.
     pub(crate) transient: bool,
 }
 

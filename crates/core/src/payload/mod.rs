@@ -90,7 +90,7 @@ use crate::window::WindowId;
 /// A decoded payload with the changes made to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Payload {
-    /// Whether the loaded bytes are what the storage holds.
+    /// True if the loaded bytes are what the storage holds.
     is_stored: bool,
     /// The limit of the session as stored, even if the session has another lifetime here by now.
     stored_limit: Option<Timestamp>,
@@ -102,7 +102,7 @@ pub(crate) struct Payload {
     /// The values outside of namespaces. Their source is the whole loaded payload.
     pub(crate) values: ValueMap,
     namespaces: Vec<Namespace>,
-    /// Whether the stored payload has to be replaced by this one.
+    /// True if the stored payload has to be replaced by this one.
     pub(crate) changed: bool,
 }
 
