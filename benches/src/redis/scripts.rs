@@ -16,38 +16,12 @@ pub(super) struct Scripts {
     expires: String,
 }
 
-macro_rules! script {
-    ($($part:literal),*) => {
-        concat!($(include_str!(concat!("../../../crates/redis/src/scripts/", $part, ".lua"))),*)
-    };
-}
-
 impl Scripts {
     pub(super) fn load(server: &RedisServer, value: Vec<u8>, expires: Timestamp) -> Self {
         let load = |source: &str| server.command(&["SCRIPT", "LOAD", source]).text();
         Self {
-            lock: load(script!(
-                "codes",
-                "peek_far",
-                "head",
-                "quick_lock",
-                "answer",
-                "part",
-                "queue",
-                "take",
-                "lock"
-            )),
-            commit: load(script!(
-                "codes",
-                "peek",
-                "head",
-                "write",
-                "quick_commit",
-                "answer",
-                "part",
-                "queue",
-                "commit"
-            )),
+            lock: load(&script("lock")),
+            commit: load(&script("commit")),
             value,
             expires: expires.as_millis().to_string(),
         }
@@ -70,6 +44,17 @@ impl Scripts {
         cmd.arg("").arg(0);
         done(&connection.send_packed_command(&cmd).await.unwrap());
     }
+}
+
+/// Reads the script of an operation, with its includes resolved.
+fn script(operation: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/redis/src/scripts");
+    let read = |name: &str| std::fs::read_to_string(format!("{folder}/{name}.lua")).unwrap();
+    let resolved = |line: &str| match line.strip_prefix("-- include: ") {
+        Some(names) => names.split(", ").map(|name| read(&format!("shared/{name}"))).collect(),
+        None => format!("{line}\n"),
+    };
+    read(operation).lines().map(resolved).collect()
 }
 
 fn done(answer: &Value) {

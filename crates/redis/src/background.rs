@@ -1,8 +1,8 @@
-//! Work that nobody waits for: giving back the locks that were dropped.
+//! [`Background`]: work that no caller waits for, such as releasing the locks that were dropped.
 //!
-//! It is done in the runtime in which a lock is dropped. Where there is none, or where that runtime ends before it is
-//! done, a thread of its own does it, with a runtime and connections of its own: those of the storage may be driven by
-//! the runtime that ends. The thread is started when it is needed and ends when it has had nothing to do for a while.
+//! The work runs in the runtime in which it was spawned. If there is none, or if that runtime shuts down before the
+//! work is done, a dedicated thread does it, with a runtime and connections of its own: the connections of the storage
+//! may be driven by the runtime that shuts down. The thread is started when it is needed and ends after an idle time.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,71 +14,96 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::engine::{Engine, Parts};
 use crate::error::Failure;
 
-/// How long the thread waits for more.
+/// The idle time after which the thread ends.
 const LINGER: Duration = Duration::from_secs(1);
 
-type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Work = Arc<dyn Fn(Arc<Engine>) -> Doing + Send + Sync>;
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Work<C> = Arc<dyn Fn(Arc<C>) -> BoxFuture + Send + Sync>;
+type MakeClient<C> = Arc<dyn Fn() -> Arc<C> + Send + Sync>;
 
-/// The work that an engine has under way in the background.
-pub(crate) struct Background {
-    /// How much there is, wherever it is done.
-    pending: Arc<watch::Sender<usize>>,
-    /// The way to the thread, if there has been one.
-    thread: Mutex<Option<mpsc::UnboundedSender<Left>>>,
-    /// How much of it is left to the thread.
-    left: Arc<Count>,
-    /// The parts of which the thread makes an engine of its own.
-    parts: Arc<Parts>,
+/// A client that has work in the background.
+pub(crate) trait HasBackground: Sized + Send + Sync + 'static {
+    fn background(&self) -> &Background<Self>;
 }
 
-impl Background {
-    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+/// The background work of a client.
+pub(crate) struct Background<C> {
+    /// The amount of work, wherever it is done.
+    pending: Arc<watch::Sender<usize>>,
+    /// The queue of the thread, if there has been one.
+    thread: Mutex<Option<mpsc::UnboundedSender<ThreadJob<C>>>>,
+    /// The amount of work that is left to the thread.
+    left: Arc<Count>,
+    /// Makes the client of the thread.
+    make_client: MakeClient<C>,
+}
+
+impl<C: HasBackground> Background<C> {
+    pub(crate) fn new(make_client: impl Fn() -> Arc<C> + Send + Sync + 'static) -> Self {
         Self {
             pending: Arc::new(watch::Sender::new(0)),
             thread: Mutex::default(),
             left: Arc::default(),
-            parts,
+            make_client: Arc::new(make_client),
         }
     }
 
-    /// Waits until there is nothing under way.
+    /// Does work that no caller waits for. It may be started more than once.
+    pub(crate) fn spawn<F>(client: Arc<C>, work: impl Fn(Arc<C>) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let work: Work<C> = Arc::new(move |client| {
+            let work = work(client);
+            Box::pin(async move {
+                // A lock whose release fails ends with its lease.
+                let _ = work.await;
+            })
+        });
+        let pending = Some(Pending::new(&client.background().pending));
+        let job = RuntimeJob { client, work, pending };
+        // Without a runtime the job is dropped here, which leaves it to the thread.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(job.run());
+        }
+    }
+
+    /// Waits until no work is pending.
     pub(crate) async fn idle(&self) {
         let mut pending = self.pending.subscribe();
         let _ = pending.wait_for(|pending| *pending == 0).await;
     }
 
-    fn leave_to_thread(&self, work: Work, pending: Pending) {
-        let mut left = Left {
+    fn leave_to_thread(&self, work: Work<C>, pending: Pending) {
+        let mut job = ThreadJob {
             work,
             _pending: pending,
             _counted: Counted::new(&self.left),
         };
         let mut thread = lock(&self.thread);
         if let Some(sender) = &*thread {
-            match sender.send(left) {
+            match sender.send(job) {
                 Ok(()) => return,
-                // It has just ended.
-                Err(refused) => left = refused.0,
+                // The thread has just ended.
+                Err(refused) => job = refused.0,
             }
         }
         let (sender, receiver) = mpsc::unbounded_channel();
-        let parts = Arc::clone(&self.parts);
+        let make_client = Arc::clone(&self.make_client);
         let started = thread::Builder::new()
             .name("sessile-redis".into())
-            .spawn(move || work_off(&parts, receiver));
-        // Without a thread it is dropped, and the lease ends what was to be given back.
-        if started.is_ok() && sender.send(left).is_ok() {
+            .spawn(move || run_thread(&make_client, receiver));
+        // If no thread can be started, the job is dropped, and the lock ends with its lease.
+        if started.is_ok() && sender.send(job).is_ok() {
             *thread = Some(sender);
         }
     }
 
-    /// Waits, as a thread, until nothing is left to the thread, or the time is over.
-    fn wait_for_thread(&self, limit: Duration) {
-        // It need not wait for more.
+    /// Blocks this thread until no work is left to the background thread, or the time limit is over.
+    pub(crate) fn wait_for_thread(&self, limit: Duration) {
+        // Closes the queue, so that the thread does not linger.
         *lock(&self.thread) = None;
         let left = lock(&self.left.number);
         let _ = self.left.less.wait_timeout_while(left, limit, |left| *left > 0);
@@ -86,20 +111,20 @@ impl Background {
 }
 
 /// Runs on the thread.
-fn work_off(parts: &Arc<Parts>, mut receiver: mpsc::UnboundedReceiver<Left>) {
+fn run_thread<C: HasBackground>(make_client: &MakeClient<C>, mut receiver: mpsc::UnboundedReceiver<ThreadJob<C>>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
     runtime.block_on(async {
-        let engine = Engine::assemble(parts);
+        let client = make_client();
         let mut tasks = JoinSet::new();
         loop {
             match tokio::time::timeout(LINGER, receiver.recv()).await {
-                Ok(Some(left)) => {
-                    tasks.spawn(left.run(Arc::clone(&engine)));
+                Ok(Some(job)) => {
+                    tasks.spawn(job.run(Arc::clone(&client)));
                 }
                 Ok(None) => break,
-                // Work that was sent before this is still received.
+                // Jobs that were sent before the queue was closed are still received.
                 Err(_) => receiver.close(),
             }
         }
@@ -107,73 +132,46 @@ fn work_off(parts: &Arc<Parts>, mut receiver: mpsc::UnboundedReceiver<Left>) {
     });
 }
 
-impl Engine {
-    /// Does something that nobody waits for. It may be begun more than once.
-    pub(crate) fn in_background<F>(&self, work: impl Fn(Arc<Self>) -> F + Send + Sync + 'static)
-    where
-        F: Future<Output = Result<(), Failure>> + Send + 'static,
-    {
-        let Some(engine) = self.me.upgrade() else { return };
-        let work: Work = Arc::new(move |engine| {
-            let doing = work(engine);
-            Box::pin(async move {
-                // A lock that is not given back ends with its lease.
-                let _ = doing.await;
-            })
-        });
-        let pending = Some(Pending::new(&self.background.pending));
-        let errand = Errand { engine, work, pending };
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(errand.run());
-        }
-    }
-}
-
-/// Something to be done in a runtime, which leaves it to the thread if it is dropped before.
-struct Errand {
-    engine: Arc<Engine>,
-    work: Work,
-    /// Taken when it is done.
+/// A job in a runtime. If it is dropped before it is done, it is left to the thread.
+struct RuntimeJob<C: HasBackground> {
+    client: Arc<C>,
+    work: Work<C>,
+    /// Taken when the job is done.
     pending: Option<Pending>,
 }
 
-impl Errand {
+impl<C: HasBackground> RuntimeJob<C> {
     async fn run(mut self) {
-        (self.work)(Arc::clone(&self.engine)).await;
+        (self.work)(Arc::clone(&self.client)).await;
         self.pending = None;
     }
 }
 
-impl Drop for Errand {
+impl<C: HasBackground> Drop for RuntimeJob<C> {
     fn drop(&mut self) {
         if let Some(pending) = self.pending.take() {
-            self.engine.background.leave_to_thread(Arc::clone(&self.work), pending);
+            self.client
+                .background()
+                .leave_to_thread(Arc::clone(&self.work), pending);
         }
     }
 }
 
-/// The last handle waits for what the thread still has to give back: the process may be about to end.
-impl Drop for Engine {
-    fn drop(&mut self) {
-        self.background.wait_for_thread(self.net.timeout());
-    }
-}
-
-/// Something that is left to the thread.
-struct Left {
-    work: Work,
+/// A job that is left to the thread.
+struct ThreadJob<C> {
+    work: Work<C>,
     _pending: Pending,
     _counted: Counted,
 }
 
-impl Left {
-    /// Takes all of itself along: it counts until it is done.
-    async fn run(self, engine: Arc<Engine>) {
-        (self.work)(engine).await;
+impl<C> ThreadJob<C> {
+    /// Consumes the job, so that it counts as left until it is done.
+    async fn run(self, client: Arc<C>) {
+        (self.work)(client).await;
     }
 }
 
-/// Counts as something under way, for as long as it is there.
+/// Counts as pending work until it is dropped.
 struct Pending(Arc<watch::Sender<usize>>);
 
 impl Pending {
@@ -195,7 +193,7 @@ struct Count {
     less: Condvar,
 }
 
-/// Counts as something that is left, for as long as it is there.
+/// Counts as work that is left to the thread until it is dropped.
 struct Counted(Arc<Count>);
 
 impl Counted {
@@ -216,7 +214,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl fmt::Debug for Background {
+impl<C> fmt::Debug for Background<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Background")
             .field("pending", &*self.pending.borrow())

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use sessile_core::StorageError;
 
-use crate::durable::{Durability, Shortfall};
-use crate::engine::{Engine, Kind, Options};
+use crate::client::Kind;
+use crate::connect::connect;
+use crate::durability::{Durability, Shortfall};
+use crate::options::Options;
 use crate::servers::RedisServers;
 use crate::storage::RedisStorage;
 
@@ -20,7 +22,7 @@ pub struct RedisStorageBuilder {
 }
 
 impl RedisStorageBuilder {
-    pub(crate) fn new(servers: RedisServers) -> Self {
+    fn new(servers: RedisServers) -> Self {
         Self {
             servers,
             prefix: "sessile:".into(),
@@ -28,43 +30,44 @@ impl RedisStorageBuilder {
         }
     }
 
-    /// What all keys begin with: `sessile:` unless set. It must not contain braces. Each byte of it is stored with each
-    /// session.
+    /// Sets the prefix of all keys; the default is `sessile:`. It must not contain braces. Each byte of it is stored
+    /// with each session.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long a lock is held without being renewed: 6 seconds unless set. Less than a millisecond is refused when
-    /// connecting, as it is for the other durations here but the tombstone; more than a century is a century.
+    /// Sets how long a lock is held without being renewed; the default is 6 seconds. Connecting refuses less than a
+    /// millisecond, as for the other durations of this builder except the tombstone's. More than a century counts as a
+    /// century.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = lease;
         self
     }
 
-    /// How many may wait for one session's lock in this process: 1,024 unless set.
+    /// Sets how many tasks of this process may wait for the lock of one session; the default is 1,024.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
         self.options.max_waiters = max_waiters;
         self
     }
 
-    /// How long the tombstone of a key that was rotated stands: 60 seconds unless set.
-    pub fn tombstone(mut self, tombstone: Duration) -> Self {
-        self.options.tombstone = tombstone;
+    /// Sets how long the tombstone of a rotated key remains; the default is 60 seconds.
+    pub fn tombstone_ttl(mut self, tombstone_ttl: Duration) -> Self {
+        self.options.tombstone_ttl = tombstone_ttl;
         self
     }
 
-    /// How often a process that waits for a lock looks by itself, should a message have been lost: every second unless
-    /// set. A lock that is given up is handed over by message and does not wait for this.
+    /// Sets the interval at which a process that waits for a lock polls, in case a message was lost; the default is one
+    /// second. A lock that is released is handed over by message and does not wait for this.
     pub fn poll(mut self, poll: Duration) -> Self {
         self.options.poll = poll;
         self
     }
 
-    /// Lets logouts and rotations count only when this many replicas have them, and waits for that at most this long.
+    /// Requires that logouts and rotations have reached this many replicas, and waits for them up to `timeout`.
     ///
-    /// Unless set, what the primary has done counts, and a failover can undo it. A write that falls short is an error;
-    /// see [`Shortfall`].
+    /// By default, a write counts once the primary has executed it, and a failover can undo it. A write that reaches
+    /// too few replicas fails; see [`Shortfall`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -84,7 +87,7 @@ impl RedisStorageBuilder {
         self
     }
 
-    /// Lets new sessions and commits count only then, too. Without [`durable`](Self::durable) it changes nothing.
+    /// Requires the same of new sessions and commits. Has no effect without [`durable`](Self::durable).
     pub fn durable_commits(mut self) -> Self {
         if let Some(durability) = &mut self.options.durability {
             durability.commits = true;
@@ -92,7 +95,7 @@ impl RedisStorageBuilder {
         self
     }
 
-    /// What happens when a write falls short. Without [`durable`](Self::durable) it changes nothing.
+    /// Sets what happens when a write reaches too few replicas. Has no effect without [`durable`](Self::durable).
     pub fn on_shortfall(mut self, shortfall: Shortfall) -> Self {
         if let Some(durability) = &mut self.options.durability {
             durability.shortfall = shortfall;
@@ -100,34 +103,50 @@ impl RedisStorageBuilder {
         self
     }
 
-    /// Connects, and looks for [settings that put sessions at risk](crate::Finding).
+    /// Connects, and checks for [settings that put sessions at risk](crate::Finding).
     ///
-    /// The storage may be used in other runtimes than the one in which this is called, and longer: a connection that a
-    /// runtime takes along when it ends is made anew in the next that needs it, and a lock that is dropped where there is
-    /// none is given back by a thread of its own. A runtime that is kept but no longer driven is a server that does not
-    /// answer: a call that uses one of its connections fails with a timeout before another is made.
+    /// The storage may be used in other runtimes than the current one, and may outlive it. A connection that ends with
+    /// its runtime is replaced in the next runtime that needs it. A lock that is dropped outside of a runtime is
+    /// released by a dedicated thread. A runtime that exists but is no longer driven looks like a server that does not
+    /// reply: a call that uses one of its connections times out before another is made.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported) if a URL, a certificate or the prefix cannot be used,
-    /// or if what was named as one server, or by sentinels, is a node of a cluster;
-    /// [`Denied`](sessile_core::StorageErrorKind::Denied) if the server does not let us in;
+    /// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported) if a URL, a certificate or the prefix cannot be
+    /// used, or if a server that was configured as a single server, or named by sentinels, is a node of a cluster;
+    /// [`Denied`](sessile_core::StorageErrorKind::Denied) if the server refuses the login;
     /// [`Unavailable`](sessile_core::StorageErrorKind::Unavailable) or
     /// [`Timeout`](sessile_core::StorageErrorKind::Timeout) if it cannot be reached.
     pub async fn connect(self) -> Result<RedisStorage, StorageError> {
         let connecting = async move {
-            let engine = Engine::connect(self.servers, self.prefix, self.options, Kind::Sessions).await?;
+            let client = connect(self.servers, self.prefix, self.options, Kind::Sessions).await?;
             #[cfg(feature = "tracing")]
-            // That a server does not tell about itself is no reason not to use it.
-            if let Ok(findings) = crate::check::check(&engine).await {
+            // A server may forbid INFO. This is no reason to refuse it.
+            if let Ok(findings) = crate::check::check(&client).await {
                 for finding in findings {
                     tracing::warn!(%finding, "sessions are at risk");
                 }
             }
-            Ok(RedisStorage::new(engine))
+            Ok(RedisStorage::new(client))
         };
-        // Its type is deep, and would be a part of the type of everything that connects.
+        // Boxed because its type is deep, and would become part of the type of every future that connects.
         let connecting: Pin<Box<dyn Future<Output = Result<RedisStorage, StorageError>> + Send>> = Box::pin(connecting);
         connecting.await
+    }
+}
+
+impl RedisStorage {
+    /// Connects with default settings.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RedisStorageBuilder::connect`].
+    pub async fn connect(servers: impl Into<RedisServers>) -> Result<Self, StorageError> {
+        Self::builder(servers).connect().await
+    }
+
+    /// Returns a builder with default settings.
+    pub fn builder(servers: impl Into<RedisServers>) -> RedisStorageBuilder {
+        RedisStorageBuilder::new(servers.into())
     }
 }

@@ -1,43 +1,43 @@
-//! Whether the servers are set up so that they keep what they are given.
+//! Checks of server settings that put sessions at risk.
 
 use std::fmt;
 
 use redis::ErrorKind;
 
-use crate::engine::Engine;
+use crate::client::Client;
 use crate::error::Failure;
-use crate::scan::info;
+use crate::net::info;
 
-/// Something about the servers that puts sessions at risk.
+/// A fact about the servers that puts sessions at risk.
 ///
-/// [`connect`](crate::RedisStorageBuilder::connect) looks for these and, with the feature `tracing`, warns of each.
+/// [`connect`](crate::RedisStorageBuilder::connect) checks for these and, with the feature `tracing`, warns of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// When memory runs out this server drops keys to make room, sessions and locks among them. Only the policy
-    /// `noeviction` keeps what has been acknowledged, and answers with an error instead.
+    /// The server evicts keys when memory runs out, sessions and locks among them. Only the policy `noeviction` keeps
+    /// acknowledged writes, and refuses new ones with an error instead.
     Evicts {
         /// The address of the server.
         server: String,
-        /// Its `maxmemory-policy`.
+        /// The `maxmemory-policy` of the server.
         policy: String,
-        /// Its `maxmemory`, in bytes; zero means that there is no limit yet, and so no eviction.
+        /// The `maxmemory` of the server, in bytes; zero means that there is no limit yet, and so no eviction.
         limit: u64,
     },
-    /// This server has fewer replicas than a write is asked to reach, so every such write will fall short.
+    /// The server has fewer replicas than a write has to reach, so every such write will fall short.
     FewReplicas {
         /// The address of the server.
         server: String,
-        /// How many replicas a write should reach.
+        /// The number of replicas that a write has to reach.
         wanted: u32,
-        /// How many there are.
+        /// The number of replicas that are connected.
         connected: u32,
     },
-    /// This server is too old: version 7.0 is the first that has all that is needed.
+    /// The server is too old: version 7.0 is the first that has all required commands.
     TooOld {
         /// The address of the server.
         server: String,
-        /// Its version.
+        /// The version of the server.
         version: String,
     },
 }
@@ -65,13 +65,13 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at every server that keeps sessions.
-pub(crate) async fn check(engine: &Engine) -> Result<Vec<Finding>, Failure> {
+/// Checks every primary.
+pub(crate) async fn check(client: &Client) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
-    for node in engine.net.primaries(true).await? {
+    for node in client.router.primaries(true).await? {
         let server = node.addr.to_string();
-        let field = async |section, name| info(engine, &node, section, name).await;
-        let number = |text: String| text.parse::<u64>().map_err(|_| Failure::Nonsense);
+        let field = async |section, name| info(&node, section, name, client.router.deadline()).await;
+        let number = |text: String| text.parse::<u64>().map_err(|_| Failure::UnexpectedReply);
 
         let version = field("server", "redis_version").await?;
         if version
@@ -89,7 +89,7 @@ pub(crate) async fn check(engine: &Engine) -> Result<Vec<Finding>, Failure> {
             let server = server.clone();
             findings.push(Finding::Evicts { server, policy, limit });
         }
-        if let Some(durability) = &engine.options.durability {
+        if let Some(durability) = &client.options.durability {
             let connected = number(field("replication", "connected_slaves").await?)?;
             let connected = u32::try_from(connected).unwrap_or(u32::MAX);
             if connected < durability.replicas {
@@ -104,15 +104,14 @@ pub(crate) async fn check(engine: &Engine) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-/// Refuses a node of a cluster that was taken for the one server there is: it would answer for some sessions, and for
-/// the others send us elsewhere.
-pub(crate) async fn refuse_nodes_of_a_cluster(engine: &Engine) -> Result<(), Failure> {
-    if engine.net.is_cluster() {
+/// Refuses a cluster node that was configured as a single server: it would serve some sessions and redirect the others.
+pub(crate) async fn refuse_cluster_nodes(client: &Client) -> Result<(), Failure> {
+    if client.router.is_cluster() {
         return Ok(());
     }
-    for node in engine.net.primaries(false).await? {
-        // That a server does not tell about itself is no reason not to use it.
-        if info(engine, &node, "cluster", "cluster_enabled")
+    for node in client.router.primaries(false).await? {
+        // A server may forbid INFO. This is no reason to refuse it.
+        if info(&node, "cluster", "cluster_enabled", client.router.deadline())
             .await
             .is_ok_and(|enabled| enabled == "1")
         {

@@ -1,4 +1,4 @@
-//! The server's time, as well as this process can know it.
+//! [`ServerClock`]: an estimate of the server's time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,45 +6,46 @@ use std::time::{Duration, Instant};
 
 use sessile_core::{Clock, SystemClock, Timestamp};
 
-/// How long an answer may have been under way, as far as this clock is concerned, in milliseconds.
+/// The longest time, in milliseconds, for which a reply is assumed to have been under way.
 ///
-/// An answer says what time it was when it was written, so one that comes late makes the server look as if it were
-/// behind. Within this time an answer that says less than another is taken for a late one.
-const UNDER_WAY: i64 = 5_000;
+/// A reply carries the time at which it was written, so a late reply makes the server appear to be behind. Within this
+/// time a reply that carries an earlier time than another is assumed to be late.
+const MAX_LATENCY: i64 = 5_000;
 
-/// The milliseconds for which an answer that has carried the time is enough.
+/// The age, in milliseconds, at which the last time from the server becomes stale.
 const STALE: i64 = 1_000;
 
-/// That nothing was heard of the server yet.
+/// Marks a server from which no time has been received yet.
 const NEVER: i64 = i64::MIN;
 
-/// An estimate of the server's clock: the time it has told, and the time that has gone by here since.
+/// An estimate of the server's clock: the last time it sent, plus the time that has passed here since.
 ///
-/// The wall clock of this machine has no part in it. It may be wrong, and be set, while sessions are served.
+/// The wall clock of this machine plays no part. It may be wrong, and may be set while sessions are served.
 ///
-/// It lags behind the server by at most the way an answer takes, and is ahead of one that was set back for at most
-/// [`UNDER_WAY`]. Of several servers, as in a cluster, it follows the one that is ahead, within the same time.
+/// The estimate lags behind the server by at most the latency of a reply, and is ahead of a server whose clock was set
+/// back for at most [`MAX_LATENCY`]. With several servers, as in a cluster, it follows the one that is ahead, within
+/// the same time.
 ///
-/// The time of this process stands still while its machine is suspended. From then until the next answer that carries
-/// the time, this clock is behind by as long as the machine slept. What it is behind by is added to the life of
-/// nothing that the server judges; ends that are worked out meanwhile come that much earlier. An answer to a script
-/// carries the time, so after a lock was taken, or a session touched, the clock is right.
+/// The monotonic time of this process stands still while its machine is suspended. Until the next reply that carries
+/// the time, this clock is then behind by the time of the suspension. This prolongs nothing that the server judges;
+/// deadlines that are computed meanwhile are that much earlier. The reply of a script carries the time, so the clock is
+/// right after a lock was taken or a session was touched.
 pub(crate) struct ServerClock<T = Uptime> {
     ticks: T,
-    /// How many milliseconds the server is ahead of the ticks.
+    /// The difference, in milliseconds, between the server's time and the ticks.
     offset: AtomicI64,
-    /// By which tick it last was at least as far ahead.
-    heard: AtomicI64,
-    /// By which tick an answer last carried the time.
-    told: AtomicI64,
+    /// The tick at which the offset was last confirmed or raised.
+    confirmed_at: AtomicI64,
+    /// The tick at which a reply last carried the time.
+    received_at: AtomicI64,
 }
 
-/// Time that only goes on, from no matter where.
+/// A monotonic time with an arbitrary origin.
 pub(crate) trait Ticks: Send + Sync + 'static {
     fn elapsed(&self) -> Duration;
 }
 
-/// The time since it was made, by the clock of the system that is never set.
+/// The time since its creation, by the monotonic clock of the system.
 pub(crate) struct Uptime(Instant);
 
 impl Ticks for Uptime {
@@ -60,38 +61,41 @@ impl Default for ServerClock {
 }
 
 impl<T: Ticks> ServerClock<T> {
-    /// A clock that shows `guess` until the server is heard of.
+    /// Creates a clock that shows `guess` until the server has sent its time.
     fn new(ticks: T, guess: Timestamp) -> Self {
         let offset = signed(guess.as_millis()) - millis(&ticks);
         Self {
             ticks,
             offset: AtomicI64::new(offset),
-            heard: AtomicI64::new(NEVER),
-            told: AtomicI64::new(NEVER),
+            confirmed_at: AtomicI64::new(NEVER),
+            received_at: AtomicI64::new(NEVER),
         }
     }
 
-    /// Takes note of an answer that has just arrived.
+    /// Updates the estimate by a reply that has just arrived.
     ///
-    /// Answers may overtake each other. Of two threads that do this at once, either may have the last word, which is
-    /// as if its answer had arrived later.
+    /// Replies may overtake each other. If two threads call this at once, either may be the last to store, as if its
+    /// reply had arrived later.
     pub(crate) fn learn(&self, server: Timestamp) {
         let now = millis(&self.ticks);
-        self.told.store(now, Ordering::Relaxed);
+        self.received_at.store(now, Ordering::Relaxed);
         let ahead = signed(server.as_millis()) - now;
         let behind = self.offset.load(Ordering::Relaxed).saturating_sub(ahead);
-        let heard = self.heard.load(Ordering::Relaxed);
-        let late = heard != NEVER && (1..=UNDER_WAY).contains(&behind) && now.saturating_sub(heard) <= UNDER_WAY;
+        let confirmed_at = self.confirmed_at.load(Ordering::Relaxed);
+        let late = confirmed_at != NEVER
+            && (1..=MAX_LATENCY).contains(&behind)
+            && now.saturating_sub(confirmed_at) <= MAX_LATENCY;
         if !late {
             self.offset.store(ahead, Ordering::Relaxed);
-            self.heard.store(now, Ordering::Relaxed);
+            self.confirmed_at.store(now, Ordering::Relaxed);
         }
     }
 
-    /// Whether no answer has carried the time for a second: one that could come without it should bring it along.
+    /// Returns whether no reply has carried the time for a second. A script that could omit the time should send it
+    /// then.
     pub(crate) fn is_stale(&self) -> bool {
-        let told = self.told.load(Ordering::Relaxed);
-        told == NEVER || millis(&self.ticks).saturating_sub(told) > STALE
+        let received_at = self.received_at.load(Ordering::Relaxed);
+        received_at == NEVER || millis(&self.ticks).saturating_sub(received_at) > STALE
     }
 }
 
@@ -126,28 +130,28 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    /// What the server says first, in each test.
+    /// The time that the server sends first, in each test.
     const NOON: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
     #[derive(Clone, Default)]
-    struct ByHand(Arc<AtomicU64>);
+    struct ManualTicks(Arc<AtomicU64>);
 
-    impl ByHand {
+    impl ManualTicks {
         fn pass(&self, time: Duration) {
             let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             self.0.fetch_add(millis, Ordering::Relaxed);
         }
     }
 
-    impl Ticks for ByHand {
+    impl Ticks for ManualTicks {
         fn elapsed(&self) -> Duration {
             Duration::from_millis(self.0.load(Ordering::Relaxed))
         }
     }
 
-    /// A clock that has heard that it is noon, and what moves it.
-    fn at_noon() -> (ServerClock<ByHand>, ByHand) {
-        let ticks = ByHand::default();
+    /// Returns a clock that has received noon as the time, and the ticks that move it.
+    fn at_noon() -> (ServerClock<ManualTicks>, ManualTicks) {
+        let ticks = ManualTicks::default();
         let clock = ServerClock::new(ticks.clone(), NOON + HOUR);
         ticks.pass(7 * SECOND);
         clock.learn(NOON);
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_from_what_the_server_said_by_time_that_is_never_set() {
+    fn it_continues_from_the_servers_time_by_monotonic_time() {
         let (clock, ticks) = at_noon();
         assert_eq!(clock.now(), NOON);
         ticks.pass(HOUR);
@@ -168,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn until_the_server_is_heard_of_it_shows_the_guess() {
-        let ticks = ByHand::default();
+    fn it_shows_the_guess_until_the_server_replies() {
+        let ticks = ManualTicks::default();
         ticks.pass(SECOND);
         let clock = ServerClock::new(ticks.clone(), NOON);
         assert_eq!(clock.now(), NOON);
         ticks.pass(SECOND);
         assert_eq!(clock.now(), NOON + SECOND);
-        // The first answer is right, however little it differs.
+        // The first reply is accepted, however little it differs.
         clock.learn(before(NOON, SECOND));
         assert_eq!(clock.now(), before(NOON, SECOND));
     }
@@ -191,17 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_late_does_not_set_it_back() {
+    fn a_late_reply_does_not_set_it_back() {
         let (clock, ticks) = at_noon();
         ticks.pass(3 * SECOND);
-        // Two answers, written one second after the other, arrive in the other order.
+        // Two replies, written one second apart, arrive in reverse order.
         clock.learn(NOON + 3 * SECOND);
         clock.learn(NOON + SECOND);
         assert_eq!(clock.now(), NOON + 3 * SECOND);
     }
 
     #[test]
-    fn it_follows_a_server_that_falls_behind_by_little_once_no_answer_can_be_late() {
+    fn it_follows_a_server_that_falls_slightly_behind_once_no_reply_can_be_late() {
         let (clock, ticks) = at_noon();
         for second in 1..=5 {
             ticks.pass(SECOND);
@@ -214,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn after_the_machine_was_suspended_the_next_answer_sets_it_right() {
+    fn the_first_reply_after_a_suspension_corrects_it() {
         let (clock, ticks) = at_noon();
         // An hour passes for the server, and no time at all here.
         assert_eq!(clock.now(), NOON);
@@ -224,8 +228,8 @@ mod tests {
     }
 
     #[test]
-    fn it_wants_to_hear_the_time_once_a_second_be_it_the_same() {
-        let ticks = ByHand::default();
+    fn it_becomes_stale_after_a_second_even_if_the_time_is_the_same() {
+        let ticks = ManualTicks::default();
         assert!(ServerClock::new(ticks, NOON).is_stale());
         let (clock, ticks) = at_noon();
         for late in [false, true] {
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_makes_it_overflow() {
+    fn no_reply_makes_it_overflow() {
         let (clock, ticks) = at_noon();
         clock.learn(Timestamp::MAX);
         assert_eq!(clock.now(), Timestamp::MAX);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-/// A password, and perhaps a user name, by which a server lets a client in.
+/// A password, and optionally a user name, with which a client logs in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub(crate) username: Option<String>,
@@ -12,7 +12,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those of a user of the server's access control lists.
+    /// Creates the credentials of a user of the server's access control lists.
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
             username: Some(username.into()),
@@ -20,7 +20,7 @@ impl Credentials {
         }
     }
 
-    /// A password alone, which is that of the user `default`.
+    /// Creates credentials that are a password alone, for the user `default`.
     pub fn password(password: impl Into<String>) -> Self {
         Self {
             username: None,
@@ -29,24 +29,24 @@ impl Credentials {
     }
 }
 
-/// Shows neither of the two: with tokens, the name can be half of the secret.
+/// Shows neither part: if the password is a token, the name can be half of the secret.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")
     }
 }
 
-/// Knows the credentials of the moment, for passwords that are changed from time to time and tokens that expire.
+/// Provides the current credentials, for passwords that are rotated and tokens that expire.
 ///
-/// It is asked for each connection that is made, and must answer within the time that a call may take. A connection
-/// that is open stays open: a server that is to let only those in who know the new password has to end it (`CLIENT
-/// KILL`), and then it is made anew, with what this answers then.
+/// The provider is asked for each new connection, and has to return within the time limit of a call. Open connections
+/// stay open. A server that has to enforce a new password must end them (`CLIENT KILL`); they are replaced then, with
+/// the credentials that the provider returns at that time.
 ///
 /// ```
 /// use async_trait::async_trait;
 /// use sessile_redis::{Credentials, CredentialsProvider, RedisServers};
 ///
-/// /// A file that somebody else keeps up to date.
+/// /// A file that another process keeps up to date.
 /// struct Mounted(std::path::PathBuf);
 ///
 /// #[async_trait]
@@ -62,13 +62,13 @@ impl fmt::Debug for Credentials {
 /// ```
 #[async_trait]
 pub trait CredentialsProvider: Send + Sync + 'static {
-    /// The credentials to log in with now.
+    /// Returns the current credentials.
     ///
     /// # Errors
     ///
-    /// When they cannot be had. The call that needed the connection then fails with
-    /// [`Unavailable`](sessile_core::StorageErrorKind::Unavailable), and the text of the error is a part of its source,
-    /// so it should hold no secret.
+    /// Returns an error if the credentials are unavailable. The call that needed the connection then fails with
+    /// [`Unavailable`](sessile_core::StorageErrorKind::Unavailable), and the text of the error becomes part of its
+    /// source, so it should hold no secret.
     async fn credentials(&self) -> Result<Credentials, Box<dyn std::error::Error + Send + Sync>>;
 }
 
@@ -80,7 +80,7 @@ mod tests {
     fn debug_shows_nothing() {
         let shown = format!(
             "{:?} {:#?}",
-            Credentials::new("somebody", "hidden"),
+            Credentials::new("user", "hidden"),
             Credentials::password("hidden")
         );
         assert_eq!(shown, "Credentials(..) Credentials(..)");

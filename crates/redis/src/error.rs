@@ -1,29 +1,29 @@
-//! What can go wrong on the way to a server and back, and what it is called outside.
+//! [`Failure`]: the reasons for which a command fails, and the storage errors they become.
 
 use redis::{RedisError, ServerError, ServerErrorKind};
 use sessile_core::{StorageError, StorageErrorKind};
 
-use crate::durable::ReplicationShortfall;
+use crate::durability::ReplicationShortfall;
 
-/// Why there is no answer, or no good one.
+/// The reason for which a command has no reply, or no usable one.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// What was configured cannot be used.
+    /// The configuration cannot be used.
     Setup(RedisError),
-    /// Nobody was asked: there is no connection and none could be made.
+    /// The command was not sent: there is no connection, and none could be made.
     Unreachable(RedisError),
-    /// The connection broke before the answer came. The server may have done what it was asked.
+    /// The connection broke before the reply arrived. The server may have executed the command.
     Broken(RedisError),
-    /// The time was over. The server may have done what it was asked.
+    /// The time limit is over. The server may have executed the command.
     Timeout,
-    /// The server answered that it would not. Nothing was done.
+    /// The server refused the command without executing it.
     Refused(ServerError),
-    /// The server has done it, and too few replicas have.
+    /// The server executed the command, and too few replicas did.
     Shortfall(ReplicationShortfall),
-    /// The server does not allow this user a command that is needed.
+    /// The server does not allow this user a required command.
     Forbidden(String),
-    /// The answer makes no sense.
-    Nonsense,
+    /// The reply has an unexpected form.
+    UnexpectedReply,
 }
 
 impl Failure {
@@ -42,11 +42,11 @@ impl Failure {
             Self::Timeout => StorageErrorKind::Timeout,
             Self::Refused(error) => refusal(error),
             Self::Forbidden(_) => StorageErrorKind::Denied,
-            Self::Nonsense => StorageErrorKind::Corrupt,
+            Self::UnexpectedReply => StorageErrorKind::Corrupt,
         }
     }
 
-    /// As the error of a verb, of the storage or of the locks.
+    /// Converts this to the error of an operation of the storage or of the locks.
     pub(crate) fn into_error(self, operation: &'static str, name: &'static str) -> StorageError {
         let error = StorageError::new(self.kind(), operation, name);
         match self {
@@ -54,7 +54,7 @@ impl Failure {
             Self::Refused(source) => error.with_source(source),
             Self::Shortfall(source) => error.with_source(source),
             Self::Forbidden(command) => error.with_source(format!("the server does not allow {command}")),
-            Self::Nonsense => error.with_source("the server's answer was not understood"),
+            Self::UnexpectedReply => error.with_source("the server's reply was not understood"),
             Self::Timeout => error,
         }
     }
@@ -77,24 +77,24 @@ fn refusal(error: &ServerError) -> StorageErrorKind {
     }
 }
 
-/// Whether the server's access control has forbidden it.
+/// Returns whether the server's access control has refused the command.
 pub(crate) fn is_denied(error: &ServerError) -> bool {
     refusal(error) == StorageErrorKind::Denied
 }
 
-/// Whether this is what a script is told that calls what its caller may not: up to version 7.0, and since.
-pub(crate) fn is_text_of_denial(text: &str) -> bool {
+/// Returns whether this text is the error of a script whose user may not call a command: up to version 7.0, and since.
+pub(crate) fn is_denial_text(text: &str) -> bool {
     ["The user executing the script can't", "ACL failure in script"]
         .iter()
         .any(|denial| text.contains(denial))
 }
 
-/// The code of an error. One that came up inside a script is wrapped in a message of the script's own.
+/// Returns the code of an error. The error of a command inside a script is wrapped in a message of the script.
 fn code(error: &ServerError) -> &str {
     let details = error.details().unwrap_or_default();
     match error.code() {
         "ERR" if details.contains("OOM command not allowed") => "OOM",
-        "ERR" if is_text_of_denial(details) => "NOPERM",
+        "ERR" if is_denial_text(details) => "NOPERM",
         code => code,
     }
 }

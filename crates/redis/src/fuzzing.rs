@@ -1,8 +1,8 @@
-//! What holds of any bytes that are read as a value: for the fuzzer, and for the replay of what is kept of it.
+//! Properties of decoding that hold for any bytes, for the fuzzer and for the replay of its corpus.
 
-use crate::layout::{ALIAS, HEADER_MAX, RECORD, decode, decode_alias, decode_meta, encode};
+use crate::codec::{ALIAS, HEADER_MAX, RECORD, decode, decode_alias, decode_meta, encode};
 
-/// Reads the input as whatever a value can be.
+/// Decodes the input as every kind of value.
 pub fn layout(input: &[u8]) {
     let kind = input.first().copied();
     let alias = decode_alias(input);
@@ -10,7 +10,7 @@ pub fn layout(input: &[u8]) {
     assert!(alias.is_none_or(|digest| input.ends_with(digest)));
 
     let meta = decode_meta(input);
-    // A scan reads the beginning of a value only.
+    // A scan reads only the beginning of a value.
     let beginning = &input[..input.len().min(HEADER_MAX)];
     assert_eq!(decode_meta(beginning), meta);
     let record = decode(input.to_owned());
@@ -28,16 +28,16 @@ pub fn layout(input: &[u8]) {
     );
     let written = encode(&record, None);
     assert!(written.len() <= input.len(), "a number has a shorter form");
-    assert_eq!(decode(written), Some(record), "what is written is what was read");
+    assert_eq!(decode(written), Some(record), "an encoded record is decoded the same");
 }
 
 #[cfg(test)]
 #[path = "../../../fuzz/src/corpus.rs"]
-#[allow(unreachable_pub)] // It is public where it stands.
+#[allow(unreachable_pub)] // It is public in its own crate.
 mod corpus;
 
 #[cfg(test)]
 #[test]
-fn what_is_kept_of_the_fuzzer_is_read() {
+fn the_corpus_of_the_fuzzer_is_decoded() {
     corpus::replay("layout", layout);
 }

@@ -1,27 +1,29 @@
-//! What the keys in Redis are called.
+//! The names of the keys in Redis.
 //!
-//! A name is the text of a session's key, as logs and tools show it, with the shard in braces: what stands in a log leads
-//! to a key in Redis and back.
+//! A name is the text of a session's key, as logs and tools show it, with the shard in braces: a key in a log leads to
+//! a key in Redis and back.
 
 use sessile_core::SessionKey;
 
-/// The names of all that belongs to one session, or to one lock without a session. The shard in braces is the hash tag, so
-/// a cluster keeps it all on one server, and as rotation keeps the shard, what a session moves to as well.
+/// The names of all keys of one session, or of one lock without a session.
+///
+/// The shard in braces is the hash tag, so a cluster keeps them all on one node. Rotation keeps the shard, so the new
+/// key of a session is on the same node as well.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     /// The name of the queue, which begins with that of the record.
     queue: Vec<u8>,
-    /// How long the name of the record is.
+    /// The length of the record's name.
     length: usize,
 }
 
 impl Names {
-    /// The record and its lock, or what stands in its place.
+    /// Returns the name of the record, which includes its lock, or of the value in its place.
     pub(crate) fn record(&self) -> &[u8] {
         &self.queue[..self.length]
     }
 
-    /// Those who wait for the lock, one entry a process.
+    /// Returns the name of the queue for the lock, which has one entry for each waiting process.
     pub(crate) fn queue(&self) -> &[u8] {
         &self.queue
     }
@@ -36,23 +38,23 @@ pub(crate) struct Keyspace {
     prefix: String,
 }
 
-/// In hexadecimal digits.
+/// The length of a digest in hexadecimal digits.
 const DIGEST_LEN: usize = 64;
 
 impl Keyspace {
-    /// `None` if the prefix contains a brace, which would make it the hash tag.
+    /// Creates a key space; `None` if the prefix contains a brace, which would change the hash tag.
     pub(crate) fn new(prefix: String) -> Option<Self> {
         (!prefix.contains(['{', '}'])).then_some(Self { prefix })
     }
 
-    /// The name of a session's record: prefix, shard in braces, and the digest in hexadecimal.
+    /// Returns the name of a session's record: prefix, shard in braces, and the digest in hexadecimal.
     pub(crate) fn record(&self, key: &SessionKey) -> Vec<u8> {
         let mut name = self.in_shard(key.shard(), DIGEST_LEN);
         push_digest(&mut name, key);
         name
     }
 
-    /// The name of a lock that guards no record.
+    /// Returns the name of a lock without a record.
     pub(crate) fn lock(&self, key: &SessionKey) -> Vec<u8> {
         let mut name = self.in_shard(key.shard(), DIGEST_LEN + LOCK.len());
         push_digest(&mut name, key);
@@ -60,7 +62,7 @@ impl Keyspace {
         name
     }
 
-    /// All names of a session.
+    /// Returns all names of a session.
     pub(crate) fn names(&self, key: &SessionKey) -> Names {
         let mut queue = self.in_shard(key.shard(), DIGEST_LEN + QUEUE.len());
         push_digest(&mut queue, key);
@@ -69,7 +71,7 @@ impl Keyspace {
         Names { queue, length }
     }
 
-    /// The channel on which a process is told about the sessions of a shard, or about all sessions.
+    /// Returns the channel on which a process receives messages about the sessions of a shard, or about all sessions.
     pub(crate) fn channel(&self, shard: Option<&str>, process: &str) -> Vec<u8> {
         let mut name = match shard {
             Some(shard) => self.in_shard(shard, process.len()),
@@ -88,7 +90,7 @@ impl Keyspace {
         name
     }
 
-    /// The session whose record has this name, if it is the name of a record.
+    /// Returns the session whose record has this name; `None` if it is not the name of a record.
     pub(crate) fn parse(&self, name: &[u8]) -> Option<SessionKey> {
         let rest = name.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"{")?;
         let end = rest.iter().position(|byte| *byte == b'}')?;
@@ -97,13 +99,13 @@ impl Keyspace {
         format!("{shard}:{digest}").parse().ok()
     }
 
-    /// The key of this shard and this digest.
+    /// Returns the key of this shard and this digest.
     pub(crate) fn key(shard: &str, digest: &[u8]) -> Option<SessionKey> {
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{shard}:{hex}").parse().ok()
     }
 
-    /// A glob pattern that all names match, and little else.
+    /// Returns a glob pattern that matches all names, and few others.
     pub(crate) fn pattern(&self) -> String {
         let mut pattern = String::with_capacity(self.prefix.len() + 4);
         for c in self.prefix.chars() {

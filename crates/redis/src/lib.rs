@@ -1,32 +1,32 @@
 #![doc = include_str!("../README.md")]
 
-mod acquire;
-mod again;
-mod answer;
+mod aliases;
 mod background;
 mod builder;
+mod call;
 mod check;
+mod client;
 mod clock;
-mod conditions;
+mod codec;
+mod conditional_set;
+mod connect;
 mod credentials;
-mod durable;
-mod engine;
+mod delivery;
+mod durability;
 mod error;
-mod follow;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod give_back;
 mod held;
 mod keys;
-mod layout;
-mod limits;
+mod lock;
 mod locks;
-mod missed;
 mod net;
-mod position;
-mod probe;
+mod options;
+mod permissions;
+mod release;
 mod replace;
+mod reply;
 mod rotate;
 mod scan;
 mod script;
@@ -38,7 +38,7 @@ mod write;
 pub use self::builder::RedisStorageBuilder;
 pub use self::check::Finding;
 pub use self::credentials::{Credentials, CredentialsProvider};
-pub use self::durable::{ReplicationShortfall, Shortfall};
+pub use self::durability::{ReplicationShortfall, Shortfall};
 pub use self::locks::{RedisLocks, RedisLocksBuilder};
 pub use self::servers::RedisServers;
 pub use self::storage::RedisStorage;

@@ -1,4 +1,4 @@
-//! [`RedisLocks`]: the locks alone, for records that are kept elsewhere.
+//! [`RedisLocks`]: the locks alone, for records that are stored elsewhere.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,23 +7,26 @@ use std::time::Duration;
 use redis::Value;
 use sessile_core::{Lock, LockTicket, Lookup, SessionKey, StorageError, StorageErrorKind};
 
-use crate::answer::Answer;
-use crate::engine::{Engine, Kind, Options};
+use crate::client::{Client, Kind};
+use crate::connect::connect;
 use crate::error::Failure;
-use crate::net::Again;
+use crate::net::Idempotency;
+use crate::options::Options;
+use crate::reply::Reply;
 use crate::servers::RedisServers;
 
-/// What these locks are called in errors.
+/// The name of these locks in errors.
 const NAME: &str = Kind::Locks.name();
 
 /// Locks that processes share through Redis: one on each key.
 ///
-/// They are those of a [`RedisStorage`](crate::RedisStorage), without the sessions: a lock is a lease, those who wait in
-/// one process are served in the order in which they came, processes take turns, and a lock that is given up is handed
-/// over by message. Cloning is cheap; all clones are the same.
+/// They are the locks of a [`RedisStorage`](crate::RedisStorage), without the sessions: a lock is a lease, waiters in
+/// one process are served in order of arrival, processes take turns, and a lock that is released is handed over by
+/// message. Cloning is cheap; all clones are the same.
 ///
-/// Who writes elsewhere under such a lock must let that other place check that nobody else has written meanwhile, by a
-/// version or the like: when a lease is over, or in a failover, another may hold the lock without the first knowing.
+/// A holder that writes to another store under such a lock must let that store check that there was no other write
+/// meanwhile, for example by a version. When a lease is over, or in a failover, another process may get the lock
+/// without the first holder knowing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,7 +47,7 @@ const NAME: &str = Kind::Locks.name();
 /// ```
 #[derive(Clone)]
 pub struct RedisLocks {
-    engine: Arc<Engine>,
+    client: Arc<Client>,
 }
 
 /// Configures [`RedisLocks`].
@@ -57,25 +60,26 @@ pub struct RedisLocksBuilder {
 }
 
 impl RedisLocksBuilder {
-    /// What all keys begin with: `sessile-locks:` unless set. It must not contain braces, nor be that of a storage.
+    /// Sets the prefix of all keys; the default is `sessile-locks:`. It must not contain braces, nor be the prefix of a
+    /// storage.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long a lock is held without being renewed: 6 seconds unless set.
+    /// Sets how long a lock is held without being renewed; the default is 6 seconds.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = lease;
         self
     }
 
-    /// How many may wait for one lock in this process: 1,024 unless set.
+    /// Sets how many tasks of this process may wait for one lock; the default is 1,024.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
         self.options.max_waiters = max_waiters;
         self
     }
 
-    /// How often a process that waits looks by itself, should a message have been lost: every second unless set.
+    /// Sets the interval at which a process that waits polls, in case a message was lost; the default is one second.
     pub fn poll(mut self, poll: Duration) -> Self {
         self.options.poll = poll;
         self
@@ -87,13 +91,13 @@ impl RedisLocksBuilder {
     ///
     /// As for [`RedisStorageBuilder::connect`](crate::RedisStorageBuilder::connect).
     pub async fn connect(self) -> Result<RedisLocks, StorageError> {
-        let engine = Engine::connect(self.servers, self.prefix, self.options, Kind::Locks).await?;
-        Ok(RedisLocks { engine })
+        let client = connect(self.servers, self.prefix, self.options, Kind::Locks).await?;
+        Ok(RedisLocks { client })
     }
 }
 
 impl RedisLocks {
-    /// Connects, with the defaults for everything else.
+    /// Connects with default settings.
     ///
     /// # Errors
     ///
@@ -102,7 +106,7 @@ impl RedisLocks {
         Self::builder(servers).connect().await
     }
 
-    /// For locks that are not as they are by default.
+    /// Returns a builder with default settings.
     pub fn builder(servers: impl Into<RedisServers>) -> RedisLocksBuilder {
         RedisLocksBuilder {
             servers: servers.into(),
@@ -111,51 +115,52 @@ impl RedisLocks {
         }
     }
 
-    /// Takes the lock on a key, and waits for it at most for `wait`.
+    /// Takes the lock on a key, waiting for it up to `wait`.
     ///
     /// A lock that is dropped is released in the background. If the future is dropped, no lock is left behind.
     ///
     /// # Errors
     ///
     /// [`LockTimeout`](StorageErrorKind::LockTimeout) when `wait` is over;
-    /// [`TooManyWaiters`](StorageErrorKind::TooManyWaiters), at once, when too many are waiting already; trouble with the
-    /// servers.
+    /// [`TooManyWaiters`](StorageErrorKind::TooManyWaiters), at once, when too many tasks are waiting already; the
+    /// errors of an unreachable or failing server.
     pub async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError> {
-        match self.engine.lock(key, wait).await? {
+        match self.client.lock(key, wait).await? {
             Lookup::Found((lock, _)) => Ok(lock),
-            Lookup::Missing | Lookup::Superseded => Err(Failure::Nonsense.into_error("acquire", NAME)),
+            Lookup::Missing | Lookup::Superseded => Err(Failure::UnexpectedReply.into_error("acquire", NAME)),
         }
     }
 
-    /// Gives a lock up. One that is no longer held is no error.
+    /// Releases a lock. Releasing a lock that is no longer held is not an error.
     ///
     /// # Errors
     ///
-    /// Trouble with the servers. The lock then ends with its lease.
+    /// The errors of an unreachable or failing server. The lock then ends with its lease.
     pub async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let released = self.engine.release(&lock.ticket()).await;
+        let released = self.client.release(&lock.ticket()).await;
         released.map_err(|failure| failure.into_error("release", NAME))?;
         lock.spend();
         Ok(())
     }
 
-    /// Extends the lease of a lock that is still held: it runs anew from now.
+    /// Extends the lease of a lock that is still held: it restarts now.
     ///
     /// # Errors
     ///
-    /// [`LockLost`](StorageErrorKind::LockLost) when it is not; trouble with the servers.
+    /// [`LockLost`](StorageErrorKind::LockLost) when it is not held any longer; the errors of an unreachable or failing
+    /// server.
     pub async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
-        match self.engine.renew(ticket).await {
-            Ok(Answer::Done(_)) => Ok(()),
-            Ok(Answer::Lost) => Err(StorageError::new(StorageErrorKind::LockLost, "renew", NAME)),
-            Ok(_) => Err(Failure::Nonsense.into_error("renew", NAME)),
+        match self.client.renew(ticket).await {
+            Ok(Reply::Done(_)) => Ok(()),
+            Ok(Reply::Lost) => Err(StorageError::new(StorageErrorKind::LockLost, "renew", NAME)),
+            Ok(_) => Err(Failure::UnexpectedReply.into_error("renew", NAME)),
             Err(failure) => Err(failure.into_error("renew", NAME)),
         }
     }
 
-    /// Waits until no lock that was taken through this value, or a clone of it, is held any more, at most for
-    /// `patience`, and then gives up those that are left: their holders find that they are lost. Waits for what is
-    /// released in the background as well. For a process that is about to end.
+    /// Waits until every lock that was taken through this value or a clone of it is released, at most for `patience`,
+    /// and then releases those that are left: their holders find them lost. Also waits for pending releases in the
+    /// background. Intended for a process that is about to end.
     ///
     /// ```
     /// use std::time::Duration;
@@ -174,18 +179,22 @@ impl RedisLocks {
     /// # Ok(()) }
     /// ```
     pub async fn drain(&self, patience: Duration) {
-        self.engine.drain(patience).await;
+        self.client.drain(patience).await;
     }
 
-    /// Whether a lock is still held.
+    /// Returns whether a lock is still held.
     ///
     /// # Errors
     ///
-    /// Trouble with the servers.
+    /// The errors of an unreachable or failing server.
     pub async fn is_held(&self, ticket: &LockTicket) -> Result<bool, StorageError> {
         let mut get = redis::cmd("GET");
-        get.arg(self.engine.keys.lock(&ticket.key));
-        let holder = self.engine.net.send(ticket.key.shard(), &get, Again::Harmless).await;
+        get.arg(self.client.keys.lock(&ticket.key));
+        let holder = self
+            .client
+            .router
+            .send(ticket.key.shard(), &get, Idempotency::Idempotent)
+            .await;
         let holder = holder.map_err(|failure| failure.into_error("is_held", NAME))?;
         Ok(matches!(holder, Value::BulkString(token) if token == ticket.token.as_bytes()))
     }
@@ -194,7 +203,7 @@ impl RedisLocks {
 impl fmt::Debug for RedisLocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisLocks")
-            .field("keys", &self.engine.keys)
+            .field("keys", &self.client.keys)
             .finish_non_exhaustive()
     }
 }

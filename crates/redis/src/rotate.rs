@@ -6,108 +6,113 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use sessile_core::{LockTicket, SessionKey, Timestamp};
 
-use crate::again::Form;
-use crate::answer::Answer;
-use crate::engine::Engine;
+use crate::call::CallForm;
+use crate::client::Client;
+use crate::codec;
 use crate::error::Failure;
 use crate::keys::Keyspace;
-use crate::layout;
-use crate::net::Again;
+use crate::net::Idempotency;
+use crate::reply::Reply;
 use crate::script;
-use crate::write::Write;
+use crate::write::WriteKind;
 
-/// How long a record that is arriving may take to be settled, at least.
+/// The shortest time for which an arriving record may remain unsettled.
 const SETTLING: Duration = Duration::from_secs(3_600);
 
-/// A session on its way to another key.
+/// The move of a session to another key.
 #[derive(Clone, Copy)]
-pub(crate) struct Move<'a> {
+pub(crate) struct Rotation<'a> {
     pub(crate) ticket: &'a LockTicket,
     pub(crate) new_key: &'a SessionKey,
     pub(crate) value: &'a [u8],
-    /// The last millisecond of its life, as the scripts take it.
+    /// The last millisecond of the record's life, as the scripts take it.
     pub(crate) last: &'a str,
     pub(crate) grace: Duration,
 }
 
-impl Engine {
+impl Client {
     /// Moves a session to a new key, in one step.
     ///
-    /// That takes a server that has both keys. While a slot of a cluster is on its way, what is still at its old place
-    /// cannot be with a new key, which is made at the new one.
-    pub(crate) async fn rotate(&self, order: Move<'_>) -> Result<Answer, Failure> {
-        let rotated = self.run_once(&order.ticket.key, Write::Ends, |form| self.rotating(order, form, false));
+    /// That requires one node that has both keys. While a slot of a cluster migrates, a key that is still on the old
+    /// node cannot be there together with a new key, which has to be created on the importing node.
+    pub(crate) async fn rotate(&self, rotation: Rotation<'_>) -> Result<Reply, Failure> {
+        let rotated = self.run_once(&rotation.ticket.key, WriteKind::Terminal, |form| {
+            self.rotating(rotation, form, false)
+        });
         match rotated.await? {
-            Answer::Apart => Box::pin(self.rotate_apart(order)).await,
-            answer => Ok(answer),
+            Reply::SplitSlot => Box::pin(self.rotate_across_nodes(rotation)).await,
+            reply => Ok(reply),
         }
     }
 
-    /// Moves a session whose keys are at different places: brings it to the new one, where it does not count yet, leaves
-    /// the mark at the old one, and settles it. The mark is the step by which it moves. Whoever follows it finds what is
-    /// arriving, and settles it as well, so nothing hangs on this future; if it is dropped before the mark is there, what
-    /// has arrived is worth nothing and ends by itself.
-    async fn rotate_apart(&self, order: Move<'_>) -> Result<Answer, Failure> {
-        let (from, shortfall) = (&order.ticket.key, OnceLock::new());
-        let arriving = layout::encode_arriving(from.digest(), order.value);
-        let stays = SETTLING.max(order.grace.saturating_add(self.options.tombstone));
-        let arrive = |latest: u64| {
+    /// Moves a session whose keys are on different nodes.
+    ///
+    /// Stores the record at the new key, where it does not count yet, leaves a tombstone or alias at the old key, and
+    /// settles the new record. Writing the tombstone or alias is the step by which the session moves. A reader that
+    /// follows it finds the arriving record and settles it as well, so the move does not depend on this future. If the
+    /// future is dropped before that step, the arriving record never counts, and expires.
+    async fn rotate_across_nodes(&self, rotation: Rotation<'_>) -> Result<Reply, Failure> {
+        let (from, shortfall) = (&rotation.ticket.key, OnceLock::new());
+        let arriving = codec::encode_arriving(from.digest(), rotation.value);
+        let stays = SETTLING.max(rotation.grace.saturating_add(self.options.tombstone_ttl));
+        let arrive = |valid_until: u64| {
             let mut arrive = script::ARRIVE.call(1);
-            arrive.arg(self.keys.record(order.new_key));
-            arrive.arg(&arriving).arg(grace_millis(stays)).arg(latest);
+            arrive.arg(self.keys.record(rotation.new_key));
+            arrive.arg(&arriving).arg(grace_millis(stays)).arg(valid_until);
             arrive
         };
-        let step = Write::Step(&shortfall);
-        let arrived = self.write_in_time(order.new_key, step, arrive);
-        let answer = match arrived.await? {
-            Answer::Done(_) => {
-                self.run_once(from, step, |form| self.rotating(order, form, true))
+        let step = WriteKind::Step(&shortfall);
+        let arrived = self.eval_write_until(rotation.new_key, step, arrive);
+        let reply = match arrived.await? {
+            Reply::Done(_) => {
+                self.run_once(from, step, |form| self.rotating(rotation, form, true))
                     .await?
             }
-            answer => return Ok(answer),
+            reply => return Ok(reply),
         };
-        let moved = matches!(answer, Answer::Done(_));
-        let settled = self.settle_as(order.new_key, from.digest(), moved, step).await;
+        let moved = matches!(reply, Reply::Done(_));
+        let settled = self.settle_as(rotation.new_key, from.digest(), moved, step).await;
         if moved {
             settled?;
         }
         match shortfall.into_inner() {
             Some(shortfall) if moved => Err(Failure::Shortfall(shortfall)),
-            _ => Ok(answer),
+            _ => Ok(reply),
         }
     }
 
-    fn rotating(&self, order: Move<'_>, form: Form, arrives: bool) -> Cmd {
-        let Move { ticket, new_key, .. } = order;
+    fn rotating(&self, rotation: Rotation<'_>, form: CallForm, arrives: bool) -> Cmd {
+        let Rotation { ticket, new_key, .. } = rotation;
         let (new, names) = (self.keys.record(new_key), self.keys.names(&ticket.key));
-        let narrow = form.narrow || arrives;
-        let mut cmd = script::ROTATE.call(if narrow { 1 } else { 3 });
+        let record_only = form.record_only || arrives;
+        let mut cmd = script::ROTATE.call(if record_only { 1 } else { 3 });
         cmd.arg(names.record());
-        if !narrow {
+        if !record_only {
             cmd.arg(names.queue()).arg(&new);
         }
-        let value = if arrives { &[] } else { order.value };
+        let value = if arrives { &[] } else { rotation.value };
         cmd.arg(ticket.token.as_bytes())
             .arg(value)
-            .arg(order.last)
-            .arg(form.again());
-        cmd.arg(grace_millis(order.grace))
-            .arg(grace_millis(self.options.tombstone));
+            .arg(rotation.last)
+            .arg(form.retry_arg());
+        cmd.arg(grace_millis(rotation.grace))
+            .arg(grace_millis(self.options.tombstone_ttl));
         cmd.arg(new_key.digest()).arg(&new).arg(if arrives { "1" } else { "" });
         cmd
     }
 
-    /// Settles a record that is arriving from the key with this digest, if the session has moved. Returns whether it has.
+    /// Settles a record that is arriving from the key with this digest, if the session has moved. Returns whether it
+    /// has.
     pub(crate) async fn settle(&self, key: &SessionKey, from: &[u8]) -> Result<bool, Failure> {
-        let old = Keyspace::key(key.shard(), from).ok_or(Failure::Nonsense)?;
+        let old = Keyspace::key(key.shard(), from).ok_or(Failure::UnexpectedReply)?;
         let mut get = redis::cmd("GET");
         get.arg(self.keys.record(&old));
-        let moved = match self.net.send(key.shard(), &get, Again::Harmless).await? {
-            Value::BulkString(mark) => layout::decode_mark(&mark) == Some(key.digest()),
+        let moved = match self.router.send(key.shard(), &get, Idempotency::Idempotent).await? {
+            Value::BulkString(mark) => codec::decode_redirect(&mark) == Some(key.digest()),
             _ => false,
         };
         if moved {
-            self.settle_as(key, old.digest(), true, Write::Changes).await?;
+            self.settle_as(key, old.digest(), true, WriteKind::Change).await?;
         }
         Ok(moved)
     }
@@ -117,17 +122,17 @@ impl Engine {
         key: &SessionKey,
         from: &[u8; 32],
         moved: bool,
-        write: Write<'_>,
-    ) -> Result<Answer, Failure> {
+        write: WriteKind<'_>,
+    ) -> Result<Reply, Failure> {
         let mut cmd = script::SETTLE.call(1);
         cmd.arg(self.keys.record(key))
             .arg(from)
             .arg(if moved { "1" } else { "" });
-        self.ask_to_write(key, &cmd, write, Again::Harmless).await
+        self.eval_write(key, &cmd, write, Idempotency::Idempotent).await
     }
 }
 
-/// A duration that may be none at all.
+/// Converts a duration that may be zero to milliseconds.
 fn grace_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis())
         .unwrap_or(u64::MAX)

@@ -1,4 +1,4 @@
-//! [`RedisServers`]: which servers to use, and how to get in.
+//! [`RedisServers`]: the servers to use, and the means to log in.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,16 +9,13 @@ use tokio::runtime::Handle;
 
 use crate::credentials::CredentialsProvider;
 use crate::error::Failure;
-use crate::net::{AddressMap, Cluster, Dialer, Fleet, Node, Sentinel, Tls};
-use crate::wait::Lines;
+use crate::net::{AddressMap, Connector, Tls, TopologyConfig};
+use crate::options::CENTURY;
 
-/// More than this is no different from this, and can be added to a moment.
-pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-/// Which servers to use, and how to get in: one server, the primary that sentinels name, or a cluster.
+/// The servers to use, and the means to log in: one server, the primary that sentinels name, or a cluster.
 ///
 /// URLs are `redis://[user:password@]host[:port][/database]`, `rediss://..` for TLS (with the feature `tls`) and
-/// `redis+unix:///path[?db=number]` for a Unix socket. A text is one server.
+/// `redis+unix:///path[?db=number]` for a Unix socket. A string converts to a single server.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,22 +52,23 @@ enum Arrangement {
 }
 
 impl RedisServers {
-    /// The server at this URL. It must not be a node of a cluster: those are named to [`cluster`](Self::cluster), one
-    /// alone as well.
+    /// Uses the server at this URL. It must not be a node of a cluster: those belong to [`cluster`](Self::cluster),
+    /// even a single one.
     pub fn single(url: impl Into<String>) -> Self {
         Self::new(Arrangement::Single(url.into()))
     }
 
-    /// The server that the sentinels at these URLs take for the primary of this name, whichever that is at the time.
+    /// Uses the server that the sentinels at these URLs currently name as the primary of this name.
     ///
-    /// Credentials in the URLs are for the sentinels; those of the primary are set apart. With `rediss://` the primary
-    /// is spoken to by TLS as well.
+    /// Credentials in the URLs are for the sentinels; those of the primary are set separately. With `rediss://` the
+    /// connection to the primary uses TLS as well.
     pub fn sentinel<U: Into<String>>(sentinels: impl IntoIterator<Item = U>, name: impl Into<String>) -> Self {
         let urls = sentinels.into_iter().map(Into::into).collect();
         Self::new(Arrangement::Sentinel(urls, name.into()))
     }
 
-    /// The cluster of which some nodes, one at least, are at these URLs. The first URL says how to get in everywhere.
+    /// Uses the cluster to which the nodes at these URLs belong. One URL is enough; the first one determines the login
+    /// and transport for all nodes.
     pub fn cluster<U: Into<String>>(nodes: impl IntoIterator<Item = U>) -> Self {
         Self::new(Arrangement::Cluster(nodes.into_iter().map(Into::into).collect()))
     }
@@ -90,47 +88,47 @@ impl RedisServers {
         }
     }
 
-    /// How long any call may take, connecting included and waiting for a lock apart: 2 seconds unless set.
+    /// Sets the time limit of a call, including connecting and excluding the wait for a lock; the default is 2 seconds.
     ///
-    /// A server that is gone is noticed at once; one that says nothing, only after this time. Zero is refused when
-    /// connecting, and more than a century is a century.
+    /// A server that closes its connections is noticed at once; one that does not reply, only after this time.
+    /// Connecting refuses zero, and more than a century counts as a century.
     ///
-    /// A server that lets nobody in is tried again after 20 to 40 milliseconds, then twice that, and so on up to half a
-    /// second, or half of this time if that is less, by the whole process and not by each call. Calls that come meanwhile
-    /// wait for the next attempt and fail as that does, so none fails for a server that is back.
+    /// After a failed attempt to connect, the whole process waits before the next one: 20 to 40 milliseconds at first,
+    /// then twice as long each time, up to half a second or half of this limit, whichever is less. Calls during the
+    /// pause wait for the next attempt and share its outcome, so no call fails once the server is back.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The ACL user to log in as, instead of that of the URL.
+    /// Sets the ACL user to log in as, instead of the one in the URL.
     pub fn username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
         self
     }
 
-    /// The password to log in with, instead of that of the URL.
+    /// Sets the password to log in with, instead of the one in the URL.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// Asks for the credentials whenever a connection is made, instead of those that are set or in the URL. Behind
-    /// Sentinel they are those of the primary.
+    /// Asks a provider for the credentials of each new connection, instead of using those that are set or in the URL.
+    /// With Sentinel they are those of the primary.
     pub fn credentials(mut self, provider: impl CredentialsProvider) -> Self {
         self.credentials = Some(Arc::new(provider));
         self
     }
 
-    /// The same for the sentinels. Elsewhere it changes nothing.
+    /// Asks a provider for the credentials of each new connection to a sentinel. Has no effect without Sentinel.
     pub fn sentinel_credentials(mut self, provider: impl CredentialsProvider) -> Self {
         self.sentinel_credentials = Some(Arc::new(provider));
         self
     }
 
-    /// Says where to reach the servers that sentinels and nodes of a cluster name, where that is not where they say
-    /// they are: behind address translation, or in containers. It is given host and port as they were named, and `None`
-    /// leaves them as they are. What the URLs name is not translated.
+    /// Translates the addresses that sentinels and cluster nodes announce, for example behind address translation or in
+    /// containers. The function is given host and port as they were announced; `None` leaves them unchanged. Addresses
+    /// in URLs are not translated.
     ///
     /// ```
     /// use sessile_redis::RedisServers;
@@ -147,20 +145,21 @@ impl RedisServers {
         self
     }
 
-    /// The number of the database, instead of that of the URL. A cluster has only number 0.
+    /// Sets the number of the database, instead of the one in the URL. A cluster has only number 0.
     pub fn database(mut self, database: i64) -> Self {
         self.database = Some(database);
         self
     }
 
-    /// By how many connections commands go to each server. Unless set, it is 1 where the runtime in which the storage is
-    /// connected has one thread, and 2 where it has more. Zero is refused when connecting.
+    /// Sets the number of connections for commands to each server. The default is 1 if the runtime in which the storage
+    /// connects has one thread, and 2 if it has more. Connecting refuses zero.
     ///
-    /// All threads share them. With two, threads wake each other less often than with one. More than two make the batches
-    /// smaller in which commands arrive, which costs the server: they are worth a measurement where one server answers
-    /// with several threads (`io-threads`) and this process has many.
+    /// All threads share them. With two, threads wake each other less often than with one. With more than two, commands
+    /// arrive in smaller batches, which costs the server. More are worth a measurement if one server replies with
+    /// several threads (`io-threads`) and this process has many.
     ///
-    /// Which of them a session uses is fixed. Messages, and writes that wait for replicas, have one more each.
+    /// A session always uses the same connection. Messages, and writes that wait for replicas, have one more connection
+    /// each.
     ///
     /// ```
     /// use sessile_redis::RedisServers;
@@ -173,28 +172,27 @@ impl RedisServers {
         self
     }
 
-    /// Trusts this authority (certificates as PEM) instead of those the operating system trusts.
+    /// Trusts this authority (certificates as PEM) instead of those that the operating system trusts.
     #[cfg(feature = "tls")]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.root = Some(pem.into());
         self
     }
 
-    /// Shows this certificate (chain as PEM) to servers that ask for one, and proves it with this key (PEM).
+    /// Presents this certificate (chain as PEM), with this key (PEM), to servers that request one.
     #[cfg(feature = "tls")]
     pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.tls.client = Some((chain.into(), key.into()));
         self
     }
 
-    /// How long a call may take.
+    /// Returns the time limit of a call.
     pub(crate) fn limit(&self) -> Duration {
         self.timeout.min(CENTURY)
     }
 
-    /// The servers, once there are lines to tell about their messages, as often as they are asked for: each time with
-    /// connections of their own. `replication` is how much longer a call may take that replicas have to answer as well.
-    pub(crate) fn prepare(self, replication: Duration) -> Result<impl Fn(&Arc<Lines>) -> Fleet + use<>, Failure> {
+    /// Validates the settings. `replication` is added to the time limit of calls that wait for replicas.
+    pub(crate) fn prepare(self, replication: Duration) -> Result<TopologyConfig, Failure> {
         let invalid = |what| Failure::Setup((redis::ErrorKind::InvalidClientConfig, what).into());
         let timeout = self.limit();
         if timeout.is_zero() {
@@ -204,75 +202,72 @@ impl RedisServers {
             return Err(invalid("nothing is sent by no connection"));
         };
         let tls = Arc::new(self.tls);
-        let dial = |url: &String| Dialer::new(url, timeout, &tls);
+        let connector = |url: &String| Connector::new(url, timeout, &tls);
         let urls = match &self.arrangement {
             Arrangement::Single(url) => std::slice::from_ref(url),
             Arrangement::Sentinel(urls, _) | Arrangement::Cluster(urls) => urls,
         };
-        let mut dialers = urls.iter().map(dial).collect::<Result<Vec<_>, _>>()?;
-        let Some(first) = dialers.first() else {
+        let mut connectors = urls.iter().map(connector).collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = connectors.first() else {
             return Err(invalid("at least one URL is needed"));
         };
-        let mut dialer = match self.arrangement {
+        let mut connector = match &self.arrangement {
             Arrangement::Sentinel(..) => first.without_credentials(),
             Arrangement::Single(_) | Arrangement::Cluster(_) => first.clone(),
         };
-        for sentinel in &mut dialers {
-            sentinel.ask_for_credentials(self.sentinel_credentials.clone());
+        for sentinel in &mut connectors {
+            sentinel.set_credentials_provider(self.sentinel_credentials.clone());
         }
-        dialer.authenticate(self.username.as_deref(), self.password.as_deref());
-        dialer.ask_for_credentials(self.credentials);
-        dialer.map_addresses(self.addresses);
+        connector.set_login(self.username.as_deref(), self.password.as_deref());
+        connector.set_credentials_provider(self.credentials);
+        connector.map_addresses(self.addresses);
         if let Some(database) = self.database {
-            dialer.select(database);
+            connector.set_database(database);
         }
-        dialer.allow_for_replication(replication);
-        dialer.connect_by(connections);
-        let arrangement = self.arrangement;
-        Ok(move |lines: &Arc<Lines>| {
-            let (dialer, lines) = (dialer.clone(), Arc::clone(lines));
-            match &arrangement {
-                Arrangement::Single(_) => Fleet::Single(Node::new(&dialer, dialer.addr(), &lines)),
-                Arrangement::Sentinel(_, name) => {
-                    let sentinels = dialers.iter().map(|dialer| dialer.line(dialer.addr(), None)).collect();
-                    Fleet::Sentinel(Sentinel::new(sentinels, name.clone(), dialer, lines))
-                }
-                Arrangement::Cluster(_) => {
-                    let seeds = dialers.iter().map(Dialer::addr).collect();
-                    Fleet::Cluster(Cluster::new(dialer, seeds, lines))
-                }
-            }
+        connector.set_replication_timeout(replication);
+        connector.set_connections(connections);
+        Ok(match self.arrangement {
+            Arrangement::Single(_) => TopologyConfig::Single(connector),
+            Arrangement::Sentinel(_, name) => TopologyConfig::Sentinel {
+                sentinels: connectors,
+                name,
+                primary: connector,
+            },
+            Arrangement::Cluster(_) => TopologyConfig::Cluster {
+                seeds: connectors,
+                nodes: connector,
+            },
         })
     }
 }
 
-/// How many connections are enough here to keep threads from waking each other.
+/// Returns the default number of connections: enough to keep threads from waking each other often.
 fn connections() -> usize {
     Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers().min(2))
 }
 
-/// One server, by its URL.
+/// Converts a URL to a single server.
 impl From<&str> for RedisServers {
     fn from(url: &str) -> Self {
         Self::single(url)
     }
 }
 
-/// One server, by its URL.
+/// Converts a URL to a single server.
 impl From<String> for RedisServers {
     fn from(url: String) -> Self {
         Self::single(url)
     }
 }
 
-/// One server, by its URL.
+/// Converts a URL to a single server.
 impl From<&String> for RedisServers {
     fn from(url: &String) -> Self {
         Self::single(url)
     }
 }
 
-/// Shows nothing of the URLs, which may hold passwords.
+/// Omits the URLs, which may contain passwords.
 impl fmt::Debug for RedisServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arrangement = match &self.arrangement {

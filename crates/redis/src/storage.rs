@@ -11,67 +11,51 @@ use sessile_core::{
     StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
-use crate::answer::Answer;
-use crate::builder::RedisStorageBuilder;
 use crate::check::Finding;
-use crate::engine::{Engine, Kind};
+use crate::client::{Client, Kind};
+use crate::codec;
 use crate::error::Failure;
-use crate::layout;
-use crate::net::Again;
-use crate::rotate::Move;
+use crate::net::Idempotency;
+use crate::reply::Reply;
+use crate::rotate::Rotation;
 use crate::script;
-use crate::servers::RedisServers;
-use crate::write::Write;
+use crate::write::WriteKind;
 
-/// What this storage is called in errors and logs.
+/// The name of this storage in errors and logs.
 pub(crate) const NAME: &str = Kind::Sessions.name();
 
-/// Sessions in Redis.
+/// A storage that keeps sessions in Redis.
 #[derive(Clone)]
 pub struct RedisStorage {
-    engine: Arc<Engine>,
+    client: Arc<Client>,
 }
 
 impl RedisStorage {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub(crate) fn new(client: Arc<Client>) -> Self {
+        Self { client }
     }
 
-    /// Connects, with the defaults for everything else.
-    ///
-    /// # Errors
-    ///
-    /// As for [`RedisStorageBuilder::connect`].
-    pub async fn connect(servers: impl Into<RedisServers>) -> Result<Self, StorageError> {
-        Self::builder(servers).connect().await
-    }
-
-    /// For a storage that is not as it is by default.
-    pub fn builder(servers: impl Into<RedisServers>) -> RedisStorageBuilder {
-        RedisStorageBuilder::new(servers.into())
-    }
-
-    /// How often a write has reached fewer replicas than [asked for](RedisStorageBuilder::durable), since this storage
-    /// was connected.
+    /// Returns how many writes have reached fewer replicas than [required](crate::RedisStorageBuilder::durable) since
+    /// this storage was connected.
     #[must_use]
     pub fn shortfalls(&self) -> u64 {
-        self.engine.shortfalls.load(std::sync::atomic::Ordering::Relaxed)
+        self.client.shortfalls.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Looks for settings of the servers that put sessions at risk. Connecting does the same.
+    /// Checks the servers for settings that put sessions at risk. Connecting does the same.
     ///
     /// # Errors
     ///
-    /// When a server cannot be reached, or does not tell: INFO may be forbidden.
+    /// Fails if a server cannot be reached, or forbids INFO.
     pub async fn check(&self) -> Result<Vec<Finding>, StorageError> {
-        crate::check::check(&self.engine)
+        crate::check::check(&self.client)
             .await
             .map_err(|failure| failure.into_error("check", NAME))
     }
 
     fn found(key: SessionKey, value: Vec<u8>, operation: &'static str) -> Result<Lookup<Stored>, StorageError> {
         let (record, stamp) =
-            layout::decode_stamped(value).ok_or_else(|| Failure::Nonsense.into_error(operation, NAME))?;
+            codec::decode_stamped(value).ok_or_else(|| Failure::UnexpectedReply.into_error(operation, NAME))?;
         Ok(Lookup::Found(Stored::new(key, record).with_stamp(stamp)))
     }
 }
@@ -83,7 +67,7 @@ impl Storage for RedisStorage {
     }
 
     fn clock(&self) -> &dyn Clock {
-        &self.engine.clock
+        &self.client.clock
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
@@ -92,42 +76,42 @@ impl Storage for RedisStorage {
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         let failed = |failure: Failure| failure.into_error("read", NAME);
-        let engine = &self.engine;
+        let client = &self.client;
         let mut get = Cmd::with_capacity(2, 80);
-        get.arg("GET").arg(engine.keys.record(key));
-        match engine
-            .net
-            .send(key.shard(), &get, Again::Harmless)
+        get.arg("GET").arg(client.keys.record(key));
+        match client
+            .router
+            .send(key.shard(), &get, Idempotency::Idempotent)
             .await
             .map_err(failed)?
         {
             Value::Nil => Ok(Lookup::Missing),
-            Value::BulkString(value) if value.first() == Some(&layout::RECORD) => Self::found(*key, value, "read"),
-            Value::BulkString(value) if value.first() == Some(&layout::TOMBSTONE) => Ok(Lookup::Superseded),
+            Value::BulkString(value) if value.first() == Some(&codec::RECORD) => Self::found(*key, value, "read"),
+            Value::BulkString(value) if value.first() == Some(&codec::TOMBSTONE) => Ok(Lookup::Superseded),
             Value::BulkString(value) => {
                 let elsewhere = Box::pin(async {
-                    match layout::decode_alias(&value) {
-                        Some(target) => engine.read_alias(key, target).await,
-                        None if value.first() == Some(&layout::ARRIVING) => engine.look_on(key).await,
-                        None => Err(Failure::Nonsense),
+                    match codec::decode_alias(&value) {
+                        Some(target) => client.peek_alias(key, target).await,
+                        None if value.first() == Some(&codec::ARRIVING) => client.peek_following(key).await,
+                        None => Err(Failure::UnexpectedReply),
                     }
                 });
-                let (key, answer) = elsewhere.await.map_err(failed)?;
-                match answer {
-                    Answer::Done(Some(value)) => Self::found(key, value, "read"),
-                    Answer::Missing => Ok(Lookup::Missing),
-                    Answer::Superseded => Ok(Lookup::Superseded),
-                    _ => Err(failed(Failure::Nonsense)),
+                let (key, reply) = elsewhere.await.map_err(failed)?;
+                match reply {
+                    Reply::Done(Some(value)) => Self::found(key, value, "read"),
+                    Reply::Missing => Ok(Lookup::Missing),
+                    Reply::Superseded => Ok(Lookup::Superseded),
+                    _ => Err(failed(Failure::UnexpectedReply)),
                 }
             }
-            _ => Err(failed(Failure::Nonsense)),
+            _ => Err(failed(Failure::UnexpectedReply)),
         }
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        match self.engine.lock(key, wait).await? {
+        match self.client.lock(key, wait).await? {
             Lookup::Found((lock, value)) => {
-                let record = layout::decode(value).ok_or_else(|| Failure::Nonsense.into_error("lock", NAME))?;
+                let record = codec::decode(value).ok_or_else(|| Failure::UnexpectedReply.into_error("lock", NAME))?;
                 Ok(Lookup::Found(Locked::new(lock, record)))
             }
             Lookup::Missing => Ok(Lookup::Missing),
@@ -136,39 +120,43 @@ impl Storage for RedisStorage {
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        let (engine, value) = (&self.engine, layout::encode(&record, None));
-        let create = async |again| {
-            let build = |latest: u64| {
+        let (client, value) = (&self.client, codec::encode(&record, None));
+        let create = async |is_retry| {
+            let build = |valid_until: u64| {
                 let mut cmd = script::CREATE.call(1);
-                cmd.arg(engine.keys.record(key)).arg(&value).arg(layout::last(&record));
-                cmd.arg(latest).arg(again);
+                cmd.arg(client.keys.record(key))
+                    .arg(&value)
+                    .arg(codec::expiry_arg(&record));
+                cmd.arg(valid_until).arg(is_retry);
                 cmd
             };
-            engine.write_in_time(key, Write::Changes, build).await
+            client.eval_write_until(key, WriteKind::Change, build).await
         };
-        done(engine.twice(create(""), || create("1")).await, "create")
+        done(client.twice(create(""), || create("1")).await, "create")
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let LockTicket { key, token, .. } = lock.ticket();
-        let (engine, value) = (&self.engine, layout::encode(&record, Some(&token)));
-        let committed = engine.run_once(&key, Write::Changes, |form| {
-            let mut cmd = engine.call(&script::COMMIT, &key, form);
-            cmd.arg(token.as_bytes()).arg(&value).arg(layout::last(&record));
-            cmd.arg(form.again()).arg(engine.latest().as_millis());
+        let (client, value) = (&self.client, codec::encode(&record, Some(&token)));
+        let committed = client.run_once(&key, WriteKind::Change, |form| {
+            let mut cmd = client.call(&script::COMMIT, &key, form);
+            cmd.arg(token.as_bytes()).arg(&value).arg(codec::expiry_arg(&record));
+            // The script asks for the time only if the lease may end before this moment.
+            cmd.arg(form.retry_arg()).arg(client.valid_until().as_millis());
             cmd
         });
         done(committed.await, "commit")?;
+        // The script has released the lock together with the write.
         lock.spend();
         Ok(())
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        match self.engine.replace(known, &record).await {
-            Ok(Answer::Done(None)) => Ok(true),
-            // The session has moved or is moving: whoever reads it again finds out where to.
-            Ok(Answer::Rewritten | Answer::Arriving { .. } | Answer::Alias { .. }) => Ok(false),
-            Ok(answer) => Err(refused(answer, "replace")),
+        match self.client.replace(known, &record).await {
+            Ok(Reply::Done(None)) => Ok(true),
+            // The session has moved or is moving. A caller that reads it again finds its new key.
+            Ok(Reply::Rewritten | Reply::Arriving { .. } | Reply::Alias { .. }) => Ok(false),
+            Ok(reply) => Err(refused(reply, "replace")),
             Err(failure) => Err(failure.into_error("replace", NAME)),
         }
     }
@@ -185,21 +173,21 @@ impl Storage for RedisStorage {
             return Err(StorageError::new(StorageErrorKind::Unsupported, "rotate", NAME)
                 .with_source("the new key is of another shard"));
         }
-        let order = Move {
+        let rotation = Rotation {
             ticket: &lock.ticket(),
             new_key,
-            value: &layout::encode(&record, Some(&token)),
-            last: &layout::last(&record),
+            value: &codec::encode(&record, Some(&token)),
+            last: &codec::expiry_arg(&record),
             grace,
         };
-        let rotated = self.engine.rotate(order);
+        let rotated = self.client.rotate(rotation);
         done(rotated.await, "rotate")?;
         lock.spend();
         Ok(())
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        self.engine
+        self.client
             .release(&lock.ticket())
             .await
             .map_err(|failure| failure.into_error("release", NAME))?;
@@ -208,7 +196,7 @@ impl Storage for RedisStorage {
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        done(self.engine.renew(lock).await, "renew")
+        done(self.client.renew(lock).await, "renew")
     }
 
     async fn touch(
@@ -218,82 +206,82 @@ impl Storage for RedisStorage {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool, StorageError> {
-        let engine = &self.engine;
-        let outcome = engine
+        let client = &self.client;
+        let outcome = client
             .follow(key, MAX_ALIASES, |key| {
                 let mut cmd = script::TOUCH.call(1);
-                cmd.arg(engine.keys.record(&key))
-                    .arg(layout::encode_version(version))
+                cmd.arg(client.keys.record(&key))
+                    .arg(codec::encode_version(version))
                     .arg(last_active.as_millis());
                 match deadline {
                     Some(deadline) => cmd.arg(deadline.as_millis()),
                     None => cmd.arg(""),
                 };
-                async move { engine.ask(&key, &cmd, Again::Harmless).await }
+                async move { client.eval(&key, &cmd, Idempotency::Idempotent).await }
             })
             .await;
         match outcome {
-            Ok((_, Answer::Done(None))) => Ok(true),
-            Ok((_, Answer::Rewritten)) => Ok(false),
-            Ok((_, answer)) => Err(refused(answer, "touch")),
+            Ok((_, Reply::Done(None))) => Ok(true),
+            Ok((_, Reply::Rewritten)) => Ok(false),
+            Ok((_, reply)) => Err(refused(reply, "touch")),
             Err(failure) => Err(failure.into_error("touch", NAME)),
         }
     }
 
-    /// A session that has moved is looked for key by key, one round trip each. It cannot slip away meanwhile: what it
-    /// leaves where it has just been says where it is now.
+    /// Follows a session that has moved key by key, one round trip each. It cannot escape meanwhile: the value that it
+    /// leaves at its old key points to the new one.
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        let (engine, shortfall) = (&self.engine, OnceLock::new());
-        let waits = if engine.options.durability.is_some() { "1" } else { "" };
+        let (client, shortfall) = (&self.client, OnceLock::new());
+        let waits = if client.options.durability.is_some() { "1" } else { "" };
         let step = async |key| {
-            let destroyed = engine.run(&key, Some(Write::Step(&shortfall)), |form| {
-                let mut cmd = engine.call(&script::DESTROY, &key, form);
+            let destroyed = client.run(&key, Some(WriteKind::Step(&shortfall)), |form| {
+                let mut cmd = client.call(&script::DESTROY, &key, form);
                 cmd.arg(waits);
                 cmd
             });
             Ok(destroyed.await?.0)
         };
-        let outcome = engine.follow(key, usize::MAX, step).await;
+        let outcome = client.follow(key, usize::MAX, step).await;
         if let (Ok(_), Some(shortfall)) = (&outcome, shortfall.get()) {
             return Err(Failure::Shortfall(*shortfall).into_error("destroy", NAME));
         }
         match outcome {
-            Ok((_, Answer::Done(None))) => Ok(Lookup::Found(())),
-            Ok((_, Answer::Missing)) => Ok(Lookup::Missing),
-            Ok((_, Answer::Superseded)) => Ok(Lookup::Superseded),
-            Ok(_) => Err(Failure::Nonsense.into_error("destroy", NAME)),
+            Ok((_, Reply::Done(None))) => Ok(Lookup::Found(())),
+            Ok((_, Reply::Missing)) => Ok(Lookup::Missing),
+            Ok((_, Reply::Superseded)) => Ok(Lookup::Superseded),
+            Ok(_) => Err(Failure::UnexpectedReply.into_error("destroy", NAME)),
             Err(failure) => Err(failure.into_error("destroy", NAME)),
         }
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        crate::scan::page(&self.engine, cursor, limit)
+        crate::scan::page(&self.client, cursor, limit)
             .await
             .map_err(|failure| failure.into_error("scan", NAME))
     }
 
     async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {
-        // Redis removes what has expired by itself, and keeps no trace of it.
+        // Redis removes expired keys by itself, and keeps no trace of them.
         Ok(Vec::new())
     }
 
     async fn drain(&self, patience: Duration) {
-        self.engine.drain(patience).await;
+        self.client.drain(patience).await;
     }
 }
 
-/// Returns the outcome of a verb that answers with nothing.
-fn done(answer: Result<Answer, Failure>, operation: &'static str) -> Result<(), StorageError> {
-    match answer {
-        Ok(Answer::Done(None)) => Ok(()),
-        Ok(answer) => Err(refused(answer, operation)),
+/// Returns the outcome of an operation without a result.
+fn done(reply: Result<Reply, Failure>, operation: &'static str) -> Result<(), StorageError> {
+    match reply {
+        Ok(Reply::Done(None)) => Ok(()),
+        Ok(reply) => Err(refused(reply, operation)),
         Err(failure) => Err(failure.into_error(operation, NAME)),
     }
 }
 
-/// The error of a verb that found no record, or no lock.
-fn refused(answer: Answer, operation: &'static str) -> StorageError {
-    match answer.refusal() {
+/// Returns the error of an operation that found no record, or no lock.
+fn refused(reply: Reply, operation: &'static str) -> StorageError {
+    match reply.refusal() {
         Ok(kind) => StorageError::new(kind, operation, NAME),
         Err(failure) => failure.into_error(operation, NAME),
     }
@@ -302,7 +290,7 @@ fn refused(answer: Answer, operation: &'static str) -> StorageError {
 impl fmt::Debug for RedisStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStorage")
-            .field("keys", &self.engine.keys)
+            .field("keys", &self.client.keys)
             .finish_non_exhaustive()
     }
 }

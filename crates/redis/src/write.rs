@@ -1,4 +1,4 @@
-//! Writing, and seeing to it that what was written gets as far as is asked for.
+//! Writes, and the replicas that they have to reach.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -7,110 +7,116 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 use sessile_core::SessionKey;
 
-use crate::answer::Answer;
-use crate::durable::{Durability, ReplicationShortfall, Shortfall};
-use crate::engine::Engine;
+use crate::client::Client;
+use crate::durability::{Durability, ReplicationShortfall, Shortfall};
 use crate::error::Failure;
-use crate::net::Again;
+use crate::net::Idempotency;
+use crate::reply::Reply;
 
-/// The kind of a write, as far as durability is concerned.
+/// The kind of a write, which decides how durable it has to be.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Write<'a> {
-    /// It ends a key, for good: to lose it would bring back what was logged out.
-    Ends,
-    /// It is one of several steps to such an end. That it falls short is no reason not to take the others: the first
-    /// shortfall is kept here.
+pub(crate) enum WriteKind<'a> {
+    /// Ends a key for good: losing the write would restore a session that was logged out.
+    Terminal,
+    /// One of several steps to such an end. A shortfall does not prevent the other steps; the first one is kept here.
     Step(&'a OnceLock<ReplicationShortfall>),
-    /// It changes data.
-    Changes,
+    /// Changes data.
+    Change,
 }
 
-impl Engine {
-    /// Calls a script that writes something new, where nothing tells later whether it has been there before and has ended.
-    /// So it is told until when it is wanted, as a question for a lock is, and is not sent again.
-    pub(crate) async fn write_in_time(
+impl Client {
+    /// Calls a script that writes a new key. A later call cannot tell whether the key existed before and has ended, so
+    /// the script is told until when the request is valid, like a request for a lock, and is not repeated.
+    pub(crate) async fn eval_write_until(
         &self,
         key: &SessionKey,
-        write: Write<'_>,
+        write: WriteKind<'_>,
         build: impl Fn(u64) -> Cmd,
-    ) -> Result<Answer, Failure> {
-        // A write that waits for replicas may have to let others pass first.
+    ) -> Result<Reply, Failure> {
+        // A write that waits for replicas may have to wait for an earlier batch.
         let longer = self
             .durability(write)
             .map_or(Duration::ZERO, |durability| durability.timeout * 2);
         for _ in 0..2 {
-            let latest = self.latest() + longer;
+            let valid_until = self.valid_until() + longer;
             match self
-                .ask_to_write(key, &build(latest.as_millis()), write, Again::Never)
+                .eval_write(key, &build(valid_until.as_millis()), write, Idempotency::NotIdempotent)
                 .await?
             {
-                Answer::Late => {}
-                answer => return Ok(answer),
+                Reply::Late => {}
+                reply => return Ok(reply),
             }
         }
         Err(Failure::Timeout)
     }
 
     /// Calls a script that writes.
-    pub(crate) async fn ask_to_write(
+    pub(crate) async fn eval_write(
         &self,
         key: &SessionKey,
         cmd: &Cmd,
-        write: Write<'_>,
-        again: Again,
-    ) -> Result<Answer, Failure> {
-        let (answer, shortfall) = self.send_to_write(key, cmd, write, again).await?;
-        let (answer, now) = Answer::read(answer)?;
+        write: WriteKind<'_>,
+        idempotency: Idempotency,
+    ) -> Result<Reply, Failure> {
+        let (reply, shortfall) = self.send_write(key, cmd, write, idempotency).await?;
+        let (reply, now) = Reply::read(reply)?;
         self.learn(now);
         let found_the_end = match write {
-            Write::Step(_) => matches!(answer, Answer::Missing | Answer::Superseded | Answer::Alias { .. }),
-            Write::Ends | Write::Changes => false,
+            WriteKind::Step(_) => matches!(reply, Reply::Missing | Reply::Superseded | Reply::Alias { .. }),
+            WriteKind::Terminal | WriteKind::Change => false,
         };
-        // With any other answer, it has refused to write.
-        if found_the_end || matches!(answer, Answer::Done(_)) {
-            self.fall_short(shortfall, write)?;
+        // With any other reply, the script has refused to write.
+        if found_the_end || matches!(reply, Reply::Done(_)) {
+            self.record_shortfall(shortfall, write)?;
         }
-        Ok(answer)
+        Ok(reply)
     }
 
-    /// Sends a command, and returns by how much it has fallen short, if replicas are asked.
-    pub(crate) async fn send_to_write(
+    /// Sends a command, and returns its shortfall if it has to reach replicas.
+    pub(crate) async fn send_write(
         &self,
         key: &SessionKey,
         cmd: &Cmd,
-        write: Write<'_>,
-        again: Again,
+        write: WriteKind<'_>,
+        idempotency: Idempotency,
     ) -> Result<(Value, Option<ReplicationShortfall>), Failure> {
         let Some(durability) = self.durability(write) else {
-            return Ok((self.net.send(key.shard(), cmd, again).await?, None));
+            return Ok((self.router.send(key.shard(), cmd, idempotency).await?, None));
         };
-        let (answer, reached) = self.net.send_durably(key.shard(), cmd, again, durability).await?;
+        let (reply, reached) = self
+            .router
+            .send_durably(key.shard(), cmd, idempotency, durability)
+            .await?;
         let wanted = durability.replicas;
         let shortfall = (reached < wanted).then_some(ReplicationShortfall { wanted, reached });
-        Ok((answer, shortfall))
+        Ok((reply, shortfall))
     }
 
-    /// Returns how durable this write has to be.
-    fn durability(&self, write: Write<'_>) -> Option<&Durability> {
+    /// Returns the requirements for this kind of write.
+    fn durability(&self, write: WriteKind<'_>) -> Option<&Durability> {
         let durability = self.options.durability.as_ref();
-        durability.filter(|durability| durability.commits || !matches!(write, Write::Changes))
+        durability.filter(|durability| durability.commits || !matches!(write, WriteKind::Change))
     }
 
-    /// Does what is to be done about a shortfall, if there is one.
-    pub(crate) fn fall_short(&self, shortfall: Option<ReplicationShortfall>, write: Write<'_>) -> Result<(), Failure> {
+    /// Counts a shortfall, and fails if it has to.
+    pub(crate) fn record_shortfall(
+        &self,
+        shortfall: Option<ReplicationShortfall>,
+        write: WriteKind<'_>,
+    ) -> Result<(), Failure> {
         let (Some(shortfall), Some(durability)) = (shortfall, &self.options.durability) else {
             return Ok(());
         };
         let fails = durability.shortfall == Shortfall::Fail;
         let is_first = match write {
-            Write::Step(first) if fails => first.set(shortfall).is_ok(),
+            WriteKind::Step(first) if fails => first.set(shortfall).is_ok(),
             _ => true,
         };
         if is_first {
             self.shortfalls.fetch_add(1, Ordering::Relaxed);
         }
         match write {
-            Write::Ends | Write::Changes if fails => Err(Failure::Shortfall(shortfall)),
+            WriteKind::Terminal | WriteKind::Change if fails => Err(Failure::Shortfall(shortfall)),
             _ => Ok(()),
         }
     }

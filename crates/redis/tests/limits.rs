@@ -46,7 +46,7 @@ async fn more_than_anybody_lives_is_as_good_as_a_century() {
         RedisStorage::builder(RedisServers::single(server.url()).timeout(Duration::MAX)),
         single().lease(Duration::MAX),
         single().poll(Duration::MAX),
-        single().tombstone(Duration::MAX),
+        single().tombstone_ttl(Duration::MAX),
         // There is no replica, and nobody waits for it for as long as that.
         single().durable(0, Duration::MAX).on_shortfall(Shortfall::Count),
     ] {
@@ -79,5 +79,5 @@ async fn nothing_at_all_is_refused_with_a_reason() {
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains(reason), "{source}");
     }
-    works(&single().tombstone(Duration::ZERO)).await;
+    works(&single().tombstone_ttl(Duration::ZERO)).await;
 }

@@ -194,11 +194,11 @@ async fn a_rotation_whose_answer_is_lost_succeeds() {
 #[tokio::test]
 async fn a_rotation_is_open_when_the_session_has_ended_since() {
     let lossy = Lossy::start().await;
-    let near = RedisStorage::builder(lossy.server.url()).tombstone(Duration::ZERO);
+    let near = RedisStorage::builder(lossy.server.url()).tombstone_ttl(Duration::ZERO);
     let (near, far) = (near.connect().await.unwrap(), RedisStorage::builder(lossy.proxy.url()));
     let lossy = Lossy {
         near,
-        far: Arc::new(far.tombstone(Duration::ZERO).connect().await.unwrap()),
+        far: Arc::new(far.tombstone_ttl(Duration::ZERO).connect().await.unwrap()),
         ..lossy
     };
     let (old, new) = fresh_pair();

@@ -1,4 +1,4 @@
-//! [`Backoff`]: how long to leave a server alone that does not let us in.
+//! [`Backoff`]: the pauses between attempts to connect.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 /// The first pause, which jitter makes up to twice as long.
 const FIRST: Duration = Duration::from_millis(20);
-/// The longest, without jitter.
+/// The longest pause without jitter.
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// Pauses that grow, each with a random part, so that the processes of a fleet do not come all at once.
+/// Pauses that grow, each with a random part, so that processes do not reconnect at the same moment.
 pub(super) struct Backoff {
     builder: ExponentialBuilder,
     pauses: ExponentialBackoff,
 }
 
 impl Backoff {
-    /// Pauses of which none is so long that a call with this much time could not see its end.
+    /// Creates pauses that are short enough for a call with this time limit to outlast each of them.
     pub(super) fn within(timeout: Duration) -> Self {
         let longest = LONGEST.min(timeout / 4);
         let builder = ExponentialBuilder::new()
@@ -31,12 +31,12 @@ impl Backoff {
         }
     }
 
-    /// The next pause.
+    /// Returns the next pause.
     pub(super) fn next(&mut self) -> Duration {
         self.pauses.next().unwrap_or(LONGEST)
     }
 
-    /// Begins with short pauses again.
+    /// Restarts with short pauses.
     pub(super) fn reset(&mut self) {
         self.pauses = self.builder.build();
     }

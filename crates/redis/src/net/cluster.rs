@@ -1,4 +1,4 @@
-//! [`Cluster`]: many primaries, each with a part of the slots, and the map that says which.
+//! [`Cluster`]: several primaries, each of which owns a part of the slots.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,180 +8,186 @@ use redis::ConnectionAddr;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::map::{self, Map, Range, host_of};
-use super::refresh::{self, Learns, Refresh};
-use super::{Dialer, Node};
+use super::refresh::{self, Refresh, Refreshable};
+use super::slot_map::{self, Range, SlotMap, host_of};
+use super::{Connector, Node, OnMessage};
 use crate::error::Failure;
-use crate::wait::Lines;
 
-/// How long one node may take to tell the map before another is asked as well.
+/// The time after which another node is asked for the slot map as well.
 const HEAD_START: Duration = Duration::from_millis(100);
 
-/// Knows which node keeps which slot, and learns it anew when that changes.
+/// Keeps the map from slots to nodes, and refreshes it when it changes.
 ///
-/// Doubt is about one node, and concerns its slots only: whatever becomes of one, the slots of the others are served
-/// from the map that there is. A new one is asked for in the background, at most a few times a second, and waited for
-/// only where the present one does not help.
+/// Staleness is a property of one node, and concerns its slots only: the slots of the other nodes are served by the
+/// present map. A new map is requested in the background, at most a few times a second. Calls wait for it only if the
+/// present one does not help.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    dialer: Dialer,
-    lines: Arc<Lines>,
-    /// The nodes to ask for a map when no other knows one.
+    connector: Connector,
+    on_message: Arc<dyn OnMessage>,
+    /// The nodes to ask for a map when no other node has one.
     seeds: Vec<Arc<Node>>,
-    map: RwLock<Map>,
+    map: RwLock<SlotMap>,
     refresh: Refresh,
-    /// Counts the maps that were asked for, so that not always the same node is asked.
-    asked: AtomicUsize,
+    /// The number of maps requested so far, to ask the nodes in turn.
+    requests: AtomicUsize,
 }
 
 impl Cluster {
-    pub(crate) fn new(dialer: Dialer, seeds: Vec<ConnectionAddr>, lines: Arc<Lines>) -> Arc<Self> {
+    pub(crate) fn new(connector: Connector, seeds: Vec<ConnectionAddr>, on_message: Arc<dyn OnMessage>) -> Arc<Self> {
         Arc::new(Self {
-            seeds: seeds.into_iter().map(|addr| Node::new(&dialer, addr, &lines)).collect(),
-            dialer,
-            lines,
+            seeds: seeds
+                .into_iter()
+                .map(|addr| Node::new(&connector, addr, &on_message))
+                .collect(),
+            connector,
+            on_message,
             map: RwLock::default(),
             refresh: Refresh::default(),
-            asked: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
         })
     }
 
-    /// The node that keeps a slot, if that is known and there is no doubt about it.
-    pub(crate) fn known(&self, slot: u16) -> Option<Arc<Node>> {
-        self.read().owner(slot).filter(|node| !node.is_doubted()).cloned()
+    /// Returns the owner of a slot, if it is known and not stale.
+    pub(crate) fn known_owner(&self, slot: u16) -> Option<Arc<Node>> {
+        self.read().owner(slot).filter(|node| !node.is_stale()).cloned()
     }
 
-    /// The node that keeps a slot, after all that can be learnt about it.
+    /// Returns the owner of a slot after a refresh of the map.
     pub(crate) async fn owner(self: &Arc<Self>, slot: u16, deadline: Instant) -> Result<Arc<Node>, Failure> {
-        let learnt = refresh::fresh(self, deadline).await;
+        let loaded = refresh::request_and_wait(self, deadline).await;
         if let Some(node) = self.read().owner(slot) {
-            // In doubt or not, and whether there was news or not: there is no better one.
+            // Returned even if it is stale or the refresh failed: no better node is known.
             return Ok(Arc::clone(node));
         }
-        learnt?;
+        loaded?;
         let kind = redis::ErrorKind::ClusterConnectionNotFound;
         Err(Failure::Unreachable(
             (kind, "no node of the cluster keeps this slot").into(),
         ))
     }
 
-    /// All nodes that keep slots: those that are known, or after asking anew.
-    pub(crate) async fn owners(self: &Arc<Self>, anew: bool, deadline: Instant) -> Result<Vec<Arc<Node>>, Failure> {
+    /// Returns all nodes that own slots. Refreshes the map first if `refresh` is set, or any of them is stale.
+    pub(crate) async fn owners(self: &Arc<Self>, refresh: bool, deadline: Instant) -> Result<Vec<Arc<Node>>, Failure> {
         let known = self.read().owners();
-        if !anew && !known.is_empty() && !known.iter().any(|node| node.is_doubted()) {
+        if !refresh && !known.is_empty() && !known.iter().any(|node| node.is_stale()) {
             return Ok(known);
         }
-        refresh::fresh(self, deadline).await?;
+        refresh::request_and_wait(self, deadline).await?;
         Ok(self.read().owners())
     }
 
-    /// The node at an address that another node has named, with its host or without. It may be one that keeps no slot
+    /// Returns the node at an address that another node has announced, with or without its host. It may not own a slot
     /// yet.
-    pub(crate) fn at(&self, host: &str, port: u16, from: &Node) -> Option<Arc<Node>> {
+    pub(crate) fn node_at(&self, host: &str, port: u16, from: &Node) -> Option<Arc<Node>> {
         let addr = self.addr_of(Some(host), port, from)?;
-        Some(self.write().at(&addr, || self.node(addr.clone())).1)
+        Some(self.write().get_or_insert(&addr, || self.node(addr.clone())).1)
     }
 
-    /// Takes note that a slot has moved to this node, and that others may have moved as well.
-    pub(crate) fn moved(self: &Arc<Self>, slot: u16, to: &Node) {
+    /// Records that a slot has moved to this node, and refreshes the map because others may have moved as well.
+    pub(crate) fn slot_moved(self: &Arc<Self>, slot: u16, to: &Node) {
         {
             let mut map = self.write();
-            let (owner, _) = map.at(&to.addr, || self.node(to.addr.clone()));
-            map.give(slot, owner);
+            let (owner, _) = map.get_or_insert(&to.addr, || self.node(to.addr.clone()));
+            map.assign(slot, owner);
         }
-        refresh::want(self);
+        refresh::request(self);
     }
 
-    /// Takes note that a node may not be there, or not be the right one, any longer.
-    pub(crate) fn doubt(self: &Arc<Self>, node: &Node) {
-        node.doubt(true);
-        refresh::want(self);
+    /// Marks a node as stale, and refreshes the map: the node may have failed, or lost its slots.
+    pub(crate) fn mark_stale(self: &Arc<Self>, node: &Node) {
+        node.set_stale(true);
+        refresh::request(self);
     }
 
     fn node(&self, addr: ConnectionAddr) -> Arc<Node> {
-        Node::new(&self.dialer, addr, &self.lines)
+        Node::new(&self.connector, addr, &self.on_message)
     }
 
-    /// The address of a node that this one has named.
+    /// Returns the address of a node that `from` has announced.
     fn addr_of(&self, host: Option<&str>, port: u16, from: &Node) -> Option<ConnectionAddr> {
-        match host.filter(|host| map::names(host)) {
-            Some(host) => Some(self.dialer.addr_of(host, port)),
-            None => Some(self.dialer.addr_of(host_of(&from.addr)?, port)),
+        match host.filter(|host| slot_map::is_host(host)) {
+            Some(host) => Some(self.connector.addr_of(host, port)),
+            None => Some(self.connector.addr_of(host_of(&from.addr)?, port)),
         }
     }
 
-    /// Whom to ask for a map, the best first: a node that has failed, or that is no longer one of those that keep
-    /// slots, may tell the map of a time that is over.
-    fn experts(&self) -> Vec<Arc<Node>> {
+    /// Returns the nodes to ask for a map, the best first. A node that has failed, or that owns no slots any more, may
+    /// have an outdated map.
+    fn candidates(&self) -> Vec<Arc<Node>> {
         let mut owners = self.read().owners();
         if !owners.is_empty() {
-            let turn = self.asked.fetch_add(1, Ordering::Relaxed) % owners.len();
-            owners.rotate_left(turn);
+            let first = self.requests.fetch_add(1, Ordering::Relaxed) % owners.len();
+            owners.rotate_left(first);
         }
-        // It keeps the order of those that are equal.
-        owners.sort_by_key(|node| node.is_doubted());
+        // The sort is stable, so the rotation is kept.
+        owners.sort_by_key(|node| node.is_stale());
         let known = |seed: &&Arc<Node>| owners.iter().any(|node| node.addr == seed.addr);
-        let (_, strangers): (Vec<_>, Vec<_>) = self.seeds.iter().partition(known);
-        owners.into_iter().chain(strangers.into_iter().cloned()).collect()
+        let (_, others): (Vec<_>, Vec<_>) = self.seeds.iter().partition(known);
+        owners.into_iter().chain(others.into_iter().cloned()).collect()
     }
 
-    async fn ask(self: Arc<Self>, node: Arc<Node>, deadline: Instant) -> Result<(Arc<Node>, Vec<Range>), Failure> {
-        let mut question = redis::cmd("CLUSTER");
-        question.arg("SLOTS");
-        let answer = node.line().send(&question, deadline).await?;
+    async fn load_from(
+        self: Arc<Self>,
+        node: Arc<Node>,
+        deadline: Instant,
+    ) -> Result<(Arc<Node>, Vec<Range>), Failure> {
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        let reply = node.connection().send(&command, deadline).await?;
         let addr_of = |host: Option<&str>, port| self.addr_of(host, port, &node);
-        let ranges = map::read(&answer, addr_of).ok_or(Failure::Nonsense)?;
+        let ranges = slot_map::read(&reply, addr_of).ok_or(Failure::UnexpectedReply)?;
         Ok((node, ranges))
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Map> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, SlotMap> {
         self.map.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Map> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, SlotMap> {
         self.map.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Learns for Cluster {
+impl Refreshable for Cluster {
     fn refresh(&self) -> &Refresh {
         &self.refresh
     }
 
     fn limit(&self) -> Duration {
-        self.dialer.timeout()
+        self.connector.timeout()
     }
 
-    /// Asks one node after the other, without waiting long for any, until one has told its map. That of a node that
-    /// has failed before is taken only if no other tells one.
-    async fn learn(self: Arc<Self>) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.dialer.timeout();
-        let mut experts = self.experts().into_iter().peekable();
-        let mut answers = JoinSet::new();
-        let (mut failure, mut second_best) = (Failure::Timeout, None);
+    /// Asks one node after the other, with a short wait for each, until one returns its map. The map of a stale node is
+    /// used only if no other node returns one.
+    async fn load(self: Arc<Self>) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.connector.timeout();
+        let mut candidates = self.candidates().into_iter().peekable();
+        let mut replies = JoinSet::new();
+        let (mut failure, mut fallback) = (Failure::Timeout, None);
         loop {
-            if let Some(node) = experts.next() {
-                answers.spawn(Arc::clone(&self).ask(node, deadline));
+            if let Some(node) = candidates.next() {
+                replies.spawn(Arc::clone(&self).load_from(node, deadline));
             }
-            let others = experts.peek().is_some();
-            let patience = match others || second_best.is_some() {
+            let others = candidates.peek().is_some();
+            let patience = match others || fallback.is_some() {
                 true => HEAD_START,
-                false => self.dialer.timeout(),
+                false => self.connector.timeout(),
             };
-            match timeout(patience, answers.join_next()).await {
-                Ok(Some(Ok(Ok((node, ranges))))) if !node.is_doubted() => {
-                    self.write().draw(&node, ranges, |addr| self.node(addr));
+            match timeout(patience, replies.join_next()).await {
+                Ok(Some(Ok(Ok((node, ranges))))) if !node.is_stale() => {
+                    self.write().update_from(&node, ranges, |addr| self.node(addr));
                     return Ok(());
                 }
-                Ok(Some(Ok(Ok(told)))) => second_best = Some(told),
+                Ok(Some(Ok(Ok(slots)))) => fallback = Some(slots),
                 Ok(Some(Ok(Err(other)))) => failure = other,
                 Ok(Some(Err(_))) => {}
                 Ok(None) | Err(_) if others => {}
                 Ok(None) | Err(_) => break,
             }
         }
-        let (node, ranges) = second_best.ok_or(failure)?;
-        self.write().draw(&node, ranges, |addr| self.node(addr));
+        let (node, ranges) = fallback.ok_or(failure)?;
+        self.write().update_from(&node, ranges, |addr| self.node(addr));
         Ok(())
     }
 }

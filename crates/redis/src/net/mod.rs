@@ -1,27 +1,32 @@
-//! The way to the servers: which one to ask, what may be asked again, and when to give up.
+//! Routes commands to servers: chooses the server, retries where that is safe, and enforces time limits.
 //!
-//! The client brings the parser, connections that many tasks share, TLS, and the names of what a server refuses.
-//! When a connection is replaced, and by which, is ours: only here is it known on which connection a command was sent,
-//! and so what a failure says about it. Decision 31 says more.
+//! The `redis` crate provides the parser, connections that many tasks share, and the names of server errors. This
+//! module decides when a connection is replaced, and by which: only here is it known on which connection a command was
+//! sent, and so what a failure says about it. Decision 31 gives the reasons.
 
-mod attempt;
 mod backoff;
 mod cluster;
-mod dialer;
-#[cfg(test)]
-mod ending;
-mod gather;
-mod lane;
-mod line;
-mod map;
+mod coalesce;
+mod connect;
+mod connection;
+mod connector;
+mod durable;
+mod endpoint;
+mod info;
 mod node;
+mod recovery;
 mod refresh;
-mod remedy;
 mod route;
+#[cfg(test)]
+mod runtime_shutdown;
 mod sentinel;
 mod slot;
+mod slot_map;
+mod state;
+mod stream;
+mod subscriber;
 mod tls;
-mod wire;
+mod topology;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,123 +35,119 @@ use redis::{Cmd, Value};
 use tokio::time::Instant;
 
 pub(crate) use self::cluster::Cluster;
-pub(crate) use self::dialer::{AddressMap, Dialer};
-pub(crate) use self::line::{Line, OnPush};
+pub(crate) use self::connection::{Connection, OnPush};
+pub(crate) use self::connector::{AddressMap, Connector};
+pub(crate) use self::info::{info, text};
 pub(crate) use self::node::Node;
 pub(crate) use self::sentinel::Sentinel;
+pub(crate) use self::subscriber::OnMessage;
 pub(crate) use self::tls::Tls;
-use crate::durable::Durability;
+pub(crate) use self::topology::{Topology, TopologyConfig};
+use crate::durability::Durability;
 use crate::error::Failure;
 
-/// Whether a command may be sent again when nobody knows what became of it.
+/// Whether a command may be sent again after its outcome has become ambiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// To do it twice is to do it once.
-    Harmless,
-    /// A second time would answer differently: the caller has to be told that the outcome is open.
-    Never,
+pub(crate) enum Idempotency {
+    /// Repeating the command changes nothing.
+    Idempotent,
+    /// A second execution would have another result: the caller has to learn that the outcome is ambiguous.
+    NotIdempotent,
 }
 
-/// How the servers are arranged.
+/// Routes commands to the servers.
 #[derive(Debug)]
-pub(crate) enum Fleet {
-    Single(Arc<Node>),
-    Sentinel(Arc<Sentinel>),
-    Cluster(Arc<Cluster>),
-}
-
-/// The servers.
-#[derive(Debug)]
-pub(crate) struct Net {
+pub(crate) struct Router {
     timeout: Duration,
-    fleet: Fleet,
-    /// A command that writes nothing and that a replica refuses, where a connection may come to lead to one unnoticed.
+    topology: Topology,
+    /// A command that writes nothing and that a replica refuses. It is used where a connection may come to lead to a
+    /// replica unnoticed.
     proof: Option<Cmd>,
     /// The moment from which the times of proofs are counted.
     epoch: Instant,
 }
 
-impl Net {
-    /// `prefix` is what all keys begin with.
-    pub(crate) fn new(timeout: Duration, fleet: Fleet, prefix: &str) -> Self {
-        let proof = match fleet {
-            Fleet::Single(_) | Fleet::Sentinel(_) => {
+impl Router {
+    /// Creates a router for keys that begin with `prefix`.
+    pub(crate) fn new(timeout: Duration, topology: Topology, prefix: &str) -> Self {
+        let proof = match topology {
+            Topology::Single(_) | Topology::Sentinel(_) => {
                 let mut proof = redis::cmd("DEL");
-                // Sessions have their shard in braces here, so this is the name of none.
+                // The names of sessions have their shard in braces here, so no session has this name.
                 proof.arg(format!("{prefix}primary"));
                 Some(proof)
             }
-            // A node that no longer keeps a slot says so to those that read as well.
-            Fleet::Cluster(_) => None,
+            // A node that no longer owns a slot refuses reads as well.
+            Topology::Cluster(_) => None,
         };
         Self {
             timeout,
-            fleet,
+            topology,
             proof,
             epoch: Instant::now(),
         }
     }
 
-    /// When a call that begins now has to be over.
+    /// Returns the deadline of a call that begins now.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
-    /// How long a call may take.
+    /// Returns the time limit of a call.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Sends a command to the server that keeps this shard, and returns its answer.
+    /// Sends a command to the server that owns this shard, and returns its reply within the time limit.
     ///
-    /// Takes no longer than the configured time. A command that a server has refused without acting on it is sent
-    /// again where that can help; one whose outcome is unknown only if that is harmless.
-    pub(crate) async fn send(&self, shard: &str, cmd: &Cmd, again: Again) -> Result<Value, Failure> {
-        Ok(self.route(shard, cmd, again, None).await?.0)
+    /// A command that a server has refused without acting on it is sent again where that can help. One whose outcome is
+    /// ambiguous is sent again only if it is idempotent.
+    pub(crate) async fn send(&self, shard: &str, cmd: &Cmd, idempotency: Idempotency) -> Result<Value, Failure> {
+        Ok(self.route(shard, cmd, idempotency, None).await?.0)
     }
 
-    /// Sends a command likewise, and tells how many replicas have it after the time they are given.
+    /// Sends a command like [`send`](Self::send), waits for replicas, and returns how many have acknowledged it.
     pub(crate) async fn send_durably(
         &self,
         shard: &str,
         cmd: &Cmd,
-        again: Again,
+        idempotency: Idempotency,
         durability: &Durability,
     ) -> Result<(Value, u32), Failure> {
-        self.route(shard, cmd, again, Some(durability)).await
+        self.route(shard, cmd, idempotency, Some(durability)).await
     }
 
-    /// All servers that keep sessions, as far as is known, or after asking anew.
-    pub(crate) async fn primaries(&self, anew: bool) -> Result<Vec<Arc<Node>>, Failure> {
-        match &self.fleet {
-            Fleet::Single(_) | Fleet::Sentinel(_) => Ok(vec![self.node("", self.deadline()).await?]),
-            Fleet::Cluster(cluster) => {
+    /// Returns all primaries: those that are known, or those that the servers name now if `refresh` is set.
+    pub(crate) async fn primaries(&self, refresh: bool) -> Result<Vec<Arc<Node>>, Failure> {
+        match &self.topology {
+            Topology::Single(_) | Topology::Sentinel(_) => Ok(vec![self.node("", self.deadline()).await?]),
+            Topology::Cluster(cluster) => {
                 let deadline = self.deadline();
-                in_time(deadline, cluster.owners(anew, deadline)).await
+                in_time(deadline, cluster.owners(refresh, deadline)).await
             }
         }
     }
 
-    /// A shard that stands for all those whose messages arrive on one channel with those of this shard; `None` if one
-    /// channel will do for all. In a cluster it is one for each slot, as a channel is in a slot like a key.
+    /// Returns the shard that names the channel for messages about this shard; `None` if one channel serves all shards.
+    /// A cluster has one channel for each slot, because a channel is in a slot like a key.
     pub(crate) fn channel_shard(&self, shard: &str) -> Option<&'static str> {
         self.is_cluster().then(|| slot::representative(shard))
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
-        matches!(self.fleet, Fleet::Cluster(_))
+        matches!(self.topology, Topology::Cluster(_))
     }
 
-    /// Listens anew unless a message about this shard arrives that should have arrived on the connection of this
-    /// generation. If the server is not known just now, there is no connection to put aside either.
+    /// Discards the subscription of this generation unless a message about this shard arrives that should have arrived
+    /// on it. Does nothing if the server is not known at present.
     pub(crate) async fn verify(&self, shard: &str, generation: u64, channel: &[u8], arrived: impl Fn() -> bool) {
-        if let Some(node) = self.known(shard) {
-            node.ear.verify(generation, channel, arrived).await;
+        if let Some(node) = self.known_node(shard) {
+            node.subscriber.verify(generation, channel, arrived).await;
         }
     }
 }
 
-/// Gives up when the time is over.
+/// Fails with a timeout at the deadline.
 pub(crate) async fn in_time<T>(
     deadline: Instant,
     work: impl Future<Output = Result<T, Failure>>,
@@ -156,29 +157,26 @@ pub(crate) async fn in_time<T>(
         .unwrap_or(Err(Failure::Timeout))
 }
 
-/// Whether the runtime that this is called in has begun to end. It drops each new task at once then, so whatever needs one
-/// fails, which says nothing about a server.
-async fn has_runtime_begun_to_end() -> bool {
+/// Returns whether the current runtime has begun to shut down. It drops each new task at once then, so work that needs
+/// a task fails, which says nothing about a server.
+async fn is_runtime_shutting_down() -> bool {
     tokio::spawn(async {}).await.is_err()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::subscriber::Ignore;
     use super::*;
-    use crate::servers::RedisServers;
-    use crate::wait::Lines;
 
-    /// A future is moved whenever it is put into another. What is seldom needed, such as connecting, takes kilobytes,
-    /// and has to be boxed where it is called.
+    /// A future is moved whenever it is put into another. Rare steps such as connecting take kilobytes, and have to be
+    /// boxed where they are called.
     #[test]
     fn a_command_on_its_way_is_small() {
-        let fleet = RedisServers::single("redis://127.0.0.1:1")
-            .prepare(Duration::ZERO)
-            .unwrap();
-        let lines = Lines::new(1, Box::new(|_, _| ()));
-        let net = Net::new(Duration::from_secs(1), fleet(&lines), "");
+        let connector = Connector::new("redis://127.0.0.1:1", Duration::from_secs(2), &Arc::default()).unwrap();
+        let topology = TopologyConfig::Single(connector).build(Arc::new(Ignore));
+        let router = Router::new(Duration::from_secs(1), topology, "");
         let get = redis::cmd("GET");
-        let sent = net.send("", &get, Again::Harmless);
+        let sent = router.send("", &get, Idempotency::Idempotent);
         let bytes = size_of_val(&sent);
         assert!(bytes <= 2_048, "{bytes} bytes");
     }

@@ -6,132 +6,132 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redis::{Cmd, ConnectionAddr, Value};
 use tokio::time::Instant;
 
-use super::lane::Lane;
-use super::line::is_demoted;
-use super::{Dialer, Line, slot};
+use super::connection::is_demoted;
+use super::durable::DurableConnection;
+use super::subscriber::Subscriber;
+use super::{Connection, Connector, OnMessage, slot};
 use crate::error::Failure;
-use crate::wait::{Ear, Lines};
 
-/// How long, in milliseconds, a server that has accepted a write is taken for the primary.
-const PROOF: u64 = 1_000;
+/// The time, in milliseconds, for which a server that has accepted a write is trusted to be the primary.
+const PROOF_VALIDITY: u64 = 1_000;
 
-/// How long one that looks for a proof is waited for by the others.
-const LOOKING: u64 = 100;
+/// The time, in milliseconds, for which other calls trust the server while one asks for a proof.
+const PROOF_TIMEOUT: u64 = 100;
 
 /// A server. Its connections are made when they are needed.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) addr: ConnectionAddr,
-    /// The lines for commands. There is at least one.
-    lines: Box<[Arc<Line>]>,
-    /// For messages.
-    pub(crate) ear: Arc<Ear>,
-    /// For what must have reached replicas.
-    pub(crate) lane: Arc<Lane>,
-    /// Whether it has failed since it last answered.
-    doubted: AtomicBool,
+    /// The connections for commands. There is at least one.
+    connections: Box<[Arc<Connection>]>,
+    /// The connection for messages.
+    pub(crate) subscriber: Arc<Subscriber>,
+    /// The connection for writes that have to reach replicas.
+    pub(crate) durable: Arc<DurableConnection>,
+    /// True if the server has failed since its last reply. Relaxed, because it is a hint that publishes no other data.
+    stale: AtomicBool,
 }
 
 impl Node {
-    pub(crate) fn new(dialer: &Dialer, addr: ConnectionAddr, lines: &Arc<Lines>) -> Arc<Self> {
-        let commands = (0..dialer.connections().get()).map(|_| dialer.line(addr.clone(), None));
+    pub(crate) fn new(connector: &Connector, addr: ConnectionAddr, on_message: &Arc<dyn OnMessage>) -> Arc<Self> {
+        let commands = (0..connector.connections().get()).map(|_| connector.connection(addr.clone(), None));
         let node = Self {
-            lines: commands.collect(),
-            lane: Lane::new(dialer.patient().line(addr.clone(), None)),
-            ear: Ear::new(dialer, addr.clone(), Arc::clone(lines)),
+            connections: commands.collect(),
+            durable: DurableConnection::new(connector.with_replication_timeout().connection(addr.clone(), None)),
+            subscriber: Subscriber::new(connector, addr.clone(), Arc::clone(on_message)),
             addr,
-            doubted: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
         };
-        for (index, line) in node.lines.iter().enumerate() {
-            let others = node.lines.iter().enumerate().filter(|(other, _)| *other != index);
+        for (index, connection) in node.connections.iter().enumerate() {
+            let others = node.connections.iter().enumerate().filter(|(other, _)| *other != index);
             let others = others.map(|(_, other)| other);
-            line.lead(others.chain([node.lane.line(), node.ear.line()]));
+            connection.set_siblings(others.chain([node.durable.connection(), node.subscriber.connection()]));
         }
         Arc::new(node)
     }
 
-    /// The connection for commands about no shard in particular.
-    pub(crate) fn line(&self) -> &Arc<Line> {
-        &self.lines[0]
+    /// Returns the connection for commands that concern no particular shard.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connections[0]
     }
 
-    /// The connections for commands.
-    pub(super) fn lines(&self) -> &[Arc<Line>] {
-        &self.lines
+    /// Returns the connections for commands.
+    pub(super) fn connections(&self) -> &[Arc<Connection>] {
+        &self.connections
     }
 
-    /// Whether none of the connections for commands is missing.
+    /// Returns whether all connections for commands are open.
     pub(super) fn is_connected(&self) -> bool {
-        self.lines.iter().all(|line| line.is_connected())
+        self.connections.iter().all(|connection| connection.is_connected())
     }
 
-    /// The connection for commands about this shard. It is always the same, as what is sent first has to arrive first: a
-    /// lock that nobody waits for any longer is given back behind the question for it.
-    pub(crate) fn line_of(&self, shard: &str) -> &Arc<Line> {
-        match &*self.lines {
-            [line] => line,
-            lines => &lines[usize::from(slot::slot(shard)) % lines.len()],
+    /// Returns the connection for commands about this shard. It is always the same, so that commands arrive in order:
+    /// the release of an unwanted lock must not overtake the request for it.
+    pub(crate) fn connection_for(&self, shard: &str) -> &Arc<Connection> {
+        match &*self.connections {
+            [connection] => connection,
+            connections => &connections[usize::from(slot::slot(shard)) % connections.len()],
         }
     }
 
-    /// Whether it may not be the right one any longer, or not be there.
-    pub(super) fn is_doubted(&self) -> bool {
-        self.doubted.load(Ordering::Relaxed)
+    /// Returns whether the server may have failed, or may no longer be the right one.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Relaxed)
     }
 
-    pub(super) fn doubt(&self, doubted: bool) {
-        self.doubted.store(doubted, Ordering::Relaxed);
+    pub(super) fn set_stale(&self, stale: bool) {
+        self.stale.store(stale, Ordering::Relaxed);
     }
 
-    /// Sends a command about a slot that is on its way to this node.
+    /// Sends a command about a slot that is migrating to this node.
     pub(crate) async fn send_asking(&self, shard: &str, cmd: &Cmd, deadline: Instant) -> Result<Value, Failure> {
-        send_after(self.line_of(shard), &redis::cmd("ASKING"), cmd, deadline)
+        send_after(self.connection_for(shard), &redis::cmd("ASKING"), cmd, deadline)
             .await?
             .1
     }
 
-    /// Sends a command that reads behind one that would write, if it had anything to write: a replica refuses that.
-    /// Calls that read meanwhile do not wait for the proof.
+    /// Sends a reading command after one that would write if its key existed, which a replica refuses. Other reading
+    /// calls do not wait for the proof.
     pub(super) async fn send_with_proof(
-        line: &Arc<Line>,
+        connection: &Arc<Connection>,
         proof: &Cmd,
         cmd: &Cmd,
         now: u64,
         deadline: Instant,
     ) -> Result<Value, Failure> {
-        line.trust(now + LOOKING);
-        let (refusal, answer) = send_after(line, proof, cmd, deadline).await?;
+        connection.trust_until(now + PROOF_TIMEOUT);
+        let (refusal, reply) = send_after(connection, proof, cmd, deadline).await?;
         match refusal {
             Some(error) if is_demoted(&error) => Err(Failure::Refused(error)),
-            // Other refusals, such as one for want of rights, or of room, say nothing about who is the primary.
+            // Other errors, such as missing permissions or memory, say nothing about which server is the primary.
             _ => {
-                line.trust(now + PROOF);
-                answer
+                connection.trust_until(now + PROOF_VALIDITY);
+                reply
             }
         }
     }
 }
 
-/// Sends a command right behind another; returns whether that was refused, and the answer.
+/// Sends a command directly after another. Returns the error of the first, if any, and the reply.
 async fn send_after(
-    line: &Arc<Line>,
+    connection: &Arc<Connection>,
     first: &Cmd,
     cmd: &Cmd,
     deadline: Instant,
 ) -> Result<(Option<redis::ServerError>, Result<Value, Failure>), Failure> {
     let mut both = redis::Pipeline::with_capacity(2);
     both.add_command(first.clone()).add_command(cmd.clone());
-    let answers = line.send_all(&both, 2, deadline).await?;
-    let [first, answer] = <[Value; 2]>::try_from(answers).map_err(|_| Failure::Nonsense)?;
+    let replies = connection.send_all(&both, 2, deadline).await?;
+    let [first, reply] = <[Value; 2]>::try_from(replies).map_err(|_| Failure::UnexpectedReply)?;
     let refusal = match first {
         Value::ServerError(error) => Some(error),
         _ => None,
     };
-    let answer = match answer {
+    let reply = match reply {
         Value::ServerError(error) => Err(Failure::Refused(error)),
-        answer => Ok(answer),
+        reply => Ok(reply),
     };
-    Ok((refusal, answer))
+    Ok((refusal, reply))
 }
 
 #[cfg(test)]
@@ -140,26 +140,31 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::time::Duration;
 
+    use super::super::subscriber::Ignore;
     use super::*;
 
     fn node(connections: usize) -> Arc<Node> {
-        let mut dialer = Dialer::new("redis://127.0.0.1:1", Duration::from_secs(1), &Arc::default()).unwrap();
-        dialer.connect_by(NonZeroUsize::new(connections).unwrap());
-        Node::new(&dialer, dialer.addr(), &Lines::new(1, Box::new(|_, _| ())))
+        let mut connector = Connector::new("redis://127.0.0.1:1", Duration::from_secs(1), &Arc::default()).unwrap();
+        connector.set_connections(NonZeroUsize::new(connections).unwrap());
+        let on_message: Arc<dyn OnMessage> = Arc::new(Ignore);
+        Node::new(&connector, connector.addr(), &on_message)
     }
 
     /// Commands about one session have to arrive in the order in which they are sent.
     #[test]
-    fn commands_about_one_shard_go_one_way() {
+    fn commands_about_one_shard_use_one_connection() {
         for connections in [1, 2, 3, 8] {
             let node = node(connections);
             let mut used = vec![0; connections];
             for first in 'A'..='Z' {
                 for second in 'a'..='z' {
                     let shard = format!("{first}{second}-");
-                    let line = node.line_of(&shard);
-                    assert!(Arc::ptr_eq(line, node.line_of(&shard)));
-                    let index = node.lines().iter().position(|other| Arc::ptr_eq(other, line));
+                    let connection = node.connection_for(&shard);
+                    assert!(Arc::ptr_eq(connection, node.connection_for(&shard)));
+                    let index = node
+                        .connections()
+                        .iter()
+                        .position(|other| Arc::ptr_eq(other, connection));
                     used[index.unwrap()] += 1;
                 }
             }

@@ -1,4 +1,4 @@
-//! [`Refresh`]: learning anew, once for all that want it and not too often.
+//! [`Refresh`]: reloads the topology, once for all callers and at limited frequency.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,172 +8,172 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::has_runtime_begun_to_end;
+use super::is_runtime_shutting_down;
 use crate::error::Failure;
 
-/// How much time passes between one refresh and the next, at least.
+/// The shortest interval between two refreshes.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Something that is learnt from servers, and can be learnt anew.
-pub(super) trait Learns: Send + Sync + 'static {
+/// A value that is loaded from servers and can be reloaded.
+pub(super) trait Refreshable: Send + Sync + 'static {
     fn refresh(&self) -> &Refresh;
-    /// How long learning may take.
+    /// Returns the time limit of a load.
     fn limit(&self) -> Duration;
-    /// Learns it.
-    fn learn(self: Arc<Self>) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Loads the value.
+    fn load(self: Arc<Self>) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// Whether something is being learnt, and whether that is over.
+/// The progress of the refreshes of one value.
 #[derive(Debug, Default)]
 pub(super) struct Refresh {
-    turn: Mutex<Turn>,
+    progress: Mutex<Progress>,
     over: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Turn {
-    /// How many refreshes have begun, and how many of them are over.
+struct Progress {
+    /// The number of refreshes that have begun, and of those that are over.
     begun: u64,
     over: u64,
-    /// The last that is wanted: what has begun already may have come too soon to learn it.
+    /// The last refresh that was requested. One that had already begun may have been too early to see the change.
     wanted: u64,
-    /// How the last one failed, if it did.
+    /// The failure of the last refresh, if it failed.
     failure: Option<Failure>,
     not_before: Option<Instant>,
-    /// How many tasks there have been that see to it. Tells the present one from those before it.
+    /// The number of refreshing tasks so far. It distinguishes the present one from those before it.
     tasks: u64,
-    /// The one that sees to it, and until when it must be done.
+    /// The present task, and its deadline.
     task: Option<(u64, Instant)>,
 }
 
-impl Turn {
-    /// Whether this is the task that sees to it.
-    fn is_seen_to_by(&self, number: u64) -> bool {
+impl Progress {
+    /// Returns whether this task is the present one.
+    fn is_run_by(&self, number: u64) -> bool {
         self.task.is_some_and(|(present, _)| present == number)
     }
 }
 
 impl Refresh {
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Has it learnt anew soon, and does not wait for that. Returns the number of the refresh that will do.
-pub(super) fn want<T: Learns>(subject: &Arc<T>) -> u64 {
-    let mut turn = subject.refresh().turn();
-    let wanted = turn.begun + 1;
-    turn.wanted = wanted;
+/// Requests a refresh without waiting for it. Returns the number of the refresh that satisfies the request.
+pub(super) fn request<T: Refreshable>(subject: &Arc<T>) -> u64 {
+    let mut progress = subject.refresh().progress();
+    let wanted = progress.begun + 1;
+    progress.wanted = wanted;
     let now = Instant::now();
-    // One that is not done by then is in a runtime that nobody drives any longer.
-    if turn.task.is_none_or(|(_, until)| now >= until) {
-        turn.tasks += 1;
-        let number = turn.tasks;
-        turn.task = Some((number, patience(now, subject.limit())));
-        drop(turn);
+    // A task that misses its deadline is in a runtime that is no longer driven.
+    if progress.task.is_none_or(|(_, until)| now >= until) {
+        progress.tasks += 1;
+        let number = progress.tasks;
+        progress.task = Some((number, task_deadline(now, subject.limit())));
+        drop(progress);
         let subject = Arc::clone(subject);
         tokio::spawn(Task { subject, number }.run());
     }
     wanted
 }
 
-/// Has it learnt anew and waits for that.
-pub(super) async fn fresh<T: Learns>(subject: &Arc<T>, deadline: Instant) -> Result<(), Failure> {
-    let wanted = want(subject);
+/// Requests a refresh and waits for it.
+pub(super) async fn request_and_wait<T: Refreshable>(subject: &Arc<T>, deadline: Instant) -> Result<(), Failure> {
+    let wanted = request(subject);
     let mut has_ended = false;
     loop {
         if std::mem::take(&mut has_ended) {
-            // Where our runtime is the one that ends, a task that is spawned ends at once, and so on for ever. This is
-            // dropped when it gives way.
+            // If this runtime is shutting down, each new task ends at once, and the loop would go on for ever. Yielding
+            // lets the runtime drop this future.
             yield_now().await;
         }
         let mut over = pin!(subject.refresh().over.notified());
         over.as_mut().enable();
         {
-            let turn = subject.refresh().turn();
-            if turn.over >= wanted {
-                return turn.failure.clone().map_or(Ok(()), Err);
+            let progress = subject.refresh().progress();
+            if progress.over >= wanted {
+                return progress.failure.clone().map_or(Ok(()), Err);
             }
-            if turn.task.is_none() {
-                drop(turn);
+            if progress.task.is_none() {
+                drop(progress);
                 if Instant::now() >= deadline {
                     return Err(Failure::Timeout);
                 }
-                // It has ended with its runtime.
+                // The task was dropped with its runtime.
                 has_ended = true;
-                want(subject);
+                request(subject);
             }
         }
         timeout_at(deadline, over).await.map_err(|_| Failure::Timeout)?;
     }
 }
 
-fn patience(now: Instant, limit: Duration) -> Instant {
+fn task_deadline(now: Instant, limit: Duration) -> Instant {
     now + (limit + INTERVAL) * 2
 }
 
-/// The task that sees to it.
-struct Task<T: Learns> {
+/// The task that refreshes a value.
+struct Task<T: Refreshable> {
     subject: Arc<T>,
     number: u64,
 }
 
-impl<T: Learns> Task<T> {
+impl<T: Refreshable> Task<T> {
     async fn run(self) {
         while let Some((refresh, not_before)) = self.next() {
             if let Some(not_before) = not_before {
                 sleep_until(not_before).await;
             }
             {
-                let mut turn = self.turn();
-                if !turn.is_seen_to_by(self.number) {
+                let mut progress = self.progress();
+                if !progress.is_run_by(self.number) {
                     return;
                 }
-                turn.begun = refresh;
+                progress.begun = refresh;
             }
-            let learnt = timeout(self.subject.limit(), Arc::clone(&self.subject).learn()).await;
-            if !matches!(learnt, Ok(Ok(()))) && has_runtime_begun_to_end().await {
-                // Callers who wait elsewhere see to it by themselves.
+            let loaded = timeout(self.subject.limit(), Arc::clone(&self.subject).load()).await;
+            if !matches!(loaded, Ok(Ok(()))) && is_runtime_shutting_down().await {
+                // The failure says nothing about the servers. Callers in other runtimes start another task.
                 return;
             }
-            let mut turn = self.turn();
-            // It may have taken so long that another has taken over, and is further.
-            if !turn.is_seen_to_by(self.number) {
+            let mut progress = self.progress();
+            // The load may have taken so long that another task has taken over.
+            if !progress.is_run_by(self.number) {
                 return;
             }
-            turn.over = refresh;
-            turn.failure = learnt.unwrap_or(Err(Failure::Timeout)).err();
-            turn.not_before = Some(Instant::now() + INTERVAL);
-            drop(turn);
+            progress.over = refresh;
+            progress.failure = loaded.unwrap_or(Err(Failure::Timeout)).err();
+            progress.not_before = Some(Instant::now() + INTERVAL);
+            drop(progress);
             self.subject.refresh().over.notify_waiters();
         }
     }
 
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.subject.refresh().turn()
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.subject.refresh().progress()
     }
 
-    /// The refresh to make, and when; `None` if no more is wanted, or another task has taken over.
+    /// Returns the next refresh and its earliest moment; `None` if none is requested, or another task has taken over.
     fn next(&self) -> Option<(u64, Option<Instant>)> {
-        let mut turn = self.turn();
-        if !turn.is_seen_to_by(self.number) {
+        let mut progress = self.progress();
+        if !progress.is_run_by(self.number) {
             return None;
         }
-        if turn.over >= turn.wanted {
-            turn.task = None;
+        if progress.over >= progress.wanted {
+            progress.task = None;
             return None;
         }
-        turn.task = Some((self.number, patience(Instant::now(), self.subject.limit())));
-        Some((turn.begun + 1, turn.not_before))
+        progress.task = Some((self.number, task_deadline(Instant::now(), self.subject.limit())));
+        Some((progress.begun + 1, progress.not_before))
     }
 }
 
-impl<T: Learns> Drop for Task<T> {
+impl<T: Refreshable> Drop for Task<T> {
     fn drop(&mut self) {
-        let mut turn = self.turn();
-        if turn.is_seen_to_by(self.number) {
-            turn.task = None;
-            drop(turn);
+        let mut progress = self.progress();
+        if progress.is_run_by(self.number) {
+            progress.task = None;
+            drop(progress);
             self.subject.refresh().over.notify_waiters();
         }
     }
@@ -188,15 +188,15 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
-    use crate::net::ending::{SOON, in_a_runtime_that_ends};
+    use crate::net::runtime_shutdown::{SOON, in_a_runtime_that_shuts_down};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    /// There is no end of learning it.
+    /// A value whose load never ends.
     #[derive(Default)]
     struct Endless(Refresh);
 
-    impl Learns for Endless {
+    impl Refreshable for Endless {
         fn refresh(&self) -> &Refresh {
             &self.0
         }
@@ -205,24 +205,24 @@ mod tests {
             MINUTE
         }
 
-        async fn learn(self: Arc<Self>) -> Result<(), Failure> {
+        async fn load(self: Arc<Self>) -> Result<(), Failure> {
             pending().await
         }
     }
 
     #[test]
-    fn who_waits_in_a_runtime_that_ends_does_not_keep_it() {
-        in_a_runtime_that_ends(async {
+    fn a_caller_in_a_runtime_that_shuts_down_does_not_block_it() {
+        in_a_runtime_that_shuts_down(async {
             let subject = Arc::new(Endless::default());
-            let _ = fresh(&subject, Instant::now() + MINUTE).await;
+            let _ = request_and_wait(&subject, Instant::now() + MINUTE).await;
         });
     }
 
-    /// It is learnt by a task.
+    /// A value that is loaded by a task.
     #[derive(Default)]
-    struct Learnable(Refresh);
+    struct Loadable(Refresh);
 
-    impl Learns for Learnable {
+    impl Refreshable for Loadable {
         fn refresh(&self) -> &Refresh {
             &self.0
         }
@@ -231,34 +231,34 @@ mod tests {
             MINUTE
         }
 
-        async fn learn(self: Arc<Self>) -> Result<(), Failure> {
+        async fn load(self: Arc<Self>) -> Result<(), Failure> {
             tokio::spawn(async {}).await.map_err(|_| Failure::Timeout)
         }
     }
 
     #[test]
-    fn that_nothing_is_learnt_in_a_runtime_that_ends_is_no_news_to_others() {
-        let subject = Arc::new(Learnable::default());
+    fn a_failure_in_a_runtime_that_shuts_down_is_not_recorded() {
+        let subject = Arc::new(Loadable::default());
         let number = 1;
-        *subject.0.turn() = Turn {
+        *subject.0.progress() = Progress {
             wanted: 1,
             tasks: number,
             task: Some((number, Instant::now() + MINUTE)),
-            ..Turn::default()
+            ..Progress::default()
         };
         let task = Task {
             subject: Arc::clone(&subject),
             number,
         };
-        in_a_runtime_that_ends(task.run());
-        assert_eq!(subject.0.turn().over, 0);
+        in_a_runtime_that_shuts_down(task.run());
+        assert_eq!(subject.0.progress().over, 0);
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let learnt = runtime.block_on(fresh(&subject, Instant::now() + MINUTE));
-        assert!(learnt.is_ok(), "{learnt:?}");
+        let loaded = runtime.block_on(request_and_wait(&subject, Instant::now() + MINUTE));
+        assert!(loaded.is_ok(), "{loaded:?}");
     }
 
     #[test]
-    fn who_waits_on_the_handle_of_a_runtime_that_has_ended_waits_no_longer_than_wanted() {
+    fn a_caller_on_the_handle_of_a_runtime_that_has_ended_times_out() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let handle = runtime.handle().clone();
         drop(runtime);
@@ -266,7 +266,7 @@ mod tests {
         thread::spawn(move || {
             let subject = Arc::new(Endless::default());
             let deadline = Instant::now() + Duration::from_millis(20);
-            done.send(handle.block_on(fresh(&subject, deadline)))
+            done.send(handle.block_on(request_and_wait(&subject, deadline)))
         });
         let outcome = outcome.recv_timeout(SOON).expect("it gives up");
         assert!(matches!(outcome, Err(Failure::Timeout)), "{outcome:?}");

@@ -1,4 +1,4 @@
-//! [`Sentinel`]: one primary that may be another tomorrow, and those that know which.
+//! [`Sentinel`]: a primary that may change, and the sentinels that name it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,74 +7,78 @@ use redis::{ConnectionAddr, Value};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::refresh::{self, Learns, Refresh};
-use super::{Dialer, Line, Node};
+use super::refresh::{self, Refresh, Refreshable};
+use super::{Connection, Connector, Node, OnMessage};
 use crate::error::Failure;
-use crate::wait::Lines;
 
-/// Finds the primary by asking the sentinels, and asks again, at most a few times a second, when there is doubt.
+/// Finds the primary by asking the sentinels, and asks again, at most a few times a second, when the primary is stale.
 #[derive(Debug)]
 pub(crate) struct Sentinel {
-    sentinels: Vec<Arc<Line>>,
+    sentinels: Vec<Arc<Connection>>,
     name: String,
-    /// For the primary.
-    dialer: Dialer,
-    lines: Arc<Lines>,
+    /// The settings of connections to the primary.
+    connector: Connector,
+    on_message: Arc<dyn OnMessage>,
     primary: Mutex<Option<Arc<Node>>>,
     refresh: Refresh,
 }
 
 impl Sentinel {
-    pub(crate) fn new(sentinels: Vec<Arc<Line>>, name: String, dialer: Dialer, lines: Arc<Lines>) -> Arc<Self> {
+    pub(crate) fn new(
+        sentinels: Vec<Arc<Connection>>,
+        name: String,
+        connector: Connector,
+        on_message: Arc<dyn OnMessage>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             sentinels,
             name,
-            dialer,
-            lines,
+            connector,
+            on_message,
             primary: Mutex::default(),
             refresh: Refresh::default(),
         })
     }
 
-    /// The primary, if it is known and there is no doubt about it: one to which a connection has ended may be back as a
-    /// primary of the past, which takes writes until the sentinels have told it.
-    pub(crate) fn known(&self) -> Option<Arc<Node>> {
+    /// Returns the primary, if it is known, connected and not stale. A server whose connection has ended may have
+    /// restarted as a former primary, which accepts writes until the sentinels reconfigure it.
+    pub(crate) fn known_primary(&self) -> Option<Arc<Node>> {
         let node = self.lock().clone();
-        node.filter(|node| !node.is_doubted() && node.is_connected())
+        node.filter(|node| !node.is_stale() && node.is_connected())
     }
 
-    /// The primary, as the sentinels have it now.
+    /// Returns the primary after asking the sentinels.
     pub(crate) async fn primary(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Node>, Failure> {
-        refresh::fresh(self, deadline).await?;
+        refresh::request_and_wait(self, deadline).await?;
         self.lock().clone().ok_or(Failure::Timeout)
     }
 
-    /// Takes note that this node may not be the primary any longer.
-    pub(crate) fn doubt(self: &Arc<Self>, node: &Node) {
-        node.doubt(true);
-        refresh::want(self);
+    /// Marks the primary as stale, and asks the sentinels.
+    pub(crate) fn mark_stale(self: &Arc<Self>, node: &Node) {
+        node.set_stale(true);
+        refresh::request(self);
     }
 
-    /// Asks one sentinel, which it takes for the primary.
-    async fn ask(self: Arc<Self>, sentinel: usize, deadline: Instant) -> Result<ConnectionAddr, Failure> {
-        let mut question = redis::cmd("SENTINEL");
-        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        let Value::Array(parts) = self.sentinels[sentinel].send(&question, deadline).await? else {
-            return Err(Failure::Nonsense);
+    /// Asks one sentinel for the address of the primary.
+    async fn query(self: Arc<Self>, sentinel: usize, deadline: Instant) -> Result<ConnectionAddr, Failure> {
+        let mut command = redis::cmd("SENTINEL");
+        command.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
+        let Value::Array(parts) = self.sentinels[sentinel].send(&command, deadline).await? else {
+            return Err(Failure::UnexpectedReply);
         };
         let [Value::BulkString(host), Value::BulkString(port)] = parts.as_slice() else {
-            return Err(Failure::Nonsense);
+            return Err(Failure::UnexpectedReply);
         };
-        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Failure::Nonsense);
-        let port = text(port)?.parse().map_err(|_| Failure::Nonsense)?;
-        Ok(self.dialer.addr_of(text(host)?, port))
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Failure::UnexpectedReply);
+        let port = text(port)?.parse().map_err(|_| Failure::UnexpectedReply)?;
+        Ok(self.connector.addr_of(text(host)?, port))
     }
 
-    /// Asks a server whether it is a primary, on each connection to it. News of a failover travel: one that was named may
-    /// not know yet, or may know better.
-    async fn leads(node: &Node, deadline: Instant) -> Result<(), Failure> {
-        for line in node.lines() {
-            match line.send(&redis::cmd("ROLE"), deadline).await? {
+    /// Checks by ROLE, on each connection to a server, that it is a primary. Information about a failover spreads with
+    /// a delay: a server may not know yet of its new role, or may know it before the sentinels do.
+    async fn check_is_primary(node: &Node, deadline: Instant) -> Result<(), Failure> {
+        for connection in node.connections() {
+            match connection.send(&redis::cmd("ROLE"), deadline).await? {
                 Value::Array(parts) if parts.first() == Some(&Value::BulkString(b"master".to_vec())) => {}
                 _ => return Err(not_found("the server named is not the primary")),
             }
@@ -82,15 +86,15 @@ impl Sentinel {
         Ok(())
     }
 
-    /// Takes this server for the primary, if it says so itself. What is known already stays known: its connections are
-    /// made.
-    async fn follow(&self, addr: &ConnectionAddr, deadline: Instant) -> Result<(), Failure> {
+    /// Adopts this server as the primary, if it confirms its role. If it is the present primary, its node is kept with
+    /// its open connections.
+    async fn adopt(&self, addr: &ConnectionAddr, deadline: Instant) -> Result<(), Failure> {
         let present = self.lock().clone().filter(|node| node.addr == *addr);
-        let node = present.unwrap_or_else(|| Node::new(&self.dialer, addr.clone(), &self.lines));
-        // One that names a server that does not answer must leave time to try another.
+        let node = present.unwrap_or_else(|| Node::new(&self.connector, addr.clone(), &self.on_message));
+        // A sentinel may name a server that does not reply. There must be time left to try another.
         let share = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-        Self::leads(&node, share).await?;
-        node.doubt(false);
+        Self::check_is_primary(&node, share).await?;
+        node.set_stale(false);
         *self.lock() = Some(node);
         Ok(())
     }
@@ -100,29 +104,29 @@ impl Sentinel {
     }
 }
 
-impl Learns for Sentinel {
+impl Refreshable for Sentinel {
     fn refresh(&self) -> &Refresh {
         &self.refresh
     }
 
     fn limit(&self) -> Duration {
-        self.dialer.timeout()
+        self.connector.timeout()
     }
 
-    /// Asks all sentinels at once. What most of them say is followed. Where they are divided, or most do not answer, a
-    /// primary that works stays: one that was cut off from the others, or has just come back, may name one of the past.
-    async fn learn(self: Arc<Self>) -> Result<(), Failure> {
+    /// Asks all sentinels at once, and adopts the primary that a majority names. Without a majority, a working primary
+    /// is kept: a sentinel that was partitioned or has just restarted may name a former primary.
+    async fn load(self: Arc<Self>) -> Result<(), Failure> {
         let deadline = Instant::now() + self.limit();
-        // Sentinels that do not answer must leave time to try what the others have named.
+        // Sentinels that do not reply must leave time to try the servers that the others have named.
         let half = Instant::now() + self.limit() / 2;
-        let mut answers = JoinSet::new();
+        let mut replies = JoinSet::new();
         for sentinel in 0..self.sentinels.len() {
-            answers.spawn(Arc::clone(&self).ask(sentinel, deadline));
+            replies.spawn(Arc::clone(&self).query(sentinel, deadline));
         }
         let mut named: Vec<(ConnectionAddr, usize)> = Vec::new();
         let mut failure = Failure::Timeout;
-        while let Ok(Some(answer)) = timeout_at(half, answers.join_next()).await {
-            let addr = match answer {
+        while let Ok(Some(reply)) = timeout_at(half, replies.join_next()).await {
+            let addr = match reply {
                 Ok(Ok(addr)) => addr,
                 Ok(Err(other)) => {
                     failure = other;
@@ -137,7 +141,7 @@ impl Learns for Sentinel {
             });
             named[index].1 += 1;
             if named[index].1 * 2 > self.sentinels.len() {
-                match self.follow(&named[index].0, deadline).await {
+                match self.adopt(&named[index].0, deadline).await {
                     Ok(()) => return Ok(()),
                     Err(other) => failure = other,
                 }
@@ -148,20 +152,22 @@ impl Learns for Sentinel {
         let present = self.lock().clone();
         if let Some(node) = present
             && !named.is_empty()
-            && Self::leads(&node, deadline.min(half + self.limit() / 4)).await.is_ok()
+            && Self::check_is_primary(&node, deadline.min(half + self.limit() / 4))
+                .await
+                .is_ok()
         {
             return Ok(());
         }
         named.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
         for (addr, _) in named {
-            match self.follow(&addr, deadline).await {
+            match self.adopt(&addr, deadline).await {
                 Ok(()) => return Ok(()),
                 Err(other) => failure = other,
             }
         }
         Err(match failure {
-            // One that has not heard of the name answers with nothing.
-            Failure::Nonsense => not_found("the sentinels know no primary of this name"),
+            // A sentinel that does not know the name replies with nil.
+            Failure::UnexpectedReply => not_found("the sentinels know no primary of this name"),
             other => other,
         })
     }

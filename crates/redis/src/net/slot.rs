@@ -1,14 +1,14 @@
-//! Which of a cluster's slots a shard is in.
+//! The cluster slot of a shard.
 
 use std::sync::LazyLock;
 
-/// How many slots a cluster has.
+/// The number of slots of a cluster.
 pub(crate) const SLOTS: u16 = 16_384;
 
-/// How many characters a shard has.
+/// The number of characters of a shard.
 const SHARD_LEN: usize = 3;
 
-/// The characters a shard is made of.
+/// The characters of shards.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The change that one byte makes to the checksum.
@@ -27,7 +27,7 @@ const STEPS: [u16; 256] = {
     steps
 };
 
-/// The slot of all keys with this hash tag: CRC-16/XMODEM of the tag, as the cluster specification has it.
+/// Returns the slot of all keys with this hash tag: CRC-16/XMODEM of the tag, as in the cluster specification.
 pub(crate) fn slot(tag: &str) -> u16 {
     slot_of(tag.as_bytes())
 }
@@ -39,7 +39,7 @@ fn slot_of(tag: &[u8]) -> u16 {
     crc % SLOTS
 }
 
-/// One shard of the slot that this shard is in, the same for all shards of the slot.
+/// Returns one shard in the slot of this shard, the same for all shards of the slot.
 pub(crate) fn representative(shard: &str) -> &'static str {
     static SHARDS: LazyLock<Vec<[u8; SHARD_LEN]>> = LazyLock::new(|| {
         let mut shards = vec![[0; SHARD_LEN]; usize::from(SLOTS)];

@@ -1,6 +1,6 @@
-//! [`Tls`]: whom to trust, and as whom to appear.
+//! [`Tls`]: the trusted authorities, and the client's certificate.
 
-/// Certificates that were set. Without any, the server's must be one that the operating system trusts.
+/// The configured certificates. By default, servers are verified by the authorities that the operating system trusts.
 #[derive(Clone, Default)]
 pub(crate) struct Tls {
     #[cfg(feature = "tls")]
@@ -12,7 +12,7 @@ pub(crate) struct Tls {
 #[cfg(not(feature = "tls"))]
 impl Tls {
     pub(crate) fn check(&self, _info: &redis::ConnectionInfo) -> Result<(), crate::error::Failure> {
-        // A URL that asks for it has been refused already.
+        // URLs that require TLS were refused before.
         Ok(())
     }
 }
@@ -35,13 +35,13 @@ mod handshake {
     use super::Tls;
     use crate::error::Failure;
 
-    /// A stream that others cannot read. Its state is large, and most streams are not of this kind.
+    /// An encrypted stream. Boxed because its state is large, and most streams are of another kind.
     type Secured = Box<TlsStream<TcpStream>>;
 
     type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
     impl Tls {
-        /// Makes sure that what was set can be used, if TLS is what the URL asks for.
+        /// Verifies that the certificates can be used, if the URL requires TLS.
         pub(crate) fn check(&self, info: &ConnectionInfo) -> Result<(), Failure> {
             let ConnectionAddr::TcpTls { insecure, .. } = info.addr() else {
                 return Ok(());
@@ -52,8 +52,8 @@ mod handshake {
             self.roots().and(self.identity()).map(drop)
         }
 
-        /// What is needed to connect to the server of this name. Certificates of the operating system are read each
-        /// time, as they may be replaced while this process runs.
+        /// Returns the settings of a connection to the server of this name. The certificates of the operating system
+        /// are read each time, because they may be replaced while this process runs.
         pub(in crate::net) fn handshake(&self, host: &str) -> Result<Handshake, Failure> {
             let name = ServerName::try_from(host.to_owned());
             let name = name.map_err(|error| unusable("this is not the name of a server", error))?;
@@ -96,7 +96,7 @@ mod handshake {
         }
     }
 
-    /// The certificates that the operating system trusts. One that cannot be read is no reason to do without the others.
+    /// Loads the certificates that the operating system trusts. Unreadable ones are skipped while others remain.
     fn of_the_system() -> Result<RootCertStore, Failure> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
@@ -113,7 +113,7 @@ mod handshake {
         Failure::Setup((ErrorKind::InvalidClientConfig, what, why.to_string()).into())
     }
 
-    /// The settings that secure a stream.
+    /// The settings of an encrypted connection.
     #[derive(Clone)]
     pub(in crate::net) struct Handshake {
         connector: TlsConnector,
@@ -121,7 +121,7 @@ mod handshake {
     }
 
     impl Handshake {
-        /// Makes sure who the server is, and that nobody else listens.
+        /// Encrypts the stream, and verifies the server's certificate.
         pub(in crate::net) async fn secure(self, stream: TcpStream) -> io::Result<Secured> {
             Ok(Box::new(self.connector.connect(self.name, stream).await?))
         }

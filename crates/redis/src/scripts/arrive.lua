@@ -1,8 +1,11 @@
--- Brings a record to where its session will move to. It does not count before the session has left its old key.
--- KEYS: new record. ARGV: the record as it arrives, how long it may take to be settled (ms), the last moment at which it
--- is wanted.
+-- Stores a record at the key to which its session is about to move. It does not count before the session has left its
+-- old key.
+-- KEYS: new record. ARGV: the arriving record, how long it may take to be settled (ms), the last moment at which the
+-- request is valid.
+-- include: codes, reply
 
--- It may have arrived, been settled and ended since, and the mark still point here.
+-- A late request might restore a record that has arrived, was settled and has ended since, while the old key still
+-- points here.
 if now > tonumber(ARGV[3]) then
   return { LATE, now }
 end

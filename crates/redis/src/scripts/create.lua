@@ -1,9 +1,10 @@
--- Stores a new record, and says that the key is taken if anything stands there. What may have been done is done if it is
--- this very record that stands there.
--- KEYS: record. ARGV: value, last millisecond of its life or '', the last moment at which it is wanted, '1' if this may
--- have been done.
+-- Stores a new record, and reports that the key is taken if it has any value. A retry succeeds if the value is this
+-- record.
+-- KEYS: record. ARGV: value, last millisecond of its life or '', the last moment at which the request is valid, '1'
+-- for a retry.
+-- include: codes, reply
 
--- Its session may have ended since.
+-- A late request might recreate a session that has ended since.
 if now > tonumber(ARGV[3]) then
   return { LATE, now }
 end
@@ -17,7 +18,7 @@ if not stored then
   if ARGV[4] ~= '1' or redis.call('GET', KEYS[1]) ~= ARGV[1] then
     return { EXISTS, now }
   end
-  -- A write that waits for replicas waits for what was written last.
+  -- WAIT waits for the last write of its connection, so a retry has to write.
   redis.call('SETRANGE', KEYS[1], 0, string.sub(ARGV[1], 1, 1))
 end
 return { RECORD, now }

@@ -1,10 +1,13 @@
--- Gives the lock up, whether it was taken or handed over meanwhile, and the place in the queue.
--- KEYS: record or lock, queue or nothing. ARGV: token, '1' if the token may stand in the queue.
-if ARGV[2] == '1' then
-  leave(ARGV[1])
+#!lua flags=allow-oom
+-- Releases the lock of a session, and removes the entry from the queue.
+-- KEYS: record, queue or nothing. ARGV: token, '1' if the token may be in the queue.
+-- include: codes, read_header, head
+
+-- The usual case, before the functions for the others are defined: the lock is held, and the queue is empty.
+if ARGV[2] == '' and #head >= VERSION and string.sub(head, TOKEN, LEASE - 1) == ARGV[1] and string.byte(head) == RECORD
+  and string.byte(head, VERSION - 1) % 2 == 0 then
+  redis.call('SETRANGE', KEYS[1], PART, string.rep('\0', LAST - TOKEN))
+  return RECORD
 end
-if holder ~= ARGV[1] then
-  return { LOST, now }
-end
-hand_over(ARGV[1])
-return { RECORD, now }
+
+-- include: reply, record, queue, release

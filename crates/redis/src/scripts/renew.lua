@@ -1,5 +1,7 @@
--- Lets the lease of a lock run anew.
+#!lua flags=allow-oom
+-- Restarts the lease of a lock.
 -- KEYS: record. ARGV: token, lease (ms).
+-- include: codes, read_header, head, reply, record
 local refused = refusal(ARGV[1])
 if refused then
   return refused

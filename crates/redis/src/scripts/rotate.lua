@@ -1,9 +1,9 @@
--- Moves the session to a new key and gives the lock up. What stays behind under the old key is a tombstone, or an alias
--- that becomes one.
--- KEYS: record, queue, new record; or the record alone. ARGV: token, value, last millisecond of its life or '', '1' if
--- this may have been done, grace (ms), how long a tombstone stands (ms), digest of the new key, name of the new record,
--- '1' if that is arriving at another place: then only the mark is left to be written, and this is the step by which the
--- session moves.
+-- Moves the session to a new key and releases the lock. The old key gets a tombstone, or an alias that becomes one.
+-- KEYS: record, queue, new record; or the record alone. ARGV: token, value, last millisecond of its life or '', '1'
+-- for a retry, grace (ms), lifetime of a tombstone (ms), digest of the new key, name of the new record, '1' if the new
+-- record is arriving on another node: only the tombstone or alias is left to be written then, and this write moves the
+-- session.
+-- include: codes, read_header, head, reply, record, queue
 local new = KEYS[3] or ARGV[8]
 local refused = refusal(ARGV[1])
 if refused then
@@ -14,7 +14,7 @@ if refused then
     write_again()
     return { RECORD, now }
   end
-  -- Where no mark is left behind, the new record shows it.
+  -- If the old key got neither tombstone nor alias, the new record proves that the session has moved.
   local moved = redis.pcall('GETRANGE', new, 0, VERSION - 2)
   if type(moved) == 'string' and is_written_by(ARGV[1], moved) then
     redis.call('SETRANGE', new, 0, string.sub(moved, 1, 1))
@@ -26,10 +26,10 @@ end
 local grace = tonumber(ARGV[5])
 local stays = grace + tonumber(ARGV[6])
 if ARGV[9] == '1' then
-  -- An arriving record counts as long as the mark says so, until it has been settled.
+  -- An arriving record counts only while the tombstone or alias points to it, until it has been settled.
   stays = math.max(stays, 60000)
 else
-  -- A slot of a cluster that is on its way may have room for a new key at its new place only.
+  -- While a slot migrates, a new key can exist only on the node that imports the slot.
   local taken = redis.pcall('EXISTS', new)
   if taken == 1 then
     return { EXISTS, now }

@@ -1,5 +1,6 @@
--- Makes a record of one that is arriving, or takes it away.
+-- Turns an arriving record into a record, or removes it.
 -- KEYS: new record. ARGV: the digest of the key it comes from, '1' if the session has moved, '' if it will not.
+-- include: codes, reply
 local value = redis.call('GET', KEYS[1])
 if not value or string.byte(value) ~= ARRIVING or string.sub(value, 2, 33) ~= ARGV[1] then
   return no_record(value)

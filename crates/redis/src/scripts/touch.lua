@@ -1,7 +1,7 @@
--- Moves the last activity and the deadline forward, where they stand in the value: 48 bits each, all ones for none. The
--- lock, which stands behind them, stays as it is.
--- Not where the record has another version, which is compared byte by byte.
+-- Moves the last activity and the deadline forward in the value: 48 bits each, all ones for none. The lock after them
+-- stays as it is. Refuses a record of another version, which is compared byte by byte.
 -- KEYS: record. ARGV: version as in the value, last activity (ms), deadline (ms) or ''.
+-- include: codes, read_header, head, reply, record
 if not is_record then
   return no_record(head)
 end
@@ -28,7 +28,7 @@ elseif moved ~= deadline then
   done = redis.pcall('PEXPIREAT', KEYS[1], moved - 1)
 end
 if type(done) == 'table' then
-  -- All of it or nothing.
+  -- Restores the value, so that either both changes are made or none.
   redis.call('SETRANGE', KEYS[1], '1', struct.pack('>I6I6', active, deadline))
   return done
 end

@@ -1,23 +1,24 @@
-//! Waiting for locks.
+//! Waiting for locks, first within the process and then among processes.
 //!
-//! Within a process those who want one session's lock stand in line, in the order in which they came, and only the
-//! one in front asks the server: [`lines`]. Where the server says that the lock is held, the front leaves its token in
-//! a queue there. Whoever gives the lock up hands it to the first of that queue, with the record, by publishing on a
-//! channel of the process that waits: [`ear`]. As each process has one place in that queue, processes take turns. A place
-//! is good for a few looks: who does not look for longer may have been stopped, and is passed over.
+//! Within a process, the tasks that want the lock of one session wait in a FIFO queue ([`queue`]). Only the head of
+//! the queue asks the server. If the server reports that the lock is held, the head leaves its token in a queue on the
+//! server. The process that releases the lock hands it to the first entry of that queue, together with the record, by
+//! publishing on a channel of the waiting process ([`message`]). Each process has one entry in the server's queue, so
+//! processes take turns. An entry expires after a few poll intervals unless its owner renews it: a process that does
+//! not may have been stopped, and is passed over.
 //!
-//! Messages can get lost, so the front looks again from time to time, and at the moment the present holder's lease or
-//! the record ends.
+//! Messages can get lost. The head therefore asks again from time to time, and at the moment at which the lease of the
+//! present holder or the record ends.
 
-mod digest;
-mod ear;
-mod line;
-mod lines;
-mod place;
+mod hasher;
+mod message;
+mod queue;
+mod queues;
 #[cfg(test)]
 mod tests;
+mod waiter;
 
-pub(crate) use self::ear::Ear;
-pub(crate) use self::line::{Call, News, Over};
-pub(crate) use self::lines::Lines;
-pub(crate) use self::place::Place;
+pub(crate) use self::message::Message;
+pub(crate) use self::queue::{End, Signal};
+pub(crate) use self::queues::WaitQueues;
+pub(crate) use self::waiter::Waiter;

@@ -60,7 +60,11 @@ pub async fn subject(
     let prefix = format!("kit-{}:", SUBJECTS.fetch_add(1, Ordering::Relaxed));
     let short = Duration::from_secs(2);
     let connect = async || {
-        let builder = builder().prefix(&prefix).lease(short).tombstone(short).max_waiters(8);
+        let builder = builder()
+            .prefix(&prefix)
+            .lease(short)
+            .tombstone_ttl(short)
+            .max_waiters(8);
         builder.connect().await.expect("a connection")
     };
     let profile = Profile::real()
