@@ -8,7 +8,7 @@
 //! | 6 | creation, likewise |
 //! | 16 | the token of the holder of the lock |
 //! | 6 | the end of the holder's lease by the server's clock, as a time; 0 if the lock is free |
-//! | 8 | last writer: the beginning of the token that wrote this, zeros after a creation; its last bit is the waiters mark |
+//! | 8 | last writer: the beginning of the token of the last commit, zeros before; its last bit is the waiters mark |
 //! | 1 to 10 | version, seven bits a byte, the least significant first; the highest bit says that more follow |
 //! | the rest | the payload |
 //!

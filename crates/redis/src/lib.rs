@@ -40,5 +40,5 @@ pub use self::check::Finding;
 pub use self::credentials::{Credentials, CredentialsProvider};
 pub use self::durability::{ReplicationShortfall, Shortfall};
 pub use self::locks::{RedisLocks, RedisLocksBuilder};
-pub use self::servers::RedisServers;
+pub use self::servers::{ParseServersError, RedisServers};
 pub use self::storage::RedisStorage;

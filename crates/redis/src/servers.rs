@@ -1,5 +1,7 @@
 //! [`RedisServers`]: the servers to use, and the means to log in.
 
+mod url;
+
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+pub use self::url::ParseServersError;
 use crate::credentials::CredentialsProvider;
 use crate::error::Failure;
 use crate::net::{AddressMap, Connector, Tls, TopologyConfig};
@@ -15,7 +18,8 @@ use crate::options::CENTURY;
 /// The servers to use, and the means to log in: one server, the primary that sentinels name, or a cluster.
 ///
 /// URLs are `redis://[user:password@]host[:port][/database]`, `rediss://..` for TLS (with the feature `tls`) and
-/// `redis+unix:///path[?db=number]` for a Unix socket. A string converts to a single server.
+/// `redis+unix:///path[?db=number]` for a Unix socket. A string converts (`into`) to a single server. Parsing it (`parse`)
+/// accepts `redis-sentinel://` and `redis-cluster://` as well.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,7 +48,7 @@ pub struct RedisServers {
     connections: Option<usize>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 enum Arrangement {
     Single(String),
     Sentinel(Vec<String>, String),

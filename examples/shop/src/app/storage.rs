@@ -13,7 +13,7 @@ use super::{RedisUrl, Settings, StartError};
 const PREFIX: &str = "shop:";
 
 /// Where sessions are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum StorageChoice {
     /// In the memory of this process.
