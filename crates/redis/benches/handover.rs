@@ -1,11 +1,11 @@
-//! How fast a lock that many want goes from hand to hand: `cargo bench -p sessile-redis --bench handover`.
+//! Measures how fast a contended lock is handed over: `cargo bench -p sessile-redis --bench handover`.
 //!
-//! Two processes with 32 tasks each want one session, for one change each time: read, write. Beside it the lock that is
-//! found everywhere: `SET NX PX`, and where that fails another try after 50 milliseconds.
+//! Two processes with 32 tasks each want one session, for one change each time: read, write. The common alternative
+//! runs beside it: `SET NX PX`, and another attempt after 50 milliseconds if that fails.
 //!
-//! First all of them want it all the time. A lock that is tried for is then taken again by whoever has just given it up,
-//! before anybody else tries: that is fast, and how long the others wait is left to chance. Then they all want it at
-//! once, one change each, once a second: as when a page sends for its 64 parts.
+//! First, all tasks want the lock all the time. A polled lock is then usually taken again by the task that has just
+//! released it, before any other polls: that is fast, and the wait of the others is left to chance. Then all tasks want
+//! it at once, one change each, once a second, as when a page sends its 64 requests.
 
 #![allow(clippy::unwrap_used, reason = "a bench is no better than a test")]
 
@@ -22,11 +22,11 @@ use sessile_testkit::redis::RedisServer;
 const TASKS: usize = 32;
 const PROCESSES: usize = 2;
 
-/// How long it is from one burst to the next, in microseconds.
+/// The interval between bursts, in microseconds.
 const BURST: u64 = 1_000_000;
 
-/// One task's turn, in microseconds since the epoch: when it asked, when it had the lock, when it gave it up.
-type Turn = [u64; 3];
+/// The times of one task, in microseconds since the epoch: when it asked, when it had the lock, when it released it.
+type Timing = [u64; 3];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -47,8 +47,8 @@ fn main() {
     }
 }
 
-/// Lets the processes work, and returns which had its turn when, in order.
-fn run(kind: &str, seconds: f64, all_the_time: bool) -> Vec<(usize, Turn)> {
+/// Lets the processes work, and returns which had the lock when, in order.
+fn run(kind: &str, seconds: f64, all_the_time: bool) -> Vec<(usize, Timing)> {
     let server = RedisServer::start();
     let key = SessionId::generate(&OsEntropy).key();
     runtime().block_on(async {
@@ -67,7 +67,7 @@ fn run(kind: &str, seconds: f64, all_the_time: bool) -> Vec<(usize, Turn)> {
                 .unwrap()
         })
         .collect();
-    let mut turns: Vec<(usize, Turn)> = Vec::new();
+    let mut turns: Vec<(usize, Timing)> = Vec::new();
     for (process, mut worker) in workers.into_iter().enumerate() {
         for line in BufReader::new(worker.stdout.take().unwrap()).lines() {
             let numbers: Vec<u64> = line.unwrap().split(' ').map(|number| number.parse().unwrap()).collect();
@@ -79,7 +79,7 @@ fn run(kind: &str, seconds: f64, all_the_time: bool) -> Vec<(usize, Turn)> {
     turns
 }
 
-fn report_all_the_time(kind: &str, turns: &[(usize, Turn)]) {
+fn report_all_the_time(kind: &str, turns: &[(usize, Timing)]) {
     let gaps: Vec<_> = turns
         .windows(2)
         .map(|pair| pair[1].1[1].saturating_sub(pair[0].1[2]))
@@ -97,7 +97,7 @@ fn report_all_the_time(kind: &str, turns: &[(usize, Turn)]) {
     );
 }
 
-fn report_bursts(kind: &str, turns: &[(usize, Turn)]) {
+fn report_bursts(kind: &str, turns: &[(usize, Timing)]) {
     let mut by_burst = turns.to_vec();
     by_burst.sort_by_key(|(_, turn)| turn[0]);
     let bursts: Vec<_> = by_burst
@@ -111,7 +111,7 @@ fn report_bursts(kind: &str, turns: &[(usize, Turn)]) {
     );
 }
 
-fn waits(turns: &[(usize, Turn)]) -> String {
+fn waits(turns: &[(usize, Timing)]) -> String {
     let waits: Vec<_> = turns.iter().map(|(_, turn)| turn[1] - turn[0]).collect();
     let [p50, p99, longest] = [50, 99, 100].map(|percent| percentile(&waits, percent));
     format!("p50 {p50}, p99 {p99}, longest {longest}")
@@ -179,7 +179,7 @@ fn worker(kind: &str, url: &str, key: &str, seconds: f64, all_the_time: bool) {
     }
 }
 
-async fn hand_over(storage: &RedisStorage, key: &SessionKey) -> Turn {
+async fn hand_over(storage: &RedisStorage, key: &SessionKey) -> Timing {
     let asked = now();
     let mut locked = storage
         .lock(key, Duration::from_secs(60))
@@ -196,8 +196,8 @@ async fn hand_over(storage: &RedisStorage, key: &SessionKey) -> Turn {
     [asked, had, gave]
 }
 
-/// The same change under a lock that is tried for again and again.
-async fn poll(mut connection: MultiplexedConnection) -> Turn {
+/// Makes the same change under a lock that is polled.
+async fn poll(mut connection: MultiplexedConnection) -> Timing {
     let token = LockToken::generate(&OsEntropy);
     let asked = now();
     loop {

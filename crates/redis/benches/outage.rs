@@ -1,14 +1,14 @@
-//! Measures the cost of losing one node of a cluster to those whose sessions are on the others:
-//! `cargo bench -p sessile-redis --bench outage`.
+//! Measures the cost of losing one node of a cluster to callers whose sessions are on the others: `cargo bench -p
+//! sessile-redis --bench outage`.
 //!
-//! One process, two groups of tasks. The sessions of one group are all on one node, those of the other on the other two.
-//! Each task visits its session at fixed moments, a hundred times a second, and leaves out those that come while a visit
-//! is under way: so a group has its full rate as long as nothing takes longer than ten milliseconds, and the processors
-//! have time to spare. Both groups run all the time: first with all nodes, then without the one. No vote replaces it
+//! One process runs two groups of tasks. The sessions of one group are all on one node, those of the other on the other
+//! two. Each task visits its session at fixed moments, a hundred times a second, and skips those during a visit. A
+//! group therefore has its full rate as long as no visit takes longer than ten milliseconds, and the processors have
+//! time to spare. Both groups run all the time: first with all nodes, then without the one. No vote replaces it
 //! meanwhile.
 //!
-//! The healthy group must not have a failed visit, and must keep its rate to within two percent. It is repeated with a
-//! node that is dead and one that is frozen. `--seconds N` sets how long each part takes.
+//! The healthy group must not have a failed visit, and must keep its rate to within two percent. The measurement is
+//! made with a dead node and with a frozen one. `--seconds N` sets the duration of each part.
 
 #![allow(clippy::unwrap_used, reason = "a bench is no better than a test")]
 
@@ -22,14 +22,14 @@ use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::{RedisCluster, version};
 use tokio::time::MissedTickBehavior;
 
-/// Tasks in each group.
+/// The number of tasks in each group.
 const TASKS: usize = 8;
-/// How far a task's visits are apart.
+/// The interval between a task's visits.
 const PACE: Duration = Duration::from_millis(10);
-/// How much of its rate the healthy group may lose.
+/// The part of its rate that the healthy group may lose.
 const LOSS: f64 = 0.02;
 
-/// What came of a group: how long each visit took, and how many failed.
+/// The result of a group: the duration of each visit, and the number of failures.
 #[derive(Default)]
 struct Tally {
     took: Vec<Duration>,
@@ -82,7 +82,7 @@ async fn measure(what: &str, part: Duration, lose: impl Fn(&mut RedisCluster)) -
         let [healthy, other] = groups;
         (healthy.await, other.await)
     };
-    // Once to get warm.
+    // Warms up.
     both(part / 10).await;
     let before = both(part).await;
     lose(&mut cluster);
@@ -108,7 +108,7 @@ async fn measure(what: &str, part: Duration, lose: impl Fn(&mut RedisCluster)) -
     well
 }
 
-/// Keys whose slots these nodes keep.
+/// Returns keys whose slots these nodes own.
 fn keys(cluster: &RedisCluster, nodes: &[usize]) -> Vec<SessionKey> {
     let mut admin = cluster.nodes()[0].admin();
     let mut keys = Vec::new();
@@ -123,7 +123,7 @@ fn keys(cluster: &RedisCluster, nodes: &[usize]) -> Vec<SessionKey> {
     keys
 }
 
-/// Lets a task visit each of these sessions until it is told to stop.
+/// Lets a task visit each of these sessions until it is stopped.
 fn group(
     storage: &Arc<RedisStorage>,
     keys: &[SessionKey],

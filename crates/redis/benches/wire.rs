@@ -1,9 +1,9 @@
-//! Commands that go over the wire together, and their cost: `cargo bench -p sessile-redis --bench wire`.
+//! Measures the batches and costs of commands: `cargo bench -p sessile-redis --bench wire`.
 //!
 //! Tasks on a few threads read sessions, create them, and change them under their locks, each way for a moment and then
-//! the next, round by round, beside a plain `GET` of the client underneath. For each: how many a second, how many
-//! requests the server gets with one `read()`, what one costs the server's main thread and all threads of this process,
-//! how often a thread of this process went to sleep for it, and how long it took one of the tasks.
+//! the next, round by round, beside a plain `GET` of the underlying client. It reports for each way: the rate, the
+//! requests that the server gets with one `read()`, the cost of one for the server's main thread and for all threads of
+//! this process, how often a thread of this process went to sleep for one, and its latency.
 //!
 //! Numbers after `--` are rounds, milliseconds, and then the cases, each as threads, connections and tasks joined by
 //! `x`: `-- 5 300 2x1x64 2x2x64 2x1x1`.
@@ -20,14 +20,14 @@ use sessile_core::{Meta, OsEntropy, Record, SessionId, SessionKey, Storage};
 use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
 
-/// How many bytes a session has.
+/// The number of bytes of a session.
 const PAYLOAD: usize = 64;
 
 const WAYS: [Way; 4] = [Way::Get, Way::Read, Way::Create, Way::Change];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// A plain GET by the client underneath.
+    /// A plain GET by the underlying client.
     Get,
     Read,
     Create,
@@ -36,7 +36,7 @@ enum Way {
 }
 
 impl Way {
-    /// How many requests it sends.
+    /// Returns how many requests it sends.
     fn requests(self) -> f64 {
         if self == Self::Change { 2.0 } else { 1.0 }
     }
@@ -142,7 +142,7 @@ fn measure(case: Case, rounds: usize, span: Duration) -> Vec<(Way, Figures)> {
         .collect()
 }
 
-/// The things that the tasks use.
+/// The clients and sessions that the tasks use.
 struct Subject {
     storage: RedisStorage,
     plain: MultiplexedConnection,
@@ -249,7 +249,7 @@ fn run(
     let count = times.len() as f64;
     Figures {
         rate: count / elapsed,
-        // One is that of the question itself.
+        // One read is that of the INFO command itself.
         requests_per_read: count * way.requests() / (after.0 - before.0 - 1.0).max(1.0),
         server_micros: (after.1 - before.1) / count,
         client_micros: (after.2 - before.2) / count,
@@ -259,12 +259,12 @@ fn run(
     }
 }
 
-/// How many microseconds the threads of a process have been running, where Linux tells.
+/// Returns the running time of a process's threads in microseconds, where Linux reports it.
 fn running(process: u32) -> f64 {
     of_threads(process, "schedstat", |text| text.split(' ').next()?.parse::<f64>().ok()) / 1e3
 }
 
-/// How often threads of this process have gone to sleep, where Linux tells.
+/// Returns how often threads of this process have gone to sleep, where Linux reports it.
 fn sleeps() -> f64 {
     of_threads(std::process::id(), "status", |text| {
         let line = text.lines().find(|line| line.starts_with("voluntary_ctxt_switches"))?;
@@ -272,7 +272,7 @@ fn sleeps() -> f64 {
     })
 }
 
-/// The sum of what a file says about each thread of a process.
+/// Returns the sum of a value in a file of each thread of a process.
 fn of_threads(process: u32, file: &str, read: impl Fn(&str) -> Option<f64>) -> f64 {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
         return f64::NAN;

@@ -1,11 +1,11 @@
-//! How much a server has to do: `cargo bench -p sessile-redis --bench work`.
+//! Measures the work of a server: `cargo bench -p sessile-redis --bench work`.
 //!
-//! For each way to use a session: how many commands the server runs, those within scripts included, and how much time
-//! of the processor its main thread takes, with reading and writing its sockets (`INFO cpu`). That depends on how many
-//! commands arrive at once, which is why the ways take turns. Behind it stands what the server counts for each command
-//! (`INFO commandstats`), where a script counts with all it calls, and all it calls counts again.
+//! It reports, for each way to use a session, how many commands the server runs, including those within scripts, and
+//! how much processor time its main thread takes, including reads and writes of its sockets (`INFO cpu`). This depends
+//! on how many commands arrive at once, so the ways take turns. The counts of the server for each command follow (`INFO
+//! commandstats`): a script counts with all commands that it calls, and these count again.
 //!
-//! Beside the storage stands what is found everywhere: `GET` and `SET`, with nothing in between that keeps others out.
+//! The common alternative runs beside the storage: `GET` and `SET`, without mutual exclusion.
 
 #![allow(clippy::unwrap_used, reason = "a bench is no better than a test")]
 
@@ -62,9 +62,9 @@ impl Way {
 /// The work of the server.
 #[derive(Debug, Default)]
 struct Sum {
-    /// How often it has run each command, and for how many microseconds.
+    /// The number of calls of each command, and their microseconds.
     commands: BTreeMap<String, (f64, f64)>,
-    /// The time of the processor, in microseconds.
+    /// The processor time, in microseconds.
     processor: f64,
 }
 
@@ -84,7 +84,7 @@ fn main() {
             let mut connection = connection.clone();
             set(&mut connection, number, &[]).await;
         }
-        // The first round lets the server get to know the scripts.
+        // The first round loads the scripts.
         for round in 0..=rounds {
             for way in WAYS {
                 let before = Work::of(&server);
@@ -174,7 +174,7 @@ fn record(storage: &RedisStorage) -> Record {
     Record::new(Meta::new(now).with_deadline(Some(now + LIFE)), vec![b'x'; PAYLOAD])
 }
 
-/// A name as long as that of a session.
+/// Returns a name as long as that of a session.
 fn name(number: usize) -> String {
     format!("peer:{number:075}")
 }
@@ -198,7 +198,7 @@ async fn set(connection: &mut MultiplexedConnection, number: usize, more: &[&str
     set.exec_async(connection).await.unwrap();
 }
 
-/// The work of the server since it was started, as it says.
+/// The work of the server since its start, as it reports it.
 struct Work {
     commands: BTreeMap<String, (f64, f64)>,
     processor: f64,
@@ -217,7 +217,8 @@ impl Work {
             };
             Some((name.to_owned(), (value("calls=")?, value("usec=")?)))
         });
-        // Without what asks, and what shows once a second that the server is the primary.
+        // Excludes the command that reads these numbers, and the one that proves once a second that the server is the
+        // primary.
         let commands = commands.filter(|(name, _)| name != "info" && name != "del").collect();
         Self { commands, processor }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) struct Durability {
     pub(crate) replicas: u32,
     pub(crate) timeout: Duration,
-    /// Whether creations and commits have to reach replicas too, or only writes that end a key.
+    /// True if creations and commits have to reach replicas too, not only writes that end a key.
     pub(crate) commits: bool,
     pub(crate) shortfall: Shortfall,
 }

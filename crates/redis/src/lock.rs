@@ -24,7 +24,7 @@ const UNSUBSCRIBED_POLL: Duration = Duration::from_millis(50);
 /// The number of poll intervals for which an entry in the server's queue is valid.
 const ENTRY_POLLS: u32 = 3;
 
-/// What a request for a lock does with the entry of its token in the server's queue.
+/// The change that a request for a lock makes to the entry of its token in the server's queue.
 #[derive(Debug, Clone, Copy)]
 enum QueueEntry<'a> {
     /// Nothing: the token was never enqueued.
@@ -271,34 +271,4 @@ impl Client {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
-mod tests {
-    use sessile_core::{OsEntropy, SessionId};
-    use sessile_testkit::redis::RedisServer;
-
-    use super::*;
-    use crate::connect::connect;
-    use crate::options::Options;
-
-    /// The server's clock was set forward since its last reply.
-    #[tokio::test]
-    async fn a_server_whose_clock_has_jumped_is_asked_once_more() {
-        const HOUR: u64 = 3_600_000;
-        let server = RedisServer::start();
-        let options = Options::default();
-        let connected = connect(server.url().into(), "test:".into(), options, Kind::Locks).await;
-        let client = connected.unwrap();
-        let key = SessionId::generate(&OsEntropy).key();
-        // The first call loads the script.
-        for (behind, questions) in [(0, 2), (0, 1), (HOUR, 2), (0, 1)] {
-            let now = client.clock.now().as_millis();
-            client.clock.learn(Timestamp::from_millis(now - behind));
-            let asked = || server.calls("evalsha") + server.calls("eval");
-            let before = asked();
-            let (mut lock, _) = client.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
-            assert_eq!(asked() - before, questions);
-            client.release(&lock.ticket()).await.unwrap();
-            lock.spend();
-        }
-    }
-}
+mod tests;

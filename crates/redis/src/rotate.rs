@@ -33,7 +33,7 @@ pub(crate) struct Rotation<'a> {
 impl Client {
     /// Moves a session to a new key, in one step.
     ///
-    /// That requires one node that has both keys. While a slot of a cluster migrates, a key that is still on the old
+    /// One node has to have both keys. While a slot of a cluster migrates, a key that is still on the old
     /// node cannot be there together with a new key, which has to be created on the importing node.
     pub(crate) async fn rotate(&self, rotation: Rotation<'_>) -> Result<Reply, Failure> {
         let rotated = self.run_once(&rotation.ticket.key, WriteKind::Terminal, |form| {

@@ -164,7 +164,7 @@ async fn describe(
 struct SlotLayout {
     /// A hash of the whole assignment.
     hash: u64,
-    /// Whether any slot is migrating.
+    /// True if any slot is migrating.
     open: bool,
     /// The servers in the order of their numbers.
     nodes: Vec<(u64, Arc<Node>)>,

@@ -18,8 +18,8 @@ use crate::options::CENTURY;
 /// The servers to use, and the means to log in: one server, the primary that sentinels name, or a cluster.
 ///
 /// URLs are `redis://[user:password@]host[:port][/database]`, `rediss://..` for TLS (with the feature `tls`) and
-/// `redis+unix:///path[?db=number]` for a Unix socket. A string converts (`into`) to a single server. Parsing it (`parse`)
-/// accepts `redis-sentinel://` and `redis-cluster://` as well.
+/// `redis+unix:///path[?db=number]` for a Unix socket. A string converts (`into`) to a single server; parsing it
+/// (`parse`) accepts `redis-sentinel://` and `redis-cluster://` as well.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Ways to a server: passwords, users, databases, sockets, prefixes.
+//! Access to a server: passwords, users, databases, sockets, prefixes.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -9,11 +9,11 @@ use std::time::Duration;
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
 use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
-use support::{allow, fresh, payload, record, rights};
+use support::{allow, fresh, payload, permissions, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Everything a session needs, the handing over of its lock included.
+/// Uses everything that a session needs, including the hand-over of its lock.
 async fn works(one: &RedisStorage, two: &RedisStorage) {
     let key = fresh();
     one.create(&key, record(one, "one", Some(MINUTE))).await.unwrap();
@@ -64,9 +64,9 @@ async fn a_password_is_needed_where_one_is_set() {
 }
 
 #[tokio::test]
-async fn a_user_needs_no_more_rights_than_the_documentation_says() {
+async fn a_user_needs_no_more_permissions_than_documented() {
     let server = RedisServer::start();
-    allow(&server, &rights());
+    allow(&server, &permissions());
     let connect = || {
         RedisStorage::builder(
             RedisServers::single(server.url())
@@ -85,12 +85,12 @@ async fn a_user_needs_no_more_rights_than_the_documentation_says() {
             .password("secret"),
     )
     .prefix("other:");
-    // Nobody finds out with the first session.
+    // Connecting fails, not the first session.
     assert_eq!(kind(other.connect().await), StorageErrorKind::Denied);
 }
 
 #[tokio::test]
-async fn who_may_not_publish_commits_all_the_same() {
+async fn a_user_that_may_not_publish_commits_all_the_same() {
     let server = RedisServer::start();
     server.command(&[
         "ACL",
@@ -113,7 +113,7 @@ async fn who_may_not_publish_commits_all_the_same() {
 }
 
 #[tokio::test]
-async fn who_may_not_ask_about_the_server_takes_it_as_it_is() {
+async fn a_user_that_may_not_call_info_accepts_the_server() {
     let server = RedisServer::start();
     server.command(&["ACL", "SETUSER", "shy", "on", ">secret", "~*", "&*", "+@all", "-info"]);
     let shy = RedisServers::single(server.url()).username("shy").password("secret");
@@ -124,7 +124,7 @@ async fn who_may_not_ask_about_the_server_takes_it_as_it_is() {
 }
 
 #[tokio::test]
-async fn who_may_not_listen_looks_by_itself() {
+async fn a_user_that_may_not_subscribe_polls() {
     let server = RedisServer::start();
     server.command(&[
         "ACL",

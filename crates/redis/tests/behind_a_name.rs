@@ -17,7 +17,7 @@ use support::{eventually, fresh, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A name: new connections lead to the server that it stands for now, and old ones stay where they are.
+/// A host name: new connections lead to its present server, and existing ones stay where they are.
 struct Name {
     port: u16,
     target: Arc<AtomicU16>,
@@ -78,7 +78,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream) {
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// A primary and its replica, in step.
+/// Starts a primary and a replica in sync.
 async fn pair() -> [RedisServer; 2] {
     let primary = RedisServer::start_with(&["repl-diskless-sync-delay 0"]);
     let replica = RedisServer::start_with(&[&format!("replicaof 127.0.0.1 {}", primary.port())]);
@@ -89,7 +89,7 @@ async fn pair() -> [RedisServer; 2] {
     [primary, replica]
 }
 
-/// What an operator does: the replica takes over, the primary follows it, and nobody is cut off.
+/// Fails over as an operator does: the replica takes over, the primary follows it, and no connection is closed.
 async fn fail_over(primary: &RedisServer, replica: &RedisServer) {
     let offset = |server: &RedisServer, field| server.info("replication", field);
     support::until("the replica has everything", || {
@@ -114,7 +114,7 @@ async fn a_planned_failover_costs_no_call() {
     }
     fail_over(&primary, &replica).await;
     name.point_to(&replica);
-    // Each verb that writes is the first to notice, in its turn.
+    // Each writing operation is the first to notice, in turn.
     let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
     fail_over(&replica, &primary).await;
     name.point_to(&primary);
@@ -141,14 +141,14 @@ async fn a_process_that_only_reads_notices_within_about_a_second() {
     reader.create(&key, record(&reader, "x", Some(MINUTE))).await.unwrap();
     fail_over(&primary, &replica).await;
     name.point_to(&replica);
-    // The demoted server is never to hear of the logout.
+    // The demoted server must never receive the logout.
     primary.command(&["REPLICAOF", "127.0.0.1", "1"]);
     assert_eq!(writer.destroy(&key).await.unwrap(), Lookup::Found(()));
     let logged_out = Instant::now();
     eventually("the logout is seen", async || {
         let begin = Instant::now();
         let found = reader.read(&key).await.unwrap();
-        // Reads that begin after the bound do not see it, not even one of them.
+        // Reads that begin after the bound do not see it, without exception.
         assert!(
             !found.is_found() || begin.duration_since(logged_out) < Duration::from_millis(2_000),
             "still there after {:?}",
@@ -160,7 +160,7 @@ async fn a_process_that_only_reads_notices_within_about_a_second() {
 }
 
 #[tokio::test]
-async fn the_first_read_after_a_rest_is_not_one_of_the_past() {
+async fn the_first_read_after_a_pause_is_not_outdated() {
     let [primary, replica] = pair().await;
     let name = Name::of(&primary);
     let reader = RedisStorage::connect(name.servers()).await.unwrap();
@@ -177,7 +177,7 @@ async fn the_first_read_after_a_rest_is_not_one_of_the_past() {
 }
 
 #[tokio::test]
-async fn the_first_lock_and_touch_after_a_rest_are_not_those_of_the_past() {
+async fn the_first_lock_and_touch_after_a_pause_are_not_outdated() {
     for touches in [false, true] {
         let [primary, replica] = pair().await;
         let name = Name::of(&primary);
@@ -185,7 +185,7 @@ async fn the_first_lock_and_touch_after_a_rest_are_not_those_of_the_past() {
         let other = RedisStorage::connect(replica.url()).await.unwrap();
         fail_over(&primary, &replica).await;
         name.point_to(&replica);
-        // The demoted server is never to hear of the session.
+        // The demoted server must never receive the session.
         primary.command(&["REPLICAOF", "127.0.0.1", "1"]);
         let key = fresh();
         other.create(&key, record(&other, "x", Some(MINUTE))).await.unwrap();
@@ -201,7 +201,7 @@ async fn the_first_lock_and_touch_after_a_rest_are_not_those_of_the_past() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_late_is_waited_for_without_a_storm() {
+async fn a_late_name_change_is_awaited_without_a_storm() {
     let [primary, replica] = pair().await;
     let name = Name::of(&primary);
     let storage = Arc::new(
@@ -240,8 +240,9 @@ async fn a_server_that_stays_a_replica_is_an_error() {
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
 }
 
-/// A process that has listened at the former primary still listens there, at a replica now. The primary sees nobody, and
-/// gives the lock to the next; heard of at the replica, it would be held by two.
+/// A process that subscribed at the former primary is still subscribed there, at a replica now. The primary has no
+/// subscriber, and grants the lock to the next process. If the replica delivered the message, two processes would hold
+/// the lock.
 #[tokio::test]
 async fn a_lock_is_not_granted_by_way_of_a_replica() {
     let [primary, replica] = pair().await;

@@ -1,4 +1,4 @@
-//! In a cluster: every slot, slots that move, nodes that go.
+//! A cluster: every slot, slots that move, nodes that fail.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -32,7 +32,7 @@ fn slot(cluster: &RedisCluster, key: &SessionKey) -> u16 {
         .unwrap()
 }
 
-/// A key that this node keeps, and its slot.
+/// Returns a key that this node owns, and its slot.
 fn key_on(cluster: &RedisCluster, node: usize) -> (SessionKey, u16) {
     loop {
         let key = fresh();
@@ -92,13 +92,13 @@ async fn a_slot_that_has_moved_is_found() {
 }
 
 #[tokio::test]
-async fn a_session_on_its_way_is_read_and_changed() {
+async fn a_migrating_session_is_read_and_changed() {
     let cluster = RedisCluster::start();
     let storage = connect(&cluster).await;
     let (key, slot) = key_on(&cluster, 0);
     storage.create(&key, record(&storage, "x", None)).await.unwrap();
     cluster.open_slot(slot, 0, 1);
-    // Still at its old place.
+    // The session is still on its old node.
     assert_eq!(payload(&storage, &key).await, Lookup::Found("x".into()));
     let name = cluster.nodes()[0]
         .command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1"])
@@ -106,7 +106,7 @@ async fn a_session_on_its_way_is_read_and_changed() {
         .text();
     let port = cluster.nodes()[1].port().to_string();
     cluster.nodes()[0].command(&["MIGRATE", "127.0.0.1", &port, &name, "0", "1000"]);
-    // At its new place, which one has to ask for; and so has one for what is new.
+    // The session is on its new node, which requires ASKING. So do new keys.
     assert_eq!(payload(&storage, &key).await, Lookup::Found("x".into()));
     let sibling = same_shard(&key, 1);
     storage.create(&sibling, record(&storage, "new", None)).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_session_on_its_way_is_read_and_changed() {
 }
 
 #[tokio::test]
-async fn who_waits_while_the_slot_moves_is_served_at_the_new_place() {
+async fn a_waiter_is_served_at_the_new_node_when_the_slot_moves() {
     let cluster = RedisCluster::start();
     let (one, two) = (connect(&cluster).await, connect(&cluster).await);
     let (key, slot) = key_on(&cluster, 0);
@@ -152,8 +152,8 @@ async fn who_waits_while_the_slot_moves_is_served_at_the_new_place() {
         let locked = locked.found().unwrap();
         assert_eq!(locked.record.payload, to.to_string());
         two.release(locked.lock).await.unwrap();
-        // The server has cancelled a subscription unasked. That must not be taken for the answer to a command: every
-        // answer still belongs to its question.
+        // The server has cancelled a subscription unasked. This must not be taken for the reply to a command: every
+        // reply still belongs to its request.
         for (number, other) in others.iter().enumerate() {
             assert_eq!(payload(&two, other).await, Lookup::Found(number.to_string()));
         }
@@ -161,7 +161,7 @@ async fn who_waits_while_the_slot_moves_is_served_at_the_new_place() {
 }
 
 #[tokio::test]
-async fn a_scan_misses_nobody_while_slots_move() {
+async fn a_scan_misses_no_session_while_slots_move() {
     let cluster = RedisCluster::start();
     let storage = connect(&cluster).await;
     let mut expected = BTreeSet::new();
@@ -211,7 +211,7 @@ async fn a_scan_misses_nobody_while_slots_move() {
     }
 }
 
-/// Another key of the same shard.
+/// Returns another key of the same shard.
 fn same_shard(key: &SessionKey, number: u32) -> SessionKey {
     format!("{}:{number:064x}", key.shard()).parse().unwrap()
 }
@@ -229,7 +229,7 @@ async fn scan(storage: &RedisStorage) -> BTreeSet<SessionKey> {
 }
 
 #[tokio::test]
-async fn the_loss_of_a_node_is_mended_and_the_others_do_not_notice() {
+async fn a_lost_node_is_replaced_and_the_others_are_unaffected() {
     let mut cluster = RedisCluster::start_with(&["cluster-require-full-coverage no"]);
     let storage = connect(&cluster).await;
     let ((lost, slot), (other, _)) = (key_on(&cluster, 0), key_on(&cluster, 1));
@@ -257,10 +257,10 @@ async fn the_loss_of_a_node_is_mended_and_the_others_do_not_notice() {
         .commit(&mut locked.lock, record(&storage, "y", Some(MINUTE)))
         .await
         .unwrap();
-    // The nodes hear of it one after the other.
+    // The nodes learn of it one after the other.
     support::until("heard of", || cluster.owner(slot) != 0).await;
 
-    // And back.
+    // The failover is reverted.
     cluster.nodes_mut()[0].restart();
     cluster.wait_until_whole();
     assert_eq!(payload(&storage, &lost).await, Lookup::Found("y".into()));
@@ -300,7 +300,7 @@ async fn a_logout_waits_for_the_replica_of_its_node() {
         storage.destroy(&deaf).await.unwrap_err().kind(),
         StorageErrorKind::Unavailable
     );
-    // Sent to the wrong node first, and to the right one then.
+    // The command is sent to the wrong node first, and then to the right one.
     cluster.move_slot(slot, 2, Duration::ZERO);
     assert_eq!(storage.destroy(&well).await.unwrap(), Lookup::Found(()));
     assert_eq!(storage.shortfalls(), 1);

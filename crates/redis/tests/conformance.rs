@@ -1,4 +1,4 @@
-//! The conformance kit: on one server, behind sentinels, in a cluster.
+//! The conformance kit on one server, behind Sentinel, and in a cluster.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -13,7 +13,7 @@ use sessile_testkit::{Subject, storage_tests};
 mod single {
     use super::*;
 
-    /// One for all cases; each has a prefix of its own.
+    /// Returns the server that all cases share. Each case has a prefix of its own.
     fn server() -> &'static RedisServer {
         static SERVER: OnceLock<RedisServer> = OnceLock::new();
         SERVER.get_or_init(RedisServer::start)

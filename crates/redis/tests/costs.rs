@@ -1,4 +1,4 @@
-//! What a request costs: commands, round trips, memory.
+//! The costs of a request: commands, round trips, memory.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use sessile_core::{Lookup, Storage, Timestamp};
 use sessile_redis::RedisStorage;
 use sessile_testkit::redis::{Proxy, RedisServer};
-use support::{fresh, fresh_pair, knows_conditions, record};
+use support::{fresh, fresh_pair, record, supports_conditional_set};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A storage whose every word is counted, connected and with its scripts loaded.
+/// Returns a connected storage whose commands are counted and whose scripts are loaded.
 async fn setup() -> (RedisServer, Proxy, RedisStorage) {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     let storage = RedisStorage::connect(proxy.url()).await.unwrap();
     let (old, new) = fresh_pair();
     storage.create(&old, record(&storage, "", None)).await.unwrap();
-    // A server that does not know conditions says so once, and the script is asked from then on.
+    // A server without conditional SET says so once, and the script is called from then on.
     let known = storage.read(&old).await.unwrap().found().unwrap();
     for (version, is_same) in [(1, true), (2, false)] {
         let mut next = known.record.clone();
@@ -46,8 +46,8 @@ async fn setup() -> (RedisServer, Proxy, RedisStorage) {
     (server, proxy, storage)
 }
 
-/// What was said since the last time, and in how many turns; but for the command by which, once a second, the server
-/// shows that it is the primary, and which takes no turn of its own.
+/// Returns the commands since the last call, and the number of round trips. Excludes the command by which the server
+/// proves once a second that it is the primary, which takes no round trip of its own.
 fn said(proxy: &Proxy) -> (Vec<String>, usize) {
     let (mut commands, turns) = (proxy.commands(), proxy.round_trips());
     commands.retain(|command| command != "DEL");
@@ -59,7 +59,7 @@ fn only<const N: usize>(commands: [&str; N]) -> (Vec<String>, usize) {
 }
 
 #[tokio::test]
-async fn every_request_costs_what_is_written() {
+async fn every_request_costs_what_is_documented() {
     let (server, proxy, storage) = setup().await;
     let (key, next) = fresh_pair();
 
@@ -79,7 +79,11 @@ async fn every_request_costs_what_is_written() {
 
     let known = storage.read(&key).await.unwrap().found().unwrap();
     assert!(storage.replace(&known, known.record.clone()).await.unwrap());
-    let replacing = if knows_conditions(&server) { "SET" } else { "EVALSHA" };
+    let replacing = if supports_conditional_set(&server) {
+        "SET"
+    } else {
+        "EVALSHA"
+    };
     assert_eq!(said(&proxy), only(["GET", replacing]), "changing without a lock");
 
     storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap();
@@ -122,7 +126,7 @@ async fn an_alias_costs_one_command_more() {
         .await
         .unwrap();
     said(&proxy);
-    // A plain GET shows the alias; a script knows whether its time is over, and has the record.
+    // A plain GET returns the alias. The script can tell whether it is still valid, and returns the record.
     assert!(storage.read(&old).await.unwrap().is_found());
     assert_eq!(said(&proxy), only(["GET", "EVALSHA"]));
     let locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
@@ -154,25 +158,25 @@ async fn the_server_counts_the_same() {
     assert_eq!(server.calls("script|load"), 0);
 }
 
-/// How often the server has run each command, be it on its own or within a script.
+/// Returns how often the server has run each command, on its own or within a script.
 fn calls(server: &RedisServer) -> BTreeMap<String, u64> {
     let text = server.command(&["INFO", "commandstats"]).text();
     let calls = text.lines().filter_map(|line| {
         let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
         Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
     });
-    // The one by which the server is asked this, and those by which it shows once a second that it is the primary.
+    // Excludes the command that reads these numbers, and those that prove once a second that the server is the primary.
     calls
         .filter(|(name, _)| !["info", "config|resetstat", "del"].contains(&name.as_str()))
         .collect()
 }
 
-/// All that the server does, for a number of sessions that nobody else wants.
+/// Counts everything that the server does for a number of uncontended sessions.
 #[tokio::test]
 async fn the_server_runs_no_more_commands_than_are_written_here() {
     const TIMES: u64 = 10;
     let (server, _proxy, storage) = setup().await;
-    let without_a_lock: &[_] = match knows_conditions(&server) {
+    let without_a_lock: &[_] = match supports_conditional_set(&server) {
         true => &[("get", 1), ("set", 1)],
         false => &[("get", 1), ("evalsha", 1), ("getrange", 1), ("set", 1)],
     };
@@ -197,7 +201,7 @@ async fn the_server_runs_no_more_commands_than_are_written_here() {
     since("reading", &[("get", 1)]);
 
     loop {
-        // Once a second an answer brings the time along that could come without it: not while this is counted.
+        // Once a second a reply carries the time that could omit it. This must not happen during the count.
         storage.touch(&keys[0], 1, None, Timestamp::MAX).await.unwrap();
         server.command(&["CONFIG", "RESETSTAT"]);
         let start = Instant::now();
@@ -256,10 +260,10 @@ async fn a_session_takes_little_memory() {
     assert_eq!(server.command(&["DBSIZE"]).text(), SESSIONS.to_string());
     let each = (used() - before) / SESSIONS;
     println!("{each} bytes a session with a payload of 65 bytes");
-    // The tables double at powers of two; just above one, as here, they are at their emptiest.
+    // The tables double at powers of two. Just above one, as here, they are emptiest.
     assert!(each <= 340, "{each} bytes");
 
-    // The lock of a session has its place in the record, so one that is locked takes nothing more.
+    // The lock has its place in the record, so a locked session takes no more memory.
     let key = fresh();
     storage.create(&key, record(&storage, &payload, None)).await.unwrap();
     let locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();

@@ -1,4 +1,4 @@
-//! Credentials that change while a storage is in use, and what a server sees of those that are wrong.
+//! Credentials that change while a storage is in use, and the load that wrong ones cause on a server.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use sessile_core::{Lookup, Storage, StorageErrorKind};
 use sessile_redis::{Credentials, CredentialsProvider, RedisServers, RedisStorage};
 use sessile_testkit::redis::RedisServer;
-use support::{allow, fresh, payload, record, rights};
+use support::{allow, fresh, payload, permissions, record};
 
-/// Knows the password of the moment, or that there is none.
+/// Provides the current password, if there is one.
 #[derive(Clone)]
 struct Vault(Arc<Mutex<Option<String>>>);
 
@@ -36,10 +36,10 @@ impl CredentialsProvider for Vault {
     }
 }
 
-/// A server with the user of the documentation, and a storage that asks the vault.
+/// Starts a server with the documented user, and a storage that asks the vault.
 async fn setup() -> (RedisServer, Vault, RedisStorage) {
     let server = RedisServer::start();
-    allow(&server, &rights());
+    allow(&server, &permissions());
     let vault = Vault::with("secret");
     let servers = RedisServers::single(server.url()).credentials(vault.clone());
     let storage = RedisStorage::connect(servers).await.unwrap();
@@ -53,7 +53,7 @@ fn change_password(server: &RedisServer, to: &str) {
 }
 
 #[tokio::test]
-async fn a_password_that_changes_is_asked_for_anew() {
+async fn a_changed_password_is_requested_again() {
     let (server, vault, storage) = setup().await;
     let key = fresh();
     storage.create(&key, record(&storage, "x", None)).await.unwrap();
@@ -80,9 +80,9 @@ async fn without_credentials_a_call_fails_and_the_next_one_asks_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_lets_nobody_in_is_seldom_asked_and_soon_found_open() {
+async fn a_server_that_refuses_logins_is_seldom_asked_and_soon_found_open() {
     let server = RedisServer::start();
-    allow(&server, &rights());
+    allow(&server, &permissions());
     let servers = RedisServers::single(server.url())
         .username("sessions")
         .password("secret");
@@ -106,7 +106,7 @@ async fn a_server_that_lets_nobody_in_is_seldom_asked_and_soon_found_open() {
     for task in hammer.collect::<Vec<_>>() {
         task.await.unwrap();
     }
-    // The pauses are 20 milliseconds at first and then grow; the last calls may begin one attempt each.
+    // The pauses are 20 milliseconds at first and then grow. The last calls may begin one attempt each.
     let made = connections() - before;
     assert!((2..60).contains(&made), "{made} connections in {:?}", begin.elapsed());
 

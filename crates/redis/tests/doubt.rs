@@ -1,4 +1,4 @@
-//! What becomes of one node concerns its own sessions only, and where a node says it is may be somewhere else.
+//! Failures of one node concern only its own sessions, and a node may be reachable elsewhere than it announces.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sessile_core::{Lookup, SessionKey, Storage};
 use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::{RedisCluster, RedisServer};
-use support::{allow, fresh, record, rights};
+use support::{allow, fresh, permissions, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -28,7 +28,7 @@ fn key_on(cluster: &RedisCluster, is_wanted: impl Fn(usize) -> bool) -> SessionK
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_node_costs_the_sessions_of_the_others_nothing() {
-    // Long enough that there is no vote in this test.
+    // Long enough to prevent a vote during this test.
     let mut cluster = RedisCluster::start_with(&["cluster-node-timeout 60000", "cluster-require-full-coverage no"]);
     let servers = RedisServers::cluster(cluster.urls()).timeout(Duration::from_secs(1));
     let storage = Arc::new(RedisStorage::connect(servers).await.unwrap());
@@ -70,12 +70,12 @@ async fn a_dead_node_costs_the_sessions_of_the_others_nothing() {
     let seconds = begin.elapsed().as_secs();
     let maps = asked() - before;
     assert!(served.load(Ordering::Relaxed) > 100 && failed.load(Ordering::Relaxed) > 8);
-    // Four a second, and some are asked of two nodes at once.
+    // Four a second, and some are requested from two nodes at once.
     assert!((1..=10 * (seconds + 2)).contains(&maps), "{maps} maps in {seconds} s");
 }
 
 #[tokio::test]
-async fn nodes_that_do_not_tell_their_host_are_where_they_were_asked() {
+async fn nodes_that_do_not_announce_a_host_are_reached_where_they_replied() {
     for kind in ["hostname", "unknown-endpoint"] {
         let cluster = RedisCluster::start_with(&[&format!("cluster-preferred-endpoint-type {kind}")]);
         let storage = RedisStorage::connect(RedisServers::cluster(cluster.urls()))
@@ -114,16 +114,16 @@ async fn nodes_are_reached_where_the_map_of_addresses_says() {
 }
 
 #[tokio::test]
-async fn with_the_documented_rights_everything_works_in_a_cluster_scanning_too() {
+async fn with_the_documented_permissions_everything_works_in_a_cluster_including_scans() {
     let cluster = RedisCluster::start();
     let more = include_str!("../README.md")
         .lines()
         .find_map(|line| line.strip_prefix("| in a cluster | `"))
         .unwrap();
     let more = more.trim_end_matches("` |").replace("\\|", "|");
-    let rights = [rights(), more.split(' ').map(str::to_owned).collect()].concat();
+    let permissions = [permissions(), more.split(' ').map(str::to_owned).collect()].concat();
     for node in cluster.nodes() {
-        allow(node, &rights);
+        allow(node, &permissions);
     }
     let servers = RedisServers::cluster(cluster.urls())
         .username("sessions")
@@ -194,7 +194,7 @@ async fn a_server_that_loads_is_waited_for() {
     support::until("it loads", || {
         server
             .try_command(&["GET", "x"])
-            .is_ok_and(|answer| answer.text().starts_with("LOADING"))
+            .is_ok_and(|reply| reply.text().starts_with("LOADING"))
     })
     .await;
     assert!(storage.read(&key).await.unwrap().is_found());

@@ -1,4 +1,4 @@
-//! Giving up the locks of a process that is about to end.
+//! Releasing the locks of a process that is about to end.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn a_drain_waits_for_locks_and_gives_up_those_that_are_left() {
+async fn a_drain_waits_for_locks_and_releases_those_that_are_left() {
     let server = RedisServer::start();
     let connect = || RedisStorage::builder(server.url()).lease(MINUTE).connect();
     let (storage, other) = (Arc::new(connect().await.unwrap()), connect().await.unwrap());
@@ -26,7 +26,7 @@ async fn a_drain_waits_for_locks_and_gives_up_those_that_are_left() {
         storage.create(key, record(&storage, "x", None)).await.unwrap();
     }
 
-    // One that is committed, though by a clone.
+    // A lock that is committed, by a clone.
     let clone = storage.clone();
     let mut locked = clone.lock(&keys[0], MINUTE).await.unwrap().found().unwrap();
     let committed = Arc::new(AtomicBool::new(false));
@@ -42,12 +42,12 @@ async fn a_drain_waits_for_locks_and_gives_up_those_that_are_left() {
     assert!(committed.load(Ordering::SeqCst));
     visit.await.unwrap();
 
-    // One that was dropped, and is given back in the background.
+    // A lock that was dropped, and is released in the background.
     drop(storage.lock(&keys[1], MINUTE).await.unwrap());
     storage.drain(MINUTE).await;
     assert!(other.lock(&keys[1], Duration::ZERO).await.unwrap().is_found());
 
-    // One whose holder does not come to an end.
+    // A lock whose holder does not finish.
     let mut left = storage.lock(&keys[2], MINUTE).await.unwrap().found().unwrap();
     storage.drain(Duration::from_millis(10)).await;
     let taken = other.lock(&keys[2], Duration::ZERO).await.unwrap().found().unwrap();
@@ -56,9 +56,9 @@ async fn a_drain_waits_for_locks_and_gives_up_those_that_are_left() {
     other.release(taken.lock).await.unwrap();
 }
 
-/// What is given up is given up until the server has heard of it, whatever becomes of the drain.
+/// The releases are retried until the server has executed them, even if the drain is dropped.
 #[tokio::test]
-async fn a_drain_that_is_dropped_gives_up_all_that_it_would() {
+async fn a_dropped_drain_still_releases_all_locks() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     let connect = |url| RedisStorage::builder(url).lease(MINUTE).connect();

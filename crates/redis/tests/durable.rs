@@ -1,4 +1,4 @@
-//! What has to have reached replicas before it counts has done so, whoever wrote it.
+//! An acknowledged durable write has reached the replicas, whichever process wrote it.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -20,8 +20,8 @@ async fn connect(group: &RedisSentinel) -> RedisStorage {
     builder.durable_commits().connect().await.unwrap()
 }
 
-/// How much the primary has told its replicas.
-fn told(primary: &RedisServer) -> u64 {
+/// Returns the replication offset of the primary.
+fn replication_offset(primary: &RedisServer) -> u64 {
     primary
         .info("replication", "master_repl_offset")
         .unwrap()
@@ -39,7 +39,7 @@ fn falls_short(logout: Result<Lookup<()>, StorageError>) {
     );
 }
 
-/// The old key of a session that has moved.
+/// Returns the old key of a session that has moved.
 async fn moved(storage: &RedisStorage, grace: Duration) -> SessionKey {
     let (old, new) = fresh_pair();
     storage.create(&old, record(storage, "x", Some(MINUTE))).await.unwrap();
@@ -70,9 +70,9 @@ async fn a_logout_that_finds_nothing_to_end_is_not_acknowledged_without_the_repl
     assert_eq!(one.destroy(&moved).await.unwrap(), Lookup::Superseded);
 }
 
-/// What is refused is not written, so there is nothing that could fall short.
+/// A refused write is not executed, so it cannot fall short.
 #[tokio::test]
-async fn what_is_refused_does_not_fall_short() {
+async fn a_refused_write_does_not_fall_short() {
     let group = RedisSentinel::start();
     let storage = connect(&group).await;
     let ((key, new), taken) = (fresh_pair(), fresh());
@@ -83,11 +83,11 @@ async fn what_is_refused_does_not_fall_short() {
     let ticket = locked.lock.ticket();
     locked.lock.spend();
     storage
-        .release(sessile_core::Lock::new(ticket, MINUTE, Arc::new(Nobody)))
+        .release(sessile_core::Lock::new(ticket, MINUTE, Arc::new(IgnoreReleases)))
         .await
         .unwrap();
     group.servers()[1].pause();
-    let mut lost = sessile_core::Lock::new(ticket, MINUTE, Arc::new(Nobody));
+    let mut lost = sessile_core::Lock::new(ticket, MINUTE, Arc::new(IgnoreReleases));
     let next = record(&storage, "y", Some(MINUTE));
     for error in [
         storage.commit(&mut lost, next.clone()).await.unwrap_err(),
@@ -102,14 +102,14 @@ async fn what_is_refused_does_not_fall_short() {
     assert_eq!(storage.shortfalls(), 0);
 }
 
-/// Takes back what needs not be taken back.
-struct Nobody;
+/// Ignores releases.
+struct IgnoreReleases;
 
-impl sessile_core::Unlock for Nobody {
+impl sessile_core::Unlock for IgnoreReleases {
     fn unlock(&self, _: sessile_core::LockTicket) {}
 }
 
-/// WAIT looks at what its connection has written last: with some servers, nothing written is nothing waited for.
+/// WAIT waits for the last write of its connection. With some servers, a call without a write waits for nothing.
 #[tokio::test]
 async fn every_durable_logout_writes_something_and_leaves_nothing_behind() {
     let group = RedisSentinel::start();
@@ -132,20 +132,20 @@ async fn every_durable_logout_writes_something_and_leaves_nothing_behind() {
         primary.command(&["PTTL", &name]).text().parse::<i64>().unwrap()
     };
     let writes = || (primary.calls("setrange"), primary.calls("set"));
-    // Each mark on the way, and the end of it.
-    for (key, answer, marks) in [
+    // Each alias and tombstone of the chain, and its end.
+    for (key, reply, marks) in [
         (&key, Lookup::Missing, 0),
         (&aliased, Lookup::Superseded, 1),
         (&marked, Lookup::Superseded, 1),
     ] {
-        let (before, sent, lived) = (writes(), told(primary), lives(key));
-        assert_eq!(storage.destroy(key).await.unwrap(), answer);
-        assert_eq!(writes(), (before.0 + marks, before.1 + 1), "{answer:?}");
-        assert!(told(primary) > sent);
+        let (before, sent, lived) = (writes(), replication_offset(primary), lives(key));
+        assert_eq!(storage.destroy(key).await.unwrap(), reply);
+        assert_eq!(writes(), (before.0 + marks, before.1 + 1), "{reply:?}");
+        assert!(replication_offset(primary) > sent);
         assert!(lives(key) <= lived);
         assert_eq!(primary.command(&["DBSIZE"]), stands);
     }
-    // What does not wait for replicas writes nothing.
+    // A logout that does not wait for replicas writes nothing.
     let plain = RedisStorage::connect(RedisServers::sentinel(group.urls(), group.name()))
         .await
         .unwrap();

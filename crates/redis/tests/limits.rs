@@ -1,4 +1,4 @@
-//! Durations at both ends.
+//! Durations at both limits.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -13,7 +13,7 @@ use support::{fresh, fresh_pair, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A session's life, with somebody waiting.
+/// Runs the life of a session, with a waiter.
 async fn works(builder: &RedisStorageBuilder) {
     let (one, two) = (
         builder.clone().connect().await.unwrap(),
@@ -39,7 +39,7 @@ async fn works(builder: &RedisStorageBuilder) {
 }
 
 #[tokio::test]
-async fn more_than_anybody_lives_is_as_good_as_a_century() {
+async fn durations_above_a_century_count_as_a_century() {
     let server = RedisServer::start();
     let single = || RedisStorage::builder(server.url());
     for builder in [
@@ -47,7 +47,7 @@ async fn more_than_anybody_lives_is_as_good_as_a_century() {
         single().lease(Duration::MAX),
         single().poll(Duration::MAX),
         single().tombstone_ttl(Duration::MAX),
-        // There is no replica, and nobody waits for it for as long as that.
+        // There is no replica, and no call waits that long for one.
         single().durable(0, Duration::MAX).on_shortfall(Shortfall::Count),
     ] {
         works(&builder).await;
@@ -60,7 +60,7 @@ async fn more_than_anybody_lives_is_as_good_as_a_century() {
 }
 
 #[tokio::test]
-async fn nothing_at_all_is_refused_with_a_reason() {
+async fn durations_of_zero_are_refused_with_a_reason() {
     let server = RedisServer::start();
     let single = || RedisStorage::builder(server.url());
     let no_time = RedisServers::single(server.url()).timeout(Duration::ZERO);

@@ -1,4 +1,4 @@
-//! How many channels a process listens on: no more than a cluster has slots, and each is asked for once.
+//! The number of channels to which a process subscribes: at most one for each slot of a cluster, each requested once.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -26,7 +26,7 @@ fn calls(cluster: &RedisCluster, command: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_who_wait_listen_once_for_each_slot() {
+async fn thousands_of_waiters_subscribe_once_for_each_slot() {
     const MANY: usize = 5_000;
     let cluster = RedisCluster::start();
     let (one, two) = (connect(&cluster).await, connect(&cluster).await);

@@ -15,7 +15,7 @@ use support::fresh;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Many tasks of two processes add to a number that only the locks protect.
-async fn they_exclude(one: RedisLocks, two: RedisLocks) {
+async fn they_are_mutually_exclusive(one: RedisLocks, two: RedisLocks) {
     let key = fresh();
     let number = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let tasks: Vec<_> = (0..40)
@@ -44,23 +44,23 @@ async fn they_exclude(one: RedisLocks, two: RedisLocks) {
 }
 
 #[tokio::test]
-async fn they_exclude_on_one_server_and_leave_nothing_behind() {
+async fn locks_are_exclusive_on_one_server_and_leave_nothing_behind() {
     let server = RedisServer::start();
-    // Never looking by themselves, they are woken by message alone.
+    // They never poll, so only messages wake them.
     let connect = || RedisLocks::builder(server.url()).poll(MINUTE).connect();
-    they_exclude(connect().await.unwrap(), connect().await.unwrap()).await;
+    they_are_mutually_exclusive(connect().await.unwrap(), connect().await.unwrap()).await;
     support::until("released", || server.command(&["DBSIZE"]).text() == "0").await;
 }
 
 #[tokio::test]
-async fn they_exclude_in_a_cluster() {
+async fn locks_are_exclusive_in_a_cluster() {
     let cluster = RedisCluster::start();
     let connect = || {
         RedisLocks::builder(RedisServers::cluster(cluster.urls()))
             .poll(MINUTE)
             .connect()
     };
-    they_exclude(connect().await.unwrap(), connect().await.unwrap()).await;
+    they_are_mutually_exclusive(connect().await.unwrap(), connect().await.unwrap()).await;
 }
 
 #[tokio::test]

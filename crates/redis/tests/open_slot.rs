@@ -1,4 +1,4 @@
-//! A slot of a cluster that a broken-off move has left open: what is in it is served.
+//! A slot of a cluster that an interrupted migration has left open: its sessions are served.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 const MINUTE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a call may take that has nothing to wait for, on a machine that is busy with other things: less than it may wait.
+/// The time limit of calls that do not have to wait, on a busy machine. It is shorter than their permitted wait.
 const PROMPT: Duration = Duration::from_secs(8);
 
 fn servers(cluster: &RedisCluster) -> RedisServers {
@@ -30,7 +30,7 @@ async fn connect(cluster: &RedisCluster) -> Arc<RedisStorage> {
     Arc::new(builder.connect().await.expect("a connection"))
 }
 
-/// Keys of one shard, and that shard's slot.
+/// Returns keys of one shard, and the slot of that shard.
 fn keys<const N: usize>(cluster: &RedisCluster) -> ([SessionKey; N], u16) {
     let entropy = sessile_core::OsEntropy;
     loop {
@@ -58,7 +58,7 @@ fn migrate(cluster: &RedisCluster, name: &str) {
     assert_eq!(moved.text(), "OK", "{name}");
 }
 
-/// Sets a key as one does who has been sent to this node to ask.
+/// Sets a key like a client that was redirected by ASK.
 fn set_asking(port: u16, name: &str, value: &[u8]) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let lengths = (name.len(), value.len());
@@ -70,19 +70,19 @@ fn set_asking(port: u16, name: &str, value: &[u8]) {
     order.extend_from_slice(value);
     order.extend_from_slice(b"\r\n");
     stream.write_all(&order).unwrap();
-    let mut answers = [0; 10];
-    stream.read_exact(&mut answers).unwrap();
-    assert_eq!(&answers, b"+OK\r\n+OK\r\n");
+    let mut replies = [0; 10];
+    stream.read_exact(&mut replies).unwrap();
+    assert_eq!(&replies, b"+OK\r\n+OK\r\n");
 }
 
 async fn promptly<T>(what: &str, call: impl Future<Output = T>) -> T {
     let start = Instant::now();
-    let answer = call.await;
+    let reply = call.await;
     assert!(start.elapsed() < PROMPT, "{what} took {:?}", start.elapsed());
-    answer
+    reply
 }
 
-/// All that a session can be asked for, but to move.
+/// Runs every operation on a session except rotation.
 async fn is_served(storage: &RedisStorage, key: &SessionKey) {
     assert!(promptly("read", storage.read(key)).await.unwrap().is_found());
     let mut locked = promptly("lock", storage.lock(key, MINUTE))
@@ -108,7 +108,7 @@ async fn is_served(storage: &RedisStorage, key: &SessionKey) {
             .unwrap()
     );
     promptly("release", storage.release(locked.lock)).await.unwrap();
-    // Once compared by the script, for its length, and once by the server, if that can.
+    // Once compared by the script, because of its length, and once by the server, if it can.
     for length in [5_000, 4] {
         let known = promptly("read", storage.read(key)).await.unwrap().found().unwrap();
         let mut next = record(storage, &"x".repeat(length), Some(MINUTE));
@@ -121,7 +121,7 @@ async fn is_served(storage: &RedisStorage, key: &SessionKey) {
 }
 
 #[tokio::test]
-async fn sessions_at_both_places_are_served() {
+async fn sessions_on_both_nodes_are_served() {
     let cluster = RedisCluster::start();
     let storage = connect(&cluster).await;
     let ([here, there, new], slot) = keys(&cluster);
@@ -151,7 +151,7 @@ async fn sessions_at_both_places_are_served() {
 }
 
 #[tokio::test]
-async fn those_who_wait_get_the_lock_by_looking() {
+async fn waiters_get_the_lock_by_polling() {
     let cluster = RedisCluster::start();
     let (one, two) = (connect(&cluster).await, connect(&cluster).await);
     let ([here, there], slot) = keys(&cluster);
@@ -177,8 +177,8 @@ async fn those_who_wait_get_the_lock_by_looking() {
     }
 }
 
-/// Some wait while the slot is opened, so there is a queue, and it moves apart from its record.
-/// Waits for the lock, and returns once the server has it in its queue, on the first node.
+/// Waits for the lock, and returns once the server has the entry in its queue on the first node. The slot is opened
+/// afterwards, so the queue is separated from its record.
 async fn wait_in_the_queue(cluster: &RedisCluster, storage: &Arc<RedisStorage>, key: SessionKey) -> JoinHandle<Locked> {
     let waiting = tokio::spawn({
         let storage = Arc::clone(storage);
@@ -193,7 +193,7 @@ async fn wait_in_the_queue(cluster: &RedisCluster, storage: &Arc<RedisStorage>, 
 }
 
 #[tokio::test]
-async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
+async fn a_queue_on_another_node_does_not_block_the_lock() {
     let cluster = RedisCluster::start();
     let (one, two) = (connect(&cluster).await, connect(&cluster).await);
     for moves_record in [true, false] {
@@ -210,11 +210,11 @@ async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
             .await
             .unwrap();
         if !moves_record {
-            // The next holder of the lock, with the queue in sight, is to look there.
+            // The next holder of the lock that can read the queue has to do so.
             let mark = cluster.nodes()[0].command(&["GETRANGE", &name(&key, "sessile:", ""), "48", "48"]);
             assert!(matches!(mark, Reply::Text(byte) if byte[0] % 2 == 1));
         }
-        // The next look comes within a poll.
+        // The next request comes within a poll interval.
         let locked = waiting.await.unwrap();
         assert_eq!(locked.record.payload, "y");
         two.release(locked.lock).await.unwrap();
@@ -223,9 +223,9 @@ async fn a_queue_that_is_elsewhere_keeps_nobody_from_the_lock() {
     }
 }
 
-/// A lock that was taken without the queue is not handed to its own token when it is given up with it.
+/// A lock that was taken without naming the queue is not handed to its own token when its release names the queue.
 #[tokio::test]
-async fn a_place_in_a_queue_that_was_elsewhere_costs_nobody_a_lease() {
+async fn an_entry_in_a_queue_on_another_node_costs_no_lease() {
     let cluster = RedisCluster::start();
     let one = connect(&cluster).await;
     let two = RedisStorage::builder(servers(&cluster)).lease(MINUTE * 10);
@@ -244,7 +244,7 @@ async fn a_place_in_a_queue_that_was_elsewhere_costs_nobody_a_lease() {
             two.commit(&mut locked.lock, record(&two, "y", None)).await.unwrap();
             locked = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
         }
-        // The move is called off, and the queue is back.
+        // The migration is cancelled, and the queue is back.
         let stable = |node: usize| {
             let done = cluster.nodes()[node].command(&["CLUSTER", "SETSLOT", &slot.to_string(), "STABLE"]);
             assert_eq!(done.text(), "OK");
@@ -268,7 +268,7 @@ async fn a_place_in_a_queue_that_was_elsewhere_costs_nobody_a_lease() {
 }
 
 #[tokio::test]
-async fn an_alias_that_is_apart_from_its_session_is_followed() {
+async fn an_alias_on_another_node_than_its_session_is_followed() {
     let cluster = RedisCluster::start();
     let storage = connect(&cluster).await;
     for moves_alias in [true, false] {
@@ -290,9 +290,9 @@ async fn an_alias_that_is_apart_from_its_session_is_followed() {
     }
 }
 
-/// The new key is made at the new place, wherever the old one is.
+/// The new key is created on the importing node, wherever the old one is.
 #[tokio::test]
-async fn sessions_at_both_places_move_to_other_keys() {
+async fn sessions_on_both_nodes_move_to_other_keys() {
     let cluster = RedisCluster::start();
     let storage = connect(&cluster).await;
     for grace in [Duration::ZERO, MINUTE] {
@@ -316,7 +316,7 @@ async fn sessions_at_both_places_move_to_other_keys() {
             assert_eq!(payload(&storage, new).await, Lookup::Found("moved".into()));
             is_served(&storage, new).await;
         }
-        // A key that is taken is taken.
+        // A taken key is refused.
         let mut locked = storage.lock(&first, MINUTE).await.unwrap().found().unwrap();
         let error = storage
             .rotate(&mut locked.lock, &last, locked.record, grace)
@@ -324,16 +324,16 @@ async fn sessions_at_both_places_move_to_other_keys() {
             .unwrap_err();
         assert_eq!(error.kind(), StorageErrorKind::Exists);
         storage.release(locked.lock).await.unwrap();
-        // By the first id the session is ended where it is.
+        // The first id ends the session wherever it is.
         assert_eq!(storage.destroy(&here).await.unwrap(), Lookup::Found(()));
         assert_eq!(storage.read(&last).await.unwrap(), Lookup::Missing);
         assert_eq!(storage.destroy(&here).await.unwrap(), Lookup::Superseded);
     }
 }
 
-/// What is arriving counts from the moment when the session has left its old key, whoever is there to settle it.
+/// An arriving record counts from the moment at which the session has left its old key, whichever process settles it.
 #[tokio::test]
-async fn a_move_that_was_broken_off_is_undone_or_done() {
+async fn an_interrupted_move_is_undone_or_completed() {
     let cluster = RedisCluster::start();
     let storage = connect(&cluster).await;
     let ([old, new], slot) = keys(&cluster);
@@ -349,16 +349,16 @@ async fn a_move_that_was_broken_off_is_undone_or_done() {
     };
     let arriving = [&[10], &old.digest()[..], &value].concat();
     put(1, &new, &arriving);
-    // It has not moved.
+    // The session has not moved.
     assert_eq!(storage.read(&new).await.unwrap(), Lookup::Missing);
     assert!(matches!(storage.lock(&new, MINUTE).await.unwrap(), Lookup::Missing));
     assert_eq!(storage.destroy(&new).await.unwrap(), Lookup::Missing);
     is_served(&storage, &old).await;
-    // It has.
-    for verb in ["read", "lock", "touch", "destroy"] {
+    // The session has moved.
+    for operation in ["read", "lock", "touch", "destroy"] {
         put(1, &new, &arriving);
         put(0, &old, &[&[2], &new.digest()[..]].concat());
-        match verb {
+        match operation {
             "read" => assert_eq!(payload(&storage, &new).await, Lookup::Found("x".into())),
             "lock" => {
                 let locked = storage.lock(&new, MINUTE).await.unwrap().found().unwrap();

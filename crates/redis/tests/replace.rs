@@ -1,4 +1,4 @@
-//! Changing a session without its lock: only if it is still as it was read, and nobody holds the lock.
+//! Changing a session without its lock: only if it is still as it was read, and the lock is free.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -10,11 +10,11 @@ use std::time::Duration;
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind, Stored, Timestamp};
 use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::{Proxy, RedisSentinel, RedisServer, Reply};
-use support::{allow, fresh, fresh_pair, knows_conditions, payload, record, rights, until};
+use support::{allow, fresh, fresh_pair, payload, permissions, record, supports_conditional_set, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Where the mark of those who wait stands in a record.
+/// The offset of the waiters mark in a record.
 const MARK: &str = "48";
 
 async fn begin(storage: &RedisStorage, text: &str) -> SessionKey {
@@ -50,7 +50,7 @@ fn name(key: &SessionKey) -> String {
 async fn a_record_is_replaced_as_it_was_read_and_once() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
-    // Some are compared by the server, some by the script; none is cut off where the script looks no further.
+    // Some are compared by the server, some by the script. None is truncated at the length that the script reads.
     for length in [0, 1, 960, 975, 1_024, 4_096, 4_097, 100_000] {
         let key = begin(&storage, &"x".repeat(length)).await;
         for round in 0..200 {
@@ -69,7 +69,7 @@ async fn a_record_is_replaced_as_it_was_read_and_once() {
 }
 
 #[tokio::test]
-async fn what_was_written_touched_or_locked_since_is_left_alone() {
+async fn a_record_that_was_written_touched_or_locked_since_is_not_replaced() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
     let key = begin(&storage, "one").await;
@@ -79,7 +79,7 @@ async fn what_was_written_touched_or_locked_since_is_left_alone() {
     let known = read(&storage, &key).await;
     let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
     assert_eq!(replace(&storage, &known, "lost").await, Ok(false), "it is locked");
-    // The holder does not find it replaced.
+    // The holder finds it unchanged.
     storage.commit(&mut locked.lock, known.record.clone()).await.unwrap();
     assert_eq!(
         replace(&storage, &known, "lost").await,
@@ -100,12 +100,12 @@ async fn what_was_written_touched_or_locked_since_is_left_alone() {
     assert_eq!(
         replace(&storage, &known, "two").await,
         Ok(true),
-        "somebody has only looked"
+        "the lock was only taken and released"
     );
 }
 
 #[tokio::test]
-async fn where_the_record_is_no_longer_it_says_so() {
+async fn replacing_a_record_that_is_gone_or_moved_reports_that() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
     let key = begin(&storage, "one").await;
@@ -128,7 +128,7 @@ async fn where_the_record_is_no_longer_it_says_so() {
         );
         assert_eq!(payload(&storage, &new).await, Lookup::Found("one".into()));
         if grace == MINUTE {
-            // Found by the old key, it is replaced where it is.
+            // A record that was read by its old key is replaced at its present key.
             let known = read(&storage, &old).await;
             assert_eq!(known.key, new);
             assert_eq!(replace(&storage, &known, "two").await, Ok(true));
@@ -138,7 +138,7 @@ async fn where_the_record_is_no_longer_it_says_so() {
 }
 
 #[tokio::test]
-async fn a_lock_whose_lease_is_over_is_held_by_nobody_and_its_holder_comes_too_late() {
+async fn a_lock_whose_lease_is_over_does_not_prevent_a_replacement() {
     let server = RedisServer::start();
     let short = RedisStorage::builder(server.url()).lease(Duration::from_millis(50));
     let (short, storage) = (
@@ -156,7 +156,7 @@ async fn a_lock_whose_lease_is_over_is_held_by_nobody_and_its_holder_comes_too_l
 }
 
 #[tokio::test]
-async fn the_life_of_the_record_is_that_of_the_new_one() {
+async fn a_replacement_sets_the_lifetime() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
     let key = begin(&storage, "one").await;
@@ -176,9 +176,9 @@ async fn the_life_of_the_record_is_that_of_the_new_one() {
     assert_eq!(replace(&storage, &known, "back").await, Err(StorageErrorKind::Gone));
 }
 
-/// A wrapper may keep what was read without the number that the storage has given along.
+/// A wrapper may not keep the stamp that the storage returned.
 #[tokio::test]
-async fn who_does_not_know_the_writer_is_judged_by_the_metadata() {
+async fn a_caller_without_the_stamp_is_judged_by_the_metadata() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
     let key = begin(&storage, "one").await;
@@ -192,9 +192,9 @@ async fn who_does_not_know_the_writer_is_judged_by_the_metadata() {
     assert_eq!(payload(&storage, &key).await, Lookup::Found("three".into()));
 }
 
-/// As if somebody waited, when the lock is free for a moment.
+/// The mark is set as by a waiter, while the lock is free for a moment.
 #[tokio::test]
-async fn the_mark_of_those_who_wait_stays_until_the_queue_was_looked_at() {
+async fn the_waiters_mark_stays_until_the_queue_was_read() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
     let is_marked = |key: &SessionKey| match server.command(&["GETRANGE", &name(key), MARK, MARK]) {
@@ -223,7 +223,7 @@ async fn the_mark_of_those_who_wait_stays_until_the_queue_was_looked_at() {
             assert_eq!(replace(&storage, &known, "lost").await, Ok(false));
         }
     }
-    // A release looks as well.
+    // A release reads the queue as well.
     let key = begin(&storage, "x").await;
     server.command_bytes(&[b"SETRANGE", name(&key).as_bytes(), MARK.as_bytes(), b"\x01"]);
     let locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
@@ -232,7 +232,7 @@ async fn the_mark_of_those_who_wait_stays_until_the_queue_was_looked_at() {
 }
 
 #[tokio::test]
-async fn those_who_wait_for_the_lock_lose_nothing_by_it() {
+async fn waiters_for_the_lock_are_served_after_a_replacement() {
     let server = RedisServer::start();
     let short = RedisStorage::builder(server.url()).lease(Duration::from_millis(300));
     let (short, storage) = (
@@ -241,7 +241,7 @@ async fn those_who_wait_for_the_lock_lose_nothing_by_it() {
     );
     let key = begin(&storage, "one").await;
     let late = short.lock(&key, MINUTE).await.unwrap().found().unwrap();
-    // They look when the lease is over, and not before.
+    // They ask again when the lease is over, and not before.
     let waiting: Vec<_> = waiters(&server, 3, key).await;
     loop {
         let known = read(&storage, &key).await;
@@ -256,7 +256,7 @@ async fn those_who_wait_for_the_lock_lose_nothing_by_it() {
     drop(late);
 }
 
-/// So many processes that wait for the lock, and never look by themselves; each gives it up when it has had it.
+/// Starts processes that wait for the lock and never poll. Each releases it when it has had it.
 async fn waiters(server: &RedisServer, processes: usize, key: SessionKey) -> Vec<tokio::task::JoinHandle<()>> {
     let mut waiting = Vec::new();
     for _ in 0..processes {
@@ -273,9 +273,9 @@ async fn waiters(server: &RedisServer, processes: usize, key: SessionKey) -> Vec
     waiting
 }
 
-/// A process that writes in no other way has to hear what time it is.
+/// A process that writes in no other way has to learn the server's time.
 #[tokio::test]
-async fn the_time_comes_along_once_a_second() {
+async fn the_time_is_requested_once_a_second() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
     let key = begin(&storage, "one").await;
@@ -290,16 +290,16 @@ async fn the_time_comes_along_once_a_second() {
     }
 }
 
-/// A server that does not know conditions says so once for each connection; one that does is asked for nothing else.
+/// A server without conditional SET says so once for each connection. One with it gets no other call.
 #[tokio::test]
-async fn a_server_is_asked_in_the_way_it_knows() {
+async fn a_server_is_called_as_it_supports() {
     let server = RedisServer::start();
-    let (proxy, knows) = (Proxy::to(server.port()), knows_conditions(&server));
+    let (proxy, knows) = (Proxy::to(server.port()), supports_conditional_set(&server));
     let storage = RedisStorage::connect(proxy.url()).await.unwrap();
     let key = begin(&storage, "one").await;
     let known = read(&storage, &key).await;
     for round in 0..3 {
-        // The time is heard before, so it needs not come along.
+        // The time was received before, so the reply can omit it.
         let locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
         storage.release(locked.lock).await.unwrap();
         let known = read(&storage, &key).await;
@@ -308,7 +308,7 @@ async fn a_server_is_asked_in_the_way_it_knows() {
         let said = proxy.commands();
         let expected: &[_] = match (knows, round) {
             (true, _) => &["SET"],
-            // The script is not known yet.
+            // The script is not loaded yet.
             (false, 0) => &["SET", "EVALSHA", "EVAL"],
             (false, 1) => &["EVALSHA"],
             (false, _) => &["SET", "EVALSHA"],
@@ -324,9 +324,9 @@ async fn a_server_is_asked_in_the_way_it_knows() {
 }
 
 #[tokio::test]
-async fn it_takes_no_more_rights_than_the_rest() {
+async fn it_needs_no_more_permissions_than_other_operations() {
     let server = RedisServer::start();
-    let all = rights();
+    let all = permissions();
     for right in all.iter().filter(|right| right.starts_with('+')) {
         allow(&server, &all);
         let servers = RedisServers::single(server.url())
@@ -353,7 +353,7 @@ async fn it_takes_no_more_rights_than_the_rest() {
 }
 
 #[tokio::test]
-async fn what_replicas_do_not_have_falls_short_and_what_is_refused_does_not() {
+async fn a_replacement_without_replicas_falls_short_and_a_refused_one_does_not() {
     let group = RedisSentinel::start();
     let connect = || RedisStorage::builder(RedisServers::sentinel(group.urls(), group.name()));
     let durable = connect().durable(1, Duration::from_millis(200)).durable_commits();
@@ -382,9 +382,9 @@ async fn what_replicas_do_not_have_falls_short_and_what_is_refused_does_not() {
     }
 }
 
-/// Of many who change a session at once and begin anew where somebody came first, none loses what another has done.
+/// Many callers change a session at once and retry on conflict. No change is lost.
 #[tokio::test]
-async fn of_many_who_count_at_once_none_is_lost() {
+async fn concurrent_replacements_lose_no_update() {
     const TASKS: u64 = 16;
     const TIMES: u64 = 20;
     let server = RedisServer::start();

@@ -1,4 +1,4 @@
-//! Answers that are lost on their way: what was written is known to be written, once.
+//! Replies that are lost: a write is recognised as executed, and is executed once.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A server, and two storages: one on a line that loses answers when it is told to, one on a good line.
+/// A server, and two storages: one on a connection that loses replies on request, one on a good connection.
 struct Lossy {
     server: RedisServer,
     proxy: Proxy,
@@ -29,7 +29,7 @@ impl Lossy {
         let proxy = Proxy::to(server.port());
         let far = Arc::new(RedisStorage::connect(proxy.url()).await.unwrap());
         let near = RedisStorage::connect(server.url()).await.unwrap();
-        // The script is known from here on, so the first that is sent is the one that is done.
+        // The script is loaded from here on, so the first command that is sent is the one that is executed.
         let (old, new) = fresh_pair();
         near.create(&old, record(&near, "", None)).await.unwrap();
         let mut locked = near.lock(&old, MINUTE).await.unwrap().found().unwrap();
@@ -46,8 +46,8 @@ impl Lossy {
         }
     }
 
-    /// Lets the server do what is asked, loses the answer, lets something happen, and then breaks the line.
-    async fn lose_the_answer<T: Send + 'static>(
+    /// Lets the server execute a command, loses its reply, runs `meanwhile`, and then breaks the connection.
+    async fn lose_the_reply<T: Send + 'static>(
         &self,
         command: &str,
         asked: impl Future<Output = T> + Send + 'static,
@@ -67,7 +67,7 @@ impl Lossy {
         let mut locked = far.lock(&key, MINUTE).await.unwrap().found().unwrap();
         let record = record(&far, text, Some(MINUTE));
         let asked = async move { far.commit(&mut locked.lock, record).await };
-        self.lose_the_answer("evalsha", asked, meanwhile).await
+        self.lose_the_reply("evalsha", asked, meanwhile).await
     }
 
     async fn rotate(
@@ -80,20 +80,20 @@ impl Lossy {
         let mut locked = far.lock(&old, MINUTE).await.unwrap().found().unwrap();
         let record = record(&far, "moved", Some(MINUTE));
         let asked = async move { far.rotate(&mut locked.lock, &new, record, grace).await };
-        self.lose_the_answer("evalsha", asked, meanwhile).await
+        self.lose_the_reply("evalsha", asked, meanwhile).await
     }
 
     async fn create(&self, key: SessionKey, meanwhile: impl AsyncFnOnce()) -> Result<(), StorageError> {
         let far = Arc::clone(&self.far);
         let record: Record = record(&far, "new", Some(MINUTE));
         let asked = async move { far.create(&key, record).await };
-        self.lose_the_answer("set", asked, meanwhile).await
+        self.lose_the_reply("set", asked, meanwhile).await
     }
 
-    /// Replaces the record as it is now, losing the answer of the command by which the server does that.
+    /// Replaces the record as it is now, and loses the reply of the command by which the server does so.
     async fn replace(&self, key: SessionKey, text: &str, meanwhile: impl AsyncFnOnce()) -> Result<bool, StorageError> {
         let far = Arc::clone(&self.far);
-        // The time is heard, and whether the server knows conditions, so one command is sent and no other.
+        // The time is known, and so is the support for conditional SET, so exactly one command is sent.
         let locked = far.lock(&key, MINUTE).await.unwrap().found().unwrap();
         far.release(locked.lock).await.unwrap();
         let other = fresh();
@@ -104,10 +104,10 @@ impl Lossy {
         let mut next = record(&far, text, Some(MINUTE));
         next.meta.version = known.record.meta.version + 1;
         let asked = async move { far.replace(&known, next).await };
-        self.lose_the_answer("set", asked, meanwhile).await
+        self.lose_the_reply("set", asked, meanwhile).await
     }
 
-    /// Makes a session without losing anything.
+    /// Creates a session without losing a reply.
     async fn begin(&self, key: &SessionKey) {
         let first = record(&self.near, "one", Some(MINUTE));
         self.near.create(key, first).await.unwrap();
@@ -123,20 +123,20 @@ impl Lossy {
 
 async fn nothing() {}
 
-/// That the outcome is open, and why.
-fn is_open(outcome: Result<(), StorageError>) {
+/// Asserts that the outcome is ambiguous, and why.
+fn is_ambiguous(outcome: Result<(), StorageError>) {
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_is_lost_succeeds_and_is_written_once() {
+async fn a_commit_whose_reply_is_lost_succeeds_and_is_written_once() {
     let lossy = Lossy::start().await;
     let key = fresh();
     lossy.begin(&key).await;
     lossy.commit(key, "two", nothing).await.unwrap();
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("two".into()));
-    // The lock is given up, and the next who commits is not mistaken for the one before.
+    // The lock was released, and the next writer is not mistaken for this one.
     lossy.change(&key, "three").await;
     lossy.commit(key, "four", nothing).await.unwrap();
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("four".into()));
@@ -159,30 +159,30 @@ async fn a_commit_that_never_arrived_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_commit_is_open_and_not_lost_when_others_have_written_since() {
+async fn a_commit_is_ambiguous_and_not_lost_after_other_writes() {
     let lossy = Lossy::start().await;
     let key = fresh();
     lossy.begin(&key).await;
-    is_open(
+    is_ambiguous(
         lossy
             .commit(key, "two", async || lossy.change(&key, "three").await)
             .await,
     );
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("three".into()));
     let ended = async || assert!(lossy.near.destroy(&key).await.unwrap().is_found());
-    is_open(lossy.commit(key, "four", ended).await);
+    is_ambiguous(lossy.commit(key, "four", ended).await);
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Missing);
 }
 
 #[tokio::test]
-async fn a_rotation_whose_answer_is_lost_succeeds() {
+async fn a_rotation_whose_reply_is_lost_succeeds() {
     let lossy = Lossy::start().await;
     for grace in [Duration::ZERO, MINUTE] {
         let (old, new) = fresh_pair();
         lossy.begin(&old).await;
         lossy.rotate((old, new), grace, nothing).await.unwrap();
         assert_eq!(payload(&lossy.near, &new).await, Lookup::Found("moved".into()));
-        // Its mark knows it, whatever others have done under the new key since.
+        // The tombstone or alias identifies it, whatever was written under the new key since.
         let (old, new) = fresh_pair();
         lossy.begin(&old).await;
         let changed = async || lossy.change(&new, "changed").await;
@@ -192,7 +192,7 @@ async fn a_rotation_whose_answer_is_lost_succeeds() {
 }
 
 #[tokio::test]
-async fn a_rotation_is_open_when_the_session_has_ended_since() {
+async fn a_rotation_is_ambiguous_when_the_session_has_ended_since() {
     let lossy = Lossy::start().await;
     let near = RedisStorage::builder(lossy.server.url()).tombstone_ttl(Duration::ZERO);
     let (near, far) = (near.connect().await.unwrap(), RedisStorage::builder(lossy.proxy.url()));
@@ -208,27 +208,27 @@ async fn a_rotation_is_open_when_the_session_has_ended_since() {
     let (old, new) = fresh_pair();
     lossy.begin(&old).await;
     let ended = async || assert_eq!(lossy.near.destroy(&new).await.unwrap(), Lookup::Found(()));
-    is_open(lossy.rotate((old, new), Duration::ZERO, ended).await);
+    is_ambiguous(lossy.rotate((old, new), Duration::ZERO, ended).await);
     assert_eq!(payload(&lossy.near, &new).await, Lookup::Missing);
 }
 
 #[tokio::test]
-async fn a_creation_whose_answer_is_lost_succeeds() {
+async fn a_creation_whose_reply_is_lost_succeeds() {
     let lossy = Lossy::start().await;
     let key = fresh();
     lossy.create(key, nothing).await.unwrap();
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("new".into()));
-    // What others have made of it since is left alone, and the outcome is open.
+    // Later changes are kept, and the outcome is ambiguous.
     let key = fresh();
-    is_open(lossy.create(key, async || lossy.change(&key, "changed").await).await);
+    is_ambiguous(lossy.create(key, async || lossy.change(&key, "changed").await).await);
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("changed".into()));
-    // A key that was taken before is taken.
+    // A key that was taken before is refused.
     let error = lossy.far.create(&key, record(&lossy.far, "x", None)).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Exists);
 }
 
 #[tokio::test]
-async fn a_record_that_was_replaced_and_whose_answer_is_lost_is_replaced_once() {
+async fn a_replacement_whose_reply_is_lost_is_written_once() {
     let lossy = Lossy::start().await;
     let key = fresh();
     lossy.begin(&key).await;
@@ -237,7 +237,7 @@ async fn a_record_that_was_replaced_and_whose_answer_is_lost_is_replaced_once() 
         assert_eq!(payload(&lossy.near, &key).await, Lookup::Found(text.into()));
         lossy.change(&key, "between").await;
     }
-    // By its token it is known, whether it is locked since or somebody waits or both.
+    // The token identifies the write even if the record was locked or marked since.
     let held = async || {
         let locked = lossy.near.lock(&key, MINUTE).await.unwrap().found().unwrap();
         std::mem::forget(locked);
@@ -258,15 +258,15 @@ async fn a_record_that_was_replaced_and_whose_answer_is_lost_is_replaced_once() 
 }
 
 #[tokio::test]
-async fn a_replacement_is_open_when_others_have_written_since_and_is_not_written_over_them() {
+async fn a_replacement_is_ambiguous_after_other_writes_and_does_not_overwrite_them() {
     let lossy = Lossy::start().await;
     let key = fresh();
     lossy.begin(&key).await;
     let changed = async || lossy.change(&key, "three").await;
-    is_open(lossy.replace(key, "two", changed).await.map(|_| ()));
+    is_ambiguous(lossy.replace(key, "two", changed).await.map(|_| ()));
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("three".into()));
     let ended = async || assert!(lossy.near.destroy(&key).await.unwrap().is_found());
-    is_open(lossy.replace(key, "four", ended).await.map(|_| ()));
+    is_ambiguous(lossy.replace(key, "four", ended).await.map(|_| ()));
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Missing);
 }
 
@@ -287,13 +287,13 @@ async fn a_replacement_that_never_arrived_is_sent_again() {
     assert_eq!(payload(&lossy.near, &key).await, Lookup::Found("two".into()));
 }
 
-/// What the second sending has found out is not kept back.
+/// The result of the second call is not withheld.
 #[tokio::test]
-async fn a_commit_that_turns_out_to_be_done_and_short_of_replicas_is_said_to_be_short() {
+async fn a_retried_commit_that_was_done_without_replicas_falls_short() {
     let lossy = Lossy::start().await;
     let far = RedisStorage::builder(lossy.proxy.url()).durable(1, Duration::from_millis(200));
     let far = Arc::new(far.durable_commits().connect().await.unwrap());
-    // What waits for replicas has a connection of its own, which is there from here on.
+    // Writes that wait for replicas have a connection of their own, which exists from here on.
     far.create(&fresh(), record(&far, "x", None)).await.unwrap_err();
     let lossy = Lossy { far, ..lossy };
     let key = fresh();

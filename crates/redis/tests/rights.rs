@@ -1,5 +1,5 @@
-//! What the documentation says a user needs beyond one server: in a cluster, behind Sentinel, for durable writes, with a
-//! database of its own.
+//! The documented permissions beyond a single server: in a cluster, behind Sentinel, for durable writes, in another
+//! database.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -10,25 +10,25 @@ use std::time::Duration;
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
 use sessile_redis::{RedisLocks, RedisServers, RedisStorage, RedisStorageBuilder};
 use sessile_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
-use support::{allow, eventually, fresh, payload, record, rights, until};
+use support::{allow, eventually, fresh, payload, permissions, record, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What the table there adds for this case.
+/// Returns what the table adds for this case.
 fn more_for(case: &str) -> Vec<String> {
     let row = include_str!("../README.md")
         .lines()
         .find_map(|line| line.strip_prefix(&format!("| {case} | `")));
-    // In a table a bar has to be escaped.
-    let rights = row.expect(case).trim_end_matches("` |").replace("\\|", "|");
-    rights.split(' ').map(str::to_owned).collect()
+    // A bar has to be escaped in a table.
+    let permissions = row.expect(case).trim_end_matches("` |").replace("\\|", "|");
+    permissions.split(' ').map(str::to_owned).collect()
 }
 
 fn as_user(servers: RedisServers) -> RedisStorageBuilder {
     RedisStorage::builder(servers.username("sessions").password("secret"))
 }
 
-/// A session's life, with two who want its lock.
+/// Runs the life of a session, with two waiters for its lock.
 async fn works(storage: &RedisStorage) {
     let key = fresh();
     storage
@@ -56,9 +56,9 @@ async fn works(storage: &RedisStorage) {
 #[tokio::test]
 async fn in_a_cluster() {
     let cluster = RedisCluster::start();
-    let rights = [rights(), more_for("in a cluster")].concat();
+    let permissions = [permissions(), more_for("in a cluster")].concat();
     for node in cluster.nodes() {
-        allow(node, &rights);
+        allow(node, &permissions);
     }
     let storage = as_user(RedisServers::cluster(cluster.urls())).connect().await.unwrap();
     for _ in 0..20 {
@@ -66,7 +66,7 @@ async fn in_a_cluster() {
     }
     assert_eq!(storage.check().await.unwrap(), []);
 
-    // A slot that is half-way: what is not there yet is asked for at its new place.
+    // A slot that is migrating: absent keys are requested from the importing node.
     let key = fresh();
     storage.create(&key, record(&storage, "x", None)).await.unwrap();
     let slot = cluster.nodes()[0].command(&["CLUSTER", "KEYSLOT", &format!("{{{}}}", key.shard())]);
@@ -92,9 +92,9 @@ async fn in_a_cluster() {
 #[tokio::test]
 async fn behind_sentinel_and_with_durable_writes() {
     let mut group = RedisSentinel::start();
-    let rights = [rights(), more_for("behind Sentinel"), more_for("with `durable`")].concat();
+    let permissions = [permissions(), more_for("behind Sentinel"), more_for("with `durable`")].concat();
     for server in group.servers() {
-        allow(server, &rights);
+        allow(server, &permissions);
     }
     let on_sentinels = include_str!("../README.md")
         .lines()
@@ -127,31 +127,34 @@ async fn behind_sentinel_and_with_durable_writes() {
 #[tokio::test]
 async fn in_a_database_of_its_own() {
     let server = RedisServer::start();
-    allow(&server, &[rights(), more_for("in another database than 0")].concat());
+    allow(
+        &server,
+        &[permissions(), more_for("in another database than 0")].concat(),
+    );
     let servers = RedisServers::single(server.url()).database(3);
     works(&as_user(servers).connect().await.unwrap()).await;
 }
 
 #[tokio::test]
-async fn none_of_these_is_too_much() {
+async fn none_of_the_documented_permissions_is_superfluous() {
     let (server, sentinel) = (RedisServer::start(), RedisSentinel::start());
     for server in sentinel.servers() {
-        allow(server, &rights());
+        allow(server, &permissions());
     }
-    allow(&server, &rights());
+    allow(&server, &permissions());
     let database = RedisServers::single(server.url()).database(3);
     assert!(as_user(database).connect().await.is_err());
     let watched = RedisServers::sentinel(sentinel.urls(), sentinel.name());
     assert!(as_user(watched).connect().await.is_err());
     let durable = as_user(RedisServers::single(server.url())).durable(1, Duration::from_secs(1));
     assert_eq!(forbidden(durable.connect().await), "WAIT");
-    // A single server that is no cluster says so; that CLUSTER SLOTS is forbidden comes first.
+    // A single server that is no cluster says so, unless CLUSTER SLOTS is forbidden.
     let cluster = RedisServers::cluster([server.url()]);
     let error = as_user(cluster).connect().await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Denied);
 }
 
-/// The command that a user may not call, as connecting says.
+/// Returns the command that a user may not call, as the error of connecting names it.
 fn forbidden<T: std::fmt::Debug>(connected: Result<T, StorageError>) -> String {
     let error = connected.unwrap_err();
     assert_eq!(
@@ -163,12 +166,14 @@ fn forbidden<T: std::fmt::Debug>(connected: Result<T, StorageError>) -> String {
     reason.rsplit(' ').next().unwrap_or_default().to_owned()
 }
 
-/// What a script may not call shows when it is called: that must not be in the middle of the first commit.
+/// A command that is forbidden inside a script fails only when it is called. This must not happen in the middle of the
+/// first commit.
 #[tokio::test]
-async fn a_right_that_is_missing_is_named_when_connecting() {
+async fn connecting_names_a_missing_permission() {
     let server = RedisServer::start();
-    let all = rights();
-    // Who may not listen or publish waits less well, who may not scan lists nothing; the rest is asked for by name.
+    let all = permissions();
+    // Without publishing or subscribing, waiting is slower; without SCAN, nothing can be listed. The others are checked
+    // by name.
     let not_needed = ["+spublish", "+ssubscribe", "+scan", "+info", "+hello", "+pttl"];
     for right in all.iter().filter(|right| right.starts_with('+')) {
         let fewer: Vec<_> = all.iter().filter(|other| *other != right).cloned().collect();
@@ -177,16 +182,16 @@ async fn a_right_that_is_missing_is_named_when_connecting() {
         if not_needed.contains(&right.as_str()) {
             let _ = connected;
         } else if right == "+time" {
-            // It is asked for the time first of all.
+            // TIME is the first command.
             assert_eq!(connected.unwrap_err().kind(), StorageErrorKind::Denied);
         } else {
             assert_eq!(forbidden(connected), right[1..].to_uppercase());
         }
-        // What may not be deleted ends by itself.
+        // A key that may not be deleted expires.
         until("gone", || server.command(&["DBSIZE"]).text() == "0").await;
     }
-    let locks = |rights: &[String]| {
-        allow(&server, rights);
+    let locks = |permissions: &[String]| {
+        allow(&server, permissions);
         let servers = RedisServers::single(server.url())
             .username("sessions")
             .password("secret");
@@ -198,11 +203,12 @@ async fn a_right_that_is_missing_is_named_when_connecting() {
     assert_eq!(server.command(&["DBSIZE"]).text(), "0");
 }
 
-/// A right can be taken away while sessions are served: what is refused is refused by name, and what is acknowledged holds.
+/// A permission can be revoked while sessions are served: a refused write names the reason, and an acknowledged one
+/// holds.
 #[tokio::test]
-async fn what_is_forbidden_later_is_denied_and_not_written_or_written_and_acknowledged() {
+async fn a_permission_that_is_revoked_later_denies_the_write_or_does_not_matter() {
     let server = RedisServer::start();
-    let all = rights();
+    let all = permissions();
     for right in all.iter().filter(|right| right.starts_with('+')) {
         allow(&server, &all);
         let storage = as_user(RedisServers::single(server.url())).connect().await.unwrap();

@@ -1,4 +1,4 @@
-//! Runtimes that end before the storage does, and locks that are dropped where no runtime is left to give them back.
+//! Runtimes that end before the storage does, and locks that are dropped outside of any runtime.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -14,7 +14,7 @@ use support::{fresh, payload, record};
 use tokio::runtime::{Builder, Runtime};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Within this time a lock is free that is given back, and not one that is left to its lease.
+/// A lock that is released is free within this time, and one that is left to its lease is not.
 const PROMPT: Duration = Duration::from_secs(20);
 
 fn single() -> Runtime {
@@ -29,13 +29,13 @@ fn multi() -> Runtime {
         .unwrap()
 }
 
-/// With leases far longer than this test is patient.
+/// Returns a builder with leases far longer than this test waits.
 fn builder(server: &RedisServer) -> RedisStorageBuilder {
     let servers = RedisServers::single(server.url()).timeout(Duration::from_secs(10));
     RedisStorage::builder(servers).lease(MINUTE * 10).poll(MINUTE)
 }
 
-/// A storage that was connected in this runtime, with a session in it.
+/// Returns a storage that was connected in this runtime, with one session.
 fn connect(runtime: &Runtime, server: &RedisServer) -> (Arc<RedisStorage>, SessionKey) {
     runtime.block_on(async {
         let storage = Arc::new(builder(server).connect().await.unwrap());
@@ -45,7 +45,7 @@ fn connect(runtime: &Runtime, server: &RedisServer) -> (Arc<RedisStorage>, Sessi
     })
 }
 
-/// Fails if the lock is not given back long before the lease is over.
+/// Fails if the lock is not released long before the lease is over.
 fn assert_is_free(server: &RedisServer, key: &SessionKey, wait: Duration) {
     single().block_on(async {
         let other = builder(server).connect().await.unwrap();
@@ -55,14 +55,14 @@ fn assert_is_free(server: &RedisServer, key: &SessionKey, wait: Duration) {
 }
 
 #[test]
-fn a_runtime_that_ends_takes_no_call_with_it() {
+fn a_runtime_that_ends_fails_no_call_of_another() {
     let server = RedisServer::start();
     let first = single();
     let (storage, key) = connect(&first, &server);
     let other = first.block_on(async { Arc::new(builder(&server).connect().await.unwrap()) });
     drop(first);
     for make in [single, multi] {
-        // Somebody waits, so that there is a connection for messages too.
+        // There is a waiter, so that there is a subscription too.
         let next = make();
         next.block_on(async {
             let mut locked = other.lock(&key, PROMPT).await.unwrap().found().unwrap();
@@ -70,7 +70,7 @@ fn a_runtime_that_ends_takes_no_call_with_it() {
                 let storage = Arc::clone(&storage);
                 async move { storage.lock(&key, PROMPT).await.unwrap().found().unwrap() }
             });
-            support::until("somebody waits", || server.calls("ssubscribe") > 0).await;
+            support::until("a task waits", || server.calls("ssubscribe") > 0).await;
             other.commit(&mut locked.lock, record(&other, "y", None)).await.unwrap();
             let mut locked = waiting.await.unwrap();
             storage
@@ -92,9 +92,9 @@ fn a_runtime_that_ends_takes_no_call_with_it() {
     });
 }
 
-/// Messages arrive on a connection that lives in the runtime of the first that waited.
+/// Messages arrive on a connection that lives in the runtime of the first waiter.
 #[test]
-fn a_turn_is_heard_of_although_the_runtime_that_listened_has_ended() {
+fn a_grant_arrives_although_the_runtime_of_the_subscription_has_ended() {
     let server = RedisServer::start();
     let (first, second) = (multi(), multi());
     let (storage, key) = connect(&first, &server);
@@ -132,7 +132,7 @@ fn connections_of_a_runtime_that_has_ended_are_not_used() {
     let (storage, key) = connect(&first, &server);
     drop(first);
     single().block_on(async {
-        // A write that must not be sent twice, as the first call of all.
+        // The first call is a write that must not be repeated.
         let locked = storage.create(&fresh(), record(&storage, "x", None)).await;
         locked.unwrap();
         assert_eq!(payload(&storage, &key).await, Lookup::Found("x".into()));
@@ -140,7 +140,7 @@ fn connections_of_a_runtime_that_has_ended_are_not_used() {
 }
 
 #[test]
-fn durable_writes_go_on_after_the_runtime_that_sent_them() {
+fn durable_writes_continue_after_the_runtime_that_sent_them() {
     let primary = RedisServer::start_with(&["repl-diskless-sync-delay 0"]);
     let replica = RedisServer::start_with(&[&format!("replicaof 127.0.0.1 {}", primary.port())]);
     let (first, second) = (multi(), multi());
@@ -162,7 +162,7 @@ fn durable_writes_go_on_after_the_runtime_that_sent_them() {
         let storage = Arc::clone(&storage);
         async move { storage.destroy(&key).await }
     };
-    // One is under way when its runtime ends, and one is in the queue behind it.
+    // One is under way when its runtime ends, and another is queued after it.
     first.spawn(logout(keys[0]));
     second.block_on(support::until("it waits for the replica", || {
         primary.info("clients", "blocked_clients").as_deref().map(str::trim) == Some("1")
@@ -213,7 +213,7 @@ fn a_lock_that_is_dropped_after_its_runtime_is_free() {
     drop(storage);
 }
 
-/// As `#[tokio::main]` does it: the runtime goes with the visits that are under way, and then the process.
+/// Like `#[tokio::main]`: the runtime ends with the visits that are under way, and then the process does.
 #[test]
 fn when_the_last_handle_is_gone_the_locks_of_visits_under_way_are_free() {
     let server = RedisServer::start();

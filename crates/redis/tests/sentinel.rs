@@ -1,4 +1,4 @@
-//! Behind sentinels: finding the primary, following it, and what a failover can lose.
+//! Behind Sentinel: finding the primary, following it, and the losses of a failover.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -14,7 +14,7 @@ use support::{eventually, fresh, fresh_pair, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_millis(500);
-/// The time a call may take that must not take much longer than [`TIMEOUT`], on a machine that is busy with other things.
+/// The time limit of calls that must not take much longer than [`TIMEOUT`], on a busy machine.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn servers(group: &RedisSentinel) -> RedisServers {
@@ -25,7 +25,7 @@ fn storage(group: &RedisSentinel) -> RedisStorageBuilder {
     RedisStorage::builder(servers(group))
 }
 
-/// Writes until it succeeds again; whatever happens before is an error in time.
+/// Writes until that succeeds again. Until then each call fails in time.
 async fn recovers(storage: &RedisStorage) {
     eventually("a session can be created", async || {
         let start = Instant::now();
@@ -77,7 +77,7 @@ async fn an_ordered_failover_is_followed() {
     group.fail_over();
     recovers(&one).await;
     recovers(&two).await;
-    // The lock has moved along with the session, and is handed over on the new primary.
+    // The lock has moved with the session, and is handed over on the new primary.
     let mut held = held;
     one.commit(&mut held.lock, record(&one, "y", Some(MINUTE)))
         .await
@@ -100,7 +100,7 @@ async fn a_primary_that_dies_is_replaced() {
     recovers(&storage).await;
     assert_eq!(payload(&storage, &key).await, Lookup::Found("x".into()));
 
-    // It comes back as a replica, and nothing is written to it.
+    // The server comes back as a replica, and receives no writes from the storage.
     group.servers_mut()[0].restart();
     let role = || group.servers()[0].try_command(&["ROLE"]);
     support::until("demoted", || role().is_ok_and(|role| role.items()[0].text() == "slave")).await;
@@ -117,13 +117,13 @@ async fn a_primary_that_freezes_is_replaced() {
     group.servers()[0].pause();
     recovers(&storage).await;
     storage.destroy(&key).await.unwrap();
-    // Back in its old role for a moment, it is not believed.
+    // The server is back in its old role for a moment, and is not used.
     group.servers()[0].resume();
     assert_eq!(storage.read(&key).await.unwrap(), Lookup::Missing);
 }
 
 #[tokio::test]
-async fn one_sentinel_that_answers_is_enough() {
+async fn one_sentinel_that_replies_is_enough() {
     let mut group = RedisSentinel::start();
     group.sentinels_mut()[0].kill();
     group.sentinels_mut()[1].pause();
@@ -132,7 +132,7 @@ async fn one_sentinel_that_answers_is_enough() {
         .unwrap();
     recovers(&storage).await;
     group.sentinels_mut()[2].kill();
-    // Nobody needs to be asked as long as the primary answers.
+    // No sentinel is needed as long as the primary replies.
     recovers(&storage).await;
     drop(storage);
     let error = RedisStorage::connect(servers(&group)).await.unwrap_err();
@@ -142,7 +142,7 @@ async fn one_sentinel_that_answers_is_enough() {
 #[tokio::test]
 async fn a_sentinel_that_names_a_frozen_server_is_not_the_last_to_be_asked() {
     let (group, behind) = (RedisSentinel::start(), RedisSentinel::start_with(0, &[]));
-    // Nobody can take over from it, so its sentinels go on naming it.
+    // No replica can take over, so the sentinels go on naming it.
     behind.servers()[0].pause();
     let urls = behind.urls().into_iter().take(1).chain(group.urls());
     let servers = RedisServers::sentinel(urls, group.name()).timeout(Duration::from_secs(3));
@@ -183,7 +183,7 @@ async fn a_logout_that_reaches_no_replica_is_reported_each_time() {
         assert_eq!((fell_short.wanted, fell_short.reached), (1, 0));
         assert!(start.elapsed() >= wait && start.elapsed() < IN_TIME);
     }
-    // Only what ends a key waits for replicas.
+    // Only writes that end a key wait for replicas.
     let mut locked = storage.lock(&kept, MINUTE).await.unwrap().found().unwrap();
     storage
         .commit(&mut locked.lock, record(&storage, "y", Some(MINUTE)))
@@ -269,7 +269,7 @@ async fn many_durable_logouts_share_a_wait() {
     group.servers()[1].resume();
 }
 
-/// A replica lags behind, the primary dies, the replica takes over: what had not reached it is lost.
+/// A replica lags, the primary dies, and the replica takes over: writes that had not reached it are lost.
 async fn lose_a_logout(durable: bool) -> (Result<Lookup<()>, StorageError>, Lookup<String>) {
     let mut group = RedisSentinel::start();
     let builder = storage(&group);
@@ -296,7 +296,7 @@ async fn lose_a_logout(durable: bool) -> (Result<Lookup<()>, StorageError>, Look
 #[tokio::test]
 async fn a_failover_can_lose_a_logout_and_a_durable_one_is_not_acknowledged() {
     let (logout, after) = lose_a_logout(false).await;
-    // This is the risk without durability, shown rather than claimed.
+    // This demonstrates the risk without durability.
     assert_eq!(
         (logout.unwrap(), after),
         (Lookup::Found(()), Lookup::Found("alive".into()))

@@ -1,4 +1,4 @@
-//! One server: every verb, and what it leaves behind.
+//! One server: every operation, and what it stores.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -30,7 +30,7 @@ fn keys(server: &RedisServer) -> Vec<String> {
     keys
 }
 
-/// A session that was "one" under the first key and is "two" under the second, and the lock that it has moved with.
+/// Returns a session that was "one" under the first key and is "two" under the second, and the lock that moved it.
 async fn rotated(storage: &RedisStorage, grace: Duration) -> (SessionKey, SessionKey, Lock) {
     let (old, new) = fresh_pair();
     let life = Some(MINUTE);
@@ -121,7 +121,7 @@ async fn a_lock_is_lost_with_its_lease() {
 }
 
 #[tokio::test]
-async fn a_held_lock_is_waited_for_and_no_longer_than_asked() {
+async fn a_wait_for_a_held_lock_ends_at_its_limit() {
     let (_server, storage) = setup().await;
     let key = fresh();
     storage.create(&key, record(&storage, "one", None)).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_held_lock_is_waited_for_and_no_longer_than_asked() {
 }
 
 #[tokio::test]
-async fn destroying_takes_record_and_lock_away_and_a_late_commit_is_told() {
+async fn destroying_removes_record_and_lock_and_a_late_commit_fails() {
     let (server, storage) = setup().await;
     let key = fresh();
     storage
@@ -246,7 +246,7 @@ async fn a_deadline_is_the_first_moment_without_the_session() {
 }
 
 #[tokio::test]
-async fn what_is_stored_with_a_past_deadline_is_not_there() {
+async fn a_record_that_is_stored_with_a_past_deadline_is_gone() {
     let (server, storage) = setup().await;
     let key = fresh();
     let mut past = record(&storage, "one", None);
@@ -343,7 +343,7 @@ async fn scripts_are_loaded_again_when_the_server_has_forgotten_them() {
 }
 
 #[tokio::test]
-async fn the_clock_is_the_servers() {
+async fn the_clock_follows_the_server() {
     let (server, storage) = setup().await;
     let time = server.command(&["TIME"]);
     let seconds: u64 = time.items()[0].text().parse().unwrap();
@@ -351,9 +351,9 @@ async fn the_clock_is_the_servers() {
     assert!(shown.abs_diff(seconds) <= 1, "{shown} {seconds}");
 }
 
-/// The longest way that is followed may end at a record that has just arrived.
+/// The longest permitted chain may end at a record that has just arrived.
 #[tokio::test]
-async fn a_record_that_has_arrived_is_no_step_of_the_way() {
+async fn an_arriving_record_is_not_a_step_of_the_alias_chain() {
     const ALIASES: usize = sessile_core::MAX_ALIASES;
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Servers that stand still for a while, and processes that do: nobody holds a lock who does not know of it.
+//! Servers and processes that are suspended for a while: no lock is held without its holder knowing.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -17,19 +17,19 @@ use support::{fresh, payload, record, until};
 const MINUTE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A lease that is never over in time.
+/// Returns a builder with a lease that does not end during a test.
 fn patient(url: String) -> RedisStorageBuilder {
     RedisStorage::builder(RedisServers::single(url).timeout(TIMEOUT)).lease(MINUTE * 10)
 }
 
-/// Locks a session, which must be possible without a lease having to end before.
+/// Locks a session, which must be possible before any lease has ended.
 async fn is_usable(storage: &RedisStorage, key: &SessionKey) {
     let locked = storage.lock(key, MINUTE).await.unwrap().found().unwrap();
     storage.release(locked.lock).await.unwrap();
 }
 
 #[tokio::test]
-async fn sessions_are_usable_at_once_when_a_server_goes_on_that_stood_still() {
+async fn sessions_are_usable_as_soon_as_a_suspended_server_continues() {
     let server = RedisServer::start();
     let (visitors, other) = (
         Arc::new(patient(server.url()).connect().await.unwrap()),
@@ -51,7 +51,7 @@ async fn sessions_are_usable_at_once_when_a_server_goes_on_that_stood_still() {
     for visit in visits {
         assert_eq!(visit.await.unwrap().unwrap_err().kind(), StorageErrorKind::Timeout);
     }
-    // It stands still until the visitors have tried to give back as well.
+    // The server is suspended until the releases of the visitors have timed out as well.
     tokio::time::sleep(TIMEOUT * 3).await;
     server.resume();
     for key in &keys {
@@ -60,7 +60,7 @@ async fn sessions_are_usable_at_once_when_a_server_goes_on_that_stood_still() {
 }
 
 #[tokio::test]
-async fn a_question_that_comes_late_takes_nothing() {
+async fn a_late_request_takes_no_lock() {
     let server = RedisServer::start();
     let (late, other) = (
         patient(server.url()).connect().await.unwrap(),
@@ -82,15 +82,15 @@ async fn a_question_that_comes_late_takes_nothing() {
     );
 }
 
-/// As when a network delivers late what was given up long before.
+/// A network delivers late what its sender gave up long before.
 #[tokio::test]
-async fn a_creation_that_comes_late_makes_nothing() {
+async fn a_late_creation_creates_nothing() {
     let server = RedisServer::start();
     let (late, other) = (
         patient(server.url()).connect().await.unwrap(),
         RedisStorage::connect(server.url()).await.unwrap(),
     );
-    // The script is known from here on.
+    // The script is loaded from here on.
     other.create(&fresh(), record(&other, "x", None)).await.unwrap();
     let key = fresh();
     let calls = server.calls("evalsha");
@@ -104,7 +104,7 @@ async fn a_creation_that_comes_late_makes_nothing() {
 }
 
 #[tokio::test]
-async fn a_lock_is_given_back_as_soon_as_the_server_can_be_reached_again() {
+async fn a_lock_is_released_as_soon_as_the_server_can_be_reached_again() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     let (far, near) = (
@@ -116,14 +116,14 @@ async fn a_lock_is_given_back_as_soon_as_the_server_can_be_reached_again() {
     let held = far.lock(&key, MINUTE).await.unwrap().found().unwrap();
     proxy.cut();
     drop(held);
-    // It is tried, and fails.
+    // The release is attempted, and fails.
     tokio::time::sleep(Duration::from_millis(100)).await;
     proxy.heal();
     is_usable(&near, &key).await;
 }
 
 #[tokio::test]
-async fn a_place_in_the_queue_is_left_as_soon_as_the_server_can_be_reached_again() {
+async fn a_queue_entry_is_removed_as_soon_as_the_server_can_be_reached_again() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     let (far, near) = (
@@ -141,7 +141,7 @@ async fn a_place_in_the_queue_is_left_as_soon_as_the_server_can_be_reached_again
     proxy.go_silent();
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
-    // It is tried, and fails.
+    // The release is attempted, and fails.
     tokio::time::sleep(TIMEOUT * 3).await;
     proxy.heal();
     queued(&server, 0).await;
@@ -149,7 +149,7 @@ async fn a_place_in_the_queue_is_left_as_soon_as_the_server_can_be_reached_again
     is_usable(&near, &key).await;
 }
 
-/// Waits until so many processes stand in the only queue there is.
+/// Waits until this many processes have entries in the only queue.
 async fn queued(server: &RedisServer, processes: usize) {
     until("in the queue", || {
         let names = server.command(&["KEYS", "*:wait"]);
@@ -161,7 +161,7 @@ async fn queued(server: &RedisServer, processes: usize) {
 
 const LEASE: Duration = Duration::from_secs(3);
 
-/// What a child does: it waits for the lock of the session that the folder tells it of.
+/// Runs in a child process: waits for the lock of the session that the folder names.
 fn wait_for_ever(folder: PathBuf) {
     let text = std::fs::read_to_string(folder.join("place")).unwrap();
     let (url, key) = text.split_once(' ').unwrap();
@@ -225,9 +225,9 @@ fn processes_that_are_stopped_while_they_wait_cost_one_lease_in_all() {
     });
 }
 
-/// A process that has got a lock by looking does not stand in the queue for it any more, whether it can be told or not.
+/// A process that got a lock by asking has no entry in the queue any more, whether or not it has a subscription.
 #[tokio::test]
-async fn a_place_in_the_queue_goes_when_the_lock_is_taken_by_one_that_cannot_be_told() {
+async fn a_queue_entry_is_removed_when_a_process_without_a_subscription_takes_the_lock() {
     let server = RedisServer::start();
     let user = |more: &[&str]| {
         let order = [
@@ -256,7 +256,7 @@ async fn a_place_in_the_queue_goes_when_the_lock_is_taken_by_one_that_cannot_be_
         let two = Arc::clone(&two);
         tokio::spawn(async move { two.lock(&key, MINUTE * 5).await.unwrap().found().unwrap() })
     };
-    // It waits, listening, for a lock that ends with its lease; before it does, the process is deaf.
+    // It waits, subscribed, for a lock that ends with its lease. Before that, the process loses its subscription.
     let vanished = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
     let waiting = waiter(key);
     queued(&server, 1).await;
@@ -264,7 +264,7 @@ async fn a_place_in_the_queue_goes_when_the_lock_is_taken_by_one_that_cannot_be_
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     let mut locked = waiting.await.unwrap();
     assert_eq!(server.command(&["KEYS", "*:wait"]).items(), []);
-    // It can hear again, as it has to wait for another session.
+    // It can subscribe again when it has to wait for another session.
     user(&[]);
     let held = other.lock(&busy, MINUTE).await.unwrap().found().unwrap();
     let listening = waiter(busy);

@@ -1,4 +1,4 @@
-//! TLS, with certificates of one's own.
+//! TLS with private certificates.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -28,18 +28,18 @@ impl Authority {
         }
     }
 
-    /// A certificate for localhost, and its key.
+    /// Issues a certificate for localhost, and returns it with its key.
     fn issue(&self) -> (String, String) {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
-        // By the same name as its issuer it would be taken for its own.
+        // With the name of its issuer it would count as self-signed.
         params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 }
 
-/// Lets many tasks read at the same time, and returns how many commands the server got with one `read()`, which is never
-/// more than one record of TLS.
+/// Lets many tasks read at the same time, and returns how many commands the server received with one `read()`, which is
+/// never more than one TLS record.
 async fn commands_per_record(server: &RedisServer, storage: RedisStorage, session: SessionKey) -> f64 {
     let reads = || {
         server
@@ -99,16 +99,16 @@ async fn servers_and_clients_prove_who_they_are() {
     let together = commands_per_record(&server, storage, session).await;
     assert!(together > 8.0, "{together} commands a record");
 
-    // A server that one does not trust, and a client that the server does not.
+    // A server that the client does not trust, and a client that the server does not.
     let doubting = RedisServers::single(&url).root_certificate(other.pem);
     let error = RedisStorage::connect(doubting.client_certificate(chain, client_key))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{error:?}");
-    let nobody = RedisStorage::connect(trusting).await.unwrap_err();
-    assert_eq!(nobody.kind(), StorageErrorKind::Unavailable, "{nobody:?}");
+    let anonymous = RedisStorage::connect(trusting).await.unwrap_err();
+    assert_eq!(anonymous.kind(), StorageErrorKind::Unavailable, "{anonymous:?}");
 
-    // Unusable settings are refused before anybody is asked.
+    // Unusable settings are refused before any connection is made.
     for unusable in [
         RedisServers::single(format!("{url}/#insecure")),
         RedisServers::single(&url).root_certificate("-----BEGIN CERTIFICATE-----\n!"),

@@ -1,4 +1,5 @@
-//! Servers that are dead, frozen, loading, full, out of reach or unwilling: an error in time, and back by itself.
+//! Servers that are dead, frozen, loading, full, unreachable or unwilling: calls fail in time, and recover by
+//! themselves.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -14,24 +15,28 @@ use support::{fresh, fresh_pair, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_millis(300);
-/// The time a call may take that must not take longer than [`TIMEOUT`], on a machine that is busy with other things.
+/// The time limit of calls that must not take longer than [`TIMEOUT`], on a busy machine.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn impatient(url: &str) -> RedisStorageBuilder {
     RedisStorage::builder(RedisServers::single(url).timeout(TIMEOUT))
 }
 
-/// Calls every verb, one after the other, and returns what each failed with. None may take longer than the timeout.
-async fn every_verb(storage: &RedisStorage) -> Vec<(&'static str, StorageErrorKind)> {
+/// Calls every operation in turn, and returns their errors. None may take longer than the timeout.
+async fn every_operation(storage: &RedisStorage) -> Vec<(&'static str, StorageErrorKind)> {
     let (key, other) = fresh_pair();
     let record = record(storage, "x", None);
     let forged = || {
-        struct Nobody;
-        impl sessile_core::Unlock for Nobody {
+        struct IgnoreReleases;
+        impl sessile_core::Unlock for IgnoreReleases {
             fn unlock(&self, _: sessile_core::LockTicket) {}
         }
         let token = sessile_core::LockToken::from_bytes([7; 16]);
-        sessile_core::Lock::new(sessile_core::LockTicket::new(key, token), MINUTE, Arc::new(Nobody))
+        sessile_core::Lock::new(
+            sessile_core::LockTicket::new(key, token),
+            MINUTE,
+            Arc::new(IgnoreReleases),
+        )
     };
     let mut failures = Vec::new();
     macro_rules! call {
@@ -64,7 +69,7 @@ fn all(failures: &[(&'static str, StorageErrorKind)], kind: StorageErrorKind) {
     assert!(failures.iter().all(|(_, other)| *other == kind), "{failures:?}");
 }
 
-/// The whole life of a session.
+/// Runs the whole life of a session.
 async fn works(storage: &RedisStorage) {
     let key = fresh();
     storage
@@ -81,12 +86,12 @@ async fn works(storage: &RedisStorage) {
 }
 
 #[tokio::test]
-async fn a_dead_server_is_an_error_and_a_living_one_is_found_again() {
+async fn a_dead_server_is_an_error_and_a_restarted_one_is_found_again() {
     let mut server = RedisServer::start();
     let storage = impatient(&server.url()).connect().await.unwrap();
     works(&storage).await;
     server.kill();
-    all(&every_verb(&storage).await, StorageErrorKind::Unavailable);
+    all(&every_operation(&storage).await, StorageErrorKind::Unavailable);
     assert_eq!(
         impatient(&server.url()).connect().await.unwrap_err().kind(),
         StorageErrorKind::Unavailable
@@ -114,7 +119,7 @@ async fn a_frozen_server_is_an_error_in_time() {
     let storage = impatient(&server.url()).connect().await.unwrap();
     works(&storage).await;
     server.pause();
-    all(&every_verb(&storage).await, StorageErrorKind::Timeout);
+    all(&every_operation(&storage).await, StorageErrorKind::Timeout);
     assert_eq!(
         impatient(&server.url()).connect().await.unwrap_err().kind(),
         StorageErrorKind::Timeout
@@ -124,7 +129,7 @@ async fn a_frozen_server_is_an_error_in_time() {
 }
 
 #[tokio::test]
-async fn all_who_wait_are_told_when_the_server_is_gone() {
+async fn all_waiters_fail_when_the_server_is_gone() {
     let server = RedisServer::start();
     let poll = Duration::from_millis(100);
     let storage = Arc::new(impatient(&server.url()).poll(poll).connect().await.unwrap());
@@ -170,7 +175,7 @@ async fn a_loading_server_is_an_error() {
         match storage.read(&fresh()).await {
             Ok(_) => break,
             Err(error) => {
-                // It is waited for, and one that loads may take longer to say so than this is patient.
+                // The call waits for it, and a loading server may take longer to say so than this call waits.
                 let kinds = [StorageErrorKind::Unavailable, StorageErrorKind::Timeout];
                 assert!(kinds.contains(&error.kind()), "{error:?}");
                 loading += usize::from(format!("{error:?}").contains("BusyLoading"));
@@ -184,31 +189,31 @@ async fn a_loading_server_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_cut_line_is_an_error_and_a_mended_one_is_used_at_once() {
+async fn a_cut_connection_is_an_error_and_a_restored_one_is_used_at_once() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     let storage = impatient(&proxy.url()).connect().await.unwrap();
     works(&storage).await;
     proxy.cut();
-    all(&every_verb(&storage).await, StorageErrorKind::Unavailable);
+    all(&every_operation(&storage).await, StorageErrorKind::Unavailable);
     proxy.heal();
     works(&storage).await;
 }
 
 #[tokio::test]
-async fn a_line_that_says_nothing_any_more_is_an_error_in_time() {
+async fn a_silent_connection_is_an_error_in_time() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     let storage = impatient(&proxy.url()).connect().await.unwrap();
     works(&storage).await;
     proxy.go_silent();
-    all(&every_verb(&storage).await, StorageErrorKind::Timeout);
+    all(&every_operation(&storage).await, StorageErrorKind::Timeout);
     proxy.heal();
     works(&storage).await;
 }
 
 #[tokio::test]
-async fn a_long_way_is_no_trouble() {
+async fn a_high_latency_causes_no_failures() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     proxy.delay(Duration::from_millis(25));
@@ -217,7 +222,7 @@ async fn a_long_way_is_no_trouble() {
 }
 
 #[tokio::test]
-async fn killed_connections_are_made_anew() {
+async fn killed_connections_are_replaced() {
     let server = RedisServer::start();
     let storage = Arc::new(impatient(&server.url()).connect().await.unwrap());
     let worker = tokio::spawn({
@@ -241,13 +246,13 @@ async fn killed_connections_are_made_anew() {
         server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    // What is only read is asked for again, and fails only if that was cut off as well.
+    // Reads are repeated, and fail only if the second attempt is cut off as well.
     assert!(worker.await.unwrap() < 250);
     works(&storage).await;
 }
 
 #[tokio::test]
-async fn a_full_server_refuses_what_is_new_and_gives_what_it_has() {
+async fn a_full_server_refuses_writes_and_serves_reads() {
     let server = RedisServer::start_with(&["maxmemory-policy noeviction"]);
     let storage = impatient(&server.url()).connect().await.unwrap();
     let (key, locked_key) = (fresh(), fresh());
@@ -272,7 +277,7 @@ async fn a_full_server_refuses_what_is_new_and_gives_what_it_has() {
         full
     );
     assert_eq!(payload(&storage, &locked_key).await, Lookup::Found("one".into()));
-    // Logging out makes room.
+    // Logging out frees memory.
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Found(()));
 
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
@@ -307,7 +312,7 @@ async fn settings_that_lose_sessions_are_found() {
 }
 
 #[tokio::test]
-async fn a_replica_takes_no_writes() {
+async fn a_replica_refuses_writes() {
     let primary = RedisServer::start();
     let replica = RedisServer::start_with(&[&format!("replicaof 127.0.0.1 {}", primary.port())]);
     let storage = impatient(&replica.url()).connect().await.unwrap();
@@ -316,7 +321,7 @@ async fn a_replica_takes_no_writes() {
 }
 
 #[tokio::test]
-async fn a_node_of_a_cluster_is_not_taken_for_the_only_server() {
+async fn a_cluster_node_is_refused_as_a_single_server() {
     let node = RedisServer::start_with(&["cluster-enabled yes"]);
     let storage = RedisStorage::connect(node.url()).await.unwrap_err();
     let locks = RedisLocks::connect(node.url()).await.unwrap_err();
@@ -331,7 +336,7 @@ async fn a_node_of_a_cluster_is_not_taken_for_the_only_server() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_refused_when_connecting() {
+async fn connecting_refuses_unusable_settings() {
     let server = RedisServer::start();
     let refused = |error: StorageError| (error.operation(), error.kind());
     let error = RedisStorage::builder(server.url())

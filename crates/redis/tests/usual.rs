@@ -1,4 +1,4 @@
-//! The usual case of a script does what the whole script would, with fewer commands.
+//! The fast path of a script does what the whole script would, with fewer commands.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -13,9 +13,9 @@ use support::{fresh, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The token of the holder still stands there, and nobody else has come.
+/// The record still has the token of the holder, and no other process has come.
 #[tokio::test]
-async fn a_commit_is_refused_when_its_lease_is_over_though_nobody_has_had_the_lock_since() {
+async fn a_commit_is_refused_when_its_lease_is_over_although_the_lock_was_not_taken_since() {
     let server = RedisServer::start();
     let storage = RedisStorage::builder(server.url()).lease(Duration::from_millis(100));
     let storage = storage.connect().await.unwrap();
@@ -28,7 +28,7 @@ async fn a_commit_is_refused_when_its_lease_is_over_though_nobody_has_had_the_lo
     assert_eq!(payload(&storage, &key).await, Lookup::Found("one".into()));
 }
 
-/// The time is asked for where the lease may be over before the call is.
+/// The script asks for the time if the lease may be over before the call is.
 #[tokio::test]
 async fn a_commit_asks_for_the_time_when_its_call_may_take_longer_than_the_lease() {
     let server = RedisServer::start();
@@ -56,7 +56,7 @@ async fn a_commit_asks_for_the_time_when_its_call_may_take_longer_than_the_lease
 async fn a_record_is_locked_and_committed_as_a_whole_whatever_its_length() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
-    // The head of a record is 50 bytes here, and 1,024 are read at first.
+    // The header of a record has 50 bytes here, and 1,024 are read at first.
     for length in [0, 1, 13, 14, 15, 973, 974, 975, 5_000] {
         let key = fresh();
         let text = "x".repeat(length);
@@ -78,7 +78,7 @@ async fn a_record_is_locked_and_committed_as_a_whole_whatever_its_length() {
 }
 
 #[tokio::test]
-async fn what_is_committed_when_its_deadline_has_come_is_gone() {
+async fn a_record_that_is_committed_after_its_deadline_is_gone() {
     let server = RedisServer::start();
     let storage = RedisStorage::connect(server.url()).await.unwrap();
     for ended in [0, 1, storage.clock().now().as_millis() - 1_000] {
@@ -94,7 +94,7 @@ async fn what_is_committed_when_its_deadline_has_come_is_gone() {
     }
 }
 
-/// A lock that is given up leaves the bytes of a record that was never locked.
+/// A released lock leaves the bytes of a record that was never locked.
 #[tokio::test]
 async fn a_release_leaves_the_record_as_it_was() {
     let server = RedisServer::start();

@@ -1,4 +1,4 @@
-//! Waiting for a lock: in line, woken, in turn, and without a trace.
+//! Waiting for a lock: in order, woken by message, in turn among processes, and without leftovers.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A process of its own, as far as the server can tell. It never looks by itself, so all it learns comes by message.
+/// Returns a separate process, as far as the server can tell. It never polls, so it learns everything by message.
 async fn process(server: &RedisServer) -> Arc<RedisStorage> {
     Arc::new(
         RedisStorage::builder(server.url())
@@ -31,7 +31,7 @@ fn keys(server: &RedisServer) -> usize {
     server.command(&["KEYS", "*"]).items().len()
 }
 
-/// Waits until so many processes stand in the server's queue.
+/// Waits until this many processes have entries in the server's queue.
 async fn queued(server: &RedisServer, key: &str, processes: i64) {
     until("in the queue", || {
         server.command(&["LLEN", key]).text() == processes.to_string()
@@ -39,13 +39,13 @@ async fn queued(server: &RedisServer, key: &str, processes: i64) {
     .await;
 }
 
-/// Waits for a session's lock, and gives it back.
+/// Waits for a session's lock, and releases it.
 fn waiter(storage: &Arc<RedisStorage>, key: SessionKey) -> JoinHandle<Result<Lookup<()>, StorageError>> {
     let storage = Arc::clone(storage);
     tokio::spawn(async move { storage.lock(&key, MINUTE).await.map(|locked| locked.map(drop)) })
 }
 
-/// The name of the only record there is.
+/// Returns the name of the only record.
 fn record_name(server: &RedisServer) -> String {
     let names = server.command(&["KEYS", "*"]);
     let names: Vec<_> = names.items().iter().map(Reply::text).collect();
@@ -59,13 +59,13 @@ fn queue_name(server: &RedisServer) -> String {
     record_name(server) + ":wait"
 }
 
-/// Whether the only record there is is locked: where the end of the lease stands, there is one.
+/// Returns whether the only record is locked: whether the end of a lease is set.
 fn is_locked(server: &RedisServer) -> bool {
     server.command(&["GETRANGE", &record_name(server), "35", "40"]) != Reply::Text(vec![0; 6])
 }
 
 #[tokio::test]
-async fn they_are_served_in_the_order_in_which_they_came() {
+async fn waiters_are_served_in_the_order_in_which_they_came() {
     let server = RedisServer::start();
     let storage = process(&server).await;
     let key = fresh();
@@ -91,7 +91,7 @@ async fn they_are_served_in_the_order_in_which_they_came() {
 }
 
 #[tokio::test]
-async fn a_process_asks_once_however_many_wait() {
+async fn a_process_sends_one_request_for_any_number_of_waiters() {
     let server = RedisServer::start();
     let storage = process(&server).await;
     let key = fresh();
@@ -101,7 +101,7 @@ async fn a_process_asks_once_however_many_wait() {
     let tasks: Vec<_> = (0..32).map(|_| waiter(&storage, key)).collect();
     queued(&server, &queue_name(&server), 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // Once to learn that the lock is held, once to queue.
+    // One request finds the lock held, the other joins the queue.
     assert_eq!(server.calls("evalsha") - before, 2);
     drop(held);
     for task in tasks {
@@ -157,7 +157,7 @@ async fn processes_take_turns() {
             tasks.push(tokio::spawn(async move {
                 let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
                 served.lock().await.push(number);
-                // Time enough for the next of this process to queue again.
+                // Time enough for the next waiter of this process to join the queue again.
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 storage.commit(&mut locked.lock, locked.record).await.unwrap();
             }));
@@ -174,7 +174,7 @@ async fn processes_take_turns() {
 }
 
 #[tokio::test]
-async fn who_stops_waiting_leaves_nothing_behind() {
+async fn a_waiter_that_gives_up_leaves_nothing_behind() {
     let server = RedisServer::start();
     let (one, two) = (process(&server).await, process(&server).await);
     let key = fresh();
@@ -197,7 +197,7 @@ async fn who_stops_waiting_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_lock_granted_to_someone_who_has_gone_is_handed_on() {
+async fn a_lock_granted_to_a_waiter_that_has_gone_is_handed_on() {
     let server = RedisServer::start();
     let processes = [process(&server).await, process(&server).await, process(&server).await];
     let key = fresh();
@@ -240,7 +240,7 @@ async fn a_dropped_lock_releases_itself() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_session_is_told_to_all_who_wait() {
+async fn all_waiters_learn_of_the_end_of_a_session() {
     let server = RedisServer::start();
     let (one, two) = (process(&server).await, process(&server).await);
     for rotates in [false, true] {
@@ -258,12 +258,12 @@ async fn the_end_of_a_session_is_told_to_all_who_wait() {
             one.destroy(&key).await.unwrap();
         }
         for task in waiting {
-            let answer = tokio::time::timeout(Duration::from_secs(5), task)
+            let reply = tokio::time::timeout(Duration::from_secs(5), task)
                 .await
                 .unwrap()
                 .unwrap()
                 .unwrap();
-            assert_eq!(answer, if rotates { Lookup::Superseded } else { Lookup::Missing });
+            assert_eq!(reply, if rotates { Lookup::Superseded } else { Lookup::Missing });
         }
         assert_eq!(server.calls("evalsha") - before, 2, "one asks for all");
         one.destroy(&new_key).await.unwrap();
@@ -272,7 +272,7 @@ async fn the_end_of_a_session_is_told_to_all_who_wait() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_session_that_moves_with_grace_gets_it_where_it_is() {
+async fn a_waiter_follows_a_session_that_moves_with_grace() {
     let server = RedisServer::start();
     let (one, two) = (process(&server).await, process(&server).await);
     let (key, new_key) = fresh_pair();
@@ -304,7 +304,7 @@ async fn who_waits_for_a_session_that_moves_with_grace_gets_it_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_for_messages_is_made_anew() {
+async fn a_lost_subscription_is_replaced() {
     let server = RedisServer::start();
     let (one, two) = (process(&server).await, process(&server).await);
     let key = fresh();
@@ -315,17 +315,17 @@ async fn a_lost_connection_for_messages_is_made_anew() {
         queued(&server, &queue_name(&server), 1).await;
         server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
         one.commit(&mut held.lock, held.record).await.unwrap();
-        let answer = tokio::time::timeout(Duration::from_secs(5), waiting)
+        let reply = tokio::time::timeout(Duration::from_secs(5), waiting)
             .await
             .unwrap()
             .unwrap()
             .unwrap();
-        assert!(answer.is_found());
+        assert!(reply.is_found());
     }
 }
 
 #[tokio::test]
-async fn a_message_that_never_came_is_made_up_for_by_looking() {
+async fn polling_compensates_for_a_lost_message() {
     let server = RedisServer::start();
     let one = process(&server).await;
     let poll = Duration::from_secs(1);
@@ -336,9 +336,9 @@ async fn a_message_that_never_came_is_made_up_for_by_looking() {
     let waiting = waiter(&two, key);
     let queue = queue_name(&server);
     queued(&server, &queue, 1).await;
-    // As if the server had granted the lock and the message had been lost on the way.
+    // The server has granted the lock, and the message is lost.
     let token = loop {
-        // An entry ages, and is there again after the next look.
+        // An entry ages, and is renewed by the next request.
         if let Reply::Text(entry) = server.command(&["LINDEX", &queue, "0"]) {
             break entry[..16].to_vec();
         }
@@ -348,8 +348,8 @@ async fn a_message_that_never_came_is_made_up_for_by_looking() {
     let ends = (one.clock().now() + MINUTE).as_millis().to_be_bytes();
     let lock = [&token, &ends[2..]].concat();
     server.command_bytes(&[b"SETRANGE", record_name(&server).as_bytes(), b"19", &lock]);
-    let answer = tokio::time::timeout(MINUTE, waiting).await.unwrap().unwrap().unwrap();
-    assert!(answer.is_found());
+    let reply = tokio::time::timeout(MINUTE, waiting).await.unwrap().unwrap().unwrap();
+    assert!(reply.is_found());
     let error = one.commit(&mut held.lock, held.record).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::LockLost);
 }
@@ -400,9 +400,9 @@ async fn waiting_is_bounded() {
     }
 }
 
-/// A process that is stopped for longer than a lease hears of its turn when that is over.
+/// A process that is stopped for longer than a lease receives its grant after the lease.
 #[tokio::test]
-async fn a_turn_that_is_heard_of_too_late_is_asked_for_anew() {
+async fn a_grant_that_arrives_too_late_is_requested_again() {
     const LEASE: Duration = Duration::from_secs(2);
     let server = RedisServer::start();
     let process = async || {
@@ -419,7 +419,7 @@ async fn a_turn_that_is_heard_of_too_late_is_asked_for_anew() {
     let moment = Duration::from_millis(100);
     assert!(tokio::time::timeout(moment, &mut stopped).await.is_err());
     assert!(tokio::time::timeout(moment, &mut behind).await.is_err());
-    // The lock is handed over to somebody who does not come for it, and whose lease ends.
+    // The lock is handed to a process that does not take it, and whose lease ends.
     one.commit(&mut held.lock, record(&one, "2", None)).await.unwrap();
     let mut held = one.lock(&key, MINUTE).await.unwrap().found().unwrap();
     one.commit(&mut held.lock, record(&one, "3", None)).await.unwrap();
@@ -430,9 +430,9 @@ async fn a_turn_that_is_heard_of_too_late_is_asked_for_anew() {
     two.commit(&mut late.lock, record(&two, "4", None)).await.unwrap();
 }
 
-/// As when a process is cut off from its messages for so long that another has had the lock, and written, meanwhile.
+/// A process is cut off from its messages for so long that another has had the lock, and written, meanwhile.
 #[tokio::test]
-async fn a_turn_that_came_before_the_last_look_is_not_taken() {
+async fn a_grant_from_before_the_last_request_is_ignored() {
     let server = RedisServer::start();
     let one = process(&server).await;
     let two = RedisStorage::builder(server.url()).poll(Duration::from_millis(200));
@@ -468,9 +468,9 @@ async fn a_turn_that_came_before_the_last_look_is_not_taken() {
     two.release(locked.lock).await.unwrap();
 }
 
-/// When the connection for messages is put aside, all whose turn would have come by it look for themselves.
+/// When a subscription is discarded, all waiters that depend on it ask again.
 #[tokio::test]
-async fn all_who_wait_look_again_when_their_connection_is_put_aside() {
+async fn all_waiters_ask_again_when_their_subscription_is_discarded() {
     let server = RedisServer::start();
     let (one, two) = (process(&server).await, process(&server).await);
     let (key, other) = (fresh(), fresh());
@@ -483,7 +483,7 @@ async fn all_who_wait_look_again_when_their_connection_is_put_aside() {
     .await;
     let looks = server.calls("evalsha");
 
-    // Another finds, looking, that it was granted a lock of which it was not told.
+    // Another request finds that it was granted a lock without a message.
     let lease = Duration::from_secs(2);
     let three = RedisStorage::builder(server.url())
         .lease(lease)
@@ -513,16 +513,17 @@ async fn all_who_wait_look_again_when_their_connection_is_put_aside() {
     server.command_bytes(&[b"SETRANGE", name.as_bytes(), b"19", &lock]);
     assert!(granted.await.unwrap().unwrap().is_found());
 
-    // The first look of three, two of the one that was granted the lock, its release, and the look of the one that waits.
+    // The first requests of three, two of the one that was granted the lock, its release, and the request of the
+    // waiter.
     until("looked again", || server.calls("evalsha") > looks + 5).await;
     one.release(other_held.lock).await.unwrap();
     assert!(waits.await.unwrap().unwrap().is_found());
     drop(vanished);
 }
 
-/// Somebody who waits need not be shown again and again what others are working on.
+/// A waiter need not receive the record again and again while others change it.
 #[tokio::test]
-async fn a_record_is_read_when_its_lock_is_got_and_not_before() {
+async fn a_record_is_read_when_its_lock_is_taken_and_not_before() {
     let server = RedisServer::start();
     let one = process(&server).await;
     let short = Duration::from_millis(20);
@@ -536,7 +537,7 @@ async fn a_record_is_read_when_its_lock_is_got_and_not_before() {
         let storage = RedisStorage::builder(server.url()).poll(short).connect().await.unwrap();
         waiting.push(waiter(&Arc::new(storage), key));
     }
-    // Connecting reads something of its own.
+    // Connecting reads a key of its own.
     let connected = server.calls("get") - reads;
     assert!(connected <= 2 * 5, "{connected}");
     let reads = server.calls("get");

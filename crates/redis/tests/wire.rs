@@ -1,4 +1,4 @@
-//! Commands that go to a server together, and the number of connections they go by.
+//! Commands that are sent to a server together, and the number of connections they use.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -16,9 +16,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const TASKS: usize = 32;
 const READS: usize = 200;
 
-/// How many commands come with one `read()` of the server while tasks on one thread read as fast as they can.
+/// Returns how many commands arrive with one `read()` of the server while tasks on one thread read as fast as they can.
 fn commands_per_read(server: &RedisServer, servers: RedisServers, tasks: usize) -> f64 {
-    // A thread of its own takes what was woken last first. A runtime without threads would not.
+    // A thread of such a runtime runs the most recently woken task first. A runtime without threads would not.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -54,7 +54,7 @@ fn commands_per_read(server: &RedisServer, servers: RedisServers, tasks: usize) 
 }
 
 #[test]
-fn what_is_asked_at_one_time_is_sent_together() {
+fn commands_of_one_moment_are_sent_together() {
     let server = RedisServer::start();
     let together = commands_per_read(&server, server.url().into(), TASKS);
     assert!(together > 8.0, "{together} commands a read");
@@ -65,7 +65,7 @@ fn what_is_asked_at_one_time_is_sent_together() {
     assert!(alone < 1.1, "{alone} commands a read of one task");
 }
 
-/// The connections of clients that have sent a command of this name last.
+/// Returns the number of client connections whose last command has this name.
 fn connections(server: &RedisServer, command: &str) -> usize {
     let clients = server.command(&["CLIENT", "LIST"]).text();
     let last = format!("cmd={command} ");
@@ -73,7 +73,7 @@ fn connections(server: &RedisServer, command: &str) -> usize {
 }
 
 #[tokio::test]
-async fn sessions_are_spread_over_as_many_connections_as_are_set() {
+async fn sessions_are_spread_over_the_configured_connections() {
     for wanted in [1, 3] {
         let server = RedisServer::start();
         let servers = RedisServers::single(server.url()).connections(wanted);
@@ -93,7 +93,7 @@ async fn sessions_are_spread_over_as_many_connections_as_are_set() {
 }
 
 #[test]
-fn two_connections_do_for_many_threads() {
+fn two_connections_suffice_for_many_threads() {
     for (threads, wanted) in [(1, 1), (2, 2), (4, 2)] {
         let server = RedisServer::start();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -131,7 +131,7 @@ async fn all_connections_follow_the_primary() {
     for key in &keys {
         let start = std::time::Instant::now();
         loop {
-            // A write, so no replica can have answered.
+            // A write, so no replica can have replied.
             match storage.lock(key, Duration::ZERO).await {
                 Ok(locked) => {
                     storage.release(locked.found().unwrap().lock).await.unwrap();
@@ -145,7 +145,7 @@ async fn all_connections_follow_the_primary() {
 }
 
 #[tokio::test]
-async fn nodes_of_a_cluster_have_as_many_each() {
+async fn each_cluster_node_has_the_configured_connections() {
     let cluster = RedisCluster::start();
     let servers = RedisServers::cluster(cluster.urls()).connections(2);
     let storage = RedisStorage::connect(servers).await.unwrap();

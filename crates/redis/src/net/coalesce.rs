@@ -38,7 +38,7 @@ pub(super) struct Coalesce<S, C> {
     delays: u8,
     /// The length of the present write at its last delay.
     last_length: usize,
-    /// Whether the inner stream has taken only a part of the present write. The rest is not delayed.
+    /// True if the inner stream has taken only a part of the present write. The rest is not delayed.
     in_progress: bool,
     /// The number of writes that still skip the delay.
     skips: u8,

@@ -124,7 +124,7 @@ impl Drop for Attempt {
 
 /// Watches a connection in the runtime that drives it.
 ///
-/// That runtime may shut down while tasks of other runtimes use the connection. This is dropped then, and discards the
+/// The runtime may shut down while tasks of other runtimes use the connection. This is dropped then, and discards the
 /// connection before another command is sent on it in vain.
 struct Watch {
     connection: Weak<Connection>,

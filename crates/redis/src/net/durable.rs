@@ -44,7 +44,7 @@ struct Queue {
 
 struct Job {
     cmd: Cmd,
-    /// Whether the slot is migrating to this node.
+    /// True if the slot is migrating to this node.
     asking: bool,
     done: oneshot::Sender<Outcome>,
 }

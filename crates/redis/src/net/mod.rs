@@ -46,7 +46,7 @@ pub(crate) use self::topology::{Topology, TopologyConfig};
 use crate::durability::Durability;
 use crate::error::Failure;
 
-/// Whether a command may be sent again after its outcome has become ambiguous.
+/// The effect of sending a command again after its outcome has become ambiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotency {
     /// Repeating the command changes nothing.

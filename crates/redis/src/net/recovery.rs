@@ -7,7 +7,7 @@ use redis::{ServerError, ServerErrorKind};
 use super::{Idempotency, Node, Router, Topology};
 use crate::error::Failure;
 
-/// What to do after a failure.
+/// The next step after a failure.
 pub(super) enum Recovery {
     /// Send the script's source instead of its digest.
     SendSource,

@@ -12,11 +12,11 @@ pub(crate) struct Position {
     pub(crate) pass: u32,
     /// The hash of the slot layout when it was last loaded.
     pub(crate) layout: u64,
-    /// Whether the layout has changed during this pass.
+    /// True if the layout has changed during this pass.
     pub(crate) changed: bool,
-    /// Whether any slot was migrating during this pass.
+    /// True if any slot was migrating during this pass.
     pub(crate) open: bool,
-    /// Whether the layout did not change during the previous pass.
+    /// True if the layout did not change during the previous pass.
     pub(crate) steady: bool,
     /// The number of the server to scan. Servers are scanned in the order of their numbers; if this one is gone, the
     /// next is.

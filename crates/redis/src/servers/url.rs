@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Arrangement, RedisServers};
+use super::RedisServers;
 
 /// The port of a sentinel whose URL has none.
 const SENTINEL_PORT: &str = ":26379";
@@ -31,10 +31,11 @@ impl Error for ParseServersError {}
 /// |---|---|
 /// | `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` | one server |
 /// | `redis+unix:///PATH` | one server, by its Unix socket |
-/// | `redis-sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]..]/NAME` | the primary of this name that these sentinels name; the credentials are for the primary |
+/// | `redis-sentinel://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]..]/NAME` | the primary of this name, by its sentinels |
 /// | `redis-cluster://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]..]` | the cluster to which these nodes belong |
 ///
-/// `rediss` in place of `redis` stands for TLS, except for the socket. The port of a sentinel defaults to 26379.
+/// `rediss` in place of `redis` stands for TLS, except for the socket. With Sentinel, the credentials are those of the
+/// primary, and the port of a sentinel defaults to 26379.
 ///
 /// ```
 /// use sessile_redis::RedisServers;
@@ -107,6 +108,7 @@ fn decode(text: &str) -> Result<Option<String>, ParseServersError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Arrangement;
     use super::*;
 
     fn parse(text: &str) -> RedisServers {

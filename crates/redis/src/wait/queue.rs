@@ -17,9 +17,9 @@ pub(super) struct WaitQueue {
     pub(super) head: u64,
     /// The token with which the head asks. The next head takes it over, together with its entry in the server's queue.
     pub(super) token: LockToken,
-    /// Whether the server may have received the token.
+    /// True if the server may have received the token.
     pub(super) is_sent: bool,
-    /// Whether the token was left in the server's queue.
+    /// True if the token was left in the server's queue.
     pub(super) is_enqueued: bool,
     /// The last message for the token that was not taken yet.
     pub(super) message: Option<Message>,

@@ -1,7 +1,7 @@
-//! The clock of a web server is set, by an hour, while it serves.
+//! The clock of a web server is set by an hour while it serves.
 //!
-//! A process of its own is given another time by libfaketime: what it takes for the time of day follows a file, and
-//! what measures spans of time does not change.
+//! A separate process gets another time from libfaketime: its time of day follows a file, and its monotonic time does
+//! not change.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,14 +19,14 @@ use crate::visits::{MINUTE, process};
 const SESSIONS: usize = 200;
 const WINDOW: Duration = Duration::from_secs(20 * 60);
 
-/// How exactly a process that is busy knows the time of the server.
+/// The accuracy with which a busy process knows the time of the server.
 const SKEW: Duration = Duration::from_secs(20);
 
-/// Where the file is that says which time it is, and what it says to begin with.
+/// The name of the file that sets the time, and its first content.
 const FILE: &str = "time";
 const TRUE_TIME: &str = "+0";
 
-/// The sessions of the process whose clock is set: one half has an end that was fixed, the other slides.
+/// Serves the sessions of the process whose clock is set: one half has a fixed deadline, the other slides.
 async fn serve(url: &str) {
     let servers = RedisServers::single(url).timeout(MINUTE);
     let storage = RedisStorage::connect(servers).await.expect("a connection");
@@ -46,7 +46,7 @@ async fn serve(url: &str) {
             return;
         }
         clock.wait_until_it_is_set().await;
-        // The first thing that is done by the new clock.
+        // The first action by the new clock.
         match order.as_str() {
             "read" => say(&format!("{} read", read(&session, &ids).await)),
             "write" => say(&format!("{} written", write(&session, &ids).await)),
@@ -83,7 +83,7 @@ async fn names(session: &Session, ids: &[SessionId]) -> String {
     names.join(" ")
 }
 
-/// How many of the sessions are there for visits that read, all at once.
+/// Returns how many of the sessions exist for visits that read, all at once.
 async fn read(session: &Session, ids: &[SessionId]) -> usize {
     let reading = ids.iter().map(|id| {
         let (session, id) = (session.clone(), id.clone());
@@ -102,7 +102,7 @@ async fn read(session: &Session, ids: &[SessionId]) -> usize {
     found
 }
 
-/// How many of the sessions are there for visits that write.
+/// Returns how many of the sessions exist for visits that write.
 async fn write(session: &Session, ids: &[SessionId]) -> usize {
     let mut written = 0;
     for id in ids {
@@ -116,7 +116,7 @@ async fn write(session: &Session, ids: &[SessionId]) -> usize {
     written
 }
 
-/// Two clocks that go alike until one of them is set.
+/// Two clocks that agree until one of them is set.
 struct Watch(SystemTime, Instant);
 
 impl Watch {
@@ -124,7 +124,7 @@ impl Watch {
         Self(SystemTime::now(), Instant::now())
     }
 
-    /// By how much the time of day has left the time that has passed.
+    /// Returns the difference between the time of day and the time that has passed.
     fn drift(&self) -> Duration {
         let (expected, now) = (self.0 + self.1.elapsed(), SystemTime::now());
         let later = now.duration_since(expected);
@@ -140,7 +140,7 @@ impl Watch {
     }
 }
 
-/// What the storage of another process says about these sessions.
+/// Returns the deadlines of these sessions by the storage of another process.
 async fn deadlines(storage: &RedisStorage, keys: &[SessionKey]) -> BTreeMap<SessionKey, Duration> {
     let mut deadlines = BTreeMap::new();
     let now = storage.clock().now();
@@ -154,13 +154,13 @@ async fn deadlines(storage: &RedisStorage, keys: &[SessionKey]) -> BTreeMap<Sess
     deadlines
 }
 
-/// Nothing on the server lives for longer than sessions may.
+/// Asserts that no key on the server lives longer than a session may.
 fn none_lives_longer(server: &RedisServer) {
     let most = i64::try_from((WINDOW + SKEW).as_millis()).unwrap();
     for key in server.command(&["KEYS", "*"]).items() {
         let Reply::Text(key) = key else { continue };
         match server.command_bytes(&[b"PTTL", key]) {
-            // -2: it has gone meanwhile.
+            // -2: the key has gone meanwhile.
             Reply::Int(-2) => {}
             Reply::Int(left) => assert!(
                 (0..=most).contains(&left),
@@ -176,7 +176,7 @@ fn keys(told: &str) -> Vec<SessionKey> {
     told.split(' ').map(|key| key.parse().expect("a key")).collect()
 }
 
-/// A process whose clock can be set, its sessions, and another process that looks at them.
+/// A process whose clock can be set, its sessions, and another process that observes them.
 struct Scene {
     server: RedisServer,
     witness: Arc<RedisStorage>,
@@ -213,7 +213,7 @@ impl Scene {
         }
     }
 
-    /// Sets the clock, and returns what comes of an order.
+    /// Sets the clock, and returns the result of an order.
     fn step(&mut self, step: &str, order: &str) -> String {
         std::fs::write(self.server.folder().join(FILE), step).unwrap();
         self.served.tell(order);
@@ -263,7 +263,7 @@ impl Scene {
     }
 }
 
-/// The library that gives a process another time.
+/// Returns the library that gives a process another time.
 fn libfaketime() -> PathBuf {
     const NAME: &str = "faketime/libfaketimeMT.so.1";
     let parents = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(Path::new);
@@ -278,11 +278,11 @@ fn libfaketime() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_set_ends_no_session_and_lengthens_none_that_is_visited() {
+async fn a_clock_that_is_set_ends_no_session_and_prolongs_none_that_is_visited() {
     if let Some((url, _)) = part() {
         return serve(&url).await;
     }
-    let test = "clocks::a_clock_that_is_set_ends_no_session_and_lengthens_none_that_is_visited";
+    let test = "clocks::a_clock_that_is_set_ends_no_session_and_prolongs_none_that_is_visited";
     let mut scene = Scene::set(test).await;
     scene.reads("+3600").await;
     scene.reads(TRUE_TIME).await;

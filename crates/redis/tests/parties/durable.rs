@@ -11,7 +11,7 @@ use crate::load::Load;
 use crate::support::eventually;
 use crate::visits::{TIMEOUT, sessions, visit};
 
-/// How long replicas are waited for.
+/// The time limit for replicas.
 const WAIT: Duration = Duration::from_millis(200);
 
 /// A primary behind a name, its replica, and two processes.
@@ -44,7 +44,7 @@ impl Pair {
         }
     }
 
-    /// Waits until the replica has all of it.
+    /// Waits until the replica has all writes.
     async fn replicated(&self) {
         eventually("replicated", async || {
             self.replica.follows()
@@ -54,7 +54,7 @@ impl Pair {
         .await;
     }
 
-    /// The primary dies, and the replica takes over with what it has.
+    /// Kills the primary, and lets the replica take over with what it has.
     fn replace(&mut self) {
         self.primary.kill();
         self.replica.resume();
@@ -91,7 +91,7 @@ async fn a_logout_is_never_acknowledged_without_the_replica_however_often_it_is_
     }
     others.end().await.is_clean("visits, which wait for no replica");
 
-    // The connection breaks while the replica is waited for, and the logout is sent again on another.
+    // The connection breaks during the wait for the replica, and the logout is sent again on another.
     let logout = tokio::spawn({
         let one = Arc::clone(&pair.one);
         async move { one.destroy(&cut).await }
@@ -118,8 +118,7 @@ async fn a_logout_that_was_acknowledged_holds_after_the_replica_has_taken_over()
     let mut pair = Pair::start().await;
     let (keys, last) = (sessions(&pair.one, 50).await, sessions(&pair.one, 5).await);
     pair.replicated().await;
-    // Each session is logged out by both processes, again and again until one of them is told that it is done, while the
-    // replica comes and goes.
+    // Both processes log each session out, repeatedly until one of them succeeds, while the replica comes and goes.
     let logging_out: Vec<_> = keys
         .iter()
         .enumerate()
@@ -138,7 +137,7 @@ async fn a_logout_that_was_acknowledged_holds_after_the_replica_has_taken_over()
         .collect();
     for _ in 0..2 {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        // What is written from now on never reaches it, as if it were on the other side of a cut.
+        // Writes from now on never reach the replica, as in a partition.
         pair.replica.pause();
         pair.primary.command(&["CLIENT", "KILL", "TYPE", "replica"]);
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -151,7 +150,7 @@ async fn a_logout_that_was_acknowledged_holds_after_the_replica_has_taken_over()
     for task in logging_out {
         acknowledged.extend(task.await.unwrap());
     }
-    // Now it does not come back, and nothing is acknowledged.
+    // The replica does not come back, and nothing is acknowledged.
     for key in &last {
         fell_short(pair.one.destroy(key).await);
         fell_short(pair.two.destroy(key).await);

@@ -1,5 +1,5 @@
-//! One server behind a name, as a Service of Kubernetes or the endpoint of a managed Redis: a planned failover makes
-//! another the primary, the name leads there, and connections that are open stay with the one that was demoted.
+//! One server behind a name, such as a Service of Kubernetes or the endpoint of a managed Redis. A planned failover
+//! makes another server the primary, the name leads there, and open connections stay with the demoted one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use crate::load::Load;
 use crate::support::{eventually, fresh};
 use crate::visits::{create, life, process, sessions, visit};
 
-/// Within this time all of it works again. It is a matter of milliseconds where nothing else runs.
+/// The time limit for recovery. On an idle machine it takes milliseconds.
 const SOON: Duration = Duration::from_secs(5);
 
-/// How long a process that only reads may take to notice that it reads from a server that was demoted: about a second
-/// and a half, on a machine that has the time.
+/// The time limit for a process that only reads to notice that its server was demoted: about a second and a half on an
+/// idle machine.
 const NOTICED: Duration = Duration::from_secs(5);
 
 /// A primary, its replica, and the name that leads to the primary.
@@ -42,7 +42,7 @@ impl Endpoint {
         .await;
     }
 
-    /// A failover that loses nothing: the old primary takes no writes while the new one catches up.
+    /// Fails over without loss: the old primary accepts no writes while the new one catches up.
     async fn fail_over(&self) {
         self.old.command(&["CLIENT", "PAUSE", "10000", "WRITE"]);
         self.follows().await;
@@ -54,7 +54,7 @@ impl Endpoint {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_planned_failover_behind_a_name_all_goes_on_though_connections_stay_open() {
+async fn calls_continue_after_a_planned_failover_although_connections_stay_open() {
     let endpoint = Endpoint::start();
     let (one, two) = (process(&endpoint.name.url()).await, process(&endpoint.name.url()).await);
     let keys = Arc::new(sessions(&one, 20).await);
@@ -112,7 +112,7 @@ async fn a_logout_after_the_failover_is_seen_by_a_process_that_only_reads() {
     assert!(reader.read(&ended).await.unwrap().is_found());
 
     endpoint.fail_over().await;
-    // The old one does not get to know what happens from now on: its way to the new primary is cut.
+    // The old primary does not learn what happens from now on: it is cut off from the new one.
     endpoint.old.command(&["REPLICAOF", "127.0.0.1", "1"]);
     let over = Instant::now();
     eventually("logged out", async || writer.destroy(&ended).await.is_ok()).await;

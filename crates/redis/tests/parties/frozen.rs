@@ -14,7 +14,7 @@ use crate::visits::{MINUTE, create, process, queued, visit};
 const LEASE: Duration = Duration::from_secs(4);
 const FROZEN: usize = 6;
 
-/// At most one lease, and time for a machine that is busy.
+/// At most one lease, and time for a busy machine.
 const OUTAGE: Duration = Duration::from_secs(9);
 
 async fn connect(url: &str) -> RedisStorage {
@@ -22,7 +22,7 @@ async fn connect(url: &str) -> RedisStorage {
     storage.connect().await.expect("a connection")
 }
 
-/// The part of one that waits: it is told a server and a session.
+/// Runs a waiting process, which is told a server and a session.
 async fn wait(orders: &str) {
     let (url, key) = orders.split_once(' ').expect("a server and a session");
     let (storage, key) = (connect(url).await, key.parse::<SessionKey>().expect("a session"));
@@ -53,7 +53,7 @@ async fn frozen_waiters_keep_a_session_for_one_lease_in_all() {
         assert_eq!(waiter.hear(), "waiting");
     }
     eventually("all wait", async || {
-        // It takes longer than a lease to start so many.
+        // Starting so many processes takes longer than a lease.
         storage.renew(&held.lock.ticket()).await.unwrap();
         queued(&server) == i64::try_from(FROZEN).unwrap()
     })
@@ -65,7 +65,7 @@ async fn frozen_waiters_keep_a_session_for_one_lease_in_all() {
 
     let another = process(&server.url()).await;
     let start = Instant::now();
-    // Each of these visits gives the lock to the next in line, if there is one.
+    // Each of these visits hands the lock to the next waiter, if there is one.
     let waiting = tokio::spawn(async move {
         for _ in 0..2 * FROZEN {
             assert!(visit(&another, &key).await?);
@@ -84,7 +84,7 @@ async fn frozen_waiters_keep_a_session_for_one_lease_in_all() {
         "{FROZEN} frozen waiters cost {waited:?}, with a lease of {LEASE:?}"
     );
 
-    // Those who come round again are served.
+    // Processes that resume are served.
     for waiter in &waiters {
         waiter.signal("CONT");
     }

@@ -1,4 +1,4 @@
-//! [`Load`]: calls that go on while something happens, and what became of them.
+//! [`Load`]: calls that go on during an event, and their outcomes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use std::time::{Duration, Instant};
 use sessile_core::{StorageError, StorageErrorKind};
 use tokio::task::JoinHandle;
 
-/// How long a caller rests between two calls: enough load to meet whatever happens, too little to fill two processors.
+/// The pause of a caller between two calls: enough load to meet any event, too little to fill two processors.
 const PACE: Duration = Duration::from_millis(5);
 
-/// Callers that call one after the other, each by itself, until they are told to stop.
+/// Callers that call one after the other, independently, until they are stopped.
 pub(crate) struct Load {
     began: Instant,
     stop: Arc<AtomicBool>,
     callers: Vec<JoinHandle<Tally>>,
 }
 
-/// What became of the calls.
+/// The outcomes of the calls.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) done: u64,
-    /// What failed, and when.
+    /// The failures and their times.
     pub(crate) failed: Vec<(Instant, StorageError)>,
     pub(crate) slowest: Duration,
-    /// When a call last succeeded.
+    /// The time of the last success.
     pub(crate) last_done: Option<Instant>,
-    /// From the first call to the last.
+    /// The time from the first call to the last.
     pub(crate) lasted: Duration,
 }
 
 impl Load {
-    /// So many callers; `call` is given the number of the caller and of its call.
+    /// Starts this many callers; `call` gets the number of the caller and of its call.
     pub(crate) fn start<F>(callers: usize, call: impl Fn(usize, u64) -> F + Clone + Send + 'static) -> Self
     where
         F: Future<Output = Result<(), StorageError>> + Send,
@@ -61,7 +61,7 @@ impl Load {
         }
     }
 
-    /// Stops the callers and adds up what became of their calls.
+    /// Stops the callers and adds up the outcomes of their calls.
     pub(crate) async fn end(self) -> Tally {
         self.stop.store(true, Ordering::SeqCst);
         let mut sum = Tally::default();
@@ -92,14 +92,14 @@ impl Tally {
         self.last_done = self.last_done.max(other.last_done);
     }
 
-    /// Nothing has failed.
+    /// Asserts that nothing has failed.
     #[track_caller]
     pub(crate) fn is_clean(&self, part: &str) {
         assert!(self.done > 0, "{part} did nothing at all");
         assert!(self.failed.is_empty(), "{part}: {self}");
     }
 
-    /// Nothing has failed after this moment, and something was done.
+    /// Asserts that nothing has failed after this moment, and that there were calls.
     #[track_caller]
     pub(crate) fn is_clean_after(&self, moment: Instant, part: &str) {
         let late: Vec<_> = self.failed.iter().filter(|(when, _)| *when > moment).collect();
@@ -107,14 +107,14 @@ impl Tally {
         assert!(self.last_done > Some(moment), "{part} did nothing any more: {self}");
     }
 
-    /// What has failed has failed in these ways.
+    /// Asserts that all failures are of these kinds.
     #[track_caller]
     pub(crate) fn fails_only_with(&self, kinds: &[StorageErrorKind], part: &str) {
         let strange = self.failed.iter().find(|(_, error)| !kinds.contains(&error.kind()));
         assert!(strange.is_none(), "{part}: {:?}, of {self}", strange.unwrap().1);
     }
 
-    /// Calls that succeeded, a second.
+    /// Returns the rate of successful calls, per second.
     pub(crate) fn rate(&self) -> f64 {
         self.done as f64 / self.lasted.as_secs_f64()
     }

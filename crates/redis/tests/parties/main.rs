@@ -1,9 +1,8 @@
-//! The servers as parties: what happens to one of them, or to a process, or to a clock, while all are in use; and what
-//! the healthy part has to keep doing.
+//! Failures of one server, process or clock while all are in use, and what the healthy part has to keep doing.
 //!
-//! Every scene is a load, something that happens under it, and what is asked of it: no failed call where nothing is
-//! broken, no storm of questions or connections where something is, and the return of the rest in a stated time. The
-//! times are bounds, several times as long as what is usual: they are for machines that are busy testing.
+//! Every scene is a load, an event during it, and requirements: no failed call where nothing is broken, no storm of
+//! requests or connections where something is, and recovery within a stated time. The times are bounds, several times
+//! as long as usual, for busy machines.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 

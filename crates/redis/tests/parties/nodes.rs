@@ -11,20 +11,23 @@ use crate::load::Load;
 use crate::support::eventually;
 use crate::visits::{Slots, create, process, visit};
 
-/// How long the load runs while the node is gone.
+/// The duration of the load without the node.
 const OUTAGE: Duration = Duration::from_secs(4);
 
-/// How long nobody on a healthy node has to wait, not even on a machine that is busy.
+/// The longest wait on a healthy node, even on a busy machine.
 const WAITED: Duration = Duration::from_secs(5);
 
-/// How often in a second a process may ask a node for the map of slots.
+/// The largest number of requests for the slot map, per second, process and node.
 const QUESTIONS: u64 = 5;
 
-/// Half of the load is on the sessions of one node, which is lost. Nothing fails on the others, nobody keeps asking who
-/// is in charge, and the rest is back at once when the node is.
-async fn the_others_do_not_notice(lose: impl Fn(&mut RedisCluster), give_back: impl Fn(&mut RedisCluster)) {
+/// Half of the load is on the sessions of one node, which is lost. On the others nothing fails and nothing keeps asking
+/// for the slot map, and the rest recovers as soon as the node is back.
+async fn sessions_of_other_nodes_are_unaffected(
+    lose: impl Fn(&mut RedisCluster),
+    give_back: impl Fn(&mut RedisCluster),
+) {
     let mut cluster = RedisCluster::start();
-    // No vote comes for as long as this takes.
+    // No vote takes place during this test.
     for node in cluster.nodes() {
         node.command(&["CONFIG", "SET", "cluster-node-timeout", "60000"]);
     }
@@ -80,7 +83,7 @@ async fn the_others_do_not_notice(lose: impl Fn(&mut RedisCluster), give_back: i
     eventually("usable again", async || {
         let mut usable = true;
         for key in &doomed {
-            // A node that died has forgotten them; that is an answer as well.
+            // A node that died has lost them, which is a valid reply as well.
             usable &= visit(&storage, key).await.is_ok();
         }
         usable
@@ -93,7 +96,7 @@ async fn the_others_do_not_notice(lose: impl Fn(&mut RedisCluster), give_back: i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_primary_fails_no_session_of_the_others() {
-    the_others_do_not_notice(
+    sessions_of_other_nodes_are_unaffected(
         |cluster| cluster.nodes_mut()[0].kill(),
         |cluster| cluster.nodes_mut()[0].restart(),
     )
@@ -102,7 +105,7 @@ async fn a_dead_primary_fails_no_session_of_the_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_primary_fails_no_session_of_the_others() {
-    the_others_do_not_notice(
+    sessions_of_other_nodes_are_unaffected(
         |cluster| cluster.nodes()[0].pause(),
         |cluster| cluster.nodes()[0].resume(),
     )

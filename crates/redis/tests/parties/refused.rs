@@ -1,4 +1,4 @@
-//! A server that lets nobody in, because the password is another or there is no room.
+//! A server that refuses connections, because the password is wrong or there are too many clients.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ use crate::visits::{TIMEOUT, sessions, visit};
 
 const REFUSED: Duration = Duration::from_secs(3);
 
-/// How often a process that is refused may try, while twenty callers call two hundred times a second each: a few times
-/// a second for each of its connections, not once a call.
+/// The limit of attempts of a refused process while twenty callers call two hundred times a second each: a few times a
+/// second for each of its connections, not once for each call.
 const DIALS: u64 = 20 * REFUSED.as_secs();
 
-/// A process loses its connections, and is let in no more; another keeps the ones it has.
+/// A process loses its connections and is refused; another keeps its connections.
 async fn dials_with_patience(refuse: impl Fn(&mut Admin), admit: impl Fn(&mut Admin), kinds: &[StorageErrorKind]) {
     let server = RedisServer::start_with(&["requirepass one"]);
     let mut admin = server.admin();
@@ -71,7 +71,7 @@ async fn a_wrong_password_causes_no_storm_of_connections() {
     dials_with_patience(
         |admin| admin.set_password("two"),
         |admin| admin.set_password("one"),
-        // The connections themselves have been cut.
+        // The connections themselves were cut.
         &[
             StorageErrorKind::Denied,
             StorageErrorKind::Unavailable,
@@ -82,7 +82,7 @@ async fn a_wrong_password_causes_no_storm_of_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_full_of_clients_is_dialled_with_patience() {
+async fn connections_to_a_server_with_too_many_clients_are_limited() {
     dials_with_patience(
         |admin| admin.limit_clients(1),
         |admin| admin.limit_clients(10_000),

@@ -1,4 +1,4 @@
-//! A slot is left open: whoever moved it to another node has gone, with half of its keys moved.
+//! A slot is left open: the tool that moved it to another node has gone, with half of its keys moved.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ async fn sessions_in_a_slot_that_was_left_open_are_served() {
     inside.is_clean("visits in the open slot");
     lives.is_clean("logins and logouts in the open slot");
 
-    // A lock that is renewed, given back and waited for, and a change of id.
+    // A lock that is renewed, released and waited for, and a change of id.
     let mut rotated = 0;
     for (number, key) in (0..).zip(&open) {
         let mut locked = storage.lock(key, MINUTE).await.unwrap().found().unwrap();
@@ -88,8 +88,8 @@ async fn sessions_in_a_slot_that_was_left_open_are_served() {
         let next = same_shard(key, 500_000 + number);
         let record = record(&storage, "z", Some(MINUTE));
         let outcome = storage.rotate(&mut locked.lock, &next, record, Duration::ZERO).await;
-        // Two keys of a slot that is on its way cannot always be changed in one step. What is refused is not done, and
-        // the visit can go on under the id it has.
+        // Two keys of a migrating slot cannot always be changed in one step. A refused change is not made, and the
+        // visit can go on under its present id.
         let (waited, last) = match outcome {
             Ok(()) => {
                 rotated += 1;
@@ -120,7 +120,7 @@ async fn a_scan_ends_and_misses_none_though_a_slot_was_left_open() {
         seen.extend(page.sessions.into_iter().map(|(key, _)| key));
         cursor = page.next;
         pages += 1;
-        // There are thirty sessions, and each is at one of two places.
+        // There are thirty sessions, and each is on one of two nodes.
         assert!(
             pages < 200,
             "the scan does not end: {} seen on {pages} pages",

@@ -1,4 +1,4 @@
-//! Rights are removed while sessions are in use: what is refused is told as such, and what is told is true.
+//! Permissions are revoked while sessions are in use: refusals are reported as such, and reports are true.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind};
 use sessile_redis::{RedisServers, RedisStorage};
 use sessile_testkit::redis::{Admin, RedisServer};
 
-use crate::support::{allow, eventually, payload, record, rights};
+use crate::support::{allow, eventually, payload, permissions, record};
 use crate::visits::{MINUTE, create, process, queued, same_shard};
 
-/// What a call does, whose rights are missing.
+/// The effect of a call without a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
+enum Operation {
     Create,
     Commit,
     Rotate,
@@ -20,22 +20,28 @@ enum Verb {
     Destroy,
 }
 
-const VERBS: [Verb; 5] = [Verb::Create, Verb::Commit, Verb::Rotate, Verb::Touch, Verb::Destroy];
+const OPERATIONS: [Operation; 5] = [
+    Operation::Create,
+    Operation::Commit,
+    Operation::Rotate,
+    Operation::Touch,
+    Operation::Destroy,
+];
 
-/// The server, a user with the rights of the documentation, and somebody with all rights, who looks.
+/// The server, a user with the documented permissions, and an observer with all permissions.
 struct Scene {
     server: RedisServer,
     user: Arc<RedisStorage>,
     witness: Arc<RedisStorage>,
 }
 
-/// What there is to see of a session, under its key and the one it may move to.
+/// The visible state of a session, under its key and the one to which it may move.
 type Sight = (Lookup<(String, Option<u64>)>, Lookup<String>);
 
 impl Scene {
     async fn set() -> Self {
         let server = RedisServer::start();
-        allow(&server, &rights());
+        allow(&server, &permissions());
         let user = RedisServers::single(server.url())
             .username("sessions")
             .password("secret");
@@ -56,22 +62,22 @@ impl Scene {
         (here, payload(&self.witness, moved).await)
     }
 
-    /// Calls a verb with one right less, with or without somebody waiting for the lock, and checks what it says.
+    /// Calls an operation with one permission less, with or without a waiter for the lock, and checks the result.
     async fn try_without(
         &self,
         admin: &mut Admin,
         right: &str,
-        verb: Verb,
+        operation: Operation,
         waited_for: bool,
     ) -> Result<(), StorageError> {
         let key = crate::support::fresh();
         let moved = same_shard(&key, 7);
-        if verb != Verb::Create {
+        if operation != Operation::Create {
             create(&self.user, &key).await.unwrap();
         }
-        let needs_lock = matches!(verb, Verb::Commit | Verb::Rotate);
+        let needs_lock = matches!(operation, Operation::Commit | Operation::Rotate);
         let mut locked = match needs_lock || waited_for {
-            true if verb != Verb::Create => self.user.lock(&key, MINUTE).await.unwrap().found(),
+            true if operation != Operation::Create => self.user.lock(&key, MINUTE).await.unwrap().found(),
             _ => None,
         };
         let waiting = match &locked {
@@ -88,11 +94,13 @@ impl Scene {
         let later = self.user.clock().now() + 30 * MINUTE;
 
         admin.set_user("sessions", &[&format!("-{}", &right[1..])]);
-        let outcome = match (verb, &mut locked) {
-            (Verb::Create, _) => self.user.create(&key, record).await,
-            (Verb::Commit, Some(locked)) => self.user.commit(&mut locked.lock, record).await,
-            (Verb::Rotate, Some(locked)) => self.user.rotate(&mut locked.lock, &moved, record, Duration::ZERO).await,
-            (Verb::Touch, _) => {
+        let outcome = match (operation, &mut locked) {
+            (Operation::Create, _) => self.user.create(&key, record).await,
+            (Operation::Commit, Some(locked)) => self.user.commit(&mut locked.lock, record).await,
+            (Operation::Rotate, Some(locked)) => {
+                self.user.rotate(&mut locked.lock, &moved, record, Duration::ZERO).await
+            }
+            (Operation::Touch, _) => {
                 let touched = self.user.touch(&key, 1, Some(later), later).await;
                 touched.map(|fits| assert!(fits))
             }
@@ -102,7 +110,7 @@ impl Scene {
         admin.set_user("sessions", &[right]);
 
         let what = format!(
-            "{verb:?} without {right}, waited for: {waited_for}: {outcome:?}, before {before:?}, after {after:?}"
+            "{operation:?} without {right}, waited for: {waited_for}: {outcome:?}, before {before:?}, after {after:?}"
         );
         match &outcome {
             Ok(()) => assert_ne!(before, after, "acknowledged, and not done: {what}"),
@@ -117,24 +125,29 @@ impl Scene {
         }
         drop(locked);
         self.witness.destroy(&key).await.unwrap();
-        // A waiter that was granted the lock, or has left, tidies up in the background.
-        eventually("nobody in a queue", async || queued(&self.server) == 0).await;
+        // A waiter that was granted the lock, or has left, cleans up in the background.
+        eventually("no process in a queue", async || queued(&self.server) == 0).await;
         outcome
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_right_a_verb_is_denied_and_has_done_nothing_or_is_done() {
+async fn without_a_permission_an_operation_is_denied_without_effect_or_done() {
     let scene = Scene::set().await;
     let mut admin = scene.server.admin();
     let mut denied = 0;
-    for right in rights().iter().filter(|right| right.starts_with('+')) {
-        for verb in VERBS {
+    for right in permissions().iter().filter(|right| right.starts_with('+')) {
+        for operation in OPERATIONS {
             for waited_for in [false, true] {
-                denied += u32::from(scene.try_without(&mut admin, right, verb, waited_for).await.is_err());
+                denied += u32::from(
+                    scene
+                        .try_without(&mut admin, right, operation, waited_for)
+                        .await
+                        .is_err(),
+                );
             }
         }
     }
     println!("{denied} calls were denied");
-    assert!(denied > VERBS.len() as u32, "only {denied} calls were denied");
+    assert!(denied > OPERATIONS.len() as u32, "only {denied} calls were denied");
 }

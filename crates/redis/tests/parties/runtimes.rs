@@ -1,4 +1,4 @@
-//! Runtimes and processes that end, in the midst of visits.
+//! Runtimes and processes that end during visits.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use tokio::runtime::Runtime;
 use crate::support::{eventually, fresh};
 use crate::visits::{MINUTE, TIMEOUT, create, process, sessions, visit};
 
-/// What a lock would cost that is not given back.
+/// The time for which a lock is held that is not released.
 const LEASE: Duration = MINUTE;
 
-/// The time in which a lock that was given back in the background has to have arrived.
+/// The time limit for the release of a lock in the background.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 const USER: Key<Untyped, String> = Key::new("user");
@@ -31,14 +31,14 @@ async fn connect(server: &RedisServer) -> Arc<RedisStorage> {
     Arc::new(RedisStorage::builder(servers).lease(LEASE).connect().await.unwrap())
 }
 
-/// Another process gets the lock in time, and gives it back.
+/// Asserts that another process gets the lock in time, and releases it.
 async fn is_free(witness: &RedisStorage, key: &SessionKey) {
     let locked = witness.lock(key, AT_ONCE).await.expect("it was given back");
     witness.release(locked.found().unwrap().lock).await.unwrap();
 }
 
 #[test]
-fn a_lock_is_given_back_wherever_it_is_dropped() {
+fn a_lock_is_released_wherever_it_is_dropped() {
     let server = RedisServer::start();
     let (first, second, third) = (runtime(), runtime(), runtime());
     let storage = first.block_on(connect(&server));
@@ -72,7 +72,7 @@ fn a_lock_is_given_back_wherever_it_is_dropped() {
     is_free();
     assert!(second.block_on(visit(&storage, &key)).unwrap());
 
-    // Two in one process wait for each other, one in a runtime that is younger than the storage.
+    // Two tasks of one process wait for each other, one in a runtime that is younger than the storage.
     let locked = lock(&second);
     let waiting = third.spawn({
         let storage = Arc::clone(&storage);
@@ -83,7 +83,7 @@ fn a_lock_is_given_back_wherever_it_is_dropped() {
 }
 
 #[test]
-fn durable_writes_go_on_when_a_runtime_ends_in_the_midst_of_one() {
+fn durable_writes_continue_when_a_runtime_ends_during_one() {
     let primary = RedisServer::start_with(&["repl-diskless-sync-delay 0"]);
     let replica = RedisServer::start_with(&[&format!("replicaof 127.0.0.1 {}", primary.port())]);
     let (first, second) = (runtime(), runtime());
@@ -117,7 +117,7 @@ fn durable_writes_go_on_when_a_runtime_ends_in_the_midst_of_one() {
     });
 }
 
-/// A web server as it is usually written, with all defaults. It is told where the sessions are.
+/// Runs a web server as it is usually written, with all defaults. It is told the sessions.
 async fn serve(url: &str) {
     let storage = RedisStorage::connect(url).await.expect("a connection");
     let session: Session = Session::builder(storage).build();
@@ -128,7 +128,7 @@ async fn serve(url: &str) {
     });
     let id = begun.await.expect("a session");
     say(id.expose());
-    // A visit that holds the lock, and is not over when the end comes.
+    // A visit that holds the lock, and is not over at the end.
     let started = Arc::new(tokio::sync::Notify::new());
     tokio::spawn({
         let started = Arc::clone(&started);
@@ -145,10 +145,10 @@ async fn serve(url: &str) {
     started.notified().await;
     say("locked");
     listen();
-    // Here `main` returns, and the runtime ends with the visit in it.
+    // `main` returns here, and the runtime ends with the visit in it.
 }
 
-/// A process that serves ends, in the midst of a visit; others want the same session, with all defaults.
+/// Ends a serving process during a visit; other processes want the same session, with all defaults.
 fn no_visit_fails(test: &str, end: impl FnOnce(Player)) {
     if let Some((url, _)) = part() {
         return runtime().block_on(serve(&url));

@@ -1,4 +1,4 @@
-//! More sessions are waited for on one node of a cluster than one connection listens for.
+//! Waiting for more sessions on one node of a cluster than the channels of one connection.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use crate::visits::{MINUTE, Slots, create, process, queued};
 
 const SESSIONS: usize = 1_300;
 
-/// How long they may take to stand in line.
+/// The time limit for joining the queues.
 const IN_LINE: Duration = Duration::from_secs(5);
 
-/// Each session is waited for this many times.
+/// The number of waits for each session.
 const ROUNDS: u64 = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn waiting_for_many_sessions_at_once_takes_no_storm_of_subscriptions() {
+async fn waiting_for_many_sessions_at_once_causes_no_storm_of_subscriptions() {
     let cluster = RedisCluster::start();
     let servers = || RedisServers::cluster(cluster.urls()).timeout(Duration::from_secs(10));
     let holder = process(servers()).await;
@@ -53,7 +53,7 @@ async fn waiting_for_many_sessions_at_once_takes_no_storm_of_subscriptions() {
                 })
             })
             .collect();
-        // Those who have to do without messages need not stand in line.
+        // Waiters without messages need not join the queue.
         let began = Instant::now();
         while queued(node) < i64::try_from(SESSIONS).unwrap() && began.elapsed() < IN_LINE {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -78,7 +78,8 @@ async fn waiting_for_many_sessions_at_once_takes_no_storm_of_subscriptions() {
     println!(
         "{SESSIONS} sessions, {ROUNDS} rounds: {subscriptions} subscriptions, the slowest hand-over took {slowest:?}"
     );
-    // One for each session would be enough, however often it is waited for, and as many again for a connection that breaks.
+    // One for each session would be enough, however often it is waited for, and as many again for a connection that
+    // breaks.
     let bound = 2 * u64::try_from(SESSIONS).unwrap();
     assert!(
         subscriptions <= bound,

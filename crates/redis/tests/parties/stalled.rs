@@ -1,4 +1,4 @@
-//! A server does nothing for longer than calls may take, as when it is copied for a snapshot.
+//! A server does nothing for longer than calls may take, as during a fork for a snapshot.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use sessile_testkit::redis::RedisServer;
 use crate::load::Load;
 use crate::visits::{sessions, visit};
 
-/// What a lock that nobody holds any more would cost.
+/// The time for which a lock without a holder would block a session.
 const LEASE: Duration = Duration::from_secs(60);
 const STALL: Duration = Duration::from_secs(5);
 
-/// How long a call may take.
+/// The time limit of a call.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_stall_no_session_is_locked_by_nobody() {
+async fn after_a_stall_no_session_is_locked_without_a_holder() {
     let server = RedisServer::start();
     let process = async || {
         let servers = RedisServers::single(server.url()).timeout(TIMEOUT);
@@ -26,7 +26,7 @@ async fn after_a_stall_no_session_is_locked_by_nobody() {
     };
     let (one, two, witness) = (process().await, process().await, process().await);
     let keys = Arc::new(sessions(&one, 100).await);
-    // All are visited when the server stops, some by two who want the same, and visits that fail are tried again.
+    // All sessions are visited when the server stops, some by two callers, and failed visits are repeated.
     let load = {
         let (one, two, keys) = (Arc::clone(&one), Arc::clone(&two), Arc::clone(&keys));
         Load::start(150, move |caller, _| {
@@ -54,7 +54,7 @@ async fn after_a_stall_no_session_is_locked_by_nobody() {
         .map(|key| {
             let (witness, key) = (Arc::clone(&witness), *key);
             tokio::spawn(async move {
-                // The server may be busy with what has piled up, and refuse a question or two.
+                // The server may be busy with its backlog, and refuse a request or two.
                 while start.elapsed() < LEASE / 4 {
                     if let Ok(found) = witness.lock(&key, Duration::from_secs(5)).await {
                         assert!(found.is_found());
@@ -70,5 +70,5 @@ async fn after_a_stall_no_session_is_locked_by_nobody() {
         locked += usize::from(!task.await.unwrap());
     }
     println!("all were asked for within {:?}", start.elapsed());
-    assert_eq!(locked, 0, "of 100 sessions so many are locked, and nobody holds them");
+    assert_eq!(locked, 0, "of 100 sessions this many are locked without a holder");
 }

@@ -1,4 +1,4 @@
-//! What callers do, and how they connect.
+//! The calls of callers, and their connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::support::{fresh, record};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
-/// How long a call may take here: what is healthy is never near it, not even on a machine that is busy.
+/// The time limit of a call here: healthy servers are never near it, even on a busy machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A process of its own, as far as the servers can tell.
+/// Returns a separate process, as far as the servers can tell.
 pub(crate) async fn process(servers: impl Into<RedisServers>) -> Arc<RedisStorage> {
     let storage = RedisStorage::builder(servers.into().timeout(TIMEOUT));
     Arc::new(storage.connect().await.expect("a connection"))
@@ -35,7 +35,7 @@ pub(crate) async fn create(storage: &RedisStorage, key: &SessionKey) -> Result<(
     storage.create(key, record(storage, "x", Some(10 * MINUTE))).await
 }
 
-/// A visit that reads, then writes under the lock. Says whether the session was there.
+/// Visits a session: reads, then writes under the lock. Returns whether the session existed.
 pub(crate) async fn visit(storage: &RedisStorage, key: &SessionKey) -> Result<bool, StorageError> {
     storage.read(key).await?;
     match storage.lock(key, MINUTE).await? {
@@ -48,7 +48,7 @@ pub(crate) async fn visit(storage: &RedisStorage, key: &SessionKey) -> Result<bo
     }
 }
 
-/// A login, a visit and a logout, of a session of its own.
+/// Runs a login, a visit and a logout of a new session.
 pub(crate) async fn life(storage: &RedisStorage, key: &SessionKey) -> Result<(), StorageError> {
     create(storage, key).await?;
     visit(storage, key).await?;
@@ -56,12 +56,12 @@ pub(crate) async fn life(storage: &RedisStorage, key: &SessionKey) -> Result<(),
     Ok(())
 }
 
-/// Another key of the same shard.
+/// Returns another key of the same shard.
 pub(crate) fn same_shard(key: &SessionKey, number: u32) -> SessionKey {
     format!("{}:{number:064x}", key.shard()).parse().unwrap()
 }
 
-/// Which slots and keys the nodes of a new cluster keep.
+/// The slots and keys of the nodes of a new cluster.
 pub(crate) struct Slots(Admin);
 
 impl Slots {
@@ -74,7 +74,7 @@ impl Slots {
         self.0.command(&["CLUSTER", "KEYSLOT", &tag]).text().parse().unwrap()
     }
 
-    /// New keys of which this primary keeps the slots, as long as none has moved.
+    /// Returns new keys in slots of this primary, as long as no slot has moved.
     pub(crate) fn keys_on(&mut self, node: usize, count: usize) -> Vec<SessionKey> {
         let mut keys = Vec::new();
         while keys.len() < count {
@@ -87,14 +87,14 @@ impl Slots {
     }
 }
 
-/// How many processes stand in the queues of sessions on this server.
+/// Returns how many processes have entries in the queues of this server.
 pub(crate) fn queued(server: &RedisServer) -> i64 {
     let keys = server.command(&["KEYS", "*"]);
     let lengths = keys.items().iter().map(|key| {
         let Reply::Text(key) = key else { return 0 };
         match server.command_bytes(&[b"LLEN", key]) {
             Reply::Int(length) => length,
-            // It is no list.
+            // The key is not a list.
             _ => 0,
         }
     });

@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! Support for the tests of this crate.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
@@ -10,18 +10,18 @@ use sessile_redis::{RedisStorage, RedisStorageBuilder};
 use sessile_testkit::redis::RedisServer;
 use sessile_testkit::{Profile, Subject, Sweep};
 
-/// A key that was never used before.
+/// Returns a key that was never used before.
 pub fn fresh() -> SessionKey {
     SessionId::generate(&OsEntropy).key()
 }
 
-/// A key and another in the same shard.
+/// Returns a key and another in the same shard.
 pub fn fresh_pair() -> (SessionKey, SessionKey) {
     let id = SessionId::generate(&OsEntropy);
     (id.key(), id.rotated(&OsEntropy).key())
 }
 
-/// A record that lives this long by the storage's clock.
+/// Returns a record that lives this long by the storage's clock.
 pub fn record(storage: &RedisStorage, payload: &str, lives: Option<Duration>) -> Record {
     let now = storage.clock().now();
     Record::new(
@@ -30,19 +30,19 @@ pub fn record(storage: &RedisStorage, payload: &str, lives: Option<Duration>) ->
     )
 }
 
-/// The payload that stands under a key now.
+/// Returns the payload under a key.
 pub async fn payload(storage: &RedisStorage, key: &SessionKey) -> Lookup<String> {
     let found = storage.read(key).await.expect("a read");
     found.map(|Stored { record, .. }| String::from_utf8(record.payload.to_vec()).expect("a text"))
 }
 
-/// Whether a server sets a key on the condition that it has a certain value.
-pub fn knows_conditions(server: &RedisServer) -> bool {
-    let answer = server.command(&["SET", "no such key", "new", "IFEQ", "old"]);
-    matches!(answer, sessile_testkit::redis::Reply::Nil)
+/// Returns whether a server supports conditional SET.
+pub fn supports_conditional_set(server: &RedisServer) -> bool {
+    let reply = server.command(&["SET", "no such key", "new", "IFEQ", "old"]);
+    matches!(reply, sessile_testkit::redis::Reply::Nil)
 }
 
-/// Waits until something is so; fails if it takes too long.
+/// Waits until a condition holds; fails if that takes too long.
 pub async fn until(what: &str, condition: impl Fn() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {
@@ -51,7 +51,7 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// A storage for the conformance kit, with a prefix of its own on servers that are shared.
+/// Returns a storage for the conformance kit, with a prefix of its own on shared servers.
 pub async fn subject(
     builder: impl Fn() -> RedisStorageBuilder,
     servers: impl Fn() -> Vec<&'static RedisServer> + Send + Sync + 'static,
@@ -70,7 +70,7 @@ pub async fn subject(
     let profile = Profile::real()
         .with_tombstone(short)
         .with_max_waiters(8)
-        // The clock lags by the way an answer takes, which is long on a machine that is busy testing.
+        // The clock lags by the latency of a reply, which is high on a busy machine.
         .with_skew(Duration::from_millis(200))
         .with_sweep(Sweep::Silent);
     let (storage, second) = (connect().await, connect().await);
@@ -86,7 +86,7 @@ pub async fn subject(
         .with_footprint(move || std::future::ready(count()))
 }
 
-/// Tries until it succeeds; fails if it takes too long.
+/// Repeats an attempt until it succeeds; fails if that takes too long.
 pub async fn eventually(what: &str, attempt: impl AsyncFn() -> bool) {
     let start = std::time::Instant::now();
     while !attempt().await {
@@ -95,18 +95,18 @@ pub async fn eventually(what: &str, attempt: impl AsyncFn() -> bool) {
     }
 }
 
-/// The user that the documentation makes.
-pub fn rights() -> Vec<String> {
+/// Returns the permissions of the documented user.
+pub fn permissions() -> Vec<String> {
     let line = include_str!("../../README.md")
         .lines()
         .find_map(|line| line.strip_prefix("ACL SETUSER sessions "));
-    let rights = line.expect("the rights are in the documentation").split(' ');
-    rights.map(str::to_owned).collect()
+    let permissions = line.expect("the rights are in the documentation").split(' ');
+    permissions.map(str::to_owned).collect()
 }
 
-/// Makes this user, with these rights and no others.
-pub fn allow(server: &RedisServer, rights: &[String]) {
+/// Creates the user with exactly these permissions.
+pub fn allow(server: &RedisServer, permissions: &[String]) {
     let mut order = vec!["ACL", "SETUSER", "sessions", "reset"];
-    order.extend(rights.iter().map(String::as_str));
+    order.extend(permissions.iter().map(String::as_str));
     assert_eq!(server.command(&order).text(), "OK");
 }

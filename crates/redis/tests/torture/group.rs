@@ -9,11 +9,11 @@ use crate::single::until;
 /// Two servers and their sentinels.
 pub(crate) struct Group(pub(crate) RedisSentinel);
 
-/// How much the primary does that the replica does not get to know.
+/// The number of writes of the primary that do not reach the replica.
 const AHEAD: u64 = 100;
 
 impl Group {
-    /// Waits until the primary has done so much on its own.
+    /// Waits until the primary has made this many writes alone.
     fn get_ahead(&self, primary: usize) {
         let done = || self.0.servers()[primary].calls("evalsha");
         let before = done();
@@ -23,7 +23,7 @@ impl Group {
 
 impl Disturbance for Group {
     fn strike(&mut self, _: u64) -> Option<Setback> {
-        // The server that died the last time has to have become a replica meanwhile.
+        // The server that died last has to have become a replica.
         self.0.wait_until_whole();
         let primary = self.0.primary();
         let replica = 1 - primary;

@@ -1,8 +1,8 @@
-//! Worker processes on real servers, while workers are killed and stopped, lines are cut, and servers restart, stall, fill
-//! up, fail over, are demoted and hand slots over: what the workers were told must fit together.
+//! Worker processes on real servers, while workers are killed and stopped, connections are cut, and servers restart,
+//! stall, fill up, fail over, are demoted and migrate slots: the replies that the workers got must be consistent.
 //!
-//! Run as it is, each nemesis takes a few seconds. `cargo xtask torture redis` has options for more:
-//! `--seconds` for each, `--nemesis` for one of them, `--seed` to repeat what was done.
+//! By default, each nemesis takes a few seconds. `cargo xtask torture redis` has options for more: `--seconds` for
+//! each, `--nemesis` for one of them, `--seed` to repeat a run.
 
 mod group;
 mod nemesis;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     println!("torture of the Redis storage on {}, seed {}", version(), options.seed);
     for nemesis in options.nemeses() {
         println!("{}: {}", nemesis.name, nemesis.what);
-        // A server that does not come back panics; the others have their turn all the same.
+        // A server that does not come back panics. The other nemeses run all the same.
         let outcome = catch_unwind(AssertUnwindSafe(|| nemesis.run(&options)));
         match outcome.unwrap_or_else(|_| Err("it panicked, as told above\n".to_owned())) {
             Ok(report) => rows.push(Row::of(nemesis, &report)),

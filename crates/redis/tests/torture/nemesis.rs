@@ -1,4 +1,4 @@
-//! [`Nemesis`]: what happens, to what, and what it may cost.
+//! [`Nemesis`]: a kind of fault, its target, and its permitted effects.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::options::Options;
 use crate::place::{LEASE, VARIABLE};
 use crate::scene::{self, Scene};
 
-/// Something that happens to workers, servers or lines.
+/// A fault of workers, servers or connections.
 #[derive(Debug)]
 pub(crate) struct Nemesis {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    /// How long it takes unless something is said.
+    /// The default duration.
     pub(crate) seconds: u64,
-    /// Whether it is among those that run when nothing is said.
+    /// True if it runs by default.
     pub(crate) short: bool,
     scene: fn() -> Scene,
-    /// Without this the run has shown nothing, or too much.
+    /// The expectation without which the run has shown nothing, or too much.
     expected: fn(&Report) -> bool,
 }
 
 impl Nemesis {
-    /// One of a few seconds, of which nothing but strikes is expected.
+    /// Creates a nemesis of a few seconds that is only expected to strike.
     const fn new(name: &'static str, what: &'static str, scene: fn() -> Scene) -> Self {
         Self {
             name,
@@ -111,7 +111,8 @@ impl Nemesis {
             "the same, and all that is written waits for the replica",
             scene::failover_durable_commits,
         )
-        // Locks are not waited for, so the storage counts as set back, though it must not have lost anything.
+        // Locks are not replicated synchronously, so the storage counts as set back, though it must not have lost a
+        // write.
         .expecting(|report| report.lost.is_nothing())
         .long(),
         Self::new(
@@ -123,7 +124,7 @@ impl Nemesis {
         .long(),
     ];
 
-    /// Lets it happen. The error says what was found wrong.
+    /// Runs the nemesis. The error describes an inconsistency.
     pub(crate) fn run(&self, options: &Options) -> Result<Report, String> {
         let Scene {
             place,
@@ -134,7 +135,7 @@ impl Nemesis {
         } = (self.scene)();
         let tolerance = Tolerance::default()
             .with_lease(LEASE)
-            // The clock lags by the way an answer takes, and by the time its reader is stopped.
+            // The clock lags by the latency of a reply, and by the time for which its process is stopped.
             .with_skew(if stops { 4 * LEASE } else { LEASE })
             .with_slack(if stops { 5 * LEASE } else { 3 * LEASE });
         let mut torture = Torture::new()

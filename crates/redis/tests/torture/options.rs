@@ -1,16 +1,16 @@
-//! What is asked for on the command line.
+//! The options of the command line.
 
 use crate::nemesis::Nemesis;
 
-/// Which nemeses, for how long, and with which seed.
+/// The nemeses to run, for how long, and with which seed.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// For how long each of them; its own short time if nothing is said.
+    /// The duration of each nemesis; by default its own.
     pub(crate) seconds: Option<u64>,
     pub(crate) seed: u64,
     pub(crate) list: bool,
     chosen: Vec<&'static str>,
-    /// As other tests have them: parts of names.
+    /// Parts of names, as for other tests.
     filters: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl Options {
                     options.chosen.push(nemesis.ok_or_else(|| unknown(&name))?.name);
                 }
                 "--list" => options.list = true,
-                // What is meant for the usual harness, which this test does without.
+                // Options of the usual harness, which this test does not have.
                 option if option.starts_with('-') => {}
                 filter => options.filters.push(filter.to_owned()),
             }
@@ -47,7 +47,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Those that are asked for; without a wish, those that do not take long.
+    /// Returns the nemeses that the filters match; without a filter, the short ones.
     pub(crate) fn nemeses(&self) -> impl Iterator<Item = &'static Nemesis> {
         Nemesis::ALL.iter().filter(|nemesis| {
             let fits = |filter: &String| "torture".contains(filter.as_str()) || nemesis.name.contains(filter.as_str());
@@ -59,7 +59,7 @@ impl Options {
         })
     }
 
-    /// How to do the same again with one of them.
+    /// Returns the command that repeats one of them.
     pub(crate) fn again(&self, nemesis: &Nemesis) -> String {
         let seconds = self.seconds.unwrap_or(nemesis.seconds);
         let (name, seed) = (nemesis.name, self.seed);

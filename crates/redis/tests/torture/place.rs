@@ -1,4 +1,4 @@
-//! [`Place`]: where the storage is and how it is set, for driver and workers alike.
+//! [`Place`]: the location and settings of the storage, for driver and workers.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use sessile_redis::{RedisServers, RedisStorage};
 /// Shorter than the longest stop: some holders come back too late.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
-/// How long a call may take. Longer than the longest way there and back.
+/// The time limit of a call. Longer than the highest latency.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Where the workers find their place.
+/// The variable in which workers find their place.
 pub(crate) const VARIABLE: &str = "SESSILE_TORTURE_REDIS";
 
-/// What has to have reached a replica before it counts.
+/// The writes that have to reach a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durable {
     Nothing,
@@ -21,7 +21,7 @@ pub(crate) enum Durable {
     Everything,
 }
 
-/// Where the storage is and how it is set.
+/// The location and settings of the storage.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     arrangement: &'static str,
@@ -55,7 +55,7 @@ impl Place {
         Self { durable, ..self }
     }
 
-    /// As an environment variable has it.
+    /// Formats the place for an environment variable.
     pub(crate) fn text(&self) -> String {
         let Self {
             arrangement,
@@ -65,7 +65,7 @@ impl Place {
         format!("{arrangement} {durable:?} {}", urls.join(" "))
     }
 
-    /// The place that a worker was given.
+    /// Returns the place of a worker.
     pub(crate) fn of_worker() -> Self {
         let text = std::env::var(VARIABLE).expect("a worker has a place");
         let mut words = text.split(' ');
@@ -82,7 +82,7 @@ impl Place {
         place(words.map(str::to_owned).collect()).durable(durable)
     }
 
-    /// Connects, as soon as somebody answers: a worker may begin while the servers are struck.
+    /// Connects as soon as a server replies: a worker may start while the servers are down.
     pub(crate) async fn connect(&self) -> RedisStorage {
         let urls = self.urls.clone();
         let servers = match self.arrangement {

@@ -1,4 +1,4 @@
-//! Two servers behind one name, which take turns, and connections that stay where they are.
+//! Two servers behind one name that swap roles, and connections that stay where they are.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,12 +14,12 @@ pub(crate) struct Relay {
     name: Proxy,
 }
 
-/// How much has to be done on the new primary for it to count as found.
+/// The number of writes on the new primary that prove that it is in use.
 const FOUND: u64 = 20;
 
 impl Relay {
     pub(crate) fn start() -> Self {
-        // One that has lost its primary says so, instead of telling what was once true.
+        // A replica that has lost its primary refuses reads instead of serving outdated data.
         let config = ["repl-diskless-sync-delay 0", "replica-serve-stale-data no"];
         let servers = [RedisServer::start_with(&config), RedisServer::start_with(&config)];
         let name = Proxy::to(servers[0].port());
@@ -36,8 +36,8 @@ impl Relay {
 }
 
 impl Disturbance for Relay {
-    /// A planned failover: nothing is lost. The old primary is cut off from the new one, so that nobody reads there what
-    /// is about to change.
+    /// A planned failover without loss. The old primary is cut off from the new one, so that it does not receive the
+    /// changes that follow.
     fn strike(&mut self, _: u64) -> Option<Setback> {
         let (old, new) = (&self.servers[self.primary], &self.servers[1 - self.primary]);
         new.demote(old);
@@ -58,7 +58,7 @@ impl Disturbance for Relay {
     }
 }
 
-/// Waits until something has come about, which it must.
+/// Waits until a condition holds; fails otherwise.
 fn expect(what: &str, condition: impl Fn() -> bool) {
     const PATIENCE: Duration = Duration::from_secs(20);
     let start = Instant::now();

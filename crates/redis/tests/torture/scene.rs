@@ -1,4 +1,4 @@
-//! [`Scene`]: servers, and what is done to them and to the workers.
+//! [`Scene`]: servers, and the faults of them and of the workers.
 
 use sessile_testkit::redis::{RedisCluster, RedisSentinel};
 use sessile_testkit::torture::Disturbance;
@@ -9,15 +9,15 @@ use crate::relay::Relay;
 use crate::single::{Act, Single};
 use crate::slots::{OpenSlots, Slots};
 
-/// Servers, and what is done to them and to the workers.
+/// Servers, and the faults of them and of the workers.
 pub(crate) struct Scene {
     pub(crate) place: Place,
     pub(crate) disturbance: Box<dyn Disturbance>,
-    /// Whether workers are killed.
+    /// True if workers are killed.
     pub(crate) kills: bool,
-    /// Whether workers are stopped for a while.
+    /// True if workers are stopped for a while.
     pub(crate) stops: bool,
-    /// How many of them are stopped at once.
+    /// The number of workers that are stopped at once.
     pub(crate) together: u64,
 }
 

@@ -1,4 +1,4 @@
-//! One server, behind a bad line.
+//! One server, behind an unreliable connection.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,30 +7,30 @@ use sessile_testkit::Setback;
 use sessile_testkit::redis::{Proxy, RedisServer};
 use sessile_testkit::torture::Disturbance;
 
-/// What can be done to a server and the line to it.
+/// A fault of a server or of the connection to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Act {
-    /// Nothing: it is the workers' turn.
+    /// Nothing: only workers are struck.
     Nothing,
-    /// All connections are closed by the server.
+    /// The server closes all connections.
     KillClients,
-    /// The server forgets the scripts.
+    /// The server loses the scripts.
     FlushScripts,
-    /// The server dies, and comes back with what it has on disk.
+    /// The server dies, and restarts from its disk.
     Restart,
-    /// The line is cut: connections end, and none can be made.
+    /// Connections end, and none can be made.
     Cut,
-    /// The line says nothing any more in one direction or both: connections stay, half open.
+    /// One direction or both are silent: connections stay half open.
     GoSilent,
-    /// The way gets longer or shorter, by up to 50 milliseconds there and back.
+    /// The latency grows or shrinks, by up to 50 milliseconds in each direction.
     Lag,
-    /// The server has no memory left for anything new.
+    /// The server has no memory left for writes.
     Fill,
-    /// The server does nothing for longer than calls may take, and then all that was asked of it meanwhile.
+    /// The server is suspended for longer than calls may take, and then executes what has arrived meanwhile.
     Stall,
 }
 
-/// A server, and what happens to it.
+/// A server, and its faults.
 pub(crate) struct Single {
     pub(crate) server: RedisServer,
     pub(crate) proxy: Proxy,
@@ -39,12 +39,12 @@ pub(crate) struct Single {
 }
 
 impl Single {
-    /// One that writes all it acknowledges to disk.
+    /// Creates one that writes everything it acknowledges to disk.
     pub(crate) fn that_keeps(acts: &'static [Act]) -> Self {
         Self::new(acts, true, &["appendonly yes", "appendfsync always"])
     }
 
-    /// One that keeps nothing.
+    /// Creates one that persists nothing.
     pub(crate) fn that_forgets(acts: &'static [Act]) -> Self {
         Self::new(acts, false, &[])
     }
@@ -63,7 +63,7 @@ impl Single {
     }
 
     fn restart(&mut self, chance: u64) -> Option<Setback> {
-        // What it does next is to be forgotten or not, so it has to have done something since the last time.
+        // The next fault needs writes that it may lose, so there have to be some since the last.
         until(|| self.server.calls("set") >= 20);
         let setback = Setback::during(|| self.server.kill());
         doze(chance, 0..300);
@@ -79,14 +79,14 @@ impl Disturbance for Single {
         match act {
             Act::Nothing => {}
             Act::KillClients => {
-                // Those of the commands, or those of the messages.
+                // The connections for commands, or those for messages.
                 let kind = ["normal", "pubsub"][usize::from(chance.is_multiple_of(3))];
                 self.server.command(&["CLIENT", "KILL", "TYPE", kind]);
             }
             Act::FlushScripts => drop(self.server.command(&["SCRIPT", "FLUSH", "SYNC"])),
             Act::Restart => return self.restart(chance),
             Act::Cut => {
-                // On a way that takes a moment, some answers are on it when the line is cut.
+                // With some latency, some replies are under way when the connection is cut.
                 self.proxy.delay(Duration::from_millis(10 + chance % 20));
                 doze(chance, 40..120);
                 if chance.is_multiple_of(4) {
@@ -112,7 +112,7 @@ impl Disturbance for Single {
             Act::Stall => {
                 let stall = Duration::from_millis(200 + chance % 1_300);
                 self.server.stall(stall);
-                // It answers when it is over.
+                // The server replies when it is over.
                 self.server.command(&["PING"]);
             }
             Act::Fill => {
@@ -132,13 +132,13 @@ impl Disturbance for Single {
     }
 }
 
-/// Some time, in milliseconds, that follows from chance.
+/// Sleeps for a time that follows from `chance`.
 pub(crate) fn doze(chance: u64, millis: std::ops::Range<u64>) {
     let millis = millis.start + (chance >> 8) % (millis.end - millis.start);
     thread::sleep(Duration::from_millis(millis));
 }
 
-/// Waits until something has come about, but not for ever: where nothing is done, nothing does.
+/// Waits until a condition holds, but not for ever: without work it never does.
 pub(crate) fn until(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() && start.elapsed() < Duration::from_secs(3) {

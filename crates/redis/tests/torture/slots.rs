@@ -1,4 +1,4 @@
-//! Clusters whose slots move from node to node, or do not get there.
+//! Clusters whose slots migrate, or fail to.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use sessile_testkit::torture::Disturbance;
 
 use crate::single::doze;
 
-/// A cluster, and the slots that are in use.
+/// A cluster, and the slots in use.
 pub(crate) struct Slots(pub(crate) RedisCluster);
 
-/// The same, with moves that stop half-way for a while.
+/// A cluster whose migrations stop half-way for a while.
 pub(crate) struct OpenSlots(pub(crate) RedisCluster);
 
-/// How many of its nodes are primaries.
+/// The number of primaries.
 const PRIMARIES: u64 = 3;
 
 impl Disturbance for Slots {
-    /// Moves the slot of some session to another node, slowly enough for others to come between.
+    /// Migrates the slot of a session to another node, slowly enough for commands to come between.
     fn strike(&mut self, chance: u64) -> Option<Setback> {
         let (slot, _, to) = some_slot(&self.0, chance)?;
         self.0.move_slot(slot, to, Duration::from_millis(chance >> 8 & 31));
@@ -27,7 +27,7 @@ impl Disturbance for Slots {
 }
 
 impl Disturbance for OpenSlots {
-    /// Begins to move the slot of some session, with none, some or all of its keys, and finishes later.
+    /// Begins to migrate the slot of a session, with none, some or all of its keys, and finishes later.
     fn strike(&mut self, chance: u64) -> Option<Setback> {
         let (slot, from, to) = some_slot(&self.0, chance)?;
         let keys = usize::try_from(chance >> 4 & 3).unwrap_or_default();
@@ -38,7 +38,7 @@ impl Disturbance for OpenSlots {
     }
 }
 
-/// The slot of some session, the node that keeps it, and another.
+/// Returns the slot of a session, its owner, and another node.
 fn some_slot(cluster: &RedisCluster, chance: u64) -> Option<(u16, usize, usize)> {
     let node = |number: u64| usize::try_from(number % PRIMARIES).unwrap_or_default();
     let (from, to) = (node(chance), node(chance + 1 + chance / PRIMARIES % (PRIMARIES - 1)));

@@ -1,4 +1,4 @@
-//! The summary: a line for each nemesis.
+//! The summary, with a line for each nemesis.
 
 use sessile_testkit::torture::Report;
 
@@ -17,7 +17,7 @@ const HEADER: [&str; 10] = [
     "longest wait",
 ];
 
-/// What came of a nemesis: the cells of a line.
+/// The cells of one line.
 pub(crate) struct Row([String; HEADER.len()]);
 
 impl Row {
@@ -39,7 +39,7 @@ impl Row {
     }
 }
 
-/// All lines, with a header above. Acknowledged, refused and lost are writes; what is unknown may be anything.
+/// Formats all lines, with a header. Acknowledged, refused and lost are writes; unknown may be any operation.
 pub(crate) fn show(rows: &[Row]) -> String {
     let header = Row(HEADER.map(str::to_owned));
     let lines: Vec<&Row> = std::iter::once(&header).chain(rows).collect();
