@@ -20,8 +20,8 @@ pub use sessile_memory::{MemoryStats, MemoryStorage, MemoryStorageBuilder};
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use sessile_redis::{
-    Finding, RedisLocks, RedisLocksBuilder, RedisServers, RedisStorage, RedisStorageBuilder, ReplicationShortfall,
-    Shortfall,
+    Credentials, CredentialsProvider, Finding, ParseServersError, RedisLocks, RedisLocksBuilder, RedisServers,
+    RedisStorage, RedisStorageBuilder, ReplicationShortfall, Shortfall,
 };
 #[cfg(feature = "tower")]
 #[doc(inline)]
