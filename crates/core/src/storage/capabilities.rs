@@ -1,13 +1,14 @@
-//! [`Capabilities`]: what a storage can do that not every storage can.
+//! [`Capabilities`]: optional features of a storage.
 
 use std::fmt;
 
 use crate::storage::ReportUsage;
 
-/// What a [`Storage`](crate::Storage) or a [`RecordStore`](crate::RecordStore) offers beyond the verbs of its contract.
+/// The optional features of a [`Storage`](crate::Storage) or a [`RecordStore`](crate::RecordStore), beyond the
+/// operations of its contract.
 ///
-/// What is here is kept as strictly as a verb; what is not here cannot be had, and there is nothing weaker in its place.
-/// So whoever needs a capability asks for it once, when the server starts, and fails there and then if it is missing:
+/// A capability is as binding as an operation, and there is no weaker substitute for a missing one. An application that
+/// needs a capability checks for it once, when the server starts, and fails there and then if it is missing:
 ///
 /// ```
 /// use sessile_core::{Capabilities, NullStorage, Storage};
@@ -23,12 +24,12 @@ use crate::storage::ReportUsage;
 ///
 /// # For authors
 ///
-/// A backend lists what it does, or says [`none`](Capabilities::none). A wrapper that only watches, delays or repeats
-/// verbs hands on what it wraps has, as it is: `self.inner.capabilities()`. One that keeps something of the sessions itself,
-/// or is made of several parts, hands on by name what is still true of the whole, and nothing else.
+/// A backend lists its capabilities, or returns [`none`](Capabilities::none). A wrapper that only observes, delays or
+/// repeats operations forwards those of the wrapped storage: `self.inner.capabilities()`. A wrapper that keeps data of
+/// sessions itself, or combines several parts, forwards by name the capabilities that hold for the whole, and no
+/// others.
 ///
-/// A capability that is added later is absent from whatever was written before it, which goes on compiling and goes on
-/// being right.
+/// Code written before a capability was added does not have it, still compiles and is still right.
 #[derive(Clone, Copy, Default)]
 #[must_use]
 pub struct Capabilities<'a> {
@@ -36,25 +37,25 @@ pub struct Capabilities<'a> {
 }
 
 impl<'a> Capabilities<'a> {
-    /// No more than the contract.
+    /// Returns no capabilities.
     pub const fn none() -> Self {
         Self { usage: None }
     }
 
-    /// With this way to find out how much there is, or without any.
+    /// Sets or removes the ability to report usage.
     pub fn with_usage(mut self, usage: Option<&'a dyn ReportUsage>) -> Self {
         self.usage = usage;
         self
     }
 
-    /// How to find out how much there is, if the storage knows.
+    /// Returns the ability to report usage, if there is one.
     #[must_use]
     pub fn usage(&self) -> Option<&'a dyn ReportUsage> {
         self.usage
     }
 }
 
-/// Names what is there.
+/// Lists the names of the capabilities.
 impl fmt::Debug for Capabilities<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [self.usage.map(|_| format_args!("usage"))];
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_offered_is_there() {
+    fn only_offered_capabilities_are_present() {
         assert!(Capabilities::none().usage().is_none());
         assert!(Capabilities::default().usage().is_none());
         let some = Capabilities::none().with_usage(Some(&Nothing));

@@ -1,12 +1,13 @@
-//! What can go wrong in a storage.
+//! [`StorageError`]: a failed operation of a storage.
 
 use std::error::Error;
 use std::fmt;
 
-/// A storage could not do what it was asked to.
+/// A failed operation of a storage.
 ///
-/// One type for all storages: its [kind](StorageError::kind) says what happened, the rest where, and the
-/// [source](Error::source) is kept. It holds no session id.
+/// All storages share this type: the [kind](StorageError::kind) says what happened,
+/// [operation](StorageError::operation) and [storage](StorageError::storage) say where, and the [source](Error::source)
+/// is kept. It holds no session id.
 ///
 /// ```
 /// use sessile_core::{StorageError, StorageErrorKind};
@@ -25,11 +26,11 @@ struct Inner {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What happened.
+/// The kind of a [`StorageError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StorageErrorKind {
-    /// A record was to be created under a key that is taken.
+    /// The key for a new record is taken.
     Exists,
     /// The record is no longer there.
     Gone,
@@ -39,19 +40,19 @@ pub enum StorageErrorKind {
     LockLost,
     /// The lock was not free within the wait limit.
     LockTimeout,
-    /// Too many are waiting for the lock already.
+    /// Too many calls are waiting for the lock already.
     TooManyWaiters,
-    /// The storage holds as much as it may, or as it can.
+    /// The storage has reached its limit or its capacity.
     Full,
-    /// What is stored cannot be understood.
+    /// The stored data cannot be decoded.
     Corrupt,
-    /// The storage does not do this.
+    /// The storage does not support this operation.
     Unsupported,
     /// The storage refuses access: permissions, credentials, a read-only disk.
     Denied,
-    /// The storage cannot be reached. What was asked for may have been done.
+    /// The storage cannot be reached. The operation may have taken effect.
     Unavailable,
-    /// The storage did not answer in time. What was asked for may have been done.
+    /// The storage did not reply in time. The operation may have taken effect.
     Timeout,
     /// Anything else.
     Other,
@@ -78,7 +79,7 @@ impl StorageErrorKind {
 }
 
 impl StorageError {
-    /// An error in this operation (the name of a verb) of this storage (see [`Storage::name`](crate::Storage::name)).
+    /// Creates an error of `operation`, such as `"commit"`, in the `storage` of this [name](crate::Storage::name).
     #[must_use]
     pub fn new(kind: StorageErrorKind, operation: &'static str, storage: &'static str) -> Self {
         Self(Box::new(Inner {
@@ -89,32 +90,32 @@ impl StorageError {
         }))
     }
 
-    /// With what caused it.
+    /// Attaches the underlying error.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// What happened.
+    /// Returns what happened.
     #[must_use]
     pub fn kind(&self) -> StorageErrorKind {
         self.0.kind
     }
 
-    /// Which verb failed.
+    /// Returns the name of the operation that failed.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.0.operation
     }
 
-    /// Which storage failed.
+    /// Returns the name of the storage that failed.
     #[must_use]
     pub fn storage(&self) -> &'static str {
         self.0.storage
     }
 
-    /// Whether the same request may well succeed a little later.
+    /// Returns whether the same request may succeed a little later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         use StorageErrorKind::{LockTimeout, Timeout, TooManyWaiters, Unavailable};

@@ -1,4 +1,4 @@
-//! What storages keep, and the answers they give.
+//! [`Record`]: a session at rest, and the results of lookups.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::storage::Lock;
 
-/// A session at rest: what a storage must know of it, and the rest as bytes.
+/// A session at rest: the metadata that a storage acts on, and the payload.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// What the storage acts on.
+    /// The metadata.
     pub meta: Meta,
-    /// Values, namespaces and their expirations, encoded. Storages keep it as it is.
+    /// The encoded values, namespaces and expirations. Storages keep it unchanged.
     ///
-    /// It can be freed while a visit is locked: the owner of [foreign memory](Bytes::from_owner) must not call a session
-    /// when it is dropped.
+    /// It may be freed while the state of a visit is locked, so the owner of [foreign memory](Bytes::from_owner) must
+    /// not call a session when it is dropped.
     pub payload: Bytes,
 }
 
 impl Record {
-    /// A record of these parts.
+    /// Creates a record.
     #[must_use]
     pub fn new(meta: Meta, payload: impl Into<Bytes>) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl Record {
     }
 }
 
-/// Shows how long the payload is, and none of it: it is the client's data.
+/// Shows the length of the payload and hides its contents, as it is the client's data.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
@@ -42,22 +42,22 @@ impl fmt::Debug for Record {
     }
 }
 
-/// What a storage must know of a session.
+/// The part of a [`Record`] that storages act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Meta {
-    /// When the session was created. Rotation does not change it.
+    /// The time at which the session was created. Rotation does not change it.
     pub created_at: Timestamp,
-    /// When a visit last moved the session's sliding expirations.
+    /// The time at which a visit last moved the session's sliding expirations.
     pub last_active: Timestamp,
-    /// The first moment at which the session is no longer there; `None` if it has no end.
+    /// The first moment at which the session has expired; `None` if it never expires.
     pub deadline: Option<Timestamp>,
-    /// Counts the writes: 1 when created, one more with each commit and rotation. Touching does not count.
+    /// The number of writes: 1 when created, one more with each commit and rotation. Touching does not count.
     pub version: u64,
 }
 
 impl Meta {
-    /// Of a session that is created now and has no deadline.
+    /// Creates the metadata of a new session that has no deadline.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self {
@@ -68,20 +68,20 @@ impl Meta {
         }
     }
 
-    /// With this deadline.
+    /// Sets the deadline.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Option<Timestamp>) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Whether the deadline has come.
+    /// Returns whether the deadline has come.
     #[must_use]
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Moves deadline and last activity as [`Storage::touch`](crate::Storage::touch) promises: never back.
+    /// Moves the deadline and the last activity as [`Storage::touch`](crate::Storage::touch) requires: never back.
     pub fn touch(&mut self, deadline: Option<Timestamp>, last_active: Timestamp) {
         self.deadline = match (self.deadline, deadline) {
             (Some(old), Some(new)) => Some(old.max(new)),
@@ -91,22 +91,21 @@ impl Meta {
     }
 }
 
-/// What was found under a key.
+/// The result of looking up a key.
 ///
-/// The three are the whole of it: the contract knows no fourth state of a key, and whoever asks has to have an answer
-/// to each. So this never grows.
+/// The contract knows exactly these three states of a key, and callers handle each of them, so this enum never grows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup<T> {
     /// The session is live.
     Found(T),
-    /// There is no such session: there never was, or it was destroyed, or it has expired.
+    /// There is no such session: it never existed, was destroyed or has expired.
     Missing,
-    /// The session has moved to another key, and a tombstone stands here.
+    /// The session has moved to another key and left a tombstone.
     Superseded,
 }
 
 impl<T> Lookup<T> {
-    /// What was found, if anything.
+    /// Returns the value that was found, if any.
     #[must_use]
     pub fn found(self) -> Option<T> {
         match self {
@@ -115,13 +114,13 @@ impl<T> Lookup<T> {
         }
     }
 
-    /// Whether the session is live.
+    /// Returns whether the session is live.
     #[must_use]
     pub const fn is_found(&self) -> bool {
         matches!(self, Self::Found(_))
     }
 
-    /// Applies a function to what was found.
+    /// Applies a function to the value that was found.
     #[must_use]
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Lookup<U> {
         match self {
@@ -132,27 +131,27 @@ impl<T> Lookup<T> {
     }
 }
 
-/// A record and the key it is stored under, which may be other than the one asked for if that was an alias.
+/// A record and the key under which it is stored, which differs from the requested key if that is an alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stored {
-    /// The key the record is stored under.
+    /// The key under which the record is stored.
     pub key: SessionKey,
     /// The record.
     pub record: Record,
-    /// What the storage wants to be shown again by [`replace`](crate::Storage::replace): a number of its own, by which it
-    /// tells this state of the record from others. 0 if it has none.
+    /// A number by which the storage recognises this state of the record when it is passed back to
+    /// [`replace`](crate::Storage::replace). 0 if the storage uses none.
     pub stamp: u64,
 }
 
 impl Stored {
-    /// A record that is stored under this key.
+    /// Creates a stored record without a stamp.
     #[must_use]
     pub fn new(key: SessionKey, record: Record) -> Self {
         Self { key, record, stamp: 0 }
     }
 
-    /// The same with the storage's own number.
+    /// Sets the stamp.
     #[must_use]
     pub fn with_stamp(self, stamp: u64) -> Self {
         Self { stamp, ..self }
@@ -163,14 +162,14 @@ impl Stored {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Locked {
-    /// The lock. Its ticket names the key the record is stored under.
+    /// The lock, with the key under which the record is stored.
     pub lock: Lock,
     /// The record as it was when the lock was taken.
     pub record: Record,
 }
 
 impl Locked {
-    /// A record, and the lock that was taken on it.
+    /// Combines a record with the lock that was taken on it.
     #[must_use]
     pub fn new(lock: Lock, record: Record) -> Self {
         Self { lock, record }

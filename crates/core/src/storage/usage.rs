@@ -1,10 +1,10 @@
-//! [`ReportUsage`]: how much a storage holds.
+//! [`ReportUsage`]: the amount of data in a storage.
 
 use async_trait::async_trait;
 
 use crate::storage::StorageError;
 
-/// Tells how much a storage holds, for gauges and alarms. A [capability](crate::Capabilities).
+/// Reports how much a storage holds, for gauges and alarms. A [capability](crate::Capabilities).
 ///
 /// ```
 /// use sessile_core::{Storage, StorageError};
@@ -19,31 +19,30 @@ use crate::storage::StorageError;
 /// ```
 #[async_trait]
 pub trait ReportUsage: Send + Sync {
-    /// Counts what there is. It may look at everything, so ask once in a while and not with every request.
+    /// Counts the entries and their bytes. It may read the whole storage, so call it now and then, not in every
+    /// request.
     ///
-    /// The figures are of one moment where the backend can tell; otherwise they are true while nothing changes.
+    /// The figures are a snapshot if the backend can take one; otherwise they are exact only while nothing changes.
     ///
     /// # Errors
     ///
-    /// What a verb of the storage may fail with, [`Unavailable`](crate::StorageErrorKind::Unavailable) and
-    /// [`Timeout`](crate::StorageErrorKind::Timeout) for instance. The [operation](StorageError::operation) is `usage`.
+    /// Errors that other operations of the storage have, such as [`Unavailable`](crate::StorageErrorKind::Unavailable)
+    /// and [`Timeout`](crate::StorageErrorKind::Timeout). The [operation](StorageError::operation) is `usage`.
     async fn usage(&self) -> Result<Usage, StorageError>;
 }
 
-/// How much there is.
+/// The amount of data in a storage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Sessions, and the marks of keys that sessions have moved away from, be they expired or not: whatever takes room
-    /// until it is removed.
+    /// The number of sessions, aliases and tombstones, including expired ones that were not removed yet.
     pub entries: u64,
-    /// The room that they take, in bytes, by the storage's own reckoning: the payloads, and what the storage counts
-    /// besides.
+    /// The size of the entries in bytes, as the storage counts it: the payloads, and the overhead that it includes.
     pub bytes: u64,
 }
 
 impl Usage {
-    /// So many entries, which take so many bytes.
+    /// Creates a report.
     #[must_use]
     pub const fn new(entries: u64, bytes: u64) -> Self {
         Self { entries, bytes }

@@ -12,7 +12,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
     AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
-    as_replace, lock_as_known,
+    into_replace_error, lock_if_unchanged,
 };
 use crate::store::{Locks, RecordStore};
 
@@ -62,7 +62,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        let Some(lock) = lock_as_known(self, known).await.map_err(as_replace)? else {
+        let Some(lock) = lock_if_unchanged(self, known).await.map_err(into_replace_error)? else {
             return Ok(false);
         };
         let replaced = self.replace_record(lock, record).await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionKey;
-use crate::storage::{Meta, lock_as_known};
+use crate::storage::{Meta, lock_if_unchanged};
 use crate::visit::Context;
 use crate::visit::close::plan::{Plan, SlowStep, Step, WriteAccess};
 use crate::visit::close::result::{CloseResult, Recorded, RevertOnDrop};
@@ -96,7 +96,7 @@ impl Context {
                 let mut lock = match access {
                     WriteAccess::Lock(lock) => lock,
                     // The record was read without the lock: the storage locks it only if it is unchanged.
-                    WriteAccess::Known(known) => match lock_as_known(&**storage, &known).await {
+                    WriteAccess::Known(known) => match lock_if_unchanged(&**storage, &known).await {
                         Ok(Some(lock)) => lock,
                         Ok(None) => return Err(self.record_conflict()),
                         Err(error) => return Err(self.record_conflict_or(error)),
