@@ -1,4 +1,4 @@
-//! What a [`RecordStore`](crate::RecordStore) keeps.
+//! [`Entry`]: the unit of storage of a [`RecordStore`](crate::RecordStore).
 
 use std::fmt;
 
@@ -9,20 +9,21 @@ use crate::entropy::Entropy;
 use crate::id::SessionKey;
 use crate::storage::Cursor;
 
-/// What a [`RecordStore`](crate::RecordStore) keeps under a key: a session, or what one that moved has left behind.
+/// A value that a [`RecordStore`](crate::RecordStore) keeps under a key: a session, or a pointer to the new key of a
+/// session that has moved.
 ///
-/// Which of the two it is, is written in the [`meta`](EntryHead::meta), and is no concern of the store.
+/// The [`meta`](EntryHead::meta) says which of the two it is; the store need not know.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The small part.
+    /// The version, the deadline and the meta, which are small.
     pub head: EntryHead,
-    /// The part that can be large. Of any length, zero included.
+    /// The payload, which can be large or empty.
     pub payload: Bytes,
 }
 
 impl Entry {
-    /// An entry of these parts.
+    /// Creates an entry.
     #[must_use]
     pub fn new(head: EntryHead, payload: impl Into<Bytes>) -> Self {
         Self {
@@ -36,21 +37,21 @@ impl Entry {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntryHead {
-    /// Another one with every write.
+    /// The version, which changes with every write.
     pub version: EntryVersion,
-    /// From when on the entry may be [taken out](crate::RecordStore::take_expired); `None` if it stays until it is
-    /// removed.
+    /// The first moment at which the entry may be [taken out](crate::RecordStore::take_expired); `None` if it stays
+    /// until it is removed.
     pub deadline: Option<Timestamp>,
-    /// What [`Paired`](crate::Paired) has to know of the entry: up to [`META_MAX_LEN`](EntryHead::META_MAX_LEN) bytes,
-    /// to be kept as they are.
+    /// Metadata of [`Paired`](crate::Paired): up to [`META_MAX_LEN`](EntryHead::META_MAX_LEN) bytes, which the store
+    /// keeps unchanged.
     pub meta: Bytes,
 }
 
 impl EntryHead {
-    /// How long a [`meta`](EntryHead::meta) can be, in bytes.
+    /// The maximum length of a [`meta`](EntryHead::meta), in bytes.
     pub const META_MAX_LEN: usize = 256;
 
-    /// The head of an entry that has this version, may be taken out from this moment on, and brings this meta.
+    /// Creates a head.
     #[must_use]
     pub fn new(version: EntryVersion, deadline: Option<Timestamp>, meta: impl Into<Bytes>) -> Self {
         Self {
@@ -61,7 +62,7 @@ impl EntryHead {
     }
 }
 
-/// Shows how long the payload is, and none of it: it is the client's data.
+/// Shows the length of the payload and hides its contents, as it is the client's data.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
@@ -81,10 +82,10 @@ impl fmt::Debug for EntryHead {
     }
 }
 
-/// Tells two states of an entry apart. Versions are equal or not; they have no order.
+/// Identifies one state of an entry. Versions can be compared for equality and have no order.
 ///
-/// Each write gets a new one of 63 random bits. So even an entry that was removed and is there again has another
-/// version, and whoever has written can tell his own write from those of others.
+/// Each write gets a new version of 63 random bits. An entry that was removed and inserted again has a new version,
+/// too, and a writer can tell its own write from those of others.
 ///
 /// ```
 /// use sessile_core::EntryVersion;
@@ -96,13 +97,13 @@ impl fmt::Debug for EntryHead {
 pub struct EntryVersion(u64);
 
 impl EntryVersion {
-    /// The version with this number, as it was stored.
+    /// Creates a version from its stored number.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number to store. It is less than 2<sup>63</sup>, so it fits into a signed 64-bit column.
+    /// Returns the number to store. It is less than 2<sup>63</sup>, so it fits into a signed 64-bit column.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
@@ -115,9 +116,9 @@ impl EntryVersion {
     }
 }
 
-/// Whether a conditional write was applied.
+/// The result of a conditional write.
 ///
-/// It was or it was not: this never grows. What else can come of a write is an error.
+/// Any other result is an error, so this enum never grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a write that was not applied changed nothing"]
 pub enum Applied {
@@ -127,18 +128,18 @@ pub enum Applied {
     No,
 }
 
-/// A part of a [scan](crate::RecordStore::scan).
+/// One part of a [scan](crate::RecordStore::scan).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntryList {
-    /// Entries that were there when they were listed.
+    /// The entries, each of which existed when it was listed.
     pub entries: Vec<(SessionKey, EntryHead)>,
-    /// Where the next part begins; `None` after the last. A part may be empty and still have a successor.
+    /// The position of the next part; `None` after the last. An empty part may have a successor.
     pub next: Option<Cursor>,
 }
 
 impl EntryList {
-    /// A part of these entries, and where the next one begins.
+    /// Creates a part of a scan.
     #[must_use]
     pub fn new(entries: Vec<(SessionKey, EntryHead)>, next: Option<Cursor>) -> Self {
         Self { entries, next }

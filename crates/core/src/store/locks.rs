@@ -1,4 +1,4 @@
-//! [`Locks`]: exclusive rights by key, whatever it is that they protect.
+//! [`Locks`]: exclusive locks by key, independent of the data that they protect.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,59 +10,60 @@ use crate::clock::Clock;
 use crate::id::SessionKey;
 use crate::storage::{Lock, LockTicket, StorageError};
 
-/// Gives out one [`Lock`] a key, to one holder at a time.
+/// Grants one [`Lock`] per key, to one holder at a time.
 ///
-/// Locks know nothing of what they protect: any key can be locked, and one that is not locked takes no room.
+/// Locks know nothing of the data they protect: any key can be locked, and a key that is not locked takes no space.
 ///
 /// # The contract
 ///
-/// **A lock is a lease.** It is its holder's from the moment at which [`acquire`](Locks::acquire) returns it until its
-/// [lease](Lock::lease) is over, by the [clock](Locks::clock), or until it is released, and nobody else's meanwhile.
-/// Renewed, the lease runs anew. When it is over, the lock is anybody's; whoever held it cannot renew it any more, and
-/// releases nothing of the next holder's.
+/// **A lock is a lease.** It is exclusively its holder's from the moment at which [`acquire`](Locks::acquire) returns
+/// it until it is released or its [lease](Lock::lease) is over, by the [clock](Locks::clock). A renewed lease starts
+/// anew. When it is over, others can take the lock; the former holder can no longer renew it, and releasing it does not
+/// affect the next holder.
 ///
-/// **Nothing stays behind.** A lock that is dropped goes back in the background. When the future of a verb is dropped,
-/// so does the lock it was about to return, or was given.
+/// **Nothing stays behind.** A lock that is dropped is released in the background. If the future of an operation is
+/// dropped, the lock that it was about to return, or was given, is released as well.
 ///
-/// **Those who wait are bounded**: in number by the implementation (1,024 in a process is the usual limit), and in
-/// time by what each asks for. Those of one process are served in the order in which they came; who comes when the
-/// lock is free but others wait for it comes after them.
+/// **Waiters are bounded**: in number by the implementation (1,024 per process is the usual limit), and in time by the
+/// wait of each call. Waiters in one process are served in the order of their arrival; a call that comes while the lock
+/// is free but has waiters is served after them.
 ///
-/// What is built on locks must not rely on them alone: a holder can be cut off from the world for longer than its
-/// lease and not know. [`Paired`](crate::Paired) checks a version with each write.
+/// Code built on locks must not rely on them alone: a holder can be cut off from its peers for longer than its lease
+/// without noticing. [`Paired`](crate::Paired) compares a version with each write.
 #[async_trait]
 pub trait Locks: Debug + Send + Sync + 'static {
-    /// The clock by which leases are judged, as well as this process can know it. It is also the clock of the
-    /// deadlines in a [`Paired`](crate::Paired) storage.
+    /// Returns the clock by which leases are judged, as well as this process can know it. A [`Paired`](crate::Paired)
+    /// storage judges deadlines by it, too.
     fn clock(&self) -> &dyn Clock;
 
-    /// Takes the lock of this key, and waits for it at most for `wait`: not at all, if that is zero.
+    /// Takes the lock of this key, and waits for it at most for `wait`; a `wait` of zero does not wait.
     ///
     /// # Errors
     ///
     /// [`LockTimeout`](crate::StorageErrorKind::LockTimeout) when `wait` is over;
-    /// [`TooManyWaiters`](crate::StorageErrorKind::TooManyWaiters), at once, when too many are waiting already.
+    /// [`TooManyWaiters`](crate::StorageErrorKind::TooManyWaiters), immediately, if too many are waiting already.
     async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError>;
 
-    /// Extends the lease of a lock that is still held: it runs anew from now.
+    /// Extends the lease of a lock that is still held: it starts anew from now.
     ///
     /// # Errors
     ///
-    /// [`LockLost`](crate::StorageErrorKind::LockLost) when it is not held any more.
-    async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError>;
+    /// [`LockLost`](crate::StorageErrorKind::LockLost) if it is no longer held.
+    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError>;
 
-    /// Gives the lock up: when this returns, the next can have it. One that is no longer held is no error.
+    /// Releases the lock: when this returns, the next waiter can have it. Releasing a lock that is no longer held is no
+    /// error.
     async fn release(&self, lock: Lock) -> Result<(), StorageError>;
 
-    /// Sees to it that no lock is left behind, for a process that is about to end: see
-    /// [`Storage::drain`](crate::Storage::drain), which says what holds. Locks that end with the process need not
-    /// implement it; the default does nothing.
+    /// Leaves no lock behind, for a process that is about to end, under the contract of
+    /// [`Storage::drain`](crate::Storage::drain). Locks that end with the process need not implement it; the default
+    /// does nothing.
     async fn drain(&self, patience: Duration) {
         let _ = patience;
     }
 }
 
-/// Locks that are shared.
+/// Forwards to the shared locks.
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<L: Locks + ?Sized> Locks for Arc<L> {
@@ -74,8 +75,8 @@ impl<L: Locks + ?Sized> Locks for Arc<L> {
         (**self).acquire(key, wait).await
     }
 
-    async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
-        (**self).renew(ticket).await
+    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError> {
+        (**self).renew(id).await
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {

@@ -1,10 +1,9 @@
-//! The easier door to the storage contract: a store of records with conditional writes, and locks beside it.
+//! Storages made of a store of records with conditional writes and of separate locks.
 //!
-//! [`Storage`](crate::Storage) asks for data and lock in one atomic step. [`Paired`] makes a storage of two parts that
-//! each do less: a [`RecordStore`], which any database with conditional writes can be, and [`Locks`], such as the
-//! [`LocalLocks`] of this process. What makes two parts as safe as one is that every write names the version it
-//! replaces: the lock keeps visits from getting in each other's way, and the version keeps them from harming each
-//! other should the lock fail.
+//! [`Storage`](crate::Storage) requires atomic steps over record and lock. [`Paired`] makes a storage of two parts that
+//! each do less: a [`RecordStore`], for which any database with conditional writes will do, and [`Locks`], such as the
+//! [`LocalLocks`] of this process. Every write names the version that it replaces, which makes the two parts as safe as
+//! one: the locks serialise visits, and the versions prevent lost updates if a lock fails.
 
 mod entry;
 mod local_locks;

@@ -1,4 +1,4 @@
-//! [`LocalLocksBuilder`].
+//! [`LocalLocksBuilder`]: the settings of local locks.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::clock::{Clock, SteadyClock};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::storage::{DEFAULT_LEASE, DEFAULT_MAX_WAITERS};
 
-/// Sets up [`LocalLocks`].
+/// Builds [`LocalLocks`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,35 +36,35 @@ impl LocalLocksBuilder {
         }
     }
 
-    /// The clock by which leases are judged, and the deadlines of a [`Paired`](crate::Paired) storage with them. By
-    /// default it is a [`SteadyClock`], started now: that the machine's clock is set ends no lease and no session. Where
-    /// the store has a clock of its own, it is best to give the locks that one.
+    /// Sets the clock by which leases are judged, and with them the deadlines of a [`Paired`](crate::Paired) storage.
+    /// By default it is a [`SteadyClock`], started now, so that no lease or session ends because the clock of the
+    /// machine is set. If the store has a clock of its own, it is best to use that one.
     ///
-    /// It is asked while the locks are locked, so it must be quick and must not use them.
+    /// It is read while a mutex of the locks is held, so it must be quick and must not use them.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Where the tokens of the locks come from. By default it is the operating system; see [`OsEntropy`].
+    /// Sets the source of lock tokens. By default it is the operating system; see [`OsEntropy`].
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
         self.entropy = Arc::new(entropy);
         self
     }
 
-    /// Sets how long a lock is held without being renewed. 6 seconds by default.
+    /// Sets the time for which a lock is held without being renewed. 6 seconds by default.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// How many may wait for one lock. 1,024 by default.
+    /// Sets the maximum number of waiters for one lock. 1,024 by default.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
         self.max_waiters = max_waiters;
         self
     }
 
-    /// Makes the locks.
+    /// Builds the locks.
     #[must_use]
     pub fn build(self) -> LocalLocks {
         LocalLocks {
@@ -73,7 +73,7 @@ impl LocalLocksBuilder {
                 entropy: self.entropy,
                 lease: self.lease,
                 max_waiters: self.max_waiters,
-                slots: Mutex::default(),
+                queues: Mutex::default(),
             }),
         }
     }

@@ -2,8 +2,8 @@
 
 mod builder;
 mod drain;
+mod queues;
 mod shared;
-mod slots;
 mod waiter;
 
 use std::fmt;
@@ -13,8 +13,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::builder::LocalLocksBuilder;
+use self::queues::LockQueues;
 use self::shared::Shared;
-use self::slots::Slots;
 use self::waiter::Waiter;
 use crate::clock::Clock;
 use crate::id::SessionKey;
@@ -23,13 +23,13 @@ use crate::store::Locks;
 
 /// Locks for the visits of one process. Clones share them.
 ///
-/// Those who wait are served in the order in which they came, and are woken rather than polling. A lock that is
-/// dropped is free at once. A lease that is over passes the lock on to the first who waits. Keys that nobody holds or
-/// waits for take no memory.
+/// Waiters are served in the order of their arrival, and are notified rather than polling. A lock that is dropped is
+/// released immediately. When a lease is over, the lock passes to the first waiter. Keys without holder and waiters
+/// take no memory.
 ///
-/// Other processes know nothing of these locks. If several processes [pair](crate::Paired) them with a store that they
-/// share, each keeps its own visits in order, and of two processes that write one session at the same time, one is
-/// refused with [`LockLost`](StorageErrorKind::LockLost): correct, and less comfortable than waiting.
+/// Other processes know nothing of these locks. If several processes [combine](crate::Paired) them with a store that
+/// they share, each serialises its own visits, and if two processes write one session at the same time, one is refused
+/// with [`LockLost`](StorageErrorKind::LockLost): correct, but less convenient than waiting.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,21 +52,22 @@ pub struct LocalLocks {
 }
 
 impl LocalLocks {
-    /// Locks with the defaults of their [builder](LocalLocksBuilder).
+    /// Creates locks with the defaults of their [builder](LocalLocksBuilder).
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Sets locks up.
+    /// Returns a builder.
     pub fn builder() -> LocalLocksBuilder {
         LocalLocksBuilder::new()
     }
 
-    /// How many keys are locked or waited for, those included whose lease is over and that nobody asked for since.
+    /// Returns the number of keys that are locked or waited for, including those whose lease is over and that were not
+    /// requested since.
     #[must_use]
     pub fn in_use(&self) -> usize {
-        self.shared.slots().len()
+        self.shared.queues().len()
     }
 }
 
@@ -97,13 +98,13 @@ impl Locks for LocalLocks {
     }
 
     async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError> {
-        let ticket = Waiter::new(&self.shared, key).wait(wait).await;
-        let ticket = ticket.map_err(|kind| failed(kind, "acquire"))?;
-        Ok(Lock::new(ticket, self.shared.lease, Arc::clone(&self.shared) as _))
+        let id = Waiter::new(&self.shared, key).wait(wait).await;
+        let id = id.map_err(|kind| failed(kind, "acquire"))?;
+        Ok(Lock::new(id, self.shared.lease, Arc::clone(&self.shared) as _))
     }
 
-    async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
-        let renew = |slots: &mut Slots, now| slots.renew(ticket, now, now + self.shared.lease);
+    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError> {
+        let renew = |queues: &mut LockQueues, now| queues.renew(id, now, now + self.shared.lease);
         if self.shared.step(renew) {
             Ok(())
         } else {

@@ -3,40 +3,41 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::slots::Slots;
+use super::queues::LockQueues;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::storage::{LockTicket, Unlock};
 
-/// What the clones share.
+/// The state that clones of the locks share.
 pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) lease: Duration,
     pub(super) max_waiters: usize,
-    pub(super) slots: Mutex<Slots>,
+    pub(super) queues: Mutex<LockQueues>,
 }
 
 impl Shared {
-    /// The slots change in steps that cannot fail half-way, so a panic elsewhere does not matter.
-    pub(super) fn slots(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the queues. They change in steps that cannot fail half-way, so a poisoned mutex is harmless.
+    pub(super) fn queues(&self) -> MutexGuard<'_, LockQueues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one step: everything in it happens at one moment. Whoever is to be woken is woken after it.
-    pub(super) fn step<T>(&self, step: impl FnOnce(&mut Slots, Timestamp) -> T) -> T {
-        let mut slots = self.slots();
+    /// Takes one step, in which everything happens at the same time. The new holders are notified after it.
+    pub(super) fn step<T>(&self, step: impl FnOnce(&mut LockQueues, Timestamp) -> T) -> T {
+        let mut queues = self.queues();
         let now = self.clock.now();
-        let result = step(&mut slots, now);
-        let wakes = slots.take_wakes();
-        drop(slots);
-        wakes.into_iter().for_each(|wake| wake.notify_one());
+        let result = step(&mut queues, now);
+        let notifies = queues.take_notifies();
+        // Wakers run outside the mutex.
+        drop(queues);
+        notifies.into_iter().for_each(|notify| notify.notify_one());
         result
     }
 }
 
 impl Unlock for Shared {
-    fn unlock(&self, ticket: LockTicket) {
-        self.step(|slots, now| slots.leave(&ticket, now + self.lease));
+    fn unlock(&self, id: LockTicket) {
+        self.step(|queues, now| queues.remove(&id, now + self.lease));
     }
 }

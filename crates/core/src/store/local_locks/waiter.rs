@@ -1,4 +1,4 @@
-//! [`Waiter`]: someone who wants a lock.
+//! [`Waiter`]: a call that waits for a lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::queues::Acquisition;
 use super::shared::Shared;
-use super::slots::Look;
 use crate::id::SessionKey;
 use crate::storage::{LockTicket, LockToken, StorageErrorKind};
 
-/// The shortest pause between two looks at a lock whose lease should be over: what the clock does between two of its
-/// milliseconds is not to make a busy loop.
-const PAUSE: Duration = Duration::from_millis(1);
+/// The shortest pause between two attempts to take a lock whose lease should be over. Without it, a clock that stands
+/// between two of its milliseconds would cause a busy loop.
+const MIN_PAUSE: Duration = Duration::from_millis(1);
 
-/// Someone who wants a lock. Dropped, he leaves the queue or, if the lock has come to him, passes it on.
+/// A call that waits for a lock. Dropping it leaves the queue, or passes on a lock that was already handed over.
 pub(super) struct Waiter<'a> {
     shared: &'a Shared,
-    ticket: LockTicket,
-    wake: Arc<Notify>,
-    /// Whether there may be something in the slots under this token.
-    involved: bool,
+    id: LockTicket,
+    notify: Arc<Notify>,
+    /// Whether the queues may hold this token.
+    registered: bool,
 }
 
 impl<'a> Waiter<'a> {
@@ -29,52 +29,56 @@ impl<'a> Waiter<'a> {
         let token = LockToken::generate(&*shared.entropy);
         Self {
             shared,
-            ticket: LockTicket { key: *key, token },
-            wake: Arc::default(),
-            involved: false,
+            id: LockTicket { key: *key, token },
+            notify: Arc::default(),
+            registered: false,
         }
     }
 
-    /// Waits until it is his turn.
+    /// Waits until the lock is acquired, at most for `wait`.
     pub(super) async fn wait(mut self, wait: Duration) -> Result<LockTicket, StorageErrorKind> {
         let limit = Instant::now().checked_add(wait);
         loop {
-            let patient = limit.is_none_or(|limit| Instant::now() < limit);
-            let Some(time) = self.look(patient)? else {
-                self.involved = false;
-                return Ok(self.ticket);
+            let may_wait = limit.is_none_or(|limit| Instant::now() < limit);
+            let Some(lease_left) = self.try_acquire(may_wait)? else {
+                // The caller releases the lock from now on.
+                self.registered = false;
+                return Ok(self.id);
             };
-            // The notification keeps: one that comes before it is waited for is not missed.
-            let again = Instant::now().checked_add(time.max(PAUSE));
-            match again.into_iter().chain(limit).min() {
-                Some(again) => drop(tokio::time::timeout_at(again, self.wake.notified()).await),
-                None => self.wake.notified().await,
+            // `notify_one` stores a permit, so a notification between the attempt and this await is not missed.
+            let retry_at = Instant::now().checked_add(lease_left.max(MIN_PAUSE));
+            match retry_at.into_iter().chain(limit).min() {
+                Some(retry_at) => drop(tokio::time::timeout_at(retry_at, self.notify.notified()).await),
+                None => self.notify.notified().await,
             }
         }
     }
 
-    /// Takes the lock, or says when to look again if nothing happens before.
-    fn look(&mut self, patient: bool) -> Result<Option<Duration>, StorageErrorKind> {
+    /// Takes the lock, or returns the time after which to try again without a notification.
+    fn try_acquire(&mut self, may_wait: bool) -> Result<Option<Duration>, StorageErrorKind> {
         let Shared { lease, max_waiters, .. } = *self.shared;
-        self.involved = true;
-        let (ticket, wake) = (&self.ticket, &self.wake);
+        self.registered = true;
+        let (id, notify) = (&self.id, &self.notify);
         self.shared
-            .step(|slots, now| match slots.look(ticket, now, now + lease) {
-                Look::Taken => Ok(None),
-                Look::Busy { .. } if !patient => Err(StorageErrorKind::LockTimeout),
-                Look::Busy { time, queued: true } => Ok(Some(time)),
-                // At first, and when the lock was handed over and nobody came to take it within its lease.
-                Look::Busy { time, .. } if slots.enqueue(ticket, wake, max_waiters) => Ok(Some(time)),
-                Look::Busy { .. } => Err(StorageErrorKind::TooManyWaiters),
+            .step(|queues, now| match queues.try_acquire(id, now, now + lease) {
+                Acquisition::Acquired => Ok(None),
+                Acquisition::Busy { .. } if !may_wait => Err(StorageErrorKind::LockTimeout),
+                Acquisition::Busy {
+                    lease_left,
+                    queued: true,
+                } => Ok(Some(lease_left)),
+                // On the first attempt, and after a hand-over that this waiter did not take up within the lease.
+                Acquisition::Busy { lease_left, .. } if queues.enqueue(id, notify, max_waiters) => Ok(Some(lease_left)),
+                Acquisition::Busy { .. } => Err(StorageErrorKind::TooManyWaiters),
             })
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        if self.involved {
+        if self.registered {
             self.shared
-                .step(|slots, now| slots.leave(&self.ticket, now + self.shared.lease));
+                .step(|queues, now| queues.remove(&self.id, now + self.shared.lease));
         }
     }
 }

@@ -1,15 +1,15 @@
-//! [`PairedBuilder`].
+//! [`PairedBuilder`]: the settings of a storage that combines a store and locks.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{LockTable, Paired, Parts, Watches};
+use super::{LockTable, Notifiers, Paired, Shared};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::store::{Locks, RecordStore};
 
-/// Sets up a [`Paired`] storage.
+/// Builds a [`Paired`] storage.
 ///
-/// The clock and the lease are set where the locks are; see [`LocalLocksBuilder`](crate::LocalLocksBuilder).
+/// The clock and the lease are settings of the locks; see [`LocalLocksBuilder`](crate::LocalLocksBuilder).
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct PairedBuilder<R, L> {
@@ -29,30 +29,30 @@ impl<R: RecordStore, L: Locks> PairedBuilder<R, L> {
         }
     }
 
-    /// For how long a tombstone stands where a session has moved away from. 60 seconds by default; with zero there
-    /// are none.
+    /// Sets the time for which a tombstone stands after a session has moved away from a key and the grace is over. 60
+    /// seconds by default; with zero there are no tombstones.
     pub fn tombstone_ttl(mut self, tombstone_ttl: Duration) -> Self {
         self.tombstone_ttl = tombstone_ttl;
         self
     }
 
-    /// Where the versions of entries come from. By default it is the operating system; see [`OsEntropy`].
+    /// Sets the source of entry versions. By default it is the operating system; see [`OsEntropy`].
     ///
-    /// A source that repeats itself gives lost updates away.
+    /// A source that repeats itself permits lost updates.
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
         self.entropy = Arc::new(entropy);
         self
     }
 
-    /// Makes the storage.
+    /// Builds the storage.
     #[must_use]
     pub fn build(self) -> Paired<R, L> {
         Paired {
-            parts: Arc::new(Parts {
+            shared: Arc::new(Shared {
                 entropy: self.entropy,
                 tombstone_ttl: self.tombstone_ttl,
-                held: LockTable::default(),
-                watches: Watches::default(),
+                held_locks: LockTable::default(),
+                notifiers: Notifiers::default(),
             }),
             locks: Arc::new(self.locks),
             store: Arc::new(self.store),

@@ -1,18 +1,18 @@
-//! [`Failure`]: why an operation was not done.
+//! [`Failure`]: an error of an operation before it has its name.
 
 use crate::storage::{StorageError, StorageErrorKind};
 
-/// Why an operation did not do what it was asked to.
+/// The reason for which an operation failed.
 pub(super) enum Failure {
-    /// The contract says so.
+    /// The contract requires the error.
     Refused(StorageErrorKind),
-    /// One of the parts failed.
-    Broken(StorageError),
+    /// The store or the locks failed.
+    PartFailed(StorageError),
 }
 
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
-        Self::Broken(error)
+        Self::PartFailed(error)
     }
 }
 

@@ -1,5 +1,4 @@
-//! What holds of any bytes that are read as the meta of an entry: for the fuzzer, and for the replay of what is kept of
-//! it.
+//! Properties of decoding the meta of an entry, for the fuzzer and for the replay of its corpus.
 
 use bytes::Bytes;
 
@@ -9,7 +8,7 @@ use crate::store::{EntryHead, EntryVersion};
 
 const VERSION: EntryVersion = EntryVersion::from_u64(1);
 
-/// Reads the input, and writes it again.
+/// Decodes the input as meta, encodes it again, and checks that the two agree.
 pub(crate) fn standing(input: &[u8]) {
     for deadline in [None, Some(Timestamp::from_millis(5))] {
         let read = |meta: &[u8]| {
@@ -19,12 +18,12 @@ pub(crate) fn standing(input: &[u8]) {
                 meta: Bytes::copy_from_slice(meta),
             })
         };
-        let Some(standing) = read(input) else { continue };
-        let written = standing.head(VERSION, deadline).meta;
+        let Some(state) = read(input) else { continue };
+        let written = state.head(VERSION, deadline).meta;
         assert_eq!(written.len(), input.len(), "nothing is left out");
         assert_eq!(written[..2], input[..2], "format and kind are what they were");
         assert!(written.len() <= EntryHead::META_MAX_LEN);
-        assert_eq!(read(&written), Some(standing), "what is written is what was read");
+        assert_eq!(read(&written), Some(state), "what is written is what was read");
         assert_eq!(read(&input[..input.len() - 1]), None, "a byte is missing");
         assert_eq!(read(&[input, &[0]].concat()), None, "there is a byte too many");
     }
@@ -32,6 +31,6 @@ pub(crate) fn standing(input: &[u8]) {
 
 #[cfg(test)]
 #[test]
-fn what_is_kept_of_the_fuzzer_is_read() {
+fn the_corpus_has_these_properties() {
     crate::corpus::replay("standing", standing);
 }

@@ -1,7 +1,7 @@
-//! [`KeyState`]: what stands under a key, and how it is written into the meta of an entry.
+//! [`KeyState`]: the state of a key, and its encoding in the meta of an entry.
 //!
-//! The meta begins with the number of this format and the kind of entry. Numbers are big-endian; a key is its text,
-//! 68 bytes.
+//! The meta begins with the number of this format and the kind of the entry. Numbers are big-endian; a key is encoded
+//! as its text of 68 bytes.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -14,41 +14,41 @@ const FORMAT: u8 = 1;
 const LIVE: u8 = 1;
 const MOVED: u8 = 2;
 
-/// How long the text of a key is.
+/// The length of a key as text.
 const KEY_LEN: usize = 68;
 
-/// What stands under a key.
+/// The state of a key under which there is an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyState {
     Live(Live),
     Moved(Moved),
 }
 
-/// A session.
+/// A session, whose deadline may have come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Live {
     pub(super) meta: Meta,
-    /// The version that the last create, commit or rotation gave the entry. Touching gives it another version and
-    /// leaves this as it is: so a holder can tell a touch, which is no concern of his, from a write.
+    /// The version of the entry after the last create, commit or rotation. A touch changes the version of the entry but
+    /// not this one, so a holder can tell a touch, which does not conflict with its commit, from a write.
     pub(super) written: EntryVersion,
 }
 
-/// What a session that moved has left: an alias at first, if it had a grace, and then a tombstone.
+/// A pointer to the new key of a session that has moved: an alias until the grace is over, then a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) to: SessionKey,
-    /// From when on this is a tombstone.
+    /// The first moment at which this is a tombstone.
     pub(super) alias_until: Timestamp,
 }
 
 impl KeyState {
-    /// What the entry says, or `None` if it makes no sense. Whether it is over is not looked at.
+    /// Decodes the state of an entry, or returns `None` if it is malformed. Does not check the deadline.
     pub(super) fn read(head: &EntryHead) -> Option<Self> {
         let mut meta = Reader(&head.meta);
         if meta.byte()? != FORMAT {
             return None;
         }
-        let standing = match meta.byte()? {
+        let state = match meta.byte()? {
             LIVE => {
                 let mut stored = Meta::new(meta.timestamp()?).with_deadline(head.deadline);
                 stored.last_active = meta.timestamp()?;
@@ -64,10 +64,10 @@ impl KeyState {
             }),
             _ => return None,
         };
-        meta.0.is_empty().then_some(standing)
+        meta.0.is_empty().then_some(state)
     }
 
-    /// The head of an entry that says this, until then.
+    /// Encodes the head of an entry in this state.
     pub(super) fn head(&self, version: EntryVersion, deadline: Option<Timestamp>) -> EntryHead {
         let mut meta = BytesMut::with_capacity(EntryHead::META_MAX_LEN);
         meta.put_u8(FORMAT);
@@ -94,7 +94,7 @@ impl KeyState {
     }
 }
 
-/// Reads from the front, as long as there is something.
+/// Decodes from the front of a slice; `None` at its end.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -127,7 +127,7 @@ mod tests {
     use crate::entropy::OsEntropy;
     use crate::id::SessionId;
 
-    fn every_standing() -> [KeyState; 2] {
+    fn every_state() -> [KeyState; 2] {
         let mut meta = Meta::new(Timestamp::from_millis(5)).with_deadline(Some(Timestamp::MAX));
         meta.last_active = Timestamp::from_millis(6);
         meta.version = u64::MAX;
@@ -143,18 +143,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_can_be_read() {
-        for standing in every_standing() {
-            let head = standing.head(EntryVersion::from_u64(1), Some(Timestamp::MAX));
+    fn encoded_states_can_be_decoded() {
+        for state in every_state() {
+            let head = state.head(EntryVersion::from_u64(1), Some(Timestamp::MAX));
             assert!(head.meta.len() <= EntryHead::META_MAX_LEN);
-            assert_eq!(KeyState::read(&head), Some(standing));
+            assert_eq!(KeyState::read(&head), Some(state));
         }
     }
 
     #[test]
-    fn anything_else_makes_no_sense_and_no_panic() {
-        for standing in every_standing() {
-            let head = standing.head(EntryVersion::from_u64(1), None);
+    fn malformed_meta_is_none_and_does_not_panic() {
+        for state in every_state() {
+            let head = state.head(EntryVersion::from_u64(1), None);
             for length in 0..head.meta.len() {
                 let meta = head.meta.slice(..length);
                 assert_eq!(KeyState::read(&EntryHead { meta, ..head.clone() }), None);

@@ -1,4 +1,4 @@
-//! [`LockTable`]: the locks that were given out, and what their holders may replace.
+//! [`LockTable`]: the locks that are held, and the versions that their holders may replace.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,31 +8,32 @@ use crate::id::SessionKey;
 use crate::storage::{Lock, LockTicket};
 use crate::store::EntryVersion;
 
-/// Below this many keys nobody looks for leftovers.
-const FEW: usize = 64;
+/// The number of keys below which expired leases are not pruned.
+const PRUNE_MIN: usize = 64;
 
-/// The locks that were given out and have not come back.
+/// The locks that were granted and not yet released.
 #[derive(Default)]
 pub(super) struct LockTable(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    /// Of several for one key, all but one have lost it.
+    /// At most one lock per key is still valid.
     by_key: HashMap<SessionKey, Vec<HeldLock>>,
-    /// At how many keys to look for locks whose lease is over.
-    tidy_at: usize,
+    /// The number of keys at which expired leases are pruned next.
+    prune_at: usize,
 }
 
-/// A lock that was given out.
+/// A lock that was granted.
 pub(super) struct HeldLock {
-    /// The lock itself. Its holder has one with the same ticket, which goes back to [`LockTable`] first.
+    /// The lock of the locks part. Its holder has another one with the same id, which is released through
+    /// [`LockTable`].
     pub(super) lock: Lock,
-    pub(super) base: KnownVersion,
-    /// The end of its lease. It is reckoned from a moment before the lock was taken, so that it never comes late.
+    pub(super) known: KnownVersion,
+    /// The end of the lease, counted from a moment before the lock was taken, so that it is never too late.
     pub(super) lease_until: Timestamp,
 }
 
-/// The state of the session that a holder knows, and may replace.
+/// The state of the session that a holder knows and may replace.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KnownVersion {
     pub(super) version: EntryVersion,
@@ -48,64 +49,65 @@ impl LockTable {
 
     pub(super) fn add(&self, held: HeldLock, now: Timestamp) {
         let mut table = self.table();
-        let left = table.tidy(now);
+        let expired = table.prune_expired(now);
         table.by_key.entry(*held.lock.key()).or_default().push(held);
+        // Dropping a lock calls into the locks, which must not happen under the mutex.
         drop(table);
-        // What locks do when they are dropped is not done under the mutex.
-        drop(left);
+        drop(expired);
     }
 
-    /// What the holder of this lock may replace, if its lease is not over.
-    pub(super) fn base(&self, ticket: &LockTicket, now: Timestamp) -> Option<KnownVersion> {
+    /// Returns the state that the holder of this lock may replace, if its lease is not over.
+    pub(super) fn known_version(&self, id: &LockTicket, now: Timestamp) -> Option<KnownVersion> {
         let mut table = self.table();
-        let held = table.get_mut(ticket)?;
-        (now < held.lease_until).then_some(held.base)
+        let held = table.get_mut(id)?;
+        (now < held.lease_until).then_some(held.known)
     }
 
-    /// The session was touched: takes note of its state. Returns whether the holder may still replace it.
-    pub(super) fn follow(&self, ticket: &LockTicket, base: KnownVersion, now: Timestamp) -> bool {
+    /// Updates the known state after a touch. Returns whether the holder may still replace it: not after a write by
+    /// another holder.
+    pub(super) fn update_version(&self, id: &LockTicket, current: KnownVersion, now: Timestamp) -> bool {
         let mut table = self.table();
-        match table.get_mut(ticket) {
-            Some(held) if now < held.lease_until && held.base.written == base.written => {
-                held.base = base;
+        match table.get_mut(id) {
+            Some(held) if now < held.lease_until && held.known.written == current.written => {
+                held.known = current;
                 true
             }
             _ => false,
         }
     }
 
-    /// The lease was renewed, no earlier than at this moment.
-    pub(super) fn renewed(&self, ticket: &LockTicket, asked: Timestamp) {
-        if let Some(held) = self.table().get_mut(ticket) {
-            held.lease_until = asked + held.lock.lease();
+    /// Restarts a lease that was renewed at `renewed_after` or later.
+    pub(super) fn renew(&self, id: &LockTicket, renewed_after: Timestamp) {
+        if let Some(held) = self.table().get_mut(id) {
+            held.lease_until = renewed_after + held.lock.lease();
         }
     }
 
-    /// Takes a lock out: it is given up.
-    pub(super) fn take(&self, ticket: &LockTicket) -> Option<HeldLock> {
+    /// Removes a lock, so that its holder can no longer write.
+    pub(super) fn remove(&self, id: &LockTicket) -> Option<HeldLock> {
         let mut table = self.table();
-        let all = table.by_key.get_mut(&ticket.key)?;
-        let index = all.iter().position(|held| held.lock.ticket() == *ticket)?;
+        let all = table.by_key.get_mut(&id.key)?;
+        let index = all.iter().position(|held| held.lock.ticket() == *id)?;
         let held = all.swap_remove(index);
         if all.is_empty() {
-            table.by_key.remove(&ticket.key);
+            table.by_key.remove(&id.key);
         }
         Some(held)
     }
 
-    /// Takes out whatever there is of a key: there is nothing left to hold.
-    pub(super) fn take_all(&self, key: &SessionKey) -> Vec<HeldLock> {
+    /// Removes all locks of a key.
+    pub(super) fn remove_key(&self, key: &SessionKey) -> Vec<HeldLock> {
         self.table().by_key.remove(key).unwrap_or_default()
     }
 
-    /// Whether any holder may still come back in time.
-    pub(super) fn is_any_running(&self, now: Timestamp) -> bool {
+    /// Returns whether any lease is still running.
+    pub(super) fn has_running_lease(&self, now: Timestamp) -> bool {
         let table = self.table();
         table.by_key.values().flatten().any(|held| now < held.lease_until)
     }
 
-    /// Takes out whatever there is.
-    pub(super) fn take_whole(&self) -> Vec<HeldLock> {
+    /// Removes all locks.
+    pub(super) fn remove_all(&self) -> Vec<HeldLock> {
         std::mem::take(&mut self.table().by_key)
             .into_values()
             .flatten()
@@ -118,22 +120,22 @@ impl LockTable {
 }
 
 impl Table {
-    fn get_mut(&mut self, ticket: &LockTicket) -> Option<&mut HeldLock> {
-        let mut all = self.by_key.get_mut(&ticket.key)?.iter_mut();
-        all.find(|held| held.lock.ticket() == *ticket)
+    fn get_mut(&mut self, id: &LockTicket) -> Option<&mut HeldLock> {
+        let mut all = self.by_key.get_mut(&id.key)?.iter_mut();
+        all.find(|held| held.lock.ticket() == *id)
     }
 
-    /// Now and then, so seldom that it costs next to nothing, takes out what holders that never came back have left.
-    fn tidy(&mut self, now: Timestamp) -> Vec<HeldLock> {
-        if self.by_key.len() < self.tidy_at.max(FEW) {
+    /// Removes expired leases that were never released, once the number of keys has doubled (amortised O(1)).
+    fn prune_expired(&mut self, now: Timestamp) -> Vec<HeldLock> {
+        if self.by_key.len() < self.prune_at.max(PRUNE_MIN) {
             return Vec::new();
         }
-        let mut left = Vec::new();
+        let mut expired = Vec::new();
         self.by_key.retain(|_, all| {
-            left.extend(all.extract_if(.., |held| held.lease_until <= now));
+            expired.extend(all.extract_if(.., |held| held.lease_until <= now));
             !all.is_empty()
         });
-        self.tidy_at = self.by_key.len() * 2;
-        left
+        self.prune_at = self.by_key.len() * 2;
+        expired
     }
 }

@@ -1,4 +1,4 @@
-//! Taking a lock, and giving it up.
+//! Taking, renewing and releasing locks.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -10,73 +10,76 @@ use tokio::time::Instant;
 
 use super::lock_table::HeldLock;
 use super::lookup::{Found, Part};
-use super::{Failure, Paired, Parts};
+use super::{Failure, Paired, Shared};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::storage::{Lock, LockTicket, Locked, Lookup, StorageError, StorageErrorKind, Unlock};
 use crate::store::{Locks, RecordStore};
 
-/// The shortest pause before a session whose deadline should have come is looked at again.
-const PAUSE: Duration = Duration::from_millis(1);
+/// The shortest pause before a session whose deadline should have come is read again.
+const MIN_PAUSE: Duration = Duration::from_millis(1);
 
-/// A lock, and a moment before it was taken.
+/// A lock, and a time before it was taken.
 type Acquired = (Lock, Timestamp);
 
 impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     pub(super) async fn lock_session(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, Failure> {
         let limit = Instant::now().checked_add(wait);
         loop {
-            // Before anything is locked: a key that is not live is answered at once and leaves no lock behind.
+            // Read before locking: a key that is not live returns immediately and leaves no lock behind.
             let found = match self.find(key, Part::Head).await? {
                 Lookup::Found(found) => found,
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),
             };
-            let left = limit.map_or(Duration::MAX, |limit| limit.saturating_duration_since(Instant::now()));
-            let Some((lock, asked)) = self.acquire(&found, left).await? else {
+            let remaining = limit.map_or(Duration::MAX, |limit| limit.saturating_duration_since(Instant::now()));
+            let Some((lock, taken_after)) = self.acquire(&found, remaining).await? else {
                 continue;
             };
-            // Under the lock nobody else writes, so this is the record that the lock protects.
+            // Read again under the lock: no other holder writes now, so this is the record that the lock protects.
             match self.find(&found.key, Part::Whole).await? {
                 Lookup::Found(current) if current.key == found.key => {
-                    return Ok(Lookup::Found(self.give_out(lock, asked, current)));
+                    return Ok(Lookup::Found(self.grant(lock, taken_after, current)));
                 }
-                // It has ended or moved in between, and whoever asked has to be told what has become of his key.
+                // The session has ended or moved in between. The next round returns the new state of the key.
                 _ => drop(self.locks.release(lock).await),
             }
         }
     }
 
-    /// Waits for the lock of this session. `None` if the session is no longer there.
+    /// Waits for the lock of this session. Returns `None` if the session has ended or moved meanwhile.
     async fn acquire(&self, found: &Found, wait: Duration) -> Result<Option<Acquired>, Failure> {
         let key = &found.key;
         let mut acquire = self.locks.acquire(key, wait);
-        // The lease may begin whenever the lock is asked for. To reckon with the moment before is to be on the safe
-        // side.
+        // The lease may begin during any poll. The time before the last poll is a safe lower bound.
         let mut acquire = poll_fn(move |cx| {
-            let asked = self.now();
-            acquire.as_mut().poll(cx).map_ok(|lock| (lock, asked))
+            let before = self.now();
+            acquire.as_mut().poll(cx).map_ok(|lock| (lock, before))
         });
-        let at_once = poll_fn(|cx| Poll::Ready(pin!(&mut acquire).poll(cx))).await;
-        if let Poll::Ready(lock) = at_once {
+        let first_poll = poll_fn(|cx| Poll::Ready(pin!(&mut acquire).poll(cx))).await;
+        if let Poll::Ready(lock) = first_poll {
             return Ok(Some(lock?));
         }
-        let watch = self.parts.watches.watch(*key);
+        let subscription = self.shared.notifiers.subscribe(*key);
         loop {
-            // From here on a wake-up is not missed, so what is seen now is seen in time.
-            let mut woken = pin!(watch.woken());
+            // Created before the read: a notification that comes after the read is not missed.
+            let mut notified = pin!(subscription.notified());
             let deadline = match self.find(key, Part::Head).await? {
                 Lookup::Found(current) if current.key == *key => current.live.meta.deadline,
                 _ => return Ok(None),
             };
-            let left = deadline.map_or(Duration::MAX, |deadline| self.now().until(deadline).max(PAUSE));
-            let mut end = pin!(tokio::time::sleep(left));
+            let life = deadline.map_or(Duration::MAX, |deadline| self.now().until(deadline).max(MIN_PAUSE));
+            let mut expired = pin!(tokio::time::sleep(life));
             let acquired = poll_fn(|cx| {
                 if let Poll::Ready(lock) = pin!(&mut acquire).poll(cx) {
                     return Poll::Ready(Some(lock));
                 }
-                let look = woken.as_mut().poll(cx).is_ready() || end.as_mut().poll(cx).is_ready();
-                if look { Poll::Ready(None) } else { Poll::Pending }
+                let may_have_ended = notified.as_mut().poll(cx).is_ready() || expired.as_mut().poll(cx).is_ready();
+                if may_have_ended {
+                    Poll::Ready(None)
+                } else {
+                    Poll::Pending
+                }
             });
             if let Some(lock) = acquired.await {
                 return Ok(Some(lock?));
@@ -84,23 +87,23 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         }
     }
 
-    /// Keeps the lock of the parts here, and gives its holder one that comes back to here.
-    fn give_out(&self, lock: Lock, asked: Timestamp, found: Found) -> Locked {
-        let (ticket, lease) = (lock.ticket(), lock.lease());
+    /// Keeps the lock in the table, and returns one with the same id that is released through the table.
+    fn grant(&self, lock: Lock, taken_after: Timestamp, found: Found) -> Locked {
+        let (id, lease) = (lock.ticket(), lock.lease());
         let held = HeldLock {
-            lease_until: asked + lease,
-            base: found.known_version(),
+            lease_until: taken_after + lease,
+            known: found.known_version(),
             lock,
         };
-        self.parts.held.add(held, asked);
+        self.shared.held_locks.add(held, taken_after);
         Locked {
-            lock: Lock::new(ticket, lease, Arc::clone(&self.parts) as _),
+            lock: Lock::new(id, lease, Arc::clone(&self.shared) as _),
             record: found.into_record(),
         }
     }
 
     pub(super) async fn release_lock(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let held = self.parts.held.take(&lock.ticket());
+        let held = self.shared.held_locks.remove(&lock.ticket());
         lock.spend();
         match held {
             Some(held) => self.locks.release(held.lock).await,
@@ -108,18 +111,18 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         }
     }
 
-    pub(super) async fn renew_lease(&self, ticket: &LockTicket) -> Result<(), Failure> {
-        self.reload(ticket).await?;
-        let asked = self.now();
-        match self.locks.renew(ticket).await {
+    pub(super) async fn renew_lease(&self, id: &LockTicket) -> Result<(), Failure> {
+        self.reload_version(id).await?;
+        let renewed_after = self.now();
+        match self.locks.renew(id).await {
             Ok(()) => {
-                self.parts.held.renewed(ticket, asked);
+                self.shared.held_locks.renew(id, renewed_after);
                 Ok(())
             }
             Err(error) => {
                 if error.kind() == StorageErrorKind::LockLost {
-                    // The locks know better than what was reckoned here.
-                    drop(self.parts.held.take(ticket));
+                    // The locks are authoritative, even if the lease is still running by the estimate here.
+                    drop(self.shared.held_locks.remove(id));
                 }
                 Err(error.into())
             }
@@ -127,9 +130,9 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 }
 
-/// Takes back what was given out.
-impl Unlock for Parts {
-    fn unlock(&self, ticket: LockTicket) {
-        drop(self.held.take(&ticket));
+/// Releases a lock that was granted, by dropping the one in the table.
+impl Unlock for Shared {
+    fn unlock(&self, id: LockTicket) {
+        drop(self.held_locks.remove(&id));
     }
 }

@@ -1,4 +1,4 @@
-//! What stands under a key, aliases followed.
+//! Lookups of sessions through aliases and tombstones.
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ use crate::id::SessionKey;
 use crate::storage::{Lookup, MAX_ALIASES, Meta, Record, StorageError, StorageErrorKind};
 use crate::store::{Entry, EntryVersion, Locks, RecordStore};
 
-/// How much of an entry is wanted.
+/// The part of an entry that a lookup loads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Head,
@@ -23,12 +23,12 @@ pub(super) struct Found {
     pub(super) key: SessionKey,
     pub(super) version: EntryVersion,
     pub(super) live: Live,
-    /// Empty if only the head was wanted.
+    /// Empty if only the head was loaded.
     payload: Bytes,
 }
 
 impl Found {
-    /// The version of the session as a holder that has just looked knows it.
+    /// Returns the state that a holder of the lock may replace.
     pub(super) fn known_version(&self) -> KnownVersion {
         KnownVersion {
             version: self.version,
@@ -43,12 +43,12 @@ impl Found {
 }
 
 impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
-    /// What is known of a live session without its payload, and the key it is stored under: as
-    /// [`read`](crate::Storage::read), but the payload stays where it is.
+    /// Returns the metadata of a live session and the key under which it is stored, as [`read`](crate::Storage::read)
+    /// does, but does not load the payload.
     ///
     /// # Errors
     ///
-    /// Those of `read`.
+    /// The errors of `read`.
     pub async fn read_meta(&self, key: &SessionKey) -> Result<Lookup<(SessionKey, Meta)>, StorageError> {
         let found = self
             .find(key, Part::Head)
@@ -57,42 +57,43 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         Ok(found.map(|found| (found.key, found.live.meta)))
     }
 
-    /// Looks a key up. The time is that after the store has answered, so nothing is found that has expired on the way.
+    /// Finds the live session of a key, following aliases.
     pub(super) async fn find(&self, key: &SessionKey, part: Part) -> Result<Lookup<Found>, Failure> {
-        let alias = |moved: &Moved, now| now < moved.alias_until;
-        self.follow(key, part, MAX_ALIASES, alias).await
+        let is_alias = |moved: &Moved, now| now < moved.alias_until;
+        self.follow_moves(key, part, MAX_ALIASES, is_alias).await
     }
 
-    /// Looks for the session that was once at this key, wherever it has moved to.
-    pub(super) async fn trace(&self, key: &SessionKey) -> Result<Lookup<Found>, Failure> {
-        self.follow(key, Part::Head, usize::MAX, |_, _| true).await
+    /// Finds the live session of a key, following aliases and tombstones through any number of moves.
+    pub(super) async fn find_moved(&self, key: &SessionKey) -> Result<Lookup<Found>, Failure> {
+        self.follow_moves(key, Part::Head, usize::MAX, |_, _| true).await
     }
 
-    /// Goes from key to key, as often as `limit` says, as long as what stands there `leads_on`.
-    async fn follow(
+    /// Follows moves from key to key, at most `limit` times, while `is_followed` permits.
+    async fn follow_moves(
         &self,
         key: &SessionKey,
         part: Part,
         limit: usize,
-        leads_on: impl Fn(&Moved, Timestamp) -> bool,
+        is_followed: impl Fn(&Moved, Timestamp) -> bool,
     ) -> Result<Lookup<Found>, Failure> {
         let mut key = *key;
         let mut steps = 0_usize;
-        // One of the keys that were passed. Whoever goes round in a circle without a limit comes by again.
-        let mut passed = key;
+        // Brent's cycle detection: a key that was visited earlier, to which a cycle returns.
+        let mut visited = key;
         loop {
-            // What the way ends with if it does not end at a session: whoever was led away from the first key has moved.
-            let nothing = if steps == 0 {
+            // The result if there is no live session: once a move was followed, the session has moved.
+            let not_found = if steps == 0 {
                 Lookup::Missing
             } else {
                 Lookup::Superseded
             };
-            let Some(entry) = self.fetch(&key, part).await? else {
-                return Ok(nothing);
+            let Some(entry) = self.load_entry(&key, part).await? else {
+                return Ok(not_found);
             };
+            // Read after the store has replied, so that a session that has expired meanwhile is not found.
             let now = self.now();
             if entry.head.deadline.is_some_and(|deadline| deadline <= now) {
-                return Ok(nothing);
+                return Ok(not_found);
             }
             let moved = match KeyState::read(&entry.head).ok_or(StorageErrorKind::Corrupt)? {
                 KeyState::Live(live) => {
@@ -105,22 +106,22 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
                 }
                 KeyState::Moved(moved) => moved,
             };
-            if steps == limit || !leads_on(&moved, now) {
+            if steps == limit || !is_followed(&moved, now) {
                 return Ok(Lookup::Superseded);
             }
             key = moved.to;
-            if limit == usize::MAX && key == passed {
+            if limit == usize::MAX && key == visited {
                 return Err(StorageErrorKind::Corrupt.into());
             }
             steps += 1;
             if steps.is_power_of_two() {
-                passed = key;
+                visited = key;
             }
         }
     }
 
-    /// The live session at a key, or why there is none.
-    pub(super) async fn need(&self, key: &SessionKey) -> Result<Found, Failure> {
+    /// Finds the live session of a key, or fails if there is none.
+    pub(super) async fn require_live(&self, key: &SessionKey) -> Result<Found, Failure> {
         match self.find(key, Part::Head).await? {
             Lookup::Found(found) => Ok(found),
             Lookup::Missing => Err(StorageErrorKind::Gone.into()),
@@ -128,13 +129,13 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         }
     }
 
-    async fn fetch(&self, key: &SessionKey, part: Part) -> Result<Option<Entry>, StorageError> {
-        let bare = |head| Entry {
+    async fn load_entry(&self, key: &SessionKey, part: Part) -> Result<Option<Entry>, StorageError> {
+        let without_payload = |head| Entry {
             head,
             payload: Bytes::new(),
         };
         match part {
-            Part::Head => Ok(self.store.head(key).await?.map(bare)),
+            Part::Head => Ok(self.store.head(key).await?.map(without_payload)),
             Part::Whole => self.store.load(key).await,
         }
     }

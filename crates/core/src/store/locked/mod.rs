@@ -1,4 +1,4 @@
-//! [`Paired`]: a storage made of a store and locks.
+//! [`Paired`]: a storage that combines a store and locks.
 
 mod builder;
 mod drain;
@@ -9,8 +9,8 @@ mod key_state;
 mod lock_table;
 mod locking;
 mod lookup;
+mod notifiers;
 mod storage;
-mod watch;
 mod writing;
 
 use std::fmt;
@@ -20,27 +20,27 @@ use std::time::Duration;
 pub use self::builder::PairedBuilder;
 use self::failure::Failure;
 use self::lock_table::LockTable;
-use self::watch::Watches;
+use self::notifiers::Notifiers;
 use crate::clock::Timestamp;
 use crate::entropy::Entropy;
 use crate::id::SessionKey;
 use crate::storage::StorageError;
 use crate::store::{EntryVersion, Locks, RecordStore};
 
-/// A [`Storage`](crate::Storage) made of a [`RecordStore`] and [`Locks`]. Clones share both.
+/// A [`Storage`](crate::Storage) that combines a [`RecordStore`] and [`Locks`]. Clones share both.
 ///
-/// It keeps the whole contract, whatever the two are, as long as each keeps its own. What the parts bring with them
-/// decides the rest:
+/// It keeps the whole contract of storages, provided that each part keeps its own. The parts determine the rest:
 ///
-/// - **How safe data is** against crashes is what the store promises.
-/// - **Who waits for whom** is what the locks reach: with [`LocalLocks`](crate::LocalLocks), the visits of this process.
-///   A write from elsewhere is noticed all the same, as every write names the version it replaces, and of two writers
-///   the later is refused with [`LockLost`](StorageErrorKind::LockLost).
-/// - **What time it is** is said by the [clock of the locks](Locks::clock).
-/// - **What cannot be done** is what the store does not support.
+/// - **Durability** is that of the store.
+/// - **Mutual exclusion** reaches as far as the locks: with [`LocalLocks`](crate::LocalLocks), the visits of this
+///   process. A write from elsewhere is detected nevertheless, as every write names the version that it replaces, and
+///   the later of two writers is refused with [`LockLost`](StorageErrorKind::LockLost).
+/// - **Time** is that of the [clock of the locks](Locks::clock).
+/// - **Unsupported operations** are those that the store does not support.
 ///
-/// A look at a record costs one call to the store, and one more for each alias on the way. A lock costs a look, the
-/// lock and a look; a commit one call, and two more only if the record was touched while it was locked.
+/// A lookup costs one call to the store, and one more for each alias that is followed. Locking costs two lookups and
+/// the call to the locks; a commit costs one call to the store, and two more only if the record was touched while it
+/// was locked.
 ///
 /// ```
 /// # use sessile_core::{LocalLocks, Paired, RecordStore, Session};
@@ -49,51 +49,51 @@ use crate::store::{EntryVersion, Locks, RecordStore};
 /// # }
 /// ```
 ///
-/// How to write a store is told in the guide, in the chapter "Write a storage".
+/// The chapter "Write a storage" of the guide explains how to write a store.
 pub struct Paired<R: ?Sized, L: ?Sized> {
-    parts: Arc<Parts>,
+    shared: Arc<Shared>,
     locks: Arc<L>,
     store: Arc<R>,
 }
 
-/// What does not depend on the types.
-struct Parts {
+/// The state that clones share and that does not depend on the types of the parts.
+struct Shared {
     entropy: Arc<dyn Entropy>,
     tombstone_ttl: Duration,
-    held: LockTable,
-    watches: Watches,
+    held_locks: LockTable,
+    notifiers: Notifiers,
 }
 
 impl<R: RecordStore, L: Locks> Paired<R, L> {
-    /// The storage with the defaults of its [builder](PairedBuilder).
+    /// Creates a storage with the defaults of its [builder](PairedBuilder).
     pub fn new(store: R, locks: L) -> Self {
         Self::builder(store, locks).build()
     }
 
-    /// Sets the storage up.
+    /// Returns a builder.
     pub fn builder(store: R, locks: L) -> PairedBuilder<R, L> {
         PairedBuilder::new(store, locks)
     }
 }
 
 impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
-    /// The store.
+    /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &R {
         &self.store
     }
 
-    /// The locks.
+    /// Returns the locks.
     #[must_use]
     pub fn locks(&self) -> &L {
         &self.locks
     }
 
-    /// How many locks are held through this storage and its clones, those included whose lease is over and whose
-    /// holders have not come back yet.
+    /// Returns the number of locks that are held through this storage and its clones, including those whose lease is
+    /// over and whose holders have not released them yet.
     #[must_use]
     pub fn locks_held(&self) -> usize {
-        self.parts.held.len()
+        self.shared.held_locks.len()
     }
 
     fn now(&self) -> Timestamp {
@@ -101,24 +101,24 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     fn new_version(&self) -> EntryVersion {
-        EntryVersion::generate(&*self.parts.entropy)
+        EntryVersion::generate(&*self.shared.entropy)
     }
 
-    /// The session is gone from this key, or has moved: its lock is nobody's, and those who wait have to look.
-    fn end(&self, key: &SessionKey) {
-        drop(self.parts.held.take_all(key));
-        self.parts.watches.wake(key);
+    /// Releases the locks on a key whose session has ended, and notifies its waiters.
+    fn release_ended(&self, key: &SessionKey) {
+        drop(self.shared.held_locks.remove_key(key));
+        self.shared.notifiers.notify(key);
     }
 
     fn error(&self, operation: &'static str, failure: Failure) -> StorageError {
         let kind = match &failure {
             Failure::Refused(kind) => *kind,
-            Failure::Broken(error) => error.kind(),
+            Failure::PartFailed(error) => error.kind(),
         };
         let error = StorageError::new(kind, operation, self.store.name());
         match failure {
             Failure::Refused(_) => error,
-            Failure::Broken(cause) => error.with_source(cause),
+            Failure::PartFailed(cause) => error.with_source(cause),
         }
     }
 }
@@ -126,7 +126,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
 impl<R: ?Sized, L: ?Sized> Clone for Paired<R, L> {
     fn clone(&self) -> Self {
         Self {
-            parts: Arc::clone(&self.parts),
+            shared: Arc::clone(&self.shared),
             locks: Arc::clone(&self.locks),
             store: Arc::clone(&self.store),
         }
@@ -138,7 +138,7 @@ impl<R: fmt::Debug + ?Sized, L: fmt::Debug + ?Sized> fmt::Debug for Paired<R, L>
         f.debug_struct("Paired")
             .field("store", &&*self.store)
             .field("locks", &&*self.locks)
-            .field("tombstone_ttl", &self.parts.tombstone_ttl)
+            .field("tombstone_ttl", &self.shared.tombstone_ttl)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The contract, operation by operation.
+//! Implements [`Storage`] for [`Paired`].
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use crate::store::{Locks, RecordStore};
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
-    /// The name of the store.
+    /// Returns the name of the store.
     fn name(&self) -> &'static str {
         self.store.name()
     }
 
-    /// The clock of the locks.
+    /// Returns the clock of the locks.
     fn clock(&self) -> &dyn Clock {
         self.locks.clock()
     }
@@ -33,7 +33,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
         Capabilities::none().with_usage(self.store.capabilities().usage())
     }
 
-    /// The parts take their time.
+    /// Returns `None`: the store and the locks are asynchronous.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }
@@ -82,11 +82,11 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
         let released = self.release_lock(lock).await;
-        released.map_err(|error| self.error("release", Failure::Broken(error)))
+        released.map_err(|error| self.error("release", Failure::PartFailed(error)))
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        let renewed = self.renew_lease(lock).await;
+    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError> {
+        let renewed = self.renew_lease(id).await;
         renewed.map_err(|failure| self.error("renew", failure))
     }
 
@@ -106,8 +106,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
         destroyed.map_err(|failure| self.error("destroy", failure))
     }
 
-    /// Lists what the store lists. A session that gets another id while the scan passes may be missed, if the store
-    /// lists keys in an order: it may move from a place that is still to come to one that has been passed.
+    /// Lists the live sessions that the store lists. If the store lists keys in an order, a session that gets a new id
+    /// during the scan may be missed, as its new key may come before the current position.
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
         let list = self.store.scan(cursor, limit).await;
         let list = list.map_err(|error| self.error("scan", error.into()))?;
@@ -128,15 +128,15 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         let mut swept = Vec::new();
         let now = self.now();
-        // What rotation left behind expires as well, and is not told of. Once there is something to tell, the call
-        // ends: what it has taken out is not put at risk by another await.
+        // Expired aliases and tombstones are removed without being returned. The call ends as soon as it has sessions
+        // to return: dropping it at another await would lose them.
         let mut more = limit > 0;
         while more {
             let taken = self.store.take_expired(now, limit).await;
             let taken = taken.map_err(|error| self.error("sweep", error.into()))?;
             more = taken.len() >= limit;
             for (key, entry) in taken {
-                self.end(&key);
+                self.release_ended(&key);
                 if let Some(KeyState::Live(live)) = KeyState::read(&entry.head) {
                     let record = Record::new(live.meta, entry.payload);
                     swept.push(Stored::new(key, record));
@@ -147,7 +147,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
         Ok(swept)
     }
 
-    /// The locks are given back, and drained. A holder whose lock was given up can replace nothing any more.
+    /// Releases the locks and drains them. A holder whose lock was released can no longer write.
     async fn drain(&self, patience: Duration) {
         self.drain_locks(patience).await;
     }

@@ -1,4 +1,4 @@
-//! The steps that change what is stored.
+//! Operations that write to the store.
 
 use std::time::Duration;
 
@@ -14,51 +14,55 @@ use crate::id::SessionKey;
 use crate::storage::{Lock, LockTicket, Lookup, Record, StorageErrorKind};
 use crate::store::{Applied, Entry, Locks, RecordStore};
 
-/// How often a step is tried anew because the entry has changed. Each time another one's step was taken, so a store
-/// that comes to this end is more likely to be broken than to be busy.
-const ROUNDS: usize = 10_000;
+/// The number of attempts at a step that fails because the entry has changed. Each failure means that another step
+/// succeeded, so a store that reaches this limit is more likely broken than busy.
+const MAX_ATTEMPTS: usize = 10_000;
+
+/// Returns whether the record expires earlier than the state that it replaces. Waiters have set their timers to the end
+/// of the latter, and must be notified.
+fn ends_earlier(record: &Record, known: &KnownVersion) -> bool {
+    let end = |deadline: Option<Timestamp>| deadline.unwrap_or(Timestamp::MAX);
+    end(record.meta.deadline) < end(known.deadline)
+}
 
 impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     pub(super) async fn create_record(&self, key: &SessionKey, record: Record) -> Result<(), Failure> {
-        for _ in 0..ROUNDS {
-            let entry = self.entry(&record);
+        for _ in 0..MAX_ATTEMPTS {
+            let entry = self.live_entry(&record);
             if self.store.insert(key, entry).await? == Applied::Yes {
                 return Ok(());
             }
-            self.make_room(key).await?;
+            self.remove_expired(key).await?;
         }
         Err(StorageErrorKind::Other.into())
     }
 
     pub(super) async fn commit_record(&self, lock: &mut Lock, record: Record) -> Result<(), Failure> {
-        let ticket = lock.ticket();
-        let mut base = self.base(&ticket).await?;
-        for _ in 0..ROUNDS {
-            let entry = self.entry(&record);
-            if self.store.replace(&ticket.key, base.version, entry).await? == Applied::Yes {
-                let end = |deadline: Option<Timestamp>| deadline.unwrap_or(Timestamp::MAX);
-                // Those who wait have set their timers to the end that the session had.
-                let look = end(record.meta.deadline) < end(base.deadline);
-                self.given_up(lock, look).await;
+        let id = lock.ticket();
+        let mut known = self.known_version(&id).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let entry = self.live_entry(&record);
+            if self.store.replace(&id.key, known.version, entry).await? == Applied::Yes {
+                self.release_written(lock, ends_earlier(&record, &known)).await;
                 return Ok(());
             }
-            base = self.reload(&ticket).await?;
+            // Another version is stored: try again after a touch, fail after a write.
+            known = self.reload_version(&id).await?;
         }
         Err(StorageErrorKind::Other.into())
     }
 
-    /// Replaces the record under a lock that was just taken, unless the store has another entry by now. The lock is given
-    /// up in any case.
+    /// Replaces the record under a lock that was just taken, unless the store has another entry by now. The lock is
+    /// released in any case.
     pub(super) async fn replace_record(&self, mut lock: Lock, record: Record) -> Result<bool, Failure> {
-        let ticket = lock.ticket();
-        let Some(base) = self.parts.held.base(&ticket, self.now()) else {
+        let id = lock.ticket();
+        let Some(known) = self.shared.held_locks.known_version(&id, self.now()) else {
             return Ok(false);
         };
-        let entry = self.entry(&record);
-        let replaced = self.store.replace(&ticket.key, base.version, entry).await? == Applied::Yes;
-        let end = |deadline: Option<Timestamp>| deadline.unwrap_or(Timestamp::MAX);
-        let look = replaced && end(record.meta.deadline) < end(base.deadline);
-        self.given_up(&mut lock, look).await;
+        let entry = self.live_entry(&record);
+        let replaced = self.store.replace(&id.key, known.version, entry).await? == Applied::Yes;
+        self.release_written(&mut lock, replaced && ends_earlier(&record, &known))
+            .await;
         Ok(replaced)
     }
 
@@ -69,24 +73,22 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         record: Record,
         grace: Duration,
     ) -> Result<(), Failure> {
-        let ticket = lock.ticket();
-        let mut base = self.base(&ticket).await?;
-        for _ in 0..ROUNDS {
-            let left = self.left_behind(new_key, grace);
-            let entry = self.entry(&record);
-            let renamed = self
-                .store
-                .rename(&ticket.key, base.version, left, new_key, entry)
-                .await?;
+        let id = lock.ticket();
+        let mut known = self.known_version(&id).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let moved = self.moved_entry(new_key, grace);
+            let entry = self.live_entry(&record);
+            let renamed = self.store.rename(&id.key, known.version, moved, new_key, entry).await?;
             if renamed == Applied::Yes {
-                self.given_up(lock, true).await;
+                self.release_written(lock, true).await;
                 return Ok(());
             }
-            let current = self.reload(&ticket).await?;
-            if current.version == base.version {
-                self.make_room(new_key).await?;
+            let current = self.reload_version(&id).await?;
+            if current.version == known.version {
+                // The old entry is unchanged, so there is an entry under the new key.
+                self.remove_expired(new_key).await?;
             }
-            base = current;
+            known = current;
         }
         Err(StorageErrorKind::Other.into())
     }
@@ -98,8 +100,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool, Failure> {
-        for _ in 0..ROUNDS {
-            let found = self.need(key).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let found = self.require_live(key).await?;
             if found.live.meta.version != version {
                 return Ok(false);
             }
@@ -110,7 +112,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
             }
             let deadline = live.meta.deadline;
             let head = KeyState::Live(live).head(self.new_version(), deadline);
-            // The entry with this version is of the record that was looked at, so the two are compared in one step.
+            // The version of the entry implies the version of its record, so this one step compares both.
             if self.store.touch(&found.key, found.version, head).await? == Applied::Yes {
                 return Ok(true);
             }
@@ -119,57 +121,58 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     pub(super) async fn destroy_record(&self, key: &SessionKey) -> Result<Lookup<()>, Failure> {
-        for _ in 0..ROUNDS {
-            let found = match self.trace(key).await? {
+        for _ in 0..MAX_ATTEMPTS {
+            let found = match self.find_moved(key).await? {
                 Lookup::Found(found) => found,
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),
             };
-            // Where it has moved on meanwhile, it is followed anew.
+            // If the session has moved on meanwhile, the next attempt follows it.
             if self.store.remove(&found.key, found.version).await? == Applied::Yes {
-                self.end(&found.key);
+                self.release_ended(&found.key);
                 return Ok(Lookup::Found(()));
             }
         }
         Err(StorageErrorKind::Other.into())
     }
 
-    /// What the holder of a lock may replace, as far as is known here.
-    async fn base(&self, ticket: &LockTicket) -> Result<KnownVersion, Failure> {
+    /// Returns the state that the holder of a lock may replace, from the table if it cannot have expired.
+    async fn known_version(&self, id: &LockTicket) -> Result<KnownVersion, Failure> {
         let now = self.now();
-        match self.parts.held.base(ticket, now) {
-            Some(base) if base.deadline.is_none_or(|deadline| now < deadline) => Ok(base),
-            _ => self.reload(ticket).await,
+        match self.shared.held_locks.known_version(id, now) {
+            Some(known) if known.deadline.is_none_or(|deadline| now < deadline) => Ok(known),
+            _ => self.reload_version(id).await,
         }
     }
 
-    /// What the holder of a lock may replace, as it stands in the store, or why he may not.
-    pub(super) async fn reload(&self, ticket: &LockTicket) -> Result<KnownVersion, Failure> {
-        let found = self.need(&ticket.key).await?;
-        let base = found.known_version();
-        // Under another key the session has moved and left the lock behind.
-        if found.key == ticket.key && self.parts.held.follow(ticket, base, self.now()) {
-            Ok(base)
+    /// Returns the stored state if the holder of a lock may replace it, and fails otherwise.
+    pub(super) async fn reload_version(&self, id: &LockTicket) -> Result<KnownVersion, Failure> {
+        let found = self.require_live(&id.key).await?;
+        let current = found.known_version();
+        // A session under another key has moved and left the lock behind.
+        if found.key == id.key && self.shared.held_locks.update_version(id, current, self.now()) {
+            Ok(current)
         } else {
             Err(StorageErrorKind::LockLost.into())
         }
     }
 
-    /// The write is done: spends the lock and frees the session. A failure of that does not undo the write; the lock
-    /// then ends with its lease.
-    async fn given_up(&self, lock: &mut Lock, look: bool) {
-        let held = self.parts.held.take(&lock.ticket());
+    /// Releases and disarms the lock after a write. An error does not undo the write; the lock then ends with its
+    /// lease.
+    async fn release_written(&self, lock: &mut Lock, may_have_ended: bool) {
+        // The lock leaves the table before the await, so dropping this future releases it, too.
+        let held = self.shared.held_locks.remove(&lock.ticket());
         lock.spend();
-        if look {
-            self.parts.watches.wake(lock.key());
+        if may_have_ended {
+            self.shared.notifiers.notify(lock.key());
         }
         if let Some(held) = held {
             drop(self.locks.release(held.lock).await);
         }
     }
 
-    /// Removes what is still stored under a key that is missing.
-    async fn make_room(&self, key: &SessionKey) -> Result<(), Failure> {
+    /// Removes the expired entry under a key, and fails if there is one that has not expired.
+    async fn remove_expired(&self, key: &SessionKey) -> Result<(), Failure> {
         if !matches!(self.find(key, Part::Head).await?, Lookup::Missing) {
             return Err(StorageErrorKind::Exists.into());
         }
@@ -179,8 +182,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         Ok(())
     }
 
-    /// The entry of a session.
-    fn entry(&self, record: &Record) -> Entry {
+    /// Creates the entry of a session.
+    fn live_entry(&self, record: &Record) -> Entry {
         let version = self.new_version();
         let live = Live {
             meta: record.meta.clone(),
@@ -192,15 +195,15 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         }
     }
 
-    /// The entry that stays where a session has been, if any.
-    fn left_behind(&self, to: &SessionKey, grace: Duration) -> Option<Entry> {
+    /// Creates the entry that a session leaves under its old key, unless it would expire immediately.
+    fn moved_entry(&self, to: &SessionKey, grace: Duration) -> Option<Entry> {
         let now = self.now();
         let alias_until = now + grace;
-        let until = alias_until + self.parts.tombstone_ttl;
+        let until = alias_until + self.shared.tombstone_ttl;
         if until <= now {
             return None;
         }
-        // Without a grace it is no alias by anybody's clock.
+        // Without a grace it is no alias by any clock, not even by one that is slow.
         let alias_until = if grace.is_zero() { Timestamp::MIN } else { alias_until };
         let moved = KeyState::Moved(Moved { to: *to, alias_until });
         Some(Entry {
