@@ -1,4 +1,4 @@
-//! [`Metered`]: how many calls, how long, how many at once.
+//! [`Metered`]: counts and times the calls to a storage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use metrics::{Unit, counter, gauge, histogram};
 use tokio::time::Instant;
 
-use super::outcome::{Answer, CANCELLED};
+use super::outcome_label::{CANCELLED, OutcomeLabel};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
@@ -18,41 +18,41 @@ const CALLS: &str = "sessile_storage_calls_total";
 const SECONDS: &str = "sessile_storage_call_seconds";
 const IN_FLIGHT: &str = "sessile_storage_calls_in_flight";
 
-/// A storage whose calls are counted and timed, by way of the [`metrics`] facade.
+/// Counts and times the calls to a storage with the [`metrics`] facade.
 ///
-/// | name | kind | labels | says |
+/// | name | kind | labels | value |
 /// |---|---|---|---|
-/// | `sessile_storage_calls_total` | counter | `storage`, `verb`, `outcome` | calls that have ended |
-/// | `sessile_storage_call_seconds` | histogram | `storage`, `verb` | how long they took, in seconds, waits for locks included |
-/// | `sessile_storage_calls_in_flight` | gauge | `storage`, `verb` | calls that are under way |
+/// | `sessile_storage_calls_total` | counter | `storage`, `operation`, `outcome` | calls that have ended |
+/// | `sessile_storage_call_seconds` | histogram | `storage`, `operation` | seconds per call, including lock waits |
+/// | `sessile_storage_calls_in_flight` | gauge | `storage`, `operation` | calls in progress |
 ///
-/// `outcome` is `ok`, `found`, `missing`, `superseded`, the kind of the error in words (`lock_timeout`), or `cancelled`.
-/// No label tells of a session.
+/// `outcome` is `ok`, `found`, `missing`, `superseded`, the kind of the error in words (`lock_timeout`), or
+/// `cancelled`. No label identifies a session.
 #[derive(Debug)]
 pub struct Metered<S: ?Sized> {
     inner: Arc<S>,
 }
 
 impl<S: Storage> Metered<S> {
-    /// Measures the calls to this storage.
+    /// Wraps a storage.
     pub fn new(inner: S) -> Self {
         Self::shared(Arc::new(inner))
     }
 }
 
 impl<S: Storage + ?Sized> Metered<S> {
-    /// Measures the calls that are made through here to a storage that others may use as well.
+    /// Wraps a shared storage. Calls that bypass the wrapper are not measured.
     pub fn shared(inner: Arc<S>) -> Self {
         Self { inner }
     }
 
-    /// The storage inside.
+    /// Returns the wrapped storage.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
     }
 
-    /// Tells the recorder, which must be installed by then, what the metrics mean and in which units they are.
+    /// Describes the metrics and their units to the recorder, which must be installed before.
     pub fn describe() {
         metrics::describe_counter!(CALLS, Unit::Count, "Calls to a session storage that have ended");
         metrics::describe_histogram!(SECONDS, Unit::Seconds, "How long calls to a session storage took");
@@ -61,50 +61,50 @@ impl<S: Storage + ?Sized> Metered<S> {
 
     async fn measure<T>(
         &self,
-        verb: &'static str,
+        operation: &'static str,
         call: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, StorageError>
     where
-        Result<T, StorageError>: Answer,
+        Result<T, StorageError>: OutcomeLabel,
     {
-        let mut measured = Measured::start(self.inner.name(), verb);
-        let answer = call.await;
-        measured.outcome = answer.outcome();
-        answer
+        let mut measured = MeasuredCall::start(self.inner.name(), operation);
+        let result = call.await;
+        measured.outcome = result.outcome_label();
+        result
     }
 }
 
-/// A call under way. When it is dropped, the call has ended, or has been cut off.
-struct Measured {
+/// A call in progress. Dropping it records that the call has ended, or was cancelled.
+struct MeasuredCall {
     storage: &'static str,
-    verb: &'static str,
+    operation: &'static str,
     start: Instant,
     outcome: &'static str,
 }
 
-impl Measured {
-    fn start(storage: &'static str, verb: &'static str) -> Self {
-        gauge!(IN_FLIGHT, "storage" => storage, "verb" => verb).increment(1);
+impl MeasuredCall {
+    fn start(storage: &'static str, operation: &'static str) -> Self {
+        gauge!(IN_FLIGHT, "storage" => storage, "operation" => operation).increment(1);
         Self {
             storage,
-            verb,
+            operation,
             start: Instant::now(),
             outcome: CANCELLED,
         }
     }
 }
 
-impl Drop for Measured {
+impl Drop for MeasuredCall {
     fn drop(&mut self) {
         let Self {
             storage,
-            verb,
+            operation,
             start,
             outcome,
         } = *self;
-        gauge!(IN_FLIGHT, "storage" => storage, "verb" => verb).decrement(1);
-        histogram!(SECONDS, "storage" => storage, "verb" => verb).record(start.elapsed());
-        counter!(CALLS, "storage" => storage, "verb" => verb, "outcome" => outcome).increment(1);
+        gauge!(IN_FLIGHT, "storage" => storage, "operation" => operation).decrement(1);
+        histogram!(SECONDS, "storage" => storage, "operation" => operation).record(start.elapsed());
+        counter!(CALLS, "storage" => storage, "operation" => operation, "outcome" => outcome).increment(1);
     }
 }
 
@@ -123,7 +123,7 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
         self.inner.capabilities()
     }
 
-    /// It measures futures.
+    /// Returns `None`: plain functions would not be measured.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }

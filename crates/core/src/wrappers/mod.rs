@@ -1,14 +1,14 @@
-//! Storages around storages, each with one concern.
+//! Storages that wrap another storage, each with one concern.
 //!
-//! They can be stacked in any order; the one that makes sense, from the inside out, is [`Timeout`], [`Retry`],
-//! [`Traced`] and [`Metered`]. A timeout inside bounds each attempt, where one outside would cut the repeating off
-//! half-way; and what is traced and measured is then what the visit has felt.
+//! They can be stacked in any order; the recommended one, from the inside out, is [`Timeout`], [`Retry`], [`Traced`]
+//! and [`Metered`]. An inner timeout limits each attempt, whereas an outer one would end the retries half-way. Traces
+//! and metrics then show the calls as visits experience them.
 
 #[cfg(feature = "metrics")]
 mod metered;
 mod null;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
-mod outcome;
+mod outcome_label;
 mod retry;
 mod timeout;
 #[cfg(feature = "tracing")]

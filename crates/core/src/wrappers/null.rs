@@ -1,4 +1,4 @@
-//! [`NullStorage`]: nothing.
+//! [`NullStorage`]: a storage that keeps nothing.
 
 use std::time::Duration;
 
@@ -11,15 +11,17 @@ use crate::storage::{
     StorageErrorKind, Stored,
 };
 
-/// A storage that keeps nothing: for tests of applications, of what happens when sessions are gone.
+/// A storage that keeps nothing, for testing how applications handle lost sessions.
 ///
-/// It is not a storage by the contract, as it forgets what it acknowledges:
+/// It violates the contract of storages, as it forgets acknowledged writes:
 ///
-/// - `create` succeeds, whichever the key, and the record is gone at once;
-/// - nothing is ever found: `read`, `lock` and `destroy` answer that the key is missing, `scan` and `sweep` list nothing;
-/// - what needs a record, `commit`, `rotate`, `renew` and `touch`, fails with [`Gone`](StorageErrorKind::Gone).
+/// - `create` succeeds for any key, and the record is gone immediately;
+/// - nothing is ever found: `read`, `lock` and `destroy` return that the key is missing, `scan` and `sweep` list
+///   nothing;
+/// - operations that need a record, such as `commit`, `replace`, `rotate`, `renew` and `touch`, fail with
+///   [`Gone`](StorageErrorKind::Gone).
 ///
-/// So every visit is a first visit, and one that writes is given an id that is unknown the next time.
+/// So every visit is a first visit, and a visit that writes gets an id that is unknown the next time.
 ///
 /// ```
 /// use sessile_core::{NullStorage, Session, SessionError, Untyped, Key, Visit};
@@ -40,8 +42,8 @@ use crate::storage::{
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NullStorage;
 
-fn gone(verb: &'static str) -> Result<(), StorageError> {
-    Err(StorageError::new(StorageErrorKind::Gone, verb, "null"))
+fn gone(operation: &'static str) -> Result<(), StorageError> {
+    Err(StorageError::new(StorageErrorKind::Gone, operation, "null"))
 }
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! [`Timeout`]: an answer in time, or an error.
+//! [`Timeout`]: limits the duration of calls to a storage.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,14 +13,13 @@ use crate::storage::{
     StorageErrorKind, Stored,
 };
 
-/// A storage whose every call ends within a limit.
+/// Limits the duration of each call to a storage.
 ///
-/// A call that is not answered in time is dropped and fails with [`Timeout`](StorageErrorKind::Timeout): its step has
-/// been taken or it has not, and a lock it was about to take or was given goes back in the background. It is a timer
-/// that ends the call, so a connection that is silent for ever does not matter. A call to `lock` has the time it is
-/// willing to wait on top.
+/// A call that exceeds the limit is dropped and fails with [`Timeout`](StorageErrorKind::Timeout): its step may or may
+/// not have been taken, and a lock that it was about to take or was given is released in the background. A timer ends
+/// the call, so a connection that never replies again does no harm. A call to `lock` may take its wait plus the limit.
 ///
-/// Put it directly around the storage that talks to the network, and [`Retry`](crate::Retry) around it.
+/// Put it directly around the storage that uses the network, and [`Retry`](crate::Retry) around it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,19 +36,19 @@ pub struct Timeout<S: ?Sized> {
 }
 
 impl<S: Storage> Timeout<S> {
-    /// Gives each call to this storage so much time.
+    /// Wraps a storage and fails calls that exceed `limit`.
     pub fn new(inner: S, limit: Duration) -> Self {
         Self::shared(Arc::new(inner), limit)
     }
 }
 
 impl<S: Storage + ?Sized> Timeout<S> {
-    /// Gives each call that is made through here to a storage that others may use as well so much time.
+    /// Wraps a shared storage. Calls that bypass the wrapper are not limited.
     pub fn shared(inner: Arc<S>, limit: Duration) -> Self {
         Self { limit, inner }
     }
 
-    /// The storage inside.
+    /// Returns the wrapped storage.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
@@ -57,28 +56,28 @@ impl<S: Storage + ?Sized> Timeout<S> {
 
     async fn limit<T>(
         &self,
-        verb: &'static str,
+        operation: &'static str,
         limit: Duration,
         call: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
         tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
-            let error = StorageError::new(StorageErrorKind::Timeout, verb, self.inner.name());
-            Err(error.with_source(NoAnswer(limit)))
+            let error = StorageError::new(StorageErrorKind::Timeout, operation, self.inner.name());
+            Err(error.with_source(Elapsed(limit)))
         })
     }
 }
 
-/// How long there was no answer.
+/// The cause of a timeout, with the limit.
 #[derive(Debug)]
-struct NoAnswer(Duration);
+struct Elapsed(Duration);
 
-impl fmt::Display for NoAnswer {
+impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no answer within {:?}", self.0)
     }
 }
 
-impl std::error::Error for NoAnswer {}
+impl std::error::Error for Elapsed {}
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
@@ -95,7 +94,7 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
         self.inner.capabilities()
     }
 
-    /// A storage that answers at once needs no limit.
+    /// Returns `None`: operations that never wait need no limit.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }
@@ -160,12 +159,12 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
         self.limit("scan", self.limit, self.inner.scan(cursor, limit)).await
     }
 
-    /// What a call that is not answered in time has swept is told to nobody.
+    /// The records that a call has swept before it exceeds the limit are returned to no caller.
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.limit("sweep", self.limit, self.inner.sweep(limit)).await
     }
 
-    /// Locks that are not given up in time are left to their leases.
+    /// Locks that are not released in time are left to their leases.
     async fn drain(&self, patience: Duration) {
         let limit = self.limit.saturating_add(patience);
         let _ = tokio::time::timeout(limit, self.inner.drain(patience)).await;

@@ -1,4 +1,4 @@
-//! [`Traced`]: a span for each call.
+//! [`Traced`]: creates a span for each call to a storage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,41 +6,41 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracing::{Instrument, Span, field};
 
-use super::outcome::{Answer, CANCELLED};
+use super::outcome_label::{CANCELLED, OutcomeLabel};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
     AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
 };
 
-/// A storage whose calls are [spans](tracing::Span).
+/// Creates a [span](tracing::Span) for each call to a storage.
 ///
 /// Each call is a span `session storage` of level `DEBUG` and target `sessile`, with the fields `storage` (the name),
-/// `verb`, `session` (the [fingerprint](SessionKey::fingerprint) of the key, for verbs that have one) and `outcome`,
-/// which is recorded at the end: `ok`, `found`, `missing`, `superseded`, the kind of the error in words
+/// `operation`, `session` (the [fingerprint](SessionKey::fingerprint) of the key, for operations that have one) and
+/// `outcome`, which is recorded at the end: `ok`, `found`, `missing`, `superseded`, the kind of the error in words
 /// (`lock_timeout`), or `cancelled`. An error is also recorded in full, as `error`. No id and no payload is ever
 /// recorded.
 ///
-/// Around a [`Retry`](crate::Retry) it shows what visits feel; inside of one, every attempt.
+/// Around a [`Retry`](crate::Retry) it shows the calls as visits experience them; inside of one, every attempt.
 #[derive(Debug)]
 pub struct Traced<S: ?Sized> {
     inner: Arc<S>,
 }
 
 impl<S: Storage> Traced<S> {
-    /// Traces the calls to this storage.
+    /// Wraps a storage.
     pub fn new(inner: S) -> Self {
         Self::shared(Arc::new(inner))
     }
 }
 
 macro_rules! span {
-    ($storage:expr, $verb:literal $(, $session:expr)?) => {
+    ($storage:expr, $operation:literal $(, $session:expr)?) => {
         tracing::debug_span!(
             target: "sessile",
             "session storage",
             storage = $storage.inner.name(),
-            verb = $verb,
+            operation = $operation,
             $(session = %$session.fingerprint(),)?
             outcome = field::Empty,
             error = field::Empty,
@@ -49,42 +49,42 @@ macro_rules! span {
 }
 
 impl<S: Storage + ?Sized> Traced<S> {
-    /// Traces the calls that are made through here to a storage that others may use as well.
+    /// Wraps a shared storage. Calls that bypass the wrapper are not traced.
     pub fn shared(inner: Arc<S>) -> Self {
         Self { inner }
     }
 
-    /// The storage inside.
+    /// Returns the wrapped storage.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
     }
 }
 
-/// Runs a call in its span, and records how it ends.
+/// Runs a call in its span and records the outcome.
 async fn trace<T>(span: Span, call: impl Future<Output = Result<T, StorageError>>) -> Result<T, StorageError>
 where
-    Result<T, StorageError>: Answer,
+    Result<T, StorageError>: OutcomeLabel,
 {
-    let mut end = End {
+    let mut guard = OutcomeGuard {
         span: &span,
         outcome: CANCELLED,
     };
-    let answer = call.instrument(span.clone()).await;
-    end.outcome = answer.outcome();
-    if let Err(error) = &answer {
+    let result = call.instrument(span.clone()).await;
+    guard.outcome = result.outcome_label();
+    if let Err(error) = &result {
         span.record("error", field::display(error));
     }
-    answer
+    result
 }
 
-/// Records the outcome, also when the call is dropped.
-struct End<'a> {
+/// Records the outcome when it is dropped, which happens even if the call is cancelled.
+struct OutcomeGuard<'a> {
     span: &'a Span,
     outcome: &'static str,
 }
 
-impl Drop for End<'_> {
+impl Drop for OutcomeGuard<'_> {
     fn drop(&mut self) {
         self.span.record("outcome", self.outcome);
     }

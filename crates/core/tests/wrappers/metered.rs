@@ -155,8 +155,8 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
         });
     });
 
-    let counted = |verb, outcome| {
-        let name = format!("sessile_storage_calls_total outcome={outcome} storage=model verb={verb}");
+    let counted = |operation, outcome| {
+        let name = format!("sessile_storage_calls_total operation={operation} outcome={outcome} storage=model");
         seen.of(&name)
     };
     let expected = [
@@ -170,8 +170,8 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
         ("destroy", "found"),
         ("destroy", "missing"),
     ];
-    for (verb, outcome) in expected {
-        assert_eq!(counted(verb, outcome), [1.0], "{verb} {outcome}");
+    for (operation, outcome) in expected {
+        assert_eq!(counted(operation, outcome), [1.0], "{operation} {outcome}");
     }
     let names: Vec<_> = seen.series.lock().unwrap().keys().cloned().collect();
     let counters = names
@@ -181,10 +181,10 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
     assert_eq!(counters, expected.len(), "{names:?}");
 
     assert_eq!(
-        seen.of("sessile_storage_call_seconds storage=model verb=read"),
+        seen.of("sessile_storage_call_seconds operation=read storage=model"),
         [2.0, 1.0]
     );
-    let in_flight = |verb| seen.of(&format!("sessile_storage_calls_in_flight storage=model verb={verb}"));
+    let in_flight = |operation| seen.of(&format!("sessile_storage_calls_in_flight operation={operation} storage=model"));
     assert_eq!((in_flight("read"), in_flight("commit")), (vec![1.0], vec![0.0]));
 
     let units = seen.described.lock().unwrap().clone();

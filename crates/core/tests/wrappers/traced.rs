@@ -29,7 +29,7 @@ impl Spans {
         tracing::subscriber::set_default(self.clone())
     }
 
-    /// The spans so far: verb, session and outcome.
+    /// The spans so far: operation, session and outcome.
     fn take(&self) -> Vec<Fields> {
         std::mem::take(&mut *self.fields.lock().unwrap())
             .into_values()
@@ -131,13 +131,13 @@ async fn each_call_is_a_span_with_a_fingerprint_and_an_outcome() {
     ];
     let seen = spans.take();
     assert_eq!(seen.len(), expected.len());
-    for (fields, (verb, session, outcome)) in seen.iter().zip(expected) {
+    for (fields, (operation, session, outcome)) in seen.iter().zip(expected) {
         let field = |name| fields.get(name).map(String::as_str);
         assert_eq!(
-            (field("verb"), field("session")),
-            (Some(verb), session.map(String::as_str))
+            (field("operation"), field("session")),
+            (Some(operation), session.map(String::as_str))
         );
-        assert_eq!(field("outcome"), Some(outcome), "{verb}");
+        assert_eq!(field("outcome"), Some(outcome), "{operation}");
         assert_eq!(
             (field("name"), field("storage")),
             (Some("session storage"), Some("model"))

@@ -1,4 +1,4 @@
-//! [`Attempts`]: making one call several times.
+//! [`Attempts`]: repeats one call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::backoff::Backoff;
 use crate::storage::{Lock, LockTicket, StorageError, StorageErrorKind, Unlock};
 
-/// Makes a call again, as long as its outcome is unknown and the backoff allows.
+/// Repeats a call while its outcome is ambiguous and the backoff permits.
 macro_rules! retry {
     ($retry:expr, $call:expr) => {{
         let mut attempts = $retry.attempts();
         loop {
             match $call.await {
-                Err(error) if attempts.again(&error).await => {}
-                answer => break answer,
+                Err(error) if attempts.retry_after(&error).await => {}
+                result => break result,
             }
         }
     }};
@@ -37,8 +37,8 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Whether to make another attempt after this error: waits for as long as the backoff says.
-    pub(super) async fn again(&mut self, error: &StorageError) -> bool {
+    /// Waits for the pause of the backoff and returns `true` if the call is to be repeated after this error.
+    pub(super) async fn retry_after(&mut self, error: &StorageError) -> bool {
         if !is_ambiguous(error.kind()) {
             return false;
         }
@@ -53,24 +53,24 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Why it is unknown whether an attempt has done it.
+    /// Returns the error kind that made the outcome ambiguous, if any.
     pub(super) fn ambiguity(&self) -> Option<StorageErrorKind> {
         self.ambiguity
     }
 }
 
-/// Whether nobody knows what has been done.
+/// Returns whether the step may or may not have been taken after this error.
 fn is_ambiguous(kind: StorageErrorKind) -> bool {
     matches!(kind, StorageErrorKind::Unavailable | StorageErrorKind::Timeout)
 }
 
-/// A lock to be given up again, the first having gone with an attempt. Storages go by the ticket.
-pub(super) fn placeholder_lock(ticket: LockTicket, lease: Duration) -> Lock {
+/// Creates a lock to be released again after an attempt has consumed the original. Storages recognise it by its id.
+pub(super) fn placeholder_lock(id: LockTicket, lease: Duration) -> Lock {
     struct Placeholder;
 
     impl Unlock for Placeholder {
         fn unlock(&self, _: LockTicket) {}
     }
 
-    Lock::new(ticket, lease, Arc::new(Placeholder))
+    Lock::new(id, lease, Arc::new(Placeholder))
 }

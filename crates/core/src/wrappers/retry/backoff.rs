@@ -1,4 +1,4 @@
-//! [`Backoff`]: how often, and after which pauses.
+//! [`Backoff`]: the number of attempts and the pauses between them.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use crate::entropy::{Entropy, OsEntropy};
 
-/// Decides whether a call that failed is made again, and when.
+/// Decides whether and when a failed call is repeated.
 pub trait Backoff: Debug + Send + Sync + 'static {
-    /// How long to wait before the next attempt, when `failures` have failed, which is 1 at first. `None` gives up.
+    /// Returns the pause before the next attempt after `failures` failed attempts, which is 1 at first. `None` stops.
     fn pause(&self, failures: u32) -> Option<Duration>;
 }
 
-/// Pauses that double, and of which a random part is waited.
+/// Exponential backoff with full jitter: waits for a random part of a pause that doubles each time.
 ///
-/// Those who failed at the same time are thereby spread out evenly and do not come back at the same time either
-/// (Marc Brooker: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015, where it is called full jitter).
+/// The jitter spreads calls out evenly that have failed at the same time (Marc Brooker: "Exponential Backoff And
+/// Jitter", AWS Architecture Blog, 2015).
 ///
-/// The default makes four attempts at most, with pauses of up to 50, 100 and 200 milliseconds.
+/// The default makes at most four attempts, with pauses of up to 50, 100 and 200 milliseconds.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,25 +49,25 @@ impl Default for Exponential {
 }
 
 impl Exponential {
-    /// How many attempts are made at most, the first included. Four by default.
+    /// Sets the maximum number of attempts, including the first. Four by default.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// The longest that is waited before the second attempt. 50 milliseconds by default.
+    /// Sets the longest pause before the second attempt. 50 milliseconds by default.
     pub fn first(mut self, pause: Duration) -> Self {
         self.first = pause;
         self
     }
 
-    /// The longest that is waited before any attempt. A second by default.
+    /// Sets the longest pause before any attempt. A second by default.
     pub fn longest(mut self, pause: Duration) -> Self {
         self.longest = pause;
         self
     }
 
-    /// Where chance comes from. By default it is the operating system; see [`OsEntropy`].
+    /// Sets the source of randomness. By default it is the operating system; see [`OsEntropy`].
     pub fn entropy(mut self, entropy: impl Entropy) -> Self {
         self.entropy = Arc::new(entropy);
         self
@@ -84,7 +84,7 @@ impl Backoff for Exponential {
         let mut random = [0; 4];
         self.entropy.fill(&mut random);
         let part = f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX);
-        // The longest duration there is, as a number, can be rounded to what is none.
+        // The maximum duration, as a float, can be rounded up to a value that is out of range.
         let pause = Duration::try_from_secs_f64(longest.as_secs_f64() * part);
         Some(pause.map_or(longest, |pause| pause.min(longest)))
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_decides_how_much_of_a_pause_is_waited() {
+    fn a_random_part_of_the_pause_is_waited() {
         let pause = |byte| Exponential::default().entropy(Always(byte)).pause(1);
         assert_eq!(pause(0), Some(Duration::ZERO));
         assert!(pause(0x80) > Some(Duration::from_millis(24)) && pause(0x80) < Some(Duration::from_millis(26)));

@@ -1,4 +1,4 @@
-//! [`Leases`]: which locks are certainly still held.
+//! [`Leases`]: the locks that are certainly still held.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,120 +10,122 @@ use tokio::time::Instant;
 use crate::clock::{Clock, Timestamp};
 use crate::storage::{LockTicket, LockToken};
 
-/// Below this many leases nobody looks for those that are over.
-const FEW: usize = 64;
+/// The number of leases below which expired ones are not pruned.
+const PRUNE_MIN: usize = 64;
 
-/// The leases that this process has seen begin. One that is over proves nothing any more and is forgotten by and by.
+/// The leases that this process has seen begin. An expired lease proves nothing and is pruned.
 #[derive(Default)]
-pub(super) struct Leases(Mutex<Table>);
+pub(super) struct Leases(Mutex<LeaseTable>);
 
 #[derive(Default)]
-struct Table {
+struct LeaseTable {
     by_token: HashMap<LockToken, Lease>,
-    tidy_at: usize,
-    /// How many are giving up locks before their leases are over.
-    ambiguous_calls: usize,
-    /// Counts the beginnings and the ends of such times.
-    drains: u64,
+    /// The number of leases at which expired ones are pruned next.
+    prune_at: usize,
+    /// The number of drains in progress, which release locks before their leases are over.
+    drains: usize,
+    /// Incremented when a drain begins or ends.
+    epoch: u64,
 }
 
-/// When a lock was asked for, at the earliest.
+/// The earliest moment at which a lease can begin whose lock is requested now.
 #[derive(Clone, Copy)]
-pub(super) struct PendingLease {
+pub(super) struct LeaseRequest {
     moment: Moment,
-    drains: u64,
+    epoch: u64,
 }
 
 struct Lease {
     length: Duration,
-    began: Moment,
+    start: Moment,
 }
 
-/// A moment, by the clock of the storage and by one that is never set. A lease is certainly running as long as it is by
-/// both: the first is an estimate that may be put right meanwhile, and of the second the storage knows nothing.
+/// A moment by the clock of the storage and by the monotonic clock.
+///
+/// A lease is certainly running only if it is by both: the first clock is an estimate that may be corrected meanwhile,
+/// and the storage does not judge by the second.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
-    shown: Timestamp,
-    here: Instant,
+    storage: Timestamp,
+    monotonic: Instant,
 }
 
 impl Moment {
     pub(super) fn now(clock: &dyn Clock) -> Self {
         Self {
-            shown: clock.now(),
-            here: Instant::now(),
+            storage: clock.now(),
+            monotonic: Instant::now(),
         }
     }
 }
 
 impl Lease {
     fn is_running(&self, now: Moment) -> bool {
-        now.shown < self.began.shown + self.length && now.here.saturating_duration_since(self.began.here) < self.length
+        let elapsed = now.monotonic.saturating_duration_since(self.start.monotonic);
+        now.storage < self.start.storage + self.length && elapsed < self.length
     }
 }
 
-/// While this is there, and for all leases that began before, nothing is certain.
-pub(super) struct Ambiguity<'a>(&'a Leases);
+/// A drain in progress. No lease is certain while it exists, nor afterwards if it began before.
+pub(super) struct Drain<'a>(&'a Leases);
 
-impl Drop for Ambiguity<'_> {
+impl Drop for Drain<'_> {
     fn drop(&mut self) {
         let mut table = self.0.table();
         table.by_token.clear();
-        table.ambiguous_calls -= 1;
-        table.drains += 1;
+        table.drains -= 1;
+        table.epoch += 1;
     }
 }
 
 impl Leases {
-    /// A lock is about to be asked for.
-    pub(super) fn asking(&self, clock: &dyn Clock) -> PendingLease {
+    /// Notes the moment before a lock is requested.
+    pub(super) fn request(&self, clock: &dyn Clock) -> LeaseRequest {
         let moment = Moment::now(clock);
-        let drains = self.table().drains;
-        PendingLease { moment, drains }
+        let epoch = self.table().epoch;
+        LeaseRequest { moment, epoch }
     }
 
-    /// The lock was taken, after it had been asked for like this. It may have been given up since for its holder, of
-    /// which nothing is known here if it is only now that the answer is heard; then it proves nothing.
-    pub(super) fn began(&self, ticket: &LockTicket, asked: PendingLease, length: Duration) {
+    /// Adds the lease of a lock that was taken, unless a drain may have released it before the reply arrived.
+    pub(super) fn start(&self, id: &LockTicket, request: LeaseRequest, length: Duration) {
         let mut table = self.table();
-        if table.drains != asked.drains {
+        if table.epoch != request.epoch {
             return;
         }
-        let asked = asked.moment;
-        if table.by_token.len() >= table.tidy_at.max(FEW) {
-            table.by_token.retain(|_, lease| lease.is_running(asked));
-            table.tidy_at = table.by_token.len() * 2;
+        let start = request.moment;
+        if table.by_token.len() >= table.prune_at.max(PRUNE_MIN) {
+            table.by_token.retain(|_, lease| lease.is_running(start));
+            table.prune_at = table.by_token.len() * 2;
         }
-        let began = asked;
-        table.by_token.insert(ticket.token, Lease { length, began });
+        table.by_token.insert(id.token, Lease { length, start });
     }
 
-    /// The lease was renewed, no earlier than at this moment.
-    pub(super) fn renewed(&self, ticket: &LockTicket, asked: Moment) {
-        if let Some(lease) = self.table().by_token.get_mut(&ticket.token) {
-            lease.began = asked;
+    /// Restarts a lease that was renewed at `start` or later.
+    pub(super) fn renew(&self, id: &LockTicket, start: Moment) {
+        if let Some(lease) = self.table().by_token.get_mut(&id.token) {
+            lease.start = start;
         }
     }
 
-    /// Whether the lease cannot be over yet, so that nobody else can have had the lock since.
-    pub(super) fn is_running(&self, ticket: &LockTicket, now: Moment) -> bool {
+    /// Returns whether the lease cannot be over yet, so that no other holder can have had the lock since.
+    pub(super) fn is_running(&self, id: &LockTicket, now: Moment) -> bool {
         let table = self.table();
-        let lease = table.by_token.get(&ticket.token);
-        table.ambiguous_calls == 0 && lease.is_some_and(|lease| lease.is_running(now))
+        let lease = table.by_token.get(&id.token);
+        table.drains == 0 && lease.is_some_and(|lease| lease.is_running(now))
     }
 
-    /// From now on locks may be given up before their leases are over, until what is returned is dropped.
-    pub(super) fn ambiguity(&self) -> Ambiguity<'_> {
+    /// Begins a drain, which ends when the result is dropped.
+    pub(super) fn begin_drain(&self) -> Drain<'_> {
         let mut table = self.table();
-        table.ambiguous_calls += 1;
         table.drains += 1;
+        table.epoch += 1;
         drop(table);
-        Ambiguity(self)
+        Drain(self)
     }
 
-    /// The lock was given up.
-    pub(super) fn ended(&self, ticket: &LockTicket) {
-        self.table().by_token.remove(&ticket.token);
+    /// Removes the lease of a lock that was released.
+    pub(super) fn remove(&self, id: &LockTicket) {
+        self.table().by_token.remove(&id.token);
     }
 
     #[cfg(test)]
@@ -131,12 +133,12 @@ impl Leases {
         self.table().by_token.len()
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, LeaseTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Says nothing of the tokens.
+/// Hides the tokens.
 impl fmt::Debug for Leases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leases").finish_non_exhaustive()
@@ -151,7 +153,7 @@ mod tests {
     use crate::id::SessionId;
 
     #[test]
-    fn what_is_over_is_forgotten_by_and_by() {
+    fn expired_leases_are_pruned() {
         let leases = Leases::default();
         let lease = Duration::from_secs(30);
         let key = SessionId::generate(&OsEntropy).key();
@@ -159,7 +161,7 @@ mod tests {
         for _ in 0..1_000 {
             let token = LockToken::generate(&OsEntropy);
             clock.advance(Duration::from_secs(1));
-            leases.began(&LockTicket { key, token }, leases.asking(&clock), lease);
+            leases.start(&LockTicket { key, token }, leases.request(&clock), lease);
         }
         assert!(leases.len() <= 64 + 30, "{} leases are remembered", leases.len());
     }
@@ -170,18 +172,18 @@ mod tests {
         let lease = Duration::from_secs(30);
         let key = SessionId::generate(&OsEntropy).key();
         let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
-        let ticket = || LockTicket {
+        let id = || LockTicket {
             key,
             token: LockToken::generate(&OsEntropy),
         };
-        let [by_clock, by_time] = [ticket(), ticket()];
+        let [by_clock, by_time] = [id(), id()];
 
-        leases.began(&by_clock, leases.asking(&clock), lease);
+        leases.start(&by_clock, leases.request(&clock), lease);
         assert!(leases.is_running(&by_clock, Moment::now(&clock)));
         clock.advance(lease);
         assert!(!leases.is_running(&by_clock, Moment::now(&clock)));
 
-        leases.began(&by_time, leases.asking(&clock), lease);
+        leases.start(&by_time, leases.request(&clock), lease);
         clock.set(Timestamp::MIN);
         assert!(leases.is_running(&by_time, Moment::now(&clock)));
         tokio::time::advance(lease).await;
@@ -189,28 +191,28 @@ mod tests {
     }
 
     #[test]
-    fn what_began_before_locks_were_given_up_proves_nothing() {
+    fn a_lease_that_began_before_a_drain_ended_proves_nothing() {
         let leases = Leases::default();
         let clock = ManualClock::at(Timestamp::MIN);
         let lease = Duration::from_secs(30);
-        let ticket = LockTicket {
+        let id = LockTicket {
             key: SessionId::generate(&OsEntropy).key(),
             token: LockToken::generate(&OsEntropy),
         };
         let now = Moment::now(&clock);
-        let before = leases.asking(&clock);
-        leases.began(&ticket, before, lease);
-        let ambiguity = leases.ambiguity();
-        let meanwhile = leases.asking(&clock);
-        assert!(!leases.is_running(&ticket, now));
-        drop(ambiguity);
-        assert!(!leases.is_running(&ticket, now));
-        // The answer is heard only now, and what was given up has been given up.
-        for asked in [before, meanwhile] {
-            leases.began(&ticket, asked, lease);
-            assert!(!leases.is_running(&ticket, now));
+        let before = leases.request(&clock);
+        leases.start(&id, before, lease);
+        let drain = leases.begin_drain();
+        let meanwhile = leases.request(&clock);
+        assert!(!leases.is_running(&id, now));
+        drop(drain);
+        assert!(!leases.is_running(&id, now));
+        // The replies arrive only now, after the drain has released the locks.
+        for request in [before, meanwhile] {
+            leases.start(&id, request, lease);
+            assert!(!leases.is_running(&id, now));
         }
-        leases.began(&ticket, leases.asking(&clock), lease);
-        assert!(leases.is_running(&ticket, now));
+        leases.start(&id, leases.request(&clock), lease);
+        assert!(leases.is_running(&id, now));
     }
 }

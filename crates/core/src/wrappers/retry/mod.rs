@@ -1,4 +1,4 @@
-//! [`Retry`]: again, where that is safe.
+//! [`Retry`]: repeats failed calls to a storage if that is safe.
 
 mod ambiguous;
 mod attempts;
@@ -21,34 +21,35 @@ use crate::storage::{
     StorageErrorKind, Stored,
 };
 
-/// A storage whose calls are made again when it could not be reached, or did not answer in time.
+/// Repeats calls that fail because the storage cannot be reached or does not reply in time.
 ///
-/// After [`Unavailable`](StorageErrorKind::Unavailable) and [`Timeout`](StorageErrorKind::Timeout) nobody knows whether
-/// the step was taken. A [`Backoff`] says whether and when the call is made again; what the second answer means
-/// depends on the verb:
+/// After [`Unavailable`](StorageErrorKind::Unavailable) and [`Timeout`](StorageErrorKind::Timeout) the outcome is
+/// ambiguous: the step may or may not have been taken. A [`Backoff`] decides whether and when the call is repeated; the
+/// meaning of the second result depends on the operation:
 ///
-/// | verb | made again, because | and after doubt |
+/// | operation | is repeated, because | second result after an ambiguous outcome |
 /// |---|---|---|
 /// | `read`, `scan` | it changes nothing | |
-/// | `renew`, `release` | twice is the same as once | |
-/// | `touch` | twice is the same as once | `false` can mean that it was done, and that the record was written after |
-/// | `destroy` | twice is the same as once | `Missing` and `Superseded` can mean that the first attempt has done it |
-/// | `sweep` | it goes on where the first has stopped | what that had swept is told to nobody |
-/// | `lock` | the wait that is left bounds it | a lock that nobody knows of is held until its lease is over |
-/// | `create` | the key is new | `Exists`: if what is stored is what was to be created, it was |
-/// | `commit` | the lock protects it | `LockLost`: if what is stored is what was to be written, and the lease cannot have been over, it was |
-/// | `rotate` | the new key is new | if the session is stored under the new key, it has moved |
+/// | `renew`, `release` | it is idempotent | |
+/// | `touch` | it is idempotent | `false` can mean that the first attempt succeeded and the record was written since |
+/// | `destroy` | it is idempotent | `Missing` and `Superseded` can mean that the first attempt succeeded |
+/// | `sweep` | it continues where the first has stopped | records that the first has swept are returned to no caller |
+/// | `lock` | the rest of its wait limits it | a lock that the first has taken stays held until its lease is over |
+/// | `create` | the key is new | `Exists`: it has succeeded if its record is stored |
+/// | `commit` | the lock protects it | `LockLost`: it has succeeded if its record is stored and the lease still runs |
+/// | `rotate` | the new key is new | it has succeeded if the session is stored under the new key |
 ///
-/// Where the doubt cannot be resolved, the call fails with the error that brought it, and never with one that says that
-/// nothing was written. Any other error is an answer and is passed on, [`LockTimeout`](StorageErrorKind::LockTimeout)
-/// and [`TooManyWaiters`](StorageErrorKind::TooManyWaiters) among them.
+/// `replace` is never repeated.
 ///
-/// A request that is lost on the way may arrive late. Commits and rotations that come late are refused, as their lock
-/// is gone by then. A `create` that arrives only after the session was created by the second attempt *and* destroyed
-/// would bring it back; a storage that holds requests back for that long should not be asked twice.
+/// If the ambiguity cannot be resolved, the call fails with the error that caused it, never with one that says that
+/// nothing was written. Other errors, such as [`LockTimeout`](StorageErrorKind::LockTimeout) and
+/// [`TooManyWaiters`](StorageErrorKind::TooManyWaiters), are returned as they are.
 ///
-/// The limit for a single attempt is set by a [`Timeout`](crate::Timeout) inside. What cuts a call off from outside may
-/// do so between two attempts.
+/// A lost request may still arrive late. Late commits and rotations are refused, as their lock is gone by then. A late
+/// `create` would bring a session back if it arrived after the second attempt created the session *and* another call
+/// destroyed it; do not repeat calls to a storage that delays requests for that long.
+///
+/// An inner [`Timeout`](crate::Timeout) limits each attempt. An outer one may end the call between two attempts.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,15 +68,15 @@ pub struct Retry<S: ?Sized> {
 }
 
 impl<S: Storage> Retry<S> {
-    /// Repeats calls to this storage.
+    /// Wraps a storage.
     pub fn new(inner: S, backoff: impl Backoff) -> Self {
         Self::shared(Arc::new(inner), backoff)
     }
 }
 
 impl<S: Storage + ?Sized> Retry<S> {
-    /// Repeats calls that are made through here to a storage that others may use as well. Those do not
-    /// [drain](Storage::drain) it: a lock that is given up behind its back, this wrapper may take for held.
+    /// Wraps a shared storage. Calls that bypass the wrapper are not repeated, and must not [drain](Storage::drain) the
+    /// storage: the wrapper might take a lock for held that was released without its knowledge.
     pub fn shared(inner: Arc<S>, backoff: impl Backoff) -> Self {
         Self {
             backoff: Arc::new(backoff),
@@ -84,7 +85,7 @@ impl<S: Storage + ?Sized> Retry<S> {
         }
     }
 
-    /// The storage inside.
+    /// Returns the wrapped storage.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
@@ -110,7 +111,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         self.inner.capabilities()
     }
 
-    /// Attempts take their time.
+    /// Returns `None`: repeating waits.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }
@@ -121,14 +122,14 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         let start = Instant::now();
-        let mut asked;
+        let mut request;
         let locked = retry!(self, {
-            asked = self.leases.asking(self.clock());
+            request = self.leases.request(self.clock());
             self.inner.lock(key, wait.saturating_sub(start.elapsed()))
         });
         locked.inspect(|found| {
             if let Lookup::Found(Locked { lock, .. }) = found {
-                self.leases.began(&lock.ticket(), asked, lock.lease());
+                self.leases.start(&lock.ticket(), request, lock.lease());
             }
         })
     }
@@ -137,32 +138,33 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         let mut attempts = self.attempts();
         loop {
             match self.inner.create(key, record.clone()).await {
-                Err(error) if attempts.again(&error).await => {}
+                Err(error) if attempts.retry_after(&error).await => {}
                 Err(error) if attempts.ambiguity().is_some() && error.kind() == StorageErrorKind::Exists => {
-                    return self.was_created(key, &record, error).await;
+                    return self.resolve_create(key, &record, error).await;
                 }
-                answer => return answer,
+                result => return result,
             }
         }
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let (ticket, mut attempts) = (lock.ticket(), self.attempts());
-        let answer = loop {
+        let (id, mut attempts) = (lock.ticket(), self.attempts());
+        let result = loop {
             match self.inner.commit(lock, record.clone()).await {
-                Err(error) if attempts.again(&error).await => {}
+                Err(error) if attempts.retry_after(&error).await => {}
                 Err(error) => match attempts.ambiguity() {
-                    Some(ambiguity) => break self.was_committed(lock, &record, error, ambiguity).await,
+                    Some(ambiguity) => break self.resolve_commit(lock, &record, error, ambiguity).await,
                     None => break Err(error),
                 },
                 Ok(()) => break Ok(()),
             }
         };
-        answer.inspect(|()| self.leases.ended(&ticket))
+        result.inspect(|()| self.leases.remove(&id))
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        // Never again: a first call whose answer was lost may have written, and a second would say that somebody else did.
+        // Not repeated: if the reply to the first call is lost, it may have written, and a second call would report a
+        // conflict with that write.
         self.inner.replace(known, record).await
     }
 
@@ -173,36 +175,36 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let (ticket, mut attempts) = (lock.ticket(), self.attempts());
-        let answer = loop {
+        let (id, mut attempts) = (lock.ticket(), self.attempts());
+        let result = loop {
             match self.inner.rotate(lock, new_key, record.clone(), grace).await {
-                Err(error) if attempts.again(&error).await => {}
+                Err(error) if attempts.retry_after(&error).await => {}
                 Err(error) if attempts.ambiguity().is_some() => {
-                    break self.was_rotated(lock, new_key, &record, error).await;
+                    break self.resolve_rotate(lock, new_key, &record, error).await;
                 }
-                answer => break answer,
+                result => break result,
             }
         };
-        answer.inspect(|()| self.leases.ended(&ticket))
+        result.inspect(|()| self.leases.remove(&id))
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        let (ticket, lease) = (lock.ticket(), lock.lease());
-        self.leases.ended(&ticket);
+        let (id, lease) = (lock.ticket(), lock.lease());
+        self.leases.remove(&id);
         let mut lock = Some(lock);
         retry!(self, {
-            let lock = lock.take().unwrap_or_else(|| placeholder_lock(ticket, lease));
+            let lock = lock.take().unwrap_or_else(|| placeholder_lock(id, lease));
             self.inner.release(lock)
         })
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        let mut asked;
+    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError> {
+        let mut requested_at;
         let renewed = retry!(self, {
-            asked = Moment::now(self.clock());
-            self.inner.renew(lock)
+            requested_at = Moment::now(self.clock());
+            self.inner.renew(id)
         });
-        renewed.inspect(|()| self.leases.renewed(lock, asked))
+        renewed.inspect(|()| self.leases.renew(id, requested_at))
     }
 
     async fn touch(
@@ -227,9 +229,9 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         retry!(self, self.inner.sweep(limit))
     }
 
-    /// A lock that is given up is lost before its lease is over: what is known of leases proves nothing any more.
+    /// A drain releases locks before their leases are over, so leases prove nothing while it runs.
     async fn drain(&self, patience: Duration) {
-        let _ambiguity = self.leases.ambiguity();
+        let _drain = self.leases.begin_drain();
         self.inner.drain(patience).await;
     }
 }

@@ -1,18 +1,18 @@
-//! How calls end, in words for logs and metrics.
+//! [`OutcomeLabel`]: the outcome of a call as a word, for logs and metrics.
 
 use crate::storage::{Lookup, StorageError, StorageErrorKind};
 
-/// A call that was dropped before it came to its end.
+/// The label of a call that was dropped before it completed.
 pub(super) const CANCELLED: &str = "cancelled";
 
-/// What a verb answers.
-pub(super) trait Answer {
-    /// How to call it.
-    fn outcome(&self) -> &'static str;
+/// A result of an operation that has a label.
+pub(super) trait OutcomeLabel {
+    /// Returns the label.
+    fn outcome_label(&self) -> &'static str;
 }
 
-impl<T> Answer for Lookup<T> {
-    fn outcome(&self) -> &'static str {
+impl<T> OutcomeLabel for Lookup<T> {
+    fn outcome_label(&self) -> &'static str {
         match self {
             Self::Found(_) => "found",
             Self::Missing => "missing",
@@ -21,23 +21,23 @@ impl<T> Answer for Lookup<T> {
     }
 }
 
-macro_rules! answers_with_ok {
+macro_rules! label_as_ok {
     ($($type:ty),*) => {
-        $(impl Answer for $type {
-            fn outcome(&self) -> &'static str {
+        $(impl OutcomeLabel for $type {
+            fn outcome_label(&self) -> &'static str {
                 "ok"
             }
         })*
     };
 }
 
-answers_with_ok!((), bool, crate::storage::Page, Vec<crate::storage::Stored>);
+label_as_ok!((), bool, crate::storage::Page, Vec<crate::storage::Stored>);
 
-impl<T: Answer> Answer for Result<T, StorageError> {
-    fn outcome(&self) -> &'static str {
+impl<T: OutcomeLabel> OutcomeLabel for Result<T, StorageError> {
+    fn outcome_label(&self) -> &'static str {
         use StorageErrorKind as Kind;
         match self {
-            Ok(answer) => answer.outcome(),
+            Ok(output) => output.outcome_label(),
             Err(error) => match error.kind() {
                 Kind::Exists => "exists",
                 Kind::Gone => "gone",
