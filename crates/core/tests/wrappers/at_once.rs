@@ -1,5 +1,5 @@
-//! Which wrappers have plain functions: one that has them lets whoever calls them pass by what it is there for, so it is
-//! to be decided for each.
+//! Wrappers and plain functions: a wrapper that forwards the plain functions lets callers bypass its purpose, so the
+//! table below decides for each wrapper.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,16 +11,16 @@ use sessile_core::{Exponential, IntoStorage, NullStorage, Retry, Storage, Timeou
 use sessile_memory::MemoryStorage;
 use sessile_testkit::{Counting, Faulty, Recorder, Recording, Slow};
 
-/// Whether a wrapper around a storage that answers at once does so too.
+/// The wrappers, and whether each forwards the plain functions of the wrapped storage.
 const DECIDED: [(&str, bool); 9] = [
     // Its functions would not be repeated.
     ("Retry", false),
     // They would not be cut short; they never wait, but what is beneath might be exchanged.
     ("Timeout", false),
-    // They would be missing from the traces and from the figures.
+    // They would be missing from traces and metrics.
     ("Traced", false),
     ("Metered", false),
-    // They would not be answered from what is known.
+    // They would bypass the cache.
     ("MemoizedStorage", false),
     // They would neither be delayed, nor fail, nor be counted or written down.
     ("Slow", false),
@@ -29,7 +29,7 @@ const DECIDED: [(&str, bool); 9] = [
     ("Recording", false),
 ];
 
-/// The wrappers in the sources of all crates: whatever is a storage by means of another one.
+/// Finds the wrappers in the sources of all crates: implementations of `Storage` that are generic over a `Storage`.
 fn wrappers(folder: &Path, found: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -53,7 +53,7 @@ fn wrappers(folder: &Path, found: &mut BTreeMap<String, String>) {
 }
 
 #[test]
-fn it_is_decided_for_every_wrapper_there_is() {
+fn the_table_lists_every_wrapper() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(crates).unwrap() {
@@ -77,7 +77,7 @@ fn it_is_decided_for_every_wrapper_there_is() {
     }
 }
 
-/// A wrapper of this name around this storage, in all ways to make one here.
+/// Wraps the storage in each wrapper that can be created here.
 fn wrapped(memory: &MemoryStorage) -> Vec<(&'static str, Arc<dyn Storage>)> {
     #[cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_mut))]
     let mut wrapped: Vec<(&'static str, Arc<dyn Storage>)> = vec![
@@ -102,21 +102,21 @@ fn wrapped(memory: &MemoryStorage) -> Vec<(&'static str, Arc<dyn Storage>)> {
 }
 
 #[test]
-fn what_was_decided_is_what_they_do() {
+fn wrappers_do_what_the_table_says() {
     let memory = MemoryStorage::new();
     let decided: BTreeMap<_, _> = DECIDED.into();
     for (name, storage) in wrapped(&memory) {
         assert_eq!(storage.at_once().is_some(), decided[name], "{name}");
-        // Nor does another one around it.
+        // An outer wrapper does not forward them either.
         let outer = Retry::shared(storage, Exponential::default());
         assert!(outer.at_once().is_none(), "{name}");
     }
     assert!(NullStorage.at_once().is_none());
 }
 
-/// To be shared, or to have one's type forgotten, is not to be wrapped.
+/// Sharing a storage and erasing its type do not wrap it.
 #[test]
-fn a_shared_storage_answers_as_it_did() {
+fn a_shared_storage_keeps_its_plain_functions() {
     let memory = MemoryStorage::new();
     assert!(memory.at_once().is_some());
     let shared = Arc::new(memory.clone());

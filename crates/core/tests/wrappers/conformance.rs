@@ -1,4 +1,4 @@
-//! The kit, around every wrapper.
+//! The conformance kit, for every wrapper.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn memory() -> MemoryStorage {
         .build()
 }
 
-/// The wrapped storage under test. The second handle goes by another way into the same memory.
+/// Creates the wrapped storage under test. The second handle uses another wrapper around the same memory.
 fn subject_of<S: IntoStorage>(wrap: impl Fn(MemoryStorage) -> S) -> Subject {
     let memory = memory();
     let observed = memory.clone();
@@ -48,15 +48,15 @@ mod retry {
     storage_tests!(subject);
 }
 
-/// The order that is advised, around a storage that takes its time, with its type erased in between.
+/// The recommended order of wrappers, around a slow storage, with its type erased in between.
 mod stacked {
     use super::*;
 
     async fn subject() -> Subject {
         subject_of(|memory| {
             let slow = Slow::new(memory);
-            for verb in [Verb::Commit, Verb::Rotate, Verb::Create] {
-                slow.delays().before(verb, Duration::from_millis(1));
+            for operation in [Verb::Commit, Verb::Rotate, Verb::Create] {
+                slow.delays().before(operation, Duration::from_millis(1));
             }
             let slow: Arc<dyn Storage> = Arc::new(slow);
             Retry::new(Timeout::shared(slow, Duration::from_secs(5)), Exponential::default())

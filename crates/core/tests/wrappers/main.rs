@@ -1,4 +1,4 @@
-//! The wrappers: each keeps the contract, and does its one thing.
+//! The wrappers: each keeps the contract and does its one task.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 

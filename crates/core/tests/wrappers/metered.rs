@@ -1,4 +1,4 @@
-//! `Metered`: how many calls, how long, how many at once.
+//! `Metered` counts and times calls.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,8 +12,8 @@ use sessile_testkit::{ModelStorage, Slow, Verb};
 
 use crate::support::{keys, locked, next, record};
 
-/// Remembers what was recorded, by the name and the labels of the metric: for counters and gauges what they come to,
-/// for histograms each value.
+/// Keeps the recorded values by the name and labels of the metric: the total of counters and gauges, and each value of
+/// histograms.
 #[derive(Clone, Default)]
 struct Seen {
     series: Arc<Mutex<BTreeMap<String, Vec<f64>>>>,
@@ -144,7 +144,7 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
             storage.destroy(&key).await.unwrap();
             storage.destroy(&key).await.unwrap();
 
-            // One that is never answered, and still under way when the numbers are read.
+            // A call without a reply, still in progress when the numbers are read.
             let mut reading = storage.read(&key);
             std::future::poll_fn(|cx| {
                 assert!(reading.as_mut().poll(cx).is_pending());
@@ -184,7 +184,11 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
         seen.of("sessile_storage_call_seconds operation=read storage=model"),
         [2.0, 1.0]
     );
-    let in_flight = |operation| seen.of(&format!("sessile_storage_calls_in_flight operation={operation} storage=model"));
+    let in_flight = |operation| {
+        seen.of(&format!(
+            "sessile_storage_calls_in_flight operation={operation} storage=model"
+        ))
+    };
     assert_eq!((in_flight("read"), in_flight("commit")), (vec![1.0], vec![0.0]));
 
     let units = seen.described.lock().unwrap().clone();
@@ -195,7 +199,7 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
 }
 
 #[tokio::test]
-async fn values_of_another_type_are_counted_by_what_was_done_about_them() {
+async fn values_of_another_type_are_counted_by_outcome() {
     use sessile_core::{OnMismatch, Session, Untyped, Visit};
     const NUMBER: sessile_core::Key<Untyped, u64> = sessile_core::Key::new("number");
     let seen = Seen::default();
@@ -220,7 +224,7 @@ async fn values_of_another_type_are_counted_by_what_was_done_about_them() {
 }
 
 #[test]
-fn what_a_visit_puts_off_is_counted() {
+fn postponed_operations_are_counted() {
     use sessile_core::{DAY, Expiration, ManualClock, Session, SessionError, StorageErrorKind, Timestamp, Visit};
     use sessile_testkit::{Fault, Faulty};
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));

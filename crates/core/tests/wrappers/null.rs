@@ -1,4 +1,4 @@
-//! `NullStorage` forgets, and says so.
+//! `NullStorage` keeps nothing.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use sessile_core::{
 
 use crate::support::{HOUR, keys, kind, record};
 
-struct Nobody;
+struct NoUnlock;
 
-impl Unlock for Nobody {
+impl Unlock for NoUnlock {
     fn unlock(&self, _: LockTicket) {}
 }
 
@@ -33,15 +33,15 @@ async fn nothing_is_ever_found() {
     assert_eq!(storage.sweep(10).await.unwrap(), []);
 
     let token = LockToken::from_bytes([7; 16]);
-    let mut lock = Lock::new(LockTicket::new(key, token), HOUR, std::sync::Arc::new(Nobody));
-    let answers = [
+    let mut lock = Lock::new(LockTicket::new(key, token), HOUR, std::sync::Arc::new(NoUnlock));
+    let results = [
         storage.commit(&mut lock, record("y")).await,
         storage.rotate(&mut lock, &other, record("y"), Duration::ZERO).await,
         storage.renew(&lock.ticket()).await,
         storage.touch(&key, 1, None, Timestamp::MIN).await.map(drop),
     ];
-    for answer in answers {
-        assert_eq!(kind(answer), Some(StorageErrorKind::Gone));
+    for result in results {
+        assert_eq!(kind(result), Some(StorageErrorKind::Gone));
     }
     storage.release(lock).await.unwrap();
 }

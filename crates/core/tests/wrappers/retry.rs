@@ -1,4 +1,4 @@
-//! `Retry`: again, where that is safe, and the truth about what was done.
+//! `Retry` repeats calls if that is safe, and resolves ambiguous outcomes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,22 +15,22 @@ use crate::support::{
 const LEASE: Duration = Duration::from_secs(30);
 const UNAVAILABLE: StorageErrorKind = StorageErrorKind::Unavailable;
 
-/// The same pause each time, up to a number of attempts. Counts how often it was asked.
+/// The same pause each time, up to a number of attempts. Counts its calls.
 #[derive(Debug, Clone)]
 struct Steady {
     attempts: u32,
     pause: Duration,
-    asked: Arc<AtomicU32>,
+    consulted: Arc<AtomicU32>,
 }
 
 impl Backoff for Steady {
     fn pause(&self, failures: u32) -> Option<Duration> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.consulted.fetch_add(1, Ordering::SeqCst);
         (failures < self.attempts).then_some(self.pause)
     }
 }
 
-/// A storage that repeats, one that fails as told, and the model below, whose calls are counted.
+/// A `Retry` around a storage with injected faults, around the model with counted calls.
 struct Setup {
     storage: Arc<Retry<Faulty<Counting<ModelStorage>>>>,
     faults: Faults,
@@ -38,20 +38,20 @@ struct Setup {
     model: ModelStorage,
 }
 
-/// With three attempts, and this pause between them.
+/// Creates a storage with three attempts and this pause between them.
 fn setup(pause: Duration) -> Setup {
     let model = ModelStorage::new().with_lease(LEASE);
     let counting = Counting::new(model.clone());
     let calls = counting.calls();
     let faulty = Faulty::new(counting);
     let faults = faulty.faults();
-    let asked = Arc::default();
+    let consulted = Arc::default();
     let storage = Retry::new(
         faulty,
         Steady {
             attempts: 3,
             pause,
-            asked,
+            consulted,
         },
     );
     Setup {
@@ -74,14 +74,14 @@ impl Setup {
     }
 }
 
-/// Each way in which a call fails once.
+/// Returns each way in which a call can fail ambiguously.
 fn once() -> [Fault; 4] {
     let kinds = [UNAVAILABLE, StorageErrorKind::Timeout];
     let [one, two] = kinds.map(|kind| [Fault::before(kind), Fault::after(kind)]);
     [one[0], one[1], two[0], two[1]]
 }
 
-/// A session, and its lock.
+/// Creates a session and takes its lock.
 async fn held(setup: &Setup) -> (SessionKey, Locked) {
     let key = created(&*setup.storage, "0").await;
     let held = locked(&*setup.storage, &key).await;
@@ -89,20 +89,20 @@ async fn held(setup: &Setup) -> (SessionKey, Locked) {
     (key, held)
 }
 
-fn is_spent(held: &Locked) -> bool {
+fn is_disarmed(held: &Locked) -> bool {
     format!("{:?}", held.lock).contains("spent: true")
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changes_nothing_or_can_be_done_twice_is_done_again() {
+async fn read_only_and_idempotent_operations_are_repeated() {
     for fault in once() {
         let setup = setup(MINUTE / 60);
         let (key, held) = held(&setup).await;
         let storage = &setup.storage;
         let later = storage.clock().now() + HOUR;
-        for verb in Verb::ALL {
-            if ![Verb::Create, Verb::Commit, Verb::Replace, Verb::Rotate, Verb::Lock].contains(&verb) {
-                setup.faults.fail_next(verb, fault);
+        for operation in Verb::ALL {
+            if ![Verb::Create, Verb::Commit, Verb::Replace, Verb::Rotate, Verb::Lock].contains(&operation) {
+                setup.faults.fail_next(operation, fault);
             }
         }
         assert_eq!(
@@ -124,7 +124,7 @@ async fn what_changes_nothing_or_can_be_done_twice_is_done_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_after_the_last_attempt_and_pauses_in_between() {
+async fn it_stops_after_the_last_attempt_and_pauses_in_between() {
     let setup = setup(MINUTE);
     setup.faults.fail_always(Verb::Read, Fault::before(UNAVAILABLE));
     let [key] = keys();
@@ -136,26 +136,26 @@ async fn it_ends_after_the_last_attempt_and_pauses_in_between() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_an_answer_is_passed_on() {
+async fn unambiguous_errors_are_returned() {
     use StorageErrorKind::{Corrupt, Denied, Full, LockTimeout, Other, TooManyWaiters, Unsupported};
-    for answer in [Corrupt, Denied, Full, LockTimeout, Other, TooManyWaiters, Unsupported] {
+    for expected in [Corrupt, Denied, Full, LockTimeout, Other, TooManyWaiters, Unsupported] {
         let setup = setup(MINUTE);
         let (key, mut held) = held(&setup).await;
-        setup.faults.fail_all(Fault::before(answer));
+        setup.faults.fail_all(Fault::before(expected));
         let start = Instant::now();
         let record = next(&held.record, "1");
         let storage = &setup.storage;
-        assert_eq!(kind(storage.read(&key).await), Some(answer));
-        assert_eq!(kind(storage.lock(&key, Duration::ZERO).await), Some(answer));
-        assert_eq!(kind(storage.create(&key, record.clone()).await), Some(answer));
-        assert_eq!(kind(storage.commit(&mut held.lock, record).await), Some(answer));
-        assert_eq!(kind(storage.release(held.lock).await), Some(answer));
+        assert_eq!(kind(storage.read(&key).await), Some(expected));
+        assert_eq!(kind(storage.lock(&key, Duration::ZERO).await), Some(expected));
+        assert_eq!(kind(storage.create(&key, record.clone()).await), Some(expected));
+        assert_eq!(kind(storage.commit(&mut held.lock, record).await), Some(expected));
+        assert_eq!(kind(storage.release(held.lock).await), Some(expected));
         assert_eq!((setup.faults.injected(), start.elapsed()), (5, Duration::ZERO));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn create_is_done_once() {
+async fn create_takes_effect_once() {
     for fault in once() {
         let setup = setup(MINUTE);
         let [key] = keys();
@@ -166,7 +166,7 @@ async fn create_is_done_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn create_that_was_done_and_touched_since_was_done() {
+async fn create_that_took_effect_and_was_touched_since_succeeds() {
     let setup = setup(MINUTE);
     let [key] = keys();
     setup.faults.fail_next(Verb::Create, Fault::after(UNAVAILABLE));
@@ -181,7 +181,7 @@ async fn create_that_was_done_and_touched_since_was_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn create_in_the_place_of_another_is_refused_as_ever() {
+async fn create_over_another_record_is_refused() {
     let setup = setup(MINUTE);
     let key = created(&setup.model, "another's").await;
     for fault in once() {
@@ -193,35 +193,35 @@ async fn create_in_the_place_of_another_is_refused_as_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commit_is_done_once() {
+async fn commit_takes_effect_once() {
     for fault in once() {
         let setup = setup(Duration::from_secs(1));
         let (key, mut held) = held(&setup).await;
         setup.faults.fail_next(Verb::Commit, fault);
         let record = next(&held.record, "1");
         setup.storage.commit(&mut held.lock, record.clone()).await.unwrap();
-        assert!(is_spent(&held));
+        assert!(is_disarmed(&held));
         assert_eq!(setup.stored(&key).await, record);
         assert_free(&setup.model, &key, "1").await;
     }
 }
 
-/// What may have been done and what not, when the lock is lost after an attempt of which nothing was heard.
+/// The lock is lost after an attempt without a reply.
 #[tokio::test(start_paused = true)]
-async fn commit_that_nobody_has_taken_note_of_is_refused() {
+async fn commit_that_did_not_take_effect_is_refused() {
     let setup = setup(LEASE);
     let (key, mut held) = held(&setup).await;
     setup.faults.fail_next(Verb::Commit, Fault::before(UNAVAILABLE));
     let record = next(&held.record, "1");
     let refused = setup.storage.commit(&mut held.lock, record).await;
     assert_eq!(kind(refused), Some(StorageErrorKind::LockLost));
-    assert!(!is_spent(&held));
+    assert!(!is_disarmed(&held));
     assert_free(&setup.model, &key, "0").await;
 }
 
-/// Another has come to the very same record after the lease: it is his, and must not be taken for one's own.
+/// Another holder writes an equal record after the lease, which must not be taken for the own write.
 #[tokio::test(start_paused = true)]
-async fn commit_of_another_that_looks_the_same_is_not_ones_own() {
+async fn an_equal_commit_of_another_holder_is_not_taken_for_its_own() {
     for (payload, version) in [("1", 2), ("something else", 2), ("something else", 3)] {
         let setup = setup(LEASE * 2);
         let (key, mut held) = held(&setup).await;
@@ -241,14 +241,14 @@ async fn commit_of_another_that_looks_the_same_is_not_ones_own() {
             (unknown.kind(), unknown.operation()),
             (StorageErrorKind::Timeout, "commit")
         );
-        assert!(!is_spent(&held));
+        assert!(!is_disarmed(&held));
         other.await.unwrap();
         assert_free(&setup.model, &key, payload).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn commit_on_which_another_has_built_is_unknown() {
+async fn commit_that_another_holder_has_overwritten_is_ambiguous() {
     let setup = setup(LEASE / 2);
     let (key, mut held) = held(&setup).await;
     setup.faults.fail_next(Verb::Commit, Fault::after(UNAVAILABLE));
@@ -284,7 +284,7 @@ async fn commit_to_a_session_that_ends_meanwhile_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commit_to_a_session_that_another_moves_on_is_unknown() {
+async fn commit_to_a_session_that_another_holder_moves_is_ambiguous() {
     for grace in [Duration::ZERO, HOUR] {
         let setup = setup(LEASE / 2);
         let [key, new] = keys();
@@ -305,9 +305,9 @@ async fn commit_to_a_session_that_another_moves_on_is_unknown() {
     }
 }
 
-/// The look that resolves a doubt can fail as well, and is repeated as any other.
+/// The read that resolves an ambiguous outcome can fail as well, and is repeated like any other.
 #[tokio::test(start_paused = true)]
-async fn commit_whose_doubt_cannot_be_resolved_is_unknown() {
+async fn commit_that_cannot_be_resolved_is_ambiguous() {
     let setup = setup(Duration::from_secs(1));
     let (key, mut held) = held(&setup).await;
     setup
@@ -322,7 +322,7 @@ async fn commit_whose_doubt_cannot_be_resolved_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_prolongs_what_is_known_of_the_lease() {
+async fn a_renewal_extends_the_known_lease() {
     let setup = setup(LEASE / 2);
     let (key, mut held) = held(&setup).await;
     tokio::time::advance(LEASE * 2 / 3).await;
@@ -338,7 +338,7 @@ async fn a_renewal_prolongs_what_is_known_of_the_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rotate_is_done_once() {
+async fn rotate_takes_effect_once() {
     for fault in once() {
         for grace in [Duration::ZERO, HOUR] {
             let setup = setup(Duration::from_secs(1));
@@ -352,7 +352,7 @@ async fn rotate_is_done_once() {
                 .rotate(&mut held.lock, &new, record.clone(), grace)
                 .await
                 .unwrap();
-            assert!(is_spent(&held));
+            assert!(is_disarmed(&held));
             assert_eq!(setup.stored(&new).await, record);
             assert_free(&setup.model, &new, "1").await;
             let left = setup.model.read(&old).await.unwrap();
@@ -362,7 +362,7 @@ async fn rotate_is_done_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rotate_that_was_done_was_done_whatever_came_after() {
+async fn rotate_that_took_effect_succeeds_despite_later_operations() {
     let setup = setup(LEASE / 2);
     let [old, new, newer] = keys();
     setup.model.create(&old, record("0")).await.unwrap();
@@ -413,7 +413,7 @@ async fn rotate_of_a_session_that_ends_meanwhile_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rotate_onto_another_session_is_refused_as_ever() {
+async fn rotate_onto_another_session_is_refused() {
     for fault in once() {
         let setup = setup(Duration::from_secs(1));
         let [old, taken] = keys();
@@ -449,9 +449,9 @@ async fn rotate_after_the_lease_is_refused() {
     assert_free(&setup.model, &old, "0").await;
 }
 
-/// A lock that was taken and of which nobody knows ends with its lease. It is waited for like any other.
+/// The lock of a lost reply ends with its lease. The next attempt waits for it like for any other.
 #[tokio::test(start_paused = true)]
-async fn lock_waits_no_longer_than_it_was_told() {
+async fn lock_waits_no_longer_than_its_wait() {
     let setup = setup(Duration::from_secs(1));
     let key = created(&setup.model, "0").await;
     setup.faults.fail_next(Verb::Lock, Fault::after(UNAVAILABLE));
@@ -476,17 +476,17 @@ async fn lock_that_fails_before_is_taken_by_the_next_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_is_dropped_goes_back() {
+async fn a_dropped_lock_is_released() {
     let setup = setup(Duration::from_secs(1));
     let (key, held) = held(&setup).await;
     drop(held);
     assert_free(&setup.model, &key, "0").await;
 }
 
-/// Many visits on a storage on which every third call goes wrong. Those that were told that they have written have,
-/// once each; those that were told that they have not have not.
+/// Many visits use a storage on which a third of the calls fail. Visits whose write succeeded have written once, and
+/// visits whose write was refused have not.
 #[tokio::test(start_paused = true)]
-async fn in_a_storm_nothing_is_lost_and_nothing_done_twice() {
+async fn many_failures_lose_and_repeat_no_updates() {
     async fn increment(storage: &dyn Storage, key: &SessionKey) -> Result<(), StorageError> {
         let mut held = storage.lock(key, HOUR).await?.found().expect("a live session");
         let count: u32 = std::str::from_utf8(&held.record.payload).unwrap().parse().unwrap();

@@ -1,4 +1,4 @@
-//! Small helpers.
+//! Helpers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sessile_core::{
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Keys of one shard.
+/// Generates keys of one shard.
 pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
     let id = SessionId::generate(&OsEntropy);
     std::array::from_fn(|_| id.rotated(&OsEntropy).key())
@@ -19,14 +19,14 @@ pub(crate) fn record(payload: &'static str) -> Record {
     Record::new(Meta::new(Timestamp::from_millis(7)), payload)
 }
 
-/// The record that follows this one.
+/// Creates the record that follows this one.
 pub(crate) fn next(record: &Record, payload: &'static str) -> Record {
     let mut next = Record::new(record.meta.clone(), payload);
     next.meta.version += 1;
     next
 }
 
-/// A new session in a storage.
+/// Creates a session in a storage.
 pub(crate) async fn created(storage: &dyn Storage, payload: &'static str) -> SessionKey {
     let [key] = keys();
     storage.create(&key, record(payload)).await.unwrap();
@@ -38,7 +38,7 @@ pub(crate) async fn locked(storage: &dyn Storage, key: &SessionKey) -> Locked {
     locked.found().expect("the session is live")
 }
 
-/// A session with this payload is stored, and its lock is free.
+/// Asserts that a session with this payload is stored and its lock is free.
 pub(crate) async fn assert_free(storage: &dyn Storage, key: &SessionKey, payload: &str) {
     let held = locked(storage, key).await;
     assert_eq!(held.record.payload, payload);
@@ -46,8 +46,8 @@ pub(crate) async fn assert_free(storage: &dyn Storage, key: &SessionKey, payload
 }
 
 pub(crate) async fn assert_held(storage: &dyn Storage, key: &SessionKey) {
-    let answer = storage.lock(key, Duration::ZERO).await;
-    assert_eq!(kind(answer), Some(StorageErrorKind::LockTimeout));
+    let result = storage.lock(key, Duration::ZERO).await;
+    assert_eq!(kind(result), Some(StorageErrorKind::LockTimeout));
 }
 
 pub(crate) async fn assert_missing(storage: &dyn Storage, key: &SessionKey) {

@@ -1,4 +1,4 @@
-//! `Timeout`: an answer in time, or an error.
+//! `Timeout` limits the duration of calls.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{HOUR, MINUTE, assert_free, created, keys, kind, locked, nex
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A storage that never answers.
+/// Creates a storage that can be made to never reply.
 fn silent() -> (Timeout<Faulty<ModelStorage>>, sessile_testkit::Faults) {
     let faulty = Faulty::new(ModelStorage::new().with_lease(HOUR));
     let faults = faulty.faults();
@@ -18,7 +18,7 @@ fn silent() -> (Timeout<Faulty<ModelStorage>>, sessile_testkit::Faults) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_verb_ends_in_time_and_says_which() {
+async fn every_operation_ends_in_time_and_is_named() {
     let (storage, faults) = silent();
     let [key, other] = keys();
     storage.create(&key, record("0")).await.unwrap();
@@ -44,10 +44,10 @@ async fn every_verb_ends_in_time_and_says_which() {
         ("release", storage.release(held.lock).await.err()),
     ];
     assert_eq!(start.elapsed(), LIMIT * 11);
-    for (verb, error) in errors {
-        let error = error.expect(verb);
+    for (operation, error) in errors {
+        let error = error.expect(operation);
         assert_eq!(error.kind(), StorageErrorKind::Timeout);
-        assert_eq!((error.operation(), error.storage()), (verb, "model"));
+        assert_eq!((error.operation(), error.storage()), (operation, "model"));
         assert!(error.is_retryable());
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert_eq!(cause, "no answer within 5s");
@@ -55,14 +55,14 @@ async fn every_verb_ends_in_time_and_says_which() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_for_a_lock_comes_on_top() {
+async fn a_wait_for_a_lock_is_added_to_the_limit() {
     let storage = Timeout::new(ModelStorage::new().with_lease(HOUR), LIMIT);
     let key = created(&storage, "0").await;
     let held = locked(&storage, &key).await;
     let start = Instant::now();
-    let answer = storage.lock(&key, MINUTE).await;
+    let result = storage.lock(&key, MINUTE).await;
     assert_eq!(
-        kind(answer),
+        kind(result),
         Some(StorageErrorKind::LockTimeout),
         "the storage has answered"
     );
@@ -78,7 +78,7 @@ async fn a_wait_for_a_lock_comes_on_top() {
     assert_eq!(start.elapsed(), MINUTE + LIMIT);
 }
 
-/// What took the lock too late gives it back; what held it keeps it.
+/// A call that takes the lock too late releases it; a call that held it leaves it held.
 #[tokio::test(start_paused = true)]
 async fn no_lock_stays_behind() {
     let slow = Slow::new(ModelStorage::new().with_lease(HOUR));

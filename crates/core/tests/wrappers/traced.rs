@@ -1,4 +1,4 @@
-//! `Traced`: a span for each call, without secrets.
+//! `Traced` creates a span for each call, without secrets.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -17,7 +17,7 @@ use crate::support::{locked, next, record};
 
 type Fields = BTreeMap<&'static str, String>;
 
-/// Remembers spans and their fields.
+/// Keeps spans and their fields.
 #[derive(Clone, Default)]
 struct Spans {
     fields: Arc<Mutex<BTreeMap<u64, Fields>>>,
@@ -29,7 +29,7 @@ impl Spans {
         tracing::subscriber::set_default(self.clone())
     }
 
-    /// The spans so far: operation, session and outcome.
+    /// Takes the spans so far.
     fn take(&self) -> Vec<Fields> {
         std::mem::take(&mut *self.fields.lock().unwrap())
             .into_values()

@@ -1,4 +1,4 @@
-//! What sessions leave behind when they move, and what the store makes of it.
+//! Aliases and tombstones of sessions that have moved, and stores that do not support moves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn manual() -> (Setup, Arc<ManualClock>) {
     (Setup::with(MapStore::default(), Arc::clone(&clock)), clock)
 }
 
-/// A session that has moved from each key to the next.
+/// Creates a session that has moved from each key to the next.
 async fn moved<const N: usize>(setup: &Setup, grace: Duration) -> [SessionKey; N] {
     let keys: [_; N] = keys();
     setup.storage.create(&keys[0], setup.record("0")).await.unwrap();
@@ -34,7 +34,7 @@ async fn moved<const N: usize>(setup: &Setup, grace: Duration) -> [SessionKey; N
 }
 
 #[tokio::test]
-async fn what_is_left_behind_outlasts_the_session_and_leads_nowhere() {
+async fn aliases_and_tombstones_outlast_the_session_and_lead_nowhere() {
     let (setup, clock) = manual();
     let keys = moved::<4>(&setup, HOUR).await;
     assert_eq!(setup.store.len(), 4);
@@ -53,7 +53,7 @@ async fn what_is_left_behind_outlasts_the_session_and_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn sweeping_takes_what_was_left_behind_and_does_not_tell() {
+async fn sweeping_removes_tombstones_without_returning_them() {
     let (setup, clock) = manual();
     for _ in 0..5 {
         moved::<2>(&setup, Duration::ZERO).await;
@@ -68,7 +68,7 @@ async fn sweeping_takes_what_was_left_behind_and_does_not_tell() {
 }
 
 #[tokio::test]
-async fn without_tombstones_nothing_is_left_behind() {
+async fn without_tombstones_a_rotation_leaves_no_entry() {
     let store = MapStore::default();
     let storage = Paired::builder(store.clone(), LocalLocks::new())
         .tombstone_ttl(Duration::ZERO)
@@ -86,29 +86,29 @@ async fn without_tombstones_nothing_is_left_behind() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_corrupt_and_neither_missing_nor_overwritten() {
+async fn malformed_meta_is_corrupt_and_neither_missing_nor_overwritten() {
     let setup = Setup::new();
     let key = key();
     let head = EntryHead::new(EntryVersion::from_u64(1), None, "no meta of ours");
     setup.store.force(key, Entry::new(head, "another's"));
     let now = Timestamp::MIN;
-    let answers = [
+    let results = [
         setup.storage.read(&key).await.err(),
         setup.storage.lock(&key, Duration::ZERO).await.err(),
         setup.storage.create(&key, setup.record("x")).await.err(),
         setup.storage.touch(&key, 1, None, now).await.err(),
         setup.storage.destroy(&key).await.err(),
     ];
-    for answer in answers {
-        assert_eq!(answer.map(|error| error.kind()), Some(StorageErrorKind::Corrupt));
+    for result in results {
+        assert_eq!(result.map(|error| error.kind()), Some(StorageErrorKind::Corrupt));
     }
     assert_eq!(setup.storage.scan(None, 10).await.unwrap().sessions, []);
     assert_eq!(setup.store.len(), 1);
 }
 
-/// Only a store that mixes entries up can have moves that lead in a circle. Whoever follows them to their end notices.
+/// Only a store that mixes entries up can have a cycle of moves. Following them detects it.
 #[tokio::test]
-async fn a_circle_of_moves_is_corrupt() {
+async fn a_cycle_of_moves_is_corrupt() {
     for grace in [Duration::ZERO, HOUR] {
         let (setup, _) = manual();
         let [old, new] = moved(&setup, grace).await;
@@ -119,12 +119,12 @@ async fn a_circle_of_moves_is_corrupt() {
     }
 }
 
-/// A store of a backend that has no transactions.
+/// A store whose backend has no transactions.
 #[derive(Debug)]
 pub(crate) struct OneKeyAtATime(pub(crate) MapStore);
 
-fn unsupported(verb: &'static str) -> StorageError {
-    StorageError::new(StorageErrorKind::Unsupported, verb, "one key at a time")
+fn unsupported(operation: &'static str) -> StorageError {
+    StorageError::new(StorageErrorKind::Unsupported, operation, "one key at a time")
 }
 
 #[async_trait]
@@ -182,7 +182,7 @@ impl RecordStore for OneKeyAtATime {
 }
 
 #[tokio::test]
-async fn what_the_store_does_not_support_is_refused_and_changes_nothing() {
+async fn unsupported_operations_are_refused_and_change_nothing() {
     let storage = Paired::new(OneKeyAtATime(MapStore::default()), LocalLocks::new());
     let [key, new] = keys();
     storage.create(&key, Setup::new().record("0")).await.unwrap();

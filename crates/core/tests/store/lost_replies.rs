@@ -1,4 +1,4 @@
-//! The store does as told and its answer is lost: with `Retry` around the pair, nobody notices.
+//! The store takes effect and its reply is lost: a `Retry` around the storage hides that from callers.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ async fn without_retry_the_lock_is_kept_until_it_is_dropped() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let mut held = setup.locked(&key).await;
-    setup.store.lose_answer_of("replace");
+    setup.store.lose_reply_of("replace");
     let record = next(&held.record, "1");
     let unknown = setup.storage.commit(&mut held.lock, record.clone()).await.unwrap_err();
     assert_eq!(
         (unknown.kind(), unknown.operation()),
         (StorageErrorKind::Unavailable, "commit")
     );
-    // What is stored now is not what the holder knew, so he cannot write over it.
+    // The holder does not know the stored version, so it cannot overwrite it.
     let again = setup.storage.commit(&mut held.lock, record).await.unwrap_err();
     assert_eq!(again.kind(), StorageErrorKind::LockLost);
     drop(held);
@@ -38,11 +38,11 @@ async fn without_retry_the_lock_is_kept_until_it_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_commit() {
+async fn retry_resolves_a_lost_reply_to_commit() {
     let Repeating { storage, setup } = repeating();
     let key = setup.created("0").await;
     let mut held = locked(&storage, &key).await;
-    setup.store.lose_answer_of("replace");
+    setup.store.lose_reply_of("replace");
     let record = next(&held.record, "1");
     storage.commit(&mut held.lock, record.clone()).await.unwrap();
     assert_eq!(storage.read(&key).await.unwrap().found().unwrap().record, record);
@@ -54,13 +54,13 @@ async fn of_a_commit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_rotation() {
+async fn retry_resolves_a_lost_reply_to_rotate() {
     for grace in [Duration::ZERO, HOUR] {
         let Repeating { storage, setup } = repeating();
         let [old, new] = keys();
         storage.create(&old, setup.record("0")).await.unwrap();
         let mut held = locked(&storage, &old).await;
-        setup.store.lose_answer_of("rename");
+        setup.store.lose_reply_of("rename");
         let record = next(&held.record, "1");
         storage
             .rotate(&mut held.lock, &new, record.clone(), grace)
@@ -73,11 +73,11 @@ async fn of_a_rotation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_everything_else() {
+async fn retry_resolves_lost_replies_to_other_operations() {
     let Repeating { storage, setup } = repeating();
     let [key] = keys();
-    for verb in ["insert", "load", "head", "touch", "head", "remove"] {
-        setup.store.lose_answer_of(verb);
+    for operation in ["insert", "load", "head", "touch", "head", "remove"] {
+        setup.store.lose_reply_of(operation);
     }
     storage.create(&key, setup.record("0")).await.unwrap();
     assert!(storage.read(&key).await.unwrap().is_found());

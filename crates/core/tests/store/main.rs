@@ -1,4 +1,4 @@
-//! The plug-in door: a store and locks, paired, are a storage.
+//! `Paired`: a store and locks combined are a storage.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
@@ -6,10 +6,10 @@ mod cancellation;
 mod conformance;
 mod interleavings;
 mod local_locks;
-mod lost_answers;
+mod lost_replies;
 mod model;
 mod moves;
 mod replace;
+mod store_contract;
 mod support;
 mod torture;
-mod verbs;

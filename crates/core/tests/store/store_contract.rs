@@ -1,4 +1,4 @@
-//! The stores of these tests keep the contract themselves.
+//! The stores of these tests keep the contract of stores.
 
 use sessile_testkit::{StoreSubject, record_store_tests};
 
@@ -26,7 +26,7 @@ mod yielding {
     record_store_tests!(subject);
 }
 
-/// What a backend does not do, it refuses.
+/// A backend refuses operations that it does not support.
 mod partial {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! The kit, around every kind of pair.
+//! The conformance kit, for every combination of store and locks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ mod paused {
     storage_tests!(subject);
 }
 
-/// Every call to the store is a place to be cut off, before and after it has taken effect.
+/// Calls can be dropped at every call to the store, before and after it takes effect.
 mod waiting_for_the_store {
     use super::*;
 
@@ -51,7 +51,7 @@ mod manual {
     storage_tests!(subject);
 }
 
-/// Two storages that share nothing but the store and the locks, as two processes would with locks on a server.
+/// Two storages that share only the store and the locks, as two processes would with locks on a server.
 mod apart {
     use super::*;
 
@@ -64,7 +64,7 @@ mod apart {
     storage_tests!(subject);
 }
 
-/// With the types erased, a short lease and short tombstones.
+/// A storage with erased types, a short lease and short tombstones.
 mod shared_and_configured {
     use super::*;
 

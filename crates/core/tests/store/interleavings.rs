@@ -1,4 +1,4 @@
-//! What happens between two calls to the parts: the lock fails, the session ends, moves or is touched.
+//! Events between two calls to the parts: the lock fails, or the session ends, moves or is touched.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,27 +9,27 @@ use sessile_core::{
     Storage, StorageError, StorageErrorKind, Timestamp, TokioClock, Unlock,
 };
 
-use crate::support::{HOUR, MapStore, Setup, at_once, key, keys, locked, next};
+use crate::support::{HOUR, MapStore, Setup, expect_ready, key, keys, locked, next};
 
-/// Locks that everybody gets, as if each lock were lost in the moment in which it is taken.
+/// Locks that exclude no caller, as if each lock were lost as soon as it is taken.
 #[derive(Debug)]
-struct Generous(TokioClock);
+struct Permissive(TokioClock);
 
-struct Nobody;
+struct NoUnlock;
 
-impl Unlock for Nobody {
+impl Unlock for NoUnlock {
     fn unlock(&self, _: LockTicket) {}
 }
 
 #[async_trait]
-impl Locks for Generous {
+impl Locks for Permissive {
     fn clock(&self) -> &dyn Clock {
         &self.0
     }
 
     async fn acquire(&self, key: &SessionKey, _: Duration) -> Result<Lock, StorageError> {
         let token = LockToken::generate(&OsEntropy);
-        Ok(Lock::new(LockTicket::new(*key, token), HOUR, Arc::new(Nobody)))
+        Ok(Lock::new(LockTicket::new(*key, token), HOUR, Arc::new(NoUnlock)))
     }
 
     async fn renew(&self, _: &LockTicket) -> Result<(), StorageError> {
@@ -45,9 +45,9 @@ fn kind<T>(result: Result<T, StorageError>) -> Option<StorageErrorKind> {
     result.err().map(|error| error.kind())
 }
 
-/// A storage whose locks keep nobody out, with a session in it.
-async fn without_locks() -> (Paired<MapStore, Generous>, SessionKey) {
-    let storage = Paired::new(MapStore::default(), Generous(TokioClock::start()));
+/// Creates a storage whose locks exclude no caller, with a session in it.
+async fn without_locks() -> (Paired<MapStore, Permissive>, SessionKey) {
+    let storage = Paired::new(MapStore::default(), Permissive(TokioClock::start()));
     let key = key();
     let record = Setup::new().record("0");
     storage.create(&key, record).await.unwrap();
@@ -55,7 +55,7 @@ async fn without_locks() -> (Paired<MapStore, Generous>, SessionKey) {
 }
 
 #[tokio::test]
-async fn of_two_holders_of_one_lock_one_is_refused() {
+async fn one_of_two_holders_of_a_lock_is_refused() {
     let (storage, key) = without_locks().await;
     let [mut first, mut second] = [locked(&storage, &key).await, locked(&storage, &key).await];
     storage
@@ -70,14 +70,14 @@ async fn of_two_holders_of_one_lock_one_is_refused() {
     );
 }
 
-/// The version of a record is counted by whoever writes it. A careless writer is found out all the same.
+/// The writer counts the version of a record. A writer that forgets to is detected nevertheless.
 #[tokio::test]
-async fn of_two_holders_one_is_refused_even_if_nobody_counts_versions() {
+async fn one_of_two_holders_is_refused_even_without_new_record_versions() {
     let (storage, key) = without_locks().await;
     let [mut first, mut second] = [locked(&storage, &key).await, locked(&storage, &key).await];
     first.record.payload = "first".into();
     storage.commit(&mut first.lock, first.record).await.unwrap();
-    // To look for what has changed is not to take it for one's own.
+    // The touch makes the holder reload the version, which must not make another's write its own.
     storage.touch(&key, 1, None, storage.clock().now()).await.unwrap();
     second.record.payload = "second".into();
     let late = storage.commit(&mut second.lock, second.record).await;
@@ -89,7 +89,7 @@ async fn of_two_holders_one_is_refused_even_if_nobody_counts_versions() {
 }
 
 #[tokio::test]
-async fn of_two_holders_that_move_the_session_one_is_refused() {
+async fn one_of_two_holders_that_rotate_is_refused() {
     let (storage, _) = without_locks().await;
     let [old, here, there] = keys();
     storage.create(&old, Setup::new().record("0")).await.unwrap();
@@ -104,7 +104,7 @@ async fn of_two_holders_that_move_the_session_one_is_refused() {
     assert_eq!(storage.read(&there).await.unwrap(), Lookup::Missing);
 }
 
-/// Fifty visits, all of whom believe that they hold the lock: what was acknowledged is what counts.
+/// Fifty visits believe that they hold the lock: the stored count is the number of acknowledged writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn without_locks_no_update_is_lost() {
     let (storage, key) = without_locks().await;
@@ -128,12 +128,12 @@ async fn without_locks_no_update_is_lost() {
     assert!(acknowledged >= 1);
 }
 
-/// Locks that say of every lock that it is lost.
+/// Locks that report every lock as lost when it is renewed.
 #[derive(Debug)]
-struct Forgetful(Generous);
+struct AlwaysLost(Permissive);
 
 #[async_trait]
-impl Locks for Forgetful {
+impl Locks for AlwaysLost {
     fn clock(&self) -> &dyn Clock {
         self.0.clock()
     }
@@ -153,7 +153,7 @@ impl Locks for Forgetful {
 
 #[tokio::test]
 async fn a_lock_that_the_locks_have_lost_is_lost() {
-    let storage = Paired::new(MapStore::default(), Forgetful(Generous(TokioClock::start())));
+    let storage = Paired::new(MapStore::default(), AlwaysLost(Permissive(TokioClock::start())));
     let key = key();
     storage.create(&key, Setup::new().record("0")).await.unwrap();
     let mut held = locked(&storage, &key).await;
@@ -165,7 +165,7 @@ async fn a_lock_that_the_locks_have_lost_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lease_is_over_for_the_pair_when_it_is_over_for_the_locks() {
+async fn a_lease_ends_for_the_storage_when_it_ends_for_the_locks() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
     let setup = Setup::with(MapStore::default(), Arc::clone(&clock));
     let key = setup.created("0").await;
@@ -190,7 +190,7 @@ async fn an_unknown_key_is_looked_up_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_each_verb_costs() {
+async fn calls_to_the_store_per_operation() {
     let setup = Setup::new();
     let [key, moved] = keys();
     let storage = &setup.storage;
@@ -223,12 +223,12 @@ async fn what_each_verb_costs() {
 }
 
 #[tokio::test]
-async fn a_session_that_ends_between_the_look_and_the_lock_leaves_no_lock() {
+async fn a_session_that_ends_between_lookup_and_lock_leaves_no_lock() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let other = setup.storage.clone();
     setup.store.just_before("load", move || {
-        assert_eq!(at_once(other.destroy(&key)).unwrap(), Lookup::Found(()));
+        assert_eq!(expect_ready(other.destroy(&key)).unwrap(), Lookup::Found(()));
     });
     let lock = setup.storage.lock(&key, HOUR).await.unwrap();
     assert!(matches!(lock, Lookup::Missing));
@@ -236,7 +236,7 @@ async fn a_session_that_ends_between_the_look_and_the_lock_leaves_no_lock() {
 }
 
 #[tokio::test]
-async fn a_session_that_moves_between_the_look_and_the_lock_is_followed() {
+async fn a_session_that_moves_between_lookup_and_lock_is_followed() {
     for (grace, follows) in [(HOUR, true), (Duration::ZERO, false)] {
         let setup = Setup::new();
         let [old, new] = keys();
@@ -245,11 +245,11 @@ async fn a_session_that_moves_between_the_look_and_the_lock_is_followed() {
         let other = setup.storage.clone();
         setup.store.just_before("load", move || {
             let record = next(&held.record, "1");
-            at_once(other.rotate(&mut held.lock, &new, record, grace)).unwrap();
+            expect_ready(other.rotate(&mut held.lock, &new, record, grace)).unwrap();
         });
-        // He is given the lock by locks that keep nobody out; the look under it finds what has happened.
-        let generous = Paired::new(setup.store.clone(), Generous(TokioClock::start()));
-        let lock = generous.lock(&old, HOUR).await.unwrap();
+        // These locks exclude no caller, so the lock is granted; the lookup under the lock finds the new key.
+        let permissive = Paired::new(setup.store.clone(), Permissive(TokioClock::start()));
+        let lock = permissive.lock(&old, HOUR).await.unwrap();
         match lock {
             Lookup::Found(locked) => {
                 assert!(follows);
@@ -269,7 +269,7 @@ async fn destroy_comes_before_a_slow_writer() {
     let mut held = setup.locked(&key).await;
     let other = setup.storage.clone();
     setup.store.just_before("replace", move || {
-        assert_eq!(at_once(other.destroy(&key)).unwrap(), Lookup::Found(()));
+        assert_eq!(expect_ready(other.destroy(&key)).unwrap(), Lookup::Found(()));
     });
     let late = setup.storage.commit(&mut held.lock, next(&held.record, "undead")).await;
     assert_eq!(kind(late), Some(StorageErrorKind::Gone));
@@ -278,14 +278,14 @@ async fn destroy_comes_before_a_slow_writer() {
 }
 
 #[tokio::test]
-async fn destroy_comes_before_a_slow_move() {
+async fn destroy_comes_before_a_slow_rotation() {
     let setup = Setup::new();
     let [key, new] = keys();
     setup.storage.create(&key, setup.record("0")).await.unwrap();
     let mut held = setup.locked(&key).await;
     let other = setup.storage.clone();
     setup.store.just_before("rename", move || {
-        assert_eq!(at_once(other.destroy(&key)).unwrap(), Lookup::Found(()));
+        assert_eq!(expect_ready(other.destroy(&key)).unwrap(), Lookup::Found(()));
     });
     let record = next(&held.record, "undead");
     let late = setup.storage.rotate(&mut held.lock, &new, record, HOUR).await;
@@ -301,7 +301,7 @@ async fn destroy_comes_after_a_writer_that_is_faster() {
     let mut held = setup.locked(&key).await;
     let other = setup.storage.clone();
     setup.store.just_before("remove", move || {
-        at_once(other.commit(&mut held.lock, next(&held.record, "1"))).unwrap();
+        expect_ready(other.commit(&mut held.lock, next(&held.record, "1"))).unwrap();
     });
     assert_eq!(setup.storage.destroy(&key).await.unwrap(), Lookup::Found(()));
     assert_eq!(setup.footprint(), 0);
@@ -317,7 +317,7 @@ async fn destroy_follows_a_session_that_moves_away() {
         let other = setup.storage.clone();
         setup.store.just_before("remove", move || {
             let record = next(&held.record, "1");
-            at_once(other.rotate(&mut held.lock, &new, record, grace)).unwrap();
+            expect_ready(other.rotate(&mut held.lock, &new, record, grace)).unwrap();
         });
         assert_eq!(setup.storage.destroy(&old).await.unwrap(), Lookup::Found(()));
         assert_eq!(setup.payload(&new).await, Lookup::Missing);
@@ -333,7 +333,7 @@ async fn a_touch_that_a_commit_overtakes_changes_nothing() {
     let record = next(&held.record, "1");
     let (other, written) = (setup.storage.clone(), record.clone());
     setup.store.just_before("touch", move || {
-        at_once(other.commit(&mut held.lock, written)).unwrap();
+        expect_ready(other.commit(&mut held.lock, written)).unwrap();
     });
     assert!(!setup.storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap());
     assert_eq!(setup.storage.read(&key).await.unwrap().found().unwrap().record, record);
@@ -354,7 +354,7 @@ async fn a_touch_under_the_lock_takes_nothing_from_the_holder() {
 }
 
 #[tokio::test]
-async fn a_renewal_after_a_touch_spares_the_commit_a_look() {
+async fn a_renewal_after_a_touch_saves_the_commit_a_lookup() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let mut held = setup.locked(&key).await;
@@ -370,14 +370,14 @@ async fn a_renewal_after_a_touch_spares_the_commit_a_look() {
 }
 
 #[tokio::test]
-async fn a_move_of_a_session_that_is_touched_meanwhile_is_a_move() {
+async fn a_rotation_succeeds_despite_a_touch_meanwhile() {
     let setup = Setup::new();
     let [old, new] = keys();
     setup.storage.create(&old, setup.record("0")).await.unwrap();
     let mut held = setup.locked(&old).await;
     let other = setup.storage.clone();
     setup.store.just_before("rename", move || {
-        assert!(at_once(other.touch(&old, 1, None, Timestamp::MAX)).unwrap());
+        assert!(expect_ready(other.touch(&old, 1, None, Timestamp::MAX)).unwrap());
     });
     let record = next(&held.record, "1");
     setup
@@ -390,14 +390,14 @@ async fn a_move_of_a_session_that_is_touched_meanwhile_is_a_move() {
 }
 
 #[tokio::test]
-async fn of_two_touches_the_later_deadline_stands() {
+async fn the_later_deadline_of_two_touches_stands() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let now = setup.storage.clock().now();
     let [soon, late] = [now + HOUR * 2, now + HOUR * 3];
     let other = setup.storage.clone();
     setup.store.just_before("touch", move || {
-        assert!(at_once(other.touch(&key, 1, Some(late), late)).unwrap())
+        assert!(expect_ready(other.touch(&key, 1, Some(late), late)).unwrap())
     });
     setup.storage.touch(&key, 1, Some(soon), soon).await.unwrap();
     let meta = setup.storage.read(&key).await.unwrap().found().unwrap().record.meta;
@@ -410,7 +410,7 @@ async fn a_touch_revives_nothing_that_is_destroyed_meanwhile() {
     let key = setup.created("0").await;
     let other = setup.storage.clone();
     setup.store.just_before("touch", move || {
-        at_once(other.destroy(&key)).unwrap();
+        expect_ready(other.destroy(&key)).unwrap();
     });
     let late = setup.storage.touch(&key, 1, None, Timestamp::MAX).await;
     assert_eq!(kind(late), Some(StorageErrorKind::Gone));
@@ -418,7 +418,7 @@ async fn a_touch_revives_nothing_that_is_destroyed_meanwhile() {
 }
 
 #[tokio::test]
-async fn of_two_that_create_where_something_expired_lies_one_does() {
+async fn one_of_two_creates_over_an_expired_record_succeeds() {
     let setup = Setup::new();
     let key = key();
     let mut over = setup.record("over");
@@ -427,14 +427,14 @@ async fn of_two_that_create_where_something_expired_lies_one_does() {
     let (other, record) = (setup.storage.clone(), setup.record("other's"));
     setup
         .store
-        .just_before("remove", move || at_once(other.create(&key, record)).unwrap());
+        .just_before("remove", move || expect_ready(other.create(&key, record)).unwrap());
     let late = setup.storage.create(&key, setup.record("mine")).await;
     assert_eq!(kind(late), Some(StorageErrorKind::Exists));
     assert_eq!(setup.payload(&key).await, Lookup::Found("other's".into()));
 }
 
 #[tokio::test]
-async fn a_session_that_is_given_longer_to_live_is_not_swept() {
+async fn a_session_whose_deadline_moves_meanwhile_is_not_swept() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
     let setup = Setup::with(MapStore::default(), Arc::clone(&clock));
     let key = setup.created("0").await;
@@ -443,7 +443,7 @@ async fn a_session_that_is_given_longer_to_live_is_not_swept() {
     setup.store.just_before("take_expired", {
         let clock = Arc::clone(&clock);
         move || {
-            at_once(other.touch(&key, 1, None, Timestamp::MAX)).unwrap();
+            expect_ready(other.touch(&key, 1, None, Timestamp::MAX)).unwrap();
             clock.advance(HOUR);
         }
     });
@@ -463,9 +463,9 @@ async fn a_session_that_expires_while_the_store_answers_is_not_found() {
     assert_eq!(setup.payload(&key).await, Lookup::Missing);
 }
 
-/// A holder that never comes back and whose lock never does: what is kept of it goes when many others come.
+/// The state of locks that are never released is pruned as other locks are taken.
 #[tokio::test]
-async fn what_lost_holders_leave_is_bounded() {
+async fn leases_that_are_never_released_are_bounded() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
     let setup = Setup::with(MapStore::default(), Arc::clone(&clock));
     for _ in 0..1_000 {

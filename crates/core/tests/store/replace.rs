@@ -1,4 +1,4 @@
-//! Replacing takes the lock for a moment: what others see of it, and what is left when it does not come to its end.
+//! `replace` takes the lock for a moment: its effect on other calls, and the state after it is dropped or fails.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
@@ -9,7 +9,7 @@ use sessile_core::{
 };
 use tokio::time::advance;
 
-use crate::cancellation::{at_every_point, cut};
+use crate::cancellation::{at_every_point, poll_times};
 use crate::support::{HOUR, MapStore, Setup, keys, next};
 
 async fn known(storage: &dyn Storage, key: &SessionKey) -> Stored {
@@ -20,7 +20,7 @@ fn kind<T>(result: Result<T, StorageError>) -> Result<T, StorageErrorKind> {
     result.map_err(|error| error.kind())
 }
 
-/// Nothing is locked, waited for or kept besides so many entries.
+/// Asserts that there are so many entries, and no locks or waiters.
 #[track_caller]
 fn assert_left(setup: &Setup, entries: usize, what: &str) {
     let left = (setup.store.len(), setup.locks.in_use(), setup.storage.locks_held());
@@ -28,7 +28,7 @@ fn assert_left(setup: &Setup, entries: usize, what: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_step_of_the_store_writes_and_the_lock_is_free_again() {
+async fn one_step_of_the_store_writes_and_the_lock_is_released() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let known = known(&setup.storage, &key).await;
@@ -37,7 +37,7 @@ async fn one_step_of_the_store_writes_and_the_lock_is_free_again() {
     assert_eq!(kind(replaced), Ok(true));
     assert_eq!(setup.store.calls(), ["head", "load", "replace"]);
     assert_left(&setup, 1, "after a replace");
-    // The record that was read before is another one now.
+    // The record has changed since it was read.
     let again = setup.storage.replace(&known, next(&known.record, "2")).await;
     assert_eq!(kind(again), Ok(false));
     assert_eq!(
@@ -50,7 +50,7 @@ async fn one_step_of_the_store_writes_and_the_lock_is_free_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_an_alias_it_writes_nothing_and_locks_nothing() {
+async fn replacing_by_an_alias_writes_and_locks_nothing() {
     let setup = Setup::new();
     let storage = &setup.storage;
     let [old, new] = keys();
@@ -69,14 +69,14 @@ async fn by_an_alias_it_writes_nothing_and_locks_nothing() {
         for record in [before.record.clone(), there.record.clone()] {
             setup.store.calls();
             let by_alias = Stored::new(old, record);
-            let answer = storage.replace(&by_alias, next(&there.record, "late")).await;
-            assert_eq!(kind(answer), Ok(false), "locked: {locked}");
+            let result = storage.replace(&by_alias, next(&there.record, "late")).await;
+            assert_eq!(kind(result), Ok(false), "locked: {locked}");
             assert!(!setup.store.calls().contains(&"replace"));
         }
         drop(lock);
         assert_left(&setup, 2, "after a replace by an alias");
     }
-    // The key that the read has named is the one to replace, and the alias leads there still.
+    // Replacing under the key that the read has returned succeeds, and the alias still leads there.
     assert_eq!(kind(storage.replace(&there, next(&there.record, "1")).await), Ok(true));
     assert_eq!(known(storage, &old).await.record.payload, "1");
     advance(HOUR).await;
@@ -85,7 +85,7 @@ async fn by_an_alias_it_writes_nothing_and_locks_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_are_served_in_their_order_whoever_replaces() {
+async fn waiters_are_served_in_order_despite_replacing_calls() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let before = known(&setup.storage, &key).await;
@@ -95,10 +95,10 @@ async fn those_who_wait_are_served_in_their_order_whoever_replaces() {
         let (setup, served) = (setup.clone(), served.clone());
         tokio::spawn(async move {
             let mut locked = setup.storage.lock(&key, HOUR).await.unwrap().found().unwrap();
-            // The one that holds the lock is not overtaken either.
+            // A holder of the lock is not overtaken either.
             let known = known(&setup.storage, &key).await;
-            let answer = setup.storage.replace(&known, next(&known.record, "overtaken")).await;
-            assert_eq!(kind(answer), Ok(false));
+            let result = setup.storage.replace(&known, next(&known.record, "overtaken")).await;
+            assert_eq!(kind(result), Ok(false));
             let record = next(&locked.record, "served");
             setup.storage.commit(&mut locked.lock, record).await.unwrap();
             served.send(number).unwrap();
@@ -106,8 +106,8 @@ async fn those_who_wait_are_served_in_their_order_whoever_replaces() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     for _ in 0..4 {
-        let answer = setup.storage.replace(&before, next(&before.record, "late")).await;
-        assert_eq!(kind(answer), Ok(false), "somebody holds the lock");
+        let result = setup.storage.replace(&before, next(&before.record, "late")).await;
+        assert_eq!(kind(result), Ok(false), "another holder has the lock");
     }
     assert_eq!(setup.payload(&key).await, Lookup::Found("0".into()));
     drop(held);
@@ -123,9 +123,9 @@ async fn those_who_wait_are_served_in_their_order_whoever_replaces() {
     assert_left(&setup, 1, "in the end");
 }
 
-/// A visit that comes while the record is being replaced waits for that and no longer, and sees what was written.
+/// A visit that comes while the record is replaced waits only for that, and sees the write.
 #[tokio::test(start_paused = true)]
-async fn who_comes_between_the_lock_and_the_write_waits_and_sees_it() {
+async fn a_lock_call_between_lock_and_write_waits_and_sees_the_write() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let known = known(&setup.storage, &key).await;
@@ -149,14 +149,14 @@ async fn who_comes_between_the_lock_and_the_write_waits_and_sees_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_at_any_await_it_has_written_all_or_nothing_and_leaves_no_lock() {
+async fn a_dropped_replace_has_written_all_or_nothing_and_leaves_no_lock() {
     at_every_point(async |polls| {
         let setup = Setup::with(MapStore::yielding(), TokioClock::start());
         let key = setup.created("0").await;
         let known = known(&setup.storage, &key).await;
-        let ended = cut(polls, async {
-            let answer = setup.storage.replace(&known, next(&known.record, "1")).await;
-            assert_eq!(kind(answer), Ok(true));
+        let ended = poll_times(polls, async {
+            let result = setup.storage.replace(&known, next(&known.record, "1")).await;
+            assert_eq!(kind(result), Ok(true));
         })
         .await;
         assert_left(&setup, 1, &format!("after {polls} polls"));
@@ -173,10 +173,10 @@ async fn dropped_at_any_await_it_has_written_all_or_nothing_and_leaves_no_lock()
     .await;
 }
 
-/// A process that dies, or stands still, while it replaces a record keeps others out until the lease is over, and no
-/// longer; and should it come back, it takes nothing from those who were quicker.
+/// A process that dies or stalls while it replaces a record excludes others until the lease is over, and no longer. If
+/// it resumes, it overwrites nothing.
 #[tokio::test(start_paused = true)]
-async fn one_that_stands_still_is_out_when_its_lease_is_over() {
+async fn a_stalled_replace_is_refused_after_its_lease() {
     let (mut stood, mut came_late) = (0, 0);
     for polls in 1..32 {
         for comes_back in [false, true] {
@@ -186,10 +186,10 @@ async fn one_that_stands_still_is_out_when_its_lease_is_over() {
             let storage = setup.storage.clone();
             let first = before.clone();
             let mut slow = Box::pin(async move { storage.replace(&first, next(&first.record, "slow")).await });
-            let mut answer = None;
+            let mut result = None;
             for _ in 0..polls {
                 if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(slow.as_mut().poll(cx))).await {
-                    answer = Some(done);
+                    result = Some(done);
                     break;
                 }
                 tokio::task::yield_now().await;
@@ -206,9 +206,9 @@ async fn one_that_stands_still_is_out_when_its_lease_is_over() {
             let now = known(&setup.storage, &key).await;
             let quick = setup.storage.replace(&now, next(&now.record, "quick")).await;
             assert_eq!(kind(quick), Ok(true), "after {polls} polls");
-            if answer.is_none() && comes_back {
+            if result.is_none() && comes_back {
                 let late = kind(slow.await);
-                // It learns that it has come too late, or has written before the others did.
+                // It is refused, or has written before the others.
                 assert!(late == Ok(written), "after {polls} polls: {late:?}");
                 came_late += usize::from(!written);
             } else {
@@ -226,12 +226,12 @@ async fn one_that_stands_still_is_out_when_its_lease_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lock_of_a_dead_holder_is_in_the_way_until_its_lease_is_over() {
+async fn the_lock_of_a_dead_holder_is_held_until_its_lease_is_over() {
     let setup = Setup::new();
     let key = setup.created("0").await;
     let known = known(&setup.storage, &key).await;
     let dead = setup.locked(&key).await;
-    let ticket = dead.lock.ticket();
+    let id = dead.lock.ticket();
     std::mem::forget(dead);
     for passed in [
         Duration::ZERO,
@@ -239,22 +239,19 @@ async fn the_lock_of_a_dead_holder_is_in_the_way_until_its_lease_is_over() {
         DEFAULT_LEASE / 2 - Duration::from_millis(1),
     ] {
         advance(passed).await;
-        let answer = setup.storage.replace(&known, next(&known.record, "1")).await;
-        assert_eq!(kind(answer), Ok(false));
+        let result = setup.storage.replace(&known, next(&known.record, "1")).await;
+        assert_eq!(kind(result), Ok(false));
         assert_eq!(setup.payload(&key).await, Lookup::Found("0".into()));
     }
     advance(Duration::from_millis(1)).await;
-    let answer = setup.storage.replace(&known, next(&known.record, "1")).await;
-    assert_eq!(kind(answer), Ok(true), "the lease is over");
-    assert_eq!(
-        kind(setup.storage.renew(&ticket).await),
-        Err(StorageErrorKind::LockLost)
-    );
+    let result = setup.storage.replace(&known, next(&known.record, "1")).await;
+    assert_eq!(kind(result), Ok(true), "the lease is over");
+    assert_eq!(kind(setup.storage.renew(&id).await), Err(StorageErrorKind::LockLost));
     assert_eq!(setup.payload(&key).await, Lookup::Found("1".into()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_session_that_ends_or_is_touched_before_the_write_nothing_is_written() {
+async fn a_session_that_ends_or_is_touched_before_the_write_is_not_written() {
     for destroyed in [true, false] {
         let setup = Setup::new();
         let key = setup.created("0").await;
@@ -262,13 +259,16 @@ async fn of_a_session_that_ends_or_is_touched_before_the_write_nothing_is_writte
         let other = setup.storage.clone();
         let later = known.record.meta.last_active + Duration::from_secs(5);
         setup.store.just_before("replace", move || match destroyed {
-            true => assert_eq!(crate::support::at_once(other.destroy(&key)).unwrap(), Lookup::Found(())),
-            false => assert!(crate::support::at_once(other.touch(&key, 1, None, later)).unwrap()),
+            true => assert_eq!(
+                crate::support::expect_ready(other.destroy(&key)).unwrap(),
+                Lookup::Found(())
+            ),
+            false => assert!(crate::support::expect_ready(other.touch(&key, 1, None, later)).unwrap()),
         });
-        let answer = kind(setup.storage.replace(&known, next(&known.record, "undead")).await);
+        let result = kind(setup.storage.replace(&known, next(&known.record, "undead")).await);
         match destroyed {
-            true => assert!(matches!(answer, Ok(false) | Err(StorageErrorKind::Gone)), "{answer:?}"),
-            false => assert_eq!(answer, Ok(false)),
+            true => assert!(matches!(result, Ok(false) | Err(StorageErrorKind::Gone)), "{result:?}"),
+            false => assert_eq!(result, Ok(false)),
         }
         let entries = usize::from(!destroyed);
         assert_left(&setup, entries, "after one that came too late");
@@ -279,31 +279,35 @@ async fn of_a_session_that_ends_or_is_touched_before_the_write_nothing_is_writte
     }
 }
 
-/// The write may have been made, and nobody can tell: it is an error, it is not made again, and nobody is kept waiting.
+/// The outcome of the write is ambiguous: it is an error, is not repeated, and no waiter is delayed.
 #[tokio::test(start_paused = true)]
-async fn a_write_whose_answer_is_lost_is_an_error_and_not_made_again() {
+async fn a_write_whose_reply_is_lost_is_an_error_and_not_repeated() {
     for retried in [false, true] {
         let setup = Setup::new();
         let key = setup.created("0").await;
         let known = known(&setup.storage, &key).await;
         let retry = Retry::new(setup.storage.clone(), Exponential::default());
         let storage: &dyn Storage = if retried { &retry } else { &setup.storage };
-        setup.store.lose_answer_of("replace");
+        setup.store.lose_reply_of("replace");
         setup.store.calls();
         let error = storage.replace(&known, next(&known.record, "1")).await.unwrap_err();
         assert_eq!(
             (error.kind(), error.operation()),
             (StorageErrorKind::Unavailable, "replace")
         );
-        let writes = setup.store.calls().into_iter().filter(|verb| *verb == "replace");
+        let writes = setup
+            .store
+            .calls()
+            .into_iter()
+            .filter(|operation| *operation == "replace");
         assert_eq!(writes.count(), 1, "retried: {retried}");
         assert_eq!(setup.payload(&key).await, Lookup::Found("1".into()));
-        // The lock comes back in the background.
+        // The lock is released in the background.
         tokio::time::timeout(Duration::from_secs(1), setup.storage.lock(&key, HOUR))
             .await
-            .expect("nobody waits for the lease")
+            .expect("the call does not wait for the lease")
             .unwrap();
-        // A second try with the same knowledge does not write it once more.
+        // A second attempt with the same `known` writes nothing.
         let again = storage.replace(&known, next(&known.record, "2")).await;
         assert_eq!(kind(again), Ok(false));
         assert_eq!(setup.payload(&key).await, Lookup::Found("1".into()));
@@ -311,14 +315,14 @@ async fn a_write_whose_answer_is_lost_is_an_error_and_not_made_again() {
     }
 }
 
-/// An error before anything is written has the name of the call that failed.
+/// An error before the write names `replace` as its operation.
 #[tokio::test(start_paused = true)]
-async fn what_fails_on_the_way_to_the_write_fails_as_a_replace() {
-    for verb in ["head", "load"] {
+async fn errors_before_the_write_are_errors_of_replace() {
+    for operation in ["head", "load"] {
         let setup = Setup::new();
         let key = setup.created("0").await;
         let known = known(&setup.storage, &key).await;
-        setup.store.lose_answer_of(verb);
+        setup.store.lose_reply_of(operation);
         let error = setup
             .storage
             .replace(&known, next(&known.record, "1"))
@@ -327,9 +331,9 @@ async fn what_fails_on_the_way_to_the_write_fails_as_a_replace() {
         assert_eq!(
             (error.kind(), error.operation()),
             (StorageErrorKind::Unavailable, "replace"),
-            "{verb}"
+            "{operation}"
         );
         assert_eq!(setup.payload(&key).await, Lookup::Found("0".into()));
-        assert_left(&setup, 1, verb);
+        assert_left(&setup, 1, operation);
     }
 }

@@ -1,4 +1,4 @@
-//! Whatever is done one after the other, a pair answers as the model does.
+//! Random sequences of operations, compared with the model.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use sessile_core::{
 };
 use sessile_testkit::ModelStorage;
 
-use crate::support::{MapStore, at_once, keys};
+use crate::support::{MapStore, expect_ready, keys};
 
 const LEASE: Duration = Duration::from_secs(30);
 
-/// What happens next. Numbers choose, modulo how many there are, a key that was used or a lock that was given.
+/// One step. Numbers choose, modulo the number of candidates, a key that was used or a lock that was granted.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Under a new key.
+    /// Creates a session under a new key.
     Create {
         life: Option<u64>,
     },
@@ -35,7 +35,7 @@ enum Step {
         lock: usize,
         life: Option<u64>,
     },
-    /// To a new key.
+    /// Rotates to a new key.
     Rotate {
         lock: usize,
         grace: u64,
@@ -89,9 +89,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a storage has answered, as far as it can be compared.
+/// The comparable part of the result of a step.
 #[derive(Debug, PartialEq)]
-enum Answer {
+enum StepResult {
     Nothing,
     Done,
     Refused(StorageErrorKind),
@@ -102,16 +102,16 @@ enum Answer {
     Swept(Vec<(SessionKey, Record)>),
 }
 
-/// A storage, and what it has given out.
-struct World<S> {
+/// A storage, and the locks that it has granted.
+struct Fixture<S> {
     storage: S,
     locks: Vec<Option<Locked>>,
 }
 
-fn done(result: Result<(), StorageError>) -> Answer {
+fn done(result: Result<(), StorageError>) -> StepResult {
     match result {
-        Ok(()) => Answer::Done,
-        Err(error) => Answer::Refused(error.kind()),
+        Ok(()) => StepResult::Done,
+        Err(error) => StepResult::Refused(error.kind()),
     }
 }
 
@@ -120,14 +120,14 @@ fn held(locks: &mut [Option<Locked>], number: usize) -> Option<&mut Locked> {
     locks.get_mut(number % count).and_then(Option::as_mut)
 }
 
-impl<S: Storage> World<S> {
+impl<S: Storage> Fixture<S> {
     fn new(storage: S) -> Self {
         let locks = Vec::new();
         Self { storage, locks }
     }
 
-    /// Takes a step. `used` are the keys of earlier steps, `new` is a key for this one.
-    fn take(&mut self, step: &Step, number: usize, used: &[SessionKey], new: SessionKey) -> Answer {
+    /// Runs a step. `used` are the keys of earlier steps, `new` is a key for this one.
+    fn run(&mut self, step: &Step, number: usize, used: &[SessionKey], new: SessionKey) -> StepResult {
         let now = self.storage.clock().now();
         let at = |life: &Option<u64>| life.map(|life| now + Duration::from_secs(life));
         let key = |number: &usize| used[number % used.len()];
@@ -139,35 +139,35 @@ impl<S: Storage> World<S> {
         let storage = &self.storage;
         let locks = &mut self.locks;
         match step {
-            Step::Create { life } => done(at_once(storage.create(&new, record(1, life)))),
-            Step::CreateAgain { key: again } => done(at_once(storage.create(&key(again), record(1, &None)))),
-            Step::Read { key: of } => Answer::Read(at_once(storage.read(&key(of))).unwrap()),
-            Step::Lock { key: of } => match at_once(storage.lock(&key(of), Duration::ZERO)) {
+            Step::Create { life } => done(expect_ready(storage.create(&new, record(1, life)))),
+            Step::CreateAgain { key: again } => done(expect_ready(storage.create(&key(again), record(1, &None)))),
+            Step::Read { key: of } => StepResult::Read(expect_ready(storage.read(&key(of))).unwrap()),
+            Step::Lock { key: of } => match expect_ready(storage.lock(&key(of), Duration::ZERO)) {
                 Ok(Lookup::Found(locked)) => {
                     let stored = Stored::new(*locked.lock.key(), locked.record.clone());
                     locks.push(Some(locked));
-                    Answer::Read(Lookup::Found(stored))
+                    StepResult::Read(Lookup::Found(stored))
                 }
-                Ok(Lookup::Missing) => Answer::Read(Lookup::Missing),
-                Ok(Lookup::Superseded) => Answer::Read(Lookup::Superseded),
-                Err(error) => Answer::Refused(error.kind()),
+                Ok(Lookup::Missing) => StepResult::Read(Lookup::Missing),
+                Ok(Lookup::Superseded) => StepResult::Read(Lookup::Superseded),
+                Err(error) => StepResult::Refused(error.kind()),
             },
-            Step::Commit { lock: by, life } => held(locks, *by).map_or(Answer::Nothing, |held| {
+            Step::Commit { lock: by, life } => held(locks, *by).map_or(StepResult::Nothing, |held| {
                 let record = record(held.record.meta.version + 1, life);
-                done(at_once(storage.commit(&mut held.lock, record)))
+                done(expect_ready(storage.commit(&mut held.lock, record)))
             }),
-            Step::Rotate { lock: by, grace, life } => held(locks, *by).map_or(Answer::Nothing, |held| {
+            Step::Rotate { lock: by, grace, life } => held(locks, *by).map_or(StepResult::Nothing, |held| {
                 let record = record(held.record.meta.version + 1, life);
                 let grace = Duration::from_secs(*grace);
-                done(at_once(storage.rotate(&mut held.lock, &new, record, grace)))
+                done(expect_ready(storage.rotate(&mut held.lock, &new, record, grace)))
             }),
-            Step::RotateOnto { lock: by, key: onto } => held(locks, *by).map_or(Answer::Nothing, |held| {
-                // To a key that is missing a session never moves back, as ids are not used twice.
-                if !at_once(storage.read(&key(onto))).unwrap().is_found() {
-                    return Answer::Nothing;
+            Step::RotateOnto { lock: by, key: onto } => held(locks, *by).map_or(StepResult::Nothing, |held| {
+                // A session never moves back to a missing key, as ids are not used twice.
+                if !expect_ready(storage.read(&key(onto))).unwrap().is_found() {
+                    return StepResult::Nothing;
                 }
                 let record = record(held.record.meta.version + 1, &None);
-                done(at_once(storage.rotate(
+                done(expect_ready(storage.rotate(
                     &mut held.lock,
                     &key(onto),
                     record,
@@ -177,32 +177,34 @@ impl<S: Storage> World<S> {
             Step::Release { lock: by } => {
                 let count = locks.len().max(1);
                 let held = locks.get_mut(by % count).and_then(Option::take);
-                held.map_or(Answer::Nothing, |held| done(at_once(storage.release(held.lock))))
+                held.map_or(StepResult::Nothing, |held| {
+                    done(expect_ready(storage.release(held.lock)))
+                })
             }
-            Step::Renew { lock: by } => held(locks, *by).map_or(Answer::Nothing, |held| {
-                done(at_once(storage.renew(&held.lock.ticket())))
+            Step::Renew { lock: by } => held(locks, *by).map_or(StepResult::Nothing, |held| {
+                done(expect_ready(storage.renew(&held.lock.ticket())))
             }),
             Step::Touch { key: of, life, late } => {
-                let read = at_once(storage.read(&key(of))).unwrap().found();
+                let read = expect_ready(storage.read(&key(of))).unwrap().found();
                 let version = read.map_or(1, |stored| stored.record.meta.version) - u64::from(*late);
-                match at_once(storage.touch(&key(of), version, at(life), now)) {
-                    Ok(touched) => Answer::Touched(touched),
-                    Err(error) => Answer::Refused(error.kind()),
+                match expect_ready(storage.touch(&key(of), version, at(life), now)) {
+                    Ok(touched) => StepResult::Touched(touched),
+                    Err(error) => StepResult::Refused(error.kind()),
                 }
             }
-            Step::Destroy { key: of } => Answer::Destroyed(at_once(storage.destroy(&key(of))).unwrap()),
+            Step::Destroy { key: of } => StepResult::Destroyed(expect_ready(storage.destroy(&key(of))).unwrap()),
             Step::Scan => {
-                let mut sessions = at_once(storage.scan(None, 1_000)).unwrap().sessions;
+                let mut sessions = expect_ready(storage.scan(None, 1_000)).unwrap().sessions;
                 sessions.sort_by_key(|(key, _)| *key);
-                Answer::Sessions(sessions)
+                StepResult::Sessions(sessions)
             }
             Step::Sweep => {
-                let swept = at_once(storage.sweep(1_000)).unwrap();
+                let swept = expect_ready(storage.sweep(1_000)).unwrap();
                 let mut swept: Vec<_> = swept.into_iter().map(|stored| (stored.key, stored.record)).collect();
                 swept.sort_by_key(|(key, _)| *key);
-                Answer::Swept(swept)
+                StepResult::Swept(swept)
             }
-            Step::Pass { .. } => Answer::Nothing,
+            Step::Pass { .. } => StepResult::Nothing,
         }
     }
 }
@@ -211,32 +213,32 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_pair_answers_as_the_model_does(steps in vec(step(), 1..60)) {
+    fn a_locked_store_returns_the_same_as_the_model(steps in vec(step(), 1..60)) {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
         let store = MapStore::default();
         let locks = LocalLocks::builder().clock(Arc::clone(&clock)).lease(LEASE).build();
-        let mut pair = World::new(Paired::new(store.clone(), locks.clone()));
+        let mut locked_store = Fixture::new(Paired::new(store.clone(), locks.clone()));
         let model = ModelStorage::new().with_clock(Arc::clone(&clock)).with_lease(LEASE);
-        let mut model = World::new(model);
+        let mut model = Fixture::new(model);
         let mut used = keys::<1>().to_vec();
         for (number, step) in steps.iter().enumerate() {
             let [new] = keys();
-            let answers = [model.take(step, number, &used, new), pair.take(step, number, &used, new)];
-            prop_assert_eq!(&answers[0], &answers[1], "step {}, {:?}: the model is on the left", number, step);
+            let results = [model.run(step, number, &used, new), locked_store.run(step, number, &used, new)];
+            prop_assert_eq!(&results[0], &results[1], "step {}, {:?}: the model is on the left", number, step);
             used.push(new);
             if let Step::Pass { seconds } = step {
                 clock.advance(Duration::from_secs(*seconds));
             }
         }
-        // When everybody has gone and all has been destroyed or swept, nothing is left.
-        pair.locks.clear();
+        // When all locks are dropped and all sessions are destroyed or swept, nothing is left.
+        locked_store.locks.clear();
         prop_assert_eq!(locks.in_use(), 0);
-        prop_assert_eq!(pair.storage.locks_held(), 0);
+        prop_assert_eq!(locked_store.storage.locks_held(), 0);
         for key in &used {
-            at_once(pair.storage.destroy(key)).unwrap();
+            expect_ready(locked_store.storage.destroy(key)).unwrap();
         }
         clock.advance(Duration::from_secs(86_400));
-        at_once(pair.storage.sweep(1_000)).unwrap();
+        expect_ready(locked_store.storage.sweep(1_000)).unwrap();
         prop_assert_eq!(store.len(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! A store in memory, and small helpers.
+//! A store in memory, and helpers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -24,14 +24,14 @@ pub(crate) struct MapStore {
     yields: bool,
 }
 
-/// Something that happens just before the next call of a verb takes effect.
+/// An action that runs just before the next call of an operation takes effect.
 struct Hook {
-    verb: &'static str,
+    operation: &'static str,
     action: Box<dyn FnOnce() + Send>,
 }
 
 impl MapStore {
-    /// A store whose verbs wait once before they take effect, and once before they answer.
+    /// Creates a store whose operations yield once before they take effect, and once before they return.
     pub(crate) fn yielding() -> Self {
         Self {
             yields: true,
@@ -47,37 +47,37 @@ impl MapStore {
         self.entries.lock().unwrap().get(key).cloned()
     }
 
-    /// Puts an entry in, whatever is there.
+    /// Inserts or replaces an entry unconditionally.
     pub(crate) fn force(&self, key: SessionKey, entry: Entry) {
         self.entries.lock().unwrap().insert(key, entry);
     }
 
-    /// The calls since this was last asked.
+    /// Takes the calls since the last time.
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 
-    /// Has this happen between the next call of the verb and its effect.
-    pub(crate) fn just_before(&self, verb: &'static str, action: impl FnOnce() + Send + 'static) {
+    /// Runs `action` between the next call of the operation and its effect.
+    pub(crate) fn just_before(&self, operation: &'static str, action: impl FnOnce() + Send + 'static) {
         let action = Box::new(action);
-        self.hooks.lock().unwrap().push_back(Hook { verb, action });
+        self.hooks.lock().unwrap().push_back(Hook { operation, action });
     }
 
-    /// The next call of the verb takes effect, and its answer is lost.
-    pub(crate) fn lose_answer_of(&self, verb: &'static str) {
-        self.lost.lock().unwrap().push_back(verb);
+    /// Lets the next call of the operation take effect and lose its reply.
+    pub(crate) fn lose_reply_of(&self, operation: &'static str) {
+        self.lost.lock().unwrap().push_back(operation);
     }
 
     async fn step<T>(
         &self,
-        verb: &'static str,
+        operation: &'static str,
         step: impl FnOnce(&mut BTreeMap<SessionKey, Entry>) -> T,
     ) -> Result<T, StorageError> {
         self.pause().await;
-        self.calls.lock().unwrap().push(verb);
+        self.calls.lock().unwrap().push(operation);
         let hook = {
             let mut hooks = self.hooks.lock().unwrap();
-            let due = hooks.front().is_some_and(|hook| hook.verb == verb);
+            let due = hooks.front().is_some_and(|hook| hook.operation == operation);
             due.then(|| hooks.pop_front().unwrap())
         };
         if let Some(hook) = hook {
@@ -86,9 +86,9 @@ impl MapStore {
         let result = step(&mut self.entries.lock().unwrap());
         self.pause().await;
         let mut lost = self.lost.lock().unwrap();
-        if lost.front() == Some(&verb) {
+        if lost.front() == Some(&operation) {
             lost.pop_front();
-            return Err(StorageError::new(StorageErrorKind::Unavailable, verb, "map"));
+            return Err(StorageError::new(StorageErrorKind::Unavailable, operation, "map"));
         }
         Ok(result)
     }
@@ -222,7 +222,7 @@ impl RecordStore for MapStore {
     }
 }
 
-/// A storage in memory, and its two parts to look into.
+/// A storage in memory, and its two parts.
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) storage: Paired<MapStore, LocalLocks>,
@@ -231,7 +231,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// With tokio's clock, and for a few waiters.
+    /// Uses tokio's clock.
     pub(crate) fn new() -> Self {
         Self::with(MapStore::default(), TokioClock::start())
     }
@@ -242,7 +242,7 @@ impl Setup {
         Self { storage, store, locks }
     }
 
-    /// How much there is, of use or not.
+    /// Returns the number of entries and locks, expired ones included.
     pub(crate) fn footprint(&self) -> usize {
         self.store.len() + self.locks.in_use() + self.storage.locks_held()
     }
@@ -277,7 +277,7 @@ pub(crate) fn key() -> SessionKey {
     SessionId::generate(&OsEntropy).key()
 }
 
-/// Keys of one shard.
+/// Generates keys of one shard.
 pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
     let id = SessionId::generate(&OsEntropy);
     std::array::from_fn(|_| id.rotated(&OsEntropy).key())
@@ -288,15 +288,15 @@ pub(crate) async fn locked(storage: &dyn Storage, key: &SessionKey) -> Locked {
     locked.found().expect("the session is live")
 }
 
-/// The record that follows this one.
+/// Creates the record that follows this one.
 pub(crate) fn next(record: &Record, payload: &'static str) -> Record {
     let mut next = Record::new(record.meta.clone(), payload);
     next.meta.version += 1;
     next
 }
 
-/// The result of a future that does not wait.
-pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
+/// Returns the result of a future that is ready on its first poll.
+pub(crate) fn expect_ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("the future waits"),

@@ -1,4 +1,4 @@
-//! Histories: many who lock, replace, move and end sessions at the same time, judged by what each was told.
+//! Histories: many tasks lock, replace, rotate and destroy sessions at the same time, and the results are checked.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::MapStore;
 const LEASE: Duration = Duration::from_millis(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_with_and_without_the_lock_lose_nothing_of_each_other() {
+async fn writers_with_and_without_the_lock_lose_no_updates() {
     for store in [MapStore::default(), MapStore::yielding()] {
         let locks = LocalLocks::builder().lease(LEASE).build();
         let torture = Torture::new()

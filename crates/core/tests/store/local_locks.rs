@@ -1,4 +1,4 @@
-//! `LocalLocks` by themselves.
+//! `LocalLocks` without a store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use sessile_core::{
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::support::{HOUR, at_once, key};
+use crate::support::{HOUR, expect_ready, key};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -37,7 +37,7 @@ async fn waiter(locks: &LocalLocks, key: SessionKey, wait: Duration) -> Waiter {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_are_served_in_order() {
+async fn waiters_are_served_in_order() {
     let (locks, key) = (locks(), key());
     let mut held = take(&locks, &key).await;
     let mut waiters = Vec::new();
@@ -56,13 +56,13 @@ async fn those_who_wait_are_served_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_later_does_not_come_first() {
+async fn a_later_call_does_not_overtake_a_waiter() {
     let (locks, key) = (locks(), key());
     let held = take(&locks, &key).await;
     let waiter = waiter(&locks, key, HOUR).await;
     drop(held);
-    // The one who waits has not run yet, and the lock is his.
-    let jumper = at_once(locks.acquire(&key, Duration::ZERO));
+    // The waiter has not run yet, but already holds the lock.
+    let jumper = expect_ready(locks.acquire(&key, Duration::ZERO));
     assert_eq!(kind(jumper), Some(StorageErrorKind::LockTimeout));
     assert!(waiter.await.unwrap().is_ok());
 }
@@ -79,9 +79,9 @@ async fn waiting_is_bounded_in_time_and_number() {
     for _ in 0..4 {
         waiters.push(waiter(&locks, key, Duration::MAX).await);
     }
-    let crowded = at_once(locks.acquire(&key, HOUR));
+    let crowded = expect_ready(locks.acquire(&key, HOUR));
     assert_eq!(kind(crowded), Some(StorageErrorKind::TooManyWaiters));
-    let impatient = at_once(locks.acquire(&key, Duration::ZERO));
+    let impatient = expect_ready(locks.acquire(&key, Duration::ZERO));
     assert_eq!(kind(impatient), Some(StorageErrorKind::LockTimeout));
     waiters.pop().unwrap().abort();
     tokio::task::yield_now().await;
@@ -101,7 +101,7 @@ async fn a_lease_that_is_over_passes_the_lock_on() {
     let [first, second] = [waiter(&locks, key, HOUR).await, waiter(&locks, key, HOUR).await];
     let first = first.await.unwrap().unwrap();
     assert_eq!(start.elapsed(), LEASE);
-    // What the dead holder does now does nothing to the one who came after.
+    // The former holder does not affect the next one.
     assert_eq!(
         kind(locks.renew(&dead.ticket()).await),
         Some(StorageErrorKind::LockLost)
@@ -132,7 +132,7 @@ async fn a_clock_that_is_set_back_lengthens_no_lease_by_more_than_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_begins_when_the_lock_is_taken_up() {
+async fn a_lease_begins_when_the_waiter_runs() {
     let (locks, key) = (locks(), key());
     let held = take(&locks, &key).await;
     let mut slow = locks.acquire(&key, HOUR);
@@ -147,10 +147,9 @@ async fn a_lease_begins_when_the_lock_is_taken_up() {
         .expect("three quarters of a lease have passed");
 }
 
-/// The lock was handed over to somebody who did not come for it within a lease. It passes on, and when he comes, he
-/// stands in line again.
+/// The lock was handed over to a waiter that did not run within the lease. It passes on, and the waiter queues again.
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_is_slept_through_is_lost() {
+async fn a_hand_over_that_is_not_taken_up_within_a_lease_is_lost() {
     let (locks, key) = (locks(), key());
     let held = take(&locks, &key).await;
     let mut sleeper = locks.acquire(&key, HOUR);
@@ -165,7 +164,7 @@ async fn a_turn_that_is_slept_through_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_goes_away_when_his_turn_has_come_passes_it_on() {
+async fn a_waiter_that_is_dropped_after_the_hand_over_passes_the_lock_on() {
     let (locks, key) = (locks(), key());
     let held = take(&locks, &key).await;
     let mut first = locks.acquire(&key, HOUR);
@@ -191,7 +190,7 @@ async fn only_the_holder_releases_and_renews() {
 }
 
 #[tokio::test]
-async fn what_is_never_given_back_is_bounded() {
+async fn locks_that_are_never_released_are_bounded() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
     let locks = LocalLocks::builder().clock(Arc::clone(&clock)).build();
     for _ in 0..1_000 {
@@ -201,7 +200,7 @@ async fn what_is_never_given_back_is_bounded() {
     assert!(locks.in_use() <= 65, "{} are in use", locks.in_use());
 }
 
-/// On real threads, with holders that come back, that are dropped and that are cut off while they wait.
+/// Runs on real threads, with locks that are released and dropped, and with waiters that time out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn there_is_one_holder_at_a_time() {
     let locks = LocalLocks::new();
@@ -238,7 +237,7 @@ async fn there_is_one_holder_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn draining_waits_for_holders_and_then_takes_their_locks() {
+async fn draining_waits_for_holders_and_then_releases_their_locks() {
     let locks = locks();
     let [given_back, kept, over] = [key(), key(), key()];
     let over = take(&locks, &over).await;
@@ -258,7 +257,7 @@ async fn draining_waits_for_holders_and_then_takes_their_locks() {
         Some(StorageErrorKind::LockLost)
     );
     let next = take(&locks, &kept).await;
-    // What comes back late frees no other's lock.
+    // Locks that are dropped late do not release another holder's lock.
     drop((kept_lock, over));
     assert_eq!(
         kind(locks.acquire(&kept, Duration::ZERO).await),
@@ -268,7 +267,7 @@ async fn draining_waits_for_holders_and_then_takes_their_locks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn draining_hands_a_lock_to_the_first_who_waits_for_it() {
+async fn draining_hands_a_lock_to_its_first_waiter() {
     let (locks, key) = (locks(), key());
     let held = take(&locks, &key).await;
     let waiter = waiter(&locks, key, HOUR).await;
@@ -282,7 +281,7 @@ async fn draining_hands_a_lock_to_the_first_who_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_is_given_up_has_taken_nothing() {
+async fn a_dropped_drain_has_released_nothing() {
     let (locks, key) = (locks(), key());
     let held = take(&locks, &key).await;
     let drain = tokio::time::timeout(Duration::from_secs(1), locks.drain(HOUR));
@@ -291,7 +290,7 @@ async fn a_drain_that_is_given_up_has_taken_nothing() {
 }
 
 #[test]
-fn by_default_time_is_that_of_a_clock_that_is_never_set() {
+fn the_default_clock_is_monotonic() {
     let clock = format!("{:?}", LocalLocks::new().clock());
     assert!(clock.starts_with("SteadyClock"), "{clock}");
 }
