@@ -60,8 +60,8 @@ pub const MAX_ALIASES: usize = 16;
 /// Every other operation needs the record and fails without it. Ids are random and never reused, so a destroyed session
 /// stays destroyed, however late a write arrives.
 ///
-/// **A lock is a lease.** It has a random token, and an operation that takes a lock checks the token in the same atomic
-/// step in which it acts. When the lease is over, others can take the lock; the former holder is refused with
+/// **A lock is a lease.** It has a random token, and an operation that is given a lock checks its token in the same
+/// atomic step in which it acts. When the lease is over, others can take the lock; the former holder is refused with
 /// [`LockLost`](StorageErrorKind::LockLost) and changes nothing.
 ///
 /// **Keys can be aliases.** [`rotate`](Storage::rotate) can leave the old key as an alias of the new one for a while.

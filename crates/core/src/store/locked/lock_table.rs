@@ -25,7 +25,7 @@ struct Table {
 
 /// A lock that was granted.
 pub(super) struct HeldLock {
-    /// The lock of the locks part. Its holder has another one with the same id, which is released through
+    /// The lock that the locks granted. Its holder has another one with the same id, which is released through
     /// [`LockTable`].
     pub(super) lock: Lock,
     pub(super) known: KnownVersion,

@@ -66,7 +66,7 @@ impl Lease {
     }
 }
 
-/// A drain in progress. No lease is certain while it exists, nor afterwards if it began before.
+/// A drain in progress. Leases prove nothing while it exists, nor afterwards if they began before its end.
 pub(super) struct Drain<'a>(&'a Leases);
 
 impl Drop for Drain<'_> {
