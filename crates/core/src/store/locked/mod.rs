@@ -34,7 +34,7 @@ use crate::store::{EntryVersion, Locks, RecordStore};
 /// - **Durability** is that of the store.
 /// - **Mutual exclusion** reaches as far as the locks: with [`LocalLocks`](crate::LocalLocks), the visits of this
 ///   process. A write from elsewhere is detected nevertheless, as every write names the version that it replaces, and
-///   the later of two writers is refused with [`LockLost`](StorageErrorKind::LockLost).
+///   the later of two writers is refused with [`LockLost`](crate::StorageErrorKind::LockLost).
 /// - **Time** is that of the [clock of the locks](Locks::clock).
 /// - **Unsupported operations** are those that the store does not support.
 ///
