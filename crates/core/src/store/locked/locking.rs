@@ -74,12 +74,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
                 if let Poll::Ready(lock) = pin!(&mut acquire).poll(cx) {
                     return Poll::Ready(Some(lock));
                 }
-                let may_have_ended = notified.as_mut().poll(cx).is_ready() || expired.as_mut().poll(cx).is_ready();
-                if may_have_ended {
-                    Poll::Ready(None)
-                } else {
-                    Poll::Pending
-                }
+                let recheck = notified.as_mut().poll(cx).is_ready() || expired.as_mut().poll(cx).is_ready();
+                if recheck { Poll::Ready(None) } else { Poll::Pending }
             });
             if let Some(lock) = acquired.await {
                 return Ok(Some(lock?));

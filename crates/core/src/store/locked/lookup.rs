@@ -82,10 +82,9 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         let mut visited = key;
         loop {
             // The result if there is no live session: once a move was followed, the session has moved.
-            let not_found = if steps == 0 {
-                Lookup::Missing
-            } else {
-                Lookup::Superseded
+            let not_found = match steps {
+                0 => Lookup::Missing,
+                _ => Lookup::Superseded,
             };
             let Some(entry) = self.load_entry(&key, part).await? else {
                 return Ok(not_found);
