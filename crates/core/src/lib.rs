@@ -21,6 +21,8 @@ mod payload;
 mod report;
 mod session;
 mod settings;
+#[cfg(feature = "http")]
+mod status;
 mod storage;
 mod store;
 mod visit;

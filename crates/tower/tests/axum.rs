@@ -241,14 +241,14 @@ async fn errors_become_answers_that_tell_no_secrets() {
     });
     let codec = codec.await.unwrap_err();
     for (error, status, retry) in [
-        (SessionError::Gone, 401, false),
-        (SessionError::Unknown, 401, false),
+        (SessionError::Gone, 409, false),
+        (SessionError::Unknown, 403, false),
         (SessionError::Superseded, 409, false),
         (SessionError::LockTimeout, 503, true),
         (SessionError::LockLost, 503, true),
         (SessionError::TooManyWaiters, 503, true),
         (storage(Timeout), 503, true),
-        (storage(Corrupt), 500, false),
+        (storage(Corrupt), 503, false),
         (SessionError::NotStarted, 500, false),
         (codec, 500, false),
     ] {

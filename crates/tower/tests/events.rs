@@ -185,7 +185,7 @@ async fn an_error_that_a_handler_passes_on_is_logged_once_with_how_to_mend_it() 
             "ERROR",
             &["`word`", "declare the value with the type"],
         ),
-        ("/ended", 401, "DEBUG", &["the session is gone"]),
+        ("/ended", 409, "DEBUG", &["the session is gone"]),
     ] {
         if path == "/starts" {
             world

@@ -1,16 +1,12 @@
 //! The answers that stand in for others because the session failed. They say nothing about the storage.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use sessile_core::SessionError;
 
 /// Where gRPC says how a call went; zero means well.
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-
-const GONE: &str = "the session has ended";
-const SUPERSEDED: &str = "the session has moved to another id";
-const UNAVAILABLE: &str = "the session is not available";
 
 /// In what terms a failure is put.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,23 +31,12 @@ impl Dialect {
     ///
     /// What was lost is a conflict: the same request, sent again, meets the session as it is by now.
     pub(super) fn answer(self, error: &SessionError) -> Response<Bytes> {
-        let (status, text) = match error {
-            SessionError::Gone => (StatusCode::CONFLICT, GONE),
-            SessionError::Superseded => (StatusCode::CONFLICT, SUPERSEDED),
-            _ => (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
-        };
+        let text = error.client_message();
         match self {
-            Self::Http => {
-                let mut response = self::text(status, text);
-                if error.is_retryable() {
-                    let soon = HeaderValue::from_static("1");
-                    response.headers_mut().insert(RETRY_AFTER, soon);
-                }
-                response
-            }
+            Self::Http => error.to_response(),
             // ABORTED: the call may be made again, from the beginning. UNAVAILABLE makes clients try again by
             // themselves; INTERNAL does not.
-            Self::Grpc(kind) if status == StatusCode::CONFLICT => trailers_only(kind, "10", text),
+            Self::Grpc(kind) if error.status() == StatusCode::CONFLICT => trailers_only(kind, "10", text),
             Self::Grpc(kind) if error.is_retryable() => trailers_only(kind, "14", text),
             Self::Grpc(kind) => trailers_only(kind, "13", text),
         }
@@ -69,14 +54,6 @@ fn is_grpc(kind: &[u8]) -> bool {
         .strip_prefix(b"-web")
         .map_or(&*rest, |rest| rest.strip_prefix(b"-text").unwrap_or(rest));
     name.eq_ignore_ascii_case(NAME) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
-}
-
-fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
-    *response.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, plain);
-    response
 }
 
 /// What the protocol of gRPC over HTTP/2 calls a response of trailers only. Clients of gRPC-Web look there as well,

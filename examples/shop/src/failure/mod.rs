@@ -74,25 +74,16 @@ impl IntoResponse for Failure {
     }
 }
 
-/// The session could not do what the request needs. Visitors are told nothing about the storage.
+/// Takes status and text from the error, neither of which reveals anything about the storage.
 impl From<&SessionError> for Failure {
     fn from(error: &SessionError) -> Self {
-        let (status, text) = match error {
-            SessionError::Gone => (StatusCode::GONE, "the session has ended"),
-            SessionError::Superseded => (StatusCode::CONFLICT, "the session has moved to another id"),
-            SessionError::LockTimeout | SessionError::TooManyWaiters => {
-                (StatusCode::SERVICE_UNAVAILABLE, "the session is busy")
-            }
-            SessionError::Storage(_) => (StatusCode::SERVICE_UNAVAILABLE, "the session is not available"),
-            error if error.is_retryable() => (StatusCode::SERVICE_UNAVAILABLE, "the session is not available"),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "the session failed"),
-        };
-        let is_trouble = status.is_server_error() && text != "the session is busy";
+        let is_busy = matches!(error, SessionError::LockTimeout | SessionError::TooManyWaiters);
+        let is_logged = error.status().is_server_error() && !is_busy;
         Self {
-            status,
-            text: text.to_owned(),
+            status: error.status(),
+            text: error.client_message().to_owned(),
             retryable: error.is_retryable(),
-            cause: is_trouble.then(|| explain(error)),
+            cause: is_logged.then(|| explain(error)),
         }
     }
 }

@@ -43,7 +43,7 @@ async fn a_writer_elsewhere_is_told_and_brings_nothing_back() {
     };
     let (answer, ended) = tokio::join!(shop.ask(slow), end);
     assert_eq!(ended, json!({"ended": 1}));
-    assert_eq!((answer.status, answer.new_id()), (410, None), "{answer:?}");
+    assert_eq!((answer.status, answer.new_id()), (409, None), "{answer:?}");
     assert!(user(&shop, &there).await.is_null());
 }
 
