@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, request, response};
 use sessile_core::SessionError;
 
-use crate::carriers::{Carrier, CookieCarrier, Found};
-use crate::clash::Watch;
+use crate::carriers::{Carrier, Found};
+use crate::collision::Watch;
+use crate::cookie::CookieCarrier;
 use crate::headers::has;
 use crate::request::RequestHead;
 use crate::response::GRPC_STATUS;

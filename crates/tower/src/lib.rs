@@ -2,7 +2,7 @@
 
 mod body;
 mod carriers;
-mod clash;
+mod collision;
 mod config;
 mod cookie;
 mod events;
@@ -18,8 +18,8 @@ mod response;
 mod service;
 
 pub use self::body::ResponseBody;
-pub use self::carriers::{BearerCarrier, Carrier, CookieCarrier, Found, HeaderCarrier, Presented};
-pub use self::cookie::{CookieBuilder, CookieError, SameSite};
+pub use self::carriers::{BearerCarrier, Carrier, Found, HeaderCarrier, Presented};
+pub use self::cookie::{CookieBuilder, CookieCarrier, CookieError, SameSite};
 #[cfg(feature = "axum")]
 pub use self::extract::{Readable, SessionRejection, Writable};
 pub use self::future::ResponseFuture;

@@ -1,8 +1,7 @@
 //! How ids travel.
 
 mod bearer;
-mod cookie;
-mod found;
+mod candidates;
 mod header;
 
 use std::fmt;
@@ -11,8 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sessile_core::{IdChange, Outcome};
 
 pub use self::bearer::BearerCarrier;
-pub use self::cookie::CookieCarrier;
-pub use self::found::{Found, Presented};
+pub use self::candidates::{Found, Presented};
 pub use self::header::HeaderCarrier;
 use crate::request::RequestHead;
 

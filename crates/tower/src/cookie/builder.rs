@@ -6,8 +6,7 @@ use sessile_core::WindowId;
 
 use super::attributes::has_prefix;
 use super::protection::Wanted;
-use super::{Attributes, CookieError, Pair, SameSite};
-use crate::carriers::CookieCarrier;
+use super::{Attributes, CookieCarrier, CookieError, Pair, SameSite};
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 use crate::keyring::KeyRing;
 

@@ -2,7 +2,7 @@
 //! session.
 
 mod caching;
-mod errors;
+mod protocol;
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, Response, request};
 use sessile_core::{Ended, IdChange, Outcome, SessionError, WindowChange};
 
 use self::caching::{Exposure, add_vary, protect};
-pub(crate) use self::errors::{Dialect, GRPC_STATUS};
+pub(crate) use self::protocol::{Dialect, GRPC_STATUS};
 use crate::body::ResponseBody;
 use crate::carriers::Found;
 use crate::config::{Config, is_failure};

@@ -6,8 +6,8 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sessile_core::{IdChange, Outcome, WindowChange};
 
-use super::{Carrier, Found, Presented};
-use crate::cookie::{Attributes, CookieBuilder, Opened, Pair, Protection, Seen, Tally, cookies};
+use super::{Attributes, CookieBuilder, Opened, Pair, Protection, Seen, Tally, cookies};
+use crate::carriers::{Carrier, Found, Presented};
 use crate::events;
 use crate::headers::has;
 use crate::request::RequestHead;
