@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue, Request};
 use sessile_core::{ShownWindow, WindowId};
-use sessile_tower::{BearerCarrier, Carrier, CookieCarrier, Found, HeaderCarrier, RequestHead};
+use sessile_tower::{BearerCarrier, Candidates, Carrier, CookieCarrier, HeaderCarrier, RequestHead};
 
 use crate::id::may_be_an_id;
 
@@ -20,7 +20,7 @@ pub fn carriers(input: &[u8]) {
     let request = parse(input);
     let from_cookie = read(&*COOKIES, &request);
     assert_eq!(shown(&from_cookie), expected(in_cookies(&request)));
-    assert_eq!(from_cookie.presented(None).window, window(&request));
+    assert_eq!(from_cookie.credentials(None).window, window(&request));
 
     let header = HeaderName::from_static("x-session-id");
     let plain = lines(&request, &header);
@@ -34,15 +34,15 @@ pub fn carriers(input: &[u8]) {
     let from_credentials = read(&BearerCarrier::default(), &request);
     let tokens = credentials.iter().filter_map(|value| bearer(value));
     assert_eq!(shown(&from_credentials), expected(tokens.collect()));
-    for found in [from_header, from_credentials] {
-        assert_eq!(found.presented(None).window, ShownWindow::Nothing);
+    for candidates in [from_header, from_credentials] {
+        assert_eq!(candidates.credentials(None).window, ShownWindow::Nothing);
     }
 }
 
-fn read(carrier: &impl Carrier, request: &Request<()>) -> Found {
-    let mut found = Found::new();
-    carrier.read(&RequestHead::of(request), &mut found);
-    found
+fn read(carrier: &impl Carrier, request: &Request<()>) -> Candidates {
+    let mut candidates = Candidates::new();
+    carrier.read(&RequestHead::of(request), &mut candidates);
+    candidates
 }
 
 /// Lines as they stand in a request; what could not stand there is left out.
@@ -61,8 +61,8 @@ fn parse(input: &[u8]) -> Request<()> {
     request
 }
 
-fn shown(found: &Found) -> Vec<String> {
-    found.ids().map(|id| id.expose().to_owned()).collect()
+fn shown(candidates: &Candidates) -> Vec<String> {
+    candidates.ids().map(|id| id.expose().to_owned()).collect()
 }
 
 // From here on, the rules of the carriers told anew, in texts with a character for each byte.

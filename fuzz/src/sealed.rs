@@ -11,7 +11,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use http::header::COOKIE;
 use http::{HeaderValue, Request};
-use sessile_tower::{Carrier, CookieBuilder, CookieCarrier, Found, KeyRing, RequestHead};
+use sessile_tower::{Candidates, Carrier, CookieCarrier, CookieCarrierBuilder, KeyRing, RequestHead};
 use sha2::Sha256;
 
 use crate::bytes::changed;
@@ -24,7 +24,7 @@ const OTHER_KEY: [u8; 32] = [3; 32];
 const NAME: &str = "id";
 const OTHER_NAME: &str = "i";
 
-type Protect = fn(CookieBuilder, KeyRing) -> CookieBuilder;
+type Protect = fn(CookieCarrierBuilder, KeyRing) -> CookieCarrierBuilder;
 
 /// A way to protect cookies, and who must not accept what it made.
 struct Way {
@@ -36,8 +36,8 @@ struct Way {
 
 static WAYS: LazyLock<[Way; 2]> = LazyLock::new(|| {
     [
-        Way::new(CookieBuilder::signed, in_signed),
-        Way::new(CookieBuilder::encrypted, in_encrypted),
+        Way::new(CookieCarrierBuilder::signed, in_signed),
+        Way::new(CookieCarrierBuilder::encrypted, in_encrypted),
     ]
 });
 
@@ -78,7 +78,10 @@ impl Way {
             let mut rings = keys.iter();
             let newest = KeyRing::new(rings.next().expect("there is a key")).expect("it is long enough");
             let ring = rings.fold(newest, |ring, key| ring.or(key).expect("it is long enough"));
-            let builder = CookieCarrier::builder().name(name).unprefixed().without_companion();
+            let builder = CookieCarrier::builder()
+                .name(name)
+                .unprefixed()
+                .without_window_cookies();
             protect(builder, ring).build().expect("browsers accept it")
         };
         Self {
@@ -100,9 +103,9 @@ fn present(carrier: &CookieCarrier, name: &str, value: &[u8]) -> Option<Option<S
     request
         .headers_mut()
         .insert(COOKIE, HeaderValue::from_bytes(&cookie).ok()?);
-    let mut found = Found::new();
-    carrier.read(&RequestHead::of(&request), &mut found);
-    Some(found.ids().next().map(|id| id.expose().to_owned()))
+    let mut candidates = Candidates::new();
+    carrier.read(&RequestHead::of(&request), &mut candidates);
+    Some(candidates.ids().next().map(|id| id.expose().to_owned()))
 }
 
 // From here on, what is genuine, told anew.

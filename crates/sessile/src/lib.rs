@@ -26,8 +26,8 @@ pub use sessile_redis::{
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use sessile_tower::{
-    BearerCarrier, Carrier, CookieBuilder, CookieCarrier, CookieError, Found, HeaderCarrier, Presented, RequestHead,
-    ResponseBody, ResponseFuture, SameSite, SessionLayer, SessionService,
+    BearerCarrier, Candidates, Carrier, CookieCarrier, CookieCarrierBuilder, CookieError, Credentials, HeaderCarrier,
+    RequestHead, ResponseBody, ResponseFuture, SameSite, SessionLayer, SessionService,
 };
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 #[doc(inline)]

@@ -33,7 +33,7 @@ async fn main() -> std::io::Result<()> {
     let session: Session = Session::builder(MemoryStorage::new())
         .default_expiration(Expiration::sliding(20 * MINUTE).at_most(12 * HOUR))
         .build();
-    // Browsers send `Secure` cookies over HTTPS only, which this example does without.
+    // Browsers send `Secure` cookies over HTTPS only, and this example uses plain HTTP.
     let layer = SessionLayer::new(session).carrier(CookieCarrier::insecure());
     let app = Router::new()
         .route("/", get(count))

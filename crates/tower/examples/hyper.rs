@@ -4,8 +4,8 @@
 //! cargo run -p sessile-tower --example hyper
 //! ```
 //!
-//! and try `curl -i http://127.0.0.1:3000/`, then again with `-H "Authorization: Bearer ID"` and the id that the answer
-//! had in `x-session-id`.
+//! and try `curl -i http://127.0.0.1:3000/`, then again with `-H "Authorization: Bearer ID"` and the id from the
+//! response header `x-session-id`.
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -45,7 +45,7 @@ async fn main() -> std::io::Result<()> {
                 .serve_connection(TokioIo::new(stream), service)
                 .await
             {
-                eprintln!("a connection broke: {error}");
+                eprintln!("connection failed: {error}");
             }
         });
     }

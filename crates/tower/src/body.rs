@@ -8,10 +8,9 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of an answer: that of the inner service, or a short text that stands in for it because the session
-    /// failed.
+    /// The body of a response: that of the inner service, or a short text that replaces it because the session failed.
     ///
-    /// It is a [`Body`] wherever the inner one is and can carry the text, which all whose data is [`Bytes`] can.
+    /// Implements [`Body`] if the inner body does and its data can be made from [`Bytes`].
     #[derive(Debug)]
     pub struct ResponseBody<R> {
         #[pin]
@@ -24,7 +23,7 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<R> {
         Inner { #[pin] body: R },
-        Instead { text: Option<Bytes> },
+        Replacement { text: Option<Bytes> },
     }
 }
 
@@ -35,33 +34,32 @@ impl<R> ResponseBody<R> {
         }
     }
 
-    pub(crate) fn instead(text: Bytes) -> Self {
+    pub(crate) fn replacement(text: Bytes) -> Self {
         Self {
-            kind: Kind::Instead {
+            kind: Kind::Replacement {
                 text: (!text.is_empty()).then_some(text),
             },
         }
     }
 
-    /// The body of the inner service; `None` if another stands in for it, or if a layer further out has made an answer
-    /// of its own.
+    /// Returns the body of the inner service, or `None` if the layer has replaced the response.
     pub fn into_inner(self) -> Option<R> {
         match self.kind {
             Kind::Inner { body } => Some(body),
-            Kind::Instead { .. } => None,
+            Kind::Replacement { .. } => None,
         }
     }
 }
 
-/// That of an answer which the inner service had no part in: layers further out, such as those that answer
-/// preflight requests or cut a request off after a while, begin with the default of a body.
+/// An inner body by default: layers further out build responses of their own from it, such as those to preflight
+/// requests or after a timeout.
 impl<R: Default> Default for ResponseBody<R> {
     fn default() -> Self {
         Self::inner(R::default())
     }
 }
 
-/// Layers further out can put a body of the inner kind in the place of the one there is.
+/// Lets layers further out replace the body by one of the inner type.
 impl<R> From<R> for ResponseBody<R> {
     fn from(body: R) -> Self {
         Self::inner(body)
@@ -79,21 +77,21 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().kind.project() {
             KindProj::Inner { body } => body.poll_frame(cx),
-            KindProj::Instead { text } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into())))),
+            KindProj::Replacement { text } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into())))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
-            Kind::Instead { text } => text.is_none(),
+            Kind::Replacement { text } => text.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
-            Kind::Instead { text } => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Kind::Replacement { text } => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Layers in the way of one request that would overwrite each other's ids, or are one layer twice.
+//! Detects layers that would overwrite each other's ids, and layers that a request passes twice.
 //!
-//! Neither shows in a single answer, and both cost visitors their sessions, so a layer looks for them in the first
-//! requests it sees: it leaves the names it takes in the request, for layers further in to find.
+//! Neither mistake shows in a single response, and both cost visitors their sessions. Each layer therefore checks the
+//! first requests it sees: it leaves the names that its carriers reserve in the request, where layers further in find
+//! them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,75 +10,75 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::{Extensions, Request};
 
-use crate::config::InUse;
+use crate::carriers::CarrierList;
 use crate::events;
 
-/// How many requests a layer looks at.
-const WATCHED: u32 = 16;
+/// The number of requests that a layer checks.
+const CHECKED_REQUESTS: u32 = 16;
 
-/// Instead of a count: the layer takes what another takes.
-const CLASHES: u32 = u32::MAX;
+/// Replaces the number of checked requests once a collision was found.
+const COLLISION: u32 = u32::MAX;
 
-/// The watch of one layer.
+/// The check of one layer.
 #[derive(Default)]
-pub(crate) struct Watch {
-    /// How many requests it has looked at.
-    looked_at: AtomicU32,
+pub(crate) struct CollisionCheck {
+    /// The number of requests checked so far, or [`COLLISION`].
+    checked: AtomicU32,
 }
 
-/// What layers further out take for themselves.
+/// The names that layers further out have reserved, in the extensions of a request.
 #[derive(Clone)]
-struct Taken(Arc<[String]>);
+struct ReservedNames(Arc<[String]>);
 
-impl Watch {
-    /// Looks at a request on its way in, and returns whether it has to be refused. `is_nested` says whether the session
-    /// has a visit to it already.
+impl CollisionCheck {
+    /// Checks a request on its way in, and returns whether it must be rejected. `is_nested` returns whether the task
+    /// already has a visit to the same session.
     #[inline]
-    pub(crate) fn refuses<B>(
+    pub(crate) fn rejects<B>(
         &self,
-        carriers: &[InUse],
+        carriers: &CarrierList,
         request: &mut Request<B>,
         is_nested: impl FnOnce() -> bool,
     ) -> bool {
-        match self.looked_at.load(Ordering::Relaxed) {
-            CLASHES => true,
-            count if count >= WATCHED => false,
-            _ => self.look(carriers, request.extensions_mut(), is_nested()),
+        match self.checked.load(Ordering::Relaxed) {
+            COLLISION => true,
+            count if count >= CHECKED_REQUESTS => false,
+            _ => self.check(carriers, request.extensions_mut(), is_nested()),
         }
     }
 
     #[cold]
-    fn look(&self, carriers: &[InUse], extensions: &mut Extensions, is_nested: bool) -> bool {
+    fn check(&self, carriers: &CarrierList, extensions: &mut Extensions, is_nested: bool) -> bool {
         if is_nested {
-            events::layer_twice();
-            // Once said is enough. That the layer takes what another takes stays true.
-            self.looked_at.fetch_max(WATCHED, Ordering::Relaxed);
+            events::duplicate_layer();
+            // Report a duplicate once. `fetch_max` keeps a collision, which another task may have found.
+            self.checked.fetch_max(CHECKED_REQUESTS, Ordering::Relaxed);
             return false;
         }
-        let taken = extensions.get::<Taken>().map_or(&[][..], |taken| &taken.0);
-        let own: Vec<_> = carriers.iter().flat_map(|in_use| in_use.carrier.takes()).collect();
-        if let Some(name) = own.iter().find(|name| taken.contains(name)) {
-            events::clash(name);
-            self.looked_at.store(CLASHES, Ordering::Relaxed);
+        let reserved = extensions.get::<ReservedNames>().map_or(&[][..], |names| &names.0);
+        let own = carriers.reserved_names();
+        if let Some(name) = own.iter().find(|name| reserved.contains(name)) {
+            events::name_collision(name);
+            self.checked.store(COLLISION, Ordering::Relaxed);
             return true;
         }
-        let taken = taken.iter().cloned().chain(own).collect();
-        extensions.insert(Taken(taken));
-        let count = |count: u32| (count < WATCHED).then_some(count + 1);
-        let _ = self.looked_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        let reserved = reserved.iter().cloned().chain(own).collect();
+        extensions.insert(ReservedNames(reserved));
+        let count = |count: u32| (count < CHECKED_REQUESTS).then_some(count + 1);
+        let _ = self.checked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
         false
     }
 }
 
-/// A layer that was set up anew looks anew.
-impl Clone for Watch {
+/// A clone starts over, as it belongs to a layer with other settings.
+impl Clone for CollisionCheck {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for CollisionCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watch")
+        f.write_str("CollisionCheck")
     }
 }

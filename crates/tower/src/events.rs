@@ -1,27 +1,31 @@
-//! What is worth a line in the log of an operator.
+//! Tracing events for operators.
 
 use sessile_core::SessionError;
 
-/// The answer was replaced, or the handler was not asked, because of this.
-pub(crate) fn refused(_error: &SessionError) {
+/// Reports that the layer replaced a response, or did not call the service, because of this error.
+pub(crate) fn rejected(_error: &SessionError) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "sessile", error = %_error.report(), "request refused: session failed");
 }
 
-/// What the session was to be left as could not be made sure of, which is no concern of the client.
-pub(crate) fn passed(_error: &SessionError) {
+/// Reports a failed release, of which the client need not know.
+pub(crate) fn not_released(_error: &SessionError) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(target: "sessile", error = %_error.report(), "the session was not released; the answer passes");
+    tracing::warn!(
+        target: "sessile",
+        error = %_error.report(),
+        "the session was not released; the response is forwarded"
+    );
 }
 
-/// Several ids came in cookies of one name.
-pub(crate) fn several(_cookie: &str) {
+/// Reports a request with several ids in cookies of one name.
+pub(crate) fn several_cookies(_cookie: &str) {
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "sessile", cookie = _cookie, "several cookies of the session's name");
 }
 
-/// So many values of this cookie were not made with a key of the ring.
-pub(crate) fn not_genuine(_cookie: &str, _count: u64) {
+/// Reports that `_count` values of a cookie so far were made with no key of the ring.
+pub(crate) fn forged_cookies(_cookie: &str, _count: u64) {
     #[cfg(feature = "tracing")]
     tracing::warn!(
         target: "sessile",
@@ -31,8 +35,8 @@ pub(crate) fn not_genuine(_cookie: &str, _count: u64) {
     );
 }
 
-/// Ids were given to so many clients, and no client has shown one.
-pub(crate) fn none_came_back(_cookie: &str, _count: u32) {
+/// Reports that `_count` clients were given an id and none has returned one.
+pub(crate) fn no_cookie_returned(_cookie: &str, _count: u32) {
     #[cfg(feature = "tracing")]
     tracing::warn!(
         target: "sessile",
@@ -42,8 +46,8 @@ pub(crate) fn none_came_back(_cookie: &str, _count: u32) {
     );
 }
 
-/// Two sessions in the way of one request take this name.
-pub(crate) fn clash(_name: &str) {
+/// Reports two sessions on the path of one request that reserve the same name.
+pub(crate) fn name_collision(_name: &str) {
     #[cfg(feature = "tracing")]
     tracing::error!(
         target: "sessile",
@@ -52,8 +56,8 @@ pub(crate) fn clash(_name: &str) {
     );
 }
 
-/// A request passes the layer of one session twice.
-pub(crate) fn layer_twice() {
+/// Reports a request that passes two layers of one session.
+pub(crate) fn duplicate_layer() {
     #[cfg(feature = "tracing")]
     tracing::error!(
         target: "sessile",

@@ -1,4 +1,4 @@
-//! Extractors for axum that start the session.
+//! axum extractors that start the session.
 
 use std::fmt;
 use std::ops::Deref;
@@ -8,8 +8,8 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use sessile_core::{MissingSession, Namespaces, Session, SessionError, Untyped, Values};
 
-/// Extracts the session and [starts it for writing](Session::start): other requests of the visitor that want to write
-/// wait until this one is answered.
+/// Extracts the session and [starts it for writing](Session::start): other writing requests of the visitor wait until
+/// the response to this one.
 ///
 /// ```
 /// use sessile_core::{Key, Session, SessionError, Untyped};
@@ -29,8 +29,8 @@ use sessile_core::{MissingSession, Namespaces, Session, SessionError, Untyped, V
 #[derive(Debug, Clone)]
 pub struct Writable<S = Session<Untyped, Untyped>>(pub S);
 
-/// Extracts the session and [starts it for reading](Session::start_readonly): it waits for nobody, and nobody waits for
-/// it.
+/// Extracts the session and [starts it for reading](Session::start_readonly), without a lock: it neither waits nor
+/// makes other requests wait.
 ///
 /// ```
 /// use sessile_core::{Key, Session, SessionError, Untyped};
@@ -95,13 +95,13 @@ impl<S> Deref for Readable<S> {
     }
 }
 
-/// Why a handler got no started session. The answer is that of what is inside.
+/// The rejection of a request whose session could not be extracted or started. Responds as the inner error does.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionRejection {
     /// The request has no session.
     Missing(MissingSession),
-    /// The session could not be started.
+    /// The session did not start.
     Failed(SessionError),
 }
 

@@ -1,7 +1,7 @@
-//! [`ResponseFuture`]: from the call to the head of the answer.
+//! [`ResponseFuture`]: from the call to the head of the response.
 //!
-//! A request that leaves its session alone goes through a single state that holds nothing but the inner future; what
-//! takes storage calls is boxed when it turns out to be needed.
+//! A request that does not use its session needs a single state, which holds the inner future alone. States that wait
+//! for the storage are boxed on demand.
 
 use std::fmt;
 use std::future::Future;
@@ -14,18 +14,18 @@ use sessile_core::{Ended, OpenVisit, SessionError, Work};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
-use crate::response::{Answering, Dialect};
+use crate::response::{Protocol, Responder};
 
-/// A visit while it is started, and what came of that.
+/// Starts the session of a visit.
 type Start = Pin<Box<dyn Future<Output = (OpenVisit, Result<(), SessionError>)> + Send>>;
 
-/// A visit while it is ended, and how that went.
+/// Ends a visit.
 type End = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 pin_project! {
     /// The future of [`SessionService`](crate::SessionService).
     ///
-    /// Dropping it before it is done ends the visit without writing.
+    /// Dropping it before it completes ends the visit without writing.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, B>
     where
@@ -33,7 +33,7 @@ pin_project! {
     {
         #[pin]
         state: State<S, B>,
-        answering: Answering,
+        responder: Responder,
     }
 }
 
@@ -43,20 +43,20 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        /// The session is started before the inner service is asked.
+        /// Starts the session, before the call of the inner service.
         Starting {
             step: Start,
             call: Option<Box<(S, Request<B>)>>,
         },
-        /// The inner service works.
+        /// Runs the inner service.
         Working {
             #[pin]
             work: Work<S::Future>,
         },
-        /// The inner service is done, and the visit is ended.
+        /// Ends the visit, after the inner service has responded.
         Ending {
             step: End,
-            answer: Option<Result<S::Response, S::Error>>,
+            result: Option<Result<S::Response, S::Error>>,
             commit: bool,
         },
         Done,
@@ -67,16 +67,17 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    /// The session is started before the service is asked, unless the request is refused for how layers are put together.
+    /// Starts the session and then calls the service, or rejects the request because of a mistake in the set-up of
+    /// layers.
     pub(crate) fn starting(
         visit: OpenVisit,
-        answering: Answering,
-        refused: bool,
+        responder: Responder,
+        rejected: bool,
         service: S,
         request: Request<B>,
     ) -> Self {
         let step = Box::pin(async move {
-            let started = if refused {
+            let started = if rejected {
                 Err(SessionError::AlreadyInitialised)
             } else {
                 visit.auto_start().await
@@ -88,20 +89,21 @@ where
                 step,
                 call: Some(Box::new((service, request))),
             },
-            answering,
+            responder,
         }
     }
 
     #[inline(always)]
-    pub(crate) fn working(work: Work<S::Future>, answering: Answering) -> Self {
+    pub(crate) fn working(work: Work<S::Future>, responder: Responder) -> Self {
         Self {
             state: State::Working { work },
-            answering,
+            responder,
         }
     }
 }
 
-/// Calls the service once the session has started. Few requests do, and all others would pay for the room it takes.
+/// Calls the service after the session has started. Kept out of line, as `poll` would need the stack space for every
+/// request.
 #[inline(never)]
 fn begin<S, B>(visit: OpenVisit, mut service: S, request: Request<B>) -> Work<S::Future>
 where
@@ -124,8 +126,8 @@ where
                     let (visit, started) = ready!(step.as_mut().poll(cx));
                     let (service, request) = *call.take().expect("a service is called once");
                     if let Err(error) = started {
-                        let dialect = Dialect::of(request.headers());
-                        let response = this.answering.replace(&visit.conclude(), &error, dialect);
+                        let protocol = Protocol::of(request.headers());
+                        let response = this.responder.reject(&visit.conclude(), &error, protocol);
                         this.state.set(State::Done);
                         return Poll::Ready(Ok(response));
                     }
@@ -133,36 +135,36 @@ where
                     this.state.set(State::Working { work });
                 }
                 StateProj::Working { work } => {
-                    let (visit, answer) = ready!(work.poll(cx));
+                    let (visit, result) = ready!(work.poll(cx));
                     if visit.end_untouched() {
-                        // The work is spent, and holds nothing any more.
-                        return Poll::Ready(answer.map(|response| response.map(ResponseBody::inner)));
+                        // The state need not change: a completed `Work` has dropped its future.
+                        return Poll::Ready(result.map(|response| response.map(ResponseBody::inner)));
                     }
-                    let (commit, answer) = match answer {
+                    let (commit, result) = match result {
                         Ok(response) => {
-                            let (commit, response) = this.answering.commits(response);
+                            let (commit, response) = this.responder.should_commit(response);
                             (commit, Ok(response))
                         }
                         Err(error) => (false, Err(error)),
                     };
                     if let Some(ended) = visit.end_at_once(commit) {
                         this.state.set(State::Done);
-                        return Poll::Ready(answer.map(|response| this.answering.end(ended, commit, response)));
+                        return Poll::Ready(result.map(|response| this.responder.resolve(ended, commit, response)));
                     }
                     this.state.set(State::Ending {
                         step: Box::pin(async move { visit.end(commit).await }),
-                        answer: Some(answer),
+                        result: Some(result),
                         commit,
                     });
                 }
-                StateProj::Ending { step, answer, commit } => {
+                StateProj::Ending { step, result, commit } => {
                     let ended = ready!(step.as_mut().poll(cx));
-                    let answer = answer.take().expect("work is done once");
+                    let result = result.take().expect("a visit ends once");
                     let commit = *commit;
                     this.state.set(State::Done);
-                    return Poll::Ready(answer.map(|response| this.answering.end(ended, commit, response)));
+                    return Poll::Ready(result.map(|response| this.responder.resolve(ended, commit, response)));
                 }
-                StateProj::Done => panic!("the future was polled after it was done"),
+                StateProj::Done => panic!("the future was polled after completion"),
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Looking into the headers of answers.
+//! Lookups in response headers.
 
 use http::{HeaderMap, HeaderName};
 
-/// Whether a header of this name is there.
+/// Returns whether a header of this name is present.
 ///
-/// Answers have few headers. To compare the names of all is faster than to hash one, and far faster if that is none of
+/// Responses have few headers, so comparing all names is faster than hashing one, and much faster for names other than
 /// the standard ones.
 #[inline]
 pub(crate) fn has(headers: &HeaderMap, name: HeaderName) -> bool {

@@ -8,14 +8,15 @@ use http::{Response, response};
 use sessile_core::{Namespaces, Session, SessionError, Untyped, Values};
 use tower_layer::Layer;
 
-use crate::carriers::Carrier;
-use crate::config::{Config, InUse};
+use crate::carriers::{Carrier, CarrierList};
+use crate::config::Config;
 use crate::request::RequestHead;
 use crate::service::SessionService;
+use crate::shared::Shared;
 
-/// Gives every request of a service a visit to its session.
+/// Middleware that opens a visit to the session for every request, and ends it before the response is sent.
 ///
-/// See the [crate's front page](crate) for what happens to a request and its answer.
+/// The [crate's documentation](crate) describes the handling of requests and responses.
 ///
 /// ```
 /// use http::{Request, Response, header::SET_COOKIE};
@@ -46,16 +47,8 @@ pub struct SessionLayer<N = Untyped, V = Untyped> {
     shared: Arc<Shared<N, V>>,
 }
 
-/// The part that a layer, its clones and all the services it makes have in common, so that a clone of any of them
-/// counts one reference.
-pub(crate) struct Shared<N, V> {
-    pub(crate) session: Session<N, V>,
-    /// The settings that answers are made by, which know nothing of the session's types.
-    pub(crate) config: Arc<Config>,
-}
-
 impl<N: Namespaces, V: Values> SessionLayer<N, V> {
-    /// A layer for this session. Ids travel in the cookie `__Host-SID`; see
+    /// Creates a layer for `session`, whose ids travel in the cookie `__Host-SID`; see
     /// [`CookieCarrier`](crate::CookieCarrier).
     #[must_use]
     pub fn new(session: Session<N, V>) -> Self {
@@ -70,8 +63,7 @@ impl<N: Namespaces, V: Values> SessionLayer<N, V> {
 }
 
 impl<N, V> SessionLayer<N, V> {
-    /// Ids travel by this carrier, and by those that [`or_carrier`](SessionLayer::or_carrier) adds, instead of by the
-    /// default one.
+    /// Sets the carrier of ids, instead of the default one. [`or_carrier`](SessionLayer::or_carrier) adds further ones.
     ///
     /// ```
     /// use sessile_core::Session;
@@ -85,27 +77,27 @@ impl<N, V> SessionLayer<N, V> {
     /// ```
     #[must_use]
     pub fn carrier(self, carrier: impl Carrier) -> Self {
-        self.configure(|config| config.carriers = vec![InUse::new(carrier)])
+        self.configure(|config| config.carriers = CarrierList::new(carrier))
     }
 
-    /// Ids travel by this carrier if no carrier before it finds one in a request.
+    /// Adds a carrier, whose ids are tried after those of the carriers before it.
     ///
-    /// The answer goes by the carrier that had the id, or by the first if none had. A carrier whose requests other
-    /// sites can cause, such as a cookie, makes an application open to cross-site request forgery in a way that a
-    /// header does not; whoever accepts both is protected as well as the weaker of the two.
+    /// The carrier of the session's id writes the response, or the first carrier if there was no id. Cookies accompany
+    /// requests that other sites cause, which headers do not, so they expose an application to cross-site request
+    /// forgery; an application that accepts both is as exposed as with cookies alone.
     ///
-    /// No more than 256 carriers are asked; what comes beyond is dropped.
+    /// A layer consults at most 256 carriers and ignores further ones.
     #[must_use]
     pub fn or_carrier(self, carrier: impl Carrier) -> Self {
-        self.configure(|config| config.ask_also(carrier))
+        self.configure(|config| config.carriers.push(carrier))
     }
 
-    /// Whether an answer means that what was done to the session is to be kept. By default it does unless its status
-    /// is a server error (5xx) or 408, with which layers cut a handler off midway, or, for gRPC, its head says that the
-    /// call failed.
+    /// Sets the function that decides by the response whether to commit the session. By default the layer commits
+    /// unless the status is a server error (5xx) or 408, which timeout layers send after they have stopped a handler
+    /// midway, or the head of a gRPC response reports a failed call.
     ///
-    /// The head of the request is kept, which copies its headers and extensions, if there is this function or that of
-    /// [`on_error`](SessionLayer::on_error).
+    /// With this function or that of [`on_error`](SessionLayer::on_error), the layer copies the head of every request,
+    /// with its headers and extensions.
     ///
     /// ```
     /// use sessile_core::Session;
@@ -115,7 +107,7 @@ impl<N, V> SessionLayer<N, V> {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let layer = SessionLayer::new(session)
     ///     .commit_when(|request, parts| match request.uri.path() {
-    ///         "/import" => true, // However far it came.
+    ///         "/import" => true, // Keeps partial imports.
     ///         _ => parts.status.is_success() || parts.status.is_redirection(),
     ///     });
     /// ```
@@ -127,11 +119,11 @@ impl<N, V> SessionLayer<N, V> {
         self.configure(|config| config.commit_when = Some(Arc::new(decide)))
     }
 
-    /// Whether a request only looks, as a page that polls does: its visit then moves no sliding expiration unless it
-    /// writes, so that a window left open keeps nobody logged in. See [`Visit::passive`](sessile_core::Visit::passive).
-    /// By default none does.
+    /// Sets the function that decides whether the visit of a request is passive, such as that of a page that polls: it
+    /// extends no sliding expiration unless it writes, so that an open window does not keep a visitor logged in. See
+    /// [`Visit::passive`](sessile_core::Visit::passive). By default no visit is.
     ///
-    /// Behind a layer like this for some routes alone, `|_| true` does for them.
+    /// A layer around polling routes alone can use `|_| true`.
     ///
     /// ```
     /// use sessile_core::Session;
@@ -146,24 +138,24 @@ impl<N, V> SessionLayer<N, V> {
         self.configure(|config| config.passive_when = Some(Arc::new(decide)))
     }
 
-    /// What the client gets when the session could not be closed, or not be
-    /// [started by itself](sessile_core::SessionBuilder::auto_start).
+    /// Sets the function that builds the response to a request whose session could not be closed, or not
+    /// [started by the layer](sessile_core::SessionBuilder::auto_start).
     ///
-    /// Where the function returns `None`, and by default:
+    /// If the function returns `None`, and by default, the response is [`SessionError::to_response`]:
     ///
-    /// | error | answer |
+    /// | error | status |
     /// |---|---|
-    /// | [`Gone`](SessionError::Gone), when the session ended while something in it was changed | 409 |
+    /// | [`Gone`](SessionError::Gone), if the session ended while the request changed it | 409 |
     /// | [`Superseded`](SessionError::Superseded) | 409 |
-    /// | any other | 503, with `Retry-After` if the error [is retryable](SessionError::is_retryable) |
+    /// | failures of the storage or of locking | 503, with `Retry-After` if the error [is retryable](SessionError::is_retryable) |
+    /// | mistakes of the application, such as a session that is [too large](SessionError::TooLarge) | 500 |
     ///
-    /// A change that was lost is never answered by a success. With a 409 the id that the client has by now, which
-    /// another answer has told it or taken from it, is left alone. A session that ended without anything being lost is
-    /// no failure: the answer passes.
+    /// A lost change never results in a success. A 409 leaves the client's cookie alone, as the response to another
+    /// request has set or removed it. If the session ended and no change was lost, the layer forwards the response of
+    /// the service.
     ///
-    /// Calls of gRPC are answered in its own terms and with the `Content-Type` of the call, be it that of gRPC or of
-    /// gRPC-Web: with `ABORTED` for a 409, and for a 503 with `UNAVAILABLE` or, if the error is not retryable,
-    /// `INTERNAL`.
+    /// Responses to gRPC and gRPC-Web calls keep the `Content-Type` of the call and have a gRPC status: `ABORTED` for a
+    /// 409, otherwise `UNAVAILABLE` if the error is retryable and `INTERNAL` if not.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -190,11 +182,11 @@ impl<N, V> SessionLayer<N, V> {
         self.configure(|config| config.on_error = Some(Arc::new(respond)))
     }
 
-    /// Leaves a `Cache-Control` that the service has set as it is, and what it tells single caches, be it that the
-    /// answer holds an id or what is in a session. By default such answers are kept out of caches that visitors share.
+    /// Keeps the `Cache-Control` of the service, and its headers for single caches, even in responses that contain an
+    /// id or session data. By default the layer keeps such responses out of shared caches.
     ///
-    /// Only for services that know better: a cache that stores an answer with an id gives it to everybody. An answer
-    /// without `Cache-Control` gets one in any case.
+    /// Use this only if the service handles caching itself: a shared cache that stores a response with an id gives it
+    /// to all visitors. The layer adds `Cache-Control` to responses without one in any case.
     ///
     /// ```
     /// use sessile_core::Session;
@@ -209,12 +201,12 @@ impl<N, V> SessionLayer<N, V> {
         self.configure(|config| config.keep_cache_control = true)
     }
 
-    /// Requests carry their visit in their extensions too, as [`Visits`](sessile_core::Visits), for handlers that run in
-    /// another task than the layer: behind a pool of threads, a buffer that does its work in `call`, or whatever spawns.
+    /// Puts the visit into the extensions of each request too, as [`Visits`](sessile_core::Visits), for handlers that
+    /// run in another task than the layer: in a thread pool, behind a buffer that works in `call`, or in a spawned
+    /// task.
     ///
-    /// The extractors of axum find the session there; others take it out of the request. It costs each request some
-    /// allocations, which is why it is not done by default. Layers further in that clone a request's extensions pass the
-    /// visit on.
+    /// The extractors for axum find the session there; other handlers take it from the request. This is off by default,
+    /// as it costs some allocations per request. Layers further in that clone the extensions clone the visit too.
     ///
     /// ```
     /// use http::{Request, Response};
@@ -227,13 +219,13 @@ impl<N, V> SessionLayer<N, V> {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// let layer = SessionLayer::new(session).visit_in_extensions();
     /// let service = layer.layer(service_fn(|request: Request<()>| async move {
-    ///     let elsewhere = tokio::spawn(async move {
+    ///     let task = tokio::spawn(async move {
     ///         let visits = request.extensions().get::<Visits>();
     ///         let session: Session = visits.and_then(Visits::session).ok_or(SessionError::NotInitialised)?;
     ///         session.start().await?;
     ///         session.set("user", "ada")
     ///     });
-    ///     elsewhere.await.expect("it does not panic")?;
+    ///     task.await.expect("the task does not panic")?;
     ///     Ok::<_, SessionError>(Response::new("welcome"))
     /// }));
     /// let response = service.oneshot(Request::new(())).await?;
@@ -265,15 +257,6 @@ impl<N, V> Clone for SessionLayer<N, V> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-        }
-    }
-}
-
-impl<N, V> Clone for Shared<N, V> {
-    fn clone(&self) -> Self {
-        Self {
-            session: self.session.clone(),
-            config: Arc::clone(&self.config),
         }
     }
 }

@@ -9,6 +9,7 @@ mod events;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
+mod grpc;
 mod headers;
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 mod keyring;
@@ -16,10 +17,11 @@ mod layer;
 mod request;
 mod response;
 mod service;
+mod shared;
 
 pub use self::body::ResponseBody;
-pub use self::carriers::{BearerCarrier, Carrier, Found, HeaderCarrier, Presented};
-pub use self::cookie::{CookieBuilder, CookieCarrier, CookieError, SameSite};
+pub use self::carriers::{BearerCarrier, Candidates, Carrier, Credentials, HeaderCarrier};
+pub use self::cookie::{CookieCarrier, CookieCarrierBuilder, CookieError, SameSite};
 #[cfg(feature = "axum")]
 pub use self::extract::{Readable, SessionRejection, Writable};
 pub use self::future::ResponseFuture;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version, request};
 
-/// A request without its body: what carriers and hooks see of it.
+/// A request without its body, as carriers and the functions of a layer see it.
 ///
 /// ```
 /// use http::Request;
@@ -20,16 +20,16 @@ pub struct RequestHead<'a> {
     pub method: &'a Method,
     /// The target.
     pub uri: &'a Uri,
-    /// The version of HTTP.
+    /// The HTTP version.
     pub version: Version,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// What layers further out have put there.
+    /// The extensions, which hold values of layers further out.
     pub extensions: &'a Extensions,
 }
 
 impl<'a> RequestHead<'a> {
-    /// The head of a request.
+    /// Borrows the head of a request.
     #[must_use]
     pub fn of<B>(request: &'a Request<B>) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The head that these parts of a request are.
+    /// Borrows a head that was split from its request.
     #[must_use]
     pub fn of_parts(parts: &'a request::Parts) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Shows no headers, as they hold ids, and no query.
+/// Omits headers, which hold ids, and the query.
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead")

@@ -11,14 +11,14 @@ use tower_service::Service;
 
 use crate::body::ResponseBody;
 use crate::future::ResponseFuture;
-use crate::layer::Shared;
 use crate::request::RequestHead;
-use crate::response::Answering;
+use crate::response::Responder;
+use crate::shared::Shared;
 
-/// A service whose requests each have a visit to their session; made by [`SessionLayer`](crate::SessionLayer).
+/// A service that opens a visit to the session for each request; made by [`SessionLayer`](crate::SessionLayer).
 ///
-/// The inner service is cloned only for a session that is
-/// [started by itself](sessile_core::SessionBuilder::auto_start), as it then cannot be called at once.
+/// Clones the inner service only if the layer [starts the session](sessile_core::SessionBuilder::auto_start), as the
+/// call then has to wait.
 pub struct SessionService<S, N = Untyped, V = Untyped> {
     inner: S,
     shared: Arc<Shared<N, V>>,
@@ -29,17 +29,17 @@ impl<S, N, V> SessionService<S, N, V> {
         Self { inner, shared }
     }
 
-    /// The inner service.
+    /// Gets a reference to the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The inner service.
+    /// Gets a mutable reference to the inner service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The inner service.
+    /// Consumes `self`, returning the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -61,27 +61,29 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Shared { session, config } = &*self.shared;
-        let refused = config
-            .watch
-            .refuses(&config.carriers, &mut request, || session.is_initialised());
+        let collides = config
+            .collisions
+            .rejects(&config.carriers, &mut request, || session.is_initialised());
         let head = RequestHead::of(&request);
-        let found = config.find(&head);
-        let visit = session.open(found.visit().passive(config.is_passive(&head)));
-        let answering = Answering::new(Arc::clone(config), found, &request);
+        let candidates = config.carriers.extract(&head);
+        let visit = candidates.visit().passive(config.is_passive(&head));
+        let responder = Responder::new(Arc::clone(config), candidates, &request);
+
+        let visit = session.open(visit);
         if config.visit_in_extensions {
             let visits: &mut Visits = request.extensions_mut().get_or_insert_default();
             visits.push(visit.handle().clone());
         }
-        // A session that starts by itself would wait for the lock of the visit that it is in.
-        let waits = visit.starts_by_itself();
-        let refused = refused || (waits && session.is_initialised());
-        if waits || refused {
-            // It is this service that was made ready; its clone may not be.
+        let auto_starts = visit.starts_by_itself();
+        // An inner layer of the same session would wait for the lock of its own outer visit.
+        let rejected = collides || (auto_starts && session.is_initialised());
+        if auto_starts || rejected {
+            // `poll_ready` was called on this service, and its clone may not be ready.
             let clone = self.inner.clone();
             let ready = mem::replace(&mut self.inner, clone);
-            return ResponseFuture::starting(visit, answering, refused, ready, request);
+            return ResponseFuture::starting(visit, responder, rejected, ready, request);
         }
-        ResponseFuture::working(visit.work(|| self.inner.call(request)), answering)
+        ResponseFuture::working(visit.work(|| self.inner.call(request)), responder)
     }
 }
 
@@ -108,9 +110,9 @@ impl<S: fmt::Debug, N, V> fmt::Debug for SessionService<S, N, V> {
 mod tests {
     use super::*;
 
-    /// Frameworks clone services for every request.
+    /// Frameworks clone the service for every request.
     #[test]
-    fn a_service_is_one_pointer_larger_than_what_is_inside() {
+    fn a_service_is_one_pointer_larger_than_the_inner_one() {
         assert_eq!(size_of::<SessionService<()>>(), size_of::<usize>());
         assert_eq!(size_of::<SessionService<Arc<()>>>(), 2 * size_of::<usize>());
     }

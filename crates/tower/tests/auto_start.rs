@@ -1,6 +1,6 @@
-//! Sessions that are started before the handler is asked.
+//! Tests sessions that the layer starts before it calls the handler.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -20,9 +20,9 @@ use sessile_core::{AutoStart, Session, SessionError, SessionId, StorageErrorKind
 use sessile_testkit::{Fault, Verb};
 use tower::{Layer, Service, ServiceExt};
 
-use self::common::{World, lines, request, request_of, world_with};
+use self::common::{Fixture, fixture_with, lines, request, request_of};
 
-/// Works synchronously, counts its calls, and insists on having been made ready itself.
+/// Responds synchronously, counts its calls, and panics if this very clone is not ready.
 struct Careful {
     session: Session,
     calls: Arc<AtomicUsize>,
@@ -62,107 +62,111 @@ impl Service<Request<()>> for Careful {
     }
 }
 
-fn careful(world: &World) -> (Careful, Arc<AtomicUsize>) {
+fn careful(fixture: &Fixture) -> (Careful, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let service = Careful {
-        session: world.session.clone(),
+        session: fixture.session.clone(),
         calls: Arc::clone(&calls),
         is_ready: false,
     };
     (service, calls)
 }
 
-fn world_that_starts(auto_start: AutoStart) -> World {
-    world_with(|builder| builder.auto_start(auto_start))
+fn fixture_with_auto_start(auto_start: AutoStart) -> Fixture {
+    fixture_with(|builder| builder.auto_start(auto_start))
 }
 
-async fn stored(world: &World) -> SessionId {
-    let (service, _) = careful(world);
+async fn stored(fixture: &Fixture) -> SessionId {
+    let (service, _) = careful(fixture);
     let mut browser = common::Browser::new();
-    let answer = world.layer().layer(service).oneshot(request("/")).await.unwrap();
-    browser.keep(&answer);
+    let response = fixture.layer().layer(service).oneshot(request("/")).await.unwrap();
+    browser.keep(&response);
     browser.id().expect("it is stored")
 }
 
 #[tokio::test]
 async fn an_exclusive_start_comes_before_the_handler_and_a_commit_after_it() {
-    let world = world_that_starts(AutoStart::Exclusive);
-    let id = stored(&world).await;
-    let (service, calls) = careful(&world);
-    let mut service = world.layer().layer(service);
-    world.calls.reset();
-    // One service, made ready and called again and again.
+    let fixture = fixture_with_auto_start(AutoStart::Exclusive);
+    let id = stored(&fixture).await;
+    let (service, calls) = careful(&fixture);
+    let mut service = fixture.layer().layer(service);
+    fixture.calls.reset();
+    // Polls and calls the same service repeatedly.
     for expected in ["Some(2)", "Some(3)"] {
-        let answer = service.ready().await.unwrap().call(request_of(&id, "/")).await.unwrap();
-        assert_eq!(lines(&answer, VARY), ["cookie"]);
-        assert_eq!(answer.into_body().into_inner().unwrap(), expected);
+        let response = service.ready().await.unwrap().call(request_of(&id, "/")).await.unwrap();
+        assert_eq!(lines(&response, VARY), ["cookie"]);
+        assert_eq!(response.into_body().into_inner().unwrap(), expected);
     }
     assert_eq!(calls.load(Ordering::SeqCst), 2);
-    assert_eq!(world.calls.take(), [(Verb::Lock, 2), (Verb::Commit, 2)]);
+    assert_eq!(fixture.calls.take(), [(Verb::Lock, 2), (Verb::Commit, 2)]);
 }
 
 #[tokio::test]
 async fn a_read_only_start_takes_no_lock() {
-    let world = world_that_starts(AutoStart::ReadOnly);
-    let (service, _) = careful(&world);
-    let service = world.layer().layer(service);
-    let answer = service.clone().oneshot(request("/")).await.unwrap();
-    world.calls.assert_none();
-    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
-    assert_eq!(answer.into_body().into_inner().unwrap(), "None");
+    let fixture = fixture_with_auto_start(AutoStart::ReadOnly);
+    let (service, _) = careful(&fixture);
+    let service = fixture.layer().layer(service);
+    let response = service.clone().oneshot(request("/")).await.unwrap();
+    fixture.calls.assert_none();
+    assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
+    assert_eq!(response.into_body().into_inner().unwrap(), "None");
 
     let unknown = SessionId::parse("0123456789abcdef").unwrap();
-    let answer = service.oneshot(request_of(&unknown, "/")).await.unwrap();
-    assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "the cookie may be that of another");
-    assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+    let response = service.oneshot(request_of(&unknown, "/")).await.unwrap();
+    assert_eq!(
+        lines(&response, SET_COOKIE),
+        [""; 0],
+        "the cookie may be that of another"
+    );
+    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
 }
 
 #[tokio::test]
-async fn a_handler_whose_session_cannot_be_started_is_not_asked() {
-    let world = world_that_starts(AutoStart::Exclusive);
-    let id = stored(&world).await;
+async fn a_handler_whose_session_cannot_be_started_is_not_called() {
+    let fixture = fixture_with_auto_start(AutoStart::Exclusive);
+    let id = stored(&fixture).await;
     for (kind, retry) in [(StorageErrorKind::Unavailable, true), (StorageErrorKind::Denied, false)] {
-        let (service, calls) = careful(&world);
-        let service = world.layer().layer(service);
-        world.faults.fail_next(Verb::Lock, Fault::before(kind));
-        let answer = service.oneshot(request_of(&id, "/")).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(answer.headers().contains_key(RETRY_AFTER), retry);
-        assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+        let (service, calls) = careful(&fixture);
+        let service = fixture.layer().layer(service);
+        fixture.faults.fail_next(Verb::Lock, Fault::before(kind));
+        let response = service.oneshot(request_of(&id, "/")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers().contains_key(RETRY_AFTER), retry);
+        assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
         assert_eq!(calls.load(Ordering::SeqCst), 0);
     }
 }
 
 #[tokio::test]
 async fn a_failed_start_goes_through_on_error() {
-    let world = world_that_starts(AutoStart::Exclusive);
-    let id = stored(&world).await;
-    let layer = world.layer().on_error(|_, error| {
+    let fixture = fixture_with_auto_start(AutoStart::Exclusive);
+    let id = stored(&fixture).await;
+    let layer = fixture.layer().on_error(|_, error| {
         let mut response = Response::new(Bytes::from(error.to_string()));
         *response.status_mut() = StatusCode::BAD_GATEWAY;
         Some(response)
     });
-    world
+    fixture
         .faults
         .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Unavailable));
-    let answer = layer
-        .layer(careful(&world).0)
+    let response = layer
+        .layer(careful(&fixture).0)
         .oneshot(request_of(&id, "/"))
         .await
         .unwrap();
-    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
 
-    // What it leaves to the layer is answered as any failure is.
-    let layer = world.layer().on_error(|_, _| None);
-    world
+    // If `on_error` returns `None`, the layer responds as to any failure.
+    let layer = fixture.layer().on_error(|_, _| None);
+    fixture
         .faults
         .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Gone));
-    let answer = layer
-        .layer(careful(&world).0)
+    let response = layer
+        .layer(careful(&fixture).0)
         .oneshot(request_of(&id, "/"))
         .await
         .unwrap();
-    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    assert_eq!(response.status(), StatusCode::CONFLICT);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,39 +189,39 @@ async fn a_panic_in_the_synchronous_part_leaves_the_session_as_it_was_and_unlock
         }
     }
 
-    let world = world_that_starts(AutoStart::Exclusive);
-    let id = stored(&world).await;
-    let service = world.layer().layer(Panicking(world.session.clone()));
-    let answer = AssertUnwindSafe(service.oneshot(request_of(&id, "/")));
-    assert!(answer.catch_unwind().await.is_err());
-    let answer = world
+    let fixture = fixture_with_auto_start(AutoStart::Exclusive);
+    let id = stored(&fixture).await;
+    let service = fixture.layer().layer(Panicking(fixture.session.clone()));
+    let response = AssertUnwindSafe(service.oneshot(request_of(&id, "/")));
+    assert!(response.catch_unwind().await.is_err());
+    let response = fixture
         .layer()
-        .layer(careful(&world).0)
+        .layer(careful(&fixture).0)
         .oneshot(request_of(&id, "/"))
         .await
         .unwrap();
-    assert_eq!(answer.into_body().into_inner().unwrap(), "Some(2)");
+    assert_eq!(response.into_body().into_inner().unwrap(), "Some(2)");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_gives_up_waiting_leaves_nothing_behind() {
-    let world = world_that_starts(AutoStart::Exclusive);
-    let id = stored(&world).await;
-    let hanging = world.serve(async |_| std::future::pending().await);
+    let fixture = fixture_with_auto_start(AutoStart::Exclusive);
+    let id = stored(&fixture).await;
+    let hanging = fixture.serve(async |_| std::future::pending().await);
     let holder = tokio::spawn(hanging.oneshot(request_of(&id, "/")));
     tokio::task::yield_now().await;
 
-    let (service, calls) = careful(&world);
-    let service = world.layer().layer(service);
+    let (service, calls) = careful(&fixture);
+    let service = fixture.layer().layer(service);
     let waiting = service.clone().oneshot(request_of(&id, "/"));
     assert!(tokio::time::timeout(Duration::from_millis(500), waiting).await.is_err());
-    let answer = service.clone().oneshot(request_of(&id, "/")).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(answer.headers().contains_key(RETRY_AFTER));
+    let response = service.clone().oneshot(request_of(&id, "/")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(RETRY_AFTER));
     assert_eq!(calls.load(Ordering::SeqCst), 0);
 
     holder.abort();
     let _ = holder.await;
-    let answer = service.oneshot(request_of(&id, "/")).await.unwrap();
-    assert_eq!(answer.into_body().into_inner().unwrap(), "Some(2)");
+    let response = service.oneshot(request_of(&id, "/")).await.unwrap();
+    assert_eq!(response.into_body().into_inner().unwrap(), "Some(2)");
 }

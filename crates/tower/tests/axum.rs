@@ -1,6 +1,6 @@
-//! The layer under axum, over real sockets.
+//! Tests the layer with axum, over real sockets.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -26,7 +26,7 @@ use sessile_tower::{CookieCarrier, MissingSession, SessionLayer};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use self::common::{Browser, COUNT, World, lines, request_of, world};
+use self::common::{Browser, COUNT, Fixture, fixture, lines, request_of};
 use self::http_client::{open, send};
 
 async fn serve(app: Router) -> SocketAddr {
@@ -58,14 +58,14 @@ async fn logout(session: Session) -> Result<(), SessionError> {
     session.destroy().await
 }
 
-fn router(world: &World) -> Router {
+fn router(fixture: &Fixture) -> Router {
     let routes = Router::new()
         .route("/count", post(count))
         .route("/peek", get(peek))
         .route("/fail", post(fail))
         .route("/logout", post(logout))
         .route("/nothing", get(|| async { "nothing" }));
-    routes.layer(world.layer())
+    routes.layer(fixture.layer())
 }
 
 fn post_to(browser: &Browser, path: &str) -> Request<()> {
@@ -76,52 +76,52 @@ fn post_to(browser: &Browser, path: &str) -> Request<()> {
 
 #[tokio::test]
 async fn a_browser_counts() {
-    let world = world();
-    let server = serve(router(&world)).await;
+    let fixture = fixture();
+    let server = serve(router(&fixture)).await;
     let mut browser = Browser::new();
     for expected in ["1", "2", "3"] {
-        let answer = send(server, post_to(&browser, "/count")).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        browser.keep(&answer);
-        assert_eq!(answer.body(), expected);
+        let response = send(server, post_to(&browser, "/count")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        browser.keep(&response);
+        assert_eq!(response.body(), expected);
     }
-    let answer = send(server, browser.request("/peek")).await;
-    assert_eq!(answer.body(), "Some(3)");
-    assert_eq!(lines(&answer, VARY), ["cookie"]);
+    let response = send(server, browser.request("/peek")).await;
+    assert_eq!(response.body(), "Some(3)");
+    assert_eq!(lines(&response, VARY), ["cookie"]);
 
-    let answer = send(server, post_to(&browser, "/fail")).await;
-    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(answer.body(), "the session failed");
-    let answer = send(server, browser.request("/peek")).await;
-    assert_eq!(answer.body(), "Some(3)");
+    let response = send(server, post_to(&browser, "/fail")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.body(), "the session failed");
+    let response = send(server, browser.request("/peek")).await;
+    assert_eq!(response.body(), "Some(3)");
 
-    let answer = send(server, browser.request("/nothing")).await;
-    assert_eq!(lines(&answer, VARY), [""; 0]);
-    let answer = send(server, post_to(&browser, "/logout")).await;
-    browser.keep(&answer);
+    let response = send(server, browser.request("/nothing")).await;
+    assert_eq!(lines(&response, VARY), [""; 0]);
+    let response = send(server, post_to(&browser, "/logout")).await;
+    browser.keep(&response);
     assert_eq!(browser.id(), None);
 }
 
 #[tokio::test]
-async fn an_answer_whose_commit_failed_is_not_seen() {
-    let world = world();
-    let id = world.stored(1).await;
-    let server = serve(router(&world)).await;
+async fn a_response_whose_commit_failed_is_not_sent() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    let server = serve(router(&fixture)).await;
     let fault = sessile_testkit::Fault::before(StorageErrorKind::Unavailable);
-    world.faults.fail_next(sessile_testkit::Verb::Commit, fault);
+    fixture.faults.fail_next(sessile_testkit::Verb::Commit, fault);
     let mut request = request_of(&id, "/count");
     *request.method_mut() = Method::POST;
-    let answer = send(server, request).await;
-    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answer.body(), "the session is not available");
-    assert_eq!(lines(&answer, RETRY_AFTER), ["1"]);
-    assert_eq!(world.count_of(&id).await, Some(1));
+    let response = send(server, request).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.body(), "the session is not available");
+    assert_eq!(lines(&response, RETRY_AFTER), ["1"]);
+    assert_eq!(fixture.count_of(&id).await, Some(1));
 }
 
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_the_session_unlocked() {
-    let world = world();
-    let id = world.stored(1).await;
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
     let at_work = Arc::new(Notify::new());
     let working = Arc::clone(&at_work);
     let hang = move |session: Session| async move {
@@ -130,18 +130,18 @@ async fn a_client_that_goes_away_leaves_the_session_unlocked() {
         working.notify_one();
         std::future::pending::<Result<(), SessionError>>().await
     };
-    let server = serve(Router::new().route("/hang", get(hang)).layer(world.layer())).await;
+    let server = serve(Router::new().route("/hang", get(hang)).layer(fixture.layer())).await;
     let client = tokio::spawn(send(server, request_of(&id, "/hang")));
     at_work.notified().await;
     client.abort();
     let _ = client.await;
-    assert_eq!(world.count_of(&id).await, Some(1));
+    assert_eq!(fixture.count_of(&id).await, Some(1));
 }
 
 #[tokio::test]
 async fn a_body_streams_inside_the_session() {
-    let world = world();
-    let id = world.stored(0).await;
+    let fixture = fixture();
+    let id = fixture.stored(0).await;
     let (go_on, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (going, starts) = (Arc::clone(&go_on), Arc::clone(&go));
     let streaming = move |session: Session| async move {
@@ -164,33 +164,33 @@ async fn a_body_streams_inside_the_session() {
         });
         Ok::<_, SessionError>(Body::from_stream(chunks.in_session(&handle)))
     };
-    let server = serve(Router::new().route("/stream", get(streaming)).layer(world.layer())).await;
-    // The head is there before the first chunk is made.
-    let mut answer = open(server, request_of(&id, "/stream")).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(world.count_of(&id).await, Some(0));
+    let server = serve(Router::new().route("/stream", get(streaming)).layer(fixture.layer())).await;
+    // The head arrives before the first chunk is produced.
+    let mut response = open(server, request_of(&id, "/stream")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(fixture.count_of(&id).await, Some(0));
     let mut text = String::new();
     for count in 1..=3 {
         go_on.notify_one();
         go.notified().await;
-        assert_eq!(world.count_of(&id).await, Some(count));
-        let frame = answer.body_mut().frame().await.unwrap().unwrap();
+        assert_eq!(fixture.count_of(&id).await, Some(count));
+        let frame = response.body_mut().frame().await.unwrap().unwrap();
         text += std::str::from_utf8(frame.data_ref().unwrap()).unwrap();
     }
     assert_eq!(text, "1;2;3;");
 }
 
 #[tokio::test]
-async fn without_a_layer_the_extractor_says_what_is_missing() {
+async fn without_a_layer_the_extractor_explains_the_remedy() {
     let server = serve(Router::new().route("/peek", get(peek))).await;
-    let answer = send(server, common::request("/peek")).await;
-    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(answer.body().contains("`SessionLayer`"), "{}", answer.body());
-    assert!(answer.body().contains("another task"), "{}", answer.body());
-    assert!(!answer.body().contains("Untyped"), "{}", answer.body());
+    let response = send(server, common::request("/peek")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(response.body().contains("`SessionLayer`"), "{}", response.body());
+    assert!(response.body().contains("another task"), "{}", response.body());
+    assert!(!response.body().contains("Untyped"), "{}", response.body());
 }
 
-/// A session of its own kind, to tell it from the untyped one.
+/// A typed session, to distinguish it from the untyped one.
 #[derive(Debug)]
 struct Account;
 
@@ -215,23 +215,23 @@ async fn the_extractor_finds_the_session_of_its_type() {
         result.map(|_| ()).unwrap_err().to_string()
     }
 
-    let world = world();
+    let fixture = fixture();
     let account: Session<Untyped, Account> = Session::builder(sessile_memory::MemoryStorage::new()).build();
     let carrier = CookieCarrier::builder().name("__Host-account").build().unwrap();
     let app = Router::new().route("/both", get(both)).route("/other", get(other));
     let app = app
         .layer(SessionLayer::new(account).carrier(carrier))
-        .layer(world.layer());
+        .layer(fixture.layer());
     let server = serve(app).await;
-    let answer = send(server, common::request("/both")).await;
-    assert_eq!(answer.body(), "Some(String(\"plain\")) Some(\"ada\")");
-    assert_eq!(lines(&answer, SET_COOKIE).len(), 2);
-    let answer = send(server, common::request("/other")).await;
-    assert!(answer.body().contains("Account, "), "{}", answer.body());
+    let response = send(server, common::request("/both")).await;
+    assert_eq!(response.body(), "Some(String(\"plain\")) Some(\"ada\")");
+    assert_eq!(lines(&response, SET_COOKIE).len(), 2);
+    let response = send(server, common::request("/other")).await;
+    assert!(response.body().contains("Account, "), "{}", response.body());
 }
 
 #[tokio::test]
-async fn errors_become_answers_that_tell_no_secrets() {
+async fn errors_become_responses_without_secrets() {
     use StorageErrorKind::{Corrupt, Timeout};
     let storage = |kind| SessionError::Storage(StorageError::new(kind, "commit", "secret-storage"));
     let session: Session = Session::builder(sessile_memory::MemoryStorage::new()).build();
@@ -253,24 +253,24 @@ async fn errors_become_answers_that_tell_no_secrets() {
         (codec, 500, false),
     ] {
         let shown = format!("{error:?}");
-        let answer: Response = error.into_response();
-        assert_eq!(answer.status(), status, "{shown}");
-        assert_eq!(answer.headers().contains_key(RETRY_AFTER), retry, "{shown}");
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let response: Response = error.into_response();
+        assert_eq!(response.status(), status, "{shown}");
+        assert_eq!(response.headers().contains_key(RETRY_AFTER), retry, "{shown}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
         assert!(!body.is_empty());
         assert!(!String::from_utf8_lossy(&body).contains("secret"), "{shown}");
     }
 }
 
-/// A router takes the layer where it takes any other.
+/// A router accepts the layer wherever it accepts others.
 #[tokio::test]
-async fn the_layer_stands_around_routes_or_inside_them() {
-    let world = world();
-    let route = get(count).layer(world.layer());
+async fn the_layer_wraps_routes_or_their_services() {
+    let fixture = fixture();
+    let route = get(count).layer(fixture.layer());
     let service = tower::service_fn(async |_: Request<Body>| Ok::<_, Infallible>("inside".into_response()));
     let app: Router = Router::new()
         .route("/route", route)
-        .nest_service("/service", tower::Layer::layer(&world.layer(), service));
+        .nest_service("/service", tower::Layer::layer(&fixture.layer(), service));
     let server = serve(app).await;
     assert_eq!(send(server, common::request("/route")).await.body(), "1");
     assert_eq!(send(server, common::request("/service")).await.body(), "inside");

@@ -1,6 +1,7 @@
-//! Where the session is there: in the handler, its synchronous part, its destructors, and in what it leaves behind.
+//! Tests where the session is available: in the handler, its synchronous part, its destructors, and in tasks and bodies
+//! that outlive it.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -21,7 +22,7 @@ use sessile_tower::{CookieCarrier, SessionLayer};
 use tokio::sync::{Notify, oneshot};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use self::common::{Browser, COUNT, ask, lines, request, request_of, text, world};
+use self::common::{Browser, COUNT, ask, fixture, lines, request, request_of, text};
 
 #[tokio::test]
 async fn the_synchronous_part_of_a_service_is_inside() {
@@ -42,18 +43,18 @@ async fn the_synchronous_part_of_a_service_is_inside() {
         }
     }
 
-    let world = world();
-    let id = world.stored(1).await;
-    let service = world.layer().layer(Synchronous(world.session.clone()));
-    let answer = service.clone().oneshot(request_of(&id, "/")).await.unwrap();
-    assert_eq!(answer.into_body().into_inner(), Some(true));
-    let answer = service.oneshot(request("/")).await.unwrap();
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    let service = fixture.layer().layer(Synchronous(fixture.session.clone()));
+    let response = service.clone().oneshot(request_of(&id, "/")).await.unwrap();
+    assert_eq!(response.into_body().into_inner(), Some(true));
+    let response = service.oneshot(request("/")).await.unwrap();
     assert_eq!(
-        answer.into_body().into_inner(),
+        response.into_body().into_inner(),
         Some(false),
         "there is a context, but no id"
     );
-    assert!(!world.session.is_initialised());
+    assert!(!fixture.session.is_initialised());
 }
 
 #[tokio::test]
@@ -66,23 +67,23 @@ async fn destructors_are_inside_when_the_request_is_dropped() {
         }
     }
 
-    let world = world();
+    let fixture = fixture();
     let seen = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&seen);
-    let app = world.serve(move |session| {
+    let app = fixture.serve(move |session| {
         let guard = Guard(session.clone(), Arc::clone(&counter));
         async move {
             let _guard = guard;
             std::future::pending().await
         }
     });
-    let answer = tokio::time::timeout(Duration::from_millis(1), app.oneshot(request("/")));
-    assert!(answer.await.is_err());
+    let response = tokio::time::timeout(Duration::from_millis(1), app.oneshot(request("/")));
+    assert!(response.await.is_err());
     assert_eq!(seen.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn two_sessions_live_side_by_side_in_one_request() {
+async fn one_request_can_use_two_sessions() {
     let storage = || MemoryStorage::builder().build();
     let shop: Session = Session::builder(storage()).build();
     let account: Session = Session::builder(storage()).build();
@@ -116,10 +117,10 @@ async fn two_sessions_live_side_by_side_in_one_request() {
     let mut browser = Browser::new();
     let mut counts = Vec::new();
     for path in ["/both", "/both", "/look", "/leave", "/look"] {
-        let answer = service.clone().oneshot(browser.request(path)).await.unwrap();
-        browser.keep(&answer);
+        let response = service.clone().oneshot(browser.request(path)).await.unwrap();
+        browser.keep(&response);
         counts.push(
-            answer
+            response
                 .into_body()
                 .into_inner()
                 .and_then(|body| body.into_inner())
@@ -141,9 +142,9 @@ async fn two_sessions_live_side_by_side_in_one_request() {
 }
 
 #[tokio::test]
-async fn of_two_layers_for_one_session_the_inner_one_counts() {
-    let world = world();
-    let app = world.layer().layer(world.app());
+async fn the_inner_of_two_layers_for_one_session_is_used() {
+    let fixture = fixture();
+    let app = fixture.layer().layer(fixture.app());
     let first = app.clone().oneshot(request("/count")).await.unwrap();
     assert_eq!(lines(&first, SET_COOKIE).len(), 1);
     let mut browser = Browser::new();
@@ -151,19 +152,19 @@ async fn of_two_layers_for_one_session_the_inner_one_counts() {
     let id = browser.id().unwrap();
     let second = app.oneshot(browser.request("/count")).await.unwrap();
     assert_eq!(lines(&second, SET_COOKIE), [""; 0]);
-    assert_eq!(world.count_of(&id).await, Some(2));
+    assert_eq!(fixture.count_of(&id).await, Some(2));
 }
 
 #[tokio::test]
-async fn contexts_nest_and_the_innermost_counts() {
-    let world = world();
-    let (mine, other) = (world.stored(1).await, world.stored(50).await);
-    let app = world.serve(move |session| {
+async fn contexts_nest_and_the_innermost_is_used() {
+    let fixture = fixture();
+    let (mine, other) = (fixture.stored(1).await, fixture.stored(50).await);
+    let app = fixture.serve(move |session| {
         let other = other.clone();
         async move {
             session.start_readonly().await?;
             let handle = session.handle()?;
-            // The visit of somebody else, in the middle of this one.
+            // A visit to another session, nested in this one.
             let visit = session.open(Visit::from(other));
             let within = session.clone();
             let theirs = async {
@@ -182,11 +183,11 @@ async fn contexts_nest_and_the_innermost_counts() {
 }
 
 #[tokio::test]
-async fn a_stream_reads_and_updates_after_the_head_has_gone_out() {
-    let world = world();
-    let id = world.stored(1).await;
-    let session = world.session.clone();
-    let service = world.layer().layer(service_fn(move |_: Request<()>| {
+async fn a_stream_reads_and_updates_after_the_head_was_sent() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    let session = fixture.session.clone();
+    let service = fixture.layer().layer(service_fn(move |_: Request<()>| {
         let session = session.clone();
         async move {
             session.start_readonly().await?;
@@ -207,18 +208,18 @@ async fn a_stream_reads_and_updates_after_the_head_has_gone_out() {
             Ok::<_, SessionError>(Response::new(numbers.in_session(&handle)))
         }
     }));
-    let answer = service.oneshot(request_of(&id, "/")).await.unwrap();
-    assert_eq!(world.count_of(&id).await, Some(1));
-    let numbers = answer.into_body().into_inner().unwrap();
+    let response = service.oneshot(request_of(&id, "/")).await.unwrap();
+    assert_eq!(fixture.count_of(&id).await, Some(1));
+    let numbers = response.into_body().into_inner().unwrap();
     let numbers: Vec<_> = numbers.map(Result::unwrap).collect().await;
     assert_eq!(numbers, [2, 3, 4]);
-    assert_eq!(world.count_of(&id).await, Some(4));
+    assert_eq!(fixture.count_of(&id).await, Some(4));
 }
 
-/// Runs `late` in the context of a request after the answer to it has gone out.
+/// Runs `late` in the context of a request after its response was sent.
 async fn afterwards<T, Fut>(
     request: Request<()>,
-    world: &common::World,
+    fixture: &common::Fixture,
     late: impl FnOnce(Session) -> Fut + Send + 'static,
 ) -> T
 where
@@ -227,7 +228,7 @@ where
 {
     let (sender, receiver) = oneshot::channel::<Handle>();
     let sender = Arc::new(Mutex::new(Some(sender)));
-    let app = world.serve(move |session| {
+    let app = fixture.serve(move |session| {
         let sender = Arc::clone(&sender);
         async move {
             session.start_readonly().await?;
@@ -236,39 +237,39 @@ where
             Ok(Response::new(String::new()))
         }
     });
-    let answer = ask(&app, request).await;
-    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+    let response = ask(&app, request).await;
+    assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
     let handle = receiver.await.unwrap();
-    tokio::spawn(late(world.session.clone()).in_session(&handle))
+    tokio::spawn(late(fixture.session.clone()).in_session(&handle))
         .await
         .unwrap()
 }
 
 #[tokio::test]
-async fn what_a_client_would_have_to_be_told_cannot_happen_after_the_head() {
-    let world = world();
-    let begun = afterwards(request("/"), &world, async |session: Session| {
+async fn no_id_can_be_issued_or_changed_after_the_head() {
+    let fixture = fixture();
+    let begun = afterwards(request("/"), &fixture, async |session: Session| {
         session.start().await?;
         session.set(COUNT, 1)?;
         session.close().await
     });
     assert!(matches!(begun.await, Err(SessionError::Sealed)));
-    assert_eq!(world.calls.of(Verb::Create), 0);
+    assert_eq!(fixture.calls.of(Verb::Create), 0);
 
-    let id = world.stored(1).await;
-    let moved = afterwards(request_of(&id, "/"), &world, async |session: Session| {
+    let id = fixture.stored(1).await;
+    let moved = afterwards(request_of(&id, "/"), &fixture, async |session: Session| {
         session.start().await?;
         session.regenerate_id()
     });
     assert!(matches!(moved.await, Err(SessionError::Sealed)));
-    assert_eq!(world.count_of(&id).await, Some(1));
+    assert_eq!(fixture.count_of(&id).await, Some(1));
 }
 
 #[tokio::test]
-async fn what_a_client_need_not_be_told_can_happen_after_the_head() {
-    let world = world();
-    let id = world.stored(1).await;
-    let written = afterwards(request_of(&id, "/"), &world, async |session: Session| {
+async fn a_session_can_be_updated_and_destroyed_after_the_head() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    let written = afterwards(request_of(&id, "/"), &fixture, async |session: Session| {
         assert_eq!(session.get(COUNT)?, Some(1));
         assert!(matches!(session.set(COUNT, 2), Err(SessionError::NotWritable)));
         session.start().await?;
@@ -276,19 +277,19 @@ async fn what_a_client_need_not_be_told_can_happen_after_the_head() {
         session.close().await
     });
     written.await.unwrap();
-    assert_eq!(world.count_of(&id).await, Some(2));
-    let ended = afterwards(request_of(&id, "/"), &world, async |session: Session| {
+    assert_eq!(fixture.count_of(&id).await, Some(2));
+    let ended = afterwards(request_of(&id, "/"), &fixture, async |session: Session| {
         session.destroy().await
     });
     ended.await.unwrap();
-    assert_eq!(world.count_of(&id).await, None);
+    assert_eq!(fixture.count_of(&id).await, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_left_behind_that_never_ends_does_not_keep_the_lock() {
-    let world = world();
-    let id = world.stored(1).await;
-    let app = world.serve(async |session| {
+async fn a_task_that_outlives_the_request_does_not_keep_the_lock() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    let app = fixture.serve(async |session| {
         session.start().await?;
         session.set(COUNT, 5)?;
         let handle = session.handle()?;
@@ -296,16 +297,16 @@ async fn a_task_left_behind_that_never_ends_does_not_keep_the_lock() {
         Ok(Response::new(String::new()))
     });
     ask(&app, request_of(&id, "/")).await;
-    assert_eq!(world.count_of(&id).await, Some(5));
+    assert_eq!(fixture.count_of(&id).await, Some(5));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_under_way_in_a_task_does_not_hold_up_the_answer_and_is_kept() {
-    let world = world();
-    let id = world.stored(1).await;
+async fn a_concurrent_update_in_a_task_does_not_delay_the_response_and_is_kept() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
     let (started, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (starting, going) = (Arc::clone(&started), Arc::clone(&go_on));
-    let app = world.serve(move |session| {
+    let app = fixture.serve(move |session| {
         let (starting, going) = (Arc::clone(&starting), Arc::clone(&going));
         async move {
             session.start_readonly().await?;
@@ -326,37 +327,37 @@ async fn an_update_under_way_in_a_task_does_not_hold_up_the_answer_and_is_kept()
             Ok(Response::new("answered".to_owned()))
         }
     });
-    let answer = tokio::time::timeout(MINUTE, ask(&app, request_of(&id, "/")))
+    let response = tokio::time::timeout(MINUTE, ask(&app, request_of(&id, "/")))
         .await
         .unwrap();
-    assert_eq!(text(answer), "answered");
+    assert_eq!(text(response), "answered");
     go_on.notify_one();
-    assert_eq!(world.count_of(&id).await, Some(8));
+    assert_eq!(fixture.count_of(&id).await, Some(8));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slide_that_fails_at_the_end_of_a_visit_is_no_failure_of_the_request() {
-    let world = common::world_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE)));
-    let id = world.stored(1).await;
-    let app = world.serve(async |session| {
+    let fixture = common::fixture_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE)));
+    let id = fixture.stored(1).await;
+    let app = fixture.serve(async |session| {
         session.start_readonly().await?;
         tokio::time::sleep(MINUTE / 2).await;
         Ok(Response::new("read".to_owned()))
     });
-    world
+    fixture
         .faults
         .fail_always(Verb::Touch, Fault::before(sessile_core::StorageErrorKind::Unavailable));
     assert_eq!(text(ask(&app, request_of(&id, "/")).await), "read");
-    assert!(world.faults.injected() > 0);
-    world.faults.clear();
-    // The end that slides is no concern of the client.
-    let answer = ask(&app, request_of(&id, "/")).await;
-    assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
+    assert!(fixture.faults.injected() > 0);
+    fixture.faults.clear();
+    // The client need not know that the expiration was not extended.
+    let response = ask(&app, request_of(&id, "/")).await;
+    assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
 }
 
-/// The types are what frameworks need them to be.
+/// Checks the bounds that frameworks require.
 #[test]
-fn layers_services_and_futures_can_be_sent_about() {
+fn layers_services_and_futures_are_send() {
     fn sendable<T: Send + 'static>() {}
     fn shareable<T: Clone + Send + Sync + 'static>() {}
 

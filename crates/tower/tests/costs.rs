@@ -1,6 +1,6 @@
-//! What requests cost: allocations and calls of the storage, counted exactly.
+//! Counts the allocations and storage calls of requests exactly.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 use std::convert::Infallible;
@@ -16,7 +16,7 @@ use sessile_testkit::{Counting, Verb};
 use sessile_tower::{BearerCarrier, CookieCarrier, ResponseBody, SessionLayer};
 use tower::{Layer, Service, service_fn};
 
-/// Allocates nothing, so that whatever is counted is the layer's.
+/// Allocates nothing, so that all counted allocations are the layer's.
 #[derive(Clone)]
 struct Bare;
 
@@ -34,7 +34,7 @@ impl Service<Request<()>> for Bare {
     }
 }
 
-/// How often a call that is done at once allocates.
+/// Counts the allocations of a call that completes at once.
 fn allocations<S, R>(service: &mut S, request: Request<()>) -> (u64, Response<R>)
 where
     S: Service<Request<()>, Response = Response<R>>,
@@ -45,7 +45,7 @@ where
     let counted = allocation_counter::measure(|| {
         assert!(service.poll_ready(&mut cx).is_ready());
         match pin!(service.call(request)).poll(&mut cx) {
-            Poll::Ready(answer) => response = Some(answer.unwrap()),
+            Poll::Ready(result) => response = Some(result.unwrap()),
             Poll::Pending => panic!("the call has to wait for something"),
         }
     });
@@ -64,7 +64,8 @@ fn an_untouched_request_allocates_its_visit_and_nothing_else() {
         .carrier(CookieCarrier::default())
         .or_carrier(BearerCarrier::new());
     let mut service = layer.layer(Bare);
-    // The first request of a thread makes room for all that follow, and the first of a layer are watched for clashes.
+    // The first request of a thread allocates space for later ones, and a layer checks its first requests for
+    // collisions.
     for _ in 0..16 {
         let _ = allocations(&mut service, Request::new(()));
     }
@@ -77,7 +78,7 @@ fn an_untouched_request_allocates_its_visit_and_nothing_else() {
         (Some((COOKIE, format!("__Host-ST=1; __Host-SID={}", id.expose()))), 1),
         (Some((COOKIE, "__Host-SID=not!an!id; other=1".to_owned())), 1),
         (Some((AUTHORIZATION, format!("Bearer {}", id.expose()))), 1),
-        // The window is one of the things that few visits come with, and few contexts keep.
+        // The window is among the rarely used state of a visit, which is allocated on demand.
         (
             Some((
                 COOKIE,
@@ -85,7 +86,7 @@ fn an_untouched_request_allocates_its_visit_and_nothing_else() {
             )),
             3,
         ),
-        // Ids of another make are kept on the heap.
+        // Ids in a foreign format are kept on the heap.
         (Some((COOKIE, format!("__Host-SID={foreign}"))), 2),
     ] {
         let shown = format!("{header:?}");
@@ -100,16 +101,16 @@ fn an_untouched_request_allocates_its_visit_and_nothing_else() {
     calls.assert_none();
 }
 
-/// The allocation that every visit is.
+/// The one allocation of every visit.
 const VISIT: u64 = 1;
 
-/// What an application asks for costs what it costs, and nothing that it does not ask for.
+/// Only the functions that an application sets cost anything.
 #[test]
-fn functions_that_see_the_request_before_it_is_handled_allocate_nothing_more() {
+fn functions_that_read_the_request_before_the_call_allocate_nothing() {
     let session: Session = Session::builder(memory()).build();
     let with = |configure: fn(SessionLayer) -> SessionLayer| {
         let mut service = configure(SessionLayer::new(session.clone())).layer(Bare);
-        // The first requests of a layer are looked at more closely than all that follow.
+        // A layer checks its first requests for collisions.
         for _ in 0..32 {
             let _ = allocations(&mut service, Request::new(()));
         }
@@ -120,7 +121,7 @@ fn functions_that_see_the_request_before_it_is_handled_allocate_nothing_more() {
         VISIT
     );
     assert_eq!(with(SessionLayer::keep_cache_control), VISIT);
-    // The head of a request without headers is a single box.
+    // The copied head of a request without headers is a single box.
     assert_eq!(with(|layer| layer.commit_when(|_, _| true)), VISIT + 1);
     assert_eq!(with(|layer| layer.on_error(|_, _| None)), VISIT + 1);
     assert!(with(SessionLayer::visit_in_extensions) > VISIT);
@@ -148,7 +149,7 @@ fn counter(
     })
 }
 
-/// A visitor who has been here, and two services that visitors can come to.
+/// A visitor with a session, and a service that reads it and one that writes it.
 struct Returning<R, W> {
     cookie: HeaderValue,
     reader: R,
@@ -163,7 +164,7 @@ impl<R, W> Returning<R, W> {
     }
 }
 
-impl<R: Answers, W: Answers> Returning<R, W> {
+impl<R: Handler, W: Handler> Returning<R, W> {
     fn reads(&mut self) -> (u64, Response<ResponseBody<()>>) {
         let request = self.request();
         allocations(&mut self.reader, request)
@@ -175,7 +176,7 @@ impl<R: Answers, W: Answers> Returning<R, W> {
     }
 }
 
-fn returning(storage: impl IntoStorage) -> Returning<impl Answers, impl Answers> {
+fn returning(storage: impl IntoStorage) -> Returning<impl Handler, impl Handler> {
     let session: Session = Session::builder(storage).build();
     let layer = SessionLayer::new(session.clone());
     let reader = layer.layer(counter(session.clone(), false));
@@ -189,12 +190,12 @@ fn returning(storage: impl IntoStorage) -> Returning<impl Answers, impl Answers>
     }
 }
 
-/// The services of this file, behind the layer.
-trait Answers: Service<Request<()>, Response = Response<ResponseBody<()>>, Error = SessionError> {}
+/// A service of this file behind the layer.
+trait Handler: Service<Request<()>, Response = Response<ResponseBody<()>>, Error = SessionError> {}
 
-impl<S> Answers for S where S: Service<Request<()>, Response = Response<ResponseBody<()>>, Error = SessionError> {}
+impl<S> Handler for S where S: Service<Request<()>, Response = Response<ResponseBody<()>>, Error = SessionError> {}
 
-// A sweeper would allocate on a thread of its own.
+// A sweeper would allocate on its own thread.
 fn memory() -> MemoryStorage {
     MemoryStorage::builder().sweeper(false).build()
 }
@@ -215,11 +216,11 @@ fn reading_calls_the_storage_once_and_writing_twice() {
     assert!(response.headers().get(SET_COOKIE).is_none());
 }
 
-/// Three of each are the headers of an answer that had none before.
+/// Three of each are for the first headers of the response.
 #[test]
-fn reading_and_writing_allocate_as_much_as_this() {
+fn reading_and_writing_allocate_a_fixed_amount() {
     let mut visitor = returning(memory());
-    // Whatever is made once is made by the first of each, and the first of a layer are watched for clashes.
+    // The first requests also allocate what is made once, and are checked for collisions.
     for _ in 0..16 {
         let _ = visitor.reads();
         let _ = visitor.writes();

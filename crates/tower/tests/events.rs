@@ -1,6 +1,6 @@
-//! What an operator reads when the session of a request failed.
+//! Tests the events for operators when the session of a request failed.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -20,9 +20,9 @@ use tracing::field::{self, Field};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use self::common::{World, ask, request_of, world};
+use self::common::{Fixture, ask, fixture, request_of};
 
-/// Keeps every event as a line.
+/// Records every event as a line.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -59,7 +59,7 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
-/// What is logged while a future runs.
+/// Returns the events of a future.
 async fn logged<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
     let log = Log::default();
     let guard = tracing::subscriber::set_default(log.clone());
@@ -70,13 +70,13 @@ async fn logged<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
 }
 
 #[tokio::test]
-async fn a_replaced_answer_leaves_a_line_with_the_error_and_no_id() {
-    let world = world();
-    let id = world.stored(1).await;
-    world
+async fn a_replaced_response_is_logged_with_the_error_and_no_id() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    fixture
         .faults
         .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Denied));
-    let app = world.app();
+    let app = fixture.app();
     let asked = logged(async {
         ask(&app, request_of(&id, "/count")).await;
         ask(&app, request_of(&id, "/count")).await;
@@ -90,14 +90,14 @@ async fn a_replaced_answer_leaves_a_line_with_the_error_and_no_id() {
 }
 
 #[tokio::test]
-async fn a_lock_that_was_not_given_back_leaves_a_line() {
+async fn a_failed_release_is_logged() {
     for path in ["/count-and-500", "/only-start"] {
-        let world = world();
-        let id = world.stored(1).await;
-        world
+        let fixture = fixture();
+        let id = fixture.stored(1).await;
+        fixture
             .faults
             .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
-        let app = world.app();
+        let app = fixture.app();
         let (_, log) = logged(ask(&app, request_of(&id, path))).await;
         let warned: Vec<_> = log.iter().filter(|line| line.starts_with("WARN sessile: ")).collect();
         assert_eq!(warned.len(), 1, "{path}: {log:?}");
@@ -105,8 +105,8 @@ async fn a_lock_that_was_not_given_back_leaves_a_line() {
     }
 }
 
-/// An application of axum whose handlers pass on whatever their session says.
-fn careless(world: &World) -> Router {
+/// An axum application whose handlers return the errors of their session.
+fn careless(fixture: &Fixture) -> Router {
     async fn forgets_to_start(session: Session) -> Result<(), SessionError> {
         session.set("secret", "value")
     }
@@ -140,20 +140,20 @@ fn careless(world: &World) -> Router {
         .route("/starts", get(starts))
         .route("/reads-another-type", get(reads_another_type))
         .route("/ended", get(ended))
-        .layer(world.layer())
+        .layer(fixture.layer())
 }
 
 #[tokio::test]
-async fn an_error_that_a_handler_passes_on_is_logged_once_with_how_to_mend_it() {
-    let world = world();
-    let session = &world.session;
+async fn an_error_that_a_handler_returns_is_logged_once_with_its_remedy() {
+    let fixture = fixture();
+    let session = &fixture.session;
     let stored = session.enter(Visit::new(), async {
         session.set("word", "secret-value")?;
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     });
     let id = stored.await.unwrap();
-    let app = careless(&world);
+    let app = careless(&fixture);
     for (path, status, level, says) in [
         (
             "/forgets-to-start",
@@ -188,13 +188,13 @@ async fn an_error_that_a_handler_passes_on_is_logged_once_with_how_to_mend_it() 
         ("/ended", 409, "DEBUG", &["the session is gone"]),
     ] {
         if path == "/starts" {
-            world
+            fixture
                 .faults
                 .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Unavailable));
         }
         let request = request_of(&id, path).map(|()| Body::empty());
-        let (answer, log) = logged(app.clone().oneshot(request)).await;
-        assert_eq!(answer.unwrap().status(), status, "{path}");
+        let (response, log) = logged(app.clone().oneshot(request)).await;
+        assert_eq!(response.unwrap().status(), status, "{path}");
         let lines: Vec<_> = log.iter().filter(|line| line.contains("a handler passed on")).collect();
         assert_eq!(lines.len(), 1, "{path}: {log:?}");
         assert!(lines[0].starts_with(level), "{path}: {log:?}");
@@ -210,11 +210,11 @@ async fn an_error_that_a_handler_passes_on_is_logged_once_with_how_to_mend_it() 
 }
 
 #[tokio::test]
-async fn a_missing_layer_is_logged_with_the_types_that_were_wanted() {
+async fn a_missing_layer_is_logged_with_the_types_of_the_session() {
     async fn wants(_: Session) {}
     let app: Router = Router::new().route("/", get(wants));
-    let (answer, log) = logged(app.oneshot(Request::new(Body::empty()))).await;
-    assert_eq!(answer.unwrap().status(), 500);
+    let (response, log) = logged(app.oneshot(Request::new(Body::empty()))).await;
+    assert_eq!(response.unwrap().status(), 500);
     assert_eq!(log.len(), 1, "{log:?}");
     assert!(log[0].starts_with("ERROR sessile: "), "{log:?}");
     assert!(log[0].contains("Untyped"), "{log:?}");

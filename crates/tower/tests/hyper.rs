@@ -1,6 +1,6 @@
-//! The layer under plain hyper, over real sockets: an application and a proxy.
+//! Tests the layer with plain hyper, over real sockets: an application and a proxy.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -22,12 +22,12 @@ use sessile_testkit::{Fault, Verb};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, Service, service_fn};
 
-use self::common::{Browser, COUNT, lines, request, world};
+use self::common::{Browser, COUNT, fixture, lines, request};
 use self::http_client::send;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves every connection with a clone of the service.
+/// Serves each connection with a clone of the service.
 async fn serve<S, R>(service: S) -> SocketAddr
 where
     S: Service<Request<Incoming>, Response = Response<R>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
@@ -57,26 +57,26 @@ async fn count(session: Session, request: Request<Incoming>) -> Result<Response<
 
 #[tokio::test]
 async fn an_application_counts() {
-    let world = world();
-    let session = world.session.clone();
+    let fixture = fixture();
+    let session = fixture.session.clone();
     let handler = service_fn(move |request| count(session.clone(), request));
-    let server = serve(world.layer().layer(handler)).await;
+    let server = serve(fixture.layer().layer(handler)).await;
     let mut browser = Browser::new();
     for expected in ["1", "2", "3"] {
-        let answer = send(server, browser.request("/")).await;
-        browser.keep(&answer);
-        assert_eq!(answer.body(), expected);
+        let response = send(server, browser.request("/")).await;
+        browser.keep(&response);
+        assert_eq!(response.body(), expected);
     }
-    world
+    fixture
         .faults
         .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Superseded));
-    let answer = send(server, browser.request("/")).await;
-    assert_eq!(answer.status(), StatusCode::CONFLICT);
-    assert_eq!(answer.headers()["content-length"], "35");
-    assert_eq!(answer.body(), "the session has moved to another id");
+    let response = send(server, browser.request("/")).await;
+    assert_eq!(response.status(), StatusCode::CONFLICT);
+    assert_eq!(response.headers()["content-length"], "35");
+    assert_eq!(response.body(), "the session has moved to another id");
 }
 
-/// Passes a request on and returns the answer as it comes in, whose body nobody can make.
+/// Forwards a request and returns the response as received, with a body of a type that cannot be constructed.
 async fn forward(upstream: SocketAddr, session: Session) -> Result<Response<Incoming>, BoxError> {
     session.start().await?;
     session.update_key(COUNT, |count| *count += 1)?;
@@ -90,41 +90,41 @@ async fn forward(upstream: SocketAddr, session: Session) -> Result<Response<Inco
 }
 
 #[tokio::test]
-async fn a_proxy_passes_bodies_on() {
+async fn a_proxy_forwards_bodies() {
     let behind = service_fn(async |_: Request<Incoming>| {
         let response = Response::builder().header(SET_COOKIE, "theirs=1");
         Ok::<_, BoxError>(response.body("from upstream".to_owned())?)
     });
     let upstream = serve(behind).await;
-    let world = world();
-    let session = world.session.clone();
+    let fixture = fixture();
+    let session = fixture.session.clone();
     let proxy = service_fn(move |_: Request<Incoming>| forward(upstream, session.clone()));
-    let proxy = serve(world.layer().layer(proxy)).await;
+    let proxy = serve(fixture.layer().layer(proxy)).await;
 
     let mut browser = Browser::new();
-    let answer = send(proxy, browser.request("/")).await;
-    browser.keep(&answer);
-    assert_eq!(answer.body(), "from upstream");
-    assert_eq!(lines(&answer, SET_COOKIE).len(), 2, "theirs and ours");
-    assert_eq!(lines(&answer, SET_COOKIE)[0], "theirs=1");
+    let response = send(proxy, browser.request("/")).await;
+    browser.keep(&response);
+    assert_eq!(response.body(), "from upstream");
+    assert_eq!(lines(&response, SET_COOKIE).len(), 2, "theirs and ours");
+    assert_eq!(lines(&response, SET_COOKIE)[0], "theirs=1");
     let id = browser.id().unwrap();
-    assert_eq!(world.count_of(&id).await, Some(1));
+    assert_eq!(fixture.count_of(&id).await, Some(1));
 
-    world
+    fixture
         .faults
         .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
-    let answer = send(proxy, browser.request("/")).await;
-    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answer.body(), "the session is not available");
+    let response = send(proxy, browser.request("/")).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.body(), "the session is not available");
 }
 
 #[tokio::test]
 async fn cookies_on_several_lines_of_http_2_are_found() {
-    let world = world();
-    let id = world.stored(41).await;
-    let session = world.session.clone();
+    let fixture = fixture();
+    let id = fixture.stored(41).await;
+    let session = fixture.session.clone();
     let handler = service_fn(move |request| count(session.clone(), request));
-    let service = TowerToHyperService::new(world.layer().layer(handler));
+    let service = TowerToHyperService::new(fixture.layer().layer(handler));
     let (near, far) = tokio::io::duplex(4096);
     tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(far), service));
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near));
@@ -136,7 +136,7 @@ async fn cookies_on_several_lines_of_http_2_are_found() {
     for line in ["a=b", cookie.as_str(), "c=d"] {
         request.headers_mut().append(COOKIE, line.parse().unwrap());
     }
-    let answer = sender.send_request(request).await.unwrap();
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let response = sender.send_request(request).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "42");
 }

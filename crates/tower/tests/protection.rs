@@ -1,6 +1,6 @@
-//! Cookies that are signed or encrypted.
+//! Tests signed and encrypted cookies.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -9,15 +9,15 @@ use http::Request;
 use http::header::{COOKIE, SET_COOKIE};
 use proptest::prelude::*;
 use sessile_core::SessionId;
-use sessile_tower::{Carrier as _, CookieBuilder, CookieCarrier, Found, KeyError, KeyRing, RequestHead};
+use sessile_tower::{Candidates, Carrier as _, CookieCarrier, CookieCarrierBuilder, KeyError, KeyRing, RequestHead};
 
-use self::common::{Browser, ask, lines, request_of, text, world};
+use self::common::{Browser, ask, fixture, lines, request_of, text};
 
-type Protect = fn(CookieBuilder, KeyRing) -> CookieBuilder;
+type Protect = fn(CookieCarrierBuilder, KeyRing) -> CookieCarrierBuilder;
 
 const BOTH: [(&str, Protect); 2] = [
-    ("signed", CookieBuilder::signed),
-    ("encrypted", CookieBuilder::encrypted),
+    ("signed", CookieCarrierBuilder::signed),
+    ("encrypted", CookieCarrierBuilder::encrypted),
 ];
 
 const OLD: [u8; 32] = [1; 32];
@@ -34,23 +34,26 @@ fn carrier(protect: Protect, name: &str, keys: &[[u8; 32]]) -> CookieCarrier {
 }
 
 fn built(protect: Protect, name: &str, ring: KeyRing) -> CookieCarrier {
-    let builder = CookieCarrier::builder().name(name).unprefixed().without_companion();
+    let builder = CookieCarrier::builder()
+        .name(name)
+        .unprefixed()
+        .without_window_cookies();
     protect(builder, ring).build().unwrap()
 }
 
 fn read(carrier: &CookieCarrier, name: &str, value: &str) -> Option<SessionId> {
     let request = Request::get("/").header(COOKIE, format!("{name}={value}"));
-    let mut found = Found::new();
-    carrier.read(&RequestHead::of(&request.body(()).ok()?), &mut found);
-    found.ids().next().cloned()
+    let mut candidates = Candidates::new();
+    carrier.read(&RequestHead::of(&request.body(()).ok()?), &mut candidates);
+    candidates.ids().next().cloned()
 }
 
-/// The value that a carrier makes of a session that begins.
+/// Returns the cookie value of a new session.
 async fn begin(carrier: &CookieCarrier) -> (String, SessionId) {
-    let world = world();
-    let app = world.app_behind(world.layer().carrier(carrier.clone()));
-    let answer = ask(&app, common::request("/count")).await;
-    let cookie = lines(&answer, SET_COOKIE).remove(0);
+    let fixture = fixture();
+    let app = fixture.app_behind(fixture.layer().carrier(carrier.clone()));
+    let response = ask(&app, common::request("/count")).await;
+    let cookie = lines(&response, SET_COOKIE).remove(0);
     let pair = cookie.split(';').next().unwrap();
     let value = pair.split_once('=').unwrap().1.to_owned();
     let id = read(carrier, pair.split_once('=').unwrap().0, &value).expect("it reads what it writes");
@@ -58,11 +61,11 @@ async fn begin(carrier: &CookieCarrier) -> (String, SessionId) {
 }
 
 #[tokio::test]
-async fn a_browser_notices_nothing() {
+async fn protected_cookies_work_for_browsers_like_plain_ones() {
     for (how, protect) in BOTH {
-        let world = world();
+        let fixture = fixture();
         let builder = protect(CookieCarrier::builder(), ring(&[NEW]));
-        let app = world.app_behind(world.layer().carrier(builder.build().unwrap()));
+        let app = fixture.app_behind(fixture.layer().carrier(builder.build().unwrap()));
         let mut browser = Browser::new();
         for count in 1..=3 {
             assert_eq!(text(browser.visit(&app, "/count").await), count.to_string(), "{how}");
@@ -79,17 +82,17 @@ async fn a_browser_notices_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_without_a_genuine_value_counts_as_none() {
+async fn an_id_in_a_forged_value_is_ignored() {
     for (how, protect) in BOTH {
-        let world = world();
+        let fixture = fixture();
         let builder = protect(CookieCarrier::builder(), ring(&[NEW]));
-        let app = world.app_behind(world.layer().carrier(builder.build().unwrap()));
-        let id = world.stored(7).await;
-        world.calls.reset();
-        let answer = ask(&app, request_of(&id, "/peek")).await;
-        assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{how}");
-        assert_eq!(text(answer), "None", "{how}");
-        world.calls.assert_none();
+        let app = fixture.app_behind(fixture.layer().carrier(builder.build().unwrap()));
+        let id = fixture.stored(7).await;
+        fixture.calls.reset();
+        let response = ask(&app, request_of(&id, "/peek")).await;
+        assert_eq!(lines(&response, SET_COOKIE), [""; 0], "{how}");
+        assert_eq!(text(response), "None", "{how}");
+        fixture.calls.assert_none();
     }
 }
 
@@ -107,12 +110,12 @@ async fn the_newest_key_makes_cookies_and_every_key_reads_them() {
 }
 
 #[tokio::test]
-async fn a_cookie_under_an_older_key_is_made_anew_when_its_session_is_looked_at() {
+async fn a_cookie_of_an_older_key_is_replaced_when_its_session_is_read() {
     for (how, protect) in BOTH {
-        let world = world();
+        let fixture = fixture();
         let behind = |ring: KeyRing| {
             let carrier = protect(CookieCarrier::builder(), ring).build().unwrap();
-            world.app_behind(world.layer().carrier(carrier))
+            fixture.app_behind(fixture.layer().carrier(carrier))
         };
         let old = behind(ring(&[OLD]));
         let learning = behind(ring(&[OLD]).accept(NEW).unwrap());
@@ -123,52 +126,52 @@ async fn a_cookie_under_an_older_key_is_made_anew_when_its_session_is_looked_at(
         let value = browser.cookie("__Host-SID");
 
         for app in [&learning, &changing] {
-            let answer = browser.visit(app, "/nothing").await;
+            let response = browser.visit(app, "/nothing").await;
             assert_eq!(
-                lines(&answer, SET_COOKIE),
+                lines(&response, SET_COOKIE),
                 [""; 0],
                 "{how}: who does not look does not know"
             );
         }
-        let answer = browser.visit(&learning, "/count").await;
-        assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{how}: the key is in use");
-        let answer = browser.visit(&changing, "/peek").await;
-        assert_eq!(lines(&answer, SET_COOKIE).len(), 1, "{how}");
-        assert!(lines(&answer, SET_COOKIE)[0].contains("; Max-Age="), "{how}");
-        assert_eq!(text(answer), "Some(2)", "{how}");
+        let response = browser.visit(&learning, "/count").await;
+        assert_eq!(lines(&response, SET_COOKIE), [""; 0], "{how}: the key is in use");
+        let response = browser.visit(&changing, "/peek").await;
+        assert_eq!(lines(&response, SET_COOKIE).len(), 1, "{how}");
+        assert!(lines(&response, SET_COOKIE)[0].contains("; Max-Age="), "{how}");
+        assert_eq!(text(response), "Some(2)", "{how}");
         assert_ne!(browser.cookie("__Host-SID"), value, "{how}");
-        // Servers that are a step behind take it, and do not change it back.
+        // Servers one step behind accept it and do not replace it.
         for app in [&changing, &learning, &new] {
-            let answer = browser.visit(app, "/peek").await;
-            assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{how}");
-            assert_eq!(text(answer), "Some(2)", "{how}");
+            let response = browser.visit(app, "/peek").await;
+            assert_eq!(lines(&response, SET_COOKIE), [""; 0], "{how}");
+            assert_eq!(text(response), "Some(2)", "{how}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_cookie_under_an_older_key_whose_session_is_gone_is_left_alone() {
+async fn a_cookie_of_an_older_key_whose_session_is_gone_is_left_alone() {
     for (how, protect) in BOTH {
-        let world = world();
+        let fixture = fixture();
         let behind = |keys: &[[u8; 32]]| {
             let carrier = protect(CookieCarrier::builder(), ring(keys)).build().unwrap();
-            world.app_behind(world.layer().carrier(carrier))
+            fixture.app_behind(fixture.layer().carrier(carrier))
         };
         let (old, changing) = (behind(&[OLD]), behind(&[NEW, OLD]));
         let mut browser = Browser::new();
         browser.visit(&old, "/count").await;
-        // A login and a logout that this request does not know of.
+        // A concurrent login and logout, of which this request does not know.
         for path in ["/login", "/logout"] {
             let late = browser.request("/peek");
             browser.visit(&old, path).await;
-            let answer = ask(&changing, late).await;
-            assert_eq!(lines(&answer, SET_COOKIE), [""; 0], "{how}: {path}");
+            let response = ask(&changing, late).await;
+            assert_eq!(lines(&response, SET_COOKIE), [""; 0], "{how}: {path}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_value_counts_only_under_the_name_it_was_made_for() {
+async fn a_value_is_valid_only_under_the_name_it_was_made_for() {
     for (how, protect) in BOTH {
         let (value, id) = begin(&carrier(protect, "SID", &[NEW])).await;
         assert_eq!(read(&carrier(protect, "SID", &[NEW]), "SID", &value), Some(id), "{how}");
@@ -177,24 +180,24 @@ async fn a_value_counts_only_under_the_name_it_was_made_for() {
 }
 
 #[tokio::test]
-async fn what_is_signed_is_not_what_is_encrypted() {
-    let (signed, _) = begin(&carrier(CookieBuilder::signed, "SID", &[NEW])).await;
-    let (encrypted, _) = begin(&carrier(CookieBuilder::encrypted, "SID", &[NEW])).await;
+async fn signed_values_are_not_accepted_as_encrypted_ones() {
+    let (signed, _) = begin(&carrier(CookieCarrierBuilder::signed, "SID", &[NEW])).await;
+    let (encrypted, _) = begin(&carrier(CookieCarrierBuilder::encrypted, "SID", &[NEW])).await;
     assert_eq!(
-        read(&carrier(CookieBuilder::encrypted, "SID", &[NEW]), "SID", &signed),
+        read(&carrier(CookieCarrierBuilder::encrypted, "SID", &[NEW]), "SID", &signed),
         None
     );
     assert_eq!(
-        read(&carrier(CookieBuilder::signed, "SID", &[NEW]), "SID", &encrypted),
+        read(&carrier(CookieCarrierBuilder::signed, "SID", &[NEW]), "SID", &encrypted),
         None
     );
 }
 
 #[tokio::test]
 async fn a_signed_value_shows_the_id_and_an_encrypted_one_does_not() {
-    let (value, id) = begin(&carrier(CookieBuilder::signed, "SID", &[NEW])).await;
+    let (value, id) = begin(&carrier(CookieCarrierBuilder::signed, "SID", &[NEW])).await;
     assert!(value.starts_with(&format!("{}.", id.expose())));
-    let (value, id) = begin(&carrier(CookieBuilder::encrypted, "SID", &[NEW])).await;
+    let (value, id) = begin(&carrier(CookieCarrierBuilder::encrypted, "SID", &[NEW])).await;
     let parts = id.expose().as_bytes().windows(6);
     let shown = parts.filter(|part| value.as_bytes().windows(6).any(|window| window == *part));
     assert_eq!(shown.count(), 0);
@@ -202,7 +205,7 @@ async fn a_signed_value_shows_the_id_and_an_encrypted_one_does_not() {
 }
 
 #[tokio::test]
-async fn every_other_value_is_refused() {
+async fn every_other_value_is_rejected() {
     for (how, protect) in BOTH {
         let carrier = carrier(protect, "SID", &[NEW]);
         let (value, _) = begin(&carrier).await;
@@ -221,17 +224,17 @@ async fn every_other_value_is_refused() {
     }
 }
 
-/// Signatures stay good from one version to the next: this one was computed elsewhere, from what the documentation says.
+/// Signatures stay valid across versions: this one was computed independently, from the documentation.
 #[test]
 fn a_signature_is_an_hmac_of_name_and_value_under_a_derived_key() {
-    let carrier = carrier(CookieBuilder::signed, "SID", &[[0x2a; 32]]);
+    let carrier = carrier(CookieCarrierBuilder::signed, "SID", &[[0x2a; 32]]);
     let value = "0123456789abcdef.q0EgtV59EkHgSe_sS7c-UUERfNFA8JWPSoqTMBdFbIc";
     let id = read(&carrier, "SID", value).expect("it is genuine");
     assert_eq!(id.expose(), "0123456789abcdef");
 }
 
 #[test]
-fn short_keys_are_refused_and_no_key_is_shown() {
+fn short_keys_are_rejected_and_no_key_is_shown() {
     assert_eq!(KeyRing::new([7; 31]).unwrap_err(), KeyError::TooShort);
     assert_eq!(ring(&[NEW]).or("short").unwrap_err(), KeyError::TooShort);
     assert_eq!(format!("{:?}", ring(&[NEW, OLD])), "KeyRing(2 keys)");
@@ -245,7 +248,7 @@ fn short_keys_are_refused_and_no_key_is_shown() {
 
 proptest! {
     #[test]
-    fn whatever_comes_is_refused_without_panic(value in "[ -~]{0,250}") {
+    fn arbitrary_values_are_rejected_without_panic(value in "[ -~]{0,250}") {
         for (_, protect) in BOTH {
             prop_assert_eq!(read(&carrier(protect, "SID", &[NEW]), "SID", &value), None);
         }

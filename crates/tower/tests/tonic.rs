@@ -1,6 +1,6 @@
-//! The layer under tonic, over real sockets. The service is written by hand, where otherwise it would be generated.
+//! Tests the layer with tonic, over real sockets. The service is written by hand instead of generated.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -25,9 +25,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 
-use self::common::{COUNT, World, world, world_with};
+use self::common::{COUNT, Fixture, fixture, fixture_with};
 
-/// Messages are numbers, eight bytes each.
+/// Encodes messages as numbers of eight bytes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Numbers;
 
@@ -65,7 +65,7 @@ impl Decoder for Numbers {
     }
 }
 
-/// Adds numbers up in the session. More than a thousand is too much, which is found out too late.
+/// Sums numbers in the session. Fails above a thousand, after the change.
 #[derive(Clone)]
 struct Adding(Session);
 
@@ -110,7 +110,7 @@ impl tower::Service<HttpRequest<Body>> for Adding {
     }
 }
 
-/// Something beside it that never looks at a session.
+/// A second service that does not use the session.
 #[derive(Clone)]
 struct Other;
 
@@ -132,12 +132,12 @@ impl tower::Service<HttpRequest<Body>> for Other {
     }
 }
 
-async fn serve(world: &World, layer: SessionLayer) -> SocketAddr {
+async fn serve(fixture: &Fixture, layer: SessionLayer) -> SocketAddr {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).expect("a port is free");
     let address = incoming.local_addr().unwrap();
     let server = Server::builder()
         .layer(layer)
-        .add_service(Adding(world.session.clone()))
+        .add_service(Adding(fixture.session.clone()))
         .add_service(Other);
     tokio::spawn(server.serve_with_incoming(incoming));
     address
@@ -166,11 +166,11 @@ impl Caller {
         }
         self.client.ready().await.unwrap();
         let path = PathAndQuery::from_static(path);
-        let answer = self.client.unary(request, path, Numbers).await?;
-        if let Some(token) = answer.metadata().get("x-session-id") {
+        let response = self.client.unary(request, path, Numbers).await?;
+        if let Some(token) = response.metadata().get("x-session-id") {
             self.token = Some(token.to_str().unwrap().to_owned());
         }
-        Ok(answer.into_inner())
+        Ok(response.into_inner())
     }
 
     async fn add(&mut self, number: u64) -> Result<u64, Status> {
@@ -180,26 +180,26 @@ impl Caller {
 
 #[tokio::test]
 async fn calls_add_up_in_the_session_of_their_token() {
-    let world = world();
-    let layer = world.layer().carrier(BearerCarrier::new());
-    let server = serve(&world, layer).await;
+    let fixture = fixture();
+    let layer = fixture.layer().carrier(BearerCarrier::new());
+    let server = serve(&fixture, layer).await;
     let (mut one, mut other) = (Caller::of(server).await, Caller::of(server).await);
     assert_eq!(one.add(1).await.unwrap(), 1);
     assert_eq!(other.add(10).await.unwrap(), 10);
     assert_eq!(one.add(2).await.unwrap(), 3);
     assert_eq!(other.add(20).await.unwrap(), 30);
     assert_ne!(one.token, other.token);
-    world.calls.reset();
+    fixture.calls.reset();
     let status = one.call("/test.Other/Any", 0).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
-    world.calls.assert_none();
+    fixture.calls.assert_none();
 }
 
 #[tokio::test]
 async fn a_call_that_fails_leaves_the_session_as_it_was() {
-    let world = world();
-    let layer = world.layer().carrier(BearerCarrier::new());
-    let server = serve(&world, layer).await;
+    let fixture = fixture();
+    let layer = fixture.layer().carrier(BearerCarrier::new());
+    let server = serve(&fixture, layer).await;
     let mut caller = Caller::of(server).await;
     assert_eq!(caller.add(900).await.unwrap(), 900);
     let status = caller.add(200).await.unwrap_err();
@@ -208,11 +208,11 @@ async fn a_call_that_fails_leaves_the_session_as_it_was() {
 }
 
 #[tokio::test]
-async fn failures_are_put_in_terms_of_grpc() {
+async fn failures_have_a_grpc_status() {
     for auto_start in [AutoStart::No, AutoStart::Exclusive] {
-        let world = world_with(|builder| builder.auto_start(auto_start));
-        let layer = world.layer().carrier(BearerCarrier::new());
-        let server = serve(&world, layer).await;
+        let fixture = fixture_with(|builder| builder.auto_start(auto_start));
+        let layer = fixture.layer().carrier(BearerCarrier::new());
+        let server = serve(&fixture, layer).await;
         let mut caller = Caller::of(server).await;
         assert_eq!(caller.add(1).await.unwrap(), 1);
         for (verb, kind, code) in [
@@ -221,10 +221,10 @@ async fn failures_are_put_in_terms_of_grpc() {
             (Verb::Commit, StorageErrorKind::Denied, Code::Internal),
             (Verb::Lock, StorageErrorKind::Unavailable, Code::Unavailable),
         ] {
-            world.faults.fail_next(verb, Fault::before(kind));
+            fixture.faults.fail_next(verb, Fault::before(kind));
             let status = caller.add(1).await.unwrap_err();
             if verb == Verb::Lock && auto_start == AutoStart::No {
-                // It is the handler that starts the session, and that answers when it cannot.
+                // The handler starts the session, and responds itself if that fails.
                 assert_eq!(status.code(), Code::Internal);
             } else {
                 assert_eq!(status.code(), code, "{kind:?}");

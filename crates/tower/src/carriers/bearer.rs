@@ -4,42 +4,42 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use sessile_core::{Outcome, SessionId};
 
-use super::{Carrier, Found, Presented, write_plain};
+use super::{Candidates, Carrier, Credentials, write_header};
 use crate::request::RequestHead;
 
-/// Ids as bearer tokens: `Authorization: Bearer ID` (RFC 6750).
+/// Carries ids as bearer tokens: `Authorization: Bearer ID` (RFC 6750).
 ///
-/// Answers have no header for a new token, so it is put into one of this carrier's own, by default `x-session-id`; when
-/// the session has ended, that header is there and empty. Clients from other origins see it only if
+/// HTTP has no response header for a new token, so the carrier writes new ids into one of its own, by default
+/// `x-session-id`, and an empty value when the session has ended. Clients of other origins see it only if
 /// `Access-Control-Expose-Headers` names it.
 ///
 /// ```
 /// use http::{Request, header::AUTHORIZATION};
-/// use sessile_tower::{BearerCarrier, Carrier, Found, RequestHead};
+/// use sessile_tower::{BearerCarrier, Candidates, Carrier, RequestHead};
 ///
 /// let request = Request::get("/").header(AUTHORIZATION, "Bearer 0123456789abcdef").body(()).unwrap();
-/// let mut found = Found::new();
-/// BearerCarrier::new().read(&RequestHead::of(&request), &mut found);
-/// assert_eq!(found.ids().count(), 1);
+/// let mut candidates = Candidates::new();
+/// BearerCarrier::new().read(&RequestHead::of(&request), &mut candidates);
+/// assert_eq!(candidates.ids().count(), 1);
 /// ```
 #[derive(Debug, Clone)]
 pub struct BearerCarrier {
-    answer: HeaderName,
+    response_header: HeaderName,
 }
 
 impl BearerCarrier {
-    /// A carrier that reads bearer tokens.
+    /// Creates a carrier that writes new ids into `x-session-id`.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            answer: super::DEFAULT_HEADER,
+            response_header: super::DEFAULT_HEADER,
         }
     }
 
-    /// New ids are put into this header of the answer.
+    /// Sets the response header for new ids.
     #[must_use]
-    pub fn answer_in(self, name: HeaderName) -> Self {
-        Self { answer: name }
+    pub fn response_header(self, name: HeaderName) -> Self {
+        Self { response_header: name }
     }
 }
 
@@ -50,28 +50,31 @@ impl Default for BearerCarrier {
 }
 
 impl Carrier for BearerCarrier {
-    fn read(&self, request: &RequestHead<'_>, found: &mut Found) {
+    fn read(&self, request: &RequestHead<'_>, candidates: &mut Candidates) {
         let values = request.headers.get_all(AUTHORIZATION).iter();
-        let ids = values.filter_map(|value| token(value.to_str().ok()?));
-        ids.for_each(|id| found.add(id));
+        let ids = values.filter_map(|value| parse_token(value.to_str().ok()?));
+        ids.for_each(|id| candidates.add(id));
     }
 
-    fn write(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap) {
-        write_plain(&self.answer, outcome, presented, headers);
+    fn write(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
+        write_header(&self.response_header, outcome, credentials, headers);
     }
 
     fn varies_on(&self) -> HeaderName {
         AUTHORIZATION
     }
 
-    fn takes(&self) -> Vec<String> {
-        vec![format!("header {AUTHORIZATION}"), format!("header {}", self.answer)]
+    fn reserved_names(&self) -> Vec<String> {
+        vec![
+            format!("header {AUTHORIZATION}"),
+            format!("header {}", self.response_header),
+        ]
     }
 }
 
-/// The id in the credentials, whose scheme is written in any case (RFC 9110, section 11.1).
-fn token(credentials: &str) -> Option<SessionId> {
-    let (scheme, token) = credentials.split_once(' ')?;
+/// Parses the id in the value of `Authorization`, whose scheme is case-insensitive (RFC 9110, section 11.1).
+fn parse_token(value: &str) -> Option<SessionId> {
+    let (scheme, token) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return None;
     }

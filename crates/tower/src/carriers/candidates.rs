@@ -1,131 +1,133 @@
-//! [`Found`] and [`Presented`]: what a request shows of its session.
+//! [`Candidates`] and [`Credentials`]: the session ids in a request.
 
 use sessile_core::{SessionId, ShownWindow, Visit};
 
-/// What carriers find in one request: ids, in the order they are to be tried, and the browser window the client is in.
+/// The session ids that carriers extract from one request, in the order they are tried, and the client's browser
+/// window.
 ///
-/// At most [`Visit::MAX_CANDIDATES`] ids are kept, each once; what comes beyond is dropped. A single id, which is what
-/// requests ordinarily have, is kept without allocating.
+/// Keeps at most [`Visit::MAX_CANDIDATES`] ids, each once, and drops further ones. A single id, as most requests have,
+/// is kept without allocating.
 ///
 /// ```
 /// use sessile_core::{OsEntropy, SessionId};
-/// use sessile_tower::Found;
+/// use sessile_tower::Candidates;
 ///
 /// let (first, second) = (SessionId::generate(&OsEntropy), SessionId::generate(&OsEntropy));
-/// let mut found = Found::new();
-/// found.add(first.clone());
-/// found.add(second.clone());
-/// found.add(first.clone());
-/// assert!(found.ids().eq([&first, &second]));
+/// let mut candidates = Candidates::new();
+/// candidates.add(first.clone());
+/// candidates.add(second.clone());
+/// candidates.add(first.clone());
+/// assert!(candidates.ids().eq([&first, &second]));
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Found {
+pub struct Candidates {
     first: Option<SessionId>,
-    /// The others. Few requests have any, and what is found is moved about in every one.
-    others: Option<Box<Others>>,
-    /// The browser window, if any carrier saw something of the kind, be it that it proves nothing.
+    /// All ids but the first, boxed: few requests have any, and every request moves this struct several times.
+    rest: Option<Box<Rest>>,
+    /// The browser window, if a carrier extracted one, even if it proves nothing.
     window: Option<ShownWindow>,
-    /// Which carrier showed the window.
-    windowed: u8,
-    /// The marks of the first id.
-    marks: Marks,
-    /// Which carrier is being asked.
-    asking: u8,
+    /// The carrier that extracted the window.
+    window_carrier: u8,
+    /// The source of the first id.
+    source: Source,
+    /// The carrier that extracts now.
+    current_carrier: u8,
 }
 
 /// All ids but the first.
 #[derive(Debug, Clone, Default)]
-struct Others(Vec<(SessionId, Marks)>);
+struct Rest(Vec<(SessionId, Source)>);
 
-/// What is known of an id beside its text.
+/// The carrier that extracted an id, and whether the id was in an outdated form.
 #[derive(Debug, Clone, Copy, Default)]
-struct Marks {
+struct Source {
     carrier: u8,
     is_outdated: bool,
 }
 
-impl Found {
-    /// Nothing.
+impl Candidates {
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An id that the request shows.
+    /// Adds an id.
     pub fn add(&mut self, id: SessionId) {
         self.push(id, false);
     }
 
-    /// An id that the request shows in a form which is still understood, but should be replaced: the client is given it
-    /// anew when it turns out to name a session.
+    /// Adds an id that the request holds in a form which is still accepted but should be replaced: if it names a
+    /// session, the response sets it again.
     pub fn add_outdated(&mut self, id: SessionId) {
         self.push(id, true);
     }
 
-    /// The browser window that the request shows. If several are shown, the first counts.
-    pub fn show(&mut self, window: ShownWindow) {
+    /// Sets the client's browser window, unless one is set already.
+    pub fn add_window(&mut self, window: ShownWindow) {
         if window != ShownWindow::Nothing {
-            self.show_pair(window);
+            self.add_window_cookies(window);
         }
     }
 
-    /// The same where something of the kind was there, though it may prove nothing.
-    pub(crate) fn show_pair(&mut self, window: ShownWindow) {
+    /// Like [`add_window`](Candidates::add_window), for a request that has window cookies, even if they prove nothing.
+    pub(crate) fn add_window_cookies(&mut self, window: ShownWindow) {
         if self.window.is_none() {
             self.window = Some(window);
-            self.windowed = self.asking;
+            self.window_carrier = self.current_carrier;
         }
     }
 
-    /// The ids that were found, in the order they are tried.
+    /// Iterates over the ids in the order they are tried.
     pub fn ids(&self) -> impl Iterator<Item = &SessionId> {
-        self.candidates().map(|(id, _)| id)
+        self.iter().map(|(id, _)| id)
     }
 
-    /// What the carrier of one of the ids presented: of that which names the session, counted from zero, or else of the
-    /// first.
+    /// Returns the credentials that one carrier extracted: the carrier of the id at index `candidate`, which names the
+    /// session, or else of the first id.
     #[must_use]
-    pub fn presented(&self, candidate: Option<usize>) -> Presented<'_> {
-        let (answering, id) = match self.decisive(candidate) {
-            Some((id, marks)) => (marks.carrier, Some(id)),
+    pub fn credentials(&self, candidate: Option<usize>) -> Credentials<'_> {
+        let (carrier, id) = match self.selected(candidate) {
+            Some((id, source)) => (source.carrier, Some(id)),
             None => (0, None),
         };
-        let of_carrier = |(_, marks): &(&SessionId, Marks)| marks.carrier == answering;
-        let window = self.window.filter(|_| self.windowed == answering);
-        Presented {
+        let is_of_carrier = |(_, source): &(&SessionId, Source)| source.carrier == carrier;
+        let window = self.window.filter(|_| self.window_carrier == carrier);
+        Credentials {
             id,
-            is_one_of_several: self.others.is_some() && self.candidates().filter(of_carrier).count() > 1,
+            is_one_of_several: self.rest.is_some() && self.iter().filter(is_of_carrier).count() > 1,
             window: window.unwrap_or_default(),
-            has_pair: window.is_some(),
+            has_window_cookies: window.is_some(),
         }
     }
 
-    /// From now on it is this carrier that is asked.
-    pub(crate) fn ask(&mut self, carrier: u8) {
-        self.asking = carrier;
+    /// Attributes everything added from now on to this carrier.
+    pub(crate) fn set_carrier(&mut self, carrier: u8) {
+        self.current_carrier = carrier;
     }
 
-    /// Whether there is any id.
+    /// Returns whether there is any id.
     pub(crate) fn has_id(&self) -> bool {
         self.first.is_some()
     }
 
-    /// The carrier that the answer goes by: that of the id which names the session, or of the first, or the first.
+    /// Returns the index of the carrier that writes the response: that of the id at index `candidate`, which names the
+    /// session, or else of the first id, or else the first carrier.
     pub(crate) fn carrier(&self, candidate: Option<usize>) -> usize {
-        self.decisive(candidate)
-            .map_or(0, |(_, marks)| usize::from(marks.carrier))
+        self.selected(candidate)
+            .map_or(0, |(_, source)| usize::from(source.carrier))
     }
 
-    /// The visit of a request that shows this.
+    /// Returns the visit of a request with these candidates.
     #[inline]
     pub(crate) fn visit(&self) -> Visit {
         let mut visit = Visit::from(self.first.clone());
-        if self.marks.is_outdated {
+        if self.source.is_outdated {
             visit = visit.renew(0);
         }
-        for (index, (id, marks)) in self.others().iter().enumerate() {
+        for (index, (id, source)) in self.rest().iter().enumerate() {
             visit = visit.or(id.clone());
-            if marks.is_outdated {
+            if source.is_outdated {
                 visit = visit.renew(index + 1);
             }
         }
@@ -135,58 +137,58 @@ impl Found {
         }
     }
 
-    fn others(&self) -> &[(SessionId, Marks)] {
-        self.others.as_ref().map_or(&[], |others| &others.0)
+    fn rest(&self) -> &[(SessionId, Source)] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.0)
     }
 
-    fn decisive(&self, candidate: Option<usize>) -> Option<(&SessionId, Marks)> {
-        let first = self.first.as_ref().map(|id| (id, self.marks));
+    fn selected(&self, candidate: Option<usize>) -> Option<(&SessionId, Source)> {
+        let first = self.first.as_ref().map(|id| (id, self.source));
         match candidate {
             None | Some(0) => first,
-            Some(index) => self.others().get(index - 1).map(|(id, marks)| (id, *marks)).or(first),
+            Some(index) => self.rest().get(index - 1).map(|(id, source)| (id, *source)).or(first),
         }
     }
 
-    fn candidates(&self) -> impl Iterator<Item = (&SessionId, Marks)> {
-        let first = self.first.iter().map(|id| (id, self.marks));
-        first.chain(self.others().iter().map(|(id, marks)| (id, *marks)))
+    fn iter(&self) -> impl Iterator<Item = (&SessionId, Source)> {
+        let first = self.first.iter().map(|id| (id, self.source));
+        first.chain(self.rest().iter().map(|(id, source)| (id, *source)))
     }
 
     fn push(&mut self, id: SessionId, is_outdated: bool) {
-        let marks = Marks {
-            carrier: self.asking,
+        let source = Source {
+            carrier: self.current_carrier,
             is_outdated,
         };
         if self.first.is_none() {
             self.first = Some(id);
-            self.marks = marks;
-        } else if self.others().len() + 1 < Visit::MAX_CANDIDATES && self.ids().all(|known| *known != id) {
-            self.others.get_or_insert_default().0.push((id, marks));
+            self.source = source;
+        } else if self.rest().len() + 1 < Visit::MAX_CANDIDATES && self.ids().all(|known| *known != id) {
+            self.rest.get_or_insert_default().0.push((id, source));
         }
     }
 }
 
-/// What a carrier presented in the request that it now answers.
+/// The credentials that a carrier extracted from the request to which it now writes the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Presented<'a> {
+pub struct Credentials<'a> {
     /// The id: the one that names the session, if any does.
     pub id: Option<&'a SessionId>,
-    /// Whether the carrier presented others beside it, so that nobody knows which of them the client would forget.
+    /// True if the carrier extracted other ids too, so that it is unknown which of them a removal would hit.
     pub is_one_of_several: bool,
     /// The browser window.
     pub window: ShownWindow,
-    /// Whether the client has cookies about its window.
-    pub(crate) has_pair: bool,
+    /// True if the client has window cookies.
+    pub(crate) has_window_cookies: bool,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// It goes from hand to hand in every request: a line of the cache is as much as it may be.
+    /// Every request moves the candidates several times, so they fit in one cache line.
     #[test]
-    fn what_is_found_is_small() {
-        assert!(size_of::<Found>() <= 64, "{}", size_of::<Found>());
+    fn candidates_are_small() {
+        assert!(size_of::<Candidates>() <= 64, "{}", size_of::<Candidates>());
     }
 }

@@ -3,23 +3,23 @@
 use http::{HeaderMap, HeaderName};
 use sessile_core::{Outcome, SessionId};
 
-use super::{Carrier, Found, Presented, write_plain};
+use super::{Candidates, Carrier, Credentials, write_header};
 use crate::request::RequestHead;
 
-/// Ids in a header of requests and answers: by default `x-session-id`.
+/// Carries ids in a header of requests and responses: by default `x-session-id`.
 ///
-/// A new id is put into the answer under the same name; when the session has ended, the header is there and empty.
-/// Clients from other origins see it only if `Access-Control-Expose-Headers` names it.
+/// The response holds a new id under the same name, and an empty value when the session has ended. Clients of other
+/// origins see the header only if `Access-Control-Expose-Headers` names it.
 ///
-/// Unlike a cookie, the header is within reach of scripts, so a page with a script injected into it loses its session.
-/// It is meant for clients that are not browsers.
+/// Scripts can read the header, unlike an `HttpOnly` cookie, so a script injected into a page can steal the session.
+/// Use this carrier for clients other than browsers.
 #[derive(Debug, Clone)]
 pub struct HeaderCarrier {
     name: HeaderName,
 }
 
 impl HeaderCarrier {
-    /// A carrier that uses this header.
+    /// Creates a carrier that uses this header.
     ///
     /// ```
     /// use http::HeaderName;
@@ -40,21 +40,21 @@ impl Default for HeaderCarrier {
 }
 
 impl Carrier for HeaderCarrier {
-    fn read(&self, request: &RequestHead<'_>, found: &mut Found) {
+    fn read(&self, request: &RequestHead<'_>, candidates: &mut Candidates) {
         let values = request.headers.get_all(&self.name).iter();
         let ids = values.filter_map(|value| SessionId::parse_bytes(value.as_bytes()));
-        ids.for_each(|id| found.add(id));
+        ids.for_each(|id| candidates.add(id));
     }
 
-    fn write(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap) {
-        write_plain(&self.name, outcome, presented, headers);
+    fn write(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
+        write_header(&self.name, outcome, credentials, headers);
     }
 
     fn varies_on(&self) -> HeaderName {
         self.name.clone()
     }
 
-    fn takes(&self) -> Vec<String> {
+    fn reserved_names(&self) -> Vec<String> {
         vec![format!("header {}", self.name)]
     }
 }

@@ -1,17 +1,17 @@
-//! What stands behind a cookie's name and value.
+//! The attributes of a cookie, checked by the rules of browsers.
 
-use super::CookieError;
+use super::error::CookieError;
 
-/// With which requests from other sites a browser sends a cookie along.
+/// The requests from other sites with which a browser sends a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum SameSite {
-    /// With none: a visitor who follows a link from elsewhere arrives without a session.
+    /// No requests: a visitor who follows a link from another site arrives without a session.
     Strict,
-    /// With those by which a visitor comes here from elsewhere, if they only read.
+    /// Navigation from another site by a method that only reads, such as a link.
     #[default]
     Lax,
-    /// With all. The application has to protect itself against cross-site request forgery.
+    /// All requests. The application must protect itself against cross-site request forgery.
     None,
 }
 
@@ -25,22 +25,25 @@ impl SameSite {
     }
 }
 
-/// The longest value of an attribute that browsers heed, in bytes.
+/// The longest name and value, taken together, that browsers accept, in bytes.
+const MAX_PAIR: usize = 4_096;
+
+/// The longest value of an attribute that browsers accept, in bytes.
 const MAX_ATTRIBUTE: usize = 1_024;
 
-/// Attributes that browsers accept together.
+/// A combination of attributes that browsers accept.
 #[derive(Debug, Clone)]
 pub(crate) struct Attributes {
     has_domain: bool,
     has_single_label: bool,
     is_for_all_paths: bool,
     secure: bool,
-    /// All of them, as they are written.
+    /// All attributes but `Max-Age`, as text.
     pub(super) text: Box<str>,
 }
 
 impl Attributes {
-    /// Checks what does not depend on the cookie's name.
+    /// Checks everything that does not depend on the cookie's name.
     pub(super) fn new(
         domain: Option<&str>,
         path: &str,
@@ -80,36 +83,36 @@ impl Attributes {
         })
     }
 
-    /// Whether there is a domain, of one label.
+    /// Returns whether there is a domain of a single label.
     pub(super) fn has_single_label(&self) -> bool {
         self.has_single_label
     }
 
-    /// Checks a name, and what its prefix demands (RFC 6265bis, section 4.1.3). Browsers do not mind the case of a
+    /// Checks a name, and the requirements of its prefix (RFC 6265bis, section 4.1.3). Browsers ignore the case of a
     /// prefix.
     pub(super) fn check_name(&self, name: &str, max_value: usize) -> Result<(), CookieError> {
         let is_token = !name.is_empty() && name.bytes().all(is_token_byte);
         if !is_token {
             return Err(CookieError::Name);
         }
-        if name.len() + max_value > super::write::MAX_PAIR {
+        if name.len() + max_value > MAX_PAIR {
             return Err(CookieError::TooLong);
         }
-        let of_host = starts(name, "__Host-");
+        let is_host = starts(name, "__Host-");
         if has_prefix(name) && !self.secure {
             return Err(CookieError::InsecurePrefix);
         }
-        if of_host && self.has_domain {
+        if is_host && self.has_domain {
             return Err(CookieError::HostWithDomain);
         }
-        if of_host && !self.is_for_all_paths {
+        if is_host && !self.is_for_all_paths {
             return Err(CookieError::HostWithPath);
         }
         Ok(())
     }
 }
 
-/// Whether browsers take a cookie of this name over HTTPS only.
+/// Returns whether browsers accept a cookie of this name over HTTPS only.
 pub(super) fn has_prefix(name: &str) -> bool {
     let mut prefixes = ["__Host-", "__Secure-", "__Http-"].iter();
     prefixes.any(|prefix| starts(name, prefix))
@@ -120,7 +123,7 @@ fn starts(name: &str, prefix: &str) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
-/// A character of a token (RFC 9110, section 5.6.2).
+/// Returns whether this is a character of a token (RFC 9110, section 5.6.2).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -130,7 +133,7 @@ fn is_valid_path(path: &str) -> bool {
     path.starts_with('/') && path.len() <= MAX_ATTRIBUTE && path.bytes().all(allowed) && !path.ends_with(' ')
 }
 
-/// The domain in lower case, without the leading dot that browsers ignore.
+/// Returns the domain in lower case, without the leading dot, which browsers ignore.
 fn valid_domain(domain: &str) -> Result<String, CookieError> {
     let domain = domain.strip_prefix('.').unwrap_or(domain);
     let is_label = |label: &str| {
@@ -140,7 +143,7 @@ fn valid_domain(domain: &str) -> Result<String, CookieError> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    // The limit for names in the DNS is well within that for attributes.
+    // The limit of the DNS is below that of attributes.
     if domain.len() > 253 || !domain.split('.').all(is_label) {
         return Err(CookieError::Domain);
     }

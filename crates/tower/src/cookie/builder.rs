@@ -1,21 +1,67 @@
-//! [`CookieBuilder`].
+//! [`CookieCarrierBuilder`], and the constructors of [`CookieCarrier`].
 
 use std::sync::Arc;
 
 use sessile_core::WindowId;
 
-use super::attributes::has_prefix;
-use super::protection::Wanted;
-use super::{Attributes, CookieCarrier, CookieError, Pair, SameSite};
+use super::attributes::{Attributes, SameSite, has_prefix};
+use super::carrier::CookieCarrier;
+use super::error::CookieError;
+use super::names::{IdName, WindowNames};
+use super::protection::ProtectionKeys;
+use super::window::WindowCookies;
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 use crate::keyring::KeyRing;
 
-/// What the names of the cookies end in: the one of the id, the companion and the marker.
-const ID: &str = "SID";
-const COMPANION: &str = "ST";
-const MARKER: &str = "SW";
+impl CookieCarrier {
+    /// Returns a builder with default settings.
+    pub fn builder() -> CookieCarrierBuilder {
+        CookieCarrierBuilder::default()
+    }
 
-/// Sets up a [`CookieCarrier`].
+    /// Returns a builder for cookies named after an application: `shop` makes them `__Host-shop-SID`, `__Host-shop-ST`
+    /// and `__Host-shop-SW`.
+    ///
+    /// Browsers distinguish cookies by name and host, but not by port. Two applications on one host whose cookies have
+    /// the same name overwrite each other's, so a login to one is a logout from the other.
+    ///
+    /// ```
+    /// use sessile_core::Session;
+    /// use sessile_memory::MemoryStorage;
+    /// use sessile_tower::{CookieCarrier, CookieError, SessionLayer};
+    ///
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session).carrier(CookieCarrier::named("shop").build()?);
+    /// # Ok::<_, CookieError>(())
+    /// ```
+    pub fn named(application: impl Into<String>) -> CookieCarrierBuilder {
+        Self::builder().application(application)
+    }
+
+    /// Creates a carrier for local servers without HTTPS: the cookies are `SID`, `ST` and `SW`, and lack `Secure`.
+    ///
+    /// ```
+    /// use sessile_core::Session;
+    /// use sessile_tower::{CookieCarrier, SessionLayer};
+    /// use sessile_memory::MemoryStorage;
+    ///
+    /// let session: Session = Session::builder(MemoryStorage::new()).build();
+    /// let layer = SessionLayer::new(session).carrier(CookieCarrier::insecure());
+    /// ```
+    #[must_use]
+    pub fn insecure() -> Self {
+        let builder = Self::builder().insecure();
+        builder.build().expect("browsers accept these attributes")
+    }
+}
+
+impl Default for CookieCarrier {
+    fn default() -> Self {
+        Self::builder().build().expect("browsers accept these attributes")
+    }
+}
+
+/// Configures and builds a [`CookieCarrier`].
 ///
 /// ```
 /// use sessile_tower::{CookieCarrier, CookieError, SameSite};
@@ -26,11 +72,11 @@ const MARKER: &str = "SW";
 ///     .same_site(SameSite::Strict)
 ///     .build()?;
 ///
-/// // Browsers refuse a cookie of this name, which is the default, when it has a domain.
+/// // Browsers refuse a cookie with the default name if it has a domain.
 /// let refused = CookieCarrier::builder().domain("example.com").build();
 /// assert_eq!(refused.unwrap_err(), CookieError::HostWithDomain);
 ///
-/// // Anybody on a neighbouring host can plant a cookie of this name, so it has to be asked for.
+/// // Neighbouring hosts can plant a cookie of this name, so the application must opt in.
 /// let refused = CookieCarrier::builder().name("id").build();
 /// assert_eq!(refused.unwrap_err(), CookieError::Unprefixed);
 /// let carrier = CookieCarrier::builder().name("id").unprefixed().build()?;
@@ -38,9 +84,10 @@ const MARKER: &str = "SW";
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it builds"]
-pub struct CookieBuilder {
-    name: Name,
-    windows: Windows,
+pub struct CookieCarrierBuilder {
+    name: IdName,
+    /// `None` without window cookies.
+    windows: Option<WindowNames>,
     unprefixed: bool,
     domain: Option<String>,
     single_label: bool,
@@ -48,135 +95,108 @@ pub struct CookieBuilder {
     secure: bool,
     same_site: SameSite,
     partitioned: bool,
-    protection: Wanted,
+    protection: ProtectionKeys,
 }
 
-/// The name of the cookie that holds the id.
-#[derive(Debug, Clone)]
-enum Name {
-    Default,
-    /// With that of an application in it.
-    Of(String),
-    Given(String),
-}
-
-/// The cookies about the browser's window.
-#[derive(Debug, Clone)]
-enum Windows {
-    /// Named after the first cookie where not named themselves.
-    Told {
-        companion: Option<String>,
-        marker: Option<String>,
-    },
-    Untold,
-}
-
-impl CookieBuilder {
-    /// The name of the cookie: by default `__Host-SID`.
+impl CookieCarrierBuilder {
+    /// Sets the name of the cookie: by default `__Host-SID`.
     ///
-    /// It begins with `__Host-`, or with `__Secure-` where the cookie has a [domain](CookieBuilder::domain) or a
-    /// [path](CookieBuilder::path), unless [`unprefixed`](CookieBuilder::unprefixed) is said as well. Two layers in front
-    /// of one service need different names.
+    /// The name begins with `__Host-`, or with `__Secure-` if the cookie has a [domain](CookieCarrierBuilder::domain)
+    /// or a [path](CookieCarrierBuilder::path), unless [`unprefixed`](CookieCarrierBuilder::unprefixed) is set. Two
+    /// layers around one service need different names.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Name::Given(name.into());
+        self.name = IdName::Given(name.into());
         self
     }
 
-    /// The cookies are named after an application: `__Host-shop-SID`, `__Host-shop-ST` and `__Host-shop-SW`. Instead of
-    /// what [`name`](CookieBuilder::name) says, if that was said before.
+    /// Names the cookies after an application: `__Host-shop-SID`, `__Host-shop-ST` and `__Host-shop-SW`. Replaces an
+    /// earlier [`name`](CookieCarrierBuilder::name).
     ///
-    /// Applications on one host need names of their own, as browsers do not tell ports apart.
+    /// Applications on one host need different names, as browsers do not distinguish ports.
     pub fn application(mut self, application: impl Into<String>) -> Self {
-        self.name = Name::Of(application.into());
+        self.name = IdName::Application(application.into());
         self
     }
 
-    /// The name can do without a prefix, so that pages on neighbouring hosts, and whoever can answer for this host over
-    /// plain http, can plant a cookie that is taken for the visitor's own.
+    /// Allows a name without a prefix. Pages on neighbouring hosts, and attackers who can respond for this host over
+    /// plain http, can then plant a cookie that is taken for the visitor's.
     ///
-    /// It is for names that are given, and cannot be changed.
+    /// Use this only for a name that cannot be changed.
     pub fn unprefixed(mut self) -> Self {
         self.unprefixed = true;
         self
     }
 
-    /// The name of the cookie that the browser forgets when its window closes, and that exists while the session holds
-    /// transient data: by default that of the first cookie with `ST` in place of `SID`, such as `__Host-ST`, or with
-    /// `_ST` at its end.
-    pub fn companion(mut self, name: impl Into<String>) -> Self {
-        let marker = self.windows.names().1;
-        self.windows = Windows::Told {
-            companion: Some(name.into()),
-            marker,
-        };
+    /// Sets the name of the transient window cookie, which the browser deletes when its window closes, and which exists
+    /// while the session holds transient data: by default that of the id's cookie with `ST` in place of `SID`, such as
+    /// `__Host-ST`, or with `_ST` appended.
+    pub fn transient_window_cookie(mut self, name: impl Into<String>) -> Self {
+        self.windows.get_or_insert_default().transient = Some(name.into());
         self
     }
 
-    /// The name of the cookie that stands beside the [companion](CookieBuilder::companion) and stays when the window
-    /// closes: by default that of the first cookie with `SW` in place of `SID`, such as `__Host-SW`, or with `_SW` at its
-    /// end.
-    pub fn marker(mut self, name: impl Into<String>) -> Self {
-        let companion = self.windows.names().0;
-        self.windows = Windows::Told {
-            companion,
-            marker: Some(name.into()),
-        };
+    /// Sets the name of the persistent window cookie, which exists beside the [transient
+    /// one](CookieCarrierBuilder::transient_window_cookie) and outlives the window: by default that of the id's cookie
+    /// with `SW` in place of `SID`, such as `__Host-SW`, or with `_SW` appended.
+    pub fn persistent_window_cookie(mut self, name: impl Into<String>) -> Self {
+        self.windows.get_or_insert_default().persistent = Some(name.into());
         self
     }
 
-    /// There is neither a companion nor a marker: that a browser was restarted goes unnoticed, and transient data lasts
-    /// as long as its session.
-    pub fn without_companion(mut self) -> Self {
-        self.windows = Windows::Untold;
+    /// Disables both window cookies: the restart of a browser goes unnoticed, and transient data lasts as long as its
+    /// session.
+    pub fn without_window_cookies(mut self) -> Self {
+        self.windows = None;
         self
     }
 
-    /// Browsers send the cookie to this domain and to all hosts below it: by default only to the very host that set
-    /// it. Needs a [name](CookieBuilder::name) without the prefix `__Host-`.
+    /// Sets the domain: browsers send the cookie to this host and all hosts below it, and by default only to the host
+    /// that set it. Requires a [name](CookieCarrierBuilder::name) without the prefix `__Host-`.
     ///
-    /// Browsers refuse a domain under which anybody can have a host, such as `com` or `co.uk`. Which domains these are
-    /// changes; what is refused here is a domain of a single label.
+    /// Browsers refuse a public suffix, such as `com` or `co.uk`. The list of these changes, so the builder refuses
+    /// only domains of a single label.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// The [domain](CookieBuilder::domain) can be a single label, such as the name of a host in an intranet.
+    /// Allows a [domain](CookieCarrierBuilder::domain) of a single label, such as the name of an intranet host.
     pub fn single_label_domain(mut self) -> Self {
         self.single_label = true;
         self
     }
 
-    /// Browsers send the cookie with requests for this path and those below it: by default `/`. Needs a
-    /// [name](CookieBuilder::name) without the prefix `__Host-`. It keeps nobody on the same host out.
+    /// Sets the path: browsers send the cookie with requests for this path and those below it, by default `/`. Requires
+    /// a [name](CookieCarrierBuilder::name) without the prefix `__Host-`. The path is no protection against other
+    /// applications on the same host.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Browsers send the cookies over plain http, too, and take them from there: names need no prefix, and those that are
-    /// not given have none, as in `SID`. A domain can be a single label, such as `localhost`.
+    /// Allows plain http: browsers send and accept the cookies without HTTPS, names need no prefix, and default names
+    /// have none, as in `SID`. A domain can be a single label, such as `localhost`.
     ///
-    /// For servers on one's own machine: whoever is on the way between browser and server reads the id.
+    /// Use this only for local servers: the network between browser and server can read the id.
     pub fn insecure(mut self) -> Self {
         self.secure = false;
         self
     }
 
-    /// With which requests from other sites browsers send the cookie along: by default [`SameSite::Lax`].
+    /// Sets which requests from other sites include the cookie: by default [`SameSite::Lax`].
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
-    /// Whether browsers keep one cookie for each site that embeds this one (CHIPS): by default they keep one for all.
+    /// Sets whether browsers keep one cookie per site that embeds this one (CHIPS): by default they keep one for all.
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;
         self
     }
 
-    /// Ids are signed with these keys (HMAC-SHA256), so that an id nobody was given is refused before the storage is
-    /// asked. Instead of what [`encrypted`](CookieBuilder::encrypted) does, if that was said before.
+    /// Signs ids with these keys (HMAC-SHA256), so that a made-up id is rejected without a call to the storage.
+    /// Replaces an earlier [`encrypted`](CookieCarrierBuilder::encrypted).
     ///
     /// ```
     /// use sessile_tower::{CookieCarrier, KeyRing};
@@ -187,13 +207,13 @@ impl CookieBuilder {
     /// ```
     #[cfg(feature = "signed")]
     pub fn signed(mut self, keys: KeyRing) -> Self {
-        self.protection = Wanted::Signature(keys);
+        self.protection = ProtectionKeys::Signing(keys);
         self
     }
 
-    /// Ids are encrypted with these keys (XChaCha20-Poly1305), so that who sees the cookie, in a log on the way for
-    /// one, cannot use the id elsewhere; who has the cookie has the session still. An id nobody was given is refused
-    /// before the storage is asked. Instead of what [`signed`](CookieBuilder::signed) does, if that was said before.
+    /// Encrypts ids with these keys (XChaCha20-Poly1305), so that the id cannot be read from a logged cookie and used
+    /// with another carrier; the cookie itself is still a bearer credential. A made-up id is rejected without a call to
+    /// the storage. Replaces an earlier [`signed`](CookieCarrierBuilder::signed).
     ///
     /// ```
     /// use sessile_tower::{CookieCarrier, KeyRing};
@@ -204,15 +224,16 @@ impl CookieBuilder {
     /// ```
     #[cfg(feature = "encrypted")]
     pub fn encrypted(mut self, keys: KeyRing) -> Self {
-        self.protection = Wanted::Encryption(keys);
+        self.protection = ProtectionKeys::Encryption(keys);
         self
     }
 
-    /// The carrier.
+    /// Builds the carrier.
     ///
     /// # Errors
     ///
-    /// If browsers would refuse its cookies, or if they would be less safe than they can be and nobody asked for that.
+    /// If browsers would refuse its cookies, or if the cookies are less safe than they could be without an explicit
+    /// setting.
     pub fn build(self) -> Result<CookieCarrier, CookieError> {
         let attributes = Attributes::new(
             self.domain.as_deref(),
@@ -224,77 +245,35 @@ impl CookieBuilder {
         if attributes.has_single_label() && self.secure && !self.single_label {
             return Err(CookieError::SingleLabelDomain);
         }
-        let name = self.name.text(self.secure);
-        let protection = self.protection.of(&name);
+        let name = self.name.resolve(self.secure);
+        let protection = self.protection.for_cookie(&name);
         attributes.check_name(&name, protection.max_len())?;
         if self.secure && !self.unprefixed && !has_prefix(&name) {
             return Err(CookieError::Unprefixed);
         }
-        let pair = self.windows.pair(&name);
-        if let Some(Pair { companion, marker }) = &pair {
-            attributes.check_name(companion, WindowId::LEN)?;
-            attributes.check_name(marker, WindowId::LEN)?;
-            if **companion == *name || **marker == *name || companion == marker {
+        let window_cookies = self.windows.map(|names| names.resolve(&name));
+        if let Some(WindowCookies { transient, persistent }) = &window_cookies {
+            attributes.check_name(transient, WindowId::LEN)?;
+            attributes.check_name(persistent, WindowId::LEN)?;
+            if **transient == *name || **persistent == *name || transient == persistent {
                 return Err(CookieError::SameNames);
             }
         }
         Ok(CookieCarrier {
             name: name.into(),
-            pair,
+            window_cookies,
             attributes,
             protection,
-            tally: Arc::default(),
+            counters: Arc::default(),
         })
     }
 }
 
-impl Name {
-    fn text(self, secure: bool) -> String {
-        let prefix = if secure { "__Host-" } else { "" };
-        match self {
-            Self::Default => format!("{prefix}{ID}"),
-            Self::Of(application) => format!("{prefix}{application}-{ID}"),
-            Self::Given(name) => name,
-        }
-    }
-}
-
-impl Windows {
-    /// The names that were given.
-    fn names(self) -> (Option<String>, Option<String>) {
-        match self {
-            Self::Told { companion, marker } => (companion, marker),
-            Self::Untold => (None, None),
-        }
-    }
-
-    fn pair(self, name: &str) -> Option<Pair> {
-        let Self::Told { companion, marker } = self else {
-            return None;
-        };
-        Some(Pair {
-            companion: companion.unwrap_or_else(|| beside(name, COMPANION)).into(),
-            marker: marker.unwrap_or_else(|| beside(name, MARKER)).into(),
-        })
-    }
-}
-
-/// The name of a cookie beside one of this name.
-fn beside(name: &str, ending: &str) -> String {
-    match name.strip_suffix(ID) {
-        Some(stem) if stem.is_empty() || stem.ends_with(['-', '_']) => format!("{stem}{ending}"),
-        _ => format!("{name}_{ending}"),
-    }
-}
-
-impl Default for CookieBuilder {
+impl Default for CookieCarrierBuilder {
     fn default() -> Self {
         Self {
-            name: Name::Default,
-            windows: Windows::Told {
-                companion: None,
-                marker: None,
-            },
+            name: IdName::Default,
+            windows: Some(WindowNames::default()),
             unprefixed: false,
             domain: None,
             single_label: false,
@@ -302,7 +281,7 @@ impl Default for CookieBuilder {
             secure: true,
             same_site: SameSite::Lax,
             partitioned: false,
-            protection: Wanted::Nothing,
+            protection: ProtectionKeys::None,
         }
     }
 }

@@ -6,175 +6,136 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sessile_core::{IdChange, Outcome, WindowChange};
 
-use super::{Attributes, CookieBuilder, Opened, Pair, Protection, Seen, Tally, cookies};
-use crate::carriers::{Carrier, Found, Presented};
+use super::attributes::Attributes;
+use super::counters::Counters;
+use super::parse::cookies;
+use super::protection::{Decoded, Protection};
+use super::window::{ReceivedWindowCookies, WindowCookies};
+use crate::carriers::{Candidates, Carrier, Credentials};
 use crate::events;
 use crate::headers::has;
 use crate::request::RequestHead;
 
-/// How many cookies of the session's name are looked into. Each costs a signature to verify, and browsers have few.
-const MAX_OPENED: usize = 32;
+/// The number of cookies of the session's name that are decoded. Each may cost a signature to verify, and browsers have
+/// few.
+const MAX_DECODED: usize = 32;
 
-/// Ids in a cookie: by default `__Host-SID`, `HttpOnly; Secure; SameSite=Lax; Path=/`.
+/// Carries ids in a cookie: by default `__Host-SID`, `HttpOnly; Secure; SameSite=Lax; Path=/`.
 ///
-/// The name's prefix makes browsers refuse the cookie from anybody but this very host over HTTPS, so that neither a
-/// neighbouring subdomain nor somebody on the wire can plant one. It does not keep apart two applications of one host,
-/// at other ports or paths: those need [names of their own](CookieCarrier::named).
+/// Browsers accept a cookie with the prefix `__Host-` only from this very host over HTTPS, so neither a neighbouring
+/// subdomain nor an attacker on the network can plant one. The prefix does not separate two applications on one host,
+/// at different ports or paths: those need [different names](CookieCarrier::named).
 ///
-/// A browser can have several cookies of one name, for other domains or paths. All well-formed (and, where ids are signed
-/// or encrypted, genuine) ids are tried in the order they come; the first that names a session is taken. As nobody knows
-/// which of them a removal would hit, none is removed then.
+/// A browser can have several cookies of one name, for different domains or paths. The carrier extracts all well-formed
+/// (and, where ids are signed or encrypted, authentic) ids in their order; the first that names a session is used. It
+/// then removes none of them, as the browser does not say which one a removal would hit.
 ///
-/// While a session holds [transient](sessile_core::Expiration::Transient) data two more cookies stand beside the first,
-/// which name the [browser's window](sessile_core::WindowId): `__Host-ST`, which the browser forgets when the window
-/// closes, and `__Host-SW`, which it keeps. That a request has the latter and not the former proves that the window was
-/// closed.
+/// While a session holds [transient](sessile_core::Expiration::Transient) data, two more cookies name the [browser's
+/// window](sessile_core::WindowId): the transient window cookie `__Host-ST`, which the browser deletes when the window
+/// closes, and the persistent window cookie `__Host-SW`, which it keeps. A request with the latter and without the
+/// former proves that the window was closed.
 ///
-/// A cookie lasts as long as its session can, at most for the 400 days that browsers keep one; a session that ends when
-/// nobody visits it for a while ends on the server, and its cookie stays. It is set when the session gets an id or
-/// another lifetime, and now and then for a session that lives on. It is removed by the visit that ends the session.
+/// A cookie lasts as long as its session can, at most the 400 days that browsers keep one; an idle session ends on the
+/// server, and its cookie stays. The carrier sets the cookie when the session gets an id or a new lifetime, and at long
+/// intervals for a session that lives on. The visit that ends the session removes it.
 ///
-/// [`builder`](CookieCarrier::builder) changes name, domain and the rest.
+/// [`builder`](CookieCarrier::builder) changes name, domain and other attributes.
 #[derive(Debug, Clone)]
 pub struct CookieCarrier {
-    pub(crate) name: Box<str>,
-    pub(crate) pair: Option<Pair>,
-    pub(crate) attributes: Attributes,
-    pub(crate) protection: Protection,
-    pub(crate) tally: Arc<Tally>,
+    pub(super) name: Box<str>,
+    pub(super) window_cookies: Option<WindowCookies>,
+    pub(super) attributes: Attributes,
+    pub(super) protection: Protection,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl CookieCarrier {
-    /// Sets up a carrier; what is not said is as it is by default.
-    pub fn builder() -> CookieBuilder {
-        CookieBuilder::default()
-    }
-
-    /// Sets up a carrier whose cookies are named after an application: with `shop` they are `__Host-shop-SID`,
-    /// `__Host-shop-ST` and `__Host-shop-SW`.
-    ///
-    /// Browsers tell cookies by their names and hosts, but not by ports. Two applications on one host whose cookies have
-    /// one name overwrite each other's: who logs in to the one is logged out of the other.
-    ///
-    /// ```
-    /// use sessile_core::Session;
-    /// use sessile_memory::MemoryStorage;
-    /// use sessile_tower::{CookieCarrier, CookieError, SessionLayer};
-    ///
-    /// let session: Session = Session::builder(MemoryStorage::new()).build();
-    /// let layer = SessionLayer::new(session).carrier(CookieCarrier::named("shop").build()?);
-    /// # Ok::<_, CookieError>(())
-    /// ```
-    pub fn named(application: impl Into<String>) -> CookieBuilder {
-        Self::builder().application(application)
-    }
-
-    /// A carrier for servers on one's own machine, without HTTPS: the cookies are `SID`, `ST` and `SW`, and lack
-    /// `Secure`.
-    ///
-    /// ```
-    /// use sessile_core::Session;
-    /// use sessile_tower::{CookieCarrier, SessionLayer};
-    /// use sessile_memory::MemoryStorage;
-    ///
-    /// let session: Session = Session::builder(MemoryStorage::new()).build();
-    /// let layer = SessionLayer::new(session).carrier(CookieCarrier::insecure());
-    /// ```
-    #[must_use]
-    pub fn insecure() -> Self {
-        let builder = Self::builder().insecure();
-        builder.build().expect("browsers accept these attributes")
-    }
-
-    /// The id in a cookie of the session's name.
+    /// Decodes the value of a cookie of the session's name.
     #[inline]
-    fn open(&self, value: &[u8], found: &mut Found) {
-        match self.protection.open(value) {
-            Opened::Id(id) => found.add(id),
-            Opened::Outdated(id) => found.add_outdated(id),
-            Opened::Forged => self.tally.refused(&self.name),
-            Opened::Nothing => {}
+    fn decode(&self, value: &[u8], candidates: &mut Candidates) {
+        match self.protection.decode(value) {
+            Decoded::Id(id) => candidates.add(id),
+            Decoded::Outdated(id) => candidates.add_outdated(id),
+            Decoded::Forged => self.counters.count_forged(&self.name),
+            Decoded::Invalid => {}
         }
     }
 
-    /// What becomes of the cookies about the window.
-    fn write_pair(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap) {
-        let Some(pair) = &self.pair else { return };
-        // They end with the session, too.
+    /// Sets or removes the window cookies.
+    fn write_window(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
+        let Some(window_cookies) = &self.window_cookies else {
+            return;
+        };
+        // The window cookies end with the session.
         let ends = outcome.window == WindowChange::Remove || outcome.id == IdChange::Remove;
         match outcome.window {
-            WindowChange::Set(window) => pair.set(window, &self.attributes, headers),
-            _ if ends && presented.has_pair => pair.remove(&self.attributes, headers),
+            WindowChange::Set(window) => window_cookies.set(window, &self.attributes, headers),
+            _ if ends && credentials.has_window_cookies => window_cookies.remove(&self.attributes, headers),
             _ => {}
         }
-    }
-}
-
-impl Default for CookieCarrier {
-    fn default() -> Self {
-        Self::builder().build().expect("browsers accept these attributes")
     }
 }
 
 impl Carrier for CookieCarrier {
-    fn read(&self, request: &RequestHead<'_>, found: &mut Found) {
-        let mut seen = Seen::default();
-        let mut opened = 0;
+    fn read(&self, request: &RequestHead<'_>, candidates: &mut Candidates) {
+        let mut received = ReceivedWindowCookies::default();
+        let mut decoded = 0;
         // HTTP/2 may spread cookies over several lines.
         for line in request.headers.get_all(COOKIE) {
             for cookie in cookies(line.as_bytes()) {
                 if let Some(value) = cookie.value_of(&self.name) {
-                    opened += 1;
-                    if opened <= MAX_OPENED {
-                        self.open(value, found);
+                    decoded += 1;
+                    if decoded <= MAX_DECODED {
+                        self.decode(value, candidates);
                     }
-                } else if let Some(pair) = &self.pair {
-                    pair.look(cookie, &mut seen);
+                } else if let Some(window_cookies) = &self.window_cookies {
+                    window_cookies.collect(cookie, &mut received);
                 }
             }
         }
-        if seen.any() {
-            found.show_pair(seen.window());
+        if received.any() {
+            candidates.add_window_cookies(received.window());
         }
     }
 
-    fn write(&self, outcome: &Outcome, presented: &Presented<'_>, headers: &mut HeaderMap) {
-        if presented.is_one_of_several && outcome.read {
-            events::several(&self.name);
+    fn write(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
+        if credentials.is_one_of_several && outcome.read {
+            events::several_cookies(&self.name);
         }
-        match presented.id {
-            Some(_) if outcome.read => self.tally.came_back(),
-            None if matches!(outcome.id, IdChange::Set { .. }) => self.tally.given_out(&self.name),
+        match credentials.id {
+            Some(_) if outcome.read => self.counters.count_returned(),
+            None if matches!(outcome.id, IdChange::Set { .. }) => self.counters.count_issued(&self.name),
             _ => {}
         }
         match &outcome.id {
             IdChange::Set { id, max_age } => {
-                let value = self.protection.seal(id);
+                let value = self.protection.encode(id);
                 if sets(headers, &self.name) {
-                    events::clash(&self.name);
+                    events::name_collision(&self.name);
                 }
-                headers.append(SET_COOKIE, self.attributes.cookie(&self.name, &value, *max_age));
+                headers.append(SET_COOKIE, self.attributes.secret(&self.name, &value, *max_age));
             }
-            IdChange::Remove if presented.id.is_some() && !presented.is_one_of_several => {
+            IdChange::Remove if credentials.id.is_some() && !credentials.is_one_of_several => {
                 headers.append(SET_COOKIE, self.attributes.removal(&self.name));
             }
             _ => {}
         }
-        self.write_pair(outcome, presented, headers);
+        self.write_window(outcome, credentials, headers);
     }
 
     fn varies_on(&self) -> HeaderName {
         COOKIE
     }
 
-    fn takes(&self) -> Vec<String> {
-        let pair = self.pair.iter().flat_map(|pair| [&pair.companion, &pair.marker]);
-        let names = std::iter::once(&self.name).chain(pair);
+    fn reserved_names(&self) -> Vec<String> {
+        let window_cookies = self.window_cookies.iter();
+        let window_cookies = window_cookies.flat_map(|names| [&names.transient, &names.persistent]);
+        let names = std::iter::once(&self.name).chain(window_cookies);
         names.map(|name| format!("cookie {name}")).collect()
     }
 }
 
-/// Whether the answer sets a cookie of this name already.
+/// Returns whether the response already sets a cookie of this name.
 fn sets(headers: &HeaderMap, name: &str) -> bool {
     let is_for = |set: &HeaderValue| {
         let rest = set.as_bytes().strip_prefix(name.as_bytes());

@@ -1,47 +1,47 @@
-//! What a carrier counts so that an operator learns of a mistake that no single request shows.
+//! [`Counters`]: detect mistakes that show in no single request, and report them to operators.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::events;
 
-/// After how many cookies of which none has come back somebody should be told.
+/// The number of issued cookies, none of which was returned, that is reported.
 const SUSPICIOUS: u32 = 20;
 
-/// Counts of one carrier.
+/// The counts of one carrier.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// How many values were not genuine.
-    refused: AtomicU64,
-    /// How many ids were given out to clients that had none; of interest until one comes back.
-    given_out: AtomicU32,
-    has_come_back: AtomicBool,
+pub(crate) struct Counters {
+    /// Values that were not authentic.
+    forged: AtomicU64,
+    /// Ids issued to clients that had none, until one is returned.
+    issued: AtomicU32,
+    has_returned: AtomicBool,
 }
 
-impl Tally {
-    /// A value was neither signed nor encrypted with a key of the ring. Anybody can send such values, so the log grows
+impl Counters {
+    /// Counts a value that was made with no key of the ring. Clients can send any number of these, so the log grows
     /// with the logarithm of their number.
-    pub(crate) fn refused(&self, cookie: &str) {
-        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+    pub(super) fn count_forged(&self, cookie: &str) {
+        let count = self.forged.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
-            events::not_genuine(cookie, count);
+            events::forged_cookies(cookie, count);
         }
     }
 
-    /// An id came back.
-    pub(crate) fn came_back(&self) {
-        // Written once, and then only read, so that processors need not pass it around.
-        if !self.has_come_back.load(Ordering::Relaxed) {
-            self.has_come_back.store(true, Ordering::Relaxed);
+    /// Notes that a client has returned an id.
+    pub(super) fn count_returned(&self) {
+        // Written once and only read from then on, so that the cache line stays shared between processors.
+        if !self.has_returned.load(Ordering::Relaxed) {
+            self.has_returned.store(true, Ordering::Relaxed);
         }
     }
 
-    /// An id is given to a client that had none.
-    pub(crate) fn given_out(&self, cookie: &str) {
-        if self.has_come_back.load(Ordering::Relaxed) {
+    /// Counts an id issued to a client that had none.
+    pub(super) fn count_issued(&self, cookie: &str) {
+        if self.has_returned.load(Ordering::Relaxed) {
             return;
         }
-        if self.given_out.fetch_add(1, Ordering::Relaxed) + 1 == SUSPICIOUS {
-            events::none_came_back(cookie, SUSPICIOUS);
+        if self.issued.fetch_add(1, Ordering::Relaxed) + 1 == SUSPICIOUS {
+            events::no_cookie_returned(cookie, SUSPICIOUS);
         }
     }
 }

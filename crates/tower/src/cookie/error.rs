@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// A cookie is set up in a way that browsers refuse, or that is less safe than it can be.
+/// The settings of a cookie that browsers would refuse, or that are less safe than they could be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CookieError {
@@ -13,44 +13,45 @@ pub enum CookieError {
     TooLong,
     /// Two of the cookies have one name.
     SameNames,
-    /// The name has no prefix, and neither [`unprefixed`](crate::CookieBuilder::unprefixed) nor
-    /// [`insecure`](crate::CookieBuilder::insecure) was said.
+    /// The name has no prefix, and neither [`unprefixed`](crate::CookieCarrierBuilder::unprefixed) nor
+    /// [`insecure`](crate::CookieCarrierBuilder::insecure) is set.
     Unprefixed,
-    /// The domain is not a name of hosts.
+    /// The domain is not a valid host name.
     Domain,
-    /// The domain is a single label, and neither [`single_label_domain`](crate::CookieBuilder::single_label_domain) nor
-    /// [`insecure`](crate::CookieBuilder::insecure) was said.
+    /// The domain is a single label, and neither
+    /// [`single_label_domain`](crate::CookieCarrierBuilder::single_label_domain) nor
+    /// [`insecure`](crate::CookieCarrierBuilder::insecure) is set.
     SingleLabelDomain,
     /// The path does not begin with a slash, is longer than 1,024 bytes, ends with a blank, or holds a semicolon or
     /// something other than visible ASCII characters and blanks.
     Path,
-    /// `__Host-`, `__Secure-` and `__Http-` are for cookies with `Secure`.
+    /// The prefixes `__Host-`, `__Secure-` and `__Http-` require `Secure`.
     InsecurePrefix,
-    /// `__Host-` is for cookies without `Domain`.
+    /// The prefix `__Host-` forbids `Domain`.
     HostWithDomain,
-    /// `__Host-` is for cookies with `Path=/`.
+    /// The prefix `__Host-` requires `Path=/`.
     HostWithPath,
-    /// `SameSite=None` is for cookies with `Secure`.
+    /// `SameSite=None` requires `Secure`.
     InsecureSameSiteNone,
-    /// `Partitioned` is for cookies with `Secure`.
+    /// `Partitioned` requires `Secure`.
     InsecurePartitioned,
 }
 
 impl fmt::Display for CookieError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Name => "the name of a cookie is a token",
+            Self::Name => "the name of a cookie must be a token",
             Self::TooLong => "the cookie can be longer than 4096 bytes",
             Self::SameNames => "two of the cookies have the same name",
-            Self::Unprefixed => "a cookie without the prefix `__Host-` or `__Secure-` can be planted by others",
-            Self::Domain => "the domain of a cookie is a name of hosts",
+            Self::Unprefixed => "a cookie without the prefix `__Host-` or `__Secure-` can be planted by other hosts",
+            Self::Domain => "the domain of a cookie must be a host name",
             Self::SingleLabelDomain => "browsers refuse a cookie for a top-level domain",
-            Self::Path => "the path of a cookie begins with a slash, is of ASCII characters and not too long",
-            Self::InsecurePrefix => "a cookie with this prefix has to be secure",
-            Self::HostWithDomain => "a cookie with the prefix `__Host-` has no domain",
-            Self::HostWithPath => "a cookie with the prefix `__Host-` has the path `/`",
-            Self::InsecureSameSiteNone => "a cookie with `SameSite=None` has to be secure",
-            Self::InsecurePartitioned => "a partitioned cookie has to be secure",
+            Self::Path => "the path of a cookie must begin with a slash, be of ASCII characters and not too long",
+            Self::InsecurePrefix => "a cookie with this prefix must be secure",
+            Self::HostWithDomain => "a cookie with the prefix `__Host-` must not have a domain",
+            Self::HostWithPath => "a cookie with the prefix `__Host-` must have the path `/`",
+            Self::InsecureSameSiteNone => "a cookie with `SameSite=None` must be secure",
+            Self::InsecurePartitioned => "a partitioned cookie must be secure",
         })
     }
 }

@@ -1,10 +1,10 @@
-//! Reading the `Cookie` header.
+//! Parses the `Cookie` header.
 
-/// One cookie of a request, name and value, without blanks before it.
+/// One cookie of a request, name and value, without leading blanks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cookie<'a>(&'a [u8]);
 
-/// The cookies in one header line (RFC 6265bis, section 4.2), in their order.
+/// Iterates over the cookies in one header line (RFC 6265bis, section 4.2).
 pub(crate) fn cookies(line: &[u8]) -> impl Iterator<Item = Cookie<'_>> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
@@ -16,13 +16,13 @@ pub(crate) fn cookies(line: &[u8]) -> impl Iterator<Item = Cookie<'_>> {
 }
 
 impl<'a> Cookie<'a> {
-    /// The value, if the cookie has this name.
+    /// Returns the value, if the cookie has this name.
     ///
-    /// Neither names nor values are decoded or unquoted: what a server sets is what it gets back. What has no `=` has
-    /// no name.
+    /// Neither names nor values are decoded or unquoted, so a server gets back exactly the text it set. A cookie
+    /// without `=` has no name.
     #[inline]
     pub(crate) fn value_of(self, name: &str) -> Option<&'a [u8]> {
-        // Most cookies are somebody else's. The byte after the name tells most of those apart.
+        // Most cookies have other names, most of which the byte after the name rules out.
         let value = match self.0.get(name.len()..)? {
             [b'=', value @ ..] => value,
             rest @ [b' ' | b'\t', ..] => trim_start(rest).strip_prefix(b"=")?,
@@ -39,7 +39,7 @@ fn trim_start(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Without the blanks at either end.
+/// Removes the blanks at both ends.
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
 
-    /// The names and values of all cookies with a name, by the words of the specification.
+    /// Parses the names and values of all cookies with a name, as the specification describes it.
     fn parsed(line: &[u8]) -> Vec<(&[u8], &[u8])> {
         let pairs = line.split(|byte| *byte == b';').filter_map(|pair| {
             let at = pair.iter().position(|byte| *byte == b'=')?;
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_cookies_in_their_order() {
+    fn cookies_are_parsed_in_their_order() {
         assert_eq!(values_of("a=1; b=2", "a"), ["1"]);
         assert_eq!(values_of("a=1; b=2", "b"), ["2"]);
         assert_eq!(values_of("a=1;b=2;a=3", "a"), ["1", "3"]);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_only_begin_alike_are_others() {
+    fn a_name_with_the_same_prefix_is_another_name() {
         for line in [
             "SIDE=1",
             "SI=1",
@@ -99,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_browser_sends_is_read_back(
+        fn cookies_of_browsers_are_read_back(
             sent in prop::collection::vec(("[!#$%&'*+.^_`|~0-9A-Za-z-]{1,8}", "[!#-+--:<-\\[\\]-~]{0,12}"), 0..6),
         ) {
             let line: Vec<_> = sent.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -111,9 +111,9 @@ mod tests {
             }
         }
 
-        /// The lines are of few characters, so that much of them is cookies.
+        /// Uses few different characters, so that random lines contain many cookies.
         #[test]
-        fn what_comes_is_read_as_it_is_specified(line in "[ab =;\t]{0,40}", name in "[ab]{1,3}") {
+        fn lines_are_parsed_as_specified(line in "[ab =;\t]{0,40}", name in "[ab]{1,3}") {
             let all = parsed(line.as_bytes());
             let of_name = all.iter().filter(|(other, _)| *other == name.as_bytes());
             let expected: Vec<_> = of_name.map(|(_, value)| std::str::from_utf8(value).unwrap()).collect();
@@ -121,7 +121,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_comes_is_read_without_panic(line in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_line_causes_a_panic(line in prop::collection::vec(any::<u8>(), 0..200)) {
             for (name, _) in parsed(&line) {
                 let Ok(name) = std::str::from_utf8(name) else { continue };
                 for value in cookies(&line).filter_map(|cookie| cookie.value_of(name)) {

@@ -1,4 +1,4 @@
-//! What a cookie's value is made of, beside the id.
+//! Encodes ids as values of cookies: plain, signed or encrypted.
 
 use std::borrow::Cow;
 
@@ -11,47 +11,48 @@ use crate::keyring::Signature;
 #[cfg(any(feature = "signed", feature = "encrypted"))]
 use crate::keyring::{KeyAge, KeyRing};
 
-/// What is to be done to the values of a cookie whose name is not known yet.
+/// The protection of a cookie whose name is not known yet.
 #[derive(Debug, Clone)]
-pub(super) enum Wanted {
-    Nothing,
+pub(super) enum ProtectionKeys {
+    None,
     #[cfg(feature = "signed")]
-    Signature(KeyRing),
+    Signing(KeyRing),
     #[cfg(feature = "encrypted")]
     Encryption(KeyRing),
 }
 
-impl Wanted {
-    pub(super) fn of(&self, _name: &str) -> Protection {
+impl ProtectionKeys {
+    /// Derives the keys for a cookie of this name.
+    pub(super) fn for_cookie(&self, _name: &str) -> Protection {
         match self {
-            Self::Nothing => Protection::None,
+            Self::None => Protection::None,
             #[cfg(feature = "signed")]
-            Self::Signature(ring) => Protection::Signed(Signature::new(ring, _name)),
+            Self::Signing(ring) => Protection::Signed(Signature::new(ring, _name)),
             #[cfg(feature = "encrypted")]
             Self::Encryption(ring) => Protection::Encrypted(Encryption::new(ring, _name)),
         }
     }
 }
 
-/// What a value turns out to hold.
+/// A decoded value.
 #[derive(Debug)]
-pub(crate) enum Opened {
+pub(super) enum Decoded {
     /// An id.
     Id(SessionId),
-    /// An id that was sealed with a key which is on its way out.
+    /// An id that was signed or encrypted with an older key.
     #[cfg_attr(not(any(feature = "signed", feature = "encrypted")), expect(dead_code))]
     Outdated(SessionId),
-    /// Nothing that was sealed with any of the keys.
+    /// A value that was made with none of the keys.
     #[cfg_attr(not(any(feature = "signed", feature = "encrypted")), expect(dead_code))]
     Forged,
     /// No id.
-    Nothing,
+    Invalid,
 }
 
-/// How an id is written into the value of a cookie.
+/// The protection of one cookie.
 #[derive(Debug, Clone)]
 pub(crate) enum Protection {
-    /// As it is: it is random, and means nothing to anybody else.
+    /// None: the id is random and reveals nothing.
     None,
     #[cfg(feature = "signed")]
     Signed(Signature),
@@ -60,8 +61,8 @@ pub(crate) enum Protection {
 }
 
 impl Protection {
-    /// The value that stands for this id.
-    pub(crate) fn seal<'a>(&self, id: &'a SessionId) -> Cow<'a, str> {
+    /// Encodes an id as the value of the cookie.
+    pub(super) fn encode<'a>(&self, id: &'a SessionId) -> Cow<'a, str> {
         match self {
             Self::None => Cow::Borrowed(id.expose()),
             #[cfg(feature = "signed")]
@@ -71,37 +72,42 @@ impl Protection {
         }
     }
 
-    /// The id in a value.
-    pub(crate) fn open(&self, value: &[u8]) -> Opened {
+    /// Decodes the value of a cookie.
+    pub(super) fn decode(&self, value: &[u8]) -> Decoded {
         match self {
             Self::None => match SessionId::parse_bytes(value) {
-                Some(id) => Opened::Id(id),
-                None => Opened::Nothing,
+                Some(id) => Decoded::Id(id),
+                None => Decoded::Invalid,
             },
             #[cfg(feature = "signed")]
-            Self::Signed(signature) => self.unseal(value, |text| signature.verify(text)),
+            Self::Signed(signature) => self.decode_with(value, |text| signature.verify(text)),
             #[cfg(feature = "encrypted")]
-            Self::Encrypted(encryption) => self.unseal(value, |text| encryption.decrypt(text)),
+            Self::Encrypted(encryption) => self.decode_with(value, |text| encryption.decrypt(text)),
         }
     }
 
     #[cfg(any(feature = "signed", feature = "encrypted"))]
-    fn unseal<'a, T: AsRef<str>>(&self, value: &'a [u8], open: impl FnOnce(&'a str) -> Option<(T, KeyAge)>) -> Opened {
+    fn decode_with<'a, T: AsRef<str>>(
+        &self,
+        value: &'a [u8],
+        open: impl FnOnce(&'a str) -> Option<(T, KeyAge)>,
+    ) -> Decoded {
+        // Bounds the cost of long values.
         if value.len() > self.max_len() {
-            return Opened::Forged;
+            return Decoded::Forged;
         }
         let Some((text, age)) = std::str::from_utf8(value).ok().and_then(open) else {
-            return Opened::Forged;
+            return Decoded::Forged;
         };
         match (SessionId::parse(text.as_ref()), age) {
-            (Some(id), KeyAge::Current) => Opened::Id(id),
-            (Some(id), KeyAge::Older) => Opened::Outdated(id),
-            (None, _) => Opened::Nothing,
+            (Some(id), KeyAge::Current) => Decoded::Id(id),
+            (Some(id), KeyAge::Older) => Decoded::Outdated(id),
+            (None, _) => Decoded::Invalid,
         }
     }
 
-    /// The longest value that an id can become, in bytes.
-    pub(crate) fn max_len(&self) -> usize {
+    /// Returns the length of the longest encoded id, in bytes.
+    pub(super) fn max_len(&self) -> usize {
         match self {
             Self::None => SessionId::MAX_LEN,
             #[cfg(feature = "signed")]

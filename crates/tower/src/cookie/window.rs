@@ -1,12 +1,12 @@
-//! The two cookies that tell of the browser's window.
+//! The two cookies that identify the browser's window.
 //!
-//! One of them, the companion, is forgotten by the browser when its window closes, and the other, the marker, is kept;
-//! both hold the window's id. That a request has the marker and not the companion proves that this window was closed.
-//! That it has neither proves nothing: the answer that set them may still be on its way.
+//! The browser deletes the transient one when its window closes, and keeps the persistent one; both hold the window's
+//! id. A request with the persistent cookie and without the transient one proves that the window was closed. A request
+//! with neither proves nothing: the response that sets them may still be on its way.
 //!
-//! Every answer that touches one of them touches both, so that answers which arrive in another order, or never, leave a
-//! browser with both or with neither. Within an answer the companion is set first and removed last: a browser that
-//! sends a request in between has a companion.
+//! Every response that changes one of them changes both, so responses that arrive out of order, or never, leave a
+//! browser with both or with neither. Within a response the transient cookie is set first and removed last: a browser
+//! that sends a request in between has the transient cookie.
 
 use std::time::Duration;
 
@@ -14,75 +14,77 @@ use http::HeaderMap;
 use http::header::SET_COOKIE;
 use sessile_core::{ShownWindow, WindowId};
 
-use super::{Attributes, Cookie};
+use super::attributes::Attributes;
+use super::parse::Cookie;
 
 /// The names of both.
 #[derive(Debug, Clone)]
-pub(crate) struct Pair {
-    pub(crate) companion: Box<str>,
-    pub(crate) marker: Box<str>,
+pub(crate) struct WindowCookies {
+    pub(super) transient: Box<str>,
+    pub(super) persistent: Box<str>,
 }
 
-/// What a request has of both.
+/// The window cookies of a request.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    companions: Cookies,
-    markers: Cookies,
+pub(super) struct ReceivedWindowCookies {
+    transient: Received,
+    persistent: Received,
 }
 
 /// Cookies of one name.
 #[derive(Debug, Default)]
-struct Cookies {
-    is_there: bool,
+struct Received {
+    is_present: bool,
     /// The first window that one of them names.
     window: Option<WindowId>,
 }
 
-impl Pair {
-    /// Takes a look at a cookie, which may be one of the two.
-    pub(crate) fn look(&self, cookie: Cookie<'_>, seen: &mut Seen) {
-        if let Some(value) = cookie.value_of(&self.companion) {
-            seen.companions.add(value);
-        } else if let Some(value) = cookie.value_of(&self.marker) {
-            seen.markers.add(value);
+impl WindowCookies {
+    /// Collects a cookie if it is one of the two.
+    pub(super) fn collect(&self, cookie: Cookie<'_>, received: &mut ReceivedWindowCookies) {
+        if let Some(value) = cookie.value_of(&self.transient) {
+            received.transient.add(value);
+        } else if let Some(value) = cookie.value_of(&self.persistent) {
+            received.persistent.add(value);
         }
     }
 
-    /// Tells the client of a window.
-    pub(crate) fn set(&self, window: WindowId, attributes: &Attributes, headers: &mut HeaderMap) {
+    /// Sets both to this window.
+    pub(super) fn set(&self, window: WindowId, attributes: &Attributes, headers: &mut HeaderMap) {
         let value = window.as_str();
-        headers.append(SET_COOKIE, attributes.note(&self.companion, value, None));
-        // As long as can be: a marker that ended before its session would leave what is transient in it for good.
+        headers.append(SET_COOKIE, attributes.cookie(&self.transient, value, None));
+        // Without the persistent cookie a closed window cannot be proven, so it must not expire before the session.
         let longest = Some(Duration::MAX);
-        headers.append(SET_COOKIE, attributes.note(&self.marker, value, longest));
+        headers.append(SET_COOKIE, attributes.cookie(&self.persistent, value, longest));
     }
 
-    /// Makes the client forget its window.
-    pub(crate) fn remove(&self, attributes: &Attributes, headers: &mut HeaderMap) {
-        headers.append(SET_COOKIE, attributes.removal(&self.marker));
-        headers.append(SET_COOKIE, attributes.removal(&self.companion));
+    /// Removes both.
+    pub(super) fn remove(&self, attributes: &Attributes, headers: &mut HeaderMap) {
+        headers.append(SET_COOKIE, attributes.removal(&self.persistent));
+        headers.append(SET_COOKIE, attributes.removal(&self.transient));
     }
 }
 
-impl Seen {
-    /// Whether there was any.
-    pub(crate) fn any(&self) -> bool {
-        self.companions.is_there || self.markers.is_there
+impl ReceivedWindowCookies {
+    /// Returns whether there is any.
+    pub(super) fn any(&self) -> bool {
+        self.transient.is_present || self.persistent.is_present
     }
 
-    /// What they prove. A companion without its marker proves as little as none at all, and both are set anew.
-    pub(crate) fn window(&self) -> ShownWindow {
-        match (self.companions.window, self.markers.window) {
+    /// Returns the window that they prove to be open or closed. A transient cookie without the persistent one proves
+    /// nothing, and both are set again.
+    pub(super) fn window(&self) -> ShownWindow {
+        match (self.transient.window, self.persistent.window) {
             (Some(open), Some(_)) => ShownWindow::Open(open),
-            (None, Some(closed)) if !self.companions.is_there => ShownWindow::Closed(closed),
+            (None, Some(closed)) if !self.transient.is_present => ShownWindow::Closed(closed),
             _ => ShownWindow::Nothing,
         }
     }
 }
 
-impl Cookies {
+impl Received {
     fn add(&mut self, value: &[u8]) {
-        self.is_there = true;
+        self.is_present = true;
         self.window = self.window.or_else(|| WindowId::parse_bytes(value));
     }
 }

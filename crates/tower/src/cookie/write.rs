@@ -1,39 +1,36 @@
-//! Writing the `Set-Cookie` header.
+//! Writes the `Set-Cookie` header.
 
 use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::Attributes;
+use super::attributes::Attributes;
 
-/// The longest name and value, taken together, that browsers accept, in bytes.
-pub(super) const MAX_PAIR: usize = 4_096;
-
-/// The longest that browsers keep a cookie: 400 days.
+/// The longest lifetime that browsers grant a cookie: 400 days.
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl Attributes {
-    /// A cookie for the client to keep for as long as `max_age`, or until its window closes.
-    pub(crate) fn cookie(&self, name: &str, value: &str, max_age: Option<Duration>) -> HeaderValue {
-        let mut cookie = self.note(name, value, max_age);
+    /// Like [`cookie`](Attributes::cookie), for a secret value: marks the header as sensitive.
+    pub(super) fn secret(&self, name: &str, value: &str, max_age: Option<Duration>) -> HeaderValue {
+        let mut cookie = self.cookie(name, value, max_age);
         cookie.set_sensitive(true);
         cookie
     }
 
-    /// The same for a value that is no secret.
-    pub(crate) fn note(&self, name: &str, value: &str, max_age: Option<Duration>) -> HeaderValue {
-        // The text is put together in an allocation of just its length, which the header then takes over.
+    /// Sets a cookie that lasts for `max_age`, or until the browser's window closes.
+    pub(super) fn cookie(&self, name: &str, value: &str, max_age: Option<Duration>) -> HeaderValue {
+        // `concat` allocates exactly the length of the text, and the header takes over that allocation.
         let Some(max_age) = max_age else {
             return header([name, "=", value, &self.text].concat());
         };
-        // Zero would mean that there is no session, while there is one for the rest of this second.
+        // Zero would remove the cookie, while the session lasts for the rest of this second.
         let seconds = max_age.min(MAX_AGE).as_secs().max(1);
         let mut digits = itoa::Buffer::new();
         header([name, "=", value, "; Max-Age=", digits.format(seconds), &self.text].concat())
     }
 
-    /// Makes the client forget a cookie. Browsers know it by name, domain and path, and by partition.
-    pub(crate) fn removal(&self, name: &str) -> HeaderValue {
+    /// Removes a cookie, which browsers identify by name, domain, path and partition.
+    pub(super) fn removal(&self, name: &str) -> HeaderValue {
         header([name, "=; Max-Age=0", &self.text].concat())
     }
 }
@@ -44,7 +41,7 @@ fn header(text: String) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SameSite;
+    use super::super::attributes::SameSite;
     use super::*;
 
     #[test]
@@ -66,7 +63,7 @@ mod tests {
             ),
         ] {
             let mut cookie = None;
-            let counted = allocation_counter::measure(|| cookie = Some(attributes.cookie("a", "b", max_age)));
+            let counted = allocation_counter::measure(|| cookie = Some(attributes.secret("a", "b", max_age)));
             assert_eq!(cookie.unwrap(), text);
             assert_eq!(counted.count_total, 1, "{text}");
         }

@@ -1,6 +1,6 @@
-//! Values that only a holder of the keys can make or read: a random nonce and the id under XChaCha20-Poly1305
-//! (draft-irtf-cfrg-xchacha), with the cookie's name as associated data, in base64url. Nonces of 192 bits can be drawn
-//! at random without ever meeting again.
+//! [`Encryption`]: encrypts ids. An encrypted value is the base64url of a random nonce and the id under
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), with the cookie's name as associated data. Random nonces of 192 bits
+//! do not repeat in practice.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(crate) struct Encryption {
 }
 
 impl Encryption {
-    /// The length of an encrypted value, given that of the value.
+    /// Returns the length of the encrypted form of a value of length `plain`.
     pub(crate) const fn len(plain: usize) -> usize {
         (NONCE_LEN + plain + TAG_LEN).div_ceil(3) * 4
     }
@@ -39,24 +39,25 @@ impl Encryption {
         }
     }
 
-    /// The value, unreadable.
+    /// Encrypts a value.
     pub(crate) fn encrypt(&self, value: &str) -> String {
         let mut nonce = [0; NONCE_LEN];
         OsEntropy.fill(&mut nonce);
-        let sealed = self.keys[0]
+        let encrypted = self.keys[0]
             .0
             .encrypt(&XNonce::from(nonce), self.payload(value.as_bytes()));
-        let sealed = sealed.expect("an id is far shorter than what the cipher takes");
-        Base64UrlUnpadded::encode_string(&[&nonce[..], &sealed].concat())
+        let encrypted = encrypted.expect("an id is far shorter than the limit of the cipher");
+        Base64UrlUnpadded::encode_string(&[&nonce[..], &encrypted].concat())
     }
 
-    /// The value that was encrypted, and of what age the key is; `None` if it is not genuine.
+    /// Decrypts a value, and returns the age of the key; `None` if no key has encrypted it.
     pub(crate) fn decrypt(&self, encrypted: &str) -> Option<(String, KeyAge)> {
         let bytes = Base64UrlUnpadded::decode_vec(encrypted).ok()?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
+        let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let nonce = XNonce::from(*nonce);
         let mut keys = self.keys.iter();
-        let (value, age) = keys.find_map(|(key, age)| Some((key.decrypt(&nonce, self.payload(sealed)).ok()?, *age)))?;
+        let (value, age) =
+            keys.find_map(|(key, age)| Some((key.decrypt(&nonce, self.payload(ciphertext)).ok()?, *age)))?;
         Some((String::from_utf8(value).ok()?, age))
     }
 
@@ -68,7 +69,7 @@ impl Encryption {
     }
 }
 
-/// Shows no key.
+/// Omits the keys.
 impl fmt::Debug for Encryption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Encryption").finish_non_exhaustive()

@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::fmt;
 
-/// Something cannot be a key of a [`KeyRing`](crate::KeyRing).
+/// An invalid key for a [`KeyRing`](crate::KeyRing).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// It has less than [32 bytes](crate::KeyRing::MIN_KEY_LEN).
+    /// The key has fewer than [32 bytes](crate::KeyRing::MIN_KEY_LEN).
     TooShort,
 }
 

@@ -1,4 +1,4 @@
-//! Keys that make the values of cookies genuine, or unreadable.
+//! [`KeyRing`]: the keys that sign and encrypt the values of cookies.
 
 #[cfg(feature = "encrypted")]
 mod encryption;
@@ -19,74 +19,72 @@ pub(crate) use self::signature::Signature;
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// Secret keys, one of which makes new cookies while all accept those that come back.
+/// Secret keys for cookies: the first signs or encrypts new ones, and all of them accept existing ones.
 ///
-/// Keys are changed without logging anybody out in three steps, each of which is deployed everywhere before the next
-/// begins. Without the first, visitors of a server that has the new key would come to one that does not know it yet, and
-/// stand there without a session:
+/// Rotate keys in three steps, each deployed on every server before the next begins, so that no visitor loses a
+/// session. Without the first step, a server with the new key would make cookies that other servers reject:
 ///
 /// ```
 /// use sessile_tower::{KeyError, KeyRing};
 /// # let (old, new) = ([1; 32], [2; 32]);
 ///
-/// let ring = KeyRing::new(old)?.accept(new)?; // 1. every server learns to read what the new key makes
-/// let ring = KeyRing::new(new)?.or(old)?; // 2. the new key makes cookies, and old ones are made anew when they are seen
-/// let ring = KeyRing::new(new)?; // 3. after as long as a session lasts, the old key goes
+/// let ring = KeyRing::new(old)?.accept(new)?; // 1. every server accepts cookies of the new key
+/// let ring = KeyRing::new(new)?.or(old)?; // 2. the new key makes cookies and replaces old ones
+/// let ring = KeyRing::new(new)?; // 3. after the longest lifetime of a session, remove the old key
 /// assert_eq!(format!("{ring:?}"), "KeyRing(1 key)");
 /// assert_eq!(KeyRing::new("secret").unwrap_err(), KeyError::TooShort);
 /// # Ok::<_, KeyError>(())
 /// ```
 ///
-/// Cookies that no key accepts count as none. They are counted, and an event says so at the first, the second, the fourth
-/// and so on, with the feature `tracing`.
+/// The carrier ignores cookies that no key accepts. It counts them, and with the feature `tracing` reports the first,
+/// the second, the fourth and so on.
 ///
-/// Each key has at least 32 bytes, and they have to be random: a password will not do. Servers that share sessions
-/// share the ring. What is used to sign and to encrypt is derived from a key separately, so a ring can do both, and for
-/// any number of cookies; a value counts only in a cookie of the name it was made for.
+/// A key has at least 32 random bytes; a password is not enough. Servers that share sessions must share the ring.
+/// Signing and encryption use separate keys, derived per purpose, so one ring serves both, for any number of cookies. A
+/// value is valid only in a cookie of the name it was made for.
 #[derive(Clone)]
 pub struct KeyRing {
-    /// The one that makes cookies first; never empty.
+    /// Never empty; the first makes cookies.
     keys: Vec<(Box<[u8]>, KeyAge)>,
 }
 
-/// Whether what a key has made is to stay.
+/// The age of a key, which decides about its cookies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyAge {
-    /// It is.
+    /// Its cookies are kept.
     Current,
-    /// It is to be made anew.
+    /// Its cookies are replaced.
     Older,
 }
 
 impl KeyRing {
-    /// The shortest key, in bytes.
+    /// The minimum length of a key, in bytes.
     pub const MIN_KEY_LEN: usize = 32;
 
-    /// A ring with one key, which makes cookies and accepts them.
+    /// Creates a ring with one key, which makes and accepts cookies.
     ///
     /// # Errors
     ///
-    /// If the key has less than 32 bytes.
+    /// If the key has fewer than 32 bytes.
     pub fn new(key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         Self { keys: Vec::new() }.accept(key)
     }
 
-    /// The ring with one more key that accepts cookies and makes none, such as one that is going to make them soon. The
-    /// cookies it accepts stay as they are.
+    /// Adds a key that accepts cookies and makes none, such as the next one. Its cookies are kept.
     ///
     /// # Errors
     ///
-    /// If the key has less than 32 bytes.
+    /// If the key has fewer than 32 bytes.
     pub fn accept(self, key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         self.with(key.as_ref(), KeyAge::Current)
     }
 
-    /// The ring with one more key, which made cookies in the past. A cookie that it accepts is made anew, with the key
-    /// that makes cookies now, when its session is visited.
+    /// Adds a former key, which accepts cookies and makes none. When a session with such a cookie is visited, the first
+    /// key makes a new cookie.
     ///
     /// # Errors
     ///
-    /// If the key has less than 32 bytes.
+    /// If the key has fewer than 32 bytes.
     pub fn or(self, older: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         self.with(older.as_ref(), KeyAge::Older)
     }
@@ -99,7 +97,7 @@ impl KeyRing {
         Ok(self)
     }
 
-    /// For each key, that which makes cookies first, another that is good for one purpose only.
+    /// Derives from each key, in their order, a key for one purpose.
     fn derive(&self, purpose: &str) -> impl Iterator<Item = ([u8; 32], KeyAge)> {
         self.keys.iter().map(move |(key, age)| {
             let derived = keyed(key).chain_update(purpose);
@@ -112,7 +110,7 @@ fn keyed(key: &[u8]) -> HmacSha256 {
     HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
-/// Shows no key.
+/// Omits the keys.
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = self.keys.len();

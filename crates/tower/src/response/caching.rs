@@ -1,66 +1,66 @@
-//! The headers for whoever caches answers on the way.
+//! Headers for caches between server and client.
 //!
-//! That an answer sets a cookie does not keep caches from storing it (RFC 9111, section 7.3), so what belongs to one
-//! visitor says so itself, whatever the service has said. What the service says about caches of its own visitor stands;
-//! what it says about those that visitors share does not.
+//! Caches may store a response that sets a cookie (RFC 9111, section 7.3), so the layer restricts responses that belong
+//! to one visitor itself. It keeps the directives of the service for the visitor's private cache, and removes those for
+//! shared caches.
 
 use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::headers::has;
 
-/// What a cache that keeps an answer would show to whom it is not meant for.
+/// The data that a cached copy of a response would reveal to other visitors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exposure {
-    /// The answer was made without looking into anybody's session, as the visitor had no id: to those who have one it
-    /// shows the wrong page, and nothing worse.
-    Absence,
-    /// What is in a session.
+pub(super) enum Sensitivity {
+    /// No session data, as the visitor had no id. Visitors with an id would see the wrong page.
+    Anonymous,
+    /// Data of a session.
     Content,
-    /// The right to a session, or that something was done there.
-    Session,
+    /// An id, or the result of a write.
+    Credential,
 }
 
-/// Says that the answer depends on this header of the request (RFC 9110, section 12.5.5), if that is not said yet.
+/// Adds a request header to `Vary` (RFC 9110, section 12.5.5), unless it is listed already.
 pub(super) fn add_vary(headers: &mut HeaderMap, name: &HeaderValue) {
-    let is_said = |value: &HeaderValue| {
+    let is_listed = |value: &HeaderValue| {
         let mut members = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         members.any(|member| member == b"*" || member.eq_ignore_ascii_case(name.as_bytes()))
     };
-    if !has(headers, VARY) || !headers.get_all(VARY).iter().any(is_said) {
+    if !has(headers, VARY) || !headers.get_all(VARY).iter().any(is_listed) {
         headers.append(VARY, name.clone());
     }
 }
 
-/// Keeps the answer out of caches that visitors share, and out of all others too unless it can be there without harm
-/// or the service has decided about them for itself.
-pub(super) fn protect(headers: &mut HeaderMap, exposure: Exposure) {
-    let by_default = match exposure {
-        Exposure::Absence => HeaderValue::from_static("private"),
-        Exposure::Content | Exposure::Session => HeaderValue::from_static("no-store"),
+/// Keeps the response out of shared caches, and out of private caches too, unless it is harmless there or the service
+/// has set a policy for them.
+pub(super) fn protect(headers: &mut HeaderMap, sensitivity: Sensitivity) {
+    let by_default = match sensitivity {
+        Sensitivity::Anonymous => HeaderValue::from_static("private"),
+        Sensitivity::Content | Sensitivity::Credential => HeaderValue::from_static("no-store"),
     };
-    let said = match exposure {
-        Exposure::Absence | Exposure::Content if has(headers, CACHE_CONTROL) => for_one_visitor(headers, exposure),
+    let kept = match sensitivity {
+        Sensitivity::Anonymous | Sensitivity::Content if has(headers, CACHE_CONTROL) => {
+            private_policy(headers, sensitivity)
+        }
         _ => None,
     };
-    headers.insert(CACHE_CONTROL, said.unwrap_or(by_default));
-    forget_targeted(headers);
+    headers.insert(CACHE_CONTROL, kept.unwrap_or(by_default));
+    remove_targeted(headers);
 }
 
-/// What is left of the service's `Cache-Control` for the visitor's own caches; `None` if that decides nothing about
-/// them.
-fn for_one_visitor(headers: &HeaderMap, exposure: Exposure) -> Option<HeaderValue> {
+/// Reduces the service's `Cache-Control` to the directives for private caches; `None` if there is no policy for them.
+fn private_policy(headers: &HeaderMap, sensitivity: Sensitivity) -> Option<HeaderValue> {
     let mut left = b"private".to_vec();
     let mut decides = false;
     for directive in headers.get_all(CACHE_CONTROL).iter().flat_map(directives) {
         let name = name_of(directive);
-        // `private="field"` and `no-cache="field"` are about that field alone.
+        // `private="field"` and `no-cache="field"` apply to that field alone.
         let is_bare = name.len() == directive.len();
         decides |= is_bare
             && [&b"private"[..], b"no-cache"]
                 .iter()
                 .any(|bare| name.eq_ignore_ascii_case(bare));
-        // `must-understand` is how `no-store` can be overruled.
+        // `must-understand` can override `no-store`.
         let is_dropped = [&b"public"[..], b"private", b"s-maxage", b"must-understand"]
             .iter()
             .any(|dropped| name.eq_ignore_ascii_case(dropped));
@@ -73,13 +73,13 @@ fn for_one_visitor(headers: &HeaderMap, exposure: Exposure) -> Option<HeaderValu
         left.extend_from_slice(b", ");
         left.extend_from_slice(directive);
     }
-    if !decides && exposure == Exposure::Content {
+    if !decides && sensitivity == Sensitivity::Content {
         return None;
     }
     HeaderValue::from_bytes(&left).ok()
 }
 
-/// The members of a list, in which a text in quotes can hold commas.
+/// Splits a list at its commas, except those in quoted strings.
 fn directives(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let members = line.as_bytes().split(move |byte| {
@@ -100,14 +100,14 @@ fn name_of(directive: &[u8]) -> &[u8] {
     directive[..end.unwrap_or(directive.len())].trim_ascii()
 }
 
-/// Whether this can be the name of a directive. What merely looks like one to a lenient reader is not passed on.
+/// Returns whether this is a valid name of a directive. Names that only a lenient parser accepts are not forwarded.
 fn is_token(name: &[u8]) -> bool {
     let is_mark = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(is_mark)
 }
 
-/// Removes what tells some caches something else than `Cache-Control` tells all (RFC 9213, and what came before it).
-fn forget_targeted(headers: &mut HeaderMap) {
+/// Removes headers that override `Cache-Control` for single caches (RFC 9213, and vendors' headers that preceded it).
+fn remove_targeted(headers: &mut HeaderMap) {
     let is_targeted = |name: &&HeaderName| match name.as_str().as_bytes() {
         [.., b'l'] => {
             let name = name.as_str();
@@ -144,24 +144,24 @@ mod tests {
     }
 
     #[test]
-    fn vary_is_not_said_twice() {
-        for said in [
+    fn vary_is_not_repeated() {
+        for listed in [
             &["Cookie"][..],
             &["accept,COOKIE ,origin"],
             &["*"],
             &["accept , *"],
             &["accept", "cookie"],
         ] {
-            assert_eq!(varied(said), said);
+            assert_eq!(varied(listed), listed);
         }
     }
 
-    fn protected(given: &[&'static str], exposure: Exposure) -> String {
+    fn protected(given: &[&'static str], sensitivity: Sensitivity) -> String {
         let mut headers = HeaderMap::new();
         for value in given {
             headers.append(CACHE_CONTROL, HeaderValue::from_static(value));
         }
-        protect(&mut headers, exposure);
+        protect(&mut headers, sensitivity);
         let mut values = headers.get_all(CACHE_CONTROL).iter();
         let value = values.next().unwrap().to_str().unwrap().to_owned();
         assert!(values.next().is_none());
@@ -169,8 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_says_about_its_own_visitor_stands() {
-        for (given, absence, content) in [
+    fn directives_for_private_caches_are_kept() {
+        for (given, anonymous, content) in [
             (&[][..], "private", "no-store"),
             (&["private"], "private", "private"),
             (&["private, max-age=5"], "private, max-age=5", "private, max-age=5"),
@@ -183,7 +183,7 @@ mod tests {
                 "private, Max-Age=5",
                 "private, Max-Age=5",
             ),
-            // Nothing of this is about the visitor's own caches.
+            // None of these applies to private caches.
             (&["public"], "private", "no-store"),
             (&["s-maxage=60"], "private", "no-store"),
             (
@@ -203,14 +203,14 @@ mod tests {
                 "private, ext=\"a, public\\\", b\", max-age=1",
             ),
         ] {
-            assert_eq!(protected(given, Exposure::Absence), absence, "{given:?}");
-            assert_eq!(protected(given, Exposure::Content), content, "{given:?}");
-            assert_eq!(protected(given, Exposure::Session), "no-store", "{given:?}");
+            assert_eq!(protected(given, Sensitivity::Anonymous), anonymous, "{given:?}");
+            assert_eq!(protected(given, Sensitivity::Content), content, "{given:?}");
+            assert_eq!(protected(given, Sensitivity::Credential), "no-store", "{given:?}");
         }
     }
 
     #[test]
-    fn nothing_else_is_said_to_single_caches() {
+    fn headers_for_single_caches_are_removed() {
         let mut headers = HeaderMap::new();
         for name in [
             "cdn-cache-control",
@@ -222,7 +222,7 @@ mod tests {
         ] {
             headers.insert(name, HeaderValue::from_static("max-age=60"));
         }
-        protect(&mut headers, Exposure::Absence);
+        protect(&mut headers, Sensitivity::Anonymous);
         assert_eq!(headers.len(), 1);
         assert_eq!(headers[CACHE_CONTROL], "private");
     }

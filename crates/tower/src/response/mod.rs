@@ -1,5 +1,4 @@
-//! What the client gets: the answer of the inner service, or one that stands in for it, and what it is told about its
-//! session.
+//! Responses: forwards that of the service or replaces it, and writes what the client must learn about its session.
 
 mod caching;
 mod protocol;
@@ -7,42 +6,47 @@ mod protocol;
 use std::sync::Arc;
 
 use http::header::CACHE_CONTROL;
-use http::{HeaderMap, Request, Response, request};
+use http::{HeaderMap, Request, Response, StatusCode, request};
 use sessile_core::{Ended, IdChange, Outcome, SessionError, WindowChange};
 
-use self::caching::{Exposure, add_vary, protect};
-pub(crate) use self::protocol::{Dialect, GRPC_STATUS};
+use self::caching::{Sensitivity, add_vary, protect};
+pub(crate) use self::protocol::Protocol;
 use crate::body::ResponseBody;
-use crate::carriers::Found;
-use crate::config::{Config, is_failure};
-use crate::events;
+use crate::carriers::Candidates;
+use crate::config::Config;
 use crate::headers::has;
 use crate::request::RequestHead;
+use crate::{events, grpc};
 
-/// Answers one request, of which it knows how its id came.
+/// Responds to one request, by the carrier that extracted its id.
 #[derive(Debug)]
-pub(crate) struct Answering {
+pub(crate) struct Responder {
     config: Arc<Config>,
-    found: Found,
-    /// Kept for the functions of the application that want to see it.
+    candidates: Candidates,
+    /// A copy of the head, if a function of the application needs it.
     head: Option<Box<request::Parts>>,
 }
 
-/// Why the head of a request is there when it is needed.
-const KEPT: &str = "the head is kept where a function is to see it";
+/// The invariant behind `expect`: the head is copied if `commit_when` or `on_error` is set.
+const HEAD_IS_KEPT: &str = "the head is kept if a function reads it";
 
-impl Answering {
-    pub(crate) fn new<B>(config: Arc<Config>, found: Found, request: &Request<B>) -> Self {
+impl Responder {
+    pub(crate) fn new<B>(config: Arc<Config>, candidates: Candidates, request: &Request<B>) -> Self {
         let head = config.keep_head(request);
-        Self { config, found, head }
+        Self {
+            config,
+            candidates,
+            head,
+        }
     }
 
     fn head(&self) -> RequestHead<'_> {
-        RequestHead::of_parts(self.head.as_ref().expect(KEPT))
+        RequestHead::of_parts(self.head.as_ref().expect(HEAD_IS_KEPT))
     }
 
-    /// Whether the session is to be committed, given this answer. The answer is taken apart only if somebody asks.
-    pub(crate) fn commits<R>(&self, response: Response<R>) -> (bool, Response<R>) {
+    /// Decides whether to commit the session, and returns the response unchanged. Splits the response into its parts
+    /// only for a function of the application.
+    pub(crate) fn should_commit<R>(&self, response: Response<R>) -> (bool, Response<R>) {
         match &self.config.commit_when {
             None => (!is_failure(&response), response),
             Some(decide) => {
@@ -52,78 +56,93 @@ impl Answering {
         }
     }
 
-    /// The visit is over: its answer passes, or another goes out if what the visit was to write could not be written.
-    pub(crate) fn end<R>(&self, ended: Ended, commit: bool, mut response: Response<R>) -> Response<ResponseBody<R>> {
+    /// Resolves a visit that has ended: forwards the response, or rejects the request if its writes could not be
+    /// stored.
+    pub(crate) fn resolve<R>(
+        &self,
+        ended: Ended,
+        commit: bool,
+        mut response: Response<R>,
+    ) -> Response<ResponseBody<R>> {
         match ended.result {
             Err(error) if commit => {
-                let dialect = Dialect::of(response.headers());
-                return self.replace(&ended.outcome, &error, dialect);
+                let protocol = Protocol::of(response.headers());
+                return self.reject(&ended.outcome, &error, protocol);
             }
-            // A lock that could not be given back ends with its lease, and is no concern of the client.
-            Err(error) => events::passed(&error),
+            // The lease frees a lock that could not be released, so the client need not know.
+            Err(error) => events::not_released(&error),
             Ok(()) => {}
         }
-        self.tell(&ended.outcome, response.headers_mut());
+        self.write_headers(&ended.outcome, response.headers_mut());
         response.map(ResponseBody::inner)
     }
 
-    /// The session could not be closed, or not be started, so that there is no answer to pass: another goes out.
-    pub(crate) fn replace<R>(
+    /// Builds the response to a request whose session could not be started or closed.
+    pub(crate) fn reject<R>(
         &self,
         outcome: &Outcome,
         error: &SessionError,
-        dialect: Dialect,
+        protocol: Protocol,
     ) -> Response<ResponseBody<R>> {
-        events::refused(error);
-        let respond = self.config.on_error.as_ref();
-        let chosen = respond.and_then(|respond| respond(&self.head(), error));
-        let mut response = chosen.unwrap_or_else(|| dialect.answer(error));
-        self.tell(outcome, response.headers_mut());
-        protect(response.headers_mut(), Exposure::Session);
-        response.map(ResponseBody::instead)
+        events::rejected(error);
+        let on_error = self.config.on_error.as_ref();
+        let chosen = on_error.and_then(|respond| respond(&self.head(), error));
+        let mut response = chosen.unwrap_or_else(|| protocol.report(error));
+        self.write_headers(outcome, response.headers_mut());
+        protect(response.headers_mut(), Sensitivity::Credential);
+        response.map(ResponseBody::replacement)
     }
 
-    /// Tells the client, and whoever caches on the way, what became of the session.
-    fn tell(&self, outcome: &Outcome, headers: &mut HeaderMap) {
+    /// Writes the headers for the client and for caches.
+    fn write_headers(&self, outcome: &Outcome, headers: &mut HeaderMap) {
+        let carriers = &self.config.carriers;
         if outcome.read {
-            for asked in self.config.asked(&self.found, outcome.candidate) {
-                add_vary(headers, &asked.vary);
+            for consulted in carriers.consulted(&self.candidates, outcome.candidate) {
+                add_vary(headers, &consulted.vary);
             }
         }
-        let answering = &self.config.carriers[self.found.carrier(outcome.candidate)];
-        let carrier = &answering.carrier;
-        carrier.write(outcome, &self.found.presented(outcome.candidate), headers);
-        if let Some(exposure) = self.exposure(outcome)
+        let credentials = self.candidates.credentials(outcome.candidate);
+        let carrier = carriers.responding(&self.candidates, outcome.candidate);
+        carrier.write(outcome, &credentials, headers);
+        if let Some(sensitivity) = self.sensitivity(outcome)
             && !(self.config.keep_cache_control && has(headers, CACHE_CONTROL))
         {
-            protect(headers, exposure);
+            protect(headers, sensitivity);
         }
     }
 
-    /// What an answer may show to others, if there is anything.
-    fn exposure(&self, outcome: &Outcome) -> Option<Exposure> {
-        let tells = outcome.id != IdChange::Keep || outcome.window != WindowChange::Keep;
-        if outcome.written || tells {
-            // An answer that holds an id is nobody else's, whatever it was that made the id worth telling.
-            Some(Exposure::Session)
-        } else if outcome.read && self.found.has_id() {
-            Some(Exposure::Content)
+    /// Returns what a cached copy of the response would reveal, if anything.
+    fn sensitivity(&self, outcome: &Outcome) -> Option<Sensitivity> {
+        let sets_cookies = outcome.id != IdChange::Keep || outcome.window != WindowChange::Keep;
+        if outcome.written || sets_cookies {
+            // A response with an id is for one client, even if only an unread session made the id worth sending.
+            Some(Sensitivity::Credential)
+        } else if outcome.read && self.candidates.has_id() {
+            Some(Sensitivity::Content)
         } else if outcome.read {
-            Some(Exposure::Absence)
+            Some(Sensitivity::Anonymous)
         } else {
             None
         }
     }
 }
 
+/// Returns whether a response says that the server failed or gave up midway, or that a gRPC call failed, which its
+/// HTTP status does not say.
+fn is_failure<R>(response: &Response<R>) -> bool {
+    let status = response.status();
+    // Timeout layers respond with 408 after they have stopped the handler at an arbitrary point.
+    status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT || grpc::is_failure(response.headers())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// It stands in every future of the layer.
+    /// Every future of the layer contains a responder.
     #[test]
-    fn answering_adds_two_pointers_to_what_was_found() {
+    fn a_responder_adds_two_pointers_to_the_candidates() {
         let pointers = 2 * size_of::<usize>();
-        assert_eq!(size_of::<Answering>(), size_of::<Found>() + pointers);
+        assert_eq!(size_of::<Responder>(), size_of::<Candidates>() + pointers);
     }
 }

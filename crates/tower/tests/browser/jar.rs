@@ -1,25 +1,25 @@
-//! A browser's cookies: RFC 6265bis, sections 5.6 to 5.8, and partitions (CHIPS). Written from the text of the standards,
-//! not from the code under test. Nothing is evicted.
+//! Models a browser's cookie jar: RFC 6265bis, sections 5.6 to 5.8, and partitions (CHIPS). Written from the standards,
+//! not from the code under test. Evicts nothing.
 
 use std::collections::BTreeSet;
 
 use crate::parse::{HOST, Kept, keep};
 
-/// The longest that browsers keep a cookie, in seconds.
+/// The longest lifetime that browsers grant a cookie, in seconds.
 const LONGEST: i64 = 400 * 86_400;
 
-/// Where a request goes, or an answer comes from.
+/// The target of a request, or the origin of a response.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Origin<'a> {
     pub(crate) secure: bool,
     pub(crate) host: &'a str,
     pub(crate) path: &'a str,
-    /// The site in whose page the request is made.
+    /// The top-level site whose page makes the request.
     pub(crate) top_level: &'a str,
 }
 
-/// The application's place, as its own pages ask for it.
-pub(crate) const HOME: Place<'static> = Place {
+/// The application, as its own pages request it.
+pub(crate) const HOME: Origin<'static> = Origin {
     secure: true,
     host: HOST,
     path: "/",
@@ -34,7 +34,7 @@ struct Stored {
     partition: Option<String>,
     /// In seconds; `None` for a cookie that ends with the browser window.
     expires: Option<i64>,
-    /// Counts up.
+    /// A counter that orders cookies by age.
     created: u64,
 }
 
@@ -45,8 +45,8 @@ pub(crate) struct Jar {
 }
 
 impl Jar {
-    /// Takes a `Set-Cookie` header (section 5.7). Headers come from the host that the parser stands for.
-    pub(crate) fn take(&mut self, header: &str, from: Place<'_>, now: i64) {
+    /// Stores a `Set-Cookie` header (section 5.7) of the host that the parser assumes.
+    pub(crate) fn store(&mut self, header: &str, from: Origin<'_>, now: i64) {
         let Some(mut kept) = keep(header) else { return };
         if kept.secure && !from.secure {
             return;
@@ -54,7 +54,7 @@ impl Jar {
         let expires = kept.max_age.map(|seconds| now + seconds.min(LONGEST));
         let partition = kept.partitioned.then(|| from.top_level.to_owned());
         kept.max_age = None;
-        // Who comes over plain http cannot lay a cookie over a secure one (5.7, step 12).
+        // Plain http cannot overlay a secure cookie (5.7, step 12).
         let overlays = |old: &Stored| old.kept.name == kept.name && old.kept.secure && old.reaches(from.host);
         if !from.secure && self.cookies.iter().any(overlays) {
             return;
@@ -68,18 +68,18 @@ impl Jar {
             kept,
         };
         if let Some(at) = self.cookies.iter().position(|old| old.is_same(&stored)) {
-            // A cookie that is replaced keeps its age (5.7, step 23).
+            // A replaced cookie keeps its creation time (5.7, step 23).
             stored.created = self.cookies.remove(at).created;
         }
         self.cookies.push(stored);
         self.expire(now);
     }
 
-    /// The `Cookie` header of a request (section 5.8.3), if there is anything to send.
-    pub(crate) fn header(&mut self, to: Place<'_>, now: i64) -> Option<String> {
+    /// Returns the `Cookie` header of a request (section 5.8.3), if any cookie matches.
+    pub(crate) fn header(&mut self, to: Origin<'_>, now: i64) -> Option<String> {
         self.expire(now);
         let mut sent: Vec<_> = self.cookies.iter().filter(|cookie| cookie.goes(to)).collect();
-        // Longer paths first, and among equals the older.
+        // Longer paths come first, and older cookies among equal paths.
         sent.sort_by_key(|cookie| (std::cmp::Reverse(cookie.kept.path.len()), cookie.created));
         let pairs: Vec<_> = sent
             .iter()
@@ -88,7 +88,7 @@ impl Jar {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// The values that are sent under a name, in their order.
+    /// Returns the values sent under a name, in their order.
     pub(crate) fn values(&mut self, name: &str, now: i64) -> Vec<String> {
         let header = self.header(HOME, now).unwrap_or_default();
         let pairs = header.split("; ").filter_map(|pair| pair.split_once('='));
@@ -98,12 +98,12 @@ impl Jar {
             .collect()
     }
 
-    /// The names of all cookies.
+    /// Returns the names of all cookies.
     pub(crate) fn names(&self) -> BTreeSet<&str> {
         self.cookies.iter().map(|cookie| cookie.kept.name.as_str()).collect()
     }
 
-    /// The browser is closed and opened again.
+    /// Closes and reopens the browser.
     pub(crate) fn restart(&mut self) {
         self.cookies.retain(|cookie| cookie.expires.is_some());
     }
@@ -115,7 +115,7 @@ impl Jar {
 }
 
 impl Stored {
-    /// Whether it is the same cookie: by name, domain, path and partition.
+    /// Compares the identity of cookies: name, domain, path and partition.
     fn is_same(&self, other: &Self) -> bool {
         let domain = |cookie: &Self| cookie.kept.domain.clone().ok_or_else(|| cookie.host.clone());
         self.kept.name == other.kept.name
@@ -131,7 +131,7 @@ impl Stored {
         }
     }
 
-    fn goes(&self, to: Place<'_>) -> bool {
+    fn goes(&self, to: Origin<'_>) -> bool {
         let path = &self.kept.path;
         let is_below = to.path.strip_prefix(path.as_str());
         let reaches_path = is_below.is_some_and(|rest| rest.is_empty() || path.ends_with('/') || rest.starts_with('/'));
@@ -143,24 +143,24 @@ impl Stored {
     }
 }
 
-/// The model itself, where the standards are explicit.
+/// Tests the model itself, where the standards are explicit.
 mod tests {
     use super::*;
 
     const DAY: i64 = 86_400;
 
-    fn sent(lines: &[&str], to: Place<'_>, now: i64) -> String {
+    fn sent(lines: &[&str], to: Origin<'_>, now: i64) -> String {
         let mut jar = Jar::default();
         for line in lines {
-            jar.take(line, HOME, 0);
+            jar.store(line, HOME, 0);
         }
         jar.header(to, now).unwrap_or_default()
     }
 
     #[test]
-    fn cookies_come_by_length_of_path_and_then_by_age() {
+    fn cookies_are_ordered_by_length_of_path_and_then_by_age() {
         let lines = ["a=1; Path=/", "b=2; Path=/shop", "c=3; Path=/", "a=4; Path=/"];
-        let shop = Place {
+        let shop = Origin {
             path: "/shop/cart",
             ..HOME
         };
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(
             sent(
                 &lines,
-                Place {
+                Origin {
                     path: "/shopping",
                     ..HOME
                 },
@@ -186,12 +186,12 @@ mod tests {
             "a=3; Path=/; Partitioned; Secure",
         ];
         assert_eq!(sent(&lines, HOME, 0), "a=1; a=2; a=3");
-        let elsewhere = Place {
+        let elsewhere = Origin {
             top_level: "other.example",
             ..HOME
         };
         assert_eq!(sent(&lines, elsewhere, 0), "a=1; a=2");
-        let neighbour = Place {
+        let neighbour = Origin {
             host: "blog.example.com",
             ..HOME
         };
@@ -211,25 +211,25 @@ mod tests {
         assert_eq!(sent(&lines, HOME, 60), "b=2; c=3");
         assert_eq!(sent(&lines, HOME, 400 * DAY), "c=3");
         let mut jar = Jar::default();
-        lines.iter().for_each(|line| jar.take(line, HOME, 0));
+        lines.iter().for_each(|line| jar.store(line, HOME, 0));
         jar.restart();
         assert_eq!(jar.header(HOME, 0).unwrap_or_default(), "a=1; b=2");
         assert_eq!(jar.values("b", 0), ["2"]);
     }
 
     #[test]
-    fn secure_cookies_stay_on_secure_ways() {
-        let plain = Place { secure: false, ..HOME };
+    fn secure_cookies_are_sent_over_https_only() {
+        let plain = Origin { secure: false, ..HOME };
         assert_eq!(sent(&["a=1; Path=/; Secure", "b=2; Path=/"], plain, 0), "b=2");
         let mut jar = Jar::default();
-        jar.take("a=1; Path=/; Secure", HOME, 0);
+        jar.store("a=1; Path=/; Secure", HOME, 0);
         for line in [
             "a=2; Path=/",
             "b=2; Path=/; Secure",
             "__Host-c=3; Path=/; Secure",
             "d=4; Path=/",
         ] {
-            jar.take(line, plain, 0);
+            jar.store(line, plain, 0);
         }
         assert_eq!(jar.header(HOME, 0).unwrap_or_default(), "a=1; d=4");
     }

@@ -1,15 +1,14 @@
-//! A browser as a party: its cookies by the standards, its requests in parallel, their answers late, in any order, or
-//! never; windows that close, time that passes, a second application on the host. Whatever reaches the browser, an id is
-//! lost only to what no server can know of:
+//! Plays random schedules against a model of a browser: cookies by the standards, parallel requests whose responses
+//! arrive late, in any order, or never, closed windows, passing time, and a second application on the host. The browser
+//! loses an id only to crossings that no server can know of:
 //!
-//! - the answers to two requests that were sent before either of them had arrived and that both give the browser a *new*
-//!   id: the later one stays;
-//! - an answer that gives the id a new lifetime, to a request that was sent before the answer with a newer id arrived;
-//! - the answer of a logout that was sent before the answer with a newer id arrived.
+//! - two responses that both set a *new* id, to requests that were sent before either had arrived: the later one stays;
+//! - a response that sets a new lifetime, to a request that was sent before the response with a newer id arrived;
+//! - the response to a logout that was sent before the response with a newer id arrived.
 //!
-//! Everything else is checked: see `player`.
+//! The module `player` checks everything else.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod jar;
@@ -23,13 +22,13 @@ use std::time::Duration;
 
 use sessile_core::{DAY, HOUR, MINUTE};
 
-use self::player::{Player, Tally, Trip};
+use self::player::{Counts, Player, Trip};
 use self::site::{Kind, Site, Task, lifetime};
 
-/// The schedules that are played each time, by their seeds.
+/// The seeds of the schedules.
 const SEEDS: std::ops::Range<u64> = 0..200;
 
-/// SplitMix64.
+/// The generator SplitMix64.
 struct Random(u64);
 
 impl Random {
@@ -50,7 +49,7 @@ impl Random {
     }
 }
 
-/// Names the schedule when it fails.
+/// Prints the seed of a failed schedule.
 struct Seed(u64);
 
 impl Drop for Seed {
@@ -77,7 +76,7 @@ fn trip(random: &mut Random, number: u64) -> Trip {
     let (at, there, steps) = (moment(2_000), moment(800), [moment(500), moment(500)]);
     let back = match moment(12) {
         1 => None,
-        // Longer than the mark of an id that was left behind stays.
+        // Longer than the tombstone of a former id lasts.
         2 => Some(60_000 + moment(60_000)),
         _ => Some(moment(1_500)),
     };
@@ -90,19 +89,19 @@ fn trip(random: &mut Random, number: u64) -> Trip {
     }
 }
 
-async fn play(seed: u64) -> Tally {
+async fn play(seed: u64) -> Counts {
     let _seed = Seed(seed);
     let mut random = Random(seed);
-    // Once in a while the name has no prefix, and a neighbour's cookie of the name comes first.
-    let is_tossed = random.one_in(4);
-    let cookie = if is_tossed { "shop-SID" } else { "__Host-shop-SID" };
+    // Some schedules use a name without a prefix, and a planted cookie of that name comes first.
+    let is_planted = random.one_in(4);
+    let cookie = if is_planted { "shop-SID" } else { "__Host-shop-SID" };
     let sites = vec![
         Site::new(cookie, lifetime(random.below(5) as u8)),
         Site::new("__Host-other-SID", lifetime(random.below(5) as u8)),
     ];
     let player = Player::new(sites);
     player.plant("theme=dark; Path=/; Max-Age=999999999");
-    if is_tossed {
+    if is_planted {
         player.plant("shop-SID=planted-0123456789; Path=/; Domain=example.com; Max-Age=999999999");
     }
     let mut number = 0;
@@ -127,7 +126,7 @@ async fn play(seed: u64) -> Tally {
         let pause = [Duration::ZERO, MINUTE, 15 * MINUTE, 25 * MINUTE, 13 * HOUR, 40 * DAY][random.below(6) as usize];
         tokio::time::sleep(pause).await;
         if pause > DAY {
-            // Renewals of what the browser remembers are not the subject here, and are done by the time that others come.
+            // Renews cookies first, as renewals would count as unexpected changes in later rounds.
             for site in 0..2 {
                 player.probe(site, &mut number).await;
             }
@@ -135,27 +134,27 @@ async fn play(seed: u64) -> Tally {
     }
     player.probe(0, &mut number).await;
     player.probe(1, &mut number).await;
-    player.tally()
+    player.counts()
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_order_answers_come_in_a_browser_loses_nothing_it_was_given() {
-    let mut total = Tally::default();
+async fn a_browser_loses_no_id_in_any_order_of_responses() {
+    let mut total = Counts::default();
     for seed in SEEDS {
-        let tally = play(seed).await;
-        total.answers += tally.answers;
-        total.refused += tally.refused;
-        total.ids_set += tally.ids_set;
-        total.ids_removed += tally.ids_removed;
-        total.windows_set += tally.windows_set;
-        total.restarts += tally.restarts;
-        total.crossed_by_new_id += tally.crossed_by_new_id;
-        total.crossed_by_lifetime += tally.crossed_by_lifetime;
-        total.crossed_by_logout += tally.crossed_by_logout;
+        let counts = play(seed).await;
+        total.responses += counts.responses;
+        total.refused += counts.refused;
+        total.ids_set += counts.ids_set;
+        total.ids_removed += counts.ids_removed;
+        total.windows_set += counts.windows_set;
+        total.restarts += counts.restarts;
+        total.crossed_by_new_id += counts.crossed_by_new_id;
+        total.crossed_by_lifetime += counts.crossed_by_lifetime;
+        total.crossed_by_logout += counts.crossed_by_logout;
     }
-    // Whatever can happen has happened, or the schedules prove little.
-    let Tally {
-        answers,
+    // The schedules prove something only if all kinds of events occurred.
+    let Counts {
+        responses,
         refused,
         ids_set,
         ids_removed,
@@ -164,7 +163,7 @@ async fn whatever_order_answers_come_in_a_browser_loses_nothing_it_was_given() {
         ..
     } = total;
     for (times, at_least) in [
-        (answers, 5_000),
+        (responses, 5_000),
         (refused, 100),
         (ids_set, 500),
         (ids_removed, 30),

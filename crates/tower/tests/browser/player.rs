@@ -1,4 +1,4 @@
-//! Plays schedules, and checks each answer when it is given and when it reaches the browser.
+//! Plays schedules, and checks each response when the site sends it and when it reaches the browser.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,39 +12,39 @@ use tokio::time::Instant;
 use crate::jar::{HOME, Jar};
 use crate::site::{Kind, Seen, Site, Task};
 
-/// A request on its way: when it is sent after the beginning of its round, and how long it travels, in milliseconds.
+/// A request, the moment it is sent, relative to the beginning of its round, and its travel times, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trip {
     pub(crate) site: usize,
     pub(crate) task: Task,
     pub(crate) at: u64,
     pub(crate) there: u64,
-    /// `None` if the answer is lost.
+    /// `None` if the response is lost.
     pub(crate) back: Option<u64>,
 }
 
 /// One browser and the sites it visits.
 pub(crate) struct Player {
     sites: Vec<Site>,
-    world: Mutex<World>,
+    state: Mutex<State>,
     began: Instant,
 }
 
-/// What the browser has, and what everybody was told.
+/// The cookies of the browser, and everything that was acknowledged to it.
 #[derive(Default)]
-struct World {
+struct State {
     jar: Jar,
-    /// Counts restarts; what was under way before one never arrives.
+    /// Counts restarts, each of which discards the responses in flight.
     run: u64,
-    /// Counts whatever happens, in its order.
+    /// A logical clock that orders all events.
     now: u64,
-    /// For each value that a cookie of a site ever had: when it came.
-    came: HashMap<(usize, String), u64>,
-    /// The sessions that were ended, and when that was acknowledged.
+    /// The moment at which each value of a site's cookie first arrived.
+    first_seen: HashMap<(usize, String), u64>,
+    /// The sessions that were ended, with the moment of the acknowledgement.
     ended: HashMap<(usize, u64), u64>,
-    /// The writes that were acknowledged.
+    /// The acknowledged writes.
     written: Vec<Written>,
-    pub(crate) tally: Tally,
+    pub(crate) counts: Counts,
 }
 
 struct Written {
@@ -56,22 +56,22 @@ struct Written {
     draft: Option<Option<u64>>,
 }
 
-/// How often what can happen has happened.
+/// The number of events of each kind.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Tally {
-    pub(crate) answers: u64,
+pub(crate) struct Counts {
+    pub(crate) responses: u64,
     pub(crate) refused: u64,
     pub(crate) ids_set: u64,
     pub(crate) ids_removed: u64,
     pub(crate) windows_set: u64,
     pub(crate) restarts: u64,
-    /// Answers that put another id in the place of one that had come since the request was sent.
+    /// Responses that replaced an id which had arrived after the request was sent.
     pub(crate) crossed_by_new_id: u64,
     pub(crate) crossed_by_lifetime: u64,
     pub(crate) crossed_by_logout: u64,
 }
 
-/// What was known when a request was sent.
+/// The state of the browser when it sent a request.
 struct Sent {
     run: u64,
     at: u64,
@@ -82,38 +82,38 @@ impl Player {
     pub(crate) fn new(sites: Vec<Site>) -> Arc<Self> {
         Arc::new(Self {
             sites,
-            world: Mutex::default(),
+            state: Mutex::default(),
             began: Instant::now(),
         })
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("nobody panics with it")
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
     }
 
     fn seconds(&self) -> i64 {
         i64::try_from(self.began.elapsed().as_secs()).expect("tests are short")
     }
 
-    pub(crate) fn tally(&self) -> Tally {
-        self.world().tally
+    pub(crate) fn counts(&self) -> Counts {
+        self.state().counts
     }
 
-    /// A cookie that somebody else has put there.
+    /// Stores a cookie that another host has planted.
     pub(crate) fn plant(&self, header: &str) {
         let now = self.seconds();
-        self.world().jar.take(header, HOME, now);
+        self.state().jar.store(header, HOME, now);
     }
 
     pub(crate) fn restart(&self) {
-        let mut world = self.world();
-        world.jar.restart();
-        world.run += 1;
-        world.now += 1;
-        world.tally.restarts += 1;
+        let mut state = self.state();
+        state.jar.restart();
+        state.run += 1;
+        state.now += 1;
+        state.counts.restarts += 1;
     }
 
-    /// A request and its answer, if that arrives.
+    /// Sends a request and delivers its response, if that arrives.
     pub(crate) async fn travel(self: Arc<Self>, trip: Trip) -> Option<Seen> {
         tokio::time::sleep(Duration::from_millis(trip.at)).await;
         let site = &self.sites[trip.site];
@@ -125,7 +125,7 @@ impl Player {
         if let (Some(seen), true) = (seen, parts.status.is_success()) {
             self.acknowledge(trip, &sent, arrived, seen);
         } else {
-            self.world().tally.refused += 1;
+            self.state().counts.refused += 1;
         }
         tokio::time::sleep(Duration::from_millis(trip.back?)).await;
         let lines = parts.headers.get_all(SET_COOKIE).iter();
@@ -137,64 +137,64 @@ impl Player {
     }
 
     fn tick(&self) -> u64 {
-        let mut world = self.world();
-        world.now += 1;
-        world.now
+        let mut state = self.state();
+        state.now += 1;
+        state.now
     }
 
     fn send(&self, trip: Trip, site: &Site) -> (Sent, Request<Task>) {
         let now = self.seconds();
-        let mut world = self.world();
-        world.now += 1;
+        let mut state = self.state();
+        state.now += 1;
         let mut request = Request::new(trip.task);
-        if let Some(cookies) = world.jar.header(HOME, now) {
+        if let Some(cookies) = state.jar.header(HOME, now) {
             request
                 .headers_mut()
                 .insert(COOKIE, cookies.parse().expect("it is ASCII"));
         }
         let sent = Sent {
-            run: world.run,
-            at: world.now,
-            ids: world.jar.values(site.cookie, now),
+            run: state.run,
+            at: state.now,
+            ids: state.jar.values(site.cookie, now),
         };
         (sent, request)
     }
 
-    /// What a visit saw has to agree with what was acknowledged before it began, and is acknowledged now.
+    /// Checks that a visit saw everything that was acknowledged before it began, and acknowledges its own result.
     fn acknowledge(&self, trip: Trip, sent: &Sent, arrived: u64, seen: Seen) {
-        let mut world = self.world();
-        world.now += 1;
-        world.tally.answers += 1;
+        let mut state = self.state();
+        state.now += 1;
+        state.counts.responses += 1;
         let Some(lineage) = seen.lineage else { return };
-        if let Some(ended) = world.ended.get(&(trip.site, lineage)) {
+        if let Some(ended) = state.ended.get(&(trip.site, lineage)) {
             assert!(
                 *ended > arrived,
                 "{trip:?}: a session that was logged out of was seen again"
             );
         }
-        for written in world.written.iter().filter(|written| written.at < arrived) {
+        for written in state.written.iter().filter(|written| written.at < arrived) {
             if (written.site, written.lineage) != (trip.site, lineage) {
                 continue;
             }
             assert!(
                 seen.count >= Some(written.count),
-                "{trip:?}: a write was taken back: {seen:?}"
+                "{trip:?}: a write was lost: {seen:?}"
             );
-            // Whoever comes after a restart ends what was set before, also for requests that are still under way.
+            // The first visit after a restart ends transient data, also for requests still in flight.
             if let Some(Some(draft)) = written.draft
-                && [written.run, sent.run] == [world.run; 2]
-                && !self.may_be_discarded(&world, trip, written, lineage)
+                && [written.run, sent.run] == [state.run; 2]
+                && !self.may_be_discarded(&state, trip, written, lineage)
             {
                 assert!(
                     seen.draft >= Some(draft),
-                    "{trip:?}: what was set in this window was taken back: {draft}, {seen:?}"
+                    "{trip:?}: transient data of this window was lost: {draft}, {seen:?}"
                 );
             }
         }
-        let at = world.now;
+        let at = state.now;
         match trip.task.kind {
             Kind::Read | Kind::Poll => {}
-            Kind::Logout => drop(world.ended.insert((trip.site, lineage), at)),
+            Kind::Logout => drop(state.ended.insert((trip.site, lineage), at)),
             kind => {
                 let written = Written {
                     site: trip.site,
@@ -204,60 +204,60 @@ impl Player {
                     count: seen.count.expect("it was written"),
                     draft: matches!(kind, Kind::Draft | Kind::Discard).then_some(seen.draft),
                 };
-                world.written.push(written);
+                state.written.push(written);
             }
         }
     }
 
-    /// Whether a draft may have been thrown away by the visitor.
-    fn may_be_discarded(&self, world: &World, trip: Trip, draft: &Written, lineage: u64) -> bool {
+    /// Returns whether the visitor may have discarded a draft.
+    fn may_be_discarded(&self, state: &State, trip: Trip, draft: &Written, lineage: u64) -> bool {
         trip.task.kind == Kind::Discard
-            || world.written.iter().any(|later| {
+            || state.written.iter().any(|later| {
                 (later.site, later.lineage, later.draft) == (trip.site, lineage, Some(None))
                     && later.count > draft.count
             })
     }
 
-    /// An answer reaches the browser. Whatever it does to the id has to have a reason.
+    /// Delivers a response to the browser, and checks that each change of the id has a reason.
     async fn deliver(&self, trip: Trip, sent: &Sent, lines: &[String]) {
         let site = &self.sites[trip.site];
         let now = self.seconds();
         let (before, after) = {
-            let mut world = self.world();
-            if world.run != sent.run {
+            let mut state = self.state();
+            if state.run != sent.run {
                 return;
             }
-            world.now += 1;
-            let others: Vec<_> = self.other_ids(&mut world, trip.site, now);
-            let before = world.jar.values(site.cookie, now);
+            state.now += 1;
+            let others: Vec<_> = self.other_ids(&mut state, trip.site, now);
+            let before = state.jar.values(site.cookie, now);
             for line in lines {
-                world.jar.take(line, HOME, now);
+                state.jar.store(line, HOME, now);
             }
             assert_eq!(
                 others,
-                self.other_ids(&mut world, trip.site, now),
+                self.other_ids(&mut state, trip.site, now),
                 "{trip:?}: another site's cookie changed"
             );
-            world.tally.windows_set += u64::from(
+            state.counts.windows_set += u64::from(
                 lines
                     .iter()
                     .any(|line| line.contains("SW=") && !line.contains("Max-Age=0")),
             );
-            (before, world.jar.values(site.cookie, now))
+            (before, state.jar.values(site.cookie, now))
         };
         if before == after {
             return;
         }
         let own = |ids: &[String]| ids.iter().find(|id| !self.is_planted(id)).cloned();
         let (before, after) = (own(&before), own(&after));
-        // It was replaced or removed by an answer to a request that did not know of it.
+        // The response replaces or removes an id that was unknown when its request was sent.
         let is_crossed = before.as_ref().is_some_and(|before| !sent.ids.contains(before));
         match &after {
             None => {
                 assert_eq!(
                     trip.task.kind,
                     Kind::Logout,
-                    "{trip:?}: only who logs out removes the cookie"
+                    "{trip:?}: only a logout removes the cookie"
                 );
                 let before = before.expect("there was something to remove");
                 if !is_crossed {
@@ -267,8 +267,8 @@ impl Player {
                     );
                 }
             }
-            Some(after) if self.world().came.contains_key(&(trip.site, after.clone())) => {
-                // An id that the browser has had before comes back only with a new lifetime.
+            Some(after) if self.state().first_seen.contains_key(&(trip.site, after.clone())) => {
+                // Only a new lifetime sets an id again that the browser had before.
                 assert!(
                     matches!(trip.task.kind, Kind::Remember(_)),
                     "{trip:?}: an old id was put back over {before:?}"
@@ -280,21 +280,21 @@ impl Player {
                     trip.task.kind,
                     Kind::Read | Kind::Poll | Kind::Logout | Kind::WriteAndFail
                 );
-                assert!(sets_ids, "{trip:?}: who only looks gets no id");
+                assert!(sets_ids, "{trip:?}: a visit that only reads gets no id");
             }
         }
-        let mut world = self.world();
-        let tally = &mut world.tally;
+        let mut state = self.state();
+        let counts = &mut state.counts;
         match (&after, is_crossed) {
-            (None, true) => tally.crossed_by_logout += 1,
-            (None, false) => tally.ids_removed += 1,
-            (Some(_), true) if matches!(trip.task.kind, Kind::Remember(_)) => tally.crossed_by_lifetime += 1,
-            (Some(_), true) => tally.crossed_by_new_id += 1,
-            (Some(_), false) => tally.ids_set += 1,
+            (None, true) => counts.crossed_by_logout += 1,
+            (None, false) => counts.ids_removed += 1,
+            (Some(_), true) if matches!(trip.task.kind, Kind::Remember(_)) => counts.crossed_by_lifetime += 1,
+            (Some(_), true) => counts.crossed_by_new_id += 1,
+            (Some(_), false) => counts.ids_set += 1,
         }
-        let at = world.now;
+        let at = state.now;
         if let Some(after) = after {
-            world.came.entry((trip.site, after)).or_insert(at);
+            state.first_seen.entry((trip.site, after)).or_insert(at);
         }
         debug_assert!(sent.at <= at);
     }
@@ -303,14 +303,14 @@ impl Player {
         id.starts_with("planted-")
     }
 
-    fn other_ids(&self, world: &mut World, site: usize, now: i64) -> Vec<Vec<String>> {
+    fn other_ids(&self, state: &mut State, site: usize, now: i64) -> Vec<Vec<String>> {
         let others = self.sites.iter().enumerate().filter(|(index, _)| *index != site);
-        others.map(|(_, other)| world.jar.values(other.cookie, now)).collect()
+        others.map(|(_, other)| state.jar.values(other.cookie, now)).collect()
     }
 
-    /// When nothing is under way: a visitor who writes can read it, in a session the browser has the id of.
+    /// Checks, while no request is in flight, that a write can be read back, in the session of the browser's id.
     pub(crate) async fn probe(self: &Arc<Self>, site: usize, number: &mut u64) {
-        // As long as the mark of an id stays that was left behind, by an answer that was lost, writing is a conflict.
+        // After a lost response, writing with the former id is a conflict until the tombstone of that id has expired.
         tokio::time::sleep(MINUTE).await;
         let mut go = async |kind| {
             *number += 1;
@@ -326,7 +326,7 @@ impl Player {
                 there: 0,
                 back: Some(0),
             };
-            Arc::clone(self).travel(trip).await.expect("the answer arrives")
+            Arc::clone(self).travel(trip).await.expect("the response arrives")
         };
         let before = go(Kind::Read).await;
         let written = go(Kind::Write).await;
@@ -339,10 +339,10 @@ impl Player {
         assert_eq!(
             (read.lineage, read.count),
             (written.lineage, written.count),
-            "what was written is not found"
+            "the write cannot be read back"
         );
         let names = self
-            .world()
+            .state()
             .jar
             .names()
             .into_iter()
@@ -351,7 +351,7 @@ impl Player {
         let of_window = |ending: &str| names.iter().filter(|name| name.ends_with(ending)).count();
         assert!(
             of_window("-ST") <= of_window("-SW"),
-            "a window that would close unnoticed: {names:?}"
+            "the end of this window would go unnoticed: {names:?}"
         );
     }
 }

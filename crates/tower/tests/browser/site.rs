@@ -1,4 +1,4 @@
-//! The application that the browser visits. Its handlers take their time, so that visits overlap.
+//! The application that the browser visits. Its handlers wait in between, so that visits overlap.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use sessile_tower::{CookieCarrier, ResponseBody, SessionLayer};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
 
-/// Names a session from its beginning, through all its ids.
+/// Identifies a session across all its ids.
 const LINEAGE: Key<Untyped, u64> = Key::new("lineage");
-/// Who is logged in.
+/// The logged-in user.
 const USER: Key<Untyped, u64> = Key::new("user");
 /// Grows with every write.
 const COUNT: Key<Untyped, u64> = Key::new("count");
-/// What it was when this was set last, which ends with the browser window.
+/// The count at the last draft; ends with the browser window.
 const DRAFT: Key<Untyped, u64> = Key::new("draft");
 
-/// What a request is for.
+/// The kinds of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Read,
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     WriteAndFail,
 }
 
-/// A request as the handler sees it: what for, a number of its own, and how long each step takes, in milliseconds.
+/// The content of a request: its kind, a unique number, and the duration of each step in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Task {
     pub(crate) kind: Kind,
@@ -40,7 +40,7 @@ pub(crate) struct Task {
     pub(crate) steps: [u64; 2],
 }
 
-/// What a handler saw of the session when it was done.
+/// The values that a handler saw in the session at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Seen {
     pub(crate) lineage: Option<u64>,
@@ -49,13 +49,13 @@ pub(crate) struct Seen {
     pub(crate) draft: Option<u64>,
 }
 
-pub(crate) type Answer = Response<ResponseBody<Seen>>;
+pub(crate) type AppResponse = Response<ResponseBody<Seen>>;
 
 /// One application: its session, and its service.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) session: Session,
-    service: BoxCloneSyncService<Request<Task>, Answer, SessionError>,
+    service: BoxCloneSyncService<Request<Task>, AppResponse, SessionError>,
     pub(crate) cookie: &'static str,
 }
 
@@ -79,12 +79,12 @@ impl Site {
         }
     }
 
-    pub(crate) async fn ask(&self, request: Request<Task>) -> Answer {
-        let answer = self.service.clone().oneshot(request).await;
-        answer.expect("the handler turns errors into answers")
+    pub(crate) async fn ask(&self, request: Request<Task>) -> AppResponse {
+        let response = self.service.clone().oneshot(request).await;
+        response.expect("the handler turns errors into responses")
     }
 
-    /// Whether an id names a live session.
+    /// Returns whether an id names a live session.
     pub(crate) async fn is_live(&self, id: &str) -> bool {
         let Some(id) = SessionId::parse(id) else { return false };
         let visit = Visit::attach(id);
@@ -152,7 +152,7 @@ async fn work(session: &Session, task: Task, seen: &mut Seen) -> Result<(), Sess
     Ok(())
 }
 
-/// What sessions can be told to last.
+/// The lifetimes that sessions can be given.
 pub(crate) fn lifetime(how: u8) -> Expiration {
     match how % 5 {
         0 => Expiration::Never,

@@ -1,53 +1,53 @@
-//! A shared cache by RFC 9111 that keeps whatever it may, for as long as it may.
+//! Models a shared cache by RFC 9111 that stores everything it may, for as long as it may.
 
 use std::collections::HashMap;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, EXPIRES, HeaderName, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
-/// For how long an answer is fresh that says nothing of it (section 4.2.2), in seconds.
+/// The heuristic freshness of a response without an explicit lifetime (section 4.2.2), in seconds.
 const HEURISTIC: u64 = 30;
 
-/// What caches do differently.
+/// Differences between caches.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Habits {
-    /// It goes by the fields that are meant for caches of its kind instead of by `Cache-Control` (RFC 9213).
+pub(crate) struct Variant {
+    /// Obeys the fields for caches of its kind instead of `Cache-Control` (RFC 9213).
     pub(crate) reads_targeted: bool,
-    /// It ignores `Vary`, as some networks do which are paid to cache.
+    /// Ignores `Vary`, as some content delivery networks do.
     pub(crate) ignores_vary: bool,
-    /// It knows what answers of this status mean, so that `must-understand` overrules `no-store` (section 5.2.2.3).
+    /// Understands the status of the response, so that `must-understand` overrides `no-store` (section 5.2.2.3).
     pub(crate) understands: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Stored {
-    /// What the request had in the fields that the answer varies on.
+    /// The fields of the request that the response varies on, with their values.
     selecting: Vec<(HeaderName, Vec<Vec<u8>>)>,
-    answer: Response<String>,
+    response: Response<String>,
     stored_at: u64,
     fresh_for: u64,
-    /// For how much longer it may be used while it is looked up again (RFC 5861).
+    /// The time for which it may be used after that, during revalidation (RFC 5861).
     stale_for: u64,
-    /// It may be used only when the origin was asked (`no-cache`).
+    /// True if each use requires validation by the origin (`no-cache`).
     to_be_validated: bool,
 }
 
-/// Answers are keyed by their target. Time is given in seconds.
+/// Stores responses by their target. Times are in seconds.
 #[derive(Debug, Default)]
 pub(crate) struct SharedCache {
-    habits: Habits,
+    variant: Variant,
     stored: HashMap<String, Vec<Stored>>,
 }
 
 impl SharedCache {
-    pub(crate) fn new(habits: Habits) -> Self {
+    pub(crate) fn new(variant: Variant) -> Self {
         Self {
-            habits,
+            variant,
             ..Self::default()
         }
     }
 
-    /// An answer that may be given without asking the origin (section 4).
+    /// Returns a response that may be reused without contacting the origin (section 4).
     pub(crate) fn find(&self, request: &Request<()>, now: u64) -> Option<Response<String>> {
         if *request.method() != Method::GET {
             return None;
@@ -56,40 +56,42 @@ impl SharedCache {
         let found = stored.find(|stored| stored.is_selected_by(request))?;
         let age = now - found.stored_at;
         let is_usable = age < found.fresh_for + found.stale_for && !found.to_be_validated;
-        is_usable.then(|| found.answer.clone())
+        is_usable.then(|| found.response.clone())
     }
 
-    /// Keeps an answer if that is not forbidden (section 3).
-    pub(crate) fn store(&mut self, request: &Request<()>, answer: &Response<String>, now: u64) {
-        let Some(stored) = self.storable(request, answer, now) else {
+    /// Stores a response unless that is forbidden (section 3).
+    pub(crate) fn store(&mut self, request: &Request<()>, response: &Response<String>, now: u64) {
+        let Some(stored) = self.storable(request, response, now) else {
             return;
         };
         let target = request.uri().to_string();
         self.stored.entry(target).or_default().push(stored);
     }
 
-    fn storable(&self, request: &Request<()>, answer: &Response<String>, now: u64) -> Option<Stored> {
-        let headers = answer.headers();
-        let said = self.directives(headers);
-        let is_final = !answer.status().is_informational() && answer.status() != StatusCode::NOT_MODIFIED;
+    fn storable(&self, request: &Request<()>, response: &Response<String>, now: u64) -> Option<Stored> {
+        let headers = response.headers();
+        let directives = self.directives(headers);
+        let is_final = !response.status().is_informational() && response.status() != StatusCode::NOT_MODIFIED;
         if *request.method() != Method::GET || !is_final {
             return None;
         }
-        if said.contains_key("no-store") && !(said.contains_key("must-understand") && self.habits.understands) {
+        if directives.contains_key("no-store")
+            && !(directives.contains_key("must-understand") && self.variant.understands)
+        {
             return None;
         }
-        let fields_of = |directive| said.get(directive).cloned().flatten();
-        // `private` with names is about the fields of these names alone.
-        if said.contains_key("private") && fields_of("private").is_none() {
+        let fields_of = |directive| directives.get(directive).cloned().flatten();
+        // `private` with names applies to the named fields alone.
+        if directives.contains_key("private") && fields_of("private").is_none() {
             return None;
         }
         let seconds = |directive| fields_of(directive).and_then(|text: String| text.parse::<u64>().ok());
         let revalidates = ["must-revalidate", "proxy-revalidate", "s-maxage"]
             .iter()
-            .any(|directive| said.contains_key(*directive));
+            .any(|directive| directives.contains_key(*directive));
         let is_for_all = ["public", "must-revalidate", "s-maxage"]
             .iter()
-            .any(|directive| said.contains_key(*directive));
+            .any(|directive| directives.contains_key(*directive));
         if request.headers().contains_key(AUTHORIZATION) && !is_for_all {
             return None;
         }
@@ -98,12 +100,12 @@ impl SharedCache {
             .or_else(|| self.accelerated(headers))
             .or_else(|| expires_in(headers));
         let is_cacheable = matches!(
-            answer.status().as_u16(),
+            response.status().as_u16(),
             200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
         );
         let fresh_for = match explicit {
             Some(seconds) => seconds,
-            None if is_cacheable || said.contains_key("public") => HEURISTIC,
+            None if is_cacheable || directives.contains_key("public") => HEURISTIC,
             None => return None,
         };
         let stale_for = if revalidates {
@@ -111,7 +113,7 @@ impl SharedCache {
         } else {
             seconds("stale-while-revalidate").unwrap_or(0)
         };
-        let mut kept = answer.clone();
+        let mut kept = response.clone();
         for directive in ["private", "no-cache"] {
             for field in fields_of(directive).unwrap_or_default().split(',') {
                 kept.headers_mut().remove(field.trim());
@@ -119,18 +121,19 @@ impl SharedCache {
         }
         Some(Stored {
             selecting: self.selecting(request, headers)?,
-            answer: kept,
+            response: kept,
             stored_at: now,
             fresh_for,
             stale_for,
-            to_be_validated: said.contains_key("no-cache") && fields_of("no-cache").is_none(),
+            to_be_validated: directives.contains_key("no-cache") && fields_of("no-cache").is_none(),
         })
     }
 
-    /// What the request has in the fields that the answer varies on; `None` if no other request can be answered by it.
+    /// Returns the fields of the request that the response varies on, with their values; `None` if the response matches
+    /// no other request.
     fn selecting(&self, request: &Request<()>, headers: &HeaderMap) -> Option<Vec<(HeaderName, Vec<Vec<u8>>)>> {
         let mut selecting = Vec::new();
-        if self.habits.ignores_vary {
+        if self.variant.ignores_vary {
             return Some(selecting);
         }
         for line in headers.get_all(VARY) {
@@ -146,12 +149,12 @@ impl SharedCache {
         Some(selecting)
     }
 
-    /// The directives that count for this cache, and their arguments.
+    /// Returns the directives that apply to this cache, with their arguments.
     fn directives(&self, headers: &HeaderMap) -> HashMap<String, Option<String>> {
         let targeted = ["cdn-cache-control", "surrogate-control"];
         let mut names = targeted
             .iter()
-            .filter(|name| self.habits.reads_targeted && headers.contains_key(**name));
+            .filter(|name| self.variant.reads_targeted && headers.contains_key(**name));
         let name = names.next().copied().unwrap_or(CACHE_CONTROL.as_str());
         let mut directives = HashMap::new();
         for line in headers.get_all(name) {
@@ -161,7 +164,7 @@ impl SharedCache {
                     None => (directive.as_str(), None),
                 };
                 let name = name.trim().to_ascii_lowercase();
-                // Of an argument and none the stricter is none.
+                // A directive without an argument is stricter than one with.
                 let entry = directives.entry(name).or_insert_with(|| argument.clone());
                 *entry = entry.take().filter(|_| argument.is_some());
             }
@@ -170,7 +173,7 @@ impl SharedCache {
     }
 
     fn accelerated(&self, headers: &HeaderMap) -> Option<u64> {
-        let value = headers.get("x-accel-expires").filter(|_| self.habits.reads_targeted)?;
+        let value = headers.get("x-accel-expires").filter(|_| self.variant.reads_targeted)?;
         value.to_str().ok()?.parse().ok()
     }
 }
@@ -187,13 +190,13 @@ fn values(request: &Request<()>, name: &HeaderName) -> Vec<Vec<u8>> {
     values.map(|value| value.as_bytes().to_vec()).collect()
 }
 
-/// Dates are not told here: what expires on a Thursday expires tomorrow, and everything else has expired.
+/// Does not parse dates: a date on a Thursday is one day ahead, and any other value has expired.
 fn expires_in(headers: &HeaderMap) -> Option<u64> {
     let expires = headers.get(EXPIRES)?.to_str().ok()?;
     Some(if expires.starts_with("Thu") { 86_400 } else { 0 })
 }
 
-/// The members of a list, in which a text in quotes can hold commas.
+/// Splits a list at its commas, except those in quoted strings.
 fn split(line: &str) -> Vec<String> {
     let mut members = vec![String::new()];
     let mut quoted = false;
@@ -208,7 +211,7 @@ fn split(line: &str) -> Vec<String> {
     trimmed.filter(|member| !member.is_empty()).collect()
 }
 
-/// Whether the cache can be trusted with what the tests make of it.
+/// Tests the model itself.
 mod tests {
     use super::*;
 
@@ -220,28 +223,28 @@ mod tests {
         builder.body(()).unwrap()
     }
 
-    fn answer(headers: &[(&'static str, &str)]) -> Response<String> {
+    fn response_with(headers: &[(&'static str, &str)]) -> Response<String> {
         let builder = headers.iter().fold(Response::builder(), |builder, (name, value)| {
             builder.header(*name, *value)
         });
         builder.body("page".to_owned()).unwrap()
     }
 
-    /// Whether the answer to the first request is the answer to the second, so many seconds later.
+    /// Returns whether the response to the first request is reused for the second, `later` seconds after it.
     fn is_reused(
-        habits: Habits,
+        variant: Variant,
         first: &[(&'static str, &str)],
         headers: &[(&'static str, &str)],
         second: &[(&'static str, &str)],
         later: u64,
     ) -> bool {
-        let mut cache = SharedCache::new(habits);
-        cache.store(&request(first), &answer(headers), 0);
+        let mut cache = SharedCache::new(variant);
+        cache.store(&request(first), &response_with(headers), 0);
         cache.find(&request(second), later).is_some()
     }
 
     #[test]
-    fn what_may_be_kept_is_kept() {
+    fn responses_are_stored_if_allowed() {
         let cookie = ("set-cookie", "__Host-SID=x");
         for (cache_control, later, expected) in [
             ("public, max-age=60", 59, true),
@@ -258,24 +261,24 @@ mod tests {
             ("extension", 29, true),
         ] {
             let headers = [("cache-control", cache_control), cookie];
-            let reused = is_reused(Habits::default(), &[], &headers, &[], later);
+            let reused = is_reused(Variant::default(), &[], &headers, &[], later);
             assert_eq!(reused, expected, "{cache_control} after {later}");
         }
         assert!(is_reused(
-            Habits::default(),
+            Variant::default(),
             &[],
             &[("expires", "Thu, 01 Jan 2032")],
             &[],
             80_000
         ));
-        assert!(!is_reused(Habits::default(), &[], &[("expires", "0")], &[], 0));
+        assert!(!is_reused(Variant::default(), &[], &[("expires", "0")], &[], 0));
     }
 
     #[test]
-    fn fields_that_an_answer_varies_on_have_to_be_the_same() {
+    fn fields_that_a_response_varies_on_must_be_equal() {
         let headers = [("vary", "accept, cookie"), ("cache-control", "max-age=60")];
         let with = |value| [("cookie", value)];
-        let plain = Habits::default();
+        let plain = Variant::default();
         assert!(is_reused(plain, &with("a"), &headers, &with("a"), 0));
         assert!(!is_reused(plain, &with("a"), &headers, &with("b"), 0));
         assert!(!is_reused(plain, &with("a"), &headers, &[], 0));
@@ -286,7 +289,7 @@ mod tests {
             &[],
             0
         ));
-        let ignoring = Habits {
+        let ignoring = Variant {
             ignores_vary: true,
             ..plain
         };
@@ -294,33 +297,33 @@ mod tests {
     }
 
     #[test]
-    fn who_is_authorized_shares_only_what_is_public() {
+    fn responses_to_authorized_requests_are_shared_only_if_public() {
         let who = [("authorization", "Bearer x")];
         for (cache_control, expected) in [
             ("max-age=60", false),
             ("public, max-age=60", true),
             ("s-maxage=60", true),
         ] {
-            let reused = is_reused(Habits::default(), &who, &[("cache-control", cache_control)], &[], 0);
+            let reused = is_reused(Variant::default(), &who, &[("cache-control", cache_control)], &[], 0);
             assert_eq!(reused, expected, "{cache_control}");
         }
     }
 
     #[test]
-    fn caches_with_habits_of_their_own_follow_them() {
-        let targeted = Habits {
+    fn caches_follow_their_differences() {
+        let targeted = Variant {
             reads_targeted: true,
-            ..Habits::default()
+            ..Variant::default()
         };
-        let understanding = Habits {
+        let understanding = Variant {
             understands: true,
-            ..Habits::default()
+            ..Variant::default()
         };
         let headers = [("cache-control", "no-store"), ("cdn-cache-control", "max-age=60")];
         assert!(is_reused(targeted, &[], &headers, &[], 0));
-        assert!(!is_reused(Habits::default(), &[], &headers, &[], 0));
+        assert!(!is_reused(Variant::default(), &[], &headers, &[], 0));
         let headers = [("cache-control", "no-store, must-understand, max-age=60")];
         assert!(is_reused(understanding, &[], &headers, &[], 0));
-        assert!(!is_reused(Habits::default(), &[], &headers, &[], 0));
+        assert!(!is_reused(Variant::default(), &[], &headers, &[], 0));
     }
 }

@@ -1,7 +1,7 @@
-//! A shared cache in front of the layer: whatever handlers say about caching, no answer that was made of a visitor's
-//! session, or gives a visitor an id, is handed to another.
+//! Tests the layer behind a shared cache: whatever `Cache-Control` handlers send, the cache serves no response that was
+//! made from a visitor's session, or sets a visitor's id, to another visitor.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod cache;
@@ -21,12 +21,12 @@ use sessile_tower::{BearerCarrier, CookieCarrier, SessionLayer};
 use tower::util::BoxCloneService;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-use self::cache::{Habits, SharedCache};
-use self::common::{App, Browser, COUNT, World, world};
+use self::cache::{SharedCache, Variant};
+use self::common::{App, Browser, COUNT, Fixture, fixture};
 
-/// What a handler does with the session before it answers.
+/// The use that a handler makes of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+enum Action {
     Nothing,
     Exists,
     Id,
@@ -42,68 +42,68 @@ enum Deed {
 /// A page of the application.
 #[derive(Debug, Clone)]
 struct Page {
-    deed: Deed,
+    action: Action,
     status: u16,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// For whom an answer was made, if the session had a part in it.
+/// The visitor for whom a response was made, if it depends on the session.
 const MADE_FOR: HeaderName = HeaderName::from_static("x-made-for");
 const VISITOR: HeaderName = HeaderName::from_static("x-visitor");
 
-async fn answer(session: &Session, page: &Page, visitor: HeaderValue) -> Result<Response<String>, SessionError> {
-    match page.deed {
-        Deed::Nothing => {}
-        Deed::Exists => drop(session.exists()),
-        Deed::Id => drop(session.id()),
-        Deed::Key => drop(session.key()),
-        Deed::Read => {
+async fn respond(session: &Session, page: &Page, visitor: HeaderValue) -> Result<Response<String>, SessionError> {
+    match page.action {
+        Action::Nothing => {}
+        Action::Exists => drop(session.exists()),
+        Action::Id => drop(session.id()),
+        Action::Key => drop(session.key()),
+        Action::Read => {
             session.start_readonly().await?;
             session.get(COUNT)?;
         }
-        Deed::FailToRead => drop(session.start_readonly().await),
-        Deed::Write => {
+        Action::FailToRead => drop(session.start_readonly().await),
+        Action::Write => {
             session.start().await?;
             session.update_key(COUNT, |count| *count += 1)?;
         }
-        Deed::LogIn => {
+        Action::LogIn => {
             session.start().await?;
             session.regenerate_id()?;
             session.set("user", "ada")?;
         }
-        Deed::LogOut => session.destroy().await?,
-        Deed::TakeHandle => drop(session.handle()?),
+        Action::LogOut => session.destroy().await?,
+        Action::TakeHandle => drop(session.handle()?),
     }
     let mut response = Response::new("page".to_owned());
     *response.status_mut() = StatusCode::from_u16(page.status).unwrap();
     response.headers_mut().extend(page.headers.clone());
-    // That nobody was asked to log out leaves no trace in the answer.
-    let leaves = page.deed == Deed::Nothing || page.deed == Deed::LogOut;
-    if !leaves {
+    // A logout shows in the response only by its cookie.
+    let is_independent = page.action == Action::Nothing || page.action == Action::LogOut;
+    if !is_independent {
         response.headers_mut().insert(MADE_FOR, visitor);
     }
     Ok(response)
 }
 
-fn app(world: &World, pages: Vec<Page>, configure: impl FnOnce(SessionLayer) -> SessionLayer) -> App {
-    let session = world.session.clone();
+fn app(fixture: &Fixture, pages: Vec<Page>, configure: impl FnOnce(SessionLayer) -> SessionLayer) -> App {
+    let session = fixture.session.clone();
     let pages = Arc::new(pages);
     let handler = service_fn(move |request: Request<()>| {
         let (session, pages) = (session.clone(), Arc::clone(&pages));
         async move {
             let page = request.uri().path().trim_start_matches('/').parse::<usize>().unwrap();
             let visitor = request.headers()[VISITOR].clone();
-            answer(&session, &pages[page], visitor).await
+            respond(&session, &pages[page], visitor).await
         }
     });
-    let layer = world
+    let layer = fixture
         .layer()
         .carrier(CookieCarrier::default())
         .or_carrier(BearerCarrier::new());
     configure(layer).layer(BoxCloneService::new(handler))
 }
 
-/// Somebody with a browser of their own. Some show their id in another way as well.
+/// A visitor with a browser. Some send their id as a bearer token instead.
 struct Visitor {
     name: String,
     browser: Browser,
@@ -112,14 +112,14 @@ struct Visitor {
 
 /// The origin, and the cache in front of it.
 struct Site {
-    world: World,
+    fixture: Fixture,
     app: App,
     cache: SharedCache,
     now: u64,
 }
 
 impl Site {
-    /// What a visitor gets, and whether it comes from the cache.
+    /// Returns the response to a visitor, and whether it came from the cache.
     async fn visit(&mut self, visitor: &mut Visitor, page: usize, fails: bool) -> (Response<String>, bool) {
         let mut request = visitor.browser.request(&format!("/{page}"));
         let headers = request.headers_mut();
@@ -133,21 +133,21 @@ impl Site {
         }
         if fails {
             let down = Fault::before(StorageErrorKind::Unavailable);
-            self.world.faults.fail_next(Verb::Read, down);
+            self.fixture.faults.fail_next(Verb::Read, down);
         }
         let asked = self.app.clone().oneshot(request.clone()).await;
-        self.world.faults.clear();
+        self.fixture.faults.clear();
         let (parts, body) = asked
-            .map_or_else(|_| failed(), |answer| answer.map(|body| body.into_inner()))
+            .map_or_else(|_| failed(), |response| response.map(|body| body.into_inner()))
             .into_parts();
-        let answer = Response::from_parts(parts, body.unwrap_or_default());
-        visitor.browser.keep(&answer);
-        self.cache.store(&request, &answer, self.now);
-        (answer, false)
+        let response = Response::from_parts(parts, body.unwrap_or_default());
+        visitor.browser.keep(&response);
+        self.cache.store(&request, &response, self.now);
+        (response, false)
     }
 }
 
-/// What a server makes of an error of its service.
+/// The response of a server to an error of its service.
 fn failed() -> Response<Option<String>> {
     let mut response = Response::new(None);
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -168,8 +168,8 @@ struct Step {
 const VISITORS: usize = 3;
 const PAGES: usize = 3;
 
-fn habits() -> impl Strategy<Value = Habits> {
-    any::<(bool, bool, bool)>().prop_map(|(reads_targeted, ignores_vary, understands)| Habits {
+fn variant() -> impl Strategy<Value = Variant> {
+    any::<(bool, bool, bool)>().prop_map(|(reads_targeted, ignores_vary, understands)| Variant {
         reads_targeted,
         ignores_vary,
         understands,
@@ -200,17 +200,17 @@ fn cache_control() -> impl Strategy<Value = String> {
 }
 
 fn page() -> impl Strategy<Value = Page> {
-    let deed = select(vec![
-        Deed::Nothing,
-        Deed::Exists,
-        Deed::Id,
-        Deed::Key,
-        Deed::Read,
-        Deed::FailToRead,
-        Deed::Write,
-        Deed::LogIn,
-        Deed::LogOut,
-        Deed::TakeHandle,
+    let action = select(vec![
+        Action::Nothing,
+        Action::Exists,
+        Action::Id,
+        Action::Key,
+        Action::Read,
+        Action::FailToRead,
+        Action::Write,
+        Action::LogIn,
+        Action::LogOut,
+        Action::TakeHandle,
     ]);
     let said = prop::collection::vec(cache_control(), 0..3);
     let others = subsequence(
@@ -226,7 +226,7 @@ fn page() -> impl Strategy<Value = Page> {
         0..4,
     );
     let status = prop_oneof![4 => Just(200), 1 => select(vec![204, 301, 404, 408, 410, 500, 503])];
-    (deed, said, others, status).prop_map(|(deed, said, others, status)| {
+    (action, said, others, status).prop_map(|(action, said, others, status)| {
         let others = others
             .into_iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.to_owned()));
@@ -235,7 +235,7 @@ fn page() -> impl Strategy<Value = Page> {
             .chain(others)
             .map(|(name, value)| (name, HeaderValue::try_from(value).unwrap()));
         Page {
-            deed,
+            action,
             status,
             headers: headers.collect(),
         }
@@ -252,14 +252,14 @@ fn step() -> impl Strategy<Value = Step> {
     })
 }
 
-/// Goes through the steps; says what has gone wrong.
-async fn go(habits: Habits, pages: Vec<Page>, steps: &[Step]) -> Result<(), String> {
-    let world = world();
-    let app = app(&world, pages, |layer| layer);
+/// Runs the steps, and returns a description of the first failure.
+async fn go(variant: Variant, pages: Vec<Page>, steps: &[Step]) -> Result<(), String> {
+    let fixture = fixture();
+    let app = app(&fixture, pages, |layer| layer);
     let mut site = Site {
-        world,
+        fixture,
         app,
-        cache: SharedCache::new(habits),
+        cache: SharedCache::new(variant),
         now: 0,
     };
     let mut visitors: Vec<_> = (0..VISITORS)
@@ -273,14 +273,14 @@ async fn go(habits: Habits, pages: Vec<Page>, steps: &[Step]) -> Result<(), Stri
         tokio::time::advance(Duration::from_secs(step.later)).await;
         site.now += step.later;
         let visitor = &mut visitors[step.visitor];
-        let (answer, from_cache) = site.visit(visitor, step.page, step.fails).await;
+        let (response, from_cache) = site.visit(visitor, step.page, step.fails).await;
         if !from_cache {
             continue;
         }
-        if answer.headers().contains_key(SET_COOKIE) {
+        if response.headers().contains_key(SET_COOKIE) {
             return Err(format!("{step:?}: a cookie comes from the cache"));
         }
-        if let Some(owner) = answer.headers().get(MADE_FOR) {
+        if let Some(owner) = response.headers().get(MADE_FOR) {
             return Err(format!("{step:?}: what was made for {owner:?} comes from the cache"));
         }
     }
@@ -301,32 +301,32 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_answer_of_a_session_is_handed_to_another_visitor(
-        habits in habits(),
+    fn no_response_of_a_session_is_served_to_another_visitor(
+        variant in variant(),
         pages in prop::collection::vec(page(), PAGES),
         steps in prop::collection::vec(step(), 1..24),
     ) {
-        let gone = run(go(habits, pages, &steps));
+        let gone = run(go(variant, pages, &steps));
         prop_assert!(gone.is_ok(), "{:?}", gone);
     }
 }
 
-/// A page that says this about caching.
-fn page_that_says(deed: Deed, cache_control: &'static str) -> Page {
+/// Returns a page with this `Cache-Control`.
+fn page_with_cache_control(action: Action, cache_control: &'static str) -> Page {
     Page {
-        deed,
+        action,
         status: 200,
         headers: vec![(CACHE_CONTROL, HeaderValue::from_static(cache_control))],
     }
 }
 
 async fn two_newcomers(page: Page, configure: impl FnOnce(SessionLayer) -> SessionLayer) -> (Response<String>, bool) {
-    let world = world();
-    let app = app(&world, vec![page], configure);
+    let fixture = fixture();
+    let app = app(&fixture, vec![page], configure);
     let mut site = Site {
-        world,
+        fixture,
         app,
-        cache: SharedCache::new(Habits::default()),
+        cache: SharedCache::new(Variant::default()),
         now: 0,
     };
     let newcomer = |name: &str| Visitor {
@@ -339,27 +339,27 @@ async fn two_newcomers(page: Page, configure: impl FnOnce(SessionLayer) -> Sessi
 }
 
 #[tokio::test]
-async fn an_id_is_told_to_one_newcomer_alone() {
-    let page = page_that_says(Deed::Write, "public, max-age=3600");
-    let (answer, from_cache) = two_newcomers(page, |layer| layer).await;
+async fn an_id_is_sent_to_one_newcomer_alone() {
+    let page = page_with_cache_control(Action::Write, "public, max-age=3600");
+    let (response, from_cache) = two_newcomers(page, |layer| layer).await;
     assert!(!from_cache);
-    assert_eq!(answer.headers()[MADE_FOR], "second");
+    assert_eq!(response.headers()[MADE_FOR], "second");
 }
 
-/// What an application asks for by name it gets. This is what the layer is there to prevent.
+/// The setting disables the protection, so this is the failure that the layer prevents by default.
 #[tokio::test]
-async fn whoever_keeps_their_own_cache_control_hands_ids_to_everybody() {
-    let page = page_that_says(Deed::Write, "public, max-age=3600");
-    let (answer, from_cache) = two_newcomers(page, SessionLayer::keep_cache_control).await;
+async fn with_keep_cache_control_a_cache_may_serve_ids_to_all() {
+    let page = page_with_cache_control(Action::Write, "public, max-age=3600");
+    let (response, from_cache) = two_newcomers(page, SessionLayer::keep_cache_control).await;
     assert!(from_cache);
-    assert_eq!(answer.headers()[MADE_FOR], "first");
-    assert!(answer.headers().contains_key(SET_COOKIE));
+    assert_eq!(response.headers()[MADE_FOR], "first");
+    assert!(response.headers().contains_key(SET_COOKIE));
 }
 
 #[tokio::test]
-async fn what_leaves_the_session_alone_is_cached_as_its_handler_says() {
-    let page = page_that_says(Deed::Nothing, "public, max-age=3600");
-    let (answer, from_cache) = two_newcomers(page, |layer| layer).await;
+async fn responses_without_session_data_are_cached_as_the_handler_says() {
+    let page = page_with_cache_control(Action::Nothing, "public, max-age=3600");
+    let (response, from_cache) = two_newcomers(page, |layer| layer).await;
     assert!(from_cache);
-    assert_eq!(answer.headers()[CACHE_CONTROL], "public, max-age=3600");
+    assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=3600");
 }

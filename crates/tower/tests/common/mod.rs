@@ -1,6 +1,6 @@
-//! A small application, a browser to visit it with, and a storage that can be told to fail.
+//! A small application, a browser to visit it with, and a storage that fails on demand.
 
-// Every test file uses some of this, and a helper that fails fails the test.
+// Every test file uses only a part of this, and a helper that fails must fail the test.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::future::pending;
@@ -19,42 +19,42 @@ use url::Url;
 
 pub(crate) const COUNT: Key<Untyped, u64> = Key::new("count");
 
-pub(crate) type Answer = Response<ResponseBody<String>>;
+pub(crate) type AppResponse = Response<ResponseBody<String>>;
 pub(crate) type App = SessionService<BoxCloneService<Request<()>, Response<String>, SessionError>>;
 
-/// A session in a storage whose calls are counted and can be made to fail. Its clock is tokio's.
-pub(crate) struct World {
+/// A session in a storage whose calls are counted and fail on demand. Its clock is tokio's.
+pub(crate) struct Fixture {
     pub(crate) session: Session,
     pub(crate) faults: Faults,
     pub(crate) calls: Calls,
 }
 
-pub(crate) fn world() -> World {
-    world_with(|builder| builder)
+pub(crate) fn fixture() -> Fixture {
+    fixture_with(|builder| builder)
 }
 
-pub(crate) fn world_with(
+pub(crate) fn fixture_with(
     configure: impl FnOnce(SessionBuilder<Untyped, Untyped>) -> SessionBuilder<Untyped, Untyped>,
-) -> World {
+) -> Fixture {
     let memory = MemoryStorage::builder().clock(TokioClock::start()).build();
     let faulty = Faulty::new(memory);
     let faults = faulty.faults();
     let counting = Counting::new(faulty);
     let calls = counting.calls();
     let builder = Session::builder(counting).lock_wait(Duration::from_secs(1));
-    World {
+    Fixture {
         session: configure(builder).build(),
         faults,
         calls,
     }
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn layer(&self) -> SessionLayer {
         SessionLayer::new(self.session.clone())
     }
 
-    /// The application behind the layer as it is by default.
+    /// Returns the application behind a default layer.
     pub(crate) fn app(&self) -> App {
         self.app_behind(self.layer())
     }
@@ -65,7 +65,7 @@ impl World {
         layer.layer(BoxCloneService::new(handler))
     }
 
-    /// A service whose handler is this function.
+    /// Returns a service with this handler.
     pub(crate) fn serve<F, Fut>(&self, handler: F) -> App
     where
         F: Fn(Session) -> Fut + Clone + Send + 'static,
@@ -95,7 +95,7 @@ impl World {
         stored.await.and_then(|id| id).expect("it can be stored")
     }
 
-    /// What the session by this id counts, if there is one. Waits for its lock, so that one left behind is noticed.
+    /// Returns the count of a session, if it exists. Waits for its lock, so that a leaked lock is noticed.
     pub(crate) async fn count_of(&self, id: &SessionId) -> Option<u64> {
         let session = &self.session;
         let counted = session.init(Visit::from(id.clone()), async {
@@ -194,7 +194,7 @@ async fn handle(session: Session, request: Request<()>) -> Result<Response<Strin
     Ok(response)
 }
 
-/// A request by whoever carries this id, in the cookie that is the default.
+/// Builds a request with this id in the default cookie.
 pub(crate) fn request_of(id: &SessionId, path: &str) -> Request<()> {
     let cookie = format!("__Host-SID={}", id.expose());
     Request::builder().uri(path).header(COOKIE, cookie).body(()).unwrap()
@@ -204,22 +204,25 @@ pub(crate) fn request(path: &str) -> Request<()> {
     Request::builder().uri(path).body(()).unwrap()
 }
 
-pub(crate) async fn ask(app: &App, request: Request<()>) -> Answer {
-    app.clone().oneshot(request).await.expect("the service answers")
+pub(crate) async fn ask(app: &App, request: Request<()>) -> AppResponse {
+    app.clone().oneshot(request).await.expect("the service responds")
 }
 
-/// The text of the application; panics if another answer stood in for it.
-pub(crate) fn text(answer: Answer) -> String {
-    answer.into_body().into_inner().expect("the application answers itself")
+/// Returns the text of the application; panics if the layer replaced the response.
+pub(crate) fn text(response: AppResponse) -> String {
+    response
+        .into_body()
+        .into_inner()
+        .expect("the application responds itself")
 }
 
-/// All lines of a header.
-pub(crate) fn lines<B>(answer: &Response<B>, name: http::HeaderName) -> Vec<String> {
-    let lines = answer.headers().get_all(name).iter();
+/// Returns all lines of a header.
+pub(crate) fn lines<B>(response: &Response<B>, name: http::HeaderName) -> Vec<String> {
+    let lines = response.headers().get_all(name).iter();
     lines.map(|line| line.to_str().unwrap().to_owned()).collect()
 }
 
-/// What a browser keeps of the application's cookies.
+/// A browser with the application's cookies.
 pub(crate) struct Browser {
     jar: CookieStore,
     url: Url,
@@ -233,10 +236,10 @@ impl Browser {
         }
     }
 
-    pub(crate) async fn visit(&mut self, app: &App, path: &str) -> Answer {
-        let answer = ask(app, self.request(path)).await;
-        self.keep(&answer);
-        answer
+    pub(crate) async fn visit(&mut self, app: &App, path: &str) -> AppResponse {
+        let response = ask(app, self.request(path)).await;
+        self.keep(&response);
+        response
     }
 
     pub(crate) fn request(&self, path: &str) -> Request<()> {
@@ -250,14 +253,14 @@ impl Browser {
         request
     }
 
-    pub(crate) fn keep<B>(&mut self, answer: &Response<B>) {
-        for line in lines(answer, SET_COOKIE) {
-            // A removal of what is not there is refused, which does not matter.
+    pub(crate) fn keep<B>(&mut self, response: &Response<B>) {
+        for line in lines(response, SET_COOKIE) {
+            // The jar refuses to remove an absent cookie, which is harmless.
             let _ = self.jar.parse(&line, &self.url);
         }
     }
 
-    /// The value of a cookie.
+    /// Returns the value of a cookie.
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         let mut cookies = self.jar.get_request_values(&self.url);
         cookies.find_map(|(found, value)| (found == name).then(|| value.to_owned()))
@@ -267,7 +270,7 @@ impl Browser {
         self.cookie("__Host-SID").and_then(|value| SessionId::parse(&value))
     }
 
-    /// Closes the window: cookies without a lifetime are forgotten.
+    /// Closes the window, which deletes cookies without a lifetime.
     pub(crate) fn restart(&mut self) {
         let kept: Vec<_> = self
             .jar

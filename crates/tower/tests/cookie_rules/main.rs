@@ -1,7 +1,7 @@
-//! Every way to set a carrier up, against a model of a browser: what browsers refuse cannot be built, what they keep as
-//! it was meant can, and what is built they keep.
+//! Tests all configurations of a carrier against a model of a browser: those that browsers refuse cannot be built,
+//! those that they keep as meant can, and browsers keep the cookies of every built carrier.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod model;
@@ -12,11 +12,13 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, Request};
 use sessile_core::{IdChange, OsEntropy, Outcome, Session, SessionId, Visit, WindowChange, WindowId};
 use sessile_memory::MemoryStorage;
-use sessile_tower::{Carrier, CookieBuilder, CookieCarrier, CookieError, Found, Presented, RequestHead, SameSite};
+use sessile_tower::{
+    Candidates, Carrier, CookieCarrier, CookieCarrierBuilder, CookieError, Credentials, RequestHead, SameSite,
+};
 
 use self::model::{Kept, keep};
 
-/// Names, and whether they are tokens, as the grammar for servers wants (RFC 6265bis, section 4.1.1).
+/// Names, and whether they are tokens, as the grammar for servers requires (RFC 6265bis, section 4.1.1).
 const NAMES: [(&str, bool); 20] = [
     ("__Host-SID", true),
     ("__hOST-sid", true),
@@ -81,30 +83,30 @@ fn paths() -> Vec<String> {
     paths
 }
 
-/// What a visit concludes that concludes nothing; its fields can be changed.
+/// Returns the outcome of a visit that changed nothing, whose fields tests change.
 fn outcome() -> Outcome {
     let session: Session = Session::builder(MemoryStorage::builder().sweeper(false).build()).build();
     session.open(Visit::new()).outcome()
 }
 
-fn written(carrier: &CookieCarrier, outcome: &Outcome, presented: &Presented<'_>) -> Vec<String> {
+fn written(carrier: &CookieCarrier, outcome: &Outcome, credentials: &Credentials<'_>) -> Vec<String> {
     let mut headers = HeaderMap::new();
-    carrier.write(outcome, presented, &mut headers);
+    carrier.write(outcome, credentials, &mut headers);
     assert_eq!(headers.len(), headers.get_all(SET_COOKIE).iter().count());
     let lines = headers.get_all(SET_COOKIE).iter();
     lines.map(|line| line.to_str().unwrap().to_owned()).collect()
 }
 
-/// What the carrier finds in a request with these cookies.
-fn found(carrier: &CookieCarrier, cookies: &str) -> Found {
+/// Returns the ids that the carrier extracts from a request with these cookies.
+fn extract(carrier: &CookieCarrier, cookies: &str) -> Candidates {
     let request = Request::get("/").header(COOKIE, cookies).body(()).unwrap();
-    let mut found = Found::new();
-    carrier.read(&RequestHead::of(&request), &mut found);
-    found
+    let mut candidates = Candidates::new();
+    carrier.read(&RequestHead::of(&request), &mut candidates);
+    candidates
 }
 
-/// The name of the cookie of a window that stands beside one with an id.
-fn beside(name: &str, ending: &str) -> String {
+/// Derives the name of a window cookie from that of the id.
+fn window_name(name: &str, ending: &str) -> String {
     match name {
         "SID" => ending.to_owned(),
         _ if name.ends_with("-SID") => name.replace("-SID", &format!("-{ending}")),
@@ -154,22 +156,22 @@ fn every_configuration_agrees_with_browsers() {
                         assert!(is_kept && is_token, "browsers would not keep {shown}");
                         built += 1;
 
-                        let lines = written(&carrier, &set, &Presented::default());
+                        let lines = written(&carrier, &set, &Credentials::default());
                         assert_eq!(keep(&lines[0]), Some(meant.clone()), "{}", lines[0]);
                         let mut companion = meant.clone();
-                        companion.name = beside(name, "ST");
+                        companion.name = window_name(name, "ST");
                         companion.value = window.as_str().to_owned();
                         companion.max_age = None;
                         assert_eq!(keep(&lines[1]), Some(companion.clone()), "{}", lines[1]);
                         let mut marker = companion.clone();
-                        marker.name = beside(name, "SW");
+                        marker.name = window_name(name, "SW");
                         marker.max_age = Some(400 * 86_400);
                         assert_eq!(keep(&lines[2]), Some(marker.clone()), "{}", lines[2]);
                         assert_eq!(lines.len(), 3);
 
                         let sent = [&meant, &companion, &marker].map(|kept| format!("{}={}", kept.name, kept.value));
-                        let found = found(&carrier, &sent.join("; "));
-                        let lines = written(&carrier, &removed, &found.presented(Some(0)));
+                        let candidates = extract(&carrier, &sent.join("; "));
+                        let lines = written(&carrier, &removed, &candidates.credentials(Some(0)));
                         for (line, mut gone) in lines.iter().zip([meant, marker, companion]) {
                             gone.value = String::new();
                             gone.max_age = Some(0);
@@ -181,7 +183,7 @@ fn every_configuration_agrees_with_browsers() {
             }
         }
     }
-    // Neither half of the table is empty by mistake.
+    // Both outcomes must occur.
     assert!(built > 300, "{built}");
     assert!(refused > 10_000, "{refused}");
 }
@@ -193,7 +195,7 @@ fn configure(
     same_site: SameSite,
     secure: bool,
     partitioned: bool,
-) -> CookieBuilder {
+) -> CookieCarrierBuilder {
     let builder = CookieCarrier::builder()
         .name(name)
         .unprefixed()
@@ -207,7 +209,7 @@ fn configure(
     }
 }
 
-/// The header that says literally what was meant.
+/// Writes the intended cookie literally as a header.
 fn literally(meant: &Kept, domain: Option<&str>) -> String {
     let mut line = format!(
         "{}={}; Max-Age=60; HttpOnly; Path={}",
@@ -236,24 +238,30 @@ fn errors_name_what_is_wrong() {
         (builder().name("a b"), CookieError::Name),
         (CookieCarrier::named("my shop"), CookieError::Name),
         (builder().name("a".repeat(3_969)), CookieError::TooLong),
-        (builder().companion(""), CookieError::Name),
-        (builder().marker(""), CookieError::Name),
-        (builder().companion("a".repeat(4_089)), CookieError::TooLong),
-        (builder().marker("a".repeat(4_089)), CookieError::TooLong),
-        (builder().companion("__Host-SID"), CookieError::SameNames),
-        (builder().marker("__Host-SID"), CookieError::SameNames),
-        (builder().marker("__Host-ST"), CookieError::SameNames),
+        (builder().transient_window_cookie(""), CookieError::Name),
+        (builder().persistent_window_cookie(""), CookieError::Name),
+        (
+            builder().transient_window_cookie("a".repeat(4_089)),
+            CookieError::TooLong,
+        ),
+        (
+            builder().persistent_window_cookie("a".repeat(4_089)),
+            CookieError::TooLong,
+        ),
+        (builder().transient_window_cookie("__Host-SID"), CookieError::SameNames),
+        (builder().persistent_window_cookie("__Host-SID"), CookieError::SameNames),
+        (builder().persistent_window_cookie("__Host-ST"), CookieError::SameNames),
         (builder().domain("example.com"), CookieError::HostWithDomain),
         (plain().domain("exa mple.com"), CookieError::Domain),
         (
-            plain().domain("example.com").companion("__Host-ST"),
+            plain().domain("example.com").transient_window_cookie("__Host-ST"),
             CookieError::HostWithDomain,
         ),
         (builder().path("/app"), CookieError::HostWithPath),
         (plain().path("app"), CookieError::Path),
         (builder().name("__Host-SID").insecure(), CookieError::InsecurePrefix),
         (
-            builder().insecure().companion("__Secure-ST"),
+            builder().insecure().transient_window_cookie("__Secure-ST"),
             CookieError::InsecurePrefix,
         ),
         (
@@ -265,12 +273,12 @@ fn errors_name_what_is_wrong() {
         assert_eq!(builder.build().unwrap_err(), error);
         assert!(!error.to_string().is_empty());
     }
-    let longest = plain().name("a".repeat(3_968)).without_companion();
+    let longest = plain().name("a".repeat(3_968)).without_window_cookies();
     assert!(longest.build().is_ok());
 }
 
 #[test]
-fn a_name_without_a_prefix_has_to_be_asked_for() {
+fn a_name_without_a_prefix_needs_a_setting() {
     for name in ["SID", "__Host", "_Secure-SID", "host-SID", "__Host_SID"] {
         let builder = CookieCarrier::builder().name(name);
         assert_eq!(builder.clone().build().unwrap_err(), CookieError::Unprefixed, "{name}");
@@ -284,7 +292,7 @@ fn a_name_without_a_prefix_has_to_be_asked_for() {
 }
 
 #[test]
-fn a_domain_of_one_label_has_to_be_asked_for() {
+fn a_domain_of_one_label_needs_a_setting() {
     for domain in ["com", ".com", "localhost", "COM"] {
         let builder = CookieCarrier::builder().name("__Secure-SID").domain(domain);
         assert_eq!(
@@ -300,12 +308,12 @@ fn a_domain_of_one_label_has_to_be_asked_for() {
 }
 
 #[test]
-fn the_cookies_are_what_they_are_said_to_be() {
+fn the_default_cookies_are_as_documented() {
     let id = SessionId::parse("0123456789abcdef").unwrap();
     let mut set = outcome();
     set.id = IdChange::Set { id, max_age: None };
     set.window = WindowChange::Set(WindowId::parse_bytes(b"window-1").unwrap());
-    let nothing = Presented::default();
+    let nothing = Credentials::default();
     assert_eq!(
         written(&CookieCarrier::default(), &set, &nothing),
         [
@@ -342,8 +350,8 @@ fn names_are_derived_from_an_application_and_from_each_other() {
         max_age: None,
     };
     set.window = WindowChange::Set(WindowId::generate(&OsEntropy));
-    let names = |builder: CookieBuilder| {
-        let lines = written(&builder.build().unwrap(), &set, &Presented::default());
+    let names = |builder: CookieCarrierBuilder| {
+        let lines = written(&builder.build().unwrap(), &set, &Credentials::default());
         let names: Vec<_> = lines
             .iter()
             .map(|line| line.split_once('=').unwrap().0.to_owned())
@@ -364,20 +372,23 @@ fn names_are_derived_from_an_application_and_from_each_other() {
             "__Host-ASID __Host-ASID_ST __Host-ASID_SW",
         ),
         (
-            builder().name("__Host-a").companion("__Host-b"),
+            builder().name("__Host-a").transient_window_cookie("__Host-b"),
             "__Host-a __Host-b __Host-a_SW",
         ),
         (
-            builder().marker("__Host-m").companion("__Host-c").marker("__Host-n"),
+            builder()
+                .persistent_window_cookie("__Host-m")
+                .transient_window_cookie("__Host-c")
+                .persistent_window_cookie("__Host-n"),
             "__Host-SID __Host-c __Host-n",
         ),
-        (builder().without_companion(), "__Host-SID"),
+        (builder().without_window_cookies(), "__Host-SID"),
     ] {
         assert_eq!(names(builder), expected);
     }
 }
 
-/// The model itself, where the standard is explicit.
+/// Tests the model itself, where the standard is explicit.
 #[test]
 fn the_model_keeps_and_refuses_as_the_standard_says() {
     for line in [

@@ -1,10 +1,10 @@
-//! What a browser does with a `Set-Cookie` header: RFC 6265bis, sections 5.6 and 5.7, as far as it concerns a header
-//! that answers a request over HTTPS. Written from the text of the standard and of CHIPS, not from the code under test.
+//! Models how a browser stores a `Set-Cookie` header: RFC 6265bis, sections 5.6 and 5.7, for responses over HTTPS.
+//! Written from the standard and from CHIPS, not from the code under test.
 
 /// The host that sets the cookie.
 pub(crate) const HOST: &str = "shop.example.com";
 
-/// The path that the request was for.
+/// The default path of the request.
 const DEFAULT_PATH: &str = "/default";
 
 /// A cookie as a browser keeps it.
@@ -12,7 +12,7 @@ const DEFAULT_PATH: &str = "/default";
 pub(crate) struct Kept {
     pub(crate) name: String,
     pub(crate) value: String,
-    /// `None` means for the very host only.
+    /// `None` restricts the cookie to the very host.
     pub(crate) domain: Option<String>,
     pub(crate) path: String,
     pub(crate) secure: bool,
@@ -23,7 +23,7 @@ pub(crate) struct Kept {
     pub(crate) max_age: Option<i64>,
 }
 
-/// The cookie that a browser makes of the header; `None` if it refuses.
+/// Returns the cookie that a browser stores; `None` if it refuses the header.
 pub(crate) fn keep(header: &str) -> Option<Kept> {
     if header.chars().any(|c| c.is_ascii_control() && c != '\t') {
         return None;

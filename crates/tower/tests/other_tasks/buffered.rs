@@ -1,4 +1,4 @@
-//! Behind a buffer, whose worker is the task that calls the service.
+//! Tests services behind a buffer, whose worker task calls the service.
 
 use std::convert::Infallible;
 use std::future::{self, Ready};
@@ -13,28 +13,28 @@ use sessile_core::{AutoStart, Session, SessionError, Visits};
 use sessile_tower::SessionLayer;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-use crate::common::{Browser, COUNT, World, world_with};
+use crate::common::{Browser, COUNT, Fixture, fixture_with};
 
-/// Does all of its work in `call` itself; its future only hands the answer out.
+/// Does all of its work in `call`; its future only returns the response.
 type Work = fn(Request) -> Response;
 
-fn world() -> World {
-    // Code that cannot wait has to find its session started.
-    world_with(|builder| builder.auto_start(AutoStart::Exclusive))
+fn fixture() -> Fixture {
+    // Code that cannot wait needs a session that the layer has started.
+    fixture_with(|builder| builder.auto_start(AutoStart::Exclusive))
 }
 
 async fn visit(layer: SessionLayer, work: Work, browser: &mut Browser) -> (StatusCode, String) {
     let answer_at_once = move |request| -> Ready<Result<_, Infallible>> { future::ready(Ok(work(request))) };
     let app = layer.layer(tower::buffer::Buffer::new(service_fn(answer_at_once), 4));
     let request = browser.request("/").map(|()| Body::empty());
-    let answer = app.oneshot(request).await.unwrap();
-    browser.keep(&answer);
-    let status = answer.status();
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    let response = app.oneshot(request).await.unwrap();
+    browser.keep(&response);
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// Counts in a session that the code got from somewhere, and says what went wrong as the log would.
+/// Counts in the session, or responds with the report of the error.
 fn count_in(session: Result<Session, SessionError>) -> Response {
     let counted = session.and_then(|session| {
         session.update_key(COUNT, |count| {
@@ -62,7 +62,7 @@ fn by_the_extractor(request: Request) -> Response {
     }
 }
 
-/// What is bound in the worker is bound to the visit as well.
+/// A session that is bound in the worker is bound to the visit.
 fn by_another_thread(request: Request) -> Response {
     let visits = request.extensions().get::<Visits>();
     let session = visits.and_then(Visits::session).ok_or(SessionError::NotInitialised);
@@ -78,19 +78,19 @@ async fn work_in_the_call_finds_its_session() {
         ("thread", by_another_thread),
     ];
     for (name, work) in ways {
-        let world = world();
+        let fixture = fixture();
         let mut browser = Browser::new();
         for expected in ["1", "2"] {
-            let (status, text) = visit(world.layer().visit_in_extensions(), work, &mut browser).await;
+            let (status, text) = visit(fixture.layer().visit_in_extensions(), work, &mut browser).await;
             assert_eq!((status, &*text), (StatusCode::OK, expected), "{name}");
         }
-        assert_eq!(world.count_of(&browser.id().unwrap()).await, Some(2), "{name}");
+        assert_eq!(fixture.count_of(&browser.id().unwrap()).await, Some(2), "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_visit_the_extractor_says_what_is_wrong() {
-    let (status, text) = visit(world().layer(), by_the_extractor, &mut Browser::new()).await;
+async fn without_the_visit_the_extractor_explains_the_error() {
+    let (status, text) = visit(fixture().layer(), by_the_extractor, &mut Browser::new()).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(text.contains("runs in another task than the layer"), "{text}");
     assert!(
@@ -99,19 +99,19 @@ async fn without_the_visit_the_extractor_says_what_is_wrong() {
     );
 }
 
-/// A session that was cloned into the service means no visit in the worker.
+/// The worker has no visit to a session that was cloned into the service.
 #[tokio::test(start_paused = true)]
-async fn without_the_visit_the_error_says_what_is_wrong() {
-    let world = world();
-    let session = world.session.clone();
+async fn without_the_visit_the_error_explains_itself() {
+    let fixture = fixture();
+    let session = fixture.session.clone();
     let count = move |_: Request| -> Ready<Result<_, Infallible>> { future::ready(Ok(count_in(Ok(session.clone())))) };
-    let app = world.layer().layer(tower::buffer::Buffer::new(service_fn(count), 4));
-    let answer = app
+    let app = fixture.layer().layer(tower::buffer::Buffer::new(service_fn(count), 4));
+    let response = app
         .oneshot(Browser::new().request("/").map(|()| Body::empty()))
         .await
         .unwrap();
-    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     assert!(text.contains("used outside of a context"), "{text}");
     assert!(text.contains("in the task of its visit"), "{text}");

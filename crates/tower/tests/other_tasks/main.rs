@@ -1,6 +1,6 @@
-//! Handlers that run in another task than the layer: spawned here, and by those that move requests in earnest.
+//! Tests handlers that run in another task than the layer: spawned here, behind a buffer, and in a thread pool.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 mod buffered;
@@ -24,9 +24,9 @@ use sessile_memory::MemoryStorage;
 use sessile_tower::{CookieCarrier, Readable, SessionLayer, Writable};
 use tower::ServiceExt as _;
 
-use self::common::{Browser, COUNT, World, lines, world};
+use self::common::{Browser, COUNT, Fixture, fixture, lines};
 
-/// A middleware that lets the rest run in a task of its own.
+/// A middleware that spawns the rest of the request.
 async fn spawn(request: Request, next: Next) -> Response {
     tokio::spawn(next.run(request)).await.unwrap()
 }
@@ -54,7 +54,7 @@ async fn update(session: Session) -> Result<String, SessionError> {
     Ok(format!("{:?}", session.get(COUNT)?))
 }
 
-/// Far longer than a lock lasts that nobody renews.
+/// Runs much longer than the lease of a lock.
 async fn linger(session: Writable) -> Result<&'static str, SessionError> {
     session.set(COUNT, 9)?;
     tokio::time::sleep(Duration::from_secs(300)).await;
@@ -80,18 +80,18 @@ fn app(layer: SessionLayer) -> Router {
 
 async fn visit(app: &Router, browser: &mut Browser, path: &str) -> (http::Response<()>, String) {
     let request = browser.request(path).map(|()| Body::empty());
-    let answer = app.clone().oneshot(request).await.unwrap();
-    browser.keep(&answer);
-    let (parts, body) = answer.into_parts();
+    let response = app.clone().oneshot(request).await.unwrap();
+    browser.keep(&response);
+    let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     (http::Response::from_parts(parts, ()), text)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_goes_along_with_the_request() {
-    let world = world();
-    let app = app(world.layer().visit_in_extensions());
+async fn a_session_travels_with_the_request() {
+    let fixture = fixture();
+    let app = app(fixture.layer().visit_in_extensions());
     let mut browser = Browser::new();
     for (path, expected) in [
         ("/nothing", "nothing"),
@@ -102,51 +102,51 @@ async fn a_session_goes_along_with_the_request() {
         ("/cart", "item"),
         ("/update", "Some(3)"),
     ] {
-        let (answer, text) = visit(&app, &mut browser, path).await;
-        assert_eq!((answer.status(), &*text), (StatusCode::OK, expected), "{path}");
+        let (response, text) = visit(&app, &mut browser, path).await;
+        assert_eq!((response.status(), &*text), (StatusCode::OK, expected), "{path}");
     }
     let id = browser.id().unwrap();
-    assert_eq!(world.count_of(&id).await, Some(3));
+    assert_eq!(fixture.count_of(&id).await, Some(3));
     visit(&app, &mut browser, "/logout").await;
     assert_eq!(browser.id(), None);
-    assert_eq!(world.count_of(&id).await, None);
+    assert_eq!(fixture.count_of(&id).await, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_was_taken_elsewhere_is_kept() {
-    let world = world();
-    let id = world.stored(1).await;
-    let app = app(world.layer().visit_in_extensions());
+async fn a_lock_that_was_taken_in_another_task_is_renewed() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    let app = app(fixture.layer().visit_in_extensions());
     let request = common::request_of(&id, "/linger").map(|()| Body::empty());
-    let answer = app.oneshot(request).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(world.count_of(&id).await, Some(9));
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(fixture.count_of(&id).await, Some(9));
 }
 
 #[tokio::test]
-async fn a_request_that_goes_along_and_leaves_its_session_alone_asks_nothing() {
-    let world = world();
-    let id = world.stored(1).await;
-    world.calls.reset();
-    let app = app(world.layer().visit_in_extensions());
+async fn an_unused_session_in_the_extensions_causes_no_storage_call() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    fixture.calls.reset();
+    let app = app(fixture.layer().visit_in_extensions());
     let request = common::request_of(&id, "/nothing").map(|()| Body::empty());
-    let answer = app.oneshot(request).await.unwrap();
-    assert_eq!(lines(&answer, http::header::VARY), [""; 0]);
-    world.calls.assert_none();
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(lines(&response, http::header::VARY), [""; 0]);
+    fixture.calls.assert_none();
 }
 
 #[tokio::test]
-async fn without_the_visit_the_answer_says_what_is_wrong() {
-    let world = world();
-    let app = app(world.layer());
-    let (answer, text) = visit(&app, &mut Browser::new(), "/peek").await;
-    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+async fn without_the_visit_the_response_explains_the_error() {
+    let fixture = fixture();
+    let app = app(fixture.layer());
+    let (response, text) = visit(&app, &mut Browser::new(), "/peek").await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert!(text.contains("runs in another task than the layer"), "{text}");
     assert!(text.contains("SessionLayer::visit_in_extensions"), "{text}");
     assert!(!text.contains("Untyped"), "{text}");
 }
 
-/// What is further in than whatever moves requests about finds its session as ever, once a middleware has put it back.
+/// A middleware can enter the visit again, so that code further in finds its session as usual.
 #[tokio::test]
 async fn a_visit_can_be_entered_again() {
     async fn put_back(visit: Handle, request: Request, next: Next) -> Response {
@@ -160,19 +160,19 @@ async fn a_visit_can_be_entered_again() {
         Ok(format!("{:?}", session.get(COUNT)?))
     }
 
-    let world = world();
+    let fixture = fixture();
     let app = Router::new()
         .route("/", get(deep))
         .layer(middleware::from_fn(put_back))
         .layer(middleware::from_fn(spawn))
-        .layer(world.layer().visit_in_extensions());
+        .layer(fixture.layer().visit_in_extensions());
     let mut browser = Browser::new();
     let (_, text) = visit(&app, &mut browser, "/").await;
     assert_eq!(text, "Some(4)");
-    assert_eq!(world.count_of(&browser.id().unwrap()).await, Some(4));
+    assert_eq!(fixture.count_of(&browser.id().unwrap()).await, Some(4));
 }
 
-/// A session of its own kind.
+/// A typed session.
 #[derive(Debug)]
 struct Account;
 
@@ -183,15 +183,15 @@ impl Account {
 impl Values for Account {}
 impl Namespaces for Account {}
 
-fn two_layers(world: &World, account: Session<Untyped, Account>) -> impl Fn(Router) -> Router {
+fn two_layers(fixture: &Fixture, account: Session<Untyped, Account>) -> impl Fn(Router) -> Router {
     let carrier = CookieCarrier::builder().name("__Host-account").build().unwrap();
     let account = SessionLayer::new(account).carrier(carrier).visit_in_extensions();
-    let plain = world.layer().visit_in_extensions();
+    let plain = fixture.layer().visit_in_extensions();
     move |router| router.layer(account.clone()).layer(plain.clone())
 }
 
 #[tokio::test]
-async fn of_several_visits_each_is_found_by_its_types() {
+async fn each_of_several_visits_is_found_by_its_types() {
     async fn both(plain: Writable, account: Writable<Session<Untyped, Account>>) -> Result<String, SessionError> {
         plain.set("kind", "plain")?;
         account.set(Account::USER, "ada")?;
@@ -200,18 +200,18 @@ async fn of_several_visits_each_is_found_by_its_types() {
 
     async fn other(_: Session<Account, Untyped>) {}
 
-    let world = world();
+    let fixture = fixture();
     let account: Session<Untyped, Account> = Session::builder(MemoryStorage::new()).build();
     let router = Router::new().route("/both", get(both)).route("/other", get(other));
-    let app = two_layers(&world, account)(router.layer(middleware::from_fn(spawn)));
-    let (answer, text) = visit(&app, &mut Browser::new(), "/both").await;
+    let app = two_layers(&fixture, account)(router.layer(middleware::from_fn(spawn)));
+    let (response, text) = visit(&app, &mut Browser::new(), "/both").await;
     assert_eq!(text, "Some(String(\"plain\")) Some(\"ada\")");
-    assert_eq!(lines(&answer, SET_COOKIE).len(), 2);
-    let (answer, _) = visit(&app, &mut Browser::new(), "/other").await;
-    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(lines(&response, SET_COOKIE).len(), 2);
+    let (response, _) = visit(&app, &mut Browser::new(), "/other").await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
 
-/// A library that does not know how the application declares its sessions.
+/// A library does not know the types of the application's sessions.
 #[tokio::test]
 async fn a_library_finds_the_innermost_session_without_its_types() {
     async fn in_task() -> Result<String, SessionError> {
@@ -222,7 +222,7 @@ async fn a_library_finds_the_innermost_session_without_its_types() {
         Ok(format!("{:?}", typed.get(Account::USER)?))
     }
 
-    async fn elsewhere(request: Request) -> Result<String, SessionError> {
+    async fn in_extensions(request: Request) -> Result<String, SessionError> {
         let visits = request
             .extensions()
             .get::<Visits>()
@@ -236,12 +236,12 @@ async fn a_library_finds_the_innermost_session_without_its_types() {
         Ok(format!("{found:?} {:?}", typed.untyped().get("user")?))
     }
 
-    let world = world();
+    let fixture = fixture();
     let account: Session<Untyped, Account> = Session::builder(MemoryStorage::new()).build();
     let elsewhere = Router::new()
-        .route("/elsewhere", get(elsewhere))
+        .route("/elsewhere", get(in_extensions))
         .layer(middleware::from_fn(spawn));
-    let app = two_layers(&world, account)(elsewhere.route("/here", get(in_task)));
+    let app = two_layers(&fixture, account)(elsewhere.route("/here", get(in_task)));
     assert_eq!(visit(&app, &mut Browser::new(), "/here").await.1, "Some(\"grace\")");
     let (_, text) = visit(&app, &mut Browser::new(), "/elsewhere").await;
     assert_eq!(text, "Some(\"ada\") Some(String(\"ada\"))");

@@ -1,4 +1,4 @@
-//! In a pool of threads for futures that are not `Send`, as server functions run that render on the server.
+//! Tests a thread pool for futures that are not `Send`, as used for server-side rendering.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,11 +15,11 @@ use sessile_tower::SessionLayer;
 use tokio_util::task::LocalPoolHandle;
 use tower::ServiceExt as _;
 
-use crate::common::{Browser, COUNT, world};
+use crate::common::{Browser, COUNT, fixture};
 
 const COMMITTED: Key<Untyped, u64> = Key::new("committed");
 
-/// Reads, updates in one short step, and commits by itself. What it holds over all of these awaits is not `Send`.
+/// Reads, updates in one short step, and commits. Holds a value that is not `Send` across all awaits.
 async fn work(session: Session) -> Result<String, SessionError> {
     session.start_readonly().await?;
     let steps = Rc::new(Cell::new(session.get(COUNT)?.unwrap_or_default()));
@@ -50,29 +50,29 @@ async fn visit(layer: SessionLayer, browser: &mut Browser) -> (StatusCode, Strin
         .route("/", get(server_function))
         .with_state(LocalPoolHandle::new(1))
         .layer(layer);
-    let answer = app.oneshot(browser.request("/").map(|()| Body::empty())).await.unwrap();
-    browser.keep(&answer);
-    let status = answer.status();
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    let response = app.oneshot(browser.request("/").map(|()| Body::empty())).await.unwrap();
+    browser.keep(&response);
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-// Time is real here: the threads of the pool have runtimes of their own. Nothing waits for it.
+// Uses real time, as the threads of the pool have their own runtimes. No test waits for it.
 #[tokio::test]
 async fn a_future_that_is_not_send_reads_updates_and_commits() {
-    let world = world();
+    let fixture = fixture();
     let mut browser = Browser::new();
     for expected in ["Some(1) Some(1)", "Some(2) Some(2)"] {
-        let (status, text) = visit(world.layer().visit_in_extensions(), &mut browser).await;
+        let (status, text) = visit(fixture.layer().visit_in_extensions(), &mut browser).await;
         assert_eq!((status, &*text), (StatusCode::OK, expected));
     }
-    assert_eq!(world.count_of(&browser.id().unwrap()).await, Some(2));
+    assert_eq!(fixture.count_of(&browser.id().unwrap()).await, Some(2));
 }
 
 #[tokio::test]
-async fn without_the_visit_the_answer_says_what_is_wrong() {
-    let world = world();
-    let (status, text) = visit(world.layer(), &mut Browser::new()).await;
+async fn without_the_visit_the_response_explains_the_error() {
+    let fixture = fixture();
+    let (status, text) = visit(fixture.layer(), &mut Browser::new()).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(text.contains("runs in another task than the layer"), "{text}");
     assert!(

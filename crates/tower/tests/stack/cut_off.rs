@@ -1,4 +1,4 @@
-//! Layers that stop a handler midway, ask it again, or answer in its place.
+//! Tests layers that stop a handler midway, retry it, or respond in its place.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -20,8 +20,8 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 
-use crate::common::{Browser, COUNT, World, request_of, world};
-use crate::matrix::Again;
+use crate::common::{Browser, COUNT, Fixture, fixture, request_of};
+use crate::matrix::RetryRejected;
 use crate::shop::{Shop, request};
 
 const SHORT: Duration = Duration::from_secs(2);
@@ -61,100 +61,110 @@ async fn timed_out(_: BoxError) -> StatusCode {
     StatusCode::GATEWAY_TIMEOUT
 }
 
-/// Asks for something that ends before its time: the session is as before, and nobody holds its lock.
-async fn ends(world: &World, app: Router, path: &str, status: StatusCode) {
-    let id = world.stored(1).await;
-    let answer = app.oneshot(posted(&id, path)).await.unwrap();
-    assert_eq!(answer.status(), status);
-    assert!(!answer.headers().contains_key(SET_COOKIE));
-    assert_eq!(world.count_of(&id).await, Some(1));
+/// Sends a request that is cut off, and checks that its session is unchanged and unlocked.
+async fn ends(fixture: &Fixture, app: Router, path: &str, status: StatusCode) {
+    let id = fixture.stored(1).await;
+    let response = app.oneshot(posted(&id, path)).await.unwrap();
+    assert_eq!(response.status(), status);
+    assert!(!response.headers().contains_key(SET_COOKIE));
+    assert_eq!(fixture.count_of(&id).await, Some(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_inside() {
-    let world = world();
-    let app = router().layer(ServiceBuilder::new().layer(world.layer()).layer(gives_up()));
-    ends(&world, app, "/hang", StatusCode::REQUEST_TIMEOUT).await;
+    let fixture = fixture();
+    let app = router().layer(ServiceBuilder::new().layer(fixture.layer()).layer(gives_up()));
+    ends(&fixture, app, "/hang", StatusCode::REQUEST_TIMEOUT).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_of_one_route() {
-    let world = world();
+    let fixture = fixture();
     let route = post(count_and_hang).layer(gives_up());
-    let app = Router::new().route("/hang", route).layer(world.layer());
-    ends(&world, app, "/hang", StatusCode::REQUEST_TIMEOUT).await;
+    let app = Router::new().route("/hang", route).layer(fixture.layer());
+    ends(&fixture, app, "/hang", StatusCode::REQUEST_TIMEOUT).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_outside() {
-    let world = world();
-    let app = router().layer(ServiceBuilder::new().layer(gives_up()).layer(world.layer()));
-    ends(&world, app, "/hang", StatusCode::REQUEST_TIMEOUT).await;
+    let fixture = fixture();
+    let app = router().layer(ServiceBuilder::new().layer(gives_up()).layer(fixture.layer()));
+    ends(&fixture, app, "/hang", StatusCode::REQUEST_TIMEOUT).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_of_tower_inside_and_outside() {
-    let world = world();
+    let fixture = fixture();
     let timeout = || tower::timeout::TimeoutLayer::new(SHORT);
     let inside = ServiceBuilder::new()
-        .layer(world.layer())
+        .layer(fixture.layer())
         .layer(HandleErrorLayer::new(timed_out))
         .layer(timeout());
-    ends(&world, router().layer(inside), "/hang", StatusCode::GATEWAY_TIMEOUT).await;
+    ends(&fixture, router().layer(inside), "/hang", StatusCode::GATEWAY_TIMEOUT).await;
     let outside = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(timed_out))
         .layer(timeout())
-        .layer(world.layer());
-    ends(&world, router().layer(outside), "/hang", StatusCode::GATEWAY_TIMEOUT).await;
+        .layer(fixture.layer());
+    ends(&fixture, router().layer(outside), "/hang", StatusCode::GATEWAY_TIMEOUT).await;
 }
 
 #[tokio::test]
 async fn a_panic_that_is_caught_inside_and_outside() {
-    let world = world();
-    let inside = router().layer(ServiceBuilder::new().layer(world.layer()).layer(CatchPanicLayer::new()));
-    ends(&world, inside, "/panic", StatusCode::INTERNAL_SERVER_ERROR).await;
-    let outside = router().layer(ServiceBuilder::new().layer(CatchPanicLayer::new()).layer(world.layer()));
-    ends(&world, outside, "/panic", StatusCode::INTERNAL_SERVER_ERROR).await;
+    let fixture = fixture();
+    let inside = router().layer(
+        ServiceBuilder::new()
+            .layer(fixture.layer())
+            .layer(CatchPanicLayer::new()),
+    );
+    ends(&fixture, inside, "/panic", StatusCode::INTERNAL_SERVER_ERROR).await;
+    let outside = router().layer(
+        ServiceBuilder::new()
+            .layer(CatchPanicLayer::new())
+            .layer(fixture.layer()),
+    );
+    ends(&fixture, outside, "/panic", StatusCode::INTERNAL_SERVER_ERROR).await;
 }
 
-/// A request that is asked again outside is another visit: the first has left nothing behind.
+/// Each retry by an outer layer is a new visit, and the first attempt leaves nothing behind.
 #[tokio::test]
-async fn what_is_tried_again_outside_counts_once() {
-    let world = world();
-    let id = world.stored(1).await;
-    world
+async fn a_retry_outside_counts_once() {
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    fixture
         .faults
         .fail_next(Verb::Commit, Fault::before(StorageErrorKind::LockLost));
-    let stack = ServiceBuilder::new().layer(RetryLayer::new(Again)).layer(world.layer());
-    let answer = stack
-        .service(Shop::of(&world))
+    let stack = ServiceBuilder::new()
+        .layer(RetryLayer::new(RetryRejected))
+        .layer(fixture.layer());
+    let response = stack
+        .service(Shop::of(&fixture))
         .oneshot(posted(&id, "/count"))
         .await
         .unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(world.count_of(&id).await, Some(2));
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(fixture.count_of(&id).await, Some(2));
 }
 
-/// Sends a request that a layer outside turns down, or answers by itself; the session is not asked.
-async fn is_not_asked<L, R>(layer: L, change: impl FnOnce(&mut Request<Body>), status: StatusCode)
+/// Sends a request that an outer layer rejects or responds to, and checks that the storage is not called.
+async fn is_not_called<L, R>(layer: L, change: impl FnOnce(&mut Request<Body>), status: StatusCode)
 where
     L: Layer<sessile_tower::SessionService<Shop>>,
     L::Service: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
 {
-    let world = world();
-    let id = world.stored(1).await;
-    world.calls.reset();
+    let fixture = fixture();
+    let id = fixture.stored(1).await;
+    fixture.calls.reset();
     let mut request = posted(&id, "/count");
     change(&mut request);
-    let service = layer.layer(world.layer().layer(Shop::of(&world)));
-    let answer = service.oneshot(request).await.unwrap();
-    assert_eq!(answer.status(), status);
-    assert!(!answer.headers().contains_key(SET_COOKIE));
-    world.calls.assert_none();
+    let service = layer.layer(fixture.layer().layer(Shop::of(&fixture)));
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), status);
+    assert!(!response.headers().contains_key(SET_COOKIE));
+    fixture.calls.assert_none();
 }
 
 #[tokio::test]
-async fn a_preflight_request_is_answered_outside() {
+async fn an_outer_layer_responds_to_a_preflight_request() {
     let cors = CorsLayer::new().allow_origin(Any).allow_methods([Method::PUT]);
     let preflight = |request: &mut Request<Body>| {
         *request.method_mut() = Method::OPTIONS;
@@ -162,43 +172,43 @@ async fn a_preflight_request_is_answered_outside() {
         headers.insert(ORIGIN, HeaderValue::from_static("https://other.example"));
         headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("PUT"));
     };
-    is_not_asked(cors, preflight, StatusCode::OK).await;
+    is_not_called(cors, preflight, StatusCode::OK).await;
 }
 
 #[tokio::test]
-async fn a_request_that_another_site_causes_is_turned_down_outside() {
+async fn an_outer_layer_rejects_a_cross_site_request() {
     let from_elsewhere = |request: &mut Request<Body>| {
         let headers = request.headers_mut();
         headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
     };
-    is_not_asked(CsrfLayer::new(), from_elsewhere, StatusCode::FORBIDDEN).await;
+    is_not_called(CsrfLayer::new(), from_elsewhere, StatusCode::FORBIDDEN).await;
 }
 
 #[tokio::test]
-async fn a_request_without_the_right_headers_is_turned_down_outside() {
+async fn an_outer_layer_rejects_a_request_without_the_right_headers() {
     #[allow(deprecated)]
     let bearer = ValidateRequestHeaderLayer::bearer("secret");
-    is_not_asked(bearer, |_| {}, StatusCode::UNAUTHORIZED).await;
+    is_not_called(bearer, |_| {}, StatusCode::UNAUTHORIZED).await;
     let accept = ValidateRequestHeaderLayer::accept("text/plain");
     let wants_json = |request: &mut Request<Body>| {
         let headers = request.headers_mut();
         headers.insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
     };
-    is_not_asked(accept, wants_json, StatusCode::NOT_ACCEPTABLE).await;
+    is_not_called(accept, wants_json, StatusCode::NOT_ACCEPTABLE).await;
 }
 
-/// What is sent along in the tests of all layers is what these let pass.
+/// The requests in the tests of all layers have the headers that these layers require.
 #[tokio::test]
 async fn the_same_requests_pass_with_the_right_headers() {
-    let world = world();
+    let fixture = fixture();
     #[allow(deprecated)]
     let bearer = ValidateRequestHeaderLayer::bearer("secret");
     let stack = ServiceBuilder::new()
         .layer(bearer)
         .layer(CsrfLayer::new())
-        .layer(world.layer());
-    let answer = stack
-        .service(Shop::of(&world))
+        .layer(fixture.layer());
+    let response = stack
+        .service(Shop::of(&fixture))
         .oneshot(request(&Browser::new(), "/login"));
-    assert!(answer.await.unwrap().headers().contains_key(SET_COOKIE));
+    assert!(response.await.unwrap().headers().contains_key(SET_COOKIE));
 }

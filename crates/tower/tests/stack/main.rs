@@ -1,7 +1,7 @@
-//! The layer among the others that applications use: inside and outside of each, in one `ServiceBuilder` and in a
-//! router of axum. Each test really logs a customer in, counts for them and logs them out again.
+//! Tests the layer together with other layers: inside and outside of each, in one `ServiceBuilder` and in an axum
+//! router. Each test logs a customer in, counts, and logs out again.
 
-// In a helper, too, an unwrap is an assertion.
+// In tests, `unwrap` is an assertion, in helpers too.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! Every layer of `tower` and `tower-http`, on both sides.
+//! Combines the layer with every layer of `tower` and `tower-http`, on both sides.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -47,12 +47,12 @@ use tower_http::timeout::{RequestBodyTimeoutLayer, ResponseBodyTimeoutLayer, Tim
 use tower_http::trace::TraceLayer;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 
-use crate::common::world;
+use crate::common::fixture;
 use crate::shop::{Shop, visit};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Makes a test of each layer and side.
+/// Generates a test for each layer and side.
 macro_rules! layers {
     ($($(#[$attribute:meta])* $name:ident = $layer:expr;)*) => {
         $(
@@ -62,23 +62,23 @@ macro_rules! layers {
 
                 #[tokio::test]
                 async fn inside() {
-                    let world = world();
-                    let stack = ServiceBuilder::new().layer(world.layer()).layer($layer);
-                    visit(&world, stack.service(Shop::of(&world))).await;
+                    let fixture = fixture();
+                    let stack = ServiceBuilder::new().layer(fixture.layer()).layer($layer);
+                    visit(&fixture, stack.service(Shop::of(&fixture))).await;
                 }
 
                 #[tokio::test]
                 async fn outside() {
-                    let world = world();
-                    let stack = ServiceBuilder::new().layer($layer).layer(world.layer());
-                    visit(&world, stack.service(Shop::of(&world))).await;
+                    let fixture = fixture();
+                    let stack = ServiceBuilder::new().layer($layer).layer(fixture.layer());
+                    visit(&fixture, stack.service(Shop::of(&fixture))).await;
                 }
             }
         )*
     };
 }
 
-/// The same, and in a router of axum besides, where a service has to be cloned and not to fail.
+/// Generates these tests, and others in an axum router, whose services must be cloneable and infallible.
 macro_rules! layers_for_routers {
     ($($(#[$attribute:meta])* $name:ident = $layer:expr;)*) => {
         layers! { $($(#[$attribute])* $name = $layer;)* }
@@ -91,24 +91,24 @@ macro_rules! layers_for_routers {
 
                     #[tokio::test]
                     async fn inside() {
-                        let world = world();
+                        let fixture = fixture();
                         let stack = ServiceBuilder::new()
-                            .layer(world.layer())
+                            .layer(fixture.layer())
                             .layer(HandleErrorLayer::new(fail))
                             .layer($layer);
-                        let router: Router = Router::new().fallback_service(Shop::of(&world));
-                        visit(&world, router.layer(stack)).await;
+                        let router: Router = Router::new().fallback_service(Shop::of(&fixture));
+                        visit(&fixture, router.layer(stack)).await;
                     }
 
                     #[tokio::test]
                     async fn outside() {
-                        let world = world();
+                        let fixture = fixture();
                         let stack = ServiceBuilder::new()
                             .layer(HandleErrorLayer::new(fail))
                             .layer($layer)
-                            .layer(world.layer());
-                        let router: Router = Router::new().route_service("/{path}", Shop::of(&world));
-                        visit(&world, router.route_layer(stack)).await;
+                            .layer(fixture.layer());
+                        let router: Router = Router::new().route_service("/{path}", Shop::of(&fixture));
+                        visit(&fixture, router.route_layer(stack)).await;
                     }
                 }
             )*
@@ -120,11 +120,11 @@ async fn fail<E: Debug>(error: E) -> (StatusCode, String) {
     (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:?}"))
 }
 
-/// Asks anew whatever was refused, as often as can be told from the head.
+/// Retries each request that was rejected with a 503.
 #[derive(Clone)]
-pub(crate) struct Again;
+pub(crate) struct RetryRejected;
 
-impl<R, E> Policy<Request<Body>, Response<R>, E> for Again {
+impl<R, E> Policy<Request<Body>, Response<R>, E> for RetryRejected {
     type Future = std::future::Ready<()>;
 
     fn retry(&mut self, _: &mut Request<Body>, result: &mut Result<Response<R>, E>) -> Option<Self::Future> {
@@ -163,7 +163,7 @@ layers_for_routers! {
     map_response = MapResponseLayer::new(|response| response);
     map_result = MapResultLayer::new(|result: Result<_, Infallible>| result);
     maybe = option_layer(Some(ConcurrencyLimitLayer::new(1)));
-    retry = RetryLayer::new(Again);
+    retry = RetryLayer::new(RetryRejected);
     then = ThenLayer::new(|result: Result<_, Infallible>| async move { result });
     timeout_of_tower = tower::timeout::TimeoutLayer::new(LONG);
 
@@ -204,7 +204,7 @@ layers_for_routers! {
     validate_accept = ValidateRequestHeaderLayer::accept("text/plain");
 }
 
-// What needs a type that is written out.
+// These need explicit types.
 layers! {
     boxed_clone = BoxCloneServiceLayer::new(Identity::new());
     boxed_clone_sync = BoxCloneSyncServiceLayer::new(Identity::new());
@@ -212,7 +212,7 @@ layers! {
     follow_redirect = FollowRedirectLayer::new();
 }
 
-/// What cannot be cloned stands behind a buffer, of which there are clones.
+/// Puts a service that is not `Clone` behind a buffer, which is.
 macro_rules! layers_behind_a_buffer {
     ($($name:ident = $layer:expr;)*) => {
         layers! {

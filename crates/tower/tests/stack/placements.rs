@@ -1,4 +1,4 @@
-//! Where in an application the layer can stand.
+//! Tests the places in an application where the layer can be added.
 
 use std::convert::Infallible;
 use std::fs;
@@ -16,7 +16,7 @@ use tower::steer::Steer;
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _};
 use tower_http::services::ServeDir;
 
-use crate::common::{Browser, World, world};
+use crate::common::{Browser, Fixture, fixture};
 use crate::shop::{Shop, ask, request, serve, visit};
 
 async fn handler(session: Session, request: Request) -> Result<String, SessionError> {
@@ -28,7 +28,7 @@ fn shop() -> Router {
     Router::new().route("/{path}", any(handler))
 }
 
-/// Puts the shop that stands in a part of an application where the customer expects it.
+/// Maps the paths of the customer to the part of the application that contains the shop.
 fn below<S>(prefix: &'static str, inner: S) -> impl Service<Request<Body>, Response = Response, Error = Infallible>
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible>,
@@ -44,64 +44,64 @@ where
 
 #[tokio::test]
 async fn around_a_router() {
-    let world = world();
-    visit(&world, shop().layer(world.layer())).await;
+    let fixture = fixture();
+    visit(&fixture, shop().layer(fixture.layer())).await;
 }
 
 #[tokio::test]
 async fn around_the_routes_of_a_router() {
-    let world = world();
-    visit(&world, shop().route_layer(world.layer())).await;
+    let fixture = fixture();
+    visit(&fixture, shop().route_layer(fixture.layer())).await;
 }
 
 #[tokio::test]
 async fn around_one_route() {
-    let world = world();
-    let app = Router::new().route("/{path}", any(handler).layer(world.layer()));
-    visit(&world, app).await;
+    let fixture = fixture();
+    let app = Router::new().route("/{path}", any(handler).layer(fixture.layer()));
+    visit(&fixture, app).await;
 }
 
 #[tokio::test]
 async fn around_a_router_from_without() {
-    let world = world();
-    visit(&world, world.layer().layer(shop())).await;
+    let fixture = fixture();
+    visit(&fixture, fixture.layer().layer(shop())).await;
 }
 
 #[tokio::test]
 async fn around_a_nested_router_and_inside_of_it() {
-    let world = world();
-    let app = Router::new().nest("/deep", shop()).layer(world.layer());
-    visit(&world, below("/deep", app)).await;
-    let app = Router::new().nest("/deep", shop().layer(world.layer()));
-    visit(&world, below("/deep", app)).await;
+    let fixture = fixture();
+    let app = Router::new().nest("/deep", shop()).layer(fixture.layer());
+    visit(&fixture, below("/deep", app)).await;
+    let app = Router::new().nest("/deep", shop().layer(fixture.layer()));
+    visit(&fixture, below("/deep", app)).await;
     let twice = Router::new().nest("/deep", shop());
-    let app = Router::new().nest("/very", twice.layer(world.layer()));
-    visit(&world, below("/very/deep", app)).await;
+    let app = Router::new().nest("/very", twice.layer(fixture.layer()));
+    visit(&fixture, below("/very/deep", app)).await;
 }
 
 #[tokio::test]
 async fn around_merged_routers() {
-    let world = world();
+    let fixture = fixture();
     let login = Router::new().route("/login", post(handler));
     let others = Router::new()
         .route("/count", post(handler))
         .route("/nothing", post(handler))
         .route("/logout", post(handler));
-    visit(&world, login.merge(others).layer(world.layer())).await;
+    visit(&fixture, login.merge(others).layer(fixture.layer())).await;
 }
 
 #[tokio::test]
 async fn around_a_fallback() {
-    let world = world();
-    visit(&world, Router::new().fallback(handler).layer(world.layer())).await;
-    let service = world.layer().layer(Shop::of(&world));
-    visit(&world, Router::new().fallback_service(service)).await;
+    let fixture = fixture();
+    visit(&fixture, Router::new().fallback(handler).layer(fixture.layer())).await;
+    let service = fixture.layer().layer(Shop::of(&fixture));
+    visit(&fixture, Router::new().fallback_service(service)).await;
 }
 
 #[tokio::test]
 async fn around_middleware_that_uses_the_session_and_inside_of_it() {
-    /// Numbers the requests of a session that is started already, and hands down who is there.
-    async fn look(session: Session, mut request: Request, next: Next) -> Response {
+    /// Starts the session, and passes on whether a user is logged in.
+    async fn check_login(session: Session, mut request: Request, next: Next) -> Response {
         if let Err(error) = session.start_readonly().await {
             return error.into_response();
         }
@@ -118,13 +118,13 @@ async fn around_middleware_that_uses_the_session_and_inside_of_it() {
         next.run(request).await
     }
 
-    let world = world();
+    let fixture = fixture();
     let app = shop()
         .route("/who", post(who))
-        .layer(middleware::from_fn(look))
-        .layer(world.layer())
+        .layer(middleware::from_fn(check_login))
+        .layer(fixture.layer())
         .layer(middleware::from_fn(pass));
-    visit(&world, app.clone()).await;
+    visit(&fixture, app.clone()).await;
 
     let (mut app, mut browser) = (app, Browser::new());
     assert_eq!(ask(&mut app, &mut browser, "/who").await.1, "false");
@@ -134,18 +134,18 @@ async fn around_middleware_that_uses_the_session_and_inside_of_it() {
 
 #[tokio::test]
 async fn around_services_among_which_requests_are_steered() {
-    let world = world();
+    let fixture = fixture();
     let services = [shop(), Router::new().fallback(async || "elsewhere")];
     let steer = Steer::new(services, |request: &Request<Body>, _: &[Router]| {
         usize::from(request.uri().path() == "/elsewhere")
     });
-    let mut service = world.layer().layer(steer);
+    let mut service = fixture.layer().layer(steer);
     let (_, text) = ask(&mut service, &mut Browser::new(), "/elsewhere").await;
     assert_eq!(text, "elsewhere");
-    visit(&world, service).await;
+    visit(&fixture, service).await;
 }
 
-/// A folder of files, the pages of which ask for no session.
+/// A folder of static files, which use no session.
 struct Folder(std::path::PathBuf);
 
 impl Folder {
@@ -163,35 +163,35 @@ impl Drop for Folder {
     }
 }
 
-async fn page(service: impl Service<Request<Body>, Response = Response, Error = Infallible>, world: &World) {
+async fn page(service: impl Service<Request<Body>, Response = Response, Error = Infallible>, fixture: &Fixture) {
     let mut request = request(&Browser::new(), "/page.txt");
     *request.method_mut() = http::Method::GET;
-    world.calls.reset();
-    let answer = service.oneshot(request).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert!(!answer.headers().contains_key("vary"));
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    fixture.calls.reset();
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(!response.headers().contains_key("vary"));
+    let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "a page");
-    world.calls.assert_none();
+    fixture.calls.assert_none();
 }
 
 #[tokio::test]
 async fn beside_files_and_around_them() {
-    let (world, folder) = (world(), Folder::new());
-    // Files first; what is no file is the shop's.
+    let (fixture, folder) = (fixture(), Folder::new());
+    // Serves files first, and the shop for all other paths.
     let files = ServeDir::new(&folder.0).call_fallback_on_method_not_allowed(true);
-    let beside = files.clone().fallback(shop().layer(world.layer()));
+    let beside = files.clone().fallback(shop().layer(fixture.layer()));
     let app: Router = Router::new().fallback_service(beside);
-    page(app.clone(), &world).await;
-    visit(&world, app).await;
-    // The shop first; what is not the shop's is a file.
+    page(app.clone(), &fixture).await;
+    visit(&fixture, app).await;
+    // Serves the shop first, and files for all other paths.
     let app = Router::new()
         .route("/login", post(handler))
         .route("/count", post(handler))
         .route("/nothing", post(handler))
         .route("/logout", post(handler))
         .fallback_service(files)
-        .layer(world.layer());
-    page(app.clone(), &world).await;
-    visit(&world, app).await;
+        .layer(fixture.layer());
+    page(app.clone(), &fixture).await;
+    visit(&fixture, app).await;
 }

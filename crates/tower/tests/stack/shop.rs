@@ -1,4 +1,4 @@
-//! A shop that works behind any layer, and a customer who logs in, counts and logs out again.
+//! A shop that works behind any layer, and a customer that logs in, counts and logs out again.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -14,18 +14,18 @@ use http_body_util::{BodyExt as _, Full};
 use sessile_core::{Session, SessionError};
 use tower::{Service, ServiceExt as _};
 
-use crate::common::{Browser, COUNT, World, lines};
+use crate::common::{Browser, COUNT, Fixture, lines};
 
-/// Takes requests with any body, as layers change them.
+/// Accepts requests with any body, as layers change the type.
 #[derive(Clone)]
 pub(crate) struct Shop {
     session: Session,
 }
 
 impl Shop {
-    pub(crate) fn of(world: &World) -> Self {
+    pub(crate) fn of(fixture: &Fixture) -> Self {
         Self {
-            session: world.session.clone(),
+            session: fixture.session.clone(),
         }
     }
 }
@@ -55,7 +55,7 @@ impl<B> Service<Request<B>> for Shop {
 }
 
 pub(crate) async fn serve(session: &Session, path: &str) -> Result<String, SessionError> {
-    // Layers that hand work on have let others run by now.
+    // Lets other tasks run first, as layers that delegate work would.
     tokio::task::yield_now().await;
     match path {
         "/login" => {
@@ -79,7 +79,7 @@ pub(crate) async fn serve(session: &Session, path: &str) -> Result<String, Sessi
     }
 }
 
-/// What a customer sends along to please every layer.
+/// Builds a request with the headers that all layers require.
 pub(crate) fn request(browser: &Browser, path: &str) -> Request<Body> {
     let mut request = browser.request(path).map(|()| Body::empty());
     *request.method_mut() = Method::POST;
@@ -98,7 +98,7 @@ pub(crate) fn request(browser: &Browser, path: &str) -> Request<Body> {
     request
 }
 
-/// Sends one request, keeps the cookies of the answer and returns its text.
+/// Sends one request, stores the cookies of the response and returns its text.
 pub(crate) async fn ask<S, R>(service: &mut S, browser: &mut Browser, path: &str) -> (Response<()>, String)
 where
     S: Service<Request<Body>, Response = Response<R>>,
@@ -106,40 +106,40 @@ where
     R: http_body::Body<Error: Debug>,
 {
     let service = service.ready().await.expect("the service is ready");
-    let answer = service.call(request(browser, path)).await.expect("the service answers");
-    browser.keep(&answer);
-    let (parts, body) = answer.into_parts();
+    let response = service.call(request(browser, path)).await.expect("the service answers");
+    browser.keep(&response);
+    let (parts, body) = response.into_parts();
     let bytes = body.collect().await.expect("the body comes whole").to_bytes();
     let text = String::from_utf8(bytes.to_vec()).expect("it is text");
     (Response::from_parts(parts, ()), text)
 }
 
-/// Logs in, counts to two and logs out, and looks at what the storage holds meanwhile.
-pub(crate) async fn visit<S, R>(world: &World, mut service: S)
+/// Logs in, counts to two and logs out, and checks the storage in between.
+pub(crate) async fn visit<S, R>(fixture: &Fixture, mut service: S)
 where
     S: Service<Request<Body>, Response = Response<R>>,
     S::Error: Debug,
     R: http_body::Body<Error: Debug>,
 {
     let mut browser = Browser::new();
-    let (answer, text) = ask(&mut service, &mut browser, "/login").await;
-    assert_eq!((answer.status(), &*text), (StatusCode::OK, "welcome"));
+    let (response, text) = ask(&mut service, &mut browser, "/login").await;
+    assert_eq!((response.status(), &*text), (StatusCode::OK, "welcome"));
     let id = browser.id().expect("the customer was told an id");
-    assert_eq!(world.count_of(&id).await, None);
+    assert_eq!(fixture.count_of(&id).await, None);
 
     for count in 1..=2 {
-        let (answer, text) = ask(&mut service, &mut browser, "/count").await;
+        let (response, text) = ask(&mut service, &mut browser, "/count").await;
         assert_eq!(text, format!("\"ada\" {count}"));
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(lines(&answer, SET_COOKIE), [""; 0]);
-        assert_eq!(world.count_of(&id).await, Some(count));
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
+        assert_eq!(fixture.count_of(&id).await, Some(count));
     }
 
-    let (answer, text) = ask(&mut service, &mut browser, "/nothing").await;
-    assert_eq!((answer.status(), &*text), (StatusCode::OK, "nothing"));
+    let (response, text) = ask(&mut service, &mut browser, "/nothing").await;
+    assert_eq!((response.status(), &*text), (StatusCode::OK, "nothing"));
 
-    let (answer, text) = ask(&mut service, &mut browser, "/logout").await;
-    assert_eq!((answer.status(), &*text), (StatusCode::OK, "bye"));
+    let (response, text) = ask(&mut service, &mut browser, "/logout").await;
+    assert_eq!((response.status(), &*text), (StatusCode::OK, "bye"));
     assert_eq!(browser.id(), None);
-    assert_eq!(world.count_of(&id).await, None);
+    assert_eq!(fixture.count_of(&id).await, None);
 }
