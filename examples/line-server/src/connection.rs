@@ -1,4 +1,4 @@
-//! One connection: a row of visits, each begun by `NEW` or `ATTACH`.
+//! Serves one connection: a sequence of visits, each begun by `NEW` or `ATTACH`.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::lines::{End, Lines, Received};
 use crate::request::{Opening, Request};
-use crate::requests::{self, Answer, Refusal};
+use crate::requests::{self, Reply, RequestError};
 
 const HELP: &str = "OK NEW | ATTACH id | GET key | SET key json | SAVE | LOGOUT | HELP | QUIT";
 
@@ -19,7 +19,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(session: &Session, 
             Some(Opening::Attach(Some(id))) => Visit::attach(id.clone()),
             _ => Visit::new(),
         };
-        // However the conversation ends, the lock it holds is released before another begins.
+        // The end of `init` releases the lock, if any, before the next visit begins.
         let conversation = converse(session, &mut lines, opening.as_ref());
         let next = session.init(visit, conversation).await.map_err(io::Error::other)??;
         match next {
@@ -29,15 +29,16 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(session: &Session, 
     }
 }
 
-/// Answers requests in one visit. Returns the request that begins the next, or `None` when there is none.
+/// Serves requests in one visit. Returns the request that begins the next visit, or `None` at the end of the
+/// connection.
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     session: &Session,
     lines: &mut Lines<S>,
     opening: Option<&Opening>,
 ) -> io::Result<Option<Opening>> {
     if let Some(opening) = opening {
-        let answer = requests::open(session, opening).await;
-        lines.send(text(answer)).await?;
+        let reply = requests::open(session, opening).await;
+        lines.send(text(reply)).await?;
     }
     loop {
         let line = match lines.next().await? {
@@ -46,9 +47,9 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 lines.send(usage("this line is not UTF-8")).await?;
                 continue;
             }
-            Received::End(end) => return part(lines, end).await,
+            Received::End(end) => return report_end(lines, end).await,
         };
-        let answer = match Request::parse(&line) {
+        let reply = match Request::parse(&line) {
             Err(explanation) => usage(explanation),
             Ok(Request::Open(opening)) => return Ok(Some(opening)),
             Ok(Request::Get(key)) => text(requests::get(session, &key)),
@@ -57,16 +58,16 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             Ok(Request::Logout) => text(requests::logout(session).await),
             Ok(Request::Help) => HELP.to_owned(),
             Ok(Request::Quit) => {
-                lines.send(text(Ok(Answer::Ok))).await?;
+                lines.send(text(Ok(Reply::Ok))).await?;
                 return Ok(None);
             }
         };
-        lines.send(answer).await?;
+        lines.send(reply).await?;
     }
 }
 
-/// Tells the peer, if it is still there, why the connection is closed.
-async fn part<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>, end: End) -> io::Result<Option<Opening>> {
+/// Reports the reason for closing the connection, if the peer is still connected.
+async fn report_end<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>, end: End) -> io::Result<Option<Opening>> {
     let (code, explanation) = match end {
         End::Closed => return Ok(None),
         End::Idle => ("idle", "no request came for too long"),
@@ -77,8 +78,8 @@ async fn part<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>, end: End)
     Ok(None)
 }
 
-fn text(answer: Result<Answer, Refusal>) -> String {
-    answer.map_or_else(|refusal| refusal.to_string(), |answer| answer.to_string())
+fn text(result: Result<Reply, RequestError>) -> String {
+    result.map_or_else(|error| error.to_string(), |reply| reply.to_string())
 }
 
 fn usage(explanation: &str) -> String {

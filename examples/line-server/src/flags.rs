@@ -1,4 +1,4 @@
-//! What can be set on the command line.
+//! The command line.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use clap::Parser;
 /// Keeps JSON values per session, over a line protocol on TCP.
 #[derive(Debug, Parser)]
 pub(crate) struct Flags {
-    /// Where to listen. Port 0 takes any that is free
+    /// Address to listen on. Port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4000")]
     pub(crate) listen: SocketAddr,
 
-    /// After how long without a request a connection is closed
+    /// Idle time after which a connection is closed
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) idle: Duration,
 
-    /// After how long without a visit a session ends
+    /// Idle time after which a session ends
     #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds)]
     pub(crate) session_idle: Duration,
 
-    /// How long a SET waits for another connection's SAVE
+    /// Longest time that a SET waits for the SAVE of another connection
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) lock_wait: Duration,
 }

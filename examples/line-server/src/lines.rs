@@ -1,4 +1,4 @@
-//! [`Lines`]: a connection as a sequence of lines, none of which can be too long or too late.
+//! [`Lines`]: a connection as a sequence of lines, with limits on their length and delay.
 
 use std::io;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// The longest line that is read, in bytes, with its end.
+/// The longest line accepted, in bytes, including its end.
 pub(crate) const MAX_LINE: usize = 8 * 1024;
 
 /// A connection.
 pub(crate) struct Lines<S> {
     stream: BufReader<S>,
-    /// How long a peer may take to send a line, or to take one.
+    /// The time limit for the peer to send or receive a line.
     idle: Duration,
     stopped: watch::Receiver<bool>,
 }
 
-/// What came from the peer.
+/// An item received from the peer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     Line(String),
     /// A line that is not UTF-8.
     NotText,
-    /// There will be no more.
+    /// The end of the connection.
     End(End),
 }
 
-/// Why nothing more comes.
+/// The reason for the end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Closed,
@@ -46,12 +46,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lines<S> {
         }
     }
 
-    /// The next line. A line that is cut off by the end of the connection is not one.
+    /// Reads the next line. Ignores a line that is cut off by the end of the connection.
     pub(crate) async fn next(&mut self) -> io::Result<Received> {
         let mut line = Vec::new();
         let mut bounded = (&mut self.stream).take(MAX_LINE as u64);
         tokio::select! {
-            // A request that has arrived is served before the server stops.
+            // Serves a request that has arrived before the server stops.
             biased;
             read = timeout(self.idle, bounded.read_until(b'\n', &mut line)) => match read {
                 Ok(read) => read?,
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_sends_nothing_or_takes_nothing_is_not_waited_for() {
+    async fn a_peer_that_sends_or_receives_nothing_times_out() {
         let (mut peer, mut lines, _stop) = pair();
         peer.write_all(b"half a li").await.unwrap();
         assert_eq!(lines.next().await.unwrap(), Received::End(End::Idle));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_arrived_is_served_before_the_server_stops() {
+    async fn a_line_that_has_arrived_is_served_before_the_server_stops() {
         let (mut peer, mut lines, stop) = pair();
         peer.write_all(b"one\n").await.unwrap();
         stop.send(true).unwrap();

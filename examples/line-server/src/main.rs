@@ -1,4 +1,4 @@
-//! A server without HTTP: sessions over a line protocol on TCP. The README has the protocol.
+//! A server without HTTP: sessions over a line protocol on TCP, which the README describes.
 
 mod connection;
 mod flags;
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
         }
     };
     println!("listening on {address}");
-    server::run(listener, session, flags.idle, server::told_to_stop()).await;
+    server::run(listener, session, flags.idle, server::stop_signal()).await;
     ExitCode::SUCCESS
 }
 

@@ -1,4 +1,4 @@
-//! [`Request`]: what a line asks for.
+//! [`Request`]: a parsed line.
 
 use serde_json::Value;
 use sessile::SessionId;
@@ -23,21 +23,21 @@ pub(crate) enum Request {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Opening {
     New,
-    /// `None` if the text cannot be an id of anything.
+    /// `None` if the text is not a valid id.
     Attach(Option<SessionId>),
 }
 
 impl Request {
-    /// Reads a line, or says what is wrong with it.
+    /// Parses a line, or returns an explanation of the error.
     pub(crate) fn parse(line: &str) -> Result<Self, &'static str> {
-        let (verb, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+        let (command, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         let rest = rest.trim();
-        let alone = |request| match rest {
+        let without_arguments = |request| match rest {
             "" => Ok(request),
             _ => Err("nothing comes after this request"),
         };
-        match verb.to_ascii_uppercase().as_str() {
-            "NEW" => alone(Self::Open(Opening::New)),
+        match command.to_ascii_uppercase().as_str() {
+            "NEW" => without_arguments(Self::Open(Opening::New)),
             "ATTACH" if rest.is_empty() => Err("ATTACH id"),
             "ATTACH" => Ok(Self::Open(Opening::Attach(SessionId::parse(rest)))),
             "GET" => key(rest).map(Self::Get).ok_or("GET key"),
@@ -47,10 +47,10 @@ impl Request {
                 let value = serde_json::from_str(json).map_err(|_| "this value is not JSON")?;
                 Ok(Self::Set(name, value))
             }
-            "SAVE" => alone(Self::Save),
-            "LOGOUT" => alone(Self::Logout),
-            "HELP" => alone(Self::Help),
-            "QUIT" => alone(Self::Quit),
+            "SAVE" => without_arguments(Self::Save),
+            "LOGOUT" => without_arguments(Self::Logout),
+            "HELP" => without_arguments(Self::Help),
+            "QUIT" => without_arguments(Self::Quit),
             _ => Err("not a request; HELP lists them"),
         }
     }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_read_in_any_case_and_spacing() {
+    fn requests_are_parsed_in_any_case_and_spacing() {
         let id = "0123456789abcdef";
         for (line, request) in [
             ("NEW", Request::Open(Opening::New)),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_refused() {
+    fn other_lines_are_rejected() {
         let long = format!("GET {}", "k".repeat(MAX_KEY + 1));
         for line in [
             "",

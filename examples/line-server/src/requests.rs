@@ -1,4 +1,4 @@
-//! What requests do to the session of the visit they are made in.
+//! Applies requests to the session of the current visit.
 
 use std::fmt;
 
@@ -7,64 +7,65 @@ use sessile::{Session, SessionError, SessionId};
 
 use crate::request::Opening;
 
-/// The answer to a request.
-pub(crate) enum Answer {
+/// The reply to a request.
+pub(crate) enum Reply {
     Ok,
     Id(SessionId),
     Value(Value),
     None,
 }
 
-/// A request that failed.
-pub(crate) struct Refusal {
+/// A failed request.
+pub(crate) struct RequestError {
     pub(crate) code: &'static str,
     pub(crate) text: String,
 }
 
-/// Begins a visit that was opened this way.
-pub(crate) async fn open(session: &Session, opening: &Opening) -> Result<Answer, Refusal> {
+/// Starts the session of a visit.
+pub(crate) async fn open(session: &Session, opening: &Opening) -> Result<Reply, RequestError> {
     match opening {
-        // Nothing is stored for this until it is saved.
+        // A new session is not stored until it is saved.
         Opening::New => session.start().await?,
-        // Reading waits for nobody. The visit is strict, so a session that is not there is an error.
+        // Reading never waits. The visit is strict, so a missing session is an error.
         Opening::Attach(Some(_)) => session.start_readonly().await?,
         Opening::Attach(None) => return Err(SessionError::Unknown.into()),
     }
-    Ok(Answer::Ok)
+    Ok(Reply::Ok)
 }
 
-pub(crate) fn get(session: &Session, key: &str) -> Result<Answer, Refusal> {
-    Ok(session.get(key)?.map_or(Answer::None, Answer::Value))
+pub(crate) fn get(session: &Session, key: &str) -> Result<Reply, RequestError> {
+    Ok(session.get(key)?.map_or(Reply::None, Reply::Value))
 }
 
-/// Takes the lock if this visit does not have it yet, and keeps it until the session is saved or the visit ends.
-pub(crate) async fn set(session: &Session, key: &str, value: Value) -> Result<Answer, Refusal> {
-    opened(session)?;
+/// Sets a value. Takes the lock if the visit does not hold it, and keeps it until the session is saved or the visit
+/// ends.
+pub(crate) async fn set(session: &Session, key: &str, value: Value) -> Result<Reply, RequestError> {
+    require_started(session)?;
     session.start().await?;
     session.set(key, value)?;
-    Ok(Answer::Ok)
+    Ok(Reply::Ok)
 }
 
-pub(crate) async fn save(session: &Session) -> Result<Answer, Refusal> {
-    opened(session)?;
+pub(crate) async fn save(session: &Session) -> Result<Reply, RequestError> {
+    require_started(session)?;
     session.close().await?;
     match session.id() {
-        Some(id) => Ok(Answer::Id(id)),
-        None => Err(Refusal {
+        Some(id) => Ok(Reply::Id(id)),
+        None => Err(RequestError {
             code: "empty",
             text: "there is nothing to save".to_owned(),
         }),
     }
 }
 
-pub(crate) async fn logout(session: &Session) -> Result<Answer, Refusal> {
-    opened(session)?;
+pub(crate) async fn logout(session: &Session) -> Result<Reply, RequestError> {
+    require_started(session)?;
     session.destroy().await?;
-    Ok(Answer::Ok)
+    Ok(Reply::Ok)
 }
 
-/// A request needs a session. `start` alone would quietly begin one.
-fn opened(session: &Session) -> Result<(), SessionError> {
+/// Requires a session that `NEW` or `ATTACH` has started, as `start` alone would silently begin one.
+fn require_started(session: &Session) -> Result<(), SessionError> {
     if session.is_active() {
         Ok(())
     } else {
@@ -72,11 +73,11 @@ fn opened(session: &Session) -> Result<(), SessionError> {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ok => f.write_str("OK"),
-            // An answer goes to the client the id belongs to, and nowhere else.
+            // A reply goes only to the client that the id belongs to.
             Self::Id(id) => write!(f, "OK {}", id.expose()),
             Self::Value(value) => write!(f, "VALUE {value}"),
             Self::None => f.write_str("NONE"),
@@ -84,13 +85,13 @@ impl fmt::Display for Answer {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ERR {} {}", self.code, self.text)
     }
 }
 
-impl From<SessionError> for Refusal {
+impl From<SessionError> for RequestError {
     fn from(error: SessionError) -> Self {
         let code = match &error {
             SessionError::NotStarted => "not-started",

@@ -1,4 +1,4 @@
-//! The listener: accepts connections until it is told to stop, then lets them finish what they are doing.
+//! The listener: accepts connections until a stop signal, then waits for their current requests.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use tokio::task::JoinSet;
 use crate::connection;
 use crate::lines::Lines;
 
-/// How many connections are served at once; more wait to be accepted.
+/// The number of concurrent connections; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1_024;
 
-/// How long to wait when a connection cannot be accepted, as when the process is out of file descriptors.
+/// The pause after a failed accept, for example when the process has no free file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is done, and returns when the last connection has ended.
+/// Serves until `stop` completes, and returns when the last connection has ended.
 pub(crate) async fn run(listener: TcpListener, session: Session, idle: Duration, stop: impl Future<Output = ()>) {
     let (stopping, stopped) = watch::channel(false);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
 
     let accept = async {
         loop {
-            let place = Arc::clone(&places).acquire_owned().await;
+            let permit = Arc::clone(&permits).acquire_owned().await;
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -35,14 +35,14 @@ pub(crate) async fn run(listener: TcpListener, session: Session, idle: Duration,
                     continue;
                 }
             };
-            // Answers are small, and each is waited for.
+            // Replies are small, and the client waits for each.
             let _ = stream.set_nodelay(true);
             let lines = Lines::new(stream, idle, stopped.clone());
             let session = session.clone();
             connections.spawn(async move {
-                // A connection that breaks is no news.
+                // Ignores broken connections.
                 let _ = connection::serve(&session, lines).await;
-                drop(place);
+                drop(permit);
             });
             while connections.try_join_next().is_some() {}
         }
@@ -56,11 +56,11 @@ pub(crate) async fn run(listener: TcpListener, session: Session, idle: Duration,
     while connections.join_next().await.is_some() {}
 }
 
-/// Ctrl-C, or SIGTERM where there is one.
-pub(crate) async fn told_to_stop() {
+/// Completes at Ctrl-C or, on Unix, SIGTERM.
+pub(crate) async fn stop_signal() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Cannot be told this way; the process can still be killed.
+            // Without a signal handler, only killing the process stops it.
             std::future::pending::<()>().await;
         }
     };

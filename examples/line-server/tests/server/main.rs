@@ -1,4 +1,4 @@
-//! The real server, over real sockets.
+//! Tests the real server, over real sockets.
 
 mod protocol;
 mod start;

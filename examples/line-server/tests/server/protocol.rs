@@ -1,4 +1,4 @@
-//! What each request does, over real sockets.
+//! Tests each request, over real sockets.
 
 use crate::support::Server;
 
@@ -6,40 +6,40 @@ use crate::support::Server;
 fn a_session_outlives_its_connection() {
     let server = Server::start(&[]);
     let mut first = server.connect();
-    assert_eq!(first.ask("NEW"), "OK");
-    assert_eq!(first.ask("GET name"), "NONE");
-    assert_eq!(first.ask(r#"SET name {"first":"Ada"}"#), "OK");
+    assert_eq!(first.request("NEW"), "OK");
+    assert_eq!(first.request("GET name"), "NONE");
+    assert_eq!(first.request(r#"SET name {"first":"Ada"}"#), "OK");
     let id = first.save();
-    assert_eq!(first.ask("QUIT"), "OK");
+    assert_eq!(first.request("QUIT"), "OK");
     assert_eq!(first.receive(), "", "the connection is closed");
 
     let mut second = server.connect();
-    assert_eq!(second.ask(&format!("ATTACH {id}")), "OK");
-    assert_eq!(second.ask("GET name"), r#"VALUE {"first":"Ada"}"#);
-    assert_eq!(second.ask("SET name null"), "OK");
-    assert_eq!(second.ask("GET name"), "VALUE null", "not the same as none");
+    assert_eq!(second.request(&format!("ATTACH {id}")), "OK");
+    assert_eq!(second.request("GET name"), r#"VALUE {"first":"Ada"}"#);
+    assert_eq!(second.request("SET name null"), "OK");
+    assert_eq!(second.request("GET name"), "VALUE null", "not the same as none");
     assert_eq!(second.save(), id, "the id stays");
 }
 
 #[test]
-fn what_is_not_saved_is_not_kept() {
+fn unsaved_changes_are_lost() {
     let server = Server::start(&[]);
     let mut client = server.connect();
-    client.ask("NEW");
-    client.ask("SET n 1");
+    client.request("NEW");
+    client.request("SET n 1");
     let id = client.save();
-    client.ask("SET n 2");
-    assert_eq!(client.ask("GET n"), "VALUE 2");
-    assert_eq!(client.ask(&format!("ATTACH {id}")), "OK", "begins another visit");
-    assert_eq!(client.ask("GET n"), "VALUE 1");
+    client.request("SET n 2");
+    assert_eq!(client.request("GET n"), "VALUE 2");
+    assert_eq!(client.request(&format!("ATTACH {id}")), "OK", "begins another visit");
+    assert_eq!(client.request("GET n"), "VALUE 1");
 }
 
 #[test]
-fn a_request_out_of_place_is_refused() {
+fn a_request_before_a_session_is_rejected() {
     let server = Server::start(&[]);
     let mut client = server.connect();
     for line in ["GET n", "SET n 1", "SAVE", "LOGOUT"] {
-        client.expect_refusal(line, "not-started");
+        client.expect_error(line, "not-started");
     }
     for line in [
         "",
@@ -52,13 +52,13 @@ fn a_request_out_of_place_is_refused() {
         "SET n {",
         "SET n 1 2",
     ] {
-        client.expect_refusal(line, "usage");
+        client.expect_error(line, "usage");
     }
     client.send_bytes(b"GET \xff\xfe\n");
     assert!(client.receive().starts_with("ERR usage "));
-    assert!(client.ask("HELP").starts_with("OK NEW"), "the connection lives on");
-    client.ask("NEW");
-    client.expect_refusal("SAVE", "empty");
+    assert!(client.request("HELP").starts_with("OK NEW"), "the connection lives on");
+    client.request("NEW");
+    client.expect_error("SAVE", "empty");
 }
 
 #[test]
@@ -66,38 +66,38 @@ fn only_sessions_that_exist_can_be_attached() {
     let server = Server::start(&[]);
     let mut client = server.connect();
     for id in ["short", "../../../etc/passwd", "made-up-but-well-formed-id-012345"] {
-        client.expect_refusal(&format!("ATTACH {id}"), "unknown");
-        client.expect_refusal("GET n", "not-started");
-        client.expect_refusal("SET n 1", "not-started");
+        client.expect_error(&format!("ATTACH {id}"), "unknown");
+        client.expect_error("GET n", "not-started");
+        client.expect_error("SET n 1", "not-started");
     }
-    assert_eq!(client.ask("NEW"), "OK");
+    assert_eq!(client.request("NEW"), "OK");
 }
 
 #[test]
-fn logout_ends_the_session_for_everybody() {
+fn logout_ends_the_session_for_all_clients() {
     let server = Server::start(&[]);
     let (mut one, mut other) = (server.connect(), server.connect());
-    one.ask("NEW");
-    one.ask("SET n 1");
+    one.request("NEW");
+    one.request("SET n 1");
     let id = one.save();
-    other.ask(&format!("ATTACH {id}"));
-    assert_eq!(one.ask("SET n 2"), "OK", "it holds the lock");
+    other.request(&format!("ATTACH {id}"));
+    assert_eq!(one.request("SET n 2"), "OK", "it holds the lock");
 
-    assert_eq!(other.ask("LOGOUT"), "OK", "which does not keep the session alive");
-    one.expect_refusal("SAVE", "gone");
+    assert_eq!(other.request("LOGOUT"), "OK", "which does not keep the session alive");
+    one.expect_error("SAVE", "gone");
     for client in [&mut one, &mut other] {
-        client.expect_refusal(&format!("ATTACH {id}"), "unknown");
-        assert_eq!(client.ask("NEW"), "OK");
-        assert_eq!(client.ask("GET n"), "NONE");
+        client.expect_error(&format!("ATTACH {id}"), "unknown");
+        assert_eq!(client.request("NEW"), "OK");
+        assert_eq!(client.request("GET n"), "NONE");
     }
 }
 
 #[test]
-fn a_line_that_is_too_long_ends_the_connection_and_no_other() {
+fn a_line_that_is_too_long_ends_its_connection_alone() {
     let server = Server::start(&[]);
     let (mut one, mut other) = (server.connect(), server.connect());
     one.send_bytes(&[b'x'; 8 * 1024]);
     assert!(one.receive().starts_with("ERR too-long "));
     assert_eq!(one.receive(), "");
-    assert_eq!(other.ask("NEW"), "OK");
+    assert_eq!(other.request("NEW"), "OK");
 }

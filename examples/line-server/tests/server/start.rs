@@ -1,10 +1,10 @@
-//! A server that cannot start says why, and fails.
+//! Tests that a server which cannot start reports the reason, and fails.
 
 use std::net::TcpListener;
 use std::process::Command;
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn a_port_in_use_is_named() {
     let first = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = first.local_addr().expect("an address").to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_example-line-server"))

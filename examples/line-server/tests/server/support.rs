@@ -1,14 +1,14 @@
-//! The real server, and a client that speaks its protocol.
+//! The real server, and a client for its protocol.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test fails instead of hanging.
+/// The time limit of every operation, so that a test fails instead of hanging.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A server of its own, which ends with the test.
+/// A server process, which ends with the test.
 pub(crate) struct Server {
     process: Child,
     address: SocketAddr,
@@ -39,7 +39,7 @@ impl Server {
         Client(BufReader::new(stream))
     }
 
-    /// Tells the server to stop, as service managers do.
+    /// Sends the stop signal of service managers.
     pub(crate) fn terminate(&self) {
         let killed = Command::new("kill").arg(self.process.id().to_string()).status();
         assert!(killed.expect("there is a kill command").success());
@@ -76,27 +76,27 @@ impl Client {
         self.0.get_mut().write_all(bytes).expect("the server reads");
     }
 
-    /// The next answer; empty when the connection is closed.
+    /// Returns the next reply, or an empty line when the connection is closed.
     pub(crate) fn receive(&mut self) -> String {
         let mut line = String::new();
-        self.0.read_line(&mut line).expect("the server answers");
+        self.0.read_line(&mut line).expect("the server replies");
         line.trim_end().to_owned()
     }
 
-    pub(crate) fn ask(&mut self, line: &str) -> String {
+    pub(crate) fn request(&mut self, line: &str) -> String {
         self.send(line);
         self.receive()
     }
 
     /// Saves, and returns the id.
     pub(crate) fn save(&mut self) -> String {
-        let answer = self.ask("SAVE");
-        answer.strip_prefix("OK ").expect(&answer).to_owned()
+        let reply = self.request("SAVE");
+        reply.strip_prefix("OK ").expect(&reply).to_owned()
     }
 
-    /// Asks, and fails unless the answer is a refusal with this code.
-    pub(crate) fn expect_refusal(&mut self, line: &str, code: &str) {
-        let answer = self.ask(line);
-        assert!(answer.starts_with(&format!("ERR {code} ")), "{line}: {answer}");
+    /// Sends a request, and fails unless the reply is an error with this code.
+    pub(crate) fn expect_error(&mut self, line: &str, code: &str) {
+        let reply = self.request(line);
+        assert!(reply.starts_with(&format!("ERR {code} ")), "{line}: {reply}");
     }
 }

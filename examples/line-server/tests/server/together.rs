@@ -1,13 +1,14 @@
-//! Several connections on one session.
+//! Tests several connections on one session.
 
 use crate::support::{Client, Server};
 
-/// Longer than a test may take, shorter than the lease of 6 seconds: a lock that has to wait for its lease is too late.
+/// Longer than a test takes and shorter than the lease of 6 seconds, so that waiting for a lease to expire fails the
+/// test.
 const WAIT: &[&str] = &["--lock-wait", "5"];
 
 fn new_session(client: &mut Client) -> String {
-    assert_eq!(client.ask("NEW"), "OK");
-    assert_eq!(client.ask("SET n 0"), "OK");
+    assert_eq!(client.request("NEW"), "OK");
+    assert_eq!(client.request("SET n 0"), "OK");
     client.save()
 }
 
@@ -16,32 +17,32 @@ fn a_writer_waits_for_the_other_and_then_sees_what_it_saved() {
     let server = Server::start(WAIT);
     let (mut one, mut other) = (server.connect(), server.connect());
     let id = new_session(&mut one);
-    other.ask(&format!("ATTACH {id}"));
-    assert_eq!(one.ask("SET n 1"), "OK");
+    other.request(&format!("ATTACH {id}"));
+    assert_eq!(one.request("SET n 1"), "OK");
 
     other.send("SET other true");
     one.save();
     assert_eq!(other.receive(), "OK");
-    assert_eq!(other.ask("GET n"), "VALUE 1", "read under the lock");
+    assert_eq!(other.request("GET n"), "VALUE 1", "read under the lock");
     other.save();
 
     let mut third = server.connect();
-    third.ask(&format!("ATTACH {id}"));
+    third.request(&format!("ATTACH {id}"));
     assert_eq!(
-        (third.ask("GET n"), third.ask("GET other")),
+        (third.request("GET n"), third.request("GET other")),
         ("VALUE 1".into(), "VALUE true".into())
     );
 }
 
 #[test]
-fn readers_wait_for_nobody() {
+fn readers_do_not_wait() {
     let server = Server::start(WAIT);
     let (mut writer, mut reader) = (server.connect(), server.connect());
     let id = new_session(&mut writer);
-    assert_eq!(writer.ask("SET n 1"), "OK");
-    // The lock is held for as long as the test likes.
-    assert_eq!(reader.ask(&format!("ATTACH {id}")), "OK");
-    assert_eq!(reader.ask("GET n"), "VALUE 0", "what is saved");
+    assert_eq!(writer.request("SET n 1"), "OK");
+    // The lock stays held until the end of the test.
+    assert_eq!(reader.request(&format!("ATTACH {id}")), "OK");
+    assert_eq!(reader.request("GET n"), "VALUE 0", "what is saved");
     writer.save();
 }
 
@@ -56,20 +57,20 @@ fn no_increment_is_lost() {
         for _ in 0..CONNECTIONS {
             scope.spawn(|| {
                 let mut client = server.connect();
-                assert_eq!(client.ask(&format!("ATTACH {id}")), "OK");
+                assert_eq!(client.request(&format!("ATTACH {id}")), "OK");
                 for _ in 0..ROUNDS {
-                    // The first SET takes the lock; what is read after it is nobody else's.
-                    assert_eq!(client.ask("SET writing true"), "OK");
-                    let n = client.ask("GET n");
+                    // The first SET takes the lock, so no other client changes the value after it.
+                    assert_eq!(client.request("SET writing true"), "OK");
+                    let n = client.request("GET n");
                     let n: usize = n.strip_prefix("VALUE ").expect(&n).parse().unwrap();
-                    assert_eq!(client.ask(&format!("SET n {}", n + 1)), "OK");
+                    assert_eq!(client.request(&format!("SET n {}", n + 1)), "OK");
                     client.save();
                 }
             });
         }
     });
-    client.ask(&format!("ATTACH {id}"));
-    assert_eq!(client.ask("GET n"), format!("VALUE {}", CONNECTIONS * ROUNDS));
+    client.request(&format!("ATTACH {id}"));
+    assert_eq!(client.request("GET n"), format!("VALUE {}", CONNECTIONS * ROUNDS));
 }
 
 #[test]
@@ -77,11 +78,11 @@ fn a_connection_that_breaks_frees_the_lock() {
     let server = Server::start(WAIT);
     let (mut one, mut other) = (server.connect(), server.connect());
     let id = new_session(&mut one);
-    other.ask(&format!("ATTACH {id}"));
-    assert_eq!(one.ask("SET n 1"), "OK");
+    other.request(&format!("ATTACH {id}"));
+    assert_eq!(one.request("SET n 1"), "OK");
     drop(one);
-    assert_eq!(other.ask("SET other true"), "OK");
-    assert_eq!(other.ask("GET n"), "VALUE 0", "what was not saved is not kept");
+    assert_eq!(other.request("SET other true"), "OK");
+    assert_eq!(other.request("GET n"), "VALUE 0", "what was not saved is not kept");
 }
 
 #[test]
@@ -89,37 +90,37 @@ fn a_connection_that_falls_silent_frees_the_lock() {
     let server = Server::start(&["--lock-wait", "20", "--idle", "0.3"]);
     let mut one = server.connect();
     let id = new_session(&mut one);
-    assert_eq!(one.ask("SET n 1"), "OK");
+    assert_eq!(one.request("SET n 1"), "OK");
     assert!(one.receive().starts_with("ERR idle "));
     assert_eq!(one.receive(), "");
     let mut other = server.connect();
-    other.ask(&format!("ATTACH {id}"));
-    assert_eq!(other.ask("SET n 2"), "OK");
+    other.request(&format!("ATTACH {id}"));
+    assert_eq!(other.request("SET n 2"), "OK");
 }
 
 #[test]
-fn who_cannot_have_the_lock_is_told_so() {
+fn a_writer_that_cannot_get_the_lock_gets_an_error() {
     let server = Server::start(&["--lock-wait", "0.1"]);
     let (mut one, mut other) = (server.connect(), server.connect());
     let id = new_session(&mut one);
-    assert_eq!(one.ask("SET n 1"), "OK");
-    other.ask(&format!("ATTACH {id}"));
-    other.expect_refusal("SET n 2", "busy");
-    assert_eq!(other.ask("GET n"), "VALUE 0", "it reads on");
+    assert_eq!(one.request("SET n 1"), "OK");
+    other.request(&format!("ATTACH {id}"));
+    other.expect_error("SET n 2", "busy");
+    assert_eq!(other.request("GET n"), "VALUE 0", "it reads on");
     one.save();
-    assert_eq!(other.ask("SET n 2"), "OK");
+    assert_eq!(other.request("SET n 2"), "OK");
 }
 
 #[cfg(unix)]
 #[test]
-fn the_server_parts_from_its_connections_and_stops() {
+fn the_server_ends_its_connections_and_stops() {
     let mut server = Server::start(&[]);
     let (mut idle, mut writer, mut waiting) = (server.connect(), server.connect(), server.connect());
-    assert!(idle.ask("HELP").starts_with("OK "));
+    assert!(idle.request("HELP").starts_with("OK "));
     let id = new_session(&mut writer);
-    waiting.ask(&format!("ATTACH {id}"));
-    assert_eq!(writer.ask("SET n 1"), "OK");
-    // They arrive together, so the answer to the first shows that the server has the second.
+    waiting.request(&format!("ATTACH {id}"));
+    assert_eq!(writer.request("SET n 1"), "OK");
+    // Both arrive together, so the reply to the first proves that the server has received the second.
     waiting.send("HELP\nSET n 2");
     assert!(waiting.receive().starts_with("OK "));
 
