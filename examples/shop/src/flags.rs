@@ -1,4 +1,4 @@
-//! What can be set on the command line.
+//! The command line.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -12,36 +12,36 @@ use shop::{CookieChoice, Settings, StorageChoice};
 /// A small shop: a login, a cart and a counter, kept in sessions.
 #[derive(Debug, Parser)]
 pub(crate) struct Flags {
-    /// Where to listen. Port 0 takes any that is free
+    /// Address to listen on. Port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = address)]
     pub(crate) listen: SocketAddr,
 
-    /// Where sessions are kept: memory, file:DIR, redis://HOST, redis+unix:///PATH, redis-sentinel://HOST,../NAME or
+    /// Storage of the sessions: memory, file:DIR, redis://HOST, redis+unix:///PATH, redis-sentinel://HOST,../NAME or
     /// redis-cluster://HOST,..
     #[arg(long, value_name = "STORAGE", default_value = "memory", value_parser = Storage)]
     storage: StorageChoice,
 
-    /// How long a call to Redis may take
+    /// Time limit of a call to Redis
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     storage_timeout: Duration,
 
-    /// How ids travel: plain (SID, for local HTTP) or host (__Host-SID, for HTTPS)
+    /// Cookie of the ids: plain (SID, for local HTTP) or host (__Host-SID, for HTTPS)
     #[arg(long, default_value = "plain")]
     cookie: CookieChoice,
 
-    /// After how long without a visit a session ends
+    /// Idle time after which a session ends
     #[arg(long, value_name = "SECONDS", default_value = "1200", value_parser = seconds)]
     idle: Duration,
 
-    /// How long a request waits for another that is writing to the same session
+    /// Longest time that a request waits for another that writes to the same session
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     lock_wait: Duration,
 
-    /// For how long a request that hangs can keep others from writing
+    /// Longest time that a hanging request can block other writers
     #[arg(long, value_name = "SECONDS", default_value = "6", value_parser = seconds)]
     lock_lease: Duration,
 
-    /// After how long without an addition a cart is emptied [default: with its session]
+    /// Time after the last addition at which a cart is emptied [default: the end of its session]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     cart_ttl: Option<Duration>,
 }
@@ -60,7 +60,7 @@ impl Flags {
     }
 }
 
-/// Parses `--storage`. What is wrong is said without repeating the value, as clap would: it may hold a password.
+/// Parses `--storage`. Unlike those of clap, the errors do not repeat the value, which may contain a password.
 #[derive(Debug, Clone)]
 struct Storage;
 

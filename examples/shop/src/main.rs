@@ -1,4 +1,4 @@
-//! The shop as a program.
+//! The program of the shop.
 
 mod flags;
 mod stop;
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse();
-    // What is logged, RUST_LOG says, for example RUST_LOG=sessile=debug,tower_http=debug.
+    // RUST_LOG selects the events, for example RUST_LOG=sessile=debug,tower_http=debug.
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::from_default_env())
         .with_writer(io::stderr)

@@ -1,10 +1,10 @@
-//! [`AppState`]: what handlers share.
+//! [`AppState`]: the state of all handlers.
 
 use axum::extract::FromRef;
 
 use crate::shop::{Carts, Lifetimes, Logins};
 
-/// Handlers take the part they need, with `State(carts): State<Carts>` for example.
+/// The state of all handlers, which extract the part they need, for example with `State(carts): State<Carts>`.
 #[derive(Debug, Clone, FromRef)]
 pub(crate) struct AppState {
     pub(crate) carts: Carts,

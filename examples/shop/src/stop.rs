@@ -1,6 +1,6 @@
-//! Being told to stop.
+//! The stop signal.
 
-/// Done when somebody presses Ctrl-C, or SIGTERM arrives where there is such a thing.
+/// Completes at Ctrl-C or, on Unix, SIGTERM.
 pub(crate) async fn requested() {
     #[cfg(unix)]
     let terminated = async {
@@ -17,7 +17,7 @@ pub(crate) async fn requested() {
 
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Cannot be told this way; the process can still be killed.
+            // Without a signal handler, only killing the process stops it.
             std::future::pending::<()>().await;
         }
     };

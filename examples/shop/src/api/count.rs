@@ -11,7 +11,7 @@ pub(super) struct Count {
     pub(super) count: u64,
 }
 
-/// What is added is committed, and the lock given up, before the answer goes out.
+/// Adds one. The layer commits the change and releases the lock before the response is sent.
 pub(super) async fn add(session: ShopSession) -> Result<Json<Count>, Failure> {
     let count = counter::add(&session, 1).await?;
     Ok(Json(Count { count }))
@@ -24,7 +24,7 @@ pub(super) struct Counters {
     without_locks: u64,
 }
 
-/// Fifty visits at once, each of which adds one.
+/// Runs fifty parallel visits, each of which adds one.
 pub(super) async fn fifty(session: ShopSession) -> Result<Json<Counters>, Failure> {
     let fifty = fifty::at_once(&session).await?;
     Ok(Json(Counters {

@@ -1,4 +1,4 @@
-//! `/fail`: requests that change their session and then fail, so that the change must not be seen.
+//! `/fail`: changes the session and then fails, so that the change must be discarded.
 
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ enum How {
 pub(super) async fn fail(session: ShopSession, Query(wanted): Query<Wanted>) -> Result<(), Failure> {
     counter::add(&session, 1_000).await?;
     match wanted.how {
-        How::Answer => Err(Failure::internal("failed, as was asked for")),
-        How::Panic => panic!("failed, as was asked for"),
+        How::Answer => Err(Failure::internal("failed, as requested")),
+        How::Panic => panic!("failed, as requested"),
     }
 }

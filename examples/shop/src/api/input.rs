@@ -1,4 +1,4 @@
-//! Extractors whose refusals are JSON.
+//! Extractors whose rejections are JSON.
 
 use axum::extract::{FromRequest, FromRequestParts};
 

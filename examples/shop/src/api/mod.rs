@@ -1,4 +1,4 @@
-//! The JSON interface. Each request begins a visit; nothing is read or locked before a handler asks for it.
+//! The JSON interface. Each request begins a visit, which reads and locks nothing until a handler starts the session.
 
 mod account;
 mod cart;
@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/plain", get(plain))
 }
 
-/// Has nothing to do with sessions, and pays nothing for them.
+/// Does not use its session, and so costs no storage call.
 async fn plain() -> &'static str {
     "ok"
 }

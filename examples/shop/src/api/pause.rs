@@ -1,4 +1,4 @@
-//! `/slow`, `/read-then-write`: requests that take their time.
+//! `/slow`, `/read-then-write`: slow requests.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::input::Query;
 use crate::failure::Failure;
 use crate::shop::{Logins, ShopSession, UserName, account, counter};
 
-/// How long to take, in milliseconds: at most a minute.
+/// The duration of the pause, in milliseconds: at most a minute.
 #[derive(Deserialize)]
 pub(super) struct Pause {
     ms: Milliseconds,
@@ -43,7 +43,7 @@ impl TryFrom<u64> for Milliseconds {
     }
 }
 
-/// Holds the lock all the while, and commits at the end.
+/// Holds the lock during the pause, and commits at the end.
 pub(super) async fn slow(session: ShopSession, Query(pause): Query<Pause>) -> Result<Json<Count>, Failure> {
     let count = counter::add(&session, 1).await?;
     pause.over().await;
@@ -51,7 +51,7 @@ pub(super) async fn slow(session: ShopSession, Query(pause): Query<Pause>) -> Re
     Ok(Json(Count { count }))
 }
 
-/// Keeps nobody waiting while it takes its time, and writes only then.
+/// Takes no lock during the pause, and writes afterwards.
 pub(super) async fn read_then_write(
     session: ShopSession,
     State(logins): State<Logins>,

@@ -1,6 +1,6 @@
-//! The application as a whole: its settings, its routes, its server.
+//! The whole application: settings, routes and server.
 
-mod answer;
+mod error_response;
 mod redis;
 mod router;
 mod server;

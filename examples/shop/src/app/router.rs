@@ -1,4 +1,4 @@
-//! The routes, and the layers around them.
+//! The routes and the layers around them.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,37 +13,37 @@ use sessile::{RequestHead, SessionError, SessionLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
-use super::answer::answer;
+use super::error_response::error_response;
 use super::{Settings, StartError};
 use crate::failure::Failure;
 use crate::shop::{Carts, Logins, ShopSession};
 use crate::state::AppState;
 use crate::{api, page};
 
-/// The largest body that is read, in bytes.
+/// The largest accepted body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// The whole shop, to be [served](super::serve).
+/// The whole shop, ready to be [served](super::serve).
 #[derive(Debug)]
 pub struct App {
     pub(super) router: Router,
-    /// What the routes use, to take leave of when the shop stops.
+    /// The session of the routes, which is drained when the shop stops.
     pub(super) session: ShopSession,
 }
 
-/// Sets the shop up.
+/// Builds the shop.
 ///
 /// # Errors
 ///
-/// When the storage cannot be opened, or cannot be reached within its time.
+/// If the storage cannot be opened, or cannot be reached in time.
 pub async fn app(settings: &Settings) -> Result<App, StartError> {
     let storage = settings.storage.open(settings).await?;
     let session = settings.session(Arc::clone(&storage));
     let lifetimes = settings.lifetimes();
     let sessions = SessionLayer::new(session.clone())
         .carrier(settings.carrier())
-        .commit_when(|_, answer| !is_failure(answer.status))
-        .on_error(answer_failed_session);
+        .commit_when(|_, response| !is_failure(response.status))
+        .on_error(failed_session);
 
     let state = AppState {
         carts: Carts::new(session.clone(), settings.cart_ttl),
@@ -59,15 +59,15 @@ pub async fn app(settings: &Settings) -> Result<App, StartError> {
         .with_state(state)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(sessions)
-        // Outside of the sessions: a panic has to pass them, so that they write nothing.
-        .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(middleware::from_fn_with_state(place, answer))
-        // Failures are told by `answer`, once, and with their reason.
+        // Outside of the sessions, so that a panic unwinds through their layer, which then writes nothing.
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(place, error_response))
+        // `error_response` logs each failure once, with its cause.
         .layer(TraceLayer::new_for_http().on_failure(()));
     Ok(App { router, session })
 }
 
-/// Whatever a request that failed has done to its session is undone, the client's mistakes included.
+/// Discards the changes of every failed request, including those that were the client's mistake.
 fn is_failure(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
@@ -80,11 +80,11 @@ async fn wrong_method() -> Failure {
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method")
 }
 
-/// A commit failed after the handler was done, so its answer would be a lie.
-fn answer_failed_session(_: &RequestHead<'_>, error: &SessionError) -> Option<Response<Bytes>> {
+/// Replaces the response of a handler whose commit failed.
+fn failed_session(_: &RequestHead<'_>, error: &SessionError) -> Option<Response<Bytes>> {
     Some(Failure::from(error).into())
 }
 
-fn answer_panic(_: Box<dyn Any + Send>) -> axum::response::Response {
+fn panicked(_: Box<dyn Any + Send>) -> axum::response::Response {
     Failure::internal("a handler panicked").into_response()
 }

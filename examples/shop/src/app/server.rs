@@ -1,4 +1,4 @@
-//! Serving, until told to stop.
+//! Serves until a stop signal.
 
 use std::future::Future;
 use std::io;
@@ -11,27 +11,27 @@ use tokio::sync::oneshot;
 
 use super::{App, StartError};
 
-/// How long requests in flight may take after the server was told to stop: longer than any can.
+/// The time for requests in flight after the stop signal: longer than any request takes.
 const GRACE: Duration = Duration::from_secs(90);
 
-/// How long those that are cut off then may still take to give their locks back.
+/// The time for requests that are then cut off to release their locks.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Takes connections at this address from now on.
+/// Listens at this address.
 ///
 /// # Errors
 ///
-/// When the address cannot be had.
+/// If the address cannot be bound.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|error| StartError::listen(address, error))
 }
 
-/// Serves until `stop` is done, and then for as long as it takes to finish the requests in flight.
+/// Serves until `stop` completes, and then finishes the requests in flight.
 ///
 /// # Errors
 ///
-/// Those of the listener.
+/// If the listener fails.
 pub async fn serve(
     listener: TcpListener,
     App { router, session }: App,
@@ -44,11 +44,11 @@ pub async fn serve(
         let _ = stopping.send(());
     };
     let listener = listener.tap_io(|stream| {
-        // Answers are small; waiting to fill a packet would only slow them down.
+        // Responses are small; waiting to fill a packet would only delay them.
         let _ = stream.set_nodelay(true);
     });
     let patience = async {
-        // A server that ends by itself never says that it stops.
+        // A server that fails sends no stop signal.
         if stopped.await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -57,12 +57,12 @@ pub async fn serve(
     let served = tokio::select! {
         served = axum::serve(listener, router).with_graceful_shutdown(stop) => served,
         () = patience => {
-            // Dropping a request releases its lock and writes nothing.
+            // Dropping a request releases its lock without writing.
             tracing::warn!("some clients did not finish in time");
             Ok(())
         }
     };
-    // What is still held leaves no lock behind, for which other shops would wait.
+    // Releases locks that are still held, for which other processes would wait.
     session.drain(FAREWELL).await;
     served
 }

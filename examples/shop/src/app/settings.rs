@@ -9,22 +9,22 @@ use sessile::{CookieCarrier, DEFAULT_LEASE, Expiration, HOUR, SECOND, Session, S
 use super::StorageChoice;
 use crate::shop::{Lifetimes, ShopSession};
 
-/// What can be set from outside.
+/// The settings of the shop.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where sessions are kept.
+    /// The storage of the sessions.
     pub storage: StorageChoice,
-    /// How long a call to Redis may take.
+    /// The time limit of a call to Redis.
     pub storage_timeout: Duration,
-    /// How ids travel.
+    /// The cookie that carries ids.
     pub cookie: CookieChoice,
-    /// After how long without a visit a session ends.
+    /// The idle time after which a session ends.
     pub idle: Duration,
-    /// How long a request waits for another that is writing to the same session.
+    /// The longest time that a request waits for another that writes to the same session.
     pub lock_wait: Duration,
-    /// For how long a request that hangs can keep others from writing.
+    /// The longest time that a hanging request can block other writers.
     pub lock_lease: Duration,
-    /// After how long without an addition a cart is emptied; `None` for as long as its session lasts.
+    /// The time after the last addition at which a cart is emptied; `None` for the end of its session.
     pub cart_ttl: Option<Duration>,
 }
 
@@ -43,7 +43,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The longest that sessions last, however busy: OWASP asks for some limit (ASVS 5.0, 7.3.2).
+    /// The absolute lifetime of sessions, which OWASP requires (ASVS 5.0, 7.3.2).
     const AT_MOST: Duration = Duration::from_secs(12 * HOUR.as_secs());
 
     pub(super) fn session(&self, storage: Arc<dyn Storage>) -> ShopSession {
@@ -69,13 +69,13 @@ impl Settings {
     }
 }
 
-/// How ids travel.
+/// The cookie that carries ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CookieChoice {
-    /// In the cookie `SID`, over HTTP as well.
+    /// The cookie `SID`, over HTTP as well.
     Plain,
-    /// In the cookie `__Host-SID`, which browsers send over HTTPS only.
+    /// The cookie `__Host-SID`, which browsers send over HTTPS only.
     Host,
 }
 

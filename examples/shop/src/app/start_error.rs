@@ -1,4 +1,4 @@
-//! [`StartError`]: why the shop does not start.
+//! [`StartError`]: a failed start of the shop.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use sessile::{StorageError, StorageErrorKind};
 
 use super::StorageChoice;
 
-/// The shop cannot start. It names what it could not use, without passwords, and knows how that is mended.
+/// The shop cannot start. Names the storage or address that cannot be used, without passwords, and a remedy.
 #[derive(Debug)]
 pub struct StartError {
     failed: String,
@@ -18,7 +18,7 @@ pub struct StartError {
 }
 
 impl StartError {
-    /// What whoever starts the shop can do about it.
+    /// Returns the remedy.
     #[must_use]
     pub fn help(&self) -> &'static str {
         self.help

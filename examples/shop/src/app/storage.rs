@@ -1,4 +1,4 @@
-//! [`StorageChoice`]: where sessions are kept.
+//! [`StorageChoice`]: the storage of the sessions.
 
 use std::fmt;
 use std::path::{self, PathBuf};
@@ -9,18 +9,18 @@ use sessile::{FileStorage, MemoryStorage, RedisStorage, Storage, StorageError};
 
 use super::{RedisUrl, Settings, StartError};
 
-/// What the keys of this shop begin with, as other applications may use the same servers.
+/// The prefix of this shop's keys, as other applications may use the same servers.
 const PREFIX: &str = "shop:";
 
-/// Where sessions are kept.
+/// The storage of the sessions.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum StorageChoice {
-    /// In the memory of this process.
+    /// The memory of this process.
     Memory,
-    /// In files in this folder.
+    /// Files in this folder.
     File(PathBuf),
-    /// In Redis, which other processes and machines can share.
+    /// Redis, which processes and machines can share.
     Redis(RedisUrl),
 }
 
@@ -44,13 +44,13 @@ impl StorageChoice {
     }
 }
 
-/// Where that is, in words, and without passwords.
+/// Describes the storage, without passwords.
 impl fmt::Display for StorageChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory"),
             Self::File(folder) => {
-                // Whoever reads this may not know in which folder the shop was started.
+                // Makes the path absolute, as the reader may not know the working directory.
                 let whole = path::absolute(folder);
                 write!(f, "the folder {}", whole.as_ref().unwrap_or(folder).display())
             }

@@ -1,7 +1,7 @@
-//! [`Failure`]: a request that could not be served, and how the client is told.
+//! [`Failure`]: the error type of handlers, and its response.
 //!
-//! Handlers say what failed, with `?`, and know nothing of the client. What they answer is JSON; a middleware around all
-//! routes turns it into a page for those who would rather have one.
+//! Handlers return errors with `?`, independently of the client. The response is JSON; a middleware around all routes
+//! turns it into a page for clients that prefer HTML.
 
 mod explain;
 
@@ -13,15 +13,15 @@ use serde_json::json;
 use sessile::SessionError;
 
 pub use self::explain::explain;
-use crate::shop::{CartFull, NobodyLoggedIn};
+use crate::shop::{CartFull, NotLoggedIn};
 
-/// A status, and a text for the client.
+/// A status and a text for the client.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     status: StatusCode,
     text: String,
     retryable: bool,
-    /// What is the matter, for whoever runs the shop. Clients are not told.
+    /// The cause for the log, which clients do not see.
     cause: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl Failure {
     }
 }
 
-/// The answer in JSON. It carries the failure along, for the middleware.
+/// Builds the JSON response, with the failure in its extensions for the middleware.
 impl From<Failure> for Response<Bytes> {
     fn from(failure: Failure) -> Self {
         let body = json!({ "error": failure.text }).to_string();
@@ -100,32 +100,32 @@ impl From<CartFull> for Failure {
     }
 }
 
-impl From<NobodyLoggedIn> for Failure {
-    fn from(NobodyLoggedIn: NobodyLoggedIn) -> Self {
+impl From<NotLoggedIn> for Failure {
+    fn from(NotLoggedIn: NotLoggedIn) -> Self {
         Self::new(StatusCode::FORBIDDEN, "nobody is logged in")
     }
 }
 
 impl From<JsonRejection> for Failure {
     fn from(rejection: JsonRejection) -> Self {
-        refused(rejection.status(), rejection.body_text())
+        rejected(rejection.status(), rejection.body_text())
     }
 }
 
 impl From<FormRejection> for Failure {
     fn from(rejection: FormRejection) -> Self {
-        refused(rejection.status(), rejection.body_text())
+        rejected(rejection.status(), rejection.body_text())
     }
 }
 
 impl From<QueryRejection> for Failure {
     fn from(rejection: QueryRejection) -> Self {
-        refused(rejection.status(), rejection.body_text())
+        rejected(rejection.status(), rejection.body_text())
     }
 }
 
-/// All that is wrong with a request itself has one status, but for a body that is too large to be looked at.
-fn refused(status: StatusCode, text: String) -> Failure {
+/// Reports every invalid request as 400, except one whose body is too large.
+fn rejected(status: StatusCode, text: String) -> Failure {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => Failure::new(status, text),
         _ => Failure::new(StatusCode::BAD_REQUEST, text),

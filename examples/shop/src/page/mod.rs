@@ -1,7 +1,7 @@
-//! The shop for people: a page and its forms.
+//! The HTML interface: a page and its forms.
 //!
-//! A form is answered with a redirect to the page, so that reloading the page repeats nothing. A script sends the forms
-//! without leaving the page and counts the seconds; all works without it.
+//! The response to a form is a redirect to the page, so that reloading the page repeats nothing. A script sends the
+//! forms without leaving the page and counts down the seconds; the page works without it.
 
 mod forms;
 mod show;

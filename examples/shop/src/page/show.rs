@@ -1,4 +1,4 @@
-//! The page, and the page that tells of a failure.
+//! The page, and the page for failures.
 
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
@@ -16,7 +16,8 @@ const SHOP: &str = include_str!("assets/shop.html");
 const FIFTY: &str = include_str!("assets/fifty.html");
 const FAILED: &str = include_str!("assets/failed.html");
 
-/// Shows what the session holds. It reads and never waits; a visitor who does nothing gets no session and no cookie.
+/// Shows the values of the session. Reads without waiting; a visitor that changes nothing gets no session and no
+/// cookie.
 pub(super) async fn page(
     session: ShopSession,
     State(carts): State<Carts>,
@@ -30,7 +31,7 @@ pub(super) async fn page(
     let who = match &user {
         Some(user) => {
             let elsewhere = session.get(Visitor::ELSEWHERE)?;
-            let elsewhere = elsewhere.as_ref().map(told).unwrap_or_default();
+            let elsewhere = elsewhere.as_ref().map(logged_out).unwrap_or_default();
             fill(CUSTOMER, &[("user", escape(user.as_ref())), ("elsewhere", elsewhere)])
         }
         None => VISITOR.to_owned(),
@@ -51,14 +52,14 @@ pub(super) async fn page(
     ))
 }
 
-/// What a person is shown when something did not work.
+/// Renders the page for a failure.
 pub(crate) fn failed(failure: &Failure) -> Response {
     let title = failure.status().canonical_reason().unwrap_or("That did not work");
     let values = [("title", title.to_owned()), ("text", sentence(failure.text()))];
     html(failure.status(), &format!("{title} - The shop"), &fill(FAILED, &values))
 }
 
-fn told(elsewhere: &Elsewhere) -> String {
+fn logged_out(elsewhere: &Elsewhere) -> String {
     match elsewhere.ended {
         0 => "<p>You were logged in nowhere else.</p>".to_owned(),
         1 => "<p>Logged out in one other browser.</p>".to_owned(),
@@ -77,7 +78,7 @@ fn outcome(outcome: &Fifty) -> String {
     fill(FIFTY, &values)
 }
 
-/// Programs are told in half a sentence, people in a whole one.
+/// Turns the text of a failure into a sentence.
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(char::to_uppercase).into_iter().flatten();
@@ -85,7 +86,7 @@ fn sentence(text: &str) -> String {
 }
 
 fn html(status: StatusCode, title: &str, body: &str) -> Response {
-    // Nothing from elsewhere, nothing written into the page, not in anybody's frame; and what is personal is not kept.
+    // Forbids foreign resources, inline scripts and styles, framing, and caching of personal data.
     const HEADERS: [(HeaderName, &str); 4] = [
         (
             header::CONTENT_SECURITY_POLICY,

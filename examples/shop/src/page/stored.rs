@@ -1,4 +1,4 @@
-//! What is stored, as a part of the page.
+//! The part of the page that shows the stored values.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::shop::{Entry, Moment, Stored};
 
 const STORED: &str = include_str!("assets/stored.html");
 const ENTRY: &str = include_str!("assets/entry.html");
-/// How many characters of a value are shown.
+/// The number of characters shown of a value.
 const LONGEST: usize = 200;
 
 const NOTHING: &str = "<p>Nothing: you have no session yet, and no cookie.</p>";
@@ -40,7 +40,7 @@ fn entry(entry: &Entry, now: Moment) -> String {
     fill(ENTRY, &values)
 }
 
-/// The beginning of a value that nobody would read to its end.
+/// Truncates a long value.
 fn shortened(value: &str) -> Cow<'_, str> {
     match value.char_indices().nth(LONGEST) {
         Some((end, _)) => Cow::Owned(format!("{}..", &value[..end])),
@@ -54,7 +54,7 @@ fn date(moment: Moment) -> String {
     format!(r#"<time datetime="{text}">{words}</time>"#)
 }
 
-/// A moment to come, which the script counts down to.
+/// Renders a future moment, to which the script counts down.
 fn until(ends: Moment, now: Moment) -> String {
     let seconds = ends.seconds_since(now);
     format!(
@@ -63,7 +63,7 @@ fn until(ends: Moment, now: Moment) -> String {
     )
 }
 
-/// The two largest units are enough.
+/// Formats a duration in its two largest units.
 fn in_words(seconds: u64) -> String {
     let parts = [(seconds / 3_600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
     let parts = parts.iter().filter(|(number, _)| *number > 0).take(2);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_put_in_words() {
+    fn durations_are_formatted_in_words() {
         for (seconds, words) in [
             (0, "now"),
             (59, "in 59 s"),

@@ -1,8 +1,8 @@
-//! Filling in pages.
+//! Fills in templates.
 
 use std::fmt::Write;
 
-/// Replaces each `{{name}}` in a template. What is filled in is not looked at again.
+/// Replaces each `{{name}}` in a template. Does not expand inserted values.
 pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
     let mut page = String::with_capacity(template.len());
     let mut rest = template;
@@ -18,13 +18,13 @@ pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
     page
 }
 
-/// Text as it stands in HTML, in an element or in a quoted attribute.
+/// Escapes text for HTML, in an element or in a quoted attribute.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '&' | '<' | '>' | '"' | '\'' => {
-                // A number cannot be mistaken for anything else in any of these places.
+                // A numeric reference is valid in all of these places.
                 let _ = write!(escaped, "&#{};", u32::from(character));
             }
             other => escaped.push(other),
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_filled_in_is_not_filled_in_again() {
+    fn inserted_values_are_not_expanded() {
         let page = fill(
             "<{{a}}|{{b}}|{{c}}>",
             &[("a", "{{b}}".to_owned()), ("b", "2".to_owned())],

@@ -1,4 +1,4 @@
-//! Who is logged in.
+//! Login and logout.
 
 use std::time::Duration;
 
@@ -7,48 +7,48 @@ use sessile::{Expiration, SessionError};
 
 use super::{Logins, Moment, ShopSession, UserName, Visitor};
 
-/// How long it is told that other sessions were ended.
-const TOLD: Duration = Duration::from_secs(60);
+/// The time for which the page shows that other sessions were ended.
+const SHOWN: Duration = Duration::from_secs(60);
 
-/// The user has logged out elsewhere.
+/// The result of a logout from all other sessions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Elsewhere {
-    /// How many sessions this has ended.
+    /// The number of sessions ended.
     pub(crate) ended: usize,
-    /// When this is forgotten.
+    /// The end of this value.
     pub(crate) ends: Moment,
 }
 
-/// This is for users only.
+/// The operation requires a login.
 #[derive(Debug)]
-pub(crate) struct NobodyLoggedIn;
+pub(crate) struct NotLoggedIn;
 
 /// Logs a visitor in. There is no password: this shop shows sessions.
 ///
-/// With more rights comes a new id, so an id that somebody planted before the login is worth nothing after it. And how
-/// long the session lasts is counted from here.
+/// Replaces the id, so that an id planted before the login is invalid after it. The absolute lifetime of the session
+/// starts here.
 pub(crate) async fn log_in(session: &ShopSession, logins: &Logins, user: UserName) -> Result<(), SessionError> {
     session.start().await?;
     let former = session.key();
     session.mark_authenticated()?;
     session.set(Visitor::USER, user.clone())?;
-    // The session is moved to its new id here, and can be listed by it only then.
+    // The session moves to its new id here, and can be listed by its key only afterwards.
     session.close().await?;
     if let Some(former) = former {
-        // To end it by its former key would end what has become of it.
+        // Destroying the former key would end the moved session, so only the list entry is removed.
         logins.remove(former);
     }
     list(session, logins, user);
     Ok(())
 }
 
-/// Who is logged in, if anybody is. Waits for nobody who is writing.
+/// Returns the logged-in user, if any. Does not wait for writers.
 pub(crate) async fn current(session: &ShopSession) -> Result<Option<UserName>, SessionError> {
     session.start_readonly().await?;
     session.get(Visitor::USER)
 }
 
-/// Logs in from a visit that has only read so far, in one short exclusive step.
+/// Logs in from a visit that has only read, in one short exclusive step.
 pub(crate) async fn log_in_late(session: &ShopSession, logins: &Logins, user: UserName) -> Result<(), SessionError> {
     session
         .update(async || session.set(Visitor::USER, user.clone()))
@@ -57,7 +57,7 @@ pub(crate) async fn log_in_late(session: &ShopSession, logins: &Logins, user: Us
     Ok(())
 }
 
-/// Ends the session. Waits for nobody: a request that is writing meanwhile finds out when it commits.
+/// Ends the session without waiting: the commit of a concurrent writer fails.
 pub(crate) async fn log_out(session: &ShopSession, logins: &Logins) -> Result<(), SessionError> {
     let key = session.key();
     session.destroy().await?;
@@ -67,20 +67,20 @@ pub(crate) async fn log_out(session: &ShopSession, logins: &Logins) -> Result<()
     Ok(())
 }
 
-/// Ends all other sessions of whoever is logged in here.
+/// Ends all other sessions of the logged-in user.
 pub(crate) async fn log_out_elsewhere(
     session: &ShopSession,
     logins: &Logins,
-) -> Result<Result<Elsewhere, NobodyLoggedIn>, SessionError> {
+) -> Result<Result<Elsewhere, NotLoggedIn>, SessionError> {
     session.start().await?;
     let (Some(user), Some(key)) = (session.get(Visitor::USER)?, session.key()) else {
-        return Ok(Err(NobodyLoggedIn));
+        return Ok(Err(NotLoggedIn));
     };
     let elsewhere = Elsewhere {
         ended: logins.end_others(&user, key).await?,
-        ends: Moment::now().after(TOLD),
+        ends: Moment::now().after(SHOWN),
     };
-    session.set_with_expiration(Visitor::ELSEWHERE, elsewhere.clone(), Expiration::After(TOLD))?;
+    session.set_with_expiration(Visitor::ELSEWHERE, elsewhere.clone(), Expiration::After(SHOWN))?;
     Ok(Ok(elsewhere))
 }
 

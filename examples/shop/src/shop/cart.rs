@@ -1,4 +1,4 @@
-//! The cart: a namespace of the session, which can end before the session does.
+//! The cart: a namespace of the session, which can expire before the session.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use sessile::{Expiration, Namespace, SessionError, Values};
 use super::text::bounded;
 use super::{Entry, Moment, Shop, ShopSession};
 
-/// How many things a cart holds.
+/// The number of items that a cart can hold.
 const MAX_ITEMS: usize = 1_000;
 
 /// The values of the namespace.
 #[derive(Debug, Values)]
 pub(crate) struct Cart {
     items: Vec<Item>,
-    /// When the cart is emptied, if that is before its session ends: for those who look.
+    /// The end of the cart, if it is before that of its session; for display.
     ends: Moment,
 }
 
-/// Something to buy: 1 to 100 characters.
+/// An item: 1 to 100 characters.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Item(String);
 
-/// The carts of all visitors: made once, used in any request.
+/// Access to the cart of the current visitor: created once, used in any request.
 #[derive(Debug, Clone)]
 pub(crate) struct Carts {
     session: ShopSession,
@@ -32,18 +32,18 @@ pub(crate) struct Carts {
     ttl: Option<Duration>,
 }
 
-/// A cart has no room for more.
+/// The cart is full.
 #[derive(Debug)]
 pub(crate) struct CartFull;
 
 impl Carts {
-    /// Carts that are emptied when nothing was put into them for `ttl`, or that last as long as their session.
+    /// Creates carts that are emptied `ttl` after the last addition, or at the end of their session.
     pub(crate) fn new(session: ShopSession, ttl: Option<Duration>) -> Self {
         let cart = session.namespace(Shop::CART);
         Self { session, cart, ttl }
     }
 
-    /// Puts something into the visitor's cart, and returns all that is in it.
+    /// Adds an item to the visitor's cart, and returns all items.
     pub(crate) async fn add(&self, item: Item) -> Result<Result<Vec<Item>, CartFull>, SessionError> {
         self.session.start().await?;
         let added = self.cart.update(Cart::ITEMS, |items| {
@@ -60,13 +60,13 @@ impl Carts {
         Ok(added)
     }
 
-    /// What is in the visitor's cart. Waits for nobody who is writing.
+    /// Returns the items in the visitor's cart. Does not wait for writers.
     pub(crate) async fn items(&self) -> Result<Vec<Item>, SessionError> {
         self.session.start_readonly().await?;
         Ok(self.cart.get(Cart::ITEMS)?.unwrap_or_default())
     }
 
-    /// What is stored of the visitor's cart, in a visit that has begun.
+    /// Returns the stored values of the visitor's cart, in a started session.
     pub(super) fn stored(&self) -> Result<impl Iterator<Item = Entry> + use<>, SessionError> {
         let ends = self.cart.get(Cart::ENDS)?;
         let items = self.cart.get(Cart::ITEMS)?;

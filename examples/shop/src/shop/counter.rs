@@ -1,10 +1,10 @@
-//! A counter that looks right only if no update is lost.
+//! A counter that is right only if no update is lost.
 
 use sessile::SessionError;
 
 use super::{ShopSession, Visitor};
 
-/// Adds to the counter, alone: whoever else wants to write to this session waits until this visit is over.
+/// Adds to the counter, under the lock: other writers of this session wait until this visit ends.
 pub(crate) async fn add(session: &ShopSession, number: u64) -> Result<u64, SessionError> {
     session.start().await?;
     session.update_key(Visitor::COUNT, |count| {
@@ -13,7 +13,7 @@ pub(crate) async fn add(session: &ShopSession, number: u64) -> Result<u64, Sessi
     })
 }
 
-/// The counter as it was last committed. Waits for nobody who is writing.
+/// Returns the last committed count. Does not wait for writers.
 pub(crate) async fn current(session: &ShopSession) -> Result<u64, SessionError> {
     session.start_readonly().await?;
     Ok(session.get(Visitor::COUNT)?.unwrap_or(0))

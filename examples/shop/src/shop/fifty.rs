@@ -1,4 +1,4 @@
-//! Fifty visits at once, each of which adds one: to the session's counter, and to a counter in a store without locks.
+//! Fifty parallel visits, each of which adds one to the session's counter, and to a counter in a store without locks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,31 +11,31 @@ use tokio::time::sleep;
 
 use super::{Moment, ShopSession, Visitor, counter};
 
-/// How many visits there are.
+/// The number of visits.
 pub(crate) const VISITS: u64 = 50;
 
-/// What each visit does between reading and writing: it asks a database, say.
+/// The time that each visit takes between reading and writing, such as for a database query.
 const WORK: Duration = Duration::from_millis(2);
 
-/// How long the outcome is kept.
+/// The lifetime of the result.
 const KEPT: Duration = Duration::from_secs(300);
 
-/// What has become of the two counters.
+/// The final values of the two counters.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Fifty {
-    /// Where both began.
+    /// The initial value of both.
     pub(crate) before: u64,
-    /// Where the session's counter ended.
+    /// The final value of the session's counter.
     pub(crate) with_locks: u64,
-    /// Where the other one ended.
+    /// The final value of the other one.
     pub(crate) without_locks: u64,
-    /// When this outcome is forgotten.
+    /// The end of this value.
     pub(crate) ends: Moment,
 }
 
-/// Lets fifty visits to this session add to both counters, and keeps the outcome in the session for a while.
+/// Runs fifty visits to this session that add to both counters, and keeps the result in the session for a while.
 pub(crate) async fn at_once(session: &ShopSession) -> Result<Fifty, SessionError> {
-    // A visitor without a session gets one now, to which the fifty can come.
+    // Creates the session for a new visitor, so that the fifty visits have an id.
     let before = counter::add(session, 0).await?;
     session.close().await?;
     let id = session.id().ok_or(SessionError::Gone)?;
@@ -43,7 +43,7 @@ pub(crate) async fn at_once(session: &ShopSession) -> Result<Fifty, SessionError
     let store = Arc::new(StoreWithoutLocks(AtomicU64::new(before)));
     let mut visits = JoinSet::new();
     for _ in 0..VISITS {
-        // A task of its own is outside of this visit, as another request would be.
+        // A spawned task is outside of this visit, like another request.
         visits.spawn(add_with_lock(session.clone(), id.clone()));
         visits.spawn(add_without_lock(Arc::clone(&store)));
     }
@@ -51,7 +51,7 @@ pub(crate) async fn at_once(session: &ShopSession) -> Result<Fifty, SessionError
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     }
 
-    // This visit has its lock again, and sees what the others have committed.
+    // Takes the lock again, and sees the commits of the other visits.
     session.start().await?;
     let fifty = Fifty {
         before,
@@ -81,7 +81,7 @@ async fn add_without_lock(store: Arc<StoreWithoutLocks>) -> Result<(), SessionEr
     Ok(())
 }
 
-/// A store as many are: a request loads, does its work and saves, and whatever others have saved meanwhile is lost.
+/// A typical store without locks: each request loads, works and saves, which overwrites concurrent changes.
 struct StoreWithoutLocks(AtomicU64);
 
 impl StoreWithoutLocks {

@@ -1,4 +1,4 @@
-//! Which sessions a user is logged in with, so that all but one can be ended.
+//! The sessions of each user, so that all but one can be ended.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,17 +10,17 @@ use super::UserName;
 
 /// The logins of all users.
 ///
-/// Sessions are listed by their keys, which open nothing; only ids do. A session whose key is destroyed in the storage
-/// is gone for whoever comes with its id, on all machines, and for requests that are under way: they cannot commit.
+/// Lists sessions by their keys, which unlike ids grant no access. Destroying a key in the storage ends the session for
+/// all requests with its id, on all machines; requests in flight cannot commit.
 ///
-/// This list itself is in the memory of one process, which is enough to show how it is done. A shop of several processes
-/// keeps it where it keeps its users, in one transaction with the login.
+/// The list is kept in the memory of one process, to keep the example small. An application of several processes keeps
+/// it in the database of its users, and updates it in the transaction of the login.
 #[derive(Clone)]
-pub(crate) struct Logins(Arc<Inner>);
+pub(crate) struct Logins(Arc<Shared>);
 
-struct Inner {
+struct Shared {
     storage: Arc<dyn Storage>,
-    /// No session lasts longer than this after a login, so no login need be listed for longer.
+    /// The longest time that a session lasts after a login, after which the entry is dropped.
     longest: Duration,
     list: Mutex<Vec<Login>>,
 }
@@ -35,10 +35,10 @@ struct Login {
 impl Logins {
     pub(crate) fn new(storage: Arc<dyn Storage>, longest: Duration) -> Self {
         let list = Mutex::default();
-        Self(Arc::new(Inner { storage, longest, list }))
+        Self(Arc::new(Shared { storage, longest, list }))
     }
 
-    /// From now on, the session with this key is one of this user and of nobody else.
+    /// Assigns the session with this key to this user, and to no other.
     pub(super) fn add(&self, user: UserName, key: SessionKey) {
         let at = Instant::now();
         let mut list = self.list();
@@ -46,14 +46,14 @@ impl Logins {
         list.push(Login { user, key, at });
     }
 
-    /// The session with this key is nobody's any more.
+    /// Removes the session with this key.
     pub(super) fn remove(&self, key: SessionKey) {
         self.list().retain(|login| login.key != key);
     }
 
-    /// Ends all sessions of this user but the one with this key, and returns how many there were.
+    /// Ends all sessions of this user but the one with this key, and returns their number.
     ///
-    /// A login that comes meanwhile may stay: it is as if it had come afterwards.
+    /// A concurrent login may survive, as if it had come afterwards.
     pub(super) async fn end_others(&self, user: &UserName, own: SessionKey) -> Result<usize, SessionError> {
         let is_other = |login: &&Login| login.user == *user && login.key != own;
         let others: Vec<_> = self.list().iter().filter(is_other).map(|login| login.key).collect();
@@ -62,14 +62,14 @@ impl Logins {
             if let Lookup::Found(_) = self.0.storage.destroy(&key).await? {
                 ended += 1;
             }
-            // Only now: if the storage fails, this one is still listed the next time.
+            // Removed last, so that a session stays listed if the storage fails.
             self.remove(key);
         }
         Ok(ended)
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<Login>> {
-        // Nothing in here panics halfway.
+        // No code panics halfway through a change, so a poisoned list is consistent.
         self.0.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What the shop keeps in a session, and what it does with it. Nothing here knows of HTTP.
+//! The session of the shop and the operations on it, independent of HTTP.
 
 pub(crate) mod account;
 mod cart;
@@ -11,7 +11,7 @@ mod text;
 
 use sessile::{Namespaces, Session, Values};
 
-pub(crate) use self::account::{Elsewhere, NobodyLoggedIn};
+pub(crate) use self::account::{Elsewhere, NotLoggedIn};
 pub(crate) use self::cart::{CartFull, Carts, Item};
 pub(crate) use self::fifty::Fifty;
 pub(crate) use self::logins::Logins;
@@ -19,25 +19,25 @@ pub(crate) use self::moment::Moment;
 pub(crate) use self::stored::{Entry, Lifetimes, Stored, stored};
 pub(crate) use self::text::UserName;
 
-/// The session of this shop. One value serves all visitors; whom it means is decided by the request it is used in.
+/// The session type of this shop. One value serves all visitors; the current request decides whose session it accesses.
 pub(crate) type ShopSession = Session<Shop, Visitor>;
 
-/// What the shop knows of a visitor.
+/// The values of a session.
 #[derive(Debug, Values)]
 pub(crate) struct Visitor {
-    /// Who is logged in.
+    /// The logged-in user.
     user: UserName,
-    /// How often the visitor has counted.
+    /// The counter.
     count: u64,
-    /// What became of fifty visits at once. It ends by itself, before the session does.
+    /// The result of fifty parallel visits, which expires before the session.
     fifty: Fifty,
-    /// That the user has logged out elsewhere, likewise.
+    /// The result of a logout from all other sessions, which expires as well.
     elsewhere: Elsewhere,
 }
 
-/// What stands apart in a session, with an expiration of its own.
+/// The namespaces of a session, each with its own expiration.
 #[derive(Debug, Namespaces)]
 pub(crate) struct Shop {
-    /// What the visitor wants to buy.
+    /// The cart.
     cart: cart::Cart,
 }

@@ -1,4 +1,4 @@
-//! [`Moment`]: when something ends, for people.
+//! [`Moment`]: a displayable point in time.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// A moment, as seconds since 1970.
+/// A point in time, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Moment(u64);
@@ -31,12 +31,12 @@ impl From<OffsetDateTime> for Moment {
     }
 }
 
-/// As HTML and RFC 3339 have it: `2026-11-29T21:35:00Z`.
+/// Formats the moment as HTML and RFC 3339 do: `2026-11-29T21:35:00Z`.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let date = i64::try_from(self.0).ok();
         let date = date.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-        // `time` ends with the year 9999, and so do all dates that anybody will read here.
+        // Later dates than the year 9999, the last of `time`, are shown as that year's end.
         let date = date.unwrap_or(time::PrimitiveDateTime::MAX.assume_utc());
         let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
         let (hour, minute, second) = date.to_hms();
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_written_as_html_wants_it() {
+    fn a_moment_is_formatted_for_html() {
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (1_709_210_096, "2024-02-29T12:34:56Z"),

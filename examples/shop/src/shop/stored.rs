@@ -1,4 +1,4 @@
-//! All that is stored for a visitor, and until when.
+//! All stored values of a visitor, with their ends.
 
 use std::time::Duration;
 
@@ -8,35 +8,35 @@ use sessile::{Key, SessionError};
 
 use super::{Carts, Elsewhere, Fifty, Moment, ShopSession, Visitor};
 
-/// How long sessions last.
+/// The lifetimes of sessions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lifetimes {
-    /// After how long without a visit.
+    /// The idle time after which a session ends.
     pub(crate) idle: Duration,
-    /// However busy they are: since somebody logged in, or since they began.
+    /// The absolute lifetime, since the login or else the creation.
     pub(crate) at_most: Duration,
 }
 
-/// A session as it is stored.
+/// The stored state of a session.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) since: Moment,
-    /// When it ends if nobody comes until then.
+    /// The end of the session without further visits.
     pub(crate) ends: Moment,
     pub(crate) entries: Vec<Entry>,
 }
 
-/// One value.
+/// A stored value.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) name: String,
-    /// In JSON, as it is stored.
+    /// The stored JSON.
     pub(crate) value: String,
-    /// When it ends; `None` for with its session.
+    /// The end of the value; `None` for that of its session.
     pub(crate) ends: Option<Moment>,
 }
 
-/// What is stored for this visitor, if anything is. Waits for nobody who is writing.
+/// Returns the stored state of the visitor's session, if there is one. Does not wait for writers.
 pub(crate) async fn stored(
     session: &ShopSession,
     carts: &Carts,
@@ -99,7 +99,7 @@ mod tests {
     };
     const HALF: Duration = Duration::from_secs(6 * HOUR.as_secs());
 
-    /// Lets a visitor do something, and returns their id and what is shown of their session.
+    /// Runs a visit, and returns the id and the stored state of the session.
     async fn visit(
         session: &ShopSession,
         id: Option<SessionId>,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_session_lasts_at_most_is_counted_from_the_login() {
+    async fn the_absolute_lifetime_is_counted_from_the_login() {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::builder().clock(Arc::clone(&clock)).build());
         let session: ShopSession = Session::builder(Arc::clone(&storage))
@@ -136,7 +136,7 @@ mod tests {
         let end = begun.after(HALF).after(HOURS.at_most);
         assert_eq!((shown.since, shown.ends), (begun, end));
 
-        // And so it is: long after what it began with is over, it lives; at the end that is shown it does not.
+        // The session outlives the lifetime counted from its creation, and ends at the end shown.
         clock.advance(HALF + HALF / 2);
         let (id, shown) = visit(&session, id, count).await;
         assert_eq!(shown.ends, end);

@@ -1,8 +1,8 @@
-//! Text from visitors, checked where it comes in.
+//! Text from visitors, validated on input.
 
 use serde::{Deserialize, Serialize};
 
-/// What a visitor is called: 1 to 64 characters.
+/// The name of a user: 1 to 64 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct UserName(String);
@@ -14,7 +14,7 @@ impl UserName {
     }
 }
 
-/// Refuses text that is blank, too long or not on one line.
+/// Rejects text that is blank, too long or not on one line.
 pub(super) fn bounded(what: &str, text: String, most: usize) -> Result<String, String> {
     let length = text.chars().count();
     if text.trim().is_empty() || length > most || text.contains(char::is_control) {

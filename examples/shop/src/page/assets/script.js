@@ -1,9 +1,9 @@
-// What the page does better with a script. Without one, all forms work just as well.
+// Enhances the page. All forms work without the script as well.
 "use strict";
 
 const said = document.getElementById("said");
 
-// A form changes what is shown in place, and keeps the place where the keyboard was.
+// Submits forms in place, and keeps the keyboard focus.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   event.preventDefault();
@@ -11,26 +11,26 @@ document.addEventListener("submit", async (event) => {
   const buttons = document.querySelectorAll("button");
   buttons.forEach((button) => (button.disabled = true));
   try {
-    const answer = await fetch(form.action, {
+    const response = await fetch(form.action, {
       method: "POST",
       headers: { accept: "text/html" },
       body: new URLSearchParams(new FormData(form)),
     });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     document.querySelector("main").replaceWith(page.querySelector("main"));
     document.title = page.title;
     const next = document.getElementById(focused) ?? document.querySelector("main input, main a, main button");
     next?.focus();
-    said.textContent = answer.ok ? "Done." : document.querySelector("main h2").textContent;
+    said.textContent = response.ok ? "Done." : document.querySelector("main h2").textContent;
     arrived = performance.now();
     count();
   } catch {
-    said.textContent = "The shop does not answer.";
+    said.textContent = "The shop does not respond.";
     buttons.forEach((button) => (button.disabled = false));
   }
 });
 
-// How long there is until things end, counted by the clock of the server, of which the page knows the time.
+// Counts down to the ends of values, by the clock of the server, whose time the page contains.
 let arrived = performance.now();
 
 function count() {
@@ -41,7 +41,7 @@ function count() {
   }
 }
 
-// As the server writes it.
+// Formats durations as the server does.
 function until(seconds) {
   if (seconds <= 0) return "now";
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];

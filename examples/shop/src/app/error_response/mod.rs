@@ -1,4 +1,4 @@
-//! The middleware that tells of failures.
+//! The middleware that logs failures and renders their responses.
 
 mod accept;
 
@@ -13,8 +13,8 @@ use self::accept::prefers_html;
 use crate::failure::Failure;
 use crate::page;
 
-/// Logs what is the matter with the storage, and turns answers that tell of failures into pages for browsers.
-pub(super) async fn answer(State(storage): State<Arc<str>>, request: Request, next: Next) -> Response {
+/// Logs the causes of failures, and turns their responses into pages for browsers.
+pub(super) async fn error_response(State(storage): State<Arc<str>>, request: Request, next: Next) -> Response {
     let wants_html = prefers_html(request.headers());
     let mut response = next.run(request).await;
     let Some(failure) = response.extensions_mut().remove::<Failure>() else {
@@ -28,7 +28,7 @@ pub(super) async fn answer(State(storage): State<Arc<str>>, request: Request, ne
     if !wants_html {
         return response;
     }
-    // Cookies, `Allow`, `Retry-After` and the like stay.
+    // Keeps headers such as cookies, `Allow` and `Retry-After`.
     let (mut head, _) = response.into_parts();
     let (page, body) = page::failed(&failure).into_parts();
     head.headers.remove(header::CONTENT_LENGTH);

@@ -1,8 +1,8 @@
-//! What a client would like to get (RFC 9110, section 12.5.1).
+//! Content negotiation (RFC 9110, section 12.5.1).
 
 use axum::http::{HeaderMap, header};
 
-/// Whether a page is liked better than JSON. Who likes anything alike, as programs do, gets JSON.
+/// Returns whether the client prefers HTML to JSON. Without a preference, as with most programs, it gets JSON.
 pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     let accepted = || {
         let lines = headers.get_all(header::ACCEPT).iter();
@@ -13,7 +13,7 @@ pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     quality(accepted(), "text", "html") > quality(accepted(), "application", "json")
 }
 
-/// How much a client likes a kind of content: from 0 to 1, by the most precise of what it says about it.
+/// Returns the quality of a media type, from 0 to 1, by the most specific matching range.
 fn quality<'a>(accepted: impl Iterator<Item = &'a str>, kind: &str, subkind: &str) -> f32 {
     let mut best = (0, 0.0);
     for range in accepted {
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn browsers_get_pages_and_programs_json() {
         for (accept, html) in [
-            // Firefox, then Chromium.
+            // The values of Firefox, then Chromium.
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
             (
                 "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
