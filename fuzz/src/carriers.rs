@@ -20,7 +20,7 @@ pub fn carriers(input: &[u8]) {
     let request = parse(input);
     let from_cookie = read(&*COOKIES, &request);
     assert_eq!(shown(&from_cookie), expected(in_cookies(&request)));
-    assert_eq!(from_cookie.credentials(None).window, window(&request));
+    assert_eq!(from_cookie.extracted(None).window, window(&request));
 
     let header = HeaderName::from_static("x-session-id");
     let plain = lines(&request, &header);
@@ -35,7 +35,7 @@ pub fn carriers(input: &[u8]) {
     let tokens = credentials.iter().filter_map(|value| bearer(value));
     assert_eq!(shown(&from_credentials), expected(tokens.collect()));
     for candidates in [from_header, from_credentials] {
-        assert_eq!(candidates.credentials(None).window, ShownWindow::Nothing);
+        assert_eq!(candidates.extracted(None).window, ShownWindow::Nothing);
     }
 }
 

@@ -26,7 +26,7 @@ pub use sessile_redis::{
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use sessile_tower::{
-    BearerCarrier, Candidates, Carrier, CookieCarrier, CookieCarrierBuilder, CookieError, Credentials, HeaderCarrier,
+    BearerCarrier, Candidates, Carrier, CookieCarrier, CookieCarrierBuilder, CookieError, Extracted, HeaderCarrier,
     RequestHead, ResponseBody, ResponseFuture, SameSite, SessionLayer, SessionService,
 };
 #[cfg(any(feature = "signed", feature = "encrypted"))]

@@ -20,7 +20,7 @@ mod service;
 mod shared;
 
 pub use self::body::ResponseBody;
-pub use self::carriers::{BearerCarrier, Candidates, Carrier, Credentials, HeaderCarrier};
+pub use self::carriers::{BearerCarrier, Candidates, Carrier, Extracted, HeaderCarrier};
 pub use self::cookie::{CookieCarrier, CookieCarrierBuilder, CookieError, SameSite};
 #[cfg(feature = "axum")]
 pub use self::extract::{Readable, SessionRejection, Writable};

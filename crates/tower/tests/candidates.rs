@@ -7,7 +7,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, Request};
 use sessile_core::{IdChange, Outcome, Session, SessionId, ShownWindow, Visit, WindowChange, WindowId};
 use sessile_memory::MemoryStorage;
-use sessile_tower::{Candidates, Carrier, CookieCarrier, Credentials, HeaderCarrier, RequestHead};
+use sessile_tower::{Candidates, Carrier, CookieCarrier, Extracted, HeaderCarrier, RequestHead};
 
 const FIRST: &str = "first-0123456789";
 const SECOND: &str = "second-012345678";
@@ -36,9 +36,9 @@ fn outcome() -> Outcome {
     session.open(Visit::new()).outcome()
 }
 
-fn written(carrier: &impl Carrier, outcome: &Outcome, credentials: &Credentials<'_>) -> HeaderMap {
+fn written(carrier: &impl Carrier, outcome: &Outcome, extracted: &Extracted<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    carrier.write(outcome, credentials, &mut headers);
+    carrier.write(outcome, extracted, &mut headers);
     headers
 }
 
@@ -98,7 +98,7 @@ fn a_removal_that_could_hit_another_cookie_is_not_sent() {
     removed.read = true;
     let removals = |cookies: &str, candidate| {
         let candidates = in_cookies(&carrier, cookies);
-        set_cookies(&written(&carrier, &removed, &candidates.credentials(candidate))).len()
+        set_cookies(&written(&carrier, &removed, &candidates.extracted(candidate))).len()
     };
     let (first, second) = (format!("__Host-SID={FIRST}"), format!("__Host-SID={SECOND}"));
     assert_eq!(removals(&first, Some(0)), 1);
@@ -120,7 +120,7 @@ fn an_id_is_set_even_if_several_were_received() {
     };
     let candidates = in_cookies(&carrier, &format!("__Host-SID={FIRST}; __Host-SID={SECOND}"));
     assert_eq!(
-        set_cookies(&written(&carrier, &set, &candidates.credentials(Some(1)))),
+        set_cookies(&written(&carrier, &set, &candidates.extracted(Some(1)))),
         ["__Host-SID=third-0123456789; Path=/; HttpOnly; SameSite=Lax; Secure"]
     );
 }
@@ -140,8 +140,8 @@ fn a_repeated_header_is_written_only_for_a_new_id() {
         id: SessionId::parse(SECOND).unwrap(),
         max_age: None,
     };
-    assert!(written(&carrier, &set, &candidates.credentials(Some(1))).is_empty());
-    assert_eq!(written(&carrier, &set, &candidates.credentials(Some(0)))[&name], SECOND);
+    assert!(written(&carrier, &set, &candidates.extracted(Some(1))).is_empty());
+    assert_eq!(written(&carrier, &set, &candidates.extracted(Some(0)))[&name], SECOND);
 }
 
 #[test]
@@ -176,11 +176,11 @@ fn only_a_persistent_window_cookie_without_a_transient_one_proves_a_closed_windo
         ("ST=window-1; __host-sw=window-1; SW=window-1", ShownWindow::Nothing),
     ] {
         let candidates = in_cookies(&carrier, cookies);
-        assert_eq!(candidates.credentials(None).window, expected, "{cookies}");
+        assert_eq!(candidates.extracted(None).window, expected, "{cookies}");
     }
     let without_windows = CookieCarrier::builder().without_window_cookies().build().unwrap();
     let candidates = in_cookies(&without_windows, "__Host-SW=window-1");
-    assert_eq!(candidates.credentials(None).window, ShownWindow::Nothing);
+    assert_eq!(candidates.extracted(None).window, ShownWindow::Nothing);
 }
 
 /// Responses that change only one of the two could, in some order of arrival, prove a closed window that is open.
@@ -205,23 +205,23 @@ fn both_window_cookies_are_changed_or_neither() {
         "__Host-ST=window-1; __Host-SW=window-1",
     ] {
         let candidates = in_cookies(&carrier, cookies);
-        let credentials = candidates.credentials(None);
-        assert_eq!(set_cookies(&written(&carrier, &set, &credentials)), SET, "{cookies}");
+        let extracted = candidates.extracted(None);
+        assert_eq!(set_cookies(&written(&carrier, &set, &extracted)), SET, "{cookies}");
         assert_eq!(
-            set_cookies(&written(&carrier, &removed, &credentials)),
+            set_cookies(&written(&carrier, &removed, &extracted)),
             REMOVED,
             "{cookies}"
         );
-        assert!(written(&carrier, &outcome(), &credentials).is_empty(), "{cookies}");
+        assert!(written(&carrier, &outcome(), &extracted).is_empty(), "{cookies}");
     }
-    let nothing = Credentials::default();
+    let nothing = Extracted::default();
     assert_eq!(set_cookies(&written(&carrier, &set, &nothing)), SET);
     assert!(written(&carrier, &removed, &nothing).is_empty());
 
     let without_windows = CookieCarrier::builder().without_window_cookies().build().unwrap();
     let candidates = in_cookies(&without_windows, "__Host-ST=window-1; __Host-SW=window-1");
     for outcome in [&set, &removed] {
-        assert!(written(&without_windows, outcome, &candidates.credentials(None)).is_empty());
+        assert!(written(&without_windows, outcome, &candidates.extracted(None)).is_empty());
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use proptest::prelude::*;
 use sessile_core::{IdChange, OsEntropy, Outcome, Session, SessionId, Visit};
 use sessile_memory::MemoryStorage;
-use sessile_tower::{BearerCarrier, Candidates, Carrier, CookieCarrier, Credentials, HeaderCarrier, RequestHead};
+use sessile_tower::{BearerCarrier, Candidates, Carrier, CookieCarrier, Extracted, HeaderCarrier, RequestHead};
 
 use self::common::{App, Fixture, ask, fixture, lines, request, text};
 
@@ -196,8 +196,8 @@ async fn an_application_can_implement_a_carrier() {
             }
         }
 
-        fn write(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
-            if let (IdChange::Set { id, .. }, None) = (&outcome.id, credentials.id) {
+        fn write(&self, outcome: &Outcome, extracted: &Extracted<'_>, headers: &mut HeaderMap) {
+            if let (IdChange::Set { id, .. }, None) = (&outcome.id, extracted.id) {
                 headers.insert("x-own", format!("id:{}", id.expose()).parse().unwrap());
             }
         }
@@ -230,9 +230,9 @@ fn nothing_is_written_if_nothing_changed() {
         &BearerCarrier::new(),
     ];
     for carrier in carriers {
-        for credentials in [Credentials::default(), candidates.credentials(None)] {
+        for extracted in [Extracted::default(), candidates.extracted(None)] {
             let mut headers = HeaderMap::new();
-            carrier.write(&outcome, &credentials, &mut headers);
+            carrier.write(&outcome, &extracted, &mut headers);
             assert!(headers.is_empty(), "{carrier:?}: {headers:?}");
         }
     }

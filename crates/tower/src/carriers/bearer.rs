@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use sessile_core::{Outcome, SessionId};
 
-use super::{Candidates, Carrier, Credentials, write_header};
+use super::{Candidates, Carrier, Extracted, write_header};
 use crate::request::RequestHead;
 
 /// Carries ids as bearer tokens: `Authorization: Bearer ID` (RFC 6750).
@@ -56,8 +56,8 @@ impl Carrier for BearerCarrier {
         ids.for_each(|id| candidates.add(id));
     }
 
-    fn write(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
-        write_header(&self.response_header, outcome, credentials, headers);
+    fn write(&self, outcome: &Outcome, extracted: &Extracted<'_>, headers: &mut HeaderMap) {
+        write_header(&self.response_header, outcome, extracted, headers);
     }
 
     fn varies_on(&self) -> HeaderName {

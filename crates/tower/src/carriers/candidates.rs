@@ -1,4 +1,4 @@
-//! [`Candidates`] and [`Credentials`]: the session ids in a request.
+//! [`Candidates`] and [`Extracted`]: the session ids in a request.
 
 use sessile_core::{SessionId, ShownWindow, Visit};
 
@@ -83,17 +83,17 @@ impl Candidates {
         self.iter().map(|(id, _)| id)
     }
 
-    /// Returns the credentials that one carrier extracted: the carrier of the id at index `candidate`, which names the
+    /// Returns what one carrier extracted: the carrier of the id at index `candidate`, which names the
     /// session, or else of the first id.
     #[must_use]
-    pub fn credentials(&self, candidate: Option<usize>) -> Credentials<'_> {
+    pub fn extracted(&self, candidate: Option<usize>) -> Extracted<'_> {
         let (carrier, id) = match self.selected(candidate) {
             Some((id, source)) => (source.carrier, Some(id)),
             None => (0, None),
         };
         let is_of_carrier = |(_, source): &(&SessionId, Source)| source.carrier == carrier;
         let window = self.window.filter(|_| self.window_carrier == carrier);
-        Credentials {
+        Extracted {
             id,
             is_one_of_several: self.rest.is_some() && self.iter().filter(is_of_carrier).count() > 1,
             window: window.unwrap_or_default(),
@@ -168,10 +168,10 @@ impl Candidates {
     }
 }
 
-/// The credentials that a carrier extracted from the request to which it now writes the response.
+/// The id and the window that a carrier extracted from the request to which it now writes the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Credentials<'a> {
+pub struct Extracted<'a> {
     /// The id: the one that names the session, if any does.
     pub id: Option<&'a SessionId>,
     /// True if the carrier extracted other ids too, so that it is unknown which of them a removal would hit.

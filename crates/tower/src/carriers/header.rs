@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName};
 use sessile_core::{Outcome, SessionId};
 
-use super::{Candidates, Carrier, Credentials, write_header};
+use super::{Candidates, Carrier, Extracted, write_header};
 use crate::request::RequestHead;
 
 /// Carries ids in a header of requests and responses: by default `x-session-id`.
@@ -46,8 +46,8 @@ impl Carrier for HeaderCarrier {
         ids.for_each(|id| candidates.add(id));
     }
 
-    fn write(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
-        write_header(&self.name, outcome, credentials, headers);
+    fn write(&self, outcome: &Outcome, extracted: &Extracted<'_>, headers: &mut HeaderMap) {
+        write_header(&self.name, outcome, extracted, headers);
     }
 
     fn varies_on(&self) -> HeaderName {

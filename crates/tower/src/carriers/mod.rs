@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sessile_core::{IdChange, Outcome};
 
 pub use self::bearer::BearerCarrier;
-pub use self::candidates::{Candidates, Credentials};
+pub use self::candidates::{Candidates, Extracted};
 pub use self::header::HeaderCarrier;
 pub(crate) use self::list::CarrierList;
 use crate::request::RequestHead;
@@ -27,7 +27,7 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 /// ```
 /// use http::{HeaderMap, HeaderName, Request};
 /// use sessile_core::{Outcome, SessionId};
-/// use sessile_tower::{Candidates, Carrier, Credentials, RequestHead};
+/// use sessile_tower::{Candidates, Carrier, Extracted, RequestHead};
 ///
 /// /// Reads ids from the metadata of another protocol, and never writes any.
 /// #[derive(Debug)]
@@ -40,7 +40,7 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 ///         ids.for_each(|id| candidates.add(id));
 ///     }
 ///
-///     fn write(&self, _: &Outcome, _: &Credentials<'_>, _: &mut HeaderMap) {}
+///     fn write(&self, _: &Outcome, _: &Extracted<'_>, _: &mut HeaderMap) {}
 ///
 ///     fn varies_on(&self) -> HeaderName {
 ///         HeaderName::from_static("x-ticket")
@@ -58,8 +58,8 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
 
     /// Writes the outcome of the visit into the headers of the response, if the client must learn of it.
     ///
-    /// `credentials` is what [`read`](Carrier::read) extracted from the request.
-    fn write(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap);
+    /// `extracted` is what [`read`](Carrier::read) extracted from the request.
+    fn write(&self, outcome: &Outcome, extracted: &Extracted<'_>, headers: &mut HeaderMap);
 
     /// Returns the request header that decides what [`read`](Carrier::read) extracts. A layer calls this once, when it
     /// is given the carrier.
@@ -73,14 +73,14 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Writes a new id into a response header, unless the client sent that id, or an empty value if the session ended.
-fn write_header(name: &HeaderName, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
+fn write_header(name: &HeaderName, outcome: &Outcome, extracted: &Extracted<'_>, headers: &mut HeaderMap) {
     match &outcome.id {
-        IdChange::Set { id, .. } if credentials.id != Some(id) => {
+        IdChange::Set { id, .. } if extracted.id != Some(id) => {
             let mut value = HeaderValue::from_str(id.expose()).expect("the characters of an id are visible ASCII");
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        IdChange::Remove if credentials.id.is_some() => {
+        IdChange::Remove if extracted.id.is_some() => {
             headers.insert(name, HeaderValue::from_static(""));
         }
         _ => {}

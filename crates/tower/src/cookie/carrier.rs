@@ -11,7 +11,7 @@ use super::counters::Counters;
 use super::parse::cookies;
 use super::protection::{Decoded, Protection};
 use super::window::{ReceivedWindowCookies, WindowCookies};
-use crate::carriers::{Candidates, Carrier, Credentials};
+use crate::carriers::{Candidates, Carrier, Extracted};
 use crate::events;
 use crate::headers::has;
 use crate::request::RequestHead;
@@ -62,7 +62,7 @@ impl CookieCarrier {
     }
 
     /// Sets or removes the window cookies.
-    fn write_window(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
+    fn write_window(&self, outcome: &Outcome, extracted: &Extracted<'_>, headers: &mut HeaderMap) {
         let Some(window_cookies) = &self.window_cookies else {
             return;
         };
@@ -70,7 +70,7 @@ impl CookieCarrier {
         let ends = outcome.window == WindowChange::Remove || outcome.id == IdChange::Remove;
         match outcome.window {
             WindowChange::Set(window) => window_cookies.set(window, &self.attributes, headers),
-            _ if ends && credentials.has_window_cookies => window_cookies.remove(&self.attributes, headers),
+            _ if ends && extracted.has_window_cookies => window_cookies.remove(&self.attributes, headers),
             _ => {}
         }
     }
@@ -98,11 +98,11 @@ impl Carrier for CookieCarrier {
         }
     }
 
-    fn write(&self, outcome: &Outcome, credentials: &Credentials<'_>, headers: &mut HeaderMap) {
-        if credentials.is_one_of_several && outcome.read {
+    fn write(&self, outcome: &Outcome, extracted: &Extracted<'_>, headers: &mut HeaderMap) {
+        if extracted.is_one_of_several && outcome.read {
             events::several_cookies(&self.name);
         }
-        match credentials.id {
+        match extracted.id {
             Some(_) if outcome.read => self.counters.count_returned(),
             None if matches!(outcome.id, IdChange::Set { .. }) => self.counters.count_issued(&self.name),
             _ => {}
@@ -115,12 +115,12 @@ impl Carrier for CookieCarrier {
                 }
                 headers.append(SET_COOKIE, self.attributes.secret(&self.name, &value, *max_age));
             }
-            IdChange::Remove if credentials.id.is_some() && !credentials.is_one_of_several => {
+            IdChange::Remove if extracted.id.is_some() && !extracted.is_one_of_several => {
                 headers.append(SET_COOKIE, self.attributes.removal(&self.name));
             }
             _ => {}
         }
-        self.write_window(outcome, credentials, headers);
+        self.write_window(outcome, extracted, headers);
     }
 
     fn varies_on(&self) -> HeaderName {

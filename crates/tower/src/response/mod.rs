@@ -101,9 +101,9 @@ impl Responder {
                 add_vary(headers, &consulted.vary);
             }
         }
-        let credentials = self.candidates.credentials(outcome.candidate);
+        let extracted = self.candidates.extracted(outcome.candidate);
         let carrier = carriers.responding(&self.candidates, outcome.candidate);
-        carrier.write(outcome, &credentials, headers);
+        carrier.write(outcome, &extracted, headers);
         if let Some(sensitivity) = self.sensitivity(outcome)
             && !(self.config.keep_cache_control && has(headers, CACHE_CONTROL))
         {

@@ -13,7 +13,7 @@ use http::{HeaderMap, Request};
 use sessile_core::{IdChange, OsEntropy, Outcome, Session, SessionId, Visit, WindowChange, WindowId};
 use sessile_memory::MemoryStorage;
 use sessile_tower::{
-    Candidates, Carrier, CookieCarrier, CookieCarrierBuilder, CookieError, Credentials, RequestHead, SameSite,
+    Candidates, Carrier, CookieCarrier, CookieCarrierBuilder, CookieError, Extracted, RequestHead, SameSite,
 };
 
 use self::model::{Kept, keep};
@@ -89,9 +89,9 @@ fn outcome() -> Outcome {
     session.open(Visit::new()).outcome()
 }
 
-fn written(carrier: &CookieCarrier, outcome: &Outcome, credentials: &Credentials<'_>) -> Vec<String> {
+fn written(carrier: &CookieCarrier, outcome: &Outcome, extracted: &Extracted<'_>) -> Vec<String> {
     let mut headers = HeaderMap::new();
-    carrier.write(outcome, credentials, &mut headers);
+    carrier.write(outcome, extracted, &mut headers);
     assert_eq!(headers.len(), headers.get_all(SET_COOKIE).iter().count());
     let lines = headers.get_all(SET_COOKIE).iter();
     lines.map(|line| line.to_str().unwrap().to_owned()).collect()
@@ -156,7 +156,7 @@ fn every_configuration_agrees_with_browsers() {
                         assert!(is_kept && is_token, "browsers would not keep {shown}");
                         built += 1;
 
-                        let lines = written(&carrier, &set, &Credentials::default());
+                        let lines = written(&carrier, &set, &Extracted::default());
                         assert_eq!(keep(&lines[0]), Some(meant.clone()), "{}", lines[0]);
                         let mut companion = meant.clone();
                         companion.name = window_name(name, "ST");
@@ -171,7 +171,7 @@ fn every_configuration_agrees_with_browsers() {
 
                         let sent = [&meant, &companion, &marker].map(|kept| format!("{}={}", kept.name, kept.value));
                         let candidates = extract(&carrier, &sent.join("; "));
-                        let lines = written(&carrier, &removed, &candidates.credentials(Some(0)));
+                        let lines = written(&carrier, &removed, &candidates.extracted(Some(0)));
                         for (line, mut gone) in lines.iter().zip([meant, marker, companion]) {
                             gone.value = String::new();
                             gone.max_age = Some(0);
@@ -313,7 +313,7 @@ fn the_default_cookies_are_as_documented() {
     let mut set = outcome();
     set.id = IdChange::Set { id, max_age: None };
     set.window = WindowChange::Set(WindowId::parse_bytes(b"window-1").unwrap());
-    let nothing = Credentials::default();
+    let nothing = Extracted::default();
     assert_eq!(
         written(&CookieCarrier::default(), &set, &nothing),
         [
@@ -351,7 +351,7 @@ fn names_are_derived_from_an_application_and_from_each_other() {
     };
     set.window = WindowChange::Set(WindowId::generate(&OsEntropy));
     let names = |builder: CookieCarrierBuilder| {
-        let lines = written(&builder.build().unwrap(), &set, &Credentials::default());
+        let lines = written(&builder.build().unwrap(), &set, &Extracted::default());
         let names: Vec<_> = lines
             .iter()
             .map(|line| line.split_once('=').unwrap().0.to_owned())
