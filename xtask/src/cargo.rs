@@ -1,4 +1,4 @@
-//! Running cargo, with a line on what is going on.
+//! Runs cargo and other programs as steps with a title.
 
 use std::io;
 use std::path::Path;
@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use crate::{Failure, failures};
 
-/// A cargo command in the root of the workspace, with the versions of `Cargo.lock`.
+/// Returns a cargo command in the root of the workspace, with the versions of `Cargo.lock`.
 pub(crate) fn cargo(subcommand: &str) -> Command {
-    // The cargo that runs this task, so that its toolchain is used for the rest too.
+    // The cargo that runs this task, so that every step uses the same toolchain.
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(root());
@@ -17,18 +17,18 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
     command
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub(crate) fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask)
 }
 
-/// Runs a step, and says what it is and how long it took.
+/// Runs a step, and prints its title and its duration.
 pub(crate) fn step(title: &str, command: &mut Command) -> Result<(), Failure> {
     timed(title, command, Command::status)
 }
 
-/// Runs a step that runs tests, and says at its end what those that failed had to say.
+/// Runs a step that runs tests, and prints the output of failed tests again at its end.
 pub(crate) fn test_step(title: &str, command: &mut Command) -> Result<(), Failure> {
     timed(title, command, |command| {
         let mut child = command.stdout(Stdio::piped()).spawn()?;

@@ -1,16 +1,16 @@
-//! What failing tests had to say, said again at the end: a run of all tests prints thousands of lines.
+//! Repeats the output of failed tests at the end of a run, which prints thousands of lines.
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// How many lines of the beginning, and how many of the end, are said again. The rest is to be found further up.
+/// The number of lines of the beginning, and of the end, that are repeated.
 const MOST_LINES: usize = 200;
 
-/// Passes the output of Rust's test harness on, line by line, and keeps what it says of failures: all from a line
-/// `failures:` to the line with the result of that program.
+/// Passes the output of Rust's test harness on, line by line, and returns what it says of failures: the lines from
+/// `failures:` to the result of that test program.
 pub(crate) fn pass_on(output: impl Read, mut print: impl FnMut(&str)) -> io::Result<Vec<String>> {
     let mut kept = Vec::new();
     let mut failing = false;
-    // Tests print what they like, UTF-8 or not.
+    // Tests may print bytes that are not UTF-8.
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
@@ -24,17 +24,17 @@ pub(crate) fn pass_on(output: impl Read, mut print: impl FnMut(&str)) -> io::Res
     Ok(kept)
 }
 
-/// Prints what was kept.
+/// Prints the lines that were kept.
 pub(crate) fn repeat(kept: &[String]) {
     if kept.is_empty() {
         return;
     }
-    println!("\n==> what failed, once more");
+    println!("\n==> failures, once more");
     let end = kept.len().saturating_sub(MOST_LINES).max(MOST_LINES.min(kept.len()));
     let (first, middle) = kept[..end].split_at(MOST_LINES.min(end));
     first.iter().for_each(|line| println!("{line}"));
     if !middle.is_empty() {
-        println!("... {} lines, which are further up ...", middle.len());
+        println!("... {} lines, see above ...", middle.len());
     }
     kept[end..].iter().for_each(|line| println!("{line}"));
 }
@@ -63,7 +63,7 @@ test result: ok. 1 passed; 0 failed
 ";
 
     #[test]
-    fn all_is_passed_on() {
+    fn all_output_is_passed_on() {
         let mut printed = String::new();
         let print = |line: &str| {
             printed.push_str(line);
@@ -74,7 +74,7 @@ test result: ok. 1 passed; 0 failed
     }
 
     #[test]
-    fn failures_are_kept_and_nothing_else() {
+    fn failures_and_nothing_else_are_kept() {
         let kept = pass_on(OUTPUT.as_bytes(), |_| ()).expect("readable");
         assert_eq!(kept.first().map(String::as_str), Some("failures:"));
         assert_eq!(

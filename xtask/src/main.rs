@@ -12,41 +12,49 @@ mod valkey;
 
 use std::process::ExitCode;
 
+use crate::programs::Missing;
+
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
 tasks:
-  test [ARGS]                  all tests; with arguments, `cargo test ARGS` alone
-  valkey [ARGS]                the tests of the Redis storage on Valkey, which is fetched; ARGS as for `cargo test`
-      --short                  those of them that CI runs again
-  fuzz [TARGET] [--seconds N]  makes up input for what reads input, for N seconds (default 60) a target
-  fuzz TARGET FILE             what that target makes of one input
-  budget [--write]             what requests cost, in instructions and allocations, against benches/budget.txt
-  budget --profile [SCENARIO]  which parts of the work those instructions go to
+  test [ARGS]                  all tests; with ARGS, `cargo test ARGS` alone
+      --quick                  unit tests and fast tests of core, file, macros, memory and tower, in minutes; without
+                               Redis, the kit, other crates, other processes, examples in the documentation
+  valkey [ARGS]                the tests of the Redis storage on Valkey; ARGS as for `cargo test`
+      --short                  the tests that CI runs again
+  fuzz [TARGET] [--seconds N]  generates input for every decoder, for N seconds (default 60) a target
+  fuzz TARGET FILE             runs a target on one input
+  budget [--write]             compares the costs of requests with benches/budget.txt: instructions and allocations
+  budget --profile [SCENARIO]  shows those instructions by parts of the work
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
   torture file [OPTIONS]       processes on one folder that are killed and stopped at random
-      --seconds N              for so long (default 600)
-      --seed N                 as it was done with this seed
-  torture redis [OPTIONS]      processes on Redis servers that die, stall, fail over, fill up and are cut off; on those
-                               of another program if SESSILE_REDIS_SERVER is its path
-      --seconds N              for so long with each nemesis (default 20)
-      --nemesis NAME           with this one; may be repeated
-      --seed N                 as it was done with this seed
-      --list                   says which there are
+      --seconds N              for N seconds (default 600)
+      --seed N                 with the seed of another run
+  torture redis [OPTIONS]      processes on Redis servers that die, stall, fail over, fill up and are cut off;
+                               SESSILE_REDIS_SERVER is the path of another server program
+      --seconds N              for N seconds with each nemesis (default 20)
+      --nemesis NAME           with this nemesis; may be repeated
+      --seed N                 with the seed of another run
+      --list                   lists the nemeses
+
+for every task:
+  --install                    installs missing programs with apt-get; without it, the task fails and names them
 ";
 
-/// What went wrong, for the person who ran the task.
+/// The error of a task, as text for the person who runs it.
 type Failure = String;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (missing, arguments) = Missing::take(&arguments);
     let result = match arguments.as_slice() {
-        ["test", rest @ ..] => test::run(rest),
-        ["valkey", rest @ ..] => valkey::run(rest),
-        ["fuzz", rest @ ..] => fuzz::run(rest),
-        ["budget", rest @ ..] => budget::run(rest),
-        ["torture", rest @ ..] => torture::run(rest),
+        ["test", rest @ ..] => test::run(rest, missing),
+        ["valkey", rest @ ..] => valkey::run(rest, missing),
+        ["fuzz", rest @ ..] => fuzz::run(rest, missing),
+        ["budget", rest @ ..] => budget::run(rest, missing),
+        ["torture", rest @ ..] => torture::run(rest, missing),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -1,35 +1,48 @@
-//! The tests of the Redis storage start servers and sentinels of their own, for which there has to be the program.
+//! The programs that the tests of the Redis storage start: servers, and processes with a clock of their own.
 
 use crate::Failure;
-use crate::programs::Programs;
+use crate::programs::{Missing, Program, ensure};
 
-/// Names another program than `redis-server`.
+/// The environment variable that names another program than `redis-server`.
 const VARIABLE: &str = "SESSILE_REDIS_SERVER";
 
-/// Version 7.0 or later.
-const SERVER: Programs = Programs {
-    needed: &[("redis-server", "redis-server")],
-    advice: "The tests start servers of their own. Install version 7.0 or later, on Debian with `sudo apt-get install \
-             redis-server`, on macOS with `brew install redis`; or set SESSILE_REDIS_SERVER to the path of such a \
-             program.",
+const SERVER: Program = Program {
+    name: "redis-server",
+    apt: "redis-server",
+    brew: Some("redis"),
+    purpose: "The tests start Redis servers, of version 7.0 or later. SESSILE_REDIS_SERVER=/path/to/program names \
+              another one.",
 };
 
-/// Some tests set the clock of a process.
-const CLOCKS: Programs = Programs {
-    needed: &[("faketime", "faketime")],
-    advice: "The tests set the clocks of processes with libfaketime. Install it, on Debian with `sudo apt-get install \
-             faketime`, on macOS with `brew install libfaketime`.",
+const CLOCKS: Program = Program {
+    name: "faketime",
+    apt: "faketime",
+    brew: Some("libfaketime"),
+    purpose: "The tests set the clocks of processes.",
 };
 
-/// Finds or installs what the tests need beside the server.
-pub(crate) fn ensure_clocks() -> Result<(), Failure> {
-    CLOCKS.ensure()
+/// Ensures that the tests find their server and can set the clocks of processes.
+pub(crate) fn ensure_all(missing: Missing) -> Result<(), Failure> {
+    if is_named() {
+        return ensure_clocks(missing);
+    }
+    ensure(&[&SERVER, &CLOCKS], missing)
 }
 
-/// Finds the server program or installs it. One that was named is taken as it is: the tests say if it is missing.
-pub(crate) fn ensure_server() -> Result<(), Failure> {
-    match std::env::var_os(VARIABLE) {
-        Some(_) => Ok(()),
-        None => SERVER.ensure(),
+/// Ensures that the tests can set the clocks of processes.
+pub(crate) fn ensure_clocks(missing: Missing) -> Result<(), Failure> {
+    ensure(&[&CLOCKS], missing)
+}
+
+/// Ensures that the tests find their server.
+pub(crate) fn ensure_server(missing: Missing) -> Result<(), Failure> {
+    if is_named() {
+        return Ok(());
     }
+    ensure(&[&SERVER], missing)
+}
+
+/// Returns whether the environment names the server. The tests themselves report a path that does not exist.
+fn is_named() -> bool {
+    std::env::var_os(VARIABLE).is_some()
 }

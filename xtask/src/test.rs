@@ -1,10 +1,11 @@
-//! `cargo xtask test`: every test there is.
+//! `cargo xtask test`: every test, or with `--quick` those that need no programs and little time.
 
 use crate::Failure;
 use crate::cargo::{cargo, step, test_step};
-use crate::redis::{ensure_clocks, ensure_server};
+use crate::programs::Missing;
+use crate::redis::ensure_all;
 
-/// The facade has a feature for each part, and has to build with any one of them alone.
+/// The features of the facade. It has to build with each of them alone.
 const FACADE_FEATURES: &[&str] = &[
     "macros",
     "memory",
@@ -20,12 +21,50 @@ const FACADE_FEATURES: &[&str] = &[
     "metrics",
 ];
 
-pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
+/// The packages of the quick tests.
+const QUICK_PACKAGES: &[&str] = &[
+    "sessile-core",
+    "sessile-file",
+    "sessile-macros",
+    "sessile-memory",
+    "sessile-tower",
+];
+
+/// The integration tests among the quick tests: they cover each promise once, in seconds and within one process.
+const QUICK_TESTS: &[&str] = &[
+    // core
+    "cancellation",
+    "close",
+    "destroy",
+    "expiration",
+    "outcome",
+    "rotation",
+    "simulation",
+    "update",
+    "values",
+    // file and memory
+    "folder",
+    "locks",
+    "sweeper",
+    // tower
+    "carriers",
+    "cookies",
+    "hyper",
+    // macros
+    "keys",
+];
+
+/// The seeds of each kind of simulation among the quick tests.
+const QUICK_SEEDS: &str = "50";
+
+pub(crate) fn run(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
+    if let ["--quick"] = arguments {
+        return quick();
+    }
     if !arguments.is_empty() {
         return test_step("tests, as asked for", cargo("test").args(arguments));
     }
-    ensure_server()?;
-    ensure_clocks()?;
+    ensure_all(missing)?;
     test_step(
         "tests of all default members: units, behaviour, examples in the documentation",
         cargo("test").args(["--all-features", "--no-fail-fast"]),
@@ -39,5 +78,23 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     alone("")?;
     FACADE_FEATURES.iter().try_for_each(|feature| alone(feature))?;
     println!("\nAll tests passed.");
+    Ok(())
+}
+
+fn quick() -> Result<(), Failure> {
+    let mut command = cargo("test");
+    command.args(["--no-fail-fast", "--lib"]);
+    for package in QUICK_PACKAGES {
+        command.args(["--package", package]);
+    }
+    for test in QUICK_TESTS {
+        command.args(["--test", test]);
+    }
+    command.env("SESSILE_SIMULATION_SEEDS", QUICK_SEEDS);
+    test_step("quick tests of core, file, macros, memory and tower", &mut command)?;
+    println!(
+        "\nThe quick tests passed. They leave out Redis, other processes, the conformance kit, examples in the \
+         documentation and\nmost tests of the whole; `cargo xtask test` has them."
+    );
     Ok(())
 }

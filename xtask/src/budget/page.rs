@@ -1,4 +1,4 @@
-//! [`Page`]: the budget as it is written down.
+//! [`Page`]: the file with the budget.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::Failure;
 
-/// What one request costs over the same request to a server without sessions.
+/// The costs of a request, less those of the same request to a server without sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Costs {
     pub(crate) instructions: u64,
@@ -48,7 +48,7 @@ impl Page {
     fn parse(text: &str) -> Option<Self> {
         let mut page = Self::default();
         let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        // The first one names the columns.
+        // The first line names the columns.
         for line in lines.skip(1) {
             let mut words = line.split_whitespace();
             let (scenario, instructions, allocations) = (words.next()?, words.next()?, words.next()?);
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_can_be_read() {
+    fn a_written_page_can_be_read() {
         let mut page = Page::default();
         for (scenario, instructions, allocations) in [("read", 1_234, 5), ("create", 9_876, 0)] {
             let costs = Costs {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_written_is_not() {
+    fn another_text_is_not_a_page() {
         assert_eq!(Page::parse("scenario instructions\nread a lot"), None);
     }
 }

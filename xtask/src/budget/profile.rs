@@ -1,11 +1,10 @@
-//! `cargo xtask budget --profile SCENARIO`: which parts of the work of a request its instructions go to.
+//! `cargo xtask budget --profile SCENARIO`: the instructions of a request by parts of its work.
 //!
-//! Only what is not inlined has a name, so the bounds between neighbours are not sharp: a short function counts as
-//! whoever called it.
+//! Only functions that are not inlined have a name. A short function may count as a part of its caller.
 
 use std::collections::BTreeMap;
 
-/// The parts, each with what names of its functions contain. The first that fits counts.
+/// The parts, each with substrings of the names of its functions. The first match counts.
 const PARTS: &[(&str, &[&str])] = &[
     ("SHA-256 of the id", &["sha2::", "session_key::"]),
     (
@@ -57,7 +56,7 @@ const REST: &str = "the rest";
 /// Instructions of a run, by the names of functions.
 pub(super) type Functions = BTreeMap<String, i64>;
 
-/// Reads what `callgrind_annotate` prints: lines of a number, a share in brackets, and a file with a function.
+/// Parses the output of `callgrind_annotate`: lines of a number, a share in brackets, and a file with a function.
 pub(super) fn parse(report: &str) -> Functions {
     let mut functions = Functions::new();
     let lines = report.lines().filter_map(|line| {
@@ -73,7 +72,7 @@ pub(super) fn parse(report: &str) -> Functions {
     functions
 }
 
-/// The instructions of each part for one request: those of the one run less those of the other.
+/// Returns the instructions of each part for one request: those of `ours` less those of `floor`.
 pub(super) fn parts(ours: &Functions, floor: &Functions, requests: i64) -> Vec<(&'static str, i64)> {
     let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
     for (functions, sign) in [(ours, 1), (floor, -1)] {
@@ -117,7 +116,7 @@ Ir             file:function
     }
 
     #[test]
-    fn parts_are_what_is_more_than_the_floor() {
+    fn parts_are_the_difference_to_the_floor() {
         let floor = parse("  60 (100.0%)  src/main.rs:axum::serve");
         let parts = parts(&parse(REPORT), &floor, 10);
         assert_eq!(

@@ -5,16 +5,16 @@ use std::process::Command;
 
 use crate::Failure;
 use crate::cargo::{cargo, root, step};
-use crate::programs::Programs;
+use crate::programs::{Missing, Program, ensure};
 
-/// libFuzzer is written in C++.
-const COMPILER: Programs = Programs {
-    needed: &[("c++", "g++")],
-    advice: "The fuzzer is built with a C++ compiler. Install one, on Debian with `sudo apt-get install g++`, on macOS \
-             with `xcode-select --install`.",
+const COMPILER: Program = Program {
+    name: "c++",
+    apt: "g++",
+    brew: None,
+    purpose: "libFuzzer is written in C++. On macOS, `xcode-select --install` installs a compiler.",
 };
 
-/// What the compiler is told. All of these are settings of LLVM, which stable Rust passes on.
+/// The flags of the instrumented build. All of them are settings of LLVM, which stable Rust passes on.
 const FLAGS: &[&str] = &[
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
@@ -24,18 +24,18 @@ const FLAGS: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// A fuzzer that was built.
+/// The fuzzer, built.
 pub(super) struct Built {
     pub(super) program: PathBuf,
-    /// Where it may keep things.
+    /// The folder of its build, which also keeps the inputs it finds.
     pub(super) folder: PathBuf,
 }
 
-pub(super) fn build() -> Result<Built, Failure> {
-    COMPILER.ensure()?;
+pub(super) fn build(missing: Missing) -> Result<Built, Failure> {
+    ensure(&[&COMPILER], missing)?;
     let host = host()?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    // Other flags make other builds, so it has a folder of its own.
+    // Other flags make other builds: a folder of its own keeps the ordinary builds from being rebuilt.
     let folder = root().join(target).join("fuzz");
     let mut command = cargo("build");
     command
@@ -47,7 +47,7 @@ pub(super) fn build() -> Result<Built, Failure> {
             "--profile",
             "fuzz",
         ])
-        // With a target that is named, build scripts and macros are built without the flags.
+        // With a named target, build scripts and macros are built without the flags.
         .args(["--target", &host])
         .arg("--target-dir")
         .arg(&folder)
@@ -57,7 +57,7 @@ pub(super) fn build() -> Result<Built, Failure> {
     Ok(Built { program, folder })
 }
 
-/// The platform this runs on, as the compiler calls it.
+/// Returns the platform this task runs on, in the words of the compiler.
 fn host() -> Result<String, Failure> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(&rustc)

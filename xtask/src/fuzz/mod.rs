@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz`: makes up input for everything that reads what comes from outside.
+//! `cargo xtask fuzz`: generates input for every decoder of external data.
 //!
-//! Inputs that are worth it are kept: those in `fuzz/corpus` for good, where `cargo test` replays them, and those that
-//! were found on the way in the build folder, where the next run begins with them.
+//! The inputs in `fuzz/corpus` are part of the repository, and `cargo test` replays them. Inputs that a run finds are
+//! kept in the build folder, and the next run starts with them.
 
 mod build;
 mod progress;
@@ -13,26 +13,27 @@ use std::time::SystemTime;
 
 use crate::Failure;
 use crate::cargo::root;
+use crate::programs::Missing;
 
-/// For how long a target is fuzzed if nothing else is said.
+/// The seconds that a target is fuzzed by default.
 const SECONDS: &str = "60";
 
-pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
     let known = targets()?;
     let is_known = |name: &str| known.iter().any(|target| target == name);
     let unknown = |name: &str| Err(format!("{name} is no target; known: {}", known.join(", ")));
     match *arguments {
-        [] => fuzz(&known, SECONDS),
-        ["--seconds", seconds] => fuzz(&known, seconds),
+        [] => fuzz(&known, SECONDS, missing),
+        ["--seconds", seconds] => fuzz(&known, seconds, missing),
         [target, ..] if !is_known(target) => unknown(target),
-        [target] => fuzz(&[target.to_owned()], SECONDS),
-        [target, "--seconds", seconds] => fuzz(&[target.to_owned()], seconds),
-        [target, input] if !input.starts_with('-') => replay(target, Path::new(input)),
+        [target] => fuzz(&[target.to_owned()], SECONDS, missing),
+        [target, "--seconds", seconds] => fuzz(&[target.to_owned()], seconds, missing),
+        [target, input] if !input.starts_with('-') => replay(target, Path::new(input), missing),
         _ => Err("usage: cargo xtask fuzz [TARGET] [--seconds N], or cargo xtask fuzz TARGET FILE".to_owned()),
     }
 }
 
-/// There is a folder of inputs for each target.
+/// Returns the names of all targets: each has a folder of inputs.
 fn targets() -> Result<Vec<String>, Failure> {
     let folder = root().join("fuzz/corpus");
     let failed = |error| format!("cannot list {}: {error}", folder.display());
@@ -45,12 +46,12 @@ fn targets() -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-fn fuzz(targets: &[String], seconds: &str) -> Result<(), Failure> {
+fn fuzz(targets: &[String], seconds: &str, missing: Missing) -> Result<(), Failure> {
     if !seconds.parse::<u32>().is_ok_and(|number| number > 0) {
         return Err("--seconds takes a number".to_owned());
     }
-    let built = build::build()?;
-    // One that fails does not keep the others from being tried.
+    let built = build::build(missing)?;
+    // The other targets run even if one fails.
     let failures: Vec<Failure> = targets
         .iter()
         .filter_map(|target| search(&built, target, seconds).err())
@@ -75,7 +76,7 @@ fn search(built: &build::Built, target: &str, seconds: &str) -> Result<(), Failu
     command
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}/", failed.display()))
-        // The first is where it puts what it finds.
+        // The first folder receives the inputs that the fuzzer finds.
         .args([&found, &root().join("fuzz/corpus").join(target)])
         .stderr(Stdio::piped());
     let mut child = command
@@ -98,9 +99,9 @@ fn search(built: &build::Built, target: &str, seconds: &str) -> Result<(), Failu
     })
 }
 
-fn replay(target: &str, input: &Path) -> Result<(), Failure> {
-    let built = build::build()?;
-    // Paths are meant from where the task was started.
+fn replay(target: &str, input: &Path, missing: Missing) -> Result<(), Failure> {
+    let built = build::build(missing)?;
+    // The path is relative to the folder in which the task was started, and the fuzzer may run elsewhere.
     let input = std::path::absolute(input).map_err(|error| format!("{}: {error}", input.display()))?;
     let scratch = Scratch::new()?;
     let status = command(&built, target, &scratch).arg(&input).status();
@@ -114,17 +115,17 @@ fn replay(target: &str, input: &Path) -> Result<(), Failure> {
 fn command(built: &build::Built, target: &str, scratch: &Scratch) -> Command {
     let mut command = Command::new(&built.program);
     command.env("FUZZ_TARGET", target).env("TMPDIR", &scratch.0);
-    // Ten seconds for one input are a hang. The memory an input may cost is bounded by the target itself.
+    // An input that takes ten seconds is a hang. The target itself bounds the memory of an input.
     command.args(["-timeout=10", "-rss_limit_mb=1024", "-max_len=4096"]);
     command
 }
 
-/// A folder for the files of a fuzzer, which is never sure to get as far as to tidy up.
+/// A folder for the files of a fuzzer. It is removed when dropped: a fuzzer that is killed removes nothing.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self, Failure> {
-        // Files in memory are several times as fast as those on a disk.
+        // Files in memory are several times as fast as files on a disk.
         let memory = PathBuf::from("/dev/shm");
         let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
         let folder = parent.join(format!("sessile-fuzz-task-{}", std::process::id()));
@@ -141,7 +142,7 @@ impl Drop for Scratch {
     }
 }
 
-/// The newest file in a folder, if it is not older than this.
+/// Returns the newest file in a folder that is not older than `since`.
 fn newest(folder: &Path, since: SystemTime) -> Option<PathBuf> {
     let files = fs::read_dir(folder).ok()?.flatten();
     let dated = files.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path())));

@@ -1,12 +1,12 @@
-//! What the fuzzer says, without what nobody reads.
+//! The output of the fuzzer, reduced to results and an occasional line of progress.
 
 use std::io::{BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
-/// How often a line on how far it has come is shown.
+/// The interval between lines of progress.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Shows what the fuzzer says until it ends.
+/// Shows the output of the fuzzer until it ends.
 pub(super) fn show(output: impl Read) {
     let mut last = Instant::now();
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
