@@ -4,6 +4,7 @@ mod budget;
 mod cargo;
 mod failures;
 mod fuzz;
+mod lint;
 mod programs;
 mod redis;
 mod test;
@@ -25,6 +26,7 @@ tasks:
       --short                  the tests that CI runs again
   fuzz [TARGET] [--seconds N]  generates input for every decoder, for N seconds (default 60) a target
   fuzz TARGET FILE             runs a target on one input
+  lint [prose|imports]         checks the wording of comments, and that imports form no circles
   budget [--write]             compares the costs of requests with benches/budget.txt: instructions and allocations
   budget --profile [SCENARIO]  shows those instructions by parts of the work
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::run(rest, missing),
         ["valkey", rest @ ..] => valkey::run(rest, missing),
         ["fuzz", rest @ ..] => fuzz::run(rest, missing),
+        ["lint", rest @ ..] => lint::run(rest),
         ["budget", rest @ ..] => budget::run(rest, missing),
         ["torture", rest @ ..] => torture::run(rest, missing),
         ["help" | "--help" | "-h"] => {
