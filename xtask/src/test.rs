@@ -10,6 +10,7 @@ const FACADE_FEATURES: &[&str] = &[
     "macros",
     "memory",
     "file",
+    "redb",
     "redis",
     "redis-tls",
     "memoized",

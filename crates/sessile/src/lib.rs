@@ -17,6 +17,9 @@ pub use sessile_memoized::{MemoizedStats, MemoizedStorage, MemoizedStorageBuilde
 #[cfg(feature = "memory")]
 #[doc(inline)]
 pub use sessile_memory::{MemoryStats, MemoryStorage, MemoryStorageBuilder};
+#[cfg(feature = "redb")]
+#[doc(inline)]
+pub use sessile_redb::{RedbStorage, RedbStorageBuilder, RedbStore};
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use sessile_redis::{

@@ -1,11 +1,11 @@
-//! What cannot be understood is an error, and never an empty session.
+//! Corrupt data is an error, and never an empty session.
 
-use custom_storage::RedbStore;
 use redb::{Database, TableDefinition};
 use sessile_core::{
     Applied, EntryVersion, LocalLocks, OsEntropy, Paired, RecordStore, Session, SessionError, SessionId, SessionKey,
     Storage, StorageErrorKind, Timestamp, Visit,
 };
+use sessile_redb::RedbStore;
 
 use crate::support::{TempFolder, entry, in_words, key, record};
 
@@ -13,8 +13,8 @@ type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
 const HEADS: Rows = TableDefinition::new("sessile_heads");
 const PAYLOADS: Rows = TableDefinition::new("sessile_payloads");
 
-/// Puts bytes in behind the back of the store, or takes them out.
-fn meddle(folder: &TempFolder, table: Rows, key: &[u8], value: Option<&[u8]>) {
+/// Stores or removes bytes without the store.
+fn tamper(folder: &TempFolder, table: Rows, key: &[u8], value: Option<&[u8]>) {
     let database = Database::open(folder.database()).unwrap();
     let transaction = database.begin_write().unwrap();
     {
@@ -27,7 +27,7 @@ fn meddle(folder: &TempFolder, table: Rows, key: &[u8], value: Option<&[u8]>) {
     transaction.commit().unwrap();
 }
 
-/// A database with one entry, closed.
+/// Creates a database with one entry, and closes it.
 async fn with_entry(folder: &TempFolder) -> SessionKey {
     let store = RedbStore::open(folder.database()).unwrap();
     let key = key();
@@ -46,11 +46,11 @@ macro_rules! assert_corrupt {
 }
 
 #[tokio::test]
-async fn a_head_that_makes_no_sense() {
+async fn a_head_that_cannot_be_decoded() {
     for head in [&b""[..], b"\x01\0\0", b"{\"user\":7}", &[9; 18]] {
         let folder = TempFolder::new();
         let key = with_entry(&folder).await;
-        meddle(&folder, HEADS, key.to_string().as_bytes(), Some(head));
+        tamper(&folder, HEADS, key.to_string().as_bytes(), Some(head));
 
         let store = RedbStore::open(folder.database()).unwrap();
         let one = EntryVersion::from_u64(1);
@@ -63,7 +63,7 @@ async fn a_head_that_makes_no_sense() {
             store.scan(None, 9);
             store.take_expired(Timestamp::MAX, 9);
         }
-        // It is there, so nothing is put in its place.
+        // The entry exists, so no other one is inserted.
         assert_eq!(store.insert(&key, entry(2, None, "new")).await.unwrap(), Applied::No);
         let error = store.load(&key).await.unwrap_err();
         let words = in_words(&error);
@@ -73,10 +73,10 @@ async fn a_head_that_makes_no_sense() {
 }
 
 #[tokio::test]
-async fn a_payload_that_is_not_there() {
+async fn a_missing_payload() {
     let folder = TempFolder::new();
     let key = with_entry(&folder).await;
-    meddle(&folder, PAYLOADS, key.to_string().as_bytes(), None);
+    tamper(&folder, PAYLOADS, key.to_string().as_bytes(), None);
     let store = RedbStore::open(folder.database()).unwrap();
     assert_corrupt! {
         store.load(&key);
@@ -89,19 +89,19 @@ async fn a_key_that_is_no_key() {
     let folder = TempFolder::new();
     let key = with_entry(&folder).await;
     for name in [&b"~"[..], b"\xff\xfe"] {
-        meddle(&folder, HEADS, name, Some(b"anything"));
+        tamper(&folder, HEADS, name, Some(b"anything"));
         let store = RedbStore::open(folder.database()).unwrap();
         assert_corrupt! {
             store.scan(None, 9);
         }
-        // Others are not harmed.
+        // Other entries can be read.
         assert!(store.load(&key).await.unwrap().is_some());
     }
 }
 
-/// All the way up: a visit fails, and does not begin with an empty session that would replace the real one.
+/// A visit fails. It does not begin with an empty session that would replace the real one.
 #[tokio::test]
-async fn a_visit_fails() {
+async fn a_visit_of_a_corrupt_session_fails() {
     let folder = TempFolder::new();
     let id = SessionId::generate(&OsEntropy);
     let open = || Paired::new(RedbStore::open(folder.database()).unwrap(), LocalLocks::new());
@@ -111,7 +111,7 @@ async fn a_visit_fails() {
         .await
         .unwrap();
     drop(storage);
-    meddle(&folder, HEADS, id.key().to_string().as_bytes(), Some(b"not ours"));
+    tamper(&folder, HEADS, id.key().to_string().as_bytes(), Some(b"not ours"));
 
     let session: Session = Session::builder(open()).build();
     let visit = session.enter(Visit::from(id), async { Ok::<_, SessionError>(()) });
@@ -131,7 +131,7 @@ fn a_file_that_is_no_database() {
 }
 
 #[test]
-fn a_table_of_somebody_else_by_our_name() {
+fn a_table_of_the_same_name_with_other_types() {
     let folder = TempFolder::new();
     let database = Database::create(folder.database()).unwrap();
     let transaction = database.begin_write().unwrap();

@@ -1,4 +1,4 @@
-//! A capability: what redb can tell and not every database can.
+//! The capability of reporting usage.
 
 use async_trait::async_trait;
 use sessile_core::{ReportUsage, StorageError, Usage};
@@ -6,10 +6,10 @@ use sessile_core::{ReportUsage, StorageError, Usage};
 use crate::RedbStore;
 use crate::tables;
 
-/// One transaction, so the figures are of one moment. redb walks through its pages for them.
+/// Reads everything in one transaction, so the figures are of one moment. redb walks through its pages for them.
 #[async_trait]
 impl ReportUsage for RedbStore {
     async fn usage(&self) -> Result<Usage, StorageError> {
-        self.background.read("usage", tables::usage).await
+        self.transactions.read("usage", tables::usage).await
     }
 }

@@ -1,4 +1,4 @@
-//! The version protects what the locks do not reach.
+//! Versions refuse writes that no lock prevents.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sessile_core::{Applied, EntryVersion, LocalLocks, Paired, RecordStore, Stora
 
 use crate::support::{Disk, entry, key, record, store_on};
 
-/// Two storages whose locks know nothing of each other, as in two processes on one database server.
+/// Two storages have locks of their own, as in two processes on one database server.
 #[tokio::test]
 async fn a_commit_with_a_stale_version_is_refused_and_writes_nothing() {
     let store = store_on(&Disk::new());
@@ -37,14 +37,14 @@ async fn no_write_is_applied_to_another_version() {
     assert_eq!(store.insert(&one, here.clone()).await.unwrap(), Applied::Yes);
     assert_eq!(store.insert(&two, here.clone()).await.unwrap(), Applied::Yes);
 
-    let answers = [
+    let results = [
         store.insert(&one, other.clone()).await,
         store.replace(&one, stale, other.clone()).await,
         store.touch(&one, stale, other.head.clone()).await,
         store.rename(&one, stale, None, &key(), other.clone()).await,
         store.rename(&one, here.head.version, None, &two, other.clone()).await,
         store.remove(&one, stale).await,
-        // Nothing is there.
+        // Keys without an entry.
         store.remove(&key(), here.head.version).await,
         store.replace(&key(), here.head.version, other.clone()).await,
         store.touch(&key(), here.head.version, other.head.clone()).await,
@@ -52,8 +52,8 @@ async fn no_write_is_applied_to_another_version() {
             .rename(&key(), here.head.version, Some(other.clone()), &key(), other)
             .await,
     ];
-    for (index, answer) in answers.into_iter().enumerate() {
-        assert_eq!(answer.unwrap(), Applied::No, "answer {index}");
+    for (index, result) in results.into_iter().enumerate() {
+        assert_eq!(result.unwrap(), Applied::No, "result {index}");
     }
     assert_eq!(store.load(&one).await.unwrap(), Some(here.clone()));
     assert_eq!(store.load(&two).await.unwrap(), Some(here));

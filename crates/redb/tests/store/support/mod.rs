@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers of the tests.
 
 mod disk;
 mod folder;
@@ -7,16 +7,16 @@ use std::error::Error;
 use std::fmt::Write;
 use std::time::Duration;
 
-use custom_storage::RedbStore;
 use redb::Database;
 use sessile_core::{Clock, Entry, EntryHead, EntryVersion, Meta, OsEntropy, Record, SessionId, SessionKey, Timestamp};
+use sessile_redb::RedbStore;
 
 pub(crate) use self::disk::Disk;
 pub(crate) use self::folder::{TempFolder, database_in};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A store in memory that fares as the disk does.
+/// Returns a store on a disk in memory.
 pub(crate) fn store_on(disk: &Disk) -> RedbStore {
     let database = Database::builder().create_with_backend(disk.clone());
     RedbStore::with_database(database.expect("a database")).expect("a store")
@@ -26,7 +26,7 @@ pub(crate) fn key() -> SessionKey {
     SessionId::generate(&OsEntropy).key()
 }
 
-/// An entry as the store sees it.
+/// Returns an entry.
 pub(crate) fn entry(version: u64, deadline: Option<u64>, payload: &'static str) -> Entry {
     let deadline = deadline.map(Timestamp::from_millis);
     Entry::new(
@@ -35,13 +35,13 @@ pub(crate) fn entry(version: u64, deadline: Option<u64>, payload: &'static str) 
     )
 }
 
-/// A session as the storage sees it, with an hour to live.
+/// Returns a record that expires in an hour.
 pub(crate) fn record(clock: &dyn Clock, payload: impl Into<bytes::Bytes>) -> Record {
     let now = clock.now();
     Record::new(Meta::new(now).with_deadline(Some(now + HOUR)), payload)
 }
 
-/// An error and all that caused it, in words.
+/// Returns the text of an error and of its sources.
 pub(crate) fn in_words(error: &dyn Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();

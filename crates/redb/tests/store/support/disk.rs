@@ -1,4 +1,4 @@
-//! [`Disk`]: a disk in memory that can lose its power, fill up and stand still.
+//! [`Disk`]: a disk in memory that can lose its power, fill up and block.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use redb::StorageBackend;
 
-/// How long it stands still at most, so that a test that is wrong fails and does not hang.
+/// The longest time that it blocks, so that a wrong test fails and does not hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What redb writes to. Clones are one disk.
+/// The backend of a database. Clones are one disk.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Disk(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Debug, Default)]
 struct State {
     written: Vec<u8>,
-    /// What was written when the disk was last synced: what a power cut leaves.
+    /// The content at the last sync: a power cut leaves this.
     synced: Vec<u8>,
-    refuses: Option<io::ErrorKind>,
-    stopped: bool,
+    failure: Option<io::ErrorKind>,
+    blocked: bool,
 }
 
 impl Disk {
@@ -27,7 +27,7 @@ impl Disk {
         Self::default()
     }
 
-    /// Another disk, with what this one would hold if its power was cut now.
+    /// Returns another disk, with the content that a power cut would leave now.
     pub(crate) fn after_a_power_cut(&self) -> Self {
         let synced = self.state().synced.clone();
         let state = State {
@@ -38,34 +38,34 @@ impl Disk {
         Self(Arc::new((Mutex::new(state), Condvar::new())))
     }
 
-    /// From now on, writing fails like this.
-    pub(crate) fn refuse(&self, kind: io::ErrorKind) {
-        self.state().refuses = Some(kind);
+    /// Lets every write fail from now on.
+    pub(crate) fn fail_with(&self, kind: io::ErrorKind) {
+        self.state().failure = Some(kind);
     }
 
-    /// From now on, writing waits.
-    pub(crate) fn stop(&self) {
-        self.state().stopped = true;
+    /// Lets every write wait from now on.
+    pub(crate) fn block(&self) {
+        self.state().blocked = true;
     }
 
-    /// Lets those who wait go on.
-    pub(crate) fn go_on(&self) {
-        self.state().stopped = false;
+    /// Lets the waiting writes continue.
+    pub(crate) fn unblock(&self) {
+        self.state().blocked = false;
         self.0.1.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.0.lock().expect("nobody panics with it")
+        self.0.0.lock().expect("no thread panics while it holds the state")
     }
 
-    /// The state, to be changed.
+    /// Waits until the disk is not blocked, and returns the state or the failure.
     fn change(&self) -> io::Result<MutexGuard<'_, State>> {
         let waited = self
             .0
             .1
-            .wait_timeout_while(self.state(), PATIENCE, |state| state.stopped);
-        let (state, waited) = waited.expect("nobody panics with it");
-        match state.refuses {
+            .wait_timeout_while(self.state(), PATIENCE, |state| state.blocked);
+        let (state, waited) = waited.expect("no thread panics while it holds the state");
+        match state.failure {
             _ if waited.timed_out() => Err(io::ErrorKind::TimedOut.into()),
             Some(kind) => Err(kind.into()),
             None => Ok(state),

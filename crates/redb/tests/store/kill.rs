@@ -2,32 +2,32 @@
 
 use std::time::Duration;
 
-use custom_storage::RedbStore;
 use sessile_core::{LocalLocks, Lookup, Paired, Record, RecordStore, SessionId, SessionKey, Storage, Timestamp};
+use sessile_redb::RedbStore;
 use sessile_testkit::process::{Player, part, say};
 
 use crate::support::{TempFolder, database_in, record};
 
-const TEST: &str = "kill::what_was_acknowledged_is_there_and_nothing_is_torn";
+const TEST: &str = "kill::acknowledged_writes_are_there_and_none_is_torn";
 
-/// After how many acknowledged writes the process is killed, round by round.
+/// The number of acknowledged writes after which the process is killed, by round.
 const ROUNDS: [usize; 6] = [1, 2, 5, 13, 34, 89];
 
-/// How many write side by side, each to a session of its own.
+/// The number of concurrent writers, each with a session of its own.
 const WRITERS: usize = 4;
 
-/// The session of a writer, the same in every process.
+/// Returns the session of a writer, the same in every process.
 fn key(writer: usize) -> SessionKey {
     let id = format!("the-session-of-writer-{writer}");
     SessionId::parse(&id).expect("an id").key()
 }
 
-/// A payload of several pages that says the same all over.
+/// Returns a payload of several pages that repeats one number.
 fn payload(count: u32) -> Vec<u8> {
     count.to_be_bytes().repeat(5_000)
 }
 
-/// What a payload says, if it is one piece.
+/// Returns the number in a payload, and asserts that every page has the same.
 fn count(record: &Record) -> u32 {
     let (first, _) = record.payload.split_first_chunk().expect("four bytes");
     let count = u32::from_be_bytes(*first);
@@ -35,7 +35,7 @@ fn count(record: &Record) -> u32 {
     count
 }
 
-/// Counts for ever, and says so after each acknowledged write.
+/// Counts without end, and reports each acknowledged write.
 async fn write(storage: Paired<RedbStore, LocalLocks>, writer: usize) {
     let key = key(writer);
     if storage.read(&key).await.expect("read") == Lookup::Missing {
@@ -53,7 +53,7 @@ async fn write(storage: Paired<RedbStore, LocalLocks>, writer: usize) {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
+async fn acknowledged_writes_are_there_and_none_is_torn() {
     if let Some((_, folder)) = part() {
         let storage = Paired::new(RedbStore::open(database_in(&folder)).expect("open"), LocalLocks::new());
         let mut writers = tokio::task::JoinSet::new();
@@ -78,7 +78,7 @@ async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
         stored = verify(&folder, acknowledged).await;
     }
 
-    // Every entry is in every table: what has a deadline is found by it.
+    // Every entry is in every table, so all of them are found by their deadlines.
     let store = RedbStore::open(folder.database()).expect("open");
     let taken = store
         .take_expired(Timestamp::MAX, usize::MAX)
@@ -88,7 +88,7 @@ async fn what_was_acknowledged_is_there_and_nothing_is_torn() {
     assert_eq!(store.scan(None, 9).await.expect("scan").entries, []);
 }
 
-/// Looks for everything that was acknowledged, and returns what is stored.
+/// Asserts that every acknowledged write is stored, and returns the stored numbers.
 async fn verify(folder: &TempFolder, acknowledged: [u32; WRITERS]) -> [u32; WRITERS] {
     let storage = Paired::new(RedbStore::open(folder.database()).expect("open"), LocalLocks::new());
     let mut counts = acknowledged;
@@ -98,7 +98,7 @@ async fn verify(folder: &TempFolder, acknowledged: [u32; WRITERS]) -> [u32; WRIT
             assert_eq!(*expected, 0, "writer {writer}: the session is gone");
             continue;
         };
-        // The write that was under way when the process died may have been finished.
+        // The write that was running when the process died may have been stored.
         let count = count(&stored.record);
         assert!(
             count == *expected || count == *expected + 1,

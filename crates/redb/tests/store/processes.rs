@@ -1,13 +1,13 @@
 //! A second process on the same database.
 
-use custom_storage::RedbStore;
 use sessile_core::StorageErrorKind;
+use sessile_redb::RedbStore;
 use sessile_testkit::process::{Player, part, say};
 
 use crate::support::{TempFolder, database_in, in_words};
 
 #[test]
-fn a_second_process_is_told_that_the_database_is_in_use() {
+fn a_second_process_learns_that_the_database_is_in_use() {
     if let Some((_, folder)) = part() {
         let _store = RedbStore::open(database_in(&folder)).expect("it is free");
         say("open");
@@ -17,7 +17,7 @@ fn a_second_process_is_told_that_the_database_is_in_use() {
     }
     let folder = TempFolder::new();
     let holder = Player::start(
-        "processes::a_second_process_is_told_that_the_database_is_in_use",
+        "processes::a_second_process_learns_that_the_database_is_in_use",
         "holder",
         folder.path(),
     );
@@ -28,7 +28,7 @@ fn a_second_process_is_told_that_the_database_is_in_use() {
     let words = in_words(&error);
     assert!(words.contains("sessions.redb is open already"), "{words}");
 
-    // However it ends, the database is free.
+    // A killed process leaves the database free.
     holder.kill();
     RedbStore::open(folder.database()).expect("it is free again");
 }

@@ -1,12 +1,12 @@
-//! What is acknowledged is kept.
+//! Acknowledged writes are kept.
 
 use std::time::Duration;
 
-use custom_storage::RedbStore;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 use sessile_core::{
     Applied, EntryVersion, LocalLocks, Paired, RecordStore, Session, Storage, Timestamp, Untyped, Visit,
 };
+use sessile_redb::RedbStore;
 
 use crate::support::{Disk, TempFolder, entry, key, record, store_on};
 
@@ -33,7 +33,7 @@ async fn a_session_outlives_the_process_that_made_it() {
     assert_eq!(visit.await.expect("another visit"), Some(3));
 }
 
-/// After each write, the power is cut and another store is opened on what is left.
+/// After each write, the power is cut and another store is opened on the content that is left.
 #[tokio::test]
 async fn every_write_is_on_the_disk_when_it_is_acknowledged() {
     let disk = Disk::new();
@@ -72,7 +72,7 @@ async fn every_write_is_on_the_disk_when_it_is_acknowledged() {
     assert_eq!(after().await, [None, None]);
 }
 
-/// A table that only grows is found when the disk is full.
+/// Checks all three tables: one that only grew would fill the disk.
 #[tokio::test]
 async fn nothing_is_left_in_any_table_when_the_sessions_are_gone() {
     let folder = TempFolder::new();

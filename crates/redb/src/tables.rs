@@ -1,35 +1,35 @@
-//! The three tables, and the small steps of which the verbs are made.
+//! The three tables, and the steps that operations consist of.
 //!
-//! Heads and payloads are apart, so that touching a session does not move its payload. The third table has the deadlines
-//! in their order, so that whoever looks for the expired looks at nothing else. A transaction changes all three or none.
+//! Heads and payloads are apart, so touching a session does not rewrite its payload. The third table has the deadlines
+//! in order, so a sweep reads expired entries only. A transaction changes all three tables or none.
 
 use bytes::Bytes;
 use redb::{Database, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 use sessile_core::{Entry, EntryHead, EntryVersion, SessionKey, Timestamp, Usage};
 
-use crate::failure::{Damage, Failure};
-use crate::head;
+use crate::codec;
+use crate::failure::{Corruption, Failure};
 
-/// By the text of the key. Bytes rather than text: redb panics on text that is none.
+/// A table by the text of the key, stored as bytes: redb panics on text that is not UTF-8.
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 const HEADS: Rows = TableDefinition::new("sessile_heads");
 const PAYLOADS: Rows = TableDefinition::new("sessile_payloads");
 const DEADLINES: TableDefinition<'static, (u64, &[u8]), ()> = TableDefinition::new("sessile_deadlines");
 
-/// Sees to it that the tables are there, and are ours.
+/// Creates the tables if they do not exist, and checks their types if they do.
 pub(crate) fn create(database: &Database) -> Result<(), Failure> {
     let transaction = database.begin_write()?;
     drop(Tables::open(&transaction)?);
-    transaction.commit().map_err(Failure::InDoubt)
+    transaction.commit().map_err(Failure::CommitUnknown)
 }
 
-/// The head of an entry.
+/// Returns the head of an entry.
 pub(crate) fn head(transaction: &ReadTransaction, key: &SessionKey) -> Result<Option<EntryHead>, Failure> {
     head_in(&transaction.open_table(HEADS)?, key)
 }
 
-/// An entry.
+/// Returns an entry.
 pub(crate) fn entry(transaction: &ReadTransaction, key: &SessionKey) -> Result<Option<Entry>, Failure> {
     let Some(head) = head(transaction, key)? else {
         return Ok(None);
@@ -38,7 +38,7 @@ pub(crate) fn entry(transaction: &ReadTransaction, key: &SessionKey) -> Result<O
     Ok(Some(Entry::new(head, payload)))
 }
 
-/// Up to so many heads, in the order of their keys, from the first that comes after these bytes.
+/// Returns up to `limit` heads, in the order of their keys, from the first key after `after`.
 pub(crate) fn heads_after(
     transaction: &ReadTransaction,
     after: Option<&[u8]>,
@@ -55,7 +55,7 @@ pub(crate) fn heads_after(
     listed.collect()
 }
 
-/// How many entries there are, and what is stored of them in all three tables.
+/// Returns the number of entries, and the bytes that all three tables store of them.
 pub(crate) fn usage(transaction: &ReadTransaction) -> Result<Usage, Failure> {
     let heads = transaction.open_table(HEADS)?;
     let payloads = transaction.open_table(PAYLOADS)?;
@@ -67,7 +67,7 @@ pub(crate) fn usage(transaction: &ReadTransaction) -> Result<Usage, Failure> {
     ))
 }
 
-/// The tables, to be written to.
+/// The tables, open for writing.
 pub(crate) struct Tables<'txn> {
     heads: Table<'txn, &'static [u8], &'static [u8]>,
     payloads: Table<'txn, &'static [u8], &'static [u8]>,
@@ -83,56 +83,62 @@ impl<'txn> Tables<'txn> {
         })
     }
 
-    /// Whether an entry is there.
-    pub(crate) fn has(&self, key: &SessionKey) -> Result<bool, Failure> {
-        Ok(self.heads.get(name(key).as_slice())?.is_some())
+    /// Returns whether there is an entry.
+    pub(crate) fn contains(&self, key: &SessionKey) -> Result<bool, Failure> {
+        Ok(self.heads.get(row_key(key).as_slice())?.is_some())
     }
 
-    /// Whether an entry is there and has this version: the condition of every write.
-    pub(crate) fn is(&self, key: &SessionKey, version: EntryVersion) -> Result<bool, Failure> {
+    /// Returns whether there is an entry with this version: the condition of every write.
+    pub(crate) fn has_version(&self, key: &SessionKey, version: EntryVersion) -> Result<bool, Failure> {
         let head = head_in(&self.heads, key)?;
         Ok(head.is_some_and(|head| head.version == version))
     }
 
-    /// Puts an entry in, in the place of what is there.
+    /// Stores an entry, and replaces the one that is there.
     pub(crate) fn put(&mut self, key: &SessionKey, entry: &Entry) -> Result<(), Failure> {
         self.put_head(key, &entry.head)?;
-        self.payloads.insert(name(key).as_slice(), entry.payload.as_ref())?;
+        self.payloads.insert(row_key(key).as_slice(), entry.payload.as_ref())?;
         Ok(())
     }
 
-    /// Puts a head in, in the place of what is there, and leaves the payload.
+    /// Stores a head, and leaves the payload as it is.
     pub(crate) fn put_head(&mut self, key: &SessionKey, head: &EntryHead) -> Result<(), Failure> {
         if let Some(old) = head_in(&self.heads, key)? {
-            self.forget_deadline(key, &old)?;
+            self.remove_deadline(key, &old)?;
         }
         if let Some(deadline) = head.deadline {
             self.deadlines
-                .insert((deadline.as_millis(), name(key).as_slice()), ())?;
+                .insert((deadline.as_millis(), row_key(key).as_slice()), ())?;
         }
-        self.heads.insert(name(key).as_slice(), head::write(head).as_slice())?;
+        self.heads
+            .insert(row_key(key).as_slice(), codec::encode(head).as_slice())?;
         Ok(())
     }
 
-    /// Takes an entry out.
+    /// Removes and returns an entry.
     pub(crate) fn take(&mut self, key: &SessionKey) -> Result<Option<Entry>, Failure> {
         let Some(head) = head_in(&self.heads, key)? else {
             return Ok(None);
         };
         let payload = payload_in(&self.payloads, key)?;
-        self.forget_deadline(key, &head)?;
-        self.heads.remove(name(key).as_slice())?;
-        self.payloads.remove(name(key).as_slice())?;
+        self.remove_deadline(key, &head)?;
+        self.heads.remove(row_key(key).as_slice())?;
+        self.payloads.remove(row_key(key).as_slice())?;
         Ok(Some(Entry::new(head, payload)))
     }
 
-    /// Takes out up to so many entries whose deadline is this one or earlier, those first that have waited longest.
+    /// Removes and returns up to `limit` entries whose deadline is `now` or earlier, in the order of their deadlines.
     pub(crate) fn take_expired(&mut self, now: Timestamp, limit: usize) -> Result<Vec<(SessionKey, Entry)>, Failure> {
         let mut taken = Vec::new();
         for (deadline, key) in self.due(now, limit)? {
             match self.take(&key)? {
                 Some(entry) if entry.head.deadline == Some(deadline) => taken.push((key, entry)),
-                _ => return Err(damage(Some(key), "its deadline is another than was noted")),
+                _ => {
+                    return Err(corrupt(
+                        Some(key),
+                        "its deadline differs from the one in the table of deadlines",
+                    ));
+                }
             }
         }
         Ok(taken)
@@ -152,16 +158,16 @@ impl<'txn> Tables<'txn> {
         Ok(due)
     }
 
-    fn forget_deadline(&mut self, key: &SessionKey, head: &EntryHead) -> Result<(), Failure> {
+    fn remove_deadline(&mut self, key: &SessionKey, head: &EntryHead) -> Result<(), Failure> {
         if let Some(deadline) = head.deadline {
-            self.deadlines.remove((deadline.as_millis(), name(key).as_slice()))?;
+            self.deadlines.remove((deadline.as_millis(), row_key(key).as_slice()))?;
         }
         Ok(())
     }
 }
 
-/// Under which name a session is stored.
-pub(crate) fn name(key: &SessionKey) -> Vec<u8> {
+/// Returns the key of the rows of a session.
+pub(crate) fn row_key(key: &SessionKey) -> Vec<u8> {
     key.to_string().into_bytes()
 }
 
@@ -169,27 +175,27 @@ fn head_in(
     heads: &impl ReadableTable<&'static [u8], &'static [u8]>,
     key: &SessionKey,
 ) -> Result<Option<EntryHead>, Failure> {
-    let row = heads.get(name(key).as_slice())?;
+    let row = heads.get(row_key(key).as_slice())?;
     row.map(|bytes| read_head(key, bytes.value())).transpose()
 }
 
-/// The payload of an entry whose head is there. An empty payload is stored as well, so there is one.
+/// Returns the payload of an entry whose head is there. An empty payload is stored too, so there is one.
 fn payload_in(payloads: &impl ReadableTable<&'static [u8], &'static [u8]>, key: &SessionKey) -> Result<Bytes, Failure> {
-    match payloads.get(name(key).as_slice())? {
+    match payloads.get(row_key(key).as_slice())? {
         Some(bytes) => Ok(Bytes::copy_from_slice(bytes.value())),
-        None => Err(damage(Some(*key), "its payload is not there")),
+        None => Err(corrupt(Some(*key), "its payload is missing")),
     }
 }
 
 fn read_head(key: &SessionKey, bytes: &[u8]) -> Result<EntryHead, Failure> {
-    head::read(bytes).ok_or_else(|| damage(Some(*key), "its head makes no sense"))
+    codec::decode(bytes).ok_or_else(|| corrupt(Some(*key), "its head cannot be decoded"))
 }
 
 fn read_key(bytes: &[u8]) -> Result<SessionKey, Failure> {
     let key = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-    key.ok_or_else(|| damage(None, "an entry stands under what is no key of a session"))
+    key.ok_or_else(|| corrupt(None, "the key of an entry is no session key"))
 }
 
-fn damage(key: Option<SessionKey>, what: &'static str) -> Failure {
-    Damage { key, what }.into()
+fn corrupt(key: Option<SessionKey>, reason: &'static str) -> Failure {
+    Corruption { key, reason }.into()
 }

@@ -1,17 +1,17 @@
-//! How the head of an entry is written down: the number of this format, the version, the deadline, the meta.
+//! The encoding of the head of an entry: the number of this format, the version, the deadline, the meta.
 //!
-//! Numbers are big-endian. The meta is [`Paired`](sessile_core::Paired)'s own business and is kept as it is.
+//! Numbers are big-endian. The meta belongs to [`Paired`](sessile_core::Paired) and is stored as it is.
 
 use bytes::Bytes;
 use sessile_core::{EntryHead, EntryVersion, Timestamp};
 
-/// Another layout gets another number, so that neither is ever taken for the other.
+/// The number of this format. Another layout gets another number, so that neither is mistaken for the other.
 const FORMAT: u8 = 1;
 const WITHOUT_DEADLINE: u8 = 0;
 const WITH_DEADLINE: u8 = 1;
 
-/// The bytes to store.
-pub(crate) fn write(head: &EntryHead) -> Vec<u8> {
+/// Encodes a head.
+pub(crate) fn encode(head: &EntryHead) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(18 + head.meta.len());
     bytes.push(FORMAT);
     bytes.extend(head.version.as_u64().to_be_bytes());
@@ -26,8 +26,8 @@ pub(crate) fn write(head: &EntryHead) -> Vec<u8> {
     bytes
 }
 
-/// What the bytes say, or `None` if they make no sense.
-pub(crate) fn read(bytes: &[u8]) -> Option<EntryHead> {
+/// Decodes a head, or returns `None` if the bytes are not one.
+pub(crate) fn decode(bytes: &[u8]) -> Option<EntryHead> {
     let (&format, rest) = bytes.split_first()?;
     if format != FORMAT {
         return None;
@@ -57,28 +57,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_can_be_read() {
+    fn an_encoded_head_can_be_decoded() {
         for deadline in [None, Some(Timestamp::from_millis(0)), Some(Timestamp::MAX)] {
             for meta in [&b""[..], b"meta", &[7; EntryHead::META_MAX_LEN]] {
                 let head = head(deadline, meta);
-                assert_eq!(read(&write(&head)), Some(head));
+                assert_eq!(decode(&encode(&head)), Some(head));
             }
         }
     }
 
     #[test]
-    fn anything_else_makes_no_sense() {
-        let bytes = write(&head(Some(Timestamp::MAX), b""));
+    fn other_bytes_are_no_head() {
+        let bytes = encode(&head(Some(Timestamp::MAX), b""));
         for length in 0..bytes.len() {
-            assert_eq!(read(&bytes[..length]), None, "{length} bytes of it");
+            assert_eq!(decode(&bytes[..length]), None, "{length} bytes of it");
         }
         for at in [0, 9] {
             let mut other = bytes.clone();
             other[at] = 9;
-            assert_eq!(read(&other), None, "with another byte at {at}");
+            assert_eq!(decode(&other), None, "with another byte at {at}");
         }
         let mut longer = bytes;
         longer.extend([0; EntryHead::META_MAX_LEN + 1]);
-        assert_eq!(read(&longer), None);
+        assert_eq!(decode(&longer), None);
     }
 }

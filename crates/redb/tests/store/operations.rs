@@ -1,6 +1,6 @@
-//! The kit for record stores: the verbs by themselves, as no locks let them be seen.
+//! The kit for record stores: the operations alone, in ways that locks would prevent.
 
-use custom_storage::RedbStore;
+use sessile_redb::RedbStore;
 use sessile_testkit::{StoreSubject, record_store_tests};
 
 use crate::support::TempFolder;

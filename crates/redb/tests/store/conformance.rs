@@ -1,19 +1,19 @@
-//! The kit: what every storage has to promise.
+//! The kit for storages, on pairs of a store and locks.
 //!
-//! Tokio's time stands still while a blocking call is under way, and runs ahead when nothing is: no case waits. Those
-//! cases that want several threads run in real time.
+//! Tokio's time stands still during a blocking call and advances when every task is idle, so no case waits. Cases with
+//! several threads run in real time.
 
-use custom_storage::RedbStore;
 use sessile_core::{LocalLocks, Paired, RecordStore, TokioClock};
+use sessile_redb::RedbStore;
 use sessile_testkit::{Profile, Subject, storage_tests};
 
 use crate::support::TempFolder;
 
-/// How many may wait for one session. A small number makes the cases fast.
+/// The number of visits that may wait for one session. A small number makes the cases fast.
 const WAITERS: usize = 8;
 
-/// Two storages on one database, as two parts of a server would have it. redb cannot be opened twice, so they share the
-/// store and the locks, and nothing else.
+/// Returns two storages on one database. redb cannot open it twice, so they share the store and the locks, and nothing
+/// else.
 async fn subject() -> Subject {
     let folder = TempFolder::new();
     let store = RedbStore::open(folder.database()).expect("open");
@@ -22,7 +22,7 @@ async fn subject() -> Subject {
     let pair = || Paired::new(store.clone(), locks.clone());
     let (one, two) = (pair(), pair());
 
-    // Everything there is, be it of use or not: entries, locks, and what is remembered of locks.
+    // Everything that takes room: entries, locks, and the bookkeeping of locks.
     let (held, store, locks) = ([one.clone(), two.clone()], store.clone(), locks.clone());
     let footprint = move || {
         let held: usize = held.iter().map(Paired::locks_held).sum();

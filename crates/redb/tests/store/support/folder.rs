@@ -1,9 +1,9 @@
-//! [`TempFolder`], and where in a folder the database is.
+//! [`TempFolder`], and the path of the database in a folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A folder for one test, removed in the end.
+/// A folder for one test, removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct TempFolder(PathBuf);
 
@@ -11,7 +11,7 @@ impl TempFolder {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("custom-storage-test-{}-{number}", std::process::id());
+        let name = format!("sessile-redb-test-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).expect("a folder for a test");
         Self(path)
@@ -21,13 +21,13 @@ impl TempFolder {
         &self.0
     }
 
-    /// Where the database is.
+    /// Returns the path of the database.
     pub(crate) fn database(&self) -> PathBuf {
         database_in(&self.0)
     }
 }
 
-/// Where the database is in a folder.
+/// Returns the path of the database in a folder.
 pub(crate) fn database_in(folder: &Path) -> PathBuf {
     folder.join("sessions.redb")
 }

@@ -1,4 +1,4 @@
-//! Opening the file of the database.
+//! Opens the file of a database.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -8,10 +8,10 @@ use redb::{Database, DatabaseError};
 
 use crate::failure::Failure;
 
-/// Opens the database in this file, and makes it if need be.
+/// Opens the database in this file, and creates it if it does not exist.
 pub(crate) fn open(path: &Path) -> Result<Database, Failure> {
     let file = private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)?;
-    // A file that is on the disk is of no use if its name is not.
+    // A synced file is lost in a power cut if its name in the folder is not synced as well.
     sync_folder_of(path)?;
     match Database::builder().create_file(file) {
         Err(error @ DatabaseError::DatabaseAlreadyOpen) => Err(Failure::AlreadyOpen(path.to_owned(), error.into())),
@@ -19,7 +19,7 @@ pub(crate) fn open(path: &Path) -> Result<Database, Failure> {
     }
 }
 
-/// A file that is made is for its owner alone: what is in it is the data of clients.
+/// Restricts a new file to its owner: it holds the data of clients.
 #[cfg(unix)]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
@@ -36,7 +36,7 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Elsewhere folders cannot be synced, and need not be.
+/// Other platforms have no call that syncs a folder, and need none.
 #[cfg(not(unix))]
 fn sync_folder_of(_: &Path) -> io::Result<()> {
     Ok(())

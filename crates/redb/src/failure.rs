@@ -1,4 +1,4 @@
-//! [`Failure`]: what can go wrong, and the [`StorageError`] it becomes.
+//! [`Failure`]: the failures of this crate, and the [`StorageError`] of each.
 
 use std::error::Error;
 use std::fmt;
@@ -8,50 +8,50 @@ use std::path::PathBuf;
 use sessile_core::{SessionKey, StorageError, StorageErrorKind};
 use tokio::task::JoinError;
 
-/// The name of this store in errors.
+/// The name of this storage in errors.
 pub(crate) const NAME: &str = "redb";
 
-/// Why a step was not taken, or may not have been.
+/// The reason that a transaction was not stored, or may not have been.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// redb could not do something. Nothing was written.
+    /// redb failed before the commit. Nothing was written.
     Redb(redb::Error),
-    /// redb could not finish a transaction. Nobody knows whether it will be there when the database is opened next.
-    InDoubt(redb::CommitError),
+    /// redb failed during the commit. The outcome is ambiguous until the database is opened again.
+    CommitUnknown(redb::CommitError),
     /// The database is open elsewhere.
     AlreadyOpen(PathBuf, redb::Error),
-    /// What is stored is not what was stored.
-    Damaged(Damage),
-    /// The step panicked, or the runtime is going down. Nobody knows how far it came.
-    Stopped(JoinError),
+    /// Stored bytes cannot be decoded.
+    Corrupt(Corruption),
+    /// The transaction panicked, or the runtime is shutting down. The outcome is ambiguous.
+    Interrupted(JoinError),
 }
 
-/// What is stored is not what was stored, and where.
+/// Stored bytes that cannot be decoded.
 #[derive(Debug)]
-pub(crate) struct Damage {
-    /// `None` if it is the key itself.
+pub(crate) struct Corruption {
+    /// The key they are stored under. `None` if the key itself is corrupt.
     pub(crate) key: Option<SessionKey>,
-    pub(crate) what: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl Failure {
-    pub(crate) fn into_error(self, verb: &'static str) -> StorageError {
-        let error = StorageError::new(self.kind(), verb, NAME);
+    pub(crate) fn into_error(self, operation: &'static str) -> StorageError {
+        let error = StorageError::new(self.kind(), operation, NAME);
         match self {
             Self::Redb(cause) => error.with_source(cause),
-            Self::InDoubt(cause) => error.with_source(cause),
+            Self::CommitUnknown(cause) => error.with_source(cause),
             Self::AlreadyOpen(path, cause) => error.with_source(AlreadyOpen { path, cause }),
-            Self::Damaged(damage) => error.with_source(damage),
-            Self::Stopped(cause) => error.with_source(cause),
+            Self::Corrupt(corruption) => error.with_source(corruption),
+            Self::Interrupted(cause) => error.with_source(cause),
         }
     }
 
     fn kind(&self) -> StorageErrorKind {
         match self {
             Self::Redb(error) => kind_of(error),
-            // Also when the disk is full: any other kind would say that nothing was written.
-            Self::InDoubt(_) | Self::Stopped(_) | Self::AlreadyOpen(..) => StorageErrorKind::Unavailable,
-            Self::Damaged(_) => StorageErrorKind::Corrupt,
+            // A full disk as well, if the commit had begun: `Full` would say that nothing was written.
+            Self::CommitUnknown(_) | Self::Interrupted(_) | Self::AlreadyOpen(..) => StorageErrorKind::Unavailable,
+            Self::Corrupt(_) => StorageErrorKind::Corrupt,
         }
     }
 }
@@ -60,7 +60,7 @@ fn kind_of(error: &redb::Error) -> StorageErrorKind {
     use redb::Error as Redb;
     match error {
         Redb::Io(error) => kind_of_io(error.kind()),
-        // After an error of the disk, redb wants to be closed and opened again.
+        // After an error of the disk, the database has to be closed and opened again.
         Redb::PreviousIo | Redb::DatabaseClosed | Redb::DatabaseAlreadyOpen => StorageErrorKind::Unavailable,
         Redb::Corrupted(_)
         | Redb::TableTypeMismatch { .. }
@@ -76,13 +76,13 @@ fn kind_of_io(kind: io::ErrorKind) -> StorageErrorKind {
     match kind {
         Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => StorageErrorKind::Full,
         Io::PermissionDenied | Io::ReadOnlyFilesystem => StorageErrorKind::Denied,
-        // The file is no database, or only a part of one.
+        // The file is no database, or a part of one.
         Io::InvalidData | Io::UnexpectedEof => StorageErrorKind::Corrupt,
         _ => StorageErrorKind::Unavailable,
     }
 }
 
-/// redb has an error type for each kind of call, and one that any of them can become.
+/// redb has an error type for each kind of call. All of them convert to `redb::Error`.
 macro_rules! from_redb {
     ($($error:ident)*) => {$(
         impl From<redb::$error> for Failure {
@@ -95,9 +95,9 @@ macro_rules! from_redb {
 
 from_redb! { DatabaseError TransactionError TableError StorageError }
 
-impl From<Damage> for Failure {
-    fn from(damage: Damage) -> Self {
-        Self::Damaged(damage)
+impl From<Corruption> for Failure {
+    fn from(corruption: Corruption) -> Self {
+        Self::Corrupt(corruption)
     }
 }
 
@@ -107,17 +107,17 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Names the session by fingerprint: enough to find it, and not enough to open it.
-impl fmt::Display for Damage {
+/// Names the session by its fingerprint, which identifies it and does not open it.
+impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key {
-            Some(key) => write!(f, "session #{}: {}", key.fingerprint(), self.what),
-            None => f.write_str(self.what),
+            Some(key) => write!(f, "session #{}: {}", key.fingerprint(), self.reason),
+            None => f.write_str(self.reason),
         }
     }
 }
 
-impl Error for Damage {}
+impl Error for Corruption {}
 
 #[derive(Debug)]
 struct AlreadyOpen {
@@ -130,7 +130,7 @@ impl fmt::Display for AlreadyOpen {
         let path = self.path.display();
         write!(
             f,
-            "{path} is open already, here or in another process, and only one at a time can have it"
+            "{path} is open already, in this process or another one, and only one at a time can open it"
         )
     }
 }

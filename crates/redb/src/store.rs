@@ -1,0 +1,79 @@
+//! [`RedbStore`]: opening a store.
+
+use std::fmt;
+use std::path::Path;
+
+use redb::Database;
+use sessile_core::StorageError;
+
+use crate::failure::{Failure, NAME};
+use crate::transactions::Transactions;
+use crate::{file, tables};
+
+/// Entries in a redb database: the store of a [`RedbStorage`](crate::RedbStorage), without locks. Clones share it.
+///
+/// An acknowledged write is on the disk: each write is a transaction of its own, and is synced before the call returns.
+/// Writes run one after the other; reads wait for none of them.
+///
+/// The database is closed when the last clone is dropped and the last call has ended. Closing writes to the disk, so do
+/// not drop the last clone on a thread that others wait for.
+///
+/// ```
+/// use sessile_core::{LocalLocks, Paired, Session};
+/// use sessile_redb::RedbStore;
+///
+/// # let folder = std::env::temp_dir().join(format!("sessile-redb-doc-store-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let path = folder.join("app.redb");
+/// // Beside the tables of the application, in one file.
+/// let database = redb::Database::create(path)?;
+/// let storage = Paired::new(RedbStore::with_database(database)?, LocalLocks::new());
+/// let session: Session = Session::builder(storage).build();
+/// # drop(session);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct RedbStore {
+    pub(crate) transactions: Transactions,
+}
+
+impl RedbStore {
+    /// Opens the database at this path, and creates it if it does not exist. The call blocks, so make it before the
+    /// server serves.
+    ///
+    /// # Errors
+    ///
+    /// | kind | reason |
+    /// |---|---|
+    /// | [`Unavailable`](sessile_core::StorageErrorKind::Unavailable) | the database is open already, or its folder does not exist |
+    /// | [`Denied`](sessile_core::StorageErrorKind::Denied) | the file must not be read or written |
+    /// | [`Corrupt`](sessile_core::StorageErrorKind::Corrupt) | the file is no database, or has tables of the same names with other types |
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
+        let opened = file::open(path.as_ref()).and_then(Self::prepare);
+        opened.map_err(|failure| failure.into_error("open"))
+    }
+
+    /// Keeps sessions in a database that is open already, beside its other tables. The call blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](sessile_core::StorageErrorKind::Corrupt) when the database has tables of the same names with other
+    /// types.
+    pub fn with_database(database: Database) -> Result<Self, StorageError> {
+        Self::prepare(database).map_err(|failure| failure.into_error("open"))
+    }
+
+    fn prepare(database: Database) -> Result<Self, Failure> {
+        tables::create(&database)?;
+        Ok(Self {
+            transactions: Transactions::new(database),
+        })
+    }
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore").field("name", &NAME).finish_non_exhaustive()
+    }
+}
