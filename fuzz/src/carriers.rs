@@ -1,4 +1,4 @@
-//! Requests, as the carriers read them.
+//! Headers of requests, read by every carrier.
 
 use std::sync::LazyLock;
 
@@ -11,11 +11,11 @@ use crate::id::may_be_an_id;
 
 static COOKIES: LazyLock<CookieCarrier> = LazyLock::new(CookieCarrier::default);
 
-/// Reads the input as the header lines of a request, and looks for ids in them through every carrier.
+/// Reads the input as the header lines of a request, and looks for ids in them with every carrier.
 ///
 /// # Panics
 ///
-/// If a carrier finds other ids than those that are there, or another window.
+/// If a carrier finds other ids than the rules below, or another window.
 pub fn carriers(input: &[u8]) {
     let request = parse(input);
     let from_cookie = read(&*COOKIES, &request);
@@ -45,7 +45,7 @@ fn read(carrier: &impl Carrier, request: &Request<()>) -> Candidates {
     candidates
 }
 
-/// Lines as they stand in a request; what could not stand there is left out.
+/// Returns a request with these lines, without those that no request can have.
 fn parse(input: &[u8]) -> Request<()> {
     let mut request = Request::new(());
     for line in input.split(|byte| *byte == b'\n') {
@@ -65,9 +65,9 @@ fn shown(candidates: &Candidates) -> Vec<String> {
     candidates.ids().map(|id| id.expose().to_owned()).collect()
 }
 
-// From here on, the rules of the carriers told anew, in texts with a character for each byte.
+// The rules of the carriers, independent of their code, on text with one character for each byte.
 
-/// Each once, and no more than eight.
+/// Removes duplicates, and all but the first eight.
 fn expected(ids: Vec<String>) -> Vec<String> {
     let mut expected = Vec::new();
     for id in ids {
@@ -99,7 +99,7 @@ fn in_cookies(request: &Request<()>) -> Vec<String> {
         .collect()
 }
 
-/// Closed only if there is a marker, and nothing that has the companion's name.
+/// Returns the window: closed only with a marker and without any cookie of the companion's name.
 fn window(request: &Request<()>) -> ShownWindow {
     let cookies = cookies(request);
     let of = |wanted: &str| -> Vec<String> {

@@ -1,23 +1,21 @@
-//! The inputs that are kept, and how much memory an input may cost.
-//!
-//! The crates with a decoder of their own include this file in their tests.
+//! The corpus of inputs, and the memory that an input may cost.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// What a check may hold at one time whatever it is given, in bytes. The first sets up what all share.
+/// The bytes that a check may hold at one time for any input. The first check also sets up shared state.
 const BASE: u64 = 256 * 1024;
 
-/// What it may hold for each byte of the input. The checks keep several decoded copies, and a value of four bytes is
-/// an entry of about a hundred.
+/// The bytes that it may hold in addition for each byte of the input. The checks keep several decoded copies, and a
+/// value of four bytes becomes an entry of about a hundred.
 const PER_BYTE: u64 = 512;
 
-/// Checks one input, and that it takes memory in proportion to its length, whatever lengths are written in it.
+/// Checks one input, and that it takes memory in proportion to its length, whatever lengths it claims.
 ///
 /// # Panics
 ///
-/// If something does not hold.
+/// If a property does not hold.
 pub fn check(target: fn(&[u8]), input: &[u8]) {
     let most = allocation_counter::measure(|| target(input)).bytes_max;
     let length = input.len();
@@ -27,11 +25,11 @@ pub fn check(target: fn(&[u8]), input: &[u8]) {
     );
 }
 
-/// Checks every input that is kept for a target.
+/// Checks every input in the corpus of a target.
 ///
 /// # Panics
 ///
-/// If something does not hold of one of them, or there is none.
+/// If a property does not hold of one of them, or the corpus is empty.
 pub fn replay(name: &str, target: fn(&[u8])) {
     let folder = folder().join(name);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -39,20 +37,16 @@ pub fn replay(name: &str, target: fn(&[u8])) {
         .map(|entry| entry.expect("the inputs can be listed").path())
         .collect();
     inputs.sort();
-    assert!(!inputs.is_empty(), "no inputs are kept in {}", folder.display());
+    assert!(!inputs.is_empty(), "there are no inputs in {}", folder.display());
     let fails = |path: &PathBuf| {
         let input = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         catch_unwind(AssertUnwindSafe(|| check(target, &input))).is_err()
     };
     let failed: Vec<PathBuf> = inputs.into_iter().filter(fails).collect();
-    assert!(failed.is_empty(), "these inputs fail, as is said above: {failed:#?}");
+    assert!(failed.is_empty(), "these inputs fail, see above: {failed:#?}");
 }
 
-/// Where the inputs of all targets are kept, seen from any crate of the workspace.
+/// Returns the folder with the corpora of all targets.
 fn folder() -> PathBuf {
-    let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut above = crate_root.ancestors().map(|folder| folder.join("fuzz/corpus"));
-    above
-        .find(|folder| folder.is_dir())
-        .expect("the folder fuzz/corpus stands in the root of the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
 }

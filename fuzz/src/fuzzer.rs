@@ -1,10 +1,10 @@
-//! Hands what libFuzzer makes up to the target that was asked for.
+//! Passes the inputs of libFuzzer to one target.
 
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 
-/// The targets by name. Each has a folder of that name in `corpus/`.
+/// The targets by name. Each has a folder of the same name in `corpus/`.
 const TARGETS: [(&str, fn(&[u8])); 8] = [
     ("carriers", sessile_fuzz::carriers),
     ("files", sessile_fuzz::files),
@@ -18,7 +18,7 @@ const TARGETS: [(&str, fn(&[u8])); 8] = [
 
 static TARGET: OnceLock<fn(&[u8])> = OnceLock::new();
 
-/// The target that the environment names.
+/// Returns the target that the environment names.
 fn target() -> fn(&[u8]) {
     let name = std::env::var("FUZZ_TARGET").expect("FUZZ_TARGET names a target");
     let found = TARGETS.iter().find(|(target, _)| *target == name);

@@ -1,4 +1,4 @@
-//! Ids and keys as texts.
+//! Ids and keys as text.
 
 use sessile_core::{Entropy, SessionId, SessionKey};
 
@@ -6,7 +6,7 @@ use sessile_core::{Entropy, SessionId, SessionKey};
 ///
 /// # Panics
 ///
-/// If a text is an id that may not be one or the other way round, or an id does not keep its promises.
+/// If the parser and the rule below disagree, or an id breaks a property.
 pub fn id(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let id = SessionId::parse(text);
@@ -26,13 +26,13 @@ pub fn id(input: &[u8]) {
     }
 }
 
-/// The rule, told anew: 16 to 128 characters, each a letter, a digit, a dot, an underscore or a hyphen.
+/// The rule, independent of the parser: 16 to 128 characters, each a letter, a digit, a dot, an underscore or a hyphen.
 pub(crate) fn may_be_an_id(text: &[u8]) -> bool {
     const CHARACTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     text.len() >= 16 && text.len() <= 128 && text.iter().all(|character| CHARACTERS.contains(character))
 }
 
-/// A key has one text, which is safe to be part of a name in any storage.
+/// Asserts that a key has one text, which is safe as a part of a name in any storage.
 fn is_the_text_of(text: &str, key: SessionKey) {
     assert_eq!(key.to_string(), text);
     assert_eq!(text.parse(), Ok(key));
@@ -43,7 +43,7 @@ fn is_the_text_of(text: &str, key: SessionKey) {
     );
 }
 
-/// The largest random numbers there are.
+/// The largest random numbers.
 #[derive(Debug)]
 struct Ones;
 

@@ -1,8 +1,8 @@
-//! What must hold of every byte that comes from outside, and the inputs that are kept.
+//! Properties of every decoder of external data, and a corpus of inputs.
 //!
-//! Each function takes any bytes, and panics if what should hold of them does not. `cargo xtask fuzz` makes up bytes
-//! with an eye on what code they reach; `cargo test` replays those that are kept in `corpus/`. What can only be checked
-//! from within a crate is checked there, in its module `fuzzing`, on inputs that are kept here.
+//! Each function takes any bytes, and panics if a property does not hold. `cargo xtask fuzz` generates bytes, guided by
+//! the code they reach; `cargo test` replays the inputs in `corpus/`. Properties of private items are in the module
+//! `fuzzing` of their crate, behind its feature `__fuzzing`.
 
 mod bytes;
 mod carriers;

@@ -1,4 +1,4 @@
-//! The fuzzer: every target in one program, which `cargo xtask fuzz` builds and starts.
+//! The fuzzer: one program with every target, which `cargo xtask fuzz` builds and starts.
 
 #![cfg_attr(fuzzing, no_main)]
 
@@ -7,6 +7,6 @@ mod fuzzer;
 
 #[cfg(not(fuzzing))]
 fn main() -> std::process::ExitCode {
-    eprintln!("there is no fuzzer in this build; `cargo xtask fuzz` makes one");
+    eprintln!("this build has no fuzzer; `cargo xtask fuzz` builds one");
     std::process::ExitCode::FAILURE
 }

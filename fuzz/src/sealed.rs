@@ -1,7 +1,7 @@
-//! Signed and encrypted cookies: the fuzzer is the forger.
+//! Signed and encrypted cookies against forgery.
 //!
-//! The keys are known to the inputs that are kept, some of which are genuine. What a forger makes of those has to be
-//! refused, unless it is genuine by the rules told anew below.
+//! Some inputs of the corpus are genuine, made with the keys below. A change of them has to be refused, unless it is
+//! genuine by the independent rules below.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use sha2::Sha256;
 use crate::bytes::changed;
 use crate::id::may_be_an_id;
 
-/// The newest first.
+/// The keys, newest first.
 const KEYS: [[u8; 32]; 2] = [[1; 32], [2; 32]];
 const OTHER_KEY: [u8; 32] = [3; 32];
 
@@ -26,11 +26,11 @@ const OTHER_NAME: &str = "i";
 
 type Protect = fn(CookieCarrierBuilder, KeyRing) -> CookieCarrierBuilder;
 
-/// A way to protect cookies, and who must not accept what it made.
+/// A protection of cookies, and carriers that must not accept its cookies.
 struct Way {
     owner: CookieCarrier,
     strangers: [CookieCarrier; 2],
-    /// The id in a value, if that is genuine.
+    /// Returns the id in a value, if that is genuine.
     open: fn(&[u8]) -> Option<Vec<u8>>,
 }
 
@@ -45,7 +45,7 @@ static WAYS: LazyLock<[Way; 2]> = LazyLock::new(|| {
 ///
 /// # Panics
 ///
-/// If a forgery is accepted, or what is genuine is not.
+/// If a forged value is accepted, or a genuine one is refused.
 pub fn sealed(input: &[u8]) {
     for way in WAYS.iter() {
         let Some(found) = present(&way.owner, NAME, input) else {
@@ -108,7 +108,7 @@ fn present(carrier: &CookieCarrier, name: &str, value: &[u8]) -> Option<Option<S
     Some(candidates.ids().next().map(|id| id.expose().to_owned()))
 }
 
-// From here on, what is genuine, told anew.
+// The rules of genuine values, independent of the carriers.
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
@@ -119,7 +119,7 @@ fn derived(purpose: &str) -> impl Iterator<Item = [u8; 32]> {
         .map(move |key| keyed(key).chain_update(purpose).finalize().into_bytes().into())
 }
 
-/// The id, a dot and the code.
+/// Returns the id in a signed value: the id, a dot and the code.
 fn in_signed(value: &[u8]) -> Option<Vec<u8>> {
     let at = value.iter().rposition(|byte| *byte == b'.')?;
     let (id, code) = (&value[..at], &value[at + 1..]);
@@ -132,7 +132,7 @@ fn in_signed(value: &[u8]) -> Option<Vec<u8>> {
     derived("sessile signed cookie 1").any(is_code).then(|| id.to_owned())
 }
 
-/// The nonce and what it encrypts.
+/// Returns the id in an encrypted value: the nonce and the ciphertext.
 fn in_encrypted(value: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(value).ok()?;
     let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;

@@ -1,5 +1,4 @@
-//! The inputs that are kept, each through the target it is kept for. The targets within other crates are replayed by the
-//! tests of those.
+//! The corpus: each input through the target it is kept for.
 
 use sessile_fuzz::corpus::replay;
 
@@ -14,11 +13,31 @@ fn files() {
 }
 
 #[test]
+fn format() {
+    replay("format", sessile_file::fuzzing::format);
+}
+
+#[test]
 fn id() {
     replay("id", sessile_fuzz::id);
 }
 
 #[test]
+fn layout() {
+    replay("layout", sessile_redis::fuzzing::layout);
+}
+
+#[test]
+fn record() {
+    replay("record", sessile_core::fuzzing::record);
+}
+
+#[test]
 fn sealed() {
     replay("sealed", sessile_fuzz::sealed);
+}
+
+#[test]
+fn standing() {
+    replay("standing", sessile_core::fuzzing::standing);
 }

@@ -3,15 +3,11 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod clock;
-#[cfg(test)]
-#[path = "../../../fuzz/src/corpus.rs"]
-#[allow(unreachable_pub)] // It is public in its own crate.
-mod corpus;
 mod entropy;
 mod error;
 mod events;
 mod expiration;
-#[cfg(fuzzing)]
+#[cfg(any(test, feature = "__fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod id;

@@ -87,14 +87,3 @@ fn repaired(input: &[u8]) -> Vec<u8> {
 fn sum(bytes: &[u8]) -> [u8; 16] {
     *Sha256::digest(bytes).first_chunk().expect("a digest has 32 bytes")
 }
-
-#[cfg(test)]
-#[path = "../../../fuzz/src/corpus.rs"]
-#[allow(unreachable_pub)] // The file is a public module of the fuzz crate.
-mod corpus;
-
-#[cfg(test)]
-#[test]
-fn the_corpus_is_replayed() {
-    corpus::replay("format", format);
-}

@@ -9,7 +9,7 @@ mod durability;
 mod failure;
 mod files;
 mod folder;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "__fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod lock;

@@ -30,14 +30,3 @@ pub fn layout(input: &[u8]) {
     assert!(written.len() <= input.len(), "a number has a shorter form");
     assert_eq!(decode(written), Some(record), "an encoded record is decoded the same");
 }
-
-#[cfg(test)]
-#[path = "../../../fuzz/src/corpus.rs"]
-#[allow(unreachable_pub)] // It is public in its own crate.
-mod corpus;
-
-#[cfg(test)]
-#[test]
-fn the_corpus_of_the_fuzzer_is_decoded() {
-    corpus::replay("layout", layout);
-}

@@ -14,7 +14,7 @@ mod credentials;
 mod delivery;
 mod durability;
 mod error;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "__fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod held;

@@ -1,9 +1,9 @@
-//! What a file says, told anew from the description of the format and in a way that is as plain as can be.
+//! A plain decoder of files, written from the description of the format.
 
 use sessile_core::SessionKey;
 use sha2::{Digest, Sha256};
 
-/// How a file begins.
+/// The first bytes of a file.
 pub(super) const MAGIC: &[u8] = b"SESSILE\x1a";
 
 const HEAD: usize = 256;
@@ -12,18 +12,18 @@ const KEY: usize = 36;
 const FIELDS: usize = 120;
 const HEAD_SUM: usize = 240;
 
-/// What there is to say of a file.
+/// The expected result for a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Truth {
-    /// It is not what was written under this key.
+    /// The bytes are not those that were written under this key.
     Damaged,
-    /// It is whole, and tells of a session.
+    /// An intact record of a session.
     Record(Record),
-    /// It is whole, and something else.
-    Whole(u8),
+    /// An intact file of another kind.
+    Intact(u8),
 }
 
-/// A session, as its file tells of it.
+/// The fields of a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) created_at: u64,
@@ -33,7 +33,7 @@ pub(super) struct Record {
     pub(super) payload: Vec<u8>,
 }
 
-/// Reads a file that stands under this key.
+/// Decodes a file that is stored under this key.
 pub(super) fn truth(file: &[u8], key: &SessionKey) -> Truth {
     let number = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().expect("eight bytes"));
     let is_intact = file.len() >= HEAD
@@ -53,13 +53,13 @@ pub(super) fn truth(file: &[u8], key: &SessionKey) -> Truth {
             version: number(FIELDS + 24),
             payload: file[HEAD..].to_owned(),
         }),
-        (1, 0, kind) => Truth::Whole(kind),
-        _ => Truth::Whole(0),
+        (1, 0, kind) => Truth::Intact(kind),
+        _ => Truth::Intact(0),
     }
 }
 
-/// A file under this key whose sums are right: of this kind, with these fields and this body.
-pub(super) fn whole(key: &SessionKey, input: &[u8]) -> Vec<u8> {
+/// Returns a file under this key with valid sums: of this kind, with these fields and this body.
+pub(super) fn intact(key: &SessionKey, input: &[u8]) -> Vec<u8> {
     let (kind, rest) = input.split_first().unwrap_or((&0, &[]));
     let (fields, body) = rest.split_at(rest.len().min(HEAD_SUM - FIELDS));
     let mut file = vec![0; HEAD];

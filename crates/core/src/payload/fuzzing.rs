@@ -220,9 +220,3 @@ fn survives_changes(decoded: &mut Payload) {
         "unknown extensions are kept"
     );
 }
-
-#[cfg(test)]
-#[test]
-fn the_corpus_is_replayed() {
-    crate::corpus::replay("record", record);
-}

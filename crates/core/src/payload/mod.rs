@@ -62,7 +62,7 @@ mod encode;
 mod entry;
 mod error;
 mod extensions;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) mod fuzzing;
 mod iter;
 mod json;

@@ -153,7 +153,7 @@ impl ValueMap {
     }
 
     /// Returns whether the values are in encoded form.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(any(test, feature = "__fuzzing"))]
     pub(super) fn is_encoded(&self) -> bool {
         matches!(self.form, Form::Plain(_))
     }

@@ -13,7 +13,7 @@ mod record_store;
 
 pub use self::entry::{Applied, Entry, EntryHead, EntryList, EntryVersion};
 pub use self::local_locks::{LocalLocks, LocalLocksBuilder};
-#[cfg(fuzzing)]
+#[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) use self::locked::fuzzing as locked_fuzzing;
 pub use self::locked::{Paired, PairedBuilder};
 pub use self::locks::Locks;

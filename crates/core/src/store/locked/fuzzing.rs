@@ -28,9 +28,3 @@ pub(crate) fn standing(input: &[u8]) {
         assert_eq!(read(&[input, &[0]].concat()), None, "there is a byte too many");
     }
 }
-
-#[cfg(test)]
-#[test]
-fn the_corpus_has_these_properties() {
-    crate::corpus::replay("standing", standing);
-}

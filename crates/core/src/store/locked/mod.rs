@@ -3,7 +3,7 @@
 mod builder;
 mod drain;
 mod failure;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) mod fuzzing;
 mod key_state;
 mod lock_table;

@@ -1,4 +1,4 @@
-//! A storage in a folder of its own, a session whose file is replaced, and one that is to come to no harm.
+//! [`Fixture`]: a storage with a session whose file is replaced, and a bystander, which must stay intact.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use tokio::runtime::Runtime;
 use super::oracle::{self, Truth};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-const PAYLOAD: &[u8] = b"what the bystander has";
+const PAYLOAD: &[u8] = b"the values of the bystander";
 
-/// No verb takes this long on a machine however slow.
+/// No operation takes this long, even on a slow machine.
 const HANG: Duration = Duration::from_secs(60);
 
-/// See above.
-pub(super) struct World {
+/// The storage and its two sessions.
+pub(super) struct Fixture {
     runtime: Runtime,
     storage: FileStorage,
     key: SessionKey,
@@ -30,7 +30,7 @@ pub(super) struct World {
     folder: PathBuf,
 }
 
-impl World {
+impl Fixture {
     pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -43,7 +43,7 @@ impl World {
             .clock(ManualClock::at(START))
             .open()
             .expect("a storage");
-        // The same stripe, so that both share what can be shared.
+        // The same stripe, so that both share as much as sessions can.
         let [key, bystander] = ["the-session-that-is-replaced", "the-bystander"]
             .map(|id| SessionId::parse(id.repeat(2).as_str()).expect("an id").key());
         for key in [&key, &bystander] {
@@ -76,7 +76,7 @@ impl World {
         fs::write(&self.path, file).expect("the file of the session");
     }
 
-    /// What the storage reads is the truth, and the bystander is there.
+    /// Asserts that the storage reads the file as expected, and that the bystander is intact.
     pub(super) fn read_is(&self, truth: &Truth) {
         let read = self.runtime.block_on(self.storage.read(&self.key));
         match (truth, read) {
@@ -89,15 +89,15 @@ impl World {
             (Truth::Record(record), Ok(Lookup::Missing)) => {
                 assert!(record.deadline <= START.as_millis(), "it is not over: {record:?}");
             }
-            // A field that no version has written.
-            (Truth::Record(_) | Truth::Whole(0 | 2), Err(error)) => {
+            // A field with a value that no version has written.
+            (Truth::Record(_) | Truth::Intact(0 | 2), Err(error)) => {
                 assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
             }
-            // It may have moved, but to the one session that is there.
-            (Truth::Whole(2), Ok(Lookup::Found(found))) => assert_eq!(found.key, self.bystander),
-            (Truth::Whole(2), Ok(_)) | (Truth::Whole(3 | 4), Ok(Lookup::Missing)) => {}
-            (Truth::Whole(4 | 5), Err(error)) => assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{error:?}"),
-            (Truth::Whole(kind), Err(error)) if *kind > 5 => {
+            // It may have moved, but only to the one session that exists.
+            (Truth::Intact(2), Ok(Lookup::Found(found))) => assert_eq!(found.key, self.bystander),
+            (Truth::Intact(2), Ok(_)) | (Truth::Intact(3 | 4), Ok(Lookup::Missing)) => {}
+            (Truth::Intact(4 | 5), Err(error)) => assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{error:?}"),
+            (Truth::Intact(kind), Err(error)) if *kind > 5 => {
                 assert_eq!(error.kind(), StorageErrorKind::Unsupported, "{error:?}");
             }
             (truth, read) => panic!("{truth:?} was read as {read:?}"),
@@ -105,16 +105,16 @@ impl World {
         self.bystander_is_well();
     }
 
-    /// The other verbs come to an end, with what the file says or with an error.
+    /// Asserts that the other operations end, with the content of the file or with an error.
     pub(super) fn lock_and_end(&self, truth: &Truth) {
         let (storage, key) = (&self.storage, &self.key);
         self.runtime.block_on(async {
             let lock = tokio::time::timeout(HANG, storage.lock(key, Duration::ZERO));
-            if let Ok(Lookup::Found(locked)) = lock.await.expect("who does not wait gets an answer") {
+            if let Ok(Lookup::Found(locked)) = lock.await.expect("a lock without waiting returns at once") {
                 assert_ne!(*truth, Truth::Damaged);
                 storage.release(locked.lock).await.expect("release");
             }
-            let moved = matches!(truth, Truth::Whole(2));
+            let moved = matches!(truth, Truth::Intact(2));
             if !moved {
                 let _ = storage.touch(key, 1, Some(Timestamp::MAX), START).await;
                 if let Ok(found) = storage.destroy(key).await {
@@ -132,23 +132,23 @@ impl World {
         assert_eq!(found.expect("the bystander is there").record.payload, PAYLOAD);
     }
 
-    /// Nothing is left of the input.
+    /// Removes the files that the input has left.
     pub(super) fn clear(&self) {
         let _ = fs::remove_file(&self.path);
         let _ = fs::remove_file(&self.lease);
         for entry in fs::read_dir(&self.aside).expect("the folder is there").flatten() {
-            fs::remove_file(entry.path()).expect("what was set aside");
+            fs::remove_file(entry.path()).expect("a quarantined file");
         }
     }
 }
 
-impl Drop for World {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Never a session, and never an empty one either.
+/// Asserts that a damaged file is an error: neither a session nor an empty one.
 fn is_refused<T: std::fmt::Debug>(read: Result<T, StorageError>) {
     let error = read.expect_err("a damaged file was read");
     let expected = [StorageErrorKind::Corrupt, StorageErrorKind::Unsupported];
@@ -156,7 +156,7 @@ fn is_refused<T: std::fmt::Debug>(read: Result<T, StorageError>) {
 }
 
 fn is_meta(record: &oracle::Record, meta: &Meta) {
-    // Beyond the end of time there is no moment.
+    // Timestamps end at their maximum.
     let moment = |millis: u64| Timestamp::from_millis(millis.min(Timestamp::MAX.as_millis()));
     assert_eq!(meta.created_at, moment(record.created_at));
     assert_eq!(meta.last_active, moment(record.last_active));
