@@ -5,6 +5,7 @@ mod cargo;
 mod failures;
 mod fuzz;
 mod lint;
+mod package;
 mod programs;
 mod redis;
 mod test;
@@ -29,6 +30,7 @@ tasks:
   lint [prose|imports]         checks the wording of comments, and that imports form no circles
   budget [--write]             compares the costs of requests with benches/budget.txt: instructions and allocations
   budget --profile [SCENARIO]  shows those instructions by parts of the work
+  package                      builds and tests the packages from their archives, as users get them
   torture count [--rounds N]   parallel counting against the shop, N rounds (default 1000), in release mode
   torture file [OPTIONS]       processes on one folder that are killed and stopped at random
       --seconds N              for N seconds (default 600)
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::run(rest, missing),
         ["lint", rest @ ..] => lint::run(rest),
         ["budget", rest @ ..] => budget::run(rest, missing),
+        ["package", rest @ ..] => package::run(rest, missing),
         ["torture", rest @ ..] => torture::run(rest, missing),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

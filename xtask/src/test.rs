@@ -99,3 +99,21 @@ fn quick() -> Result<(), Failure> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cargo::root;
+
+    #[test]
+    fn the_quick_tests_exist() {
+        for test in QUICK_TESTS {
+            let exists = QUICK_PACKAGES.iter().any(|package| {
+                let folder = package.trim_start_matches("sessile-");
+                let tests = root().join("crates").join(folder).join("tests");
+                tests.join(format!("{test}.rs")).is_file() || tests.join(test).join("main.rs").is_file()
+            });
+            assert!(exists, "no quick package has a test {test}");
+        }
+    }
+}
