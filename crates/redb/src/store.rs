@@ -13,7 +13,7 @@ use crate::{file, tables};
 /// Entries in a redb database: the store of a [`RedbStorage`](crate::RedbStorage), without locks. Clones share it.
 ///
 /// An acknowledged write is on the disk: each write is a transaction of its own, and is synced before the call returns.
-/// Writes run one after the other; reads wait for none of them.
+/// Writes run one after the other. Reads wait for none of them, except for one whose future was dropped.
 ///
 /// The database is closed when the last clone is dropped and the last call has ended. Closing writes to the disk, so do
 /// not drop the last clone on a thread that others wait for.

@@ -42,7 +42,7 @@ impl WriteQueue {
     /// A visit that is cancelled during its commit passes the lock of its session on. If the next holder read the entry
     /// from before that commit, its own commit would be refused, as the version has changed by then.
     pub(crate) async fn wait_for_abandoned(&self) {
-        // Sequentially consistent, as everything about the flag: a read is rare beside the disk access that follows.
+        // The strongest ordering costs nothing beside the access to the database that follows.
         if self.abandoned.load(Ordering::SeqCst) {
             // The permit comes after every write that is running or queued, the abandoned one included.
             let _permit = self.enter().await;
