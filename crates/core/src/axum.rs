@@ -100,7 +100,7 @@ impl IntoResponse for MissingSession {
 /// Turns an error that a handler returns with `?` into the response of [`to_response`](SessionError::to_response).
 ///
 /// With the feature `tracing`, logs each error once, by its [report](SessionError::report): at `DEBUG` if the session
-/// ended or moved, at `WARN` if a retry may succeed, and at `ERROR` otherwise.
+/// ended, moved or does not exist, at `WARN` if a retry may succeed, and at `ERROR` otherwise.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         events::passed_on(&self);

@@ -53,9 +53,10 @@ pub(crate) enum JobClass {
 impl Threads {
     pub(crate) fn new(use_runtime: bool) -> Self {
         Self {
+            // Linux shows 15 characters of a name.
             operations: Pool::new("sessile-file", OPERATION_THREADS),
-            renewals: Pool::new("sessile-file-renewals", RENEWAL_THREADS),
-            releases: Pool::new("sessile-file-releases", RELEASE_THREADS),
+            renewals: Pool::new("sessile-renew", RENEWAL_THREADS),
+            releases: Pool::new("sessile-release", RELEASE_THREADS),
             use_runtime,
         }
     }

@@ -253,6 +253,37 @@ async fn other_failures_to_close_are_503() {
 }
 
 #[tokio::test]
+async fn a_mistake_of_the_application_is_a_500() {
+    let fixture = fixture_with(|builder| builder.max_record_bytes(100));
+    let id = fixture.stored(1).await;
+    let app = fixture.serve(async |session: Session| {
+        session.start().await?;
+        session.set("half", "x".repeat(60))?;
+        session.set("other half", "x".repeat(60))?;
+        Ok(Response::new(String::new()))
+    });
+    let response = ask(&app, request_of(&id, "/")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!response.headers().contains_key(RETRY_AFTER));
+    assert_eq!(read(response).await, "the session failed");
+    assert_eq!(fixture.count_of(&id).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_busy_is_a_503_that_says_so() {
+    let fixture = fixture_with(|builder| builder.auto_start(AutoStart::Exclusive));
+    let id = fixture.stored(1).await;
+    let app = fixture.app();
+    let holder = tokio::spawn(app.clone().oneshot(request_of(&id, "/count-and-hang")));
+    tokio::task::yield_now().await;
+    let response = ask(&app, request_of(&id, "/count")).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(lines(&response, RETRY_AFTER), ["1"]);
+    assert_eq!(read(response).await, "the session is busy");
+    holder.abort();
+}
+
+#[tokio::test]
 async fn no_cookie_is_set_for_a_session_that_could_not_be_stored() {
     let fixture = fixture();
     fixture
