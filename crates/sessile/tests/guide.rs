@@ -57,6 +57,28 @@ fn named_files_exist() {
     assert!(count > 20, "the chapter names many");
 }
 
+/// The store that the chapter shows is that of the example, which passes the kit.
+#[test]
+fn the_shown_store_is_the_example() {
+    let shown = WRITE_A_STORAGE
+        .split("```rust\n")
+        .find_map(|block| store_in(block.split("```").next()?));
+    let example = store_in(include_str!("../../../examples/custom-storage/src/lib.rs"));
+    assert!(
+        example
+            .as_ref()
+            .is_some_and(|store| store.contains("impl RecordStore for MapStore"))
+    );
+    assert_eq!(shown, example);
+}
+
+/// The store itself: neither its imports, nor its use in `main`, nor what is visible of it.
+fn store_in(source: &str) -> Option<String> {
+    let (_, store) = source.split_once("type Map =")?;
+    let store = store.split("\nfn main()").next()?;
+    Some(store.trim_end().replace("pub struct", "struct"))
+}
+
 const WRITE_A_STORAGE: &str = include_str!("../../../docs/write-a-storage.md");
 const PROMISES: &str = include_str!("../../../docs/promises.md");
 
