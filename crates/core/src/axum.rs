@@ -103,7 +103,7 @@ impl IntoResponse for MissingSession {
 /// ended, moved or does not exist, at `WARN` if a retry may succeed, and at `ERROR` otherwise.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        events::passed_on(&self);
+        events::returned_by_handler(&self);
         self.to_response().map(Body::from)
     }
 }

@@ -34,7 +34,7 @@ pub enum SessionError {
     /// Too many visits already wait for the session's lock.
     TooManyWaiters,
     /// An earlier close of this visit failed and its changes were reverted, so the visit no longer shows the values it
-    /// set. [`start`](crate::Session::start) loads the session anew; [`release`](crate::Session::release) accepts the
+    /// set. [`start`](crate::Session::start) reloads the session; [`release`](crate::Session::release) accepts the
     /// loss.
     Undone,
     /// The outcome of the visit has already been sent to the client, so the session can get no new id.
@@ -110,12 +110,12 @@ impl fmt::Display for ExpiredDefault {
             (None, Some(key)) => write!(f, "the value `{key}`")?,
             (Some(namespace), Some(key)) => write!(f, "the value `{key}` of the namespace `{namespace}`")?,
         }
-        f.write_str(" is over already")
+        f.write_str(" has already passed")
     }
 }
 
 impl SessionError {
-    pub(crate) fn default_is_over(namespace: Option<&str>, key: Option<&str>) -> Self {
+    pub(crate) fn default_has_passed(namespace: Option<&str>, key: Option<&str>) -> Self {
         Self::ExpiredDefault(ExpiredDefault(Box::new(Target {
             namespace: namespace.map(Into::into),
             key: key.map(Into::into),
@@ -134,14 +134,14 @@ impl fmt::Display for SessionError {
             Self::Gone => f.write_str("the session is gone"),
             Self::Superseded => f.write_str("the session has moved to another id"),
             Self::LockLost => f.write_str("the lock on the session was lost"),
-            Self::LockTimeout => f.write_str("the session was locked for too long by others"),
+            Self::LockTimeout => f.write_str("the lock on the session did not become free in time"),
             Self::TooManyWaiters => f.write_str("too many visits wait for the session"),
             Self::Undone => f.write_str("the changes of the visit were undone, as the session could not be closed"),
-            Self::Sealed => f.write_str("the session can get no new id after the answer has begun"),
+            Self::Sealed => f.write_str("the session can get no new id after the response has begun"),
             Self::Unreadable(error) => error.fmt(f),
             Self::Codec(error) => error.fmt(f),
             Self::TooLarge { size, limit } => {
-                write!(f, "the session would take {size} bytes, and may take {limit}")
+                write!(f, "the session would take {size} bytes; the limit is {limit}")
             }
             Self::ExpiredDefault(default) => default.fmt(f),
             Self::Storage(error) => error.fmt(f),

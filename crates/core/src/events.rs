@@ -38,25 +38,25 @@ pub(crate) fn unreadable(_key: &SessionKey) {
 
 /// A handler returned the error as its response.
 #[cfg(feature = "axum")]
-pub(crate) fn passed_on(_error: &SessionError) {
+pub(crate) fn returned_by_handler(_error: &SessionError) {
     use SessionError::{Gone, Superseded, Unknown};
     match _error {
         Unknown | Gone | Superseded => {
-            event!(debug, error = %_error.report(), "a handler passed on that its session has ended");
+            event!(debug, error = %_error.report(), "handler returned an error: its session has ended");
         }
         _ if _error.is_retryable() => {
-            event!(warn, error = %_error.report(), "a handler passed on an error of its session");
+            event!(warn, error = %_error.report(), "handler returned an error of its session");
         }
         _ => {
-            event!(error, error = %_error.report(), "a handler passed on an error of its session");
+            event!(error, error = %_error.report(), "handler returned an error of its session");
         }
     }
 }
 
-/// A handler takes a session of these types as an argument, but the request has none.
+/// A handler has a session of these types as an argument, but the request has no such session.
 #[cfg(feature = "axum")]
 pub(crate) fn missing(_error: &dyn std::error::Error) {
-    event!(error, error = %_error, "a handler wants a session that its request does not have");
+    event!(error, error = %_error, "handler requires a session that the request does not have");
 }
 
 pub(crate) fn refused(_key: &SessionKey, _error: &SessionError) {
@@ -65,18 +65,18 @@ pub(crate) fn refused(_key: &SessionKey, _error: &SessionError) {
 
 /// The number of operations at the start or end of a visit that failed and were left to a lease or to the next visit.
 #[cfg(feature = "metrics")]
-const PUT_OFF: &str = "sessile_put_off_total";
+const DEFERRED: &str = "sessile_deferred_operations_total";
 
-pub(crate) fn not_released(_key: &SessionKey, _error: &StorageError) {
+pub(crate) fn release_failed(_key: &SessionKey, _error: &StorageError) {
     #[cfg(feature = "metrics")]
-    metrics::counter!(PUT_OFF, "what" => "release").increment(1);
-    event!(warn, session = %_key.fingerprint(), error = %_error, "lock not given back; its lease ends it");
+    metrics::counter!(DEFERRED, "operation" => "release").increment(1);
+    event!(warn, session = %_key.fingerprint(), error = %_error, "lock not released; it ends with its lease");
 }
 
-pub(crate) fn not_moved(_key: &SessionKey, _error: &SessionError) {
+pub(crate) fn slide_failed(_key: &SessionKey, _error: &SessionError) {
     #[cfg(feature = "metrics")]
-    metrics::counter!(PUT_OFF, "what" => "slide").increment(1);
-    event!(warn, session = %_key.fingerprint(), error = %_error, "end of the session not moved");
+    metrics::counter!(DEFERRED, "operation" => "slide").increment(1);
+    event!(warn, session = %_key.fingerprint(), error = %_error, "sliding expiration not moved");
 }
 
 /// The outcome of a read whose stored value is not of the type of its key.
@@ -101,7 +101,7 @@ pub(crate) fn mismatched(_error: &CodecError, outcome: MismatchOutcome) {
     };
     #[cfg(feature = "metrics")]
     metrics::counter!(MISMATCHES, "outcome" => _label).increment(1);
-    // A migration is expected, so it is no warning.
+    // A migration is expected, so it is not logged as a warning.
     if matches!(outcome, MismatchOutcome::Migrate) {
         event!(debug, error = %_error, outcome = _label, "value is of an earlier shape");
     } else {

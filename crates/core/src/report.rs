@@ -29,45 +29,46 @@ impl SessionError {
                  `session.handle()?` or `session.bind()?` along to spawned tasks and threads, or find it in the request by \
                  `SessionLayer::visit_in_extensions`"
             }
-            Self::AlreadyInitialised => "use the visit that is open, or open another in a task of its own",
+            Self::AlreadyInitialised => "use the open visit, or open another one in a separate task",
             Self::NotStarted => {
-                "call `session.start().await?` first, or `session.start_readonly().await?` if nothing is to be written"
+                "call `session.start().await?` first, or `session.start_readonly().await?` to read only"
             }
             Self::NotWritable => {
                 "call `session.start().await?` before writing, or write inside `session.update(..)`: the session was \
-                 started to be read, or was closed or released already"
+                 started read-only, or was already closed or released"
             }
             Self::LockLost => {
-                "let nothing block the task that holds the session for as long as the lease of its lock, and close the \
-                 session before work that may"
+                "do not block the task that holds the session for as long as the lease of its lock, and close the session \
+                 before work that may"
             }
             Self::LockTimeout | Self::TooManyWaiters => {
-                "hold sessions for less time: `session.start_readonly()` where nothing is written, `session.close()` \
-                 before slow work"
+                "hold sessions for a shorter time: `session.start_readonly()` to read only, `session.close()` before slow \
+                 work"
             }
-            Self::Sealed => "store the session, or give it its new id, before the answer begins",
+            Self::Sealed => "store the session, or give it its new id, before the response begins",
             Self::Undone => {
                 "handle the error of the `close` that failed before, or call `session.start().await?` again"
             }
             Self::Codec(error) => match error.reason() {
                 CodecReason::Mismatch { .. } | CodecReason::Syntax { .. } => {
-                    "say what to do about values from before by `on_mismatch` or `migrate` on the key, declare the value \
-                     with the type that was stored, or unset it"
+                    "handle older values by `on_mismatch` or `migrate` on the key, declare the value with the type that \
+                     was stored, or unset it"
                 }
-                _ => "set a value that JSON can hold and give back",
+                _ => "set a value that JSON can represent",
             },
             Self::TooLarge { .. } => {
-                "keep less in the session, and large data where its key stands in the session, or raise \
+                "store less in the session (large data elsewhere, and its key in the session), or raise \
                  `max_record_bytes`"
             }
             Self::ExpiredDefault(_) => {
-                "give a date by a function that makes it anew: `default_expiration_with`, or `expiration` in the derive"
+                "compute the date by a function for each session: `default_expiration_with`, or `expiration` in the \
+                 derive"
             }
             Self::Unreadable(_) => {
-                "see who else writes to the storage, or drop what cannot be read with `Unreadable::Drop`"
+                "find out which other program writes to the storage, or drop unreadable records with `Unreadable::Drop`"
             }
-            Self::Storage(error) if error.is_retryable() => "see whether the storage is up and can be reached",
-            Self::Storage(_) => "look after the storage",
+            Self::Storage(error) if error.is_retryable() => "check that the storage is up and can be reached",
+            Self::Storage(_) => "check the storage: the error is not temporary",
             Self::Unknown | Self::Gone | Self::Superseded => return None,
         })
     }

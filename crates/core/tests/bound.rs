@@ -20,13 +20,13 @@ async fn a_bound_session_means_its_visit_wherever_it_is_used() {
     let inside = session.enter(Visit::new(), async {
         let bound = session.bind()?;
         let cart = bound.namespace("cart");
-        let elsewhere = thread::spawn(move || {
+        let other_session = thread::spawn(move || {
             assert!(bound.is_initialised() && bound.is_writable());
             bound.set(COUNT, 7)?;
             cart.set("item", "tea")?;
             bound.namespace("cart").set("other", "milk")
         });
-        elsewhere.join().unwrap()?;
+        other_session.join().unwrap()?;
         assert_eq!(session.get(COUNT)?, Some(7));
         assert_eq!(session.namespace("cart").keys()?, ["item", "other"]);
         Ok::<_, SessionError>(())

@@ -33,7 +33,7 @@ fn new() -> Shown {
 
 /// A visit whose call was dropped.
 struct Cut<'a> {
-    world: &'a World,
+    fixture: &'a Fixture,
     visit: &'a OpenVisit,
     id: &'a SessionId,
     /// `true` if the call completed.
@@ -43,35 +43,35 @@ struct Cut<'a> {
 /// Prepares a visit, starts the call, drops it after each possible number of polls, and checks the result.
 async fn cut_everywhere(
     has_id: bool,
-    prepare: impl AsyncFn(&World) -> Result<(), SessionError>,
-    call: impl AsyncFn(&World) -> Result<(), SessionError>,
+    prepare: impl AsyncFn(&Fixture) -> Result<(), SessionError>,
+    call: impl AsyncFn(&Fixture) -> Result<(), SessionError>,
     check: impl AsyncFn(Cut<'_>) -> Result<(), SessionError>,
 ) -> Result<(), SessionError> {
     for polls in 0..100 {
-        let world = world();
-        let id = prepared(&world).await?;
+        let fixture = fixture();
+        let id = prepared(&fixture).await?;
         let visit = match has_id {
-            true => world.session.open(id.clone().into()),
-            false => world.session.open(Visit::new()),
+            true => fixture.session.open(id.clone().into()),
+            false => fixture.session.open(Visit::new()),
         };
-        prepare(&world).in_session(visit.handle()).await?;
-        world.delays.before_all(ms(2));
+        prepare(&fixture).in_session(visit.handle()).await?;
+        fixture.delays.before_all(ms(2));
         for verb in sessile_testkit::Verb::ALL {
-            world.delays.after(verb, ms(2));
+            fixture.delays.after(verb, ms(2));
         }
-        let call = call(&world).in_session(visit.handle());
+        let call = call(&fixture).in_session(visit.handle());
         let done = poll_times(polls, call).await.transpose()?.is_some();
-        world.delays.clear();
+        fixture.delays.clear();
         check(Cut {
-            world: &world,
+            fixture: &fixture,
             visit: &visit,
             id: &id,
             done,
         })
         .await?;
         drop(visit);
-        assert_eq!(world.storage.stats().locks, 0, "after {polls} polls");
-        assert_eq!(world.storage.stats().waiters, 0, "after {polls} polls");
+        assert_eq!(fixture.storage.stats().locks, 0, "after {polls} polls");
+        assert_eq!(fixture.storage.stats().waiters, 0, "after {polls} polls");
         if done {
             // The minimum: not started, started, acting, replying.
             assert!(polls > 3, "it was done after {polls} polls");
@@ -82,8 +82,8 @@ async fn cut_everywhere(
 }
 
 /// Creates a session whose expiration is due to slide, with a value that has expired.
-async fn prepared(world: &World) -> Result<SessionId, SessionError> {
-    let session = &world.session;
+async fn prepared(fixture: &Fixture) -> Result<SessionId, SessionError> {
+    let session = &fixture.session;
     let work = async {
         session.set_expiration(Expiration::sliding(MINUTE))?;
         session.set("a", json!(1))?;
@@ -97,19 +97,19 @@ async fn prepared(world: &World) -> Result<SessionId, SessionError> {
     Ok(id)
 }
 
-fn change(world: &World) -> Result<(), SessionError> {
-    world.session.set("a", json!(2))?;
-    world.session.set("b", json!(2))
+fn change(fixture: &Fixture) -> Result<(), SessionError> {
+    fixture.session.set("a", json!(2))?;
+    fixture.session.set("b", json!(2))
 }
 
-fn seen(world: &World) -> Result<Shown, SessionError> {
-    let (a, b) = (world.session.get("a")?, world.session.get("b")?);
+fn seen(fixture: &Fixture) -> Result<Shown, SessionError> {
+    let (a, b) = (fixture.session.get("a")?, fixture.session.get("b")?);
     Ok(values([("a", a.expect("it is there")), ("b", b.expect("it is there"))]))
 }
 
 /// Checks that the visit continues undisturbed: it starts, changes and closes.
 async fn goes_on(cut: &Cut<'_>) -> Result<(), SessionError> {
-    let session = &cut.world.session;
+    let session = &cut.fixture.session;
     let work = async {
         session.start().await?;
         assert_eq!(session.get("dead")?, None);
@@ -125,23 +125,23 @@ async fn goes_on(cut: &Cut<'_>) -> Result<(), SessionError> {
 #[tokio::test(start_paused = true)]
 async fn start() -> Result<(), SessionError> {
     for read_before in [false, true] {
-        let prepare = async |world: &World| match read_before {
-            true => world.session.start_readonly().await,
+        let prepare = async |fixture: &Fixture| match read_before {
+            true => fixture.session.start_readonly().await,
             false => Ok(()),
         };
-        let call = async |world: &World| world.session.start().await;
+        let call = async |fixture: &Fixture| fixture.session.start().await;
         let check = async |cut: Cut<'_>| {
-            let session = &cut.world.session;
-            assert_eq!(cut.world.is_free(cut.id).await, !cut.done);
+            let session = &cut.fixture.session;
+            assert_eq!(cut.fixture.is_free(cut.id).await, !cut.done);
             cut.visit.handle().enter(|| {
                 assert_eq!(session.is_writable(), cut.done);
                 assert_eq!(session.is_readable(), cut.done || read_before);
                 if read_before {
-                    assert_eq!(seen(cut.world)?, old());
+                    assert_eq!(seen(cut.fixture)?, old());
                 }
                 Ok::<_, SessionError>(())
             })?;
-            assert_eq!(cut.world.shown(cut.id).await, Some(old()));
+            assert_eq!(cut.fixture.shown(cut.id).await, Some(old()));
             goes_on(&cut).await
         };
         cut_everywhere(true, prepare, call, check).await?;
@@ -151,12 +151,12 @@ async fn start() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn start_readonly() -> Result<(), SessionError> {
-    let call = async |world: &World| world.session.start_readonly().await;
+    let call = async |fixture: &Fixture| fixture.session.start_readonly().await;
     let check = async |cut: Cut<'_>| {
-        assert!(cut.world.is_free(cut.id).await);
-        let readable = cut.visit.handle().enter(|| cut.world.session.is_readable());
+        assert!(cut.fixture.is_free(cut.id).await);
+        let readable = cut.visit.handle().enter(|| cut.fixture.session.is_readable());
         assert_eq!(readable, cut.done);
-        assert_eq!(cut.world.shown(cut.id).await, Some(old()));
+        assert_eq!(cut.fixture.shown(cut.id).await, Some(old()));
         goes_on(&cut).await
     };
     cut_everywhere(true, async |_| Ok(()), call, check).await
@@ -165,28 +165,28 @@ async fn start_readonly() -> Result<(), SessionError> {
 #[tokio::test(start_paused = true)]
 async fn update() -> Result<(), SessionError> {
     for read_before in [false, true] {
-        let prepare = async |world: &World| match read_before {
-            true => world.session.start_readonly().await,
+        let prepare = async |fixture: &Fixture| match read_before {
+            true => fixture.session.start_readonly().await,
             false => Ok(()),
         };
-        let call = async |world: &World| {
+        let call = async |fixture: &Fixture| {
             let update = async || {
-                change(world)?;
+                change(fixture)?;
                 pass(ms(2)).await;
-                world.session.set("a", json!(2))
+                fixture.session.set("a", json!(2))
             };
-            world.session.update_exclusive(update).await
+            fixture.session.update_exclusive(update).await
         };
         let check = async |cut: Cut<'_>| {
-            assert!(cut.world.is_free(cut.id).await);
-            let stored = cut.world.shown(cut.id).await.expect("it is there");
+            assert!(cut.fixture.is_free(cut.id).await);
+            let stored = cut.fixture.shown(cut.id).await.expect("it is there");
             assert!(stored == old() || stored == new(), "{stored:?}");
             assert!(!cut.done || stored == new());
             cut.visit.handle().enter(|| {
-                let session = &cut.world.session;
+                let session = &cut.fixture.session;
                 assert!(!session.is_writable());
                 if session.is_readable() {
-                    assert_eq!(seen(cut.world)?, if cut.done { new() } else { old() });
+                    assert_eq!(seen(cut.fixture)?, if cut.done { new() } else { old() });
                 }
                 Ok::<_, SessionError>(())
             })?;
@@ -199,25 +199,25 @@ async fn update() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn close() -> Result<(), SessionError> {
-    let prepare = async |world: &World| {
-        world.session.start().await?;
-        change(world)
+    let prepare = async |fixture: &Fixture| {
+        fixture.session.start().await?;
+        change(fixture)
     };
-    let call = async |world: &World| world.session.close().await;
+    let call = async |fixture: &Fixture| fixture.session.close().await;
     let check = async |cut: Cut<'_>| {
-        let stored = cut.world.shown(cut.id).await.expect("it is there");
+        let stored = cut.fixture.shown(cut.id).await.expect("it is there");
         assert!(stored == old() || stored == new(), "{stored:?}");
         assert!(!cut.done || stored == new());
         cut.visit.handle().enter(|| {
-            let session = &cut.world.session;
+            let session = &cut.fixture.session;
             // Before the first poll it has not started.
             if !session.is_writable() {
-                assert_eq!(seen(cut.world)?, if cut.done { new() } else { old() });
+                assert_eq!(seen(cut.fixture)?, if cut.done { new() } else { old() });
             }
             Ok::<_, SessionError>(())
         })?;
-        let writable = cut.visit.handle().enter(|| cut.world.session.is_writable());
-        assert_eq!(cut.world.is_free(cut.id).await, !writable);
+        let writable = cut.visit.handle().enter(|| cut.fixture.session.is_writable());
+        assert_eq!(cut.fixture.is_free(cut.id).await, !writable);
         goes_on(&cut).await
     };
     cut_everywhere(true, prepare, call, check).await
@@ -226,21 +226,21 @@ async fn close() -> Result<(), SessionError> {
 #[tokio::test(start_paused = true)]
 async fn close_without_a_change() -> Result<(), SessionError> {
     // Expired values are removed before, so that there is nothing to write.
-    let prepare = async |world: &World| {
-        world
+    let prepare = async |fixture: &Fixture| {
+        fixture
             .session
             .update_exclusive(async || Ok::<_, SessionError>(()))
             .await?;
         pass(secs(30)).await;
-        world.session.start().await?;
+        fixture.session.start().await?;
         pass(secs(10)).await;
         Ok(())
     };
-    let call = async |world: &World| world.session.close().await;
+    let call = async |fixture: &Fixture| fixture.session.close().await;
     let check = async |cut: Cut<'_>| {
-        let writable = cut.visit.handle().enter(|| cut.world.session.is_writable());
-        assert_eq!(cut.world.is_free(cut.id).await, !writable);
-        assert_eq!(cut.world.shown(cut.id).await, Some(old()));
+        let writable = cut.visit.handle().enter(|| cut.fixture.session.is_writable());
+        assert_eq!(cut.fixture.is_free(cut.id).await, !writable);
+        assert_eq!(cut.fixture.shown(cut.id).await, Some(old()));
         goes_on(&cut).await
     };
     cut_everywhere(true, prepare, call, check).await
@@ -248,19 +248,19 @@ async fn close_without_a_change() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn close_of_a_new_session() -> Result<(), SessionError> {
-    let prepare = async |world: &World| {
-        world.session.start().await?;
-        change(world)
+    let prepare = async |fixture: &Fixture| {
+        fixture.session.start().await?;
+        change(fixture)
     };
-    let call = async |world: &World| world.session.close().await;
+    let call = async |fixture: &Fixture| fixture.session.close().await;
     let check = async |cut: Cut<'_>| {
-        let session = &cut.world.session;
-        let stored = cut.world.sessions().await - 1;
+        let session = &cut.fixture.session;
+        let stored = cut.fixture.sessions().await - 1;
         assert!(!cut.done || stored == 1);
         let id = cut.visit.handle().enter(|| session.id());
         assert_eq!(id.is_some(), cut.done);
         if let Some(id) = id {
-            assert_eq!(cut.world.shown(&id).await, Some(new()));
+            assert_eq!(cut.fixture.shown(&id).await, Some(new()));
         }
         goes_on(&cut).await
     };
@@ -269,22 +269,22 @@ async fn close_of_a_new_session() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn close_with_a_new_id() -> Result<(), SessionError> {
-    let prepare = async |world: &World| {
-        world.session.start().await?;
-        change(world)?;
-        world.session.regenerate_id()
+    let prepare = async |fixture: &Fixture| {
+        fixture.session.start().await?;
+        change(fixture)?;
+        fixture.session.regenerate_id()
     };
-    let call = async |world: &World| world.session.close().await;
+    let call = async |fixture: &Fixture| fixture.session.close().await;
     let check = async |cut: Cut<'_>| {
-        let session = &cut.world.session;
+        let session = &cut.fixture.session;
         // The record is under either id, complete.
-        assert_eq!(cut.world.sessions().await, 1);
-        let stored = cut.world.shown(cut.id).await;
+        assert_eq!(cut.fixture.sessions().await, 1);
+        let stored = cut.fixture.shown(cut.id).await;
         assert!(stored.is_none() || stored == Some(old()), "{stored:?}");
         if cut.done {
             let id = cut.visit.handle().enter(|| session.id()).expect("it has one");
-            assert_eq!(cut.world.shown(&id).await, Some(new()));
-            assert!(cut.world.is_free(&id).await);
+            assert_eq!(cut.fixture.shown(&id).await, Some(new()));
+            assert!(cut.fixture.is_free(&id).await);
         }
         match goes_on(&cut).await {
             // It moved without the visit learning of it.
@@ -297,18 +297,18 @@ async fn close_with_a_new_id() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn release() -> Result<(), SessionError> {
-    let prepare = async |world: &World| {
-        world.session.start().await?;
-        change(world)
+    let prepare = async |fixture: &Fixture| {
+        fixture.session.start().await?;
+        change(fixture)
     };
-    let call = async |world: &World| world.session.release().await;
+    let call = async |fixture: &Fixture| fixture.session.release().await;
     let check = async |cut: Cut<'_>| {
-        let session = &cut.world.session;
-        assert_eq!(cut.world.shown(cut.id).await, Some(old()));
+        let session = &cut.fixture.session;
+        assert_eq!(cut.fixture.shown(cut.id).await, Some(old()));
         let writable = cut.visit.handle().enter(|| session.is_writable());
-        assert_eq!(cut.world.is_free(cut.id).await, !writable);
+        assert_eq!(cut.fixture.is_free(cut.id).await, !writable);
         if !writable {
-            assert_eq!(cut.visit.handle().enter(|| seen(cut.world))?, old());
+            assert_eq!(cut.visit.handle().enter(|| seen(cut.fixture))?, old());
         }
         goes_on(&cut).await
     };
@@ -318,17 +318,17 @@ async fn release() -> Result<(), SessionError> {
 #[tokio::test(start_paused = true)]
 async fn destroy() -> Result<(), SessionError> {
     for started in [false, true] {
-        let prepare = async |world: &World| match started {
+        let prepare = async |fixture: &Fixture| match started {
             true => {
-                world.session.start().await?;
-                change(world)
+                fixture.session.start().await?;
+                change(fixture)
             }
             false => Ok(()),
         };
-        let call = async |world: &World| world.session.destroy().await;
+        let call = async |fixture: &Fixture| fixture.session.destroy().await;
         let check = async |cut: Cut<'_>| {
-            let session = &cut.world.session;
-            let stored = cut.world.shown(cut.id).await;
+            let session = &cut.fixture.session;
+            let stored = cut.fixture.shown(cut.id).await;
             assert!(stored.is_none() || stored == Some(old()), "{stored:?}");
             assert!(!cut.done || stored.is_none());
             cut.visit.handle().enter(|| {
@@ -342,7 +342,7 @@ async fn destroy() -> Result<(), SessionError> {
                 session.start().await
             };
             again.in_session(cut.visit.handle()).await?;
-            assert_eq!(cut.world.sessions().await, 0);
+            assert_eq!(cut.fixture.sessions().await, 0);
             goes_on(&cut).await
         };
         cut_everywhere(true, prepare, call, check).await?;
@@ -354,17 +354,17 @@ async fn destroy() -> Result<(), SessionError> {
 async fn the_end_of_a_visit() -> Result<(), SessionError> {
     for commit in [false, true] {
         for polls in 0..100 {
-            let world = world();
-            let id = prepared(&world).await?;
-            let visit = world.session.open(id.clone().into());
+            let fixture = fixture();
+            let id = prepared(&fixture).await?;
+            let visit = fixture.session.open(id.clone().into());
             let work = async {
-                world.session.start().await?;
-                change(&world)?;
+                fixture.session.start().await?;
+                change(&fixture)?;
                 pass(secs(20)).await;
                 Ok::<_, SessionError>(())
             };
             work.in_session(visit.handle()).await?;
-            world.delays.before_all(ms(2));
+            fixture.delays.before_all(ms(2));
             let ending = async {
                 match commit {
                     true => visit.close().await,
@@ -372,10 +372,10 @@ async fn the_end_of_a_visit() -> Result<(), SessionError> {
                 }
             };
             let done = poll_times(polls, ending).await.transpose()?.is_some();
-            world.delays.clear();
+            fixture.delays.clear();
             drop(visit);
-            assert!(world.is_free(&id).await);
-            let stored = world.shown(&id).await.expect("it is there");
+            assert!(fixture.is_free(&id).await);
+            let stored = fixture.shown(&id).await.expect("it is there");
             match (commit, done) {
                 (true, true) => assert_eq!(stored, new()),
                 (true, false) => assert!(stored == old() || stored == new(), "{stored:?}"),
@@ -393,20 +393,20 @@ async fn the_end_of_a_visit() -> Result<(), SessionError> {
 #[tokio::test(start_paused = true)]
 async fn a_whole_visit() -> Result<(), SessionError> {
     for polls in 0..200 {
-        let world = world();
-        let id = prepared(&world).await?;
-        world.delays.before_all(ms(2));
-        let visit = world.session.enter(id.clone().into(), async {
-            change(&world)?;
+        let fixture = fixture();
+        let id = prepared(&fixture).await?;
+        fixture.delays.before_all(ms(2));
+        let visit = fixture.session.enter(id.clone().into(), async {
+            change(&fixture)?;
             pass(ms(2)).await;
             Ok::<_, SessionError>(())
         });
         let done = poll_times(polls, visit).await.transpose()?.is_some();
-        world.delays.clear();
-        assert!(world.is_free(&id).await);
-        let stored = world.shown(&id).await.expect("it is there");
+        fixture.delays.clear();
+        assert!(fixture.is_free(&id).await);
+        let stored = fixture.shown(&id).await.expect("it is there");
         assert!(stored == new() || (!done && stored == old()), "{stored:?}");
-        assert!(!world.session.is_initialised());
+        assert!(!fixture.session.is_initialised());
         if done {
             assert!(polls > 5);
             return Ok(());
@@ -417,19 +417,19 @@ async fn a_whole_visit() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_lock() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = prepared(&world).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = prepared(&fixture).await?;
     let give_up = async {
         for polls in 0..5 {
             let visit = session.open(id.clone().into());
             let start = session.start().in_session(visit.handle());
             assert!(poll_times(polls, start).await.is_none());
-            assert_eq!(world.storage.stats().waiters, 0);
+            assert_eq!(fixture.storage.stats().waiters, 0);
             visit.handle().enter(|| assert!(!session.is_active()));
         }
     };
-    world.while_locked(&id, give_up).await;
-    assert!(world.is_free(&id).await);
+    fixture.while_locked(&id, give_up).await;
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }

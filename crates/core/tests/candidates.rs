@@ -13,11 +13,11 @@ fn visit(ids: impl IntoIterator<Item = SessionId>) -> Visit {
 
 /// Starts the session, and returns which id was used and the value found.
 async fn taken(
-    world: &World,
+    fixture: &Fixture,
     visit: Visit,
     lock: bool,
 ) -> Result<(Option<usize>, Option<serde_json::Value>), SessionError> {
-    let session = &world.session;
+    let session = &fixture.session;
     let open = session.open(visit);
     let work = async {
         match lock {
@@ -34,52 +34,52 @@ async fn taken(
 
 #[tokio::test(start_paused = true)]
 async fn the_first_that_names_a_session_is_taken() -> Result<(), SessionError> {
-    let world = world();
-    let first = world.stored([("user", json!(1))]).await;
-    let second = world.stored([("user", json!(2))]).await;
+    let fixture = fixture();
+    let first = fixture.stored([("user", json!(1))]).await;
+    let second = fixture.stored([("user", json!(2))]).await;
     for lock in [false, true] {
         let both = visit([first.clone(), second.clone()]);
-        assert_eq!(taken(&world, both, lock).await?, (Some(0), Some(json!(1))));
+        assert_eq!(taken(&fixture, both, lock).await?, (Some(0), Some(json!(1))));
         let late = visit([unknown_id(), unknown_id(), second.clone(), first.clone()]);
-        assert_eq!(taken(&world, late, lock).await?, (Some(2), Some(json!(2))));
+        assert_eq!(taken(&fixture, late, lock).await?, (Some(2), Some(json!(2))));
         let none = visit([unknown_id(), unknown_id()]);
-        assert_eq!(taken(&world, none, lock).await?, (None, None));
-        assert!(world.is_free(&first).await && world.is_free(&second).await);
+        assert_eq!(taken(&fixture, none, lock).await?, (None, None));
+        assert!(fixture.is_free(&first).await && fixture.is_free(&second).await);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_known_first_id_costs_one_call() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("user", json!(1))]).await;
-    taken(&world, visit([id, unknown_id(), unknown_id()]), false).await?;
-    assert_eq!((world.calls.of(Verb::Read), world.calls.total()), (1, 1));
+    let fixture = fixture();
+    let id = fixture.stored([("user", json!(1))]).await;
+    taken(&fixture, visit([id, unknown_id(), unknown_id()]), false).await?;
+    assert_eq!((fixture.calls.of(Verb::Read), fixture.calls.total()), (1, 1));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn at_most_the_maximum_of_ids_is_tried() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("user", json!(1))]).await;
+    let fixture = fixture();
+    let id = fixture.stored([("user", json!(1))]).await;
     let many = (0..100).map(|_| unknown_id()).chain([id]);
-    world.calls.reset();
-    assert_eq!(taken(&world, visit(many), false).await?, (None, None));
-    assert_eq!(world.calls.total(), Visit::MAX_CANDIDATES as u64);
+    fixture.calls.reset();
+    assert_eq!(taken(&fixture, visit(many), false).await?, (None, None));
+    assert_eq!(fixture.calls.total(), Visit::MAX_CANDIDATES as u64);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_live_id_wins_over_one_that_has_moved() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let moved = world.stored([("user", json!(1))]).await;
-    let live = world.stored([("user", json!(2))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let moved = fixture.stored([("user", json!(1))]).await;
+    let live = fixture.stored([("user", json!(2))]).await;
     session
         .enter(moved.clone().into(), async { session.regenerate_id() })
         .await?;
 
-    let found = taken(&world, visit([unknown_id(), moved.clone(), live]), true).await?;
+    let found = taken(&fixture, visit([unknown_id(), moved.clone(), live]), true).await?;
     assert_eq!(found, (Some(2), Some(json!(2))));
 
     // If none is live, the superseded one shows that a parallel visit has told the client its new id.
@@ -95,37 +95,37 @@ async fn a_live_id_wins_over_one_that_has_moved() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn destroying_before_a_lookup_destroys_all_candidates() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let first = world.stored([("user", json!(1))]).await;
-    let second = world.stored([("user", json!(2))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let first = fixture.stored([("user", json!(1))]).await;
+    let second = fixture.stored([("user", json!(2))]).await;
     let open = session.open(visit([unknown_id(), first.clone(), second.clone()]));
     session.destroy().in_session(open.handle()).await?;
     assert_eq!(open.outcome().id, IdChange::Remove);
     assert_eq!(open.outcome().candidate, Some(1));
-    assert_eq!(world.sessions().await, 0);
+    assert_eq!(fixture.sessions().await, 0);
 
     // Once the visit knows its session, it leaves the other candidates alone.
-    let first = world.stored([("user", json!(1))]).await;
-    let second = world.stored([("user", json!(2))]).await;
+    let first = fixture.stored([("user", json!(1))]).await;
+    let second = fixture.stored([("user", json!(2))]).await;
     let open = session.open(visit([first, second.clone()]));
     let work = async {
         session.start().await?;
         session.destroy().await
     };
     work.in_session(open.handle()).await?;
-    assert_eq!(world.sessions().await, 1);
-    assert!(world.record(&second).await.is_some());
+    assert_eq!(fixture.sessions().await, 1);
+    assert!(fixture.record(&second).await.is_some());
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_strict_visit_needs_a_live_candidate() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("user", json!(1))]).await;
-    let found = taken(&world, Visit::attach(unknown_id()).or(id), true).await?;
+    let fixture = fixture();
+    let id = fixture.stored([("user", json!(1))]).await;
+    let found = taken(&fixture, Visit::attach(unknown_id()).or(id), true).await?;
     assert_eq!(found, (Some(1), Some(json!(1))));
-    let none = taken(&world, Visit::attach(unknown_id()).or(unknown_id()), true).await;
+    let none = taken(&fixture, Visit::attach(unknown_id()).or(unknown_id()), true).await;
     assert_fails!(none, SessionError::Unknown);
     Ok(())
 }

@@ -9,41 +9,41 @@ use sessile_testkit::{Fault, Verb};
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_stored_before_the_close_and_everything_in_one_step() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
         session.namespace("n").set("x", json!(1))?;
         session.set_expiration(Expiration::After(MINUTE))?;
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
-        world.calls.reset();
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
+        fixture.calls.reset();
         session.close().await?;
-        assert_eq!(world.calls.take(), [(Verb::Commit, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Commit, 1)]);
         Ok(())
     };
-    world.visit(id.clone(), work).await?;
-    world.calls.assert_none();
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
-    assert_eq!(world.shown_in(&id, Some("n")).await, Some(values([("x", json!(1))])));
-    let record = world.record(&id).await.expect("it is there");
-    assert_eq!(record.meta.deadline, Some(world.now() + MINUTE));
+    fixture.visit(id.clone(), work).await?;
+    fixture.calls.assert_none();
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.shown_in(&id, Some("n")).await, Some(values([("x", json!(1))])));
+    let record = fixture.record(&id).await.expect("it is there");
+    assert_eq!(record.meta.deadline, Some(fixture.now() + MINUTE));
     assert_eq!(record.meta.version, 2);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_the_close_the_visit_reads_what_was_written_and_writes_no_more() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
         session.namespace("n").set("x", json!(1))?;
         session.close().await?;
-        assert!(world.is_free(&id).await);
+        assert!(fixture.is_free(&id).await);
         assert!(session.is_active() && session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, Some(json!(8)));
         assert_eq!(session.namespace("n").get("x")?, Some(json!(1)));
@@ -67,17 +67,17 @@ async fn after_the_close_the_visit_reads_what_was_written_and_writes_no_more() -
         );
         Ok(())
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn data_that_was_not_changed_is_not_written() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let before = world.record(&id).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let before = fixture.record(&id).await;
     let work = async {
         session.start().await?;
         session.set("user", json!(7))?;
@@ -87,21 +87,21 @@ async fn data_that_was_not_changed_is_not_written() -> Result<(), SessionError> 
         session.set_key_expiration("none", Expiration::Never)?;
         session.namespace("none").unset("none")?;
         session.namespace("none").destroy()?;
-        world.calls.reset();
+        fixture.calls.reset();
         session.close().await?;
-        assert_eq!(world.calls.take(), [(Verb::Release, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Release, 1)]);
         Ok(())
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.record(&id).await, before);
-    assert!(world.is_free(&id).await);
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.record(&id).await, before);
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_is_virtual_until_it_is_closed_with_something_in_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.start().await?;
         session.close().await?;
@@ -109,35 +109,35 @@ async fn a_session_is_virtual_until_it_is_closed_with_something_in_it() -> Resul
         assert!(session.is_writable());
         session.close().await?;
         assert!(!session.exists());
-        world.calls.assert_none();
+        fixture.calls.assert_none();
         session.start().await?;
         session.set("user", json!(7))?;
         assert!(!session.exists());
-        world.calls.assert_none();
+        fixture.calls.assert_none();
         session.close().await?;
-        assert_eq!(world.calls.take(), [(Verb::Create, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Create, 1)]);
         let id = session.id().ok_or(SessionError::Gone)?;
         assert_eq!(session.key(), Some(id.key()));
-        assert_eq!(session.created_at(), Some(world.now().into()));
+        assert_eq!(session.created_at(), Some(fixture.now().into()));
         assert_eq!(session.get("user")?, Some(json!(7)));
         // From here on it is a session like any other.
         session.start().await?;
         session.set("user", json!(8))?;
         session.close().await?;
-        assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
         assert_eq!(session.id(), Some(id.clone()));
         Ok(id)
     };
-    let id = world.visit(Visit::new(), work).await?;
+    let id = fixture.visit(Visit::new(), work).await?;
     assert_eq!(id.expose().len(), sessile_core::SessionId::LEN);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_virtual_session_that_is_left_without_a_close_was_never_there() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.start().await?;
         session.set("user", json!(7))?;
@@ -147,21 +147,21 @@ async fn a_virtual_session_that_is_left_without_a_close_was_never_there() -> Res
         session.start().await?;
         session.set("user", json!(8))
     };
-    world.visit(Visit::new(), work).await?;
-    world.calls.assert_none();
-    assert_eq!(world.sessions().await, 0);
+    fixture.visit(Visit::new(), work).await?;
+    fixture.calls.assert_none();
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn release_unlocks_undoes_and_keeps_what_was_loaded_readable() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture
         .stored_as(Expiration::After(MINUTE), [("user", json!(7)), ("gone", json!(1))])
         .await;
-    world.calls.reset();
-    let expiration = Some(Expiration::At((world.now() + MINUTE).into()));
+    fixture.calls.reset();
+    let expiration = Some(Expiration::At((fixture.now() + MINUTE).into()));
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
@@ -170,8 +170,8 @@ async fn release_unlocks_undoes_and_keeps_what_was_loaded_readable() -> Result<(
         session.namespace("n").set("x", json!(1))?;
         session.regenerate_id()?;
         session.release().await?;
-        assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
-        assert!(world.is_free(&id).await);
+        assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
+        assert!(fixture.is_free(&id).await);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_eq!(session.get("gone")?, Some(json!(1)));
@@ -181,43 +181,43 @@ async fn release_unlocks_undoes_and_keeps_what_was_loaded_readable() -> Result<(
         // A second release does nothing, and a later close has nothing to write.
         session.release().await?;
         session.close().await?;
-        world.calls.assert_none();
+        fixture.calls.assert_none();
         Ok(())
     };
-    world.visit(id.clone(), work).await?;
+    fixture.visit(id.clone(), work).await?;
     let expected = values([("user", json!(7)), ("gone", json!(1))]);
-    assert_eq!(world.shown(&id).await, Some(expected));
+    assert_eq!(fixture.shown(&id).await, Some(expected));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn release_does_nothing_in_a_visit_that_is_not_writable() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.release().await?;
         session.start_readonly().await?;
         session.release().await?;
         session.close().await?;
         assert!(session.is_readable());
-        assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
         Ok(())
     };
-    world.visit(id, work).await
+    fixture.visit(id, work).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_close_that_fails_undoes_unlocks_and_can_be_made_good() -> Result<(), SessionError> {
     use StorageErrorKind::{Denied, Full, Other, Timeout, Unavailable};
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for kind in [Unavailable, Timeout, Full, Denied, Other] {
-        let id = world.stored([("user", json!(7))]).await;
+        let id = fixture.stored([("user", json!(7))]).await;
         let work = async {
             session.start().await?;
             session.set("user", json!(8))?;
-            world.faults.fail_next(Verb::Commit, Fault::before(kind));
+            fixture.faults.fail_next(Verb::Commit, Fault::before(kind));
             let error = session.close().await.expect_err("the storage fails");
             assert!(
                 matches!(&error, SessionError::Storage(error) if error.kind() == kind),
@@ -225,52 +225,52 @@ async fn a_close_that_fails_undoes_unlocks_and_can_be_made_good() -> Result<(), 
             );
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("user")?, Some(json!(7)));
-            assert!(world.is_free(&id).await);
-            assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+            assert!(fixture.is_free(&id).await);
+            assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
             session.start().await?;
             session.set("user", json!(8))?;
             session.close().await
         };
-        world.visit(id.clone(), work).await?;
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+        fixture.visit(id.clone(), work).await?;
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_whose_reply_is_lost_is_complete_and_leaves_no_lock() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
         session.set("more", json!(9))?;
-        world
+        fixture
             .faults
             .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Timeout));
         assert_fails!(session.close().await, SessionError::Storage(_));
-        assert!(world.is_free(&id).await);
+        assert!(fixture.is_free(&id).await);
         // The visit does not know of the commit and shows the old data.
         assert_eq!(session.get("user")?, Some(json!(7)));
         session.start().await?;
         assert_eq!(session.get("user")?, Some(json!(8)));
         Ok(())
     };
-    world.visit(id.clone(), work).await?;
+    fixture.visit(id.clone(), work).await?;
     let expected = values([("user", json!(8)), ("more", json!(9))]);
-    assert_eq!(world.shown(&id).await, Some(expected));
+    assert_eq!(fixture.shown(&id).await, Some(expected));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_session_that_cannot_be_stored_leaves_the_visit_without_one() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.start().await?;
         session.set("user", json!(7))?;
-        world
+        fixture
             .faults
             .fail_next(Verb::Create, Fault::before(StorageErrorKind::Full));
         assert_fails!(session.close().await, SessionError::Storage(_));
@@ -281,9 +281,9 @@ async fn a_new_session_that_cannot_be_stored_leaves_the_visit_without_one() -> R
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = world.visit(Visit::new(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
-    assert_eq!(world.sessions().await, 1);
+    let id = fixture.visit(Visit::new(), work).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.sessions().await, 1);
     Ok(())
 }
 
@@ -299,8 +299,8 @@ impl Entropy for Stuck {
 
 #[tokio::test(start_paused = true)]
 async fn an_id_that_is_taken_is_an_error_and_the_other_session_stays_as_it_is() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.entropy(Stuck));
-    let session = &world.session;
+    let fixture = fixture_with(|builder| builder.entropy(Stuck));
+    let session = &fixture.session;
     let store = async |user: u64| {
         let work = async {
             session.set("user", json!(user))?;
@@ -315,24 +315,24 @@ async fn an_id_that_is_taken_is_an_error_and_the_other_session_stays_as_it_is() 
         matches!(&error, SessionError::Storage(error) if error.kind() == StorageErrorKind::Exists),
         "{error:?}"
     );
-    assert_eq!(world.calls.of(Verb::Create), 2);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    assert_eq!(fixture.calls.of(Verb::Create), 2);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_after_the_lock_was_lost_writes_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
-        world
+        fixture
             .faults
             .fail_always(Verb::Renew, Fault::before(StorageErrorKind::Unavailable));
         pass(MINUTE).await;
-        let other = world.elsewhere();
+        let other = fixture.other_session();
         other
             .enter(id.clone().into(), async { other.set("user", json!(9)) })
             .await?;
@@ -340,17 +340,17 @@ async fn a_commit_after_the_lock_was_lost_writes_nothing() -> Result<(), Session
         assert_eq!(session.get("user")?, Some(json!(7)));
         Ok(())
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_set_during_a_close_is_refused_and_not_lost_silently() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    world.delays.before(Verb::Commit, secs(1));
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    fixture.delays.before(Verb::Commit, secs(1));
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
@@ -363,7 +363,7 @@ async fn a_set_during_a_close_is_refused_and_not_lost_silently() -> Result<(), S
         let (closed, late) = tokio::join!(session.close(), late);
         closed.and(late)
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }

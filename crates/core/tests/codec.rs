@@ -23,8 +23,8 @@ fn codec<T: std::fmt::Debug>(result: Result<T, SessionError>) -> CodecError {
 
 #[tokio::test(start_paused = true)]
 async fn a_value_that_could_not_be_decoded_again_is_refused_when_it_is_set() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let deep = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
     let work = async {
         session.set(NUMBER, 1.5)?;
@@ -85,8 +85,8 @@ fn assert_silent(error: &SessionError) {
 async fn errors_name_session_namespace_and_key_but_do_not_show_the_value() -> Result<(), SessionError> {
     const TOKEN: Key<Untyped, u64> = Key::new("token");
     const QUOTING: Key<Untyped, Quoting> = Key::new("token");
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let vault = session.namespace("vault");
     let work = async {
         let new = vault.set(QUOTING, Quoting).expect_err("it refuses");
@@ -150,9 +150,9 @@ fn one(item: &str) -> Cart {
 
 #[tokio::test(start_paused = true)]
 async fn a_value_of_another_type_is_handled_as_its_key_declares() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("cart", json!("tea"))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("cart", json!("tea"))]).await;
     let check = async {
         session.start_readonly().await?;
         codec(session.get(FAILS));
@@ -163,24 +163,24 @@ async fn a_value_of_another_type_is_handled_as_its_key_declares() -> Result<(), 
         assert_eq!(session.get("cart")?, Some(json!("tea")), "reading changes nothing");
         Ok(())
     };
-    world.visit(id.clone(), check).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("cart", json!("tea"))])));
+    fixture.visit(id.clone(), check).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([("cart", json!("tea"))])));
 
     for (key, changed) in [
         (UNSET, json!(["more"])),
         (DEFAULT, json!(["gift", "more"])),
         (MIGRATED, json!(["tea", "more"])),
     ] {
-        let id = world.stored([("cart", json!("tea"))]).await;
+        let id = fixture.stored([("cart", json!("tea"))]).await;
         let work = async { session.update_key(key, |cart| cart.items.push("more".into())) };
         session.enter(id.clone().into(), work).await?;
         assert_eq!(
-            world.shown(&id).await,
+            fixture.shown(&id).await,
             Some(values([("cart", json!({"items": changed}))]))
         );
     }
     for (key, made) in [(UNSET, "new"), (DEFAULT, "gift"), (MIGRATED, "tea")] {
-        let id = world.stored([("cart", json!("tea"))]).await;
+        let id = fixture.stored([("cart", json!("tea"))]).await;
         let work = async { session.get_or_insert_with(key, || one("new")) };
         assert_eq!(session.enter(id.clone().into(), work).await?, one(made));
     }
@@ -189,7 +189,7 @@ async fn a_value_of_another_type_is_handled_as_its_key_declares() -> Result<(), 
         (DEFAULT, Some("gift"), false),
         (MIGRATED, Some("tea"), false),
     ] {
-        let id = world.stored([("cart", json!("tea"))]).await;
+        let id = fixture.stored([("cart", json!("tea"))]).await;
         let work = async {
             assert_eq!(session.take(key)?, taken.map(one));
             session.contains(key)
@@ -201,8 +201,8 @@ async fn a_value_of_another_type_is_handled_as_its_key_declares() -> Result<(), 
 
 #[tokio::test(start_paused = true)]
 async fn a_value_that_cannot_be_migrated_is_a_mismatch() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.set("cart", 5)?;
         codec(session.get(MIGRATED));
@@ -227,8 +227,8 @@ async fn nothing_is_locked_while_a_mismatch_is_handled() -> Result<(), SessionEr
         session.set("used", true).expect("it is writable");
         Cart::default()
     }
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.set("cart", 5)?;
         session.get(FAILS.on_mismatch(OnMismatch::Default(use_session)))?;
@@ -243,28 +243,28 @@ const RENAMED: Key<Untyped, u64> = Key::new("user").aliases(&["user_id", "uid"])
 
 #[tokio::test(start_paused = true)]
 async fn a_value_is_found_under_its_former_names() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("uid", json!(7)), ("other", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("uid", json!(7)), ("other", json!(1))]).await;
     let check = async {
         session.start_readonly().await?;
         assert_eq!(session.get(RENAMED)?, Some(7));
         assert!(session.contains(RENAMED)?);
         Ok(())
     };
-    world.visit(id.clone(), check).await?;
-    assert_eq!(world.calls.take(), [(Verb::Read, 1)], "reading writes nothing");
+    fixture.visit(id.clone(), check).await?;
+    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)], "reading writes nothing");
     let work = async { session.update_key(RENAMED, |user| *user += 1) };
     session.enter(id.clone().into(), work).await?;
-    let shown = world.shown_in_order(&id, None).await;
+    let shown = fixture.shown_in_order(&id, None).await;
     assert_eq!(shown, Some(vec![("user".into(), json!(8)), ("other".into(), json!(1))]));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renamed_value_never_comes_back_under_a_former_name() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         // Both names are stored, as after a write by an older server. The current name comes first.
         session.set("uid", 1)?;

@@ -23,8 +23,8 @@ const _: () = {
 
 #[tokio::test(start_paused = true)]
 async fn outside_of_a_context_queries_are_negative_and_calls_fail() {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     assert!(!session.is_initialised() && !session.exists() && !session.is_active());
     assert!(!session.is_readable() && !session.is_writable());
     assert_eq!((session.id(), session.key()), (None, None));
@@ -48,14 +48,14 @@ async fn outside_of_a_context_queries_are_negative_and_calls_fail() {
     let namespace = session.namespace("n");
     assert_fails!(namespace.get("x"), SessionError::NotInitialised);
     assert_fails!(namespace.destroy(), SessionError::NotInitialised);
-    world.calls.assert_none();
+    fixture.calls.assert_none();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_context_is_initialised_and_nothing_more() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     for visit in [Visit::new(), Visit::from(id.clone())] {
         let has_id = visit_has_id(&visit);
         let look = async {
@@ -75,9 +75,9 @@ async fn a_new_context_is_initialised_and_nothing_more() -> Result<(), SessionEr
             session.close().await?;
             session.release().await
         };
-        world.visit(visit, look).await?;
+        fixture.visit(visit, look).await?;
     }
-    world.calls.assert_none();
+    fixture.calls.assert_none();
     Ok(())
 }
 
@@ -87,15 +87,15 @@ fn visit_has_id(visit: &Visit) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn init_returns_what_the_future_returns() {
-    let world = world();
-    let output = world.session.init(Visit::new(), async { "anything" }).await;
+    let fixture = fixture();
+    let output = fixture.session.init(Visit::new(), async { "anything" }).await;
     assert_eq!(output.expect("it begins"), "anything");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_context_is_not_opened_inside_one_of_its_own() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let clone = session.clone();
     let inside = async {
         for _ in 0..2 {
@@ -108,16 +108,16 @@ async fn a_context_is_not_opened_inside_one_of_its_own() -> Result<(), SessionEr
         assert_fails!(inner.await, SessionError::AlreadyInitialised);
         Ok(())
     };
-    world.visit(Visit::new(), inside).await?;
+    fixture.visit(Visit::new(), inside).await?;
     // Consecutive contexts are allowed.
-    world.visit(Visit::new(), async { Ok(()) }).await
+    fixture.visit(Visit::new(), async { Ok(()) }).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn several_sessions_live_in_one_task_each_with_its_own_context() -> Result<(), SessionError> {
-    let (one, two) = (world(), world());
+    let (one, two) = (fixture(), fixture());
     // A third session with the storage of the first is a session of its own.
-    let three = one.elsewhere();
+    let three = one.other_session();
     let id = one.stored([("who", json!(1))]).await;
     let nested = one.session.enter(id.clone().into(), async {
         let inner = two.session.enter(Visit::new(), async {
@@ -146,8 +146,8 @@ async fn several_sessions_live_in_one_task_each_with_its_own_context() -> Result
 
 #[tokio::test(start_paused = true)]
 async fn visits_that_run_side_by_side_in_one_task_are_kept_apart() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let visit = async |user: u64| {
         let work = async {
             for step in 0..10 {
@@ -162,7 +162,7 @@ async fn visits_that_run_side_by_side_in_one_task_are_kept_apart() -> Result<(),
     };
     let (one, two, three) = tokio::join!(visit(1), visit(2), visit(3));
     for (id, user) in [(one?, 1), (two?, 2), (three?, 3)] {
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(user))])));
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(user))])));
     }
     Ok(())
 }
@@ -173,8 +173,8 @@ async fn current_finds_the_session_by_its_declaration() -> Result<(), SessionErr
     impl Values for Account {}
     const USER: Key<Account, u64> = Key::declare("user");
 
-    let untyped = world();
-    let typed = typed_world::<Untyped, Account>(storage(), |builder| builder);
+    let untyped = fixture();
+    let typed = typed_fixture::<Untyped, Account>(storage(), |builder| builder);
     let work = async {
         assert!(Session::<Untyped, Account>::current().is_none());
         let inner = typed.session.enter(Visit::new(), async {
@@ -210,9 +210,9 @@ enum End {
 #[tokio::test(start_paused = true)]
 async fn on_leaving_a_lock_is_released_and_nothing_is_written() -> Result<(), SessionError> {
     for end in [End::Return, End::Panic, End::Cancel] {
-        let world = world();
-        let session = world.session.clone();
-        let id = world.stored([("user", json!(7))]).await;
+        let fixture = fixture();
+        let session = fixture.session.clone();
+        let id = fixture.stored([("user", json!(7))]).await;
         let work = async move {
             session.start().await?;
             session.set("user", json!(8))?;
@@ -224,7 +224,7 @@ async fn on_leaving_a_lock_is_released_and_nothing_is_written() -> Result<(), Se
                 End::Cancel => std::future::pending().await,
             }
         };
-        let (session, visit) = (world.session.clone(), Visit::from(id.clone()));
+        let (session, visit) = (fixture.session.clone(), Visit::from(id.clone()));
         let task = tokio::spawn(async move { session.init(visit, work).await });
         pass(secs(1)).await;
         task.abort();
@@ -234,18 +234,18 @@ async fn on_leaving_a_lock_is_released_and_nothing_is_written() -> Result<(), Se
             (End::Cancel, Err(error)) => assert!(error.is_cancelled()),
             (end, other) => panic!("{end:?} ends as {other:?}"),
         }
-        assert!(world.is_free(&id).await, "{end:?}");
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])), "{end:?}");
-        assert_eq!(world.sessions().await, 1);
-        assert_eq!(world.calls.of(Verb::Commit) + world.calls.of(Verb::Rotate), 0);
+        assert!(fixture.is_free(&id).await, "{end:?}");
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])), "{end:?}");
+        assert_eq!(fixture.sessions().await, 1);
+        assert_eq!(fixture.calls.of(Verb::Commit) + fixture.calls.of(Verb::Rotate), 0);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_that_is_caught_outside_leaves_no_context_behind() {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let mut visit = Box::pin(session.init(Visit::new(), async { panic!("on purpose") }));
     let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -257,17 +257,17 @@ async fn a_panic_that_is_caught_outside_leaves_no_context_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn enter_starts_and_closes_if_the_future_is_ok() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let entered = session.enter(id.clone().into(), async {
         assert!(session.is_writable());
         session.set("user", json!(8))?;
         Ok::<_, SessionError>("done")
     });
     assert_eq!(entered.await?, "done");
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
-    assert!(world.is_free(&id).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
@@ -285,28 +285,28 @@ impl From<SessionError> for Failure {
 
 #[tokio::test(start_paused = true)]
 async fn enter_releases_without_writing_if_the_future_is_err() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let entered = session.try_enter(id.clone().into(), async {
         session.set("user", json!(8))?;
         Err::<(), _>(Failure::Own)
     });
     assert_fails!(entered.await, Failure::Own);
-    assert!(world.is_free(&id).await);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    assert!(fixture.is_free(&id).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn enter_fails_if_starting_or_closing_fails() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let strict = session.try_enter(Visit::attach(unknown_id()), async { Ok::<_, Failure>(()) });
     assert_fails!(strict.await, Failure::Session(SessionError::Unknown));
 
-    world
+    fixture
         .faults
         .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
     let closing = session.try_enter(id.clone().into(), async {
@@ -314,7 +314,7 @@ async fn enter_fails_if_starting_or_closing_fails() -> Result<(), SessionError> 
         Ok::<_, Failure>(())
     });
     assert_fails!(closing.await, Failure::Session(SessionError::Storage(_)));
-    assert!(world.is_free(&id).await);
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
@@ -325,16 +325,16 @@ async fn a_session_starts_automatically_only_if_configured() -> Result<(), Sessi
         (AutoStart::ReadOnly, true, false),
         (AutoStart::Exclusive, true, true),
     ] {
-        let world = world_with(|builder| builder.auto_start(auto_start));
-        let session = &world.session;
-        let id = world.stored([("user", json!(7))]).await;
+        let fixture = fixture_with(|builder| builder.auto_start(auto_start));
+        let session = &fixture.session;
+        let id = fixture.stored([("user", json!(7))]).await;
         let look = async {
             assert_eq!((session.is_readable(), session.is_writable()), (readable, writable));
-            assert_eq!(world.is_free(&id).await, !writable);
+            assert_eq!(fixture.is_free(&id).await, !writable);
             Ok(())
         };
-        world.visit(id.clone(), look).await?;
-        assert!(world.is_free(&id).await);
+        fixture.visit(id.clone(), look).await?;
+        assert!(fixture.is_free(&id).await);
         assert_eq!(session.open(Visit::new()).starts_by_itself(), readable);
 
         let strict = session.init(Visit::attach(unknown_id()), async { "ran" });

@@ -27,13 +27,13 @@ const CART: NamespaceKey<Untyped, Untyped> = NamespaceKey::new("cart").expiring(
 
 #[tokio::test(start_paused = true)]
 async fn a_default_that_is_a_date_is_made_when_something_begins() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let now = || TODAY.store(world.now().as_millis(), Ordering::SeqCst);
+    let fixture = fixture();
+    let session = &fixture.session;
+    let now = || TODAY.store(fixture.now().as_millis(), Ordering::SeqCst);
     now();
     // Both are created when the server starts.
     let cart = session.namespace(CART);
-    let dated: Session = Session::builder(Arc::clone(&world.storage))
+    let dated: Session = Session::builder(Arc::clone(&fixture.storage))
         .default_expiration_with(in_a_minute)
         .build();
     for _ in 0..3 {
@@ -59,8 +59,8 @@ async fn a_default_that_is_a_date_is_made_when_something_begins() -> Result<(), 
             dated.id().ok_or(SessionError::Gone)
         };
         let id = dated.enter(Visit::new(), work).await?;
-        let record = world.record(&id).await.expect("it is stored");
-        assert_eq!(record.meta.deadline, Some(world.now() + MINUTE));
+        let record = fixture.record(&id).await.expect("it is stored");
+        assert_eq!(record.meta.deadline, Some(fixture.now() + MINUTE));
     }
     Ok(())
 }
@@ -69,8 +69,8 @@ async fn a_default_that_is_a_date_is_made_when_something_begins() -> Result<(), 
 async fn a_value_whose_default_is_over_already_is_not_set() -> Result<(), SessionError> {
     const DEAD: Key<Untyped, u64> = Key::new("dead").expiring(expired);
     const GRAVE: NamespaceKey<Untyped, Untyped> = NamespaceKey::new("grave").expiring(expired);
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let grave = session.namespace(GRAVE);
     let work = async {
         for failed in [
@@ -109,17 +109,17 @@ async fn a_session_whose_default_is_over_already_does_not_begin() -> Result<(), 
         Expiration::After(secs(0)),
         Expiration::sliding(secs(0)).into(),
     ] {
-        let world = world_with(|builder| builder.default_expiration(zero));
-        let session = &world.session;
+        let fixture = fixture_with(|builder| builder.default_expiration(zero));
+        let session = &fixture.session;
         let none = Visit::new;
         for visit in [none(), unknown_id().into()] {
-            let started = world.visit(visit, async { session.start().await });
+            let started = fixture.visit(visit, async { session.start().await });
             assert_fails!(started.await, SessionError::ExpiredDefault(_));
         }
         // Reading begins nothing.
-        world.visit(none(), async { session.start_readonly().await }).await?;
+        fixture.visit(none(), async { session.start_readonly().await }).await?;
         // A session with an expiration needs no default.
-        let id = world.stored_as(Expiration::After(MINUTE), []).await;
+        let id = fixture.stored_as(Expiration::After(MINUTE), []).await;
         session.enter(id.into(), async { session.set("x", 1) }).await?;
     }
     Ok(())
@@ -137,8 +137,8 @@ async fn nothing_is_locked_while_a_default_is_made() -> Result<(), SessionError>
             Expiration::After(MINUTE)
         }
     }
-    let world = world_with(|builder| builder.default_expiration_with(ask));
-    let session = &world.session;
+    let fixture = fixture_with(|builder| builder.default_expiration_with(ask));
+    let session = &fixture.session;
     let work = async {
         session.set(Key::<Untyped, u64>::new("x").expiring(ask), 1)?;
         session

@@ -7,18 +7,18 @@ use serde_json::json;
 use sessile_core::{Expiration, InSession, MINUTE, SessionError, SessionId, StorageErrorKind, Visit};
 use sessile_testkit::{Fault, Verb};
 
-async fn destroy_elsewhere(world: &World, id: &SessionId) -> Result<(), SessionError> {
-    let other = world.elsewhere();
+async fn destroy_elsewhere(fixture: &Fixture, id: &SessionId) -> Result<(), SessionError> {
+    let other = fixture.other_session();
     other.init(id.clone().into(), async { other.destroy().await }).await?
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_is_destroyed_whether_it_was_started_or_not() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for start in [None, Some(false), Some(true)] {
-        let id = world.stored([("user", json!(7))]).await;
-        world
+        let id = fixture.stored([("user", json!(7))]).await;
+        fixture
             .visit(id.clone(), async {
                 match start {
                     None => {}
@@ -35,18 +35,18 @@ async fn a_session_is_destroyed_whether_it_was_started_or_not() -> Result<(), Se
                 session.close().await
             })
             .await?;
-        assert_eq!(world.record(&id).await, None);
-        assert_eq!(world.calls.of(Verb::Destroy), 1);
-        assert_eq!(world.calls.of(Verb::Release) + world.calls.of(Verb::Commit), 0);
+        assert_eq!(fixture.record(&id).await, None);
+        assert_eq!(fixture.calls.of(Verb::Destroy), 1);
+        assert_eq!(fixture.calls.of(Verb::Release) + fixture.calls.of(Verb::Commit), 0);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn destroying_waits_for_no_lock_and_the_slow_writer_fails() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let writer = session.enter(id.clone().into(), async {
         session.set("user", json!(8))?;
         pass(secs(5)).await;
@@ -54,25 +54,25 @@ async fn destroying_waits_for_no_lock_and_the_slow_writer_fails() -> Result<(), 
     });
     let logout = async {
         pass(secs(1)).await;
-        let before = world.now();
-        destroy_elsewhere(&world, &id).await?;
-        assert_eq!(world.now(), before);
+        let before = fixture.now();
+        destroy_elsewhere(&fixture, &id).await?;
+        assert_eq!(fixture.now(), before);
         Ok::<_, SessionError>(())
     };
     let (written, destroyed) = tokio::join!(writer, logout);
     destroyed?;
     assert_fails!(written, SessionError::Gone);
-    assert_eq!(world.record(&id).await, None);
-    assert_eq!(world.sessions().await, 0);
+    assert_eq!(fixture.record(&id).await, None);
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn afterwards_start_begins_a_new_session_with_a_new_id() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let new = world.visit(id.clone(), async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let new = fixture.visit(id.clone(), async {
         session.start().await?;
         session.destroy().await?;
         session.start().await?;
@@ -84,17 +84,17 @@ async fn afterwards_start_begins_a_new_session_with_a_new_id() -> Result<(), Ses
     });
     let new = new.await?;
     assert_ne!(new, id);
-    assert_eq!(world.record(&id).await, None);
-    assert_eq!(world.shown(&new).await, Some(values([("more", json!(8))])));
+    assert_eq!(fixture.record(&id).await, None);
+    assert_eq!(fixture.shown(&new).await, Some(values([("more", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_strict_visit_may_begin_a_new_session_after_destroying() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    world
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    fixture
         .visit(Visit::attach(id), async {
             session.destroy().await?;
             session.start().await?;
@@ -106,13 +106,13 @@ async fn a_strict_visit_may_begin_a_new_session_after_destroying() -> Result<(),
 
 #[tokio::test(start_paused = true)]
 async fn only_a_destroy_by_the_visit_itself_allows_a_new_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    world
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    fixture
         .visit(id.clone(), async {
             session.start_readonly().await?;
-            destroy_elsewhere(&world, &id).await?;
+            destroy_elsewhere(&fixture, &id).await?;
             for _ in 0..2 {
                 assert_fails!(session.start().await, SessionError::Gone);
                 let update = session.update_exclusive(async || session.set("user", json!(8)));
@@ -123,15 +123,17 @@ async fn only_a_destroy_by_the_visit_itself_allows_a_new_session() -> Result<(),
             session.start().await
         })
         .await?;
-    assert_eq!(world.sessions().await, 0);
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_that_a_parallel_visit_does_later_brings_the_session_back() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture
+        .stored_as(Expiration::sliding(MINUTE), [("user", json!(7))])
+        .await;
     let reader = session.open(id.clone().into());
     let writer = session.open(id.clone().into());
     session.start_readonly().in_session(reader.handle()).await?;
@@ -142,82 +144,82 @@ async fn nothing_that_a_parallel_visit_does_later_brings_the_session_back() -> R
     };
     write.in_session(writer.handle()).await?;
     pass(secs(10)).await;
-    destroy_elsewhere(&world, &id).await?;
+    destroy_elsewhere(&fixture, &id).await?;
     reader.close().await?;
     assert_fails!(writer.close().await, SessionError::Gone);
-    assert_eq!(world.sessions().await, 0);
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn destroying_twice_is_fine() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([]).await;
-    world
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([]).await;
+    fixture
         .visit(id, async {
             session.destroy().await?;
             session.destroy().await
         })
         .await?;
-    world.visit(unknown_id(), async { session.destroy().await }).await
+    fixture.visit(unknown_id(), async { session.destroy().await }).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_destroy_that_fails_leaves_the_visit_as_it_was() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    world
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    fixture
         .visit(id.clone(), async {
             session.start().await?;
             session.set("user", json!(8))?;
             let down = Fault::before(StorageErrorKind::Unavailable);
-            world.faults.fail_next(Verb::Destroy, down);
+            fixture.faults.fail_next(Verb::Destroy, down);
             assert_fails!(session.destroy().await, SessionError::Storage(_));
             assert!(session.is_writable());
             assert_eq!(session.id(), Some(id.clone()));
             session.close().await
         })
         .await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_destroy_whose_reply_is_lost_has_still_destroyed() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    world
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    fixture
         .visit(id.clone(), async {
             session.start().await?;
             session.set("user", json!(8))?;
             let lost = Fault::after(StorageErrorKind::Timeout);
-            world.faults.fail_next(Verb::Destroy, lost);
+            fixture.faults.fail_next(Verb::Destroy, lost);
             assert_fails!(session.destroy().await, SessionError::Storage(_));
             assert_fails!(session.close().await, SessionError::Gone);
             session.destroy().await?;
             session.start().await
         })
         .await?;
-    assert_eq!(world.record(&id).await, None);
+    assert_eq!(fixture.record(&id).await, None);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_under_way_fails_and_leaves_no_lock() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let verbs = [(Verb::Lock, true), (Verb::Read, false)];
     let calls = verbs.into_iter().flat_map(|verb| [(verb, false), (verb, true)]);
     for ((verb, start), slow_reply) in calls {
-        let id = world.stored([("user", json!(7))]).await;
+        let id = fixture.stored([("user", json!(7))]).await;
         match slow_reply {
-            false => world.delays.before(verb, secs(2)),
-            true => world.delays.after(verb, secs(2)),
+            false => fixture.delays.before(verb, secs(2)),
+            true => fixture.delays.after(verb, secs(2)),
         }
-        let visit = world.visit(id.clone(), async {
+        let visit = fixture.visit(id.clone(), async {
             let start = async {
                 match start {
                     true => session.start().await,
@@ -235,27 +237,27 @@ async fn a_start_that_is_under_way_fails_and_leaves_no_lock() -> Result<(), Sess
             session.start().await
         });
         visit.await?;
-        world.delays.clear();
-        assert_eq!(world.sessions().await, 0);
+        fixture.delays.clear();
+        assert_eq!(fixture.sessions().await, 0);
     }
     Ok(())
 }
 
 /// Delays a close, before or after it takes effect, and destroys meanwhile. Nothing may remain.
 async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for slow_reply in [false, true] {
-        world.delays.clear();
+        fixture.delays.clear();
         let visit = match verb {
             Verb::Create => Visit::new(),
-            _ => world.stored([("user", json!(7))]).await.into(),
+            _ => fixture.stored([("user", json!(7))]).await.into(),
         };
         match slow_reply {
-            false => world.delays.before(verb, secs(2)),
-            true => world.delays.after(verb, secs(2)),
+            false => fixture.delays.before(verb, secs(2)),
+            true => fixture.delays.after(verb, secs(2)),
         }
-        let visit = world.visit(visit, async {
+        let visit = fixture.visit(visit, async {
             session.start().await?;
             session.set("user", json!(8))?;
             if verb == Verb::Rotate {
@@ -263,21 +265,21 @@ async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
             }
             let destroy = async {
                 pass(secs(1)).await;
-                let before = world.now();
+                let before = fixture.now();
                 session.destroy().await?;
-                assert_eq!(world.now(), before);
+                assert_eq!(fixture.now(), before);
                 Ok::<_, SessionError>(())
             };
             let (closed, destroyed) = tokio::join!(session.close(), destroy);
             destroyed?;
             assert!(matches!(closed, Ok(()) | Err(SessionError::Gone)), "{closed:?}");
             assert!(!session.is_active() && !session.exists());
-            assert_eq!(world.calls.of(verb), 1);
+            assert_eq!(fixture.calls.of(verb), 1);
             Ok(())
         });
         visit.await?;
-        world.calls.reset();
-        assert_eq!(world.sessions().await, 0, "{verb}, slow reply: {slow_reply}");
+        fixture.calls.reset();
+        assert_eq!(fixture.sessions().await, 0, "{verb}, slow reply: {slow_reply}");
     }
     Ok(())
 }
@@ -300,10 +302,10 @@ async fn a_new_session_under_way_in_the_same_visit_does_not_outlive_it() -> Resu
 /// The reply of a login was lost, so the browser still has the replaced id.
 #[tokio::test(start_paused = true)]
 async fn destroying_by_a_replaced_id_ends_the_session_and_allows_a_new_one() -> Result<(), SessionError> {
-    let world = world();
-    let (session, other) = (&world.session, world.elsewhere());
+    let fixture = fixture();
+    let (session, other) = (&fixture.session, fixture.other_session());
     for start in [false, true] {
-        let id = world.stored([("user", json!(7))]).await;
+        let id = fixture.stored([("user", json!(7))]).await;
         let replace = async {
             other.regenerate_id()?;
             other.close().await?;
@@ -320,15 +322,15 @@ async fn destroying_by_a_replaced_id_ends_the_session_and_allows_a_new_one() -> 
             session.close().await?;
             Ok((replaced, session.id()))
         };
-        let (replaced, begun) = world.visit(id.clone(), visit).await?;
+        let (replaced, begun) = fixture.visit(id.clone(), visit).await?;
         let replaced = replaced.expect("the other visit has an id");
         assert_eq!(
-            world.record(&replaced).await,
+            fixture.record(&replaced).await,
             None,
             "the session lives under its new id"
         );
         let begun = begun.expect("this visit has begun another session");
-        assert_eq!(world.shown(&begun).await, Some(values([("user", json!(8))])));
+        assert_eq!(fixture.shown(&begun).await, Some(values([("user", json!(8))])));
     }
     Ok(())
 }

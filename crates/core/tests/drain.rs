@@ -72,8 +72,8 @@ fn a_runtime_that_is_dropped_with_visits_in_flight_gives_their_locks_back_at_onc
 
 #[tokio::test(start_paused = true)]
 async fn draining_waits_for_visits_and_takes_nothing_from_those_that_end_in_time() -> Result<(), SessionError> {
-    let world = world();
-    let (session, id) = (&world.session, world.stored([("count", json!(0))]).await);
+    let fixture = fixture();
+    let (session, id) = (&fixture.session, fixture.stored([("count", json!(0))]).await);
     let visit = session.enter(id.clone().into(), async {
         pass(20 * SECOND).await;
         session.set("count", json!(1))
@@ -88,35 +88,35 @@ async fn draining_waits_for_visits_and_takes_nothing_from_those_that_end_in_time
     let (visited, drained) = tokio::join!(visit, drain);
     visited?;
     assert!((20 * SECOND..21 * SECOND).contains(&drained), "{drained:?}");
-    assert_eq!(world.shown(&id).await, Some(values([("count", json!(1))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("count", json!(1))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_whose_lock_was_drained_fails_and_writes_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let (session, id) = (&world.session, world.stored([("count", json!(0))]).await);
-    let visit = world.visit(id.clone(), async {
+    let fixture = fixture();
+    let (session, id) = (&fixture.session, fixture.stored([("count", json!(0))]).await);
+    let visit = fixture.visit(id.clone(), async {
         session.start().await?;
         session.set("count", json!(1))?;
         session.drain(Duration::ZERO).await;
-        assert!(world.is_free(&id).await);
+        assert!(fixture.is_free(&id).await);
         assert_fails!(session.close().await, SessionError::LockLost);
         // The session remains usable.
         session.update_exclusive(async || session.set("count", json!(2))).await
     });
     visit.await?;
-    assert_eq!(world.shown(&id).await, Some(values([("count", json!(2))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("count", json!(2))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn draining_twice_or_without_a_lock_returns_immediately() {
-    let world = world();
-    world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    fixture.stored([("count", json!(0))]).await;
     let start = Instant::now();
     for _ in 0..2 {
-        world.session.drain(Duration::MAX).await;
+        fixture.session.drain(Duration::MAX).await;
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
@@ -187,14 +187,14 @@ async fn an_ambiguous_commit_is_not_taken_for_done_after_its_lock_was_drained() 
 
 #[tokio::test(start_paused = true)]
 async fn a_handle_that_outlives_its_visit_is_drained_as_well() -> Result<(), SessionError> {
-    let world = world();
-    let (session, id) = (&world.session, world.stored([("count", json!(0))]).await);
-    let handle = world.visit(id.clone(), async { session.handle() }).await?;
+    let fixture = fixture();
+    let (session, id) = (&fixture.session, fixture.stored([("count", json!(0))]).await);
+    let handle = fixture.visit(id.clone(), async { session.handle() }).await?;
     let task = async {
         session.start().await?;
         session.set("count", json!(1))?;
         session.drain(SECOND).await;
-        assert!(world.is_free(&id).await);
+        assert!(fixture.is_free(&id).await);
         assert_fails!(session.close().await, SessionError::LockLost);
         Ok(())
     };

@@ -70,8 +70,8 @@ fn each_kind_of_storage_error_has_its_session_error() {
 
 #[tokio::test(start_paused = true)]
 async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for kind in KINDS {
         for verb in [
             Verb::Read,
@@ -84,9 +84,9 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
         ] {
             let visit = match verb {
                 Verb::Create => Visit::new(),
-                _ => world.stored([("user", json!(7))]).await.into(),
+                _ => fixture.stored([("user", json!(7))]).await.into(),
             };
-            world.faults.fail_next(verb, Fault::before(kind));
+            fixture.faults.fail_next(verb, Fault::before(kind));
             let work = async {
                 match verb {
                     Verb::Read => return session.start_readonly().await,
@@ -104,9 +104,9 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
                     _ => session.close().await,
                 }
             };
-            let error = world.visit(visit, work).await.expect_err("the storage fails");
+            let error = fixture.visit(visit, work).await.expect_err("the storage fails");
             assert!(is_expected(&error, kind), "{verb}: {kind:?} became {error:?}");
-            assert_eq!(world.faults.pending(), 0);
+            assert_eq!(fixture.faults.pending(), 0);
         }
     }
     Ok(())
@@ -114,12 +114,12 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
 
 /// Returns the error of a value that is not of the type of its key.
 async fn codec() -> SessionError {
-    let world = world();
+    let fixture = fixture();
     let work = async {
-        world.session.set("user", "ada")?;
-        world.session.get(Key::<Untyped, u8>::new("user"))
+        fixture.session.set("user", "ada")?;
+        fixture.session.get(Key::<Untyped, u8>::new("user"))
     };
-    let read = world.session.enter(Visit::new(), work).await;
+    let read = fixture.session.enter(Visit::new(), work).await;
     read.expect_err("it is no number")
 }
 
@@ -177,12 +177,12 @@ async fn only_temporary_errors_are_retryable() {
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_record_keeps_its_reason() -> Result<(), SessionError> {
     use sessile_core::{Meta, Record, Storage};
-    let world = world();
+    let fixture = fixture();
     let id = unknown_id();
-    let record = Record::new(Meta::new(world.now()), "nonsense");
-    world.storage.create(&id.key(), record).await?;
-    let error = world
-        .visit(id, async { world.session.start().await })
+    let record = Record::new(Meta::new(fixture.now()), "nonsense");
+    fixture.storage.create(&id.key(), record).await?;
+    let error = fixture
+        .visit(id, async { fixture.session.start().await })
         .await
         .expect_err("the record is malformed");
     assert!(!error.is_retryable());

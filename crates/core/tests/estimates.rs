@@ -126,20 +126,20 @@ impl Storage for Distant {
     }
 }
 
-/// Returns a session in a remote storage as this process sees it, and the world that contains it.
-fn distant(learns: bool, configure: impl FnOnce(Builder) -> Builder) -> (World, Session, Error) {
-    let world = world();
+/// Returns a session in a remote storage as this process sees it, and the fixture that contains it.
+fn distant(learns: bool, configure: impl FnOnce(Builder) -> Builder) -> (Fixture, Session, Error) {
+    let fixture = fixture();
     let error = Error::default();
     let storage = Distant {
-        inner: Arc::clone(&world.storage),
+        inner: Arc::clone(&fixture.storage),
         clock: Estimate {
-            truth: Arc::clone(&world.storage),
+            truth: Arc::clone(&fixture.storage),
             error: error.clone(),
         },
         learns,
     };
     let session = configure(Session::builder(storage)).build();
-    (world, session, error)
+    (fixture, session, error)
 }
 
 /// Expirations of one hour, each for ten sessions.
@@ -179,13 +179,13 @@ async fn looks(session: &Session, id: &SessionId, how: usize) {
 async fn visits_that_only_look_destroy_no_session_however_wrong_the_clock_is() {
     for (learns, hours) in [(false, 1), (false, -1), (true, 1), (true, -1)] {
         for limits in [false, true] {
-            let (world, session, error) = distant(learns, |builder| match limits {
+            let (fixture, session, error) = distant(learns, |builder| match limits {
                 true => builder.max_idle(30 * MINUTE).max_lifetime(30 * MINUTE),
                 false => builder,
             });
             let mut ids = Vec::new();
             for expiration in over_in_an_hour() {
-                ids.push(world.stored_as(expiration, [("user", json!(7))]).await);
+                ids.push(fixture.stored_as(expiration, [("user", json!(7))]).await);
             }
             for how in 0..5 {
                 for id in &ids {
@@ -213,8 +213,8 @@ async fn visits_that_only_look_destroy_no_session_however_wrong_the_clock_is() {
 
 #[tokio::test(start_paused = true)]
 async fn expired_values_are_removed_by_the_time_that_came_with_the_lock() -> Result<(), SessionError> {
-    let (world, session, error) = distant(true, |builder| builder);
-    let id = world
+    let (fixture, session, error) = distant(true, |builder| builder);
+    let id = fixture
         .stored_as(Expiration::sliding(10 * HOUR), [("user", json!(7))])
         .await;
     session
@@ -227,17 +227,17 @@ async fn expired_values_are_removed_by_the_time_that_came_with_the_lock() -> Res
             namespace.set_expiration(short)
         })
         .await?;
-    let shown = world.shown(&id).await.expect("it is stored");
+    let shown = fixture.shown(&id).await.expect("it is stored");
     for how in 0..4 {
         error.is(3_600_000);
         looks(&session, &id, how).await;
         assert_eq!(
-            world.shown(&id).await,
+            fixture.shown(&id).await,
             Some(shown.clone()),
             "after looking in way {how}"
         );
         assert_eq!(
-            world.shown_in(&id, Some("short")).await,
+            fixture.shown_in(&id, Some("short")).await,
             Some(values([("any", json!(3))])),
             "after looking in way {how}"
         );
@@ -247,8 +247,8 @@ async fn expired_values_are_removed_by_the_time_that_came_with_the_lock() -> Res
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_over_by_a_wrong_clock_is_found_again_when_the_clock_is_right() -> Result<(), SessionError> {
-    let (world, session, error) = distant(false, |builder| builder);
-    let id = world
+    let (fixture, session, error) = distant(false, |builder| builder);
+    let id = fixture
         .stored_as(Expiration::After(20 * MINUTE), [("user", json!(7))])
         .await;
     error.is(3_600_000);
@@ -265,8 +265,8 @@ async fn a_session_that_is_over_by_a_wrong_clock_is_found_again_when_the_clock_i
     assert_eq!(seen.await??, Some(json!(7)));
     // It ends at its original time.
     pass(20 * MINUTE - ms(1)).await;
-    assert!(world.record(&id).await.is_some());
+    assert!(fixture.record(&id).await.is_some());
     pass(ms(1)).await;
-    assert!(world.record(&id).await.is_none());
+    assert!(fixture.record(&id).await.is_none());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is told to whoever listens: each thing once, sessions by fingerprint, and never an id.
+//! Tracing events: each is emitted once, and names sessions by fingerprint, never by id.
 
 #![cfg(feature = "tracing")]
 
@@ -14,26 +14,26 @@ use tracing::field::{Field, Visit as Fields};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Metadata, Subscriber};
 
-/// It is a number in what is stored.
+/// The stored value is a number.
 const USER: Key<Untyped, String> = Key::new("user");
 
-/// Keeps the text of all events.
-struct Listener;
+/// A subscriber that keeps the text of all events.
+struct Collector;
 
-fn heard() -> &'static Mutex<Vec<String>> {
-    static HEARD: OnceLock<Mutex<Vec<String>>> = OnceLock::new();
-    HEARD.get_or_init(Mutex::default)
+fn lines() -> &'static Mutex<Vec<String>> {
+    static LINES: OnceLock<Mutex<Vec<String>>> = OnceLock::new();
+    LINES.get_or_init(Mutex::default)
 }
 
 struct Line(String);
 
 impl Fields for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, " {field}={value:?}").expect("a string takes anything");
+        write!(self.0, " {field}={value:?}").expect("writing to a string cannot fail");
     }
 }
 
-impl Subscriber for Listener {
+impl Subscriber for Collector {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == "sessile"
     }
@@ -49,7 +49,7 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        heard().lock().expect("nobody panics with it").push(line.0);
+        lines().lock().expect("the mutex is never poisoned").push(line.0);
     }
 
     fn enter(&self, _: &Id) {}
@@ -57,21 +57,21 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-/// What was said since the last time.
+/// Removes and returns the events since the last call.
 fn take() -> Vec<String> {
-    std::mem::take(&mut heard().lock().expect("nobody panics with it"))
+    std::mem::take(&mut lines().lock().expect("the mutex is never poisoned"))
 }
 
 #[track_caller]
-fn assert_said(level: &str, message: &str, about: &SessionId) {
+fn assert_event(level: &str, message: &str, about: &SessionId) {
     let lines = take();
     let fingerprint = about.key().fingerprint().to_string();
     let [line] = &lines[..] else {
-        panic!("expected {message:?}, heard {lines:?}")
+        panic!("expected {message:?}, got {lines:?}")
     };
     assert!(
         line.starts_with(level) && line.contains(message),
-        "expected {message:?}, heard {line:?}"
+        "expected {message:?}, got {line:?}"
     );
     assert!(line.contains(&fingerprint), "{line:?} is not about {fingerprint}");
     for part in about.expose().as_bytes().windows(6) {
@@ -83,10 +83,10 @@ fn assert_said(level: &str, message: &str, about: &SessionId) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_becomes_of_sessions_is_told() -> Result<(), SessionError> {
-    tracing::dispatcher::set_global_default(tracing::Dispatch::new(Listener)).expect("it is the first");
-    let world = world();
-    let session = &world.session;
+async fn each_change_of_a_session_is_logged_once() -> Result<(), SessionError> {
+    tracing::dispatcher::set_global_default(tracing::Dispatch::new(Collector)).expect("no other subscriber is set");
+    let fixture = fixture();
+    let session = &fixture.session;
 
     let work = async {
         session.set("user", json!(7))?;
@@ -94,9 +94,9 @@ async fn what_becomes_of_sessions_is_told() -> Result<(), SessionError> {
         session.id().ok_or(SessionError::Gone)
     };
     let id = session.enter(Visit::new(), work).await?;
-    assert_said("DEBUG", "session created", &id);
+    assert_event("DEBUG", "session created", &id);
 
-    // Reading and writing are not worth a line.
+    // Reads and writes emit no event.
     session
         .enter(id.clone().into(), async { session.set("user", json!(8)) })
         .await?;
@@ -108,15 +108,15 @@ async fn what_becomes_of_sessions_is_told() -> Result<(), SessionError> {
         session.id().ok_or(SessionError::Gone)
     };
     let new = session.enter(id.clone().into(), work).await?;
-    assert_said("DEBUG", "session got a new id", &new);
+    assert_event("DEBUG", "session got a new id", &new);
 
-    world
+    fixture
         .visit(id.clone(), async { session.start_readonly().await })
         .await?;
-    assert_said("DEBUG", "session has moved to another id", &id);
+    assert_event("DEBUG", "session has moved to another id", &id);
 
-    // Values that are not what their keys say, with what was done about them.
-    let look = async {
+    // Values that are not of the type of their key, with the outcome of the read.
+    let read = async {
         session.start_readonly().await?;
         let policies = [
             (USER, "WARN", "outcome=\"fail\""),
@@ -134,11 +134,11 @@ async fn what_becomes_of_sessions_is_told() -> Result<(), SessionError> {
         ];
         for (key, level, outcome) in policies {
             let _ = session.get(key);
-            assert_said(level, outcome, &new);
+            assert_event(level, outcome, &new);
         }
         Ok(())
     };
-    world.visit(new.clone(), look).await?;
+    fixture.visit(new.clone(), read).await?;
 
     let visit = session.open(new.clone().into());
     let work = async {
@@ -146,19 +146,19 @@ async fn what_becomes_of_sessions_is_told() -> Result<(), SessionError> {
         session.set("user", json!(9))
     };
     work.in_session(visit.handle()).await?;
-    world.visit(new.clone(), async { session.destroy().await }).await?;
-    assert_said("DEBUG", "session destroyed", &new);
+    fixture.visit(new.clone(), async { session.destroy().await }).await?;
+    assert_event("DEBUG", "session destroyed", &new);
     assert_fails!(visit.close().await, SessionError::Gone);
-    assert_said("WARN", "commit refused", &new);
+    assert_event("WARN", "commit refused", &new);
 
-    world.visit(new.clone(), async { session.start().await }).await?;
-    assert_said("DEBUG", "no such session", &new);
+    fixture.visit(new.clone(), async { session.start().await }).await?;
+    assert_event("DEBUG", "no such session", &new);
 
-    let damaged = unknown_id();
-    let record = Record::new(Meta::new(world.now()), "nonsense");
-    world.storage.create(&damaged.key(), record).await?;
-    let start = world.visit(damaged.clone(), async { session.start().await });
+    let unreadable = unknown_id();
+    let record = Record::new(Meta::new(fixture.now()), "nonsense");
+    fixture.storage.create(&unreadable.key(), record).await?;
+    let start = fixture.visit(unreadable.clone(), async { session.start().await });
     assert_fails!(start.await, SessionError::Unreadable(_));
-    assert_said("ERROR", "record cannot be read", &damaged);
+    assert_event("ERROR", "record cannot be read", &unreadable);
     Ok(())
 }

@@ -23,8 +23,8 @@ const TARGETS: [Target; 4] = [Target::Session, Target::Namespace, Target::Key, T
 const FORMS: usize = 12;
 
 /// Returns every form, and the time after which it ends without a visit.
-fn forms(world: &World) -> [(Expiration, Option<Duration>); FORMS] {
-    let date = |after| OffsetDateTime::from(world.now() + after);
+fn forms(fixture: &Fixture) -> [(Expiration, Option<Duration>); FORMS] {
+    let date = |after| OffsetDateTime::from(fixture.now() + after);
     let sliding = Expiration::sliding;
     [
         (Expiration::Never, None),
@@ -54,8 +54,8 @@ fn ends_idle(expiration: Expiration, end: Duration) -> bool {
 }
 
 /// Sets a value, and the expiration of the target.
-fn put(world: &World, target: Target, expiration: Expiration) -> Result<(), SessionError> {
-    let session = &world.session;
+fn put(fixture: &Fixture, target: Target, expiration: Expiration) -> Result<(), SessionError> {
+    let session = &fixture.session;
     let namespace = session.namespace("n");
     match target {
         Target::Session => {
@@ -76,17 +76,17 @@ fn put(world: &World, target: Target, expiration: Expiration) -> Result<(), Sess
 }
 
 /// Returns whether the value is there.
-fn is_there(world: &World, target: Target) -> Result<bool, SessionError> {
+fn is_there(fixture: &Fixture, target: Target) -> Result<bool, SessionError> {
     match target {
-        Target::Session | Target::Key => world.session.contains("x"),
-        Target::Namespace | Target::KeyInNamespace => world.session.namespace("n").contains("x"),
+        Target::Session | Target::Key => fixture.session.contains("x"),
+        Target::Namespace | Target::KeyInNamespace => fixture.session.namespace("n").contains("x"),
     }
 }
 
-async fn stored(world: &World, target: Target, expiration: Expiration) -> Result<SessionId, SessionError> {
-    let session = &world.session;
+async fn stored(fixture: &Fixture, target: Target, expiration: Expiration) -> Result<SessionId, SessionError> {
+    let session = &fixture.session;
     let work = async {
-        put(world, target, expiration)?;
+        put(fixture, target, expiration)?;
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
@@ -94,38 +94,42 @@ async fn stored(world: &World, target: Target, expiration: Expiration) -> Result
 }
 
 /// Returns whether a new visit finds the value.
-async fn is_found(world: &World, target: Target, id: &SessionId) -> Result<bool, SessionError> {
+async fn is_found(fixture: &Fixture, target: Target, id: &SessionId) -> Result<bool, SessionError> {
     let check = async {
-        world.session.start_readonly().await?;
-        is_there(world, target)
+        fixture.session.start_readonly().await?;
+        is_there(fixture, target)
     };
-    world.visit(id.clone(), check).await
+    fixture.visit(id.clone(), check).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_form_ends_its_target_at_its_deadline() -> Result<(), SessionError> {
-    let world = world();
+    let fixture = fixture();
     for target in TARGETS {
         for form in 0..FORMS {
-            let (expiration, end) = forms(&world)[form];
+            let (expiration, end) = forms(&fixture)[form];
             // Nothing is kept for ever: without a visit every session ends after 400 days.
             let end = end.unwrap_or(9_000 * HOUR);
             let is_endless = end > HOUR;
-            let before = stored(&world, target, expiration).await?;
-            let at = stored(&world, target, expiration).await?;
+            let before = stored(&fixture, target, expiration).await?;
+            let at = stored(&fixture, target, expiration).await?;
             pass(end - ms(1)).await;
             assert!(
-                is_found(&world, target, &before).await?,
+                is_found(&fixture, target, &before).await?,
                 "{target:?} {expiration:?}, before"
             );
             pass(ms(1)).await;
             assert_eq!(
-                is_found(&world, target, &at).await?,
+                is_found(&fixture, target, &at).await?,
                 is_endless,
                 "{target:?} {expiration:?}, at"
             );
             let is_kept = target != Target::Session || is_endless;
-            assert_eq!(world.record(&at).await.is_some(), is_kept, "{target:?} {expiration:?}");
+            assert_eq!(
+                fixture.record(&at).await.is_some(),
+                is_kept,
+                "{target:?} {expiration:?}"
+            );
         }
     }
     Ok(())
@@ -133,26 +137,26 @@ async fn each_form_ends_its_target_at_its_deadline() -> Result<(), SessionError>
 
 #[tokio::test(start_paused = true)]
 async fn each_form_ends_at_its_deadline_within_a_visit_too() -> Result<(), SessionError> {
-    let world = world();
+    let fixture = fixture();
     for target in TARGETS {
         for form in 0..FORMS {
-            let (expiration, end) = forms(&world)[form];
+            let (expiration, end) = forms(&fixture)[form];
             let Some(end) = end else { continue };
-            let id = stored(&world, target, expiration).await?;
+            let id = stored(&fixture, target, expiration).await?;
             let check = async {
-                world.session.start_readonly().await?;
+                fixture.session.start_readonly().await?;
                 pass(end - ms(1)).await;
-                assert!(is_there(&world, target)?, "{target:?} {expiration:?}");
+                assert!(is_there(&fixture, target)?, "{target:?} {expiration:?}");
                 pass(ms(1)).await;
                 match target {
                     // A visit in progress is activity.
-                    Target::Session if ends_idle(expiration, end) => assert!(is_there(&world, target)?),
-                    Target::Session => assert_fails!(is_there(&world, target), SessionError::Gone),
-                    _ => assert!(!is_there(&world, target)?, "{target:?} {expiration:?}"),
+                    Target::Session if ends_idle(expiration, end) => assert!(is_there(&fixture, target)?),
+                    Target::Session => assert_fails!(is_there(&fixture, target), SessionError::Gone),
+                    _ => assert!(!is_there(&fixture, target)?, "{target:?} {expiration:?}"),
                 }
                 Ok(())
             };
-            world.visit(id, check).await?;
+            fixture.visit(id, check).await?;
         }
     }
     Ok(())
@@ -160,25 +164,25 @@ async fn each_form_ends_at_its_deadline_within_a_visit_too() -> Result<(), Sessi
 
 #[tokio::test(start_paused = true)]
 async fn values_end_at_their_deadline_in_a_session_that_is_not_stored_yet() -> Result<(), SessionError> {
-    let world = world();
+    let fixture = fixture();
     for target in [Target::Namespace, Target::Key, Target::KeyInNamespace] {
         for form in 0..FORMS {
-            let (expiration, end) = forms(&world)[form];
+            let (expiration, end) = forms(&fixture)[form];
             let Some(end) = end else { continue };
-            let session = &world.session;
+            let session = &fixture.session;
             let work = async {
                 session.set("stays", json!(0))?;
-                put(&world, target, expiration)?;
+                put(&fixture, target, expiration)?;
                 pass(end - ms(1)).await;
-                assert!(is_there(&world, target)?, "{target:?} {expiration:?}");
+                assert!(is_there(&fixture, target)?, "{target:?} {expiration:?}");
                 pass(ms(1)).await;
-                assert!(!is_there(&world, target)?, "{target:?} {expiration:?}");
+                assert!(!is_there(&fixture, target)?, "{target:?} {expiration:?}");
                 session.close().await?;
-                assert!(!is_there(&world, target)?, "{target:?} {expiration:?}, closed");
+                assert!(!is_there(&fixture, target)?, "{target:?} {expiration:?}, closed");
                 session.id().ok_or(SessionError::Gone)
             };
             let id = session.enter(Visit::new(), work).await?;
-            assert!(!is_found(&world, target, &id).await?, "{target:?} {expiration:?}");
+            assert!(!is_found(&fixture, target, &id).await?, "{target:?} {expiration:?}");
         }
     }
     Ok(())
@@ -186,8 +190,8 @@ async fn values_end_at_their_deadline_in_a_session_that_is_not_stored_yet() -> R
 
 #[tokio::test(start_paused = true)]
 async fn a_first_visit_may_last_longer_than_the_window_of_its_new_session() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE)));
-    let session = &world.session;
+    let fixture = fixture_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE)));
+    let session = &fixture.session;
     for explicit in [false, true] {
         let work = async {
             if explicit {
@@ -201,17 +205,17 @@ async fn a_first_visit_may_last_longer_than_the_window_of_its_new_session() -> R
         };
         let id = session.enter(Visit::new(), work).await?;
         pass(MINUTE - ms(1)).await;
-        assert!(world.record(&id).await.is_some());
+        assert!(fixture.record(&id).await.is_some());
         pass(ms(1)).await;
-        assert!(world.record(&id).await.is_none());
+        assert!(fixture.record(&id).await.is_none());
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_earliest_of_several_ends_applies() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let lengths = [secs(10), secs(20), secs(30)];
     for (a, b, c) in [(0, 1, 2), (1, 0, 2), (2, 1, 0), (2, 0, 1), (1, 2, 0), (0, 2, 1)] {
         let (whole, namespace, key) = (lengths[a], lengths[b], lengths[c]);
@@ -225,10 +229,10 @@ async fn the_earliest_of_several_ends_applies() -> Result<(), SessionError> {
         };
         let id = session.enter(Visit::new(), work).await?;
         pass(secs(10) - ms(1)).await;
-        let shown = world.shown_in(&id, Some("n")).await;
+        let shown = fixture.shown_in(&id, Some("n")).await;
         assert_eq!(shown, Some(values([("x", json!(1))])));
         pass(ms(1)).await;
-        let shown = world.shown_in(&id, Some("n")).await.unwrap_or_default();
+        let shown = fixture.shown_in(&id, Some("n")).await.unwrap_or_default();
         assert_eq!(shown, values([]), "{whole:?} {namespace:?} {key:?}");
     }
     Ok(())
@@ -236,8 +240,8 @@ async fn the_earliest_of_several_ends_applies() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn no_expiration_is_copied_to_another_target() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let n = session.namespace("n");
     let work = async {
         session.set_expiration(Expiration::After(secs(20)))?;
@@ -254,18 +258,18 @@ async fn no_expiration_is_copied_to_another_target() -> Result<(), SessionError>
     };
     session.enter(id.clone().into(), remove).await?;
     pass(secs(30) - ms(1)).await;
-    let shown = world.shown_in(&id, Some("n")).await;
+    let shown = fixture.shown_in(&id, Some("n")).await;
     assert_eq!(shown, Some(values([("x", json!(1))])));
     pass(ms(1)).await;
-    let shown = world.shown_in(&id, Some("n")).await;
+    let shown = fixture.shown_in(&id, Some("n")).await;
     assert_eq!(shown, Some(values([])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn set_keeps_an_expiration_and_set_with_expiration_replaces_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         for name in ["kept", "replaced", "removed", "changed", "inserted"] {
             session.set_with_expiration(name, json!(1), Expiration::After(secs(10)))?;
@@ -284,18 +288,18 @@ async fn set_keeps_an_expiration_and_set_with_expiration_replaces_it() -> Result
     };
     session.enter(id.clone().into(), change).await?;
     pass(secs(5)).await;
-    let shown = world.shown(&id).await.expect("it is there");
+    let shown = fixture.shown(&id).await.expect("it is there");
     assert_eq!(shown, values([("replaced", json!(2)), ("removed", json!(1))]));
     pass(secs(5)).await;
-    let shown = world.shown(&id).await.expect("it is there");
+    let shown = fixture.shown(&id).await.expect("it is there");
     assert_eq!(shown, values([("removed", json!(1))]));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn expired_items_cannot_be_changed() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let n = session.namespace("n");
     let work = async {
         session.set_with_expiration("x", json!(1), Expiration::After(secs(10)))?;
@@ -318,16 +322,16 @@ async fn expired_items_cannot_be_changed() -> Result<(), SessionError> {
         session.id().ok_or(SessionError::Gone)
     };
     let id = session.enter(Visit::new(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("x", json!(2))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("x", json!(2))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn expired_items_leave_the_storage_with_the_next_commit() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([]).await;
-    let empty = world.record(&id).await.expect("it is there").payload;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([]).await;
+    let empty = fixture.record(&id).await.expect("it is there").payload;
     let fill = async {
         session.set_with_expiration("x", json!("x".repeat(1_000)), Expiration::sliding(secs(10)))?;
         let n = session.namespace("n");
@@ -337,24 +341,24 @@ async fn expired_items_leave_the_storage_with_the_next_commit() -> Result<(), Se
         gone.set_expiration(Expiration::After(secs(10)))
     };
     session.enter(id.clone().into(), fill).await?;
-    assert!(world.record(&id).await.expect("it is there").payload.len() > 3_000);
+    assert!(fixture.record(&id).await.expect("it is there").payload.len() > 3_000);
     pass(secs(10)).await;
     let change = async {
         session.namespace("n").set("y", json!(1))?;
         session.namespace("n").unset("y").map(drop)
     };
     session.enter(id.clone().into(), change).await?;
-    assert_eq!(world.record(&id).await.expect("it is there").payload, empty);
+    assert_eq!(fixture.record(&id).await.expect("it is there").payload, empty);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_default_applies_to_a_session_that_has_none_when_it_starts() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE).at_most(HOUR)));
-    let session = &world.session;
-    let until = OffsetDateTime::from(world.now() + HOUR);
+    let fixture = fixture_with(|builder| builder.default_expiration(Expiration::sliding(MINUTE).at_most(HOUR)));
+    let session = &fixture.session;
+    let until = OffsetDateTime::from(fixture.now() + HOUR);
     let default = Some(Expiration::from(Expiration::sliding(MINUTE).until(until)));
-    let id = world.visit(Visit::new(), async {
+    let id = fixture.visit(Visit::new(), async {
         assert_eq!(session.expiration(), None);
         session.start_readonly().await?;
         assert_eq!(session.expiration(), None);
@@ -384,22 +388,22 @@ async fn the_default_applies_to_a_session_that_has_none_when_it_starts() -> Resu
 #[tokio::test(start_paused = true)]
 async fn by_default_a_session_ends_a_day_after_the_last_visit_and_after_thirty_days() -> Result<(), SessionError> {
     use sessile_core::{DAY, Session};
-    let world = world();
-    let session: Session = Session::builder(std::sync::Arc::clone(&world.storage)).build();
+    let fixture = fixture();
+    let session: Session = Session::builder(std::sync::Arc::clone(&fixture.storage)).build();
     let id = session.enter(Visit::new(), async {
         session.set("user", json!(7))?;
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     });
     let id = id.await?;
-    let began = world.now();
+    let began = fixture.now();
     let mut last = began;
     while session
         .init(Visit::attach(id.clone()), session.start_readonly())
         .await?
         .is_ok()
     {
-        last = world.now();
+        last = fixture.now();
         pass(DAY - secs(1)).await;
     }
     let lived = began.until(last);
@@ -412,15 +416,15 @@ async fn by_default_a_session_ends_a_day_after_the_last_visit_and_after_thirty_d
     });
     let id = id.await?;
     pass(DAY).await;
-    assert_eq!(world.record(&id).await, None);
+    assert_eq!(fixture.record(&id).await, None);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expiration_reads_as_it_was_set_and_after_as_the_date_it_became() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let date = OffsetDateTime::from(world.now() + HOUR);
+    let fixture = fixture();
+    let session = &fixture.session;
+    let date = OffsetDateTime::from(fixture.now() + HOUR);
     for (set, read) in [
         (Expiration::Never, Expiration::Never),
         (Expiration::Transient, Expiration::Transient),
@@ -431,21 +435,21 @@ async fn an_expiration_reads_as_it_was_set_and_after_as_the_date_it_became() -> 
             Expiration::sliding(MINUTE).until(date).or_transient().into(),
         ),
     ] {
-        let id = world.stored_as(set, []).await;
+        let id = fixture.stored_as(set, []).await;
         let check = async {
             session.start_readonly().await?;
             Ok(session.expiration())
         };
-        assert_eq!(world.visit(id, check).await?, Some(read));
+        assert_eq!(fixture.visit(id, check).await?, Some(read));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_date_that_has_passed_ends_its_target_at_once() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let past = Expiration::At(OffsetDateTime::from(world.now()) - HOUR);
+    let fixture = fixture();
+    let session = &fixture.session;
+    let past = Expiration::At(OffsetDateTime::from(fixture.now()) - HOUR);
     let work = async {
         session.set_with_expiration("x", json!(1), past)?;
         assert_eq!(session.get("x")?, None);
@@ -466,9 +470,9 @@ async fn a_date_that_has_passed_ends_its_target_at_once() -> Result<(), SessionE
 
 #[tokio::test(start_paused = true)]
 async fn a_new_expiration_applies_within_the_visit_that_sets_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("x", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("x", json!(1))]).await;
     pass(HOUR).await;
     let work = async {
         session.set_key_expiration("x", Expiration::sliding(secs(10)))?;
@@ -482,7 +486,7 @@ async fn a_new_expiration_applies_within_the_visit_that_sets_it() -> Result<(), 
         assert!(session.is_readable() && !session.contains("x")?);
         Ok::<_, SessionError>(())
     };
-    world
+    fixture
         .visit(id, async {
             session.start().await?;
             work.await
@@ -492,14 +496,14 @@ async fn a_new_expiration_applies_within_the_visit_that_sets_it() -> Result<(), 
 
 #[tokio::test(start_paused = true)]
 async fn an_extension_that_is_not_committed_in_time_has_no_effect() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for expiration in [
         Expiration::After(secs(10)),
         Expiration::sliding(HOUR).at_most(secs(10)).into(),
     ] {
         for committed in [false, true] {
-            let id = world.stored_as(expiration, [("x", json!(1))]).await;
+            let id = fixture.stored_as(expiration, [("x", json!(1))]).await;
             let work = async {
                 session.start().await?;
                 session.set_expiration(Expiration::Never)?;
@@ -516,7 +520,7 @@ async fn an_extension_that_is_not_committed_in_time_has_no_effect() -> Result<()
                 }
                 Ok(())
             };
-            world.visit(id, work).await?;
+            fixture.visit(id, work).await?;
         }
     }
     Ok(())
@@ -524,9 +528,9 @@ async fn an_extension_that_is_not_committed_in_time_has_no_effect() -> Result<()
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_expires_while_it_is_locked_is_gone() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::After(secs(10)), [("x", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::After(secs(10)), [("x", json!(1))]).await;
     let work = async {
         session.start().await?;
         session.set("x", json!(2))?;
@@ -538,7 +542,7 @@ async fn a_session_that_expires_while_it_is_locked_is_gone() -> Result<(), Sessi
         assert_fails!(session.start().await, SessionError::Gone);
         Ok(())
     };
-    world.visit(id, work).await?;
-    assert_eq!(world.sessions().await, 0);
+    fixture.visit(id, work).await?;
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }

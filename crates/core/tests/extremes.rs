@@ -56,14 +56,14 @@ async fn a_session_can_be_set_up_with_any_duration() -> Result<(), SessionError>
             |builder, duration| builder.rotation_grace(duration),
         ];
         for set_up in set_up {
-            lives(&world_with(|builder| set_up(builder, duration)).session).await?;
+            lives(&fixture_with(|builder| set_up(builder, duration)).session).await?;
         }
     }
     for limit in [Duration::MAX, Duration::MAX - Duration::from_nanos(1)] {
-        lives(&world_with(|builder| builder.max_idle(limit).max_lifetime(limit)).session).await?;
+        lives(&fixture_with(|builder| builder.max_idle(limit).max_lifetime(limit)).session).await?;
         let default = Expiration::sliding(limit).at_most(limit);
-        lives(&world_with(|builder| builder.default_expiration(default)).session).await?;
-        lives(&world_with(|builder| builder.default_expiration(Expiration::After(limit))).session).await?;
+        lives(&fixture_with(|builder| builder.default_expiration(default)).session).await?;
+        lives(&fixture_with(|builder| builder.default_expiration(Expiration::After(limit))).session).await?;
     }
     Ok(())
 }
@@ -71,18 +71,18 @@ async fn a_session_can_be_set_up_with_any_duration() -> Result<(), SessionError>
 #[tokio::test(start_paused = true)]
 async fn limits_of_no_time_at_all_end_a_session_and_nothing_else() {
     for limit in [Duration::ZERO, Duration::from_nanos(1)] {
-        let worlds = [
-            world_with(|builder| builder.max_idle(limit)),
-            world_with(|builder| builder.max_lifetime(limit)),
-            world_with(|builder| builder.default_expiration(Expiration::After(limit))),
-            world_with(|builder| builder.default_expiration(Expiration::sliding(limit))),
+        let fixtures = [
+            fixture_with(|builder| builder.max_idle(limit)),
+            fixture_with(|builder| builder.max_lifetime(limit)),
+            fixture_with(|builder| builder.default_expiration(Expiration::After(limit))),
+            fixture_with(|builder| builder.default_expiration(Expiration::sliding(limit))),
         ];
-        for world in worlds {
-            let session = &world.session;
+        for fixture in fixtures {
+            let session = &fixture.session;
             // It may be refused, and it may expire immediately; it does not panic.
             let made = session.enter(Visit::new(), async { session.set("user", json!(7)) });
             let _ = made.await;
-            assert_eq!(world.sessions().await, 0, "with a limit of {limit:?}");
+            assert_eq!(fixture.sessions().await, 0, "with a limit of {limit:?}");
         }
     }
 }
@@ -91,8 +91,8 @@ async fn limits_of_no_time_at_all_end_a_session_and_nothing_else() {
 async fn a_visit_waits_and_holds_its_lock_by_any_lease_and_wait() -> Result<(), SessionError> {
     for lease in [ms(10), secs(6), Duration::MAX] {
         let storage = configured_storage(sessile_core::TokioClock::start(), |builder| builder.lease(lease));
-        let world: World = typed_world(storage, |builder| builder.lock_wait(Duration::MAX));
-        let (session, id) = (&world.session, world.stored([("count", json!(0))]).await);
+        let fixture: Fixture = typed_fixture(storage, |builder| builder.lock_wait(Duration::MAX));
+        let (session, id) = (&fixture.session, fixture.stored([("count", json!(0))]).await);
         let count = || {
             session.enter(id.clone().into(), async {
                 pass(secs(20)).await;
@@ -102,7 +102,11 @@ async fn a_visit_waits_and_holds_its_lock_by_any_lease_and_wait() -> Result<(), 
         };
         let (one, two, three) = tokio::join!(count(), count(), count());
         one.and(two).and(three)?;
-        assert_eq!(world.shown(&id).await, Some(values([("count", json!(3))])), "{lease:?}");
+        assert_eq!(
+            fixture.shown(&id).await,
+            Some(values([("count", json!(3))])),
+            "{lease:?}"
+        );
     }
     Ok(())
 }

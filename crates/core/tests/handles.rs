@@ -17,9 +17,9 @@ use tokio::task::spawn_blocking;
 
 #[tokio::test(start_paused = true)]
 async fn a_spawned_task_is_outside_of_the_context_unless_it_is_given_the_handle() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start_readonly().await?;
         let handle = session.handle()?;
@@ -30,14 +30,14 @@ async fn a_spawned_task_is_outside_of_the_context_unless_it_is_given_the_handle(
         assert_eq!(inside.await.expect("it ends")?, Some(json!(7)));
         Ok(())
     };
-    world.visit(id, work).await
+    fixture.visit(id, work).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_spawned_task_writes_into_the_visit_it_shares() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([]).await;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([]).await;
     let work = async {
         let inside = session.clone();
         let task = async move { inside.set("user", json!(7)) };
@@ -46,15 +46,15 @@ async fn a_spawned_task_writes_into_the_visit_it_shares() -> Result<(), SessionE
             .expect("it ends")
     };
     session.enter(id.clone().into(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_blocking_task_uses_the_session_through_the_handle() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         let handle = session.handle()?;
         let inside = session.clone();
@@ -70,14 +70,14 @@ async fn a_blocking_task_uses_the_session_through_the_handle() -> Result<(), Ses
     };
     session.enter(id.clone().into(), work).await?;
     let expected = values([("user", json!(7)), ("more", json!(8))]);
-    assert_eq!(world.shown(&id).await, Some(expected));
+    assert_eq!(fixture.shown(&id).await, Some(expected));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn entering_by_a_handle_ends_with_the_function_a_panic_included() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let visit = session.open(Visit::new());
     assert!(visit.handle().enter(|| session.is_initialised()));
     assert!(!session.is_initialised());
@@ -89,9 +89,9 @@ async fn entering_by_a_handle_ends_with_the_function_a_panic_included() -> Resul
 
 #[tokio::test(start_paused = true)]
 async fn work_that_is_dropped_ends_its_visit_though_a_handle_is_left() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let kept = std::cell::OnceCell::new();
     {
         let work = async {
@@ -102,7 +102,7 @@ async fn work_that_is_dropped_ends_its_visit_though_a_handle_is_left() -> Result
         let work = session.open(id.clone().into()).work(|| work);
         assert!(tokio::time::timeout(ms(1), work).await.is_err());
     }
-    assert!(world.is_free(&id).await);
+    assert!(fixture.is_free(&id).await);
     let kept = kept.get().expect("the work began");
     kept.enter(|| assert!(session.is_readable() && !session.is_writable()));
     Ok(())
@@ -110,9 +110,9 @@ async fn work_that_is_dropped_ends_its_visit_though_a_handle_is_left() -> Result
 
 #[tokio::test(start_paused = true)]
 async fn work_that_cannot_be_made_ends_its_visit_though_a_handle_is_left() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let (visit, handle) = session
         .open(id.clone().into())
         .work(|| async {
@@ -124,7 +124,7 @@ async fn work_that_cannot_be_made_ends_its_visit_though_a_handle_is_left() -> Re
     let fails = || -> std::future::Ready<()> { panic!("on purpose") };
     let panics = std::panic::AssertUnwindSafe(|| drop(visit.work(fails)));
     assert!(std::panic::catch_unwind(panics).is_err());
-    assert!(world.is_free(&id).await);
+    assert!(fixture.is_free(&id).await);
     handle.enter(|| assert!(session.is_readable() && !session.is_writable()));
     Ok(())
 }
@@ -132,8 +132,8 @@ async fn work_that_cannot_be_made_ends_its_visit_though_a_handle_is_left() -> Re
 #[test]
 fn a_handle_of_one_visit_means_that_visit_inside_of_another() {
     let runtime = runtime::Builder::new_current_thread().build().expect("a runtime");
-    let world = runtime.block_on(async { world() });
-    let session = &world.session;
+    let fixture = runtime.block_on(async { fixture() });
+    let session = &fixture.session;
     let (one, other) = (session.open(Visit::new()), session.open(Visit::new()));
     runtime.block_on(async {
         session.start().in_session(one.handle()).await.expect("it starts");
@@ -166,10 +166,10 @@ async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_reads_the_session_after_the_visit_is_over() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let body = world.visit(id, async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let body = fixture.visit(id, async {
         session.start_readonly().await?;
         Ok(Values(session.clone()).in_session(&session.handle()?))
     });
@@ -193,8 +193,8 @@ impl Drop for Witness {
 
 #[tokio::test(start_paused = true)]
 async fn destructors_see_the_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let visit = session.open(Visit::new());
     for (poll, endless) in [(false, false), (true, false), (true, true)] {
         let (report, reported) = oneshot::channel();
@@ -219,21 +219,21 @@ async fn destructors_see_the_session() -> Result<(), SessionError> {
 }
 
 /// Ends a visit that has stored a value, and returns its handle.
-async fn ended(world: &World, visit: Visit) -> Result<Handle, SessionError> {
-    world
+async fn ended(fixture: &Fixture, visit: Visit) -> Result<Handle, SessionError> {
+    fixture
         .visit(visit, async {
-            world.session.start_readonly().await?;
-            world.session.handle()
+            fixture.session.start_readonly().await?;
+            fixture.session.handle()
         })
         .await
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_the_visit_is_over_a_handle_still_reads_updates_and_starts() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let handle = ended(&world, id.clone().into()).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let handle = ended(&fixture, id.clone().into()).await?;
     let work = async {
         assert_eq!(session.get("user")?, Some(json!(7)));
         session.update_exclusive(async || session.set("user", json!(8))).await?;
@@ -243,50 +243,50 @@ async fn when_the_visit_is_over_a_handle_still_reads_updates_and_starts() -> Res
     };
     work.in_session(&handle).await?;
     let expected = values([("user", json!(8)), ("more", json!(9))]);
-    assert_eq!(world.shown(&id).await, Some(expected));
+    assert_eq!(fixture.shown(&id).await, Some(expected));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_the_visit_is_over_an_update_from_a_blocking_task_is_stored() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
-    let handle = ended(&world, id.clone().into()).await?;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
+    let handle = ended(&fixture, id.clone().into()).await?;
     let runtime = runtime::Handle::current();
     let task = move || {
         let update = async { session.update_exclusive(async || session.set("user", json!(8))).await };
         handle.enter(|| runtime.block_on(update))
     };
     spawn_blocking(task).await.expect("it ends")?;
-    assert_eq!(world.calls.of(Verb::Commit), 1);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.calls.of(Verb::Commit), 1);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_a_task_took_after_the_visit_was_over_ends_with_the_task() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let handle = ended(&world, id.clone().into()).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let handle = ended(&fixture, id.clone().into()).await?;
     let task = async {
         session.start().await?;
         session.set("user", json!(8))?;
-        assert!(!world.is_free(&id).await);
+        assert!(!fixture.is_free(&id).await);
         Ok::<_, SessionError>(())
     };
     task.in_session(&handle).await?;
-    assert!(world.is_free(&id).await);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    assert!(fixture.is_free(&id).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lock_is_given_back_when_the_visit_ends_though_a_task_still_has_its_handle() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
     let go = Arc::new(Notify::new());
     let work = async {
         session.start().await?;
@@ -297,8 +297,8 @@ async fn a_lock_is_given_back_when_the_visit_ends_though_a_task_still_has_its_ha
         };
         Ok(tokio::spawn(task.in_session(&session.handle()?)))
     };
-    let task = world.visit(id.clone(), work).await?;
-    assert!(world.is_free(&id).await);
+    let task = fixture.visit(id.clone(), work).await?;
+    assert!(fixture.is_free(&id).await);
     go.notify_one();
     assert_fails!(task.await.expect("it ends"), SessionError::NotWritable);
     Ok(())
@@ -306,9 +306,9 @@ async fn a_lock_is_given_back_when_the_visit_ends_though_a_task_still_has_its_ha
 
 #[tokio::test(start_paused = true)]
 async fn an_update_under_way_in_a_task_outlives_the_visit_and_commits() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
     let (go, may_go) = oneshot::channel();
     let (begun, has_begun) = oneshot::channel();
     let work = async {
@@ -325,40 +325,40 @@ async fn an_update_under_way_in_a_task_outlives_the_visit_and_commits() -> Resul
         has_begun.await.expect("it begins");
         Ok(task)
     };
-    let task = world.visit(id.clone(), work).await?;
-    assert!(!world.is_free(&id).await);
+    let task = fixture.visit(id.clone(), work).await?;
+    assert!(!fixture.is_free(&id).await);
     go.send(()).expect("it waits");
     task.await.expect("it ends")?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
-    assert!(world.is_free(&id).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_visit_does_not_wait_for_an_update_that_waits_for_the_lock() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
-    let update = world.while_locked(&id, async {
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
+    let update = fixture.while_locked(&id, async {
         let visit = session.open(id.clone().into());
         let inside = session.clone();
         let task = async move { inside.update_exclusive(async || inside.set("user", json!(8))).await };
         let task = tokio::spawn(task.in_session(visit.handle()));
         pass(ms(1)).await;
-        let before = world.now();
+        let before = fixture.now();
         visit.close().await?;
-        assert_eq!(world.now(), before);
+        assert_eq!(fixture.now(), before);
         Ok::<_, SessionError>(task)
     });
     update.await?.await.expect("it ends")?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sealed_visit_can_store_no_new_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let visit = session.open(Visit::new());
     visit.seal();
     let work = async {
@@ -372,15 +372,15 @@ async fn a_sealed_visit_can_store_no_new_session() -> Result<(), SessionError> {
         Ok::<_, SessionError>(())
     };
     work.in_session(visit.handle()).await?;
-    assert_eq!(world.sessions().await, 0);
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sealed_visit_writes_to_its_session_but_changes_no_id() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
     visit.seal();
     let work = async {
@@ -390,15 +390,15 @@ async fn a_sealed_visit_writes_to_its_session_but_changes_no_id() -> Result<(), 
         session.close().await
     };
     work.in_session(visit.handle()).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_id_that_was_asked_for_before_the_seal_can_no_longer_be_stored_after_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
     let work = async {
         session.start().await?;
@@ -409,7 +409,7 @@ async fn a_new_id_that_was_asked_for_before_the_seal_can_no_longer_be_stored_aft
     visit.seal();
     assert_fails!(visit.close().await, SessionError::Sealed);
     assert_eq!(visit.handle().enter(|| session.id()), Some(id.clone()));
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
-    assert!(world.is_free(&id).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }

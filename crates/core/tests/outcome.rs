@@ -14,11 +14,11 @@ use sessile_testkit::{Fault, Verb};
 
 /// Runs work in an open visit, ends it, and returns the outcome.
 async fn outcome(
-    world: &World,
+    fixture: &Fixture,
     visit: impl Into<Visit>,
     work: impl Future<Output = Result<(), SessionError>>,
 ) -> Result<Outcome, SessionError> {
-    let visit = world.session.open(visit.into());
+    let visit = fixture.session.open(visit.into());
     work.in_session(visit.handle()).await?;
     visit.close().await?;
     Ok(visit.outcome())
@@ -40,23 +40,23 @@ fn id_of(outcome: Outcome) -> SessionId {
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_does_not_use_its_session_changes_nothing_at_the_client() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let id = fixture.stored([("user", json!(7))]).await;
     for visit in [Visit::new(), Visit::from(id), Visit::from(unknown_id())] {
-        let result = outcome(&world, visit, async { Ok(()) }).await?;
+        let result = outcome(&fixture, visit, async { Ok(()) }).await?;
         assert_eq!(result.id, IdChange::Keep);
         assert_eq!((result.window, result.candidate), (WindowChange::Keep, None));
         assert_eq!((result.read, result.written), (false, false));
     }
-    world.calls.assert_none();
+    fixture.calls.assert_none();
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_only_reads_keeps_the_id() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("user", json!(7))]).await;
-    let result = outcome(&world, id, async { world.session.start_readonly().await }).await?;
+    let fixture = fixture();
+    let id = fixture.stored([("user", json!(7))]).await;
+    let result = outcome(&fixture, id, async { fixture.session.start_readonly().await }).await?;
     assert_eq!(result.id, IdChange::Keep);
     assert_eq!((result.window, result.candidate), (WindowChange::Keep, Some(0)));
     assert_eq!((result.read, result.written), (true, false));
@@ -65,9 +65,9 @@ async fn a_visit_that_only_reads_keeps_the_id() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_session_sets_its_id_for_as_long_as_it_lives() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let date = time::OffsetDateTime::from(world.now() + HOUR);
+    let fixture = fixture();
+    let session = &fixture.session;
+    let date = time::OffsetDateTime::from(fixture.now() + HOUR);
     for (expiration, expected) in [
         (Expiration::Never, Some(Duration::MAX)),
         (Expiration::Transient, None),
@@ -78,24 +78,24 @@ async fn a_new_session_sets_its_id_for_as_long_as_it_lives() -> Result<(), Sessi
         (Expiration::sliding(MINUTE).at_most(secs(10)).into(), Some(secs(10))),
         (Expiration::sliding(MINUTE).or_transient().into(), None),
     ] {
-        let result = outcome(&world, Visit::new(), async {
+        let result = outcome(&fixture, Visit::new(), async {
             session.start().await?;
             session.set_expiration(expiration)
         });
         let result = result.await?;
         assert!(result.written);
         assert_eq!(max_age(result.clone()), expected, "{expiration:?}");
-        assert!(world.record(&id_of(result)).await.is_some());
+        assert!(fixture.record(&id_of(result)).await.is_some());
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_window_is_named_as_long_as_anything_ends_with_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let result = outcome(&world, id.clone(), async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let result = outcome(&fixture, id.clone(), async {
         session.start().await?;
         session
             .namespace("any")
@@ -105,14 +105,14 @@ async fn a_window_is_named_as_long_as_anything_ends_with_it() -> Result<(), Sess
         panic!("the client has to know of the window")
     };
     let read = |shown| {
-        outcome(&world, Visit::from(id.clone()).window(shown), async {
+        outcome(&fixture, Visit::from(id.clone()).window(shown), async {
             session.start_readonly().await
         })
     };
     // The client is told until it shows that it knows.
     assert_eq!(read(ShownWindow::Nothing).await?.window, WindowChange::Set(window));
     assert_eq!(read(ShownWindow::Open(window)).await?.window, WindowChange::Keep);
-    let result = outcome(&world, id.clone(), async {
+    let result = outcome(&fixture, id.clone(), async {
         session.start().await?;
         session.namespace("any").destroy().map(drop)
     });
@@ -124,10 +124,10 @@ async fn a_window_is_named_as_long_as_anything_ends_with_it() -> Result<(), Sess
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_moves_no_deadline_keeps_the_id() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let result = outcome(&world, id, async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let result = outcome(&fixture, id, async {
         session.start().await?;
         session.set("user", json!(8))
     });
@@ -139,35 +139,35 @@ async fn a_change_that_moves_no_deadline_keeps_the_id() -> Result<(), SessionErr
 
 #[tokio::test(start_paused = true)]
 async fn a_sliding_expiration_is_not_sent_to_the_client() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::sliding(MINUTE), []).await;
     pass(secs(30)).await;
-    let result = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+    let result = outcome(&fixture, id.clone(), async { session.start_readonly().await }).await?;
     assert_eq!((result.id, result.written), (IdChange::Keep, false));
     // At the end of a visit it moves as well.
-    let result = outcome(&world, id.clone(), async {
+    let result = outcome(&fixture, id.clone(), async {
         session.start_readonly().await?;
         pass(secs(30)).await;
         Ok(())
     });
     assert_eq!(result.await?.id, IdChange::Keep);
-    assert_eq!(world.record(&id).await.unwrap().meta.last_active, world.now());
+    assert_eq!(fixture.record(&id).await.unwrap().meta.last_active, fixture.now());
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_expiration_is_sent_to_the_client_even_if_the_deadline_stays() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::Transient, []).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::Transient, []).await;
     for (expiration, expected) in [
         // "Remember me": the deadline stays the same, but the cookie must no longer end with the window.
         (Expiration::Never, Some(Duration::MAX)),
         (Expiration::Transient, None),
         (Expiration::sliding(MINUTE).at_most(HOUR).into(), Some(HOUR)),
     ] {
-        let result = outcome(&world, id.clone(), async {
+        let result = outcome(&fixture, id.clone(), async {
             session.start().await?;
             session.set_expiration(expiration)
         });
@@ -181,14 +181,14 @@ async fn a_new_expiration_is_sent_to_the_client_even_if_the_deadline_stays() -> 
 #[tokio::test(start_paused = true)]
 async fn an_id_is_given_to_the_client_again_periodically() -> Result<(), SessionError> {
     for idle in [Some(400 * DAY), None] {
-        let world = world_with(|builder| builder.max_idle(idle));
-        let session = &world.session;
+        let fixture = fixture_with(|builder| builder.max_idle(idle));
+        let session = &fixture.session;
         for expiration in [Expiration::Never, Expiration::sliding(150 * DAY).into()] {
-            let id = world.stored_as(expiration, []).await;
+            let id = fixture.stored_as(expiration, []).await;
             let mut told_at = Vec::new();
             for day in (9..=450).step_by(9) {
                 pass(9 * DAY).await;
-                let result = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+                let result = outcome(&fixture, id.clone(), async { session.start_readonly().await }).await?;
                 if result.id != IdChange::Keep {
                     assert_eq!(max_age(result), Some(Duration::MAX));
                     told_at.push(day);
@@ -203,9 +203,9 @@ async fn an_id_is_given_to_the_client_again_periodically() -> Result<(), Session
 
 #[tokio::test(start_paused = true)]
 async fn an_id_in_an_outdated_form_is_given_again_if_it_names_the_session() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("user", json!(7))]).await;
-    let renewing = |visit: Visit| outcome(&world, visit, async { world.session.start_readonly().await });
+    let fixture = fixture();
+    let id = fixture.stored([("user", json!(7))]).await;
+    let renewing = |visit: Visit| outcome(&fixture, visit, async { fixture.session.start_readonly().await });
     assert_eq!(id_of(renewing(Visit::from(id.clone()).renew(0)).await?), id);
     assert_eq!(renewing(Visit::from(id.clone()).renew(1)).await?.id, IdChange::Keep);
     assert_eq!(renewing(Visit::from(id.clone()).renew(64)).await?.id, IdChange::Keep);
@@ -215,12 +215,12 @@ async fn an_id_in_an_outdated_form_is_given_again_if_it_names_the_session() -> R
     assert_eq!(renewing(Visit::from(unknown_id()).renew(0)).await?.id, IdChange::Keep);
 
     // A visit that does not look the session up, or was superseded, changes nothing.
-    let untouched = outcome(&world, Visit::from(id.clone()).renew(0), async { Ok(()) });
+    let untouched = outcome(&fixture, Visit::from(id.clone()).renew(0), async { Ok(()) });
     assert_eq!(untouched.await?.id, IdChange::Keep);
-    let overtaken = outcome(&world, Visit::from(id.clone()).renew(0), async {
-        world.session.start_readonly().await?;
-        destroy_elsewhere(&world, &id).await?;
-        assert!(matches!(world.session.start().await, Err(SessionError::Gone)));
+    let overtaken = outcome(&fixture, Visit::from(id.clone()).renew(0), async {
+        fixture.session.start_readonly().await?;
+        destroy_elsewhere(&fixture, &id).await?;
+        assert!(matches!(fixture.session.start().await, Err(SessionError::Gone)));
         Ok(())
     });
     assert_eq!(overtaken.await?.id, IdChange::Keep);
@@ -229,15 +229,15 @@ async fn an_id_in_an_outdated_form_is_given_again_if_it_names_the_session() -> R
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_id_is_left_alone_or_replaced() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let result = outcome(&world, unknown_id(), async { session.start_readonly().await }).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let result = outcome(&fixture, unknown_id(), async { session.start_readonly().await }).await?;
     // By the time this response arrives, the client may have another id.
     assert_eq!((result.id, result.candidate), (IdChange::Keep, None));
-    let result = outcome(&world, unknown_id(), async { session.start().await }).await?;
+    let result = outcome(&fixture, unknown_id(), async { session.start().await }).await?;
     assert_eq!((result.id, result.written), (IdChange::Keep, false));
     let unknown = unknown_id();
-    let result = outcome(&world, unknown.clone(), async {
+    let result = outcome(&fixture, unknown.clone(), async {
         session.start().await?;
         session.set("user", json!(7))
     });
@@ -247,14 +247,14 @@ async fn an_unknown_id_is_left_alone_or_replaced() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_destroyed_session_is_removed_and_its_successor_set() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let result = outcome(&world, id, async { session.destroy().await }).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let result = outcome(&fixture, id, async { session.destroy().await }).await?;
     assert_eq!((result.id, result.read, result.written), (IdChange::Remove, true, true));
 
-    let id = world.stored([("user", json!(7))]).await;
-    let result = outcome(&world, id.clone(), async {
+    let id = fixture.stored([("user", json!(7))]).await;
+    let result = outcome(&fixture, id.clone(), async {
         session.start().await?;
         session.destroy().await?;
         session.start().await?;
@@ -262,16 +262,16 @@ async fn a_destroyed_session_is_removed_and_its_successor_set() -> Result<(), Se
     });
     let new = id_of(result.await?);
     assert_ne!(new, id);
-    assert_eq!(world.shown(&new).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn destroying_a_session_that_was_never_stored_changes_nothing_at_the_client() -> Result<(), SessionError> {
-    let world = world();
-    let result = outcome(&world, Visit::new(), async {
-        world.session.start().await?;
-        world.session.destroy().await
+    let fixture = fixture();
+    let result = outcome(&fixture, Visit::new(), async {
+        fixture.session.start().await?;
+        fixture.session.destroy().await
     });
     assert_eq!(result.await?.id, IdChange::Keep);
     Ok(())
@@ -279,14 +279,14 @@ async fn destroying_a_session_that_was_never_stored_changes_nothing_at_the_clien
 
 #[tokio::test(start_paused = true)]
 async fn a_session_found_gone_at_close_keeps_the_id() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
-        destroy_elsewhere(&world, &id).await
+        destroy_elsewhere(&fixture, &id).await
     };
     work.in_session(visit.handle()).await?;
     assert_fails!(visit.close().await, SessionError::Gone);
@@ -296,13 +296,13 @@ async fn a_session_found_gone_at_close_keeps_the_id() -> Result<(), SessionError
 
 #[tokio::test(start_paused = true)]
 async fn a_session_found_gone_keeps_the_id_even_if_it_was_to_be_renewed() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([]).await;
     pass(101 * DAY).await;
-    let result = outcome(&world, id.clone(), async {
+    let result = outcome(&fixture, id.clone(), async {
         session.start_readonly().await?;
-        destroy_elsewhere(&world, &id).await?;
+        destroy_elsewhere(&fixture, &id).await?;
         assert_fails!(session.start().await, SessionError::Gone);
         Ok(())
     });
@@ -312,8 +312,8 @@ async fn a_session_found_gone_keeps_the_id_even_if_it_was_to_be_renewed() -> Res
 
 #[tokio::test(start_paused = true)]
 async fn the_id_of_a_session_found_gone_is_not_sent_even_if_this_visit_created_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let visit = session.open(Visit::new());
     let work = async {
         session.start().await?;
@@ -322,7 +322,7 @@ async fn the_id_of_a_session_found_gone_is_not_sent_even_if_this_visit_created_i
         session.start().await?;
         session.set("user", json!(8))?;
         let id = session.id().ok_or(SessionError::Gone)?;
-        destroy_elsewhere(&world, &id).await
+        destroy_elsewhere(&fixture, &id).await
     };
     work.in_session(visit.handle()).await?;
     assert_fails!(visit.close().await, SessionError::Gone);
@@ -332,10 +332,10 @@ async fn the_id_of_a_session_found_gone_is_not_sent_even_if_this_visit_created_i
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_expires_during_the_visit_keeps_the_id() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::After(MINUTE), [("user", json!(7))]).await;
-    let result = outcome(&world, id, async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::After(MINUTE), [("user", json!(7))]).await;
+    let result = outcome(&fixture, id, async {
         session.start_readonly().await?;
         pass(MINUTE).await;
         assert_fails!(session.get("user"), SessionError::Gone);
@@ -345,29 +345,29 @@ async fn a_session_that_expires_during_the_visit_keeps_the_id() -> Result<(), Se
     Ok(())
 }
 
-async fn destroy_elsewhere(world: &World, id: &SessionId) -> Result<(), SessionError> {
-    let other = world.elsewhere();
+async fn destroy_elsewhere(fixture: &Fixture, id: &SessionId) -> Result<(), SessionError> {
+    let other = fixture.other_session();
     other.init(id.clone().into(), async { other.destroy().await }).await?
 }
 
 /// Gives the session a new id in a visit of its own.
-async fn rotate(world: &World, id: &SessionId) -> Result<SessionId, SessionError> {
-    let result = outcome(world, id.clone(), async {
-        world.session.start().await?;
-        world.session.regenerate_id()
+async fn rotate(fixture: &Fixture, id: &SessionId) -> Result<SessionId, SessionError> {
+    let result = outcome(fixture, id.clone(), async {
+        fixture.session.start().await?;
+        fixture.session.regenerate_id()
     });
     Ok(id_of(result.await?))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_id_is_set_and_parallel_visits_leave_it_alone() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let new = rotate(&world, &id).await?;
-    assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let new = rotate(&fixture, &id).await?;
+    assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(7))])));
 
-    let result = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+    let result = outcome(&fixture, id.clone(), async { session.start_readonly().await }).await?;
     assert_eq!((result.id, result.read), (IdChange::Keep, true));
 
     let visit = session.open(id.clone().into());
@@ -380,20 +380,20 @@ async fn a_new_id_is_set_and_parallel_visits_leave_it_alone() -> Result<(), Sess
     assert_eq!(visit.outcome().id, IdChange::Keep);
 
     // Destroying it ends the session that the client means, under its current key.
-    let result = outcome(&world, id.clone(), async { session.destroy().await }).await?;
+    let result = outcome(&fixture, id.clone(), async { session.destroy().await }).await?;
     assert_eq!((result.id, result.written), (IdChange::Remove, true));
-    assert_eq!(world.record(&new).await, None);
+    assert_eq!(fixture.record(&new).await, None);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_missed_its_new_id_can_begin_a_new_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for started in [false, true] {
-        let id = world.stored([("user", json!(7))]).await;
-        let lost = rotate(&world, &id).await?;
-        let result = outcome(&world, id, async {
+        let id = fixture.stored([("user", json!(7))]).await;
+        let lost = rotate(&fixture, &id).await?;
+        let result = outcome(&fixture, id, async {
             if started {
                 session.start().await?;
             }
@@ -402,34 +402,34 @@ async fn a_client_that_missed_its_new_id_can_begin_a_new_session() -> Result<(),
             session.set("user", json!(8))
         });
         let new = id_of(result.await?);
-        assert_eq!(world.shown(&new).await, Some(values([("user", json!(8))])));
-        assert_eq!(world.record(&lost).await, None);
+        assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(8))])));
+        assert_eq!(fixture.record(&lost).await, None);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_alias_keeps_the_id_unless_it_changes_again() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.rotation_grace(secs(10)));
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
-    let new = rotate(&world, &id).await?;
+    let fixture = fixture_with(|builder| builder.rotation_grace(secs(10)));
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::sliding(MINUTE), []).await;
+    let new = rotate(&fixture, &id).await?;
     pass(secs(9)).await;
     // The deadline moves, but telling it under the old id would overwrite the new one.
-    let result = outcome(&world, id.clone(), async { session.start_readonly().await }).await?;
+    let result = outcome(&fixture, id.clone(), async { session.start_readonly().await }).await?;
     assert_eq!(result.id, IdChange::Keep);
 
-    let newest = rotate(&world, &id).await?;
+    let newest = rotate(&fixture, &id).await?;
     assert!(newest != new && newest != id);
-    assert!(world.record(&newest).await.is_some());
+    assert!(fixture.record(&newest).await.is_some());
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_id_that_could_not_be_stored_is_not_sent() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
     let work = async {
         session.start().await?;
@@ -437,11 +437,11 @@ async fn a_new_id_that_could_not_be_stored_is_not_sent() -> Result<(), SessionEr
     };
     work.in_session(visit.handle()).await?;
     let down = Fault::before(StorageErrorKind::Unavailable);
-    world.faults.fail_next(Verb::Rotate, down);
+    fixture.faults.fail_next(Verb::Rotate, down);
     assert_fails!(visit.close().await, SessionError::Storage(_));
     assert_eq!(visit.outcome().id, IdChange::Keep);
     assert_eq!(visit.handle().enter(|| session.id()), Some(id.clone()));
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
@@ -452,9 +452,9 @@ fn idle(visit: &OpenVisit) -> (bool, bool) {
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_ends_immediately_if_that_needs_no_storage_call() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::sliding(MINUTE), []).await;
 
     let visit = session.open(id.clone().into());
     assert_eq!(idle(&visit), (true, true));
@@ -482,18 +482,18 @@ async fn a_visit_ends_immediately_if_that_needs_no_storage_call() -> Result<(), 
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_is_dropped_gives_its_lock_back_and_writes_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
     let work = async {
         session.start().await?;
         session.set("user", json!(8))
     };
     work.in_session(visit.handle()).await?;
-    assert!(!world.is_free(&id).await);
+    assert!(!fixture.is_free(&id).await);
     drop(visit);
-    assert!(world.is_free(&id).await);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    assert!(fixture.is_free(&id).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }

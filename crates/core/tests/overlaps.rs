@@ -23,9 +23,9 @@ async fn ended<T>(task: JoinHandle<Result<T, SessionError>>) -> Result<T, Sessio
 }
 
 /// Starts an update that gives the session an id: its first, or a new one.
-fn naming(world: &World, visit: &OpenVisit, rotate: bool) -> JoinHandle<Result<(), SessionError>> {
-    let session = world.session.clone();
-    let writer = world.session.clone();
+fn naming(fixture: &Fixture, visit: &OpenVisit, rotate: bool) -> JoinHandle<Result<(), SessionError>> {
+    let session = fixture.session.clone();
+    let writer = fixture.session.clone();
     spawn(visit, async move {
         let write = async || {
             if rotate {
@@ -40,16 +40,16 @@ fn naming(world: &World, visit: &OpenVisit, rotate: bool) -> JoinHandle<Result<(
 #[tokio::test(start_paused = true)]
 async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Result<(), SessionError> {
     for (rotate, commit) in [(false, true), (false, false), (true, true), (true, false)] {
-        let world = world();
-        let id = world.stored([("user", json!(7))]).await;
+        let fixture = fixture();
+        let id = fixture.stored([("user", json!(7))]).await;
         let visit = match rotate {
-            true => world.session.open(id.into()),
-            false => world.session.open(Visit::new()),
+            true => fixture.session.open(id.into()),
+            false => fixture.session.open(Visit::new()),
         };
-        world.session.start_readonly().in_session(visit.handle()).await?;
-        world.delays.before(Verb::Create, secs(2));
-        world.delays.before(Verb::Rotate, secs(2));
-        let update = naming(&world, &visit, rotate);
+        fixture.session.start_readonly().in_session(visit.handle()).await?;
+        fixture.delays.before(Verb::Create, secs(2));
+        fixture.delays.before(Verb::Rotate, secs(2));
+        let update = naming(&fixture, &visit, rotate);
         // The update has planned its write, and the storage call is pending.
         pass(secs(1)).await;
         assert!(visit.end_at_once(commit).is_none(), "rotate: {rotate}");
@@ -62,7 +62,7 @@ async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Resu
         let IdChange::Set { id, .. } = outcome.id else {
             panic!("the client gets no id: rotate: {rotate}")
         };
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     }
     Ok(())
 }
@@ -70,45 +70,45 @@ async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Resu
 #[tokio::test(start_paused = true)]
 async fn an_update_after_the_response_gives_no_id() -> Result<(), SessionError> {
     for (rotate, at_once) in [(false, true), (false, false), (true, true), (true, false)] {
-        let world = world();
-        let id = world.stored([("user", json!(7))]).await;
+        let fixture = fixture();
+        let id = fixture.stored([("user", json!(7))]).await;
         let visit = match rotate {
-            true => world.session.open(id.clone().into()),
-            false => world.session.open(Visit::new()),
+            true => fixture.session.open(id.clone().into()),
+            false => fixture.session.open(Visit::new()),
         };
-        world.session.start_readonly().in_session(visit.handle()).await?;
+        fixture.session.start_readonly().in_session(visit.handle()).await?;
         match at_once {
             true => assert!(visit.end_at_once(true).is_some()),
             false => visit.close().await?,
         }
         let outcome = visit.outcome();
-        let update = naming(&world, &visit, rotate);
+        let update = naming(&fixture, &visit, rotate);
         assert_fails!(ended(update).await, SessionError::Sealed);
         assert_eq!(outcome.id, IdChange::Keep);
-        assert_eq!(world.sessions().await, 1);
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+        assert_eq!(fixture.sessions().await, 1);
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_created_too_late_for_the_response_is_not_kept() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.lock_wait(secs(1)));
-    let visit = world.session.open(Visit::new());
-    world.session.start_readonly().in_session(visit.handle()).await?;
-    world.delays.before(Verb::Create, secs(10));
-    let update = naming(&world, &visit, false);
+    let fixture = fixture_with(|builder| builder.lock_wait(secs(1)));
+    let visit = fixture.session.open(Visit::new());
+    fixture.session.start_readonly().in_session(visit.handle()).await?;
+    fixture.delays.before(Verb::Create, secs(10));
+    let update = naming(&fixture, &visit, false);
     pass(ms(100)).await;
     // The storage takes longer than the wait limit.
     assert_fails!(visit.close().await, SessionError::LockTimeout);
     assert_eq!(visit.outcome().id, IdChange::Keep);
     assert_fails!(ended(update).await, SessionError::Sealed);
-    assert_eq!(world.sessions().await, 0);
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
 
-async fn rotating(world: &World, visit: &OpenVisit) -> JoinHandle<Result<(), SessionError>> {
-    let session = world.session.clone();
+async fn rotating(fixture: &Fixture, visit: &OpenVisit) -> JoinHandle<Result<(), SessionError>> {
+    let session = fixture.session.clone();
     let close = spawn(visit, async move {
         session.start().await?;
         session.regenerate_id()?;
@@ -122,38 +122,38 @@ async fn rotating(world: &World, visit: &OpenVisit) -> JoinHandle<Result<(), Ses
 #[tokio::test(start_paused = true)]
 async fn a_session_is_destroyed_though_a_close_of_the_same_visit_moves_it_meanwhile() -> Result<(), SessionError> {
     for (rotate_takes, dropped) in [(2, false), (5, false), (2, true), (5, true)] {
-        let world = world();
-        let id = world.stored([("user", json!(7))]).await;
-        let visit = world.session.open(id.into());
+        let fixture = fixture();
+        let id = fixture.stored([("user", json!(7))]).await;
+        let visit = fixture.session.open(id.into());
         // The storage has moved it already and its reply is pending, or it has not started.
         match rotate_takes {
-            2 => world.delays.after(Verb::Rotate, secs(2)),
-            _ => world.delays.before(Verb::Rotate, secs(5)),
+            2 => fixture.delays.after(Verb::Rotate, secs(2)),
+            _ => fixture.delays.before(Verb::Rotate, secs(5)),
         }
-        let close = rotating(&world, &visit).await;
+        let close = rotating(&fixture, &visit).await;
         if dropped {
             close.abort();
             let _ = close.await;
-            world.session.destroy().in_session(visit.handle()).await?;
+            fixture.session.destroy().in_session(visit.handle()).await?;
         } else {
-            world.session.destroy().in_session(visit.handle()).await?;
+            fixture.session.destroy().in_session(visit.handle()).await?;
             assert_fails!(ended(close).await, SessionError::Gone);
         }
-        assert_eq!(world.sessions().await, 0, "{rotate_takes}, {dropped}");
+        assert_eq!(fixture.sessions().await, 0, "{rotate_takes}, {dropped}");
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn destroying_leaves_the_next_session_of_the_visit_alone() -> Result<(), SessionError> {
-    let world = world();
-    let visit = world.session.open(unknown_id().into());
-    world.delays.before(Verb::Destroy, secs(5));
-    let session = world.session.clone();
+    let fixture = fixture();
+    let visit = fixture.session.open(unknown_id().into());
+    fixture.delays.before(Verb::Destroy, secs(5));
+    let session = fixture.session.clone();
     let destroy = spawn(&visit, async move { session.destroy().await });
     pass(secs(1)).await;
     let work = async {
-        let session = &world.session;
+        let session = &fixture.session;
         session.start().await?;
         session.set("user", json!(7))?;
         session.close().await?;
@@ -166,8 +166,8 @@ async fn destroying_leaves_the_next_session_of_the_visit_alone() -> Result<(), S
     };
     let id: SessionId = work.in_session(visit.handle()).await?;
     ended(destroy).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
-    assert!(world.is_free(&id).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
+    assert!(fixture.is_free(&id).await);
     visit.close().await?;
     assert!(matches!(visit.outcome().id, IdChange::Set { id: set, .. } if set == id));
     Ok(())
@@ -175,9 +175,9 @@ async fn destroying_leaves_the_next_session_of_the_visit_alone() -> Result<(), S
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_waits_for_no_call_of_its_own_visit() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         let visit = session.open(id.clone().into());
         let began = tokio::time::Instant::now();
@@ -193,23 +193,23 @@ async fn a_reader_waits_for_no_call_of_its_own_visit() -> Result<(), SessionErro
         assert_eq!(began.elapsed(), ms(1));
         Ok::<_, SessionError>(())
     };
-    world.while_locked(&id, work).await?;
-    assert!(world.is_free(&id).await);
+    fixture.while_locked(&id, work).await?;
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn readers_and_a_writer_of_one_visit_start_side_by_side() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for known in [true, false] {
         for (read_takes, lock_takes) in [(1, 2), (2, 1), (1, 1)] {
             let id = match known {
-                true => world.stored([("user", json!(7))]).await,
+                true => fixture.stored([("user", json!(7))]).await,
                 false => unknown_id(),
             };
-            world.delays.before(Verb::Read, secs(read_takes));
-            world.delays.before(Verb::Lock, secs(lock_takes));
+            fixture.delays.before(Verb::Read, secs(read_takes));
+            fixture.delays.before(Verb::Lock, secs(lock_takes));
             let work = async {
                 let (write, read) = tokio::join!(session.start(), session.start_readonly());
                 write?;
@@ -220,9 +220,9 @@ async fn readers_and_a_writer_of_one_visit_start_side_by_side() -> Result<(), Se
                 session.close().await?;
                 session.id().ok_or(SessionError::Gone)
             };
-            let id = world.visit(id, work).await?;
-            world.delays.clear();
-            assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+            let id = fixture.visit(id, work).await?;
+            fixture.delays.clear();
+            assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
         }
     }
     Ok(())
@@ -230,10 +230,10 @@ async fn readers_and_a_writer_of_one_visit_start_side_by_side() -> Result<(), Se
 
 #[tokio::test(start_paused = true)]
 async fn an_update_whose_session_another_task_destroys_fails() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
-    let visit = world.session.open(id.clone().into());
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
+    let visit = fixture.session.open(id.clone().into());
     let update = spawn(&visit, async move {
         let write = async || {
             session.set("user", json!(8))?;
@@ -243,9 +243,9 @@ async fn an_update_whose_session_another_task_destroys_fails() -> Result<(), Ses
         session.update_exclusive(write).await
     });
     pass(secs(1)).await;
-    world.session.destroy().in_session(visit.handle()).await?;
+    fixture.session.destroy().in_session(visit.handle()).await?;
     assert_fails!(ended(update).await, SessionError::Gone);
-    assert_eq!(world.record(&id).await, None);
+    assert_eq!(fixture.record(&id).await, None);
     // The task that has destroyed it gets no error.
     visit.close().await?;
     assert_eq!(visit.outcome().id, IdChange::Remove);
@@ -255,34 +255,34 @@ async fn an_update_whose_session_another_task_destroys_fails() -> Result<(), Ses
 #[tokio::test(start_paused = true)]
 async fn a_record_that_is_made_for_a_destroyed_session_is_removed_though_the_close_is_dropped()
 -> Result<(), SessionError> {
-    let world = world();
-    let visit = world.session.open(Visit::new());
-    let session = world.session.clone();
-    world.delays.before(Verb::Create, secs(1));
+    let fixture = fixture();
+    let visit = fixture.session.open(Visit::new());
+    let session = fixture.session.clone();
+    fixture.delays.before(Verb::Create, secs(1));
     let close = spawn(&visit, async move {
         session.start().await?;
         session.set("user", json!(7))?;
         session.close().await
     });
     pass(ms(500)).await;
-    world.session.destroy().in_session(visit.handle()).await?;
+    fixture.session.destroy().in_session(visit.handle()).await?;
     // The close finds that the record is not needed any more, and is dropped while it removes it.
-    world.delays.before(Verb::Destroy, secs(1));
+    fixture.delays.before(Verb::Destroy, secs(1));
     pass(secs(1)).await;
-    assert_eq!(world.sessions().await, 1);
+    assert_eq!(fixture.sessions().await, 1);
     close.abort();
     pass(secs(2)).await;
-    assert_eq!(world.sessions().await, 0);
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn changes_of_other_tasks_in_a_failed_update_are_reported_as_undone() -> Result<(), SessionError> {
     for dropped in [false, true] {
-        let world = world();
-        let session = world.session.clone();
-        let id = world.stored([("user", json!(7))]).await;
-        let visit = world.session.open(id.clone().into());
+        let fixture = fixture();
+        let session = fixture.session.clone();
+        let id = fixture.stored([("user", json!(7))]).await;
+        let visit = fixture.session.open(id.clone().into());
         let update = spawn(&visit, async move {
             let write = async || {
                 session.set("user", json!(8))?;
@@ -292,24 +292,24 @@ async fn changes_of_other_tasks_in_a_failed_update_are_reported_as_undone() -> R
             session.update_exclusive(write).await
         });
         pass(secs(1)).await;
-        visit.handle().enter(|| world.session.set("other", json!(9)))?;
+        visit.handle().enter(|| fixture.session.set("other", json!(9)))?;
         match dropped {
             true => update.abort(),
             false => assert_fails!(ended(update).await, SessionError::Unknown),
         }
         pass(ms(1)).await;
-        let close = world.session.close().in_session(visit.handle());
+        let close = fixture.session.close().in_session(visit.handle());
         assert_fails!(close.await, SessionError::Undone);
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_update_does_not_affect_tasks_that_changed_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
     let update = session.update_exclusive(async || {
         session.set("user", json!(8))?;
@@ -323,10 +323,10 @@ async fn a_failed_update_does_not_affect_tasks_that_changed_nothing() -> Result<
 #[tokio::test(start_paused = true)]
 async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something() -> Result<(), SessionError> {
     for fails in [false, true] {
-        let world = world();
-        let session = world.session.clone();
-        let id = world.stored([("user", json!(7))]).await;
-        let visit = world.session.open(id.clone().into());
+        let fixture = fixture();
+        let session = fixture.session.clone();
+        let id = fixture.stored([("user", json!(7))]).await;
+        let visit = fixture.session.open(id.clone().into());
         let update = spawn(&visit, async move {
             let write = async || {
                 pass(secs(2)).await;
@@ -338,10 +338,13 @@ async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something
             session.update_exclusive(write).await
         });
         pass(secs(1)).await;
-        visit.handle().enter(|| world.session.set("other", json!(9)))?;
+        visit.handle().enter(|| fixture.session.set("other", json!(9)))?;
         assert!(visit.end_at_once(true).is_none());
         let closed = visit.close().await;
-        let stored = world.shown(&id).await.is_some_and(|shown| shown.contains_key("other"));
+        let stored = fixture
+            .shown(&id)
+            .await
+            .is_some_and(|shown| shown.contains_key("other"));
         assert_eq!(stored, !fails);
         match fails {
             true => assert_fails!(closed, SessionError::Undone),
@@ -355,10 +358,10 @@ async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something
 #[tokio::test(start_paused = true)]
 async fn changes_of_a_task_are_reported_as_undone_when_the_visit_ends_without_writing() -> Result<(), SessionError> {
     for dropped in [false, true] {
-        let world = world();
-        let session = world.session.clone();
-        let id = world.stored([("user", json!(7))]).await;
-        let visit = world.session.open(id.clone().into());
+        let fixture = fixture();
+        let session = fixture.session.clone();
+        let id = fixture.stored([("user", json!(7))]).await;
+        let visit = fixture.session.open(id.clone().into());
         let task = spawn(&visit, async move {
             session.start().await?;
             session.set("user", json!(8))?;
@@ -371,16 +374,16 @@ async fn changes_of_a_task_are_reported_as_undone_when_the_visit_ends_without_wr
         }
         drop(visit);
         assert_fails!(ended(task).await, SessionError::Undone);
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn changes_of_a_bound_session_are_reported_as_undone_when_a_task_drops_its_lock() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("user", json!(7))]).await;
-    let visit = world.session.open(id.clone().into());
+    let fixture = fixture();
+    let id = fixture.stored([("user", json!(7))]).await;
+    let visit = fixture.session.open(id.clone().into());
     let handle = visit.handle().clone();
     drop(visit);
     let bound: Session = handle.session().expect("it is of these types");
@@ -388,20 +391,20 @@ async fn changes_of_a_bound_session_are_reported_as_undone_when_a_task_drops_its
     bound.set("user", json!(8))?;
     async {}.in_session(&handle).await;
     assert_fails!(bound.close().await, SessionError::Undone);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_close_does_not_make_the_client_keep_the_id_of_a_session_that_was_destroyed()
 -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
-    let visit = world.session.open(id.into());
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
+    let visit = fixture.session.open(id.into());
     // The lock was lost, and another visit has moved the session.
-    world.delays.before(Verb::Commit, secs(2));
-    world
+    fixture.delays.before(Verb::Commit, secs(2));
+    fixture
         .faults
         .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Superseded));
     let close = spawn(&visit, async move {
@@ -410,7 +413,7 @@ async fn a_refused_close_does_not_make_the_client_keep_the_id_of_a_session_that_
         session.close().await
     });
     pass(secs(1)).await;
-    world.session.destroy().in_session(visit.handle()).await?;
+    fixture.session.destroy().in_session(visit.handle()).await?;
     assert_fails!(ended(close).await, SessionError::Superseded);
     visit.close().await?;
     assert_eq!(visit.outcome().id, IdChange::Remove);

@@ -9,14 +9,14 @@ use sessile_testkit::Verb;
 
 const LIMIT: usize = 1_000;
 
-fn limited() -> World {
-    world_with(|builder| builder.max_record_bytes(LIMIT))
+fn limited() -> Fixture {
+    fixture_with(|builder| builder.max_record_bytes(LIMIT))
 }
 
 /// Checks that a close fails because the session is too large, and returns its size.
-async fn too_large(world: &World, id: impl Into<Visit>) -> usize {
-    let session = &world.session;
-    let closed = world.visit(id, async {
+async fn too_large(fixture: &Fixture, id: impl Into<Visit>) -> usize {
+    let session = &fixture.session;
+    let closed = fixture.visit(id, async {
         session.start().await?;
         for name in ["one", "two", "three"] {
             session.set(name, "x".repeat(400))?;
@@ -33,31 +33,31 @@ async fn too_large(world: &World, id: impl Into<Visit>) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_would_be_too_large_is_not_changed() -> Result<(), SessionError> {
-    let world = limited();
-    let size = too_large(&world, Visit::new()).await;
+    let fixture = limited();
+    let size = too_large(&fixture, Visit::new()).await;
     assert!((1_200..1_300).contains(&size), "{size}");
-    assert_eq!(world.sessions().await, 0);
+    assert_eq!(fixture.sessions().await, 0);
 
-    let id = world.stored([("user", json!("ada"))]).await;
-    too_large(&world, id.clone()).await;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!("ada"))])));
-    assert!(world.is_free(&id).await);
-    assert_eq!(world.calls.of(Verb::Commit), 0);
+    let id = fixture.stored([("user", json!("ada"))]).await;
+    too_large(&fixture, id.clone()).await;
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!("ada"))])));
+    assert!(fixture.is_free(&id).await);
+    assert_eq!(fixture.calls.of(Verb::Commit), 0);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_limit_itself_is_allowed() -> Result<(), SessionError> {
-    let world = limited();
-    let id = world.stored([]).await;
+    let fixture = limited();
+    let id = fixture.stored([]).await;
     let set = async |length: usize| {
-        let session = &world.session;
+        let session = &fixture.session;
         session
             .enter(id.clone().into(), async { session.set("x", "x".repeat(length)) })
             .await
     };
     set(100).await?;
-    let stored = async || world.record(&id).await.map(|record| record.payload.len());
+    let stored = async || fixture.record(&id).await.map(|record| record.payload.len());
     let overhead = stored().await.expect("it is stored") - 100 + 1; // The length then takes one byte more.
     set(LIMIT - overhead).await?;
     assert_eq!(stored().await, Some(LIMIT));
@@ -74,8 +74,8 @@ async fn the_limit_itself_is_allowed() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_value_that_is_too_large_alone_is_refused_when_it_is_set() -> Result<(), SessionError> {
-    let world = limited();
-    let session = &world.session;
+    let fixture = limited();
+    let session = &fixture.session;
     let work = async {
         let set = session.set("x", "x".repeat(LIMIT));
         assert_fails!(
@@ -94,17 +94,17 @@ async fn a_value_that_is_too_large_alone_is_refused_when_it_is_set() -> Result<(
 }
 
 /// Stores a session that exceeds the limit, as if the limit had been lowered since.
-async fn larger_than_allowed(world: &World) -> SessionId {
-    world
+async fn larger_than_allowed(fixture: &Fixture) -> SessionId {
+    fixture
         .stored_as(Expiration::Never, [("big", json!("x".repeat(2_000))), ("n", json!(1))])
         .await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_above_the_limit_can_be_written_unless_it_grows() -> Result<(), SessionError> {
-    let world = limited();
-    let session = &world.session;
-    let id = larger_than_allowed(&world).await;
+    let fixture = limited();
+    let session = &fixture.session;
+    let id = larger_than_allowed(&fixture).await;
     let work = async {
         session.set("n", 2)?;
         session.regenerate_id()?;
@@ -117,7 +117,7 @@ async fn a_session_above_the_limit_can_be_written_unless_it_grows() -> Result<()
     session
         .enter(id.clone().into(), async { session.set("big", "small") })
         .await?;
-    let shown = world.shown(&id).await;
+    let shown = fixture.shown(&id).await;
     assert_eq!(shown, Some(values([("big", json!("small")), ("n", json!(2))])));
     let again = session.enter(id.into(), async { session.set("big", "x".repeat(2_000)) });
     assert_fails!(again.await, SessionError::TooLarge { .. });
@@ -126,8 +126,8 @@ async fn a_session_above_the_limit_can_be_written_unless_it_grows() -> Result<()
 
 #[tokio::test(start_paused = true)]
 async fn the_default_limit_is_one_mebibyte() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let set = async |length: usize| {
         session
             .enter(Visit::new(), async { session.set("x", "x".repeat(length)) })

@@ -9,13 +9,13 @@ use sessile_testkit::{Fault, Verb};
 
 #[tokio::test(start_paused = true)]
 async fn writes_of_other_visits_are_seen() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         assert_fails!(session.refresh().await, SessionError::NotStarted);
         session.start_readonly().await?;
-        let other = world.elsewhere();
+        let other = fixture.other_session();
         other
             .enter(id.clone().into(), async { other.set("user", json!(8)) })
             .await?;
@@ -23,23 +23,23 @@ async fn writes_of_other_visits_are_seen() -> Result<(), SessionError> {
         session.refresh().await?;
         assert_eq!(session.get("user")?, Some(json!(8)));
         // Does not wait for a writer either.
-        world.while_locked(&id, session.refresh()).await
+        fixture.while_locked(&id, session.refresh()).await
     };
-    world.visit(id.clone(), work).await
+    fixture.visit(id.clone(), work).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_outlives_its_visit_notices_a_logout() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
     session.start_readonly().in_session(visit.handle()).await?;
     let handle = visit.handle().clone();
     visit.close().await?;
     drop(visit);
 
-    let other = world.elsewhere();
+    let other = fixture.other_session();
     other.init(id.into(), other.destroy()).await??;
     assert_eq!(handle.enter(|| session.get("user"))?, Some(json!(7)), "until it looks");
     for _ in 0..2 {
@@ -52,60 +52,60 @@ async fn a_stream_that_outlives_its_visit_notices_a_logout() -> Result<(), Sessi
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_has_moved_is_not_read_on_under_its_old_id() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start_readonly().await?;
-        let other = world.elsewhere();
+        let other = fixture.other_session();
         other.enter(id.clone().into(), async { other.regenerate_id() }).await?;
         assert_fails!(session.refresh().await, SessionError::Superseded);
         assert_fails!(session.get("user"), SessionError::Gone);
         Ok(())
     };
-    world.visit(id.clone(), work).await
+    fixture.visit(id.clone(), work).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_without_a_stored_session_changes_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let writable = async {
         session.start().await?;
         session.set("user", json!(8))?;
-        world.calls.reset();
+        fixture.calls.reset();
         session.refresh().await?;
-        world.calls.assert_none();
+        fixture.calls.assert_none();
         assert_eq!(session.get("user")?, Some(json!(8)));
         session.close().await
     };
-    world.visit(id.clone(), writable).await?;
+    fixture.visit(id.clone(), writable).await?;
     let virtual_session = async {
         session.start_readonly().await?;
-        world.calls.reset();
+        fixture.calls.reset();
         session.refresh().await?;
-        world.calls.assert_none();
+        fixture.calls.assert_none();
         Ok(())
     };
-    world.visit(Visit::new(), virtual_session).await
+    fixture.visit(Visit::new(), virtual_session).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_refresh_keeps_the_loaded_data() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start_readonly().await?;
         let down = Fault::before(StorageErrorKind::Unavailable);
-        world.faults.fail_next(Verb::Read, down);
+        fixture.faults.fail_next(Verb::Read, down);
         assert_fails!(session.refresh().await, SessionError::Storage(_));
         assert_eq!(session.get("user")?, Some(json!(7)));
-        world.delays.before(Verb::Read, secs(5));
+        fixture.delays.before(Verb::Read, secs(5));
         assert!(tokio::time::timeout(secs(1), session.refresh()).await.is_err());
         assert_eq!(session.get("user")?, Some(json!(7)));
         Ok(())
     };
-    world.visit(id, work).await
+    fixture.visit(id, work).await
 }

@@ -11,12 +11,12 @@ use tokio::time::advance;
 const LEASE: std::time::Duration = DEFAULT_LEASE;
 
 /// Tries to take the lock repeatedly while the work runs. Returns whether it was ever free.
-async fn is_ever_free(world: &World, id: &SessionId, work: impl Future<Output = Result<(), SessionError>>) -> bool {
+async fn is_ever_free(fixture: &Fixture, id: &SessionId, work: impl Future<Output = Result<(), SessionError>>) -> bool {
     let watch = async {
         // Let the work take it first.
         pass(ms(1)).await;
         loop {
-            if world.is_free(id).await {
+            if fixture.is_free(id).await {
                 return;
             }
             pass(ms(700)).await;
@@ -33,67 +33,67 @@ async fn is_ever_free(world: &World, id: &SessionId, work: impl Future<Output = 
 
 #[tokio::test(start_paused = true)]
 async fn a_lock_is_held_for_as_long_as_the_work_goes_on() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = session.enter(id.clone().into(), async {
         pass(10 * LEASE).await;
         session.set("user", json!(8))
     });
-    assert!(!is_ever_free(&world, &id, work).await);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert!(!is_ever_free(&fixture, &id, work).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     // At every third of the lease.
-    let renewals = world.calls.of(Verb::Renew);
+    let renewals = fixture.calls.of(Verb::Renew);
     assert!((29..=30).contains(&renewals), "{renewals} renewals");
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lock_is_renewed_inside_an_update_as_often_as_elsewhere() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let work = world.visit(id.clone(), async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let work = fixture.visit(id.clone(), async {
         let update = async || {
             pass(10 * LEASE).await;
             session.set("user", json!(8))
         };
         session.update_exclusive(update).await
     });
-    assert!(!is_ever_free(&world, &id, work).await);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
-    let renewals = world.calls.of(Verb::Renew);
+    assert!(!is_ever_free(&fixture, &id, work).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
+    let renewals = fixture.calls.of(Verb::Renew);
     assert!((29..=30).contains(&renewals), "{renewals} renewals");
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lock_is_renewed_in_a_task_after_the_visit_has_ended() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let handle = world.visit(id.clone(), async { session.handle() }).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let handle = fixture.visit(id.clone(), async { session.handle() }).await?;
     let task = async {
         session.start().await?;
         pass(10 * LEASE).await;
         session.set("user", json!(8))?;
         session.close().await
     };
-    assert!(!is_ever_free(&world, &id, task.in_session(&handle)).await);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert!(!is_ever_free(&fixture, &id, task.in_session(&handle)).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_blocks_its_thread_for_a_whole_lease_loses_the_lock() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let visit = world.visit(id.clone(), async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let visit = fixture.visit(id.clone(), async {
         session.start().await?;
         session.set("user", json!(8))?;
         advance(LEASE).await;
-        assert!(world.is_free(&id).await);
+        assert!(fixture.is_free(&id).await);
         assert_fails!(session.close().await, SessionError::LockLost);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, Some(json!(7)));
@@ -101,15 +101,15 @@ async fn a_holder_that_blocks_its_thread_for_a_whole_lease_loses_the_lock() -> R
         session.update_exclusive(async || session.set("user", json!(9))).await
     });
     visit.await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_blocks_its_thread_for_two_thirds_of_the_lease_keeps_the_lock() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = session.enter(id.clone().into(), async {
         advance(LEASE - secs(1)).await;
         for _ in 0..5 {
@@ -118,18 +118,18 @@ async fn a_holder_that_blocks_its_thread_for_two_thirds_of_the_lease_keeps_the_l
         }
         session.set("user", json!(8))
     });
-    assert!(!is_ever_free(&world, &id, work).await);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert!(!is_ever_free(&fixture, &id, work).await);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_renewals_in_a_row_may_fail() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     for nth in [1, 2, 4, 5] {
-        world
+        fixture
             .faults
             .fail(Verb::Renew, nth, Fault::before(StorageErrorKind::Unavailable));
     }
@@ -137,23 +137,23 @@ async fn two_renewals_in_a_row_may_fail() -> Result<(), SessionError> {
         pass(3 * LEASE - secs(1)).await;
         session.set("user", json!(8))
     });
-    assert!(!is_ever_free(&world, &id, work).await);
-    assert_eq!(world.faults.injected(), 4);
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert!(!is_ever_free(&fixture, &id, work).await);
+    assert_eq!(fixture.faults.injected(), 4);
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_is_lost_is_not_renewed_any_more() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let visit = world.visit(id.clone(), async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let visit = fixture.visit(id.clone(), async {
         session.start().await?;
         session.set("user", json!(8))?;
         advance(LEASE).await;
         pass(10 * LEASE).await;
-        assert_eq!(world.calls.of(Verb::Renew), 1);
+        assert_eq!(fixture.calls.of(Verb::Renew), 1);
         assert_fails!(session.close().await, SessionError::LockLost);
         Ok(())
     });
@@ -162,21 +162,21 @@ async fn a_lock_that_is_lost_is_not_renewed_any_more() -> Result<(), SessionErro
 
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_was_given_up_is_not_renewed_and_the_next_one_is() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let work = world.visit(id.clone(), async {
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let work = fixture.visit(id.clone(), async {
         session.start().await?;
         session.close().await?;
         pass(2 * LEASE).await;
         session.start().await?;
         session.release().await?;
         pass(2 * LEASE).await;
-        assert_eq!(world.calls.of(Verb::Renew), 0);
+        assert_eq!(fixture.calls.of(Verb::Renew), 0);
         session.start().await?;
         pass(2 * LEASE).await;
-        assert!(world.calls.of(Verb::Renew) >= 5);
-        assert!(!world.is_free(&id).await);
+        assert!(fixture.calls.of(Verb::Renew) >= 5);
+        assert!(!fixture.is_free(&id).await);
         session.close().await
     });
     work.await
@@ -185,10 +185,10 @@ async fn a_lock_that_was_given_up_is_not_renewed_and_the_next_one_is() -> Result
 #[test]
 fn without_a_runtime_a_lock_is_held_for_its_lease() {
     // Work that any executor can poll, with a storage that needs no runtime either.
-    let world = world();
+    let fixture = fixture();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    let id = poll_through(&mut cx, world.stored([("user", json!(7))]));
-    let session = &world.session;
+    let id = poll_through(&mut cx, fixture.stored([("user", json!(7))]));
+    let session = &fixture.session;
     let work = session.enter(id.clone().into(), async {
         let mut first = true;
         std::future::poll_fn(|_| match std::mem::take(&mut first) {
@@ -200,7 +200,7 @@ fn without_a_runtime_a_lock_is_held_for_its_lease() {
     });
     poll_through(&mut cx, work).expect("it is stored");
     assert_eq!(
-        poll_through(&mut cx, world.shown(&id)),
+        poll_through(&mut cx, fixture.shown(&id)),
         Some(values([("user", json!(8))]))
     );
 }

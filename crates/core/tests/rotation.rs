@@ -8,8 +8,8 @@ use sessile_core::{Expiration, IdChange, InSession, MINUTE, SessionError, Sessio
 use sessile_testkit::{Fault, Verb};
 
 /// Gives the session a new id.
-async fn rotate(world: &World, id: &SessionId) -> Result<SessionId, SessionError> {
-    let session = &world.session;
+async fn rotate(fixture: &Fixture, id: &SessionId) -> Result<SessionId, SessionError> {
+    let session = &fixture.session;
     let work = async {
         session.regenerate_id()?;
         session.close().await?;
@@ -20,10 +20,10 @@ async fn rotate(world: &World, id: &SessionId) -> Result<SessionId, SessionError
 
 #[tokio::test(start_paused = true)]
 async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let created = world.record(&id).await.expect("it is there").meta.created_at;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let created = fixture.record(&id).await.expect("it is there").meta.created_at;
     pass(MINUTE).await;
     let work = async {
         session.start().await?;
@@ -31,11 +31,11 @@ async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Resu
         session.regenerate_id()?;
         let new = session.id().ok_or(SessionError::Gone)?;
         assert_ne!(new, id);
-        assert_eq!(world.record(&new).await, None);
-        assert!(world.record(&id).await.is_some());
-        world.calls.reset();
+        assert_eq!(fixture.record(&new).await, None);
+        assert!(fixture.record(&id).await.is_some());
+        fixture.calls.reset();
         session.close().await?;
-        assert_eq!(world.calls.take(), [(Verb::Rotate, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Rotate, 1)]);
         assert_eq!(session.id(), Some(new.clone()));
         assert_eq!(session.key(), Some(new.key()));
         assert_eq!(session.get("user")?, Some(json!(7)));
@@ -44,20 +44,20 @@ async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Resu
         session.update_exclusive(async || session.set("more", json!(1))).await?;
         Ok(new)
     };
-    let new = world.visit(id.clone(), work).await?;
-    assert_eq!(world.record(&id).await, None);
+    let new = fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.record(&id).await, None);
     let expected = values([("user", json!(7)), ("role", json!("admin")), ("more", json!(1))]);
-    assert_eq!(world.shown(&new).await, Some(expected));
-    assert!(world.is_free(&new).await);
+    assert_eq!(fixture.shown(&new).await, Some(expected));
+    assert!(fixture.is_free(&new).await);
     assert_eq!(id.key().shard(), new.key().shard());
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_of_several_new_ids_counts() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([]).await;
     let work = async {
         session.regenerate_id()?;
         let first = session.id();
@@ -67,48 +67,48 @@ async fn the_last_of_several_new_ids_counts() -> Result<(), SessionError> {
         session.id().ok_or(SessionError::Gone)
     };
     let new = session.enter(id.clone().into(), work).await?;
-    assert!(world.record(&new).await.is_some());
-    assert_eq!(world.sessions().await, 1);
+    assert!(fixture.record(&new).await.is_some());
+    assert_eq!(fixture.sessions().await, 1);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_virtual_session_is_stored_under_the_id_that_was_announced() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.start().await?;
         session.regenerate_id()?;
         let announced = session.id().ok_or(SessionError::Gone)?;
         assert!(session.exists());
-        world.calls.assert_none();
+        fixture.calls.assert_none();
         session.close().await?;
         assert_eq!(session.id(), Some(announced.clone()));
         Ok(announced)
     };
-    let id = world.visit(Visit::new(), work).await?;
-    assert!(world.record(&id).await.is_some());
+    let id = fixture.visit(Visit::new(), work).await?;
+    assert!(fixture.record(&id).await.is_some());
     // If it exists already, it is not replaced without the application noticing.
     let work = async {
         session.start().await?;
         session.regenerate_id()?;
-        world
+        fixture
             .faults
             .fail_next(Verb::Create, Fault::before(StorageErrorKind::Exists));
         assert_fails!(session.close().await, SessionError::Storage(_));
         assert!(!session.exists());
         Ok(())
     };
-    world.visit(Visit::new(), work).await?;
-    assert_eq!(world.sessions().await, 1);
+    fixture.visit(Visit::new(), work).await?;
+    assert_eq!(fixture.sessions().await, 1);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_id_needs_a_writable_visit() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([]).await;
     let work = async {
         assert_fails!(session.regenerate_id(), SessionError::NotStarted);
         session.start_readonly().await?;
@@ -118,48 +118,48 @@ async fn a_new_id_needs_a_writable_visit() -> Result<(), SessionError> {
         assert_fails!(session.regenerate_id(), SessionError::NotWritable);
         Ok(())
     };
-    world.visit(id.clone(), work).await
+    fixture.visit(id.clone(), work).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_keeps_the_old_id_valid() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for kind in [
         StorageErrorKind::Unavailable,
         StorageErrorKind::Exists,
         StorageErrorKind::Full,
     ] {
-        let id = world.stored([("user", json!(7))]).await;
+        let id = fixture.stored([("user", json!(7))]).await;
         let work = async {
             session.start().await?;
             session.set("user", json!(8))?;
             session.regenerate_id()?;
             let announced = session.id().ok_or(SessionError::Gone)?;
-            world.faults.fail_next(Verb::Rotate, Fault::before(kind));
+            fixture.faults.fail_next(Verb::Rotate, Fault::before(kind));
             assert_fails!(session.close().await, SessionError::Storage(_));
             assert_eq!(session.id(), Some(id.clone()));
             assert_eq!(session.key(), Some(id.key()));
             assert_eq!(session.get("user")?, Some(json!(7)));
-            assert!(world.is_free(&id).await);
-            assert_eq!(world.record(&announced).await, None);
+            assert!(fixture.is_free(&id).await);
+            assert_eq!(fixture.record(&announced).await, None);
             // The next close does not move it either.
             session.update_exclusive(async || session.set("user", json!(9))).await?;
             assert_eq!(session.id(), Some(id.clone()));
             Ok(())
         };
-        world.visit(id.clone(), work).await?;
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+        fixture.visit(id.clone(), work).await?;
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_old_id_is_invalid_at_once_and_a_visit_with_it_starts_empty() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let new = rotate(&world, &id).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let new = rotate(&fixture, &id).await?;
     for lock in [false, true] {
         let work = async {
             match lock {
@@ -170,19 +170,19 @@ async fn the_old_id_is_invalid_at_once_and_a_visit_with_it_starts_empty() -> Res
             assert_eq!(session.get("user")?, None);
             session.close().await
         };
-        world.visit(id.clone(), work).await?;
+        fixture.visit(id.clone(), work).await?;
     }
-    assert_eq!(world.sessions().await, 1);
-    assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+    assert_eq!(fixture.sessions().await, 1);
+    assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_with_the_old_id_that_changes_anything_fails_to_close() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let new = rotate(&world, &id).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let new = rotate(&fixture, &id).await?;
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;
@@ -193,51 +193,51 @@ async fn a_visit_with_the_old_id_that_changes_anything_fails_to_close() -> Resul
         assert_fails!(update.await, SessionError::Superseded);
         Ok(())
     };
-    world.visit(id, work).await?;
-    assert_eq!(world.sessions().await, 1);
-    assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+    fixture.visit(id, work).await?;
+    assert_eq!(fixture.sessions().await, 1);
+    assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_strict_visit_with_the_old_id_fails() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([]).await;
-    rotate(&world, &id).await?;
-    let strict = world.visit(Visit::attach(id), async { world.session.start_readonly().await });
+    let fixture = fixture();
+    let id = fixture.stored([]).await;
+    rotate(&fixture, &id).await?;
+    let strict = fixture.visit(Visit::attach(id), async { fixture.session.start_readonly().await });
     assert_fails!(strict.await, SessionError::Superseded);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_has_read_before_fails_and_keeps_the_loaded_data() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start_readonly().await?;
-        rotate_elsewhere(&world, &id).await?;
+        rotate_elsewhere(&fixture, &id).await?;
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_fails!(session.start().await, SessionError::Superseded);
         let update = session.update_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Superseded);
         Ok(())
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.sessions().await, 1);
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.sessions().await, 1);
     Ok(())
 }
 
-async fn rotate_elsewhere(world: &World, id: &SessionId) -> Result<(), SessionError> {
-    let other = world.elsewhere();
+async fn rotate_elsewhere(fixture: &Fixture, id: &SessionId) -> Result<(), SessionError> {
+    let other = fixture.other_session();
     other.enter(id.clone().into(), async { other.regenerate_id() }).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_waits_for_the_lock_meanwhile_starts_empty() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let rotating = session.enter(id.clone().into(), async {
         pass(secs(1)).await;
         session.regenerate_id()
@@ -252,16 +252,16 @@ async fn a_visit_that_waits_for_the_lock_meanwhile_starts_empty() -> Result<(), 
     });
     let (rotated, waited) = tokio::join!(rotating, waiting);
     rotated.and(waited?)?;
-    assert_eq!(world.sessions().await, 1);
+    assert_eq!(fixture.sessions().await, 1);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn during_the_grace_the_old_id_leads_to_the_session_and_not_after() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.rotation_grace(secs(10)));
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
-    let new = rotate(&world, &id).await?;
+    let fixture = fixture_with(|builder| builder.rotation_grace(secs(10)));
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    let new = rotate(&fixture, &id).await?;
     pass(secs(10) - ms(1)).await;
     let work = async {
         session.start_readonly().await?;
@@ -270,52 +270,52 @@ async fn during_the_grace_the_old_id_leads_to_the_session_and_not_after() -> Res
         assert_eq!(session.key(), Some(new.key()));
         session.update_exclusive(async || session.set("user", json!(8))).await
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.shown(&new).await, Some(values([("user", json!(8))])));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(8))])));
     pass(ms(1)).await;
     let work = async {
         session.start_readonly().await?;
         assert!(!session.exists());
         session.get("user")
     };
-    assert_eq!(world.visit(id, work).await?, None);
+    assert_eq!(fixture.visit(id, work).await?, None);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn destroying_by_an_alias_destroys_the_session() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.rotation_grace(secs(10)));
-    let id = world.stored([("user", json!(7))]).await;
-    let new = rotate(&world, &id).await?;
-    world.visit(id, async { world.session.destroy().await }).await?;
-    assert_eq!(world.record(&new).await, None);
-    assert_eq!(world.sessions().await, 0);
+    let fixture = fixture_with(|builder| builder.rotation_grace(secs(10)));
+    let id = fixture.stored([("user", json!(7))]).await;
+    let new = rotate(&fixture, &id).await?;
+    fixture.visit(id, async { fixture.session.destroy().await }).await?;
+    assert_eq!(fixture.record(&new).await, None);
+    assert_eq!(fixture.sessions().await, 0);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_foreign_id_is_exchanged_like_any_other() -> Result<(), SessionError> {
-    let world = world();
+    let fixture = fixture();
     let foreign = SessionId::parse("an.id_that-came.from-elsewhere_and.is-long").expect("it is well formed");
-    let own = world.stored([("user", json!(7))]).await;
-    let record = world.record(&own).await.expect("it is there");
+    let own = fixture.stored([("user", json!(7))]).await;
+    let record = fixture.record(&own).await.expect("it is there");
     use sessile_core::Storage;
-    world.storage.create(&foreign.key(), record).await?;
-    let new = rotate(&world, &foreign).await?;
+    fixture.storage.create(&foreign.key(), record).await?;
+    let new = rotate(&fixture, &foreign).await?;
     assert_eq!(new.expose().len(), SessionId::LEN);
-    assert_eq!(world.record(&foreign).await, None);
-    assert_eq!(world.shown(&new).await, Some(values([("user", json!(7))])));
+    assert_eq!(fixture.record(&foreign).await, None);
+    assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refresh_during_the_grace_does_not_restore_the_old_id() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.rotation_grace(secs(10)));
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture_with(|builder| builder.rotation_grace(secs(10)));
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
     session.start_readonly().in_session(visit.handle()).await?;
-    let new = rotate(&world, &id).await?;
+    let new = rotate(&fixture, &id).await?;
     let work = async {
         session.refresh().await?;
         session.start().await?;
@@ -325,6 +325,6 @@ async fn a_refresh_during_the_grace_does_not_restore_the_old_id() -> Result<(), 
     visit.close().await?;
     // The client was told the new one.
     assert_eq!(visit.outcome().id, IdChange::Keep);
-    assert!(world.record(&new).await.is_some());
+    assert!(fixture.record(&new).await.is_some());
     Ok(())
 }

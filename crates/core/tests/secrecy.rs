@@ -33,9 +33,9 @@ fn assert_debug_silent(ids: &[SessionId], value: &(impl Debug + ?Sized)) {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_shows_an_id_or_a_value() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("secret", json!(SECRET))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("secret", json!(SECRET))]).await;
     let foreign = SessionId::parse("foreign-id_with.all-it-takes_0123456789").expect("it is well formed");
 
     let visit = session.open(id.clone().into());
@@ -74,12 +74,12 @@ async fn nothing_shows_an_id_or_a_value() -> Result<(), SessionError> {
     assert_debug_silent(&ids, &new);
     assert_debug_silent(&ids, &key);
     assert_silent(&ids, &format!("{key} {}", key.fingerprint()));
-    let stored = world.storage.read(&key).await?;
+    let stored = fixture.storage.read(&key).await?;
     assert!(stored.is_found());
     assert_debug_silent(&ids, &stored);
-    assert_debug_silent(&ids, &world.storage.scan(None, 10).await?);
-    assert_debug_silent(&ids, &world.storage);
-    let locked = world.storage.lock(&key, Duration::ZERO).await?;
+    assert_debug_silent(&ids, &fixture.storage.scan(None, 10).await?);
+    assert_debug_silent(&ids, &fixture.storage);
+    let locked = fixture.storage.lock(&key, Duration::ZERO).await?;
     let Lookup::Found(locked) = locked else {
         panic!("it is there")
     };
@@ -101,8 +101,8 @@ async fn nothing_shows_an_id_or_a_value() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn no_error_shows_an_id_or_a_value() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let mut ids = Vec::new();
     let mut errors = Vec::new();
     for verb in [
@@ -114,10 +114,10 @@ async fn no_error_shows_an_id_or_a_value() -> Result<(), SessionError> {
         Verb::Release,
         Verb::Destroy,
     ] {
-        let id = world.stored([("secret", json!(SECRET))]).await;
+        let id = fixture.stored([("secret", json!(SECRET))]).await;
         ids.push(id.clone());
         let visit = if verb == Verb::Create { Visit::new() } else { id.into() };
-        world.faults.fail_next(verb, Fault::after(StorageErrorKind::Other));
+        fixture.faults.fail_next(verb, Fault::after(StorageErrorKind::Other));
         let work = async {
             if verb == Verb::Read {
                 return session.start_readonly().await;
@@ -139,9 +139,9 @@ async fn no_error_shows_an_id_or_a_value() -> Result<(), SessionError> {
                 _ => session.close().await,
             }
         };
-        errors.push(world.visit(visit, work).await.expect_err("the storage fails"));
+        errors.push(fixture.visit(visit, work).await.expect_err("the storage fails"));
     }
-    let id = world.stored([("secret", json!(SECRET))]).await;
+    let id = fixture.stored([("secret", json!(SECRET))]).await;
     ids.push(id.clone());
     let work = async {
         assert_eq!(session.get("secret")?, Some(json!(SECRET)));

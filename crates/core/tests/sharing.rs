@@ -15,15 +15,15 @@ use tokio::task::spawn_blocking;
 const COUNT: Key<Untyped, u64> = Key::new("count");
 const OTHER: Key<Untyped, u64> = Key::new("other");
 
-async fn count(world: &World, id: &SessionId) -> Option<u64> {
-    world.shown(id).await?.get("count")?.as_u64()
+async fn count(fixture: &Fixture, id: &SessionId) -> Option<u64> {
+    fixture.shown(id).await?.get("count")?.as_u64()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn threads_that_change_one_value_lose_no_change() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([]).await;
     let cart = session.namespace("cart");
     let work = async {
         let handle = session.handle()?;
@@ -42,16 +42,16 @@ async fn threads_that_change_one_value_lose_no_change() -> Result<(), SessionErr
         Ok::<_, SessionError>(())
     };
     session.enter(id.clone().into(), work).await?;
-    assert_eq!(count(&world, &id).await, Some(2_000));
-    let cart = world.shown_in(&id, Some("cart")).await;
+    assert_eq!(count(&fixture, &id).await, Some(2_000));
+    let cart = fixture.shown_in(&id, Some("cart")).await;
     assert_eq!(cart, Some(values([("count", json!(2_000))])));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn threads_that_insert_one_value_make_it_once() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         for round in 0..50 {
             let handle = session.handle()?;
@@ -81,10 +81,10 @@ async fn threads_that_insert_one_value_make_it_once() -> Result<(), SessionError
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tasks_that_update_one_visit_lose_no_change() -> Result<(), SessionError> {
     use sessile_core::InSession;
-    let world = world();
-    let id = world.stored([]).await;
+    let fixture = fixture();
+    let id = fixture.stored([]).await;
     let work = async {
-        let session = &world.session;
+        let session = &fixture.session;
         session.start_readonly().await?;
         let handle = session.handle()?;
         let tasks: Vec<_> = (0..50)
@@ -107,21 +107,21 @@ async fn tasks_that_update_one_visit_lose_no_change() -> Result<(), SessionError
         }
         Ok(())
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(count(&world, &id).await, Some(50));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(count(&fixture, &id).await, Some(50));
     Ok(())
 }
 
 /// Starts to change the count on another thread, runs `meanwhile`, then lets the change continue.
 async fn during_a_change<T: Send + 'static>(
-    world: &World,
+    fixture: &Fixture,
     handle: Handle,
     change: impl FnOnce(&sessile_core::Session) -> T + Send + 'static,
     meanwhile: impl Future<Output = Result<(), SessionError>>,
 ) -> Result<Result<T, SessionError>, SessionError> {
     let (begun, has_begun) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
-    let session = world.session.clone();
+    let session = fixture.session.clone();
     let changing = spawn_blocking(move || {
         handle.enter(|| {
             session.update_key(COUNT, |count| {
@@ -142,9 +142,9 @@ async fn during_a_change<T: Send + 'static>(
 
 #[tokio::test]
 async fn readers_do_not_wait_for_a_change() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(1))]).await;
     let work = async {
         let read = async {
             assert_eq!(session.get(COUNT)?, Some(1));
@@ -152,7 +152,7 @@ async fn readers_do_not_wait_for_a_change() -> Result<(), SessionError> {
             assert_eq!(session.keys()?, ["count"]);
             Ok(())
         };
-        during_a_change(&world, session.handle()?, |_| (), read).await??;
+        during_a_change(&fixture, session.handle()?, |_| (), read).await??;
         assert_eq!(session.get(COUNT)?, Some(101));
         Ok::<_, SessionError>(())
     };
@@ -181,26 +181,26 @@ async fn a_write_during_a_change_of_the_same_value_counts_as_later() -> Result<(
         (|session| session.update_key(OTHER, |other| *other += 1), Some(101)),
     ];
     for (index, (doing, left)) in doings.into_iter().enumerate() {
-        let world = world();
-        let session = &world.session;
-        let id = world.stored([("count", json!(1))]).await;
+        let fixture = fixture();
+        let session = &fixture.session;
+        let id = fixture.stored([("count", json!(1))]).await;
         let work = async {
             // It returns during the change: it does not have to wait.
             let meanwhile = async { doing(session) };
-            during_a_change(&world, session.handle()?, |_| (), meanwhile).await??;
+            during_a_change(&fixture, session.handle()?, |_| (), meanwhile).await??;
             assert_eq!(session.get(COUNT)?, left, "{index}");
             Ok(())
         };
         session.enter(id.clone().into(), work).await?;
-        assert_eq!(count(&world, &id).await, left, "{index}");
+        assert_eq!(count(&fixture, &id).await, left, "{index}");
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn a_namespace_that_is_destroyed_while_a_value_in_it_is_changed_stays_destroyed() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
+    let fixture = fixture();
+    let session = fixture.session.clone();
     let cart = session.namespace("cart");
     let work = async {
         cart.set(COUNT, 1)?;
@@ -220,8 +220,8 @@ async fn a_namespace_that_is_destroyed_while_a_value_in_it_is_changed_stays_dest
 /// A closure that waits for another thread which uses the same session.
 #[tokio::test]
 async fn a_change_may_wait_for_other_threads_that_use_the_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
+    let fixture = fixture();
+    let session = fixture.session.clone();
     let work = async {
         let (handle, inside) = (session.handle()?, session.clone());
         session.update_key(COUNT, |count| {
@@ -243,8 +243,8 @@ async fn a_change_may_wait_for_other_threads_that_use_the_session() -> Result<()
 
 #[tokio::test]
 async fn a_second_change_of_a_value_waits_as_long_as_for_a_lock() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.lock_wait(Duration::ZERO));
-    let session = &world.session;
+    let fixture = fixture_with(|builder| builder.lock_wait(Duration::ZERO));
+    let session = &fixture.session;
     let work = async {
         let meanwhile = async {
             assert_fails!(
@@ -256,7 +256,7 @@ async fn a_second_change_of_a_value_waits_as_long_as_for_a_lock() -> Result<(), 
             assert_fails!(session.get_or_insert_with(COUNT, || 7), SessionError::LockTimeout);
             Ok(())
         };
-        during_a_change(&world, session.handle()?, |_| (), meanwhile).await??;
+        during_a_change(&fixture, session.handle()?, |_| (), meanwhile).await??;
         assert_eq!(session.get(COUNT)?, Some(100));
         session.update_key(COUNT, |count| *count += 1)?;
         assert_eq!(session.take(COUNT)?, Some(101));
@@ -267,8 +267,8 @@ async fn a_second_change_of_a_value_waits_as_long_as_for_a_lock() -> Result<(), 
 
 #[tokio::test]
 async fn a_change_within_the_change_of_the_same_value_is_refused_at_once() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.lock_wait(Duration::MAX));
-    let session = &world.session;
+    let fixture = fixture_with(|builder| builder.lock_wait(Duration::MAX));
+    let session = &fixture.session;
     let cart = session.namespace("cart");
     let work = async {
         session.update_key(COUNT, |count| {
@@ -313,8 +313,8 @@ async fn types_that_use_the_session_while_they_are_written_and_read_do_no_harm()
     }
 
     const CURIOUS: Key<Untyped, Curious> = Key::new("curious");
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.set(CURIOUS, Curious)?;
         session.get(CURIOUS)?;
@@ -329,8 +329,8 @@ async fn types_that_use_the_session_while_they_are_written_and_read_do_no_harm()
 
 #[tokio::test]
 async fn a_change_may_use_the_session_itself() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.update_key(COUNT, |count| {
             *count += 1;
@@ -346,9 +346,9 @@ async fn a_change_may_use_the_session_itself() -> Result<(), SessionError> {
 
 #[tokio::test]
 async fn a_change_that_panics_stores_nothing_and_lets_others_go_on() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("count", json!(1))]).await;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("count", json!(1))]).await;
     let work = async {
         let (handle, inside) = (session.handle()?, session.clone());
         let panics = move || {
@@ -364,20 +364,20 @@ async fn a_change_that_panics_stores_nothing_and_lets_others_go_on() -> Result<(
         session.update_key(COUNT, |count| *count += 10)
     };
     session.enter(id.clone().into(), work).await?;
-    assert_eq!(count(&world, &id).await, Some(11));
+    assert_eq!(count(&fixture, &id).await, Some(11));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_change_that_outlasts_its_lock_is_refused_and_overwrites_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(1))]).await;
     let work = async {
         session.start().await?;
         let meanwhile = async {
             session.close().await?;
-            let other = world.elsewhere();
+            let other = fixture.other_session();
             other
                 .enter(id.clone().into(), async {
                     other.update_key(COUNT, |count| *count += 10)
@@ -385,30 +385,30 @@ async fn a_change_that_outlasts_its_lock_is_refused_and_overwrites_nothing() -> 
                 .await?;
             session.start().await
         };
-        let changed = during_a_change(&world, session.handle()?, |_| (), meanwhile).await?;
+        let changed = during_a_change(&fixture, session.handle()?, |_| (), meanwhile).await?;
         assert_fails!(changed, SessionError::NotWritable);
         session.close().await
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(count(&world, &id).await, Some(11));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(count(&fixture, &id).await, Some(11));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_change_to_a_destroyed_session_does_not_reach_its_successor() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(1))]).await;
     let work = async {
         session.start().await?;
         let meanwhile = async {
             session.destroy().await?;
             session.start().await
         };
-        let changed = during_a_change(&world, session.handle()?, |_| (), meanwhile).await?;
+        let changed = during_a_change(&fixture, session.handle()?, |_| (), meanwhile).await?;
         assert_fails!(changed, SessionError::NotWritable);
         assert_eq!(session.get(COUNT)?, None);
         Ok(())
     };
-    world.visit(id, work).await
+    fixture.visit(id, work).await
 }

@@ -9,8 +9,8 @@ use sessile_testkit::{Fault, Verb};
 use tokio::sync::oneshot;
 
 /// Creates a session with a window of a minute, a value with a window of ten seconds and a value without one.
-async fn with_short_value(world: &World) -> Result<SessionId, SessionError> {
-    let session = &world.session;
+async fn with_short_value(fixture: &Fixture) -> Result<SessionId, SessionError> {
+    let session = &fixture.session;
     let work = async {
         session.set_expiration(Expiration::sliding(MINUTE))?;
         session.set("plain", json!(0))?;
@@ -22,9 +22,9 @@ async fn with_short_value(world: &World) -> Result<SessionId, SessionError> {
 }
 
 /// Reads one value in a visit of its own.
-async fn read(world: &World, id: &SessionId, name: &str) -> Result<Option<serde_json::Value>, SessionError> {
-    let session = &world.session;
-    world
+async fn read(fixture: &Fixture, id: &SessionId, name: &str) -> Result<Option<serde_json::Value>, SessionError> {
+    let session = &fixture.session;
+    fixture
         .visit(id.clone(), async {
             session.start_readonly().await?;
             session.get(name)
@@ -33,21 +33,23 @@ async fn read(world: &World, id: &SessionId, name: &str) -> Result<Option<serde_
 }
 
 /// Starts the session for reading without using it.
-async fn look(world: &World, id: &SessionId) -> Result<(), SessionError> {
-    world
-        .visit(id.clone(), async { world.session.start_readonly().await })
+async fn look(fixture: &Fixture, id: &SessionId) -> Result<(), SessionError> {
+    fixture
+        .visit(id.clone(), async { fixture.session.start_readonly().await })
         .await
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_visit_moves_the_end_those_that_only_read_included() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture
+        .stored_as(Expiration::sliding(MINUTE), [("user", json!(7))])
+        .await;
     for round in 0..9 {
         pass(secs(59)).await;
         match round % 3 {
-            0 => look(&world, &id).await?,
+            0 => look(&fixture, &id).await?,
             1 => {
                 session
                     .enter(id.clone().into(), async { Ok::<_, SessionError>(()) })
@@ -61,16 +63,16 @@ async fn each_visit_moves_the_end_those_that_only_read_included() -> Result<(), 
         }
     }
     pass(MINUTE - ms(1)).await;
-    assert!(world.record(&id).await.is_some());
+    assert!(fixture.record(&id).await.is_some());
     pass(ms(1)).await;
-    assert!(world.record(&id).await.is_none());
+    assert!(fixture.record(&id).await.is_none());
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_visit_moves_what_slides_inside_the_session_as_well() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let n = session.namespace("n");
     let work = async {
         session.set_with_expiration("x", json!(1), Expiration::sliding(MINUTE))?;
@@ -82,38 +84,40 @@ async fn each_visit_moves_what_slides_inside_the_session_as_well() -> Result<(),
     let id = session.enter(Visit::new(), work).await?;
     for _ in 0..5 {
         pass(secs(59)).await;
-        look(&world, &id).await?;
+        look(&fixture, &id).await?;
     }
     pass(MINUTE - ms(1)).await;
-    assert_eq!(world.shown(&id).await, Some(values([("x", json!(1))])));
-    assert_eq!(world.shown_in(&id, Some("n")).await, Some(values([("x", json!(2))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("x", json!(1))])));
+    assert_eq!(fixture.shown_in(&id, Some("n")).await, Some(values([("x", json!(2))])));
     pass(ms(1)).await;
-    assert_eq!(world.shown(&id).await, Some(values([])));
-    assert_eq!(world.shown_in(&id, Some("n")).await, Some(values([])));
+    assert_eq!(fixture.shown(&id).await, Some(values([])));
+    assert_eq!(fixture.shown_in(&id, Some("n")).await, Some(values([])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_visit_moves_the_end_when_it_starts_and_again_when_it_ends() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for write in [None, Some(false), Some(true)] {
-        let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
-        world.calls.reset();
+        let id = fixture
+            .stored_as(Expiration::sliding(MINUTE), [("user", json!(7))])
+            .await;
+        fixture.calls.reset();
         pass(secs(30)).await;
         let visit = async {
             match write {
                 None => session.start_readonly().await?,
                 Some(_) => session.start().await?,
             }
-            assert_eq!(world.calls.of(Verb::Touch), 1);
+            assert_eq!(fixture.calls.of(Verb::Touch), 1);
             pass(secs(40)).await;
             if write == Some(true) {
                 session.set("user", json!(8))?;
             }
             session.close().await
         };
-        world.visit(id.clone(), visit).await?;
+        fixture.visit(id.clone(), visit).await?;
         // A commit moves everything in the same step.
         let expected = match write {
             None => 2,
@@ -121,154 +125,156 @@ async fn a_long_visit_moves_the_end_when_it_starts_and_again_when_it_ends() -> R
             Some(false) => 3,
             Some(true) => 2,
         };
-        assert_eq!(world.calls.of(Verb::Touch), expected, "write: {write:?}");
+        assert_eq!(fixture.calls.of(Verb::Touch), expected, "write: {write:?}");
         pass(secs(59)).await;
-        assert!(world.record(&id).await.is_some());
+        assert!(fixture.record(&id).await.is_some());
         pass(secs(1)).await;
-        assert!(world.record(&id).await.is_none());
+        assert!(fixture.record(&id).await.is_none());
     }
     Ok(())
 }
 
 /// Returns the number of writes of a visit that comes this long after the last one.
-async fn touches_after(world: &World, id: &SessionId, pause: std::time::Duration) -> Result<u64, SessionError> {
-    world.calls.reset();
+async fn touches_after(fixture: &Fixture, id: &SessionId, pause: std::time::Duration) -> Result<u64, SessionError> {
+    fixture.calls.reset();
     pass(pause).await;
-    look(world, id).await?;
-    assert_eq!(world.calls.of(Verb::Read), 1);
-    assert_eq!(world.calls.total(), 1 + world.calls.of(Verb::Touch));
-    Ok(world.calls.of(Verb::Touch))
+    look(fixture, id).await?;
+    assert_eq!(fixture.calls.of(Verb::Read), 1);
+    assert_eq!(fixture.calls.total(), 1 + fixture.calls.of(Verb::Touch));
+    Ok(fixture.calls.of(Verb::Touch))
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_end_is_only_written_when_it_would_move_by_more_than_a_minute() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored_as(Expiration::sliding(HOUR), []).await;
-    assert_eq!(touches_after(&world, &id, MINUTE).await?, 0);
-    assert_eq!(touches_after(&world, &id, ms(1)).await?, 1);
-    assert_eq!(touches_after(&world, &id, MINUTE).await?, 0);
-    assert_eq!(touches_after(&world, &id, SECOND).await?, 1);
+    let fixture = fixture();
+    let id = fixture.stored_as(Expiration::sliding(HOUR), []).await;
+    assert_eq!(touches_after(&fixture, &id, MINUTE).await?, 0);
+    assert_eq!(touches_after(&fixture, &id, ms(1)).await?, 1);
+    assert_eq!(touches_after(&fixture, &id, MINUTE).await?, 0);
+    assert_eq!(touches_after(&fixture, &id, SECOND).await?, 1);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_end_is_written_when_it_moves_by_a_tenth_of_a_shorter_window() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
-    assert_eq!(touches_after(&world, &id, secs(6)).await?, 0);
-    assert_eq!(touches_after(&world, &id, ms(1)).await?, 1);
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::sliding(MINUTE), []).await;
+    assert_eq!(touches_after(&fixture, &id, secs(6)).await?, 0);
+    assert_eq!(touches_after(&fixture, &id, ms(1)).await?, 1);
 
-    let id = world.stored_as(Expiration::sliding(HOUR), []).await;
+    let id = fixture.stored_as(Expiration::sliding(HOUR), []).await;
     let add = async {
         session
             .namespace("n")
             .set_with_expiration("x", json!(1), Expiration::sliding(secs(20)))
     };
     session.enter(id.clone().into(), add).await?;
-    assert_eq!(touches_after(&world, &id, secs(2)).await?, 0);
-    assert_eq!(touches_after(&world, &id, ms(1)).await?, 1);
+    assert_eq!(touches_after(&fixture, &id, secs(2)).await?, 0);
+    assert_eq!(touches_after(&fixture, &id, ms(1)).await?, 1);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_end_is_written_when_it_moves_by_the_configured_resolution() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.touch_resolution(secs(5)));
-    let id = world.stored_as(Expiration::sliding(HOUR), []).await;
-    assert_eq!(touches_after(&world, &id, secs(5)).await?, 0);
-    assert_eq!(touches_after(&world, &id, ms(1)).await?, 1);
+    let fixture = fixture_with(|builder| builder.touch_resolution(secs(5)));
+    let id = fixture.stored_as(Expiration::sliding(HOUR), []).await;
+    assert_eq!(touches_after(&fixture, &id, secs(5)).await?, 0);
+    assert_eq!(touches_after(&fixture, &id, ms(1)).await?, 1);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn reading_every_second_costs_one_small_write_a_minute() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored_as(Expiration::sliding(HOUR), []).await;
-    world.calls.reset();
+    let fixture = fixture();
+    let id = fixture.stored_as(Expiration::sliding(HOUR), []).await;
+    fixture.calls.reset();
     for _ in 0..610 {
         pass(SECOND).await;
-        look(&world, &id).await?;
+        look(&fixture, &id).await?;
     }
-    assert_eq!(world.calls.take(), [(Verb::Read, 610), (Verb::Touch, 10)]);
+    assert_eq!(fixture.calls.take(), [(Verb::Read, 610), (Verb::Touch, 10)]);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fixed_expiration_is_not_written() -> Result<(), SessionError> {
-    let world = world();
+    let fixture = fixture();
     for expiration in [Expiration::Never, Expiration::Transient, Expiration::After(100 * HOUR)] {
-        let id = world.stored_as(expiration, []).await;
-        assert_eq!(touches_after(&world, &id, HOUR).await?, 0);
+        let id = fixture.stored_as(expiration, []).await;
+        assert_eq!(touches_after(&fixture, &id, HOUR).await?, 0);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_end_that_has_reached_its_limit_is_not_written_any_more() -> Result<(), SessionError> {
-    let world = world();
-    let id = world
+    let fixture = fixture();
+    let id = fixture
         .stored_as(Expiration::sliding(HOUR).at_most(90 * MINUTE), [])
         .await;
-    assert_eq!(touches_after(&world, &id, 20 * MINUTE).await?, 1);
-    assert_eq!(touches_after(&world, &id, 20 * MINUTE).await?, 1);
-    assert_eq!(touches_after(&world, &id, 20 * MINUTE).await?, 0);
-    assert_eq!(touches_after(&world, &id, 29 * MINUTE).await?, 0);
-    assert!(world.record(&id).await.is_some());
+    assert_eq!(touches_after(&fixture, &id, 20 * MINUTE).await?, 1);
+    assert_eq!(touches_after(&fixture, &id, 20 * MINUTE).await?, 1);
+    assert_eq!(touches_after(&fixture, &id, 20 * MINUTE).await?, 0);
+    assert_eq!(touches_after(&fixture, &id, 29 * MINUTE).await?, 0);
+    assert!(fixture.record(&id).await.is_some());
     pass(MINUTE).await;
-    assert!(world.record(&id).await.is_none());
+    assert!(fixture.record(&id).await.is_none());
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_never_starts_moves_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
-    world.calls.reset();
+    let fixture = fixture();
+    let id = fixture.stored_as(Expiration::sliding(MINUTE), []).await;
+    fixture.calls.reset();
     pass(secs(30)).await;
-    world.visit(id, async { Ok(()) }).await?;
-    world.calls.assert_none();
+    fixture.visit(id, async { Ok(()) }).await?;
+    fixture.calls.assert_none();
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_end_that_cannot_be_moved_when_the_visit_ends_fails_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for verb in [Verb::Read, Verb::Touch] {
-        let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+        let id = fixture
+            .stored_as(Expiration::sliding(MINUTE), [("user", json!(7))])
+            .await;
         let read = async {
             session.start_readonly().await?;
             pass(secs(30)).await;
-            world
+            fixture
                 .faults
                 .fail_next(verb, Fault::before(StorageErrorKind::Unavailable));
             session.get("user")
         };
-        assert_eq!(world.visit(id, read).await?, Some(json!(7)));
-        assert_eq!(world.faults.pending(), 0);
+        assert_eq!(fixture.visit(id, read).await?, Some(json!(7)));
+        assert_eq!(fixture.faults.pending(), 0);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_value_is_removed_by_the_first_reader() -> Result<(), SessionError> {
-    let world = world();
-    let id = with_short_value(&world).await?;
-    let before = world.record(&id).await.expect("it is there");
-    world.calls.reset();
+    let fixture = fixture();
+    let id = with_short_value(&fixture).await?;
+    let before = fixture.record(&id).await.expect("it is there");
+    fixture.calls.reset();
     pass(secs(10)).await;
-    assert_eq!(read(&world, &id, "short").await?, None);
+    assert_eq!(read(&fixture, &id, "short").await?, None);
     // In one commit, which also moves the other expirations; it does not have to be repeated.
     assert_eq!(
-        world.calls.take(),
+        fixture.calls.take(),
         [(Verb::Read, 1), (Verb::Lock, 1), (Verb::Commit, 1)]
     );
-    let after = world.record(&id).await.expect("it is there");
+    let after = fixture.record(&id).await.expect("it is there");
     assert!(after.payload.len() < before.payload.len());
-    assert_eq!(after.meta.last_active, world.now());
-    assert_eq!(read(&world, &id, "short").await?, None);
-    assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
-    assert!(world.is_free(&id).await);
+    assert_eq!(after.meta.last_active, fixture.now());
+    assert_eq!(read(&fixture, &id, "short").await?, None);
+    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
@@ -279,24 +285,24 @@ async fn an_expired_value_is_not_revived_by_a_touch_even_if_its_removal_fails() 
         (Verb::Lock, StorageErrorKind::TooManyWaiters),
         (Verb::Commit, StorageErrorKind::LockLost),
     ] {
-        let world = world();
-        let id = with_short_value(&world).await?;
+        let fixture = fixture();
+        let id = with_short_value(&fixture).await?;
         pass(secs(10)).await;
-        world.faults.fail_next(verb, Fault::before(kind));
+        fixture.faults.fail_next(verb, Fault::before(kind));
         // A visit that only reads does not fail because of locks.
-        assert_eq!(read(&world, &id, "short").await?, None);
-        assert_eq!(world.faults.pending(), 0);
-        assert_eq!(read(&world, &id, "short").await?, None);
-        assert_eq!(world.shown(&id).await, Some(values([("plain", json!(0))])));
+        assert_eq!(read(&fixture, &id, "short").await?, None);
+        assert_eq!(fixture.faults.pending(), 0);
+        assert_eq!(read(&fixture, &id, "short").await?, None);
+        assert_eq!(fixture.shown(&id).await, Some(values([("plain", json!(0))])));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_value_is_not_revived_by_a_writer_that_writes_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = with_short_value(&world).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = with_short_value(&fixture).await?;
     let write = async |release: bool| {
         let work = async {
             session.start().await?;
@@ -306,23 +312,23 @@ async fn an_expired_value_is_not_revived_by_a_writer_that_writes_nothing() -> Re
                 false => session.close().await,
             }
         };
-        world.visit(id.clone(), work).await
+        fixture.visit(id.clone(), work).await
     };
     pass(secs(10)).await;
     for release in [true, true, false, true] {
         write(release).await?;
         pass(secs(1)).await;
     }
-    assert_eq!(world.shown(&id).await, Some(values([("plain", json!(0))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("plain", json!(0))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_value_that_expires_under_the_lock_is_not_revived_by_the_commit() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for change in [false, true] {
-        let id = with_short_value(&world).await?;
+        let id = with_short_value(&fixture).await?;
         let work = async {
             assert_eq!(session.get("short")?, Some(json!(1)));
             pass(secs(10)).await;
@@ -335,41 +341,41 @@ async fn a_value_that_expires_under_the_lock_is_not_revived_by_the_commit() -> R
             Ok::<_, SessionError>(())
         };
         session.enter(id.clone().into(), work).await?;
-        assert_eq!(read(&world, &id, "short").await?, None);
+        assert_eq!(read(&fixture, &id, "short").await?, None);
         let plain = if change { 2 } else { 0 };
-        assert_eq!(world.shown(&id).await, Some(values([("plain", json!(plain))])));
+        assert_eq!(fixture.shown(&id).await, Some(values([("plain", json!(plain))])));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_value_stays_expired_when_a_held_lock_prevents_its_removal() -> Result<(), SessionError> {
-    let world = world();
-    let id = with_short_value(&world).await?;
+    let fixture = fixture();
+    let id = with_short_value(&fixture).await?;
     // Another sliding value gives the end of the visit something to move.
     let add = async {
-        world
+        fixture
             .session
             .set_with_expiration("long", json!(2), Expiration::sliding(MINUTE))
     };
-    world.session.enter(id.clone().into(), add).await?;
+    fixture.session.enter(id.clone().into(), add).await?;
     let reading = async {
         pass(secs(11)).await;
-        read(&world, &id, "short").await
+        read(&fixture, &id, "short").await
     };
-    assert_eq!(world.while_locked(&id, reading).await?, None);
+    assert_eq!(fixture.while_locked(&id, reading).await?, None);
     pass(secs(1)).await;
-    assert_eq!(read(&world, &id, "short").await?, None);
+    assert_eq!(read(&fixture, &id, "short").await?, None);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_value_is_not_revived_by_a_visit_that_began_before_it_was_set() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), []).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::sliding(MINUTE), []).await;
     let (ended, may_end) = oneshot::channel();
-    let reader = world.visit(id.clone(), async {
+    let reader = fixture.visit(id.clone(), async {
         session.start_readonly().await?;
         may_end.await.expect("the signal is sent");
         Ok(())
@@ -386,17 +392,17 @@ async fn an_expired_value_is_not_revived_by_a_visit_that_began_before_it_was_set
     };
     let (reader, others) = tokio::join!(reader, others);
     reader.and(others)?;
-    assert_eq!(read(&world, &id, "short").await?, None);
+    assert_eq!(read(&fixture, &id, "short").await?, None);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_ends_late_does_not_lengthen_a_session_that_others_have_shortened() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(HOUR), [("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::sliding(HOUR), [("user", json!(7))]).await;
     let (ended, may_end) = oneshot::channel();
-    let reader = world.visit(id.clone(), async {
+    let reader = fixture.visit(id.clone(), async {
         session.start_readonly().await?;
         may_end.await.expect("the signal is sent");
         Ok(())
@@ -414,8 +420,8 @@ async fn a_visit_that_ends_late_does_not_lengthen_a_session_that_others_have_sho
     let (reader, others) = tokio::join!(reader, others);
     reader.and(others)?;
     pass(MINUTE).await;
-    assert_eq!(world.record(&id).await, None);
-    assert_eq!(world.calls.of(Verb::Touch), 0);
+    assert_eq!(fixture.record(&id).await, None);
+    assert_eq!(fixture.calls.of(Verb::Touch), 0);
     Ok(())
 }
 
@@ -425,16 +431,16 @@ async fn a_touch_that_a_commit_overtakes_leaves_the_end_that_was_committed() -> 
     // The second has no deadline of its own afterwards: only values in it slide.
     for before in [Expiration::sliding(HOUR).into(), Expiration::Never] {
         for after in [Expiration::After(5 * MINUTE), Expiration::sliding(5 * MINUTE).into()] {
-            let world = world();
-            let other = world.elsewhere();
-            let id = world.stored_as(before, [("user", json!(7))]).await;
+            let fixture = fixture();
+            let other = fixture.other_session();
+            let id = fixture.stored_as(before, [("user", json!(7))]).await;
             let inside = async { other.set_with_expiration("short", json!(8), Expiration::sliding(HOUR)) };
             other.enter(id.clone().into(), inside).await?;
             pass(10 * MINUTE).await;
 
-            world.delays.before(Verb::Touch, secs(10));
-            let committed = world.now() + secs(1);
-            let reader = look(&world, &id);
+            fixture.delays.before(Verb::Touch, secs(10));
+            let committed = fixture.now() + secs(1);
+            let reader = look(&fixture, &id);
             let writer = async {
                 pass(secs(1)).await;
                 other
@@ -443,8 +449,8 @@ async fn a_touch_that_a_commit_overtakes_leaves_the_end_that_was_committed() -> 
             };
             let (read, written) = tokio::join!(reader, writer);
             read.and(written)?;
-            assert_eq!(world.calls.of(Verb::Touch), 1, "the reader has moved what slides");
-            let meta = world.record(&id).await.map(|record| record.meta);
+            assert_eq!(fixture.calls.of(Verb::Touch), 1, "the reader has moved what slides");
+            let meta = fixture.record(&id).await.map(|record| record.meta);
             let end = meta.and_then(|meta| meta.deadline);
             assert_eq!(end, Some(committed + 5 * MINUTE), "{before:?} became {after:?}");
         }
@@ -454,17 +460,17 @@ async fn a_touch_that_a_commit_overtakes_leaves_the_end_that_was_committed() -> 
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_over_is_missing_even_where_its_record_is_kept() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for lock in [false, true] {
-        let id = world.stored_as(Expiration::After(MINUTE), [("user", json!(7))]).await;
-        let late = world.now() + HOUR;
-        assert!(world.storage.touch(&id.key(), 1, Some(late), world.now()).await?);
+        let id = fixture.stored_as(Expiration::After(MINUTE), [("user", json!(7))]).await;
+        let late = fixture.now() + HOUR;
+        assert!(fixture.storage.touch(&id.key(), 1, Some(late), fixture.now()).await?);
         pass(MINUTE).await;
 
-        let strict = world.visit(Visit::attach(id.clone()), async { session.start_readonly().await });
+        let strict = fixture.visit(Visit::attach(id.clone()), async { session.start_readonly().await });
         assert_fails!(strict.await, SessionError::Unknown);
-        world
+        fixture
             .visit(id.clone(), async {
                 if lock {
                     session.start().await?;
@@ -477,35 +483,37 @@ async fn a_session_that_is_over_is_missing_even_where_its_record_is_kept() -> Re
             })
             .await?;
         // A parallel visit may still move the deadline: the record is removed when that has passed.
-        assert!(world.record(&id).await.is_some());
-        assert!(world.is_free(&id).await);
+        assert!(fixture.record(&id).await.is_some());
+        assert!(fixture.is_free(&id).await);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_slides_on_while_a_held_lock_prevents_the_removal_of_expired_values() -> Result<(), SessionError> {
-    let world = world();
-    let id = with_short_value(&world).await?;
+    let fixture = fixture();
+    let id = with_short_value(&fixture).await?;
     let reading = async {
         for _ in 0..3 {
             pass(secs(50)).await;
-            assert_eq!(read(&world, &id, "short").await?, None);
-            assert_eq!(read(&world, &id, "plain").await?, Some(json!(0)));
+            assert_eq!(read(&fixture, &id, "short").await?, None);
+            assert_eq!(read(&fixture, &id, "plain").await?, Some(json!(0)));
         }
         Ok::<_, SessionError>(())
     };
-    world.while_locked(&id, reading).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("plain", json!(0))])));
+    fixture.while_locked(&id, reading).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([("plain", json!(0))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_had_to_wait_moves_the_end_again_when_it_ends() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for waits_outside in [false, true] {
-        let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+        let id = fixture
+            .stored_as(Expiration::sliding(MINUTE), [("user", json!(7))])
+            .await;
         let visit = session.open(id.clone().into());
         let (visit, started) = visit.work(|| session.start_readonly()).await;
         started?;
@@ -522,17 +530,19 @@ async fn a_visit_that_had_to_wait_moves_the_end_again_when_it_ends() -> Result<(
         let (visit, value) = visit.work(|| work).await;
         assert_eq!(value?, Some(json!(7)));
         visit.close().await?;
-        let ends = world.record(&id).await.and_then(|record| record.meta.deadline);
-        assert_eq!(ends, Some(world.now() + MINUTE));
+        let ends = fixture.record(&id).await.and_then(|record| record.meta.deadline);
+        assert_eq!(ends, Some(fixture.now() + MINUTE));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_that_waits_in_its_only_work_moves_the_end_again_when_it_ends() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::sliding(MINUTE), [("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture
+        .stored_as(Expiration::sliding(MINUTE), [("user", json!(7))])
+        .await;
     let work = async {
         session.start_readonly().await?;
         pass(secs(30)).await;
@@ -541,7 +551,7 @@ async fn a_visit_that_waits_in_its_only_work_moves_the_end_again_when_it_ends() 
     let (visit, done) = session.open(id.clone().into()).work(|| work).await;
     done?;
     visit.close().await?;
-    let ends = world.record(&id).await.and_then(|record| record.meta.deadline);
-    assert_eq!(ends, Some(world.now() + MINUTE));
+    let ends = fixture.record(&id).await.and_then(|record| record.meta.deadline);
+    assert_eq!(ends, Some(fixture.now() + MINUTE));
     Ok(())
 }

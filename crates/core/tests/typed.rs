@@ -35,16 +35,16 @@ struct Shop {
     other: Untyped,
 }
 
-type Typed = World<Shop, Account>;
+type Typed = Fixture<Shop, Account>;
 
 fn typed() -> Typed {
-    typed_world(storage(), |builder| builder)
+    typed_fixture(storage(), |builder| builder)
 }
 
 #[tokio::test(start_paused = true)]
 async fn keys_name_values_of_their_types() -> Result<(), SessionError> {
-    let world = typed();
-    let session = &world.session;
+    let fixture = typed();
+    let session = &fixture.session;
     let cart = session.namespace(Shop::CART);
     let work = async {
         session.set(Account::USER_ID, 7)?;
@@ -67,24 +67,24 @@ async fn keys_name_values_of_their_types() -> Result<(), SessionError> {
         assert_eq!(session.namespace(Shop::DRAFT).get(Cart::TOTAL)?, None);
         Ok(())
     };
-    world.visit(id.clone(), check).await?;
+    fixture.visit(id.clone(), check).await?;
     // An untyped session shows the same values under their declared names.
-    let shown = world.shown(&id).await;
+    let shown = fixture.shown(&id).await;
     assert_eq!(
         shown,
         Some(values([("user_id", json!(7)), ("roles", json!(["admin"]))]))
     );
-    let shown = world.shown_in(&id, Some("cart")).await;
+    let shown = fixture.shown_in(&id, Some("cart")).await;
     assert_eq!(shown, Some(values([("item-names", json!(["tea"])), ("sum", json!(3))])));
-    let shown = world.shown_in(&id, Some("misc")).await;
+    let shown = fixture.shown_in(&id, Some("misc")).await;
     assert_eq!(shown, Some(values([("any", json!({"a": 1}))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_declared_expiration_applies_when_a_value_is_first_set() -> Result<(), SessionError> {
-    let world = typed();
-    let session = &world.session;
+    let fixture = typed();
+    let session = &fixture.session;
     let work = async {
         session.set(Account::CODE, "one")?;
         pass(5 * SECOND).await;
@@ -112,8 +112,8 @@ async fn a_declared_expiration_applies_when_a_value_is_first_set() -> Result<(),
 
 #[tokio::test(start_paused = true)]
 async fn a_declared_expiration_applies_when_a_namespace_is_first_written_to() -> Result<(), SessionError> {
-    let world = typed();
-    let session = &world.session;
+    let fixture = typed();
+    let session = &fixture.session;
     let draft = session.namespace(Shop::DRAFT);
     let work = async {
         draft.set(Cart::TOTAL, 1)?;
@@ -136,8 +136,8 @@ async fn current_finds_the_typed_session_deep_in_the_application() -> Result<(),
     fn user() -> Option<u64> {
         Session::<Shop, Account>::current()?.get(Account::USER_ID).ok()?
     }
-    let world = typed();
-    let session = &world.session;
+    let fixture = typed();
+    let session = &fixture.session;
     assert_eq!(user(), None);
     let work = async {
         session.set(Account::USER_ID, 7)?;

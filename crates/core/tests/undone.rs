@@ -18,28 +18,28 @@ enum Loss {
 const LOSSES: [Loss; 3] = [Loss::Refused, Loss::Unanswered, Loss::Dropped];
 
 /// Closes the visit so that the change is lost, and leaves the visit in that state.
-async fn lose(world: &World, verb: Verb, loss: Loss) {
-    let session = &world.session;
+async fn lose(fixture: &Fixture, verb: Verb, loss: Loss) {
+    let session = &fixture.session;
     match loss {
-        Loss::Refused => world
+        Loss::Refused => fixture
             .faults
             .fail_next(verb, Fault::before(StorageErrorKind::Unavailable)),
-        Loss::Unanswered => world
+        Loss::Unanswered => fixture
             .faults
             .fail_next(verb, Fault::after(StorageErrorKind::Unavailable)),
         Loss::Dropped => {
-            world.delays.before(verb, secs(5));
+            fixture.delays.before(verb, secs(5));
             let closed = tokio::time::timeout(secs(1), session.close()).await;
             assert!(closed.is_err(), "the close is dropped");
-            world.delays.clear();
+            fixture.delays.clear();
             return;
         }
     }
     assert_fails!(session.close().await, SessionError::Storage(_));
 }
 
-async fn changed(world: &World, id: &SessionId, verb: Verb) -> Result<(), SessionError> {
-    let session = &world.session;
+async fn changed(fixture: &Fixture, id: &SessionId, verb: Verb) -> Result<(), SessionError> {
+    let session = &fixture.session;
     session.start().await?;
     session.set("user", json!(8))?;
     if verb == Verb::Rotate {
@@ -53,23 +53,23 @@ async fn changed(world: &World, id: &SessionId, verb: Verb) -> Result<(), Sessio
 async fn a_close_after_one_that_failed_fails_too() -> Result<(), SessionError> {
     for verb in [Verb::Commit, Verb::Create, Verb::Rotate] {
         for loss in LOSSES {
-            let world = world();
-            let session = &world.session;
-            let id = world.stored([("user", json!(7))]).await;
+            let fixture = fixture();
+            let session = &fixture.session;
+            let id = fixture.stored([("user", json!(7))]).await;
             let visit = match verb {
                 Verb::Create => Visit::new(),
                 _ => Visit::from(id.clone()),
             };
             let work = async {
-                changed(&world, &id, verb).await?;
-                lose(&world, verb, loss).await;
+                changed(&fixture, &id, verb).await?;
+                lose(&fixture, verb, loss).await;
                 for _ in 0..2 {
                     assert_fails!(session.close().await, SessionError::Undone);
                 }
                 assert!(session.is_readable() && !session.is_writable());
                 Ok(())
             };
-            world.visit(visit, work).await?;
+            fixture.visit(visit, work).await?;
         }
     }
     Ok(())
@@ -78,12 +78,12 @@ async fn a_close_after_one_that_failed_fails_too() -> Result<(), SessionError> {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_visit_reports_what_was_undone_in_it() -> Result<(), SessionError> {
     for loss in LOSSES {
-        let world = world();
-        let id = world.stored([("user", json!(7))]).await;
-        let visit = world.session.open(id.clone().into());
+        let fixture = fixture();
+        let id = fixture.stored([("user", json!(7))]).await;
+        let visit = fixture.session.open(id.clone().into());
         let work = async {
-            changed(&world, &id, Verb::Commit).await?;
-            lose(&world, Verb::Commit, loss).await;
+            changed(&fixture, &id, Verb::Commit).await?;
+            lose(&fixture, Verb::Commit, loss).await;
             Ok::<_, SessionError>(())
         };
         work.in_session(visit.handle()).await?;
@@ -98,31 +98,31 @@ async fn the_end_of_a_visit_reports_what_was_undone_in_it() -> Result<(), Sessio
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_closes_both_report_a_lost_change() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
-        changed(&world, &id, Verb::Commit).await?;
-        world.delays.before(Verb::Commit, secs(1));
+        changed(&fixture, &id, Verb::Commit).await?;
+        fixture.delays.before(Verb::Commit, secs(1));
         let down = Fault::before(StorageErrorKind::Unavailable);
-        world.faults.fail_next(Verb::Commit, down);
+        fixture.faults.fail_next(Verb::Commit, down);
         let (first, second) = tokio::join!(session.close(), session.close());
         assert_fails!(first, SessionError::Storage(_));
         assert_fails!(second, SessionError::Undone);
         Ok(())
     };
-    world.visit(id.clone(), work).await
+    fixture.visit(id.clone(), work).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn starting_releasing_and_destroying_begin_anew() -> Result<(), SessionError> {
     for way in ["start", "release", "update", "destroy"] {
-        let world = world();
-        let session = &world.session;
-        let id = world.stored([("user", json!(7))]).await;
+        let fixture = fixture();
+        let session = &fixture.session;
+        let id = fixture.stored([("user", json!(7))]).await;
         let work = async {
-            changed(&world, &id, Verb::Commit).await?;
-            lose(&world, Verb::Commit, Loss::Refused).await;
+            changed(&fixture, &id, Verb::Commit).await?;
+            lose(&fixture, Verb::Commit, Loss::Refused).await;
             match way {
                 "start" => {
                     session.start().await?;
@@ -138,21 +138,21 @@ async fn starting_releasing_and_destroying_begin_anew() -> Result<(), SessionErr
             }
             session.close().await
         };
-        world.visit(id.clone(), work).await?;
+        fixture.visit(id.clone(), work).await?;
         let expected = match way {
             "destroy" => None,
             "release" => Some(values([("user", json!(7))])),
             _ => Some(values([("user", json!(9))])),
         };
-        assert_eq!(world.shown(&id).await, expected, "{way}");
+        assert_eq!(fixture.shown(&id).await, expected, "{way}");
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_close_with_nothing_to_write_never_fails() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for kind in [
         StorageErrorKind::Unavailable,
         StorageErrorKind::Gone,
@@ -160,20 +160,20 @@ async fn a_close_with_nothing_to_write_never_fails() -> Result<(), SessionError>
     ] {
         for slides in [false, true] {
             let id = match slides {
-                false => world.stored([]).await,
-                true => world.stored_as(Expiration::sliding(secs(60)), []).await,
+                false => fixture.stored([]).await,
+                true => fixture.stored_as(Expiration::sliding(secs(60)), []).await,
             };
             let work = async {
                 session.start().await?;
                 pass(secs(8)).await;
                 if slides {
-                    world.faults.fail_next(Verb::Touch, Fault::before(kind));
+                    fixture.faults.fail_next(Verb::Touch, Fault::before(kind));
                 }
-                world.faults.fail_next(Verb::Release, Fault::before(kind));
+                fixture.faults.fail_next(Verb::Release, Fault::before(kind));
                 session.close().await
             };
-            world.visit(id, work).await?;
-            assert_eq!(world.faults.pending(), 0, "all of it was tried");
+            fixture.visit(id, work).await?;
+            assert_eq!(fixture.faults.pending(), 0, "all of it was tried");
         }
     }
     Ok(())
@@ -181,15 +181,15 @@ async fn a_close_with_nothing_to_write_never_fails() -> Result<(), SessionError>
 
 #[tokio::test(start_paused = true)]
 async fn a_session_can_be_read_though_its_end_cannot_be_moved() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for lock in [false, true] {
-        let id = world
+        let id = fixture
             .stored_as(Expiration::sliding(secs(60)), [("user", json!(7))])
             .await;
         pass(secs(30)).await;
         let down = Fault::before(StorageErrorKind::Unavailable);
-        world.faults.fail_next(Verb::Touch, down);
+        fixture.faults.fail_next(Verb::Touch, down);
         let work = async {
             match lock {
                 false => session.start_readonly().await?,
@@ -197,8 +197,8 @@ async fn a_session_can_be_read_though_its_end_cannot_be_moved() -> Result<(), Se
             }
             session.get("user")
         };
-        assert_eq!(world.visit(id, work).await?, Some(json!(7)));
-        assert_eq!(world.faults.pending(), 0, "it was tried");
+        assert_eq!(fixture.visit(id, work).await?, Some(json!(7)));
+        assert_eq!(fixture.faults.pending(), 0, "it was tried");
     }
     Ok(())
 }
@@ -206,26 +206,26 @@ async fn a_session_can_be_read_though_its_end_cannot_be_moved() -> Result<(), Se
 #[tokio::test(start_paused = true)]
 async fn a_record_whose_creation_is_not_recorded_is_removed() -> Result<(), SessionError> {
     for loss in [Loss::Unanswered, Loss::Dropped] {
-        let world = world();
-        let session = &world.session;
+        let fixture = fixture();
+        let session = &fixture.session;
         let work = async {
             session.start().await?;
             session.set("user", json!(7))?;
             match loss {
                 Loss::Dropped => {
                     // The storage has acted, and its reply is pending.
-                    world.delays.after(Verb::Create, secs(5));
+                    fixture.delays.after(Verb::Create, secs(5));
                     let closed = tokio::time::timeout(secs(1), session.close()).await;
                     assert!(closed.is_err(), "the close is dropped");
-                    world.delays.clear();
+                    fixture.delays.clear();
                 }
-                _ => lose(&world, Verb::Create, loss).await,
+                _ => lose(&fixture, Verb::Create, loss).await,
             }
             pass(secs(1)).await;
             Ok(())
         };
-        world.visit(Visit::new(), work).await?;
-        assert_eq!(world.sessions().await, 0, "{loss:?}");
+        fixture.visit(Visit::new(), work).await?;
+        assert_eq!(fixture.sessions().await, 0, "{loss:?}");
     }
     Ok(())
 }

@@ -7,56 +7,56 @@ use serde_json::json;
 use sessile_core::{Meta, Record, SessionError, SessionId, Storage, Unreadable, Visit};
 
 /// Stores a record with a corrupt payload.
-async fn corrupt(world: &World) -> SessionId {
-    with_payload(world, b"S\x01 this is not a record".to_vec()).await
+async fn corrupt(fixture: &Fixture) -> SessionId {
+    with_payload(fixture, b"S\x01 this is not a record".to_vec()).await
 }
 
-async fn with_payload(world: &World, payload: Vec<u8>) -> SessionId {
+async fn with_payload(fixture: &Fixture, payload: Vec<u8>) -> SessionId {
     let id = unknown_id();
-    let record = Record::new(Meta::new(world.now()), payload);
-    world.storage.create(&id.key(), record).await.expect("the id is new");
+    let record = Record::new(Meta::new(fixture.now()), payload);
+    fixture.storage.create(&id.key(), record).await.expect("the id is new");
     id
 }
 
 /// Stores a record with two valid values, of which the second slides out after ten seconds, and a corrupt namespace.
-async fn half_corrupt(world: &World) -> SessionId {
+async fn half_corrupt(fixture: &Fixture) -> SessionId {
     let ten_seconds = [0x90, 0x4e];
     let mut payload = vec![b'S', 1, 1, 0];
     payload.extend([2, 1, b'a', 0, 1, b'1', 1, b'b', 1]);
     payload.extend(ten_seconds);
     payload.extend([1, b'2']);
     payload.extend([1, 1, b'n', 0, 0, 1, 99]);
-    with_payload(world, payload).await
+    with_payload(fixture, payload).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn starting_fails_and_keeps_the_record() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = corrupt(&world).await;
-    let before = world.record(&id).await;
-    world
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = corrupt(&fixture).await;
+    let before = fixture.record(&id).await;
+    fixture
         .visit(id.clone(), async {
             assert_fails!(session.start_readonly().await, SessionError::Unreadable(_));
             assert_fails!(session.start().await, SessionError::Unreadable(_));
             let update = session.update_exclusive(async || session.set("a", json!(1)));
             assert_fails!(update.await, SessionError::Unreadable(_));
             assert!(!session.is_active());
-            assert!(world.is_free(&id).await);
+            assert!(fixture.is_free(&id).await);
             Ok(())
         })
         .await?;
-    assert_eq!(world.record(&id).await, before);
+    assert_eq!(fixture.record(&id).await, before);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_policy_can_drop_the_record_and_start_without_a_session() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.on_unreadable(Unreadable::Drop));
-    let session = &world.session;
+    let fixture = fixture_with(|builder| builder.on_unreadable(Unreadable::Drop));
+    let session = &fixture.session;
     for lock in [false, true] {
-        let id = corrupt(&world).await;
-        world
+        let id = corrupt(&fixture).await;
+        fixture
             .visit(id.clone(), async {
                 if lock {
                     session.start().await?;
@@ -67,10 +67,10 @@ async fn the_policy_can_drop_the_record_and_start_without_a_session() -> Result<
                 Ok(())
             })
             .await?;
-        assert_eq!(world.record(&id).await, None);
-        let strict = Visit::attach(corrupt(&world).await);
+        assert_eq!(fixture.record(&id).await, None);
+        let strict = Visit::attach(corrupt(&fixture).await);
         assert_fails!(
-            world.visit(strict, async { session.start().await }).await,
+            fixture.visit(strict, async { session.start().await }).await,
             SessionError::Unknown
         );
     }
@@ -79,9 +79,9 @@ async fn the_policy_can_drop_the_record_and_start_without_a_session() -> Result<
 
 #[tokio::test(start_paused = true)]
 async fn a_corrupt_namespace_fails_only_calls_that_access_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = half_corrupt(&world).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = half_corrupt(&fixture).await;
     session
         .enter(id.clone().into(), async {
             assert_eq!(session.keys()?, ["a", "b"]);
@@ -92,7 +92,7 @@ async fn a_corrupt_namespace_fails_only_calls_that_access_it() -> Result<(), Ses
             session.set("a", json!(3))
         })
         .await?;
-    assert_eq!(world.shown(&id).await.expect("it is there")["a"], json!(3));
+    assert_eq!(fixture.shown(&id).await.expect("it is there")["a"], json!(3));
     // Destroying the namespace does not read it.
     session
         .enter(id.clone().into(), async {
@@ -105,10 +105,10 @@ async fn a_corrupt_namespace_fails_only_calls_that_access_it() -> Result<(), Ses
 
 #[tokio::test(start_paused = true)]
 async fn a_close_that_cannot_be_prepared_leaves_the_visit_readable_and_unlocked() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = half_corrupt(&world).await;
-    world
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = half_corrupt(&fixture).await;
+    fixture
         .visit(id.clone(), async {
             session.start().await?;
             // Values that have expired by now would have to be removed from every namespace.
@@ -117,7 +117,7 @@ async fn a_close_that_cannot_be_prepared_leaves_the_visit_readable_and_unlocked(
             assert_fails!(session.close().await, SessionError::Unreadable(_));
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("a")?, Some(json!(1)));
-            assert!(world.is_free(&id).await);
+            assert!(fixture.is_free(&id).await);
             Ok(())
         })
         .await
@@ -127,9 +127,9 @@ async fn a_close_that_cannot_be_prepared_leaves_the_visit_readable_and_unlocked(
 async fn the_policy_applies_to_corruption_found_while_removing_expired_values() -> Result<(), SessionError> {
     for policy in [Unreadable::Fail, Unreadable::Drop] {
         for lock in [false, true] {
-            let world = world_with(|builder| builder.on_unreadable(policy));
-            let session = &world.session;
-            let id = half_corrupt(&world).await;
+            let fixture = fixture_with(|builder| builder.on_unreadable(policy));
+            let session = &fixture.session;
+            let id = half_corrupt(&fixture).await;
             pass(secs(10)).await;
             let start = async {
                 match lock {
@@ -137,14 +137,14 @@ async fn the_policy_applies_to_corruption_found_while_removing_expired_values() 
                     true => session.start().await,
                 }
             };
-            let started = world.visit(id.clone(), start).await;
+            let started = fixture.visit(id.clone(), start).await;
             match policy {
                 Unreadable::Drop => started?,
                 _ => assert_fails!(started, SessionError::Unreadable(_)),
             }
-            assert_eq!(world.record(&id).await.is_some(), policy == Unreadable::Fail);
+            assert_eq!(fixture.record(&id).await.is_some(), policy == Unreadable::Fail);
             if policy == Unreadable::Fail {
-                assert!(world.is_free(&id).await);
+                assert!(fixture.is_free(&id).await);
             }
         }
     }

@@ -8,8 +8,8 @@ use sessile_core::{SessionError, SessionId, StorageErrorKind, Visit};
 use sessile_testkit::{Fault, Verb};
 use tokio::sync::{mpsc, oneshot};
 
-async fn change_elsewhere(world: &World, id: &SessionId, user: u64) -> Result<(), SessionError> {
-    let other = world.elsewhere();
+async fn change_elsewhere(fixture: &Fixture, id: &SessionId, user: u64) -> Result<(), SessionError> {
+    let other = fixture.other_session();
     other
         .enter(id.clone().into(), async { other.set("user", json!(user)) })
         .await
@@ -17,73 +17,73 @@ async fn change_elsewhere(world: &World, id: &SessionId, user: u64) -> Result<()
 
 #[tokio::test(start_paused = true)]
 async fn an_update_locks_reloads_runs_commits_and_unlocks() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     for started in [false, true] {
-        let id = world.stored([("user", json!(7))]).await;
+        let id = fixture.stored([("user", json!(7))]).await;
         let work = async {
             if started {
                 session.start_readonly().await?;
-                change_elsewhere(&world, &id, 8).await?;
+                change_elsewhere(&fixture, &id, 8).await?;
                 assert_eq!(session.get("user")?, Some(json!(7)));
             } else {
-                change_elsewhere(&world, &id, 8).await?;
+                change_elsewhere(&fixture, &id, 8).await?;
             }
-            world.calls.reset();
+            fixture.calls.reset();
             let update = async || {
                 assert!(session.is_writable());
-                assert!(!world.is_free(&id).await);
+                assert!(!fixture.is_free(&id).await);
                 assert_eq!(session.get("user")?, Some(json!(8)));
                 session.set("user", json!(9))?;
                 Ok::<_, SessionError>("done")
             };
             assert_eq!(session.update_exclusive(update).await?, "done");
-            assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+            assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("user")?, Some(json!(9)));
-            assert!(world.is_free(&id).await);
+            assert!(fixture.is_free(&id).await);
             Ok(())
         };
-        world.visit(id.clone(), work).await?;
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+        fixture.visit(id.clone(), work).await?;
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_without_an_id_makes_a_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let work = async {
         session.update_exclusive(async || session.set("user", json!(7))).await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = world.visit(Visit::new(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+    let id = fixture.visit(Visit::new(), work).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_changes_nothing_writes_nothing() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async { session.update_exclusive(async || session.set("user", json!(7))).await };
-    world.visit(id, work).await?;
-    assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
+    fixture.visit(id, work).await?;
+    assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn in_a_writable_visit_the_closure_simply_runs_and_the_visit_commits() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         session.start().await?;
-        world.calls.reset();
+        fixture.calls.reset();
         session.update_exclusive(async || session.set("user", json!(8))).await?;
-        world.calls.assert_none();
+        fixture.calls.assert_none();
         assert!(session.is_writable());
         // Its changes stay even if it fails: the code that took the lock decides.
         let fails = session.update_exclusive(async || {
@@ -93,17 +93,17 @@ async fn in_a_writable_visit_the_closure_simply_runs_and_the_visit_commits() -> 
         assert_fails!(fails.await, SessionError::Gone);
         session.close().await
     };
-    world.visit(id.clone(), work).await?;
+    fixture.visit(id.clone(), work).await?;
     let expected = values([("user", json!(8)), ("more", json!(1))]);
-    assert_eq!(world.shown(&id).await, Some(expected));
+    assert_eq!(fixture.shown(&id).await, Some(expected));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([]).await;
     let work = async {
         let outer = async || {
             session.set("outer", json!(1))?;
@@ -116,18 +116,18 @@ async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
         };
         session.update_exclusive(outer).await
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
     let expected = values([("outer", json!(1)), ("inner", json!(2))]);
-    assert_eq!(world.shown(&id).await, Some(expected));
+    assert_eq!(fixture.shown(&id).await, Some(expected));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn updates_side_by_side_in_one_visit_follow_each_other() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let update = || {
         session.update_exclusive(async || {
             let count = session.get("count")?.and_then(|count| count.as_u64()).expect("a count");
@@ -139,19 +139,19 @@ async fn updates_side_by_side_in_one_visit_follow_each_other() -> Result<(), Ses
         let (a, b, c) = tokio::join!(update(), update(), update());
         a.and(b).and(c)
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.calls.of(Verb::Commit), 3);
-    assert_eq!(world.shown(&id).await, Some(values([("count", json!(3))])));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.calls.of(Verb::Commit), 3);
+    assert_eq!(fixture.shown(&id).await, Some(values([("count", json!(3))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn updates_in_many_visits_lose_no_change() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let id = fixture.stored([("count", json!(0))]).await;
     let visits: Vec<_> = (0..50)
         .map(|_| {
-            let (session, id) = (world.session.clone(), id.clone());
+            let (session, id) = (fixture.session.clone(), id.clone());
             tokio::spawn(async move {
                 let update = async || {
                     let count = session.get("count")?.and_then(|count| count.as_u64()).expect("a count");
@@ -165,7 +165,7 @@ async fn updates_in_many_visits_lose_no_change() -> Result<(), SessionError> {
     for visit in visits {
         visit.await.expect("it ends")?;
     }
-    assert_eq!(world.shown(&id).await, Some(values([("count", json!(50))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("count", json!(50))])));
     Ok(())
 }
 
@@ -181,9 +181,9 @@ enum End {
 async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), SessionError> {
     for end in [End::Err, End::Panic, End::Cancel] {
         for started in [false, true] {
-            let world = world();
-            let session = world.session.clone();
-            let id = world.stored([("user", json!(7))]).await;
+            let fixture = fixture();
+            let session = fixture.session.clone();
+            let id = fixture.stored([("user", json!(7))]).await;
             let work = async {
                 if started {
                     session.start_readonly().await?;
@@ -214,13 +214,13 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
                 assert!(session.is_readable() && !session.is_writable());
                 assert_eq!(session.get("user")?, Some(json!(7)));
                 assert_eq!(session.id(), Some(id.clone()));
-                assert!(world.is_free(&id).await, "{end:?}");
-                assert_eq!(world.shown(&id).await, Some(values([("user", json!(7))])));
+                assert!(fixture.is_free(&id).await, "{end:?}");
+                assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
                 // The visit continues.
                 session.update_exclusive(async || session.set("user", json!(9))).await
             };
-            world.visit(id.clone(), work).await?;
-            assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+            fixture.visit(id.clone(), work).await?;
+            assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
         }
     }
     Ok(())
@@ -228,46 +228,46 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
 
 #[tokio::test(start_paused = true)]
 async fn an_update_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
-        world
+        fixture
             .faults
             .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
         let update = session.update_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Storage(_));
         assert_eq!(session.get("user")?, Some(json!(7)));
-        assert!(world.is_free(&id).await);
+        assert!(fixture.is_free(&id).await);
         session.update_exclusive(async || session.set("user", json!(9))).await
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_error_of_the_closure_is_returned_even_if_the_release_fails() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([]).await;
     let work = async {
-        world
+        fixture
             .faults
             .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
         let update = session.update_exclusive(async || Err::<(), _>(SessionError::Unknown));
         assert_fails!(update.await, SessionError::Unknown);
-        assert_eq!(world.faults.pending(), 0);
+        assert_eq!(fixture.faults.pending(), 0);
         Ok(())
     };
-    world.visit(id, work).await
+    fixture.visit(id, work).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         let closes = async || {
             session.set("user", json!(8))?;
@@ -283,7 +283,7 @@ async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), Sessio
             Ok::<_, SessionError>(())
         };
         session.update_exclusive(releases).await?;
-        assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+        assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
         let destroys = async || {
             session.set("user", json!(9))?;
             session.destroy().await?;
@@ -293,17 +293,17 @@ async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), Sessio
         session.update_exclusive(destroys).await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let new = world.visit(id.clone(), work).await?;
-    assert_eq!(world.record(&id).await, None);
-    assert_eq!(world.shown(&new).await, Some(values([("user", json!(10))])));
+    let new = fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.record(&id).await, None);
+    assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(10))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn starting_waits_for_an_update_of_the_same_visit() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         let (begun, has_begun) = oneshot::channel();
         let updating = session.update_exclusive(async || {
@@ -320,15 +320,15 @@ async fn starting_waits_for_an_update_of_the_same_visit() -> Result<(), SessionE
         let (updated, started) = tokio::join!(updating, starting);
         updated.and(started)
     };
-    world.visit(id, work).await
+    fixture.visit(id, work).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never() -> Result<(), SessionError> {
     use sessile_core::InSession;
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("user", json!(7))]).await;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("user", json!(7))]).await;
     let (report, mut reported) = mpsc::unbounded_channel();
     let work = async {
         let handle = session.handle()?;
@@ -342,12 +342,12 @@ async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never
         };
         session.update_exclusive(update).await
     };
-    let visit = tokio::time::timeout(secs(60), world.visit(id.clone(), work));
+    let visit = tokio::time::timeout(secs(60), fixture.visit(id.clone(), work));
     visit.await.expect("it ends")?;
     assert_fails!(
         reported.recv().await.expect("the update reports"),
         SessionError::LockTimeout
     );
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(9))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
     Ok(())
 }

@@ -12,34 +12,34 @@ use sessile_testkit::Verb;
 
 /// Runs a test on a session and on a namespace, which have the same methods and must behave the same.
 macro_rules! on_session_and_namespace {
-    ($name:ident, |$world:ident, $values:ident, $update:ident| $body:block) => {
+    ($name:ident, |$fixture:ident, $values:ident, $update:ident| $body:block) => {
         mod $name {
             use super::*;
 
             #[tokio::test(start_paused = true)]
             async fn session() -> Result<(), SessionError> {
                 // Without this limit no expiration would be endless.
-                let $world = world_with(|builder| builder.max_idle(None));
-                let $values = &$world.session;
+                let $fixture = fixture_with(|builder| builder.max_idle(None));
+                let $values = &$fixture.session;
                 macro_rules! $update {
                     ($key:expr, $change:expr) => {
                         $values.update_key($key, $change)
                     };
                 }
-                $world.session.enter(Visit::new(), async { $body }).await
+                $fixture.session.enter(Visit::new(), async { $body }).await
             }
 
             #[tokio::test(start_paused = true)]
             async fn namespace() -> Result<(), SessionError> {
                 // Without this limit no expiration would be endless.
-                let $world = world_with(|builder| builder.max_idle(None));
-                let $values = &$world.session.namespace("n");
+                let $fixture = fixture_with(|builder| builder.max_idle(None));
+                let $values = &$fixture.session.namespace("n");
                 macro_rules! $update {
                     ($key:expr, $change:expr) => {
                         $values.update($key, $change)
                     };
                 }
-                $world.session.enter(Visit::new(), async { $body }).await
+                $fixture.session.enter(Visit::new(), async { $body }).await
             }
         }
     };
@@ -47,7 +47,7 @@ macro_rules! on_session_and_namespace {
 
 const COUNT: Key<Untyped, u64> = Key::new("count");
 
-on_session_and_namespace!(a_value_is_what_was_set_last, |_world, values, update| {
+on_session_and_namespace!(a_value_is_what_was_set_last, |_fixture, values, update| {
     assert_eq!(values.get("x")?, None);
     assert!(!values.contains("x")?);
     for value in [
@@ -68,7 +68,7 @@ on_session_and_namespace!(a_value_is_what_was_set_last, |_world, values, update|
 
 on_session_and_namespace!(
     update_changes_in_place_beginning_with_the_default,
-    |_world, values, update| {
+    |_fixture, values, update| {
         assert_eq!(
             update!(COUNT, |count| {
                 *count += 1;
@@ -88,7 +88,7 @@ on_session_and_namespace!(
     }
 );
 
-on_session_and_namespace!(get_or_insert_with_inserts_a_value_once, |_world, values, update| {
+on_session_and_namespace!(get_or_insert_with_inserts_a_value_once, |_fixture, values, update| {
     let mut made = 0;
     for _ in 0..3 {
         let value = values.get_or_insert_with(COUNT, || {
@@ -105,7 +105,7 @@ on_session_and_namespace!(get_or_insert_with_inserts_a_value_once, |_world, valu
 
 on_session_and_namespace!(
     unset_removes_a_value_and_returns_whether_it_was_there,
-    |_world, values, update| {
+    |_fixture, values, update| {
         assert!(!values.unset("x")?);
         values.set("x", json!(1))?;
         assert!(values.unset("x")?);
@@ -118,7 +118,7 @@ on_session_and_namespace!(
 
 on_session_and_namespace!(
     keys_are_in_the_order_in_which_they_were_first_set,
-    |_world, values, update| {
+    |_fixture, values, update| {
         assert!(values.keys()?.is_empty());
         for name in ["b", "a", "c", "a", "b"] {
             values.set(name, json!(name))?;
@@ -132,7 +132,7 @@ on_session_and_namespace!(
     }
 );
 
-on_session_and_namespace!(any_text_is_a_name, |_world, values, update| {
+on_session_and_namespace!(any_text_is_a_name, |_fixture, values, update| {
     let names = ["", " ", "a.b", "a\0b", "\"", "ä€🦀", "user", "User"];
     for (index, name) in names.iter().enumerate() {
         values.set(*name, json!(index))?;
@@ -146,7 +146,7 @@ on_session_and_namespace!(any_text_is_a_name, |_world, values, update| {
     Ok(())
 });
 
-on_session_and_namespace!(keys_and_the_whole_have_expirations, |_world, values, update| {
+on_session_and_namespace!(keys_and_the_whole_have_expirations, |_fixture, values, update| {
     values.set_with_expiration("a", json!(1), Expiration::After(SECOND))?;
     values.set("b", json!(2))?;
     assert!(values.set_key_expiration("b", Expiration::sliding(2 * SECOND))?);
@@ -165,7 +165,7 @@ on_session_and_namespace!(keys_and_the_whole_have_expirations, |_world, values, 
 
 on_session_and_namespace!(
     a_value_that_does_not_decode_is_an_error_that_names_it,
-    |_world, values, update| {
+    |_fixture, values, update| {
         values.set("count", json!("many"))?;
         let expect = |result: Result<(), SessionError>| match result {
             Err(SessionError::Codec(error)) => assert_eq!(error.key(), "count"),
@@ -184,7 +184,7 @@ on_session_and_namespace!(
 
 on_session_and_namespace!(
     a_value_that_does_not_encode_is_an_error_that_names_it,
-    |_world, values, update| {
+    |_fixture, values, update| {
         const MAP: Key<Untyped, BTreeMap<(u8, u8), u8>> = Key::new("map");
         let unwritable = || BTreeMap::from([((1, 2), 3)]);
         let expect = |result: Result<(), SessionError>| match result {
@@ -212,8 +212,8 @@ async fn values_of_any_serde_type_survive_the_storage() -> Result<(), SessionErr
     const MAYBE: Key<Untyped, Option<u8>> = Key::new("maybe");
     const UNIT: Key<Untyped, ()> = Key::new("unit");
     const BORROWED: Key<Untyped, String> = Key::new("borrowed");
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let item = || Item {
         name: "tea \"green\"\n".into(),
         pieces: 3,
@@ -236,26 +236,26 @@ async fn values_of_any_serde_type_survive_the_storage() -> Result<(), SessionErr
         assert_eq!(session.keys()?, ["items", "maybe", "unit", "borrowed"]);
         Ok(())
     };
-    world.visit(id, check).await
+    fixture.visit(id, check).await
 }
 
 /// Stores a record with the value `text`, which is malformed JSON, and the value `count`, which is well formed.
-async fn with_a_broken_value(world: &World) -> SessionId {
+async fn with_a_broken_value(fixture: &Fixture) -> SessionId {
     let mut payload = vec![b'S', 1, 1, 0, 2];
     payload.extend(b"\x04text\x00\x05{oops");
     payload.extend(b"\x05count\x00\x017");
     payload.push(0);
     let id = unknown_id();
-    let record = Record::new(Meta::new(world.now()), payload);
-    world.storage.create(&id.key(), record).await.expect("the id is new");
+    let record = Record::new(Meta::new(fixture.now()), payload);
+    fixture.storage.create(&id.key(), record).await.expect("the id is new");
     id
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_value_that_is_not_read_is_never_parsed() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = with_a_broken_value(&world).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = with_a_broken_value(&fixture).await;
     let work = async {
         assert_eq!(session.get(COUNT)?, Some(7));
         assert!(session.contains("text")?);
@@ -270,14 +270,14 @@ async fn a_value_that_is_not_read_is_never_parsed() -> Result<(), SessionError> 
         Ok::<_, SessionError>(())
     };
     session.enter(id.clone().into(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("count", json!(8))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("count", json!(8))])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn namespaces_are_separate_from_each_other_and_from_the_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let (one, two) = (session.namespace("one"), session.namespace("two"));
     let work = async {
         session.set("x", json!(0))?;
@@ -296,15 +296,18 @@ async fn namespaces_are_separate_from_each_other_and_from_the_session() -> Resul
         session.id().ok_or(SessionError::Gone)
     };
     let id = session.enter(Visit::new(), work).await?;
-    assert_eq!(world.shown(&id).await, Some(values([("x", json!(0))])));
-    assert_eq!(world.shown_in(&id, Some("two")).await, Some(values([("x", json!(2))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("x", json!(0))])));
+    assert_eq!(
+        fixture.shown_in(&id, Some("two")).await,
+        Some(values([("x", json!(2))]))
+    );
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_namespace_handle_refers_to_the_visit_in_which_it_is_used() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let cart = session.namespace("cart");
     let clone = cart.clone();
     assert_eq!((cart.name(), clone.name()), ("cart", "cart"));
@@ -327,7 +330,7 @@ async fn a_namespace_handle_refers_to_the_visit_in_which_it_is_used() -> Result<
 
 #[tokio::test(start_paused = true)]
 async fn a_namespace_of_another_session_does_not_refer_to_this_one() -> Result<(), SessionError> {
-    let (one, two) = (world(), world());
+    let (one, two) = (fixture(), fixture());
     let foreign = two.session.namespace("n");
     let work = async {
         assert_fails!(foreign.set("x", json!(1)), SessionError::NotInitialised);
@@ -338,8 +341,8 @@ async fn a_namespace_of_another_session_does_not_refer_to_this_one() -> Result<(
 
 #[tokio::test(start_paused = true)]
 async fn destroying_a_namespace_removes_its_values_and_its_expiration() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let cart = session.namespace("cart");
     let fill = async {
         session.set("stays", json!(0))?;
@@ -359,15 +362,18 @@ async fn destroying_a_namespace_removes_its_values_and_its_expiration() -> Resul
     };
     session.enter(id.clone().into(), destroy).await?;
     pass(2 * MINUTE).await;
-    assert_eq!(world.shown(&id).await, Some(values([("stays", json!(0))])));
-    assert_eq!(world.shown_in(&id, Some("cart")).await, Some(values([("y", json!(3))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("stays", json!(0))])));
+    assert_eq!(
+        fixture.shown_in(&id, Some("cart")).await,
+        Some(values([("y", json!(3))]))
+    );
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_namespace_keeps_its_expiration_when_it_is_emptied() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let cart = session.namespace("cart");
     let work = async {
         cart.set("x", json!(1))?;
@@ -381,20 +387,23 @@ async fn a_namespace_keeps_its_expiration_when_it_is_emptied() -> Result<(), Ses
         .enter(id.clone().into(), async { cart.set("y", json!(2)) })
         .await?;
     pass(MINUTE - ms(1)).await;
-    assert_eq!(world.shown_in(&id, Some("cart")).await, Some(values([("y", json!(2))])));
+    assert_eq!(
+        fixture.shown_in(&id, Some("cart")).await,
+        Some(values([("y", json!(2))]))
+    );
     pass(ms(1)).await;
-    assert_eq!(world.shown_in(&id, Some("cart")).await, Some(values([])));
+    assert_eq!(fixture.shown_in(&id, Some("cart")).await, Some(values([])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn value_operations_neither_wait_nor_call_the_storage() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("x", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("x", json!(1))]).await;
     let work = async {
-        world.calls.reset();
-        let before = world.now();
+        fixture.calls.reset();
+        let before = fixture.now();
         for _ in 0..100 {
             session.get("x")?;
             session.update_key(COUNT, |count| *count += 1)?;
@@ -402,12 +411,12 @@ async fn value_operations_neither_wait_nor_call_the_storage() -> Result<(), Sess
             session.keys()?;
             session.unset("x")?;
         }
-        world.calls.assert_none();
-        assert_eq!(world.now(), before);
+        fixture.calls.assert_none();
+        assert_eq!(fixture.now(), before);
         Ok::<_, SessionError>(())
     };
     session.enter(id.into(), work).await?;
-    assert_eq!(world.calls.take(), [(Verb::Commit, 1)]);
+    assert_eq!(fixture.calls.take(), [(Verb::Commit, 1)]);
     Ok(())
 }
 
@@ -419,8 +428,8 @@ async fn values_are_set_without_conversions() -> Result<(), SessionError> {
     const LIST: Key<Untyped, Vec<u16>> = Key::new("list");
     const MAYBE: Key<Untyped, Option<u8>> = Key::new("maybe");
     const TEXT: Key<Untyped, &'static str> = Key::new("text");
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let cart = session.namespace("cart");
     let owned = String::from("owned");
     let work = async {
@@ -463,9 +472,9 @@ async fn values_are_set_without_conversions() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(1))]).await;
     let work = async {
         session.start_readonly().await?;
         let count = session
@@ -488,7 +497,7 @@ async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
         assert_eq!(session.get(COUNT)?, Some(2));
         Ok(())
     };
-    world.visit(id, work).await?;
+    fixture.visit(id, work).await?;
     session.enter(Visit::new(), async { Ok(()) }).await?;
     let entered = session.try_enter(Visit::new(), async { Err::<(), _>(Failure("refused".into())) });
     assert_eq!(entered.await.map_err(|failure| failure.0), Err("refused".into()));
@@ -510,7 +519,7 @@ impl From<String> for Failure {
     }
 }
 
-on_session_and_namespace!(take_removes_a_value_and_returns_it, |_world, values, update| {
+on_session_and_namespace!(take_removes_a_value_and_returns_it, |_fixture, values, update| {
     assert_eq!(values.take(COUNT)?, None);
     values.set(COUNT, 7)?;
     values.set("other", 1)?;
@@ -531,8 +540,8 @@ on_session_and_namespace!(take_removes_a_value_and_returns_it, |_world, values, 
     Ok(())
 });
 
-on_session_and_namespace!(expires_at_returns_the_end_of_a_value, |world, values, update| {
-    let end = |duration| Some((world.now() + duration).into());
+on_session_and_namespace!(expires_at_returns_the_end_of_a_value, |fixture, values, update| {
+    let end = |duration| Some((fixture.now() + duration).into());
     assert_eq!(values.expires_at("x")?, None);
     values.set("x", 1)?;
     assert_eq!(values.expires_at("x")?, None);
@@ -554,10 +563,10 @@ on_session_and_namespace!(expires_at_returns_the_end_of_a_value, |world, values,
 
 #[tokio::test(start_paused = true)]
 async fn a_value_ends_with_its_stored_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored_as(Expiration::After(MINUTE), [("x", json!(1))]).await;
-    let end = world.now() + MINUTE;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored_as(Expiration::After(MINUTE), [("x", json!(1))]).await;
+    let end = fixture.now() + MINUTE;
     pass(SECOND).await;
     let check = async {
         session.start_readonly().await?;
@@ -565,13 +574,13 @@ async fn a_value_ends_with_its_stored_session() -> Result<(), SessionError> {
         assert_eq!(session.expires_at("none")?, None);
         Ok(())
     };
-    world.visit(id, check).await
+    fixture.visit(id, check).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn clear_removes_everything_but_the_session_itself() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let (cart, draft) = (session.namespace("cart"), session.namespace("draft"));
     let fill = async {
         session.set("x", 1)?;
@@ -593,16 +602,16 @@ async fn clear_removes_everything_but_the_session_itself() -> Result<(), Session
     };
     session.enter(id.clone().into(), clear_one).await?;
     assert_eq!(
-        world.shown_in(&id, Some("draft")).await,
+        fixture.shown_in(&id, Some("draft")).await,
         Some(values([("w", json!(4))]))
     );
     pass(MINUTE).await;
     assert_eq!(
-        world.shown_in(&id, Some("draft")).await,
+        fixture.shown_in(&id, Some("draft")).await,
         Some(values([])),
         "it has kept its expiration"
     );
-    world.calls.reset();
+    fixture.calls.reset();
     let clear = async {
         session.clear()?;
         assert!(session.keys()?.is_empty() && session.namespaces()?.is_empty());
@@ -610,8 +619,8 @@ async fn clear_removes_everything_but_the_session_itself() -> Result<(), Session
         Ok(())
     };
     session.enter(id.clone().into(), clear).await?;
-    assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
-    assert_eq!(world.shown(&id).await, Some(values([])));
+    assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+    assert_eq!(fixture.shown(&id).await, Some(values([])));
     assert!(
         session
             .enter(id.clone().into(), async { session.clear() })
@@ -619,31 +628,31 @@ async fn clear_removes_everything_but_the_session_itself() -> Result<(), Session
             .is_ok()
     );
     assert_eq!(
-        world.calls.take(),
+        fixture.calls.take(),
         [(Verb::Lock, 1), (Verb::Release, 1)],
         "nothing was there"
     );
     pass(9 * MINUTE).await;
-    assert_eq!(world.shown(&id).await, None, "it has kept its expiration");
+    assert_eq!(fixture.shown(&id).await, None, "it has kept its expiration");
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn upgrading_from_reading_to_writing_takes_one_call() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("x", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("x", json!(1))]).await;
     let work = async {
         session.start_readonly().await?;
-        assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
         session.start().await?;
-        assert_eq!(world.calls.take(), [(Verb::Lock, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Lock, 1)]);
         session.set("x", 2)?;
         session.close().await?;
-        assert_eq!(world.calls.take(), [(Verb::Commit, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Commit, 1)]);
         session.update_exclusive(async || session.set("x", 3)).await?;
-        assert_eq!(world.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
         Ok(())
     };
-    world.visit(id, work).await
+    fixture.visit(id, work).await
 }

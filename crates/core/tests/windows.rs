@@ -10,12 +10,12 @@ use sessile_core::{
 
 /// Runs a visit that reports this window. Returns the values it reads and its outcome.
 async fn visit(
-    world: &World,
+    fixture: &Fixture,
     id: &SessionId,
     shown: ShownWindow,
     write: Option<&str>,
 ) -> Result<(Shown, Outcome), SessionError> {
-    let session = &world.session;
+    let session = &fixture.session;
     let visit = session.open(Visit::from(id.clone()).window(shown));
     let work = async {
         match write {
@@ -47,17 +47,17 @@ const PLAIN: (&str, serde_json::Value) = ("plain", serde_json::Value::Bool(true)
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_received_a_window_has_not_closed_it() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([PLAIN]).await;
-    let (_, outcome) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
+    let fixture = fixture();
+    let id = fixture.stored([PLAIN]).await;
+    let (_, outcome) = visit(&fixture, &id, ShownWindow::Nothing, Some("x")).await?;
     let window = window_of(&outcome);
     // The request was sent before that response arrived, or the response was lost.
     for _ in 0..2 {
-        let (seen, outcome) = visit(&world, &id, ShownWindow::Nothing, None).await?;
+        let (seen, outcome) = visit(&fixture, &id, ShownWindow::Nothing, None).await?;
         assert_eq!(seen, values([PLAIN, ("x", json!(1))]));
         assert_eq!(window_of(&outcome), window, "the id is sent again");
     }
-    let (_, outcome) = visit(&world, &id, ShownWindow::Open(window), Some("y")).await?;
+    let (_, outcome) = visit(&fixture, &id, ShownWindow::Open(window), Some("y")).await?;
     assert_eq!(outcome.window, WindowChange::Keep);
     assert_eq!(outcome.id, IdChange::Keep, "the window does not change the id");
     Ok(())
@@ -65,12 +65,12 @@ async fn a_client_that_never_received_a_window_has_not_closed_it() -> Result<(),
 
 #[tokio::test(start_paused = true)]
 async fn transient_data_ends_with_its_window() -> Result<(), SessionError> {
-    let world = world();
+    let fixture = fixture();
     for write in [None, Some("y")] {
-        let id = world.stored([PLAIN]).await;
-        let (_, outcome) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
+        let id = fixture.stored([PLAIN]).await;
+        let (_, outcome) = visit(&fixture, &id, ShownWindow::Nothing, Some("x")).await?;
         let closed = ShownWindow::Closed(window_of(&outcome));
-        let (seen, outcome) = visit(&world, &id, closed, write).await?;
+        let (seen, outcome) = visit(&fixture, &id, closed, write).await?;
         match write {
             None => {
                 assert_eq!(seen, values([PLAIN]));
@@ -82,7 +82,7 @@ async fn transient_data_ends_with_its_window() -> Result<(), SessionError> {
             }
         }
         // A parallel request of the restarted browser does not remove newer data.
-        let (again, _) = visit(&world, &id, closed, None).await?;
+        let (again, _) = visit(&fixture, &id, closed, None).await?;
         assert_eq!(again, seen);
     }
     Ok(())
@@ -90,8 +90,8 @@ async fn transient_data_ends_with_its_window() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_transient_session_ends_with_its_own_window_only() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let make = async {
         session.set_expiration(Expiration::sliding(secs(600)).or_transient())?;
         session.set("user", json!(7))
@@ -115,51 +115,51 @@ async fn a_transient_session_ends_with_its_own_window_only() -> Result<(), Sessi
         ShownWindow::Open(other),
         ShownWindow::Closed(other),
     ] {
-        let (seen, _) = visit(&world, &id, shown, None).await?;
+        let (seen, _) = visit(&fixture, &id, shown, None).await?;
         assert_eq!(seen, values([("user", json!(7))]), "{shown:?}");
     }
-    let (seen, _) = visit(&world, &id, ShownWindow::Closed(window), None).await?;
+    let (seen, _) = visit(&fixture, &id, ShownWindow::Closed(window), None).await?;
     assert_eq!(seen, values([]));
-    assert_eq!(world.record(&id).await, None);
+    assert_eq!(fixture.record(&id).await, None);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn data_that_cannot_be_removed_yet_is_hidden_until_it_can() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([PLAIN]).await;
-    let (_, outcome) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
+    let fixture = fixture();
+    let id = fixture.stored([PLAIN]).await;
+    let (_, outcome) = visit(&fixture, &id, ShownWindow::Nothing, Some("x")).await?;
     let closed = ShownWindow::Closed(window_of(&outcome));
-    let read = visit(&world, &id, closed, None);
-    let (seen, outcome) = world.while_locked(&id, read).await?;
+    let read = visit(&fixture, &id, closed, None);
+    let (seen, outcome) = fixture.while_locked(&id, read).await?;
     assert_eq!(seen, values([PLAIN]));
     assert_eq!(outcome.window, WindowChange::Keep);
-    assert!(world.shown(&id).await.is_some_and(|shown| shown.contains_key("x")));
-    let (seen, outcome) = visit(&world, &id, closed, None).await?;
+    assert!(fixture.shown(&id).await.is_some_and(|shown| shown.contains_key("x")));
+    let (seen, outcome) = visit(&fixture, &id, closed, None).await?;
     assert_eq!(seen, values([PLAIN]));
     assert_eq!(outcome.window, WindowChange::Remove);
-    assert_eq!(world.shown(&id).await, Some(values([PLAIN])));
+    assert_eq!(fixture.shown(&id).await, Some(values([PLAIN])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_without_windows_can_report_a_restart() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([PLAIN]).await;
-    visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
-    let session = &world.session;
+    let fixture = fixture();
+    let id = fixture.stored([PLAIN]).await;
+    visit(&fixture, &id, ShownWindow::Nothing, Some("x")).await?;
+    let session = &fixture.session;
     let restarted = Visit::from(id.clone()).browser_restarted(true);
-    world.visit(restarted, session.start_readonly()).await?;
-    assert_eq!(world.shown(&id).await, Some(values([PLAIN])));
+    fixture.visit(restarted, session.start_readonly()).await?;
+    assert_eq!(fixture.shown(&id).await, Some(values([PLAIN])));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_window_is_kept_on_rotation_and_removed_with_its_session() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([PLAIN]).await;
-    let (_, outcome) = visit(&world, &id, ShownWindow::Nothing, Some("x")).await?;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([PLAIN]).await;
+    let (_, outcome) = visit(&fixture, &id, ShownWindow::Nothing, Some("x")).await?;
     let shown = ShownWindow::Open(window_of(&outcome));
     let open = session.open(Visit::from(id).window(shown));
     let work = async {

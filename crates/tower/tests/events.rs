@@ -177,7 +177,7 @@ async fn an_error_that_a_handler_returns_is_logged_once_with_its_remedy() {
             "/starts",
             503,
             "WARN",
-            &["lock: the storage cannot be reached", "see whether the storage is up"],
+            &["lock: the storage cannot be reached", "check that the storage is up"],
         ),
         (
             "/reads-another-type",
@@ -195,7 +195,10 @@ async fn an_error_that_a_handler_returns_is_logged_once_with_its_remedy() {
         let request = request_of(&id, path).map(|()| Body::empty());
         let (response, log) = logged(app.clone().oneshot(request)).await;
         assert_eq!(response.unwrap().status(), status, "{path}");
-        let lines: Vec<_> = log.iter().filter(|line| line.contains("a handler passed on")).collect();
+        let lines: Vec<_> = log
+            .iter()
+            .filter(|line| line.contains("handler returned an error"))
+            .collect();
         assert_eq!(lines.len(), 1, "{path}: {log:?}");
         assert!(lines[0].starts_with(level), "{path}: {log:?}");
         for part in says {

@@ -27,7 +27,7 @@ pub(super) fn reissues_id(before: &Meta, last_active: Timestamp) -> bool {
 /// [`ExpiredDefault`](SessionError::ExpiredDefault) if the session would have expired already.
 pub(super) fn begin_lifetime(payload: &mut Payload, default: Lifetime, now: Timestamp) -> Result<(), SessionError> {
     if default.is_over(now, now) {
-        return Err(SessionError::default_is_over(None, None));
+        return Err(SessionError::default_has_passed(None, None));
     }
     payload.begin_lifetime(default, now);
     Ok(())

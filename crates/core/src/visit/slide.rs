@@ -102,7 +102,7 @@ impl Context {
         if let Some(key) = due
             && let Err(error) = Box::pin(self.slide_stored(key)).await
         {
-            events::not_moved(&key, &error);
+            events::slide_failed(&key, &error);
         }
     }
 
@@ -196,7 +196,7 @@ fn log_unless_gone(key: &SessionKey, error: StorageError) -> Result<(), crate::S
     match error.kind() {
         StorageErrorKind::Gone | StorageErrorKind::Superseded => Err(error.into()),
         _ => {
-            events::not_moved(key, &error.into());
+            events::slide_failed(key, &error.into());
             Ok(())
         }
     }

@@ -1,5 +1,5 @@
-//! What the tests share: a session over a storage that can be counted, slowed down and broken, and ways to look at
-//! what is stored without changing it.
+//! Shared by the tests: a session on a storage whose calls are counted and can be delayed or made to fail, and reads
+//! of the stored data that change nothing.
 #![allow(dead_code, unused_macros, unused_imports)]
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 /// The storage that tests run on.
 pub(crate) type Plain = MemoryStorage;
 
-/// A storage that follows the paused clock. It is swept by nobody: a thread of its own would know no paused clock.
+/// Returns a storage that follows the paused clock. It has no sweeper, because a thread cannot follow the paused clock.
 pub(crate) fn storage() -> Plain {
     configured_storage(TokioClock::start(), |builder| builder)
 }
@@ -31,10 +31,10 @@ pub(crate) fn configured_storage(
     configure(builder).build()
 }
 
-/// A session, and the strings its storage is on.
-pub(crate) struct World<N: 'static = Untyped, V: 'static = Untyped> {
+/// A session, and the controls of its storage.
+pub(crate) struct Fixture<N: 'static = Untyped, V: 'static = Untyped> {
     pub(crate) session: Session<N, V>,
-    /// The storage beneath the counts, faults and delays.
+    /// The storage inside the counter, the faults and the delays.
     pub(crate) storage: Arc<Plain>,
     pub(crate) calls: Calls,
     pub(crate) faults: Faults,
@@ -43,23 +43,23 @@ pub(crate) struct World<N: 'static = Untyped, V: 'static = Untyped> {
 
 pub(crate) type Builder<N = Untyped, V = Untyped> = SessionBuilder<N, V>;
 
-/// Sessions that never expire, unless a test says otherwise.
-pub(crate) fn world() -> World {
-    world_with(|builder| builder)
+/// Returns a fixture whose sessions never expire by default.
+pub(crate) fn fixture() -> Fixture {
+    fixture_with(|builder| builder)
 }
 
-pub(crate) fn world_with(configure: impl FnOnce(Builder) -> Builder) -> World {
-    typed_world(storage(), configure)
+pub(crate) fn fixture_with(configure: impl FnOnce(Builder) -> Builder) -> Fixture {
+    typed_fixture(storage(), configure)
 }
 
-pub(crate) fn world_on(storage: Plain) -> World {
-    typed_world(storage, |builder| builder)
+pub(crate) fn fixture_on(storage: Plain) -> Fixture {
+    typed_fixture(storage, |builder| builder)
 }
 
-pub(crate) fn typed_world<N: Namespaces, V: Values>(
+pub(crate) fn typed_fixture<N: Namespaces, V: Values>(
     storage: Plain,
     configure: impl FnOnce(Builder<N, V>) -> Builder<N, V>,
-) -> World<N, V> {
+) -> Fixture<N, V> {
     let storage = Arc::new(storage);
     let slow = Slow::shared(Arc::clone(&storage));
     let delays = slow.delays();
@@ -68,7 +68,7 @@ pub(crate) fn typed_world<N: Namespaces, V: Values>(
     let counting = Counting::new(faulty);
     let calls = counting.calls();
     let builder = Session::builder(counting).default_expiration(Expiration::Never);
-    World {
+    Fixture {
         session: configure(builder).build(),
         storage,
         calls,
@@ -77,15 +77,15 @@ pub(crate) fn typed_world<N: Namespaces, V: Values>(
     }
 }
 
-/// What a session holds, as a fresh visit would see it.
+/// The values of a session as a new visit reads them.
 pub(crate) type Shown = BTreeMap<String, Value>;
 
-/// Values to compare with.
+/// Returns values to compare with.
 pub(crate) fn values<const N: usize>(pairs: [(&str, Value); N]) -> Shown {
     pairs.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-impl<N: Namespaces, V: Values> World<N, V> {
+impl<N: Namespaces, V: Values> Fixture<N, V> {
     /// Runs a visit.
     pub(crate) async fn visit<T>(
         &self,
@@ -95,28 +95,28 @@ impl<N: Namespaces, V: Values> World<N, V> {
         self.session.init(visit.into(), future).await?
     }
 
-    /// Another session on the same storage, whose calls are neither counted nor slowed down nor broken.
-    pub(crate) fn elsewhere(&self) -> Session {
+    /// Returns another session on the same storage, whose calls are neither counted nor delayed nor made to fail.
+    pub(crate) fn other_session(&self) -> Session {
         Session::builder(Arc::clone(&self.storage))
             .default_expiration(Expiration::Never)
             .lock_wait(Duration::ZERO)
             .build()
     }
 
-    /// Stores a session with these values; the counts are left at zero.
+    /// Stores a session with these values, and resets the counts.
     pub(crate) async fn stored<const M: usize>(&self, pairs: [(&str, Value); M]) -> SessionId {
         let id = self.stored_as(Expiration::Never, pairs).await;
         self.calls.reset();
         id
     }
 
-    /// The same, with an expiration.
+    /// Stores a session with these values and this expiration.
     pub(crate) async fn stored_as<const M: usize>(
         &self,
         expiration: impl Into<Expiration>,
         pairs: [(&str, Value); M],
     ) -> SessionId {
-        let other = self.elsewhere();
+        let other = self.other_session();
         let expiration = expiration.into();
         let stored = other.enter(Visit::new(), async {
             other.set_expiration(expiration)?;
@@ -129,9 +129,9 @@ impl<N: Namespaces, V: Values> World<N, V> {
         stored.await.expect("a session can be stored")
     }
 
-    /// Does something while another visit holds the lock, and writes nothing with it.
+    /// Runs a future while another visit holds the lock without writing.
     pub(crate) async fn while_locked<T>(&self, id: &SessionId, work: impl Future<Output = T>) -> T {
-        let other = self.elsewhere();
+        let other = self.other_session();
         let (locked, is_locked) = oneshot::channel();
         let (done, is_done) = oneshot::channel();
         let holder = other.init(id.clone().into(), async {
@@ -150,26 +150,26 @@ impl<N: Namespaces, V: Values> World<N, V> {
         result
     }
 
-    /// What is stored under this id, whether it is locked or not.
+    /// Returns the record stored under this id, even if it is locked.
     pub(crate) async fn record(&self, id: &SessionId) -> Option<Record> {
         let found = self.storage.read(&id.key()).await.expect("the storage can be read");
         found.found().map(|Stored { record, .. }| record)
     }
 
-    /// The values stored under this id. Looking leaves no trace.
+    /// Returns the values stored under this id. Reading them changes nothing.
     pub(crate) async fn shown(&self, id: &SessionId) -> Option<Shown> {
         self.shown_in(id, None).await
     }
 
-    /// The values stored in a namespace.
+    /// Returns the values stored in a namespace.
     pub(crate) async fn shown_in(&self, id: &SessionId, namespace: Option<&str>) -> Option<Shown> {
         Some(self.shown_in_order(id, namespace).await?.into_iter().collect())
     }
 
-    /// The same, in the order in which they were first set.
+    /// Returns the values stored in a namespace, in the order in which they were first set.
     pub(crate) async fn shown_in_order(&self, id: &SessionId, namespace: Option<&str>) -> Option<Vec<(String, Value)>> {
         let record = self.record(id).await?;
-        // A copy is looked at, as looking moves what slides.
+        // Reads a copy, because reading moves sliding expirations.
         let copy = configured_storage(FrozenClock(self.now()), |builder| builder);
         copy.create(&id.key(), record).await.expect("the copy is empty");
         let reader: Session = Session::builder(copy).build();
@@ -184,14 +184,14 @@ impl<N: Namespaces, V: Values> World<N, V> {
                     None => reader.get(&name)?,
                     Some(namespace) => reader.namespace(namespace).get(&name)?,
                 };
-                Ok((name, value.expect("what is named is there")))
+                Ok((name, value.expect("a listed value exists")))
             };
             names.into_iter().map(value).collect::<Result<_, SessionError>>()
         });
-        Some(read.await.and_then(|read| read).expect("what is stored can be read"))
+        Some(read.await.and_then(|read| read).expect("stored records can be read"))
     }
 
-    /// Whether nobody holds the lock. Only for sessions that exist.
+    /// Returns whether the lock is free. The session must exist.
     pub(crate) async fn is_free(&self, id: &SessionId) -> bool {
         let locked = self.storage.lock(&id.key(), Duration::ZERO).await;
         match locked.map(Lookup::found) {
@@ -203,7 +203,7 @@ impl<N: Namespaces, V: Values> World<N, V> {
         }
     }
 
-    /// How many sessions there are.
+    /// Returns the number of sessions.
     pub(crate) async fn sessions(&self) -> usize {
         let page = self.storage.scan(None, 1_000).await.expect("the storage can be read");
         page.sessions.len()
@@ -214,7 +214,7 @@ impl<N: Namespaces, V: Values> World<N, V> {
     }
 }
 
-/// A clock that shows one moment.
+/// A clock that always returns the same time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FrozenClock(pub(crate) Timestamp);
 
@@ -224,12 +224,12 @@ impl Clock for FrozenClock {
     }
 }
 
-/// An id that no session has.
+/// Returns an id that no session has.
 pub(crate) fn unknown_id() -> SessionId {
     SessionId::generate(&OsEntropy)
 }
 
-/// Lets paused time pass.
+/// Advances the paused clock.
 pub(crate) async fn pass(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
@@ -242,7 +242,7 @@ pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// Asserts that a call failed, and how.
+/// Asserts that a call failed with an error that matches the pattern.
 macro_rules! assert_fails {
     ($result:expr, $pattern:pat) => {
         match $result {

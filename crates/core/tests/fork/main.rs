@@ -1,8 +1,8 @@
-//! Processes that fork give no id twice.
+//! Forked processes generate no id twice.
 //!
-//! Without the harness of tests: it has threads, and a process that forks has one thread when it does.
+//! The test has no harness: a harness has threads, and the process must have a single thread when it forks.
 
-// A test, though clippy cannot know.
+// Clippy does not recognise this as a test.
 #![allow(clippy::unwrap_used)]
 
 #[cfg(unix)]

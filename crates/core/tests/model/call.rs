@@ -1,13 +1,13 @@
-//! What can be done with sessions, as data.
+//! Calls on sessions, as data.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use sessile_core::{Expiration, Timestamp};
 
-/// An expiration, in milliseconds from when it is set.
+/// An expiration, in milliseconds relative to the call that sets it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Form {
+pub(crate) enum ExpirationSpec {
     Never,
     Transient,
     At(u64),
@@ -20,7 +20,7 @@ pub(crate) enum Form {
     },
 }
 
-impl Form {
+impl ExpirationSpec {
     pub(crate) fn expiration(self, now: u64) -> Expiration {
         let date = |after| Timestamp::from_millis(now + after).into();
         match self {
@@ -50,60 +50,60 @@ impl Form {
     }
 }
 
-/// Where a value stands: in the session itself or in one of two namespaces.
-pub(crate) type Place = Option<&'static str>;
+/// The scope of a value: the session itself or one of two namespaces.
+pub(crate) type Scope = Option<&'static str>;
 
-pub(crate) const PLACES: [Place; 3] = [None, Some("n"), Some("m")];
+pub(crate) const SCOPES: [Scope; 3] = [None, Some("n"), Some("m")];
 
-/// A value: where it stands, and its name.
-pub(crate) type Spot = (Place, &'static str);
+/// The scope and the name of a value.
+pub(crate) type Slot = (Scope, &'static str);
 
-/// With which id a visit comes.
+/// The id that a visit comes with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Whom {
-    /// With none.
-    Nobody,
-    /// With one that there once was, counted from the latest.
-    Somebody(usize),
-    /// With one that never was.
-    Stranger,
+pub(crate) enum Carried {
+    /// No id.
+    None,
+    /// An id that existed at some time, counted from the latest.
+    Known(usize),
+    /// An id that never existed.
+    Unknown,
 }
 
-/// How a visit ends.
+/// The end of a visit.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Way {
+pub(crate) enum Ending {
     Close,
     Release,
     Drop,
 }
 
-/// One call. Up to three visits are open at a time, by number.
+/// One call. Up to three visits are open at a time, identified by number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Call {
     Wait(u64),
     Open {
         visit: usize,
-        whom: Whom,
+        carried: Carried,
         strict: bool,
         restarted: bool,
     },
     Start(usize),
     StartReadonly(usize),
-    Set(usize, Spot, u64),
-    SetWith(usize, Spot, u64, Form),
-    Unset(usize, Spot),
-    SetKeyExpiration(usize, Spot, Form),
-    SetExpiration(usize, Place, Form),
+    Set(usize, Slot, u64),
+    SetWith(usize, Slot, u64, ExpirationSpec),
+    Unset(usize, Slot),
+    SetKeyExpiration(usize, Slot, ExpirationSpec),
+    SetExpiration(usize, Scope, ExpirationSpec),
     DestroyNamespace(usize, &'static str),
-    Update(usize, Spot, u64),
+    Update(usize, Slot, u64),
     RegenerateId(usize),
     Close(usize),
     Release(usize),
     Destroy(usize),
-    End(usize, Way),
+    End(usize, Ending),
 }
 
-/// The first is busier than the second, and the second than the third.
+/// The number of visits. The first is used more than the second, and the second more than the third.
 pub(crate) const VISITS: usize = 3;
 
 fn millis() -> impl Strategy<Value = u64> {
@@ -115,26 +115,26 @@ fn waits() -> impl Strategy<Value = u64> {
     prop_oneof![1 => Just(1), 1 => Just(500), 4 => millis(), 2 => 1u64..30_000]
 }
 
-/// Expirations of values and namespaces.
-fn forms() -> impl Strategy<Value = Form> {
+/// Returns expirations of values and namespaces.
+fn specs() -> impl Strategy<Value = ExpirationSpec> {
     let limits = || prop::option::weighted(0.3, millis());
     prop_oneof![
-        1 => Just(Form::Never),
-        2 => Just(Form::Transient),
-        1 => millis().prop_map(Form::At),
-        2 => millis().prop_map(Form::After),
-        6 => (millis(), limits(), limits()).prop_map(|(window, until, at_most)| Form::Sliding {
+        1 => Just(ExpirationSpec::Never),
+        2 => Just(ExpirationSpec::Transient),
+        1 => millis().prop_map(ExpirationSpec::At),
+        2 => millis().prop_map(ExpirationSpec::After),
+        6 => (millis(), limits(), limits()).prop_map(|(window, until, at_most)| ExpirationSpec::Sliding {
             window, until, at_most, transient: false
         }),
     ]
 }
 
-/// Expirations of sessions.
-fn session_forms() -> impl Strategy<Value = Form> {
-    (forms(), prop::bool::weighted(0.2)).prop_map(|(form, ends_with_window)| match form {
-        Form::Sliding {
+/// Returns expirations of sessions.
+fn session_specs() -> impl Strategy<Value = ExpirationSpec> {
+    (specs(), prop::bool::weighted(0.2)).prop_map(|(spec, ends_with_window)| match spec {
+        ExpirationSpec::Sliding {
             window, until, at_most, ..
-        } => Form::Sliding {
+        } => ExpirationSpec::Sliding {
             window,
             until,
             at_most,
@@ -144,16 +144,16 @@ fn session_forms() -> impl Strategy<Value = Form> {
     })
 }
 
-/// Defaults: as sessions have, but no dates, which have passed by the time.
-pub(crate) fn defaults() -> impl Strategy<Value = Form> {
-    session_forms().prop_map(|form| match form {
-        Form::At(after) => Form::After(after),
-        Form::Sliding {
+/// Returns default expirations: those of sessions, but without dates, which would pass during the test.
+pub(crate) fn defaults() -> impl Strategy<Value = ExpirationSpec> {
+    session_specs().prop_map(|spec| match spec {
+        ExpirationSpec::At(after) => ExpirationSpec::After(after),
+        ExpirationSpec::Sliding {
             window,
             until,
             transient,
             ..
-        } => Form::Sliding {
+        } => ExpirationSpec::Sliding {
             window,
             until: None,
             at_most: until,
@@ -169,38 +169,38 @@ pub(crate) fn calls() -> impl Strategy<Value = Vec<Call>> {
 
 fn call() -> impl Strategy<Value = Call> {
     let visit = || prop_oneof![6 => Just(0usize), 3 => Just(1), 1 => Just(2)];
-    let spots = || {
+    let slots = || {
         (
-            prop::sample::select(PLACES.to_vec()),
+            prop::sample::select(SCOPES.to_vec()),
             prop::sample::select(vec!["a", "b"]),
         )
     };
-    let whom = prop_oneof![
-        2 => Just(Whom::Nobody),
-        9 => (0usize..3).prop_map(Whom::Somebody),
-        1 => Just(Whom::Stranger),
+    let carried = prop_oneof![
+        2 => Just(Carried::None),
+        9 => (0usize..3).prop_map(Carried::Known),
+        1 => Just(Carried::Unknown),
     ];
-    let opening = (visit(), whom, prop::bool::weighted(0.2), prop::bool::weighted(0.3));
-    let ways = prop_oneof![4 => Just(Way::Close), 1 => Just(Way::Release), 1 => Just(Way::Drop)];
+    let opening = (visit(), carried, prop::bool::weighted(0.2), prop::bool::weighted(0.3));
+    let endings = prop_oneof![4 => Just(Ending::Close), 1 => Just(Ending::Release), 1 => Just(Ending::Drop)];
     let namespaces = prop::sample::select(vec!["n", "m"]);
     prop_oneof![
         9 => waits().prop_map(Call::Wait),
-        6 => opening.prop_map(|(visit, whom, strict, restarted)| Call::Open { visit, whom, strict, restarted }),
+        6 => opening.prop_map(|(visit, carried, strict, restarted)| Call::Open { visit, carried, strict, restarted }),
         8 => visit().prop_map(Call::Start),
         6 => visit().prop_map(Call::StartReadonly),
-        6 => (visit(), spots(), 0u64..4).prop_map(|(visit, spot, value)| Call::Set(visit, spot, value)),
-        6 => (visit(), spots(), 0u64..4, forms())
-            .prop_map(|(visit, spot, value, form)| Call::SetWith(visit, spot, value, form)),
-        2 => (visit(), spots()).prop_map(|(visit, spot)| Call::Unset(visit, spot)),
-        2 => (visit(), spots(), forms()).prop_map(|(visit, spot, form)| Call::SetKeyExpiration(visit, spot, form)),
-        2 => (visit(), forms()).prop_map(|(visit, form)| Call::SetExpiration(visit, Some("n"), form)),
-        2 => (visit(), session_forms()).prop_map(|(visit, form)| Call::SetExpiration(visit, None, form)),
+        6 => (visit(), slots(), 0u64..4).prop_map(|(visit, slot, value)| Call::Set(visit, slot, value)),
+        6 => (visit(), slots(), 0u64..4, specs())
+            .prop_map(|(visit, slot, value, spec)| Call::SetWith(visit, slot, value, spec)),
+        2 => (visit(), slots()).prop_map(|(visit, slot)| Call::Unset(visit, slot)),
+        2 => (visit(), slots(), specs()).prop_map(|(visit, slot, spec)| Call::SetKeyExpiration(visit, slot, spec)),
+        2 => (visit(), specs()).prop_map(|(visit, spec)| Call::SetExpiration(visit, Some("n"), spec)),
+        2 => (visit(), session_specs()).prop_map(|(visit, spec)| Call::SetExpiration(visit, None, spec)),
         1 => (visit(), namespaces).prop_map(|(visit, name)| Call::DestroyNamespace(visit, name)),
-        4 => (visit(), spots(), 0u64..4).prop_map(|(visit, spot, value)| Call::Update(visit, spot, value)),
+        4 => (visit(), slots(), 0u64..4).prop_map(|(visit, slot, value)| Call::Update(visit, slot, value)),
         1 => visit().prop_map(Call::RegenerateId),
         5 => visit().prop_map(Call::Close),
         2 => visit().prop_map(Call::Release),
         1 => visit().prop_map(Call::Destroy),
-        2 => (visit(), ways).prop_map(|(visit, way)| Call::End(visit, way)),
+        2 => (visit(), endings).prop_map(|(visit, ending)| Call::End(visit, ending)),
     ]
 }

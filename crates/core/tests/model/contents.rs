@@ -1,36 +1,36 @@
-//! What is in a session.
+//! The contents of a session.
 
 use std::collections::BTreeMap;
 
-use crate::call::{Form, Place, Spot};
-use crate::life::{Is, Life};
+use crate::call::{ExpirationSpec, Scope, Slot};
+use crate::lifetime::{Lifetime, Presence};
 
-/// The default of the touch resolution.
+/// The default touch resolution.
 const RESOLUTION: u64 = 60_000;
 
-/// The values of one place, as somebody saw them.
-pub(crate) type Seen = Vec<(String, u64)>;
+/// The values of one scope, as a visit has read them.
+pub(crate) type Observed = Vec<(String, u64)>;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
     name: &'static str,
     value: u64,
-    life: Life,
+    lifetime: Lifetime,
 }
 
-/// A namespace, or the place of the values that stand in none.
+/// The values of a namespace, or those of the session itself.
 #[derive(Debug, Clone)]
-pub(crate) struct Room {
-    place: Place,
-    life: Life,
+pub(crate) struct Group {
+    scope: Scope,
+    lifetime: Lifetime,
     items: Vec<Item>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contents {
-    /// The session's own.
-    pub(crate) life: Option<Life>,
-    rooms: Vec<Room>,
+    /// The lifetime of the session.
+    pub(crate) lifetime: Option<Lifetime>,
+    groups: Vec<Group>,
 }
 
 /// Numbers the expirations that are set.
@@ -38,53 +38,53 @@ pub(crate) struct Contents {
 pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    pub(crate) fn begin(&mut self, form: Form, now: u64) -> Life {
+    pub(crate) fn begin(&mut self, spec: ExpirationSpec, now: u64) -> Lifetime {
         self.0 += 1;
-        Life::begin(self.0, form, now)
+        Lifetime::begin(self.0, spec, now)
     }
 }
 
 impl Contents {
-    fn position(&self, place: Place, now: u64) -> Option<usize> {
-        let is_it = |room: &Room| room.place == place && room.life.is(now) != Is::Gone;
-        self.rooms.iter().position(is_it)
+    fn position(&self, scope: Scope, now: u64) -> Option<usize> {
+        let is_it = |group: &Group| group.scope == scope && group.lifetime.presence(now) != Presence::Expired;
+        self.groups.iter().position(is_it)
     }
 
-    /// The place, which begins if it is not there.
-    fn room(&mut self, place: Place, now: u64, numbers: &mut Numbers) -> &mut Room {
-        let index = self.position(place, now).unwrap_or_else(|| {
-            self.rooms.retain(|room| room.place != place);
-            self.rooms.push(Room {
-                place,
-                life: numbers.begin(Form::Never, now),
+    /// Returns the values of a scope, which is created if it does not exist.
+    fn group(&mut self, scope: Scope, now: u64, numbers: &mut Numbers) -> &mut Group {
+        let index = self.position(scope, now).unwrap_or_else(|| {
+            self.groups.retain(|group| group.scope != scope);
+            self.groups.push(Group {
+                scope,
+                lifetime: numbers.begin(ExpirationSpec::Never, now),
                 items: Vec::new(),
             });
-            self.rooms.len() - 1
+            self.groups.len() - 1
         });
-        let room = &mut self.rooms[index];
-        room.life.is_vague |= room.life.is(now) == Is::Open;
-        room
+        let group = &mut self.groups[index];
+        group.lifetime.is_uncertain |= group.lifetime.presence(now) == Presence::Uncertain;
+        group
     }
 
-    /// Sets a value; says whether that changed anything.
+    /// Sets a value. Returns whether that changed anything.
     pub(crate) fn set(
         &mut self,
-        (place, name): Spot,
+        (scope, name): Slot,
         value: u64,
-        form: Option<Form>,
+        spec: Option<ExpirationSpec>,
         now: u64,
         numbers: &mut Numbers,
     ) -> bool {
-        let life = numbers.begin(form.unwrap_or(Form::Never), now);
-        let room = self.room(place, now, numbers);
-        let is_it = |item: &&mut Item| item.name == name && item.life.is(now) != Is::Gone;
-        let Some(item) = room.items.iter_mut().find(is_it) else {
-            room.items.retain(|item| item.name != name);
-            room.items.push(Item { name, value, life });
+        let lifetime = numbers.begin(spec.unwrap_or(ExpirationSpec::Never), now);
+        let group = self.group(scope, now, numbers);
+        let is_it = |item: &&mut Item| item.name == name && item.lifetime.presence(now) != Presence::Expired;
+        let Some(item) = group.items.iter_mut().find(is_it) else {
+            group.items.retain(|item| item.name != name);
+            group.items.push(Item { name, value, lifetime });
             return true;
         };
-        if form.is_some() {
-            item.life = life;
+        if spec.is_some() {
+            item.lifetime = lifetime;
         } else if item.value == value {
             return false;
         }
@@ -92,153 +92,174 @@ impl Contents {
         true
     }
 
-    pub(crate) fn unset(&mut self, (place, name): Spot, now: u64) -> bool {
-        let Some(index) = self.position(place, now) else {
+    pub(crate) fn unset(&mut self, (scope, name): Slot, now: u64) -> bool {
+        let Some(index) = self.position(scope, now) else {
             return false;
         };
-        let room = &mut self.rooms[index];
-        let Some(index) = room.items.iter().position(|item| item.name == name) else {
+        let group = &mut self.groups[index];
+        let Some(index) = group.items.iter().position(|item| item.name == name) else {
             return false;
         };
-        room.items.remove(index).life.is(now) != Is::Gone
+        group.items.remove(index).lifetime.presence(now) != Presence::Expired
     }
 
-    pub(crate) fn set_key_life(&mut self, (place, name): Spot, life: Life, now: u64) -> bool {
-        let Some(index) = self.position(place, now) else {
+    pub(crate) fn set_key_lifetime(&mut self, (scope, name): Slot, lifetime: Lifetime, now: u64) -> bool {
+        let Some(index) = self.position(scope, now) else {
             return false;
         };
-        let is_it = |item: &&mut Item| item.name == name && item.life.is(now) != Is::Gone;
-        let item = self.rooms[index].items.iter_mut().find(is_it);
-        item.map(|item| item.life = life).is_some()
+        let is_it = |item: &&mut Item| item.name == name && item.lifetime.presence(now) != Presence::Expired;
+        let item = self.groups[index].items.iter_mut().find(is_it);
+        item.map(|item| item.lifetime = lifetime).is_some()
     }
 
-    pub(crate) fn set_room_life(&mut self, place: Place, life: Life, now: u64, numbers: &mut Numbers) {
-        self.room(place, now, numbers).life = life;
+    pub(crate) fn set_group_lifetime(&mut self, scope: Scope, lifetime: Lifetime, now: u64, numbers: &mut Numbers) {
+        self.group(scope, now, numbers).lifetime = lifetime;
     }
 
-    /// Removes a namespace. Says whether it was there; `None` if nobody can tell.
-    pub(crate) fn remove_room(&mut self, place: Place, now: u64) -> (Option<bool>, bool) {
-        let Some(index) = self.rooms.iter().position(|room| room.place == place) else {
+    /// Removes a namespace. Returns whether it existed, `None` if that is uncertain, and whether it was stored.
+    pub(crate) fn remove_group(&mut self, scope: Scope, now: u64) -> (Option<bool>, bool) {
+        let Some(index) = self.groups.iter().position(|group| group.scope == scope) else {
             return (Some(false), false);
         };
-        let room = self.rooms.remove(index);
-        let was_there = match room.life.is(now) {
-            Is::Gone => Some(false),
-            Is::Open => None,
-            // With nothing live in it, it is kept only if it has an expiration, or nobody has written since.
-            Is::There if room.items.iter().all(|item| item.life.is(now) != Is::There) => None,
-            Is::There if room.life.is_vague => None,
-            Is::There => Some(true),
+        let group = self.groups.remove(index);
+        let was_there = match group.lifetime.presence(now) {
+            Presence::Expired => Some(false),
+            Presence::Uncertain => None,
+            // Without live values, it is kept only if it has an expiration, or if nothing was written since.
+            Presence::Present
+                if group
+                    .items
+                    .iter()
+                    .all(|item| item.lifetime.presence(now) != Presence::Present) =>
+            {
+                None
+            }
+            Presence::Present if group.lifetime.is_uncertain => None,
+            Presence::Present => Some(true),
         };
         (was_there, true)
     }
 
-    /// Whether anything ends with the browser window.
+    /// Returns whether anything ends with the browser window.
     pub(crate) fn has_transient(&self) -> bool {
-        self.lives().any(|life| life.transient)
+        self.lifetimes().any(|lifetime| lifetime.transient)
     }
 
     pub(crate) fn remove_transient(&mut self) {
-        self.rooms.retain(|room| !room.life.transient);
-        for room in &mut self.rooms {
-            room.items.retain(|item| !item.life.transient);
+        self.groups.retain(|group| !group.lifetime.transient);
+        for group in &mut self.groups {
+            group.items.retain(|item| !item.lifetime.transient);
         }
     }
 
-    /// What has ended is removed for good.
+    /// Removes expired items for good.
     pub(crate) fn purge(&mut self, now: u64) {
-        self.rooms.retain(|room| room.life.is(now) != Is::Gone);
-        for room in &mut self.rooms {
-            room.items.retain(|item| item.life.is(now) != Is::Gone);
+        self.groups
+            .retain(|group| group.lifetime.presence(now) != Presence::Expired);
+        for group in &mut self.groups {
+            group
+                .items
+                .retain(|item| item.lifetime.presence(now) != Presence::Expired);
         }
-        let is_bare = |life: &Life| life.window.is_none() && life.limit.is_none() && !life.transient;
-        self.rooms.retain(|room| !room.items.is_empty() || !is_bare(&room.life));
+        let is_default =
+            |lifetime: &Lifetime| lifetime.window.is_none() && lifetime.limit.is_none() && !lifetime.transient;
+        self.groups
+            .retain(|group| !group.items.is_empty() || !is_default(&group.lifetime));
     }
 
-    /// Everything was written, and what slides begins anew, to within the resolution.
+    /// Applies a write of everything, which restarts sliding expirations, with the precision of the resolution.
     pub(crate) fn write(&mut self, now: u64, resolution: u64) {
-        if let Some(life) = &mut self.life {
-            life.write(now, resolution);
+        if let Some(lifetime) = &mut self.lifetime {
+            lifetime.write(now, resolution);
         }
-        self.lives_mut().for_each(|life| life.write(now, resolution));
+        self.lifetimes_mut()
+            .for_each(|lifetime| lifetime.write(now, resolution));
     }
 
-    /// A visit moves what slides: for sure where a resolution is given.
+    /// Applies a visit, which moves sliding expirations: certainly where a resolution is given.
     pub(crate) fn visit(&mut self, now: u64, session: Option<u64>, items: Option<u64>) {
-        if let Some(life) = &mut self.life {
-            life.visit(now, session);
+        if let Some(lifetime) = &mut self.lifetime {
+            lifetime.visit(now, session);
         }
-        self.lives_mut().for_each(|life| life.visit(now, items));
+        self.lifetimes_mut().for_each(|lifetime| lifetime.visit(now, items));
     }
 
-    /// By how much, at most, an end may lag behind; `None` if it may be that nothing slides at all.
+    /// Returns the maximum delay of a stored end; `None` if it is uncertain that anything slides.
     pub(crate) fn resolution(&self, now: u64) -> Option<u64> {
-        let sure = |life: &&Life| life.is(now) == Is::There && !life.is_vague;
+        let certain = |lifetime: &&Lifetime| lifetime.presence(now) == Presence::Present && !lifetime.is_uncertain;
         let windows = self
-            .life
+            .lifetime
             .iter()
-            .chain(self.lives())
-            .filter(sure)
-            .filter_map(|life| life.window);
+            .chain(self.lifetimes())
+            .filter(certain)
+            .filter_map(|lifetime| lifetime.window);
         Some(RESOLUTION.min(windows.min()? / 10))
     }
 
-    /// Whether there may be anything in it that has slid out. That has to be removed before anything else may slide.
-    pub(crate) fn may_hold_dead(&self, now: u64) -> bool {
-        self.lives()
-            .any(|life| life.is_vague || (life.window.is_some() && life.is(now) != Is::There))
+    /// Returns whether it may contain items whose sliding expiration has passed. They are removed before anything
+    /// slides.
+    pub(crate) fn may_hold_expired(&self, now: u64) -> bool {
+        self.lifetimes().any(|lifetime| {
+            lifetime.is_uncertain || (lifetime.window.is_some() && lifetime.presence(now) != Presence::Present)
+        })
     }
 
-    /// Takes over what was learnt of the same expirations elsewhere.
+    /// Takes over the knowledge about the same expirations from another copy.
     pub(crate) fn learn_from(&mut self, other: &Self) {
-        let known: BTreeMap<u64, Life> = other.lives().map(|life| (life.number, life.clone())).collect();
-        for life in self.lives_mut() {
-            if let Some(known) = known.get(&life.number) {
-                *life = known.clone();
+        let known: BTreeMap<u64, Lifetime> = other
+            .lifetimes()
+            .map(|lifetime| (lifetime.number, lifetime.clone()))
+            .collect();
+        for lifetime in self.lifetimes_mut() {
+            if let Some(known) = known.get(&lifetime.number) {
+                *lifetime = known.clone();
             }
         }
     }
 
-    /// Compares a place with what was seen of it, and learns from that.
-    pub(crate) fn compare(&mut self, place: Place, seen: &Seen, now: u64) {
-        let Some(index) = self.position(place, now) else {
-            assert!(seen.is_empty(), "{place:?} is not there, but {seen:?} was seen in it");
+    /// Compares a scope with the values that were read in it, and narrows the uncertain ends.
+    pub(crate) fn compare(&mut self, scope: Scope, observed: &Observed, now: u64) {
+        let Some(index) = self.position(scope, now) else {
+            assert!(
+                observed.is_empty(),
+                "{scope:?} does not exist, but {observed:?} was read in it"
+            );
             return;
         };
-        let room = &mut self.rooms[index];
-        let mut room_is = room.life.is(now);
-        if !seen.is_empty() {
-            room.life.learn(true, now);
-            room_is = Is::There;
+        let group = &mut self.groups[index];
+        let mut group_presence = group.lifetime.presence(now);
+        if !observed.is_empty() {
+            group.lifetime.learn(true, now);
+            group_presence = Presence::Present;
         }
-        let mut expected = Seen::new();
-        for item in &mut room.items {
-            let found = seen.iter().any(|(name, _)| name == item.name);
-            match (item.life.is(now), room_is) {
-                (Is::There, Is::Open) => {
-                    room.life.learn(false, now);
-                    room_is = Is::Gone;
+        let mut expected = Observed::new();
+        for item in &mut group.items {
+            let found = observed.iter().any(|(name, _)| name == item.name);
+            match (item.lifetime.presence(now), group_presence) {
+                (Presence::Present, Presence::Uncertain) => {
+                    group.lifetime.learn(false, now);
+                    group_presence = Presence::Expired;
                 }
-                (Is::Open, Is::There | Is::Open) => item.life.learn(found, now),
+                (Presence::Uncertain, Presence::Present | Presence::Uncertain) => item.lifetime.learn(found, now),
                 _ => {}
             }
-            if (item.life.is(now), room_is) == (Is::There, Is::There) {
+            if (item.lifetime.presence(now), group_presence) == (Presence::Present, Presence::Present) {
                 expected.push((item.name.to_owned(), item.value));
             }
         }
-        assert_eq!(&expected, seen, "in {room:?}");
+        assert_eq!(&expected, observed, "in {group:?}");
     }
 
-    /// The expirations of namespaces and values.
-    fn lives(&self) -> impl Iterator<Item = &Life> {
-        self.rooms
+    /// Returns the lifetimes of namespaces and values.
+    fn lifetimes(&self) -> impl Iterator<Item = &Lifetime> {
+        self.groups
             .iter()
-            .flat_map(|room| std::iter::once(&room.life).chain(room.items.iter().map(|item| &item.life)))
+            .flat_map(|group| std::iter::once(&group.lifetime).chain(group.items.iter().map(|item| &item.lifetime)))
     }
 
-    fn lives_mut(&mut self) -> impl Iterator<Item = &mut Life> {
-        self.rooms
-            .iter_mut()
-            .flat_map(|room| std::iter::once(&mut room.life).chain(room.items.iter_mut().map(|item| &mut item.life)))
+    fn lifetimes_mut(&mut self) -> impl Iterator<Item = &mut Lifetime> {
+        self.groups.iter_mut().flat_map(|group| {
+            std::iter::once(&mut group.lifetime).chain(group.items.iter_mut().map(|item| &mut item.lifetime))
+        })
     }
 }

@@ -1,12 +1,13 @@
-//! Random calls on several visits at once, compared, after each of them, with a plain model of what sessions do.
+//! Random calls on several concurrent visits. After each call, all results are compared with a simple model of
+//! sessions.
 //!
-//! `SESSILE_MODEL_CASES` sets how many random sequences are tried; by default a few hundred.
+//! `SESSILE_MODEL_CASES` sets the number of random sequences; the default is 400.
 
 mod call;
 #[path = "../common/mod.rs"]
 mod common;
 mod contents;
-mod life;
+mod lifetime;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -20,89 +21,89 @@ use sessile_core::{
 };
 use tokio::runtime;
 
-use self::call::{Call, Form, PLACES, Place, Spot, VISITS, Way, Whom, calls, defaults};
-use self::contents::Seen;
+use self::call::{Call, Carried, Ending, ExpirationSpec, SCOPES, Scope, Slot, VISITS, calls, defaults};
+use self::contents::Observed;
 use self::reference::{Failure, Id, Model};
 
-/// The sessions themselves, beside the model of them.
-struct Bench {
-    world: World,
+/// The sessions and the model of them.
+struct Harness {
+    fixture: Fixture,
     model: Model,
     visits: BTreeMap<usize, OpenVisit>,
     ids: BTreeMap<Id, SessionId>,
 }
 
-impl Bench {
-    fn new(default: Form) -> Self {
+impl Harness {
+    fn new(default: ExpirationSpec) -> Self {
         let storage = configured_storage(TokioClock::start(), |builder| {
-            // A lock is kept by those who wait, and here nobody waits.
+            // Waiters renew their lock; here no visit waits.
             builder.lease(100_000 * HOUR).tombstone_ttl(100_000 * HOUR)
         });
         let now = sessile_core::Storage::clock(&storage).now().as_millis();
-        let world = typed_world(storage, |builder| {
+        let fixture = typed_fixture(storage, |builder| {
             let builder = builder.lock_wait(Duration::ZERO);
             builder.default_expiration(default.expiration(now))
         });
         Self {
-            world,
+            fixture,
             model: Model::new(now, default),
             visits: BTreeMap::new(),
             ids: BTreeMap::new(),
         }
     }
 
-    async fn make(&mut self, call: Call) {
+    async fn run_call(&mut self, call: Call) {
         match call {
             Call::Wait(millis) => {
                 pass(ms(millis)).await;
-                self.model.now = self.world.now().as_millis();
+                self.model.now = self.fixture.now().as_millis();
             }
             Call::Open {
                 visit,
-                whom,
+                carried,
                 strict,
                 restarted,
-            } => self.open(visit, whom, strict, restarted).await,
+            } => self.open(visit, carried, strict, restarted).await,
             Call::Start(visit) => self.start(visit, true).await,
             Call::StartReadonly(visit) => self.start(visit, false).await,
-            Call::Set(visit, spot, value) => {
-                let real = self.within(visit, |session| set(session, spot, value));
-                self.expect(visit, real, |model| model.set(visit, spot, value, None));
+            Call::Set(visit, slot, value) => {
+                let real = self.within(visit, |session| set(session, slot, value));
+                self.expect(visit, real, |model| model.set(visit, slot, value, None));
             }
-            Call::SetWith(visit, spot, value, form) => {
-                let spot = where_it_may_be(spot, form);
-                let expiration = form.expiration(self.model.now);
-                let real = self.within(visit, |session| match spot {
+            Call::SetWith(visit, slot, value, spec) => {
+                let slot = allowed_slot(slot, spec);
+                let expiration = spec.expiration(self.model.now);
+                let real = self.within(visit, |session| match slot {
                     (None, name) => session.set_with_expiration(name, json!(value), expiration),
                     (Some(space), name) => session
                         .namespace(space)
                         .set_with_expiration(name, json!(value), expiration),
                 });
-                self.expect(visit, real, |model| model.set(visit, spot, value, Some(form)));
+                self.expect(visit, real, |model| model.set(visit, slot, value, Some(spec)));
             }
-            Call::Unset(visit, spot) => {
-                let real = self.within(visit, |session| match spot {
+            Call::Unset(visit, slot) => {
+                let real = self.within(visit, |session| match slot {
                     (None, name) => session.unset(name),
                     (Some(space), name) => session.namespace(space).unset(name),
                 });
-                self.expect(visit, real, |model| model.unset(visit, spot));
+                self.expect(visit, real, |model| model.unset(visit, slot));
             }
-            Call::SetKeyExpiration(visit, spot, form) => {
-                let spot = where_it_may_be(spot, form);
-                let expiration = form.expiration(self.model.now);
-                let real = self.within(visit, |session| match spot {
+            Call::SetKeyExpiration(visit, slot, spec) => {
+                let slot = allowed_slot(slot, spec);
+                let expiration = spec.expiration(self.model.now);
+                let real = self.within(visit, |session| match slot {
                     (None, name) => session.set_key_expiration(name, expiration),
                     (Some(space), name) => session.namespace(space).set_key_expiration(name, expiration),
                 });
-                self.expect(visit, real, |model| model.set_key_expiration(visit, spot, form));
+                self.expect(visit, real, |model| model.set_key_expiration(visit, slot, spec));
             }
-            Call::SetExpiration(visit, place, form) => {
-                let expiration = form.expiration(self.model.now);
-                let real = self.within(visit, |session| match place {
+            Call::SetExpiration(visit, scope, spec) => {
+                let expiration = spec.expiration(self.model.now);
+                let real = self.within(visit, |session| match scope {
                     None => session.set_expiration(expiration),
                     Some(space) => session.namespace(space).set_expiration(expiration),
                 });
-                self.expect(visit, real, |model| model.set_expiration(visit, place, form));
+                self.expect(visit, real, |model| model.set_expiration(visit, scope, spec));
             }
             Call::DestroyNamespace(visit, space) => {
                 let real = self.within(visit, |session| session.namespace(space).destroy());
@@ -111,7 +112,7 @@ impl Bench {
                     Ok(certain.unwrap_or(matches!(real, Some(Ok(true)))))
                 });
             }
-            Call::Update(visit, spot, value) => self.update(visit, spot, value).await,
+            Call::Update(visit, slot, value) => self.update(visit, slot, value).await,
             Call::RegenerateId(visit) => {
                 let real = self.within(visit, Session::regenerate_id);
                 self.expect(visit, real, |model| model.regenerate_id(visit));
@@ -137,17 +138,17 @@ impl Bench {
                     Ok(())
                 });
             }
-            Call::End(visit, way) => self.end(visit, way).await,
+            Call::End(visit, ending) => self.end(visit, ending).await,
         }
     }
 
-    async fn open(&mut self, number: usize, whom: Whom, strict: bool, restarted: bool) {
-        self.end(number, Way::Drop).await;
-        let id = match whom {
-            Whom::Nobody => None,
-            Whom::Stranger => Some(unknown_id()),
-            Whom::Somebody(_) if self.ids.is_empty() => None,
-            Whom::Somebody(back) => self.ids.values().rev().cycle().nth(back).cloned(),
+    async fn open(&mut self, number: usize, carried: Carried, strict: bool, restarted: bool) {
+        self.end(number, Ending::Drop).await;
+        let id = match carried {
+            Carried::None => None,
+            Carried::Unknown => Some(unknown_id()),
+            Carried::Known(_) if self.ids.is_empty() => None,
+            Carried::Known(back) => self.ids.values().rev().cycle().nth(back).cloned(),
         };
         let known = id.as_ref().map(|id| self.number_of(id));
         let visit = match id {
@@ -156,11 +157,11 @@ impl Bench {
         };
         let strict = strict && known.is_some();
         self.visits
-            .insert(number, self.world.session.open(visit.browser_restarted(restarted)));
+            .insert(number, self.fixture.session.open(visit.browser_restarted(restarted)));
         self.model.open(number, known, strict, restarted);
     }
 
-    /// The number of an id, which is a new one if it was never heard of.
+    /// Returns the number of an id. An unknown id gets a new number.
     fn number_of(&mut self, id: &SessionId) -> Id {
         if let Some((number, _)) = self.ids.iter().find(|(_, known)| *known == id) {
             return *number;
@@ -184,57 +185,57 @@ impl Bench {
         }
     }
 
-    async fn update(&mut self, visit: usize, spot: Spot, value: u64) {
-        let update = async |session: &Session| session.update_exclusive(async || set(session, spot, value)).await;
+    async fn update(&mut self, visit: usize, slot: Slot, value: u64) {
+        let update = async |session: &Session| session.update_exclusive(async || set(session, slot, value)).await;
         let real = self.awaiting(visit, update).await;
-        let expected = |model: &mut Model| model.update(visit, spot, value, real.unwrap_or(Ok(())));
+        let expected = |model: &mut Model| model.update(visit, slot, value, real.unwrap_or(Ok(())));
         self.expect(visit, real, expected);
         self.compare_all_contents().await;
     }
 
-    async fn end(&mut self, number: usize, way: Way) {
+    async fn end(&mut self, number: usize, ending: Ending) {
         let Some(visit) = self.visits.remove(&number) else {
             return;
         };
-        let real = match way {
-            Way::Close => visit.close().await,
-            Way::Release => visit.release().await,
-            Way::Drop => Ok(()),
+        let real = match ending {
+            Ending::Close => visit.close().await,
+            Ending::Release => visit.release().await,
+            Ending::Drop => Ok(()),
         };
         let real = real.map_err(Failure::from);
-        // The model is told first what became of the id.
-        let id = visit.handle().enter(|| self.world.session.id());
+        // The model must process the end first, as it determines the id.
+        let id = visit.handle().enter(|| self.fixture.session.id());
         assert_eq!(
-            self.model.end(number, way, real),
+            self.model.end(number, ending, real),
             real,
-            "the end of {number} by {way:?}"
+            "the end of {number} by {ending:?}"
         );
         if let Some(id) = &id {
             self.learn_new_id(id);
         }
-        if let IdChange::Set { id: told, .. } = visit.outcome().id {
-            let is_its_own = matches!(way, Way::Drop) || Some(&told) == id.as_ref();
-            assert!(is_its_own, "the client is told another id than the visit has");
+        if let IdChange::Set { id: received, .. } = visit.outcome().id {
+            let is_own = matches!(ending, Ending::Drop) || Some(&received) == id.as_ref();
+            assert!(is_own, "the client receives an id that is not that of the visit");
         }
         drop(visit);
         self.compare_all_contents().await;
     }
 
-    /// Binds the latest number of the model to an id that was never heard of.
+    /// Binds the latest number of the model to an unknown id.
     fn learn_new_id(&mut self, id: &SessionId) {
         if !self.ids.values().any(|known| known == id) {
             self.ids.insert(self.model.ids - 1, id.clone());
         }
     }
 
-    /// Makes a call inside a visit, if there is one.
+    /// Makes a call inside a visit, if the visit is open.
     fn within<T>(
         &self,
         visit: usize,
         call: impl FnOnce(&Session) -> Result<T, SessionError>,
     ) -> Option<Result<T, Failure>> {
         let visit = self.visits.get(&visit)?;
-        let result = visit.handle().enter(|| call(&self.world.session));
+        let result = visit.handle().enter(|| call(&self.fixture.session));
         Some(result.map_err(Failure::from))
     }
 
@@ -244,7 +245,7 @@ impl Bench {
         call: impl AsyncFnOnce(&Session) -> Result<T, SessionError>,
     ) -> Option<Result<T, Failure>> {
         let visit = self.visits.get(&visit)?;
-        let result = call(&self.world.session).in_session(visit.handle()).await;
+        let result = call(&self.fixture.session).in_session(visit.handle()).await;
         Some(result.map_err(Failure::from))
     }
 
@@ -261,13 +262,13 @@ impl Bench {
         }
     }
 
-    /// Compares everything that can be seen without changing anything.
+    /// Compares everything that can be read without a change.
     async fn compare(&mut self) {
         for number in 0..VISITS {
             let Some(visit) = self.visits.get(&number) else {
                 continue;
             };
-            let session = &self.world.session;
+            let session = &self.fixture.session;
             let (flags, id, expiration) = visit.handle().enter(|| {
                 let flags = [
                     session.exists(),
@@ -288,83 +289,82 @@ impl Bench {
         }
         let ids: Vec<_> = self.ids.iter().map(|(number, id)| (*number, id.clone())).collect();
         for (number, id) in ids {
-            let is_there = self.world.record(&id).await.is_some();
-            self.model.compare_stored(number, is_there);
+            let exists = self.fixture.record(&id).await.is_some();
+            self.model.compare_stored(number, exists);
         }
     }
 
     fn compare_view(&mut self, number: usize) {
-        let seen = PLACES.map(|place| {
-            let seen = self.within(number, |session| see(session, place));
-            (place, seen.expect("it is open"))
+        let observed = SCOPES.map(|scope| {
+            let observed = self.within(number, |session| observe(session, scope));
+            (scope, observed.expect("the visit is open"))
         });
-        self.model.compare_view(number, &seen);
+        self.model.compare_view(number, &observed);
     }
 
-    /// Compares what is stored, value by value.
+    /// Compares the stored data, value by value.
     async fn compare_all_contents(&mut self) {
         self.compare().await;
         let ids: Vec<_> = self.ids.iter().map(|(number, id)| (*number, id.clone())).collect();
         for (number, id) in ids {
-            for place in PLACES {
-                let Some(shown) = self.world.shown_in_order(&id, place).await else {
+            for scope in SCOPES {
+                let Some(shown) = self.fixture.shown_in_order(&id, scope).await else {
                     continue;
                 };
                 let shown = shown
                     .into_iter()
                     .map(|(name, value)| (name, value.as_u64().expect("a number")));
-                self.model.compare_contents(number, place, &shown.collect());
+                self.model.compare_contents(number, scope, &shown.collect());
             }
         }
     }
 }
 
-/// Whether something transient stands in something that ends by itself is known to nobody once that has ended, so here
-/// nothing does.
-fn where_it_may_be((place, name): Spot, form: Form) -> Spot {
-    match form {
-        Form::Transient => (None, name),
-        _ => (place, name),
+/// Moves transient values out of items that expire. The model cannot know whether an expired item contained one.
+fn allowed_slot((scope, name): Slot, spec: ExpirationSpec) -> Slot {
+    match spec {
+        ExpirationSpec::Transient => (None, name),
+        _ => (scope, name),
     }
 }
 
-fn set(session: &Session, (place, name): Spot, value: u64) -> Result<(), SessionError> {
-    match place {
+fn set(session: &Session, (scope, name): Slot, value: u64) -> Result<(), SessionError> {
+    match scope {
         None => session.set(name, json!(value)),
         Some(space) => session.namespace(space).set(name, json!(value)),
     }
 }
 
-fn see(session: &Session, place: Place) -> Result<Seen, SessionError> {
+fn observe(session: &Session, scope: Scope) -> Result<Observed, SessionError> {
     const A: Key<Untyped, u64> = Key::new("a");
     const B: Key<Untyped, u64> = Key::new("b");
-    let names = match place {
+    let names = match scope {
         None => session.keys()?,
         Some(space) => session.namespace(space).keys()?,
     };
     let value = |name: String| {
         let key = if name == "a" { A } else { B };
-        let value = match place {
+        let value = match scope {
             None => session.get(key)?,
             Some(space) => session.namespace(space).get(key)?,
         };
-        Ok((name, value.expect("what is named is there")))
+        Ok((name, value.expect("a listed value exists")))
     };
     names.into_iter().map(value).collect()
 }
 
-fn run(default: Form, calls: Vec<Call>) {
+fn run(default: ExpirationSpec, calls: Vec<Call>) {
     let runtime = runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
     runtime.expect("a runtime").block_on(async {
-        let mut bench = Bench::new(default);
+        let mut harness = Harness::new(default);
         for call in calls {
-            bench.make(call).await;
-            bench.compare().await;
+            harness.run_call(call).await;
+            harness.compare().await;
         }
-        bench.compare_all_contents().await;
+        harness.compare_all_contents().await;
     });
 }
 

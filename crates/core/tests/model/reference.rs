@@ -1,18 +1,18 @@
-//! What sessions do, said as plainly as possible: one call after the other, no storage, no locks but a note of who
-//! holds them, and copies instead of anything clever.
+//! The model of sessions. It is sequential and has no storage; a lock is a field with the visit that holds it, and
+//! state is copied rather than shared.
 
 use std::collections::BTreeMap;
 
 use sessile_core::{Expiration, SessionError};
 
-use crate::call::{Form, Place, Spot, Way};
-use crate::contents::{Contents, Numbers, Seen};
-use crate::life::{End, Is};
+use crate::call::{Ending, ExpirationSpec, Scope, Slot};
+use crate::contents::{Contents, Numbers, Observed};
+use crate::lifetime::{End, Presence};
 
-/// Ids are counted.
+/// A number that identifies an id.
 pub(crate) type Id = usize;
 
-/// How calls fail.
+/// The error of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
     NotStarted,
@@ -34,7 +34,7 @@ impl From<SessionError> for Failure {
             SessionError::Superseded => Self::Superseded,
             SessionError::LockTimeout => Self::LockTimeout,
             SessionError::Undone => Self::Undone,
-            other => panic!("nothing here can fail with {other:?}"),
+            other => panic!("unexpected error {other:?}"),
         }
     }
 }
@@ -47,27 +47,33 @@ enum Phase {
     Destroyed,
 }
 
-/// A session at rest.
+/// A stored session.
 #[derive(Debug)]
 struct Stored {
     contents: Contents,
     locked_by: Option<usize>,
-    /// Counts the writes, and what may have been one.
+    /// The number of writes, including those that are uncertain.
     version: u64,
 }
 
 impl Stored {
     fn end(&self) -> End {
-        self.contents.life.as_ref().map_or(End::NEVER, |life| life.end())
+        self.contents
+            .lifetime
+            .as_ref()
+            .map_or(End::NEVER, |lifetime| lifetime.end())
     }
 
-    /// When it ends for a visit that goes on, which is activity.
+    /// Returns the end for a visit that continues, which counts as activity.
     fn limit(&self) -> End {
-        self.contents.life.as_ref().map_or(End::NEVER, |life| life.limit())
+        self.contents
+            .lifetime
+            .as_ref()
+            .map_or(End::NEVER, |lifetime| lifetime.limit())
     }
 }
 
-/// What a visit knows.
+/// The state of a visit.
 #[derive(Debug)]
 pub(crate) struct Visit {
     id: Option<Id>,
@@ -75,35 +81,35 @@ pub(crate) struct Visit {
     strict: bool,
     restarted: bool,
     phase: Phase,
-    /// Whether it has seen its session.
-    seen: bool,
+    /// The visit has loaded its session.
+    has_loaded: bool,
     superseded: bool,
-    /// The id of the session that was found to have moved, which the visit can still end.
-    left_behind: Option<Id>,
-    /// Whether a close has failed and its changes were undone.
+    /// The id of the session that has moved, which the visit can still destroy.
+    moved_id: Option<Id>,
+    /// A close has failed and its changes were reverted.
     undone: bool,
     view: Contents,
-    /// What it goes back to when it gives up.
+    /// The contents that it reverts to.
     base: Contents,
     changed: bool,
-    /// Whether there may be something to be written that was not changed by a call.
+    /// There may be changes to write that no call has made.
     may_write: bool,
-    /// When the stored session ends, as far as this visit knows, and when it does while the visit goes on.
+    /// The end of the stored session as far as this visit knows, and its end while the visit continues.
     known_end: End,
     known_limit: End,
-    /// Whether it has given the session another expiration that is not stored yet.
-    new_life: bool,
-    /// The version it has loaded or written; `None` for a session that is not stored.
+    /// The visit has set an expiration of the session that is not stored yet.
+    new_lifetime: bool,
+    /// The version that it has loaded or written; `None` for a session that is not stored.
     version: Option<u64>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) now: u64,
-    default: Form,
+    default: ExpirationSpec,
     stored: BTreeMap<Id, Stored>,
-    /// Ids that are known to have been replaced, for longer than any test lasts, whatever becomes of the session, and by
-    /// which.
+    /// The replacements of ids that were rotated. They are kept even if the session ends, as tombstones
+    /// outlive every test.
     moved: BTreeMap<Id, Id>,
     pub(crate) visits: BTreeMap<usize, Visit>,
     pub(crate) ids: Id,
@@ -125,29 +131,31 @@ impl Visit {
         self.version.is_some()
     }
 
-    /// When its session ends for it.
+    /// Returns the end of the session for this visit.
     fn end(&self) -> End {
-        let Some(life) = &self.view.life else { return End::NEVER };
-        match (self.is_stored(), self.new_life) {
+        let Some(lifetime) = &self.view.lifetime else {
+            return End::NEVER;
+        };
+        match (self.is_stored(), self.new_lifetime) {
             (true, false) => self.known_limit,
-            (true, true) => self.known_limit.min(life.limit()),
-            (false, _) => life.limit(),
+            (true, true) => self.known_limit.min(lifetime.limit()),
+            (false, _) => lifetime.limit(),
         }
     }
 
-    fn give_up(&mut self) {
+    fn revert(&mut self) {
         if self.phase == Phase::Writable {
             self.phase = Phase::Readable;
             if self.changed || self.is_stored() {
                 self.view = self.base.clone();
             }
             self.next_id = None;
-            self.new_life = false;
+            self.new_lifetime = false;
             self.changed = false;
         }
     }
 
-    fn forget(&mut self) {
+    fn reset(&mut self) {
         *self = Self {
             phase: self.phase,
             restarted: self.restarted,
@@ -163,9 +171,9 @@ impl Visit {
             strict,
             restarted,
             phase: Phase::Unstarted,
-            seen: false,
+            has_loaded: false,
             superseded: false,
-            left_behind: None,
+            moved_id: None,
             undone: false,
             view: Contents::default(),
             base: Contents::default(),
@@ -173,14 +181,14 @@ impl Visit {
             may_write: false,
             known_end: End::NEVER,
             known_limit: End::NEVER,
-            new_life: false,
+            new_lifetime: false,
             version: None,
         }
     }
 }
 
 impl Model {
-    pub(crate) fn new(now: u64, default: Form) -> Self {
+    pub(crate) fn new(now: u64, default: ExpirationSpec) -> Self {
         Self {
             now,
             default,
@@ -197,10 +205,11 @@ impl Model {
         self.ids - 1
     }
 
-    /// Whatever was uncertain about it was settled by looking, before the call.
+    /// Looks up a session. Earlier observations have settled everything that was uncertain about it.
     fn lookup(&mut self, id: Id) -> Lookup {
         let now = self.now;
-        self.stored.retain(|_, stored| stored.end().is(now) != Is::Gone);
+        self.stored
+            .retain(|_, stored| stored.end().presence(now) != Presence::Expired);
         if self.stored.contains_key(&id) {
             return Lookup::Found;
         }
@@ -229,35 +238,39 @@ impl Model {
             if exclusive && stored.locked_by.is_some() {
                 return Err(Failure::LockTimeout);
             }
-            let is_transient = stored.contents.life.as_ref().is_some_and(|life| life.transient);
+            let is_transient = stored
+                .contents
+                .lifetime
+                .as_ref()
+                .is_some_and(|lifetime| lifetime.transient);
             if visit.restarted && is_transient {
                 self.stored.remove(&id);
                 found = Lookup::Missing;
             }
         }
-        let visit = self.visits.get_mut(&number).expect("it is open");
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
         match found {
             Lookup::Found => {
                 self.load(number, id, exclusive);
                 return Ok(());
             }
-            Lookup::Missing if visit.seen => return Err(Failure::Gone),
+            Lookup::Missing if visit.has_loaded => return Err(Failure::Gone),
             Lookup::Missing if visit.strict => return Err(Failure::Unknown),
             Lookup::Missing => {}
             Lookup::Superseded => {
                 visit.superseded = true;
-                if visit.seen || visit.strict {
+                if visit.has_loaded || visit.strict {
                     return Err(Failure::Superseded);
                 }
             }
         }
-        visit.forget();
-        visit.left_behind = matches!(found, Lookup::Superseded).then_some(id);
+        visit.reset();
+        visit.moved_id = matches!(found, Lookup::Superseded).then_some(id);
         self.begin(number, exclusive);
         Ok(())
     }
 
-    /// Whether starting does nothing, as the visit has started already.
+    /// Returns whether starting does nothing because the visit has already started.
     pub(crate) fn has_started(&self, number: usize, exclusive: bool) -> bool {
         match self.visits.get(&number).map(|visit| visit.phase) {
             Some(Phase::Writable) => true,
@@ -266,32 +279,32 @@ impl Model {
         }
     }
 
-    /// A session that is nowhere stored.
+    /// Begins a session that is not stored.
     fn begin(&mut self, number: usize, exclusive: bool) {
-        let visit = self.visits.get_mut(&number).expect("it is open");
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
         visit.phase = if exclusive { Phase::Writable } else { Phase::Readable };
         visit.undone &= !exclusive;
-        if exclusive && visit.view.life.is_none() {
-            visit.view.life = Some(self.numbers.begin(self.default, self.now));
+        if exclusive && visit.view.lifetime.is_none() {
+            visit.view.lifetime = Some(self.numbers.begin(self.default, self.now));
         }
     }
 
     fn load(&mut self, number: usize, id: Id, exclusive: bool) {
         let now = self.now;
-        let visit = self.visits.get_mut(&number).expect("it is open");
-        let stored = self.stored.get_mut(&id).expect("it was found");
-        // Who only reads removes what is dead by a commit of its own, if nobody holds the lock.
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
+        let stored = self.stored.get_mut(&id).expect("the session was found");
+        // A read-only visit removes expired items by a commit of its own, if the lock is free.
         let can_remove = !exclusive && stored.locked_by.is_none();
         visit.restarted &= stored.contents.has_transient();
-        let may_hold_dead = stored.contents.may_hold_dead(now) || visit.restarted;
+        let may_hold_expired = stored.contents.may_hold_expired(now) || visit.restarted;
         let resolution = stored.contents.resolution(now);
-        let items = resolution.filter(|_| !may_hold_dead || can_remove);
+        let items = resolution.filter(|_| !may_hold_expired || can_remove);
         stored.contents.visit(now, resolution, items);
-        if can_remove && may_hold_dead {
+        if can_remove && may_hold_expired {
             stored.version += 1;
         }
         visit.changed = false;
-        visit.may_write = may_hold_dead;
+        visit.may_write = may_hold_expired;
         visit.view = stored.contents.clone();
         if visit.restarted {
             visit.view.remove_transient();
@@ -307,63 +320,74 @@ impl Model {
         visit.base = visit.view.clone();
         visit.phase = if exclusive { Phase::Writable } else { Phase::Readable };
         visit.undone &= !exclusive;
-        visit.seen = true;
+        visit.has_loaded = true;
         visit.known_end = stored.end();
         visit.known_limit = stored.limit();
-        visit.new_life = false;
+        visit.new_lifetime = false;
         visit.version = Some(stored.version);
     }
 
-    /// The visit, if it may write.
+    /// Returns the visit, if it may write.
     fn writer(&mut self, number: usize) -> Result<(&mut Visit, &mut Numbers, u64), Failure> {
-        let visit = self.visits.get_mut(&number).expect("it is open");
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
         match visit.phase {
             Phase::Unstarted | Phase::Destroyed => Err(Failure::NotStarted),
-            _ if visit.end().is(self.now) == Is::Gone => Err(Failure::Gone),
+            _ if visit.end().presence(self.now) == Presence::Expired => Err(Failure::Gone),
             Phase::Readable => Err(Failure::NotWritable),
             Phase::Writable => Ok((visit, &mut self.numbers, self.now)),
         }
     }
 
-    pub(crate) fn set(&mut self, number: usize, spot: Spot, value: u64, form: Option<Form>) -> Result<(), Failure> {
+    pub(crate) fn set(
+        &mut self,
+        number: usize,
+        slot: Slot,
+        value: u64,
+        spec: Option<ExpirationSpec>,
+    ) -> Result<(), Failure> {
         let (visit, numbers, now) = self.writer(number)?;
-        visit.changed |= visit.view.set(spot, value, form, now, numbers);
+        visit.changed |= visit.view.set(slot, value, spec, now, numbers);
         Ok(())
     }
 
-    pub(crate) fn unset(&mut self, number: usize, spot: Spot) -> Result<bool, Failure> {
+    pub(crate) fn unset(&mut self, number: usize, slot: Slot) -> Result<bool, Failure> {
         let (visit, _, now) = self.writer(number)?;
-        let removed = visit.view.unset(spot, now);
+        let removed = visit.view.unset(slot, now);
         visit.changed |= removed;
         Ok(removed)
     }
 
-    pub(crate) fn set_key_expiration(&mut self, number: usize, spot: Spot, form: Form) -> Result<bool, Failure> {
+    pub(crate) fn set_key_expiration(
+        &mut self,
+        number: usize,
+        slot: Slot,
+        spec: ExpirationSpec,
+    ) -> Result<bool, Failure> {
         let (visit, numbers, now) = self.writer(number)?;
-        let life = numbers.begin(form, now);
-        let found = visit.view.set_key_life(spot, life, now);
+        let lifetime = numbers.begin(spec, now);
+        let found = visit.view.set_key_lifetime(slot, lifetime, now);
         visit.changed |= found;
         Ok(found)
     }
 
-    pub(crate) fn set_expiration(&mut self, number: usize, place: Place, form: Form) -> Result<(), Failure> {
+    pub(crate) fn set_expiration(&mut self, number: usize, scope: Scope, spec: ExpirationSpec) -> Result<(), Failure> {
         let (visit, numbers, now) = self.writer(number)?;
-        let life = numbers.begin(form, now);
-        match place {
+        let lifetime = numbers.begin(spec, now);
+        match scope {
             None => {
-                visit.view.life = Some(life);
-                visit.new_life = true;
+                visit.view.lifetime = Some(lifetime);
+                visit.new_lifetime = true;
             }
-            Some(_) => visit.view.set_room_life(place, life, now, numbers),
+            Some(_) => visit.view.set_group_lifetime(scope, lifetime, now, numbers),
         }
         visit.changed = true;
         Ok(())
     }
 
-    /// What is returned if that is certain.
-    pub(crate) fn destroy_namespace(&mut self, number: usize, place: Place) -> Result<Option<bool>, Failure> {
+    /// Returns the expected result, if it is certain.
+    pub(crate) fn destroy_namespace(&mut self, number: usize, scope: Scope) -> Result<Option<bool>, Failure> {
         let (visit, _, now) = self.writer(number)?;
-        let (was_there, was_kept) = visit.view.remove_room(place, now);
+        let (was_there, was_kept) = visit.view.remove_group(scope, now);
         visit.changed |= was_there == Some(true);
         visit.may_write |= was_kept;
         Ok(was_there)
@@ -371,7 +395,7 @@ impl Model {
 
     pub(crate) fn regenerate_id(&mut self, number: usize) -> Result<(), Failure> {
         let id = self.new_id();
-        let visit = self.visits.get_mut(&number).expect("it is open");
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
         match visit.phase {
             Phase::Writable => visit.next_id = Some(id),
             Phase::Readable => return Err(Failure::NotWritable),
@@ -380,7 +404,7 @@ impl Model {
         Ok(())
     }
 
-    /// Closes. `real` is what came of it where that is not certain. Says whether everything was written.
+    /// Closes. `real` is the real result, for cases in which it is uncertain. Returns whether everything was written.
     pub(crate) fn close(&mut self, number: usize, real: Result<(), Failure>) -> Result<bool, Failure> {
         let now = self.now;
         let visit = &self.visits[&number];
@@ -390,7 +414,7 @@ impl Model {
         let changes = visit.changed || visit.next_id.is_some();
         match visit.id.filter(|_| visit.is_stored()) {
             None if !changes => {
-                self.visits.get_mut(&number).expect("it is open").phase = Phase::Readable;
+                self.visits.get_mut(&number).expect("the visit is open").phase = Phase::Readable;
                 Ok(false)
             }
             None if visit.superseded => self.fail(number, Failure::Superseded),
@@ -404,19 +428,19 @@ impl Model {
             }
             Some(id) => {
                 let found = matches!(self.lookup(id), Lookup::Found);
-                let visit = self.visits.get_mut(&number).expect("it is open");
+                let visit = self.visits.get_mut(&number).expect("the visit is open");
                 match (found, changes) {
                     (false, true) => self.fail(number, Failure::Gone),
-                    // To find out it would have to ask, for which it may have no reason.
+                    // The real visit would have to ask the storage, for which it may have no reason.
                     (false, false) => {
-                        visit.give_up();
+                        visit.revert();
                         match real {
                             Ok(()) => Ok(false),
                             Err(failure) => self.fail(number, failure),
                         }
                     }
                     (true, true) => {
-                        let version = self.stored.remove(&id).expect("it was found").version + 1;
+                        let version = self.stored.remove(&id).expect("the session was found").version + 1;
                         let next = visit.next_id.unwrap_or(id);
                         self.store(number, next, version);
                         if next != id {
@@ -425,14 +449,14 @@ impl Model {
                         Ok(true)
                     }
                     (true, false) => {
-                        let stored = self.stored.get_mut(&id).expect("it was found");
+                        let stored = self.stored.get_mut(&id).expect("the session was found");
                         stored.locked_by = None;
-                        let may_hold_dead = stored.contents.may_hold_dead(now);
+                        let may_hold_expired = stored.contents.may_hold_expired(now);
                         let resolution = stored.contents.resolution(now);
-                        let sure = resolution.filter(|_| !may_hold_dead && !visit.may_write);
-                        stored.contents.visit(now, sure, sure);
-                        visit.view.visit(now, sure, sure);
-                        stored.version += u64::from(may_hold_dead || visit.may_write);
+                        let certain = resolution.filter(|_| !may_hold_expired && !visit.may_write);
+                        stored.contents.visit(now, certain, certain);
+                        visit.view.visit(now, certain, certain);
+                        stored.version += u64::from(may_hold_expired || visit.may_write);
                         visit.known_end = stored.end();
                         visit.known_limit = stored.limit();
                         visit.base = visit.view.clone();
@@ -445,27 +469,27 @@ impl Model {
     }
 
     fn fail(&mut self, number: usize, failure: Failure) -> Result<bool, Failure> {
-        let visit = self.visits.get_mut(&number).expect("it is open");
-        visit.give_up();
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
+        visit.revert();
         visit.undone = true;
         Err(failure)
     }
 
     fn store(&mut self, number: usize, id: Id, version: u64) {
         let now = self.now;
-        let visit = self.visits.get_mut(&number).expect("it is open");
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
         visit.view.purge(now);
-        // A session that is new, or has got another expiration, slides from now exactly.
-        let is_exact = version == 1 || visit.new_life;
+        // A new session, or one with a new expiration, slides from exactly now.
+        let is_exact = version == 1 || visit.new_lifetime;
         let resolution = match is_exact {
             true => Some(0),
             false => visit.view.resolution(now),
         };
         visit.view.visit(now, resolution, resolution);
         let mut contents = visit.view.clone();
-        if let Some(life) = &mut contents.life {
-            // It lives on from being written, whatever became of its window meanwhile.
-            life.slid = life.window.map_or(End::NEVER, |window| End::at(now + window));
+        if let Some(lifetime) = &mut contents.lifetime {
+            // The lifetime restarts with the write, even if its window has passed meanwhile.
+            lifetime.sliding_end = lifetime.window.map_or(End::NEVER, |window| End::at(now + window));
         }
         contents.write(now, resolution.unwrap_or(0));
         let stored = Stored {
@@ -475,11 +499,11 @@ impl Model {
         };
         visit.id = Some(id);
         visit.next_id = None;
-        visit.seen = true;
+        visit.has_loaded = true;
         visit.restarted = false;
         visit.known_end = stored.end();
         visit.known_limit = stored.limit();
-        visit.new_life = false;
+        visit.new_lifetime = false;
         visit.version = Some(version);
         visit.base = visit.view.clone();
         visit.changed = false;
@@ -488,8 +512,8 @@ impl Model {
     }
 
     pub(crate) fn release(&mut self, number: usize) {
-        let visit = self.visits.get_mut(&number).expect("it is open");
-        visit.give_up();
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
+        visit.revert();
         visit.undone = false;
         for stored in self.stored.values_mut() {
             if stored.locked_by == Some(number) {
@@ -500,13 +524,13 @@ impl Model {
 
     pub(crate) fn destroy(&mut self, number: usize) {
         let visit = &self.visits[&number];
-        let mut meant = visit.id.or(visit.left_behind);
-        while let Some(id) = meant {
+        let mut target = visit.id.or(visit.moved_id);
+        while let Some(id) = target {
             self.stored.remove(&id);
-            meant = self.moved.get(&id).copied();
+            target = self.moved.get(&id).copied();
         }
-        let visit = self.visits.get_mut(&number).expect("it is open");
-        visit.forget();
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
+        visit.reset();
         visit.superseded = false;
         visit.phase = Phase::Destroyed;
     }
@@ -514,15 +538,15 @@ impl Model {
     pub(crate) fn update(
         &mut self,
         number: usize,
-        spot: Spot,
+        slot: Slot,
         value: u64,
         real: Result<(), Failure>,
     ) -> Result<(), Failure> {
         if self.visits[&number].phase == Phase::Writable {
-            return self.set(number, spot, value, None);
+            return self.set(number, slot, value, None);
         }
         self.start(number, true)?;
-        match self.set(number, spot, value, None) {
+        match self.set(number, slot, value, None) {
             Ok(()) => self.close(number, real).map(drop),
             Err(failure) => {
                 self.release(number);
@@ -531,44 +555,47 @@ impl Model {
         }
     }
 
-    pub(crate) fn end(&mut self, number: usize, way: Way, real: Result<(), Failure>) -> Result<(), Failure> {
-        let result = match way {
-            Way::Close => self.close(number, real),
-            Way::Release => {
+    pub(crate) fn end(&mut self, number: usize, ending: Ending, real: Result<(), Failure>) -> Result<(), Failure> {
+        let result = match ending {
+            Ending::Close => self.close(number, real),
+            Ending::Release => {
                 self.release(number);
                 Ok(false)
             }
-            Way::Drop => {
+            Ending::Drop => {
                 self.release(number);
                 Ok(true)
             }
         };
         if let Ok(false) = result {
-            self.visit_ends(number);
+            self.apply_visit_end(number);
         }
         self.release(number);
         self.visits.remove(&number);
         result.map(drop)
     }
 
-    /// What slides moves once more, if the visit has seen its session.
-    fn visit_ends(&mut self, number: usize) {
+    /// Moves sliding expirations once more, if the visit has loaded its session.
+    fn apply_visit_end(&mut self, number: usize) {
         let now = self.now;
         let Some(id) = self.visits[&number].id else { return };
         let Lookup::Found = self.lookup(id) else { return };
         let visit = &self.visits[&number];
-        let stored = self.stored.get_mut(&id).expect("it was found");
-        if !visit.seen || visit.phase == Phase::Destroyed {
+        let stored = self.stored.get_mut(&id).expect("the session was found");
+        if !visit.has_loaded || visit.phase == Phase::Destroyed {
             return;
         }
-        // It is certain only where nobody else has written since.
-        let is_sure = visit.version == Some(stored.version) && visit.known_end.is(now) == Is::There;
-        let may_hold_dead = stored.contents.may_hold_dead(now) || (visit.restarted && stored.contents.has_transient());
-        let session = stored.contents.resolution(now).filter(|_| is_sure);
-        stored.contents.visit(now, session, session.filter(|_| !may_hold_dead));
+        // It is certain only if no other visit has written since.
+        let is_certain = visit.version == Some(stored.version) && visit.known_end.presence(now) == Presence::Present;
+        let may_hold_expired =
+            stored.contents.may_hold_expired(now) || (visit.restarted && stored.contents.has_transient());
+        let session = stored.contents.resolution(now).filter(|_| is_certain);
+        stored
+            .contents
+            .visit(now, session, session.filter(|_| !may_hold_expired));
     }
 
-    /// Compares what a visit says of itself.
+    /// Compares the state that a visit reports.
     pub(crate) fn compare_flags(&self, number: usize, [exists, active, readable, writable]: [bool; 4]) {
         let visit = &self.visits[&number];
         assert_eq!(exists, visit.has_id(), "exists: {visit:?}");
@@ -578,37 +605,41 @@ impl Model {
     }
 
     pub(crate) fn expiration(&self, number: usize) -> Option<Expiration> {
-        self.visits[&number].view.life.as_ref().map(|life| life.shown())
+        self.visits[&number]
+            .view
+            .lifetime
+            .as_ref()
+            .map(|lifetime| lifetime.to_expiration())
     }
 
-    /// The id that a visit has.
+    /// Returns the id of a visit.
     pub(crate) fn id(&self, number: usize) -> Option<Id> {
         let visit = &self.visits[&number];
         visit.next_id.or(visit.id)
     }
 
-    /// Compares what a visit sees, place by place, and learns from it.
-    pub(crate) fn compare_view(&mut self, number: usize, seen: &[(Place, Result<Seen, Failure>)]) {
+    /// Compares the values that a visit reads, scope by scope, and narrows the uncertain ends.
+    pub(crate) fn compare_view(&mut self, number: usize, observed: &[(Scope, Result<Observed, Failure>)]) {
         let now = self.now;
-        let visit = self.visits.get_mut(&number).expect("it is open");
-        for (place, seen) in seen {
+        let visit = self.visits.get_mut(&number).expect("the visit is open");
+        for (scope, observed) in observed {
             if matches!(visit.phase, Phase::Unstarted | Phase::Destroyed) {
-                assert_eq!(*seen, Err(Failure::NotStarted));
+                assert_eq!(*observed, Err(Failure::NotStarted));
                 continue;
             }
-            match (visit.end().is(now), seen) {
-                (Is::Open, seen) => visit.known_limit.learn(seen.is_ok(), now),
-                (Is::There, seen) => assert!(seen.is_ok(), "{place:?} is {seen:?}: {visit:?}"),
-                (Is::Gone, seen) => assert_eq!(*seen, Err(Failure::Gone), "{visit:?}"),
+            match (visit.end().presence(now), observed) {
+                (Presence::Uncertain, observed) => visit.known_limit.learn(observed.is_ok(), now),
+                (Presence::Present, observed) => assert!(observed.is_ok(), "{scope:?} is {observed:?}: {visit:?}"),
+                (Presence::Expired, observed) => assert_eq!(*observed, Err(Failure::Gone), "{visit:?}"),
             }
-            if let Ok(seen) = seen {
-                visit.view.compare(*place, seen, now);
+            if let Ok(observed) = observed {
+                visit.view.compare(*scope, observed, now);
             }
         }
         visit.base.learn_from(&visit.view);
     }
 
-    /// A visit has only just loaded what is stored, so what it sees of it is what there is.
+    /// Applies the observations of a visit that has just loaded the session to the stored session.
     pub(crate) fn learn_stored(&mut self, number: usize) {
         let visit = &self.visits[&number];
         if let Some(stored) = visit.id.and_then(|id| self.stored.get_mut(&id)) {
@@ -616,24 +647,24 @@ impl Model {
         }
     }
 
-    /// Compares whether a session is there.
-    pub(crate) fn compare_stored(&mut self, id: Id, is_there: bool) {
+    /// Compares whether a session exists.
+    pub(crate) fn compare_stored(&mut self, id: Id, exists: bool) {
         let now = self.now;
         let Some(stored) = self.stored.get_mut(&id) else {
-            assert!(!is_there, "{id} is stored");
+            assert!(!exists, "{id} is stored");
             return;
         };
-        match (stored.end().is(now), &mut stored.contents.life) {
-            (Is::Open, Some(life)) => life.learn(is_there, now),
-            (is, _) => assert_eq!(is_there, is == Is::There, "{id}: {stored:?}"),
+        match (stored.end().presence(now), &mut stored.contents.lifetime) {
+            (Presence::Uncertain, Some(lifetime)) => lifetime.learn(exists, now),
+            (presence, _) => assert_eq!(exists, presence == Presence::Present, "{id}: {stored:?}"),
         }
     }
 
-    /// Compares what is stored, as a fresh visit would see it, and learns from it.
-    pub(crate) fn compare_contents(&mut self, id: Id, place: Place, seen: &Seen) {
+    /// Compares the stored values as a new visit reads them, and narrows the uncertain ends.
+    pub(crate) fn compare_contents(&mut self, id: Id, scope: Scope, observed: &Observed) {
         let now = self.now;
         if let Some(stored) = self.stored.get_mut(&id) {
-            stored.contents.compare(place, seen, now);
+            stored.contents.compare(scope, observed, now);
         }
     }
 }

@@ -5,86 +5,86 @@ use sessile_core::{IdChange, InSession, Lookup, SessionError, Storage};
 use sessile_testkit::Verb;
 
 use crate::common::*;
-use crate::{Runs, add, add_elsewhere, counted};
+use crate::{Runs, add, add_in_another_visit, counted};
 
 #[tokio::test(start_paused = true)]
 async fn an_update_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> Result<(), SessionError> {
     for started in [false, true] {
-        let world = world();
-        let session = &world.session;
-        let id = world.stored([("count", json!(1))]).await;
+        let fixture = fixture();
+        let session = &fixture.session;
+        let id = fixture.stored([("count", json!(1))]).await;
         let runs = Runs::default();
         let work = async {
             if started {
                 session.start_readonly().await?;
-                world.calls.reset();
+                fixture.calls.reset();
             }
             let update = async || {
                 runs.next();
                 assert!(session.is_writable());
-                assert!(world.is_free(&id).await);
+                assert!(fixture.is_free(&id).await);
                 add(session, "count")
             };
             session.update(update).await?;
-            assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+            assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("count")?, Some(json!(2)));
             Ok(())
         };
-        world.visit(id.clone(), work).await?;
+        fixture.visit(id.clone(), work).await?;
         assert_eq!(runs.count(), 1);
-        assert_eq!(world.shown(&id).await, counted(2));
+        assert_eq!(fixture.shown(&id).await, counted(2));
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_changes_nothing_only_reads() -> Result<(), SessionError> {
-    let world = world();
-    let id = world.stored([("count", json!(1))]).await;
-    let work = world.session.update(async || world.session.set("count", json!(1)));
-    world.visit(id, work).await?;
-    assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+    let fixture = fixture();
+    let id = fixture.stored([("count", json!(1))]).await;
+    let work = fixture.session.update(async || fixture.session.set("count", json!(1)));
+    fixture.visit(id, work).await?;
+    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_id_takes_the_lock_for_the_move_alone() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(1))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(1))]).await;
     let runs = Runs::default();
     let work = async {
         let update = async || {
             runs.next();
-            assert!(world.is_free(&id).await);
+            assert!(fixture.is_free(&id).await);
             session.regenerate_id()?;
             add(session, "count")
         };
         session.update(update).await?;
         assert_eq!(
-            world.calls.take(),
+            fixture.calls.take(),
             [(Verb::Read, 1), (Verb::Lock, 1), (Verb::Rotate, 1)]
         );
         session.id().ok_or(SessionError::Gone)
     };
-    let new = world.visit(id.clone(), work).await?;
+    let new = fixture.visit(id.clone(), work).await?;
     assert_eq!(runs.count(), 1);
     assert_ne!(new, id);
-    assert_eq!(world.shown(&new).await, counted(2));
+    assert_eq!(fixture.shown(&new).await, counted(2));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_id_loses_no_concurrent_write() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let runs = Runs::default();
     let work = async {
         let update = async || {
             if runs.next() == 1 {
-                add_elsewhere(&world, &id, ms(0)).await?;
+                add_in_another_visit(&fixture, &id, ms(0)).await?;
             }
             session.regenerate_id()?;
             add(session, "count")
@@ -92,46 +92,46 @@ async fn a_new_id_loses_no_concurrent_write() -> Result<(), SessionError> {
         session.update(update).await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let new = world.visit(id.clone(), work).await?;
+    let new = fixture.visit(id.clone(), work).await?;
     assert_eq!(runs.count(), 2);
-    assert_eq!(world.shown(&new).await, counted(2));
+    assert_eq!(fixture.shown(&new).await, counted(2));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_conflicts_tries_once_more_and_then_locks() -> Result<(), SessionError> {
     for conflicts in 1..=2 {
-        let world = world();
-        let session = &world.session;
-        let id = world.stored([("count", json!(0))]).await;
+        let fixture = fixture();
+        let session = &fixture.session;
+        let id = fixture.stored([("count", json!(0))]).await;
         let runs = Runs::default();
         let update = async || {
             let run = runs.next();
             add(session, "count")?;
             match run <= conflicts {
-                true => add_elsewhere(&world, &id, ms(0)).await,
+                true => add_in_another_visit(&fixture, &id, ms(0)).await,
                 false => Ok(()),
             }
         };
-        world.visit(id.clone(), session.update(update)).await?;
+        fixture.visit(id.clone(), session.update(update)).await?;
         assert_eq!(runs.count(), conflicts + 1);
         let locks = u64::from(conflicts == 2);
-        assert_eq!(world.calls.of(Verb::Read), 2);
-        assert_eq!(world.calls.of(Verb::Replace), 2);
-        assert_eq!(world.calls.of(Verb::Lock), locks);
-        assert_eq!(world.calls.of(Verb::Commit), locks);
-        assert_eq!(world.shown(&id).await, counted(u64::from(conflicts) + 1));
-        assert!(world.is_free(&id).await);
+        assert_eq!(fixture.calls.of(Verb::Read), 2);
+        assert_eq!(fixture.calls.of(Verb::Replace), 2);
+        assert_eq!(fixture.calls.of(Verb::Lock), locks);
+        assert_eq!(fixture.calls.of(Verb::Commit), locks);
+        assert_eq!(fixture.shown(&id).await, counted(u64::from(conflicts) + 1));
+        assert!(fixture.is_free(&id).await);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_while_the_replace_is_on_its_way_is_not_lost() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
-    world.delays.before(Verb::Replace, secs(1));
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
+    fixture.delays.before(Verb::Replace, secs(1));
     let runs = Runs::default();
     let update = async || {
         runs.next();
@@ -139,20 +139,20 @@ async fn a_write_while_the_replace_is_on_its_way_is_not_lost() -> Result<(), Ses
     };
     let beside = async {
         pass(ms(500)).await;
-        add_elsewhere(&world, &id, ms(0)).await
+        add_in_another_visit(&fixture, &id, ms(0)).await
     };
-    let (updated, written) = tokio::join!(world.visit(id.clone(), session.update(update)), beside);
+    let (updated, written) = tokio::join!(fixture.visit(id.clone(), session.update(update)), beside);
     updated.and(written)?;
     assert_eq!(runs.count(), 2);
-    assert_eq!(world.shown(&id).await, counted(2));
+    assert_eq!(fixture.shown(&id).await, counted(2));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_waits_for_a_held_lock() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let runs = Runs::default();
     let update = async {
         pass(ms(100)).await;
@@ -162,39 +162,42 @@ async fn an_update_waits_for_a_held_lock() -> Result<(), SessionError> {
         };
         session.update(update).await
     };
-    let (held, updated) = tokio::join!(add_elsewhere(&world, &id, secs(2)), world.visit(id.clone(), update));
+    let (held, updated) = tokio::join!(
+        add_in_another_visit(&fixture, &id, secs(2)),
+        fixture.visit(id.clone(), update)
+    );
     held.and(updated)?;
     assert_eq!(runs.count(), 3);
-    assert_eq!(world.calls.of(Verb::Lock), 1);
-    assert_eq!(world.shown(&id).await, counted(2));
-    assert!(world.is_free(&id).await);
+    assert_eq!(fixture.calls.of(Verb::Lock), 1);
+    assert_eq!(fixture.shown(&id).await, counted(2));
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_is_not_free_in_time_is_a_timeout_and_nothing_is_written() -> Result<(), SessionError> {
-    let world = world_with(|builder| builder.lock_wait(ms(500)));
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture_with(|builder| builder.lock_wait(ms(500)));
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let work = async {
-        let update = world.while_locked(&id, session.update(async || add(session, "count")));
+        let update = fixture.while_locked(&id, session.update(async || add(session, "count")));
         assert_fails!(update.await, SessionError::LockTimeout);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("count")?, Some(json!(0)));
         session.close().await
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.shown(&id).await, counted(0));
-    assert!(world.is_free(&id).await);
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.shown(&id).await, counted(0));
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_id_is_given_under_the_lock_and_only_one() -> Result<(), SessionError> {
     for authenticates in [false, true] {
-        let world = world_with(|builder| builder.rotation_grace(ms(0)));
-        let session = &world.session;
-        let id = world.stored([("count", json!(0))]).await;
+        let fixture = fixture_with(|builder| builder.rotation_grace(ms(0)));
+        let session = &fixture.session;
+        let id = fixture.stored([("count", json!(0))]).await;
         let visit = session.open(id.clone().into());
         let runs = Runs::default();
         let update = async || {
@@ -207,18 +210,18 @@ async fn a_new_id_is_given_under_the_lock_and_only_one() -> Result<(), SessionEr
         };
         session.update(update).in_session(visit.handle()).await?;
         assert!(runs.count() <= 3);
-        assert_eq!(world.calls.of(Verb::Lock), 1);
-        assert_eq!(world.calls.of(Verb::Rotate), 1);
-        assert_eq!(world.calls.of(Verb::Replace), 0);
+        assert_eq!(fixture.calls.of(Verb::Lock), 1);
+        assert_eq!(fixture.calls.of(Verb::Rotate), 1);
+        assert_eq!(fixture.calls.of(Verb::Replace), 0);
         let ended = visit.end(true).await;
         ended.result?;
         let IdChange::Set { id: new, .. } = ended.outcome.id else {
             panic!("the client gets the new id")
         };
         assert_ne!(new, id);
-        assert_eq!(world.shown(&new).await, counted(1));
-        assert_eq!(world.sessions().await, 1);
-        let old = world.storage.read(&id.key()).await;
+        assert_eq!(fixture.shown(&new).await, counted(1));
+        assert_eq!(fixture.sessions().await, 1);
+        let old = fixture.storage.read(&id.key()).await;
         assert!(matches!(old, Ok(Lookup::Superseded)));
     }
     Ok(())

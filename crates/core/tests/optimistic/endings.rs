@@ -93,39 +93,39 @@ async fn a_new_id_a_slide_that_is_due_and_a_slow_storage_take_a_future() -> Resu
     pass(secs(45)).await;
     assert_eq!(user(&session, &sliding).await?, Some(json!(7)));
 
-    let world = world();
-    let id = world.stored([("user", json!(7))]).await;
-    let waits = started(&world.session, id.clone()).await?;
-    waits.handle().enter(|| world.session.set("user", json!(8)))?;
+    let fixture = fixture();
+    let id = fixture.stored([("user", json!(7))]).await;
+    let waits = started(&fixture.session, id.clone()).await?;
+    waits.handle().enter(|| fixture.session.set("user", json!(8)))?;
     assert!(waits.end_at_once(true).is_none());
     waits.end(true).await.result?;
-    assert_eq!(world.shown(&id).await, Some(values([("user", json!(8))])));
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }
 
 /// Ends a visit whose commit fails, immediately or by a future.
-async fn fail(why: Why, at_once: bool) -> Result<Ended, SessionError> {
+async fn fail(failure: Failure, immediate: bool) -> Result<Ended, SessionError> {
     let session = session_on(configured_storage(sessile_core::TokioClock::start(), |builder| {
         builder.lease(secs(6))
     }));
     let id = stored(&session, Expiration::Never).await?;
     let visit = started(&session, id.clone()).await?;
     visit.handle().enter(|| session.set("user", json!(8)))?;
-    if matches!(why, Why::Large) {
+    if matches!(failure, Failure::Large) {
         for name in ["one", "two", "three"] {
             visit.handle().enter(|| session.set(name, "x".repeat(400)))?;
         }
     }
-    match why {
-        Why::Late => pass(secs(10)).await,
-        Why::Destroyed => session.init(id.clone().into(), session.destroy()).await??,
-        Why::Large => {}
+    match failure {
+        Failure::Late => pass(secs(10)).await,
+        Failure::Destroyed => session.init(id.clone().into(), session.destroy()).await??,
+        Failure::Large => {}
     }
-    let ended = match at_once {
+    let ended = match immediate {
         true => visit.end_at_once(true).expect("it ends at once"),
         false => visit.end(true).await,
     };
-    if !matches!(why, Why::Destroyed) {
+    if !matches!(failure, Failure::Destroyed) {
         assert_eq!(user(&session, &id).await?, Some(json!(7)));
         // The lock is free although the visit still exists.
         drop(started(&session, id).await?);
@@ -134,7 +134,7 @@ async fn fail(why: Why, at_once: bool) -> Result<Ended, SessionError> {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Why {
+enum Failure {
     Late,
     Large,
     Destroyed,
@@ -142,18 +142,18 @@ enum Why {
 
 #[tokio::test(start_paused = true)]
 async fn an_immediate_commit_that_fails_is_reported_like_any_other() -> Result<(), SessionError> {
-    for why in [Why::Late, Why::Large, Why::Destroyed] {
-        let at_once = fail(why, true).await?;
-        let waited = fail(why, false).await?;
-        match (why, &at_once.result) {
-            (Why::Late, Err(SessionError::LockLost))
-            | (Why::Large, Err(SessionError::TooLarge { .. }))
-            | (Why::Destroyed, Err(SessionError::Gone)) => {}
+    for failure in [Failure::Late, Failure::Large, Failure::Destroyed] {
+        let at_once = fail(failure, true).await?;
+        let waited = fail(failure, false).await?;
+        match (failure, &at_once.result) {
+            (Failure::Late, Err(SessionError::LockLost))
+            | (Failure::Large, Err(SessionError::TooLarge { .. }))
+            | (Failure::Destroyed, Err(SessionError::Gone)) => {}
             other => panic!("{other:?}"),
         }
         let kinds = [&at_once.result, &waited.result].map(|result| format!("{result:?}"));
-        assert_eq!(kinds[0], kinds[1], "{why:?}");
-        assert_eq!(at_once.outcome, waited.outcome, "{why:?}");
+        assert_eq!(kinds[0], kinds[1], "{failure:?}");
+        assert_eq!(at_once.outcome, waited.outcome, "{failure:?}");
     }
     Ok(())
 }

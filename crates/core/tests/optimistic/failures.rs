@@ -5,7 +5,7 @@ use sessile_core::{InSession, SessionError, StorageErrorKind};
 use sessile_testkit::{Fault, Verb};
 
 use crate::common::*;
-use crate::{Runs, add, add_elsewhere, counted};
+use crate::{Runs, add, add_in_another_visit, counted};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
@@ -27,12 +27,12 @@ async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionErro
         DroppedAfterTheReplace,
     ] {
         for started in [false, true] {
-            let world = world();
-            let session = world.session.clone();
-            let id = world.stored([("count", json!(0))]).await;
+            let fixture = fixture();
+            let session = fixture.session.clone();
+            let id = fixture.stored([("count", json!(0))]).await;
             match end {
-                DroppedBeforeTheReplace => world.delays.before(Verb::Replace, secs(5)),
-                DroppedAfterTheReplace => world.delays.after(Verb::Replace, secs(5)),
+                DroppedBeforeTheReplace => fixture.delays.before(Verb::Replace, secs(5)),
+                DroppedAfterTheReplace => fixture.delays.after(Verb::Replace, secs(5)),
                 _ => {}
             }
             let work = async {
@@ -61,19 +61,19 @@ async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionErro
                     (_, Err(error)) => assert!(error.is_cancelled()),
                     (end, other) => panic!("{end:?} ends as {other:?}"),
                 }
-                world.delays.clear();
+                fixture.delays.clear();
                 let stored = u64::from(end == DroppedAfterTheReplace);
-                assert_eq!(world.shown(&id).await, counted(stored), "{end:?}");
+                assert_eq!(fixture.shown(&id).await, counted(stored), "{end:?}");
                 assert!(session.is_readable() && !session.is_writable());
                 assert_eq!(session.get("count")?, Some(json!(0)), "{end:?}");
                 session.refresh().await?;
                 assert_eq!(session.get("count")?, Some(json!(stored)), "{end:?}");
-                assert!(world.is_free(&id).await);
+                assert!(fixture.is_free(&id).await);
                 // The visit continues.
                 session.update(async || session.set("count", json!(9))).await
             };
-            world.visit(id.clone(), work).await?;
-            assert_eq!(world.shown(&id).await, counted(9));
+            fixture.visit(id.clone(), work).await?;
+            assert_eq!(fixture.shown(&id).await, counted(9));
         }
     }
     Ok(())
@@ -83,27 +83,27 @@ async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionErro
 async fn a_replace_whose_reply_is_lost_is_an_error_and_is_not_repeated() -> Result<(), SessionError> {
     for kind in [StorageErrorKind::Unavailable, StorageErrorKind::Timeout] {
         for (fault, stored) in [(Fault::before(kind), 0), (Fault::after(kind), 1)] {
-            let world = world();
-            let session = &world.session;
-            let id = world.stored([("count", json!(0))]).await;
+            let fixture = fixture();
+            let session = &fixture.session;
+            let id = fixture.stored([("count", json!(0))]).await;
             let runs = Runs::default();
             let work = async {
-                world.faults.fail_next(Verb::Replace, fault);
+                fixture.faults.fail_next(Verb::Replace, fault);
                 let update = async || {
                     runs.next();
                     add(session, "count")
                 };
                 assert_fails!(session.update(update).await, SessionError::Storage(_));
                 assert_eq!(runs.count(), 1);
-                assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
-                assert_eq!(world.shown(&id).await, counted(stored));
+                assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+                assert_eq!(fixture.shown(&id).await, counted(stored));
                 assert!(session.is_readable() && !session.is_writable());
                 assert_fails!(session.close().await, SessionError::Undone);
                 session.update(async || add(session, "count")).await?;
                 session.close().await
             };
-            world.visit(id.clone(), work).await?;
-            assert_eq!(world.shown(&id).await, counted(stored + 1));
+            fixture.visit(id.clone(), work).await?;
+            assert_eq!(fixture.shown(&id).await, counted(stored + 1));
         }
     }
     Ok(())
@@ -112,16 +112,16 @@ async fn a_replace_whose_reply_is_lost_is_an_error_and_is_not_repeated() -> Resu
 #[tokio::test(start_paused = true)]
 async fn changes_of_another_task_are_stored_or_reported() -> Result<(), SessionError> {
     for conflict in [false, true] {
-        let world = world();
-        let session = &world.session;
-        let id = world.stored([("count", json!(0))]).await;
+        let fixture = fixture();
+        let session = &fixture.session;
+        let id = fixture.stored([("count", json!(0))]).await;
         let visit = session.open(id.clone().into());
         let work = async {
             let update = session.update(async || {
                 add(session, "count")?;
                 pass(secs(1)).await;
                 match conflict {
-                    true => add_elsewhere(&world, &id, ms(0)).await,
+                    true => add_in_another_visit(&fixture, &id, ms(0)).await,
                     false => Ok(()),
                 }
             });
@@ -147,16 +147,16 @@ async fn changes_of_another_task_are_stored_or_reported() -> Result<(), SessionE
             true => counted(1),
             false => Some(values([("beside", json!(1)), ("count", json!(1))])),
         };
-        assert_eq!(world.shown(&id).await, expected);
+        assert_eq!(fixture.shown(&id).await, expected);
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_conflict_a_new_id_loses_no_change_of_another_task() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let work = async {
         let update = session.update(async || {
             session.regenerate_id()?;
@@ -171,8 +171,8 @@ async fn without_a_conflict_a_new_id_loses_no_change_of_another_task() -> Result
         set.and(updated)?;
         session.id().ok_or(SessionError::Gone)
     };
-    let new = world.visit(id, work).await?;
+    let new = fixture.visit(id, work).await?;
     let expected = values([("beside", json!(1)), ("count", json!(1))]);
-    assert_eq!(world.shown(&new).await, Some(expected));
+    assert_eq!(fixture.shown(&new).await, Some(expected));
     Ok(())
 }

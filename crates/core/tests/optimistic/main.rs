@@ -4,8 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod access;
 mod attempts;
-mod doors;
 mod endings;
 mod failures;
 mod many;
@@ -27,8 +27,8 @@ fn add(session: &Session, name: &str) -> Result<(), SessionError> {
 }
 
 /// Does the same in another visit, which holds the lock for the given time.
-async fn add_elsewhere(world: &World, id: &SessionId, held: Duration) -> Result<(), SessionError> {
-    let other = world.elsewhere();
+async fn add_in_another_visit(fixture: &Fixture, id: &SessionId, held: Duration) -> Result<(), SessionError> {
+    let other = fixture.other_session();
     let work = async {
         pass(held).await;
         add(&other, "count")

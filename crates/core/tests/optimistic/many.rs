@@ -58,8 +58,8 @@ async fn many_visits_lose_no_update() -> Result<(), SessionError> {
             .map(|task| {
                 let (session, id) = (session.clone(), id.clone());
                 tokio::spawn(async move {
-                    for turn in 0..UPDATES {
-                        let work = write(&session, (task + turn) % ways);
+                    for run in 0..UPDATES {
+                        let work = write(&session, (task + run) % ways);
                         session.init(id.clone().into(), work).await??;
                     }
                     Ok::<_, SessionError>(())
@@ -84,8 +84,8 @@ async fn many_tasks_of_one_visit_lose_no_update() -> Result<(), SessionError> {
             .map(|task| {
                 let inside = session.clone();
                 let work = async move {
-                    for turn in 0..UPDATES {
-                        write(&inside, (task + turn) % ways).await?;
+                    for run in 0..UPDATES {
+                        write(&inside, (task + run) % ways).await?;
                     }
                     Ok::<_, SessionError>(())
                 };

@@ -13,9 +13,9 @@ use crate::{Runs, add, counted};
 #[tokio::test(start_paused = true)]
 async fn a_session_that_another_visit_destroyed_stays_gone() -> Result<(), SessionError> {
     for started in [false, true] {
-        let world = world();
-        let session = &world.session;
-        let id = world.stored([("count", json!(0))]).await;
+        let fixture = fixture();
+        let session = &fixture.session;
+        let id = fixture.stored([("count", json!(0))]).await;
         let runs = Runs::default();
         let work = async {
             if started {
@@ -23,16 +23,16 @@ async fn a_session_that_another_visit_destroyed_stays_gone() -> Result<(), Sessi
             }
             let update = session.update(async || {
                 runs.next();
-                let other = world.elsewhere();
+                let other = fixture.other_session();
                 other.init(id.clone().into(), other.destroy()).await??;
                 add(session, "count")
             });
             assert_fails!(update.await, SessionError::Gone);
             session.close().await
         };
-        world.visit(id.clone(), work).await?;
+        fixture.visit(id.clone(), work).await?;
         assert_eq!(runs.count(), 1);
-        assert_eq!(world.sessions().await, 0);
+        assert_eq!(fixture.sessions().await, 0);
     }
     Ok(())
 }
@@ -49,13 +49,13 @@ enum When {
 async fn a_session_that_another_task_of_the_visit_destroyed_stays_gone() -> Result<(), SessionError> {
     use When::*;
     for when in [Reading, Running, BeforeTheReplace, AfterTheReplace] {
-        let world = world();
-        let session = &world.session;
-        let id = world.stored([("count", json!(0))]).await;
+        let fixture = fixture();
+        let session = &fixture.session;
+        let id = fixture.stored([("count", json!(0))]).await;
         match when {
-            Reading => world.delays.before(Verb::Read, secs(1)),
-            BeforeTheReplace => world.delays.before(Verb::Replace, secs(1)),
-            AfterTheReplace => world.delays.after(Verb::Replace, secs(1)),
+            Reading => fixture.delays.before(Verb::Read, secs(1)),
+            BeforeTheReplace => fixture.delays.before(Verb::Replace, secs(1)),
+            AfterTheReplace => fixture.delays.after(Verb::Replace, secs(1)),
             Running => {}
         }
         let work = async {
@@ -79,15 +79,15 @@ async fn a_session_that_another_task_of_the_visit_destroyed_stays_gone() -> Resu
             assert!(!session.is_active());
             session.close().await
         };
-        world.visit(id.clone(), work).await?;
-        assert_eq!(world.sessions().await, 0, "{when:?}");
+        fixture.visit(id.clone(), work).await?;
+        assert_eq!(fixture.sessions().await, 0, "{when:?}");
     }
     Ok(())
 }
 
 /// Gives the session a new id in another visit.
-async fn rotate(world: &World, id: &SessionId, grace: Duration) -> Result<SessionId, SessionError> {
-    let other: Session = Session::builder(Arc::clone(&world.storage))
+async fn rotate(fixture: &Fixture, id: &SessionId, grace: Duration) -> Result<SessionId, SessionError> {
+    let other: Session = Session::builder(Arc::clone(&fixture.storage))
         .default_expiration(Expiration::Never)
         .rotation_grace(grace)
         .build();
@@ -102,33 +102,33 @@ async fn rotate(world: &World, id: &SessionId, grace: Duration) -> Result<Sessio
 #[tokio::test(start_paused = true)]
 async fn a_session_that_moves_is_followed_during_its_grace() -> Result<(), SessionError> {
     for grace in [secs(60), secs(0)] {
-        let world = world();
-        let session = &world.session;
-        let id = world.stored([("count", json!(0))]).await;
+        let fixture = fixture();
+        let session = &fixture.session;
+        let id = fixture.stored([("count", json!(0))]).await;
         let runs = Runs::default();
         let moved = std::cell::RefCell::new(None);
         let work = async {
             let update = session.update(async || {
                 if runs.next() == 1 {
-                    let new = rotate(&world, &id, grace).await?;
+                    let new = rotate(&fixture, &id, grace).await?;
                     moved.replace(Some(new));
                 }
                 add(session, "count")
             });
             update.await
         };
-        let updated = world.visit(id.clone(), work).await;
+        let updated = fixture.visit(id.clone(), work).await;
         let new = moved.take().expect("it has moved");
         if grace == secs(0) {
             assert_fails!(updated, SessionError::Superseded);
             assert_eq!(runs.count(), 1);
-            assert_eq!(world.shown(&new).await, counted(0));
+            assert_eq!(fixture.shown(&new).await, counted(0));
         } else {
             updated?;
             assert_eq!(runs.count(), 2);
-            assert_eq!(world.shown(&new).await, counted(1));
+            assert_eq!(fixture.shown(&new).await, counted(1));
         }
-        assert_eq!(world.sessions().await, 1);
+        assert_eq!(fixture.sessions().await, 1);
     }
     Ok(())
 }

@@ -5,13 +5,13 @@ use sessile_core::{IdChange, InSession, SessionError, Visit};
 use sessile_testkit::Verb;
 
 use crate::common::*;
-use crate::{Runs, add, add_elsewhere, counted};
+use crate::{Runs, add, add_in_another_visit, counted};
 
 #[tokio::test(start_paused = true)]
 async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let work = async {
         let closes = async || {
             add(session, "count")?;
@@ -21,7 +21,7 @@ async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
             Ok(())
         };
         session.update(closes).await?;
-        assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
         let releases = async || {
             add(session, "count")?;
             session.release().await?;
@@ -29,55 +29,55 @@ async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
             Ok(())
         };
         session.update(releases).await?;
-        assert_eq!(world.calls.take(), [(Verb::Read, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
         let starts = async || {
             session.start().await?;
             add(session, "count")
         };
         session.update(starts).await?;
-        assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+        assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
         let locks = async || {
             session.release().await?;
             session.start().await?;
-            assert!(!world.is_free(&id).await);
+            assert!(!fixture.is_free(&id).await);
             add(session, "count")
         };
         session.update(locks).await
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.shown(&id).await, counted(3));
-    assert!(world.is_free(&id).await);
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.shown(&id).await, counted(3));
+    assert!(fixture.is_free(&id).await);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_closure_whose_own_close_conflicts_runs_again() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let runs = Runs::default();
     let update = async || {
         if runs.next() == 1 {
-            add_elsewhere(&world, &id, ms(0)).await?;
+            add_in_another_visit(&fixture, &id, ms(0)).await?;
         }
         add(session, "count")?;
         session.close().await
     };
-    world.visit(id.clone(), session.update(update)).await?;
+    fixture.visit(id.clone(), session.update(update)).await?;
     assert_eq!(runs.count(), 2);
-    assert_eq!(world.shown(&id).await, counted(2));
+    assert_eq!(fixture.shown(&id).await, counted(2));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn changes_stored_under_a_lock_taken_by_the_closure_are_not_stored_twice() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let runs = Runs::default();
     let update = async || {
         if runs.next() == 1 {
-            add_elsewhere(&world, &id, ms(0)).await?;
+            add_in_another_visit(&fixture, &id, ms(0)).await?;
         }
         add(session, "count")?;
         if session.close().await.is_err() {
@@ -87,50 +87,50 @@ async fn changes_stored_under_a_lock_taken_by_the_closure_are_not_stored_twice()
         }
         Ok(())
     };
-    world.visit(id.clone(), session.update(update)).await?;
-    assert_eq!(world.shown(&id).await, counted(2));
+    fixture.visit(id.clone(), session.update(update)).await?;
+    assert_eq!(fixture.shown(&id).await, counted(2));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let outer = async || {
         add(session, "count")?;
         session.update(async || add(session, "count")).await?;
         session.update_exclusive(async || add(session, "count")).await
     };
-    world.visit(id.clone(), session.update(outer)).await?;
-    assert_eq!(world.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
-    assert_eq!(world.shown(&id).await, counted(3));
+    fixture.visit(id.clone(), session.update(outer)).await?;
+    assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+    assert_eq!(fixture.shown(&id).await, counted(3));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn in_a_writable_visit_the_closure_simply_runs() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = &fixture.session;
+    let id = fixture.stored([("count", json!(0))]).await;
     let work = async {
         session.start().await?;
-        world.calls.reset();
+        fixture.calls.reset();
         session.update(async || add(session, "count")).await?;
-        world.calls.assert_none();
+        fixture.calls.assert_none();
         assert!(session.is_writable());
-        assert_eq!(world.shown(&id).await, counted(0));
+        assert_eq!(fixture.shown(&id).await, counted(0));
         session.close().await
     };
-    world.visit(id.clone(), work).await?;
-    assert_eq!(world.shown(&id).await, counted(1));
+    fixture.visit(id.clone(), work).await?;
+    assert_eq!(fixture.shown(&id).await, counted(1));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_not_stored_is_created_and_the_client_gets_its_id() -> Result<(), SessionError> {
-    let world = world();
-    let session = &world.session;
+    let fixture = fixture();
+    let session = &fixture.session;
     let visit = session.open(Visit::new());
     let runs = Runs::default();
     let update = async || {
@@ -139,19 +139,19 @@ async fn a_session_that_is_not_stored_is_created_and_the_client_gets_its_id() ->
     };
     session.update(update).in_session(visit.handle()).await?;
     assert_eq!(runs.count(), 1);
-    assert_eq!(world.calls.take(), [(Verb::Create, 1)]);
+    assert_eq!(fixture.calls.take(), [(Verb::Create, 1)]);
     let IdChange::Set { id, .. } = visit.end(true).await.outcome.id else {
         panic!("the client gets the id")
     };
-    assert_eq!(world.shown(&id).await, counted(1));
+    assert_eq!(fixture.shown(&id).await, counted(1));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_outlives_the_visit_updates_the_id_that_is_known_and_makes_none() -> Result<(), SessionError> {
-    let world = world();
-    let session = world.session.clone();
-    let id = world.stored([("count", json!(0))]).await;
+    let fixture = fixture();
+    let session = fixture.session.clone();
+    let id = fixture.stored([("count", json!(0))]).await;
     for known in [true, false] {
         for dropped in [false, true] {
             let visit = match known {
@@ -172,7 +172,7 @@ async fn a_task_that_outlives_the_visit_updates_the_id_that_is_known_and_makes_n
             }
         }
     }
-    assert_eq!(world.shown(&id).await, counted(2));
-    assert_eq!(world.sessions().await, 1);
+    assert_eq!(fixture.shown(&id).await, counted(2));
+    assert_eq!(fixture.sessions().await, 1);
     Ok(())
 }

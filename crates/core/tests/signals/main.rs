@@ -1,149 +1,152 @@
-//! Code of the application that the session calls, and that calls the session: subscribers and recorders, clocks, sources
-//! of random bits, storages, closures, destructors. From wherever it is called it may look at the session, change it, end
-//! it, wait for another thread that does, or panic. Nothing hangs, as nothing is locked while such code runs.
+//! Code that the session calls, and that calls back into the session: subscribers, recorders, clocks, entropy sources,
+//! storages, closures and destructors. A callback may read, change or end the session, wait for another thread that
+//! does, or panic. Nothing hangs, because no lock is held while such code runs.
 //!
-//! Each case runs on a thread of its own, so that one that hangs is found and named.
+//! Each case runs on a thread of its own, so that a case that hangs is detected and named.
 
-mod bell;
-mod bench;
+mod callback;
+mod fixture;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-mod listeners;
-mod scenes;
+mod observers;
+mod scenarios;
 mod storage;
 
-use self::bell::{Manner, Source};
-use self::bench::play_with;
-use self::scenes::SCENES;
+use self::callback::{Action, Source};
+use self::fixture::run_case;
+use self::scenarios::SCENARIOS;
 
-/// Plays all scenes while this signals, in each of these manners.
-fn signals_from(source: Source, manners: &[Manner]) {
-    for manner in manners {
-        let rung = SCENES
+/// Runs all scenarios with callbacks from this source, once for each action.
+fn callbacks_from(source: Source, actions: &[Action]) {
+    for action in actions {
+        let counts = SCENARIOS
             .iter()
-            .map(|(name, setup, scene)| play_with(name, source, *manner, *setup, *scene));
-        assert_ne!(rung.sum::<usize>(), 0, "{source:?} never signals");
+            .map(|(name, setup, scenario)| run_case(name, source, *action, *setup, *scenario));
+        assert_ne!(counts.sum::<usize>(), 0, "{source:?} never triggers the callback");
     }
 }
 
-const ALL: &[Manner] = &[
-    Manner::Looks,
-    Manner::Acts,
-    Manner::Ends,
-    Manner::Elsewhere,
-    Manner::Panics,
+const ALL: &[Action] = &[
+    Action::Read,
+    Action::Change,
+    Action::End,
+    Action::OtherThread,
+    Action::Panic,
 ];
 
-/// What destructors do: they do not panic.
-const IN_DESTRUCTORS: &[Manner] = &[Manner::Looks, Manner::Acts, Manner::Ends, Manner::Elsewhere];
+/// The actions of callbacks in destructors, which do not panic.
+const ALLOWED_IN_DROP: &[Action] = &[Action::Read, Action::Change, Action::End, Action::OtherThread];
 
 #[test]
-fn the_scenes_themselves_go_well() {
-    for (name, setup, scene) in SCENES {
-        play_with(name, Source::Nothing, Manner::Looks, *setup, *scene);
+fn the_scenarios_succeed_without_callbacks() {
+    for (name, setup, scenario) in SCENARIOS {
+        run_case(name, Source::Nothing, Action::Read, *setup, *scenario);
     }
 }
 
 #[cfg(feature = "tracing")]
 #[test]
 fn events() {
-    signals_from(Source::Event, ALL);
+    callbacks_from(Source::Event, ALL);
 }
 
-/// Whoever adds an event adds a scene in which it is sent.
+/// A new event needs a scenario that emits it.
 #[cfg(feature = "tracing")]
 #[test]
-fn there_is_a_scene_for_every_event() {
-    the_scenes_themselves_go_well();
+fn every_event_has_a_scenario() {
+    the_scenarios_succeed_without_callbacks();
     let source = include_str!("../../src/events.rs");
-    let (_, calls) = source.split_once("macro_rules! event").expect("it is defined first");
+    let (_, calls) = source.split_once("macro_rules! event").expect("the macro is defined");
     let events: Vec<&str> = calls
         .split("event!(")
         .skip(1)
         .filter_map(|call| call.split(");").next()?.rsplit('"').nth(1))
         .collect();
     assert!(!events.is_empty());
-    let heard = listeners::subscriber::HEARD
+    let messages = observers::subscriber::MESSAGES
         .lock()
-        .expect("nobody panics with it")
+        .expect("the mutex is never poisoned")
         .clone();
     for event in events {
-        assert!(heard.iter().any(|heard| heard == event), "nobody hears {event:?}");
+        assert!(
+            messages.iter().any(|message| message == event),
+            "no scenario emits {event:?}"
+        );
     }
 }
 
 #[cfg(feature = "tracing")]
 #[test]
 fn spans() {
-    signals_from(Source::Span, IN_DESTRUCTORS);
+    callbacks_from(Source::Span, ALLOWED_IN_DROP);
 }
 
 #[cfg(feature = "metrics")]
 #[test]
 fn metrics() {
-    signals_from(Source::Metric, IN_DESTRUCTORS);
+    callbacks_from(Source::Metric, ALLOWED_IN_DROP);
 }
 
 #[test]
 fn clocks() {
-    signals_from(Source::Clock, ALL);
+    callbacks_from(Source::Clock, ALL);
 }
 
 #[test]
-fn sources_of_random_bits() {
-    signals_from(Source::Entropy, ALL);
+fn entropy_sources() {
+    callbacks_from(Source::Entropy, ALL);
 }
 
 #[test]
 fn names_of_storages() {
-    signals_from(Source::Name, ALL);
+    callbacks_from(Source::Name, ALL);
 }
 
 #[test]
-fn verbs_of_storages_before_they_act() {
-    signals_from(Source::Asked, ALL);
+fn operations_of_storages_before_they_run() {
+    callbacks_from(Source::BeforeOperation, ALL);
 }
 
 #[test]
-fn verbs_of_storages_before_they_answer() {
-    signals_from(Source::Answering, ALL);
+fn operations_of_storages_before_they_return() {
+    callbacks_from(Source::AfterOperation, ALL);
 }
 
 #[test]
-fn verbs_of_storages_that_are_dropped() {
-    signals_from(Source::VerbDropped, IN_DESTRUCTORS);
+fn operations_of_storages_that_are_dropped() {
+    callbacks_from(Source::OperationDropped, ALLOWED_IN_DROP);
 }
 
 #[test]
 fn locks_that_are_dropped() {
-    signals_from(Source::Unlock, IN_DESTRUCTORS);
+    callbacks_from(Source::Unlock, ALLOWED_IN_DROP);
 }
 
 #[test]
-fn values_that_become_json() {
-    signals_from(Source::Serialize, ALL);
+fn values_that_are_serialized() {
+    callbacks_from(Source::Serialize, ALL);
 }
 
 #[test]
-fn values_that_come_from_json() {
-    signals_from(Source::Deserialize, ALL);
+fn values_that_are_deserialized() {
+    callbacks_from(Source::Deserialize, ALL);
 }
 
 #[test]
 fn values_that_are_dropped() {
-    signals_from(Source::ValueDropped, IN_DESTRUCTORS);
+    callbacks_from(Source::ValueDropped, ALLOWED_IN_DROP);
 }
 
 #[test]
 fn closures() {
-    signals_from(Source::Closure, ALL);
+    callbacks_from(Source::Closure, ALL);
 }
 
 #[test]
 fn work_that_is_dropped() {
-    signals_from(Source::WorkDropped, IN_DESTRUCTORS);
+    callbacks_from(Source::WorkDropped, ALLOWED_IN_DROP);
 }
 
 #[test]
-fn what_is_shown_for_debugging() {
-    signals_from(Source::Writer, ALL);
+fn debug_output() {
+    callbacks_from(Source::Writer, ALL);
 }

@@ -1,4 +1,4 @@
-//! A storage, a clock and a source of random bits that signal whenever they are called.
+//! A storage, a clock and an entropy source that trigger the callback whenever they are called.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,79 +9,79 @@ use sessile_core::{
     Storage, StorageError, Stored, Timestamp, Unlock,
 };
 
-use crate::bell::{Bell, Source};
+use crate::callback::{Callback, Source};
 
-/// Rings when it is dropped.
+/// Triggers the callback when it is dropped.
 #[derive(Debug)]
-pub(crate) struct RingsDropped(pub(crate) Arc<Bell>, pub(crate) Source);
+pub(crate) struct CallbackOnDrop(pub(crate) Arc<Callback>, pub(crate) Source);
 
-impl Drop for RingsDropped {
+impl Drop for CallbackOnDrop {
     fn drop(&mut self) {
-        self.0.ring(self.1);
+        self.0.trigger(self.1);
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct RingingClock<C>(pub(crate) C, pub(crate) Arc<Bell>);
+pub(crate) struct CallbackClock<C>(pub(crate) C, pub(crate) Arc<Callback>);
 
-impl<C: Clock> Clock for RingingClock<C> {
+impl<C: Clock> Clock for CallbackClock<C> {
     fn now(&self) -> Timestamp {
-        self.1.ring(Source::Clock);
+        self.1.trigger(Source::Clock);
         self.0.now()
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct RingingEntropy(pub(crate) Arc<Bell>);
+pub(crate) struct CallbackEntropy(pub(crate) Arc<Callback>);
 
-impl Entropy for RingingEntropy {
+impl Entropy for CallbackEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        self.0.ring(Source::Entropy);
+        self.0.trigger(Source::Entropy);
         OsEntropy.fill(bytes);
     }
 }
 
-/// Takes a lock back.
-struct RingingUnlock(Arc<Bell>, std::sync::Mutex<Option<Lock>>);
+/// Returns a dropped lock to the inner storage.
+struct CallbackUnlock(Arc<Callback>, std::sync::Mutex<Option<Lock>>);
 
-impl Unlock for RingingUnlock {
+impl Unlock for CallbackUnlock {
     fn unlock(&self, _: LockTicket) {
-        self.0.ring(Source::Unlock);
-        let lock = self.1.lock().expect("nobody panics with it").take();
+        self.0.trigger(Source::Unlock);
+        let lock = self.1.lock().expect("the mutex is never poisoned").take();
         drop(lock);
     }
 }
 
-/// A storage that signals.
+/// A storage that triggers the callback.
 #[derive(Debug)]
-pub(crate) struct RingingStorage<C> {
+pub(crate) struct CallbackStorage<C> {
     inner: Arc<dyn Storage>,
-    clock: RingingClock<C>,
-    bell: Arc<Bell>,
+    clock: CallbackClock<C>,
+    callback: Arc<Callback>,
 }
 
-impl<C: Clock> RingingStorage<C> {
-    pub(crate) fn new(inner: Arc<dyn Storage>, clock: C, bell: Arc<Bell>) -> Self {
+impl<C: Clock> CallbackStorage<C> {
+    pub(crate) fn new(inner: Arc<dyn Storage>, clock: C, callback: Arc<Callback>) -> Self {
         Self {
             inner,
-            clock: RingingClock(clock, Arc::clone(&bell)),
-            bell,
+            clock: CallbackClock(clock, Arc::clone(&callback)),
+            callback,
         }
     }
 
-    async fn call<T>(&self, verb: impl Future<Output = T>) -> T {
-        let _dropped = RingsDropped(Arc::clone(&self.bell), Source::VerbDropped);
-        self.bell.ring(Source::Asked);
-        let answer = verb.await;
-        self.bell.ring(Source::Answering);
-        answer
+    async fn call<T>(&self, operation: impl Future<Output = T>) -> T {
+        let _dropped = CallbackOnDrop(Arc::clone(&self.callback), Source::OperationDropped);
+        self.callback.trigger(Source::BeforeOperation);
+        let reply = operation.await;
+        self.callback.trigger(Source::AfterOperation);
+        reply
     }
 }
 
 #[async_trait]
-impl<C: Clock> Storage for RingingStorage<C> {
+impl<C: Clock> Storage for CallbackStorage<C> {
     fn name(&self) -> &'static str {
-        self.bell.ring(Source::Name);
+        self.callback.trigger(Source::Name);
         self.inner.name()
     }
 
@@ -100,9 +100,9 @@ impl<C: Clock> Storage for RingingStorage<C> {
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         let found = self.call(self.inner.lock(key, wait)).await?;
         Ok(found.map(|Locked { lock, record, .. }| {
-            let (ticket, lease) = (lock.ticket(), lock.lease());
-            let unlock = RingingUnlock(Arc::clone(&self.bell), Some(lock).into());
-            Locked::new(Lock::new(ticket, lease, Arc::new(unlock)), record)
+            let (id, lease) = (lock.ticket(), lock.lease());
+            let unlock = CallbackUnlock(Arc::clone(&self.callback), Some(lock).into());
+            Locked::new(Lock::new(id, lease, Arc::new(unlock)), record)
         }))
     }
 

@@ -1,13 +1,13 @@
-//! Which values were acknowledged: those that a call said it has stored.
+//! Values that a call has reported as stored.
 
 use crate::plan::Op;
-use crate::truth::{Call, Ended, Inner, Moment, Set};
+use crate::recorder::{Call, CallResult, Inner, Moment, Set};
 
-/// The values that have to be stored, each with the call that said so.
+/// Returns the values that must be stored, each with the call that reported it.
 pub(crate) fn acknowledged(inner: &Inner) -> Vec<(&Set, u32)> {
     let mut found = Vec::new();
     for call in &inner.calls {
-        let Some((end, _, Ended::Well)) = &call.end else {
+        let Some((end, _, CallResult::Succeeded)) = &call.end else {
             continue;
         };
         for set in inner.sets.iter().filter(|set| set.visit == call.visit) {
@@ -24,30 +24,30 @@ pub(crate) fn acknowledged(inner: &Inner) -> Vec<(&Set, u32)> {
     found
 }
 
-/// Whether a close that went well says that this value is stored.
+/// Returns whether a successful close reports that this value is stored.
 fn closes(inner: &Inner, call: &Call, end: Moment, set: &Set) -> bool {
-    // The end of a visit does not wait for updates elsewhere.
-    if call.is_end && set.beside_update {
+    // The end of a visit does not wait for concurrent updates.
+    if call.is_end && set.during_update {
         return false;
     }
-    // An update that failed has said so to whom it concerns.
+    // A failed update has reported its failure to its caller.
     let update = set
         .update
         .and_then(|number| inner.calls.iter().find(|call| call.number == number));
-    if update.is_some_and(|update| !matches!(update.end, Some((_, _, Ended::Well)))) {
+    if update.is_some_and(|update| !matches!(update.end, Some((_, _, CallResult::Succeeded)))) {
         return false;
     }
-    !was_given_up(inner, call, end, set)
+    !was_released_or_lost(inner, call, end, set)
 }
 
-/// Whether an update has taken the lock itself, and so commits itself.
+/// Returns whether an update has taken the lock itself, and so commits itself.
 fn commits(inner: &Inner, call: &Call) -> bool {
     call.found.is_some() || inner.writes.iter().any(|written| written.call == Some(call.number))
 }
 
-/// Whether somebody who shares the visit has given the value up, or has gone on after it was known to be lost, before the
-/// close was done.
-fn was_given_up(inner: &Inner, close: &Call, end: Moment, set: &Set) -> bool {
+/// Returns whether a task of the visit has released the value, or has continued after the value was known to be lost,
+/// before the close completed.
+fn was_released_or_lost(inner: &Inner, close: &Call, end: Moment, set: &Set) -> bool {
     let others = || {
         let same_visit = inner.calls.iter().filter(|call| call.visit == set.visit);
         same_visit.filter(|call| call.number != close.number && call.begun < end)
@@ -56,16 +56,16 @@ fn was_given_up(inner: &Inner, close: &Call, end: Moment, set: &Set) -> bool {
     if others().any(|call| matches!(call.op, Op::Release | Op::Destroy) && ends_after(call, set.at)) {
         return true;
     }
-    // What is left when a visit is over is not written.
+    // Values that remain when a visit ends are not written.
     if inner
-        .over
+        .ended_visits
         .get(&set.visit)
-        .is_some_and(|over| (set.at..end).contains(over))
+        .is_some_and(|ended| (set.at..end).contains(ended))
     {
         return true;
     }
     let failures = others().filter(|call| {
-        let is_failed = !matches!(call.end, Some((_, _, Ended::Well)));
+        let is_failed = !matches!(call.end, Some((_, _, CallResult::Succeeded)));
         is_failed && matches!(call.op, Op::Close | Op::Update { .. }) && ends_after(call, set.at)
     });
     failures.into_iter().any(|failure| {
@@ -74,7 +74,7 @@ fn was_given_up(inner: &Inner, close: &Call, end: Moment, set: &Set) -> bool {
     })
 }
 
-/// Whether a session that was removed was so because somebody who had to do with it wished it.
+/// Returns whether a session was removed because a visit that met it has destroyed it.
 pub(crate) fn was_destroyed(inner: &Inner, lineage: usize) -> bool {
     let lineage = &inner.lineages[lineage];
     let Some((removed, _)) = lineage.removed else {

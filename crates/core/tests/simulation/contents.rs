@@ -1,4 +1,4 @@
-//! Looking at what is stored.
+//! Reads stored records.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::run::any_id;
 
 pub(crate) struct Contents {
     pub(crate) tokens: Vec<String>,
-    /// The window that somebody has set.
+    /// The window that a call has set.
     pub(crate) window: Option<Duration>,
 }
 
-/// A clock that shows one moment.
+/// A clock that always returns the same time.
 #[derive(Debug)]
 struct Frozen(Timestamp);
 
@@ -23,7 +23,7 @@ impl Clock for Frozen {
     }
 }
 
-/// What a record holds. A copy is looked at, as looking moves what slides.
+/// Returns the contents of a record. It reads a copy, because reading moves sliding expirations.
 pub(crate) async fn contents(record: &Record) -> Contents {
     let copy = MemoryStorage::builder()
         .clock(Frozen(record.meta.last_active))
@@ -41,5 +41,5 @@ pub(crate) async fn contents(record: &Record) -> Contents {
             window: window.map(Duration::from_millis),
         })
     });
-    read.await.and_then(|read| read).expect("what is stored can be read")
+    read.await.and_then(|read| read).expect("stored records can be read")
 }

@@ -1,27 +1,29 @@
-//! What is tried: visits, their tasks, the calls these make, and what becomes of each. All of it stems from a seed.
+//! Plans: the visits of a run, their tasks, the calls of these, and the interruption of each call. A plan is derived
+//! from a seed.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::rng::Rng;
-use crate::scheduler::Fate;
+use crate::scheduler::Interruption;
 
-/// A call.
+/// A call on the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     Start,
     StartReadonly,
     StartPassive,
     Refresh,
-    /// Sets a value of its own, perhaps gives the session a new id, waits, and then succeeds or fails.
+    /// Sets a value of its own, optionally gives the session a new id, waits, and then succeeds or fails.
     Update {
-        /// Whether it takes the lock at once. Otherwise it is tried without it first, and may run more than once.
+        /// Takes the lock immediately. Otherwise the first attempts run without the lock, and the closure may run more
+        /// than once.
         exclusive: bool,
         rotates: bool,
         pause: Duration,
         fails: bool,
     },
-    /// Sets a value that nobody else sets.
+    /// Sets a value that no other call sets.
     Set,
     Get,
     Close,
@@ -29,95 +31,95 @@ pub(crate) enum Op {
     RegenerateId,
     Destroy,
     Sleep(Duration),
-    /// Sets an expiration that slides within half of what is the default.
+    /// Sets an expiration that slides within half of the default window.
     Tighten,
 }
 
-/// A call and what becomes of it.
+/// A call and its interruption.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
-    /// Its number, which stays the same when others are left out.
+    /// The number of the call, which stays the same when others are removed.
     pub(crate) number: u32,
     pub(crate) op: Op,
-    pub(crate) fate: Fate,
-    /// Whether its calls to the storage are quick and succeed.
-    pub(crate) calm: bool,
+    pub(crate) interruption: Interruption,
+    /// The calls to the storage are quick and succeed.
+    pub(crate) undisturbed: bool,
 }
 
-/// How a visit ends when its work is done.
+/// The end of a visit when its work has completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Close,
     Release,
-    /// The client has left.
+    /// The client has disconnected.
     Drop,
-    /// The client leaves before the work is done, after so many polls.
-    CutOff(u32),
+    /// The client disconnects before the work has completed, after the given number of polls.
+    Disconnect(u32),
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct VisitPlan {
-    /// The first is the work of the visit, at whose end the visit ends; the others were spawned.
+    /// The first is the work of the visit, and the visit ends with it; the others were spawned.
     pub(crate) tasks: Vec<Vec<Step>>,
     pub(crate) ending: Ending,
-    /// Whether an end that has nothing to do is gone through all the same.
+    /// Runs an end that has nothing to do.
     pub(crate) thorough: bool,
-    /// Carries number, fate and calm of the end.
+    /// The number, interruption and `undisturbed` of the end.
     pub(crate) end: Step,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
-    /// Which of the orders that the seed gives rise to.
+    /// The index of the order among the orders that the seed yields.
     pub(crate) order: u64,
-    /// Whether the visits come with the id of a session that is there.
+    /// The visits have the id of an existing session.
     pub(crate) returning: bool,
-    /// The window of the sessions' sliding expiration; without one they never end.
+    /// The window of the sliding expiration of the sessions; without one they never expire.
     pub(crate) window: Option<Duration>,
-    /// For how long an old id still leads to its session.
+    /// The time for which an old id still leads to its session.
     pub(crate) grace: Duration,
-    /// Of a hundred calls to the storage, how many fail.
+    /// The percentage of calls to the storage that fail.
     pub(crate) failures: u64,
-    /// Of a hundred calls to the storage, how many take long.
+    /// The percentage of calls to the storage that take long.
     pub(crate) delays: u64,
-    /// How its updates are made, as it was drawn. What holds is written in each of them.
+    /// The kind of its updates, as it was drawn. Each update contains the value that applies.
     pub(crate) updates: Updates,
     pub(crate) visits: Vec<VisitPlan>,
 }
 
-/// How the updates of a plan are made.
+/// The way in which the updates of a plan run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Updates {
-    /// All are tried without the lock.
-    Tried,
+    /// All first run without the lock.
+    Optimistic,
     /// All take the lock.
     Exclusive,
-    /// Each as its number has it.
+    /// The number of each update decides.
     Mixed,
 }
 
 impl Updates {
-    pub(crate) const ALL: [Self; 3] = [Self::Tried, Self::Exclusive, Self::Mixed];
+    pub(crate) const ALL: [Self; 3] = [Self::Optimistic, Self::Exclusive, Self::Mixed];
 
     fn is_exclusive(self, seed: u64, number: u32) -> bool {
         match self {
-            Self::Tried => false,
+            Self::Optimistic => false,
             Self::Exclusive => true,
             Self::Mixed => Rng::derived(seed, (1 << 42) + u64::from(number)).percent(50),
         }
     }
 }
 
-/// What kinds of plans are made.
+/// A kind of plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     OneVisit,
     TwoVisits,
-    /// One or two that look again at what they have read.
+    /// One or two visits that reload the session after reading it.
     Refreshing,
-    /// Sessions that slide, and visits that take long.
-    InTime,
+    /// Sliding expirations and visits that take long.
+    Sliding,
 }
 
 impl Plan {
@@ -126,7 +128,7 @@ impl Plan {
         let visits = match kind {
             Kind::OneVisit => 1,
             Kind::TwoVisits => 2,
-            Kind::Refreshing | Kind::InTime => 1 + rng.below(2),
+            Kind::Refreshing | Kind::Sliding => 1 + rng.below(2),
         };
         let failures = *rng.pick(&[0, 0, 5, 20]);
         let mut number = 0;
@@ -134,20 +136,24 @@ impl Plan {
             seed,
             order: 0,
             returning: rng.percent(if kind == Kind::OneVisit { 60 } else { 90 }),
-            window: (kind == Kind::InTime).then(|| *rng.pick(&[secs(20), secs(60)])),
+            window: (kind == Kind::Sliding).then(|| *rng.pick(&[secs(20), secs(60)])),
             grace: if rng.percent(20) { secs(30) } else { ms(0) },
-            failures: if kind == Kind::InTime { failures / 4 } else { failures },
+            failures: if kind == Kind::Sliding { failures / 4 } else { failures },
             delays: *rng.pick(&[5, 20, 40]),
             updates: Updates::Mixed,
             visits: (0..visits).map(|_| visit(&mut rng, kind, &mut number)).collect(),
         };
-        // It is drawn from elsewhere, so that the seeds that are kept mean what they meant.
-        let updates =
-            *Rng::derived(seed, 1 << 42).pick(&[Updates::Tried, Updates::Exclusive, Updates::Mixed, Updates::Mixed]);
+        // It is drawn from another generator, so that the seeds in `REGRESSIONS` yield the same plans as before.
+        let updates = *Rng::derived(seed, 1 << 42).pick(&[
+            Updates::Optimistic,
+            Updates::Exclusive,
+            Updates::Mixed,
+            Updates::Mixed,
+        ]);
         plan.with_updates(updates)
     }
 
-    /// The same, with its updates made so.
+    /// Returns the same plan with this kind of updates.
     pub(crate) fn with_updates(mut self, updates: Updates) -> Self {
         self.updates = updates;
         for step in self
@@ -162,7 +168,7 @@ impl Plan {
         self
     }
 
-    /// Plans with a little less in them.
+    /// Returns plans with one thing less.
     pub(crate) fn smaller(&self) -> Vec<Self> {
         let mut plans = Vec::new();
         let mut with = |change: &mut dyn FnMut(&mut Self)| {
@@ -182,8 +188,13 @@ impl Plan {
                     with(&mut |plan| {
                         plan.visits[visit].tasks[task].remove(step);
                     });
-                    let Step { calm, fate, op, .. } = self.visits[visit].tasks[task][step];
-                    // Under the lock its closure runs once, so less happens.
+                    let Step {
+                        undisturbed,
+                        interruption,
+                        op,
+                        ..
+                    } = self.visits[visit].tasks[task][step];
+                    // Under the lock the closure runs once, so less happens.
                     if matches!(op, Op::Update { exclusive: false, .. }) {
                         with(&mut |plan| {
                             if let Op::Update { exclusive, .. } = &mut plan.visits[visit].tasks[task][step].op {
@@ -191,19 +202,19 @@ impl Plan {
                             }
                         });
                     }
-                    if !calm {
-                        with(&mut |plan| plan.visits[visit].tasks[task][step].calm = true);
+                    if !undisturbed {
+                        with(&mut |plan| plan.visits[visit].tasks[task][step].undisturbed = true);
                     }
-                    if fate != Fate::Runs {
-                        with(&mut |plan| plan.visits[visit].tasks[task][step].fate = Fate::Runs);
+                    if interruption != Interruption::None {
+                        with(&mut |plan| plan.visits[visit].tasks[task][step].interruption = Interruption::None);
                     }
                 }
             }
-            if !self.visits[visit].end.calm {
-                with(&mut |plan| plan.visits[visit].end.calm = true);
+            if !self.visits[visit].end.undisturbed {
+                with(&mut |plan| plan.visits[visit].end.undisturbed = true);
             }
-            if self.visits[visit].end.fate != Fate::Runs {
-                with(&mut |plan| plan.visits[visit].end.fate = Fate::Runs);
+            if self.visits[visit].end.interruption != Interruption::None {
+                with(&mut |plan| plan.visits[visit].end.interruption = Interruption::None);
             }
         }
         plans
@@ -221,7 +232,7 @@ impl Plan {
 fn visit(rng: &mut Rng, kind: Kind, number: &mut u32) -> VisitPlan {
     let tasks = match kind {
         Kind::OneVisit => 1 + rng.below(3),
-        Kind::TwoVisits | Kind::Refreshing | Kind::InTime => 1 + rng.below(2),
+        Kind::TwoVisits | Kind::Refreshing | Kind::Sliding => 1 + rng.below(2),
     };
     VisitPlan {
         tasks: (0..tasks).map(|_| task(rng, kind, number)).collect(),
@@ -229,7 +240,7 @@ fn visit(rng: &mut Rng, kind: Kind, number: &mut u32) -> VisitPlan {
             0..=64 => Ending::Close,
             65..=79 => Ending::Release,
             80..=89 => Ending::Drop,
-            _ => Ending::CutOff(u32::try_from(1 + rng.below(12)).expect("it is small")),
+            _ => Ending::Disconnect(u32::try_from(1 + rng.below(12)).expect("it is small")),
         },
         thorough: rng.percent(30),
         end: step(rng, Op::Close, number),
@@ -241,7 +252,7 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
         Close, Destroy, Get, Refresh, RegenerateId, Release, Set, Sleep, Start, StartPassive, StartReadonly, Tighten,
     };
     let update = Op::Update {
-        // Decided for each when the plan is made.
+        // Set for each update when the plan is built.
         exclusive: false,
         rotates: rng.percent(15),
         pause: *rng.pick(&[ms(0), ms(0), ms(5), secs(3)]),
@@ -254,8 +265,8 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
         (2, _) => vec![Start, Set, Close, Close],
         (3, _) => vec![update],
         (4, _) => vec![StartReadonly, update],
-        (5, Kind::InTime) => vec![long, StartReadonly],
-        (6, Kind::InTime) => vec![long, Start, Tighten, Close],
+        (5, Kind::Sliding) => vec![long, StartReadonly],
+        (6, Kind::Sliding) => vec![long, Start, Tighten, Close],
         (5, _) => vec![Destroy],
         (6, _) => vec![Start, RegenerateId, Set],
         (7, _) => vec![StartReadonly],
@@ -280,7 +291,7 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
         Destroy,
         pause,
     ];
-    let in_time = [
+    let sliding = [
         Start,
         Start,
         StartReadonly,
@@ -317,7 +328,7 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
     let choices: &[Op] = match kind {
         Kind::OneVisit | Kind::TwoVisits => &all,
         Kind::Refreshing => &refreshing,
-        Kind::InTime => &in_time,
+        Kind::Sliding => &sliding,
     };
     for _ in 0..rng.below(5) {
         ops.push(*rng.pick(choices));
@@ -331,25 +342,25 @@ fn task(rng: &mut Rng, kind: Kind, number: &mut u32) -> Vec<Step> {
 fn step(rng: &mut Rng, op: Op, number: &mut u32) -> Step {
     *number += 1;
     let polls = u32::try_from(1 + rng.below(6)).expect("it is small");
-    let waits = !matches!(op, Op::Set | Op::Get | Op::RegenerateId | Op::Sleep(_) | Op::Tighten);
-    let fate = match rng.below(100) {
-        0..=9 if waits => Fate::Dropped(polls),
-        10..=14 if waits => Fate::Stalls {
+    let is_async = !matches!(op, Op::Set | Op::Get | Op::RegenerateId | Op::Sleep(_) | Op::Tighten);
+    let interruption = match rng.below(100) {
+        0..=9 if is_async => Interruption::Drop(polls),
+        10..=14 if is_async => Interruption::Stall {
             polls,
             pause: *rng.pick(&[ms(5), secs(3), secs(25)]),
             dropped: rng.percent(50),
         },
-        _ => Fate::Runs,
+        _ => Interruption::None,
     };
     Step {
         number: *number,
         op,
-        fate,
-        calm: false,
+        interruption,
+        undisturbed: false,
     }
 }
 
-/// As one reads it in a failure.
+/// The form in which a failure prints a plan.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -382,10 +393,10 @@ impl fmt::Display for Plan {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{} {:?}", self.number, self.op)?;
-        if self.fate != Fate::Runs {
-            write!(f, " {:?}", self.fate)?;
+        if self.interruption != Interruption::None {
+            write!(f, " {:?}", self.interruption)?;
         }
-        f.write_str(if self.calm { "" } else { " ~" })
+        f.write_str(if self.undisturbed { "" } else { " ~" })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same for the same seed.
+//! Pseudo-random numbers that are the same for the same seed.
 
 use std::sync::Mutex;
 
@@ -13,7 +13,7 @@ impl Rng {
         Self(seed)
     }
 
-    /// One of many generators that have nothing to do with each other though they stem from one seed.
+    /// Returns one of many independent generators of the same seed.
     pub(crate) fn derived(seed: u64, number: u64) -> Self {
         let mut rng = Self(seed ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
         rng.next();
@@ -28,12 +28,12 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, which is not zero.
+    /// Returns a number below `bound`, which must not be zero.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    /// True in so many of a hundred cases.
+    /// Returns true with this probability, in percent.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -44,7 +44,7 @@ impl Rng {
     }
 }
 
-/// Ids that are the same in each run.
+/// An entropy source that yields the same ids in each run.
 #[derive(Debug)]
 pub(crate) struct SeededEntropy(Mutex<Rng>);
 
@@ -56,7 +56,7 @@ impl SeededEntropy {
 
 impl Entropy for SeededEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        let mut rng = self.0.lock().expect("nobody panics with it");
+        let mut rng = self.0.lock().expect("the mutex is never poisoned");
         for byte in bytes {
             *byte = rng.next().to_le_bytes()[0];
         }

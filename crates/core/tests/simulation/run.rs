@@ -1,4 +1,4 @@
-//! Carrying out a plan.
+//! Runs a plan.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,82 +14,82 @@ use tokio::time::{sleep, timeout};
 
 use crate::checks::{self, Verdict};
 use crate::plan::{Ending, Op, Plan, Step, VisitPlan, secs};
+use crate::recorder::{CallResult, Delivery, Recorder, RunClock};
 use crate::rng::{Rng, SeededEntropy};
-use crate::scheduler::{Fate, Fated, Task, run_all, step_back};
-use crate::storage::Line;
-use crate::truth::{Ended, RunClock, Told, Truth};
+use crate::scheduler::{Interruptible, Interruption, Task, run_all, yield_once};
+use crate::storage::UnreliableStorage;
 
-/// How long a visit waits for a lock, or for its turn.
-pub(crate) const PATIENCE: Duration = secs(10);
+/// The time for which a visit waits for a lock, or for its operation guard.
+pub(crate) const LOCK_WAIT: Duration = secs(10);
 
-/// Longer than any plan takes whose calls all end.
-const TOO_LONG: Duration = secs(3_600);
+/// An upper limit for plans whose calls all end.
+const TIME_LIMIT: Duration = secs(3_600);
 
-/// For how long what is done in the background may go on after all visits are over. A lease is longer.
-const AFTERWARDS: Duration = secs(5);
+/// The time for which background work may continue after all visits have ended. A lease is longer.
+const BACKGROUND_TIME: Duration = secs(5);
 
-/// What a run has come to.
-pub(crate) struct Ran {
+/// The result of a run.
+pub(crate) struct RunResult {
     pub(crate) verdict: Verdict,
     pub(crate) trace: Vec<String>,
 }
 
-pub(crate) fn run(plan: &Plan, traced: bool) -> Ran {
+pub(crate) fn run(plan: &Plan, traced: bool) -> RunResult {
     let runtime = runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");
     runtime.block_on(unconstrained(async {
-        let mut bench = Bench::new(plan, traced).await;
-        let verdict = bench.carry_out(plan).await;
-        Ran {
+        let mut fixture = Fixture::new(plan, traced).await;
+        let verdict = fixture.run_plan(plan).await;
+        RunResult {
             verdict,
-            trace: bench.truth.take_trace(),
+            trace: fixture.recorder.take_trace(),
         }
     }))
 }
 
-struct Bench {
-    truth: Arc<Truth>,
+struct Fixture {
+    recorder: Arc<Recorder>,
     storage: MemoryStorage,
     session: Session,
-    /// The id with which the visits come.
+    /// The id that the visits come with.
     id: Option<SessionId>,
     window: Duration,
 }
 
-impl Bench {
+impl Fixture {
     async fn new(plan: &Plan, traced: bool) -> Self {
         let clock = RunClock::start();
         let storage = MemoryStorage::builder().clock(clock).shards(1).sweeper(false).build();
-        let truth = Arc::new(Truth::new(clock, traced));
+        let recorder = Arc::new(Recorder::new(clock, traced));
         let tightened = plan.visits.iter().any(|visit| {
             let mut steps = visit.tasks.iter().flatten();
             steps.any(|step| step.op == Op::Tighten)
         });
         let window = plan.window.map(|window| if tightened { window / 2 } else { window });
-        let line = Line::new(storage.clone(), Arc::clone(&truth), plan, window);
-        let session = Session::builder(line)
+        let unreliable = UnreliableStorage::new(storage.clone(), Arc::clone(&recorder), plan, window);
+        let session = Session::builder(unreliable)
             .default_expiration(expiration(plan))
-            .lock_wait(PATIENCE)
+            .lock_wait(LOCK_WAIT)
             .rotation_grace(plan.grace)
             .entropy(SeededEntropy::new(Rng::derived(plan.seed, 1 << 40)))
             .build();
-        let mut bench = Self {
-            truth,
+        let mut fixture = Self {
+            recorder,
             storage,
             session,
             id: None,
             window: plan.window.unwrap_or_default(),
         };
         if plan.returning {
-            bench.id = Some(bench.stored(plan).await);
+            fixture.id = Some(fixture.stored(plan).await);
         }
-        bench
+        fixture
     }
 
-    /// A session that was there before.
+    /// Stores a session before the run.
     async fn stored(&self, plan: &Plan) -> SessionId {
         let before: Session = Session::builder(self.storage.clone())
             .default_expiration(expiration(plan))
@@ -99,17 +99,20 @@ impl Bench {
             before.close().await?;
             before.id().ok_or(SessionError::Gone)
         };
-        let id = before.enter(Visit::new(), work).await.expect("it can be stored");
+        let id = before
+            .enter(Visit::new(), work)
+            .await
+            .expect("the session can be stored");
         let key = id.key();
         let page = sessile_core::Storage::read(&self.storage, &key).await;
         let stored = page.expect("it can be read").found().expect("it is there");
-        let mut inner = self.truth.inner();
-        inner.write(None, &key, stored.record, self.truth.now());
-        inner.told_keys.push(key);
+        let mut inner = self.recorder.inner();
+        inner.record_write(None, &key, stored.record, self.recorder.now());
+        inner.delivered_keys.push(key);
         id
     }
 
-    async fn carry_out(&mut self, plan: &Plan) -> Verdict {
+    async fn run_plan(&mut self, plan: &Plan) -> Verdict {
         let this = &*self;
         let mut tasks: Vec<Task<'_>> = Vec::new();
         for (index, visit) in plan.visits.iter().enumerate() {
@@ -118,7 +121,7 @@ impl Bench {
                 None => this.session.open(Visit::new()),
             };
             let handle = open.handle().clone();
-            if let Some(stored) = this.truth.inner().lineages.first_mut() {
+            if let Some(stored) = this.recorder.inner().lineages.first_mut() {
                 stored.visits.push(index);
             }
             for task in &visit.tasks[1..] {
@@ -128,40 +131,40 @@ impl Bench {
             tasks.push(Box::pin(this.visit(index, open, handle, visit)));
         }
         let order = Rng::derived(plan.seed, (1 << 41) + plan.order);
-        match timeout(TOO_LONG, unconstrained(run_all(tasks, order))).await {
+        match timeout(TIME_LIMIT, unconstrained(run_all(tasks, order))).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return checks::wrong("hang", "calls wake each other for ever"),
-            Err(_) => return checks::wrong("hang", "some calls do not end"),
+            Ok(Err(_)) => return checks::violation("hang", "tasks wake each other endlessly"),
+            Err(_) => return checks::violation("hang", "some calls do not end"),
         }
-        sleep(AFTERWARDS).await;
-        checks::all(&self.truth, &self.storage, plan.window).await
+        sleep(BACKGROUND_TIME).await;
+        checks::all(&self.recorder, &self.storage, plan.window).await
     }
 
-    /// A visit: its work, and then its end as a framework ends it.
+    /// Runs a visit: its work, and then its end as a framework ends it.
     async fn visit(&self, index: usize, open: OpenVisit, handle: Handle, plan: &VisitPlan) {
-        let fate = match plan.ending {
-            Ending::CutOff(polls) => Fate::Dropped(polls),
-            _ => Fate::Runs,
+        let interruption = match plan.ending {
+            Ending::Disconnect(polls) => Interruption::Drop(polls),
+            _ => Interruption::None,
         };
         let work = open.work(|| self.work(index, handle, &plan.tasks[0]));
-        let Some((visit, ())) = Fated::new(plan.end.number, fate, work).await else {
+        let Some((visit, ())) = Interruptible::new(plan.end.number, interruption, work).await else {
             for step in &plan.tasks[0] {
-                self.truth.cut_off(step.number);
+                self.recorder.mark_dropped(step.number);
             }
-            self.truth.over(index, Told::Nothing, None);
+            self.recorder.end_visit(index, Delivery::Disconnected, None);
             return;
         };
-        if matches!(plan.ending, Ending::Drop | Ending::CutOff(_)) {
-            self.truth.over(index, Told::Nothing, None);
+        if matches!(plan.ending, Ending::Drop | Ending::Disconnect(_)) {
+            self.recorder.end_visit(index, Delivery::Disconnected, None);
             return;
         }
         let commit = plan.ending == Ending::Close;
         let op = if commit { Op::Close } else { Op::Release };
         let step = plan.end;
         let is_writable = visit.handle().enter(|| self.session.is_writable());
-        self.truth.begin(step.number, index, op, self.key_in(&visit));
-        self.truth.is_end(step.number, !is_writable);
-        self.stalled(&step);
+        self.recorder.begin(step.number, index, op, self.key_in(&visit));
+        self.recorder.mark_as_end(step.number, !is_writable);
+        self.count_stall(&step);
         if plan.thorough || !visit.end_untouched() && visit.end_at_once(commit).is_none() {
             let end = async {
                 match commit {
@@ -169,32 +172,32 @@ impl Bench {
                     false => visit.release().await,
                 }
             };
-            match Fated::new(step.number, step.fate, end).await {
+            match Interruptible::new(step.number, step.interruption, end).await {
                 None => {
-                    self.truth.end(step.number, Ended::Dropped);
-                    self.truth.over(index, Told::Nothing, None);
+                    self.recorder.end(step.number, CallResult::Dropped);
+                    self.recorder.end_visit(index, Delivery::Disconnected, None);
                     return;
                 }
-                Some(Ok(())) => self.truth.end(step.number, Ended::Well),
-                Some(Err(error)) => self.truth.end(step.number, (&error).into()),
+                Some(Ok(())) => self.recorder.end(step.number, CallResult::Succeeded),
+                Some(Err(error)) => self.recorder.end(step.number, (&error).into()),
             }
         } else {
-            self.truth.end(step.number, Ended::Well);
+            self.recorder.end(step.number, CallResult::Succeeded);
         }
         visit.seal();
-        let told = visit.outcome().id;
-        self.check_outcome(index, &told).await;
-        let key = match told {
+        let change = visit.outcome().id;
+        self.check_outcome(index, &change).await;
+        let key = match change {
             IdChange::Set { id, .. } => Some(id.key()),
             _ => None,
         };
-        self.truth.over(index, Told::Answer, key);
+        self.recorder.end_visit(index, Delivery::Responded, key);
     }
 
-    /// That it is left alone for a while is its own doing.
-    fn stalled(&self, step: &Step) {
-        if let Fate::Stalls { pause, .. } = step.fate {
-            self.truth.delayed(Some(step.number), pause);
+    /// Counts a stall as a delay of the call itself.
+    fn count_stall(&self, step: &Step) {
+        if let Interruption::Stall { pause, .. } = step.interruption {
+            self.recorder.add_delay(Some(step.number), pause);
         }
     }
 
@@ -202,32 +205,32 @@ impl Bench {
         visit.handle().enter(|| self.session.key())
     }
 
-    async fn check_outcome(&self, index: usize, told: &IdChange) {
+    async fn check_outcome(&self, index: usize, change: &IdChange) {
         let carried = self.id.as_ref().map(SessionId::key);
-        checks::outcome(&self.truth, &self.storage, index, carried, told).await;
+        checks::check_outcome(&self.recorder, &self.storage, index, carried, change).await;
     }
 
-    /// A task of a visit.
+    /// Runs a task of a visit.
     async fn work(&self, visit: usize, handle: Handle, steps: &[Step]) {
         for step in steps {
             let key = self.session.key();
-            self.truth.begin(step.number, visit, step.op, key);
-            self.stalled(step);
-            let ended = match Fated::new(step.number, step.fate, self.act(visit, step)).await {
-                None => Ended::Dropped,
-                Some(Ok(())) => Ended::Well,
-                Some(Err(CallError::Own)) => Ended::OwnError,
+            self.recorder.begin(step.number, visit, step.op, key);
+            self.count_stall(step);
+            let result = match Interruptible::new(step.number, step.interruption, self.act(visit, step)).await {
+                None => CallResult::Dropped,
+                Some(Ok(())) => CallResult::Succeeded,
+                Some(Err(CallError::Application)) => CallResult::ApplicationError,
                 Some(Err(CallError::Session(error))) => {
                     if matches!(step.op, Op::Get | Op::Refresh) && matches!(error, SessionError::Gone) {
-                        checks::gone(&self.truth, &self.storage, visit, key).await;
+                        checks::check_gone(&self.recorder, &self.storage, visit, key).await;
                     }
                     (&error).into()
                 }
             };
-            let is_destroyed = step.op == Op::Destroy && ended == Ended::Well;
-            self.truth.end(step.number, ended);
+            let is_destroyed = step.op == Op::Destroy && result == CallResult::Succeeded;
+            self.recorder.end(step.number, result);
             if is_destroyed {
-                self.truth.said_destroyed(step.number);
+                self.recorder.reported_destroyed(step.number);
             }
         }
         drop(handle);
@@ -251,12 +254,12 @@ impl Bench {
                     if rotates {
                         session.regenerate_id()?;
                     }
-                    step_back().await;
+                    yield_once().await;
                     if !pause.is_zero() {
-                        self.truth.delayed(Some(step.number), pause);
+                        self.recorder.add_delay(Some(step.number), pause);
                         sleep(pause).await;
                     }
-                    if fails { Err(CallError::Own) } else { Ok(()) }
+                    if fails { Err(CallError::Application) } else { Ok(()) }
                 };
                 match exclusive {
                     true => session.try_update_exclusive(inside).await?,
@@ -282,7 +285,7 @@ impl Bench {
     fn set(&self, visit: usize, step: &Step, update: Option<u32>) -> Result<(), SessionError> {
         let token = format!("by #{}", step.number);
         self.session.set(token.as_str(), json!(true))?;
-        self.truth.set(token, visit, update);
+        self.recorder.set(token, visit, update);
         Ok(())
     }
 }
@@ -294,8 +297,8 @@ fn expiration(plan: &Plan) -> Expiration {
 
 enum CallError {
     Session(SessionError),
-    /// The application's own.
-    Own,
+    /// The error of the application.
+    Application,
 }
 
 impl From<SessionError> for CallError {
@@ -304,7 +307,7 @@ impl From<SessionError> for CallError {
     }
 }
 
-/// An id that was never given out, to read a copy by.
+/// Returns an id that no client has received, for reading a copy.
 pub(crate) fn any_id() -> SessionId {
     SessionId::generate(&OsEntropy)
 }

@@ -1,7 +1,7 @@
-//! A scheduler that decides by a seed which task goes on next, and the fates of futures: to be dropped, or left alone.
+//! A scheduler that selects the next task by a seed, and interruptions of futures: they are dropped or count_stall.
 //!
-//! It runs as one future on a tokio runtime with paused time. Whenever no task can go on, it lets the runtime have its
-//! way, which runs what was spawned in the background and then moves the clock to the next timer.
+//! It runs as one future on a tokio runtime with paused time. If no task is ready, it yields to the runtime, which runs
+//! spawned background tasks and then advances the clock to the next timer.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -18,13 +18,13 @@ use crate::rng::Rng;
 pub(crate) type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// More polls than any run needs.
-const TOO_MANY_POLLS: u32 = 100_000;
+const MAX_POLLS: u32 = 100_000;
 
-/// Tasks that wake each other for ever, though no time passes.
+/// The tasks wake each other endlessly while no time passes.
 #[derive(Debug)]
-pub(crate) struct Spinning;
+pub(crate) struct Livelock;
 
-/// Whether a task was woken, and whom to wake for it.
+/// The waker of a task: marks it as ready and wakes the scheduler.
 struct Wakeup {
     ready: AtomicBool,
     scheduler: Arc<Mutex<Option<Waker>>>,
@@ -33,15 +33,15 @@ struct Wakeup {
 impl Wake for Wakeup {
     fn wake(self: Arc<Self>) {
         self.ready.store(true, Ordering::SeqCst);
-        let scheduler = self.scheduler.lock().expect("nobody panics with it").clone();
+        let scheduler = self.scheduler.lock().expect("the mutex is never poisoned").clone();
         if let Some(scheduler) = scheduler {
             scheduler.wake();
         }
     }
 }
 
-/// Runs all tasks to their ends, one poll at a time, in an order that `rng` decides.
-pub(crate) async fn run_all(tasks: Vec<Task<'_>>, mut rng: Rng) -> Result<(), Spinning> {
+/// Runs all tasks to completion, one poll at a time, in an order that `rng` determines.
+pub(crate) async fn run_all(tasks: Vec<Task<'_>>, mut rng: Rng) -> Result<(), Livelock> {
     let scheduler = Arc::new(Mutex::new(None));
     let wakeup = |_: &Task<'_>| {
         Arc::new(Wakeup {
@@ -53,7 +53,7 @@ pub(crate) async fn run_all(tasks: Vec<Task<'_>>, mut rng: Rng) -> Result<(), Sp
     let mut tasks: Vec<_> = tasks.into_iter().map(Some).collect();
     let mut polls = 0;
     poll_fn(move |cx| {
-        *scheduler.lock().expect("nobody panics with it") = Some(cx.waker().clone());
+        *scheduler.lock().expect("the mutex is never poisoned") = Some(cx.waker().clone());
         loop {
             if tasks.iter().all(Option::is_none) {
                 return Poll::Ready(Ok(()));
@@ -64,10 +64,10 @@ pub(crate) async fn run_all(tasks: Vec<Task<'_>>, mut rng: Rng) -> Result<(), Sp
                 return Poll::Pending;
             }
             polls += 1;
-            if polls > TOO_MANY_POLLS {
-                return Poll::Ready(Err(Spinning));
+            if polls > MAX_POLLS {
+                return Poll::Ready(Err(Livelock));
             }
-            // What is done in the background has its turns too.
+            // Background tasks need the runtime, too.
             if rng.percent(10) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -75,7 +75,7 @@ pub(crate) async fn run_all(tasks: Vec<Task<'_>>, mut rng: Rng) -> Result<(), Sp
             let index = *rng.pick(&ready);
             wakeups[index].ready.store(false, Ordering::SeqCst);
             let waker = Waker::from(Arc::clone(&wakeups[index]));
-            let task = tasks[index].as_mut().expect("those that are ready are there");
+            let task = tasks[index].as_mut().expect("a ready task is not completed");
             if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                 tasks[index] = None;
             }
@@ -84,8 +84,8 @@ pub(crate) async fn run_all(tasks: Vec<Task<'_>>, mut rng: Rng) -> Result<(), Sp
     .await
 }
 
-/// Lets others go on first.
-pub(crate) async fn step_back() {
+/// Yields to other tasks once.
+pub(crate) async fn yield_once() {
     let mut stepped = false;
     poll_fn(|cx| {
         if stepped {
@@ -98,47 +98,47 @@ pub(crate) async fn step_back() {
     .await;
 }
 
-/// What becomes of the future of a call.
+/// The interruption of the future of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It is polled whenever it is woken, until it is done.
-    Runs,
-    /// It is dropped after so many polls.
-    Dropped(u32),
-    /// It is not polled for a while after so many polls, and then goes on or is dropped.
-    Stalls { polls: u32, pause: Duration, dropped: bool },
+pub(crate) enum Interruption {
+    /// It is polled whenever it is woken, until it completes.
+    None,
+    /// It is dropped after the given number of polls.
+    Drop(u32),
+    /// It is not polled for a while after the given number of polls, and then continues or is dropped.
+    Stall { polls: u32, pause: Duration, dropped: bool },
 }
 
 thread_local! {
     static CALL: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// The number of the call that is being polled; `None` for what is done in the background.
+/// Returns the number of the call that is being polled; `None` in background tasks.
 pub(crate) fn current_call() -> Option<u32> {
     CALL.get()
 }
 
-/// A call that meets its fate. Its output is `None` if it was dropped.
-pub(crate) struct Fated<F> {
+/// A call with its interruption. The output is `None` if the call was dropped.
+pub(crate) struct Interruptible<F> {
     call: u32,
-    fate: Fate,
+    interruption: Interruption,
     polls: u32,
     pause: Option<Pin<Box<Sleep>>>,
     future: Option<Pin<Box<F>>>,
 }
 
-impl<F: Future> Fated<F> {
-    pub(crate) fn new(call: u32, fate: Fate, future: F) -> Self {
+impl<F: Future> Interruptible<F> {
+    pub(crate) fn new(call: u32, interruption: Interruption, future: F) -> Self {
         Self {
             call,
-            fate,
+            interruption,
             polls: 0,
             pause: None,
             future: Some(Box::pin(future)),
         }
     }
 
-    /// Sees to it that whatever the call does is known to be done by it.
+    /// Runs a function as part of this call, so that its effects are attributed to the call.
     fn within<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         let before = CALL.replace(Some(self.call));
         let result = f(self);
@@ -152,14 +152,14 @@ impl<F: Future> Fated<F> {
     }
 }
 
-impl<F: Future> Future for Fated<F> {
+impl<F: Future> Future for Interruptible<F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        match this.fate {
-            Fate::Dropped(polls) if this.polls >= polls => return this.end(),
-            Fate::Stalls { polls, pause, dropped } if this.polls >= polls => {
+        match this.interruption {
+            Interruption::Drop(polls) if this.polls >= polls => return this.end(),
+            Interruption::Stall { polls, pause, dropped } if this.polls >= polls => {
                 let pause = this.pause.get_or_insert_with(|| Box::pin(sleep(pause)));
                 if pause.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
@@ -167,21 +167,21 @@ impl<F: Future> Future for Fated<F> {
                 if dropped {
                     return this.end();
                 }
-                this.fate = Fate::Runs;
+                this.interruption = Interruption::None;
             }
             _ => {}
         }
         this.polls += 1;
         let polled = this.within(|this| {
-            let future = this.future.as_mut().expect("it is not polled after it was done");
+            let future = this.future.as_mut().expect("not polled after completion");
             let polled = future.as_mut().poll(cx);
             if polled.is_ready() {
                 this.future = None;
             }
             polled
         });
-        if polled.is_pending() && this.fate != Fate::Runs {
-            // Its fate does not wait until it is woken.
+        if polled.is_pending() && this.interruption != Interruption::None {
+            // The interruption is due after the next poll, even without a wake-up.
             cx.waker().wake_by_ref();
         }
         polled.map(Some)

@@ -1,12 +1,12 @@
-//! Making a plan that fails smaller.
+//! Shrinks a plan that fails.
 
 use crate::plan::Plan;
 use crate::run::run;
 
-/// How many orders of its calls a smaller plan is tried in.
+/// The number of orders in which a smaller plan is tried.
 const ORDERS: u64 = 12;
 
-/// The smallest plan to be found that still fails this check.
+/// Returns the smallest plan found that still fails this check.
 pub(crate) fn shrink(plan: Plan, check: &str) -> Plan {
     let mut smallest = plan;
     'smaller: loop {

@@ -1,4 +1,4 @@
-//! A storage that takes its time and fails, as a call's luck has it, and writes down what it really did.
+//! A storage that delays and fails calls as the plan says, and records what it really did.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -13,13 +13,13 @@ use sessile_memory::MemoryStorage;
 use tokio::time::sleep;
 
 use crate::plan::{Plan, ms, secs};
+use crate::recorder::Recorder;
 use crate::rng::Rng;
-use crate::scheduler::{current_call, step_back};
-use crate::truth::Truth;
+use crate::scheduler::{current_call, yield_once};
 
-/// What happens to one call of a verb.
+/// The delays and the failure of one call of an operation.
 #[derive(Clone, Copy)]
-struct Luck {
+struct Disturbance {
     before: Pause,
     after: Pause,
     failure: Option<Failure>,
@@ -33,44 +33,52 @@ struct Pause {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Failure {
-    /// Nothing is done.
+    /// The operation is not executed.
     Before,
-    /// It is done, but the answer is lost.
+    /// The operation is executed, but the reply is lost.
     After,
 }
 
-/// Memory behind a bad line.
+/// A storage in memory behind an unreliable connection.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct UnreliableStorage {
     storage: MemoryStorage,
-    truth: Arc<Truth>,
+    recorder: Arc<Recorder>,
     plan: Plan,
-    luck: Mutex<HashMap<Option<u32>, Rng>>,
+    generators: Mutex<HashMap<Option<u32>, Rng>>,
     window: Option<Duration>,
     this: Weak<Self>,
 }
 
-impl Line {
-    pub(crate) fn new(storage: MemoryStorage, truth: Arc<Truth>, plan: &Plan, window: Option<Duration>) -> Arc<Self> {
+impl UnreliableStorage {
+    pub(crate) fn new(
+        storage: MemoryStorage,
+        recorder: Arc<Recorder>,
+        plan: &Plan,
+        window: Option<Duration>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             storage,
-            truth,
+            recorder,
             plan: plan.clone(),
-            luck: Mutex::default(),
+            generators: Mutex::default(),
             window,
             this: Weak::clone(this),
         })
     }
 
-    /// Each call has its own luck, which does not change when other calls are left out.
-    fn luck(&self) -> Luck {
+    /// Draws the disturbance of a call. It does not depend on the other calls, so it stays the same when they are
+    /// removed.
+    fn draw(&self) -> Disturbance {
         let call = current_call();
-        let calm = call
+        let undisturbed = call
             .and_then(|number| self.plan.step(number))
-            .is_some_and(|step| step.calm);
-        let mut luck = self.luck.lock().expect("nobody panics with it");
+            .is_some_and(|step| step.undisturbed);
+        let mut generators = self.generators.lock().expect("the mutex is never poisoned");
         let seed = call.map_or(0, u64::from);
-        let rng = luck.entry(call).or_insert_with(|| Rng::derived(self.plan.seed, seed));
+        let rng = generators
+            .entry(call)
+            .or_insert_with(|| Rng::derived(self.plan.seed, seed));
         let pause = |rng: &mut Rng| Pause {
             steps: rng.below(3),
             time: match rng.below(100) {
@@ -80,7 +88,7 @@ impl Line {
                 _ => secs(1 + rng.below(12)),
             },
         };
-        let drawn = Luck {
+        let drawn = Disturbance {
             before: pause(rng),
             after: pause(rng),
             failure: match rng.below(100) {
@@ -93,8 +101,8 @@ impl Line {
             steps: 0,
             time: Duration::ZERO,
         };
-        match calm {
-            true => Luck {
+        match undisturbed {
+            true => Disturbance {
                 before: none,
                 after: none,
                 failure: None,
@@ -105,160 +113,165 @@ impl Line {
 
     async fn pause(&self, pause: Pause) {
         for _ in 0..pause.steps {
-            step_back().await;
+            yield_once().await;
         }
         if !pause.time.is_zero() {
-            self.truth.delayed(current_call(), pause.time);
+            self.recorder.add_delay(current_call(), pause.time);
             sleep(pause.time).await;
         }
     }
 
-    /// Makes a call, which `act` carries out: it returns what the storage says, once it is written down what it did.
+    /// Calls an operation, which `act` executes. `act` returns the result of the storage after it has recorded the
+    /// effect.
     async fn call<T>(
         &self,
-        verb: &'static str,
+        operation: &'static str,
         key: &SessionKey,
         act: impl AsyncFnOnce(bool) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let luck = self.luck();
+        let disturbance = self.draw();
         let name = key.fingerprint();
-        self.pause(luck.before).await;
-        if luck.failure == Some(Failure::Before) {
-            self.truth.say(|| format!("{verb} {name}: fails"));
-            self.note_failure(verb, key);
-            return Err(StorageError::new(StorageErrorKind::Unavailable, verb, "line"));
+        self.pause(disturbance.before).await;
+        if disturbance.failure == Some(Failure::Before) {
+            self.recorder.trace(|| format!("{operation} {name}: fails"));
+            self.note_failure(operation, key);
+            return Err(StorageError::new(
+                StorageErrorKind::Unavailable,
+                operation,
+                "unreliable",
+            ));
         }
-        let is_lost = luck.failure == Some(Failure::After);
-        let answer = act(is_lost).await;
-        let lost = if is_lost { ", but the answer is lost" } else { "" };
-        let said = answer.as_ref().map(drop).map_err(StorageError::kind);
-        self.truth.say(|| format!("{verb} {name}: {said:?}{lost}"));
-        self.pause(luck.after).await;
+        let is_lost = disturbance.failure == Some(Failure::After);
+        let reply = act(is_lost).await;
+        let lost = if is_lost { ", but the reply is lost" } else { "" };
+        let said = reply.as_ref().map(drop).map_err(StorageError::kind);
+        self.recorder.trace(|| format!("{operation} {name}: {said:?}{lost}"));
+        self.pause(disturbance.after).await;
         match is_lost {
             true => {
-                self.note_failure(verb, key);
-                Err(StorageError::new(StorageErrorKind::Timeout, verb, "line"))
+                self.note_failure(operation, key);
+                Err(StorageError::new(StorageErrorKind::Timeout, operation, "unreliable"))
             }
-            false => answer,
+            false => reply,
         }
     }
 
-    fn note_failure(&self, verb: &str, key: &SessionKey) {
-        let mut inner = self.truth.inner();
+    fn note_failure(&self, operation: &str, key: &SessionKey) {
+        let mut inner = self.recorder.inner();
         let Some(lineage) = inner.lineage_of.get(key).copied() else {
             return;
         };
         let lineage = &mut inner.lineages[lineage];
-        lineage.touch_failed |= verb == "touch";
-        lineage.destroy_failed |= verb == "destroy";
+        lineage.touch_failed |= operation == "touch";
+        lineage.destroy_failed |= operation == "destroy";
     }
 
-    /// A call has looked for the session at this key.
-    fn look<T>(&self, key: &SessionKey, answer: &Lookup<T>) {
-        let mut inner = self.truth.inner();
+    /// Records that a call has looked up the session of this key.
+    fn record_lookup<T>(&self, key: &SessionKey, reply: &Lookup<T>) {
+        let mut inner = self.recorder.inner();
         inner.meet(current_call(), key);
         let Some(lineage) = inner.lineage_of.get(key).copied() else {
             return;
         };
-        match answer {
+        match reply {
             Lookup::Found(_) => {
-                let found = Some((lineage, self.truth.now()));
+                let found = Some((lineage, self.recorder.now()));
                 if let Some(call) = current_call().and_then(|number| inner.call(number)) {
                     call.found = found;
                 }
             }
             Lookup::Missing => {
                 drop(inner);
-                self.miss(key, lineage);
+                self.check_missing(key, lineage);
             }
             Lookup::Superseded => {}
         }
     }
 
-    /// The session is not there: was it to be?
-    fn miss(&self, key: &SessionKey, lineage: usize) {
+    /// Checks that a session which was not found had to be missing.
+    fn check_missing(&self, key: &SessionKey, lineage: usize) {
         let Some(window) = self.window else { return };
-        let now = self.truth.now();
+        let now = self.recorder.now();
         let (active, is_excused) = {
-            let lineage = &self.truth.inner().lineages[lineage];
+            let lineage = &self.recorder.inner().lineages[lineage];
             (lineage.active, lineage.removed.is_some() || lineage.touch_failed)
         };
-        // A sliding end may stay where it is until a tenth of the window has passed.
+        // A sliding deadline may stay unchanged until a tenth of the window has passed.
         if now < active + window.mul_f64(0.89) && !is_excused {
             let (name, active) = (key.fingerprint(), active.until(now));
-            let what = format!("session {name} has ended {active:?} after it was in use, in a window of {window:?}");
-            self.truth.wrong("idled out", what);
+            let what = format!("session {name} has ended {active:?} after it was used, in a window of {window:?}");
+            self.recorder.violation("idled out", what);
         }
     }
 
-    /// A verb that needs the record was refused.
-    fn refused(&self, key: &SessionKey, error: &StorageError) {
-        let lineage = self.truth.inner().lineage_of.get(key).copied();
+    /// Records that an operation which needs the record was refused.
+    fn record_refusal(&self, key: &SessionKey, error: &StorageError) {
+        let lineage = self.recorder.inner().lineage_of.get(key).copied();
         if let (StorageErrorKind::Gone, Some(lineage)) = (error.kind(), lineage) {
-            self.miss(key, lineage);
+            self.check_missing(key, lineage);
         }
     }
 
-    /// The session at the key was written, under a new key perhaps. Returns the place of what is written down.
-    fn wrote(&self, from: Option<&SessionKey>, key: &SessionKey, record: Record) -> usize {
-        let now = self.truth.now();
-        let mut inner = self.truth.inner();
-        inner.write(from, key, record, now);
+    /// Records that the session of the key was written, possibly under a new key. Returns the index of the entry.
+    fn record_write(&self, from: Option<&SessionKey>, key: &SessionKey, record: Record) -> usize {
+        let now = self.recorder.now();
+        let mut inner = self.recorder.inner();
+        inner.record_write(from, key, record, now);
         inner.writes.len() - 1
     }
 
     fn take_lock(&self, lock: &Lock) -> Lock {
-        let held = self.truth.inner().held.remove(&lock.ticket());
+        let held = self.recorder.inner().held.remove(&lock.ticket());
         held.unwrap_or_else(|| {
-            let this = self.this.upgrade().expect("it is being used");
-            let mut stand_in = Lock::new(lock.ticket(), lock.lease(), this);
-            // It was given up before; the storage is to say so.
-            stand_in.spend();
-            stand_in
+            let this = self.this.upgrade().expect("the storage is alive");
+            let mut placeholder = Lock::new(lock.ticket(), lock.lease(), this);
+            // The lock was released before; the storage must report that.
+            placeholder.spend();
+            placeholder
         })
     }
 
-    /// What becomes of a lock after it was used: gone if the storage says so, and otherwise still held.
-    fn put_back(&self, lock: Lock, is_spent: bool) {
+    /// Keeps a used lock, unless the storage reports that it has ended.
+    fn keep_lock(&self, lock: Lock, is_disarmed: bool) {
         let ticket = lock.ticket();
-        if is_spent {
+        if is_disarmed {
             drop(lock);
         } else {
-            self.truth.inner().held.insert(ticket, lock);
+            self.recorder.inner().held.insert(ticket, lock);
         }
     }
 
-    fn answered(&self, place: Option<usize>) {
-        if let Some(place) = place {
-            self.truth.inner().writes[place].answered = true;
+    fn mark_replied(&self, index: Option<usize>) {
+        if let Some(index) = index {
+            self.recorder.inner().writes[index].replied = true;
         }
     }
 }
 
-/// Takes back the locks that were handed out.
-impl Unlock for Line {
+/// Returns dropped locks to the inner storage.
+impl Unlock for UnreliableStorage {
     fn unlock(&self, ticket: LockTicket) {
         let name = ticket.key.fingerprint();
-        self.truth.say(|| format!("the lock of {name} is dropped"));
-        let lock = self.truth.inner().held.remove(&ticket);
+        self.recorder.trace(|| format!("the lock of {name} is dropped"));
+        let lock = self.recorder.inner().held.remove(&ticket);
         drop(lock);
     }
 }
 
-/// Whether the lock is gone for sure, though the call failed.
-fn is_over(error: &StorageError) -> bool {
+/// Returns whether the lock has ended although the call failed.
+fn has_ended(error: &StorageError) -> bool {
     use StorageErrorKind::{Gone, LockLost, Superseded};
     matches!(error.kind(), Gone | LockLost | Superseded)
 }
 
 #[async_trait]
-impl Storage for Line {
+impl Storage for UnreliableStorage {
     fn name(&self) -> &'static str {
-        "line"
+        "unreliable"
     }
 
     fn clock(&self) -> &dyn Clock {
-        &self.truth.clock
+        &self.recorder.clock
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
@@ -268,7 +281,7 @@ impl Storage for Line {
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         let read = self.call("read", key, async |_| {
             let found = self.storage.read(key).await?;
-            self.look(key, &found);
+            self.record_lookup(key, &found);
             Ok(found)
         });
         read.await
@@ -277,12 +290,15 @@ impl Storage for Line {
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         let lock = self.call("lock", key, async |_| {
             let found = self.storage.lock(key, wait).await?;
-            self.look(key, &found);
+            self.record_lookup(key, &found);
             Ok(found.map(|Locked { lock, record, .. }| {
-                let this = self.this.upgrade().expect("it is being used");
+                let this = self.this.upgrade().expect("the storage is alive");
                 let handed_out = Lock::new(lock.ticket(), lock.lease(), this);
-                self.truth.inner().renewals.insert(lock.ticket(), self.truth.now());
-                self.put_back(lock, false);
+                self.recorder
+                    .inner()
+                    .renewals
+                    .insert(lock.ticket(), self.recorder.now());
+                self.keep_lock(lock, false);
                 Locked::new(handed_out, record)
             }))
         });
@@ -290,49 +306,49 @@ impl Storage for Line {
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        let mut place = None;
+        let mut index = None;
         let create = self.call("create", key, async |_| {
             self.storage.create(key, record.clone()).await?;
-            place = Some(self.wrote(None, key, record));
+            index = Some(self.record_write(None, key, record));
             Ok(())
         });
         create.await?;
-        self.answered(place);
+        self.mark_replied(index);
         Ok(())
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let key = *lock.key();
-        let mut place = None;
+        let mut index = None;
         let commit = self.call("commit", &key, async |is_lost| {
             let mut held = self.take_lock(lock);
             let committed = self.storage.commit(&mut held, record.clone()).await;
-            self.put_back(held, committed.as_ref().map_or_else(is_over, |()| true));
-            committed.inspect_err(|error| self.refused(&key, error))?;
-            place = Some(self.wrote(Some(&key), &key, record));
+            self.keep_lock(held, committed.as_ref().map_or_else(has_ended, |()| true));
+            committed.inspect_err(|error| self.record_refusal(&key, error))?;
+            index = Some(self.record_write(Some(&key), &key, record));
             if !is_lost {
                 lock.spend();
             }
             Ok(())
         });
         commit.await?;
-        self.answered(place);
+        self.mark_replied(index);
         Ok(())
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
         let key = known.key;
-        let (mut place, mut done) = (None, false);
+        let (mut index, mut done) = (None, false);
         let replace = self.call("replace", &key, async |_| {
             let replaced = self.storage.replace(known, record.clone()).await;
-            done = replaced.inspect_err(|error| self.refused(&key, error))?;
+            done = replaced.inspect_err(|error| self.record_refusal(&key, error))?;
             if done {
-                place = Some(self.wrote(Some(&key), &key, record));
+                index = Some(self.record_write(Some(&key), &key, record));
             }
             Ok(())
         });
         replace.await?;
-        self.answered(place);
+        self.mark_replied(index);
         Ok(done)
     }
 
@@ -344,20 +360,20 @@ impl Storage for Line {
         grace: Duration,
     ) -> Result<(), StorageError> {
         let key = *lock.key();
-        let mut place = None;
+        let mut index = None;
         let rotate = self.call("rotate", &key, async |is_lost| {
             let mut held = self.take_lock(lock);
             let moved = self.storage.rotate(&mut held, new_key, record.clone(), grace).await;
-            self.put_back(held, moved.as_ref().map_or_else(is_over, |()| true));
-            moved.inspect_err(|error| self.refused(&key, error))?;
-            place = Some(self.wrote(Some(&key), new_key, record));
+            self.keep_lock(held, moved.as_ref().map_or_else(has_ended, |()| true));
+            moved.inspect_err(|error| self.record_refusal(&key, error))?;
+            index = Some(self.record_write(Some(&key), new_key, record));
             if !is_lost {
                 lock.spend();
             }
             Ok(())
         });
         rotate.await?;
-        self.answered(place);
+        self.mark_replied(index);
         Ok(())
     }
 
@@ -378,9 +394,9 @@ impl Storage for Line {
             match &renewed {
                 Ok(()) => {
                     let window = self.window.unwrap_or_default();
-                    self.truth.inner().renewed(lock, self.truth.now(), window);
+                    self.recorder.inner().record_renewal(lock, self.recorder.now(), window);
                 }
-                Err(error) => self.refused(&lock.key, error),
+                Err(error) => self.record_refusal(&lock.key, error),
             }
             renewed
         });
@@ -396,7 +412,7 @@ impl Storage for Line {
     ) -> Result<bool, StorageError> {
         let touch = async |_| {
             let touched = self.storage.touch(key, version, deadline, last_active).await;
-            // It may have come too late.
+            // The touch may have come too late.
             touched.inspect_err(|_| self.note_failure("touch", key))
         };
         self.call("touch", key, touch).await
@@ -405,7 +421,7 @@ impl Storage for Line {
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
         let destroy = self.call("destroy", key, async |_| {
             let found = self.storage.destroy(key).await?;
-            let mut inner = self.truth.inner();
+            let mut inner = self.recorder.inner();
             inner.meet(current_call(), key);
             let lineage = inner.lineage_of.get(key).copied();
             let mut gone = Vec::new();

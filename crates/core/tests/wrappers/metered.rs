@@ -253,6 +253,6 @@ fn postponed_operations_are_counted() {
         .build()
         .unwrap();
     metrics::with_local_recorder(&seen, || runtime.block_on(visits)).unwrap();
-    assert_eq!(seen.of("sessile_put_off_total what=slide"), [2.0]);
-    assert_eq!(seen.of("sessile_put_off_total what=release"), [1.0]);
+    assert_eq!(seen.of("sessile_deferred_operations_total operation=slide"), [2.0]);
+    assert_eq!(seen.of("sessile_deferred_operations_total operation=release"), [1.0]);
 }

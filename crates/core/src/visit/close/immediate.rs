@@ -53,7 +53,7 @@ impl Context {
             Step::Release { lock } => {
                 let key = *lock.key();
                 if let Err(error) = storage.release(lock) {
-                    events::not_released(&key, &error);
+                    events::release_failed(&key, &error);
                 }
                 Ok(CloseResult::default())
             }

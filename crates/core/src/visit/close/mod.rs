@@ -117,7 +117,7 @@ impl Context {
                     match self.settings.touch(&key, &mut meta, slide).await {
                         Ok(_) => moved = Some(meta).filter(|meta| *meta != known),
                         // A failed move loses none of the visit's work, so the close succeeds.
-                        Err(error) => events::not_moved(&key, &error.into()),
+                        Err(error) => events::slide_failed(&key, &error.into()),
                     }
                 }
                 if let Some(lock) = lock {

@@ -251,7 +251,7 @@ impl Context {
     pub(in crate::visit) async fn release_or_log(&self, lock: Lock) {
         let key = *lock.key();
         if let Err(error) = self.settings.release(lock).await {
-            events::not_released(&key, &error);
+            events::release_failed(&key, &error);
         }
     }
 }

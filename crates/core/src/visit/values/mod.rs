@@ -272,8 +272,8 @@ impl ValueScope<'_> {
         };
         match (begins && namespace_is_over, value_begins && value_is_over) {
             (false, false) => Ok(()),
-            (true, _) => Err(SessionError::default_is_over(self.namespace, None)),
-            (false, true) => Err(SessionError::default_is_over(self.namespace, Some(slot.name))),
+            (true, _) => Err(SessionError::default_has_passed(self.namespace, None)),
+            (false, true) => Err(SessionError::default_has_passed(self.namespace, Some(slot.name))),
         }
     }
 }

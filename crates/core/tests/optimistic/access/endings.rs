@@ -8,7 +8,7 @@ use serde_json::json;
 use sessile_core::{InSession, SessionError};
 use tokio::task::yield_now;
 
-use super::House;
+use super::Case;
 use crate::common::*;
 use crate::{Runs, add};
 
@@ -17,11 +17,11 @@ use crate::{Runs, add};
 async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionError> {
     for panics in [false, true] {
         for last in 1..=3 {
-            for house in House::both() {
-                let id = house.world.stored([("count", json!(0))]).await;
+            for case in Case::both() {
+                let id = case.fixture.stored([("count", json!(0))]).await;
                 let runs = Runs::default();
                 let work = async {
-                    let session = &house.session;
+                    let session = &case.session;
                     let update = session.update(async || {
                         let run = runs.next();
                         add(session, "mine")?;
@@ -29,21 +29,21 @@ async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionEr
                             assert!(!panics, "on purpose");
                             return Err(SessionError::Unknown);
                         }
-                        house.change(&id, |other| add(other, "count")).await
+                        case.change(&id, |other| add(other, "count")).await
                     });
                     match panics {
                         false => assert_fails!(update.await, SessionError::Unknown),
-                        true => assert!(panics_in(update).await, "{:?}: it ends well", house.door),
+                        true => assert!(panics_in(update).await, "{:?}: it succeeds", case.access),
                     }
                     assert!(session.is_readable() && !session.is_writable());
-                    assert_eq!(session.get("mine")?, None, "{:?}", house.door);
+                    assert_eq!(session.get("mine")?, None, "{:?}", case.access);
                     // The visit continues.
                     session.update(async || add(session, "later")).await
                 };
-                house.visit(&id, work).await?;
-                assert_eq!(runs.count(), last, "{:?}", house.door);
+                case.visit(&id, work).await?;
+                assert_eq!(runs.count(), last, "{:?}", case.access);
                 let expected = [("count", json!(last - 1)), ("later", json!(1))];
-                house.assert_stored(&id, expected, &format!("{panics} {last}")).await;
+                case.assert_stored(&id, expected, &format!("{panics} {last}")).await;
             }
         }
     }
@@ -63,7 +63,7 @@ async fn panics_in<F: Future>(future: F) -> bool {
 }
 
 /// Polls the future the given number of times and drops it. Returns its output if it completed.
-async fn cut<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+async fn poll_times<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = polls;
     poll_fn(|cx| {
@@ -85,43 +85,47 @@ async fn cut<F: Future>(polls: usize, future: F) -> Option<F::Output> {
 async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), SessionError> {
     /// More awaits than any update here has.
     const AWAITS: usize = 40;
-    for house in House::both() {
+    for case in Case::both() {
         for conflicts in 0..=2 {
             let mut cuts = 0;
             for polls in 0..AWAITS {
-                let id = house.world.stored([("count", json!(0))]).await;
+                let id = case.fixture.stored([("count", json!(0))]).await;
                 let runs = Runs::default();
                 let theirs = Runs::default();
                 let work = async {
-                    let session = &house.session;
+                    let session = &case.session;
                     let update = session.update(async || {
                         let run = runs.next();
                         yield_now().await;
                         add(session, "count")?;
                         yield_now().await;
                         if run <= conflicts {
-                            house.change(&id, |other| add(other, "count")).await?;
+                            case.change(&id, |other| add(other, "count")).await?;
                             theirs.next();
                         }
                         yield_now().await;
                         Ok(())
                     });
-                    let ended = cut(polls, update).await.transpose()?;
+                    let ended = poll_times(polls, update).await.transpose()?;
                     let what = format!("{conflicts} conflicts, after {polls} polls");
                     let mine = u32::from(ended.is_some());
                     let count = json!(theirs.count() + mine);
-                    house.assert_stored(&id, [("count", count)], &what).await;
+                    case.assert_stored(&id, [("count", count)], &what).await;
                     assert!(!session.is_writable(), "{what}");
                     session.update(async || add(session, "later")).await?;
-                    assert_eq!(house.world.shown(&id).await.map(|shown| shown.len()), Some(2), "{what}");
+                    assert_eq!(
+                        case.fixture.shown(&id).await.map(|shown| shown.len()),
+                        Some(2),
+                        "{what}"
+                    );
                     Ok(ended.is_some())
                 };
-                if house.visit(&id, work).await? {
+                if case.visit(&id, work).await? {
                     break;
                 }
                 cuts += 1;
             }
-            assert!(cuts > 3 && cuts < AWAITS - 1, "{:?}: {cuts}", house.door);
+            assert!(cuts > 3 && cuts < AWAITS - 1, "{:?}: {cuts}", case.access);
         }
     }
     Ok(())
@@ -130,34 +134,33 @@ async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), Se
 /// An update that waits for the lock leaves the wait queue when it is dropped, and hands over to the next waiter.
 #[tokio::test(start_paused = true)]
 async fn an_update_dropped_while_it_waits_hands_the_lock_over() -> Result<(), SessionError> {
-    for house in House::both() {
-        let id = house.world.stored([("count", json!(0))]).await;
+    for case in Case::both() {
+        let id = case.fixture.stored([("count", json!(0))]).await;
         for polls in 1..=6 {
-            let holder = house.world.elsewhere();
+            let holder = case.fixture.other_session();
             let visit = holder.open(id.clone().into());
             let work = async {
                 holder.start().await?;
-                house
-                    .visit(&id, async {
-                        let update = house.session.update(async || add(&house.session, "count"));
-                        let ended = cut_in_time(polls, update).await;
-                        assert!(ended.is_none(), "{:?}: it does not wait", house.door);
-                        Ok(())
-                    })
-                    .await?;
+                case.visit(&id, async {
+                    let update = case.session.update(async || add(&case.session, "count"));
+                    let ended = poll_times_with_pauses(polls, update).await;
+                    assert!(ended.is_none(), "{:?}: the update does not wait", case.access);
+                    Ok(())
+                })
+                .await?;
                 holder.set("held", json!(polls))?;
                 holder.close().await
             };
             work.in_session(visit.handle()).await?;
             let expected = [("count", json!(0)), ("held", json!(polls))];
-            house.assert_stored(&id, expected, &format!("{polls} polls")).await;
+            case.assert_stored(&id, expected, &format!("{polls} polls")).await;
         }
     }
     Ok(())
 }
 
-/// Does the same as [`cut`], with a pause after each poll instead of waiting for a wake-up.
-async fn cut_in_time<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+/// Does the same as [`poll_times`], with a pause after each poll instead of waiting for a wake-up.
+async fn poll_times_with_pauses<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..polls {
         if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {

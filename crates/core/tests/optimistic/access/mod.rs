@@ -14,39 +14,43 @@ use crate::{Runs, add};
 
 /// The way in which a visit calls the storage.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Door {
-    /// By the plain functions.
-    AtOnce,
-    /// By the futures.
+pub(crate) enum Access {
+    /// Through the plain functions of an immediate storage.
+    Immediate,
+    /// Through the futures of [`Storage`].
     Futures,
 }
 
-/// Sessions in memory, with one of the two ways for the tested visit. Everything else uses [`World::elsewhere`].
-pub(crate) struct House {
-    pub(crate) door: Door,
+/// Sessions in memory, with one of the two ways for the tested visit. Everything else uses [`Fixture::other_session`].
+pub(crate) struct Case {
+    pub(crate) access: Access,
     pub(crate) session: Session,
-    pub(crate) world: World,
+    pub(crate) fixture: Fixture,
 }
 
-impl House {
-    /// Returns one world for each way.
+impl Case {
+    /// Returns one case for each way.
     pub(crate) fn both() -> [Self; 2] {
-        [Door::AtOnce, Door::Futures].map(Self::new)
+        [Access::Immediate, Access::Futures].map(Self::new)
     }
 
-    fn new(door: Door) -> Self {
-        let world = world();
-        let memory = MemoryStorage::clone(&world.storage);
-        let builder = match door {
-            Door::AtOnce => Session::builder(memory),
-            Door::Futures => Session::builder(Counting::new(memory)),
+    fn new(access: Access) -> Self {
+        let fixture = fixture();
+        let memory = MemoryStorage::clone(&fixture.storage);
+        let builder = match access {
+            Access::Immediate => Session::builder(memory),
+            Access::Futures => Session::builder(Counting::new(memory)),
         };
         let session = builder
             .default_expiration(Expiration::Never)
             .lock_wait(secs(10))
             .rotation_grace(secs(0))
             .build();
-        Self { door, session, world }
+        Self {
+            access,
+            session,
+            fixture,
+        }
     }
 
     pub(crate) async fn visit<T>(
@@ -63,7 +67,7 @@ impl House {
         id: &SessionId,
         change: impl FnOnce(&Session) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
-        let other = self.world.elsewhere();
+        let other = self.fixture.other_session();
         other.enter(id.clone().into(), async { change(&other) }).await
     }
 
@@ -74,14 +78,18 @@ impl House {
         expected: [(&str, serde_json::Value); N],
         what: &str,
     ) {
-        let shown = self.world.shown(id).await;
-        assert_eq!(shown, Some(values(expected)), "{:?}: {what}", self.door);
-        assert!(self.world.is_free(id).await, "{:?}: {what}: a lock is left", self.door);
+        let shown = self.fixture.shown(id).await;
+        assert_eq!(shown, Some(values(expected)), "{:?}: {what}", self.access);
+        assert!(
+            self.fixture.is_free(id).await,
+            "{:?}: {what}: the lock is held",
+            self.access
+        );
     }
 }
 
 #[test]
-fn one_of_the_doors_is_there_and_the_other_is_not() {
+fn only_one_of_the_storages_is_immediate() {
     let memory = storage();
     assert!(memory.at_once().is_some());
     assert!(Counting::new(memory).at_once().is_none());
@@ -89,10 +97,10 @@ fn one_of_the_doors_is_there_and_the_other_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn values_are_set_changed_removed_and_returned() -> Result<(), SessionError> {
-    for house in House::both() {
-        let session = &house.session;
-        let id = house.world.stored([("old", json!(1)), ("gone", json!(2))]).await;
-        let returned = house
+    for case in Case::both() {
+        let session = &case.session;
+        let id = case.fixture.stored([("old", json!(1)), ("gone", json!(2))]).await;
+        let returned = case
             .visit(&id, async {
                 session.start_readonly().await?;
                 let returned = session
@@ -111,10 +119,9 @@ async fn values_are_set_changed_removed_and_returned() -> Result<(), SessionErro
             })
             .await?;
         assert_eq!(returned, Some(json!(10)));
-        let part = house.world.shown_in(&id, Some("part")).await;
-        assert_eq!(part, Some(values([("inner", json!([1, 2]))])), "{:?}", house.door);
-        house
-            .assert_stored(&id, [("new", json!("n")), ("old", json!(10))], "after the update")
+        let part = case.fixture.shown_in(&id, Some("part")).await;
+        assert_eq!(part, Some(values([("inner", json!([1, 2]))])), "{:?}", case.access);
+        case.assert_stored(&id, [("new", json!("n")), ("old", json!(10))], "after the update")
             .await;
     }
     Ok(())
@@ -124,9 +131,9 @@ async fn values_are_set_changed_removed_and_returned() -> Result<(), SessionErro
 /// neither a value, a removal, a namespace nor an expiration.
 #[tokio::test(start_paused = true)]
 async fn the_second_run_sees_other_writes_and_nothing_of_the_first() -> Result<(), SessionError> {
-    for house in House::both() {
-        let session = &house.session;
-        let id = house.world.stored([("kept", json!(1)), ("count", json!(0))]).await;
+    for case in Case::both() {
+        let session = &case.session;
+        let id = case.fixture.stored([("kept", json!(1)), ("count", json!(0))]).await;
         let runs = Runs::default();
         let update = async || {
             let run = runs.next();
@@ -142,16 +149,16 @@ async fn the_second_run_sees_other_writes_and_nothing_of_the_first() -> Result<(
             session.set_expiration(Expiration::sliding(secs(1_000)))?;
             add(session, "count")?;
             if run <= 2 {
-                house.change(&id, |other| other.set("theirs", json!(run))).await?;
+                case.change(&id, |other| other.set("theirs", json!(run))).await?;
             }
             Ok(())
         };
-        house.visit(&id, session.update(update)).await?;
-        assert_eq!(runs.count(), 3, "{:?}", house.door);
+        case.visit(&id, session.update(update)).await?;
+        assert_eq!(runs.count(), 3, "{:?}", case.access);
         let expected = [("count", json!(1)), ("mine", json!(3)), ("theirs", json!(2))];
-        house.assert_stored(&id, expected, "after three runs").await;
-        let deadline = house.world.record(&id).await.and_then(|record| record.meta.deadline);
-        assert_eq!(deadline, Some(house.world.now() + secs(1_000)), "{:?}", house.door);
+        case.assert_stored(&id, expected, "after three runs").await;
+        let deadline = case.fixture.record(&id).await.and_then(|record| record.meta.deadline);
+        assert_eq!(deadline, Some(case.fixture.now() + secs(1_000)), "{:?}", case.access);
     }
     Ok(())
 }
@@ -159,9 +166,9 @@ async fn the_second_run_sees_other_writes_and_nothing_of_the_first() -> Result<(
 /// The third run holds the lock: it cannot conflict, and other visits wait.
 #[tokio::test(start_paused = true)]
 async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), SessionError> {
-    for house in House::both() {
-        let session = &house.session;
-        let id = house.world.stored([("count", json!(0))]).await;
+    for case in Case::both() {
+        let session = &case.session;
+        let id = case.fixture.stored([("count", json!(0))]).await;
         let runs = Runs::default();
         let update = async {
             session
@@ -170,12 +177,12 @@ async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), 
                     add(session, "count")?;
                     match run {
                         1 | 2 => {
-                            assert!(house.world.is_free(&id).await);
-                            house.change(&id, |other| add(other, "count")).await
+                            assert!(case.fixture.is_free(&id).await);
+                            case.change(&id, |other| add(other, "count")).await
                         }
                         _ => {
-                            assert!(!house.world.is_free(&id).await, "{:?}", house.door);
-                            let late = house.change(&id, |other| add(other, "count")).await;
+                            assert!(!case.fixture.is_free(&id).await, "{:?}", case.access);
+                            let late = case.change(&id, |other| add(other, "count")).await;
                             assert_fails!(late, SessionError::LockTimeout);
                             pass(secs(1)).await;
                             Ok(())
@@ -187,26 +194,25 @@ async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), 
         let waits = async {
             pass(ms(500)).await;
             // Waits like a visit that uses the futures while the lock is held.
-            let other = House::session_beside(&house);
+            let other = Case::session_beside(&case);
             other.enter(id.clone().into(), async { add(&other, "count") }).await
         };
-        let (updated, waited) = tokio::join!(house.visit(&id, update), waits);
+        let (updated, waited) = tokio::join!(case.visit(&id, update), waits);
         updated.and(waited)?;
-        assert_eq!(runs.count(), 3, "{:?}", house.door);
-        house
-            .assert_stored(&id, [("count", json!(4))], "all four have counted")
+        assert_eq!(runs.count(), 3, "{:?}", case.access);
+        case.assert_stored(&id, [("count", json!(4))], "all four have counted")
             .await;
     }
     Ok(())
 }
 
-impl House {
+impl Case {
     /// Returns a session that calls the storage in the same way and waits for locks.
     fn session_beside(&self) -> Session {
-        let memory = MemoryStorage::clone(&self.world.storage);
-        let builder = match self.door {
-            Door::AtOnce => Session::builder(memory),
-            Door::Futures => Session::builder(Counting::new(memory)),
+        let memory = MemoryStorage::clone(&self.fixture.storage);
+        let builder = match self.access {
+            Access::Immediate => Session::builder(memory),
+            Access::Futures => Session::builder(Counting::new(memory)),
         };
         builder.default_expiration(Expiration::Never).build()
     }
@@ -215,9 +221,9 @@ impl House {
 /// An inner update is part of the outer one in each run, regardless of which call makes it.
 #[tokio::test(start_paused = true)]
 async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionError> {
-    for house in House::both() {
-        let session = &house.session;
-        let id = house.world.stored([("count", json!(0))]).await;
+    for case in Case::both() {
+        let session = &case.session;
+        let id = case.fixture.stored([("count", json!(0))]).await;
         let (outer, inner) = (Runs::default(), Runs::default());
         let update = session.update(async || {
             let run = outer.next();
@@ -230,19 +236,18 @@ async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionErro
                 })
                 .await?;
             // The inner changes are stored with the outer ones, and not before.
-            let stored = house.world.shown(&id).await.expect("it is there");
-            assert_eq!(stored["count"], json!(run - 1), "{:?}", house.door);
+            let stored = case.fixture.shown(&id).await.expect("the session exists");
+            assert_eq!(stored["count"], json!(run - 1), "{:?}", case.access);
             let failed = session.try_update(async || Err::<(), _>(SessionError::Unknown)).await;
             assert_fails!(failed, SessionError::Unknown);
             match run {
-                1 | 2 => house.change(&id, |other| add(other, "count")).await,
+                1 | 2 => case.change(&id, |other| add(other, "count")).await,
                 _ => Ok(()),
             }
         });
-        house.visit(&id, update).await?;
-        assert_eq!((outer.count(), inner.count()), (3, 3), "{:?}", house.door);
-        house
-            .assert_stored(&id, [("count", json!(5))], "three of its own and two of others")
+        case.visit(&id, update).await?;
+        assert_eq!((outer.count(), inner.count()), (3, 3), "{:?}", case.access);
+        case.assert_stored(&id, [("count", json!(5))], "three of its own and two of others")
             .await;
     }
     Ok(())
@@ -250,8 +255,8 @@ async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionErro
 
 #[tokio::test(start_paused = true)]
 async fn a_new_session_is_created_once() -> Result<(), SessionError> {
-    for house in House::both() {
-        let session = &house.session;
+    for case in Case::both() {
+        let session = &case.session;
         let runs = Runs::default();
         let work = async {
             let update = session.update(async || {
@@ -265,9 +270,8 @@ async fn a_new_session_is_created_once() -> Result<(), SessionError> {
         };
         let id = session.init(Visit::new(), work).await??;
         assert_eq!(runs.count(), 1);
-        assert_eq!(house.world.sessions().await, 1, "{:?}", house.door);
-        house
-            .assert_stored(&id, [("count", json!(2))], "both have counted")
+        assert_eq!(case.fixture.sessions().await, 1, "{:?}", case.access);
+        case.assert_stored(&id, [("count", json!(2))], "both have counted")
             .await;
     }
     Ok(())

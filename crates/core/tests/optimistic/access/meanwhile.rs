@@ -6,7 +6,7 @@ use serde_json::json;
 use sessile_core::{Expiration, InSession, Session, SessionError};
 use sessile_memory::MemoryStorage;
 
-use super::House;
+use super::Case;
 use crate::Runs;
 use crate::add;
 use crate::common::*;
@@ -99,18 +99,18 @@ impl Between {
 #[tokio::test(start_paused = true)]
 async fn an_update_copes_with_every_action_of_another_visit() -> Result<(), SessionError> {
     for between in Between::ALL {
-        for house in House::both() {
-            let id = house.world.stored([("count", json!(0))]).await;
+        for case in Case::both() {
+            let id = case.fixture.stored([("count", json!(0))]).await;
             let runs = Runs::default();
-            let grace: Session = Session::builder(MemoryStorage::clone(&house.world.storage))
+            let grace: Session = Session::builder(MemoryStorage::clone(&case.fixture.storage))
                 .default_expiration(Expiration::Never)
                 .rotation_grace(Duration::ZERO)
                 .build();
             let visit = grace.open(id.clone().into());
             let began = Runs::default();
-            let update = house.session.update(async || {
+            let update = case.session.update(async || {
                 let run = runs.next();
-                add(&house.session, "count")?;
+                add(&case.session, "count")?;
                 if between == Between::Holds {
                     // The other visit holds the lock at the time of this write, and during the second attempt.
                     if run == 1 {
@@ -131,36 +131,41 @@ async fn an_update_copes_with_every_action_of_another_visit() -> Result<(), Sess
                 }
                 Ok::<_, SessionError>(())
             };
-            let (updated, acted) = tokio::join!(house.visit(&id, update), beside);
+            let (updated, acted) = tokio::join!(case.visit(&id, update), beside);
             acted?;
             let (expected_runs, expected) = between.expected();
             let said = match &updated {
                 Ok(()) => "Ok",
                 Err(SessionError::Gone) => "Gone",
                 Err(SessionError::Superseded) => "Superseded",
-                Err(other) => panic!("{:?}, {between:?}: {other:?}", house.door),
+                Err(other) => panic!("{:?}, {between:?}: {other:?}", case.access),
             };
             assert_eq!(
                 (runs.count(), said),
                 (expected_runs, expected),
                 "{:?}, {between:?}",
-                house.door
+                case.access
             );
-            let shown = house.world.shown(&id).await;
+            let shown = case.fixture.shown(&id).await;
             let expected = match between {
                 Between::Destroys | Between::LogsOut | Between::Rotates => None,
                 Between::Writes | Between::Holds => Some(values([("count", json!(1)), ("other", json!(1))])),
                 _ => Some(values([("count", json!(1))])),
             };
-            assert_eq!(shown, expected, "{:?}, {between:?}", house.door);
+            assert_eq!(shown, expected, "{:?}, {between:?}", case.access);
             let sessions = match between {
                 Between::Destroys => 0,
                 _ => 1,
             };
-            assert_eq!(house.world.sessions().await, sessions, "{:?}, {between:?}", house.door);
-            assert_eq!(house.world.storage.stats().locks, 0, "{:?}, {between:?}", house.door);
+            assert_eq!(
+                case.fixture.sessions().await,
+                sessions,
+                "{:?}, {between:?}",
+                case.access
+            );
+            assert_eq!(case.fixture.storage.stats().locks, 0, "{:?}, {between:?}", case.access);
             if between == Between::SetsExpiration {
-                let record = house.world.record(&id).await.expect("it is there");
+                let record = case.fixture.record(&id).await.expect("the session exists");
                 assert!(record.meta.deadline.is_some(), "an update has undone an expiration");
             }
         }

@@ -1,4 +1,4 @@
-//! A session whose surroundings signal, and the ways to see that it does not hang.
+//! A session in an environment that triggers callbacks, and a check that it does not hang.
 
 use std::fmt::{self, Debug, Write};
 use std::future::Future;
@@ -19,43 +19,42 @@ use sessile_memory::MemoryStorage;
 use sessile_testkit::{Delays, Faults, Faulty, Slow};
 use tokio::runtime;
 
-use crate::bell::{Bell, Manner, Source};
-use crate::storage::{RingingEntropy, RingingStorage, RingsDropped};
+use crate::callback::{Action, Callback, Source};
+use crate::storage::{CallbackEntropy, CallbackOnDrop, CallbackStorage};
 
-/// How long a case may take that takes milliseconds: whoever has not come back by then does not come back. Time stands
-/// still in it, so nobody waits for a timer.
-const FOR_EVER: Duration = Duration::from_secs(30);
+/// The time limit of a case. Cases take milliseconds, because their clock is paused, so a case that takes longer hangs.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) type Setup = fn(SessionBuilder<Untyped, Untyped>) -> SessionBuilder<Untyped, Untyped>;
-pub(crate) type Scene = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = Result<(), SessionError>> + 'a>>;
+pub(crate) type Scenario = for<'a> fn(&'a Fixture) -> Pin<Box<dyn Future<Output = Result<(), SessionError>> + 'a>>;
 
-pub(crate) struct Bench {
-    pub(crate) bell: Arc<Bell>,
+pub(crate) struct Fixture {
+    pub(crate) callback: Arc<Callback>,
     pub(crate) session: Session,
-    /// The storage beneath the signals.
+    /// The storage inside the wrappers.
     pub(crate) storage: MemoryStorage,
     pub(crate) faults: Faults,
     pub(crate) delays: Delays,
 }
 
-impl Bench {
-    fn new(bell: &Arc<Bell>, setup: Setup) -> Self {
+impl Fixture {
+    fn new(callback: &Arc<Callback>, setup: Setup) -> Self {
         let clock = TokioClock::start();
         let storage = MemoryStorage::builder().clock(clock).shards(1).sweeper(false).build();
         let slow = Slow::new(storage.clone());
         let delays = slow.delays();
         let faulty = Faulty::new(slow);
         let faults = faulty.faults();
-        let inner = watched(faulty, bell);
-        let ringing = RingingStorage::new(inner, clock, Arc::clone(bell));
-        let builder = Session::builder(ringing)
+        let inner = with_wrapper(faulty, callback);
+        let wrapped = CallbackStorage::new(inner, clock, Arc::clone(callback));
+        let builder = Session::builder(wrapped)
             .default_expiration(Expiration::Never)
             .lock_wait(Duration::from_millis(100))
-            .entropy(RingingEntropy(Arc::clone(bell)));
+            .entropy(CallbackEntropy(Arc::clone(callback)));
         let session = setup(builder).build();
-        bell.hang_up(session.clone());
+        callback.set_session(session.clone());
         Self {
-            bell: Arc::clone(bell),
+            callback: Arc::clone(callback),
             session,
             storage,
             faults,
@@ -63,14 +62,14 @@ impl Bench {
         }
     }
 
-    /// A visit that the bell is about.
+    /// Opens a visit that the callback uses.
     pub(crate) fn open(&self, visit: impl Into<Visit>) -> OpenVisit {
         let visit = self.session.open(visit.into());
-        self.bell.about(Some(visit.handle().clone()));
+        self.callback.set_visit(Some(visit.handle().clone()));
         visit
     }
 
-    /// A whole visit, which ends as a framework ends it.
+    /// Runs a whole visit, which ends as a framework ends it.
     pub(crate) async fn visit<T>(
         &self,
         visit: impl Into<Visit>,
@@ -85,25 +84,25 @@ impl Bench {
         visit.seal();
         let _ = visit.outcome();
         self.debug(&visit);
-        self.bell.about(None);
+        self.callback.set_visit(None);
         drop(visit);
         ended.and(result)
     }
 
-    /// Writes the `Debug` of something to where writing signals.
+    /// Writes the `Debug` output of a value to a writer that triggers the callback.
     pub(crate) fn debug(&self, what: &impl Debug) {
-        write!(RingingWriter(Arc::clone(&self.bell)), "{what:?}").expect("it takes anything");
+        write!(CallbackWriter(Arc::clone(&self.callback)), "{what:?}").expect("writing to it cannot fail");
     }
 
-    pub(crate) fn value(&self) -> Ringing {
-        Ringing {
-            dropped: RingsDropped(Arc::clone(&self.bell), Source::ValueDropped),
+    pub(crate) fn value(&self) -> CallbackValue {
+        CallbackValue {
+            dropped: CallbackOnDrop(Arc::clone(&self.callback), Source::ValueDropped),
         }
     }
 
-    /// What is stored, by a session that nobody listens to.
+    /// Stores a session by another session without callbacks.
     pub(crate) async fn stored(&self, expiration: impl Into<Expiration>) -> SessionId {
-        let other = self.elsewhere();
+        let other = self.other_session();
         let expiration = expiration.into();
         let work = async {
             other.set_expiration(expiration)?;
@@ -113,19 +112,22 @@ impl Bench {
             other.close().await?;
             other.id().ok_or(SessionError::Gone)
         };
-        other.enter(Visit::new(), work).await.expect("it can be stored")
+        other
+            .enter(Visit::new(), work)
+            .await
+            .expect("the session can be stored")
     }
 
-    pub(crate) fn elsewhere(&self) -> Session {
+    pub(crate) fn other_session(&self) -> Session {
         Session::builder(self.storage.clone())
             .default_expiration(Expiration::Never)
             .build()
     }
 }
 
-/// The storage with what watches storages around it, if that is what signals.
-fn watched(storage: impl Storage, bell: &Arc<Bell>) -> Arc<dyn Storage> {
-    match bell.source {
+/// Returns the storage inside `Traced` or `Metered`, if that is the source.
+fn with_wrapper(storage: impl Storage, callback: &Arc<Callback>) -> Arc<dyn Storage> {
+    match callback.source {
         #[cfg(feature = "tracing")]
         Source::Span => Arc::new(sessile_core::Traced::new(storage)),
         #[cfg(feature = "metrics")]
@@ -134,131 +136,133 @@ fn watched(storage: impl Storage, bell: &Arc<Bell>) -> Arc<dyn Storage> {
     }
 }
 
-struct RingingWriter(Arc<Bell>);
+struct CallbackWriter(Arc<Callback>);
 
-impl Write for RingingWriter {
+impl Write for CallbackWriter {
     fn write_str(&mut self, _: &str) -> fmt::Result {
-        self.0.ring(Source::Writer);
+        self.0.trigger(Source::Writer);
         Ok(())
     }
 }
 
 thread_local! {
-    static BELL: std::cell::RefCell<Option<Arc<Bell>>> = const { std::cell::RefCell::new(None) };
+    static CALLBACK: std::cell::RefCell<Option<Arc<Callback>>> = const { std::cell::RefCell::new(None) };
 }
 
-/// Rings the bell of the case that this thread plays.
-pub(crate) fn ring_here(source: Source) {
-    let bell = BELL.with_borrow(Clone::clone);
-    if let Some(bell) = bell {
-        bell.ring(source);
+/// Triggers the callback of the case that runs on this thread.
+pub(crate) fn trigger_current(source: Source) {
+    let callback = CALLBACK.with_borrow(Clone::clone);
+    if let Some(callback) = callback {
+        callback.trigger(source);
     }
 }
 
-/// A value that signals when it is turned into JSON and back, and when it is dropped.
+/// A value that triggers the callback when it is serialized, deserialized or dropped.
 #[derive(Debug)]
-pub(crate) struct Ringing {
-    #[expect(dead_code, reason = "it is there to be dropped")]
-    dropped: RingsDropped,
+pub(crate) struct CallbackValue {
+    #[expect(dead_code, reason = "held only for its drop")]
+    dropped: CallbackOnDrop,
 }
 
-impl Default for Ringing {
+impl Default for CallbackValue {
     fn default() -> Self {
-        let bell = BELL.with_borrow(Clone::clone).expect("values are made within a case");
+        let callback = CALLBACK
+            .with_borrow(Clone::clone)
+            .expect("values are created within a case");
         Self {
-            dropped: RingsDropped(bell, Source::ValueDropped),
+            dropped: CallbackOnDrop(callback, Source::ValueDropped),
         }
     }
 }
 
-impl Serialize for Ringing {
+impl Serialize for CallbackValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        ring_here(Source::Serialize);
+        trigger_current(Source::Serialize);
         serializer.serialize_u64(1)
     }
 }
 
-impl<'de> Deserialize<'de> for Ringing {
+impl<'de> Deserialize<'de> for CallbackValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         u64::deserialize(deserializer)?;
-        ring_here(Source::Deserialize);
+        trigger_current(Source::Deserialize);
         Ok(Self::default())
     }
 }
 
-/// What a scene has come to.
+/// The result of a scenario.
 #[derive(Debug, PartialEq, Eq)]
-struct Ended {
+struct Report {
     /// `None` if it has panicked.
     result: Option<Result<(), String>>,
     locks: usize,
     waiters: usize,
 }
 
-/// Plays a scene on this thread.
-fn play(bell: &Arc<Bell>, setup: Setup, scene: Scene) -> Ended {
-    BELL.set(Some(Arc::clone(bell)));
+/// Runs a scenario on this thread.
+fn run_scenario(callback: &Arc<Callback>, setup: Setup, scenario: Scenario) -> Report {
+    CALLBACK.set(Some(Arc::clone(callback)));
     let runtime = runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let ended = listening(bell, || {
+    let ended = with_observers(callback, || {
         runtime.block_on(async {
-            let bench = Bench::new(bell, setup);
-            let mut work = scene(&bench);
-            let played = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            let fixture = Fixture::new(callback, setup);
+            let mut work = scenario(&fixture);
+            let polled = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
                 Ok(polled) => polled.map(Some),
                 Err(_) => std::task::Poll::Ready(None),
             });
-            let result = played.await.map(|result| result.map_err(|error| format!("{error:?}")));
+            let result = polled.await.map(|result| result.map_err(|error| format!("{error:?}")));
             drop(work);
-            bell.about(None);
-            // What is done in the background comes to its end.
+            callback.set_visit(None);
+            // Let background tasks complete.
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let stats = bench.storage.stats();
-            Ended {
+            let stats = fixture.storage.stats();
+            Report {
                 result,
                 locks: stats.locks,
                 waiters: stats.waiters,
             }
         })
     });
-    BELL.set(None);
+    CALLBACK.set(None);
     ended
 }
 
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
-fn listening<R>(_: &Arc<Bell>, f: impl FnOnce() -> R) -> R {
+fn with_observers<R>(_: &Arc<Callback>, f: impl FnOnce() -> R) -> R {
     f()
 }
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-use crate::listeners::listening;
+use crate::observers::with_observers;
 
-/// Plays a scene on a thread of its own, and sees to it that it ends. Returns how often the bell has rung.
-pub(crate) fn play_with(name: &str, source: Source, manner: Manner, setup: Setup, scene: Scene) -> usize {
-    let bell = Bell::new(source, manner);
+/// Runs a scenario on a thread of its own, and asserts that it ends. Returns how often the callback was triggered.
+pub(crate) fn run_case(name: &str, source: Source, action: Action, setup: Setup, scenario: Scenario) -> usize {
+    let callback = Callback::new(source, action);
     let (done, is_done) = mpsc::channel();
-    let ringing = Arc::clone(&bell);
-    thread::spawn(move || done.send(play(&ringing, setup, scene)));
-    let case = format!("{name}, where {source:?} {manner:?}");
-    let ended = match is_done.recv_timeout(FOR_EVER) {
+    let wrapped = Arc::clone(&callback);
+    thread::spawn(move || done.send(run_scenario(&wrapped, setup, scenario)));
+    let case = format!("{name}: {source:?}, {action:?}");
+    let ended = match is_done.recv_timeout(TIME_LIMIT) {
         Ok(ended) => ended,
         Err(RecvTimeoutError::Timeout) => panic!("it hangs: {case}"),
         Err(RecvTimeoutError::Disconnected) => panic!("it panics: {case}"),
     };
     assert_eq!((ended.locks, ended.waiters), (0, 0), "locks are left: {case}");
-    match manner {
-        // Who only looks changes nothing.
-        Manner::Looks => assert_eq!(ended.result, Some(Ok(())), "{case}"),
-        Manner::Panics => {}
+    match action {
+        // Reading changes nothing, so the scenario succeeds.
+        Action::Read => assert_eq!(ended.result, Some(Ok(())), "{case}"),
+        Action::Panic => {}
         _ => assert!(ended.result.is_some(), "it panics: {case}"),
     }
-    bell.rung()
+    callback.count()
 }
 
-/// Runs a future inside a visit that was opened before.
+/// Runs a future inside an open visit.
 pub(crate) async fn within<T>(visit: &OpenVisit, work: impl Future<Output = T>) -> T {
     work.in_session(visit.handle()).await
 }

@@ -1,7 +1,5 @@
-//! What happened in a run: who called what, what the storage did, and what was told to whom.
-//!
-//! It is written down by those who know, the storage and the callers, at the moment at which it happens; the checks
-//! judge by it.
+//! The record of a run: the calls, the effects in the storage, and the results that clients received. The storage and
+//! the callers write each entry at the time at which it happens; the checks are based on it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -13,7 +11,7 @@ use tokio::time::Instant;
 use crate::plan::Op;
 use crate::scheduler::current_call;
 
-/// A clock that begins at the same moment in each run and follows paused time.
+/// A clock that starts at the same time in each run and follows paused time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunClock(Instant);
 
@@ -29,29 +27,29 @@ impl Clock for RunClock {
     }
 }
 
-/// A moment in the order of things: time alone does not tell what came first.
+/// The position of an event in the order of all events. Timestamps alone do not order them.
 pub(crate) type Moment = u64;
 
-/// A session, under whatever keys it has had.
+/// A session under all keys it has had.
 #[derive(Debug)]
 pub(crate) struct Lineage {
-    /// The last is where it is, or was.
+    /// The last is its current or final key.
     pub(crate) keys: Vec<SessionKey>,
-    /// When, and by which call, it was removed.
+    /// The moment at which it was removed, and the call that removed it.
     pub(crate) removed: Option<(Moment, Option<u32>)>,
-    /// Which calls said that they have destroyed it.
-    pub(crate) said_destroyed: Vec<u32>,
-    /// The last moment at which somebody was seen to be active in it.
+    /// The calls that reported its destruction.
+    pub(crate) reported_destroyed: Vec<u32>,
+    /// The last time at which a visit was seen to be active in it.
     pub(crate) active: Timestamp,
-    /// Whether it was not possible to write down that somebody was.
+    /// A touch of the session has failed.
     pub(crate) touch_failed: bool,
-    /// Whether somebody tried to destroy it in vain.
+    /// A destroy of the session has failed.
     pub(crate) destroy_failed: bool,
     /// The visits that have met it.
     pub(crate) visits: Vec<usize>,
 }
 
-/// A record that has come into the storage.
+/// A record that was written to the storage.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) call: Option<u32>,
@@ -60,22 +58,22 @@ pub(crate) struct Written {
     pub(crate) record: Record,
     pub(crate) is_new_key: bool,
     pub(crate) is_creation: bool,
-    /// Whether who asked for it got to know.
-    pub(crate) answered: bool,
+    /// The caller has received the reply.
+    pub(crate) replied: bool,
 }
 
-/// How a call ended.
+/// The end of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Well,
+pub(crate) enum CallResult {
+    Succeeded,
     Dropped,
-    /// With an error that says that nothing was changed, or with one that leaves that open.
+    /// An error. If `open` is set, the error does not say whether something was changed.
     Failed {
         error: String,
         open: bool,
     },
-    /// With the application's own error.
-    OwnError,
+    /// The error of the application.
+    ApplicationError,
 }
 
 #[derive(Debug)]
@@ -83,18 +81,18 @@ pub(crate) struct Call {
     pub(crate) number: u32,
     pub(crate) visit: usize,
     pub(crate) op: Op,
-    /// Whether it is the end of the visit.
+    /// The call is the end of the visit.
     pub(crate) is_end: bool,
     pub(crate) begun: Moment,
     pub(crate) begun_at: Timestamp,
-    pub(crate) end: Option<(Moment, Timestamp, Ended)>,
-    /// For how long it was held up by what it did itself.
+    pub(crate) end: Option<(Moment, Timestamp, CallResult)>,
+    /// The time for which its own actions have delayed it.
     pub(crate) own_delay: Duration,
-    /// The session that the visit had when it was made.
+    /// The session of the visit at the time of the call.
     pub(crate) lineage: Option<usize>,
-    /// An end that has no reason to wait for anybody.
-    pub(crate) is_quiet: bool,
-    /// The session that it has found in the storage, and when.
+    /// The call is an end that has no reason to wait.
+    pub(crate) must_not_wait: bool,
+    /// The session that it has found in the storage, and the time of the lookup.
     pub(crate) found: Option<(usize, Timestamp)>,
 }
 
@@ -104,19 +102,19 @@ pub(crate) struct Set {
     pub(crate) token: String,
     pub(crate) visit: usize,
     pub(crate) at: Moment,
-    /// The update inside of which it was set.
+    /// The update that has set it.
     pub(crate) update: Option<u32>,
-    /// Whether any update was under way.
-    pub(crate) beside_update: bool,
+    /// An update of the visit was in progress.
+    pub(crate) during_update: bool,
 }
 
-/// What became of a visit.
+/// The response to the client of a visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// Its client has left.
-    Nothing,
-    /// Its client got an answer.
-    Answer,
+pub(crate) enum Delivery {
+    /// The client has disconnected.
+    Disconnected,
+    /// The client has received a response.
+    Responded,
 }
 
 #[derive(Default)]
@@ -128,29 +126,29 @@ pub(crate) struct Inner {
     pub(crate) calls: Vec<Call>,
     pub(crate) sets: Vec<Set>,
     pub(crate) writes: Vec<Written>,
-    pub(crate) told_keys: Vec<SessionKey>,
-    pub(crate) told: HashMap<usize, Told>,
-    /// When each visit was over.
-    pub(crate) over: HashMap<usize, Moment>,
-    /// When each lock was taken, or renewed last.
+    pub(crate) delivered_keys: Vec<SessionKey>,
+    pub(crate) deliveries: HashMap<usize, Delivery>,
+    /// The moment at which each visit ended.
+    pub(crate) ended_visits: HashMap<usize, Moment>,
+    /// The time at which each lock was acquired or last renewed.
     pub(crate) renewals: HashMap<LockTicket, Timestamp>,
-    /// What was seen to be wrong while it happened.
-    pub(crate) wrong: Vec<(&'static str, String)>,
+    /// The violations that were found during the run.
+    pub(crate) violations: Vec<(&'static str, String)>,
     trace: Option<Vec<String>>,
 }
 
-pub(crate) struct Truth {
+pub(crate) struct Recorder {
     inner: Mutex<Inner>,
     pub(crate) clock: RunClock,
 }
 
-impl std::fmt::Debug for Truth {
+impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Truth").finish_non_exhaustive()
+        f.debug_struct("Recorder").finish_non_exhaustive()
     }
 }
 
-impl Truth {
+impl Recorder {
     pub(crate) fn new(clock: RunClock, traced: bool) -> Self {
         let inner = Inner {
             trace: traced.then(Vec::new),
@@ -166,12 +164,12 @@ impl Truth {
         self.clock.now()
     }
 
-    /// To be let go of at once.
+    /// Locks the record. The guard must be dropped immediately.
     pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().expect("nobody panics with it")
+        self.inner.lock().expect("the mutex is never poisoned")
     }
 
-    pub(crate) fn say(&self, line: impl FnOnce() -> String) {
+    pub(crate) fn trace(&self, line: impl FnOnce() -> String) {
         let now = self.now();
         let mut inner = self.inner();
         if let Some(trace) = &mut inner.trace {
@@ -186,7 +184,7 @@ impl Truth {
     }
 
     pub(crate) fn begin(&self, number: u32, visit: usize, op: Op, key: Option<SessionKey>) {
-        self.say(|| format!("{op:?} begins"));
+        self.trace(|| format!("{op:?} begins"));
         let begun_at = self.now();
         let mut inner = self.inner();
         let begun = inner.next();
@@ -201,59 +199,59 @@ impl Truth {
             end: None,
             own_delay: Duration::ZERO,
             lineage,
-            is_quiet: false,
+            must_not_wait: false,
             found: None,
         });
     }
 
-    pub(crate) fn end(&self, number: u32, ended: Ended) {
-        self.say(|| format!("#{number} ends: {ended:?}"));
+    pub(crate) fn end(&self, number: u32, result: CallResult) {
+        self.trace(|| format!("#{number} ends: {result:?}"));
         let now = self.now();
         let mut inner = self.inner();
         let moment = inner.next();
         let call = inner.call(number).expect("it has begun");
-        let active = call.found.filter(|_| ended == Ended::Well);
-        call.end = Some((moment, now, ended));
+        let active = call.found.filter(|_| result == CallResult::Succeeded);
+        call.end = Some((moment, now, result));
         if let Some((lineage, at)) = active {
             let lineage = &mut inner.lineages[lineage];
             lineage.active = lineage.active.max(at);
         }
     }
 
-    /// The call was dropped with the work of its visit, if it was under way.
-    pub(crate) fn cut_off(&self, number: u32) {
+    /// Records that a call in progress was dropped with the work of its visit.
+    pub(crate) fn mark_dropped(&self, number: u32) {
         let is_under_way = self.inner().call(number).is_some_and(|call| call.end.is_none());
         if is_under_way {
-            self.end(number, Ended::Dropped);
+            self.end(number, CallResult::Dropped);
         }
     }
 
-    /// The call is the end of its visit. It has no reason to wait for others if the visit only reads, and nobody is
-    /// writing in it.
-    pub(crate) fn is_end(&self, number: u32, only_reads: bool) {
+    /// Marks the call as the end of its visit. It has no reason to wait for others if the visit only reads, and no call
+    /// of the visit is writing.
+    pub(crate) fn mark_as_end(&self, number: u32, only_reads: bool) {
         let mut inner = self.inner();
         let visit = inner.visit_of(Some(number));
         let is_writing = |call: &Call| {
             let under_way = Some(call.visit) == visit && call.number != number && call.end.is_none();
             under_way && matches!(call.op, Op::Update { .. } | Op::Close | Op::Release | Op::Destroy)
         };
-        let is_quiet = only_reads && !inner.calls.iter().any(is_writing);
+        let must_not_wait = only_reads && !inner.calls.iter().any(is_writing);
         let call = inner.call(number).expect("it has begun");
         call.is_end = true;
-        call.is_quiet = is_quiet;
+        call.must_not_wait = must_not_wait;
     }
 
-    /// The call says that the session it met is destroyed.
-    pub(crate) fn said_destroyed(&self, number: u32) {
+    /// Records that the call reports its session as destroyed.
+    pub(crate) fn reported_destroyed(&self, number: u32) {
         let mut inner = self.inner();
         let lineage = inner.call(number).and_then(|call| call.lineage);
         if let Some(lineage) = lineage {
-            inner.lineages[lineage].said_destroyed.push(number);
+            inner.lineages[lineage].reported_destroyed.push(number);
         }
     }
 
-    /// The call is held up by what it does itself.
-    pub(crate) fn delayed(&self, number: Option<u32>, delay: Duration) {
+    /// Records that the call was delayed by its own action.
+    pub(crate) fn add_delay(&self, number: Option<u32>, delay: Duration) {
         if let Some(number) = number
             && let Some(call) = self.inner().call(number)
         {
@@ -262,39 +260,39 @@ impl Truth {
     }
 
     pub(crate) fn set(&self, token: String, visit: usize, update: Option<u32>) {
-        self.say(|| format!("has set {token}"));
+        self.trace(|| format!("has set {token}"));
         let mut inner = self.inner();
         let at = inner.next();
         let is_under_way =
             |call: &Call| call.visit == visit && call.end.is_none() && matches!(call.op, Op::Update { .. });
-        let beside_update = inner.calls.iter().any(is_under_way);
+        let during_update = inner.calls.iter().any(is_under_way);
         inner.sets.push(Set {
             token,
             visit,
             at,
             update,
-            beside_update,
+            during_update,
         });
     }
 
-    /// A visit is over, and its client is told this, and perhaps an id.
-    pub(crate) fn over(&self, visit: usize, told: Told, id: Option<SessionKey>) {
-        self.say(|| {
+    /// Records the end of a visit, the response to its client, and the id in it, if any.
+    pub(crate) fn end_visit(&self, visit: usize, delivery: Delivery, id: Option<SessionKey>) {
+        self.trace(|| {
             format!(
-                "visit {visit} is over: {told:?}, id {:?}",
+                "visit {visit} is over: {delivery:?}, id {:?}",
                 id.map(|key| key.fingerprint().to_string())
             )
         });
         let mut inner = self.inner();
         let moment = inner.next();
-        inner.over.insert(visit, moment);
-        inner.told.insert(visit, told);
-        inner.told_keys.extend(id);
+        inner.ended_visits.insert(visit, moment);
+        inner.deliveries.insert(visit, delivery);
+        inner.delivered_keys.extend(id);
     }
 
-    pub(crate) fn wrong(&self, check: &'static str, what: String) {
-        self.say(|| format!("WRONG, {check}: {what}"));
-        self.inner().wrong.push((check, what));
+    pub(crate) fn violation(&self, check: &'static str, what: String) {
+        self.trace(|| format!("VIOLATION, {check}: {what}"));
+        self.inner().violations.push((check, what));
     }
 }
 
@@ -316,7 +314,7 @@ impl Inner {
             .map(|call| call.visit)
     }
 
-    /// A call has met a session.
+    /// Records that a call has met a session.
     pub(crate) fn meet(&mut self, number: Option<u32>, key: &SessionKey) {
         if let (Some(visit), Some(lineage)) = (self.visit_of(number), self.lineage_of.get(key)) {
             let visits = &mut self.lineages[*lineage].visits;
@@ -326,10 +324,10 @@ impl Inner {
         }
     }
 
-    /// A record has come into the storage, under the key it had before or a new one.
-    pub(crate) fn write(&mut self, from: Option<&SessionKey>, key: &SessionKey, record: Record, now: Timestamp) {
+    /// Records a record that was written to the storage, under its previous key or a new one.
+    pub(crate) fn record_write(&mut self, from: Option<&SessionKey>, key: &SessionKey, record: Record, now: Timestamp) {
         let call = current_call();
-        // What it writes was decided when it began, or later.
+        // The contents of the write were decided when the call began, or later.
         let begun_at = call.and_then(|number| self.call(number)).map(|call| call.begun_at);
         let active = begun_at.unwrap_or(now);
         let lineage = match from {
@@ -338,7 +336,7 @@ impl Inner {
                 self.lineages.push(Lineage {
                     keys: Vec::new(),
                     removed: None,
-                    said_destroyed: Vec::new(),
+                    reported_destroyed: Vec::new(),
                     active,
                     touch_failed: false,
                     destroy_failed: false,
@@ -347,7 +345,7 @@ impl Inner {
                 self.lineages.len() - 1
             }
         };
-        // A commit that takes long sets an end that counts from when it began, whoever was there since.
+        // A slow commit sets a deadline that counts from its begin, regardless of activity since.
         let took_long = active.until(now) > Duration::from_secs(1);
         let before = if took_long {
             active
@@ -367,17 +365,17 @@ impl Inner {
             record,
             is_new_key,
             is_creation: from.is_none(),
-            answered: false,
+            replied: false,
         });
         self.meet(call, key);
     }
 
-    /// Who holds a lock and renews it keeps the session from ending within half a minute, and did so all the time since
-    /// it was renewed before. Whether something comes of this renewal is not known yet.
-    pub(crate) fn renewed(&mut self, ticket: &LockTicket, now: Timestamp, window: Duration) {
+    /// Records a renewal. The holder of a lock that renews it keeps the session from expiring within half a minute, and
+    /// did so since the previous renewal. The effect of this renewal is not known yet.
+    pub(crate) fn record_renewal(&mut self, ticket: &LockTicket, now: Timestamp, window: Duration) {
         let before = self.renewals.insert(*ticket, now);
         if let (Some(before), Some(lineage)) = (before, self.lineage_of.get(&ticket.key)) {
-            // As if somebody had been active so long ago that the session would end then.
+            // Equivalent to activity at a time at which the session would expire in half a minute.
             let ago = window.saturating_sub(Duration::from_secs(30));
             let ago = u64::try_from(ago.as_millis()).expect("it is short");
             let active = Timestamp::from_millis(before.as_millis().saturating_sub(ago));
@@ -386,7 +384,7 @@ impl Inner {
         }
     }
 
-    /// Locks of a session whose record is gone are gone with it.
+    /// Removes the locks of a session whose record is gone.
     pub(crate) fn drop_locks_of(&mut self, lineage: usize) -> Vec<Lock> {
         let lineage_of = &self.lineage_of;
         let is_of = |ticket: &LockTicket| lineage_of.get(&ticket.key) == Some(&lineage);
@@ -395,7 +393,7 @@ impl Inner {
     }
 }
 
-impl From<&SessionError> for Ended {
+impl From<&SessionError> for CallResult {
     fn from(error: &SessionError) -> Self {
         use StorageErrorKind::{Timeout, Unavailable};
         let open = matches!(error, SessionError::Storage(error) if matches!(error.kind(), Unavailable | Timeout));
