@@ -1,4 +1,4 @@
-//! Everything, into the page that shows it.
+//! Runs all comparisons and writes their tables into the page.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::{Failure, heap, machine};
 
 const PAGE: &str = "docs/performance.md";
 
-/// What is run, in this order. Each has its place on the page.
+/// The commands, in this order. Each has a section on the page.
 const COMMANDS: [&str; 9] = [
     "quick",
     "memory",
@@ -21,19 +21,19 @@ const COMMANDS: [&str; 9] = [
     "weight",
 ];
 
-/// Runs everything, and writes each table when it is there. The page shows figures of one run and none of the one before:
-/// what has not been reached is not measured yet.
+/// Runs all commands and writes each table when it is complete. The page never mixes the figures of two runs: sections
+/// that are not reached say that they are not measured yet.
 pub(crate) fn run() -> Result<(), Failure> {
     let path = machine::root().join(PAGE);
     let mut page = fs::read_to_string(&path).map_err(|error| format!("{PAGE}: {error}"))?;
-    // Whatever is wrong with the page is better known before than after.
+    // An invalid page must fail before the measurements.
     for name in COMMANDS {
         page = replace(&page, name, "not measured yet")?;
     }
     let mut machine = machine::describe();
     machine.push_str("command: cargo run --release -p sessile-benches -- all\n");
     page = replace(&page, "machine", &machine)?;
-    let program = std::env::current_exe().map_err(|error| format!("this program cannot find itself: {error}"))?;
+    let program = std::env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     for name in COMMANDS {
         eprintln!("==> {name}");
         let began = Instant::now();
@@ -45,7 +45,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The page with this text between the marks of that name.
+/// Returns the page with this text between the marks of this name.
 fn replace(page: &str, name: &str, text: &str) -> Result<String, Failure> {
     let (begin, end) = (format!("<!-- figures: {name} -->\n"), "<!-- end of figures -->");
     let missing = || format!("{PAGE} has no place for `{name}`");

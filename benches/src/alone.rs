@@ -1,4 +1,4 @@
-//! One kind of request to one server, again and again: for profilers, and for the budget.
+//! Repeats one kind of request on one server: for profilers, and for the budget.
 
 use crate::Failure;
 use crate::contenders::{self, Contender};
@@ -6,7 +6,7 @@ use crate::driver;
 use crate::heap::Counter;
 use crate::scenarios::{self, Scenario};
 
-/// How many requests are counted.
+/// The number of requests that are counted.
 const TIMES: usize = 40;
 
 fn find(scenario: &str, contender: &str) -> Result<(Scenario, Contender), Failure> {
@@ -17,32 +17,32 @@ fn find(scenario: &str, contender: &str) -> Result<(Scenario, Contender), Failur
     Ok((scenario, contender))
 }
 
-/// Answers `count` requests.
+/// Sends `count` requests.
 pub(crate) fn run(scenario: &str, contender: &str, count: usize) -> Result<(), Failure> {
     let runtime = driver::runtime();
     let _entered = runtime.enter();
     let (scenario, mut contender) = find(scenario, contender)?;
-    for ask in scenario.asks(&mut contender, count).iter().cycle().take(count) {
-        drop(ask.send(&mut contender));
+    for spec in scenario.specs(&mut contender, count).iter().cycle().take(count) {
+        drop(spec.send(&mut contender));
     }
     Ok(())
 }
 
-/// What one request allocates: how often, and how many bytes.
+/// Returns the allocations of one request and their bytes.
 pub(crate) fn count(scenario: &str, contender: &str, counter: Counter) -> Result<(usize, usize), Failure> {
     let runtime = driver::runtime();
     let _entered = runtime.enter();
     let (scenario, mut contender) = find(scenario, contender)?;
-    // The smallest of several: a table that grows just then is not the request's doing.
-    let asks = scenario.asks(&mut contender, TIMES);
-    let counts = asks.iter().cycle().take(TIMES).map(|ask| {
+    // The minimum of several, as a table that happens to grow is not part of the request.
+    let specs = scenario.specs(&mut contender, TIMES);
+    let counts = specs.iter().cycle().take(TIMES).map(|spec| {
         let before = counter();
-        drop(ask.send(&mut contender));
+        drop(spec.send(&mut contender));
         let after = counter();
         (
             after.allocations - before.allocations,
             after.allocated - before.allocated,
         )
     });
-    counts.min().ok_or_else(|| "nothing was asked".to_owned())
+    counts.min().ok_or_else(|| "no request was sent".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Many who all want the same session.
+//! Many tasks that contend for one session.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::Failure;
 use crate::contenders::{self, Contender};
-use crate::driver::{self, Ask};
+use crate::driver::{self, RequestSpec};
 use crate::redis::ensure_server;
 use crate::statistics::{interleave, median, milliseconds, percentile};
 use crate::table::Table;
@@ -16,10 +16,10 @@ use crate::table::Table;
 const WAITERS: [usize; 2] = [64, 1_000];
 const ROUNDS: usize = 3;
 
-/// How long a round lasts: whoever waits then is still served.
+/// The length of a round. Tasks that are waiting at its end are still served.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// What came of one server's rounds.
+/// The results of one server over all rounds.
 #[derive(Default)]
 struct Outcome {
     rates: Vec<f64>,
@@ -48,13 +48,13 @@ pub(crate) fn run() -> Result<(), Failure> {
                 .collect()
         };
         interleave(ROUNDS, contenders.len(), |index| {
-            let ask = Ask::post("/hold", Some(cookies[index].clone()));
-            round(&runtime, &contenders[index], &ask, waiters, &mut outcomes[index]);
+            let spec = RequestSpec::post("/hold", Some(cookies[index].clone()));
+            round(&runtime, &contenders[index], &spec, waiters, &mut outcomes[index]);
         });
         for ((contender, cookie), mut outcome) in contenders.iter_mut().zip(&cookies).zip(outcomes) {
-            let count = runtime.block_on(contender.text(Ask::get("/hold", cookie).request()));
+            let count = runtime.block_on(contender.text(RequestSpec::get("/hold", cookie).request()));
             let count: u64 = count.parse().map_err(|_| format!("{count} is no number"))?;
-            // Sessions counted their first visit; the bare server has another number for that.
+            // Sessions counted their first visit; the bare server keeps a separate number for it.
             let kept = if contender.name.starts_with("bare") {
                 count
             } else {
@@ -76,25 +76,25 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-fn round(runtime: &Runtime, contender: &Contender, ask: &Ask, waiters: usize, outcome: &mut Outcome) {
+fn round(runtime: &Runtime, contender: &Contender, spec: &RequestSpec, waiters: usize, outcome: &mut Outcome) {
     let waits = Arc::new(Mutex::new(Vec::new()));
     let start = Instant::now();
     let tasks: Vec<_> = (0..waiters)
         .map(|_| {
-            let (mut contender, ask, waits) = (contender.clone(), ask.clone(), Arc::clone(&waits));
+            let (mut contender, spec, waits) = (contender.clone(), spec.clone(), Arc::clone(&waits));
             runtime.spawn(async move {
                 let mut own = Vec::new();
                 while start.elapsed() < ROUND {
-                    let asked = Instant::now();
-                    ask.check(&contender.head(ask.request()).await);
-                    own.push(asked.elapsed());
+                    let sent = Instant::now();
+                    spec.check(&contender.head(spec.request()).await);
+                    own.push(sent.elapsed());
                 }
                 waits.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
             })
         })
         .collect();
     for task in tasks {
-        runtime.block_on(task).expect("nobody fails");
+        runtime.block_on(task).expect("the task does not fail");
     }
     let time = start.elapsed();
     let mut waits = waits.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Many tasks that ask one server at once, each for sessions picked by chance.
+//! Many concurrent tasks on one server, each with requests for random sessions.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use sessile::{OsEntropy, SessionId};
 use tokio::runtime::Runtime;
 
 use crate::contenders::{BARE, Contender, NULL};
-use crate::driver::{self, Ask};
+use crate::driver::{self, RequestSpec};
 
-/// How much is asked at once.
+/// The size of a load.
 #[derive(Clone, Copy)]
 pub(crate) struct Crowd {
     pub(crate) tasks: usize,
-    /// How many requests each task makes in a round.
+    /// The number of requests of each task in a round.
     pub(crate) requests: usize,
 }
 
-/// A server, its visitors, and what has been asked of it.
-pub(crate) struct Party {
+/// A server, its clients, and the requests so far.
+pub(crate) struct Participant {
     pub(crate) contender: Contender,
     cookies: Arc<Vec<HeaderValue>>,
     crowd: Crowd,
-    /// How many tasks there have been: each goes its own way through the sessions, the same in every run.
+    /// The number of tasks so far. It seeds the sequence of sessions of each task, which is the same in every run.
     tasks: u64,
-    /// The sessions that have been changed.
+    /// The sessions that were changed.
     changed: HashSet<usize>,
-    /// The increments of which it is known that they were kept.
+    /// The number of increments known to be kept.
     kept: u64,
 }
 
@@ -42,13 +42,13 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// Requests a second on the wall.
+    /// Returns the requests per second of wall time.
     pub(crate) fn rate(&self) -> f64 {
         self.requests as f64 / self.wall.as_secs_f64()
     }
 
-    /// Requests a second of processor time, of all threads together.
-    pub(crate) fn rate_of_processor(&self) -> f64 {
+    /// Returns the requests per second of CPU time, of all threads together.
+    pub(crate) fn cpu_rate(&self) -> f64 {
         self.requests as f64 / self.processor.as_secs_f64()
     }
 }
@@ -59,9 +59,9 @@ impl Crowd {
     }
 }
 
-impl Party {
-    /// Everybody has the same number of cookies, those without sessions too: to bring another one from the main memory
-    /// for each request takes its time, whoever answers.
+impl Participant {
+    /// All servers get the same number of cookies, also those without sessions: fetching another cookie from main
+    /// memory for each request takes time in any case.
     pub(crate) fn new(mut contender: Contender, sessions: usize, crowd: Crowd) -> Self {
         let has_sessions = ![BARE, NULL].contains(&contender.name);
         let cookies = (0..sessions).map(|_| {
@@ -82,25 +82,25 @@ impl Party {
         }
     }
 
-    /// Has all tasks ask at once, to read or to change.
+    /// Runs all tasks at once, which read or change.
     pub(crate) fn round(&mut self, runtime: &Runtime, write: bool) -> Round {
         let (sessions, first, Crowd { tasks, requests }) = (self.cookies.len(), self.tasks, self.crowd);
         self.tasks += tasks as u64;
         if write {
-            let all = (first..self.tasks).flat_map(|task| way(task, sessions, requests));
+            let all = (first..self.tasks).flat_map(|task| session_sequence(task, sessions, requests));
             self.changed.extend(all);
         }
         let tasks = (first..self.tasks).map(|task| {
             let (mut contender, cookies) = (self.contender.clone(), Arc::clone(&self.cookies));
             async move {
-                for session in way(task, sessions, requests) {
+                for session in session_sequence(task, sessions, requests) {
                     let cookie = &cookies[session];
-                    let ask = if write {
-                        Ask::post("/count", Some(cookie.clone()))
+                    let spec = if write {
+                        RequestSpec::post("/count", Some(cookie.clone()))
                     } else {
-                        Ask::get("/count", cookie)
+                        RequestSpec::get("/count", cookie)
                     };
-                    ask.check(&contender.head(ask.request()).await);
+                    spec.check(&contender.head(spec.request()).await);
                 }
             }
         });
@@ -110,7 +110,7 @@ impl Party {
             let (start, processor) = (Instant::now(), ProcessTime::now());
             let tasks: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
             for task in tasks {
-                task.await.expect("nobody fails");
+                task.await.expect("the task does not fail");
             }
             Round {
                 requests,
@@ -120,21 +120,21 @@ impl Party {
         })
     }
 
-    /// How many of the increments since the last time are there: every session that was changed is read.
+    /// Returns how many of the increments since the last call were kept. Reads each session that was changed.
     pub(crate) fn kept(&mut self) -> u64 {
         let sum = self.changed.iter().map(|session| {
-            let ask = Ask::get("/count", &self.cookies[*session]);
-            let text = driver::finish(self.contender.text(ask.request()));
-            text.parse::<u64>().expect("the answer is a number")
+            let spec = RequestSpec::get("/count", &self.cookies[*session]);
+            let text = driver::finish(self.contender.text(spec.request()));
+            text.parse::<u64>().expect("the response is a number")
         });
-        // To come to be, each session counted its visitor.
+        // Each session counted its visitor when it was created.
         let kept = sum.sum::<u64>() - self.changed.len() as u64;
         kept - std::mem::replace(&mut self.kept, kept)
     }
 }
 
-/// The sessions that a task asks for, by the generator of Knuth's MMIX.
-fn way(task: u64, sessions: usize, requests: usize) -> impl Iterator<Item = usize> {
+/// Returns the sessions that a task requests, by the generator of Knuth's MMIX.
+fn session_sequence(task: u64, sessions: usize, requests: usize) -> impl Iterator<Item = usize> {
     let mut random = (task + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (0..requests).map(move |_| {
         random = random

@@ -1,4 +1,4 @@
-//! Sending requests to a server, without a socket in between.
+//! Sends requests to a server without a socket.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,15 +11,15 @@ use http::{HeaderValue, Method, Request, StatusCode};
 use crate::contenders::{Contender, Head};
 use crate::jar::Jar;
 
-/// What one request is.
+/// A request.
 #[derive(Clone)]
-pub(crate) struct Ask {
+pub(crate) struct RequestSpec {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) cookie: Option<HeaderValue>,
 }
 
-impl Ask {
+impl RequestSpec {
     pub(crate) fn get(path: &'static str, cookie: &HeaderValue) -> Self {
         Self {
             method: Method::GET,
@@ -46,7 +46,7 @@ impl Ask {
 
     /// Sends it on this thread.
     pub(crate) fn send(&self, contender: &mut Contender) -> Head {
-        let head = contender.answer(self.request());
+        let head = contender.handle(self.request());
         self.check(&head);
         head
     }
@@ -56,13 +56,13 @@ impl Ask {
     }
 }
 
-/// Timers of storages want to find a runtime, and what waits for a disk wants its threads.
+/// Returns a runtime: timers of storages need one, and blocking on a disk needs its threads.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().expect("a runtime starts")
 }
 
-/// A runtime for many tasks at once.
+/// Returns a runtime for many concurrent tasks.
 pub(crate) fn threads(workers: usize) -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder
@@ -72,21 +72,21 @@ pub(crate) fn threads(workers: usize) -> tokio::runtime::Runtime {
         .expect("a runtime starts")
 }
 
-/// The cookie of a visitor who has posted to these paths, one after the other.
+/// Returns the cookie of a client that has posted to these paths, in this order.
 pub(crate) fn visit(contender: &mut Contender, paths: &[&'static str]) -> HeaderValue {
     let mut jar = Jar::default();
     let mut cookie = None;
     for path in paths {
-        jar.keep(&Ask::post(path, cookie).send(contender).headers);
+        jar.keep(&RequestSpec::post(path, cookie).send(contender).headers);
         cookie = Some(jar.header());
     }
     jar.header()
 }
 
-/// Nothing here ever has to wait: one visitor, one thread, all in memory.
+/// Polls a future that never waits: there is one client and one thread, and everything is in memory.
 pub(crate) fn finish<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("a request had to wait"),
+        Poll::Pending => panic!("a request is pending"),
     }
 }

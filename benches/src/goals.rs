@@ -1,16 +1,16 @@
-//! The goals beside the figures of today and the limit, in one run of a few minutes.
+//! The goals beside the current figures and the limit, in one run of a few minutes.
 
 use std::collections::BTreeMap;
 
 use crate::contenders::{self, LEAN, LEAN_GENERATOR, NULL, OURS, OURS_GENERATOR, PEER};
 use crate::crowd::{Crowd, Round};
-use crate::redis::cost::{self, Kind, Row, Who};
+use crate::redis::cost::{self, Candidate, Kind, Row};
 use crate::redis::ensure_server;
 use crate::statistics::median;
 use crate::table::{Table, cell};
 use crate::{Failure, driver, number, quick, rounds, scale, scenarios, space};
 
-/// The crowd over a million sessions: longer rounds than elsewhere, since processor time is what counts.
+/// The load on a million sessions. Its rounds are longer than in other commands, because CPU time is what counts.
 const CROWD: Crowd = Crowd {
     tasks: 256,
     requests: 48,
@@ -18,7 +18,7 @@ const CROWD: Crowd = Crowd {
 const MILLION: usize = 1_000_000;
 const ROUNDS: usize = 15;
 
-/// How many tasks the goals for Redis speak of.
+/// The number of tasks in the goals for Redis.
 const TASKS: usize = 64;
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -40,13 +40,13 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The table of what is to be reached.
+/// The table of goals.
 struct Goals {
     table: Table,
 }
 
 impl Goals {
-    /// Something of which less is better.
+    /// Adds a figure that is better if it is smaller.
     fn at_most(&mut self, what: &str, digits: usize, goal: Option<f64>, is: f64, limit: Option<f64>) {
         self.row(
             what,
@@ -58,7 +58,7 @@ impl Goals {
         );
     }
 
-    /// Something of which more is better.
+    /// Adds a figure that is better if it is larger.
     fn at_least(&mut self, what: &str, goal: f64, is: f64, limit: Option<f64>) {
         self.row(what, 2, Some(goal), is, limit, round(is, 2) >= goal);
     }
@@ -76,7 +76,7 @@ impl Goals {
     }
 }
 
-/// As it is shown.
+/// Rounds a figure as it is displayed.
 fn round(figure: f64, digits: usize) -> f64 {
     let unit = 10_f64.powi(digits as i32);
     (figure * unit).round() / unit
@@ -143,10 +143,10 @@ fn in_memory(goals: &mut Goals) -> Result<(), Failure> {
 }
 
 fn a_million(goals: &mut Goals) {
-    let mut parties = scale::parties([NULL, OURS, LEAN].into_iter(), MILLION, CROWD);
-    let figures = scale::measure(&mut parties, 2, ROUNDS);
+    let mut participants = scale::participants([NULL, OURS, LEAN].into_iter(), MILLION, CROWD);
+    let figures = scale::measure(&mut participants, 2, ROUNDS);
     if let [null, ours, lean] = figures.as_slice() {
-        let part = |own: &[Round], null: &[Round]| scale::part(own, null, Round::rate_of_processor);
+        let part = |own: &[Round], null: &[Round]| scale::part(own, null, Round::cpu_rate);
         let what = "a million sessions, 2 threads, reads: of the null layer";
         goals.at_least(
             what,
@@ -184,15 +184,20 @@ fn space(goals: &mut Goals) -> Result<(), Failure> {
 
 fn in_redis(goals: &mut Goals) -> Result<(), Failure> {
     let rows = cost::measure(ROUNDS)?;
-    let find = |who: Who, kind: Kind| {
+    let find = |who: Candidate, kind: Kind| {
         let fits = |row: &&Row| row.who == who && row.kind == kind && row.tasks == TASKS;
-        rows.iter().find(fits).ok_or("everybody is measured")
+        rows.iter().find(fits).ok_or("every contender is measured")
     };
     let of = |own: &Row, other: &Row| {
         let parts = own.rates.iter().zip(&other.rates).map(|(own, other)| own / other);
         median(parts.collect())
     };
-    let (ours, bare, peer, actix) = (Who::Sessile, Who::Bare, Who::TowerSessions, Who::ActixSession);
+    let (ours, bare, peer, actix) = (
+        Candidate::Sessile,
+        Candidate::Bare,
+        Candidate::TowerSessions,
+        Candidate::ActixSession,
+    );
     let (update, unsafe_change) = (find(ours, Kind::Update)?, find(peer, Kind::Change)?);
     let commands = find(bare, Kind::Change)?;
     let limit = Some(of(commands, unsafe_change));

@@ -1,43 +1,43 @@
-//! Counting what is allocated: in a program of its own, since counting takes time.
+//! Counts allocations, in a separate program because counting takes time.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::Failure;
 
-/// What the allocator has done so far.
+/// The totals of the allocator.
 #[derive(Debug, Clone, Copy)]
 pub struct Heap {
-    /// How many allocations there were; growing one counts as another.
+    /// The number of allocations; a reallocation counts as another one.
     pub allocations: usize,
-    /// How many bytes they were.
+    /// The number of bytes allocated.
     pub allocated: usize,
-    /// How many bytes have been given back.
+    /// The number of bytes freed.
     pub freed: usize,
 }
 
-/// Asks the allocator.
+/// Reads the totals of the allocator.
 pub type Counter = fn() -> Heap;
 
 impl Heap {
-    /// The bytes in use.
+    /// Returns the number of bytes in use.
     pub(crate) fn live(self) -> usize {
         self.allocated - self.freed
     }
 }
 
-/// A run of the program that counts, with these arguments, for what it prints.
+/// Returns a command that runs the counting program with these arguments and captures its output.
 pub(crate) fn counted(arguments: &[&str]) -> Result<Command, Failure> {
     let mut command = Command::new(program()?);
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
     Ok(command)
 }
 
-/// Has cargo bring the program that counts up to date, and says where it is: beside this one.
+/// Lets cargo rebuild the counting program, and returns its path, which is beside this program.
 fn program() -> Result<PathBuf, Failure> {
-    let here = std::env::current_exe().map_err(|error| format!("this program cannot find itself: {error}"))?;
+    let here = std::env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     let program = here.with_file_name("counted");
-    // Under `cargo run` there is a cargo, and the sources may be newer than the program.
+    // `cargo run` sets the path of cargo, and the sources may be newer than the program.
     if let Some(cargo) = std::env::var_os("CARGO") {
         let mut build = Command::new(cargo);
         build.args([
@@ -70,7 +70,7 @@ fn program() -> Result<PathBuf, Failure> {
     }
 }
 
-/// What a program printed, once it has ended well.
+/// Returns the output of a program, if it succeeds.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let name = command.get_program().to_owned();
     let output = command

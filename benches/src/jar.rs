@@ -1,16 +1,16 @@
-//! The cookies of one visitor.
+//! The cookies of one client.
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-/// What a browser keeps, as far as these servers need one.
+/// The part of a browser's cookie store that these servers need.
 #[derive(Debug, Default)]
 pub(crate) struct Jar {
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Jar {
-    /// Takes in what an answer sets.
+    /// Stores the cookies of a response.
     pub(crate) fn keep(&mut self, headers: &HeaderMap) {
         for cookie in headers.get_all(SET_COOKIE) {
             let pair = cookie.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
@@ -23,7 +23,7 @@ impl Jar {
         }
     }
 
-    /// The header of the next request. A server without sessions gets one as long as the others'.
+    /// Returns the header of the next request. A server without sessions gets one of the same length.
     pub(crate) fn header(&self) -> HeaderValue {
         if self.pairs.is_empty() {
             return HeaderValue::from_static("SID=0123456789abcdef0123456789abcdef");

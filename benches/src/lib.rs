@@ -1,7 +1,7 @@
-//! sessile beside its peers and beside a server without sessions.
+//! Comparisons of sessile with its peers and with a server without sessions.
 //!
-//! Everything a run prints comes from one interleaved run on one machine: read the ratios, not the nanoseconds. What is
-//! measured and how to read it is written down in `docs/performance.md`.
+//! All figures of a run come from one interleaved run on one machine: read the ratios, not the nanoseconds.
+//! `docs/performance.md` describes the measurements and how to read them.
 
 #![cfg_attr(
     not(feature = "peers"),
@@ -59,11 +59,11 @@ usage: cargo run --release -p sessile-benches -- NAME
 
   goals        what is to be reached, what is, and the limit, in some minutes
   quick        six kinds of requests, in memory, beside the closest peer
-  memory       eleven kinds of requests to everybody, on one thread: time, allocations, bytes
+  memory       eleven kinds of requests to all servers, on one thread: time, allocations, bytes
   scale        256 tasks over 1 to 1,000,000 sessions, on one thread and on two; increments that were lost
   space        what a stored session takes, and what is left of a million that have expired
   threads      the same load on 1, 2 and all threads, and how often they sleep
-  contended    64 and 1,000 who want one session
+  contended    64 and 1,000 tasks that want one session
   sockets      64 and 1,000 connections over real sockets
   redis        64 tasks and one Redis server, beside bare commands
   redis cost   the last table of it: what requests cost the server
@@ -75,19 +75,19 @@ usage: cargo run --release -p sessile-benches -- NAME
   counted SCENARIO SERVER         allocations and bytes of one request of that kind
 ";
 
-/// What went wrong, for the person who ran the bench.
+/// An error message for the user of the program.
 type Failure = String;
 
-/// Does what the command line says. With a counter it is the program that counts, otherwise the one that takes times.
+/// Runs the command line. With a counter, this is the program that counts; otherwise, the one that measures time.
 #[must_use]
 pub fn main(counter: Option<Counter>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match counter {
+    let result = match counter {
         None => measure(&arguments),
         Some(counter) => count(&arguments, counter),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");

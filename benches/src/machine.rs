@@ -1,15 +1,15 @@
-//! What the figures of a run depend on.
+//! The environment that the figures of a run depend on.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub(crate) fn root() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package).to_owned()
 }
 
-/// Machine, system, date and versions, a line for each.
+/// Returns the machine, the system, the date and the versions, one per line.
 pub(crate) fn describe() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let lines = [
@@ -45,7 +45,7 @@ fn said(program: &str, arguments: &[&str]) -> String {
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// The versions of those who are compared, and of what they all stand on.
+/// Returns the versions of the compared crates and of their shared dependencies.
 fn crates() -> String {
     const NAMES: [&str; 14] = [
         "sessile",
@@ -75,7 +75,7 @@ fn crates() -> String {
     versions.collect::<Vec<_>>().join(", ")
 }
 
-/// Name and version in an entry of `Cargo.lock`.
+/// Returns the name and version of an entry in `Cargo.lock`.
 fn package(entry: &str) -> Option<(&str, &str)> {
     let value = |key: &str| {
         entry

@@ -1,7 +1,7 @@
-//! sessile beside its peers and beside a server without sessions.
+//! Comparisons of sessile with its peers and with a server without sessions.
 //!
-//! This is the program that takes times, so it counts nothing: a counter in the allocator would add to each allocation
-//! what the allocation itself takes. Where something is to be counted, it has `counted` do it.
+//! This program measures time, so it counts no allocations: a counter in the allocator would add to the time of each
+//! allocation. It runs `counted` for the figures of memory.
 
 use std::process::ExitCode;
 

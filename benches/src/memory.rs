@@ -1,4 +1,4 @@
-//! Eleven kinds of requests to everybody who has his sessions here, on one thread.
+//! Eleven kinds of requests to all servers with local sessions, on one thread.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const SIZE: Size = Size {
     waiting: 3,
 };
 
-/// The figures of one kind of request to one server.
+/// The figures of one server for one kind of request.
 struct Cell {
     processor: Duration,
     wall: Duration,
@@ -58,7 +58,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The cells of a row, by their servers.
+/// The cells of a row, by server.
 type Row = (&'static str, BTreeMap<&'static str, Cell>);
 
 fn print(title: &str, rows: &[Row], figure: impl Fn(&Cell) -> i64) {

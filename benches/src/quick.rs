@@ -1,4 +1,4 @@
-//! A quick comparison: six kinds of requests, one visitor, in memory.
+//! A quick comparison: six kinds of requests, one client, in memory.
 
 use crate::contenders::{self, BARE, LEAN, NULL, PEER};
 use crate::rounds::{self, Figures, Size};

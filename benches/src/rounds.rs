@@ -1,4 +1,4 @@
-//! Times of one kind of request, taken in turns.
+//! Interleaved measurements of one kind of request.
 
 use std::time::{Duration, Instant};
 
@@ -10,29 +10,29 @@ use crate::scenarios::Scenario;
 use crate::statistics::{interleave, median_time};
 use crate::{Failure, number};
 
-/// What one request to one server takes.
+/// The cost of one request to one server.
 pub(crate) struct Figures {
     pub(crate) name: &'static str,
-    /// Processor time: of the thread, or of the whole process where others do a part of the work.
+    /// CPU time: of the thread, or of the whole process if other threads do part of the work.
     pub(crate) processor: Duration,
-    /// Time on the wall.
+    /// Wall time.
     pub(crate) wall: Duration,
 }
 
-/// How much is measured.
+/// The size of a measurement.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) rounds: usize,
-    /// Requests a round, to those who need not wait.
+    /// The number of requests in a round, for servers that need not wait.
     pub(crate) requests: usize,
-    /// Requests a round, to those who wait for a disk.
+    /// The number of requests in a round, for servers that wait for a disk.
     pub(crate) waiting: usize,
 }
 
-/// The medians for each of those that know such requests, in their order.
+/// Returns the medians of the servers that support this kind of request, in their order.
 pub(crate) fn measure(scenario: &Scenario, mut contenders: Vec<Contender>, size: Size) -> Vec<Figures> {
-    contenders.retain(|contender| contender.does(scenario.short));
-    // Warm up whatever is made once.
+    contenders.retain(|contender| contender.supports(scenario.short));
+    // Warm up one-time initialisation.
     for contender in &mut contenders {
         round(scenario, contender, size);
     }
@@ -53,21 +53,21 @@ pub(crate) fn measure(scenario: &Scenario, mut contenders: Vec<Contender>, size:
     figures.collect()
 }
 
-/// Processor time and time on the wall of each request of a round.
+/// Returns the CPU time and the wall time per request of a round.
 fn round(scenario: &Scenario, contender: &mut Contender, size: Size) -> (Duration, Duration) {
     let requests = if contender.waits { size.waiting } else { size.requests };
-    let asks = scenario.asks(contender, requests);
-    let asks = asks.iter().cycle().take(requests);
+    let specs = scenario.specs(contender, requests);
+    let specs = specs.iter().cycle().take(requests);
     let (wall, thread, process) = (Instant::now(), ThreadTime::now(), ProcessTime::now());
-    for ask in asks {
-        drop(ask.send(contender));
+    for spec in specs {
+        drop(spec.send(contender));
     }
     let (thread, process, wall) = (thread.elapsed(), process.elapsed(), wall.elapsed());
     let processor = if contender.waits { process } else { thread };
     (processor / requests as u32, wall / requests as u32)
 }
 
-/// What one request allocates, as the program that counts has it: how often, and how many bytes.
+/// Returns the number of allocations and bytes of one request, measured by the counting program.
 pub(crate) fn allocations(scenario: &Scenario, server: &str) -> Result<(usize, usize), Failure> {
     let text = heap::output(&mut heap::counted(&["counted", scenario.short, server])?)?;
     let (allocations, bytes) = text.trim().split_once(' ').ok_or("two numbers were expected")?;

@@ -1,8 +1,8 @@
-//! Many tasks over one session, over some and over very many, on one thread and on two.
+//! Many tasks on one session, on some and on very many, on one thread and on two.
 
 use crate::Failure;
 use crate::contenders::{self, BARE, NULL};
-use crate::crowd::{Crowd, Party, Round};
+use crate::crowd::{Crowd, Participant, Round};
 use crate::driver;
 use crate::statistics::{interleave, median};
 use crate::table::{Table, cell};
@@ -15,7 +15,7 @@ const ROUNDS: usize = 9;
 const SESSIONS: [usize; 3] = [1, 1_000, 1_000_000];
 const THREADS: [usize; 2] = [1, 2];
 
-/// The results of one server's rounds.
+/// The results of one server over all rounds.
 #[derive(Default)]
 pub(crate) struct Rounds {
     pub(crate) reads: Vec<Round>,
@@ -45,49 +45,57 @@ pub(crate) fn run() -> Result<(), Failure> {
         "kept of increments",
     ]);
     for sessions in SESSIONS {
-        let mut parties = parties(contenders::in_memory(), sessions, CROWD);
+        let mut participants = participants(contenders::in_memory(), sessions, CROWD);
         for threads in THREADS {
-            let rounds = measure(&mut parties, threads, ROUNDS);
-            report(&mut table, &mut parties, &rounds, [sessions, threads]);
+            let rounds = measure(&mut participants, threads, ROUNDS);
+            report(&mut table, &mut participants, &rounds, [sessions, threads]);
         }
     }
     table.print();
     Ok(())
 }
 
-/// The servers of these names with so many sessions each.
-pub(crate) fn parties(names: impl Iterator<Item = &'static str>, sessions: usize, crowd: Crowd) -> Vec<Party> {
+/// Returns the servers of these names with this number of sessions each.
+pub(crate) fn participants(
+    names: impl Iterator<Item = &'static str>,
+    sessions: usize,
+    crowd: Crowd,
+) -> Vec<Participant> {
     let runtime = driver::threads(2);
     let _entered = runtime.enter();
     let contenders = contenders::some(names, contenders::DAY).into_iter();
     contenders
-        .map(|contender| Party::new(contender, sessions, crowd))
+        .map(|contender| Participant::new(contender, sessions, crowd))
         .collect()
 }
 
-/// Has all of them read and change in turns, on so many threads.
-pub(crate) fn measure(parties: &mut [Party], threads: usize, rounds: usize) -> Vec<Rounds> {
+/// Lets all servers read and change in interleaved rounds, on this number of threads.
+pub(crate) fn measure(participants: &mut [Participant], threads: usize, rounds: usize) -> Vec<Rounds> {
     let runtime = driver::threads(threads);
-    let mut figures: Vec<_> = parties.iter().map(|_| Rounds::default()).collect();
-    interleave(rounds, parties.len(), |index| {
-        figures[index].reads.push(parties[index].round(&runtime, false));
-        figures[index].writes.push(parties[index].round(&runtime, true));
+    let mut figures: Vec<_> = participants.iter().map(|_| Rounds::default()).collect();
+    interleave(rounds, participants.len(), |index| {
+        figures[index].reads.push(participants[index].round(&runtime, false));
+        figures[index].writes.push(participants[index].round(&runtime, true));
     });
     figures
 }
 
-/// The median of the parts that the rounds of one are of those of another. Rounds of the same number were neighbours:
-/// they are what is compared.
+/// Returns the median of the ratios of the rounds of two servers. Compares rounds of the same number, as these ran next
+/// to each other.
 pub(crate) fn part(own: &[Round], other: &[Round], rate: fn(&Round) -> f64) -> f64 {
     let parts = own.iter().zip(other).map(|(own, other)| rate(own) / rate(other));
     median(parts.collect())
 }
 
-fn report(table: &mut Table, parties: &mut [Party], rounds: &[Rounds], [sessions, threads]: [usize; 2]) {
-    let of = |name: &str, parties: &[Party]| parties.iter().position(|party| party.contender.name == name);
-    let floors = [BARE, NULL].map(|name| of(name, parties));
-    for (index, party) in parties.iter_mut().enumerate() {
-        let kept = (!floors.contains(&Some(index))).then(|| party.kept());
+fn report(table: &mut Table, participants: &mut [Participant], rounds: &[Rounds], [sessions, threads]: [usize; 2]) {
+    let of = |name: &str, participants: &[Participant]| {
+        participants
+            .iter()
+            .position(|participant| participant.contender.name == name)
+    };
+    let floors = [BARE, NULL].map(|name| of(name, participants));
+    for (index, participant) in participants.iter_mut().enumerate() {
+        let kept = (!floors.contains(&Some(index))).then(|| participant.kept());
         let Rounds { reads, writes } = &rounds[index];
         let parts = floors.iter().flatten().flat_map(|floor| {
             let floor = &rounds[*floor];
@@ -98,7 +106,7 @@ fn report(table: &mut Table, parties: &mut [Party], rounds: &[Rounds], [sessions
         });
         let rates = [reads, writes].map(|rounds| median(rounds.iter().map(Round::rate).collect()));
         let names = [
-            party.contender.name.to_owned(),
+            participant.contender.name.to_owned(),
             sessions.to_string(),
             threads.to_string(),
         ];

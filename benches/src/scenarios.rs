@@ -3,26 +3,26 @@
 use http::Method;
 
 use crate::contenders::Contender;
-use crate::driver::{self, Ask};
+use crate::driver::{self, RequestSpec};
 
-/// A kind of request: one visitor, one thread, nobody in the way.
+/// A kind of request: one client and one thread, without contention.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// What it is called on the command line.
+    /// The name on the command line.
     pub(crate) short: &'static str,
     method: Method,
     path: &'static str,
-    /// Where the visitor has been before; nowhere, if it is the first visit.
+    /// The paths that the client has visited before; empty for a first visit.
     before: &'static [&'static str],
-    /// Whether each request needs a visitor of its own, since it spends its session.
+    /// Each request needs another client, because it ends its session.
     spends: bool,
 }
 
 impl Scenario {
-    /// What is to be asked so many times, by visitors whom the server knows if the scenario wants that: one request
-    /// that can be sent again and again, or one for each time.
-    pub(crate) fn asks(&self, contender: &mut Contender, count: usize) -> Vec<Ask> {
-        let mut visitor = || Ask {
+    /// Returns the requests for this number of repetitions, by known clients if the scenario needs them: one request
+    /// that can be repeated, or one for each repetition.
+    pub(crate) fn specs(&self, contender: &mut Contender, count: usize) -> Vec<RequestSpec> {
+        let mut visitor = || RequestSpec {
             method: self.method.clone(),
             path: self.path,
             cookie: (!self.before.is_empty()).then(|| driver::visit(contender, self.before)),
@@ -32,7 +32,7 @@ impl Scenario {
     }
 }
 
-/// The ones of the quick comparison, and of the budget.
+/// Returns the kinds of the quick comparison and of the budget.
 pub(crate) fn quick() -> Vec<Scenario> {
     let mut scenarios = all();
     scenarios.truncate(6);

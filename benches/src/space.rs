@@ -1,4 +1,4 @@
-//! What sessions take in memory, and what is left of those that have expired.
+//! The memory that sessions take, and that expired sessions leave.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use http::HeaderValue;
 
 use crate::Failure;
 use crate::contenders::{self, BARE, Contender, NULL};
-use crate::driver::{self, Ask};
+use crate::driver::{self, RequestSpec};
 use crate::heap::{self, Counter};
 use crate::table::Table;
 
 const STORED: usize = 100_000;
 const EXPIRING: usize = 1_000_000;
 
-/// How long the ones live that are to expire: longer than it takes to make them.
+/// The lifetime of the sessions that expire: longer than it takes to create them.
 const LIFETIME: Duration = Duration::from_secs(30);
 
-/// How long after the last one has expired its place is looked at.
-const AFTERWARDS: Duration = Duration::from_secs(5);
+/// The time between the last expiration and the measurement.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) fn run() -> Result<(), Failure> {
     println!("{STORED} sessions with a note of 65 bytes, each server in a process of its own: bytes for each session,");
@@ -26,12 +26,12 @@ pub(crate) fn run() -> Result<(), Failure> {
     println!(
         "Then {EXPIRING} that live {} s, and what they still take {} s after the last has expired, untouched: MiB.\n",
         LIFETIME.as_secs(),
-        AFTERWARDS.as_secs()
+        SETTLE_TIME.as_secs()
     );
     let names: Vec<_> = contenders::in_memory()
         .filter(|name| ![BARE, NULL].contains(name))
         .collect();
-    // Nothing is timed, so all of them work at the same time.
+    // Nothing is timed, so they all run at the same time.
     let mut children = Vec::new();
     for name in &names {
         let child = heap::counted(&["space", name])?.stdout(Stdio::piped()).spawn();
@@ -59,20 +59,20 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Measures one server, in this process, and prints the figures of its row.
+/// Measures one server in this process, and prints the figures of its row.
 pub(crate) fn measure(server: &str, counter: Counter) -> Result<(), Failure> {
     driver::runtime().block_on(async {
-        let place = Place::now(counter);
+        let place = MemoryUse::now(counter);
         let stored = fill(server, contenders::DAY, STORED, |_| ()).await?;
-        let stored_now = Place::now(counter).since(&place);
+        let stored_now = MemoryUse::now(counter).since(&place);
         drop(stored);
         let grown = grown_by_reading(server, counter).await?;
 
-        let place = Place::now(counter);
+        let place = MemoryUse::now(counter);
         let expiring = fill(server, Some(LIFETIME), EXPIRING, |_| ()).await?;
-        let million = Place::now(counter).since(&place);
-        tokio::time::sleep(LIFETIME + AFTERWARDS).await;
-        let left = Place::now(counter).since(&place);
+        let million = MemoryUse::now(counter).since(&place);
+        tokio::time::sleep(LIFETIME + SETTLE_TIME).await;
+        let left = MemoryUse::now(counter).since(&place);
         drop(expiring);
 
         let each = |bytes: i64| format!("{}", bytes / STORED as i64);
@@ -85,17 +85,17 @@ pub(crate) fn measure(server: &str, counter: Counter) -> Result<(), Failure> {
     })
 }
 
-/// The bytes of the heap that a session of one server takes, and takes once it was read, in another process.
+/// Returns the heap bytes of a stored session of one server, and of one that was read, measured in another process.
 pub(crate) fn stored(server: &str) -> Result<String, Failure> {
     heap::output(&mut heap::counted(&["stored", server])?)
 }
 
-/// Measures that, in this process, and prints it.
+/// Measures the heap bytes in this process, and prints them.
 pub(crate) fn measure_stored(server: &str, counter: Counter) -> Result<(), Failure> {
     driver::runtime().block_on(async {
-        let place = Place::now(counter);
+        let place = MemoryUse::now(counter);
         let stored = fill(server, contenders::DAY, STORED, |_| ()).await?;
-        let heap = Place::now(counter).since(&place).heap;
+        let heap = MemoryUse::now(counter).since(&place).heap;
         drop(stored);
         let grown = grown_by_reading(server, counter).await?;
         println!("{} {}", heap / STORED as i64, (heap + grown) / STORED as i64);
@@ -103,20 +103,20 @@ pub(crate) fn measure_stored(server: &str, counter: Counter) -> Result<(), Failu
     })
 }
 
-/// How many bytes so many sessions take more once each was read. The cookies are there before and after, and copied
-/// before: the first copy of a header makes the count of its owners.
+/// Returns the heap growth after each session was read. The cookies exist before and after, and were cloned before,
+/// because the first clone of a header allocates its reference count.
 async fn grown_by_reading(server: &str, counter: Counter) -> Result<i64, Failure> {
     let mut cookies = Vec::new();
     let mut stored = fill(server, contenders::DAY, STORED, |cookie| cookies.push(cookie.clone())).await?;
-    let place = Place::now(counter);
-    // Otherwise tokio has a task wait that has done much, and here nothing waits.
+    let place = MemoryUse::now(counter);
+    // Without this, tokio makes a busy task yield; here nothing waits.
     let visits = async {
         for cookie in &cookies {
-            drop(Ask::get("/count", cookie).send(&mut stored));
+            drop(RequestSpec::get("/count", cookie).send(&mut stored));
         }
     };
     tokio::task::unconstrained(visits).await;
-    Ok(Place::now(counter).since(&place).heap)
+    Ok(MemoryUse::now(counter).since(&place).heap)
 }
 
 async fn fill(
@@ -131,7 +131,7 @@ async fn fill(
         for number in 0..sessions {
             keep(driver::visit(&mut contender, &["/note"]));
             if number % 1_000 == 0 {
-                // Those who have tasks of their own get to run them.
+                // Let the tasks of the server run.
                 tokio::task::yield_now().await;
             }
         }
@@ -140,13 +140,13 @@ async fn fill(
     Ok(contender)
 }
 
-/// The bytes that are taken.
-struct Place {
+/// The bytes in use.
+struct MemoryUse {
     heap: i64,
     resident: i64,
 }
 
-impl Place {
+impl MemoryUse {
     fn now(counter: Counter) -> Self {
         Self {
             heap: counter().live() as i64,
@@ -162,7 +162,7 @@ impl Place {
     }
 }
 
-/// The bytes of this process that are in memory, as Linux has it; 0 elsewhere.
+/// Returns the resident bytes of this process, as Linux reports them; 0 on other systems.
 fn resident() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kibibytes = status

@@ -1,26 +1,26 @@
-//! What is left of many figures.
+//! Statistics of measured values.
 
 use std::time::Duration;
 
-/// The one in the middle.
+/// Returns the median.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// The one in the middle.
+/// Returns the median.
 pub(crate) fn median_time(mut values: Vec<Duration>) -> Duration {
     values.sort_unstable();
     values[values.len() / 2]
 }
 
-/// The time within which this share of all was done. The times are in order.
+/// Returns the time within which this percentage completed. The times are sorted.
 pub(crate) fn percentile(sorted: &[Duration], percent: f64) -> Duration {
     let index = (sorted.len() as f64 * percent / 100.0) as usize;
     sorted.get(index).or(sorted.last()).copied().unwrap_or_default()
 }
 
-/// Milliseconds, with as many digits as they deserve.
+/// Formats milliseconds, with a suitable number of digits.
 pub(crate) fn milliseconds(time: Duration) -> String {
     let milliseconds = time.as_secs_f64() * 1e3;
     match milliseconds {
@@ -30,14 +30,14 @@ pub(crate) fn milliseconds(time: Duration) -> String {
     }
 }
 
-/// Has everybody take a turn in each round, and nobody always the first: `turn` is told whose turn it is.
-pub(crate) fn interleave(rounds: usize, count: usize, mut turn: impl FnMut(usize)) {
+/// Runs each participant once per round, and rotates the first one. `run` receives the index of the participant.
+pub(crate) fn interleave(rounds: usize, count: usize, mut run: impl FnMut(usize)) {
     for index in order(rounds, count) {
-        turn(index);
+        run(index);
     }
 }
 
-/// Whose turn it is, turn by turn.
+/// Returns the order of the participants over all rounds.
 pub(crate) fn order(rounds: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..rounds).flat_map(move |round| {
         let first = round % count;

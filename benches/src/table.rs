@@ -1,6 +1,6 @@
-//! Tables of plain text.
+//! Plain-text tables.
 
-/// Rows of cells below a head: the first column stands left, the others right.
+/// Rows of cells below a header. The first column is left-aligned, the others are right-aligned.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -16,7 +16,7 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// Prints it, and an empty line.
+    /// Prints the table and an empty line.
     pub(crate) fn print(&self) {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
@@ -39,7 +39,7 @@ impl Table {
     }
 }
 
-/// A cell for what there may not be.
+/// Returns the cell of an optional value.
 pub(crate) fn cell<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "-".to_owned(), show)
 }

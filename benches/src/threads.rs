@@ -1,4 +1,4 @@
-//! The same load on one thread, on two and on as many as the machine has, and how often threads slept meanwhile.
+//! The same load on one thread, on two and on all threads of the machine, and how often threads slept.
 
 use std::thread::available_parallelism;
 
@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use crate::Failure;
 use crate::contenders::{self, BARE, Contender, LEAN, NULL, OURS, PEER, sessile, tower_sessions};
-use crate::crowd::{Crowd, Party, Round};
+use crate::crowd::{Crowd, Participant, Round};
 use crate::driver;
 use crate::redis::ensure_server;
 use crate::statistics::{interleave, median};
@@ -23,7 +23,7 @@ const REDIS: Crowd = Crowd {
 };
 const ROUNDS: usize = 7;
 
-/// One that all want, where locks are met, and so many that they are not.
+/// One session, where locks are contended, and enough sessions to avoid contention.
 const SESSIONS: [usize; 2] = [1, 10_000];
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -73,7 +73,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// One, two, and as many as the machine has, if that is another number.
+/// Returns one, two, and the number of threads of the machine, if that is another number.
 fn counts() -> Vec<usize> {
     let mut counts = vec![1, 2, available_parallelism().map_or(1, usize::from)];
     counts.sort_unstable();
@@ -81,7 +81,7 @@ fn counts() -> Vec<usize> {
     counts
 }
 
-/// The results of one server's rounds, to read or to change.
+/// The results of one server, for reads or for changes.
 #[derive(Default)]
 struct Figures {
     rates: Vec<f64>,
@@ -97,18 +97,18 @@ fn measure(
     sessions: usize,
     crowd: Crowd,
 ) {
-    let mut parties: Vec<_> = {
+    let mut participants: Vec<_> = {
         let _entered = runtime.enter();
         contenders
             .into_iter()
-            .map(|contender| Party::new(contender, sessions, crowd))
+            .map(|contender| Participant::new(contender, sessions, crowd))
             .collect()
     };
-    let mut figures: Vec<[Figures; 2]> = parties.iter().map(|_| Default::default()).collect();
-    interleave(ROUNDS, parties.len(), |index| {
+    let mut figures: Vec<[Figures; 2]> = participants.iter().map(|_| Default::default()).collect();
+    interleave(ROUNDS, participants.len(), |index| {
         for (write, figures) in [false, true].into_iter().zip(&mut figures[index]) {
             let before = Sleeps::of(runtime);
-            let round: Round = parties[index].round(runtime, write);
+            let round: Round = participants[index].round(runtime, write);
             let sleeps = Sleeps::of(runtime).since(before);
             let each = |count: u64| count as f64 * 1_000.0 / crowd.total() as f64;
             figures.rates.push(round.rate());
@@ -116,9 +116,9 @@ fn measure(
             figures.locks.push(each(sleeps.all.saturating_sub(sleeps.idle)));
         }
     });
-    for (party, [reads, writes]) in parties.iter().zip(figures) {
+    for (participant, [reads, writes]) in participants.iter().zip(figures) {
         table.row([
-            party.contender.name.to_owned(),
+            participant.contender.name.to_owned(),
             sessions.to_string(),
             threads.to_string(),
             format!("{:.0}", median(reads.rates)),
@@ -131,11 +131,11 @@ fn measure(
     }
 }
 
-/// How often threads have slept.
+/// The number of times that threads slept.
 #[derive(Clone, Copy)]
 struct Sleeps {
     all: u64,
-    /// Workers of the runtime that had nothing to do.
+    /// Sleeps of idle workers of the runtime.
     idle: u64,
 }
 
@@ -158,8 +158,8 @@ impl Sleeps {
     }
 }
 
-/// How often the threads of this process, but the one that asks, have given up their processor to wait, as Linux counts
-/// it; 0 elsewhere.
+/// Returns the number of voluntary context switches of the threads of this process except the calling one, as Linux
+/// counts them; 0 on other systems.
 fn voluntary_switches() -> u64 {
     let own = std::fs::read_link("/proc/thread-self").unwrap_or_default();
     let Ok(threads) = std::fs::read_dir("/proc/self/task") else {

@@ -1,6 +1,6 @@
-//! What sessions add to an axum application before it runs: crates, and seconds of building.
+//! The crates and the build time that sessions add to an axum application.
 //!
-//! Three throwaway applications are made below `target/`, each with a target folder of its own and the versions of this
+//! Three throwaway applications are created below `target/`, each with its own target folder and the versions of this
 //! workspace: one without sessions, one with sessile, one with tower-sessions; in memory, with cookies.
 
 use std::collections::BTreeSet;
@@ -91,7 +91,7 @@ impl Application {
         fs::create_dir_all(folder.join("src")).map_err(wrong)?;
         fs::write(folder.join("Cargo.toml"), manifest).map_err(wrong)?;
         fs::write(folder.join("src").join("main.rs"), source).map_err(wrong)?;
-        // The same versions for everybody. Cargo takes out what is not needed.
+        // All applications use the same versions. Cargo removes unused entries.
         fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).map_err(wrong)?;
         let fetched = cargo(folder, "fetch").status();
         match fetched {
@@ -101,7 +101,7 @@ impl Application {
     }
 }
 
-/// The crates that are built into the application or run while it is built, itself not counted.
+/// Returns the number of crates that are built into the application or run while it is built, without itself.
 fn crates(folder: &Path) -> Result<usize, Failure> {
     let mut tree = cargo(folder, "tree");
     tree.args(["--prefix", "none", "--edges", "normal,build", "--format", "{p}"]);

@@ -1,4 +1,4 @@
-//! The same program with an allocator that counts. `sessile-benches` runs it for the figures of memory.
+//! The same program with a counting allocator. `sessile-benches` runs it to measure memory.
 
 use std::alloc::System;
 use std::process::ExitCode;

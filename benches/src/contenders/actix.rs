@@ -1,7 +1,7 @@
-//! actix-session, in Redis, and bare actix beside it.
+//! actix-session in Redis, and bare actix.
 //!
-//! Services of actix stay on one thread and are no tower services, so these are only part of the comparison in Redis,
-//! where everybody has one thread. It keeps no sessions in memory: the other store of its own is the cookie itself.
+//! Services of actix stay on one thread and are no tower services, so they are only part of the comparison in Redis, in
+//! which all servers have one thread. It keeps no sessions in memory: its other store is the cookie itself.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,24 +19,24 @@ use http::{HeaderMap, HeaderValue};
 
 use super::NOTE;
 use crate::Failure;
-use crate::driver::Ask;
+use crate::driver::RequestSpec;
 
 /// A server of actix. It stays on its thread.
 #[derive(Clone)]
 pub(crate) struct Actix {
     pub(crate) name: &'static str,
-    answer: Rc<dyn Fn(actix_http::Request) -> LocalBoxFuture<'static, Option<HeaderMap>>>,
+    handle: Rc<dyn Fn(actix_http::Request) -> LocalBoxFuture<'static, Option<HeaderMap>>>,
 }
 
 impl Actix {
-    /// Answers, and returns the headers; `None` if the answer is a failure.
-    pub(crate) async fn answer(&self, ask: &Ask) -> Option<HeaderMap> {
-        let method = actix_web::http::Method::from_bytes(ask.method.as_str().as_bytes()).expect("it is a method");
-        let mut request = test::TestRequest::with_uri(ask.path).method(method);
-        if let Some(cookie) = &ask.cookie {
+    /// Handles a request and returns the headers; `None` if the response is a failure.
+    pub(crate) async fn handle(&self, spec: &RequestSpec) -> Option<HeaderMap> {
+        let method = actix_web::http::Method::from_bytes(spec.method.as_str().as_bytes()).expect("the method is valid");
+        let mut request = test::TestRequest::with_uri(spec.path).method(method);
+        if let Some(cookie) = &spec.cookie {
             request = request.insert_header((COOKIE.as_str(), cookie.as_bytes()));
         }
-        (self.answer)(request.to_request()).await
+        (self.handle)(request.to_request()).await
     }
 
     fn new<S, B>(name: &'static str, service: S) -> Self
@@ -47,15 +47,15 @@ impl Actix {
         let service = Rc::new(service);
         Self {
             name,
-            answer: Rc::new(move |request| {
+            handle: Rc::new(move |request| {
                 let service = Rc::clone(&service);
                 Box::pin(async move {
-                    let answer = service
+                    let response = service
                         .call(request)
                         .await
                         .ok()
-                        .filter(|answer| answer.status().is_success())?;
-                    let cookies = answer.headers().get_all(SET_COOKIE.as_str());
+                        .filter(|response| response.status().is_success())?;
+                    let cookies = response.headers().get_all(SET_COOKIE.as_str());
                     let headers = cookies
                         .filter_map(|value| Some((SET_COOKIE, HeaderValue::from_bytes(value.as_bytes()).ok()?)))
                         .collect();
@@ -65,7 +65,7 @@ impl Actix {
         }
     }
 
-    /// The floor: no sessions at all, one number for everybody.
+    /// Returns the floor: no sessions, and one number for all clients.
     pub(crate) async fn bare() -> Self {
         let number = web::Data::from(Arc::new(AtomicU64::new(0)));
         let read = async |number: web::Data<AtomicU64>| number.load(Ordering::Relaxed).to_string();
@@ -79,7 +79,7 @@ impl Actix {
         Self::new("bare actix", test::init_service(app).await)
     }
 
-    /// One multiplexed connection, as the others have.
+    /// Uses one multiplexed connection, like the other servers.
     pub(crate) async fn redis(url: &str) -> Result<Self, Failure> {
         let store = RedisSessionStore::new(url).await;
         let store = store.map_err(|error| format!("actix-session cannot reach Redis: {error}"))?;
@@ -91,7 +91,7 @@ impl Actix {
             .route("/count", web::get().to(read))
             .route("/count", web::post().to(add))
             .route("/update", web::post().to(add))
-            .route("/note", web::post().to(put_down));
+            .route("/note", web::post().to(store_note));
         Ok(Self::new("actix-session, Redis", test::init_service(app).await))
     }
 }
@@ -106,7 +106,7 @@ async fn add(session: Session) -> Result<String, actix_web::Error> {
     Ok(count.to_string())
 }
 
-async fn put_down(session: Session) -> Result<HttpResponse, actix_web::Error> {
+async fn store_note(session: Session) -> Result<HttpResponse, actix_web::Error> {
     session.insert("note", NOTE)?;
     Ok(HttpResponse::Ok().finish())
 }

@@ -1,8 +1,8 @@
-//! axum_session, with its defaults where there is no reason for anything else.
+//! axum_session, with its defaults unless there is a reason for another setting.
 //!
-//! It keeps sessions in memory also where it has a database, and goes to the database again only when they have left.
-//! In Redis they therefore have no life in memory here: several servers share it, which is what it is there for. It
-//! has no namespaces: what goes into one elsewhere lies in the session.
+//! It keeps sessions in memory even if it has a database, and reads the database again only when they have left the
+//! memory. In Redis, sessions therefore have no lifetime in memory here, because several servers are meant to share it.
+//! It has no namespaces: values that other servers keep in one are in the session.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -36,12 +36,12 @@ async fn hold<P: Pool>(session: Session<P>) -> String {
     count.to_string()
 }
 
-async fn put_down<P: Pool>(session: Session<P>, note: String) -> &'static str {
+async fn store_note<P: Pool>(session: Session<P>, note: String) -> &'static str {
     session.set("note", note);
     "ok"
 }
 
-async fn put_many<P: Pool>(session: Session<P>) -> &'static str {
+async fn store_many<P: Pool>(session: Session<P>) -> &'static str {
     for key in many() {
         session.set(&key, ONE_VALUE);
     }
@@ -62,7 +62,7 @@ async fn destroy<P: Pool>(session: Session<P>) -> &'static str {
     "ok"
 }
 
-/// What it takes to be a database of it.
+/// The bounds of a database of axum_session.
 trait Pool: DatabasePool + Clone + Debug + Send + Sync + 'static {}
 
 impl<P: DatabasePool + Clone + Debug + Send + Sync + 'static> Pool for P {}
@@ -75,13 +75,13 @@ fn make<P: Pool>(name: &'static str, store: SessionStore<P>) -> Contender {
         .route("/hold", get(read::<P>).post(hold::<P>))
         .route(
             "/note",
-            post(async |session: Session<P>| put_down(session, NOTE.to_owned()).await),
+            post(async |session: Session<P>| store_note(session, NOTE.to_owned()).await),
         )
         .route(
             "/large",
-            post(async |session: Session<P>| put_down(session, "x".repeat(LARGE)).await),
+            post(async |session: Session<P>| store_note(session, "x".repeat(LARGE)).await),
         )
-        .route("/many", get(one_of_many::<P>).post(put_many::<P>))
+        .route("/many", get(one_of_many::<P>).post(store_many::<P>))
         .route("/rotate", post(rotate::<P>))
         .route("/destroy", post(destroy::<P>));
     Contender::new(name, SessionLayer::new(store).layer(router))
@@ -90,7 +90,7 @@ fn make<P: Pool>(name: &'static str, store: SessionStore<P>) -> Contender {
 pub(super) fn memory(lifetime: Option<Duration>) -> Contender {
     let mut config = SessionConfig::default();
     if let Some(lifetime) = lifetime {
-        let lifetime = lifetime.try_into().expect("sessions end before the calendar does");
+        let lifetime = lifetime.try_into().expect("the lifetime fits the calendar");
         config = config.with_lifetime(lifetime).with_memory_lifetime(lifetime);
     }
     let store = driver::finish(SessionStore::<SessionNullPool>::new(None, config));

@@ -1,4 +1,4 @@
-//! The floor: no sessions at all, one number for everybody.
+//! The floor: no sessions, and one number for all clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use super::{Contender, ONE_VALUE};
 #[derive(Clone, Default)]
 struct Numbers {
     count: Arc<AtomicU64>,
-    /// What `/hold` counts, under the lock that tokio has.
+    /// The count of `/hold`, under tokio's mutex.
     held: Arc<Mutex<u64>>,
 }
 

@@ -1,18 +1,18 @@
-//! The servers that are compared: the same small application with each kind of session.
+//! The compared servers: the same small application with each kind of session.
 //!
 //! | request | does |
 //! |---|---|
 //! | `GET /plain` | never touches its session |
 //! | `GET /count` | reads one number |
-//! | `POST /count` | adds one to it |
-//! | `POST /update` | adds one to it too: in sessile by the call that may try twice, elsewhere as before |
-//! | `POST /hold` | the same, and lets others run between reading and writing |
-//! | `POST /note` | puts down 65 bytes |
-//! | `POST /large` | puts down 8 KiB |
-//! | `POST /many` | puts down 50 keys: in a namespace, where there is such a thing |
+//! | `POST /count` | increments it |
+//! | `POST /update` | increments it: in sessile by the call that may run twice, in others as before |
+//! | `POST /hold` | increments it, and lets others run between read and write |
+//! | `POST /note` | stores 65 bytes |
+//! | `POST /large` | stores 8 KiB |
+//! | `POST /many` | stores 50 keys: in a namespace, if the server has them |
 //! | `GET /many` | reads one of them |
 //! | `POST /rotate` | gives the session a new id |
-//! | `POST /destroy` | ends it |
+//! | `POST /destroy` | ends the session |
 
 #[cfg(feature = "peers")]
 mod actix;
@@ -41,13 +41,13 @@ use self::server::Server;
 #[cfg(feature = "peers")]
 use crate::Failure;
 
-/// A note of a visitor: 65 bytes.
+/// A note of a client: 65 bytes.
 pub(crate) const NOTE: &str = "sixty-five bytes are what a small session holds, so say those who";
 
-/// A record that is not small.
+/// The size of a large record.
 const LARGE: usize = 8 * 1_024;
 
-/// The names of 50 keys, and the one that is read.
+/// Returns the names of 50 keys.
 fn many() -> impl Iterator<Item = String> {
     (0..50).map(|number| format!("key-{number:02}"))
 }
@@ -56,26 +56,26 @@ const ONE_OF_MANY: &str = "key-25";
 
 const ONE_VALUE: &str = "a value of 24 characters";
 
-/// How long a session lives without visits, where nothing is said about that.
+/// The default lifetime of a session without visits.
 pub(crate) const DAY: Option<Duration> = Some(Duration::from_secs(86_400));
 
-/// One server. Its session layer stands around the whole router, so that none pays for the router's own way of adding
-/// layers. A clone is the same server with the same sessions.
+/// A server. Its session layer is around the whole router, so that the router's way of adding layers costs none of them
+/// time. A clone is the same server with the same sessions.
 #[derive(Clone)]
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     server: Box<dyn Server>,
-    /// Whether a request can have to wait, for a disk or a network.
+    /// A request may wait, for a disk or a network.
     pub(crate) waits: bool,
-    /// Which kinds of requests it can be asked for, by their short names.
-    does: Does,
-    /// What has to be there as long as the server.
+    /// The kinds of requests that it supports, by their short names.
+    supported: Supported,
+    /// Resources that must live as long as the server.
     _needs: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// The kinds of requests that make sense with a server.
+/// The kinds of requests that a server supports.
 #[derive(Clone, Copy)]
-enum Does {
+enum Supported {
     AllBut(&'static [&'static str]),
     Only(&'static [&'static str]),
 }
@@ -86,7 +86,7 @@ impl Contender {
             name,
             server: Box::new(server),
             waits: false,
-            does: Does::AllBut(&[]),
+            supported: Supported::AllBut(&[]),
             _needs: None,
         }
     }
@@ -95,24 +95,24 @@ impl Contender {
         Self { waits: true, ..self }
     }
 
-    /// There is no such thing there.
+    /// Removes kinds of requests that the server does not support.
     fn without(self, scenarios: &'static [&'static str]) -> Self {
-        let does = Does::AllBut(scenarios);
-        Self { does, ..self }
+        let supported = Supported::AllBut(scenarios);
+        Self { supported, ..self }
     }
 
-    /// Everything else is as in another contender.
+    /// Restricts the server to these kinds; the others are the same as in another contender.
     #[cfg(feature = "peers")]
     fn only(self, scenarios: &'static [&'static str]) -> Self {
-        let does = Does::Only(scenarios);
-        Self { does, ..self }
+        let supported = Supported::Only(scenarios);
+        Self { supported, ..self }
     }
 
-    /// Whether requests of this kind, by its short name, can be sent to it.
-    pub(crate) fn does(&self, scenario: &str) -> bool {
-        match self.does {
-            Does::AllBut(others) => !others.contains(&scenario),
-            Does::Only(these) => these.contains(&scenario),
+    /// Returns whether it supports requests of this kind, by its short name.
+    pub(crate) fn supports(&self, scenario: &str) -> bool {
+        match self.supported {
+            Supported::AllBut(others) => !others.contains(&scenario),
+            Supported::Only(these) => these.contains(&scenario),
         }
     }
 
@@ -123,35 +123,35 @@ impl Contender {
         }
     }
 
-    /// Answers on this thread. The body is dropped.
-    pub(crate) fn answer(&mut self, request: Request<Body>) -> Head {
+    /// Handles a request on this thread, and drops the body.
+    pub(crate) fn handle(&mut self, request: Request<Body>) -> Head {
         if self.waits {
-            self.server.answer_waiting(request)
+            self.server.handle_waiting(request)
         } else {
-            self.server.answer_now(request)
+            self.server.handle_now(request)
         }
     }
 
-    /// Answers in a task. The body is dropped.
+    /// Handles a request in a task, and drops the body.
     pub(crate) async fn head(&mut self, request: Request<Body>) -> Head {
         self.server.head(request).await
     }
 
-    /// Answers in a task. The body is what is wanted.
+    /// Handles a request in a task, and returns the body.
     pub(crate) async fn text(&mut self, request: Request<Body>) -> String {
         self.server.text(request).await
     }
 
-    /// Answers whoever is at the other end of this connection.
+    /// Serves a connection.
     pub(crate) fn serve(&self, stream: tokio::net::TcpStream) -> BoxFuture<'static, ()> {
         self.server.serve(stream)
     }
 }
 
-/// Makes a server whose sessions live for this long.
+/// A constructor of a server whose sessions have this lifetime.
 type Make = fn(Option<Duration>) -> Contender;
 
-/// Those that the driver can call on one thread; the first is the floor.
+/// The servers that the driver can call on one thread; the first is the floor.
 const MAKERS: &[(&str, Make)] = &[
     (bare::NAME, |_| bare::make()),
     (null::NAME, |_| null::make()),
@@ -164,41 +164,41 @@ const MAKERS: &[(&str, Make)] = &[
     (tower_sessions::MOKA, tower_sessions::moka),
     #[cfg(feature = "peers")]
     (axum_session::MEMORY, axum_session::memory),
-    // These differ from others in what ids are made of, and stand only where that shows.
+    // They differ from others only in their ids, and are shown only where that matters.
     #[cfg(feature = "peers")]
     (sessile::GENERATOR, sessile::generator),
     #[cfg(feature = "peers")]
     (lean::GENERATOR, lean::generator),
 ];
 
-/// The contenders that are shown where everybody is.
-fn everybody() -> impl Iterator<Item = &'static str> {
+/// Returns the contenders that every table shows.
+fn always_shown() -> impl Iterator<Item = &'static str> {
     let makers = MAKERS.iter().map(|(name, _)| *name);
     makers.filter(|name| !name.ends_with(", generator"))
 }
 
-/// The names of all that the driver can call on one thread; the first is the floor.
+/// Returns the names of all servers that the driver can call on one thread; the first is the floor.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    everybody()
+    always_shown()
 }
 
-/// The names of those that keep their sessions in memory; the first is the floor.
+/// Returns the names of the servers that keep their sessions in memory; the first is the floor.
 pub(crate) fn in_memory() -> impl Iterator<Item = &'static str> {
     names().filter(|name| *name != sessile::FILE)
 }
 
-/// The one of this name. Some want a runtime around them.
+/// Returns the server of this name. Some need a runtime.
 pub(crate) fn one(name: &str, lifetime: Option<Duration>) -> Option<Contender> {
     let (_, make) = MAKERS.iter().find(|(known, _)| *known == name)?;
     Some(make(lifetime))
 }
 
-/// Those of these names.
+/// Returns the servers of these names.
 pub(crate) fn some(names: impl Iterator<Item = &'static str>, lifetime: Option<Duration>) -> Vec<Contender> {
     names.filter_map(|name| one(name, lifetime)).collect()
 }
 
-/// The names in the quick comparison: the floor, ours, the peer, and the limits on both sides.
+/// The names in the quick comparison: the floor, sessile, the peer, and the limits on both sides.
 pub(crate) const BARE: &str = bare::NAME;
 pub(crate) const NULL: &str = null::NAME;
 pub(crate) const OURS: &str = sessile::MEMORY;
@@ -210,13 +210,13 @@ pub(crate) const LEAN_GENERATOR: &str = lean::GENERATOR;
 #[cfg(feature = "peers")]
 pub(crate) const PEER: &str = tower_sessions::MEMORY;
 
-/// The ones of the quick comparison; the first is the floor.
+/// Returns the servers of the quick comparison; the first is the floor.
 #[cfg(feature = "peers")]
 pub(crate) fn quick(lifetime: Option<Duration>) -> Vec<Contender> {
     some([BARE, NULL, OURS, LEAN, PEER].into_iter(), lifetime)
 }
 
-/// The same, and those whose ids come from a generator.
+/// Returns the servers of the quick comparison, and those whose ids come from a generator.
 #[cfg(feature = "peers")]
 pub(crate) fn quick_and_generators(lifetime: Option<Duration>) -> Vec<Contender> {
     some(
@@ -225,7 +225,7 @@ pub(crate) fn quick_and_generators(lifetime: Option<Duration>) -> Vec<Contender>
     )
 }
 
-/// Those that let others wait for a session; the first is the floor. The last one does not, and shows what that means.
+/// Returns the servers that lock sessions; the first is the floor. The last one does not lock, for comparison.
 #[cfg(feature = "peers")]
 pub(crate) async fn locking(redis: &str) -> Result<Vec<Contender>, Failure> {
     Ok(vec![

@@ -1,7 +1,7 @@
-//! A layer that does nothing, around the floor: what it takes to be a layer at all.
+//! A layer that does nothing, around the floor: the cost of any layer.
 //!
-//! Nothing is boxed and nothing is looked at. Requests and answers still pass through one more service and one more
-//! future, and no layer of sessions can do without these: so nobody can be below it.
+//! It boxes and reads nothing. Requests and responses still pass through one more service and one more future. No
+//! session layer can avoid these, so none can cost less.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! [`Server`]: a tower service, whatever its type.
+//! [`Server`]: a tower service with its type erased.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,13 +17,13 @@ use tower_service::Service;
 
 use crate::driver;
 
-/// What the driver looks at in an answer.
+/// The parts of a response that the driver checks.
 pub(crate) type Head = http::response::Parts;
 
-/// A service whose type has been forgotten. Where times of single requests are taken, nothing is boxed but the service.
+/// A type-erased service. Where single requests are timed, only the service is boxed.
 pub(super) trait Server: Send {
-    fn answer_now(&mut self, request: Request<Body>) -> Head;
-    fn answer_waiting(&mut self, request: Request<Body>) -> Head;
+    fn handle_now(&mut self, request: Request<Body>) -> Head;
+    fn handle_waiting(&mut self, request: Request<Body>) -> Head;
     fn head(&mut self, request: Request<Body>) -> BoxFuture<'static, Head>;
     fn text(&mut self, request: Request<Body>) -> BoxFuture<'static, String>;
     fn serve(&self, stream: TcpStream) -> BoxFuture<'static, ()>;
@@ -43,30 +43,30 @@ where
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    fn answer_now(&mut self, request: Request<Body>) -> Head {
+    fn handle_now(&mut self, request: Request<Body>) -> Head {
         let Ok(response) = driver::finish(self.call(request));
         response.into_parts().0
     }
 
-    fn answer_waiting(&mut self, request: Request<Body>) -> Head {
+    fn handle_waiting(&mut self, request: Request<Body>) -> Head {
         let Ok(response) = Handle::current().block_on(self.call(request));
         response.into_parts().0
     }
 
     fn head(&mut self, request: Request<Body>) -> BoxFuture<'static, Head> {
-        let answer = self.call(request);
+        let response_future = self.call(request);
         Box::pin(async move {
-            let Ok(response) = answer.await;
+            let Ok(response) = response_future.await;
             response.into_parts().0
         })
     }
 
     fn text(&mut self, request: Request<Body>) -> BoxFuture<'static, String> {
-        let answer = self.call(request);
+        let response_future = self.call(request);
         Box::pin(async move {
-            let Ok(response) = answer.await;
+            let Ok(response) = response_future.await;
             let body = response.into_body().collect().await.map_err(Into::into);
-            let body = body.expect("nothing cuts the answer off").to_bytes();
+            let body = body.expect("the body is complete").to_bytes();
             String::from_utf8_lossy(&body).into_owned()
         })
     }
@@ -76,7 +76,7 @@ where
         let service =
             service_fn(move |request: Request<hyper::body::Incoming>| service.clone().call(request.map(Body::new)));
         Box::pin(async move {
-            // Whoever measures hangs up when he has seen enough.
+            // The client closes the connection when the measurement ends.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

@@ -37,15 +37,15 @@ const ONE: Key<Untyped, String> = Key::new(ONE_OF_MANY);
 
 type Visits = Session<Untyped, Visitor>;
 
-/// What a handler answers.
-type Answer<T = &'static str> = Result<T, SessionError>;
+/// The result of a handler.
+type HandlerResult<T = &'static str> = Result<T, SessionError>;
 
-async fn read(session: Visits) -> Answer<String> {
+async fn read(session: Visits) -> HandlerResult<String> {
     session.start_readonly().await?;
     Ok(session.get(Visitor::COUNT)?.unwrap_or_default().to_string())
 }
 
-async fn add(session: Visits) -> Answer<String> {
+async fn add(session: Visits) -> HandlerResult<String> {
     session.start().await?;
     let count = session.update_key(Visitor::COUNT, |count| {
         *count += 1;
@@ -54,8 +54,8 @@ async fn add(session: Visits) -> Answer<String> {
     Ok(count.to_string())
 }
 
-/// The same by the call that retries by itself: what a storage does to keep others away is its own choice.
-async fn update(session: Visits) -> Answer<String> {
+/// Increments by the call that retries: the storage chooses how it keeps others away.
+async fn update(session: Visits) -> HandlerResult<String> {
     let count = session.update(async || {
         session.update_key(Visitor::COUNT, |count| {
             *count += 1;
@@ -65,7 +65,7 @@ async fn update(session: Visits) -> Answer<String> {
     Ok(count.await?.to_string())
 }
 
-async fn hold(session: Visits) -> Answer<String> {
+async fn hold(session: Visits) -> HandlerResult<String> {
     session.start().await?;
     let count = session.get(Visitor::COUNT)?.unwrap_or_default() + 1;
     tokio::task::yield_now().await;
@@ -73,13 +73,13 @@ async fn hold(session: Visits) -> Answer<String> {
     Ok(count.to_string())
 }
 
-async fn put_down(session: Visits, note: String) -> Answer {
+async fn store_note(session: Visits, note: String) -> HandlerResult {
     session.start().await?;
     session.set(Visitor::NOTE, note)?;
     Ok("ok")
 }
 
-async fn put_many(session: Visits) -> Answer {
+async fn store_many(session: Visits) -> HandlerResult {
     session.start().await?;
     let namespace = session.namespace("many");
     for key in many() {
@@ -88,18 +88,18 @@ async fn put_many(session: Visits) -> Answer {
     Ok("ok")
 }
 
-async fn one_of_many(session: Visits) -> Answer<String> {
+async fn one_of_many(session: Visits) -> HandlerResult<String> {
     session.start_readonly().await?;
     Ok(session.namespace("many").get(ONE)?.unwrap_or_default())
 }
 
-async fn rotate(session: Visits) -> Answer {
+async fn rotate(session: Visits) -> HandlerResult {
     session.start().await?;
     session.regenerate_id()?;
     Ok("ok")
 }
 
-async fn destroy(session: Visits) -> Answer {
+async fn destroy(session: Visits) -> HandlerResult {
     session.destroy().await?;
     Ok("ok")
 }
@@ -114,7 +114,7 @@ fn make_with(
     lifetime: Option<Duration>,
     entropy: impl Entropy,
 ) -> Contender {
-    // Where a thousand wait for one session, some wait longer than they would want to elsewhere.
+    // With a thousand waiters, some wait longer than an application would normally allow.
     let mut session = Session::builder(storage)
         .lock_wait(Duration::from_secs(60))
         .entropy(entropy);
@@ -127,12 +127,15 @@ fn make_with(
         .route("/count", get(read).post(add))
         .route("/update", post(update))
         .route("/hold", get(read).post(hold))
-        .route("/note", post(async |session| put_down(session, NOTE.to_owned()).await))
+        .route(
+            "/note",
+            post(async |session| store_note(session, NOTE.to_owned()).await),
+        )
         .route(
             "/large",
-            post(async |session| put_down(session, "x".repeat(LARGE)).await),
+            post(async |session| store_note(session, "x".repeat(LARGE)).await),
         )
-        .route("/many", get(one_of_many).post(put_many))
+        .route("/many", get(one_of_many).post(store_many))
         .route("/rotate", post(rotate))
         .route("/destroy", post(destroy));
     let layer = SessionLayer::new(session).carrier(CookieCarrier::insecure());
@@ -143,13 +146,13 @@ pub(super) fn memory(lifetime: Option<Duration>) -> Contender {
     make(MEMORY, MemoryStorage::new(), lifetime)
 }
 
-/// With random bits from a generator in the process, which only making a session can tell from the system's.
+/// Takes random bits from a generator in the process. Only the creation of a session depends on it.
 #[cfg(feature = "peers")]
 pub(super) fn generator(lifetime: Option<Duration>) -> Contender {
     make_with(GENERATOR, MemoryStorage::new(), lifetime, FastEntropy).only(&["create"])
 }
 
-/// A folder that goes with the server.
+/// A folder that is removed with the server.
 struct Folder(std::path::PathBuf);
 
 impl Drop for Folder {
@@ -158,7 +161,7 @@ impl Drop for Folder {
     }
 }
 
-/// With the durability that is its default: every write is synced.
+/// Uses the default durability: every write is synced.
 pub(super) fn file(lifetime: Option<Duration>) -> Contender {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);

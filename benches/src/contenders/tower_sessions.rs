@@ -1,7 +1,7 @@
 //! tower-sessions: unlocked, so parallel increments are lost.
 //!
-//! The stores for moka and for Redis are made for version 0.14 of it, and the newest with which they build is that one:
-//! so the same application stands here twice. It has no namespaces: what goes into one elsewhere lies in the session.
+//! The stores for moka and Redis require version 0.14, so the same application is built with two versions. It has no
+//! namespaces: values that other servers keep in one are in the session.
 
 use std::time::Duration;
 
@@ -47,12 +47,12 @@ macro_rules! application {
             count.to_string()
         }
 
-        async fn put_down(session: Session, note: String) -> &'static str {
+        async fn store_note(session: Session, note: String) -> &'static str {
             session.insert("note", note).await.expect("the store answers");
             "ok"
         }
 
-        async fn put_many(session: Session) -> &'static str {
+        async fn store_many(session: Session) -> &'static str {
             for key in many() {
                 session.insert(&key, ONE_VALUE).await.expect("the store answers");
             }
@@ -79,9 +79,7 @@ macro_rules! application {
             S: SessionStore + Clone,
         {
             let lifetime = lifetime.unwrap_or(Duration::from_secs(86_400));
-            let lifetime = lifetime
-                .try_into()
-                .expect("sessions end before the calendar does");
+            let lifetime = lifetime.try_into().expect("the lifetime fits the calendar");
             let layer = SessionManagerLayer::new(store)
                 .with_secure(false)
                 .with_expiry(Expiry::OnInactivity(lifetime));
@@ -92,13 +90,13 @@ macro_rules! application {
                 .route("/hold", get(read).post(hold))
                 .route(
                     "/note",
-                    post(async |session| put_down(session, NOTE.to_owned()).await),
+                    post(async |session| store_note(session, NOTE.to_owned()).await),
                 )
                 .route(
                     "/large",
-                    post(async |session| put_down(session, "x".repeat(LARGE)).await),
+                    post(async |session| store_note(session, "x".repeat(LARGE)).await),
                 )
-                .route("/many", get(one_of_many).post(put_many))
+                .route("/many", get(one_of_many).post(store_many))
                 .route("/rotate", post(rotate))
                 .route("/destroy", post(destroy));
             Contender::new(name, layer.layer(router))
@@ -122,7 +120,7 @@ pub(super) fn moka(lifetime: Option<Duration>) -> Contender {
     before::make(MOKA, MokaStore::new(None), lifetime)
 }
 
-/// One multiplexed connection, as the others have.
+/// Uses one multiplexed connection, like the other servers.
 pub(crate) async fn redis(url: &str) -> Result<Contender, Failure> {
     let unreachable = |error| format!("tower-sessions cannot reach Redis: {error}");
     let config = Config::from_url(url).map_err(unreachable)?;

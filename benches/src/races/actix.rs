@@ -1,4 +1,4 @@
-//! actix-session, in Redis: the only store of its own beside the cookie itself.
+//! actix-session in Redis: its only store besides the cookie itself.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use actix_web::{App as Application, test, web};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 
-use super::app::{Answer, App, Gate, PAUSE, USER};
+use super::app::{App, AppResponse, Gate, PAUSE, USER};
 use crate::Failure;
 
 type Handled<T = &'static str> = Result<T, actix_web::Error>;
@@ -63,29 +63,30 @@ pub(super) async fn app(gate: &Gate, redis: &str) -> Result<App, Failure> {
         .route("/slow", web::post().to(slow))
         .route("/logout", web::post().to(log_out));
     let service = Rc::new(test::init_service(application).await);
-    Ok(App::new("actix-session", "id=chosen-by-an-attacker", move |ask| {
+    Ok(App::new("actix-session", "id=chosen-by-an-attacker", move |spec| {
         let service = Rc::clone(&service);
         Box::pin(async move {
-            let method = actix_web::http::Method::from_bytes(ask.method.as_str().as_bytes()).expect("it is a method");
-            let mut request = test::TestRequest::with_uri(ask.path).method(method);
-            if let Some(cookie) = &ask.cookie {
+            let method =
+                actix_web::http::Method::from_bytes(spec.method.as_str().as_bytes()).expect("the method is valid");
+            let mut request = test::TestRequest::with_uri(spec.path).method(method);
+            if let Some(cookie) = &spec.cookie {
                 request = request.insert_header((COOKIE.as_str(), cookie.as_bytes()));
             }
             match service.call(request.to_request()).await {
                 Ok(response) => {
-                    let status = StatusCode::from_u16(response.status().as_u16()).expect("it is a status");
+                    let status = StatusCode::from_u16(response.status().as_u16()).expect("the status is valid");
                     let cookies = response.headers().get_all(SET_COOKIE.as_str());
                     let headers = cookies
                         .filter_map(|value| Some((SET_COOKIE, HeaderValue::from_bytes(value.as_bytes()).ok()?)))
                         .collect();
                     let body = test::read_body(response).await;
-                    Answer {
+                    AppResponse {
                         status,
                         headers,
                         text: String::from_utf8_lossy(&body).into_owned(),
                     }
                 }
-                Err(error) => Answer {
+                Err(error) => AppResponse {
                     status: StatusCode::INTERNAL_SERVER_ERROR,
                     headers: Default::default(),
                     text: error.to_string(),

@@ -1,4 +1,4 @@
-//! [`App`]: the application that all servers run, as the races see it.
+//! [`App`]: the application that all servers run in the races.
 //!
 //! | request | does |
 //! |---|---|
@@ -23,19 +23,19 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tower_service::Service;
 
-use crate::driver::Ask;
+use crate::driver::RequestSpec;
 
 pub(super) const USER: &str = "ada";
 
-/// How long an increment lets others run between reading and writing, as a handler does that asks a database.
+/// The time for which an increment lets others run between read and write, like a handler that queries a database.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
-/// The place where a slow request waits until it may go on.
+/// The point at which a slow request waits until it may continue.
 #[derive(Clone, Default)]
 pub(super) struct Gate(Arc<(Notify, Notify)>);
 
 impl Gate {
-    /// Says that a request has arrived, and waits until the gate is opened.
+    /// Signals that a request has arrived, and waits until the gate is opened.
     pub(super) async fn pass(&self) {
         let (arrived, open) = &*self.0;
         arrived.notify_one();
@@ -52,15 +52,15 @@ impl Gate {
     }
 }
 
-/// One server.
+/// A server.
 pub(super) struct App {
     pub(super) name: &'static str,
-    /// A cookie of the form that the server gives out, with an id that it has not given out.
+    /// A cookie in the format of the server, with an id that it has not issued.
     pub(super) chosen: &'static str,
-    send: Rc<dyn Fn(Ask) -> LocalBoxFuture<'static, Answer>>,
+    send: Rc<dyn Fn(RequestSpec) -> LocalBoxFuture<'static, AppResponse>>,
 }
 
-pub(super) struct Answer {
+pub(super) struct AppResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
@@ -70,7 +70,7 @@ impl App {
     pub(super) fn new(
         name: &'static str,
         chosen: &'static str,
-        send: impl Fn(Ask) -> LocalBoxFuture<'static, Answer> + 'static,
+        send: impl Fn(RequestSpec) -> LocalBoxFuture<'static, AppResponse> + 'static,
     ) -> Self {
         Self {
             name,
@@ -79,22 +79,22 @@ impl App {
         }
     }
 
-    /// An application of axum, with its session layer around it.
+    /// Returns an application of axum inside its session layer.
     pub(super) fn axum<S, R>(name: &'static str, chosen: &'static str, service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone + 'static,
         R: http_body::Body<Data = Bytes, Error: Display> + 'static,
     {
-        Self::new(name, chosen, move |ask| {
+        Self::new(name, chosen, move |spec| {
             let mut service = service.clone();
             Box::pin(async move {
-                let Ok(response) = service.call(ask.request()).await;
+                let Ok(response) = service.call(spec.request()).await;
                 let (head, body) = response.into_parts();
                 let text = match body.collect().await {
                     Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
                     Err(error) => error.to_string(),
                 };
-                Answer {
+                AppResponse {
                     status: head.status,
                     headers: head.headers,
                     text,
@@ -103,7 +103,7 @@ impl App {
         })
     }
 
-    pub(super) async fn send(&self, ask: Ask) -> Answer {
-        (self.send)(ask).await
+    pub(super) async fn send(&self, spec: RequestSpec) -> AppResponse {
+        (self.send)(spec).await
     }
 }

@@ -1,8 +1,8 @@
-//! Two requests meet: whether increments are lost, whether a logout holds against a request that is under way, and whether a
-//! client logs in under an id that somebody else has chosen for it.
+//! Races of two requests: lost increments, a logout during a slow request, and a login under an id that an attacker has
+//! chosen.
 //!
-//! Nothing is measured here. Each server runs the same small application, keeps its sessions where its library does by
-//! default (actix-session: in Redis), and is asked the same.
+//! Nothing is timed here. Each server runs the same small application, keeps its sessions in the default store of its
+//! library (actix-session: in Redis), and gets the same requests.
 
 mod actix;
 mod app;
@@ -18,12 +18,12 @@ use tokio::task::{JoinSet, LocalSet};
 
 use self::app::{App, Gate, USER};
 use crate::Failure;
-use crate::driver::{self, Ask};
+use crate::driver::{self, RequestSpec};
 use crate::jar::Jar;
 use crate::redis::ensure_server;
 use crate::table::Table;
 
-/// How many requests add one to the number of one session at the same time.
+/// The number of requests that increment the number of one session at the same time.
 const INCREMENTS: usize = 50;
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -68,36 +68,36 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns how many of the parallel increments of one session are there in the end.
+/// Returns how many of the parallel increments of one session are kept.
 async fn increments(app: &Rc<App>) -> Result<String, Failure> {
     let cookie = log_in(app).await?.header();
     let mut requests = JoinSet::new();
     for _ in 0..INCREMENTS {
         let (app, cookie) = (Rc::clone(app), cookie.clone());
-        requests.spawn_local(async move { app.send(Ask::post("/increment", Some(cookie))).await.status });
+        requests.spawn_local(async move { app.send(RequestSpec::post("/increment", Some(cookie))).await.status });
     }
-    while let Some(answered) = requests.join_next().await {
-        let status = answered.map_err(|error| format!("{}: a request was not answered: {error}", app.name))?;
+    while let Some(response) = requests.join_next().await {
+        let status = response.map_err(|error| format!("{}: a request was not answered: {error}", app.name))?;
         if !status.is_success() {
-            return Err(format!("{}: an increment was answered by {status}", app.name));
+            return Err(format!("{}: an increment was answered with {status}", app.name));
         }
     }
-    Ok(app.send(Ask::get("/number", &cookie)).await.text)
+    Ok(app.send(RequestSpec::get("/number", &cookie)).await.text)
 }
 
-/// Logs out while a request of the same session is under way, and says what the client finds when that has ended: with the
-/// cookie it had, or with the one that the answers leave it with.
+/// Logs out during a request of the same session, and returns the state that the client finds when that has ended: with
+/// the cookie it had, or with the one that the responses have set.
 async fn logout(app: &Rc<App>, gate: &Gate) -> Result<&'static str, Failure> {
     let mut jar = log_in(app).await?;
     let before = jar.header();
     let slow = tokio::task::spawn_local({
         let (app, cookie) = (Rc::clone(app), before.clone());
-        async move { app.send(Ask::post("/slow", Some(cookie))).await }
+        async move { app.send(RequestSpec::post("/slow", Some(cookie))).await }
     });
     gate.arrived().await;
-    let logout = app.send(Ask::post("/logout", Some(before.clone()))).await;
+    let logout = app.send(RequestSpec::post("/logout", Some(before.clone()))).await;
     if !logout.status.is_success() {
-        return Err(format!("{}: the logout was answered by {}", app.name, logout.status));
+        return Err(format!("{}: the logout was answered with {}", app.name, logout.status));
     }
     jar.keep(&logout.headers);
     gate.open();
@@ -116,12 +116,13 @@ async fn logout(app: &Rc<App>, gate: &Gate) -> Result<&'static str, Failure> {
     Ok("logged out")
 }
 
-/// Logs a client in whose cookie has an id that the server has not given out, as an attacker plants one (session fixation).
+/// Logs a client in whose cookie has an id that the server has not issued, as an attacker plants one (session
+/// fixation).
 async fn fixation(app: &App) -> Result<&'static str, Failure> {
     let chosen = HeaderValue::from_static(app.chosen);
-    let login = app.send(Ask::post("/login", Some(chosen.clone()))).await;
+    let login = app.send(RequestSpec::post("/login", Some(chosen.clone()))).await;
     if !login.status.is_success() {
-        return Err(format!("{}: the login was answered by {}", app.name, login.status));
+        return Err(format!("{}: the login was answered with {}", app.name, login.status));
     }
     match who(app, &chosen).await == USER {
         true => Ok("is taken over"),
@@ -131,7 +132,7 @@ async fn fixation(app: &App) -> Result<&'static str, Failure> {
 
 async fn log_in(app: &App) -> Result<Jar, Failure> {
     let mut jar = Jar::default();
-    jar.keep(&app.send(Ask::post("/login", None)).await.headers);
+    jar.keep(&app.send(RequestSpec::post("/login", None)).await.headers);
     match who(app, &jar.header()).await.as_str() {
         USER => Ok(jar),
         other => Err(format!("{}: nothing comes of a login: {other}", app.name)),
@@ -139,5 +140,5 @@ async fn log_in(app: &App) -> Result<Jar, Failure> {
 }
 
 async fn who(app: &App, cookie: &HeaderValue) -> String {
-    app.send(Ask::get("/who", cookie)).await.text
+    app.send(RequestSpec::get("/who", cookie)).await.text
 }

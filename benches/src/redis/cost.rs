@@ -2,14 +2,14 @@
 
 use sessile_testkit::redis::{Proxy, RedisServer};
 
-use super::ledger::{Ledger, Spent};
-pub(crate) use super::load::{Kind, Who};
+use super::ledger::{Ledger, Usage};
+pub(crate) use super::load::{Candidate, Kind};
 use super::load::{Load, Subject, THREADS};
 use crate::Failure;
 use crate::statistics::{interleave, median};
 use crate::table::Table;
 
-/// One who asks and waits in turns, and many.
+/// One task that waits for each reply, and many tasks.
 const LOADS: [Load; 2] = [
     Load {
         tasks: 1,
@@ -22,19 +22,19 @@ const LOADS: [Load; 2] = [
 ];
 const ROUNDS: usize = 9;
 
-/// The cost of requests of one kind to one of them.
+/// The cost of requests of one kind to one server.
 pub(crate) struct Row {
-    pub(crate) who: Who,
+    pub(crate) who: Candidate,
     pub(crate) kind: Kind,
     pub(crate) tasks: usize,
-    /// Requests a second, round by round: those of one number were neighbours.
+    /// Requests per second, by round. Rounds of the same number ran next to each other.
     pub(crate) rates: Vec<f64>,
-    /// Microseconds of the server's processor for a request, round by round.
+    /// Microseconds of the server's CPU per request, by round.
     pub(crate) processor: Vec<f64>,
-    /// Commands that the server ran for a request, those within scripts included.
+    /// Commands that the server ran per request, including those within scripts.
     pub(crate) commands: f64,
     pub(crate) trips: usize,
-    /// Commands that the server got at once.
+    /// Commands that the server received with one read.
     pub(crate) batch: f64,
     pub(crate) failed: usize,
 }
@@ -76,21 +76,21 @@ pub(super) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// One of those who ask, and its server.
-struct Party {
-    who: Who,
+/// A contender and its server.
+struct Participant {
+    who: Candidate,
     subject: Subject,
     ledger: Ledger,
     _server: RedisServer,
 }
 
-/// Everybody's requests of every kind, by one and by many.
+/// Measures all kinds of requests to all contenders, by one task and by many.
 pub(crate) fn measure(rounds: usize) -> Result<Vec<Row>, Failure> {
     let visitors = LOADS.iter().map(|load| load.tasks).max().unwrap_or_default();
-    let mut parties = Vec::new();
-    for who in Who::ALL {
+    let mut participants = Vec::new();
+    for who in Candidate::ALL {
         let server = RedisServer::start();
-        parties.push(Party {
+        participants.push(Participant {
             who,
             subject: Subject::new(who, &server.url(), visitors)?,
             ledger: Ledger::of(&server),
@@ -99,42 +99,45 @@ pub(crate) fn measure(rounds: usize) -> Result<Vec<Row>, Failure> {
     }
     let mut rows = Vec::new();
     for kind in Kind::ALL {
-        let sent: Vec<_> = Who::ALL.iter().map(|who| sent(*who, kind)).collect::<Result<_, _>>()?;
+        let sent: Vec<_> = Candidate::ALL
+            .iter()
+            .map(|who| sent(*who, kind))
+            .collect::<Result<_, _>>()?;
         for load in LOADS {
-            let mut sums = vec![Spent::default(); parties.len()];
-            let mut figures: Vec<_> = parties.iter().map(|_| (Vec::new(), Vec::new(), 0)).collect();
+            let mut sums = vec![Usage::default(); participants.len()];
+            let mut figures: Vec<_> = participants.iter().map(|_| (Vec::new(), Vec::new(), 0)).collect();
             let requests = load.tasks * load.requests;
-            interleave(rounds, parties.len(), |index| {
-                let Party {
+            interleave(rounds, participants.len(), |index| {
+                let Participant {
                     who, subject, ledger, ..
-                } = &mut parties[index];
-                if !who.does(kind) {
+                } = &mut participants[index];
+                if !who.supports(kind) {
                     return;
                 }
-                let ((answered, time), spent) = ledger.during(|| subject.round(kind, load));
+                let ((succeeded, time), usage) = ledger.during(|| subject.round(kind, load));
                 let (rates, processor, failed) = &mut figures[index];
-                rates.push(answered as f64 / time.as_secs_f64());
-                processor.push(spent.processor / requests as f64);
-                *failed += requests - answered;
-                sums[index].commands += spent.commands;
-                sums[index].reads += spent.reads;
+                rates.push(succeeded as f64 / time.as_secs_f64());
+                processor.push(usage.processor / requests as f64);
+                *failed += requests - succeeded;
+                sums[index].commands += usage.commands;
+                sums[index].reads += usage.reads;
             });
             let all = (rounds * requests) as f64;
-            for (((party, (rates, processor, failed)), spent), (trips, commands)) in
-                parties.iter().zip(figures).zip(sums).zip(&sent)
+            for (((participant, (rates, processor, failed)), usage), (trips, commands)) in
+                participants.iter().zip(figures).zip(sums).zip(&sent)
             {
-                if !party.who.does(kind) {
+                if !participant.who.supports(kind) {
                     continue;
                 }
                 rows.push(Row {
-                    who: party.who,
+                    who: participant.who,
                     kind,
                     tasks: load.tasks,
                     rates,
                     processor,
-                    commands: spent.commands as f64 / all,
+                    commands: usage.commands as f64 / all,
                     trips: *trips,
-                    batch: *commands as f64 * all / spent.reads.max(1) as f64,
+                    batch: *commands as f64 * all / usage.reads.max(1) as f64,
                     failed,
                 });
             }
@@ -143,16 +146,16 @@ pub(crate) fn measure(rounds: usize) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-/// The round trips of a request of somebody who is known, and the commands that are sent for it.
-fn sent(who: Who, kind: Kind) -> Result<(usize, usize), Failure> {
-    if !who.does(kind) {
+/// Returns the round trips of a request of a known client, and the commands that are sent for it.
+fn sent(who: Candidate, kind: Kind) -> Result<(usize, usize), Failure> {
+    if !who.supports(kind) {
         return Ok((0, 0));
     }
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     let subject = Subject::new(who, &proxy.url(), 1)?;
     let one = Load { tasks: 1, requests: 1 };
-    // The first one of a kind may load a script.
+    // The first request of a kind may load a script.
     subject.round(kind, one);
     let _ = (proxy.round_trips(), proxy.commands());
     subject.round(kind, one);

@@ -1,22 +1,22 @@
-//! [`Ledger`]: what a Redis server says that it has spent.
+//! [`Ledger`]: the resources that a Redis server reports as usage.
 
 use std::collections::BTreeMap;
 
 use sessile_testkit::redis::{Admin, RedisServer};
 
-/// Keeps a connection for questions, so that none has to be made while something is measured.
+/// Keeps a connection for its queries, so that none is opened during a measurement.
 pub(super) struct Ledger {
     admin: Admin,
 }
 
-/// The resources spent by a moment, or between two of them.
+/// The resources usage until some time, or between two times.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Spent {
-    /// Processor time of the thread that runs commands, in microseconds.
+pub(super) struct Usage {
+    /// CPU time of the thread that runs commands, in microseconds.
     pub(super) processor: f64,
-    /// Commands, be it on their own or within scripts; a script is one too.
+    /// Commands, alone or within scripts; a script counts as one, too.
     pub(super) commands: u64,
-    /// How often the server has read from a connection.
+    /// The number of reads from connections.
     pub(super) reads: u64,
 }
 
@@ -25,23 +25,24 @@ impl Ledger {
         Self { admin: server.admin() }
     }
 
-    /// What `work` has the server spend. Questions of the ledger itself are not in: the processor is asked about last
-    /// before the work and first after it, and what the questions add to the other counts is known.
-    pub(super) fn during<T>(&mut self, work: impl FnOnce() -> T) -> (T, Spent) {
+    /// Returns the resources that the server spends for `work`. Queries of the ledger itself do not count: the CPU time
+    /// is queried last before the work and first after it, and the additions of the queries to the other counts are
+    /// known.
+    pub(super) fn during<T>(&mut self, work: impl FnOnce() -> T) -> (T, Usage) {
         let (stats, calls) = (self.reads(), self.commands());
         let processor = self.processor();
         let result = work();
         let processor = self.processor() - processor;
         let (reads, commands) = (self.reads(), self.commands());
-        // Between the two questions about reads, there are those about commands and twice about the processor, and the
-        // second question itself.
+        // Between the two queries of reads, there are those of commands, two of the CPU time, and the second query
+        // itself.
         const OWN_READS: u64 = 4;
-        let spent = Spent {
+        let usage = Usage {
             processor,
             commands: commands - calls,
             reads: (reads - stats).saturating_sub(OWN_READS),
         };
-        (result, spent)
+        (result, usage)
     }
 
     fn processor(&mut self) -> f64 {
@@ -59,8 +60,8 @@ impl Ledger {
 
     fn commands(&mut self) -> u64 {
         let info = self.info("commandstats");
-        let asked = info.iter().filter(|(name, _)| *name != "cmdstat_info");
-        asked.map(|(_, text)| calls(text)).sum()
+        let counted = info.iter().filter(|(name, _)| *name != "cmdstat_info");
+        counted.map(|(_, text)| calls(text)).sum()
     }
 
     fn info(&mut self, section: &str) -> BTreeMap<String, String> {
@@ -75,7 +76,7 @@ fn parse(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The number of calls in a line of `INFO commandstats`.
+/// Returns the number of calls in a line of `INFO commandstats`.
 fn calls(text: &str) -> u64 {
     let calls = text.strip_prefix("calls=").and_then(|rest| rest.split(',').next());
     calls.and_then(|calls| calls.parse().ok()).unwrap_or_default()
@@ -90,23 +91,23 @@ mod tests {
         let server = RedisServer::start();
         let mut ledger = Ledger::of(&server);
         let mut admin = server.admin();
-        // The connection has to be there before: making it is a read of nobody's.
+        // Connect first, because a new connection is a read of its own.
         assert_eq!(admin.command(&["PING"]).text(), "PONG");
-        let ((), spent) = ledger.during(|| {
+        let ((), usage) = ledger.during(|| {
             for _ in 0..7 {
                 admin.command(&["SET", "key", "value"]);
             }
         });
-        assert_eq!((spent.commands, spent.reads), (7, 7));
+        assert_eq!((usage.commands, usage.reads), (7, 7));
     }
 
     #[test]
     fn what_a_script_calls_is_in() {
         let server = RedisServer::start();
         let mut admin = server.admin();
-        let ((), spent) = Ledger::of(&server).during(|| {
+        let ((), usage) = Ledger::of(&server).during(|| {
             admin.command(&["EVAL", "redis.call('GET', 'a') return redis.call('GET', 'b')", "0"]);
         });
-        assert_eq!((spent.commands, spent.reads), (3, 1));
+        assert_eq!((usage.commands, usage.reads), (3, 1));
     }
 }

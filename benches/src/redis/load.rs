@@ -1,7 +1,7 @@
-//! [`Subject`]: who asks a Redis server, on two threads, and how often.
+//! [`Subject`]: a contender that loads a Redis server, on two threads.
 //!
-//! Services of axum have both threads in common, as a server has them. Those of actix stay on one thread, so there are
-//! two of them, each with a connection of its own, as a server of actix has them.
+//! Services of axum share both threads, as in a server. Those of actix stay on one thread, so there are two of them
+//! with one connection each, as in a server of actix.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use sessile_core::{OsEntropy, SessionId};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
-use super::peers::Asked;
+use super::peers::PeerServer;
 use super::wire::connect;
 use crate::Failure;
 use crate::contenders::{Actix, Contender, NOTE, sessile, tower_sessions};
-use crate::driver::{self, Ask};
+use crate::driver::{self, RequestSpec};
 
 pub(super) const THREADS: usize = 2;
 
-/// The questions.
+/// The kinds of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Read,
-    /// Under a lock, where there is such a thing.
+    /// Under a lock, if the contender has locks.
     Change,
-    /// By the call that may try twice; where there is none, it is not asked.
+    /// By the call that may run twice; contenders without such a call skip it.
     Update,
     Create,
 }
@@ -45,27 +45,27 @@ impl Kind {
         }
     }
 
-    pub(super) fn ask(self, cookie: &HeaderValue) -> Ask {
+    pub(super) fn spec(self, cookie: &HeaderValue) -> RequestSpec {
         match self {
-            Self::Read => Ask::get("/count", cookie),
-            Self::Change => Ask::post("/count", Some(cookie.clone())),
-            Self::Update => Ask::post("/update", Some(cookie.clone())),
-            Self::Create => Ask::post("/count", None),
+            Self::Read => RequestSpec::get("/count", cookie),
+            Self::Change => RequestSpec::post("/count", Some(cookie.clone())),
+            Self::Update => RequestSpec::post("/update", Some(cookie.clone())),
+            Self::Create => RequestSpec::post("/count", None),
         }
     }
 }
 
-/// How much is asked.
+/// The size of a load.
 #[derive(Clone, Copy)]
 pub(super) struct Load {
     pub(super) tasks: usize,
-    /// How many requests each task makes.
+    /// The number of requests of each task.
     pub(super) requests: usize,
 }
 
 /// The contenders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum Candidate {
     /// The commands that a server without a lock needs, without a server.
     Bare,
     Sessile,
@@ -73,7 +73,7 @@ pub(crate) enum Who {
     ActixSession,
 }
 
-impl Who {
+impl Candidate {
     pub(super) const ALL: [Self; 4] = [Self::Bare, Self::Sessile, Self::TowerSessions, Self::ActixSession];
 
     pub(super) fn name(self) -> &'static str {
@@ -85,34 +85,34 @@ impl Who {
         }
     }
 
-    pub(super) fn does(self, kind: Kind) -> bool {
+    pub(super) fn supports(self, kind: Kind) -> bool {
         kind != Kind::Update || self == Self::Sessile
     }
 }
 
-/// One of them, with a visitor for each task.
+/// A contender with a client for each task.
 pub(super) enum Subject {
     Bare(Runtime, MultiplexedConnection, Arc<[String]>),
     Tower(Runtime, Contender, Arc<[HeaderValue]>),
-    Actix(Vec<Sender<Order>>),
+    Actix(Vec<Sender<Job>>),
 }
 
-/// The task of a thread of actix, and where it says how many requests were answered.
-pub(super) struct Order {
+/// A job for a thread of actix, with the channel for the number of successful requests.
+pub(super) struct Job {
     kind: Kind,
     load: Load,
     done: Sender<usize>,
 }
 
 impl Subject {
-    pub(super) fn new(who: Who, url: &str, visitors: usize) -> Result<Self, Failure> {
-        if who == Who::ActixSession {
+    pub(super) fn new(who: Candidate, url: &str, visitors: usize) -> Result<Self, Failure> {
+        if who == Candidate::ActixSession {
             let each = visitors.div_ceil(THREADS);
             let threads = (0..THREADS).map(|_| actix(url.to_owned(), each));
             return Ok(Self::Actix(threads.collect::<Result<_, _>>()?));
         }
         let runtime = driver::threads(THREADS);
-        if who == Who::Bare {
+        if who == Candidate::Bare {
             let connection = runtime.block_on(connect(url));
             let names: Arc<[String]> = (0..visitors).map(|visitor| format!("visitor:{visitor}")).collect();
             for name in names.iter() {
@@ -122,43 +122,43 @@ impl Subject {
         }
         let contender = runtime.block_on(async {
             match who {
-                Who::TowerSessions => tower_sessions::redis(url).await,
+                Candidate::TowerSessions => tower_sessions::redis(url).await,
                 _ => sessile::redis(url).await,
             }
         })?;
-        let mut asked = Asked::Tower(contender.clone());
-        let cookies: Result<_, Failure> = runtime.block_on(async { visit(&mut asked, visitors).await.map(Arc::from) });
+        let mut peer = PeerServer::Tower(contender.clone());
+        let cookies: Result<_, Failure> = runtime.block_on(async { visit(&mut peer, visitors).await.map(Arc::from) });
         Ok(Self::Tower(runtime, contender, cookies?))
     }
 
-    /// Has all tasks ask at once. How many requests were answered well, and how long it took.
+    /// Runs all tasks at once. Returns the number of successful requests, and the time taken.
     pub(super) fn round(&self, kind: Kind, load: Load) -> (usize, Duration) {
         let start = Instant::now();
         let Load { tasks, requests } = load;
-        let answered = match self {
+        let succeeded = match self {
             Self::Bare(runtime, connection, names) => run(runtime, tasks, |task| {
                 let (connection, names) = (connection.clone(), Arc::clone(names));
                 async move {
-                    let mut answered = 0;
+                    let mut succeeded = 0;
                     for _ in 0..requests {
-                        answered += usize::from(bare(connection.clone(), kind, &names[task]).await.is_ok());
+                        succeeded += usize::from(bare(connection.clone(), kind, &names[task]).await.is_ok());
                     }
-                    answered
+                    succeeded
                 }
             }),
             Self::Tower(runtime, contender, cookies) => run(runtime, tasks, |task| {
-                let (mut contender, ask) = (contender.clone(), kind.ask(&cookies[task]));
+                let (mut contender, spec) = (contender.clone(), kind.spec(&cookies[task]));
                 async move {
-                    let mut answered = 0;
+                    let mut succeeded = 0;
                     for _ in 0..requests {
-                        let head = contender.head(ask.request()).await;
-                        answered += usize::from(head.status == StatusCode::OK);
+                        let head = contender.head(spec.request()).await;
+                        succeeded += usize::from(head.status == StatusCode::OK);
                     }
-                    answered
+                    succeeded
                 }
             }),
             Self::Actix(threads) => {
-                let (done, answers) = channel();
+                let (done, replies) = channel();
                 let threads = &threads[..threads.len().min(tasks)];
                 for thread in threads {
                     let load = Load {
@@ -167,18 +167,18 @@ impl Subject {
                     };
                     let done = done.clone();
                     thread
-                        .send(Order { kind, load, done })
-                        .expect("the thread waits for orders");
+                        .send(Job { kind, load, done })
+                        .expect("the thread waits for jobs");
                 }
                 drop(done);
-                answers.iter().sum()
+                replies.iter().sum()
             }
         };
-        (answered, start.elapsed())
+        (succeeded, start.elapsed())
     }
 }
 
-/// Runs so many tasks, and sums up how many of their requests were answered.
+/// Runs this number of tasks, and returns the sum of their results.
 fn run<F>(runtime: &Runtime, tasks: usize, task: impl Fn(usize) -> F) -> usize
 where
     F: Future<Output = usize> + Send + 'static,
@@ -186,71 +186,71 @@ where
     let tasks: Vec<_> = (0..tasks).map(|index| runtime.spawn(task(index))).collect();
     let counts = tasks
         .into_iter()
-        .map(|task| runtime.block_on(task).expect("nobody panics"));
+        .map(|task| runtime.block_on(task).expect("the task does not panic"));
     counts.sum()
 }
 
-/// Asks the same so often. How often it was answered well.
-async fn again(asked: &mut Asked, ask: &Ask, requests: usize) -> usize {
-    let mut answered = 0;
+/// Repeats a request, and returns the number of successes.
+async fn repeat(peer: &mut PeerServer, spec: &RequestSpec, requests: usize) -> usize {
+    let mut succeeded = 0;
     for _ in 0..requests {
-        answered += usize::from(asked.answer(ask).await.is_some());
+        succeeded += usize::from(peer.handle(spec).await.is_some());
     }
-    answered
+    succeeded
 }
 
-/// The cookies of so many visitors.
-async fn visit(asked: &mut Asked, visitors: usize) -> Result<Vec<HeaderValue>, Failure> {
+/// Returns the cookies of this number of clients.
+async fn visit(peer: &mut PeerServer, visitors: usize) -> Result<Vec<HeaderValue>, Failure> {
     let mut cookies = Vec::new();
     for _ in 0..visitors {
-        cookies.push(asked.visit("/count").await?);
+        cookies.push(peer.visit("/count").await?);
     }
     Ok(cookies)
 }
 
-/// A thread of actix with its visitors. It ends with the sender.
-fn actix(url: String, visitors: usize) -> Result<Sender<Order>, Failure> {
-    let (orders, taken) = channel();
+/// Starts a thread of actix with its clients. It ends when the sender is dropped.
+fn actix(url: String, visitors: usize) -> Result<Sender<Job>, Failure> {
+    let (jobs, taken) = channel();
     let (ready, begun) = channel::<Result<(), Failure>>();
     std::thread::spawn(move || {
         let runtime = driver::runtime();
         let tasks = LocalSet::new();
         let made: Result<_, Failure> = tasks.block_on(&runtime, async {
-            let mut asked = Asked::Actix(Actix::redis(&url).await?);
-            let cookies = visit(&mut asked, visitors).await?;
-            Ok((asked, cookies))
+            let mut peer = PeerServer::Actix(Actix::redis(&url).await?);
+            let cookies = visit(&mut peer, visitors).await?;
+            Ok((peer, cookies))
         });
         match made {
-            Ok((asked, cookies)) => {
+            Ok((peer, cookies)) => {
                 let _ = ready.send(Ok(()));
-                serve(&taken, &asked, &Rc::from(cookies), &runtime, &tasks);
+                serve(&taken, &peer, &Rc::from(cookies), &runtime, &tasks);
             }
             Err(failure) => drop(ready.send(Err(failure))),
         }
     });
     begun.recv().map_err(|_| "a thread of actix could not be started")??;
-    Ok(orders)
+    Ok(jobs)
 }
 
-/// Does what it is told for as long as there is somebody to tell.
-fn serve(orders: &Receiver<Order>, asked: &Asked, cookies: &Rc<[HeaderValue]>, runtime: &Runtime, tasks: &LocalSet) {
-    for Order { kind, load, done } in orders {
-        let answered = tasks.block_on(runtime, async {
+/// Runs jobs until the sender is dropped.
+fn serve(jobs: &Receiver<Job>, peer: &PeerServer, cookies: &Rc<[HeaderValue]>, runtime: &Runtime, tasks: &LocalSet) {
+    for Job { kind, load, done } in jobs {
+        let succeeded = tasks.block_on(runtime, async {
             let tasks = (0..load.tasks).map(|task| {
-                let (mut asked, ask) = (asked.clone(), kind.ask(&cookies[task]));
-                tokio::task::spawn_local(async move { again(&mut asked, &ask, load.requests).await })
+                let (mut peer, spec) = (peer.clone(), kind.spec(&cookies[task]));
+                tokio::task::spawn_local(async move { repeat(&mut peer, &spec, load.requests).await })
             });
-            let mut answered = 0;
+            let mut succeeded = 0;
             for task in tasks.collect::<Vec<_>>() {
-                answered += task.await.expect("nobody panics");
+                succeeded += task.await.expect("the task does not panic");
             }
-            answered
+            succeeded
         });
-        let _ = done.send(answered);
+        let _ = done.send(succeeded);
     }
 }
 
-/// The commands of a server without a lock, on a connection alone.
+/// Runs the commands of a server without a lock, on a bare connection.
 async fn bare(mut connection: MultiplexedConnection, kind: Kind, name: &str) -> Result<(), Failure> {
     let failed = |error: redis::RedisError| error.to_string();
     let mut set = redis::cmd("SET");

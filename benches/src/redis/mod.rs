@@ -1,5 +1,5 @@
-//! One Redis server, asked by 64 tasks: the storage beside bare commands, whole servers beside each other,
-//! and what they cost the server.
+//! One Redis server and 64 tasks: the storage beside bare commands, whole servers beside each other, and the load on
+//! the server.
 
 pub(crate) mod cost;
 mod ledger;
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use crate::Failure;
 
-/// How many tasks there are.
+/// The number of tasks.
 const TASKS: usize = 64;
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -22,13 +22,13 @@ pub(crate) fn run() -> Result<(), Failure> {
     cost::run()
 }
 
-/// The cost of requests to the server, alone.
+/// Measures only the cost of requests to the server.
 pub(crate) fn run_cost() -> Result<(), Failure> {
     ensure_server()?;
     cost::run()
 }
 
-/// Servers are started here; without the program there is nothing to be measured.
+/// Fails if the program is missing, because the measurements start their own servers.
 pub(crate) fn ensure_server() -> Result<(), Failure> {
     let mut command = Command::new("redis-server");
     command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());

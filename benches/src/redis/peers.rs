@@ -1,6 +1,6 @@
-//! Whole servers with their sessions in Redis, beside each other.
+//! Comparison of whole servers with their sessions in Redis.
 //!
-//! All of them have one thread, since services of actix stay on theirs, and a Redis server of their own.
+//! Each has one thread, because services of actix stay on theirs, and a Redis server of its own.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -11,17 +11,17 @@ use tokio::task::LocalSet;
 
 use super::TASKS;
 use crate::contenders::{Actix, Contender, axum_session, bare, sessile, tower_sessions};
-use crate::driver::{self, Ask};
+use crate::driver::{self, RequestSpec};
 use crate::jar::Jar;
 use crate::statistics::{median, order};
 use crate::table::{Table, cell};
 use crate::{Failure, number};
 
-/// How many requests each task makes in a round.
+/// The number of requests of each task in a round.
 const REQUESTS: usize = 40;
 const ROUNDS: usize = 15;
 
-/// How many sessions are stored to see what one takes.
+/// The number of sessions that are stored to measure their size.
 const STORED: usize = 5_000;
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -55,61 +55,61 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 async fn measure() -> Result<Vec<Vec<String>>, Failure> {
-    let mut parties = Vec::new();
+    let mut participants = Vec::new();
     for kind in Kind::ALL {
-        parties.push(Party::new(kind).await?);
+        participants.push(Participant::new(kind).await?);
     }
-    for index in order(ROUNDS, parties.len()) {
-        let reads = round(&mut parties[index], false).await;
-        let writes = round(&mut parties[index], true).await;
-        parties[index].reads.push(reads);
-        parties[index].writes.push(writes);
+    for index in order(ROUNDS, participants.len()) {
+        let reads = round(&mut participants[index], false).await;
+        let writes = round(&mut participants[index], true).await;
+        participants[index].reads.push(reads);
+        participants[index].writes.push(writes);
     }
     let mut rows = Vec::new();
-    for party in &parties {
-        let floor = parties.iter().find(|floor| floor.kind == party.kind.floor());
+    for participant in &participants {
+        let floor = participants.iter().find(|floor| floor.kind == participant.kind.floor());
         let floor = floor.ok_or("each server has a floor")?;
         let part = |rates: &[f64], floor: &[f64]| {
             let parts = rates.iter().zip(floor).map(|(rate, floor)| rate / floor);
             format!("{:.2}", median(parts.collect()))
         };
         rows.push(vec![
-            party.asked.name().to_owned(),
-            format!("{:.0}", median(party.reads.clone())),
-            part(&party.reads, &floor.reads),
-            format!("{:.0}", median(party.writes.clone())),
-            part(&party.writes, &floor.writes),
-            cell(party.wire.as_ref(), |wire| wire.read.to_string()),
-            cell(party.wire.as_ref(), |wire| wire.change.to_string()),
-            cell(party.wire.as_ref(), |wire| wire.bytes.to_string()),
-            party.failed.to_string(),
+            participant.peer.name().to_owned(),
+            format!("{:.0}", median(participant.reads.clone())),
+            part(&participant.reads, &floor.reads),
+            format!("{:.0}", median(participant.writes.clone())),
+            part(&participant.writes, &floor.writes),
+            cell(participant.wire.as_ref(), |wire| wire.read.to_string()),
+            cell(participant.wire.as_ref(), |wire| wire.change.to_string()),
+            cell(participant.wire.as_ref(), |wire| wire.bytes.to_string()),
+            participant.failed.to_string(),
         ]);
     }
     Ok(rows)
 }
 
-/// A server, its visitors, and what has come of it.
-struct Party {
-    asked: Asked,
+/// A server, its clients, and its results.
+struct Participant {
+    peer: PeerServer,
     cookies: Rc<Vec<HeaderValue>>,
     reads: Vec<f64>,
     writes: Vec<f64>,
-    /// How many requests failed. They do not count for the rates.
+    /// The number of failed requests. They do not count for the rates.
     failed: usize,
     kind: Kind,
-    /// `None` for a server that has nothing to do with Redis.
+    /// `None` for a server without Redis.
     wire: Option<Wire>,
     _server: RedisServer,
 }
 
-/// What goes to Redis and what stays there.
+/// The traffic to Redis and the data in it.
 struct Wire {
     read: usize,
     change: usize,
     bytes: u64,
 }
 
-/// The servers, those without sessions before those that are compared with them.
+/// The servers; those without sessions come before those that are compared with them.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     BareAxum,
@@ -130,19 +130,19 @@ impl Kind {
         Self::ActixSession,
     ];
 
-    /// A server of this kind with its sessions there.
-    async fn start(self, url: &str) -> Result<Asked, Failure> {
+    /// Starts a server of this kind with its sessions in this Redis server.
+    async fn start(self, url: &str) -> Result<PeerServer, Failure> {
         Ok(match self {
-            Self::BareAxum => Asked::Tower(bare::make()),
-            Self::Sessile => Asked::Tower(sessile::redis(url).await?),
-            Self::TowerSessions => Asked::Tower(tower_sessions::redis(url).await?),
-            Self::AxumSession => Asked::Tower(axum_session::redis(url).await?),
-            Self::BareActix => Asked::Actix(Actix::bare().await),
-            Self::ActixSession => Asked::Actix(Actix::redis(url).await?),
+            Self::BareAxum => PeerServer::Tower(bare::make()),
+            Self::Sessile => PeerServer::Tower(sessile::redis(url).await?),
+            Self::TowerSessions => PeerServer::Tower(tower_sessions::redis(url).await?),
+            Self::AxumSession => PeerServer::Tower(axum_session::redis(url).await?),
+            Self::BareActix => PeerServer::Actix(Actix::bare().await),
+            Self::ActixSession => PeerServer::Actix(Actix::redis(url).await?),
         })
     }
 
-    /// The server without sessions that is its floor.
+    /// Returns the server without sessions that is its floor.
     fn floor(self) -> Self {
         match self {
             Self::BareActix | Self::ActixSession => Self::BareActix,
@@ -151,23 +151,23 @@ impl Kind {
     }
 }
 
-impl Party {
+impl Participant {
     async fn new(kind: Kind) -> Result<Self, Failure> {
         let server = RedisServer::start();
-        let mut asked = kind.start(&server.url()).await?;
+        let mut peer = kind.start(&server.url()).await?;
         let mut cookies = Vec::new();
         for _ in 0..TASKS {
-            cookies.push(asked.visit("/count").await?);
+            cookies.push(peer.visit("/count").await?);
         }
         let wire = if kind == kind.floor() {
             None
         } else {
             let (read, change) = trips(kind, &server).await?;
-            let bytes = bytes(&mut asked, &server).await?;
+            let bytes = bytes(&mut peer, &server).await?;
             Some(Wire { read, change, bytes })
         };
         Ok(Self {
-            asked,
+            peer,
             cookies: Rc::new(cookies),
             reads: Vec::new(),
             writes: Vec::new(),
@@ -179,26 +179,29 @@ impl Party {
     }
 }
 
-/// How often a request of a known visitor goes to Redis: to read, and to change something.
+/// Returns the round trips of a request of a known client: of a read, and of a change.
 async fn trips(kind: Kind, server: &RedisServer) -> Result<(usize, usize), Failure> {
     let proxy = Proxy::to(server.port());
-    let mut asked = kind.start(&proxy.url()).await?;
-    let cookie = asked.visit("/count").await?;
+    let mut peer = kind.start(&proxy.url()).await?;
+    let cookie = peer.visit("/count").await?;
     let mut trips = [0; 2];
-    let asks = [Ask::get("/count", &cookie), Ask::post("/count", Some(cookie))];
-    for (trips, ask) in trips.iter_mut().zip(&asks) {
-        // The first one of a kind may load a script.
-        asked.answer(ask).await;
+    let specs = [
+        RequestSpec::get("/count", &cookie),
+        RequestSpec::post("/count", Some(cookie)),
+    ];
+    for (trips, spec) in trips.iter_mut().zip(&specs) {
+        // The first request of a kind may load a script.
+        peer.handle(spec).await;
         let _ = proxy.round_trips();
-        asked.answer(ask).await;
+        peer.handle(spec).await;
         *trips = proxy.round_trips();
     }
     let [read, change] = trips;
     Ok((read, change))
 }
 
-/// What Redis takes for a session.
-async fn bytes(asked: &mut Asked, server: &RedisServer) -> Result<u64, Failure> {
+/// Returns the bytes that Redis takes for a session.
+async fn bytes(peer: &mut PeerServer, server: &RedisServer) -> Result<u64, Failure> {
     let used = || -> Result<u64, Failure> {
         number(
             &server
@@ -208,48 +211,48 @@ async fn bytes(asked: &mut Asked, server: &RedisServer) -> Result<u64, Failure> 
     };
     let before = used()?;
     for _ in 0..STORED {
-        asked.visit("/note").await?;
+        peer.visit("/note").await?;
     }
     Ok((used()? - before) / STORED as u64)
 }
 
-/// How many requests a second all tasks make together.
-async fn round(party: &mut Party, write: bool) -> f64 {
+/// Returns the requests per second of all tasks together.
+async fn round(participant: &mut Participant, write: bool) -> f64 {
     let start = Instant::now();
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
-            let (mut asked, cookies) = (party.asked.clone(), Rc::clone(&party.cookies));
+            let (mut peer, cookies) = (participant.peer.clone(), Rc::clone(&participant.cookies));
             tokio::task::spawn_local(async move {
                 let cookie = &cookies[task];
-                let ask = if write {
-                    Ask::post("/count", Some(cookie.clone()))
+                let spec = if write {
+                    RequestSpec::post("/count", Some(cookie.clone()))
                 } else {
-                    Ask::get("/count", cookie)
+                    RequestSpec::get("/count", cookie)
                 };
-                let mut answered = 0;
+                let mut succeeded = 0;
                 for _ in 0..REQUESTS {
-                    answered += usize::from(asked.answer(&ask).await.is_some());
+                    succeeded += usize::from(peer.handle(&spec).await.is_some());
                 }
-                answered
+                succeeded
             })
         })
         .collect();
-    let mut answered = 0;
+    let mut succeeded = 0;
     for task in tasks {
-        answered += task.await.expect("nobody panics");
+        succeeded += task.await.expect("the task does not panic");
     }
-    party.failed += TASKS * REQUESTS - answered;
-    answered as f64 / start.elapsed().as_secs_f64()
+    participant.failed += TASKS * REQUESTS - succeeded;
+    succeeded as f64 / start.elapsed().as_secs_f64()
 }
 
-/// A server of one kind or the other.
+/// A server of axum or of actix.
 #[derive(Clone)]
-pub(super) enum Asked {
+pub(super) enum PeerServer {
     Tower(Contender),
     Actix(Actix),
 }
 
-impl Asked {
+impl PeerServer {
     fn name(&self) -> &'static str {
         match self {
             Self::Tower(contender) => contender.name,
@@ -257,21 +260,22 @@ impl Asked {
         }
     }
 
-    /// The headers of the answer; `None` if it is a failure: some have time limits that a busy machine exceeds.
-    pub(super) async fn answer(&mut self, ask: &Ask) -> Option<HeaderMap> {
+    /// Returns the headers of the response; `None` if it is a failure: some have time limits that a busy machine
+    /// exceeds.
+    pub(super) async fn handle(&mut self, spec: &RequestSpec) -> Option<HeaderMap> {
         match self {
             Self::Tower(contender) => {
-                let head = contender.head(ask.request()).await;
+                let head = contender.head(spec.request()).await;
                 (head.status == StatusCode::OK).then_some(head.headers)
             }
-            Self::Actix(actix) => actix.answer(ask).await,
+            Self::Actix(actix) => actix.handle(spec).await,
         }
     }
 
-    /// The cookie of a visitor who has posted to this path.
+    /// Returns the cookie of a client that has posted to this path.
     pub(super) async fn visit(&mut self, path: &'static str) -> Result<HeaderValue, Failure> {
         let mut jar = Jar::default();
-        let headers = self.answer(&Ask::post(path, None)).await;
+        let headers = self.handle(&RequestSpec::post(path, None)).await;
         jar.keep(&headers.ok_or_else(|| format!("{} could not create a session", self.name()))?);
         Ok(jar.header())
     }

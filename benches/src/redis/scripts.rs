@@ -1,4 +1,4 @@
-//! [`Scripts`]: those of the storage, called without it.
+//! [`Scripts`]: the scripts of the storage, called without it.
 
 #![allow(clippy::unwrap_used, reason = "a bench is no better than a test")]
 
@@ -7,11 +7,11 @@ use redis::aio::MultiplexedConnection;
 use sessile_core::{Entropy, LockToken, OsEntropy, Timestamp};
 use sessile_testkit::redis::RedisServer;
 
-/// The pair that a change takes.
+/// The two scripts of a change.
 pub(super) struct Scripts {
     lock: String,
     commit: String,
-    /// What is written.
+    /// The value to write.
     value: Vec<u8>,
     expires: String,
 }
@@ -40,7 +40,7 @@ impl Scripts {
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&self.commit).arg(2).arg(name).arg(&queue);
         cmd.arg(token.as_bytes()).arg(&self.value).arg(&self.expires);
-        // Earlier than the end of any lease, as the moment is at which the storage gives up.
+        // Earlier than the end of any lease, like the time at which the storage gives up.
         cmd.arg("").arg(0);
         done(&connection.send_packed_command(&cmd).await.unwrap());
     }
@@ -57,8 +57,8 @@ fn script(operation: &str) -> String {
     read(operation).lines().map(resolved).collect()
 }
 
-fn done(answer: &Value) {
-    let code = match answer {
+fn done(reply: &Value) {
+    let code = match reply {
         Value::Array(items) => items.first(),
         code => Some(code),
     };

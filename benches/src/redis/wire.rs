@@ -1,8 +1,7 @@
-//! What the storage costs on top of the client.
+//! The cost of the storage on top of the client.
 //!
-//! The tasks share one connection. Rounds of the storage and rounds of the bare client, which sends the very same
-//! commands over a connection set up in the same way, take turns; what is shown is the median of each, and of their
-//! ratio.
+//! The tasks share one connection. Rounds of the storage alternate with rounds of the bare client, which sends the same
+//! commands over a connection with the same setup. The table shows the median of each, and of their ratio.
 
 #![allow(clippy::unwrap_used, reason = "a bench is no better than a test")]
 
@@ -21,7 +20,7 @@ use crate::statistics::median;
 use crate::table::Table;
 use crate::{Failure, contenders, driver};
 
-/// How many calls each task makes in a round.
+/// The number of calls of each task in a round.
 const CALLS: usize = 100;
 const ROUNDS: usize = 31;
 
@@ -75,7 +74,7 @@ struct Wire {
     storage: RedisStorage,
     bare: MultiplexedConnection,
     keys: Vec<SessionKey>,
-    /// What the records are called in Redis.
+    /// The names of the records in Redis.
     names: Vec<String>,
     scripts: Scripts,
 }
@@ -147,7 +146,7 @@ impl Figures {
     }
 }
 
-/// Lets both take turns, and says how fast they were.
+/// Alternates the two, and returns their rates.
 async fn compare<A, B>(
     ours: impl Fn(usize) -> A + Clone + Send + 'static,
     bare: impl Fn(usize) -> B + Clone + Send + 'static,
@@ -171,7 +170,7 @@ where
     }
 }
 
-/// How many calls a second all tasks make together.
+/// Returns the calls per second of all tasks together.
 async fn round<F>(call: impl Fn(usize) -> F + Clone + Send + 'static) -> f64
 where
     F: Future<Output = ()> + Send + 'static,
@@ -193,7 +192,7 @@ where
     (TASKS * CALLS) as f64 / start.elapsed().as_secs_f64()
 }
 
-/// A connection as the storage makes it.
+/// Returns a connection with the same setup as that of the storage.
 pub(super) async fn connect(url: &str) -> MultiplexedConnection {
     let info: ConnectionInfo = url.into_connection_info().unwrap();
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
@@ -208,7 +207,7 @@ pub(super) async fn connect(url: &str) -> MultiplexedConnection {
         .unwrap()
 }
 
-/// The name of a session's record.
+/// Returns the name of a session's record.
 fn find(server: &RedisServer, key: &SessionKey) -> String {
     let pattern = format!("sessile:{{{}}}:*", key.shard());
     server.command(&["KEYS", &pattern]).items()[0].text()

@@ -1,4 +1,4 @@
-//! Whoever asks: as little as can be, so that it is the server that is measured.
+//! The client. It does as little as possible, so that the measurement shows the server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,16 +10,16 @@ use tokio::sync::Barrier;
 use crate::statistics::percentile;
 use crate::{Failure, driver, number};
 
-/// How long a round lasts.
+/// The length of a round.
 pub(crate) const SECONDS: u64 = 2;
 
-/// How many reads come before a change.
+/// The number of reads before each change.
 pub(crate) const READS: usize = 4;
 
-/// What came of a round. Times are in milliseconds.
+/// The results of a round. Times are in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures {
-    /// Requests a second.
+    /// Requests per second.
     pub(crate) rate: f64,
     pub(crate) p50: f64,
     pub(crate) p99: f64,
@@ -27,7 +27,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// What [`run`] printed.
+    /// Parses the output of [`run`].
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let figures: Result<Vec<f64>, Failure> = text.split_whitespace().map(number).collect();
         match figures?.as_slice() {
@@ -37,13 +37,13 @@ impl Figures {
     }
 }
 
-/// Asks the server on this port over so many connections, and prints what came of it.
+/// Loads the server of this port over this number of connections, and prints the results.
 pub(crate) fn run(port: u16, connections: usize) -> Result<(), Failure> {
     let times = Arc::new(Mutex::new(Vec::new()));
     let all_there = Arc::new(Barrier::new(connections + 1));
     let elapsed = driver::runtime().block_on(async {
         let tasks: Vec<_> = (0..connections)
-            .map(|_| tokio::spawn(ask(port, Arc::clone(&all_there), Arc::clone(&times))))
+            .map(|_| tokio::spawn(run_client(port, Arc::clone(&all_there), Arc::clone(&times))))
             .collect();
         all_there.wait().await;
         let start = Instant::now();
@@ -60,38 +60,38 @@ pub(crate) fn run(port: u16, connections: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One visitor.
-async fn ask(port: u16, all_there: Arc<Barrier>, times: Arc<Mutex<Vec<Duration>>>) -> Result<(), Failure> {
+/// Runs one client.
+async fn run_client(port: u16, all_there: Arc<Barrier>, times: Arc<Mutex<Vec<Duration>>>) -> Result<(), Failure> {
     let visitor = Connection::open(port).await;
-    // Whoever has no connection must not keep the others waiting.
+    // A client that cannot connect must not keep the others waiting.
     all_there.wait().await;
     let mut visitor = visitor?;
     let mut own = Vec::new();
     let (start, round) = (Instant::now(), Duration::from_secs(SECONDS));
     'round: loop {
         for request in 0..=READS {
-            let asked = Instant::now();
-            if asked - start >= round {
+            let sent = Instant::now();
+            if sent - start >= round {
                 break 'round;
             }
-            visitor.ask(request == READS).await?;
-            own.push(asked.elapsed());
+            visitor.send(request == READS).await?;
+            own.push(sent.elapsed());
         }
     }
     times.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
     Ok(())
 }
 
-/// A connection that is kept, with the cookie of its visitor and the two requests that are made.
+/// A persistent connection, with the cookie of its client and the two requests that it sends.
 struct Connection {
     stream: TcpStream,
     read: Vec<u8>,
     write: Vec<u8>,
-    answer: Vec<u8>,
+    response: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects, and counts once to get a session.
+    /// Connects, and sends one change to get a session.
     async fn open(port: u16) -> Result<Self, Failure> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await;
         let stream = stream.map_err(|error| format!("no connection: {error}"))?;
@@ -100,10 +100,10 @@ impl Connection {
             stream,
             read: Vec::new(),
             write: request("POST", ""),
-            answer: Vec::with_capacity(4_096),
+            response: Vec::with_capacity(4_096),
         };
-        connection.ask(true).await?;
-        let head = String::from_utf8_lossy(&connection.answer).into_owned();
+        connection.send(true).await?;
+        let head = String::from_utf8_lossy(&connection.response).into_owned();
         let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: "));
         let cookie = cookie
             .and_then(|cookie| cookie.split(';').next())
@@ -113,17 +113,17 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sends a request and waits for the whole answer.
-    async fn ask(&mut self, write: bool) -> Result<(), Failure> {
+    /// Sends a request and waits for the whole response.
+    async fn send(&mut self, write: bool) -> Result<(), Failure> {
         let broken = |error: std::io::Error| format!("the connection broke: {error}");
         let request = if write { &self.write } else { &self.read };
         self.stream.write_all(request).await.map_err(broken)?;
-        self.answer.clear();
+        self.response.clear();
         loop {
-            if self.stream.read_buf(&mut self.answer).await.map_err(broken)? == 0 {
+            if self.stream.read_buf(&mut self.response).await.map_err(broken)? == 0 {
                 return Err("the server hung up".to_owned());
             }
-            if is_whole(&self.answer)? {
+            if is_complete(&self.response)? {
                 return Ok(());
             }
         }
@@ -140,16 +140,16 @@ fn request(method: &str, cookie: &str) -> Vec<u8> {
     format!("{method} /count HTTP/1.1\r\nHost: localhost\r\n{length}{cookie}\r\n").into_bytes()
 }
 
-/// Whether the answer is there up to its last byte. All answers here say how long they are.
-fn is_whole(answer: &[u8]) -> Result<bool, Failure> {
-    let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+/// Returns whether the response is complete. All responses have a content length.
+fn is_complete(response: &[u8]) -> Result<bool, Failure> {
+    let Some(end) = response.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
         return Ok(false);
     };
-    let head = std::str::from_utf8(&answer[..end]).map_err(|error| error.to_string())?;
+    let head = std::str::from_utf8(&response[..end]).map_err(|error| error.to_string())?;
     if !head.starts_with("HTTP/1.1 200") {
         return Err(format!("the server answered: {head}"));
     }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length: usize = number(length.ok_or("the answer does not say how long it is")?)?;
-    Ok(answer.len() >= end + 4 + length)
+    let length: usize = number(length.ok_or("the response has no content length")?)?;
+    Ok(response.len() >= end + 4 + length)
 }

@@ -1,4 +1,4 @@
-//! Real sockets: the server in this process, with one thread, and whoever asks in another process, with one thread too.
+//! Real sockets: the server in this process and the client in another one, each with one thread.
 
 pub(crate) mod load;
 
@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut table = Table::new(["server", "connections", "requests/s", "of bare", "p50", "p99", "p99.9"]);
     allow_files();
     let runtime = driver::threads(1);
-    let program = std::env::current_exe().map_err(|error| format!("this program cannot find itself: {error}"))?;
+    let program = std::env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     for connections in CONNECTIONS {
         let contenders = {
             let _entered = runtime.enter();
@@ -70,7 +70,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets a server answer on a port of its own for as long as the runtime lives.
+/// Serves on a port of its own for as long as the runtime lives.
 fn serve(runtime: &Runtime, contender: Contender) -> Result<u16, Failure> {
     let no_port = |error: std::io::Error| format!("there is no port to be had: {error}");
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).map_err(no_port)?;
@@ -84,10 +84,10 @@ fn serve(runtime: &Runtime, contender: Contender) -> Result<u16, Failure> {
     Ok(port)
 }
 
-/// Has the system allow as many open files as it will: each connection is one.
+/// Raises the limit of open files as far as the system allows: each connection needs one.
 fn allow_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // Where it does not allow it, connections will fail, and say so.
+    // If the limit is too low, connections fail and report that.
     let _ = setrlimit(Resource::Nofile, limit);
 }

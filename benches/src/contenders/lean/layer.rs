@@ -1,4 +1,4 @@
-//! [`LeanService`]: reads the cookie, enters the visit for each poll, and writes down what has changed.
+//! [`LeanService`]: reads the cookie, enters the visit for each poll, and writes changes.
 
 use std::fmt::Write as _;
 use std::pin::Pin;
@@ -43,7 +43,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let visit = Box::new(Visit {
             store: Arc::clone(&self.store),
-            id: presented(request.headers()),
+            id: extract_id(request.headers()),
             state: State::Idle,
         });
         LeanFuture {
@@ -75,23 +75,23 @@ where
         CURRENT.set(this.visit.take());
         let polled = this.inner.poll(cx);
         *this.visit = CURRENT.take();
-        let mut answered = ready!(polled);
-        if let (Ok(response), Some(visit)) = (&mut answered, this.visit.take()) {
+        let mut result = ready!(polled);
+        if let (Ok(response), Some(visit)) = (&mut result, this.visit.take()) {
             end(*visit, response.headers_mut(), this.entropy);
         }
-        Poll::Ready(answered)
+        Poll::Ready(result)
     }
 }
 
-/// The id among the cookies.
-fn presented(headers: &HeaderMap) -> Option<SessionId> {
+/// Returns the id in the cookies.
+fn extract_id(headers: &HeaderMap) -> Option<SessionId> {
     let lines = headers.get_all(COOKIE).into_iter();
     let mut pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     let value = pairs.find_map(|pair| pair.trim_ascii().strip_prefix(b"SID="))?;
     SessionId::parse_bytes(value)
 }
 
-/// Writes down what has changed, and says in the answer what browsers and caches have to know.
+/// Writes changes, and sets the headers that browsers and caches need.
 fn end(visit: Visit, headers: &mut HeaderMap, entropy: &dyn Entropy) {
     let State::Started {
         key,

@@ -1,18 +1,19 @@
-//! lean: sessions in memory by hand, with the duties that a request cannot be rid of, and nothing else. The limit.
+//! lean: a minimal implementation of sessions in memory, with only the duties that no request can avoid. It is the
+//! limit.
 //!
-//! It does the duties that sessile's guarantees ask of any storage in memory and of any layer:
+//! It performs the duties that sessile's guarantees require of any storage in memory and of any layer:
 //!
-//! - it finds the cookie among the others, and knows sessions by the SHA-256 of their ids;
-//! - it reads the exact clock in the mutex of the table, and again when a value is read, so that what has expired is
-//!   not there;
-//! - it locks whoever writes out by a ticket and a lease, and looks at ticket, lease and deadline again when it commits;
-//! - it copies the record out once and in once, with values in JSON;
+//! - it finds the cookie among the others, and identifies sessions by the SHA-256 of their ids;
+//! - it reads the exact clock while it holds the mutex of the table, and again when a value is read, so that expired
+//!   data is not visible;
+//! - it locks each writer out by a ticket and a lease, and checks ticket, lease and deadline when it commits;
+//! - it copies the record once on load and once on commit, with values in JSON;
 //! - it sends `Vary`, `Cache-Control: no-store` and `Set-Cookie`.
 //!
-//! It leaves out the rest: nobody waits in a queue, a visit that finds a session locked looks again after the others;
-//! a request that is dropped keeps its lock for the lease; sessions do not slide, ids are not renewed, nothing is
-//! destroyed or swept; there are no namespaces and no types of values; a session cannot be handed to another task; and
-//! it has no error but a panic. Ids and keys are the types of sessile, so hashing costs both the same.
+//! It leaves out the rest. There is no wait queue: a visit that finds a session locked yields and tries again. A
+//! dropped request keeps its lock for the lease. Sessions do not slide, ids are not renewed, and nothing is destroyed
+//! or swept. There are no namespaces and no types of values, a session cannot be handed to another task, and the only
+//! error is a panic. Ids and keys are the types of sessile, so both pay the same for hashing.
 
 mod layer;
 mod store;
@@ -41,7 +42,7 @@ pub(super) fn make(lifetime: Option<Duration>) -> Contender {
     make_with(NAME, lifetime, OsEntropy).without(&["rotate", "destroy"])
 }
 
-/// With random bits from a generator in the process.
+/// Takes random bits from a generator in the process.
 #[cfg(feature = "peers")]
 pub(super) fn generator(lifetime: Option<Duration>) -> Contender {
     make_with(GENERATOR, lifetime, FastEntropy).only(&["create"])
@@ -53,12 +54,12 @@ fn make_with(name: &'static str, lifetime: Option<Duration>, entropy: impl Entro
         .route("/plain", get(async || "ok"))
         .route("/count", get(read).post(add))
         .route("/update", post(add))
-        .route("/note", post(async |session| put_down(session, NOTE).await))
+        .route("/note", post(async |session| store_note(session, NOTE).await))
         .route(
             "/large",
-            post(async |session| put_down(session, &"x".repeat(LARGE)).await),
+            post(async |session| store_note(session, &"x".repeat(LARGE)).await),
         )
-        .route("/many", get(one_of_many).post(put_many));
+        .route("/many", get(one_of_many).post(store_many));
     Contender::new(name, LeanService::new(router, store, entropy))
 }
 
@@ -74,13 +75,13 @@ async fn add(session: Lean) -> String {
     count.to_string()
 }
 
-async fn put_down(session: Lean, note: &str) -> &'static str {
+async fn store_note(session: Lean, note: &str) -> &'static str {
     session.start().await;
     session.set("note", note);
     "ok"
 }
 
-async fn put_many(session: Lean) -> &'static str {
+async fn store_many(session: Lean) -> &'static str {
     session.start().await;
     for key in many() {
         session.set(&key, ONE_VALUE);

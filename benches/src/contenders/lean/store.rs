@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use sessile::{Clock as _, SessionKey, SystemClock, Timestamp};
 
-/// So many that two threads rarely meet.
+/// The number of shards, large enough that two threads rarely contend for one.
 const SHARDS: usize = 128;
 
-/// How long a lock is good for.
+/// The duration of a lease.
 const LEASE: Duration = Duration::from_secs(30);
 
 pub(super) struct Store {
@@ -21,7 +21,7 @@ pub(super) struct Store {
 #[derive(Default)]
 struct Shard {
     records: HashMap<[u8; 32], Record, BuildHasherDefault<First>>,
-    /// The last ticket that was given out. There is no ticket 0.
+    /// The last ticket that was issued. There is no ticket 0.
     tickets: u64,
 }
 
@@ -37,12 +37,12 @@ struct Lock {
     lease: Timestamp,
 }
 
-/// The part of a record that a visit gets.
+/// The part of a record that a visit holds.
 pub(super) struct Loaded {
     pub(super) deadline: Timestamp,
-    /// The version that a commit has to find; nobody else can have changed it while the ticket is good.
+    /// The version that a commit must find. No other visit can change it while the ticket is valid.
     pub(super) version: u64,
-    /// 0 for who only reads.
+    /// The ticket of the lock; 0 for readers.
     pub(super) ticket: u64,
     pub(super) payload: Vec<u8>,
 }
@@ -50,13 +50,13 @@ pub(super) struct Loaded {
 /// The result of an attempt to lock.
 pub(super) enum Locked {
     Loaded(Loaded),
-    /// Somebody else has it.
+    /// Another visit holds the lock.
     Taken,
-    /// There is no such session, or none any more.
+    /// The session does not exist or has expired.
     Missing,
 }
 
-/// Room for a value more than there was, so that a small change need not ask for more.
+/// The spare capacity of a payload, so that a small change needs no reallocation.
 const ROOM: usize = 32;
 
 impl Store {
@@ -67,7 +67,7 @@ impl Store {
         }
     }
 
-    /// Copies the record out.
+    /// Copies the record.
     pub(super) fn read(&self, key: &SessionKey) -> Option<Loaded> {
         let shard = self.shard(key);
         let now = SystemClock.now();
@@ -75,7 +75,7 @@ impl Store {
         (now < record.deadline).then(|| record.load(0, 0))
     }
 
-    /// Copies the record out and keeps others from changing it.
+    /// Copies the record and locks the session.
     pub(super) fn lock(&self, key: &SessionKey) -> Locked {
         let mut shard = self.shard(key);
         let now = SystemClock.now();
@@ -94,8 +94,8 @@ impl Store {
         Locked::Loaded(record.load(*tickets, ROOM))
     }
 
-    /// Copies the payload in, and lets others lock again. Whether it did: the lock, its lease and the session must
-    /// still be there.
+    /// Writes the payload and releases the lock. Returns whether it did: the lock, its lease and the session must still
+    /// be valid.
     pub(super) fn commit(&self, key: &SessionKey, loaded: &Loaded) -> bool {
         let mut shard = self.shard(key);
         let now = SystemClock.now();
@@ -112,7 +112,7 @@ impl Store {
         true
     }
 
-    /// Lets others lock again: nothing has changed.
+    /// Releases the lock without a change.
     pub(super) fn release(&self, key: &SessionKey, ticket: u64) {
         let mut shard = self.shard(key);
         let record = shard.records.get_mut(key.digest());
@@ -121,7 +121,7 @@ impl Store {
         }
     }
 
-    /// Puts a new session down. Whether its key was free.
+    /// Stores a new session. Returns whether its key was free.
     pub(super) fn create(&self, key: &SessionKey, mut payload: Vec<u8>) -> bool {
         payload.shrink_to_fit();
         let mut shard = self.shard(key);
@@ -134,13 +134,13 @@ impl Store {
         shard.records.insert(*key.digest(), record).is_none()
     }
 
-    /// How long sessions live.
+    /// Returns the lifetime of sessions.
     pub(super) fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
     fn shard(&self, key: &SessionKey) -> MutexGuard<'_, Shard> {
-        // The table uses the first bytes of the digest, and this one its last.
+        // The table uses the first bytes of the digest, and the shard is selected by its last.
         let index = usize::from(key.digest()[31]) % SHARDS;
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -164,7 +164,7 @@ impl Record {
     }
 }
 
-/// The first bytes of a digest are as good as a hash of it.
+/// A hasher that returns the first bytes of a digest, which are already uniformly distributed.
 #[derive(Default)]
 struct First(u64);
 
@@ -175,7 +175,7 @@ impl Hasher for First {
         }
     }
 
-    /// The length, which is always the same.
+    /// Ignores the length, which is always the same.
     fn write_usize(&mut self, _: usize) {}
 
     fn finish(&self) -> u64 {

@@ -1,19 +1,19 @@
-//! The payload: entries of a name and a value in JSON, each with its length before it.
+//! The payload: entries of a name and a value in JSON, each prefixed with its length.
 
 use std::ops::Range;
 
 use serde::Serialize;
 
-/// The JSON of a value; its place in the payload.
+/// Returns the range of the JSON of a value in the payload.
 pub(super) fn find(payload: &[u8], name: &str) -> Option<Range<usize>> {
     entry(payload, name).map(|entry| entry.start + 1 + name.len() + 4..entry.end)
 }
 
-/// Puts a value down in the place of the one that has its name.
+/// Stores a value, and replaces the value of the same name.
 ///
 /// # Panics
 ///
-/// If the name is longer than 255 bytes, or the value is none that JSON knows.
+/// Panics if the name is longer than 255 bytes, or if JSON cannot represent the value.
 pub(super) fn put(payload: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Sized)) {
     if let Some(entry) = entry(payload, name) {
         payload.drain(entry);
@@ -27,7 +27,7 @@ pub(super) fn put(payload: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?
     payload[length..length + 4].copy_from_slice(&bytes.to_le_bytes());
 }
 
-/// The whole entry of a name.
+/// Returns the range of the whole entry of a name.
 fn entry(payload: &[u8], name: &str) -> Option<Range<usize>> {
     let mut start = 0;
     while let Some((name_length, rest)) = payload[start..].split_first() {

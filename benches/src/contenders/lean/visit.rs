@@ -1,4 +1,4 @@
-//! [`Lean`]: the session as handlers see it, and the [`Visit`] behind it.
+//! [`Lean`]: the session as handlers see it, and its [`Visit`].
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use super::store::{Loaded, Locked, Store};
 use super::values;
 
 thread_local! {
-    /// The visit whose future is being polled. It is one pointer, which the layer puts here and takes away.
+    /// The visit whose future is being polled: one pointer, which the layer sets and removes.
     pub(super) static CURRENT: RefCell<Option<Box<Visit>>> = const { RefCell::new(None) };
 }
 
@@ -48,8 +48,8 @@ impl<S: Sync> FromRequestParts<S> for Lean {
     }
 }
 
-fn with<T>(look: impl FnOnce(&mut Visit) -> T) -> T {
-    CURRENT.with_borrow_mut(|visit| look(visit.as_mut().expect("the layer is there")))
+fn with<T>(access: impl FnOnce(&mut Visit) -> T) -> T {
+    CURRENT.with_borrow_mut(|visit| access(visit.as_mut().expect("the layer is there")))
 }
 
 impl Lean {
@@ -61,7 +61,7 @@ impl Lean {
         });
     }
 
-    /// Where somebody else has the lock, the others get their turn first.
+    /// Yields to other tasks while another visit holds the lock.
     pub(super) async fn start(self) {
         let key = with(|visit| visit.id.as_ref().map(SessionId::key));
         loop {
