@@ -1,6 +1,6 @@
-//! A storage of one's own: entries in a map behind a mutex.
+//! A minimal custom storage: entries in a map behind a mutex.
 //!
-//! [`MapStore`] implements [`RecordStore`], the contract of a database with conditional writes. Paired with locks it is
+//! [`MapStore`] implements [`RecordStore`], the contract of a database with conditional writes. With locks it becomes
 //! a storage:
 //!
 //! ```
@@ -22,17 +22,17 @@ use sessile_core::{
 
 type Map = BTreeMap<SessionKey, Entry>;
 
-/// Entries in a map. Clones share it.
+/// Entries in a map. Clones share the map.
 #[derive(Debug, Clone, Default)]
 pub struct MapStore(Arc<Mutex<Map>>);
 
 impl MapStore {
-    /// The map changes in single steps, so it is intact even if a thread panicked while it held the mutex.
+    /// Locks the map. Each change is a single step, so the map stays intact even if a thread panics with the mutex.
     fn map(&self) -> MutexGuard<'_, Map> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a change if the condition holds: the step that every write consists of. No other write comes between.
+    /// Applies a change if the condition holds. The mutex makes both one atomic step, of which every write consists.
     fn write_if(&self, condition: impl FnOnce(&Map) -> bool, change: impl FnOnce(&mut Map)) -> Applied {
         let mut map = self.map();
         if !condition(&map) {
@@ -135,5 +135,5 @@ fn key_in(cursor: &Cursor) -> Result<SessionKey, StorageError> {
     let key = std::str::from_utf8(cursor.as_bytes())
         .ok()
         .and_then(|text| text.parse().ok());
-    key.ok_or_else(|| StorageError::new(StorageErrorKind::Other, "scan", "map").with_source("the cursor is no key"))
+    key.ok_or_else(|| StorageError::new(StorageErrorKind::Other, "scan", "map").with_source("the cursor is not a key"))
 }

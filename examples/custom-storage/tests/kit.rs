@@ -1,4 +1,4 @@
-//! The kit for record stores, and the kit for storages.
+//! Runs the conformance kit for record stores, and the one for storages.
 
 mod operations {
     use custom_storage::MapStore;

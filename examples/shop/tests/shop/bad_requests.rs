@@ -1,9 +1,9 @@
-//! Whatever is wrong with a request, the answer says so in JSON, and nothing happens.
+//! An invalid request gets an error in JSON and changes nothing.
 
 use crate::support::{Request, Server};
 
 #[tokio::test]
-async fn a_request_that_is_wrong_is_refused_and_changes_nothing() {
+async fn an_invalid_request_is_refused_and_changes_nothing() {
     let shop = Server::start(&[]);
     let id = shop.log_in("ada").await;
     let login = |json: &str| Request::post("/login").json(json);
@@ -75,20 +75,20 @@ async fn a_request_that_is_wrong_is_refused_and_changes_nothing() {
         (405, Request::new("PUT", "/cart")),
     ];
     for (status, request) in table {
-        let answer = shop.ask(request.clone().id(&id)).await;
-        assert_eq!(answer.status, status, "{request:?}: {answer:?}");
-        let error = answer.json()["error"]
+        let response = shop.send(request.clone().id(&id)).await;
+        assert_eq!(response.status, status, "{request:?}: {response:?}");
+        let error = response.json()["error"]
             .as_str()
-            .expect("it says what is wrong")
+            .expect("the response has a reason")
             .to_owned();
         assert!(!error.is_empty(), "{request:?}");
-        assert_eq!(answer.header("set-cookie"), None, "{request:?}");
-        assert_eq!(answer.header("allow").is_some(), status == 405, "{request:?}");
+        assert_eq!(response.header("set-cookie"), None, "{request:?}");
+        assert_eq!(response.header("allow").is_some(), status == 405, "{request:?}");
     }
     assert_eq!(shop.count(&id).await, 0);
-    let me = shop.ask(Request::get("/me").id(&id)).await;
+    let me = shop.send(Request::get("/me").id(&id)).await;
     assert_eq!(me.json()["user"], "ada");
-    let cart = shop.ask(Request::get("/cart").id(&id)).await;
+    let cart = shop.send(Request::get("/cart").id(&id)).await;
     assert_eq!(cart.json()["items"], serde_json::json!([]));
 }
 
@@ -97,10 +97,10 @@ async fn the_longest_names_fit_and_count_in_characters() {
     let shop = Server::start(&[]);
     let user = "ö".repeat(64);
     let id = shop.log_in(&user).await;
-    assert_eq!(shop.ask(Request::get("/me").id(&id)).await.json()["user"], user);
+    assert_eq!(shop.send(Request::get("/me").id(&id)).await.json()["user"], user);
     let item = "茶".repeat(100);
     let cart = Request::post("/cart").json(&format!(r#"{{"item":"{item}"}}"#)).id(&id);
-    assert_eq!(shop.ask(cart).await.json()["items"][0], item);
+    assert_eq!(shop.send(cart).await.json()["items"][0], item);
 }
 
 #[tokio::test]
@@ -110,11 +110,11 @@ async fn a_cart_holds_a_thousand_things() {
     let mut connection = shop.connect().await;
     let add = Request::post("/cart").json(r#"{"item":"x"}"#).id(&id);
     for _ in 0..1_000 {
-        assert_eq!(connection.ask(&add).await.status, 200);
+        assert_eq!(connection.send(&add).await.status, 200);
     }
-    let answer = connection.ask(&add).await;
-    assert_eq!(answer.status, 400);
-    assert_eq!(answer.json()["error"], "the cart is full");
+    let response = connection.send(&add).await;
+    assert_eq!(response.status, 400);
+    assert_eq!(response.json()["error"], "the cart is full");
 }
 
 #[tokio::test]
@@ -129,9 +129,9 @@ async fn a_cookie_that_cannot_be_an_id_counts_as_none() {
         "../../../../../../etc",
         &long,
     ] {
-        let me = shop.ask(Request::get("/me").id(id)).await;
+        let me = shop.send(Request::get("/me").id(id)).await;
         assert_eq!((me.status, me.json()["user"].is_null()), (200, true), "{id}");
-        let count = shop.ask(Request::post("/count").id(id)).await;
+        let count = shop.send(Request::post("/count").id(id)).await;
         assert_eq!((count.status, count.count()), (200, 1), "{id}");
         assert_ne!(count.new_id().expect("a session has begun"), id);
     }

@@ -1,4 +1,4 @@
-//! No update is lost, however many clients write to one session at once and however they end.
+//! No update is lost, regardless of how many clients write to one session at once and how they end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use crate::support::{Connection, Request, Server, in_time};
 
 const CLIENTS: u64 = 64;
 
-/// How many rounds to go; `cargo xtask torture count` sets another number.
+/// Returns the number of rounds; `cargo xtask torture count` sets another number.
 fn rounds(usual: u64) -> u64 {
     std::env::var("SHOP_ROUNDS").map_or(usual, |rounds| rounds.parse().expect("SHOP_ROUNDS is a number"))
 }
 
-/// Longer than a request may have to wait for all the others, shorter than the lease: what a client leaves locked is not
-/// freed in time by its lease.
-const PATIENT: &[&str] = &["--lock-wait", "60", "--lock-lease", "300"];
+/// The wait limit is longer than the wait for all other requests, and the lease is longer still: the lock of a client
+/// that has disconnected must be released before its lease expires.
+const LONG_WAIT: &[&str] = &["--lock-wait", "60", "--lock-lease", "300"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_parallel_requests_count_sixty_four() {
-    let shop = Server::start(PATIENT);
+    let shop = Server::start(LONG_WAIT);
     let id = shop.log_in("ada").await;
     let add = Arc::new(Request::post("/count").id(&id));
     let mut connections = Vec::new();
@@ -34,9 +34,9 @@ async fn sixty_four_parallel_requests_count_sixty_four() {
         for mut connection in connections.drain(..) {
             let add = Arc::clone(&add);
             requests.spawn(async move {
-                let answer = connection.ask(&add).await;
-                assert_eq!(answer.status, 200, "{answer:?}");
-                (answer.count(), connection)
+                let response = connection.send(&add).await;
+                assert_eq!(response.status, 200, "{response:?}");
+                (response.count(), connection)
             });
         }
         let mut counts = BTreeSet::new();
@@ -52,85 +52,85 @@ async fn sixty_four_parallel_requests_count_sixty_four() {
     }
 }
 
-/// What a client does in a round.
+/// The role of a client in a round.
 #[derive(Debug, Clone, Copy)]
-enum Part {
-    /// Counts, and waits for the answer.
+enum Role {
+    /// Counts, and waits for the response.
     Count,
     /// Adds a thousand in a request that fails.
     Fail,
-    /// Sends a request, or a part of one, and goes away.
+    /// Sends a request or a part of one, and disconnects.
     Leave,
 }
 
-/// What has become of a request.
-enum Fate {
+/// The outcome of a request.
+enum Outcome {
     Acknowledged(u64),
     Failed,
     Unknown,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exactly_what_was_acknowledged_is_counted_when_clients_leave_and_requests_fail() {
-    let shop = Arc::new(Server::start(PATIENT));
+async fn exactly_the_acknowledged_requests_count_when_clients_leave_and_requests_fail() {
+    let shop = Arc::new(Server::start(LONG_WAIT));
     let id = shop.log_in("ada").await;
     let (mut acknowledged, mut unknown) = (BTreeSet::new(), 0);
     for round in 0..rounds(300) {
         let start = Arc::new(Barrier::new(CLIENTS as usize));
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
-            let part = match client % 6 {
-                0 | 2 => Part::Leave,
-                4 => Part::Fail,
-                _ => Part::Count,
+            let role = match client % 6 {
+                0 | 2 => Role::Leave,
+                4 => Role::Fail,
+                _ => Role::Count,
             };
-            // A spread that is the same in every run, and other in every round.
+            // A distribution that is the same in every run, and different in every round.
             let chance = (round * CLIENTS + client).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
             let connection = shop.connect().await;
-            clients.spawn(play(part, chance, connection, id.clone(), Arc::clone(&start)));
+            clients.spawn(run_client(role, chance, connection, id.clone(), Arc::clone(&start)));
         }
-        while let Some(fate) = clients.join_next().await {
-            match fate.expect("the client gets what it is due") {
-                Fate::Acknowledged(count) => {
-                    assert!(acknowledged.insert(count), "round {round}: {count} was given out twice");
+        while let Some(outcome) = clients.join_next().await {
+            match outcome.expect("the client completes") {
+                Outcome::Acknowledged(count) => {
+                    assert!(acknowledged.insert(count), "round {round}: {count} was returned twice");
                 }
-                Fate::Failed => {}
-                Fate::Unknown => unknown += 1,
+                Outcome::Failed => {}
+                Outcome::Unknown => unknown += 1,
             }
         }
-        // Nobody is left to wait for: whoever comes now gets the lock.
-        let answer = shop.ask(Request::post("/count").id(&id)).await;
-        assert_eq!(answer.status, 200, "round {round}: {answer:?}");
-        assert!(acknowledged.insert(answer.count()), "round {round}");
+        // All clients have ended, so the next request gets the lock.
+        let response = shop.send(Request::post("/count").id(&id)).await;
+        assert_eq!(response.status, 200, "round {round}: {response:?}");
+        assert!(acknowledged.insert(response.count()), "round {round}");
 
         let count = shop.count(&id).await;
         let certain = acknowledged.len() as u64;
         assert!(
             (certain..=certain + unknown).contains(&count),
-            "round {round}: {certain} were acknowledged and {unknown} cut off, and {count} were counted"
+            "round {round}: {certain} were acknowledged and {unknown} interrupted, and {count} were counted"
         );
     }
     assert!(!acknowledged.is_empty() && unknown > 0);
 }
 
-async fn play(part: Part, chance: u64, mut connection: Connection, id: String, start: Arc<Barrier>) -> Fate {
+async fn run_client(role: Role, chance: u64, mut connection: Connection, id: String, start: Arc<Barrier>) -> Outcome {
     in_time("all clients", start.wait()).await;
-    match part {
-        Part::Count => {
-            let answer = connection.ask(&Request::post("/count").id(&id)).await;
-            assert_eq!(answer.status, 200, "{answer:?}");
-            Fate::Acknowledged(answer.count())
+    match role {
+        Role::Count => {
+            let response = connection.send(&Request::post("/count").id(&id)).await;
+            assert_eq!(response.status, 200, "{response:?}");
+            Outcome::Acknowledged(response.count())
         }
-        Part::Fail => {
+        Role::Fail => {
             let how = if chance.is_multiple_of(2) { "500" } else { "panic" };
-            let answer = connection
-                .ask(&Request::post(&format!("/fail?how={how}")).id(&id))
+            let response = connection
+                .send(&Request::post(&format!("/fail?how={how}")).id(&id))
                 .await;
-            assert_eq!(answer.status, 500, "{answer:?}");
-            Fate::Failed
+            assert_eq!(response.status, 500, "{response:?}");
+            Outcome::Failed
         }
-        Part::Leave => {
-            // Some hold the lock for a while, so that they are cut off with it in their hands.
+        Role::Leave => {
+            // Some hold the lock for a while, so that they disconnect while they hold it.
             let path = if chance.is_multiple_of(3) {
                 "/count"
             } else {
@@ -142,10 +142,10 @@ async fn play(part: Part, chance: u64, mut connection: Connection, id: String, s
             } else {
                 request.len()
             };
-            connection.send(&request[..sent]).await;
+            connection.send_bytes(&request[..sent]).await;
             tokio::time::sleep(Duration::from_micros(chance % 20_000)).await;
             drop(connection);
-            Fate::Unknown
+            Outcome::Unknown
         }
     }
 }

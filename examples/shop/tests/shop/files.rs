@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{Request, Server};
 
-/// A folder of this test's own, which goes with it.
+/// A folder that is removed with the test.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -20,7 +20,7 @@ impl Folder {
         &self.0
     }
 
-    /// A shop that keeps its sessions here.
+    /// Starts a shop that keeps its sessions in this folder.
     fn shop(&self) -> Server {
         let storage = format!("file:{}", self.0.display());
         Server::start(&["--storage", &storage, "--lock-wait", "60", "--lock-lease", "10"])
@@ -34,29 +34,31 @@ impl Drop for Folder {
 }
 
 #[tokio::test]
-async fn a_session_survives_the_shop_however_that_ends() {
+async fn a_session_survives_any_end_of_the_shop() {
     let folder = Folder::new("survives");
     let shop = folder.shop();
     let id = shop.log_in("ada").await;
-    let answer = shop.ask(Request::post("/count").id(&id)).await;
-    assert_eq!(answer.count(), 1);
-    // Killed, while a request holds the lock.
-    let mut cut_off = shop.connect().await;
-    cut_off.send(&Request::post("/slow?ms=60000").id(&id).to_bytes()).await;
+    let response = shop.send(Request::post("/count").id(&id)).await;
+    assert_eq!(response.count(), 1);
+    // The shop is killed while a request holds the lock.
+    let mut interrupted = shop.connect().await;
+    interrupted
+        .send_bytes(&Request::post("/slow?ms=60000").id(&id).to_bytes())
+        .await;
     drop(shop);
 
     let shop = folder.shop();
-    let answer = shop.ask(Request::get("/me").id(&id)).await;
-    assert_eq!(answer.json()["user"], "ada");
-    let answer = shop.ask(Request::post("/count").id(&id)).await;
-    assert_eq!(answer.count(), 2);
-    let answer = shop.ask(Request::post("/logout").id(&id)).await;
-    assert_eq!(answer.status, 204);
+    let response = shop.send(Request::get("/me").id(&id)).await;
+    assert_eq!(response.json()["user"], "ada");
+    let response = shop.send(Request::post("/count").id(&id)).await;
+    assert_eq!(response.count(), 2);
+    let response = shop.send(Request::post("/logout").id(&id)).await;
+    assert_eq!(response.status, 204);
     drop(shop);
 
     let shop = folder.shop();
-    let answer = shop.ask(Request::get("/me").id(&id)).await;
-    assert!(answer.json()["user"].is_null(), "{answer:?}");
+    let response = shop.send(Request::get("/me").id(&id)).await;
+    assert!(response.json()["user"].is_null(), "{response:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,11 +70,11 @@ async fn two_shops_on_one_folder_lose_no_count() {
     for number in 0..64 {
         let mut connection = shops[number % 2].connect().await;
         let add = Request::post("/count").id(&id);
-        requests.spawn(async move { connection.ask(&add).await });
+        requests.spawn(async move { connection.send(&add).await });
     }
-    while let Some(answer) = requests.join_next().await {
-        let answer = answer.expect("the client does not fail");
-        assert_eq!(answer.status, 200, "{answer:?}");
+    while let Some(response) = requests.join_next().await {
+        let response = response.expect("the client does not fail");
+        assert_eq!(response.status, 200, "{response:?}");
     }
     assert_eq!(shops[0].count(&id).await, 64);
     assert_eq!(shops[1].count(&id).await, 64);

@@ -1,4 +1,4 @@
-//! Ids: never the client's choice, and new with each login.
+//! Ids: a client cannot choose them, and each login creates a new one.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::support::{Request, Server};
 async fn an_id_made_up_by_a_client_is_never_adopted() {
     let shop = Server::start(&[]);
     let mut ids = Vec::new();
-    for made_up in [
+    for invented in [
         "attacker-chosen-id",
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         &"a.b_c-".repeat(20),
@@ -24,14 +24,14 @@ async fn an_id_made_up_by_a_client_is_never_adopted() {
             Request::post("/slow?ms=0"),
             Request::post("/read-then-write?ms=0"),
         ] {
-            let answer = shop.ask(request.clone().id(made_up)).await;
-            assert_eq!(answer.status, 200, "{request:?}");
-            let id = answer.new_id().expect("a session has begun");
-            assert_ne!(id, made_up, "{request:?}");
+            let response = shop.send(request.clone().id(invented)).await;
+            assert_eq!(response.status, 200, "{request:?}");
+            let id = response.new_id().expect("a session has begun");
+            assert_ne!(id, invented, "{request:?}");
             assert!(!ids.contains(&id), "{request:?}: ids are new");
             ids.push(id);
-            assert_eq!(shop.count(made_up).await, 0, "{request:?}");
-            let me = shop.ask(Request::get("/me").id(made_up)).await;
+            assert_eq!(shop.count(invented).await, 0, "{request:?}");
+            let me = shop.send(Request::get("/me").id(invented)).await;
             assert_eq!(me.json(), json!({"user": null}), "{request:?}");
         }
     }
@@ -41,19 +41,19 @@ async fn an_id_made_up_by_a_client_is_never_adopted() {
 async fn a_login_ends_the_id_it_came_with() {
     let shop = Server::start(&[]);
     let planted = shop
-        .ask(Request::post("/count"))
+        .send(Request::post("/count"))
         .await
         .new_id()
         .expect("a session has begun");
     let login = shop
-        .ask(Request::post("/login").json(r#"{"user":"ada"}"#).id(&planted))
+        .send(Request::post("/login").json(r#"{"user":"ada"}"#).id(&planted))
         .await;
-    let id = login.new_id().expect("a login brings an id");
+    let id = login.new_id().expect("a login returns an id");
     assert_ne!(id, planted);
-    assert_eq!(shop.count(&id).await, 1, "what was in the session stays in it");
+    assert_eq!(shop.count(&id).await, 1, "the values of the session stay in it");
 
-    // Whoever knows the old id sees nothing, changes nothing, and does not disturb whoever has the new one.
-    let me = shop.ask(Request::get("/me").id(&planted)).await;
+    // A client with the old id sees nothing, changes nothing, and does not disturb the client with the new one.
+    let me = shop.send(Request::get("/me").id(&planted)).await;
     assert_eq!(
         (me.status, me.json(), me.header("set-cookie")),
         (200, json!({"user": null}), None)
@@ -63,17 +63,17 @@ async fn a_login_ends_the_id_it_came_with() {
         Request::post("/login").json(r#"{"user":"eve"}"#),
         Request::post("/cart").json(r#"{"item":"tea"}"#),
     ] {
-        let late = shop.ask(request.clone().id(&planted)).await;
+        let late = shop.send(request.clone().id(&planted)).await;
         assert_eq!((late.status, late.header("set-cookie")), (409, None), "{request:?}");
         assert!(late.json()["error"].is_string(), "{request:?}");
     }
     let me = Request::get("/me").id(&id);
-    assert_eq!(shop.ask(me.clone()).await.json(), json!({"user": "ada"}));
+    assert_eq!(shop.send(me.clone()).await.json(), json!({"user": "ada"}));
     assert_eq!(shop.count(&id).await, 1);
 
-    // A logout alone follows the session to its new id: who logs out while a login is under way is to be out.
-    shop.ask(Request::post("/logout").id(&planted)).await;
-    assert_eq!(shop.ask(me).await.json(), json!({"user": null}));
+    // Only a logout follows the session to its new id, so that a logout during a login takes effect.
+    shop.send(Request::post("/logout").id(&planted)).await;
+    assert_eq!(shop.send(me).await.json(), json!({"user": null}));
 }
 
 #[tokio::test]
@@ -81,20 +81,22 @@ async fn a_login_that_fails_leaves_the_id_it_came_with() {
     let shop = Server::start(&["--lock-wait", "0.1"]);
     let id = shop.log_in("ada").await;
     let mut holder = shop.connect().await;
-    holder.send(&Request::post("/slow?ms=60000").id(&id).to_bytes()).await;
-    shop.until_locked(&id).await;
-    let answer = shop
-        .ask(Request::post("/login").json(r#"{"user":"eve"}"#).id(&id))
+    holder
+        .send_bytes(&Request::post("/slow?ms=60000").id(&id).to_bytes())
         .await;
-    assert_eq!((answer.status, answer.header("set-cookie")), (503, None));
-    assert_eq!(answer.header("retry-after"), Some("1"));
+    shop.until_locked(&id).await;
+    let response = shop
+        .send(Request::post("/login").json(r#"{"user":"eve"}"#).id(&id))
+        .await;
+    assert_eq!((response.status, response.header("set-cookie")), (503, None));
+    assert_eq!(response.header("retry-after"), Some("1"));
     assert_eq!(
-        shop.ask(Request::get("/me").id(&id)).await.json(),
+        shop.send(Request::get("/me").id(&id)).await.json(),
         json!({"user": "ada"})
     );
 }
 
-/// A browser: one cookie jar, many requests at once.
+/// A browser: one cookie jar for many parallel requests.
 struct Browser {
     client: reqwest::Client,
     jar: Arc<Jar>,
@@ -111,8 +113,8 @@ impl Browser {
     }
 
     async fn user(&self, shop: &Server) -> Value {
-        let answer = self.client.get(shop.url("/me")).send().await.expect("an answer");
-        answer.json::<Value>().await.expect("JSON")["user"].clone()
+        let response = self.client.get(shop.url("/me")).send().await.expect("a response");
+        response.json::<Value>().await.expect("JSON")["user"].clone()
     }
 
     fn cookies(&self, shop: &Server) -> Option<String> {
@@ -123,10 +125,15 @@ impl Browser {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_runs_beside_a_login_does_not_take_the_new_cookie_away() {
+async fn requests_beside_a_login_do_not_remove_the_new_cookie() {
     let shop = Server::start(&["--lock-wait", "60"]);
     let browser = Browser::new();
-    browser.client.post(shop.url("/count")).send().await.expect("an answer");
+    browser
+        .client
+        .post(shop.url("/count"))
+        .send()
+        .await
+        .expect("a response");
 
     for round in 0..200 {
         let user = format!("user-{round}");
@@ -145,17 +152,17 @@ async fn what_runs_beside_a_login_does_not_take_the_new_cookie_away() {
         }
         let before = browser.cookies(&shop);
         let login = browser.client.post(shop.url("/login")).json(&json!({"user": user}));
-        let login = login.send().await.expect("an answer");
+        let login = login.send().await.expect("a response");
         assert_eq!(login.status(), 200, "round {round}");
-        while let Some(answer) = beside.join_next().await {
-            let answer = answer.expect("the request is not cut off").expect("an answer");
+        while let Some(response) = beside.join_next().await {
+            let response = response.expect("the request is not cut off").expect("a response");
             assert!(
-                [200, 409].contains(&answer.status().as_u16()),
-                "round {round}: {answer:?}"
+                [200, 409].contains(&response.status().as_u16()),
+                "round {round}: {response:?}"
             );
         }
         assert_ne!(browser.cookies(&shop), before, "round {round}");
-        // Whoever comes late may have logged in as another, but nobody is logged out.
+        // A late login may have set another user, but the browser is still logged in.
         let now = browser.user(&shop).await;
         assert!(now == json!(user) || now == json!("late"), "round {round}: {now}");
     }

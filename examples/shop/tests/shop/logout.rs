@@ -1,4 +1,4 @@
-//! Logout is final, whatever is under way.
+//! A logout is final, even during other requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,16 @@ use tokio::task::JoinSet;
 use crate::support::{Request, Server, in_time, until};
 
 async fn finds_nothing(shop: &Server, id: &str) {
-    assert_eq!(shop.ask(Request::get("/me").id(id)).await.json(), json!({"user": null}));
     assert_eq!(
-        shop.ask(Request::get("/count").id(id)).await.json(),
+        shop.send(Request::get("/me").id(id)).await.json(),
+        json!({"user": null})
+    );
+    assert_eq!(
+        shop.send(Request::get("/count").id(id)).await.json(),
         json!({"count": 0})
     );
     assert_eq!(
-        shop.ask(Request::get("/cart").id(id)).await.json(),
+        shop.send(Request::get("/cart").id(id)).await.json(),
         json!({"items": []})
     );
 }
@@ -25,7 +28,8 @@ async fn nothing_survives_a_logout_that_a_hundred_slow_writers_run_against() {
     for _ in 0..5 {
         let shop = Arc::new(Server::start(&["--lock-wait", "60"]));
         let id = shop.log_in("ada").await;
-        shop.ask(Request::post("/cart").json(r#"{"item":"tea"}"#).id(&id)).await;
+        shop.send(Request::post("/cart").json(r#"{"item":"tea"}"#).id(&id))
+            .await;
         let mut writers = JoinSet::new();
         for writer in 0..100 {
             let (shop, id) = (Arc::clone(&shop), id.clone());
@@ -35,19 +39,19 @@ async fn nothing_survives_a_logout_that_a_hundred_slow_writers_run_against() {
                 } else {
                     "/read-then-write?ms=20"
                 };
-                shop.ask(Request::post(path).id(&id)).await
+                shop.send(Request::post(path).id(&id)).await
             });
         }
-        until("the writers are at it", async || shop.count(&id).await > 0).await;
+        until("the writers are running", async || shop.count(&id).await > 0).await;
 
-        let logout = shop.ask(Request::post("/logout").id(&id)).await;
+        let logout = shop.send(Request::post("/logout").id(&id)).await;
         assert_eq!(logout.status, 204);
         while !writers.is_empty() {
             finds_nothing(&shop, &id).await;
-            while let Some(answer) = writers.try_join_next() {
-                let answer = answer.expect("the writer gets an answer");
-                // Those that had not seen the session begin one of their own; the others are told.
-                assert!([200, 409].contains(&answer.status), "{answer:?}");
+            while let Some(response) = writers.try_join_next() {
+                let response = response.expect("the writer gets a response");
+                // Writers that had not loaded the session begin a new one; the others get an error.
+                assert!([200, 409].contains(&response.status), "{response:?}");
             }
         }
         finds_nothing(&shop, &id).await;
@@ -55,41 +59,41 @@ async fn nothing_survives_a_logout_that_a_hundred_slow_writers_run_against() {
 }
 
 #[tokio::test]
-async fn a_writer_that_the_logout_overtakes_is_told_and_leaves_no_cookie() {
+async fn a_writer_overtaken_by_the_logout_gets_an_error_and_no_cookie() {
     let shop = Arc::new(Server::start(&["--lock-wait", "0.1"]));
     let id = shop.log_in("ada").await;
     let (slow, its_id) = (Arc::clone(&shop), id.clone());
-    let slow = tokio::spawn(async move { slow.ask(Request::post("/slow?ms=3000").id(&its_id)).await });
+    let slow = tokio::spawn(async move { slow.send(Request::post("/slow?ms=3000").id(&its_id)).await });
     shop.until_locked(&id).await;
 
-    let logout = shop.ask(Request::post("/logout").id(&id)).await;
+    let logout = shop.send(Request::post("/logout").id(&id)).await;
     assert_eq!(logout.status, 204);
     assert!(!slow.is_finished(), "the logout waits for no lock");
     finds_nothing(&shop, &id).await;
-    let answer = slow.await.expect("the writer gets an answer");
-    assert_eq!((answer.status, answer.new_id()), (409, None));
-    assert!(answer.json()["error"].is_string());
+    let response = slow.await.expect("the writer gets a response");
+    assert_eq!((response.status, response.new_id()), (409, None));
+    assert!(response.json()["error"].is_string());
     finds_nothing(&shop, &id).await;
 }
 
 #[tokio::test]
-async fn a_reader_that_comes_to_write_after_the_logout_is_told() {
+async fn a_reader_that_writes_after_the_logout_gets_an_error() {
     let shop = Server::start(&[]);
-    // From outside nobody sees when the session has been read, so this goes on until the logout fell in between.
-    let answer = in_time("a logout between reading and writing", async {
+    // The time of the read is not visible from outside, so this repeats until a logout falls between read and write.
+    let response = in_time("a logout between reading and writing", async {
         loop {
             let id = shop.log_in("ada").await;
             let read_then_write = Request::post("/read-then-write?ms=300").id(&id);
             let log_out = async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                shop.ask(Request::post("/logout").id(&id)).await
+                shop.send(Request::post("/logout").id(&id)).await
             };
-            let (answer, _) = tokio::join!(shop.ask(read_then_write), log_out);
-            if answer.status != 200 {
-                break answer;
+            let (response, _) = tokio::join!(shop.send(read_then_write), log_out);
+            if response.status != 200 {
+                break response;
             }
         }
     });
-    let answer = answer.await;
-    assert_eq!((answer.status, answer.new_id()), (409, None), "{answer:?}");
+    let response = response.await;
+    assert_eq!((response.status, response.new_id()), (409, None), "{response:?}");
 }

@@ -1,14 +1,14 @@
-//! The real shop, over real sockets.
+//! Tests of the real shop over real sockets.
 
 mod api;
 mod bad_requests;
 mod count;
-mod elsewhere;
 mod expiration;
 mod failures;
 mod files;
 mod ids;
 mod logout;
+mod other_sessions;
 mod page;
 mod readers;
 #[cfg(unix)]

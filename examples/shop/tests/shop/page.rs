@@ -1,4 +1,4 @@
-//! The page, as a browser uses it: forms, redirects, cookies.
+//! The page as a browser uses it: forms, redirects and cookies.
 
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
@@ -15,7 +15,7 @@ impl Visitor {
         Self::of(&[])
     }
 
-    /// A visitor of a shop with these flags, with a browser that would rather have pages.
+    /// Returns a visitor of a shop with these flags, whose browser prefers HTML.
     fn of(flags: &[&str]) -> Self {
         let accept = HeaderValue::from_static("text/html,*/*;q=0.8");
         let browser = Client::builder()
@@ -28,40 +28,40 @@ impl Visitor {
         }
     }
 
-    async fn look(&self) -> String {
-        let answer = self.browser.get(self.shop.url("/")).send().await.expect("an answer");
-        self.text(answer).await
+    async fn load(&self) -> String {
+        let response = self.browser.get(self.shop.url("/")).send().await.expect("a response");
+        self.text(response).await
     }
 
-    /// Sends a form, and returns the page it leads to.
+    /// Sends a form, and returns the page that it redirects to.
     async fn send(&self, form: &str, fields: &[(&str, &str)]) -> String {
-        let answer = self
+        let response = self
             .browser
             .post(self.shop.url(form))
             .form(fields)
             .send()
             .await
-            .expect("an answer");
-        assert_eq!(answer.url().path(), "/", "{form} leads back to the page");
-        self.text(answer).await
+            .expect("a response");
+        assert_eq!(response.url().path(), "/", "{form} leads back to the page");
+        self.text(response).await
     }
 
-    async fn text(&self, answer: Response) -> String {
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
-        let caching = answer.headers()["cache-control"].to_str().expect("text");
+    async fn text(&self, response: Response) -> String {
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+        let caching = response.headers()["cache-control"].to_str().expect("text");
         assert!(caching.contains("no-store"), "{caching}");
-        let policy = answer.headers()["content-security-policy"].to_str().expect("text");
+        let policy = response.headers()["content-security-policy"].to_str().expect("text");
         assert!(policy.starts_with("default-src 'none'"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
-        answer.text().await.expect("text")
+        response.text().await.expect("text")
     }
 }
 
 #[tokio::test]
 async fn a_visit_to_the_shop() {
     let visitor = Visitor::new();
-    let page = visitor.look().await;
+    let page = visitor.load().await;
     assert!(
         page.contains(r#"action="/page/login""#) && page.contains("<output>0</output>"),
         "{page}"
@@ -78,7 +78,7 @@ async fn a_visit_to_the_shop() {
     visitor.send("/page/cart", &[("item", "tea")]).await;
     let page = visitor.send("/page/cart", &[("item", "a cup")]).await;
     assert!(page.contains("<li>tea</li><li>a cup</li>"), "{page}");
-    assert_eq!(timeless(&visitor.look().await), timeless(&page), "it stays so");
+    assert_eq!(timeless(&visitor.load().await), timeless(&page), "it stays so");
 
     let page = visitor.send("/page/logout", &[]).await;
     assert!(
@@ -89,7 +89,7 @@ async fn a_visit_to_the_shop() {
 }
 
 #[tokio::test]
-async fn what_visitors_write_is_text_and_nothing_else() {
+async fn input_of_visitors_is_shown_as_text() {
     let visitor = Visitor::new();
     let evil = r#"</h2><script>alert("x")</script>{{items}}&amp;'"#;
     visitor.send("/page/cart", &[("item", evil)]).await;
@@ -100,7 +100,7 @@ async fn what_visitors_write_is_text_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_wrong_says_so_on_a_page() {
+async fn an_invalid_form_leads_to_an_error_page() {
     let visitor = Visitor::new();
     let long = "x".repeat(1_000);
     for (form, fields) in [
@@ -110,15 +110,15 @@ async fn a_form_that_is_wrong_says_so_on_a_page() {
         ("/page/cart", vec![("item", " ")]),
         ("/page/cart", vec![("thing", "tea")]),
     ] {
-        let answer = visitor
+        let response = visitor
             .browser
             .post(visitor.shop.url(form))
             .form(&fields)
             .send()
             .await
-            .expect("an answer");
-        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{form} {fields:?}");
-        let page = answer.text().await.expect("text");
+            .expect("a response");
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{form} {fields:?}");
+        let page = response.text().await.expect("text");
         assert!(
             page.contains("<h2>Bad Request</h2>") && page.contains(r#"<a href="/">"#),
             "{page}"
@@ -127,9 +127,9 @@ async fn a_form_that_is_wrong_says_so_on_a_page() {
 }
 
 #[tokio::test]
-async fn all_that_is_stored_is_shown_with_its_end() {
+async fn stored_values_are_shown_with_their_expiration() {
     let visitor = Visitor::of(&["--cart-ttl", "600", "--idle", "1800"]);
-    let page = visitor.look().await;
+    let page = visitor.load().await;
     assert!(
         page.contains("you have no session yet") && !page.contains("<table>"),
         "{page}"
@@ -163,22 +163,22 @@ async fn all_that_is_stored_is_shown_with_its_end() {
 }
 
 #[tokio::test]
-async fn what_has_ended_is_not_shown_any_more() {
+async fn expired_values_are_not_shown() {
     let visitor = Visitor::of(&["--cart-ttl", "0.5"]);
     let page = visitor.send("/page/cart", &[("item", "tea")]).await;
     assert!(page.contains("cart: items"), "{page}");
-    until("the cart is empty", async || !visitor.look().await.contains("tea")).await;
-    let page = visitor.look().await;
+    until("the cart is empty", async || !visitor.load().await.contains("tea")).await;
+    let page = visitor.load().await;
     assert!(!page.contains("cart: "), "{page}");
 }
 
 #[tokio::test]
-async fn a_long_value_is_shown_by_its_beginning_and_size() {
+async fn a_long_value_is_shown_truncated_with_its_size() {
     let visitor = Visitor::new();
     for _ in 0..10 {
         visitor.send("/page/cart", &[("item", &"茶".repeat(100))]).await;
     }
-    let page = visitor.look().await;
+    let page = visitor.load().await;
     let row = row(&page, "cart: items");
     // Ten items of a hundred characters of three bytes, in quotes, with commas, in brackets.
     assert!(
@@ -189,9 +189,9 @@ async fn a_long_value_is_shown_by_its_beginning_and_size() {
 }
 
 #[tokio::test]
-async fn fifty_at_once_are_fifty_with_locks_and_fewer_without() {
+async fn fifty_parallel_requests_count_fifty_with_locks_and_fewer_without() {
     let visitor = Visitor::new();
-    // Without a session before, with one, and with a counter that has begun.
+    // Without a session, with one, and with a counter that is not zero.
     for before in [0, 50, 100] {
         let page = visitor.send("/page/fifty", &[]).await;
         let after = before + 50;
@@ -220,14 +220,14 @@ async fn logging_out_elsewhere_leaves_this_browser_logged_in() {
         "{page}"
     );
     for id in elsewhere {
-        let me = visitor.shop.ask(Request::get("/me").id(&id)).await;
+        let me = visitor.shop.send(Request::get("/me").id(&id)).await;
         assert!(me.json()["user"].is_null(), "{me:?}");
     }
     let page = visitor.send("/page/logout-elsewhere", &[]).await;
     assert!(page.contains("You were logged in nowhere else."), "{page}");
 }
 
-/// The page works without scripts, and nothing on it asks for what the policy forbids.
+/// The page works without scripts, and contains nothing that the policy forbids.
 #[tokio::test]
 async fn scripts_and_styles_are_files_of_the_shop() {
     let visitor = Visitor::new();
@@ -246,23 +246,23 @@ async fn the_style_and_the_script_are_served() {
         ("/style.css", "text/css; charset=utf-8", "body {"),
         ("/script.js", "text/javascript; charset=utf-8", "\"submit\""),
     ] {
-        let answer = visitor
+        let response = visitor
             .browser
             .get(visitor.shop.url(path))
             .send()
             .await
-            .expect("an answer");
-        assert_eq!(answer.headers()["content-type"], kind);
-        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+            .expect("a response");
+        assert_eq!(response.headers()["content-type"], kind);
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
         assert!(
-            answer.headers().get("vary").is_none(),
-            "it has nothing to do with the session"
+            response.headers().get("vary").is_none(),
+            "it does not depend on the session"
         );
-        assert!(answer.text().await.expect("text").contains(part), "{path}");
+        assert!(response.text().await.expect("text").contains(part), "{path}");
     }
 }
 
-/// The row of the table about this value.
+/// Returns the row of the table for this value.
 fn row<'a>(page: &'a str, name: &str) -> &'a str {
     between(page, &format!(r#"<th scope="row">{name}</th>"#), "</tr>")
 }
@@ -272,7 +272,7 @@ fn between<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
     rest.split_once(after).unwrap_or_else(|| panic!("no {after}: {page}")).0
 }
 
-/// Whether the text says that something ends, and that this is not later than in so many seconds.
+/// Returns whether the text names an expiration within this number of seconds.
 fn ends_within(text: &str, most: u64) -> bool {
     let words = between(between(text, "data-ends", "/time>"), ">", "<");
     let mut words = words.strip_prefix("in ").expect(text).split(' ');
@@ -286,11 +286,11 @@ fn ends_within(text: &str, most: u64) -> bool {
         };
         seconds += number.parse::<u64>().expect(text) * unit;
     }
-    // Half is far more than a page can take.
+    // Half the time is far more than loading a page takes.
     (most / 2..=most).contains(&seconds)
 }
 
-/// The page without the times on it.
+/// Returns the page without the times in it.
 fn timeless(page: &str) -> String {
     let mut parts = page.split("<time");
     let first = parts.next().unwrap_or_default().to_owned();

@@ -1,25 +1,25 @@
-//! Ids are for the client alone: nothing that the shop prints has one, and nothing that it answers but the cookie.
+//! Only the client learns an id: the shop prints none, and responses contain it only in the cookie.
 
 use std::collections::BTreeSet;
 
-use crate::support::{Answer, Request, Server, until};
+use crate::support::{Request, Response, Server, until};
 
-/// How much of an id must not be found anywhere.
+/// The length of a part of an id that must not appear anywhere.
 const PART: usize = 12;
 
 #[tokio::test]
 async fn no_part_of_an_id_is_printed_or_shown() {
     let shop = Server::start_logging("trace", &["--lock-wait", "0.05"]);
-    let mut seen = Seen::default();
+    let mut collected = Collected::default();
     let login = |user: &str| Request::post("/login").json(&format!(r#"{{"user":"{user}"}}"#));
 
-    // A visitor becomes a customer, and does all that can be done.
-    let first = seen
-        .note(shop.ask(Request::post("/count")).await)
+    // A visitor logs in and uses all requests.
+    let first = collected
+        .collect(shop.send(Request::post("/count")).await)
         .expect("a session has begun");
-    let id = seen
-        .note(shop.ask(login("ada").id(&first)).await)
-        .expect("a login brings an id");
+    let id = collected
+        .collect(shop.send(login("ada").id(&first)).await)
+        .expect("a login returns an id");
     for request in [
         Request::get("/me"),
         Request::get("/count"),
@@ -41,35 +41,39 @@ async fn no_part_of_an_id_is_printed_or_shown() {
             .header("content-type", "application/x-www-form-urlencoded")
             .body("item=tea"),
     ] {
-        // With the id that is right, one that is dead, and one that never was.
-        for id in [&id, &first, "made-up-by-somebody-012345678901"] {
-            seen.ids.insert(id.to_owned());
-            seen.note(shop.ask(request.clone().id(id)).await);
+        // With the current id, a replaced one, and one that never existed.
+        for id in [&id, &first, "invented-by-a-client-01234567890"] {
+            collected.ids.insert(id.to_owned());
+            collected.collect(shop.send(request.clone().id(id)).await);
         }
     }
 
-    // Somebody holds the lock, others wait for it in vain, and the logout takes the session away from under all.
+    // One request holds the lock, others wait for it in vain, and the logout ends the session of all of them.
     let mut holder = shop.connect().await;
-    holder.send(&Request::post("/slow?ms=60000").id(&id).to_bytes()).await;
+    holder
+        .send_bytes(&Request::post("/slow?ms=60000").id(&id).to_bytes())
+        .await;
     until("busy", async || {
-        // Not a login: one that came before the holder would take the id away.
-        seen.note_status(shop.ask(Request::post("/count").id(&id)).await) == 503
+        // Not a login: if it ran before the holder, it would change the id.
+        collected.collect_status(shop.send(Request::post("/count").id(&id)).await) == 503
     })
     .await;
     let late = Request::post("/read-then-write?ms=100").id(&id);
     let log_out = Request::post("/logout").id(&id);
-    let (late, logout) = tokio::join!(shop.ask(late), shop.ask(log_out));
-    seen.note(late);
-    seen.note(logout);
+    let (late, logout) = tokio::join!(shop.send(late), shop.send(log_out));
+    collected.collect(late);
+    collected.collect(logout);
     drop(holder);
 
     let mut printed = shop.into_printed();
 
-    // A session that ends by itself.
+    // A session that expires.
     let shop = Server::start_logging("trace", &["--idle", "1"]);
-    let short = seen.note(shop.ask(login("ada")).await).expect("a login brings an id");
+    let short = collected
+        .collect(shop.send(login("ada")).await)
+        .expect("a login returns an id");
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-    seen.note(shop.ask(Request::post("/count").id(&short)).await);
+    collected.collect(shop.send(Request::post("/count").id(&short)).await);
 
     printed += &shop.into_printed();
     for proof in [
@@ -79,12 +83,12 @@ async fn no_part_of_an_id_is_printed_or_shown() {
         "panicked",
         "started processing request",
     ] {
-        assert!(printed.contains(proof), "the log is on, and has {proof:?}:\n{printed}");
+        assert!(printed.contains(proof), "the log contains {proof:?}:\n{printed}");
     }
-    assert!(seen.ids.len() > 5, "{}", seen.ids.len());
-    let texts = [("what the shop prints", &printed), ("an answer", &seen.answers)];
+    assert!(collected.ids.len() > 5, "{}", collected.ids.len());
+    let texts = [("what the shop prints", &printed), ("a response", &collected.responses)];
     for (place, text) in texts {
-        for id in &seen.ids {
+        for id in &collected.ids {
             for part in id.as_bytes().windows(PART) {
                 let part = std::str::from_utf8(part).expect("ids are ASCII");
                 assert!(!text.contains(part), "{place} has {part}, of {id}");
@@ -93,31 +97,31 @@ async fn no_part_of_an_id_is_printed_or_shown() {
     }
 }
 
-/// What came back from the shop.
+/// The data collected from the shop.
 #[derive(Default)]
-struct Seen {
+struct Collected {
     ids: BTreeSet<String>,
-    /// All that was answered, but for the cookies.
-    answers: String,
+    /// The content of all responses except cookies.
+    responses: String,
 }
 
-impl Seen {
-    /// Returns the id that the answer brings, if it does.
-    fn note(&mut self, answer: Answer) -> Option<String> {
-        let id = answer.new_id();
+impl Collected {
+    /// Returns the id in the response, if any.
+    fn collect(&mut self, response: Response) -> Option<String> {
+        let id = response.new_id();
         self.ids.extend(id.clone());
-        for (name, value) in &answer.headers {
+        for (name, value) in &response.headers {
             if name != "set-cookie" {
-                self.answers += &format!("{name}: {value}\n");
+                self.responses += &format!("{name}: {value}\n");
             }
         }
-        self.answers += &answer.body;
+        self.responses += &response.body;
         id
     }
 
-    fn note_status(&mut self, answer: Answer) -> u16 {
-        let status = answer.status;
-        self.note(answer);
+    fn collect_status(&mut self, response: Response) -> u16 {
+        let status = response.status;
+        self.collect(response);
         status
     }
 }

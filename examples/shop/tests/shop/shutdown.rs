@@ -1,4 +1,4 @@
-//! The shop stops when it is told to, and finishes what it has begun.
+//! On a signal, the shop finishes its requests and stops.
 
 #![cfg(unix)]
 
@@ -10,19 +10,19 @@ use crate::support::{Request, Server};
 async fn requests_in_flight_are_finished() {
     let mut shop = Server::start(&["--lock-wait", "0.1"]);
     let id = shop.log_in("ada").await;
-    // Connections on which nothing happens, or not enough, hold up nobody.
+    // Idle connections and incomplete requests do not delay the shutdown.
     let mut idle = shop.connect().await;
-    idle.ask(&Request::get("/plain")).await;
+    idle.send(&Request::get("/plain")).await;
     let _silent = shop.connect().await;
 
     let slow = Arc::new(Request::post("/slow?ms=1500").id(&id));
     let mut connection = shop.connect().await;
-    let request = tokio::spawn(async move { connection.ask(&slow).await });
+    let request = tokio::spawn(async move { connection.send(&slow).await });
     shop.until_locked(&id).await;
     shop.terminate();
-    let answer = request.await.expect("an answer");
-    assert_eq!(answer.status, 200);
-    assert!(answer.count() > 0);
+    let response = request.await.expect("a response");
+    assert_eq!(response.status, 200);
+    assert!(response.count() > 0);
     assert!(shop.stopped().await.success());
 }
 

@@ -17,7 +17,7 @@ async fn sixty_four_parallel_requests_count_sixty_four() {
     let shops = [shop(&redis.url()), shop(&redis.url())];
     let id = shops[0].log_in("ada").await;
     let add = Arc::new(Request::post("/count").id(&id));
-    // All by way of one shop, then half by way of each.
+    // First all requests through one shop, then half of them through each.
     for (round, shops) in [[&shops[0]; 2], [&shops[0], &shops[1]], [&shops[1], &shops[0]]]
         .into_iter()
         .enumerate()
@@ -27,9 +27,9 @@ async fn sixty_four_parallel_requests_count_sixty_four() {
             let mut connection = shops[client as usize % 2].connect().await;
             let add = Arc::clone(&add);
             requests.spawn(async move {
-                let answer = connection.ask(&add).await;
-                assert_eq!(answer.status, 200, "{answer:?}");
-                answer.count()
+                let response = connection.send(&add).await;
+                assert_eq!(response.status, 200, "{response:?}");
+                response.count()
             });
         }
         let mut counts = BTreeSet::new();
@@ -46,7 +46,7 @@ async fn sixty_four_parallel_requests_count_sixty_four() {
 }
 
 #[tokio::test]
-async fn each_sees_the_sessions_of_the_other() {
+async fn each_shop_sees_the_sessions_of_the_other() {
     let redis = RedisServer::start();
     share(&shop(&redis.url()), &shop(&redis.url())).await;
 }
@@ -59,25 +59,27 @@ async fn a_unix_socket_leads_to_the_same_sessions() {
 }
 
 #[tokio::test]
-async fn a_session_survives_the_shop_however_that_ends() {
+async fn a_session_survives_any_end_of_the_shop() {
     let redis = RedisServer::start();
     let first = shop_with(&redis.url(), &["--lock-lease", "1", "--lock-wait", "0.1"]);
     let id = first.log_in("ada").await;
-    assert_eq!(first.ask(Request::post("/count").id(&id)).await.count(), 1);
-    // Killed, while a request holds the lock: it is free again when its lease is over.
-    let mut cut_off = first.connect().await;
-    cut_off.send(&Request::post("/slow?ms=60000").id(&id).to_bytes()).await;
+    assert_eq!(first.send(Request::post("/count").id(&id)).await.count(), 1);
+    // The shop is killed while a request holds the lock, which is free again when its lease has expired.
+    let mut interrupted = first.connect().await;
+    interrupted
+        .send_bytes(&Request::post("/slow?ms=60000").id(&id).to_bytes())
+        .await;
     first.until_locked(&id).await;
     let before = first.count(&id).await;
     drop(first);
 
     let second = shop(&redis.url());
-    assert_eq!(second.ask(Request::get("/me").id(&id)).await.json()["user"], "ada");
-    assert_eq!(second.ask(Request::post("/count").id(&id)).await.count(), before + 1);
+    assert_eq!(second.send(Request::get("/me").id(&id)).await.json()["user"], "ada");
+    assert_eq!(second.send(Request::post("/count").id(&id)).await.count(), before + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_logout_by_way_of_one_is_final_for_slow_writers_of_the_other() {
+async fn a_logout_through_one_shop_is_final_for_slow_writers_of_the_other() {
     let redis = RedisServer::start();
     let (here, there) = (shop(&redis.url()), Arc::new(shop(&redis.url())));
     let id = here.log_in("ada").await;
@@ -85,21 +87,21 @@ async fn a_logout_by_way_of_one_is_final_for_slow_writers_of_the_other() {
     for writer in 0..32 {
         let (there, id) = (Arc::clone(&there), id.clone());
         let path = ["/slow?ms=20", "/read-then-write?ms=20"][writer % 2];
-        writers.spawn(async move { there.ask(Request::post(path).id(&id)).await });
+        writers.spawn(async move { there.send(Request::post(path).id(&id)).await });
     }
-    until("the writers are at it", async || here.count(&id).await > 0).await;
+    until("the writers are running", async || here.count(&id).await > 0).await;
 
-    assert_eq!(here.ask(Request::post("/logout").id(&id)).await.status, 204);
+    assert_eq!(here.send(Request::post("/logout").id(&id)).await.status, 204);
     while !writers.is_empty() {
         for shop in [&here, &*there] {
-            assert!(shop.ask(Request::get("/me").id(&id)).await.json()["user"].is_null());
+            assert!(shop.send(Request::get("/me").id(&id)).await.json()["user"].is_null());
             assert_eq!(shop.count(&id).await, 0);
         }
-        while let Some(answer) = writers.try_join_next() {
-            let answer = answer.expect("the writer gets an answer");
-            // Those that had not seen the session begin one of their own; the others are told.
-            assert!([200, 409].contains(&answer.status), "{answer:?}");
-            assert_ne!(answer.new_id().as_ref(), Some(&id));
+        while let Some(response) = writers.try_join_next() {
+            let response = response.expect("the writer gets a response");
+            // Writers that had not loaded the session begin a new one; the others get an error.
+            assert!([200, 409].contains(&response.status), "{response:?}");
+            assert_ne!(response.new_id().as_ref(), Some(&id));
         }
     }
     for shop in [&here, &*there] {

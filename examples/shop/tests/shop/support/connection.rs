@@ -1,4 +1,4 @@
-//! [`Connection`]: HTTP/1.1 as it is on the wire, so that a test can break off wherever it likes.
+//! [`Connection`]: raw HTTP/1.1, so that a test can disconnect at any point.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ impl Request {
         Self::new("POST", path)
     }
 
-    /// With the id of a session.
+    /// Adds the id of a session.
     pub(crate) fn id(self, id: &str) -> Self {
         self.header("cookie", &format!("SID={id}"))
     }
@@ -55,21 +55,21 @@ impl Request {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The id that the answer tells the client to keep.
+    /// Returns the id in the cookie that the response sets.
     pub(crate) fn new_id(&self) -> Option<String> {
         let cookie = self.header("set-cookie")?;
         let (name, rest) = cookie.split_once('=')?;
@@ -84,37 +84,37 @@ impl Answer {
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.json()["count"].as_u64().expect("the answer is a count")
+        self.json()["count"].as_u64().expect("the response is a count")
     }
 }
 
-/// A connection that is kept for one request after the other.
+/// A persistent connection for consecutive requests.
 pub(crate) struct Connection(BufStream<TcpStream>);
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the shop listens");
-        stream.set_nodelay(true).expect("it can be set");
+        stream.set_nodelay(true).expect("the option can be set");
         Self(BufStream::new(stream))
     }
 
-    pub(crate) async fn ask(&mut self, request: &Request) -> Answer {
+    pub(crate) async fn send(&mut self, request: &Request) -> Response {
         in_time("a request", async {
-            self.send(&request.to_bytes()).await;
+            self.send_bytes(&request.to_bytes()).await;
             self.receive().await
         })
         .await
     }
 
-    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.expect("the shop reads");
         self.0.flush().await.expect("the shop reads");
     }
 
-    async fn receive(&mut self) -> Answer {
+    async fn receive(&mut self) -> Response {
         let status_line = self.line().await;
         let status = status_line.split(' ').nth(1).expect(&status_line);
-        let mut answer = Answer {
+        let mut response = Response {
             status: status.parse().expect("a status"),
             headers: Vec::new(),
             body: String::new(),
@@ -124,21 +124,21 @@ impl Connection {
             let Some((name, value)) = line.split_once(": ") else {
                 break;
             };
-            answer.headers.push((name.to_owned(), value.to_owned()));
+            response.headers.push((name.to_owned(), value.to_owned()));
         }
-        let length = answer
+        let length = response
             .header("content-length")
             .map_or(0, |length| length.parse().expect("a length"));
         let mut body = vec![0; length];
-        self.0.read_exact(&mut body).await.expect("the answer goes on");
-        answer.body = String::from_utf8(body).expect("the body is text");
-        answer
+        self.0.read_exact(&mut body).await.expect("the response continues");
+        response.body = String::from_utf8(body).expect("the body is text");
+        response
     }
 
     async fn line(&mut self) -> String {
         let mut line = String::new();
-        self.0.read_line(&mut line).await.expect("the shop answers");
-        assert!(line.ends_with("\r\n"), "the answer ends early, with {line:?}");
+        self.0.read_line(&mut line).await.expect("the shop responds");
+        assert!(line.ends_with("\r\n"), "the response ends early, with {line:?}");
         line.truncate(line.len() - 2);
         line
     }

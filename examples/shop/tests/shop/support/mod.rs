@@ -6,22 +6,22 @@ mod server;
 use std::future::Future;
 use std::time::Duration;
 
-pub(crate) use self::connection::{Answer, Connection, Request};
+pub(crate) use self::connection::{Connection, Request, Response};
 pub(crate) use self::server::Server;
 
-/// How long anything may take before a test fails instead of hanging. No test passes or fails by how long it took.
+/// The time after which a test fails instead of hanging. No test depends on how long something takes.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Runs a future, and fails if that takes for ever.
+/// Runs a future, and panics if it does not complete in time.
 pub(crate) async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
     let done = tokio::time::timeout(DEADLINE, future).await;
-    done.unwrap_or_else(|_| panic!("{what}: not done in time"))
+    done.unwrap_or_else(|_| panic!("{what}: not completed in time"))
 }
 
-/// Asks again and again until the answer is yes.
-pub(crate) async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
+/// Polls the condition until it holds.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     in_time(what, async {
-        while !ask().await {
+        while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })

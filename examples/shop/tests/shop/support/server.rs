@@ -1,4 +1,4 @@
-//! [`Server`].
+//! [`Server`]: a running shop.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -6,13 +6,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use super::{Answer, Connection, Request, until};
+use super::{Connection, Request, Response, until};
 
-/// A shop of its own, which ends with the test.
+/// A shop that ends with the test.
 pub(crate) struct Server {
     process: Child,
     address: SocketAddr,
-    /// Collect what the process prints.
+    /// The threads that collect the output of the process.
     printed: Vec<JoinHandle<String>>,
 }
 
@@ -24,7 +24,7 @@ impl Server {
     pub(crate) fn start_logging(log: &str, flags: &[&str]) -> Self {
         let mut process = spawn(log, flags);
         let (first_line, address) = mpsc::channel();
-        let mut stdout = BufReader::new(process.stdout.take().expect("it is piped"));
+        let mut stdout = BufReader::new(process.stdout.take().expect("the stream is piped"));
         let stdout = thread::spawn(move || {
             let mut printed = String::new();
             stdout.read_line(&mut printed).expect("the shop prints text");
@@ -32,7 +32,7 @@ impl Server {
             stdout.read_to_string(&mut printed).expect("the shop prints text");
             printed
         });
-        let mut stderr = process.stderr.take().expect("it is piped");
+        let mut stderr = process.stderr.take().expect("the stream is piped");
         let stderr = thread::spawn(move || {
             let mut printed = String::new();
             stderr.read_to_string(&mut printed).expect("the shop prints text");
@@ -59,77 +59,77 @@ impl Server {
         Connection::open(self.address).await
     }
 
-    /// A request on a connection of its own.
-    pub(crate) async fn ask(&self, request: Request) -> Answer {
-        self.connect().await.ask(&request).await
+    /// Sends a request on a new connection.
+    pub(crate) async fn send(&self, request: Request) -> Response {
+        self.connect().await.send(&request).await
     }
 
-    /// Makes a session by logging in, and returns its id.
+    /// Creates a session by logging in, and returns its id.
     pub(crate) async fn log_in(&self, user: &str) -> String {
         let login = Request::post("/login").json(&format!(r#"{{"user":"{user}"}}"#));
-        let answer = self.ask(login).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.new_id().expect("a login brings an id")
+        let response = self.send(login).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.new_id().expect("a login returns an id")
     }
 
-    /// The counter of a session.
+    /// Returns the counter of a session.
     pub(crate) async fn count(&self, id: &str) -> u64 {
-        let answer = self.ask(Request::get("/count").id(id)).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.count()
+        let response = self.send(Request::get("/count").id(id)).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.count()
     }
 
-    /// Waits until somebody has the lock of this session. For shops with a short `--lock-wait`.
+    /// Waits until a request holds the lock of this session. The shop needs a short `--lock-wait`.
     pub(crate) async fn until_locked(&self, id: &str) {
         until("locked", async || {
-            self.ask(Request::post("/count").id(id)).await.status == 503
+            self.send(Request::post("/count").id(id)).await.status == 503
         })
         .await;
     }
 
-    /// Tells the shop to stop, as service managers do.
+    /// Sends SIGTERM to the shop, as service managers do.
     #[cfg(unix)]
     pub(crate) fn terminate(&self) {
         let killed = Command::new("kill").arg(self.process.id().to_string()).status();
         assert!(killed.expect("there is a kill command").success());
     }
 
-    /// Starts a shop that cannot work with these flags, waits until it has given up, and returns what it says about it.
-    pub(crate) async fn refused(flags: &[&str]) -> String {
+    /// Starts a shop that cannot start with these flags, waits until it exits, and returns its error message.
+    pub(crate) async fn start_error(flags: &[&str]) -> String {
         let mut process = spawn("off", flags);
         let mut status = None;
-        until("given up", async || {
-            status = process.try_wait().expect("it is our child");
+        until("exited", async || {
+            status = process.try_wait().expect("the process is a child");
             status.is_some()
         })
         .await;
         assert!(status.is_some_and(|status| !status.success()), "{status:?}");
-        let mut said = String::new();
-        let mut stderr = process.stderr.take().expect("it is piped");
-        stderr.read_to_string(&mut said).expect("the shop prints text");
-        said
+        let mut message = String::new();
+        let mut stderr = process.stderr.take().expect("the stream is piped");
+        stderr.read_to_string(&mut message).expect("the shop prints text");
+        message
     }
 
-    /// Waits until the shop has stopped by itself.
+    /// Waits until the shop has stopped.
     #[cfg(unix)]
     pub(crate) async fn stopped(&mut self) -> ExitStatus {
         let mut status = None;
         until("stopped", async || {
-            status = self.process.try_wait().expect("it is our child");
+            status = self.process.try_wait().expect("the process is a child");
             status.is_some()
         })
         .await;
-        status.expect("it has stopped")
+        status.expect("the shop has stopped")
     }
 
-    /// Ends the shop, and returns all it has printed.
+    /// Stops the shop, and returns its whole output.
     pub(crate) fn into_printed(mut self) -> String {
         let _ = self.process.kill();
         let _ = self.process.wait();
         let printed = std::mem::take(&mut self.printed);
         printed
             .into_iter()
-            .map(|printed| printed.join().expect("it was read"))
+            .map(|printed| printed.join().expect("the output was read"))
             .collect()
     }
 }
