@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{IdChange, InSession, SessionError, SessionId, Visit};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 fn visit(ids: impl IntoIterator<Item = SessionId>) -> Visit {
     ids.into_iter().fold(Visit::new(), Visit::or)

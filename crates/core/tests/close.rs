@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{Entropy, Expiration, MINUTE, SessionError, StorageErrorKind, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_stored_before_the_close_and_everything_in_one_step() -> Result<(), SessionError> {
@@ -248,7 +248,7 @@ async fn a_commit_whose_reply_is_lost_is_complete_and_leaves_no_lock() -> Result
         session.set("more", json!(9))?;
         fixture
             .faults
-            .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Timeout));
+            .fail_next(Operation::Commit, Fault::after(StorageErrorKind::Timeout));
         assert_fails!(session.close().await, SessionError::Storage(_));
         assert!(fixture.is_free(&id).await);
         // The visit does not know of the commit and shows the old data.
@@ -272,7 +272,7 @@ async fn a_new_session_that_cannot_be_stored_leaves_the_visit_without_one() -> R
         session.set("user", json!(7))?;
         fixture
             .faults
-            .fail_next(Verb::Create, Fault::before(StorageErrorKind::Full));
+            .fail_next(Operation::Create, Fault::before(StorageErrorKind::Full));
         assert_fails!(session.close().await, SessionError::Storage(_));
         assert!(session.is_readable() && !session.exists());
         assert_eq!(session.get("user")?, None);
@@ -330,7 +330,7 @@ async fn a_commit_after_the_lock_was_lost_writes_nothing() -> Result<(), Session
         session.set("user", json!(8))?;
         fixture
             .faults
-            .fail_always(Verb::Renew, Fault::before(StorageErrorKind::Unavailable));
+            .fail_always(Operation::Renew, Fault::before(StorageErrorKind::Unavailable));
         pass(MINUTE).await;
         let other = fixture.other_session();
         other

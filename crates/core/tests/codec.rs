@@ -9,7 +9,7 @@ use common::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sessile_core::{CodecError, CodecReason, Key, OnMismatch, SessionError, Untyped, Visit};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 const NUMBER: Key<Untyped, f64> = Key::new("number");
 

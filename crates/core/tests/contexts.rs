@@ -9,7 +9,7 @@ use serde_json::json;
 use sessile_core::{
     AutoStart, Expiration, InSession, Key, Namespace, Session, SessionError, StorageErrorKind, Untyped, Values, Visit,
 };
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 const fn is_portable<T: Clone + Send + Sync + 'static>() {}
 const _: () = {
@@ -308,7 +308,7 @@ async fn enter_fails_if_starting_or_closing_fails() -> Result<(), SessionError> 
 
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Unavailable));
     let closing = session.try_enter(id.clone().into(), async {
         session.set("user", json!(8))?;
         Ok::<_, Failure>(())

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{Expiration, InSession, MINUTE, SessionError, SessionId, StorageErrorKind, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 async fn destroy_elsewhere(fixture: &Fixture, id: &SessionId) -> Result<(), SessionError> {
     let other = fixture.other_session();
@@ -260,7 +260,7 @@ async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
         let visit = fixture.visit(visit, async {
             session.start().await?;
             session.set("user", json!(8))?;
-            if verb == Verb::Rotate {
+            if verb == Operation::Rotate {
                 session.regenerate_id()?;
             }
             let destroy = async {
@@ -286,17 +286,17 @@ async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_under_way_in_the_same_visit_brings_nothing_back() -> Result<(), SessionError> {
-    destroy_during_close(Verb::Commit).await
+    destroy_during_close(Operation::Commit).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_id_under_way_in_the_same_visit_does_not_outlive_it() -> Result<(), SessionError> {
-    destroy_during_close(Verb::Rotate).await
+    destroy_during_close(Operation::Rotate).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_session_under_way_in_the_same_visit_does_not_outlive_it() -> Result<(), SessionError> {
-    destroy_during_close(Verb::Create).await
+    destroy_during_close(Operation::Create).await
 }
 
 /// The reply of a login was lost, so the browser still has the replaced id.

@@ -12,7 +12,7 @@ use sessile_core::{
     Storage, StorageErrorKind, TokioClock, Visit,
 };
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{Fault, ModelStorage, ModelStore, Verb};
+use sessile_testkit::{Fault, ModelStorage, ModelStore, Operation};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -177,7 +177,7 @@ async fn an_ambiguous_commit_is_not_taken_for_done_after_its_lock_was_drained() 
     // Another writer finds the same record while the first cannot reach the storage.
     let mut other = model.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
     model.commit(&mut other.lock, next_of(&other.record)).await.unwrap();
-    faults.fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
+    faults.fail_next(Operation::Commit, Fault::before(StorageErrorKind::Unavailable));
     let committed = storage.commit(&mut held.lock, next_of(&held.record)).await;
     assert_eq!(
         committed.map_err(|error| error.kind()),

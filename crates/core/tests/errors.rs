@@ -8,7 +8,7 @@ use common::*;
 use serde_json::json;
 use sessile_core::{Key, RecordError, Session, SessionError, StorageError, StorageErrorKind, Untyped, Visit};
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 use StorageErrorKind::{
     Corrupt, Denied, Exists, Full, Gone, LockLost, LockTimeout, Other, Superseded, Timeout, TooManyWaiters,
@@ -74,13 +74,13 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
     let session = &fixture.session;
     for kind in KINDS {
         for verb in [
-            Verb::Read,
-            Verb::Lock,
-            Verb::Commit,
-            Verb::Release,
-            Verb::Rotate,
-            Verb::Create,
-            Verb::Destroy,
+            Operation::Read,
+            Operation::Lock,
+            Operation::Commit,
+            Operation::Release,
+            Operation::Rotate,
+            Operation::Create,
+            Operation::Destroy,
         ] {
             let visit = match verb {
                 Verb::Create => Visit::new(),
@@ -89,18 +89,18 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
             fixture.faults.fail_next(verb, Fault::before(kind));
             let work = async {
                 match verb {
-                    Verb::Read => return session.start_readonly().await,
-                    Verb::Destroy => return session.destroy().await,
+                    Operation::Read => return session.start_readonly().await,
+                    Operation::Destroy => return session.destroy().await,
                     _ => session.start().await?,
                 }
                 match verb {
-                    Verb::Rotate => session.regenerate_id()?,
-                    Verb::Release => {}
+                    Operation::Rotate => session.regenerate_id()?,
+                    Operation::Release => {}
                     _ => session.set("user", json!(8))?,
                 }
                 match verb {
                     // A close does not fail if only the release fails, so call `release` directly.
-                    Verb::Release => session.release().await,
+                    Operation::Release => session.release().await,
                     _ => session.close().await,
                 }
             };

@@ -10,7 +10,7 @@ use sessile_core::{
     Backoff, Expiration, Exponential, LocalLocks, Locks, Retry, Session, SessionError, SessionId, StorageErrorKind,
     Timeout, Visit,
 };
-use sessile_testkit::{Fault, Faulty, Verb};
+use sessile_testkit::{Fault, Faulty, Operation};
 
 const ALL: [Duration; 4] = [
     Duration::ZERO,
@@ -118,8 +118,8 @@ async fn wrappers_take_any_duration() -> Result<(), SessionError> {
         let faulty = Faulty::new(storage());
         let faults = faulty.faults();
         let backoff = Exponential::default().first(duration).longest(Duration::from_secs(1));
-        faults.fail_next(Verb::Create, Fault::before(StorageErrorKind::Unavailable));
-        faults.fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
+        faults.fail_next(Operation::Create, Fault::before(StorageErrorKind::Unavailable));
+        faults.fail_next(Operation::Commit, Fault::before(StorageErrorKind::Unavailable));
         lives(&Session::builder(Retry::new(faulty, backoff)).build()).await?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use common::*;
 use futures_core::Stream;
 use serde_json::{Value, json};
 use sessile_core::{Handle, InSession, SessionError, Visit};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 use tokio::runtime;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::spawn_blocking;

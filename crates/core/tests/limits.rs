@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::*;
 use serde_json::json;
 use sessile_core::{DAY, Expiration, HOUR, InSession, MINUTE, SessionError, SessionId, Visit};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 /// Returns whether a new visit finds the session. Moves no expiration.
 async fn is_there(fixture: &Fixture, id: &SessionId) -> bool {

@@ -10,7 +10,7 @@ use sessile_core::{
     DAY, Expiration, HOUR, IdChange, InSession, MINUTE, OpenVisit, Outcome, SessionError, SessionId, ShownWindow,
     StorageErrorKind, Visit, WindowChange,
 };
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 /// Runs work in an open visit, ends it, and returns the outcome.
 async fn outcome(

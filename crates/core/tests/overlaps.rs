@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{Handle, IdChange, InSession, OpenVisit, Session, SessionError, SessionId, StorageErrorKind, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -406,7 +406,7 @@ async fn a_refused_close_does_not_make_the_client_keep_the_id_of_a_session_that_
     fixture.delays.before(Verb::Commit, secs(2));
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Superseded));
+        .fail_next(Operation::Commit, Fault::after(StorageErrorKind::Superseded));
     let close = spawn(&visit, async move {
         session.start().await?;
         session.set("user", json!(8))?;

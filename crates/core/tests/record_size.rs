@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{Expiration, SessionError, SessionId, Visit};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 const LIMIT: usize = 1_000;
 

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{InSession, SessionError, StorageErrorKind, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 #[tokio::test(start_paused = true)]
 async fn writes_of_other_visits_are_seen() -> Result<(), SessionError> {

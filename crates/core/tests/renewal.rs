@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{DEFAULT_LEASE, InSession, SessionError, SessionId, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use tokio::time::advance;
 
 const LEASE: std::time::Duration = DEFAULT_LEASE;
@@ -131,7 +131,7 @@ async fn two_renewals_in_a_row_may_fail() -> Result<(), SessionError> {
     for nth in [1, 2, 4, 5] {
         fixture
             .faults
-            .fail(Verb::Renew, nth, Fault::before(StorageErrorKind::Unavailable));
+            .fail(Operation::Renew, nth, Fault::before(StorageErrorKind::Unavailable));
     }
     let work = session.enter(id.clone().into(), async {
         pass(3 * LEASE - secs(1)).await;

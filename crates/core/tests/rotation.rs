@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{Expiration, IdChange, InSession, MINUTE, SessionError, SessionId, StorageErrorKind, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 /// Gives the session a new id.
 async fn rotate(fixture: &Fixture, id: &SessionId) -> Result<SessionId, SessionError> {
@@ -94,7 +94,7 @@ async fn a_virtual_session_is_stored_under_the_id_that_was_announced() -> Result
         session.regenerate_id()?;
         fixture
             .faults
-            .fail_next(Verb::Create, Fault::before(StorageErrorKind::Exists));
+            .fail_next(Operation::Create, Fault::before(StorageErrorKind::Exists));
         assert_fails!(session.close().await, SessionError::Storage(_));
         assert!(!session.exists());
         Ok(())

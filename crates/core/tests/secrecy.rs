@@ -10,7 +10,7 @@ use serde_json::json;
 use sessile_core::{
     IdChange, InSession, Key, Lookup, SessionError, SessionId, Storage, StorageErrorKind, Untyped, Visit,
 };
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 const SECRET: &str = "a-very-secret-value";
 
@@ -106,36 +106,36 @@ async fn no_error_shows_an_id_or_a_value() -> Result<(), SessionError> {
     let mut ids = Vec::new();
     let mut errors = Vec::new();
     for verb in [
-        Verb::Read,
-        Verb::Lock,
-        Verb::Create,
-        Verb::Commit,
-        Verb::Rotate,
-        Verb::Release,
-        Verb::Destroy,
+        Operation::Read,
+        Operation::Lock,
+        Operation::Create,
+        Operation::Commit,
+        Operation::Rotate,
+        Operation::Release,
+        Operation::Destroy,
     ] {
         let id = fixture.stored([("secret", json!(SECRET))]).await;
         ids.push(id.clone());
         let visit = if verb == Verb::Create { Visit::new() } else { id.into() };
         fixture.faults.fail_next(verb, Fault::after(StorageErrorKind::Other));
         let work = async {
-            if verb == Verb::Read {
+            if verb == Operation::Read {
                 return session.start_readonly().await;
             }
-            if verb == Verb::Destroy {
+            if verb == Operation::Destroy {
                 return session.destroy().await;
             }
             session.start().await?;
-            if verb == Verb::Rotate {
+            if verb == Operation::Rotate {
                 session.regenerate_id()?;
                 ids.extend(session.id());
             }
-            if verb != Verb::Release {
+            if verb != Operation::Release {
                 session.set("more", json!(SECRET))?;
             }
             match verb {
                 // A failure to release the lock is no failure of a close.
-                Verb::Release => session.release().await,
+                Operation::Release => session.release().await,
                 _ => session.close().await,
             }
         };

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{Expiration, HOUR, MINUTE, SECOND, SessionError, SessionId, Storage, StorageErrorKind, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use tokio::sync::oneshot;
 
 /// Creates a session with a window of a minute, a value with a window of ten seconds and a value without one.
@@ -247,7 +247,7 @@ async fn an_end_that_cannot_be_moved_when_the_visit_ends_fails_nothing() -> Resu
             pass(secs(30)).await;
             fixture
                 .faults
-                .fail_next(verb, Fault::before(StorageErrorKind::Unavailable));
+                .fail_next(operation, Fault::before(StorageErrorKind::Unavailable));
             session.get("user")
         };
         assert_eq!(fixture.visit(id, read).await?, Some(json!(7)));
@@ -280,10 +280,10 @@ async fn an_expired_value_is_removed_by_the_first_reader() -> Result<(), Session
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_value_is_not_revived_by_a_touch_even_if_its_removal_fails() -> Result<(), SessionError> {
-    for (verb, kind) in [
-        (Verb::Lock, StorageErrorKind::LockTimeout),
-        (Verb::Lock, StorageErrorKind::TooManyWaiters),
-        (Verb::Commit, StorageErrorKind::LockLost),
+    for (operation, kind) in [
+        (Operation::Lock, StorageErrorKind::LockTimeout),
+        (Operation::Lock, StorageErrorKind::TooManyWaiters),
+        (Operation::Commit, StorageErrorKind::LockLost),
     ] {
         let fixture = fixture();
         let id = with_short_value(&fixture).await?;

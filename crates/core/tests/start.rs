@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::*;
 use serde_json::json;
 use sessile_core::{Expiration, Lookup, MINUTE, SessionError, SessionId, Storage, StorageErrorKind, TokioClock, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 async fn change_elsewhere(fixture: &Fixture, id: &SessionId, user: u64) -> Result<(), SessionError> {
     let other = fixture.other_session();
@@ -378,7 +378,7 @@ async fn a_failed_read_is_an_error_and_never_an_empty_session() -> Result<(), Se
                 let work = async {
                     fixture.faults.fail_next(verb, fault);
                     let started = match verb {
-                        Verb::Read => session.start_readonly().await,
+                        Operation::Read => session.start_readonly().await,
                         _ => session.start().await,
                     };
                     let error = started.expect_err("the storage fails");

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{Expiration, InSession, SessionError, SessionId, StorageErrorKind, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 /// The ways to lose a change: the commit fails, or its future is dropped, before or after it acts.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ async fn lose(fixture: &Fixture, verb: Verb, loss: Loss) {
             .fail_next(verb, Fault::before(StorageErrorKind::Unavailable)),
         Loss::Unanswered => fixture
             .faults
-            .fail_next(verb, Fault::after(StorageErrorKind::Unavailable)),
+            .fail_next(operation, Fault::after(StorageErrorKind::Unavailable)),
         Loss::Dropped => {
             fixture.delays.before(verb, secs(5));
             let closed = tokio::time::timeout(secs(1), session.close()).await;
@@ -42,7 +42,7 @@ async fn changed(fixture: &Fixture, id: &SessionId, verb: Verb) -> Result<(), Se
     let session = &fixture.session;
     session.start().await?;
     session.set("user", json!(8))?;
-    if verb == Verb::Rotate {
+    if verb == Operation::Rotate {
         session.regenerate_id()?;
         assert_ne!(session.id().as_ref(), Some(id));
     }
@@ -51,13 +51,13 @@ async fn changed(fixture: &Fixture, id: &SessionId, verb: Verb) -> Result<(), Se
 
 #[tokio::test(start_paused = true)]
 async fn a_close_after_one_that_failed_fails_too() -> Result<(), SessionError> {
-    for verb in [Verb::Commit, Verb::Create, Verb::Rotate] {
+    for verb in [Operation::Commit, Operation::Create, Operation::Rotate] {
         for loss in LOSSES {
             let fixture = fixture();
             let session = &fixture.session;
             let id = fixture.stored([("user", json!(7))]).await;
             let visit = match verb {
-                Verb::Create => Visit::new(),
+                Operation::Create => Visit::new(),
                 _ => Visit::from(id.clone()),
             };
             let work = async {

@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use serde_json::json;
 use sessile_core::{SessionError, SessionId, StorageErrorKind, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use tokio::sync::{mpsc, oneshot};
 
 async fn change_elsewhere(fixture: &Fixture, id: &SessionId, user: u64) -> Result<(), SessionError> {
@@ -234,7 +234,7 @@ async fn an_update_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Re
     let work = async {
         fixture
             .faults
-            .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
+            .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Unavailable));
         let update = session.update_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Storage(_));
         assert_eq!(session.get("user")?, Some(json!(7)));
@@ -254,7 +254,7 @@ async fn the_error_of_the_closure_is_returned_even_if_the_release_fails() -> Res
     let work = async {
         fixture
             .faults
-            .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
+            .fail_next(Operation::Release, Fault::before(StorageErrorKind::Unavailable));
         let update = session.update_exclusive(async || Err::<(), _>(SessionError::Unknown));
         assert_fails!(update.await, SessionError::Unknown);
         assert_eq!(fixture.faults.pending(), 0);

@@ -8,7 +8,7 @@ use common::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sessile_core::{Expiration, Key, MINUTE, Meta, Record, SECOND, SessionError, SessionId, Storage, Untyped, Visit};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 /// Runs a test on a session and on a namespace, which have the same methods and must behave the same.
 macro_rules! on_session_and_namespace {

@@ -53,7 +53,7 @@ mod in_real_time {
         subject(
             TempFolder::new(),
             open,
-            Profile::real().with_tombstone(short).without_drain(),
+            Profile::real().with_tombstone_ttl(short).without_drain(),
         )
     }
 

@@ -13,7 +13,7 @@ use sessile_core::{
     Unlock,
 };
 use sessile_file::FileLocks;
-use sessile_testkit::process::{Player, listen, part, say};
+use sessile_testkit::process::{ChildProcess, receive, role, send};
 use tokio::time::{Instant, sleep};
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -194,19 +194,19 @@ async fn a_holder_that_is_killed_loses_the_lock_at_once_and_leaves_nothing() {
         let builder = FileLocks::builder(folder).lease(Duration::from_secs(60));
         builder.open().expect("open")
     };
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let locks = open(&folder);
         let lock = locks.acquire(&key, WAIT).await.expect("free");
-        say("locked");
-        listen();
+        send("locked");
+        receive();
         return drop(lock);
     }
     let folder = TempFolder::new();
     let locks = open(folder.path());
     let before = count_files(folder.path());
     for again in [false, true] {
-        let holder = Player::start(test, "holder", folder.path());
-        assert_eq!(holder.hear(), "locked");
+        let holder = ChildProcess::start(test, "holder", folder.path());
+        assert_eq!(holder.receive(), "locked");
         held(&locks, &key).await;
         holder.kill();
         if again {

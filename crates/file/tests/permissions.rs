@@ -16,7 +16,7 @@ use sessile_core::{
     Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
 };
 use sessile_file::{FileStorage, QuarantinedFile};
-use sessile_testkit::process::{Player, part, say};
+use sessile_testkit::process::{ChildProcess, role, send};
 
 /// Longer than any test in this file.
 const LEASE: Duration = Duration::from_secs(300);
@@ -48,8 +48,8 @@ fn run_unprivileged(test: &str) {
         }
         command.uid(NOBODY).gid(NOBODY);
     }
-    let player = Player::spawn(command, test, "other", folder.path());
-    assert_eq!(player.hear(), "done");
+    let player = ChildProcess::spawn(command, test, "other", folder.path());
+    assert_eq!(player.receive(), "done");
     player.finish();
 }
 
@@ -65,7 +65,7 @@ fn set_modes(folder: &Path, folders: u32) {
 #[tokio::test]
 async fn a_folder_that_may_not_be_written_to_is_a_clear_error() {
     let test = "a_folder_that_may_not_be_written_to_is_a_clear_error";
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let denied = |error: StorageError| assert_eq!(error.kind(), StorageErrorKind::Denied, "{error:?}");
         let storage = open(&folder);
         storage.create(&key("one"), record("x")).await.expect("create");
@@ -101,7 +101,7 @@ async fn a_folder_that_may_not_be_written_to_is_a_clear_error() {
             .await
             .expect("the lock is still held");
         assert_eq!(payload(&storage, &key("one")).await, b"y");
-        return say("done");
+        return send("done");
     }
     run_unprivileged(test);
 }
@@ -140,7 +140,7 @@ fn open_and_report(folder: &Path) -> (FileStorage, Arc<Mutex<Vec<QuarantinedFile
 #[tokio::test]
 async fn a_file_that_may_not_be_read_is_denied_and_left_alone() {
     let test = "a_file_that_may_not_be_read_is_denied_and_left_alone";
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let (storage, reports) = open_and_report(&folder);
         let now = storage.clock().now();
         let expired = |payload: &str| Record::new(Meta::new(now).with_deadline(Some(now)), payload.to_owned());
@@ -173,7 +173,7 @@ async fn a_file_that_may_not_be_read_is_denied_and_left_alone() {
         assert_eq!(storage.sweep(10).await.expect("sweep").len(), 1);
         assert_eq!(*reports.lock().expect("reports"), []);
         assert_eq!(count_files(&folder.join("aside")), 0);
-        return say("done");
+        return send("done");
     }
     run_unprivileged(test);
 }
@@ -182,7 +182,7 @@ async fn a_file_that_may_not_be_read_is_denied_and_left_alone() {
 #[tokio::test]
 async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
     let test = "a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on";
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let (storage, reports) = open_and_report(&folder);
         let now = storage.clock().now();
         let locked_out = key("one");
@@ -201,7 +201,7 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
         };
         for part in [&leaf, &stripe, &mutex] {
             let mode = fs::metadata(part).expect("a part").permissions().mode();
-            set_mode(part, 0o000);
+            set_mode(role, 0o000);
             let may_be_read = part.ends_with("mutex");
             let read = storage.read(&locked_out).await;
             assert_eq!(read.is_ok(), may_be_read, "{}: {read:?}", part.display());
@@ -222,12 +222,12 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
                     .open()
                     .expect("it opens all the same"),
             );
-            set_mode(part, mode);
+            set_mode(role, mode);
             assert_eq!(payload(&storage, &locked_out).await, b"x", "{}", part.display());
         }
         storage.lock(&locked_out, Duration::ZERO).await.expect("lock");
         assert_eq!(*reports.lock().expect("reports"), []);
-        return say("done");
+        return send("done");
     }
     run_unprivileged(test);
 }
@@ -236,7 +236,7 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
 #[tokio::test]
 async fn a_lease_that_may_not_be_read_is_denied_and_not_taken_away() {
     let test = "a_lease_that_may_not_be_read_is_denied_and_not_taken_away";
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let storage = open(&folder);
         let other = open(&folder);
         storage.create(&key("one"), record("x")).await.expect("create");
@@ -272,7 +272,7 @@ async fn a_lease_that_may_not_be_read_is_denied_and_not_taken_away() {
             "the file of an open storage was removed"
         );
         drop(locked);
-        return say("done");
+        return send("done");
     }
     run_unprivileged(test);
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::TempFolder;
 use sessile_core::{Locked, Meta, Record, SessionId, SessionKey, Storage, StorageErrorKind};
 use sessile_file::FileStorage;
-use sessile_testkit::process::{Player, listen, part, say};
+use sessile_testkit::process::{ChildProcess, receive, role, send};
 
 const LEASE: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(600);
@@ -47,29 +47,29 @@ async fn payload(storage: &FileStorage) -> String {
 async fn hold_and_commit(folder: &Path, lease: Duration) {
     let storage = open(folder, lease);
     let mut locked = lock(&storage).await;
-    say("locked");
-    assert_eq!(listen(), "commit");
+    send("locked");
+    assert_eq!(receive(), "commit");
     let record = Record::new(locked.record.meta.clone(), "late");
     match storage.commit(&mut locked.lock, record).await {
-        Ok(()) => say("committed"),
-        Err(error) => say(&format!("{:?}", error.kind())),
+        Ok(()) => send("committed"),
+        Err(error) => send(&format!("{:?}", error.kind())),
     }
     drop(locked);
 }
 
 #[tokio::test]
 async fn a_holder_that_is_killed_frees_the_session_at_once() {
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         return hold_and_commit(&folder, LONG).await;
     }
     let folder = TempFolder::new();
     let storage = created(folder.path(), LONG).await;
-    let holder = Player::start(
+    let holder = ChildProcess::start(
         "a_holder_that_is_killed_frees_the_session_at_once",
         "holder",
         folder.path(),
     );
-    assert_eq!(holder.hear(), "locked");
+    assert_eq!(holder.receive(), "locked");
     let error = storage
         .lock(&key(), Duration::from_millis(50))
         .await
@@ -90,24 +90,24 @@ async fn a_holder_that_is_killed_frees_the_session_at_once() {
 
 #[tokio::test]
 async fn a_holder_that_is_stopped_past_its_lease_is_refused() {
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         return hold_and_commit(&folder, LEASE).await;
     }
     let folder = TempFolder::new();
     let storage = created(folder.path(), LEASE).await;
-    let mut holder = Player::start(
+    let mut holder = ChildProcess::start(
         "a_holder_that_is_stopped_past_its_lease_is_refused",
         "holder",
         folder.path(),
     );
-    assert_eq!(holder.hear(), "locked");
+    assert_eq!(holder.receive(), "locked");
     holder.signal("STOP");
     let mut locked = lock(&storage).await;
     let record = Record::new(locked.record.meta.clone(), "in time");
     storage.commit(&mut locked.lock, record).await.expect("commit");
     holder.signal("CONT");
-    holder.tell("commit");
-    assert_eq!(holder.hear(), "LockLost");
+    holder.send("commit");
+    assert_eq!(holder.receive(), "LockLost");
     assert_eq!(payload(&storage).await, "in time");
     holder.finish();
 }
@@ -129,10 +129,10 @@ async fn increments_of_several_processes_all_count() {
     const PROCESSES: usize = 4;
     const TASKS: usize = 4;
     const ROUNDS: usize = 10;
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let storage = open(&folder, LONG);
-        say("ready");
-        assert_eq!(listen(), "go");
+        send("ready");
+        assert_eq!(receive(), "go");
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..TASKS {
             let storage = storage.clone();
@@ -143,18 +143,18 @@ async fn increments_of_several_processes_all_count() {
             });
         }
         tasks.join_all().await;
-        return say("done");
+        return send("done");
     }
     let folder = TempFolder::new();
     let storage = created(folder.path(), LONG).await;
-    let start = || Player::start("increments_of_several_processes_all_count", "counter", folder.path());
+    let start = || ChildProcess::start("increments_of_several_processes_all_count", "counter", folder.path());
     let mut players: Vec<_> = (0..PROCESSES).map(|_| start()).collect();
     for player in &mut players {
-        assert_eq!(player.hear(), "ready");
-        player.tell("go");
+        assert_eq!(player.receive(), "ready");
+        player.send("go");
     }
     for player in players {
-        assert_eq!(player.hear(), "done");
+        assert_eq!(player.receive(), "done");
         player.finish();
     }
     assert_eq!(payload(&storage).await, (PROCESSES * TASKS * ROUNDS).to_string());
@@ -163,7 +163,7 @@ async fn increments_of_several_processes_all_count() {
 /// A process that passes the lock on without a pause leaves it to others at times.
 #[tokio::test]
 async fn a_busy_process_lets_others_take_the_lock() {
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let storage = open(&folder, LONG);
         for _ in 0..4 {
             let storage = storage.clone();
@@ -174,13 +174,13 @@ async fn a_busy_process_lets_others_take_the_lock() {
             });
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
-        say("busy");
+        send("busy");
         return std::future::pending().await;
     }
     let folder = TempFolder::new();
     let storage = created(folder.path(), LONG).await;
-    let busy = Player::start("a_busy_process_lets_others_take_the_lock", "busy", folder.path());
-    assert_eq!(busy.hear(), "busy");
+    let busy = ChildProcess::start("a_busy_process_lets_others_take_the_lock", "busy", folder.path());
+    assert_eq!(busy.receive(), "busy");
     for round in 0..3 {
         let asked = Instant::now();
         let locked = lock(&storage).await;
@@ -196,20 +196,20 @@ async fn a_busy_process_lets_others_take_the_lock() {
 
 #[tokio::test]
 async fn temporary_files_of_dead_processes_are_removed_and_others_stay() {
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let storage = open(&folder, LONG);
-        say("open");
-        listen();
+        send("open");
+        receive();
         return drop(storage);
     }
     let folder = TempFolder::new();
     drop(created(folder.path(), LONG).await);
-    let writer = Player::start(
+    let writer = ChildProcess::start(
         "temporary_files_of_dead_processes_are_removed_and_others_stay",
         "writer",
         folder.path(),
     );
-    assert_eq!(writer.hear(), "open");
+    assert_eq!(writer.receive(), "open");
     let names = |path: &Path| -> Vec<_> {
         fs::read_dir(path)
             .expect("a folder")

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{TempFolder, count_files, key, record};
 use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp};
 use sessile_file::FileStorage;
-use sessile_testkit::process::{Player, part, say};
+use sessile_testkit::process::{ChildProcess, role, send};
 
 /// Longer than any test in this file.
 const LEASE: Duration = Duration::from_secs(300);
@@ -100,8 +100,8 @@ async fn a_part_that_is_removed_is_made_again() {
 /// Runs this test again, in a process started by this command.
 fn run(command: Command, test: &str, folder: &TempFolder) {
     let what = format!("{command:?}");
-    let player = Player::spawn(command, test, "other", folder.path());
-    assert_eq!(player.hear(), "done", "{what}");
+    let player = ChildProcess::spawn(command, test, "other", folder.path());
+    assert_eq!(player.receive(), "done", "{what}");
     player.finish();
 }
 
@@ -109,7 +109,7 @@ fn run(command: Command, test: &str, folder: &TempFolder) {
 #[tokio::test]
 async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
     let test = "a_full_disk_is_a_clear_error_and_loses_nothing";
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let storage = open(&folder);
         let mut created = Vec::new();
         let full = loop {
@@ -168,7 +168,7 @@ async fn a_full_disk_is_a_clear_error_and_loses_nothing() {
         assert_eq!(payload(&storage, &created[2]).await, vec![b'x'; 2_000]);
         drop(storage);
         assert_eq!(count_files(&folder.join("aside")), 0);
-        return say("done");
+        return send("done");
     }
     let fill = |mut command: Command, script: &str, folder: &TempFolder| {
         command

@@ -378,7 +378,7 @@ async fn a_replacement_without_replicas_falls_short_and_a_refused_one_does_not()
         let known = read(&plain, &key).await;
         assert_eq!(replace(&plain, &known, "plain").await, Ok(true));
         group.servers()[1].resume();
-        until("there again", || group.servers()[1].answers()).await;
+        until("there again", || group.servers()[1].responds()).await;
     }
 }
 

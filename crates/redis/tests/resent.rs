@@ -54,7 +54,7 @@ impl Lossy {
         meanwhile: impl AsyncFnOnce(),
     ) -> T {
         let before = self.server.calls(command);
-        self.proxy.lose_answers();
+        self.proxy.lose_replies();
         let asked: JoinHandle<T> = tokio::spawn(asked);
         until("done by the server", || self.server.calls(command) > before).await;
         meanwhile().await;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
 use sessile_redis::{RedisServers, RedisStorage, RedisStorageBuilder};
-use sessile_testkit::process::{Player, part, say};
+use sessile_testkit::process::{ChildProcess, role, send};
 use sessile_testkit::redis::{Proxy, RedisServer, Reply};
 use support::{fresh, payload, record, until};
 
@@ -168,7 +168,7 @@ fn wait_for_ever(folder: PathBuf) {
     let (key, runtime) = (key.parse().unwrap(), tokio::runtime::Runtime::new().unwrap());
     runtime.block_on(async {
         let storage = RedisStorage::builder(url).lease(LEASE).connect().await.unwrap();
-        say("here");
+        send("here");
         drop(storage.lock(&key, MINUTE * 10).await);
     });
 }
@@ -176,7 +176,7 @@ fn wait_for_ever(folder: PathBuf) {
 #[test]
 fn processes_that_are_stopped_while_they_wait_cost_one_lease_in_all() {
     const PROCESSES: usize = 6;
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         return wait_for_ever(folder);
     }
     let server = RedisServer::start();
@@ -193,10 +193,10 @@ fn processes_that_are_stopped_while_they_wait_cost_one_lease_in_all() {
         let mut held = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
         let this = "processes_that_are_stopped_while_they_wait_cost_one_lease_in_all";
         let players: Vec<_> = (0..PROCESSES)
-            .map(|_| Player::start(this, "waiter", server.folder()))
+            .map(|_| ChildProcess::start(this, "waiter", server.folder()))
             .collect();
         for player in &players {
-            assert_eq!(player.hear(), "here");
+            assert_eq!(player.receive(), "here");
             storage.renew(&held.lock.ticket()).await.unwrap();
         }
         while server.command(&["KEYS", "*:wait"]).items().is_empty()

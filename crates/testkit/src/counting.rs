@@ -12,7 +12,7 @@ use sessile_core::{
     StorageError, Stored, Timestamp,
 };
 
-use crate::verb::Verb;
+use crate::operation::Operation;
 
 /// A storage that counts the calls made to it.
 ///
@@ -72,13 +72,13 @@ impl<S: Storage + ?Sized> Counting<S> {
 
 /// The counts of a [`Counting`] storage. Clones share them.
 #[derive(Clone, Default)]
-pub struct Calls(Arc<[AtomicU64; Verb::ALL.len()]>);
+pub struct Calls(Arc<[AtomicU64; Operation::ALL.len()]>);
 
 impl Calls {
     /// How often this verb was called.
     #[must_use]
-    pub fn of(&self, verb: Verb) -> u64 {
-        self.0[verb.index()].load(Ordering::SeqCst)
+    pub fn of(&self, operation: Operation) -> u64 {
+        self.0[operation.index()].load(Ordering::SeqCst)
     }
 
     /// How many calls there were.
@@ -116,12 +116,12 @@ impl Calls {
     }
 
     fn collect(&self, value: impl Fn(&AtomicU64) -> u64) -> Counts {
-        let pairs = Verb::ALL.map(|verb| (verb, value(&self.0[verb.index()])));
+        let pairs = Operation::ALL.map(|operation| (operation, value(&self.0[operation.index()])));
         pairs.into()
     }
 
-    fn count(&self, verb: Verb) {
-        self.0[verb.index()].fetch_add(1, Ordering::SeqCst);
+    fn count(&self, operation: Operation) {
+        self.0[operation.index()].fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -133,13 +133,13 @@ impl fmt::Debug for Calls {
 
 /// How often each verb was called, at one moment. Equal to an array of verbs and counts, in any order.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Counts(BTreeMap<Verb, u64>);
+pub struct Counts(BTreeMap<Operation, u64>);
 
 impl Counts {
     /// How often this verb was called.
     #[must_use]
-    pub fn of(&self, verb: Verb) -> u64 {
-        self.0.get(&verb).copied().unwrap_or_default()
+    pub fn of(&self, operation: Operation) -> u64 {
+        self.0.get(&operation).copied().unwrap_or_default()
     }
 
     /// How many calls there were.
@@ -149,14 +149,14 @@ impl Counts {
     }
 }
 
-impl<const N: usize> From<[(Verb, u64); N]> for Counts {
-    fn from(pairs: [(Verb, u64); N]) -> Self {
+impl<const N: usize> From<[(Operation, u64); N]> for Counts {
+    fn from(pairs: [(Operation, u64); N]) -> Self {
         Self(pairs.into_iter().filter(|(_, count)| *count > 0).collect())
     }
 }
 
-impl<const N: usize> PartialEq<[(Verb, u64); N]> for Counts {
-    fn eq(&self, other: &[(Verb, u64); N]) -> bool {
+impl<const N: usize> PartialEq<[(Operation, u64); N]> for Counts {
+    fn eq(&self, other: &[(Operation, u64); N]) -> bool {
         let other = Self::from(*other);
         self.0 == other.0
     }
@@ -189,27 +189,27 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        self.calls.count(Verb::Read);
+        self.calls.count(Operation::Read);
         self.inner.read(key).await
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        self.calls.count(Verb::Lock);
+        self.calls.count(Operation::Lock);
         self.inner.lock(key, wait).await
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.calls.count(Verb::Create);
+        self.calls.count(Operation::Create);
         self.inner.create(key, record).await
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        self.calls.count(Verb::Commit);
+        self.calls.count(Operation::Commit);
         self.inner.commit(lock, record).await
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        self.calls.count(Verb::Replace);
+        self.calls.count(Operation::Replace);
         self.inner.replace(known, record).await
     }
 
@@ -220,17 +220,17 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        self.calls.count(Verb::Rotate);
+        self.calls.count(Operation::Rotate);
         self.inner.rotate(lock, new_key, record, grace).await
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        self.calls.count(Verb::Release);
+        self.calls.count(Operation::Release);
         self.inner.release(lock).await
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        self.calls.count(Verb::Renew);
+        self.calls.count(Operation::Renew);
         self.inner.renew(lock).await
     }
 
@@ -241,22 +241,22 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool, StorageError> {
-        self.calls.count(Verb::Touch);
+        self.calls.count(Operation::Touch);
         self.inner.touch(key, version, deadline, last_active).await
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        self.calls.count(Verb::Destroy);
+        self.calls.count(Operation::Destroy);
         self.inner.destroy(key).await
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        self.calls.count(Verb::Scan);
+        self.calls.count(Operation::Scan);
         self.inner.scan(cursor, limit).await
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.calls.count(Verb::Sweep);
+        self.calls.count(Operation::Sweep);
         self.inner.sweep(limit).await
     }
 

@@ -7,6 +7,7 @@ mod faulty;
 mod history;
 mod kit;
 mod model;
+mod operation;
 pub mod process;
 #[cfg(feature = "redis-fixtures")]
 pub mod redis;
@@ -14,21 +15,20 @@ mod rng;
 mod slow;
 mod stores;
 pub mod torture;
-mod verb;
 
 pub use self::broken::{Broken, Bug};
 pub use self::counting::{Calls, Counting, Counts};
 pub use self::faulty::{Fault, Faults, Faulty};
 pub use self::history::{
-    Answer, Answered, Call, History, Lost, Mark, Operation, Promise, Recorder, Recording, Seen, Setback, Summary,
-    Tolerance, Violation, Violations, Write,
+    Call, CallResult, Completion, History, Lost, Mark, Promise, RecordedCall, Recorder, Recording, Seen, Setback,
+    Summary, Tolerance, Violation, Violations, Write,
 };
 pub use self::kit::{Case, Profile, Subject, Sweep, Time};
 pub use self::model::{Attempt, Correct, ModelState, ModelStorage, Rotation, Rules};
+pub use self::operation::Operation;
 pub use self::rng::seed;
 pub use self::slow::{Delays, Slow};
 pub use self::stores::{BrokenStore, ModelStore, StoreBug, StoreCase, StoreSubject};
-pub use self::verb::Verb;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,20 +1,20 @@
 //! A second process: a test that is run once more, and is told by its environment to play a part.
 //!
 //! ```no_run
-//! use sessile_testkit::process::{Player, part, say};
+//! use sessile_testkit::process::{ChildProcess, role, send};
 //!
 //! // A test:
 //! fn a_second_process_is_told_that_the_folder_is_in_use() {
-//!     if let Some((_, folder)) = part() {
+//!     if let Some((_, folder)) = role() {
 //!         // Here the other process opens the folder, and then
-//!         say("open");
+//!         send("open");
 //!         loop {
 //!             std::thread::park();
 //!         }
 //!     }
 //!     let folder = std::env::temp_dir();
-//!     let holder = Player::start("a_second_process_is_told_that_the_folder_is_in_use", "holder", &folder);
-//!     assert_eq!(holder.hear(), "open");
+//!     let holder = ChildProcess::start("a_second_process_is_told_that_the_folder_is_in_use", "holder", &folder);
+//!     assert_eq!(holder.receive(), "open");
 //!     // Here this one tries to.
 //!     holder.kill();
 //! }
@@ -26,7 +26,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-const PART: &str = "SESSILE_TEST_PART";
+const ROLE: &str = "SESSILE_TEST_ROLE";
 const FOLDER: &str = "SESSILE_TEST_FOLDER";
 
 /// What a child says begins with this, so that it is not taken for what the test harness says.
@@ -41,21 +41,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// Everything here panics when it does not succeed, and says why: in a test there is nothing else to do.
 #[derive(Debug)]
-pub struct Player {
+pub struct ChildProcess {
     child: Child,
     stdin: ChildStdin,
-    said: Receiver<String>,
+    messages: Receiver<String>,
 }
 
 /// The part this process is to play, and the folder in which, if it is a child.
 #[must_use]
-pub fn part() -> Option<(String, PathBuf)> {
-    Some((std::env::var(PART).ok()?, std::env::var_os(FOLDER)?.into()))
+pub fn role() -> Option<(String, PathBuf)> {
+    Some((std::env::var(ROLE).ok()?, std::env::var_os(FOLDER)?.into()))
 }
 
 /// Says something to the parent, in one piece.
-pub fn say(what: &str) {
-    println!("\n{MARK}{what}");
+pub fn send(message: &str) {
+    println!("\n{MARK}{message}");
 }
 
 /// Waits until the parent says something.
@@ -67,7 +67,7 @@ pub fn say(what: &str) {
     clippy::must_use_candidate,
     reason = "to hear anything at all may be what is waited for"
 )]
-pub fn listen() -> String {
+pub fn receive() -> String {
     let mut line = String::new();
     std::io::stdin()
         .read_line(&mut line)
@@ -75,20 +75,20 @@ pub fn listen() -> String {
     line.trim().to_owned()
 }
 
-impl Player {
+impl ChildProcess {
     /// Starts the test of this name, modules included, once more, to play this part.
     #[must_use]
-    pub fn start(test: &str, part: &str, folder: &Path) -> Self {
+    pub fn start(test: &str, role: &str, folder: &Path) -> Self {
         let program = std::env::current_exe().expect("the test itself");
-        Self::spawn(Command::new(program), test, part, folder)
+        Self::spawn(Command::new(program), test, role, folder)
     }
 
     /// The same, in a process made by this command.
     #[must_use]
-    pub fn spawn(mut command: Command, test: &str, part: &str, folder: &Path) -> Self {
+    pub fn spawn(mut command: Command, test: &str, role: &str, folder: &Path) -> Self {
         command
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
-            .env(PART, part)
+            .env(ROLE, role)
             .env(FOLDER, folder);
         let mut child = command
             .stdin(Stdio::piped())
@@ -97,7 +97,7 @@ impl Player {
             .expect("the test runs a second time");
         let stdin = child.stdin.take().expect("stdin");
         let stdout = BufReader::new(child.stdout.take().expect("stdout"));
-        let (sender, said) = channel();
+        let (sender, messages) = channel();
         std::thread::spawn(move || {
             let lines = stdout.lines().map_while(Result::ok);
             for line in lines.filter_map(|line| line.strip_prefix(MARK).map(str::to_owned)) {
@@ -106,20 +106,20 @@ impl Player {
                 }
             }
         });
-        Self { child, stdin, said }
+        Self { child, stdin, messages }
     }
 
     /// What the child says next.
     #[must_use]
-    pub fn hear(&self) -> String {
-        self.said
+    pub fn receive(&self) -> String {
+        self.messages
             .recv_timeout(PATIENCE)
             .expect("the child says something in time")
     }
 
     /// Says something to the child.
-    pub fn tell(&mut self, what: &str) {
-        writeln!(self.stdin, "{what}").expect("the child listens");
+    pub fn send(&mut self, message: &str) {
+        writeln!(self.stdin, "{message}").expect("the child listens");
     }
 
     /// The number of the process.
@@ -145,7 +145,7 @@ impl Player {
     pub fn kill(mut self) -> Vec<String> {
         self.child.kill().expect("it is killed");
         self.child.wait().expect("it dies");
-        self.said.iter().collect()
+        self.messages.iter().collect()
     }
 
     /// Waits for its end, which must be a good one.
@@ -154,7 +154,7 @@ impl Player {
     }
 }
 
-impl Drop for Player {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -10,7 +10,7 @@ use sessile_core::{
 };
 
 use crate::locked;
-use crate::verb::Verb;
+use crate::operation::Operation;
 
 /// A storage that waits before it does something, or before it says that it has done it.
 ///
@@ -68,13 +68,13 @@ impl<S: Storage + ?Sized> Slow<S> {
 
     async fn around<T>(
         &self,
-        verb: Verb,
+        operation: Operation,
         call: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
-        pause(self.delays.of(verb).before).await;
-        let answer = call.await;
-        pause(self.delays.of(verb).after).await;
-        answer
+        pause(self.delays.of(operation).before).await;
+        let result = call.await;
+        pause(self.delays.of(operation).after).await;
+        result
     }
 }
 
@@ -87,7 +87,7 @@ async fn pause(delay: Duration) {
 
 /// The delays of a [`Slow`] storage. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Delays(Arc<Mutex<[Delay; Verb::ALL.len()]>>);
+pub struct Delays(Arc<Mutex<[Delay; Operation::ALL.len()]>>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Delay {
@@ -97,18 +97,20 @@ struct Delay {
 
 impl Delays {
     /// From now on this verb waits before it does anything: the request is slow.
-    pub fn before(&self, verb: Verb, delay: Duration) {
-        locked(&self.0)[verb.index()].before = delay;
+    pub fn before(&self, operation: Operation, delay: Duration) {
+        locked(&self.0)[operation.index()].before = delay;
     }
 
     /// From now on this verb waits after it has taken effect: the answer is slow.
-    pub fn after(&self, verb: Verb, delay: Duration) {
-        locked(&self.0)[verb.index()].after = delay;
+    pub fn after(&self, operation: Operation, delay: Duration) {
+        locked(&self.0)[operation.index()].after = delay;
     }
 
     /// From now on every verb waits before it does anything.
     pub fn before_all(&self, delay: Duration) {
-        Verb::ALL.iter().for_each(|verb| self.before(*verb, delay));
+        Operation::ALL
+            .iter()
+            .for_each(|operation| self.before(*operation, delay));
     }
 
     /// From now on nothing waits.
@@ -116,8 +118,8 @@ impl Delays {
         *locked(&self.0) = Default::default();
     }
 
-    fn of(&self, verb: Verb) -> Delay {
-        locked(&self.0)[verb.index()]
+    fn of(&self, operation: Operation) -> Delay {
+        locked(&self.0)[operation.index()]
     }
 }
 
@@ -142,23 +144,23 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        self.around(Verb::Read, self.inner.read(key)).await
+        self.around(Operation::Read, self.inner.read(key)).await
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        self.around(Verb::Lock, self.inner.lock(key, wait)).await
+        self.around(Operation::Lock, self.inner.lock(key, wait)).await
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.around(Verb::Create, self.inner.create(key, record)).await
+        self.around(Operation::Create, self.inner.create(key, record)).await
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        self.around(Verb::Commit, self.inner.commit(lock, record)).await
+        self.around(Operation::Commit, self.inner.commit(lock, record)).await
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        self.around(Verb::Replace, self.inner.replace(known, record)).await
+        self.around(Operation::Replace, self.inner.replace(known, record)).await
     }
 
     async fn rotate(
@@ -168,16 +170,16 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        self.around(Verb::Rotate, self.inner.rotate(lock, new_key, record, grace))
+        self.around(Operation::Rotate, self.inner.rotate(lock, new_key, record, grace))
             .await
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        self.around(Verb::Release, self.inner.release(lock)).await
+        self.around(Operation::Release, self.inner.release(lock)).await
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        self.around(Verb::Renew, self.inner.renew(lock)).await
+        self.around(Operation::Renew, self.inner.renew(lock)).await
     }
 
     async fn touch(
@@ -187,20 +189,20 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool, StorageError> {
-        self.around(Verb::Touch, self.inner.touch(key, version, deadline, last_active))
+        self.around(Operation::Touch, self.inner.touch(key, version, deadline, last_active))
             .await
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        self.around(Verb::Destroy, self.inner.destroy(key)).await
+        self.around(Operation::Destroy, self.inner.destroy(key)).await
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        self.around(Verb::Scan, self.inner.scan(cursor, limit)).await
+        self.around(Operation::Scan, self.inner.scan(cursor, limit)).await
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.around(Verb::Sweep, self.inner.sweep(limit)).await
+        self.around(Operation::Sweep, self.inner.sweep(limit)).await
     }
 
     async fn drain(&self, patience: Duration) {

@@ -1,12 +1,12 @@
 //! The checker finds what cannot be true, says which promise was broken, and finds nothing where nothing is wrong.
 
-mod story;
+mod history_builder;
 
 use std::time::{Duration, Instant};
 
+use history_builder::{DONE, HistoryBuilder, commit, create, found, key, rotate, write};
 use sessile_core::{StorageErrorKind, Timestamp};
-use sessile_testkit::{Answer, Call, Mark, Promise, Seen, Tolerance, Write};
-use story::{DONE, Story, commit, create, found, key, rotate, write};
+use sessile_testkit::{Call, CallResult, Mark, Promise, Seen, Tolerance, Write};
 
 #[test]
 fn an_orderly_history_is_true() {
@@ -15,19 +15,19 @@ fn an_orderly_history_is_true() {
     let second = first.next(2);
     let third = second.next(3);
     let wait = Duration::from_secs(1);
-    let mut story = Story::default();
-    story
-        .then(1, Call::Read { key }, Answer::Missing)
+    let mut builder = HistoryBuilder::default();
+    builder
+        .then(1, Call::Read { key }, CallResult::Missing)
         .then(1, create(key, first), DONE)
         .then(2, Call::Lock { key, wait }, found(key, first))
         .then(2, commit(key, second), DONE)
         .then(3, Call::Read { key }, found(key, second))
         .then(3, rotate(key, new, third), DONE)
-        .then(1, Call::Read { key }, Answer::Superseded)
+        .then(1, Call::Read { key }, CallResult::Superseded)
         .then(
             2,
             commit(key, second.next(4)),
-            Answer::Refused(StorageErrorKind::Superseded),
+            CallResult::Refused(StorageErrorKind::Superseded),
         )
         .then(1, Call::Read { key: new }, found(new, third))
         .then(
@@ -39,10 +39,10 @@ fn an_orderly_history_is_true() {
             DONE,
         )
         .then(1, Call::Destroy { key: new }, DONE)
-        .then(2, Call::Read { key: new }, Answer::Missing)
-        .then(2, Call::Read { key }, Answer::Superseded);
-    let summary = story.check().expect("true");
-    assert_eq!((summary.operations, summary.writes, summary.refused), (13, 3, 1));
+        .then(2, Call::Read { key: new }, CallResult::Missing)
+        .then(2, Call::Read { key }, CallResult::Superseded);
+    let summary = builder.check().expect("true");
+    assert_eq!((summary.calls, summary.writes, summary.refused), (13, 3, 1));
     assert_eq!(
         (summary.sessions, summary.destroyed, summary.rotated, summary.seen),
         (1, 1, 1, 3)
@@ -55,51 +55,51 @@ fn what_is_unknown_may_have_happened_or_not() {
     let first = Mark::first(1);
     let lost = first.next(2);
     // It has not: the next is built on the first.
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
         .then(2, commit(key, lost), None)
         .then(3, commit(key, first.next(3)), DONE);
-    story.check().expect("true");
+    builder.check().expect("true");
     // It has: the next is built on it.
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
         .then(2, commit(key, lost), None)
         .then(3, commit(key, lost.next(3)), DONE);
-    story.check().expect("true");
+    builder.check().expect("true");
     // And a destroy of which nobody knows may be why the session is gone.
-    story
+    builder
         .then(1, Call::Destroy { key }, None)
-        .then(2, Call::Read { key }, Answer::Missing);
-    story.check().expect("true");
+        .then(2, Call::Read { key }, CallResult::Missing);
+    builder.check().expect("true");
 }
 
 #[test]
 fn calls_that_overlap_may_take_effect_in_either_order() {
     let key = key();
     let (first, second) = (Mark::first(1), Mark::first(1).next(2));
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .during(1, 0, 10, create(key, first), DONE)
         .during(1, 20, 90, commit(key, second), DONE)
         .during(2, 30, 40, Call::Read { key }, found(key, second))
         .during(3, 25, 50, Call::Read { key }, found(key, first))
         .during(2, 60, 70, Call::Destroy { key }, DONE)
         .during(3, 65, 80, Call::Read { key }, found(key, second));
-    story.check().expect("true");
+    builder.check().expect("true");
 }
 
 #[test]
 fn two_writes_on_one_are_a_lost_update() {
     let key = key();
     let first = Mark::first(1);
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
         .then(1, commit(key, first.next(2)), DONE)
         .then(2, commit(key, first.next(3)), DONE);
-    story.breaks(
+    builder.breaks(
         Promise::NoLostUpdate,
         "two acknowledged writes are built on write 1, so that one is lost",
     );
@@ -110,13 +110,13 @@ fn an_acknowledged_write_that_is_not_in_the_chain_is_lost() {
     let key = key();
     let first = Mark::first(1);
     let unknown = first.next(2);
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
         .then(1, commit(key, unknown), None)
         .then(2, commit(key, first.next(3)), DONE)
         .then(3, commit(key, unknown.next(4)), DONE);
-    story.breaks(
+    builder.breaks(
         Promise::NoLostUpdate,
         "its place was taken by write 2 (number 2, built on write 1): an update is lost",
     );
@@ -126,12 +126,12 @@ fn an_acknowledged_write_that_is_not_in_the_chain_is_lost() {
 fn a_reader_is_not_shown_less_than_was_acknowledged() {
     let key = key();
     let first = Mark::first(1);
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
         .then(1, commit(key, first.next(2)), DONE)
         .then(2, Call::Read { key }, found(key, first));
-    story.breaks(
+    builder.breaks(
         Promise::NoLostUpdate,
         "was known to be stored, and write 1 (number 1, the first) was found afterwards",
     );
@@ -142,49 +142,51 @@ fn a_refused_write_has_no_effect() {
     let key = key();
     let first = Mark::first(1);
     let refused = first.next(2);
-    let mut story = Story::default();
-    story
-        .then(1, create(key, first), DONE)
-        .then(1, commit(key, refused), Answer::Refused(StorageErrorKind::LockLost));
-    story.check().expect("true so far");
-    story.then(2, Call::Read { key }, found(key, refused));
-    let violations = story.check().expect_err("this cannot be true").to_string();
+    let mut builder = HistoryBuilder::default();
+    builder.then(1, create(key, first), DONE).then(
+        1,
+        commit(key, refused),
+        CallResult::Refused(StorageErrorKind::LockLost),
+    );
+    builder.check().expect("true so far");
+    builder.then(2, Call::Read { key }, found(key, refused));
+    let violations = builder.check().expect_err("this cannot be true").to_string();
     assert!(
         violations.contains("was refused and has taken effect all the same"),
         "{violations}"
     );
 
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
-        .then(1, commit(key, refused), Answer::Refused(StorageErrorKind::LockLost))
+        .then(1, commit(key, refused), CallResult::Refused(StorageErrorKind::LockLost))
         .then(2, commit(key, refused.next(3)), DONE);
-    story.breaks(Promise::NoLostUpdate, "was refused, and others are built on it");
+    builder.breaks(Promise::NoLostUpdate, "was refused, and others are built on it");
 }
 
 #[test]
 fn a_record_that_is_not_whole_is_told() {
     let key = key();
     let first = Mark::first(1);
-    let torn = Answer::Found(Seen {
+    let torn = CallResult::Found(Seen {
         key,
         mark: None,
         deadline: None,
     });
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
         .then(2, Call::Read { key }, torn);
-    story.breaks(Promise::AllOrNothing, "a record was found that is not whole");
+    builder.breaks(Promise::AllOrNothing, "a record was found that is not whole");
 
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
         .then(2, Call::Read { key }, found(key, first.next(9)));
-    let told = story.check().expect_err("nobody wrote it").to_string();
+    let message = builder.check().expect_err("nobody wrote it").to_string();
     assert!(
-        told.contains("write 9 (number 2, built on write 1) was found, which nobody has written"),
-        "{told}"
+        message.contains("write 9 (number 2, built on write 1) was found, which nobody has written"),
+        "{message}"
     );
 }
 
@@ -192,7 +194,7 @@ fn a_record_that_is_not_whole_is_told() {
 fn logout_is_final() {
     let key = key();
     let first = Mark::first(1);
-    let after: [(Call, Answer); 4] = [
+    let after: [(Call, CallResult); 4] = [
         (Call::Read { key }, found(key, first)),
         (
             Call::Lock {
@@ -204,13 +206,13 @@ fn logout_is_final() {
         (commit(key, first.next(2)), DONE),
         (Call::Touch { key, deadline: None }, DONE),
     ];
-    for (call, answer) in after {
-        let mut story = Story::default();
-        story
+    for (call, result) in after {
+        let mut builder = HistoryBuilder::default();
+        builder
             .then(1, create(key, first), DONE)
             .then(2, Call::Destroy { key }, DONE)
-            .then(3, call, answer);
-        story.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
+            .then(3, call, result);
+        builder.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
     }
 }
 
@@ -225,8 +227,8 @@ fn a_session_that_was_destroyed_under_one_key_is_dead_under_all() {
         write: write(second),
         grace: Duration::from_secs(60),
     };
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(old, first), DONE)
         .then(1, grace, DONE)
         .then(2, Call::Read { key: old }, found(new, second))
@@ -239,15 +241,15 @@ fn a_session_that_was_destroyed_under_one_key_is_dead_under_all() {
             DONE,
         )
         .then(2, Call::Destroy { key: old }, DONE);
-    story.check().expect("true so far");
-    story.then(3, Call::Read { key: new }, found(new, second));
-    story.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
+    builder.check().expect("true so far");
+    builder.then(3, Call::Read { key: new }, found(new, second));
+    builder.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
 }
 
 /// By its old key it is dead as well, whatever the answer was: that there was nothing left to end says the same.
 #[test]
 fn a_session_that_was_destroyed_under_the_key_it_has_left_is_dead() {
-    for answer in [DONE, Answer::Superseded] {
+    for result in [DONE, CallResult::Superseded] {
         let (old, new) = (key(), key());
         let first = Mark::first(1);
         let second = first.next(2);
@@ -257,14 +259,14 @@ fn a_session_that_was_destroyed_under_the_key_it_has_left_is_dead() {
             write: write(second),
             grace: Duration::ZERO,
         };
-        let mut story = Story::default();
-        story
+        let mut builder = HistoryBuilder::default();
+        builder
             .then(1, create(old, first), DONE)
             .then(1, rotate, DONE)
-            .then(2, Call::Destroy { key: old }, answer);
-        story.check().expect("true so far");
-        story.then(3, Call::Read { key: new }, found(new, second));
-        story.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
+            .then(2, Call::Destroy { key: old }, result);
+        builder.check().expect("true so far");
+        builder.then(3, Call::Read { key: new }, found(new, second));
+        builder.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
     }
 }
 
@@ -272,13 +274,13 @@ fn a_session_that_was_destroyed_under_the_key_it_has_left_is_dead() {
 fn what_was_gone_does_not_come_back() {
     let key = key();
     let first = Mark::first(1);
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
         .then(2, Call::Destroy { key }, None)
-        .then(2, Call::Read { key }, Answer::Missing)
+        .then(2, Call::Read { key }, CallResult::Missing)
         .then(3, Call::Read { key }, found(key, first));
-    story.breaks(Promise::LogoutIsFinal, "a session was gone, and has come back");
+    builder.breaks(Promise::LogoutIsFinal, "a session was gone, and has come back");
 }
 
 #[test]
@@ -286,22 +288,22 @@ fn the_old_key_is_dead_at_once() {
     let (old, new) = (key(), key());
     let first = Mark::first(1);
     let second = first.next(2);
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(old, first), DONE)
         .then(1, rotate(old, new, second), DONE)
         .then(2, Call::Read { key: old }, found(old, second));
-    story.breaks(
+    builder.breaks(
         Promise::LogoutIsFinal,
         "a session has left a key, and lives there again",
     );
 
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(old, first), DONE)
         .then(1, rotate(old, new, second), DONE)
         .then(2, Call::Read { key: old }, found(new, second));
-    story.breaks(
+    builder.breaks(
         Promise::LogoutIsFinal,
         "a session has left a key for good, and is found by it",
     );
@@ -311,37 +313,37 @@ fn the_old_key_is_dead_at_once() {
 fn a_session_has_one_successor() {
     let (old, one, other) = (key(), key(), key());
     let first = Mark::first(1);
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(old, first), DONE)
         .during(1, 5_000, 9_000, rotate(old, one, first.next(2)), DONE)
         .during(2, 5_000, 9_000, rotate(old, other, first.next(3)), DONE);
-    story.breaks(Promise::NoLostUpdate, "two acknowledged writes are built on write 1");
+    builder.breaks(Promise::NoLostUpdate, "two acknowledged writes are built on write 1");
 }
 
 #[test]
 fn no_session_is_lost() {
     let key = key();
     let first = Mark::first(1);
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
-        .then(2, Call::Read { key }, Answer::Missing);
-    story.breaks(Promise::AllOrNothing, "a session is lost that nobody has ended");
+        .then(2, Call::Read { key }, CallResult::Missing);
+    builder.breaks(Promise::AllOrNothing, "a session is lost that nobody has ended");
 
-    let mut story = Story::default();
-    story.then(1, create(key, first), DONE).then(
+    let mut builder = HistoryBuilder::default();
+    builder.then(1, create(key, first), DONE).then(
         2,
         commit(key, first.next(2)),
-        Answer::Refused(StorageErrorKind::Gone),
+        CallResult::Refused(StorageErrorKind::Gone),
     );
-    story.breaks(Promise::AllOrNothing, "a session is lost that nobody has ended");
+    builder.breaks(Promise::AllOrNothing, "a session is lost that nobody has ended");
 
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(1, create(key, first), DONE)
-        .then(2, Call::Read { key }, Answer::Superseded);
-    story.breaks(
+        .then(2, Call::Read { key }, CallResult::Superseded);
+    builder.breaks(
         Promise::AllOrNothing,
         "a tombstone was found where nobody has moved a session",
     );
@@ -356,26 +358,26 @@ fn a_deadline_is_a_reason_to_be_gone_when_it_has_come_and_not_before() {
             deadline: Some(Timestamp::from_millis(deadline)),
         };
         // The clock shows 1,000.
-        let mut story = Story::default();
-        story
+        let mut builder = HistoryBuilder::default();
+        builder
             .then(1, Call::Create { key, write }, DONE)
-            .then(2, Call::Read { key }, Answer::Missing);
-        assert_eq!(story.check().is_ok(), gone_is_true, "deadline {deadline}");
+            .then(2, Call::Read { key }, CallResult::Missing);
+        assert_eq!(builder.check().is_ok(), gone_is_true, "deadline {deadline}");
         let lenient = Tolerance::default().with_skew(Duration::from_millis(1));
-        assert!(story.history.check_within(lenient).is_ok());
+        assert!(builder.history.check_within(lenient).is_ok());
 
         let seen = Seen {
             key,
             mark: write.mark,
             deadline: write.deadline,
         };
-        let mut story = Story::default();
-        story
+        let mut builder = HistoryBuilder::default();
+        builder
             .then(1, Call::Create { key, write }, DONE)
-            .then(2, Call::Read { key }, Answer::Found(seen));
-        assert_eq!(story.check().is_ok(), !gone_is_true, "deadline {deadline}");
+            .then(2, Call::Read { key }, CallResult::Found(seen));
+        assert_eq!(builder.check().is_ok(), !gone_is_true, "deadline {deadline}");
         if gone_is_true {
-            story.breaks(Promise::ExpiryIsExact, "after its deadline");
+            builder.breaks(Promise::ExpiryIsExact, "after its deadline");
         }
     }
 }
@@ -387,26 +389,26 @@ fn a_wait_ends_in_time() {
         key,
         wait: Duration::from_secs(2),
     };
-    let timeout = Answer::Refused(StorageErrorKind::LockTimeout);
-    let mut story = Story::default();
-    story.during(1, 0, 6_900_000_000, call, timeout);
-    story.check().expect("within the slack of five seconds");
-    story.during(1, 0, 7_100_000_000, call, timeout);
-    story.breaks(Promise::NoDeadlock, "a wait of at most 2s took 7.1s");
+    let timeout = CallResult::Refused(StorageErrorKind::LockTimeout);
+    let mut builder = HistoryBuilder::default();
+    builder.during(1, 0, 6_900_000_000, call, timeout);
+    builder.check().expect("within the slack of five seconds");
+    builder.during(1, 0, 7_100_000_000, call, timeout);
+    builder.breaks(Promise::NoDeadlock, "a wait of at most 2s took 7.1s");
     let lenient = Tolerance::default().with_slack(Duration::from_secs(6));
-    assert!(story.history.check_within(lenient).is_ok());
+    assert!(builder.history.check_within(lenient).is_ok());
 }
 
 #[test]
 fn a_violation_is_told_with_the_operations_that_contradict_each_other() {
     let key = key();
     let first = Mark::first(1);
-    let mut story = Story::default();
-    story
+    let mut builder = HistoryBuilder::default();
+    builder
         .then(4, create(key, first), DONE)
         .then(5, commit(key, first.next(2)), DONE)
         .then(6, commit(key, first.next(3)), DONE);
-    let told = story.check().expect_err("a lost update").to_string();
+    let message = builder.check().expect_err("a lost update").to_string();
     let short = key.fingerprint();
     for part in [
         "1 violations in 3 operations (0 of unknown outcome) on 1 sessions".to_owned(),
@@ -418,39 +420,39 @@ fn a_violation_is_told_with_the_operations_that_contradict_each_other() {
             "process 6, from 0.004 ms to 0.005 ms: commit to {short} of write 3 (number 2, built on write 1), done"
         ),
     ] {
-        assert!(told.contains(&part), "{part}\nis not in\n{told}");
+        assert!(message.contains(&part), "{part}\nis not in\n{message}");
     }
 }
 
 /// A history ten times as long takes about ten times as long to check, on few sessions as on many.
 #[test]
 fn long_histories_are_checked_in_time() {
-    let story = |sessions: usize, rounds: u64| {
-        let mut story = Story::default();
+    let builder = |sessions: usize, rounds: u64| {
+        let mut builder = HistoryBuilder::default();
         let mut marks: Vec<_> = (1..=sessions as u64).map(|id| (key(), Mark::first(id))).collect();
         for (key, mark) in &marks {
-            story.then(1, create(*key, *mark), DONE);
+            builder.then(1, create(*key, *mark), DONE);
         }
         for round in 1..=rounds {
             for (key, mark) in &mut marks {
                 *mark = mark.next(round * 1_000_000 + mark.id % 1_000_000);
-                story.then(round % 7, commit(*key, *mark), DONE);
-                story.then(round % 5, Call::Read { key: *key }, found(*key, *mark));
+                builder.then(round % 7, commit(*key, *mark), DONE);
+                builder.then(round % 5, Call::Read { key: *key }, found(*key, *mark));
             }
         }
         for (key, _) in &marks {
-            story.then(1, Call::Destroy { key: *key }, DONE);
+            builder.then(1, Call::Destroy { key: *key }, DONE);
             for _ in 0..rounds {
-                story.then(2, Call::Read { key: *key }, Answer::Missing);
+                builder.then(2, Call::Read { key: *key }, CallResult::Missing);
             }
         }
-        story
+        builder
     };
     for (sessions, rounds) in [(1, 100_000), (1_000, 100)] {
-        let story = story(sessions, rounds);
+        let builder = builder(sessions, rounds);
         let start = Instant::now();
-        let summary = story.check().expect("true");
-        assert_eq!(summary.operations, sessions * (3 * rounds as usize + 2));
+        let summary = builder.check().expect("true");
+        assert_eq!(summary.calls, sessions * (3 * rounds as usize + 2));
         // It takes a second where nothing is optimised; were it quadratic it would take hours.
         assert!(
             start.elapsed() < Duration::from_secs(30),

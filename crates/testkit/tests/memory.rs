@@ -59,7 +59,7 @@ mod real {
     async fn subject() -> Subject {
         let short = Duration::from_secs(1);
         let builder = MemoryStorage::builder().lease(short).tombstone_ttl(short);
-        subject_of(builder, Profile::real().with_tombstone(short))
+        subject_of(builder, Profile::real().with_tombstone_ttl(short))
     }
 
     storage_tests!(subject);

@@ -44,9 +44,9 @@ mod real {
         let model = ModelStorage::new()
             .with_clock(SystemClock)
             .with_lease(short)
-            .with_tombstone(short)
+            .with_tombstone_ttl(short)
             .with_max_waiters(8);
-        subject_of(model, Profile::real().with_tombstone(short))
+        subject_of(model, Profile::real().with_tombstone_ttl(short))
     }
 
     storage_tests!(subject);

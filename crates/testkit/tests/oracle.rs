@@ -66,12 +66,12 @@ enum Step {
     Sweep,
 }
 
-fn done(answer: Result<(), StorageError>) -> Said {
-    answer.map_or_else(|error| Said::Failed(error.kind()), |()| Said::Done)
+fn done(result: Result<(), StorageError>) -> Said {
+    result.map_or_else(|error| Said::Failed(error.kind()), |()| Said::Done)
 }
 
-fn looked<T>(answer: Result<Lookup<T>, StorageError>, found: impl FnOnce(T) -> Said) -> Said {
-    match answer {
+fn looked<T>(result: Result<Lookup<T>, StorageError>, found: impl FnOnce(T) -> Said) -> Said {
+    match result {
         Ok(Lookup::Found(value)) => found(value),
         Ok(Lookup::Missing) => Said::Missing,
         Ok(Lookup::Superseded) => Said::Superseded,
@@ -202,7 +202,7 @@ async fn memory_answers_as_the_model_does() {
         let model = ModelStorage::new()
             .with_clock(Arc::clone(&clock))
             .with_lease(lease)
-            .with_tombstone(tombstone);
+            .with_tombstone_ttl(tombstone);
         let memory = MemoryStorage::builder()
             .clock(Arc::clone(&clock))
             .lease(lease)
@@ -220,8 +220,8 @@ async fn memory_answers_as_the_model_does() {
             let step = choose(&mut dice, &mut keys, model.locks.len(), &oracle.state(), clock.now());
             let (expected, said) = (model.take(&step).await, memory.take(&step).await);
             steps.push((clock.now(), step));
-            let story = || steps.iter().map(|step| format!("{step:?}\n")).collect::<String>();
-            assert_eq!(said, expected, "seed {seed}, after\n{}", story());
+            let builder = || steps.iter().map(|step| format!("{step:?}\n")).collect::<String>();
+            assert_eq!(said, expected, "seed {seed}, after\n{}", builder());
             assert_eq!(memory.locks.len(), model.locks.len());
         }
     }

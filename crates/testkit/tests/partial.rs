@@ -11,7 +11,7 @@ use sessile_core::{
 };
 use sessile_testkit::{Broken, Bug, ModelStorage, Profile, Subject, Sweep, storage_tests};
 
-use self::common::objection;
+use self::common::failure;
 
 /// A model that does not rotate with a grace, does not scan or drain, and sweeps in its own way.
 #[derive(Debug)]
@@ -144,8 +144,8 @@ mod silent {
 }
 
 /// What is said of a storage that claims to do less than it does, or does less than it claims.
-fn objection_to(case: &str, bug: Option<Bug>, profile: Profile) -> Option<String> {
-    objection(case, || {
+fn failure_of(case: &str, bug: Option<Bug>, profile: Profile) -> Option<String> {
+    failure(case, || {
         let profile = profile.clone().with_max_waiters(8);
         match bug {
             Some(bug) => Subject::new(Broken::new(bug), profile),
@@ -159,32 +159,32 @@ fn a_grace_that_is_silently_ignored_is_no_refusal() {
     let cases = [
         "create::refuses_an_alias",
         "wait::follows_rotation_with_a_grace",
-        "alias::is_followed_by_every_verb",
+        "alias::is_followed_by_every_operation",
     ];
     for case in cases {
         for bug in [Some(Bug::RotateIgnoresGrace), None] {
-            let objection = objection_to(case, bug, Profile::paused().without_aliases());
-            let objection = objection.expect("the storage ought to refuse");
-            assert!(objection.contains("must fail with Unsupported"), "{objection}");
+            let failure = failure_of(case, bug, Profile::paused().without_aliases());
+            let failure = failure.expect("the storage ought to refuse");
+            assert!(failure.contains("must fail with Unsupported"), "{failure}");
         }
     }
 }
 
 #[test]
 fn a_scan_or_sweep_that_is_not_refused_is_a_failure() {
-    let scan = objection_to("scan::lists_only_what_lives", None, Profile::paused().without_scan());
+    let scan = failure_of("scan::lists_only_what_lives", None, Profile::paused().without_scan());
     assert!(scan.expect("it scans").contains("must fail with Unsupported"));
-    let race = objection_to(
+    let race = failure_of(
         "race::a_scan_misses_none_that_lives_throughout",
         None,
         Profile::paused().without_scan(),
     );
     assert!(race.expect("it scans").contains("must fail with Unsupported"));
     let unsupported = Profile::paused().with_sweep(Sweep::Unsupported);
-    let sweep = objection_to("sweep::returns_each_once", None, unsupported);
+    let sweep = failure_of("sweep::returns_each_once", None, unsupported);
     assert!(sweep.expect("it sweeps").contains("must fail with Unsupported"));
     let silent = Profile::paused().with_sweep(Sweep::Silent);
-    let sweep = objection_to("sweep::returns_each_once", None, silent);
+    let sweep = failure_of("sweep::returns_each_once", None, silent);
     assert!(
         sweep
             .expect("it tells")
@@ -196,12 +196,12 @@ fn a_scan_or_sweep_that_is_not_refused_is_a_failure() {
 #[test]
 fn a_refusal_that_was_not_announced_is_a_failure() {
     let cases = [
-        "alias::is_followed_by_every_verb",
+        "alias::is_followed_by_every_operation",
         "scan::of_nothing_ends",
         "sweep::returns_each_once",
     ];
     for case in cases {
-        let objection = objection(case, || {
+        let failure = failure(case, || {
             let inner = ModelStorage::new().with_max_waiters(8);
             let partial = Partial {
                 inner,
@@ -209,18 +209,15 @@ fn a_refusal_that_was_not_announced_is_a_failure() {
             };
             Subject::new(partial, Profile::paused().with_max_waiters(8))
         });
-        assert!(
-            objection.expect("it does not do that").contains("Unsupported"),
-            "{case}"
-        );
+        assert!(failure.expect("it does not do that").contains("Unsupported"), "{case}");
     }
 }
 
 #[test]
 fn a_drain_that_was_denied_or_does_only_half_is_a_failure() {
     let case = "drain::gives_up_what_is_not_given_back";
-    let denied = objection_to(case, None, Profile::paused().without_drain());
+    let denied = failure_of(case, None, Profile::paused().without_drain());
     assert!(denied.expect("it drains").contains("must fail with LockTimeout"));
-    let missing = objection_to(case, Some(Bug::DrainDoesNothing), Profile::paused());
+    let missing = failure_of(case, Some(Bug::DrainDoesNothing), Profile::paused());
     assert!(missing.expect("it does not").contains("is to be had at once"));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use sessile_testkit::{Broken, Bug, Case, Profile, Subject};
 
-use self::common::objection;
+use self::common::failure;
 
 fn subject(bug: Bug) -> Subject {
     let storage = Broken::new(bug);
@@ -21,10 +21,10 @@ fn subject(bug: Bug) -> Subject {
 
 fn assert_caught(bug: Bug, cases: &[&str]) {
     for name in cases {
-        let objection = objection(name, || subject(bug));
-        let objection = objection.unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
+        let failure = failure(name, || subject(bug));
+        let failure = failure.unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
         assert!(
-            !objection.contains("did not come to an end"),
+            !failure.contains("did not come to an end"),
             "{bug} makes {name} hang instead of fail"
         );
     }
@@ -100,7 +100,7 @@ proofs! {
     lock_ignores_holder: LockIgnoresHolder => [
         "lock::excludes_others",
         "lock::release_without_the_right_token_does_nothing",
-        "lock::dropping_a_spent_lock_does_nothing",
+        "lock::dropping_a_disarmed_lock_does_nothing",
         "wait::ends_when_the_wait_is_over",
         "wait::of_zero_is_not_waited",
     ];
@@ -152,13 +152,13 @@ proofs! {
         "wait::of_zero_is_not_waited",
         "wait::is_in_order_of_arrival",
         "wait::is_bounded",
-        "wait::given_up_passes_the_turn_on",
+        "wait::cancelled_passes_the_lock_on",
         "cancel::of_lock_while_waiting_leaves_no_gap",
     ];
     lock_overstays: LockOverstays => [
         "lock::excludes_others",
         "lock::release_without_the_right_token_does_nothing",
-        "lock::dropping_a_spent_lock_does_nothing",
+        "lock::dropping_a_disarmed_lock_does_nothing",
         "wait::ends_when_the_wait_is_over",
         "wait::of_zero_is_not_waited",
     ];
@@ -185,7 +185,7 @@ proofs! {
     ];
     lease_never_ends: LeaseNeverEnds => [
         "lease::frees_the_session_at_its_end",
-        "lease::lets_those_who_wait_in_at_its_end",
+        "lease::lets_waiters_in_at_its_end",
         "lease::cannot_be_renewed_after_its_end",
         "lease::over_means_nothing_is_changed",
         "lease::over_dropping_the_lock_frees_no_other",
@@ -195,7 +195,7 @@ proofs! {
     ];
     lease_ends_early: LeaseEndsEarly => [
         "lease::keeps_others_out_until_its_end",
-        "lease::lets_those_who_wait_in_at_its_end",
+        "lease::lets_waiters_in_at_its_end",
         "lease::runs_anew_when_renewed",
     ];
     renew_revives: RenewRevives => [
@@ -246,11 +246,11 @@ proofs! {
         "wait::ends_with_a_dropped_lock",
     ];
     drop_ignores_token: DropIgnoresToken => [
-        "lease::lets_those_who_wait_in_at_its_end",
+        "lease::lets_waiters_in_at_its_end",
         "lease::over_dropping_the_lock_frees_no_other",
     ];
     commit_ignores_token: CommitIgnoresToken => [
-        "commit::a_spent_lock_is_nobodys",
+        "commit::a_disarmed_lock_excludes_nothing",
         "commit::without_the_right_token_it_is_refused",
         "commit::after_release_it_is_refused",
         "commit::a_refusal_leaves_the_lock_with_its_owner",
@@ -275,15 +275,15 @@ proofs! {
     ];
     commit_keeps_lock: CommitKeepsLock => [
         "commit::gives_the_lock_up",
-        "commit::a_spent_lock_is_nobodys",
+        "commit::a_disarmed_lock_excludes_nothing",
         "commit::moves_the_deadline_either_way",
         "commit::without_the_right_token_it_is_refused",
         "commit::after_another_has_the_lock_it_is_refused",
     ];
-    commit_does_not_spend: CommitDoesNotSpend => [
+    commit_does_not_spend: CommitDoesNotDisarm => [
         "commit::gives_the_lock_up",
     ];
-    commit_spends_on_failure: CommitSpendsOnFailure => [
+    commit_spends_on_failure: CommitDisarmsOnFailure => [
         "commit::a_refusal_leaves_the_lock_with_its_owner",
     ];
     commit_keeps_meta: CommitKeepsMeta => [
@@ -330,7 +330,7 @@ proofs! {
     replace_locks: ReplaceLocks => [
         "replace::takes_no_lock",
         "replace::stores_the_record_as_it_is",
-        "replace::holds_up_nobody_who_waits",
+        "replace::delays_no_waiter",
     ];
     replace_is_per_handle: ReplaceIsPerHandle => [
         "replace::takes_what_another_handle_has_read",
@@ -364,7 +364,7 @@ proofs! {
         "replace::after_the_lease_it_is_done_and_the_late_holder_is_refused",
     ];
     replace_prolongs_lease: ReplaceProlongsLease => [
-        "replace::holds_up_nobody_who_waits",
+        "replace::delays_no_waiter",
     ];
     replace_upserts: ReplaceUpserts => [
         "replace::brings_nothing_into_being",
@@ -408,10 +408,10 @@ proofs! {
         "at_once::a_held_lock_is_not_waited_for",
     ];
     at_once_is_of_another_moment: AtOnceIsOfAnotherMoment => [
-        "at_once::the_moment_is_that_of_the_answer",
+        "at_once::the_moment_is_that_of_the_result",
     ];
     at_once_replaces_anything: AtOnceReplacesAnything => [
-        "at_once::both_ways_give_the_same_answers",
+        "at_once::both_ways_give_the_same_results",
     ];
     rotate_keeps_old: RotateKeepsOld => [
         "rotate::leaves_a_tombstone",
@@ -446,11 +446,11 @@ proofs! {
         "cancel::of_rotate_leaves_one_session",
     ];
     rotate_ignores_grace: RotateIgnoresGrace => [
-        "alias::is_followed_by_every_verb",
+        "alias::is_followed_by_every_operation",
         "alias::of_an_alias_is_followed_to_the_end",
         "alias::of_what_has_expired_is_superseded",
     ];
-    rotate_spends_on_failure: RotateSpendsOnFailure => [
+    rotate_spends_on_failure: RotateDisarmsOnFailure => [
         "rotate::to_a_key_that_is_taken_it_is_refused",
     ];
     rotate_forgets_record: RotateForgetsRecord => [
@@ -488,7 +488,7 @@ proofs! {
         "alias::is_no_way_in_for_a_late_holder",
     ];
     alias_is_locked: AliasIsLocked => [
-        "alias::is_followed_by_every_verb",
+        "alias::is_followed_by_every_operation",
         "alias::of_an_alias_is_followed_to_the_end",
     ];
     alias_is_forgotten: AliasIsForgotten => [
@@ -637,7 +637,7 @@ proofs! {
     ];
     expires_not_under_lock: ExpiresNotUnderLock => [
         "expiry::is_exact_under_a_lock",
-        "expiry::is_the_end_for_every_verb",
+        "expiry::is_the_end_for_every_operation",
     ];
     expiry_overflows: ExpiryOverflows => [
         "expiry::may_be_far_away",
@@ -718,17 +718,17 @@ proofs! {
     drain_does_nothing: DrainDoesNothing => [
         "drain::gives_up_what_is_not_given_back",
     ];
-    drain_waits_for_nobody: DrainWaitsForNobody => [
+    drain_waits_for_nobody: DrainIgnoresHolders => [
         "drain::waits_for_what_is_given_back",
     ];
-    drain_waits_for_nothing: DrainWaitsForNothing => [
+    drain_waits_for_nothing: DrainIgnoresReleases => [
         "drain::waits_for_what_is_given_back",
         "drain::of_nothing_is_at_once_and_changes_nothing",
     ];
     full_removes_another: FullRemovesAnother => [
-        "full::is_told_and_nothing_is_lost",
+        "full::is_reported_and_nothing_is_lost",
     ];
-    full_spends_the_lock: FullSpendsTheLock => [
+    full_spends_the_lock: FullDisarmsTheLock => [
         "full::leaves_a_commit_its_lock_and_the_record",
     ];
     full_replaces_anyway: FullReplacesAnyway => [
@@ -763,7 +763,7 @@ proofs! {
         "payload::nothing_at_all",
     ];
     errors_are_anonymous: ErrorsAreAnonymous => [
-        "errors::name_the_verb_and_the_storage",
+        "errors::name_the_operation_and_the_storage",
     ];
     usage_is_missing: UsageIsMissing => [
         "capabilities::are_those_the_profile_names",
@@ -782,15 +782,12 @@ proofs! {
 fn full_not_at_once() {
     let [case, by_futures] = FULL_NOT_AT_ONCE;
     let by_functions = || subject(Bug::FullNotAtOnce).at_once().expect("it has plain functions");
-    let objection = objection(case, by_functions).expect("a limit that is not kept is noticed");
-    assert!(objection.contains("has a limit"), "{objection}");
-    assert_eq!(
-        self::common::objection(by_futures, || subject(Bug::FullNotAtOnce)),
-        None
-    );
+    let failure = failure(case, by_functions).expect("a limit that is not kept is noticed");
+    assert!(failure.contains("has a limit"), "{failure}");
+    assert_eq!(self::common::failure(by_futures, || subject(Bug::FullNotAtOnce)), None);
 }
 
-const FULL_NOT_AT_ONCE: [&str; 2] = ["full::is_told_and_nothing_is_lost"; 2];
+const FULL_NOT_AT_ONCE: [&str; 2] = ["full::is_reported_and_nothing_is_lost"; 2];
 
 #[test]
 fn every_bug_is_caught() {

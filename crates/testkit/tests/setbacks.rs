@@ -1,63 +1,66 @@
 //! Storages that are set back: what they lost is counted, and for what is left they are held to their promises.
 
-mod story;
+mod history_builder;
 
 use std::time::Duration;
 
+use history_builder::{DONE, HistoryBuilder, commit, create, found, key};
 use sessile_core::{SessionKey, StorageErrorKind};
-use sessile_testkit::{Answer, Call, Mark, Promise, Setback, Tolerance};
-use story::{DONE, Story, commit, create, found, key};
+use sessile_testkit::{Call, CallResult, Mark, Promise, Setback, Tolerance};
 
 /// A session with one acknowledged write over the first, set back after that.
-fn set_back() -> (Story, SessionKey, Setback) {
-    let (mut story, key) = (Story::default(), key());
-    story.then(1, create(key, Mark::first(1)), DONE);
-    story.then(1, commit(key, Mark::first(1).next(2)), DONE);
-    let setback = Setback::between(story.now, story.now + 1_000);
-    story.now += 2_000;
-    (story, key, setback)
+fn set_back() -> (HistoryBuilder, SessionKey, Setback) {
+    let (mut builder, key) = (HistoryBuilder::default(), key());
+    builder.then(1, create(key, Mark::first(1)), DONE);
+    builder.then(1, commit(key, Mark::first(1).next(2)), DONE);
+    let setback = Setback::between(builder.now, builder.now + 1_000);
+    builder.now += 2_000;
+    (builder, key, setback)
 }
 
 #[test]
 fn what_a_setback_loses_is_counted_and_what_is_left_is_judged() {
-    let (mut story, key, setback) = set_back();
-    let across = |story: &Story| story.history.check_across(&[setback], Tolerance::default());
-    story.then(2, Call::Read { key }, found(key, Mark::first(1)));
-    story.breaks(Promise::NoLostUpdate, "was known to be stored");
-    let (_, lost) = across(&story).expect("it was set back");
+    let (mut builder, key, setback) = set_back();
+    let across = |builder: &HistoryBuilder| builder.history.check_across(&[setback], Tolerance::default());
+    builder.then(2, Call::Read { key }, found(key, Mark::first(1)));
+    builder.breaks(Promise::NoLostUpdate, "was known to be stored");
+    let (_, lost) = across(&builder).expect("it was set back");
     assert_eq!((lost.writes, lost.sessions, lost.logouts), (1, 0, 0));
 
     // A second line of writes, from where it fell back to, is a chain of its own.
-    story.then(2, commit(key, Mark::first(1).next(3)), DONE);
-    let (_, lost) = across(&story).expect("it was set back");
+    builder.then(2, commit(key, Mark::first(1).next(3)), DONE);
+    let (_, lost) = across(&builder).expect("it was set back");
     assert_eq!((lost.writes, lost.sessions), (1, 0));
     // But only one of them.
-    story.then(3, commit(key, Mark::first(1).next(4)), DONE);
-    let told = across(&story)
+    builder.then(3, commit(key, Mark::first(1).next(4)), DONE);
+    let message = across(&builder)
         .expect_err("an update is lost after the setback")
         .to_string();
-    assert!(told.contains("two acknowledged writes are built on write 1"), "{told}");
+    assert!(
+        message.contains("two acknowledged writes are built on write 1"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_session_and_a_logout_can_be_lost() {
-    let (mut story, key, setback) = set_back();
-    story.then(2, Call::Read { key }, Answer::Missing);
-    assert!(story.check().is_err());
-    let (_, lost) = story
+    let (mut builder, key, setback) = set_back();
+    builder.then(2, Call::Read { key }, CallResult::Missing);
+    assert!(builder.check().is_err());
+    let (_, lost) = builder
         .history
         .check_across(&[setback], Tolerance::default())
         .expect("lost");
     assert_eq!((lost.writes, lost.sessions, lost.logouts), (2, 1, 0));
 
-    let (mut story, key) = (Story::default(), self::key());
-    story.then(1, create(key, Mark::first(1)), DONE);
-    story.then(1, Call::Destroy { key }, DONE);
-    let setback = Setback::between(story.now, story.now + 1_000);
-    story.now += 2_000;
-    story.then(2, Call::Read { key }, found(key, Mark::first(1)));
-    story.breaks(Promise::LogoutIsFinal, "destroyed, and lives");
-    let (_, lost) = story
+    let (mut builder, key) = (HistoryBuilder::default(), self::key());
+    builder.then(1, create(key, Mark::first(1)), DONE);
+    builder.then(1, Call::Destroy { key }, DONE);
+    let setback = Setback::between(builder.now, builder.now + 1_000);
+    builder.now += 2_000;
+    builder.then(2, Call::Read { key }, found(key, Mark::first(1)));
+    builder.breaks(Promise::LogoutIsFinal, "destroyed, and lives");
+    let (_, lost) = builder
         .history
         .check_across(&[setback], Tolerance::default())
         .expect("lost");
@@ -66,62 +69,65 @@ fn a_session_and_a_logout_can_be_lost() {
 
 #[test]
 fn what_is_kept_over_a_setback_is_not_lost_and_must_not_be_lost_later() {
-    let (mut story, key, setback) = set_back();
+    let (mut builder, key, setback) = set_back();
     let last = Mark::first(1).next(2);
-    story.then(2, Call::Read { key }, found(key, last));
-    let (_, lost) = story
+    builder.then(2, Call::Read { key }, found(key, last));
+    let (_, lost) = builder
         .history
         .check_across(&[setback], Tolerance::default())
         .expect("kept");
     assert!(lost.is_nothing());
-    story.then(2, Call::Read { key }, found(key, Mark::first(1)));
-    let told = story
+    builder.then(2, Call::Read { key }, found(key, Mark::first(1)));
+    let message = builder
         .history
         .check_across(&[setback], Tolerance::default())
         .expect_err("lost later");
-    assert!(told.contains(Promise::NoLostUpdate), "{told}");
+    assert!(message.contains(Promise::NoLostUpdate), "{message}");
     // What nobody was acknowledged is no more allowed to be seen after a setback than before.
-    let (mut story, key, setback) = set_back();
+    let (mut builder, key, setback) = set_back();
     let refused = last.next(3);
-    story.history.operations.push(story.history.operations[1].clone());
-    let operation = story.history.operations.last_mut().expect("one");
-    (operation.process, operation.call) = (9, commit(key, refused));
-    operation.answered.as_mut().expect("an answer").answer = Answer::Refused(StorageErrorKind::LockLost);
-    story.then(2, Call::Read { key }, found(key, refused));
-    let told = story
+    builder.history.calls.push(builder.history.calls[1].clone());
+    let recorded = builder.history.calls.last_mut().expect("one");
+    (recorded.process, recorded.call) = (9, commit(key, refused));
+    recorded.completion.as_mut().expect("an answer").result = CallResult::Refused(StorageErrorKind::LockLost);
+    builder.then(2, Call::Read { key }, found(key, refused));
+    let message = builder
         .history
         .check_across(&[setback], Tolerance::default())
         .expect_err("it was refused");
-    assert!(told.to_string().contains("was refused and has taken effect"), "{told}");
+    assert!(
+        message.to_string().contains("was refused and has taken effect"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_lock_is_not_lost_within_its_lease() {
     let lease = Duration::from_secs(1);
-    let lost = Answer::Refused(StorageErrorKind::LockLost);
+    let lost = CallResult::Refused(StorageErrorKind::LockLost);
     let (key, first) = (key(), Mark::first(1));
-    let story = |held: u64| {
-        let mut story = Story::default();
-        story.then(1, create(key, first), DONE);
-        story.then(2, Call::Lock { key, wait: lease }, found(key, first));
-        story.now += held;
-        story.then(2, commit(key, first.next(2)), lost);
-        story
+    let builder = |held: u64| {
+        let mut builder = HistoryBuilder::default();
+        builder.then(1, create(key, first), DONE);
+        builder.then(2, Call::Lock { key, wait: lease }, found(key, first));
+        builder.now += held;
+        builder.then(2, commit(key, first.next(2)), lost);
+        builder
     };
     let tolerance = Tolerance::default().with_lease(lease);
-    let told = story(1_000)
+    let message = builder(1_000)
         .history
         .check_within(tolerance)
         .expect_err("too early")
         .to_string();
-    assert!(told.contains("a lock was lost"), "{told}");
-    story(1_000).check().expect("nobody knows the lease");
-    story(1_000_000_000)
+    assert!(message.contains("a lock was lost"), "{message}");
+    builder(1_000).check().expect("nobody knows the lease");
+    builder(1_000_000_000)
         .history
         .check_within(tolerance)
         .expect("the lease is over");
     let setback = Setback::between(5_000, 5_001);
-    story(10_000)
+    builder(10_000)
         .history
         .check_across(&[setback], tolerance)
         .expect("locks may be lost by a setback");

@@ -10,14 +10,14 @@ use self::common::store_objection;
 
 fn assert_caught(bug: StoreBug, cases: &[&str]) {
     for name in cases {
-        let objection = store_objection(name, || {
+        let failure = store_objection(name, || {
             let store = BrokenStore::new(bug);
             let second = store.second();
             StoreSubject::new(store).with_second(second)
         });
-        let objection = objection.unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
+        let failure = failure.unwrap_or_else(|| panic!("{bug} is not caught by {name}"));
         assert!(
-            !objection.contains("did not come to an end"),
+            !failure.contains("did not come to an end"),
             "{bug} makes {name} hang instead of fail"
         );
     }
@@ -258,7 +258,7 @@ proofs! {
     scan_removes: ScanRemoves => [
         "scan::lists_every_entry_by_parts_of_any_size",
         "scan::misses_none_that_stays",
-        "cancel::of_looks_disturbs_nothing",
+        "cancel::of_reads_disturbs_nothing",
     ];
     take_leaves: TakeLeaves => [
         "take_expired::takes_what_is_due_and_nothing_else",

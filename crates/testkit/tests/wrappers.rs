@@ -6,7 +6,7 @@ use std::time::Duration;
 use sessile_core::{
     Locked, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageErrorKind, Timestamp,
 };
-use sessile_testkit::{Counting, Fault, Faulty, ModelStorage, Slow, Verb};
+use sessile_testkit::{Counting, Fault, Faulty, ModelStorage, Operation, Slow};
 use tokio::time::{Instant, timeout};
 
 const TIMEOUT: StorageErrorKind = StorageErrorKind::Timeout;
@@ -62,7 +62,7 @@ mod counting {
         storage.scan(None, 1).await.expect("scan");
         storage.sweep(1).await.expect("sweep");
         storage.destroy(&moved).await.expect("destroy");
-        let once = Verb::ALL.map(|verb| (verb, if verb == Verb::Lock { 3 } else { 1 }));
+        let once = Operation::ALL.map(|operation| (operation, if operation == Operation::Lock { 3 } else { 1 }));
         assert_eq!(calls.counts(), once);
         assert_eq!(calls.total(), 14);
         assert_eq!(calls.take(), once);
@@ -80,7 +80,7 @@ mod counting {
             .touch(&key, 1, None, Timestamp::MIN)
             .await
             .expect_err("nothing to touch");
-        assert_eq!(calls.counts(), [(Verb::Touch, 1)]);
+        assert_eq!(calls.counts(), [(Operation::Touch, 1)]);
     }
 
     #[tokio::test]
@@ -113,7 +113,7 @@ mod faulty {
     async fn the_nth_call_fails_and_no_other() {
         let storage = Faulty::new(ModelStorage::new());
         let faults = storage.faults();
-        faults.fail(Verb::Read, 3, Fault::before(TIMEOUT));
+        faults.fail(Operation::Read, 3, Fault::before(TIMEOUT));
         let mut outcomes = Vec::new();
         for _ in 0..5 {
             outcomes.push(storage.read(&keys()[0]).await.is_ok());
@@ -146,7 +146,7 @@ mod faulty {
             storage.scan(None, 1).await.map(drop),
             storage.sweep(1).await.map(drop),
         ]
-        .map(|answer| answer.expect_err("every call fails").kind());
+        .map(|result| result.expect_err("every call fails").kind());
         assert_eq!(kinds, [TIMEOUT; 10]);
         assert_eq!(format!("{:?}", storage.inner().state()), state);
 
@@ -164,12 +164,12 @@ mod faulty {
         let [key, moved] = keys();
         let lost = Fault::after(TIMEOUT);
 
-        faults.fail_next(Verb::Create, lost);
+        faults.fail_next(Operation::Create, lost);
         let created = storage.create(&key, record(&storage, "old")).await;
         assert_eq!(created.expect_err("lost").kind(), TIMEOUT);
         assert_eq!(payload(&storage, &key).await.as_deref(), Some("old"));
 
-        faults.fail_next(Verb::Commit, lost);
+        faults.fail_next(Operation::Commit, lost);
         let mut locked = lock(&storage, &key).await;
         let committed = storage.commit(&mut locked.lock, record(&storage, "new")).await;
         assert_eq!(committed.expect_err("lost").kind(), TIMEOUT);
@@ -177,13 +177,13 @@ mod faulty {
         let again = storage.commit(&mut locked.lock, record(&storage, "newer")).await;
         assert_eq!(again.expect_err("not held").kind(), StorageErrorKind::LockLost);
 
-        faults.fail_next(Verb::Touch, lost);
+        faults.fail_next(Operation::Touch, lost);
         let later = storage.clock().now() + Duration::from_secs(60);
         storage.touch(&key, 1, None, later).await.expect_err("lost");
         let read = storage.read(&key).await.expect("read").found().expect("live");
         assert_eq!(read.record.meta.last_active, later);
 
-        faults.fail_next(Verb::Rotate, lost);
+        faults.fail_next(Operation::Rotate, lost);
         let mut locked = lock(&storage, &key).await;
         let rotated = storage
             .rotate(&mut locked.lock, &moved, record(&storage, "x"), Duration::ZERO)
@@ -192,12 +192,12 @@ mod faulty {
         assert_eq!(storage.read(&key).await.expect("read"), Lookup::Superseded);
         drop(locked);
 
-        faults.fail_next(Verb::Release, lost);
+        faults.fail_next(Operation::Release, lost);
         let locked = lock(&storage, &moved).await;
         storage.release(locked.lock).await.expect_err("lost");
         lock(&storage, &moved).await;
 
-        faults.fail_next(Verb::Destroy, lost);
+        faults.fail_next(Operation::Destroy, lost);
         storage.destroy(&moved).await.expect_err("lost");
         assert_eq!(storage.read(&moved).await.expect("read"), Lookup::Missing);
         assert_eq!(faults.injected(), 6);
@@ -207,11 +207,11 @@ mod faulty {
     async fn a_lock_of_which_nobody_learns_is_held_until_its_lease_ends() {
         let storage = Faulty::new(ModelStorage::new().with_lease(LEASE));
         let key = created(&storage).await;
-        for (verb, fault) in [
-            (Verb::Lock, Fault::after(TIMEOUT)),
-            (Verb::Release, Fault::before(TIMEOUT)),
+        for (operation, fault) in [
+            (Operation::Lock, Fault::after(TIMEOUT)),
+            (Operation::Release, Fault::before(TIMEOUT)),
         ] {
-            storage.faults().fail_next(verb, fault);
+            storage.faults().fail_next(operation, fault);
             let start = Instant::now();
             if let Ok(Lookup::Found(locked)) = storage.lock(&key, Duration::ZERO).await {
                 storage.release(locked.lock).await.expect_err("never heard of");
@@ -222,7 +222,11 @@ mod faulty {
                 .expect("lock")
                 .found()
                 .expect("live");
-            assert!(start.elapsed() >= LEASE, "{verb}: free after {:?}", start.elapsed());
+            assert!(
+                start.elapsed() >= LEASE,
+                "{operation}: free after {:?}",
+                start.elapsed()
+            );
             storage.release(next.lock).await.expect("release");
         }
     }
@@ -232,15 +236,15 @@ mod faulty {
         let storage = Faulty::new(ModelStorage::new());
         let [key, other] = keys();
         let day = Duration::from_secs(86_400);
-        storage.faults().fail_next(Verb::Create, Fault::hang_before());
-        storage.faults().fail(Verb::Create, 2, Fault::hang_after());
+        storage.faults().fail_next(Operation::Create, Fault::hang_before());
+        storage.faults().fail(Operation::Create, 2, Fault::hang_after());
         for (key, done) in [(key, false), (other, true)] {
             let creating = storage.create(&key, record(&storage, "x"));
             assert!(timeout(day, creating).await.is_err());
             assert_eq!(payload(&storage, &key).await.is_some(), done);
         }
         // Whoever gives up on a lock leaves none behind.
-        storage.faults().fail_next(Verb::Lock, Fault::hang_after());
+        storage.faults().fail_next(Operation::Lock, Fault::hang_after());
         assert!(
             timeout(Duration::from_secs(1), storage.lock(&other, Duration::ZERO))
                 .await
@@ -288,7 +292,7 @@ mod faulty {
         let storage = Faulty::new(ModelStorage::new());
         storage
             .faults()
-            .fail_always(Verb::Sweep, Fault::before(StorageErrorKind::Full));
+            .fail_always(Operation::Sweep, Fault::before(StorageErrorKind::Full));
         for _ in 0..2 {
             let error = storage.sweep(1).await.expect_err("always");
             assert_eq!((error.operation(), error.storage()), ("sweep", "model"));
@@ -308,7 +312,7 @@ mod slow {
         let storage = Slow::new(ModelStorage::new());
         let delays = storage.delays();
         let [key, other] = keys();
-        delays.before(Verb::Create, SECOND);
+        delays.before(Operation::Create, SECOND);
         assert!(
             timeout(SECOND / 2, storage.create(&key, record(&storage, "x")))
                 .await
@@ -316,8 +320,8 @@ mod slow {
         );
         assert_eq!(payload(&storage, &key).await, None);
 
-        delays.before(Verb::Create, Duration::ZERO);
-        delays.after(Verb::Create, SECOND);
+        delays.before(Operation::Create, Duration::ZERO);
+        delays.after(Operation::Create, SECOND);
         assert!(
             timeout(SECOND / 2, storage.create(&other, record(&storage, "x")))
                 .await
@@ -347,12 +351,12 @@ mod slow {
     async fn a_delay_can_be_set_while_a_call_is_under_way() {
         let storage = Slow::new(ModelStorage::new());
         let delays = storage.delays();
-        delays.before(Verb::Read, SECOND);
+        delays.before(Operation::Read, SECOND);
         let start = Instant::now();
         let [key, _] = keys();
         let (read, ()) = tokio::join!(storage.read(&key), async {
             tokio::time::sleep(SECOND / 2).await;
-            delays.after(Verb::Read, SECOND * 2);
+            delays.after(Operation::Read, SECOND * 2);
         });
         assert_eq!(read.expect("read"), Lookup::Missing);
         assert_eq!(start.elapsed().as_secs(), 3);
@@ -362,7 +366,7 @@ mod slow {
     async fn a_slow_answer_that_nobody_waits_for_gives_the_lock_back() {
         let storage = Slow::new(ModelStorage::new());
         let key = created(&storage).await;
-        storage.delays().after(Verb::Lock, SECOND);
+        storage.delays().after(Operation::Lock, SECOND);
         assert!(timeout(SECOND / 2, storage.lock(&key, Duration::ZERO)).await.is_err());
         storage.delays().clear();
         lock(&storage, &key).await;

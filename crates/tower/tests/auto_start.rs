@@ -17,7 +17,7 @@ use futures_util::FutureExt as _;
 use http::header::{RETRY_AFTER, SET_COOKIE, VARY};
 use http::{Request, Response, StatusCode};
 use sessile_core::{AutoStart, Session, SessionError, SessionId, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use tower::{Layer, Service, ServiceExt};
 
 use self::common::{Fixture, fixture_with, lines, request, request_of};
@@ -98,7 +98,7 @@ async fn an_exclusive_start_comes_before_the_handler_and_a_commit_after_it() {
         assert_eq!(response.into_body().into_inner().unwrap(), expected);
     }
     assert_eq!(calls.load(Ordering::SeqCst), 2);
-    assert_eq!(fixture.calls.take(), [(Verb::Lock, 2), (Verb::Commit, 2)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Lock, 2), (Operation::Commit, 2)]);
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_read_only_start_takes_no_lock() {
         [""; 0],
         "the cookie may be that of another"
     );
-    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_handler_whose_session_cannot_be_started_is_not_called() {
     for (kind, retry) in [(StorageErrorKind::Unavailable, true), (StorageErrorKind::Denied, false)] {
         let (service, calls) = careful(&fixture);
         let service = fixture.layer().layer(service);
-        fixture.faults.fail_next(Verb::Lock, Fault::before(kind));
+        fixture.faults.fail_next(Operation::Lock, Fault::before(kind));
         let response = service.oneshot(request_of(&id, "/")).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers().contains_key(RETRY_AFTER), retry);
@@ -148,7 +148,7 @@ async fn a_failed_start_goes_through_on_error() {
     });
     fixture
         .faults
-        .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Lock, Fault::before(StorageErrorKind::Unavailable));
     let response = layer
         .layer(careful(&fixture).0)
         .oneshot(request_of(&id, "/"))
@@ -160,7 +160,7 @@ async fn a_failed_start_goes_through_on_error() {
     let layer = fixture.layer().on_error(|_, _| None);
     fixture
         .faults
-        .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Gone));
+        .fail_next(Operation::Lock, Fault::before(StorageErrorKind::Gone));
     let response = layer
         .layer(careful(&fixture).0)
         .oneshot(request_of(&id, "/"))

@@ -108,7 +108,7 @@ async fn a_response_whose_commit_failed_is_not_sent() {
     let id = fixture.stored(1).await;
     let server = serve(router(&fixture)).await;
     let fault = sessile_testkit::Fault::before(StorageErrorKind::Unavailable);
-    fixture.faults.fail_next(sessile_testkit::Verb::Commit, fault);
+    fixture.faults.fail_next(sessile_testkit::Operation::Commit, fault);
     let mut request = request_of(&id, "/count");
     *request.method_mut() = Method::POST;
     let response = send(server, request).await;

@@ -17,7 +17,7 @@ use http::header::SET_COOKIE;
 use http::{Request, Response};
 use sessile_core::{Expiration, Handle, InSession as _, MINUTE, Session, SessionError, Untyped, Visit};
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use sessile_tower::{CookieCarrier, SessionLayer};
 use tokio::sync::{Notify, oneshot};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -254,7 +254,7 @@ async fn no_id_can_be_issued_or_changed_after_the_head() {
         session.close().await
     });
     assert!(matches!(begun.await, Err(SessionError::Sealed)));
-    assert_eq!(fixture.calls.of(Verb::Create), 0);
+    assert_eq!(fixture.calls.of(Operation::Create), 0);
 
     let id = fixture.stored(1).await;
     let moved = afterwards(request_of(&id, "/"), &fixture, async |session: Session| {
@@ -346,7 +346,7 @@ async fn a_slide_that_fails_at_the_end_of_a_visit_is_no_failure_of_the_request()
     });
     fixture
         .faults
-        .fail_always(Verb::Touch, Fault::before(sessile_core::StorageErrorKind::Unavailable));
+        .fail_always(Operation::Touch, Fault::before(sessile_core::StorageErrorKind::Unavailable));
     assert_eq!(text(ask(&app, request_of(&id, "/")).await), "read");
     assert!(fixture.faults.injected() > 0);
     fixture.faults.clear();

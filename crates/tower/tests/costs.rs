@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{HeaderValue, Request, Response};
 use sessile_core::{IntoStorage, Key, OsEntropy, Session, SessionError, SessionId, Untyped};
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{Counting, Verb};
+use sessile_testkit::{Counting, Operation};
 use sessile_tower::{BearerCarrier, CookieCarrier, ResponseBody, SessionLayer};
 use tower::{Layer, Service, service_fn};
 
@@ -205,14 +205,14 @@ fn reading_calls_the_storage_once_and_writing_twice() {
     let storage = Counting::new(memory());
     let calls = storage.calls();
     let mut visitor = returning(storage);
-    assert_eq!(calls.take(), [(Verb::Create, 1)]);
+    assert_eq!(calls.take(), [(Operation::Create, 1)]);
 
     let (_, response) = visitor.reads();
-    assert_eq!(calls.take(), [(Verb::Read, 1)]);
+    assert_eq!(calls.take(), [(Operation::Read, 1)]);
     assert!(response.headers().get(SET_COOKIE).is_none());
 
     let (_, response) = visitor.writes();
-    assert_eq!(calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+    assert_eq!(calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
     assert!(response.headers().get(SET_COOKIE).is_none());
 }
 

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::routing::get;
 use http::Request;
 use sessile_core::{Key, Session, SessionError, StorageErrorKind, Untyped, Visit};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use sessile_tower::{Readable, Writable};
 use tower::ServiceExt as _;
 use tracing::field::{self, Field};
@@ -75,7 +75,7 @@ async fn a_replaced_response_is_logged_with_the_error_and_no_id() {
     let id = fixture.stored(1).await;
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Denied));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Denied));
     let app = fixture.app();
     let asked = logged(async {
         ask(&app, request_of(&id, "/count")).await;
@@ -96,7 +96,7 @@ async fn a_failed_release_is_logged() {
         let id = fixture.stored(1).await;
         fixture
             .faults
-            .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
+            .fail_next(Operation::Release, Fault::before(StorageErrorKind::Unavailable));
         let app = fixture.app();
         let (_, log) = logged(ask(&app, request_of(&id, path))).await;
         let warned: Vec<_> = log.iter().filter(|line| line.starts_with("WARN sessile: ")).collect();
@@ -190,7 +190,7 @@ async fn an_error_that_a_handler_returns_is_logged_once_with_its_remedy() {
         if path == "/starts" {
             fixture
                 .faults
-                .fail_next(Verb::Lock, Fault::before(StorageErrorKind::Unavailable));
+                .fail_next(Operation::Lock, Fault::before(StorageErrorKind::Unavailable));
         }
         let request = request_of(&id, path).map(|()| Body::empty());
         let (response, log) = logged(app.clone().oneshot(request)).await;

@@ -18,7 +18,7 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use sessile_core::{Session, SessionError, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, Service, service_fn};
 
@@ -69,7 +69,7 @@ async fn an_application_counts() {
     }
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Superseded));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Superseded));
     let response = send(server, browser.request("/")).await;
     assert_eq!(response.status(), StatusCode::CONFLICT);
     assert_eq!(response.headers()["content-length"], "35");
@@ -112,7 +112,7 @@ async fn a_proxy_forwards_bodies() {
 
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Unavailable));
     let response = send(proxy, browser.request("/")).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.body(), "the session is not available");

@@ -17,7 +17,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use sessile_core::{AutoStart, Session, SessionError, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use sessile_tower::SessionLayer;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
@@ -42,7 +42,7 @@ async fn changes_are_stored_before_the_head_is_sent() {
     fixture.calls.reset();
     let response = ask(&fixture.app(), request_of(&id, "/count")).await;
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
     assert_eq!(text(response), "2");
     assert_eq!(fixture.count_of(&id).await, Some(2));
 }
@@ -148,7 +148,7 @@ async fn a_request_dropped_while_it_waits_for_the_lock_leaves_nothing() {
 async fn a_commit_that_never_completes_is_never_shown() {
     let fixture = fixture();
     let id = fixture.stored(1).await;
-    fixture.faults.fail_next(Verb::Commit, Fault::hang_before());
+    fixture.faults.fail_next(Operation::Commit, Fault::hang_before());
     let response = fixture.app().oneshot(request_of(&id, "/count"));
     assert!(tokio::time::timeout(Duration::from_secs(5), response).await.is_err());
     assert_eq!(fixture.count_of(&id).await, Some(1));
@@ -197,7 +197,7 @@ async fn a_session_that_was_extended_and_then_ended_is_a_conflict_too() {
     tokio::time::advance(Duration::from_secs(3600)).await;
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Gone));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Gone));
     let response = ask(&fixture.app(), request_of(&id, "/count")).await;
     assert_eq!(response.status(), StatusCode::CONFLICT);
     assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
@@ -220,7 +220,7 @@ async fn a_session_that_moved_away_is_a_conflict_and_its_cookie_is_left_alone() 
     let id = fixture.stored(1).await;
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Superseded));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Superseded));
     let response = ask(&fixture.app(), request_of(&id, "/count")).await;
     assert_eq!(response.status(), StatusCode::CONFLICT);
     assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
@@ -242,7 +242,7 @@ async fn other_failures_to_close_are_503() {
         (Corrupt, false),
     ] {
         let id = fixture.stored(1).await;
-        fixture.faults.fail_next(Verb::Commit, Fault::before(kind));
+        fixture.faults.fail_next(Operation::Commit, Fault::before(kind));
         let response = ask(&fixture.app(), request_of(&id, "/count")).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{kind:?}");
         assert_eq!(response.headers().contains_key(RETRY_AFTER), retry, "{kind:?}");
@@ -288,7 +288,7 @@ async fn no_cookie_is_set_for_a_session_that_could_not_be_stored() {
     let fixture = fixture();
     fixture
         .faults
-        .fail_next(Verb::Create, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Create, Fault::before(StorageErrorKind::Unavailable));
     let response = ask(&fixture.app(), request("/count")).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
@@ -300,7 +300,7 @@ async fn no_cookie_is_set_for_a_new_id_that_could_not_be_stored() {
     let id = fixture.stored(1).await;
     fixture
         .faults
-        .fail_next(Verb::Rotate, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Rotate, Fault::before(StorageErrorKind::Unavailable));
     let response = ask(&fixture.app(), request_of(&id, "/login")).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(lines(&response, SET_COOKIE), [""; 0]);
@@ -313,7 +313,7 @@ async fn a_lock_that_cannot_be_released_does_not_delay_the_response() {
     let id = fixture.stored(1).await;
     fixture
         .faults
-        .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Release, Fault::before(StorageErrorKind::Unavailable));
     let response = ask(&fixture.app(), request_of(&id, "/count-and-500")).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(text(response), "2");
@@ -326,7 +326,7 @@ async fn a_lock_that_cannot_be_released_fails_no_request_without_changes() {
     let id = fixture.stored(1).await;
     fixture
         .faults
-        .fail_next(Verb::Release, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Release, Fault::before(StorageErrorKind::Unavailable));
     let response = ask(&fixture.app(), request_of(&id, "/only-start")).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(text(response), "started");
@@ -341,7 +341,7 @@ async fn a_session_that_cannot_be_extended_can_still_be_read() {
         tokio::time::advance(Duration::from_secs(3600)).await;
         fixture
             .faults
-            .fail_always(Verb::Touch, Fault::before(StorageErrorKind::Unavailable));
+            .fail_always(Operation::Touch, Fault::before(StorageErrorKind::Unavailable));
         let response = ask(&fixture.app(), request_of(&id, path)).await;
         fixture.faults.clear();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -360,9 +360,9 @@ async fn a_passive_request_extends_nothing() {
     tokio::time::advance(Duration::from_secs(3600)).await;
     fixture.calls.reset();
     ask(&app, request_of(&id, "/peek?poll")).await;
-    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
     ask(&app, request_of(&id, "/peek")).await;
-    assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Touch, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Touch, 1)]);
 }
 
 /// The layer remembers a failed close even if the handler ignores it.
@@ -372,7 +372,7 @@ async fn a_close_whose_failure_was_ignored_is_no_success() {
     let id = fixture.stored(1).await;
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::LockLost));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::LockLost));
     let response = ask(&fixture.app(), request_of(&id, "/count-and-ignore-close")).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(lines(&response, RETRY_AFTER), ["1"]);
@@ -412,7 +412,7 @@ async fn clients_of_grpc_web_get_their_own_content_type() {
             (StorageErrorKind::LockLost, "14"),
             (StorageErrorKind::Denied, "13"),
         ] {
-            fixture.faults.fail_next(Verb::Commit, Fault::before(fault));
+            fixture.faults.fail_next(Operation::Commit, Fault::before(fault));
             check(ask(&app, request_of(&id, "/")).await, status);
         }
 
@@ -420,7 +420,7 @@ async fn clients_of_grpc_web_get_their_own_content_type() {
         let id = fixture.stored(1).await;
         fixture
             .faults
-            .fail_next(Verb::Read, Fault::before(StorageErrorKind::Unavailable));
+            .fail_next(Operation::Read, Fault::before(StorageErrorKind::Unavailable));
         let mut request = request_of(&id, "/nothing");
         request
             .headers_mut()
@@ -451,7 +451,7 @@ async fn on_error_chooses_the_response() {
         (StorageErrorKind::LockLost, 503, "the session is not available"),
     ] {
         let id = fixture.stored(1).await;
-        fixture.faults.fail_next(Verb::Commit, Fault::before(kind));
+        fixture.faults.fail_next(Operation::Commit, Fault::before(kind));
         let response = ask(&app, request_of(&id, "/count")).await;
         assert_eq!(response.status(), status, "{kind:?}");
         assert_eq!(lines(&response, CACHE_CONTROL), ["no-store"], "{kind:?}");
@@ -550,10 +550,10 @@ async fn cache_headers_follow_reads_and_writes() {
 async fn a_failed_start_counts_as_a_read() {
     let fixture = fixture();
     let id = fixture.stored(1).await;
-    for (verb, path) in [(Verb::Read, "/try-to-peek"), (Verb::Lock, "/try-to-count")] {
+    for (operation, path) in [(Operation::Read, "/try-to-peek"), (Operation::Lock, "/try-to-count")] {
         fixture
             .faults
-            .fail_next(verb, Fault::before(StorageErrorKind::Unavailable));
+            .fail_next(operation, Fault::before(StorageErrorKind::Unavailable));
         let response = ask(&fixture.app(), request_of(&id, path)).await;
         assert_eq!(lines(&response, VARY), ["cookie"], "{path}");
         assert_eq!(lines(&response, CACHE_CONTROL), ["no-store"], "{path}");
@@ -579,7 +579,7 @@ async fn the_functions_of_the_application_receive_the_request() {
     assert_eq!(fixture.count_of(&id).await, Some(2));
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::LockLost));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::LockLost));
     let response = ask(&app, request_of(&id, "/count-and-500")).await;
     assert_eq!(read(response).await, "/count-and-500 true");
 }

@@ -15,7 +15,7 @@ use bytes::{Buf as _, BufMut as _};
 use http::Request as HttpRequest;
 use http::uri::PathAndQuery;
 use sessile_core::{AutoStart, Session, SessionError, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use sessile_tower::{BearerCarrier, SessionLayer};
 use tonic::body::Body;
 use tonic::client::Grpc as Client;
@@ -215,15 +215,15 @@ async fn failures_have_a_grpc_status() {
         let server = serve(&fixture, layer).await;
         let mut caller = Caller::of(server).await;
         assert_eq!(caller.add(1).await.unwrap(), 1);
-        for (verb, kind, code) in [
-            (Verb::Commit, StorageErrorKind::Unavailable, Code::Unavailable),
-            (Verb::Commit, StorageErrorKind::Superseded, Code::Aborted),
-            (Verb::Commit, StorageErrorKind::Denied, Code::Internal),
-            (Verb::Lock, StorageErrorKind::Unavailable, Code::Unavailable),
+        for (operation, kind, code) in [
+            (Operation::Commit, StorageErrorKind::Unavailable, Code::Unavailable),
+            (Operation::Commit, StorageErrorKind::Superseded, Code::Aborted),
+            (Operation::Commit, StorageErrorKind::Denied, Code::Internal),
+            (Operation::Lock, StorageErrorKind::Unavailable, Code::Unavailable),
         ] {
-            fixture.faults.fail_next(verb, Fault::before(kind));
+            fixture.faults.fail_next(operation, Fault::before(kind));
             let status = caller.add(1).await.unwrap_err();
-            if verb == Verb::Lock && auto_start == AutoStart::No {
+            if verb == Operation::Lock && auto_start == AutoStart::No {
                 // The handler starts the session, and responds itself if that fails.
                 assert_eq!(status.code(), Code::Internal);
             } else {

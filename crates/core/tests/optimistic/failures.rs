@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sessile_core::{InSession, SessionError, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 use crate::common::*;
 use crate::{Runs, add, add_in_another_visit, counted};

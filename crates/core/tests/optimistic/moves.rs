@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sessile_core::{Expiration, Session, SessionError, SessionId};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 use crate::common::*;
 use crate::{Runs, add, counted};

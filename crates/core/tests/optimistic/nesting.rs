@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sessile_core::{IdChange, InSession, SessionError, Visit};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 use crate::common::*;
 use crate::{Runs, add, add_in_another_visit, counted};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sessile_core::{Expiration, MINUTE, SessionError, SessionId};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 use crate::common::*;
 use crate::{Runs, add};

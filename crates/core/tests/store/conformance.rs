@@ -78,7 +78,7 @@ mod shared_and_configured {
             .build();
         let locks: Arc<dyn sessile_core::Locks> = Arc::new(locks);
         let storage = Paired::builder(store, locks).tombstone_ttl(short).build();
-        Subject::new(storage, Profile::paused().with_tombstone(short).with_max_waiters(8))
+        Subject::new(storage, Profile::paused().with_tombstone_ttl(short).with_max_waiters(8))
     }
 
     storage_tests!(subject);

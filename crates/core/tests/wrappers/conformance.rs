@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sessile_core::{Exponential, IntoStorage, Retry, Storage, Timeout, TokioClock};
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{Profile, Slow, Subject, Verb, storage_tests};
+use sessile_testkit::{Profile, Slow, Subject, Operation, storage_tests};
 
 fn memory() -> MemoryStorage {
     MemoryStorage::builder()
@@ -55,7 +55,7 @@ mod stacked {
     async fn subject() -> Subject {
         subject_of(|memory| {
             let slow = Slow::new(memory);
-            for operation in [Verb::Commit, Verb::Rotate, Verb::Create] {
+            for operation in [Operation::Commit, Operation::Rotate, Operation::Create] {
                 slow.delays().before(operation, Duration::from_millis(1));
             }
             let slow: Arc<dyn Storage> = Arc::new(slow);

@@ -8,7 +8,7 @@ use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 use sessile_core::{Metered, Storage};
-use sessile_testkit::{ModelStorage, Slow, Verb};
+use sessile_testkit::{ModelStorage, Slow, Operation};
 
 use crate::support::{keys, locked, next, record};
 
@@ -129,7 +129,7 @@ fn calls_are_counted_timed_and_shown_while_they_last() {
         Metered::<ModelStorage>::describe();
         runtime.block_on(async {
             let slow = Slow::new(ModelStorage::new());
-            slow.delays().before(Verb::Read, Duration::from_secs(2));
+            slow.delays().before(Operation::Read, Duration::from_secs(2));
             let storage = Metered::new(slow);
             let [key] = keys();
             storage.create(&key, record("0")).await.unwrap();
@@ -243,9 +243,9 @@ fn postponed_operations_are_counted() {
         let id = session.enter(Visit::new(), make).await?;
         clock.advance(DAY / 2);
         let down = || Fault::before(StorageErrorKind::Unavailable);
-        faults.fail(Verb::Touch, 1, down());
-        faults.fail(Verb::Touch, 2, down());
-        faults.fail_next(Verb::Release, down());
+        faults.fail(Operation::Touch, 1, down());
+        faults.fail(Operation::Touch, 2, down());
+        faults.fail_next(Operation::Release, down());
         session.enter(id.into(), async { Ok(()) }).await
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sessile_core::{Backoff, Locked, Lookup, Record, Retry, SessionKey, Storage, StorageError, StorageErrorKind};
-use sessile_testkit::{Calls, Counting, Fault, Faults, Faulty, ModelStorage, Verb};
+use sessile_testkit::{Calls, Counting, Fault, Faults, Faulty, ModelStorage, Operation};
 use tokio::time::Instant;
 
 use crate::support::{
@@ -100,8 +100,8 @@ async fn read_only_and_idempotent_operations_are_repeated() {
         let (key, held) = held(&setup).await;
         let storage = &setup.storage;
         let later = storage.clock().now() + HOUR;
-        for operation in Verb::ALL {
-            if ![Verb::Create, Verb::Commit, Verb::Replace, Verb::Rotate, Verb::Lock].contains(&operation) {
+        for operation in Operation::ALL {
+            if ![Operation::Create, Operation::Commit, Operation::Replace, Operation::Rotate, Operation::Lock].contains(&operation) {
                 setup.faults.fail_next(operation, fault);
             }
         }
@@ -126,7 +126,7 @@ async fn read_only_and_idempotent_operations_are_repeated() {
 #[tokio::test(start_paused = true)]
 async fn it_stops_after_the_last_attempt_and_pauses_in_between() {
     let setup = setup(MINUTE);
-    setup.faults.fail_always(Verb::Read, Fault::before(UNAVAILABLE));
+    setup.faults.fail_always(Operation::Read, Fault::before(UNAVAILABLE));
     let [key] = keys();
     let start = Instant::now();
     let error = setup.storage.read(&key).await.unwrap_err();
@@ -159,7 +159,7 @@ async fn create_takes_effect_once() {
     for fault in once() {
         let setup = setup(MINUTE);
         let [key] = keys();
-        setup.faults.fail_next(Verb::Create, fault);
+        setup.faults.fail_next(Operation::Create, fault);
         setup.storage.create(&key, record("mine")).await.unwrap();
         assert_eq!(setup.stored(&key).await, record("mine"));
     }
@@ -169,7 +169,7 @@ async fn create_takes_effect_once() {
 async fn create_that_took_effect_and_was_touched_since_succeeds() {
     let setup = setup(MINUTE);
     let [key] = keys();
-    setup.faults.fail_next(Verb::Create, Fault::after(UNAVAILABLE));
+    setup.faults.fail_next(Operation::Create, Fault::after(UNAVAILABLE));
     let model = setup.model.clone();
     tokio::spawn(async move {
         tokio::time::sleep(MINUTE / 2).await;
@@ -177,7 +177,7 @@ async fn create_that_took_effect_and_was_touched_since_succeeds() {
     });
     setup.storage.create(&key, record("mine")).await.unwrap();
     let counts = setup.calls.take();
-    assert_eq!(counts, [(Verb::Create, 2), (Verb::Read, 1)]);
+    assert_eq!(counts, [(Operation::Create, 2), (Operation::Read, 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +185,7 @@ async fn create_over_another_record_is_refused() {
     let setup = setup(MINUTE);
     let key = created(&setup.model, "another's").await;
     for fault in once() {
-        setup.faults.fail_next(Verb::Create, fault);
+        setup.faults.fail_next(Operation::Create, fault);
         let refused = setup.storage.create(&key, record("mine")).await;
         assert_eq!(kind(refused), Some(StorageErrorKind::Exists));
     }
@@ -197,7 +197,7 @@ async fn commit_takes_effect_once() {
     for fault in once() {
         let setup = setup(Duration::from_secs(1));
         let (key, mut held) = held(&setup).await;
-        setup.faults.fail_next(Verb::Commit, fault);
+        setup.faults.fail_next(Operation::Commit, fault);
         let record = next(&held.record, "1");
         setup.storage.commit(&mut held.lock, record.clone()).await.unwrap();
         assert!(is_disarmed(&held));
@@ -211,7 +211,7 @@ async fn commit_takes_effect_once() {
 async fn commit_that_did_not_take_effect_is_refused() {
     let setup = setup(LEASE);
     let (key, mut held) = held(&setup).await;
-    setup.faults.fail_next(Verb::Commit, Fault::before(UNAVAILABLE));
+    setup.faults.fail_next(Operation::Commit, Fault::before(UNAVAILABLE));
     let record = next(&held.record, "1");
     let refused = setup.storage.commit(&mut held.lock, record).await;
     assert_eq!(kind(refused), Some(StorageErrorKind::LockLost));
@@ -227,7 +227,7 @@ async fn an_equal_commit_of_another_holder_is_not_taken_for_its_own() {
         let (key, mut held) = held(&setup).await;
         setup
             .faults
-            .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Timeout));
+            .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Timeout));
         let model = setup.model.clone();
         let other = tokio::spawn(async move {
             let mut held = model.lock(&key, LEASE * 2).await.unwrap().found().unwrap();
@@ -251,7 +251,7 @@ async fn an_equal_commit_of_another_holder_is_not_taken_for_its_own() {
 async fn commit_that_another_holder_has_overwritten_is_ambiguous() {
     let setup = setup(LEASE / 2);
     let (key, mut held) = held(&setup).await;
-    setup.faults.fail_next(Verb::Commit, Fault::after(UNAVAILABLE));
+    setup.faults.fail_next(Operation::Commit, Fault::after(UNAVAILABLE));
     let model = setup.model.clone();
     tokio::spawn(async move {
         tokio::time::sleep(LEASE / 4).await;
@@ -270,7 +270,7 @@ async fn commit_to_a_session_that_ends_meanwhile_is_gone() {
     for fault in once() {
         let setup = setup(LEASE / 2);
         let (key, mut held) = held(&setup).await;
-        setup.faults.fail_next(Verb::Commit, fault);
+        setup.faults.fail_next(Operation::Commit, fault);
         let model = setup.model.clone();
         tokio::spawn(async move {
             tokio::time::sleep(LEASE / 4).await;
@@ -290,7 +290,7 @@ async fn commit_to_a_session_that_another_holder_moves_is_ambiguous() {
         let [key, new] = keys();
         setup.model.create(&key, record("0")).await.unwrap();
         let mut held = locked(&*setup.storage, &key).await;
-        setup.faults.fail_next(Verb::Commit, Fault::after(UNAVAILABLE));
+        setup.faults.fail_next(Operation::Commit, Fault::after(UNAVAILABLE));
         let model = setup.model.clone();
         tokio::spawn(async move {
             tokio::time::sleep(LEASE / 4).await;
@@ -312,8 +312,8 @@ async fn commit_that_cannot_be_resolved_is_ambiguous() {
     let (key, mut held) = held(&setup).await;
     setup
         .faults
-        .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Timeout));
-    setup.faults.fail_always(Verb::Read, Fault::before(UNAVAILABLE));
+        .fail_next(Operation::Commit, Fault::after(StorageErrorKind::Timeout));
+    setup.faults.fail_always(Operation::Read, Fault::before(UNAVAILABLE));
     let record = next(&held.record, "1");
     let unknown = setup.storage.commit(&mut held.lock, record).await.unwrap_err();
     assert_eq!((unknown.kind(), unknown.operation()), (UNAVAILABLE, "commit"));
@@ -327,7 +327,7 @@ async fn a_renewal_extends_the_known_lease() {
     let (key, mut held) = held(&setup).await;
     tokio::time::advance(LEASE * 2 / 3).await;
     setup.storage.renew(&held.lock.ticket()).await.unwrap();
-    setup.faults.fail_next(Verb::Commit, Fault::after(UNAVAILABLE));
+    setup.faults.fail_next(Operation::Commit, Fault::after(UNAVAILABLE));
     let record = next(&held.record, "1");
     setup
         .storage
@@ -345,7 +345,7 @@ async fn rotate_takes_effect_once() {
             let [old, new] = keys();
             setup.model.create(&old, record("0")).await.unwrap();
             let mut held = locked(&*setup.storage, &old).await;
-            setup.faults.fail_next(Verb::Rotate, fault);
+            setup.faults.fail_next(Operation::Rotate, fault);
             let record = next(&held.record, "1");
             setup
                 .storage
@@ -367,7 +367,7 @@ async fn rotate_that_took_effect_succeeds_despite_later_operations() {
     let [old, new, newer] = keys();
     setup.model.create(&old, record("0")).await.unwrap();
     let mut held = locked(&*setup.storage, &old).await;
-    setup.faults.fail_next(Verb::Rotate, Fault::after(UNAVAILABLE));
+    setup.faults.fail_next(Operation::Rotate, Fault::after(UNAVAILABLE));
     let model = setup.model.clone();
     tokio::spawn(async move {
         tokio::time::sleep(LEASE / 4).await;
@@ -397,7 +397,7 @@ async fn rotate_of_a_session_that_ends_meanwhile_is_refused() {
         let [old, new] = keys();
         setup.model.create(&old, record("0")).await.unwrap();
         let mut held = locked(&*setup.storage, &old).await;
-        setup.faults.fail_next(Verb::Rotate, fault);
+        setup.faults.fail_next(Operation::Rotate, fault);
         let model = setup.model.clone();
         tokio::spawn(async move {
             tokio::time::sleep(LEASE / 4).await;
@@ -422,7 +422,7 @@ async fn rotate_onto_another_session_is_refused() {
         another.meta.created_at = setup.model.clock().now();
         setup.model.create(&taken, another).await.unwrap();
         let mut held = locked(&*setup.storage, &old).await;
-        setup.faults.fail_next(Verb::Rotate, fault);
+        setup.faults.fail_next(Operation::Rotate, fault);
         let record = next(&held.record, "1");
         let refused = setup.storage.rotate(&mut held.lock, &taken, record.clone(), HOUR).await;
         assert_eq!(kind(refused), Some(StorageErrorKind::Exists));
@@ -441,7 +441,7 @@ async fn rotate_after_the_lease_is_refused() {
     let [old, new] = keys();
     setup.model.create(&old, record("0")).await.unwrap();
     let mut held = locked(&*setup.storage, &old).await;
-    setup.faults.fail_next(Verb::Rotate, Fault::before(UNAVAILABLE));
+    setup.faults.fail_next(Operation::Rotate, Fault::before(UNAVAILABLE));
     let record = next(&held.record, "1");
     let refused = setup.storage.rotate(&mut held.lock, &new, record, HOUR).await;
     assert_eq!(kind(refused), Some(StorageErrorKind::LockLost));
@@ -454,7 +454,7 @@ async fn rotate_after_the_lease_is_refused() {
 async fn lock_waits_no_longer_than_its_wait() {
     let setup = setup(Duration::from_secs(1));
     let key = created(&setup.model, "0").await;
-    setup.faults.fail_next(Verb::Lock, Fault::after(UNAVAILABLE));
+    setup.faults.fail_next(Operation::Lock, Fault::after(UNAVAILABLE));
     let start = Instant::now();
     let late = setup.storage.lock(&key, LEASE / 2).await;
     assert_eq!(kind(late), Some(StorageErrorKind::LockTimeout));
@@ -469,7 +469,7 @@ async fn lock_waits_no_longer_than_its_wait() {
 async fn lock_that_fails_before_is_taken_by_the_next_attempt() {
     let setup = setup(Duration::from_secs(1));
     let key = created(&setup.model, "0").await;
-    setup.faults.fail_next(Verb::Lock, Fault::before(UNAVAILABLE));
+    setup.faults.fail_next(Operation::Lock, Fault::before(UNAVAILABLE));
     let held = locked(&*setup.storage, &key).await;
     setup.storage.release(held.lock).await.unwrap();
     assert_free(&setup.model, &key, "0").await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageErrorKind, Timeout};
-use sessile_testkit::{Fault, Faulty, ModelStorage, Slow, Verb};
+use sessile_testkit::{Fault, Faulty, ModelStorage, Slow, Operation};
 use tokio::time::Instant;
 
 use crate::support::{HOUR, MINUTE, assert_free, created, keys, kind, locked, next, record};
@@ -72,7 +72,7 @@ async fn a_wait_for_a_lock_is_added_to_the_limit() {
     assert!(forever.is_found());
 
     let (storage, faults) = silent();
-    faults.fail_always(Verb::Lock, Fault::hang_before());
+    faults.fail_always(Operation::Lock, Fault::hang_before());
     let start = Instant::now();
     assert_eq!(kind(storage.lock(&key, MINUTE).await), Some(StorageErrorKind::Timeout));
     assert_eq!(start.elapsed(), MINUTE + LIMIT);
@@ -85,20 +85,20 @@ async fn no_lock_stays_behind() {
     let delays = slow.delays();
     let storage = Timeout::new(slow, LIMIT);
     let key = created(&storage, "0").await;
-    delays.after(Verb::Lock, MINUTE);
+    delays.after(Operation::Lock, MINUTE);
     assert_eq!(
         kind(storage.lock(&key, Duration::ZERO).await),
         Some(StorageErrorKind::Timeout)
     );
-    delays.after(Verb::Lock, Duration::ZERO);
+    delays.after(Operation::Lock, Duration::ZERO);
     assert_free(&storage, &key, "0").await;
 
     let mut held = locked(&storage, &key).await;
-    delays.before(Verb::Commit, MINUTE);
+    delays.before(Operation::Commit, MINUTE);
     let record = next(&held.record, "1");
     let late = storage.commit(&mut held.lock, record.clone()).await;
     assert_eq!(kind(late), Some(StorageErrorKind::Timeout));
-    delays.before(Verb::Commit, Duration::ZERO);
+    delays.before(Operation::Commit, Duration::ZERO);
     storage
         .commit(&mut held.lock, record)
         .await

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessile_core::{OsEntropy, SessionId, Storage, StorageErrorKind, Traced};
-use sessile_testkit::{Fault, Faulty, ModelStorage, Verb};
+use sessile_testkit::{Fault, Faulty, ModelStorage, Operation};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -156,11 +156,11 @@ async fn a_call_that_is_dropped_was_cancelled() {
     let faults = faulty.faults();
     let storage = Traced::new(faulty);
     let key = SessionId::generate(&OsEntropy).key();
-    faults.fail_next(Verb::Read, Fault::hang_before());
+    faults.fail_next(Operation::Read, Fault::hang_before());
     tokio::time::timeout(Duration::from_secs(1), storage.read(&key))
         .await
         .unwrap_err();
-    faults.fail_next(Verb::Read, Fault::before(StorageErrorKind::Unavailable));
+    faults.fail_next(Operation::Read, Fault::before(StorageErrorKind::Unavailable));
     storage.read(&key).await.unwrap_err();
     storage.read(&key).await.unwrap();
     let outcomes: Vec<_> = spans

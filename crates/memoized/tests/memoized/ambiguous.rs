@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 use crate::support::{HOUR, SECOND, Setup, keys, kind, next};
 
@@ -18,7 +18,7 @@ async fn is_cached(setup: &Setup, key: &sessile_core::SessionKey) -> bool {
     setup.read(key).await;
     setup.calls.reset();
     setup.read(key).await;
-    setup.calls.of(Verb::Read) == 0
+    setup.calls.of(Operation::Read) == 0
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,7 +30,7 @@ async fn a_commit_whose_reply_is_lost_is_seen() {
         let setup = Setup::new();
         let key = setup.hot("old").await;
         let mut held = setup.locked(&key).await;
-        setup.faults.fail_next(Verb::Commit, fault);
+        setup.faults.fail_next(Operation::Commit, fault);
         setup
             .storage
             .commit(&mut held.lock, next(&held.record, "new"))
@@ -48,7 +48,7 @@ async fn a_commit_whose_reply_is_lost_is_seen() {
 async fn a_destroy_that_arrives_late_is_seen() {
     let setup = Setup::new();
     let key = setup.hot("0").await;
-    setup.faults.fail_next(Verb::Destroy, Fault::hang_before());
+    setup.faults.fail_next(Operation::Destroy, Fault::hang_before());
     tokio::time::timeout(SECOND, setup.storage.destroy(&key))
         .await
         .unwrap_err();
@@ -60,29 +60,29 @@ async fn a_destroy_that_arrives_late_is_seen() {
 
 #[tokio::test(start_paused = true)]
 async fn every_cancelled_write_is_ambiguous() {
-    for verb in [Verb::Create, Verb::Commit, Verb::Rotate, Verb::Touch, Verb::Destroy] {
+    for verb in [Operation::Create, Operation::Commit, Operation::Rotate, Operation::Touch, Operation::Destroy] {
         let setup = Setup::new();
         let [key, new] = keys();
         setup.model.create(&key, setup.record("old")).await.unwrap();
         let mut held = setup.locked(&key).await;
-        assert!(is_cached(&setup, &key).await, "before {verb:?}");
-        setup.faults.fail_next(verb, Fault::hang_before());
+        assert!(is_cached(&setup, &key).await, "before {operation:?}");
+        setup.faults.fail_next(operation, Fault::hang_before());
         let record = next(&held.record, "new");
         let now = setup.storage.clock().now();
         let storage = &setup.storage;
         let call = async {
             match verb {
-                Verb::Create => storage.create(&key, record).await,
-                Verb::Commit => storage.commit(&mut held.lock, record).await,
-                Verb::Rotate => storage.rotate(&mut held.lock, &new, record, HOUR).await,
-                Verb::Touch => storage.touch(&key, 1, None, now).await.map(drop),
+                Operation::Create => storage.create(&key, record).await,
+                Operation::Commit => storage.commit(&mut held.lock, record).await,
+                Operation::Rotate => storage.rotate(&mut held.lock, &new, record, HOUR).await,
+                Operation::Touch => storage.touch(&key, 1, None, now).await.map(drop),
                 _ => storage.destroy(&key).await.map(drop),
             }
         };
         tokio::time::timeout(SECOND, call).await.unwrap_err();
-        assert!(!is_cached(&setup, &key).await, "after {verb:?}");
+        assert!(!is_cached(&setup, &key).await, "after {operation:?}");
         tokio::time::advance(SETTLE_TIME).await;
-        assert!(is_cached(&setup, &key).await, "long after {verb:?}");
+        assert!(is_cached(&setup, &key).await, "long after {operation:?}");
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_definite_failure_is_not_ambiguous() {
         let setup = Setup::new();
         let key = setup.hot("0").await;
         let mut held = setup.locked(&key).await;
-        setup.faults.fail_next(Verb::Commit, Fault::before(definite));
+        setup.faults.fail_next(Operation::Commit, Fault::before(definite));
         let refused = setup.storage.commit(&mut held.lock, next(&held.record, "new")).await;
         assert_eq!(kind(refused), Some(definite));
         assert_eq!(setup.read(&key).await, found("0"));
@@ -103,7 +103,7 @@ async fn a_definite_failure_is_not_ambiguous() {
         let setup = Setup::new();
         let key = setup.hot("0").await;
         let mut held = setup.locked(&key).await;
-        setup.faults.fail_next(Verb::Commit, Fault::before(ambiguous));
+        setup.faults.fail_next(Operation::Commit, Fault::before(ambiguous));
         setup
             .storage
             .commit(&mut held.lock, next(&held.record, "new"))
@@ -120,7 +120,7 @@ async fn a_read_that_fails_is_an_error_and_the_next_is_not() {
     let key = setup.cold("0").await;
     setup
         .faults
-        .fail_next(Verb::Read, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Read, Fault::before(StorageErrorKind::Unavailable));
     assert_eq!(
         kind(setup.storage.read(&key).await),
         Some(StorageErrorKind::Unavailable)
@@ -135,7 +135,7 @@ async fn ambiguous_outcomes_take_no_memory_for_ever() {
     let setup = Setup::new();
     setup
         .faults
-        .fail_always(Verb::Destroy, Fault::before(StorageErrorKind::Timeout));
+        .fail_always(Operation::Destroy, Fault::before(StorageErrorKind::Timeout));
     for _ in 0..2_000 {
         let [key] = keys();
         setup.storage.destroy(&key).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! The cache is bounded, and hot sessions stay in it.
 
 use sessile_core::{Lookup, Storage};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 use crate::support::{Setup, keys, next};
 
@@ -33,11 +33,11 @@ async fn hot_sessions_stay_and_cold_ones_are_evicted() {
             setup.read(&id.key()).await;
             setup.calls.reset();
             setup.read(&hot).await;
-            assert_eq!(setup.calls.of(Verb::Read), 0, "a hot session was evicted");
+            assert_eq!(setup.calls.of(Operation::Read), 0, "a hot session was evicted");
         }
     }
     setup.read(&cold).await;
-    assert_eq!(setup.calls.of(Verb::Read), 1, "a cold session was kept");
+    assert_eq!(setup.calls.of(Operation::Read), 1, "a cold session was kept");
 }
 
 /// Repeated writes leave stale positions in the order of eviction, which are removed.
@@ -55,7 +55,7 @@ async fn a_session_that_is_written_repeatedly_counts_once() {
     }
     assert_eq!(setup.storage.stats().records, 1);
     assert_eq!(setup.read(&key).await, Lookup::Found("1".to_owned()));
-    assert_eq!(setup.calls.of(Verb::Read), 0);
+    assert_eq!(setup.calls.of(Operation::Read), 0);
 }
 
 #[tokio::test]
@@ -73,5 +73,5 @@ async fn a_session_with_a_long_payload_is_read_each_time() {
         assert!(setup.read(&short).await.is_found());
         assert!(setup.read(&long).await.is_found());
     }
-    assert_eq!(setup.calls.of(Verb::Read), 3);
+    assert_eq!(setup.calls.of(Operation::Read), 3);
 }

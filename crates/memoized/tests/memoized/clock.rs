@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sessile_core::{Clock, Lookup, ManualClock, Meta, Record, Storage, SystemClock, Timestamp};
 use sessile_memoized::MemoizedStorage;
-use sessile_testkit::{Calls, Counting, ModelStorage, Verb};
+use sessile_testkit::{Calls, Counting, ModelStorage, Operation};
 
 use crate::support::{HOUR, Probing, SECOND, keys, read};
 
@@ -41,7 +41,7 @@ async fn a_session_expires_by_an_inner_clock_that_is_an_hour_off() {
         let storage = MemoizedStorage::builder(inner).exclusive();
         assert_expiry_by_inner_clock(&storage, &clock).await;
         assert_eq!(
-            calls.of(Verb::Read),
+            calls.of(Operation::Read),
             1,
             "the inner storage is read only after the deadline"
         );
@@ -74,5 +74,5 @@ async fn setting_the_inner_clock_expires_only_sessions_that_are_due() {
     clock.set(start + SECOND);
     assert_eq!(read(&storage, &one).await, Lookup::Missing);
     assert!(read(&storage, &two).await.is_found());
-    assert_eq!(calls.of(Verb::Read), 1);
+    assert_eq!(calls.of(Operation::Read), 1);
 }

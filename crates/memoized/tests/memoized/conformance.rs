@@ -6,7 +6,7 @@ use std::time::Duration;
 use sessile_core::{Exponential, Retry, Storage, Timeout, TokioClock};
 use sessile_memoized::MemoizedStorage;
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{ModelStorage, Profile, Slow, Subject, Verb, storage_tests};
+use sessile_testkit::{ModelStorage, Profile, Slow, Subject, Operation, storage_tests};
 
 use crate::support::Probing;
 
@@ -59,9 +59,9 @@ mod exclusive_in_front_of_a_stack {
 
     async fn subject() -> Subject {
         let slow = Slow::new(memory());
-        for verb in [Verb::Read, Verb::Commit, Verb::Touch, Verb::Destroy] {
-            slow.delays().before(verb, Duration::from_micros(300));
-            slow.delays().after(verb, Duration::from_micros(300));
+        for verb in [Operation::Read, Operation::Commit, Operation::Touch, Operation::Destroy] {
+            slow.delays().before(operation, Duration::from_micros(300));
+            slow.delays().after(operation, Duration::from_micros(300));
         }
         let stack: Arc<dyn Storage> = Arc::new(Retry::new(
             Timeout::new(slow, Duration::from_secs(5)),

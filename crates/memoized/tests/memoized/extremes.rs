@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageErrorKind};
 use sessile_memoized::MemoizedStorage;
-use sessile_testkit::{Fault, Faulty, ModelStorage, Verb};
+use sessile_testkit::{Fault, Faulty, ModelStorage, Operation};
 
 use crate::support::{Setup, keys, kind, read};
 
@@ -15,7 +15,7 @@ async fn any_settle_time_is_accepted() {
         let faults = faulty.faults();
         let storage = MemoizedStorage::builder(faulty).settle_time(settle_time).exclusive();
         let [key] = keys();
-        faults.fail_next(Verb::Create, Fault::after(StorageErrorKind::Timeout));
+        faults.fail_next(Operation::Create, Fault::after(StorageErrorKind::Timeout));
         let created = storage.create(&key, Setup::new().record("x")).await;
         assert_eq!(kind(created), Some(StorageErrorKind::Timeout));
         for _ in 0..2 {

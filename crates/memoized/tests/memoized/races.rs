@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageErrorKind};
-use sessile_testkit::Verb;
+use sessile_testkit::Operation;
 
 use crate::support::{HOUR, SECOND, Setup, keys, kind, next};
 
@@ -14,9 +14,9 @@ fn found(payload: &str) -> Lookup<String> {
 /// Starts a load that has read the session and has not returned yet.
 async fn loading(setup: &Setup) -> (sessile_core::SessionKey, tokio::task::JoinHandle<Lookup<String>>) {
     let key = setup.cold("old").await;
-    setup.delays.after(Verb::Read, SECOND);
+    setup.delays.after(Operation::Read, SECOND);
     let loading = setup.reading(key).await;
-    setup.delays.after(Verb::Read, Duration::ZERO);
+    setup.delays.after(Operation::Read, Duration::ZERO);
     (key, loading)
 }
 
@@ -59,8 +59,8 @@ async fn a_load_that_begins_during_a_write_is_not_cached() {
     let setup = Setup::new();
     let key = setup.hot("old").await;
     let mut held = setup.locked(&key).await;
-    setup.delays.before(Verb::Commit, SECOND);
-    setup.delays.after(Verb::Read, SECOND * 2);
+    setup.delays.before(Operation::Commit, SECOND);
+    setup.delays.after(Operation::Read, SECOND * 2);
     let storage = setup.storage.clone();
     let committing = tokio::spawn(async move {
         let record = next(&held.record, "new");
@@ -69,7 +69,7 @@ async fn a_load_that_begins_during_a_write_is_not_cached() {
     tokio::task::yield_now().await;
     let loading = setup.reading(key).await;
     committing.await.unwrap();
-    setup.delays.after(Verb::Read, Duration::ZERO);
+    setup.delays.after(Operation::Read, Duration::ZERO);
     assert_eq!(setup.read(&key).await, found("new"));
     assert_eq!(
         loading.await.unwrap(),
@@ -85,7 +85,7 @@ async fn a_write_that_overlaps_with_another_does_not_cache_its_record() {
     let key = setup.hot("old").await;
     let mut held = setup.locked(&key).await;
     // The touch takes effect first and returns last: by then the record has another payload.
-    setup.delays.after(Verb::Touch, SECOND);
+    setup.delays.after(Operation::Touch, SECOND);
     let storage = setup.storage.clone();
     let touching = tokio::spawn(async move { storage.touch(&key, 1, None, storage.clock().now()).await });
     tokio::task::yield_now().await;
@@ -132,7 +132,7 @@ async fn written_sessions_are_cached_and_destroyed_ones_are_not() {
         .await
         .unwrap();
     assert_eq!(setup.read(&moved).await, found("moved"));
-    assert_eq!(setup.calls.of(Verb::Read), 0, "all reads are hits");
+    assert_eq!(setup.calls.of(Operation::Read), 0, "all reads are hits");
     assert_eq!(setup.read(&key).await, Lookup::Superseded);
     setup.storage.destroy(&moved).await.unwrap();
     assert_eq!(setup.read(&moved).await, Lookup::Missing);
@@ -213,7 +213,7 @@ async fn a_load_that_returns_after_the_deadline_finds_nothing() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
     tokio::time::advance(HOUR - SECOND).await;
-    setup.delays.after(Verb::Read, SECOND);
+    setup.delays.after(Operation::Read, SECOND);
     assert_eq!(setup.read(&key).await, Lookup::Missing);
 }
 
@@ -229,7 +229,7 @@ async fn a_touch_updates_the_cache() {
         (stored.record.meta.deadline, stored.record.meta.last_active),
         (Some(later), later)
     );
-    assert_eq!(setup.calls.of(Verb::Read), 0);
+    assert_eq!(setup.calls.of(Operation::Read), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 
 use crate::support::{SECOND, Setup, keys};
 
@@ -12,7 +12,7 @@ use crate::support::{SECOND, Setup, keys};
 async fn concurrent_reads_are_one_load() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
-    setup.delays.before(Verb::Read, SECOND);
+    setup.delays.before(Operation::Read, SECOND);
     let mut reads = Vec::new();
     for _ in 0..100 {
         reads.push(setup.reading(key).await);
@@ -20,7 +20,7 @@ async fn concurrent_reads_are_one_load() {
     for read in reads {
         assert_eq!(read.await.unwrap(), Lookup::Found("0".to_owned()));
     }
-    assert_eq!(setup.calls.of(Verb::Read), 1);
+    assert_eq!(setup.calls.of(Operation::Read), 1);
     let stats = setup.storage.stats();
     assert_eq!((stats.records, stats.hits, stats.misses, stats.shared), (1, 0, 1, 99));
 }
@@ -29,29 +29,29 @@ async fn concurrent_reads_are_one_load() {
 async fn a_missing_session_is_shared_too() {
     let setup = Setup::new();
     let [key] = keys();
-    setup.delays.before(Verb::Read, SECOND);
+    setup.delays.before(Operation::Read, SECOND);
     let [one, two] = [setup.reading(key).await, setup.reading(key).await];
     assert_eq!(
         (one.await.unwrap(), two.await.unwrap()),
         (Lookup::Missing, Lookup::Missing)
     );
-    assert_eq!(setup.calls.take().of(Verb::Read), 1);
+    assert_eq!(setup.calls.take().of(Operation::Read), 1);
     assert_eq!(setup.read(&key).await, Lookup::Missing);
-    assert_eq!(setup.calls.of(Verb::Read), 1, "the result is not cached");
+    assert_eq!(setup.calls.of(Operation::Read), 1, "the result is not cached");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_shared_and_keeps_its_cause() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
-    setup.faults.fail_next(Verb::Read, Fault::hang_before());
+    setup.faults.fail_next(Operation::Read, Fault::hang_before());
     let storage = setup.storage.clone();
     let leader = tokio::spawn(async move { tokio::time::timeout(SECOND, storage.read(&key)).await });
     tokio::task::yield_now().await;
     // When the leader is cancelled, the next caller loads, and its failure is shared by the others.
     setup
         .faults
-        .fail_next(Verb::Read, Fault::before(StorageErrorKind::Unavailable));
+        .fail_next(Operation::Read, Fault::before(StorageErrorKind::Unavailable));
     let followers: Vec<_> = (0..10)
         .map(|_| {
             let storage = setup.storage.clone();
@@ -82,7 +82,7 @@ async fn a_failure_is_shared_and_keeps_its_cause() {
 async fn when_the_leader_is_cancelled_the_next_takes_over() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
-    setup.delays.before(Verb::Read, SECOND);
+    setup.delays.before(Operation::Read, SECOND);
     let first = setup.reading(key).await;
     let [second, third] = [setup.reading(key).await, setup.reading(key).await];
     first.abort();
@@ -96,12 +96,12 @@ async fn when_the_leader_is_cancelled_the_next_takes_over() {
 async fn when_all_callers_are_cancelled_the_load_is_removed() {
     let setup = Setup::new();
     let key = setup.cold("0").await;
-    setup.delays.before(Verb::Read, SECOND * 10);
+    setup.delays.before(Operation::Read, SECOND * 10);
     let [one, two] = [setup.reading(key).await, setup.reading(key).await];
     one.abort();
     two.abort();
     tokio::task::yield_now().await;
-    setup.delays.before(Verb::Read, Duration::ZERO);
+    setup.delays.before(Operation::Read, Duration::ZERO);
     assert_eq!(setup.read(&key).await, Lookup::Found("0".to_owned()));
     assert_eq!(setup.storage.stats().records, 1);
 }

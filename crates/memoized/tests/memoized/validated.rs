@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, Storage};
 use sessile_memoized::MemoizedStorage;
-use sessile_testkit::{Calls, Counting, Delays, ModelStorage, Slow, Verb};
+use sessile_testkit::{Calls, Counting, Delays, ModelStorage, Slow, Operation};
 
 use crate::support::{HOUR, Probing, SECOND, Setup, keys, locked, next, read};
 
@@ -47,7 +47,7 @@ impl Validated {
     /// subtracted.)
     fn costs(&self) -> (u64, u64) {
         let probes = self.probes.swap(0, Ordering::SeqCst);
-        (self.loads.take().of(Verb::Read) - probes, probes)
+        (self.loads.take().of(Operation::Read) - probes, probes)
     }
 }
 
@@ -126,9 +126,9 @@ async fn a_load_that_is_older_than_the_probe_is_not_shared() {
     // The load of the first read has read the record and has not returned yet.
     let storage = validated.storage.clone();
     let first = tokio::spawn(async move { read(&storage, &key).await });
-    validated.delays.after(Verb::Read, SECOND * 10);
+    validated.delays.after(Operation::Read, SECOND * 10);
     tokio::task::yield_now().await;
-    validated.delays.after(Verb::Read, Duration::ZERO);
+    validated.delays.after(Operation::Read, Duration::ZERO);
 
     let mut held = locked(&validated.model, &key).await;
     validated

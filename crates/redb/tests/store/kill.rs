@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{LocalLocks, Lookup, Paired, Record, RecordStore, SessionId, SessionKey, Storage, Timestamp};
 use sessile_redb::RedbStore;
-use sessile_testkit::process::{Player, part, say};
+use sessile_testkit::process::{ChildProcess, role, send};
 
 use crate::support::{TempFolder, database_in, record};
 
@@ -48,13 +48,13 @@ async fn write(storage: Paired<RedbStore, LocalLocks>, writer: usize) {
         let next = count(&locked.record) + 1;
         let next_record = record(storage.clock(), payload(next));
         storage.commit(&mut locked.lock, next_record).await.expect("commit");
-        say(&format!("{writer} {next}"));
+        send(&format!("{writer} {next}"));
     }
 }
 
 #[tokio::test]
 async fn acknowledged_writes_are_there_and_none_is_torn() {
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let storage = Paired::new(RedbStore::open(database_in(&folder)).expect("open"), LocalLocks::new());
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..WRITERS {
@@ -67,8 +67,8 @@ async fn acknowledged_writes_are_there_and_none_is_torn() {
     let mut stored = [0; WRITERS];
     for writes in ROUNDS {
         let mut acknowledged = stored;
-        let process = Player::start(TEST, "writer", folder.path());
-        let mut said: Vec<String> = (0..writes).map(|_| process.hear()).collect();
+        let process = ChildProcess::start(TEST, "writer", folder.path());
+        let mut said: Vec<String> = (0..writes).map(|_| process.receive()).collect();
         said.extend(process.kill());
         for line in said {
             let (writer, count) = line.split_once(' ').expect("a writer and a number");

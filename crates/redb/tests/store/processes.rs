@@ -2,26 +2,26 @@
 
 use sessile_core::StorageErrorKind;
 use sessile_redb::RedbStore;
-use sessile_testkit::process::{Player, part, say};
+use sessile_testkit::process::{ChildProcess, role, send};
 
 use crate::support::{TempFolder, database_in, in_words};
 
 #[test]
 fn a_second_process_learns_that_the_database_is_in_use() {
-    if let Some((_, folder)) = part() {
+    if let Some((_, folder)) = role() {
         let _store = RedbStore::open(database_in(&folder)).expect("it is free");
-        say("open");
+        send("open");
         loop {
             std::thread::park();
         }
     }
     let folder = TempFolder::new();
-    let holder = Player::start(
+    let holder = ChildProcess::start(
         "processes::a_second_process_learns_that_the_database_is_in_use",
         "holder",
         folder.path(),
     );
-    assert_eq!(holder.hear(), "open");
+    assert_eq!(holder.receive(), "open");
     let error = RedbStore::open(folder.database()).unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable);
     assert!(error.is_retryable(), "the other may be about to end");

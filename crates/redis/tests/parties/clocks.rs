@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sessile_core::{Expiration, Session, SessionId, SessionKey, Storage, Visit};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::process::{Player, listen, part, say};
+use sessile_testkit::process::{ChildProcess, receive, role, send};
 use sessile_testkit::redis::{RedisServer, Reply};
 
 use crate::visits::{MINUTE, process};
@@ -37,22 +37,22 @@ async fn serve(url: &str) {
     for number in 0..SESSIONS {
         ids.push(begin(&session, number % 2 == 1).await);
     }
-    say(&names(&session, &ids).await);
+    send(&names(&session, &ids).await);
 
     let mut clock = Watch::start();
     loop {
-        let order = listen();
+        let order = receive();
         if order.is_empty() {
             return;
         }
         clock.wait_until_it_is_set().await;
         // The first action by the new clock.
         match order.as_str() {
-            "read" => say(&format!("{} read", read(&session, &ids).await)),
-            "write" => say(&format!("{} written", write(&session, &ids).await)),
+            "read" => send(&format!("{} read", read(&session, &ids).await)),
+            "write" => send(&format!("{} written", write(&session, &ids).await)),
             "begin" => {
                 let new = [begin(&session, false).await, begin(&session, true).await];
-                say(&names(&session, &new).await);
+                send(&names(&session, &new).await);
             }
             other => panic!("{other} is no order"),
         }
@@ -180,7 +180,7 @@ fn keys(told: &str) -> Vec<SessionKey> {
 struct Scene {
     server: RedisServer,
     witness: Arc<RedisStorage>,
-    served: Player,
+    served: ChildProcess,
     keys: Vec<SessionKey>,
     before: BTreeMap<SessionKey, Duration>,
     looked: Instant,
@@ -199,8 +199,8 @@ impl Scene {
             .env("FAKETIME_NO_CACHE", "1")
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("DONT_FAKE_MONOTONIC", "1");
-        let served = Player::spawn(program, test, &server.url(), server.folder());
-        let keys = keys(&served.hear());
+        let served = ChildProcess::spawn(program, test, &server.url(), server.folder());
+        let keys = keys(&served.receive());
         let before = deadlines(&witness, &keys).await;
         assert_eq!(before.len(), SESSIONS);
         Self {
@@ -216,8 +216,8 @@ impl Scene {
     /// Sets the clock, and returns the result of an order.
     fn step(&mut self, step: &str, order: &str) -> String {
         std::fs::write(self.server.folder().join(FILE), step).unwrap();
-        self.served.tell(order);
-        self.served.hear()
+        self.served.send(order);
+        self.served.receive()
     }
 
     async fn reads(&mut self, step: &str) {
@@ -258,7 +258,7 @@ impl Scene {
     }
 
     fn end(mut self) {
-        self.served.tell("");
+        self.served.send("");
         self.served.finish();
     }
 }
@@ -279,7 +279,7 @@ fn libfaketime() -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_set_ends_no_session_and_prolongs_none_that_is_visited() {
-    if let Some((url, _)) = part() {
+    if let Some((url, _)) = role() {
         return serve(&url).await;
     }
     let test = "clocks::a_clock_that_is_set_ends_no_session_and_prolongs_none_that_is_visited";
@@ -294,7 +294,7 @@ async fn a_clock_that_is_set_ends_no_session_and_prolongs_none_that_is_visited()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_begins_when_the_clock_was_set_lives_as_long_as_it_should() {
-    if let Some((url, _)) = part() {
+    if let Some((url, _)) = role() {
         return serve(&url).await;
     }
     let test = "clocks::a_session_that_begins_when_the_clock_was_set_lives_as_long_as_it_should";

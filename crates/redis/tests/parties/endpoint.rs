@@ -80,13 +80,13 @@ async fn calls_continue_after_a_planned_failover_although_connections_stay_open(
         })
     };
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let _ = endpoint.name.dials();
+    let _ = endpoint.name.accepted();
     endpoint.fail_over().await;
     let over = Instant::now();
     tokio::time::sleep(SOON + Duration::from_secs(1)).await;
     let (writing, living) = (writing.end().await, living.end().await);
     println!("visits: {writing}\nlogins and logouts: {living}");
-    let dials = endpoint.name.dials();
+    let dials = endpoint.name.accepted();
     println!("{dials} connections made");
     let passing = [StorageErrorKind::Unavailable, StorageErrorKind::Timeout];
     writing.fails_only_with(&passing, "visits");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sessile_core::{SessionKey, Storage};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::process::{Player, part, say};
+use sessile_testkit::process::{ChildProcess, role, send};
 use sessile_testkit::redis::RedisServer;
 
 use crate::support::{eventually, fresh};
@@ -26,15 +26,15 @@ async fn connect(url: &str) -> RedisStorage {
 async fn wait(orders: &str) {
     let (url, key) = orders.split_once(' ').expect("a server and a session");
     let (storage, key) = (connect(url).await, key.parse::<SessionKey>().expect("a session"));
-    say("waiting");
+    send("waiting");
     let locked = storage.lock(&key, 10 * MINUTE).await.unwrap().found().unwrap();
-    say("granted");
+    send("granted");
     storage.release(locked.lock).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frozen_waiters_keep_a_session_for_one_lease_in_all() {
-    if let Some((orders, _)) = part() {
+    if let Some((orders, _)) = role() {
         return wait(&orders).await;
     }
     let server = RedisServer::start();
@@ -47,10 +47,10 @@ async fn frozen_waiters_keep_a_session_for_one_lease_in_all() {
     let name = "frozen::frozen_waiters_keep_a_session_for_one_lease_in_all";
     let orders = format!("{} {key}", server.url());
     let waiters: Vec<_> = (0..FROZEN)
-        .map(|_| Player::start(name, &orders, Path::new(".")))
+        .map(|_| ChildProcess::start(name, &orders, Path::new(".")))
         .collect();
     for waiter in &waiters {
-        assert_eq!(waiter.hear(), "waiting");
+        assert_eq!(waiter.receive(), "waiting");
     }
     eventually("all wait", async || {
         // Starting so many processes takes longer than a lease.
@@ -89,7 +89,7 @@ async fn frozen_waiters_keep_a_session_for_one_lease_in_all() {
         waiter.signal("CONT");
     }
     for waiter in waiters {
-        assert_eq!(waiter.hear(), "granted");
+        assert_eq!(waiter.receive(), "granted");
         waiter.finish();
     }
 }

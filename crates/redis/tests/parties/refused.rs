@@ -38,10 +38,10 @@ async fn dials_with_patience(refuse: impl Fn(&mut Admin), admit: impl Fn(&mut Ad
     let (refused, well) = (load(&shut_out).await, load(&inside).await);
     tokio::time::sleep(Duration::from_millis(300)).await;
     refuse(&mut admin);
-    let (_, _) = (proxy.dials(), open.dials());
+    let (_, _) = (proxy.accepted(), open.accepted());
     proxy.hang_up();
     tokio::time::sleep(REFUSED).await;
-    let dials = proxy.dials();
+    let dials = proxy.accepted();
     admit(&mut admin);
     let start = Instant::now();
     let key = sessions_in_time(&shut_out).await;
@@ -50,7 +50,7 @@ async fn dials_with_patience(refuse: impl Fn(&mut Admin), admit: impl Fn(&mut Ad
     println!("{dials} connections tried in {REFUSED:?}; back after {recovered:?}\nrefused: {refused}\ninside: {well}");
     assert!(visit(&shut_out, &key).await.unwrap());
     well.is_clean("who is inside");
-    assert_eq!(open.dials(), 0, "who is inside needs no connection");
+    assert_eq!(open.accepted(), 0, "who is inside needs no connection");
     assert!(!refused.failed.is_empty(), "nothing was refused: {refused}");
     refused.fails_only_with(kinds, "who is refused");
     assert!(dials <= DIALS, "{dials} connections tried in {REFUSED:?}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sessile_core::{Key, Lookup, Session, SessionId, SessionKey, Storage, Untyped, Visit};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::process::{Player, listen, part, say};
+use sessile_testkit::process::{ChildProcess, receive, role, send};
 use sessile_testkit::redis::RedisServer;
 use tokio::runtime::Runtime;
 
@@ -127,7 +127,7 @@ async fn serve(url: &str) {
         Ok(session.id().expect("it was stored"))
     });
     let id = begun.await.expect("a session");
-    say(id.expose());
+    send(id.expose());
     // A visit that holds the lock, and is not over at the end.
     let started = Arc::new(tokio::sync::Notify::new());
     tokio::spawn({
@@ -143,20 +143,20 @@ async fn serve(url: &str) {
         }
     });
     started.notified().await;
-    say("locked");
-    listen();
+    send("locked");
+    receive();
     // `main` returns here, and the runtime ends with the visit in it.
 }
 
 /// Ends a serving process during a visit; other processes want the same session, with all defaults.
-fn no_visit_fails(test: &str, end: impl FnOnce(Player)) {
-    if let Some((url, _)) = part() {
+fn no_visit_fails(test: &str, end: impl FnOnce(ChildProcess)) {
+    if let Some((url, _)) = role() {
         return runtime().block_on(serve(&url));
     }
     let server = RedisServer::start();
-    let served = Player::start(test, &server.url(), Path::new("."));
-    let id = SessionId::parse(&served.hear()).expect("an id");
-    assert_eq!(served.hear(), "locked");
+    let served = ChildProcess::start(test, &server.url(), Path::new("."));
+    let id = SessionId::parse(&served.receive()).expect("an id");
+    assert_eq!(served.receive(), "locked");
     runtime().block_on(async {
         let storage = RedisStorage::connect(server.url()).await.unwrap();
         let session: Session = Session::builder(storage).build();
@@ -192,7 +192,7 @@ fn no_visit_fails(test: &str, end: impl FnOnce(Player)) {
 fn no_visit_fails_when_another_process_returns_from_main() {
     let test = "runtimes::no_visit_fails_when_another_process_returns_from_main";
     no_visit_fails(test, |mut served| {
-        served.tell("end");
+        served.send("end");
         served.finish();
     });
 }

@@ -68,7 +68,7 @@ pub async fn subject(
         builder.connect().await.expect("a connection")
     };
     let profile = Profile::real()
-        .with_tombstone(short)
+        .with_tombstone_ttl(short)
         .with_max_waiters(8)
         // The clock lags by the latency of a reply, which is high on a busy machine.
         .with_skew(Duration::from_millis(200))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sessile_core::StorageErrorKind;
 use sessile_testkit::torture::{Report, Torture};
-use sessile_testkit::{Answer, Tolerance};
+use sessile_testkit::{CallResult, Tolerance};
 
 use crate::options::Options;
 use crate::place::{LEASE, VARIABLE};
@@ -163,10 +163,10 @@ impl Nemesis {
 
 /// A server without memory refuses, and says why.
 fn refuses_what_is_new(report: &Report) -> bool {
-    let full = Some(Answer::Refused(StorageErrorKind::Full));
+    let full = Some(CallResult::Refused(StorageErrorKind::Full));
     report
         .history
-        .operations
+        .calls
         .iter()
-        .any(|operation| operation.answer() == full)
+        .any(|recorded| recorded.result() == full)
 }

@@ -99,7 +99,7 @@ impl Disturbance for Single {
             }
             Act::GoSilent => {
                 if chance.is_multiple_of(2) {
-                    self.proxy.lose_answers();
+                    self.proxy.lose_replies();
                 } else {
                     self.proxy.go_silent();
                 }

@@ -27,7 +27,7 @@ impl Row {
         Self([
             nemesis.name.to_owned(),
             struck.to_string(),
-            summary.operations.to_string(),
+            summary.calls.to_string(),
             summary.writes.to_string(),
             summary.refused.to_string(),
             summary.unknown.to_string(),

@@ -8,14 +8,14 @@ use sessile_core::{
 };
 
 use super::{Broken, Bug};
-use crate::Verb;
+use crate::Operation;
 use crate::model::Attempt;
 
 const LEASE: Duration = Duration::from_secs(6);
 
 impl Broken {
-    fn failed(&self, verb: Verb) -> impl Fn(StorageErrorKind) -> StorageError {
-        move |kind| StorageError::new(kind, verb.name(), "model")
+    fn failed(&self, operation: Operation) -> impl Fn(StorageErrorKind) -> StorageError {
+        move |kind| StorageError::new(kind, operation.name(), "model")
     }
 
     pub(super) fn wrongly_at_once(&self) -> Option<&dyn AtOnce> {
@@ -53,7 +53,7 @@ impl AtOnce for Broken {
                 Lookup::Found(Locked::new(self.lock_of(LockTicket::new(key, token), LEASE), record))
             }
             Lookup::Found(Attempt::Busy(_)) if self.bug == Bug::AtOnceFailsWhereItWaits => {
-                return Some(Err(self.failed(Verb::Lock)(StorageErrorKind::LockTimeout)));
+                return Some(Err(self.failed(Operation::Lock)(StorageErrorKind::LockTimeout)));
             }
             Lookup::Found(Attempt::Busy(_)) => {
                 if self.bug == Bug::AtOnceQueues {
@@ -70,13 +70,13 @@ impl AtOnce for Broken {
 
     fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
         let created = self.model.step(|_, state, now| state.create(key, record, now));
-        created.map_err(self.failed(Verb::Create))
+        created.map_err(self.failed(Operation::Create))
     }
 
     fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let ticket = lock.ticket();
         let committed = self.model.step(|_, state, now| state.commit(&ticket, record, now));
-        committed.map_err(self.failed(Verb::Commit))?;
+        committed.map_err(self.failed(Operation::Commit))?;
         lock.spend();
         Ok(())
     }
@@ -89,7 +89,7 @@ impl AtOnce for Broken {
             }
             state.replace(&known, record, now)
         });
-        replaced.map_err(self.failed(Verb::Replace))
+        replaced.map_err(self.failed(Operation::Replace))
     }
 
     fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sessile_core::{Lock, Record, SessionKey, Storage, StorageError, StorageErrorKind, Stored};
 
 use super::{Broken, Bug};
-use crate::Verb;
+use crate::Operation;
 use crate::model::ModelState;
 
 /// How many bytes of payloads there may be.
@@ -30,14 +30,14 @@ impl Broken {
         taken + record.payload.len() <= LIMIT
     }
 
-    fn full<T>(&self, verb: Verb) -> Result<T, StorageError> {
-        Err(StorageError::new(StorageErrorKind::Full, verb.name(), self.name()))
+    fn full<T>(&self, operation: Operation) -> Result<T, StorageError> {
+        Err(StorageError::new(StorageErrorKind::Full, operation.name(), self.name()))
     }
 
     pub(super) async fn create_in_room(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
         while !self.fits(key, &record) {
             if self.bug != Bug::FullRemovesAnother {
-                return self.full(Verb::Create);
+                return self.full(Operation::Create);
             }
             self.model.step(|_, state, _| state.records.pop_first());
         }
@@ -48,19 +48,19 @@ impl Broken {
         if self.fits(lock.key(), &record) {
             return self.model.commit(lock, record).await;
         }
-        if self.bug == Bug::FullSpendsTheLock {
+        if self.bug == Bug::FullDisarmsTheLock {
             lock.spend();
         }
-        self.full(Verb::Commit)
+        self.full(Operation::Commit)
     }
 
     pub(super) async fn replace_in_room(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
         let fits = self.fits(&known.key, &record);
         if fits || self.bug == Bug::FullReplacesAnyway {
             let replaced = self.model.replace(known, record).await;
-            return if fits { replaced } else { self.full(Verb::Replace) };
+            return if fits { replaced } else { self.full(Operation::Replace) };
         }
-        self.full(Verb::Replace)
+        self.full(Operation::Replace)
     }
 
     pub(super) async fn rotate_in_room(
@@ -73,8 +73,8 @@ impl Broken {
         let fits = self.fits(lock.key(), &record);
         if fits || self.bug == Bug::FullMovesAnyway {
             let rotated = self.model.rotate(lock, new_key, record, grace).await;
-            return if fits { rotated } else { self.full(Verb::Rotate) };
+            return if fits { rotated } else { self.full(Operation::Rotate) };
         }
-        self.full(Verb::Rotate)
+        self.full(Operation::Rotate)
     }
 }

@@ -22,8 +22,8 @@ impl Broken {
         match self.bug {
             Bug::LockReturnsStaleRecord => {
                 let read = self.model.read(key).await?;
-                let answer = self.model.lock(key, wait).await?;
-                Ok(answer.map(|mut locked| {
+                let result = self.model.lock(key, wait).await?;
+                Ok(result.map(|mut locked| {
                     if let Lookup::Found(stored) = read {
                         locked.record = stored.record;
                     }
@@ -31,20 +31,20 @@ impl Broken {
                 }))
             }
             Bug::LockReturnsEmpty => {
-                let answer = self.model.lock(key, wait).await?;
-                Ok(answer.map(|mut locked| {
+                let result = self.model.lock(key, wait).await?;
+                Ok(result.map(|mut locked| {
                     locked.record.payload.clear();
                     locked
                 }))
             }
             Bug::LockRepeatsToken => {
-                let answer = self.model.lock(key, wait).await?;
-                Ok(answer.map(|locked| self.with_token(locked, LockToken::from_bytes([7; 16]))))
+                let result = self.model.lock(key, wait).await?;
+                Ok(result.map(|locked| self.with_token(locked, LockToken::from_bytes([7; 16]))))
             }
             Bug::LockStaysWhenDropped => {
-                let answer = self.model.lock(key, wait).await?;
-                let Lookup::Found(mut locked) = answer else {
-                    return Ok(answer);
+                let result = self.model.lock(key, wait).await?;
+                let Lookup::Found(mut locked) = result else {
+                    return Ok(result);
                 };
                 locked.lock.spend();
                 yield_now().await;
@@ -67,9 +67,9 @@ impl Broken {
                     return late(StorageErrorKind::TooManyWaiters);
                 }
                 self.waiting.fetch_add(1, Ordering::SeqCst);
-                let answer = self.model.lock(key, wait).await;
+                let result = self.model.lock(key, wait).await;
                 self.waiting.fetch_sub(1, Ordering::SeqCst);
-                answer
+                result
             }
             Bug::AliasIsForgotten => match self.model.step(|_, state, now| state.find(key, now)) {
                 Lookup::Found(actual) => self.model.lock(&actual, wait).await,
@@ -83,19 +83,19 @@ impl Broken {
                     .await
             }
             Bug::LockMissesTheEnd | Bug::LockMissesTheMove => {
-                let answer = self.model.lock(key, wait).await?;
-                let missed = match &answer {
+                let result = self.model.lock(key, wait).await?;
+                let missed = match &result {
                     Lookup::Missing => self.bug == Bug::LockMissesTheEnd,
                     Lookup::Superseded => self.bug == Bug::LockMissesTheMove,
                     // By then under another key.
                     Lookup::Found(locked) => self.bug == Bug::LockMissesTheMove && locked.lock.key() != key,
                 };
                 if missed && start.elapsed() > Duration::ZERO {
-                    drop(answer);
+                    drop(result);
                     sleep(wait.saturating_sub(start.elapsed())).await;
                     return late(StorageErrorKind::LockTimeout);
                 }
-                Ok(answer)
+                Ok(result)
             }
             Bug::LockPollsSlowly => loop {
                 match self.model.lock(key, Duration::ZERO).await {
@@ -106,7 +106,7 @@ impl Broken {
                         }
                         sleep(left.min(Duration::from_secs(30))).await;
                     }
-                    answer => return answer,
+                    result => return result,
                 }
             },
             _ => self.model.lock(key, wait).await,
@@ -129,22 +129,22 @@ impl Broken {
 
     pub(super) async fn wrongly_commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let ticket = lock.ticket();
-        let held = self.model.step(|_, state, now| state.held(&ticket, now));
+        let held = self.model.step(|_, state, now| state.require_lock(&ticket, now));
         match self.bug {
-            Bug::CommitDoesNotSpend => {
+            Bug::CommitDoesNotDisarm => {
                 let mut unseen = self.lock_of(ticket, lock.lease());
                 let committed = self.model.commit(&mut unseen, record).await;
                 unseen.spend();
                 committed
             }
-            Bug::CommitSpendsOnFailure => {
+            Bug::CommitDisarmsOnFailure => {
                 let committed = self.model.commit(lock, record).await;
                 lock.spend();
                 committed
             }
             Bug::CommitInTwoSteps if held.is_ok() => {
                 sleep(Duration::from_millis(1)).await;
-                self.model.step(|_, state, _| state.place(&ticket.key, record));
+                self.model.step(|_, state, _| state.put(&ticket.key, record));
                 lock.spend();
                 Ok(())
             }
@@ -165,7 +165,7 @@ impl Broken {
                 let model = self.model.clone();
                 let write = tokio::spawn(async move {
                     sleep(Duration::from_millis(1)).await;
-                    model.step(|_, state, _| state.place(&ticket.key, record));
+                    model.step(|_, state, _| state.put(&ticket.key, record));
                 });
                 let done = write.await;
                 lock.spend();

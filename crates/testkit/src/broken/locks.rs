@@ -74,7 +74,7 @@ pub(super) fn renew(bug: Bug, state: &mut ModelState, lock: &LockTicket, lease: 
     let token = lock.token;
     match bug {
         Bug::RenewRevives if has_token(state, lock) => {
-            state.needed(&lock.key, now)?;
+            state.require_live(&lock.key, now)?;
             let until = now + lease;
             state.locks.insert(lock.key, Holder { token, until });
             Ok(())
@@ -86,9 +86,9 @@ pub(super) fn renew(bug: Bug, state: &mut ModelState, lock: &LockTicket, lease: 
                 .and_modify(|holder| holder.until = now + lease);
             Ok(())
         }
-        Bug::RenewDoesNothing => state.held(lock, now),
+        Bug::RenewDoesNothing => state.require_lock(lock, now),
         Bug::RenewAddsUp => {
-            state.held(lock, now)?;
+            state.require_lock(lock, now)?;
             let until = until + lease;
             state.locks.insert(lock.key, Holder { token, until });
             Ok(())

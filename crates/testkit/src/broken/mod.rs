@@ -3,8 +3,10 @@
 mod at_once;
 mod bug;
 mod full;
+mod lifetime;
 mod locking;
 mod locks;
+mod reading;
 mod records;
 mod replace;
 mod rotate;
@@ -14,5 +16,10 @@ mod storage;
 mod touch;
 mod usage;
 
+use std::time::Duration;
+
 pub use self::bug::Bug;
 pub use self::storage::Broken;
+
+/// How long a step pauses so that other tasks run between its halves.
+const MOMENT: Duration = Duration::from_millis(1);

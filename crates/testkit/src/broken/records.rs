@@ -38,11 +38,11 @@ pub(super) fn create(bug: Bug, state: &mut ModelState, key: &SessionKey, record:
     let mut record = bug.stored(record, now);
     match bug {
         Bug::CreateOverwrites if state.records.contains_key(key) => {
-            state.place(key, record);
+            state.put(key, record);
             return Ok(());
         }
         Bug::DestroyKeepsLock | Bug::DestroyKeepsMovedLock => {
-            state.vacant(key, now)?;
+            state.require_vacant(key, now)?;
             state.records.insert(*key, record);
             return Ok(());
         }
@@ -70,8 +70,8 @@ pub(super) fn commit(bug: Bug, state: &mut ModelState, lock: &LockTicket, record
     let mut record = bug.stored(record, now);
     let old = state.records.get(&lock.key);
     let valid = match bug {
-        Bug::CommitIgnoresToken => state.needed(&lock.key, now).is_ok(),
-        Bug::CommitIgnoresLease => state.needed(&lock.key, now).is_ok() && has_token(state, lock),
+        Bug::CommitIgnoresToken => state.require_live(&lock.key, now).is_ok(),
+        Bug::CommitIgnoresLease => state.require_live(&lock.key, now).is_ok() && has_token(state, lock),
         Bug::CommitUpserts => matches!(state.find(&lock.key, now), Lookup::Missing),
         Bug::CommitRevives => old.is_some() && has_token(state, lock),
         Bug::CommitIgnoresTombstone => matches!(state.find(&lock.key, now), Lookup::Superseded),
@@ -95,13 +95,13 @@ pub(super) fn commit(bug: Bug, state: &mut ModelState, lock: &LockTicket, record
             false
         }
         Bug::CommitKeepsLock => {
-            state.held(lock, now)?;
+            state.require_lock(lock, now)?;
             state.records.insert(lock.key, record);
             return Ok(());
         }
         Bug::AliasLetsHoldersIn => match state.find(&lock.key, now) {
             Lookup::Found(actual) if actual != lock.key => {
-                state.place(&actual, record);
+                state.put(&actual, record);
                 return Ok(());
             }
             _ => false,
@@ -109,7 +109,7 @@ pub(super) fn commit(bug: Bug, state: &mut ModelState, lock: &LockTicket, record
         Bug::AliasIsLocked => match state.find(&lock.key, now) {
             Lookup::Found(actual) if actual != lock.key && has_token(state, lock) => {
                 state.locks.remove(&lock.key);
-                state.place(&actual, record);
+                state.put(&actual, record);
                 return Ok(());
             }
             _ => false,
@@ -117,7 +117,7 @@ pub(super) fn commit(bug: Bug, state: &mut ModelState, lock: &LockTicket, record
         _ => false,
     };
     if valid {
-        state.place(&lock.key, record);
+        state.put(&lock.key, record);
         return Ok(());
     }
     state.commit(lock, record, now)

@@ -5,11 +5,9 @@ use std::time::Duration;
 use sessile_core::{LockToken, Lookup, Record, Storage, StorageError, StorageErrorKind, Stored, Timestamp};
 use tokio::time::sleep;
 
-use super::{Broken, Bug};
+use super::{Broken, Bug, MOMENT};
 use crate::locked;
 use crate::model::{Holder, ModelState};
-
-const MOMENT: Duration = Duration::from_millis(1);
 
 impl Broken {
     pub(super) async fn wrongly_replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
@@ -25,7 +23,7 @@ impl Broken {
                 let same = |state: &mut ModelState, now| state.clone().replace(known, record.clone(), now);
                 if self.model.step(|_, state, now| same(state, now)) == Ok(true) {
                     sleep(MOMENT).await;
-                    self.model.step(|_, state, _| state.place(&known.key, record));
+                    self.model.step(|_, state, _| state.put(&known.key, record));
                     return Ok(true);
                 }
             }
@@ -36,12 +34,12 @@ impl Broken {
                     return Ok(false);
                 }
                 sleep(MOMENT).await;
-                self.model.step(|_, state, _| state.place(&known.key, record));
+                self.model.step(|_, state, _| state.put(&known.key, record));
                 return Ok(true);
             }
             Bug::ReplaceHasNoName => {
-                let answer = self.model.replace(known, record).await;
-                return answer.map_err(|error| StorageError::new(error.kind(), "lock", self.name()));
+                let result = self.model.replace(known, record).await;
+                return result.map_err(|error| StorageError::new(error.kind(), "lock", self.name()));
             }
             _ => {}
         }
@@ -116,16 +114,16 @@ pub(super) fn replace(
             return Ok(false);
         }
         Bug::ReplaceUpserts if found == Lookup::Missing => {
-            state.place(&key, record);
+            state.put(&key, record);
             return Ok(true);
         }
         Bug::ReplaceRevives if found == Lookup::Missing && old.is_some() => {
-            state.place(&key, record);
+            state.put(&key, record);
             return Ok(true);
         }
         Bug::ReplaceHidesTheEnd if !is_live => return Ok(false),
         Bug::ReplaceIgnoresTombstone if found == Lookup::Superseded => {
-            state.place(&key, record);
+            state.put(&key, record);
             return Ok(true);
         }
         Bug::ReplaceFollowsAlias => {

@@ -10,9 +10,9 @@ use crate::model::{ModelState, Move, Rotation};
 
 fn move_to(state: &mut ModelState, from: &SessionKey, rotation: Rotation, record: Record, now: Timestamp) {
     if state.records.contains_key(from) {
-        state.leave_behind(from, rotation, now);
+        state.add_marker(from, rotation, now);
     }
-    state.place(&rotation.to, record);
+    state.put(&rotation.to, record);
 }
 
 pub(super) fn rotate(
@@ -34,17 +34,17 @@ pub(super) fn rotate(
             record = state.records.get(&lock.key).map_or(record, Record::clone);
         }
         Bug::RotateIgnoresToken => {
-            state.needed(&lock.key, now)?;
-            state.vacant(&rotation.to, now)?;
+            state.require_live(&lock.key, now)?;
+            state.require_vacant(&rotation.to, now)?;
             move_to(state, &lock.key, rotation, record, now);
             return Ok(());
         }
-        Bug::RotateUpserts if state.needed(&lock.key, now) == Err(StorageErrorKind::Gone) => {
+        Bug::RotateUpserts if state.require_live(&lock.key, now) == Err(StorageErrorKind::Gone) => {
             move_to(state, &lock.key, rotation, record, now);
             return Ok(());
         }
         Bug::RotateOverwrites => {
-            state.held(lock, now)?;
+            state.require_lock(lock, now)?;
             move_to(state, &lock.key, rotation, record, now);
             return Ok(());
         }

@@ -222,7 +222,7 @@ impl Rules for Bug {
         }
     }
 
-    fn lets_go(&self) -> bool {
+    fn leaves_queue_when_dropped(&self) -> bool {
         *self != Self::LockLosesWakeUp
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sessile_core::{Cursor, Lookup, Page, Storage, StorageError, StorageErrorKind};
+use sessile_core::{Cursor, Lookup, Page, SessionKey, Storage, StorageError, StorageErrorKind, Stored};
 
-use super::{Broken, Bug};
+use super::{Broken, Bug, MOMENT};
+use crate::locked;
 
 impl Broken {
     pub(super) async fn wrongly_scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
@@ -44,6 +45,28 @@ impl Broken {
                 Ok(page)
             }
             _ => self.model.scan(cursor, limit).await,
+        }
+    }
+
+    pub(super) async fn wrongly_sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        match self.bug {
+            Bug::SweepInTwoSteps => {
+                let swept = self.model.step(|_, state, now| state.clone().sweep(limit, now));
+                tokio::time::sleep(MOMENT).await;
+                self.model.sweep(limit).await?;
+                Ok(swept)
+            }
+            Bug::TouchKeepsOldTimer => {
+                let mut swept = self.model.sweep(limit).await?;
+                let timers = locked(&self.timers).clone();
+                self.model.step(|_, state, now| {
+                    let due = |key: &&SessionKey| timers[key] <= now && state.records.contains_key(*key);
+                    let due: Vec<_> = timers.keys().filter(due).copied().collect();
+                    swept.extend(due.into_iter().map(|key| state.remove(key)));
+                });
+                Ok(swept)
+            }
+            _ => self.model.sweep(limit).await,
         }
     }
 }

@@ -7,17 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, Meta, OsEntropy, Page, Record,
-    SessionKey, Storage, StorageError, Stored, Timestamp, Unlock, Usage,
+    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    StorageError, Stored, Timestamp, Unlock, Usage,
 };
 use tokio::task::yield_now;
 
-use super::Bug;
-use crate::locked;
+use super::{Bug, MOMENT};
 use crate::model::ModelStorage;
-
-/// A moment in which others get their chance.
-const MOMENT: Duration = Duration::from_millis(1);
 
 /// A [`ModelStorage`] with one [`Bug`].
 ///
@@ -42,11 +38,11 @@ pub struct Broken {
     pub(super) waiting: Arc<AtomicUsize>,
     /// The most bytes that were ever taken.
     pub(super) taken: Arc<AtomicUsize>,
-    cache: Mutex<BTreeMap<SessionKey, Lookup<Stored>>>,
+    pub(super) cache: Mutex<BTreeMap<SessionKey, Lookup<Stored>>>,
     /// Which handle was the last to read a session.
     pub(super) readers: Arc<Mutex<BTreeMap<SessionKey, usize>>>,
     /// When those that were touched would have expired.
-    timers: Arc<Mutex<BTreeMap<SessionKey, Timestamp>>>,
+    pub(super) timers: Arc<Mutex<BTreeMap<SessionKey, Timestamp>>>,
     /// The most that there ever was.
     pub(super) most: Mutex<Usage>,
 }
@@ -102,19 +98,19 @@ impl Broken {
 
     /// A lock with this ticket, held in the model.
     pub(super) fn lock_of(&self, ticket: LockTicket, lease: Duration) -> Lock {
-        struct Back(ModelStorage);
+        struct Releaser(ModelStorage);
 
-        impl Unlock for Back {
+        impl Unlock for Releaser {
             fn unlock(&self, ticket: LockTicket) {
                 self.0.step(|rules, state, _| rules.dropped(state, &ticket));
             }
         }
 
-        Lock::new(ticket, lease, Arc::new(Back(self.model.clone())))
+        Lock::new(ticket, lease, Arc::new(Releaser(self.model.clone())))
     }
 
-    fn answer<T>(&self, answer: Result<T, StorageError>) -> Result<T, StorageError> {
-        answer.map_err(|error| match self.bug {
+    pub(super) fn strip_error<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        result.map_err(|error| match self.bug {
             Bug::ErrorsAreAnonymous => StorageError::new(error.kind(), "", ""),
             _ => error,
         })
@@ -146,47 +142,20 @@ impl Storage for Broken {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        match self.bug {
-            Bug::ReplaceIsPerHandle => drop(locked(&self.readers).insert(*key, self.handle)),
-            Bug::ReadWaits => self.wait_for_lock(key).await,
-            Bug::ReadLocks => self.model.step(|rules, state, now| {
-                let token = LockToken::generate(&OsEntropy);
-                rules.lock(state, key, token, Duration::from_secs(30), now);
-            }),
-            Bug::ReadTouches => self.model.step(|_, state, now| {
-                if let Some(record) = state.records.get_mut(key) {
-                    record.meta.last_active = now;
-                }
-            }),
-            Bug::ReadIsCached if self.handle > 0 => {
-                let read = self.model.read(key).await?;
-                return Ok(locked(&self.cache).entry(*key).or_insert(read).clone());
-            }
-            Bug::ReadInvents => {
-                let read = self.model.read(key).await?;
-                let empty = Record::new(Meta::new(self.clock().now()), "");
-                let invented = Stored::new(*key, empty);
-                return Ok(match read {
-                    Lookup::Missing => Lookup::Found(invented),
-                    read => read,
-                });
-            }
-            _ => {}
-        }
-        self.model.read(key).await
+        self.wrongly_read(key).await
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        self.answer(self.wrongly_lock(key, wait).await)
+        self.strip_error(self.wrongly_lock(key, wait).await)
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
         match self.bug {
             Bug::CreateInTwoSteps => {
-                let vacant = self.model.step(|_, state, now| state.vacant(key, now));
+                let vacant = self.model.step(|_, state, now| state.require_vacant(key, now));
                 tokio::time::sleep(MOMENT).await;
                 if vacant.is_ok() {
-                    self.model.step(|_, state, _| state.place(key, record));
+                    self.model.step(|_, state, _| state.put(key, record));
                     return Ok(());
                 }
                 self.model.create(key, record).await
@@ -195,25 +164,25 @@ impl Storage for Broken {
                 let bare = Record::new(record.meta.clone(), "");
                 self.model.create(key, bare).await?;
                 yield_now().await;
-                self.model.step(|_, state, _| state.place(key, record));
+                self.model.step(|_, state, _| state.put(key, record));
                 Ok(())
             }
             bug if bug.has_limit() => self.create_in_room(key, record).await,
-            _ => self.answer(self.model.create(key, record).await),
+            _ => self.strip_error(self.model.create(key, record).await),
         }
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         match self.bug.has_limit() {
             true => self.commit_in_room(lock, record).await,
-            false => self.answer(self.wrongly_commit(lock, record).await),
+            false => self.strip_error(self.wrongly_commit(lock, record).await),
         }
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
         match self.bug.has_limit() {
             true => self.replace_in_room(known, record).await,
-            false => self.answer(self.wrongly_replace(known, record).await),
+            false => self.strip_error(self.wrongly_replace(known, record).await),
         }
     }
 
@@ -227,7 +196,7 @@ impl Storage for Broken {
         if self.bug == Bug::RotateTorn {
             let ticket = lock.ticket();
             self.model.step(|_, state, now| {
-                if state.held(&ticket, now).is_ok() {
+                if state.require_lock(&ticket, now).is_ok() {
                     state.records.insert(*new_key, record.clone());
                 }
             });
@@ -235,10 +204,10 @@ impl Storage for Broken {
             self.model.step(|_, state, _| state.records.remove(new_key));
         }
         let rotated = self.rotate_in_room(lock, new_key, record, grace).await;
-        if self.bug == Bug::RotateSpendsOnFailure && rotated.is_err() {
+        if self.bug == Bug::RotateDisarmsOnFailure && rotated.is_err() {
             lock.spend();
         }
-        self.answer(rotated)
+        self.strip_error(rotated)
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
@@ -249,7 +218,7 @@ impl Storage for Broken {
                 yield_now().await;
             }
             Bug::ReleaseFailsWhenLost => {
-                let held = self.model.step(|_, state, now| state.held(&ticket, now));
+                let held = self.model.step(|_, state, now| state.require_lock(&ticket, now));
                 held.map_err(|kind| StorageError::new(kind, "release", self.name()))?;
             }
             _ => {}
@@ -260,7 +229,7 @@ impl Storage for Broken {
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
         if self.bug == Bug::RenewTorn {
             let held = self.model.step(|_, state, now| {
-                let held = state.held(lock, now);
+                let held = state.require_lock(lock, now);
                 held.map(|()| state.locks.remove(&lock.key)).ok().flatten()
             });
             yield_now().await;
@@ -268,7 +237,7 @@ impl Storage for Broken {
                 self.model.step(|_, state, _| state.locks.insert(lock.key, holder));
             }
         }
-        self.answer(self.model.renew(lock).await)
+        self.strip_error(self.model.renew(lock).await)
     }
 
     async fn touch(
@@ -278,66 +247,11 @@ impl Storage for Broken {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool, StorageError> {
-        match self.bug {
-            Bug::TouchWaits => self.wait_for_lock(key).await,
-            Bug::TouchTorn => {
-                self.model.touch(key, version, deadline, Timestamp::MIN).await?;
-                yield_now().await;
-            }
-            Bug::TouchOverwrites => {
-                if let Lookup::Found(mut stored) = self.model.read(key).await? {
-                    tokio::time::sleep(MOMENT).await;
-                    stored.record.meta.touch(deadline, last_active);
-                    self.model
-                        .step(|_, state, _| state.records.insert(stored.key, stored.record));
-                }
-            }
-            Bug::TouchInTwoSteps => {
-                if let Lookup::Found(stored) = self.model.read(key).await?
-                    && stored.record.meta.version == version
-                {
-                    tokio::time::sleep(MOMENT).await;
-                    self.model.step(|_, state, _| {
-                        if let Some(record) = state.records.get_mut(&stored.key) {
-                            record.meta.touch(deadline, last_active);
-                        }
-                    });
-                    return Ok(true);
-                }
-            }
-            Bug::TouchKeepsOldTimer => {
-                if let Lookup::Found(stored) = self.model.read(key).await?
-                    && let Some(deadline) = stored.record.meta.deadline
-                {
-                    locked(&self.timers).insert(stored.key, deadline);
-                }
-            }
-            _ => {}
-        }
-        self.answer(self.model.touch(key, version, deadline, last_active).await)
+        self.wrongly_touch(key, version, deadline, last_active).await
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        match self.bug {
-            Bug::DestroyWaits => self.wait_for_lock(key).await,
-            Bug::DestroyTorn => {
-                self.model.step(|_, state, _| state.locks.remove(key));
-                yield_now().await;
-            }
-            Bug::DestroyInTwoSteps => {
-                let traced = self.model.step(|_, state, now| state.trace(key, now));
-                tokio::time::sleep(MOMENT).await;
-                if let Lookup::Found(actual) = traced {
-                    self.model.step(|_, state, _| {
-                        state.records.remove(&actual);
-                        state.locks.remove(&actual);
-                    });
-                }
-                return Ok(traced.map(drop));
-            }
-            _ => {}
-        }
-        self.model.destroy(key).await
+        self.wrongly_destroy(key).await
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
@@ -345,32 +259,14 @@ impl Storage for Broken {
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        match self.bug {
-            Bug::SweepInTwoSteps => {
-                let swept = self.model.step(|_, state, now| state.clone().sweep(limit, now));
-                tokio::time::sleep(MOMENT).await;
-                self.model.sweep(limit).await?;
-                Ok(swept)
-            }
-            Bug::TouchKeepsOldTimer => {
-                let mut swept = self.model.sweep(limit).await?;
-                let timers = locked(&self.timers).clone();
-                self.model.step(|_, state, now| {
-                    let due = |key: &&SessionKey| timers[key] <= now && state.records.contains_key(*key);
-                    let due: Vec<_> = timers.keys().filter(due).copied().collect();
-                    swept.extend(due.into_iter().map(|key| state.remove(key)));
-                });
-                Ok(swept)
-            }
-            _ => self.model.sweep(limit).await,
-        }
+        self.wrongly_sweep(limit).await
     }
 
     async fn drain(&self, patience: Duration) {
         match self.bug {
             Bug::DrainDoesNothing => {}
-            Bug::DrainWaitsForNobody => self.model.drain(Duration::ZERO).await,
-            Bug::DrainWaitsForNothing => {
+            Bug::DrainIgnoresHolders => self.model.drain(Duration::ZERO).await,
+            Bug::DrainIgnoresReleases => {
                 tokio::time::sleep(patience).await;
                 self.model.drain(Duration::ZERO).await;
             }

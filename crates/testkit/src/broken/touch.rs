@@ -23,7 +23,7 @@ pub(super) fn touch(
         return state.touch(&to, version, deadline, last_active, now);
     }
     if bug == Bug::TouchUpserts && found == Lookup::Missing {
-        state.place(key, Record::new(Meta::new(last_active).with_deadline(deadline), ""));
+        state.put(key, Record::new(Meta::new(last_active).with_deadline(deadline), ""));
         return Ok(true);
     }
     if bug == Bug::TouchRevives

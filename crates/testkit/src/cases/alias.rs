@@ -54,7 +54,7 @@ async fn is_followed(ctx: &Context, alias: &SessionKey, actual: &SessionKey) {
     );
 }
 
-pub(crate) async fn is_followed_by_every_verb(ctx: Context) {
+pub(crate) async fn is_followed_by_every_operation(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
     }
@@ -144,14 +144,14 @@ pub(crate) async fn is_followed_up_to_the_limit(ctx: Context) {
         "lock through more aliases than are followed answered {lock:?}"
     );
     let version = ctx.found(&last).await.meta.version;
-    let answer = ctx.storage().touch(&too_far, version, None, ctx.now()).await;
+    let result = ctx.storage().touch(&too_far, version, None, ctx.now()).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::Superseded,
         "touch through more aliases than are followed",
     );
-    let answer = ctx.storage().create(&too_far, ctx.record("again")).await;
-    refused(answer, StorageErrorKind::Exists, "create under an alias");
+    let result = ctx.storage().create(&too_far, ctx.record("again")).await;
+    refused(result, StorageErrorKind::Exists, "create under an alias");
 
     assert_eq!(ctx.destroy(&too_far).await, Lookup::Found(()));
     ctx.assert_missing(&last).await;
@@ -173,8 +173,8 @@ pub(crate) async fn of_what_was_destroyed_is_superseded(ctx: Context) {
             matches!(lock, Ok(Lookup::Superseded)),
             "lock of a session that is gone answered {lock:?}"
         );
-        let answer = ctx.storage().touch(alias, 3, None, ctx.now()).await;
-        refused(answer, StorageErrorKind::Superseded, "touch of a session that is gone");
+        let result = ctx.storage().touch(alias, 3, None, ctx.now()).await;
+        refused(result, StorageErrorKind::Superseded, "touch of a session that is gone");
         let again = ctx.storage().create(alias, ctx.record("again")).await;
         refused(
             again,
@@ -254,15 +254,15 @@ pub(crate) async fn is_no_way_in_for_a_late_holder(ctx: Context) {
     let mut locked = ctx.lock(&old).await;
     ctx.rotate(&mut locked, &new, LONG).await;
     let record = successor(&late.record, "late");
-    let answers = [
+    let results = [
         ctx.storage().commit(&mut late.lock, record.clone()).await,
         ctx.storage()
             .rotate(&mut late.lock, &third, record, Duration::ZERO)
             .await,
         ctx.storage().renew(&late.lock.ticket()).await,
     ];
-    for answer in answers {
-        refused(answer, StorageErrorKind::LockLost, "a late holder");
+    for result in results {
+        refused(result, StorageErrorKind::LockLost, "a late holder");
     }
     ctx.assert_missing(&third).await;
     ctx.release(late.lock).await;

@@ -22,10 +22,10 @@ pub(crate) async fn a_held_lock_is_not_waited_for(ctx: Context) {
     let held = ctx.lock(&key).await;
     let with_lock = ctx.footprint().await;
     for _ in 0..ctx.profile().max_waiters + 2 {
-        let answer = at_once.lock(&key);
+        let result = at_once.lock(&key);
         assert!(
-            answer.is_none(),
-            "a held lock is answered with None, and not with {answer:?}"
+            result.is_none(),
+            "a held lock is answered with None, and not with {result:?}"
         );
     }
     ctx.settle().await;
@@ -39,7 +39,7 @@ pub(crate) async fn a_held_lock_is_not_waited_for(ctx: Context) {
 }
 
 /// The moment that comes with an answer is the one of the judgement, by the clock of the storage.
-pub(crate) async fn the_moment_is_that_of_the_answer(ctx: Context) {
+pub(crate) async fn the_moment_is_that_of_the_result(ctx: Context) {
     let Some(at_once) = ctx.storage().at_once() else { return };
     let key = ctx.created("x").await;
     for _ in 0..3 {
@@ -59,7 +59,7 @@ pub(crate) async fn the_moment_is_that_of_the_answer(ctx: Context) {
 }
 
 /// Either door gives the answer of the contract, whatever is asked.
-pub(crate) async fn both_ways_give_the_same_answers(ctx: Context) {
+pub(crate) async fn both_ways_give_the_same_results(ctx: Context) {
     let Some(at_once) = ctx.storage().at_once() else { return };
     let mut rng = Rng::new(crate::seed());
     let mut random = Random {
@@ -96,22 +96,22 @@ impl Random<'_> {
         let record = self.ctx.record(format!("write {number}"));
         match rng.below(7) {
             0 => {
-                let answer = match by_function {
+                let result = match by_function {
                     true => self.at_once.create(key, record.clone()),
                     false => storage.create(key, record.clone()).await,
                 };
                 assert_eq!(
-                    answer.map_err(|error| error.kind()),
+                    result.map_err(|error| error.kind()),
                     self.model.create(key, record, now)
                 );
             }
             1 | 2 => {
                 let known = self.model.read(key, now);
-                let answer = match by_function {
+                let result = match by_function {
                     true => self.at_once.read(key).map(|(found, _)| found),
                     false => storage.read(key).await,
                 };
-                let found = answer.expect("read");
+                let found = result.expect("read");
                 let record = |found: &Lookup<sessile_core::Stored>| found.clone().map(|stored| stored.record);
                 assert_eq!(record(&found), record(&known));
                 // Half of the replaces are of what was read just now.
@@ -120,12 +120,12 @@ impl Random<'_> {
                         stored.record.meta.version += 1;
                     }
                     let next = successor(&stored.record, format!("replace {number}"));
-                    let answer = match by_function {
+                    let result = match by_function {
                         true => self.at_once.replace(&stored, next.clone()),
                         false => storage.replace(&stored, next.clone()).await,
                     };
                     assert_eq!(
-                        answer.map_err(|error| error.kind()),
+                        result.map_err(|error| error.kind()),
                         self.model.replace(&stored, next, now),
                         "replace by {}",
                         if by_function { "a plain function" } else { "a future" }
@@ -138,27 +138,27 @@ impl Random<'_> {
                     return;
                 };
                 let next = successor(&locked.record, format!("commit {number}"));
-                let answer = match by_function {
+                let result = match by_function {
                     true => self.at_once.commit(&mut locked.lock, next.clone()),
                     false => storage.commit(&mut locked.lock, next.clone()).await,
                 };
                 let expected = self.model.commit(&ticket, next, now);
-                assert_eq!(answer.map_err(|error| error.kind()), expected);
+                assert_eq!(result.map_err(|error| error.kind()), expected);
             }
             5 => {
                 let Some((locked, ticket)) = self.held[place].take() else {
                     return;
                 };
-                let answer = match by_function {
+                let result = match by_function {
                     true => self.at_once.release(locked.lock),
                     false => storage.release(locked.lock).await,
                 };
-                answer.expect("release");
+                result.expect("release");
                 self.model.release(&ticket);
             }
             _ => {
-                let answer = storage.destroy(key).await.expect("destroy");
-                assert_eq!(answer, self.model.destroy(key, now));
+                let result = storage.destroy(key).await.expect("destroy");
+                assert_eq!(result, self.model.destroy(key, now));
                 self.held[place] = None;
             }
         }
@@ -167,20 +167,20 @@ impl Random<'_> {
     async fn lock(&mut self, key: &SessionKey, place: usize, by_function: bool, now: Timestamp) {
         let token = LockToken::generate(&OsEntropy);
         let expected = self.model.lock(key, token, Duration::from_secs(3_600), now);
-        let answer = match by_function {
-            true => self.at_once.lock(key).map(|answer| answer.expect("lock").0),
+        let result = match by_function {
+            true => self.at_once.lock(key).map(|result| result.expect("lock").0),
             false => match self.ctx.storage().lock(key, Duration::ZERO).await {
                 Err(error) if error.kind() == StorageErrorKind::LockTimeout => None,
-                answer => Some(answer.expect("lock")),
+                result => Some(result.expect("lock")),
             },
         };
-        match (answer, expected) {
+        match (result, expected) {
             (Some(Lookup::Found(locked)), Lookup::Found(Attempt::Taken(stored))) => {
                 assert_eq!(locked.record, stored.record);
                 self.held[place] = Some((locked, LockTicket::new(*key, token)));
             }
             (None, Lookup::Found(Attempt::Busy(_))) | (Some(Lookup::Missing), Lookup::Missing) => {}
-            (answer, expected) => panic!("lock answered {answer:?} where {expected:?} was expected"),
+            (result, expected) => panic!("lock answered {result:?} where {expected:?} was expected"),
         }
     }
 }

@@ -274,8 +274,8 @@ pub(crate) async fn of_destroy_leaves_all_or_nothing(ctx: Context) {
             other => {
                 assert_eq!(other, Lookup::Missing, "cut {cut:?}");
                 let late = successor(&locked.record, "undead");
-                let answer = ctx.storage().commit(&mut locked.lock, late).await;
-                refused(answer, StorageErrorKind::Gone, "commit after destroy");
+                let result = ctx.storage().commit(&mut locked.lock, late).await;
+                refused(result, StorageErrorKind::Gone, "commit after destroy");
             }
         }
         ended

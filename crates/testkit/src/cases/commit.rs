@@ -25,14 +25,14 @@ pub(crate) async fn gives_the_lock_up(ctx: Context) {
     assert!(is_spent(&locked.lock), "commit has to spend the lock");
 }
 
-pub(crate) async fn a_spent_lock_is_nobodys(ctx: Context) {
+pub(crate) async fn a_disarmed_lock_excludes_nothing(ctx: Context) {
     let (key, mut first) = ctx.locked("old").await;
     ctx.commit(&mut first, "new").await;
     let second = ctx.lock(&key).await;
     let again = successor(&second.record, "again");
-    let answer = ctx.storage().commit(&mut first.lock, again).await;
+    let result = ctx.storage().commit(&mut first.lock, again).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "a second commit under the same lock",
     );
@@ -62,24 +62,24 @@ pub(crate) async fn moves_the_deadline_either_way(ctx: Context) {
 
 pub(crate) async fn without_the_right_token_it_is_refused(ctx: Context) {
     let (key, mut locked) = ctx.locked("old").await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut forged(key), successor(&locked.record, "stolen"))
         .await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "commit with a wrong token, beside the holder",
     );
     assert_eq!(ctx.found(&key).await.payload, "old", "a refused commit wrote");
     ctx.commit(&mut locked, "new").await;
 
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut forged(key), successor(&locked.record, "stolen"))
         .await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "commit with a wrong token on a session that nobody holds",
     );
@@ -91,19 +91,19 @@ pub(crate) async fn after_release_it_is_refused(ctx: Context) {
     let (ticket, record) = (locked.lock.ticket(), locked.record.clone());
     ctx.release(locked.lock).await;
     let mut stale = with_token(key, ticket.token);
-    let answer = ctx.storage().commit(&mut stale, successor(&record, "stale")).await;
-    refused(answer, StorageErrorKind::LockLost, "commit after release");
+    let result = ctx.storage().commit(&mut stale, successor(&record, "stale")).await;
+    refused(result, StorageErrorKind::LockLost, "commit after release");
     ctx.assert_free(&key, b"old").await;
 }
 
 pub(crate) async fn a_refusal_leaves_the_lock_with_its_owner(ctx: Context) {
     let (key, mut locked) = ctx.locked("old").await;
     let mut wrong = forged(key);
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut wrong, successor(&locked.record, "stolen"))
         .await;
-    refused(answer, StorageErrorKind::LockLost, "commit with a wrong token");
+    refused(result, StorageErrorKind::LockLost, "commit with a wrong token");
     assert!(
         !is_spent(&wrong),
         "a commit that is refused has to leave its lock as it was"
@@ -116,19 +116,19 @@ pub(crate) async fn a_refusal_leaves_the_lock_with_its_owner(ctx: Context) {
 pub(crate) async fn brings_nothing_into_being(ctx: Context) {
     let key = Context::key();
     let record = ctx.record("from nowhere");
-    let answer = ctx.storage().commit(&mut forged(key), record).await;
-    refused(answer, StorageErrorKind::Gone, "commit to an unknown session");
+    let result = ctx.storage().commit(&mut forged(key), record).await;
+    refused(result, StorageErrorKind::Gone, "commit to an unknown session");
     ctx.assert_missing(&key).await;
 }
 
 pub(crate) async fn to_a_destroyed_session_it_is_refused(ctx: Context) {
     let (key, mut locked) = ctx.locked("alive").await;
     ctx.destroy(&key).await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut locked.lock, successor(&locked.record, "undead"))
         .await;
-    refused(answer, StorageErrorKind::Gone, "commit to a destroyed session");
+    refused(result, StorageErrorKind::Gone, "commit to a destroyed session");
     ctx.assert_missing(&key).await;
 }
 
@@ -140,9 +140,9 @@ pub(crate) async fn to_an_expired_session_it_is_refused(ctx: Context) {
     ctx.pass_surely(life).await;
     let mut next = successor(&locked.record, "undead");
     next.meta.deadline = Some(ctx.now() + Duration::from_secs(3_600));
-    let answer = ctx.storage().commit(&mut locked.lock, next).await;
+    let result = ctx.storage().commit(&mut locked.lock, next).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::Gone,
         "commit to a session that expired under the lock",
     );
@@ -156,12 +156,12 @@ pub(crate) async fn to_a_session_that_has_moved_it_is_refused(ctx: Context) {
     ctx.pass_surely(late.lock.lease()).await;
     let mut locked = ctx.lock(&old).await;
     ctx.rotate(&mut locked, &new, Duration::ZERO).await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut late.lock, successor(&late.record, "late"))
         .await;
     refused(
-        answer,
+        result,
         StorageErrorKind::Superseded,
         "commit to a session that has moved",
     );
@@ -172,11 +172,11 @@ pub(crate) async fn to_a_session_that_has_moved_it_is_refused(ctx: Context) {
 pub(crate) async fn after_the_lease_it_is_refused(ctx: Context) {
     let (key, mut late) = ctx.locked("old").await;
     ctx.pass_surely(late.lock.lease()).await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut late.lock, successor(&late.record, "late"))
         .await;
-    refused(answer, StorageErrorKind::LockLost, "commit after the lease");
+    refused(result, StorageErrorKind::LockLost, "commit after the lease");
     ctx.assert_free(&key, b"old").await;
 }
 
@@ -184,20 +184,20 @@ pub(crate) async fn after_another_has_the_lock_it_is_refused(ctx: Context) {
     let (key, mut late) = ctx.locked("0").await;
     ctx.pass_surely(late.lock.lease()).await;
     let mut next = ctx.lock(&key).await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut late.lock, successor(&late.record, "late"))
         .await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "commit after the lease, when another holds the lock",
     );
     ctx.commit(&mut next, "1").await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut late.lock, successor(&late.record, "late"))
         .await;
-    refused(answer, StorageErrorKind::LockLost, "commit after another has committed");
+    refused(result, StorageErrorKind::LockLost, "commit after another has committed");
     ctx.assert_free(&key, b"1").await;
 }

@@ -202,8 +202,8 @@ pub(crate) async fn destroy_is_final_among_replaces(ctx: Context) {
             });
         }
         tokio::time::sleep(Duration::from_millis(round as u64 % 4)).await;
-        let answer = handle(&ctx, round).destroy(&key).await.expect("destroy");
-        assert_eq!(answer, Lookup::Found(()));
+        let result = handle(&ctx, round).destroy(&key).await.expect("destroy");
+        assert_eq!(result, Lookup::Found(()));
         destroyed.store(true, Ordering::SeqCst);
         for number in 0..4 {
             let read = handle(&ctx, number).read(&key).await.expect("read");

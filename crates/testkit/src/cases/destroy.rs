@@ -56,17 +56,17 @@ pub(crate) async fn nothing_late_brings_it_back(ctx: Context) {
     let gone = StorageErrorKind::Gone;
     let storage = ctx.storage();
 
-    let answer = storage.renew(&locked.lock.ticket()).await;
-    refused(answer, gone, "renew after destroy");
-    let answer = storage.commit(&mut locked.lock, record.clone()).await;
-    refused(answer, gone, "commit after destroy");
+    let result = storage.renew(&locked.lock.ticket()).await;
+    refused(result, gone, "renew after destroy");
+    let result = storage.commit(&mut locked.lock, record.clone()).await;
+    refused(result, gone, "commit after destroy");
     ctx.assert_missing(&key).await;
-    let answer = storage.rotate(&mut locked.lock, &other, record, Duration::ZERO).await;
-    refused(answer, gone, "rotate after destroy");
+    let result = storage.rotate(&mut locked.lock, &other, record, Duration::ZERO).await;
+    refused(result, gone, "rotate after destroy");
     ctx.assert_missing(&key).await;
     ctx.assert_missing(&other).await;
-    let answer = storage.touch(&key, 1, None, ctx.now()).await;
-    refused(answer, gone, "touch after destroy");
+    let result = storage.touch(&key, 1, None, ctx.now()).await;
+    refused(result, gone, "touch after destroy");
     ctx.release(locked.lock).await;
     ctx.assert_missing(&key).await;
 }
@@ -78,9 +78,9 @@ pub(crate) async fn takes_the_lock_away_with_the_record(ctx: Context) {
     ctx.create(&key, ctx.record("the second")).await;
     let second = ctx.lock(&key).await;
     let late = successor(&locked.record, "late");
-    let answer = ctx.storage().commit(&mut locked.lock, late).await;
+    let result = ctx.storage().commit(&mut locked.lock, late).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "commit under a lock that destroy took away",
     );
@@ -105,8 +105,8 @@ pub(crate) async fn of_a_tombstone_ends_the_session(ctx: Context) {
         assert_eq!(read, Lookup::Missing, "a session was ended by its old key, and lives");
     }
     let late = successor(&locked.record, "late");
-    let answer = ctx.storage().commit(&mut locked.lock, late).await;
-    refused(answer, StorageErrorKind::Gone, "commit after destroy");
+    let result = ctx.storage().commit(&mut locked.lock, late).await;
+    refused(result, StorageErrorKind::Gone, "commit after destroy");
     drop(locked);
 
     // The tombstone stays, and the next to destroy finds nothing to end.

@@ -23,16 +23,16 @@ pub(crate) async fn gives_up_what_is_not_given_back(ctx: Context) {
                 "a lock that was held before the storage was drained is to be had at once, and lock answered {next:?}"
             );
         };
-        let answer = ctx.storage().renew(&held.lock.ticket()).await;
+        let result = ctx.storage().renew(&held.lock.ticket()).await;
         refused(
-            answer,
+            result,
             StorageErrorKind::LockLost,
             "renew after the storage was drained",
         );
         let late = successor(&held.record, "late");
-        let answer = ctx.storage().commit(&mut held.lock, late).await;
+        let result = ctx.storage().commit(&mut held.lock, late).await;
         refused(
-            answer,
+            result,
             StorageErrorKind::LockLost,
             "commit after the storage was drained",
         );

@@ -117,7 +117,7 @@ pub(crate) async fn is_exact_under_a_lock(ctx: Context) {
 }
 
 /// At its deadline a record is missing for every verb, swept or not.
-pub(crate) async fn is_the_end_for_every_verb(ctx: Context) {
+pub(crate) async fn is_the_end_for_every_operation(ctx: Context) {
     let [key, other] = Context::keys();
     let life = (ctx.lease().await / 2).min(Duration::from_millis(400));
     let deadline = ctx.now() + life;
@@ -148,10 +148,10 @@ pub(crate) async fn is_the_end_for_every_verb(ctx: Context) {
         gone,
         "renew for an expired session",
     );
-    let answer = storage.commit(&mut locked.lock, record.clone()).await;
-    refused(answer, gone, "commit to an expired session");
-    let answer = storage.rotate(&mut locked.lock, &other, record, Duration::ZERO).await;
-    refused(answer, gone, "rotate of an expired session");
+    let result = storage.commit(&mut locked.lock, record.clone()).await;
+    refused(result, gone, "commit to an expired session");
+    let result = storage.rotate(&mut locked.lock, &other, record, Duration::ZERO).await;
+    refused(result, gone, "rotate of an expired session");
     ctx.release(locked.lock).await;
     assert_eq!(ctx.destroy(&key).await, Lookup::Missing);
     ctx.assert_missing(&key).await;

@@ -20,14 +20,14 @@ type Sessions = BTreeMap<SessionKey, Record>;
 
 /// No room was left, and the error says for what.
 #[track_caller]
-fn no_room<T: std::fmt::Debug>(answer: Result<T, StorageError>, verb: &str) {
-    if let Err(error) = &answer {
-        assert_eq!(error.operation(), verb, "{error:?}");
+fn no_room<T: std::fmt::Debug>(result: Result<T, StorageError>, operation: &str) {
+    if let Err(error) = &result {
+        assert_eq!(error.operation(), operation, "{error:?}");
     }
     refused(
-        answer,
+        result,
         StorageErrorKind::Full,
-        &format!("{verb} in a storage that is full"),
+        &format!("{operation} in a storage that is full"),
     );
 }
 
@@ -71,7 +71,7 @@ async fn all_are_there(ctx: &Context, sessions: &Sessions, what: &str) {
     }
 }
 
-pub(crate) async fn is_told_and_nothing_is_lost(ctx: Context) {
+pub(crate) async fn is_reported_and_nothing_is_lost(ctx: Context) {
     let Some(sessions) = filled(&ctx, HOUR).await else {
         return;
     };

@@ -17,15 +17,15 @@ pub(crate) async fn frees_the_session_at_its_end(ctx: Context) {
     let (key, mut late) = ctx.locked("x").await;
     ctx.pass_surely(late.lock.lease()).await;
     ctx.assert_free(&key, b"x").await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut late.lock, successor(&late.record, "late"))
         .await;
-    refused(answer, StorageErrorKind::LockLost, "commit after the lease");
+    refused(result, StorageErrorKind::LockLost, "commit after the lease");
 }
 
 /// A holder that has died keeps those who wait for one lease and no longer.
-pub(crate) async fn lets_those_who_wait_in_at_its_end(ctx: Context) {
+pub(crate) async fn lets_waiters_in_at_its_end(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     let lease = locked.lock.lease();
     let start = ctx.now();
@@ -81,20 +81,20 @@ pub(crate) async fn is_not_added_up_by_renewals(ctx: Context) {
 pub(crate) async fn cannot_be_renewed_after_its_end(ctx: Context) {
     let (key, late) = ctx.locked("x").await;
     ctx.pass_surely(late.lock.lease()).await;
-    let answer = ctx.storage().renew(&late.lock.ticket()).await;
-    refused(answer, StorageErrorKind::LockLost, "renew after the lease");
+    let result = ctx.storage().renew(&late.lock.ticket()).await;
+    refused(result, StorageErrorKind::LockLost, "renew after the lease");
     let second = ctx.storage().lock(&key, Duration::ZERO).await;
     let second = second.expect("the lease is over").found().expect("a live session");
-    let answer = ctx.storage().renew(&late.lock.ticket()).await;
-    refused(answer, StorageErrorKind::LockLost, "renew of a lock that is another's");
+    let result = ctx.storage().renew(&late.lock.ticket()).await;
+    refused(result, StorageErrorKind::LockLost, "renew of a lock that is another's");
     ctx.release(second.lock).await;
 }
 
 pub(crate) async fn cannot_be_renewed_for_a_session_that_is_gone(ctx: Context) {
     let (key, destroyed) = ctx.locked("x").await;
     ctx.destroy(&key).await;
-    let answer = ctx.storage().renew(&destroyed.lock.ticket()).await;
-    refused(answer, StorageErrorKind::Gone, "renew for a destroyed session");
+    let result = ctx.storage().renew(&destroyed.lock.ticket()).await;
+    refused(result, StorageErrorKind::Gone, "renew for a destroyed session");
     ctx.assert_missing(&key).await;
 
     let [old, new] = Context::keys();
@@ -102,9 +102,9 @@ pub(crate) async fn cannot_be_renewed_for_a_session_that_is_gone(ctx: Context) {
     let mut locked = ctx.lock(&old).await;
     let ticket = locked.lock.ticket();
     ctx.rotate(&mut locked, &new, Duration::ZERO).await;
-    let answer = ctx.storage().renew(&ticket).await;
+    let result = ctx.storage().renew(&ticket).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::Superseded,
         "renew for a session that has moved",
     );
@@ -119,10 +119,10 @@ pub(crate) async fn over_means_nothing_is_changed(ctx: Context) {
     ctx.pass_surely(late.lock.lease()).await;
     let mut second = ctx.lock(&key).await;
     let record = successor(&late.record, "late");
-    let answer = ctx.storage().commit(&mut late.lock, record.clone()).await;
-    refused(answer, StorageErrorKind::LockLost, "commit after the lease");
-    let answer = ctx.storage().rotate(&mut late.lock, &new, record, Duration::ZERO).await;
-    refused(answer, StorageErrorKind::LockLost, "rotate after the lease");
+    let result = ctx.storage().commit(&mut late.lock, record.clone()).await;
+    refused(result, StorageErrorKind::LockLost, "commit after the lease");
+    let result = ctx.storage().rotate(&mut late.lock, &new, record, Duration::ZERO).await;
+    refused(result, StorageErrorKind::LockLost, "rotate after the lease");
     ctx.assert_missing(&new).await;
     ctx.release(late.lock).await;
     ctx.assert_held(&key).await;

@@ -20,8 +20,8 @@ pub(crate) async fn returns_the_record_and_its_lock(ctx: Context) {
 pub(crate) async fn excludes_others(ctx: Context) {
     let (key, mut locked) = ctx.locked("x").await;
     ctx.assert_held(&key).await;
-    let answer = ctx.second().lock(&key, Duration::ZERO).await;
-    refused(answer, StorageErrorKind::LockTimeout, "lock by a second handle");
+    let result = ctx.second().lock(&key, Duration::ZERO).await;
+    refused(result, StorageErrorKind::LockTimeout, "lock by a second handle");
     ctx.commit(&mut locked, "y").await;
     let second = ctx.second().lock(&key, ctx.lease().await / 2).await;
     let second = second
@@ -145,26 +145,26 @@ pub(crate) async fn release_without_the_right_token_does_nothing(ctx: Context) {
 
 pub(crate) async fn renew_without_the_right_token_is_refused(ctx: Context) {
     let (key, mut locked) = ctx.locked("x").await;
-    let answer = ctx.storage().renew(&forged(key).ticket()).await;
+    let result = ctx.storage().renew(&forged(key).ticket()).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "renew with a wrong token, beside the holder",
     );
     ctx.commit(&mut locked, "y").await;
-    let answer = ctx.storage().renew(&forged(key).ticket()).await;
+    let result = ctx.storage().renew(&forged(key).ticket()).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "renew with a wrong token on a session that nobody holds",
     );
-    let answer = ctx.storage().renew(&locked.lock.ticket()).await;
-    refused(answer, StorageErrorKind::LockLost, "renew of a lock that was given up");
+    let result = ctx.storage().renew(&locked.lock.ticket()).await;
+    refused(result, StorageErrorKind::LockLost, "renew of a lock that was given up");
     ctx.assert_free(&key, b"y").await;
 
     let unknown = Context::key();
-    let answer = ctx.storage().renew(&forged(unknown).ticket()).await;
-    refused(answer, StorageErrorKind::Gone, "renew for an unknown session");
+    let result = ctx.storage().renew(&forged(unknown).ticket()).await;
+    refused(result, StorageErrorKind::Gone, "renew for an unknown session");
     ctx.assert_missing(&unknown).await;
 }
 
@@ -197,7 +197,7 @@ pub(crate) async fn a_holder_that_is_aborted_gives_it_up(ctx: Context) {
     ctx.assert_free(&key, b"x").await;
 }
 
-pub(crate) async fn dropping_a_spent_lock_does_nothing(ctx: Context) {
+pub(crate) async fn dropping_a_disarmed_lock_does_nothing(ctx: Context) {
     let (key, mut first) = ctx.locked("x").await;
     let next = successor(&first.record, "y");
     ctx.storage().commit(&mut first.lock, next).await.expect("commit");

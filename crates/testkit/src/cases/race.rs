@@ -119,9 +119,9 @@ pub(crate) async fn destroy_is_final_among_rotations(ctx: Context) {
             });
         }
         tokio::time::sleep(Duration::from_millis(round as u64 % 8)).await;
-        let answer = handle(&ctx, round).destroy(&keys[0]).await.expect("destroy");
+        let result = handle(&ctx, round).destroy(&keys[0]).await.expect("destroy");
         destroyed.store(true, Ordering::SeqCst);
-        assert_eq!(answer, Lookup::Found(()), "the session lived until it was destroyed");
+        assert_eq!(result, Lookup::Found(()), "the session lived until it was destroyed");
         finish(set).await;
         for (number, key) in keys.iter().enumerate() {
             let read = handle(&ctx, number).read(key).await.expect("read");
@@ -171,8 +171,8 @@ pub(crate) async fn one_of_many_rotations_wins(ctx: Context) {
 
 pub(crate) async fn a_scan_misses_none_that_lives_throughout(ctx: Context) {
     if !ctx.profile().scan {
-        let answer = ctx.storage().scan(None, 10).await;
-        return refused(answer, StorageErrorKind::Unsupported, "scan");
+        let result = ctx.storage().scan(None, 10).await;
+        return refused(result, StorageErrorKind::Unsupported, "scan");
     }
     let mut residents = BTreeSet::new();
     for _ in 0..60 {

@@ -35,8 +35,8 @@ async fn replaced(ctx: &Context, key: &SessionKey, next: impl Fn(&Record) -> Rec
 
 /// Nothing may be replaced.
 async fn left_alone(ctx: &Context, known: &Stored, what: &str) {
-    let answer = replace(ctx, known, successor(&known.record, "replaced")).await;
-    match answer {
+    let result = replace(ctx, known, successor(&known.record, "replaced")).await;
+    match result {
         Ok(false) => {}
         other => panic!("{what} must answer false, and answered {other:?}"),
     }
@@ -179,18 +179,18 @@ pub(crate) async fn after_the_lease_it_is_done_and_the_late_holder_is_refused(ct
     let (key, mut late) = ctx.locked("old").await;
     ctx.pass_surely(late.lock.lease()).await;
     replaced(&ctx, &key, |record| successor(record, "new")).await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .commit(&mut late.lock, successor(&late.record, "late"))
         .await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "commit after the lease and a replace",
     );
-    let answer = ctx.storage().renew(&late.lock.ticket()).await;
+    let result = ctx.storage().renew(&late.lock.ticket()).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockLost,
         "renew after the lease and a replace",
     );
@@ -201,8 +201,8 @@ pub(crate) async fn after_the_lease_it_is_done_and_the_late_holder_is_refused(ct
 pub(crate) async fn brings_nothing_into_being(ctx: Context) {
     let key = Context::key();
     let never = Stored::new(key, ctx.record("from nowhere"));
-    let answer = replace(&ctx, &never, successor(&never.record, "from nowhere")).await;
-    refused(answer, StorageErrorKind::Gone, "replace of an unknown session");
+    let result = replace(&ctx, &never, successor(&never.record, "from nowhere")).await;
+    refused(result, StorageErrorKind::Gone, "replace of an unknown session");
     ctx.assert_missing(&key).await;
 }
 
@@ -212,8 +212,8 @@ pub(crate) async fn of_a_destroyed_session_it_is_refused(ctx: Context) {
     let known = known(&ctx, &key).await;
     ctx.destroy(&key).await;
     for _ in 0..2 {
-        let answer = replace(&ctx, &known, successor(&known.record, "undead")).await;
-        refused(answer, StorageErrorKind::Gone, "replace of a destroyed session");
+        let result = replace(&ctx, &known, successor(&known.record, "undead")).await;
+        refused(result, StorageErrorKind::Gone, "replace of a destroyed session");
         ctx.assert_missing(&key).await;
     }
     assert_eq!(ctx.footprint().await, before, "something was left behind");
@@ -227,9 +227,9 @@ pub(crate) async fn of_an_expired_session_it_is_refused(ctx: Context) {
     ctx.pass_surely(life).await;
     let mut next = successor(&known.record, "undead");
     next.meta.deadline = Some(ctx.now() + Duration::from_secs(3_600));
-    let answer = replace(&ctx, &known, next).await;
+    let result = replace(&ctx, &known, next).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::Gone,
         "replace of a session that has expired since",
     );
@@ -242,9 +242,9 @@ pub(crate) async fn of_a_session_that_has_moved_it_is_refused(ctx: Context) {
     let known = known(&ctx, &old).await;
     let mut locked = ctx.lock(&old).await;
     ctx.rotate(&mut locked, &new, Duration::ZERO).await;
-    let answer = replace(&ctx, &known, successor(&known.record, "late")).await;
+    let result = replace(&ctx, &known, successor(&known.record, "late")).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::Superseded,
         "replace of a session that has moved",
     );
@@ -267,8 +267,8 @@ pub(crate) async fn does_not_follow_an_alias(ctx: Context) {
     // As it was before the move, and as it would be under the old key.
     for record in [before.record, there.record.clone()] {
         let known = Stored::new(old, record).with_stamp(there.stamp);
-        let answer = replace(&ctx, &known, successor(&there.record, "late")).await;
-        assert!(matches!(answer, Ok(false)), "replace by an alias: {answer:?}");
+        let result = replace(&ctx, &known, successor(&there.record, "late")).await;
+        assert!(matches!(result, Ok(false)), "replace by an alias: {result:?}");
     }
     assert_eq!(ctx.found(&new).await, there.record, "a replace has followed an alias");
     ctx.assert_free(&new, b"moved").await;
@@ -297,7 +297,7 @@ pub(crate) async fn leaves_the_keys_that_lead_to_it(ctx: Context) {
 }
 
 /// However often a locked session is asked for, those who wait for it are served, and see what was written.
-pub(crate) async fn holds_up_nobody_who_waits(ctx: Context) {
+pub(crate) async fn delays_no_waiter(ctx: Context) {
     let key = ctx.created("old").await;
     let known = known(&ctx, &key).await;
     let locked = ctx.lock(&key).await;
@@ -331,7 +331,7 @@ pub(crate) async fn names_itself_in_errors(ctx: Context) {
     let error = ctx.storage().replace(&never, never.record.clone()).await;
     let error = error.expect_err("there is nothing to replace");
     assert_eq!(error.kind(), StorageErrorKind::Gone, "{error:?}");
-    assert_eq!(error.operation(), crate::Verb::Replace.name(), "{error:?}");
+    assert_eq!(error.operation(), crate::Operation::Replace.name(), "{error:?}");
     assert_eq!(error.storage(), ctx.storage().name(), "{error:?}");
     assert!(!error.is_retryable(), "{error:?}");
 }

@@ -21,11 +21,11 @@ pub(crate) async fn aliases_are_refused(ctx: &Context) {
     ctx.create(&old, ctx.record("stays")).await;
     let mut locked = ctx.lock(&old).await;
     let record = successor(&locked.record, "moves");
-    let answer = ctx
+    let result = ctx
         .storage()
         .rotate(&mut locked.lock, &new, record, Duration::from_secs(60))
         .await;
-    refused(answer, StorageErrorKind::Unsupported, "rotate with a grace");
+    refused(result, StorageErrorKind::Unsupported, "rotate with a grace");
     ctx.assert_missing(&new).await;
     ctx.commit(&mut locked, "stays put").await;
     ctx.assert_free(&old, b"stays put").await;
@@ -82,13 +82,13 @@ pub(crate) async fn leaves_a_tombstone(ctx: Context) {
         "lock of a tombstone answered {lock:?}"
     );
     let record = successor(&locked.record, "late");
-    let answer = storage.commit(&mut forged(old), record.clone()).await;
-    refused(answer, superseded, "commit to a tombstone");
-    let answer = storage.rotate(&mut forged(old), &third, record, Duration::ZERO).await;
-    refused(answer, superseded, "rotate of a tombstone");
+    let result = storage.commit(&mut forged(old), record.clone()).await;
+    refused(result, superseded, "commit to a tombstone");
+    let result = storage.rotate(&mut forged(old), &third, record, Duration::ZERO).await;
+    refused(result, superseded, "rotate of a tombstone");
     refused(storage.renew(&ticket).await, superseded, "renew for a tombstone");
-    let answer = storage.touch(&old, 2, None, ctx.now()).await;
-    refused(answer, superseded, "touch of a tombstone");
+    let result = storage.touch(&old, 2, None, ctx.now()).await;
+    refused(result, superseded, "touch of a tombstone");
     ctx.assert_missing(&third).await;
     ctx.assert_free(&new, b"moved").await;
 }
@@ -130,13 +130,13 @@ pub(crate) async fn nothing_revives_the_old_key(ctx: Context) {
 
     let record = successor(&late.record, "late");
     let superseded = StorageErrorKind::Superseded;
-    let answer = ctx.storage().commit(&mut late.lock, record.clone()).await;
-    refused(answer, superseded, "a late commit to the old key");
-    let answer = ctx
+    let result = ctx.storage().commit(&mut late.lock, record.clone()).await;
+    refused(result, superseded, "a late commit to the old key");
+    let result = ctx
         .storage()
         .rotate(&mut late.lock, &third, record, Duration::ZERO)
         .await;
-    refused(answer, superseded, "a second, late rotation");
+    refused(result, superseded, "a second, late rotation");
     ctx.release(late.lock).await;
     ctx.assert_superseded(&old).await;
     ctx.assert_missing(&third).await;
@@ -149,12 +149,12 @@ pub(crate) async fn without_the_right_token_it_is_refused(ctx: Context) {
     let mut locked = ctx.lock(&old).await;
     for what in ["beside the holder", "when nobody holds the lock"] {
         let record = successor(&locked.record, "stolen");
-        let answer = ctx
+        let result = ctx
             .storage()
             .rotate(&mut forged(old), &new, record, Duration::ZERO)
             .await;
         refused(
-            answer,
+            result,
             StorageErrorKind::LockLost,
             &format!("rotate with a wrong token, {what}"),
         );
@@ -169,11 +169,11 @@ pub(crate) async fn without_the_right_token_it_is_refused(ctx: Context) {
 
 pub(crate) async fn of_a_session_that_is_gone_it_is_refused(ctx: Context) {
     let [unknown, new] = Context::keys();
-    let answer = ctx
+    let result = ctx
         .storage()
         .rotate(&mut forged(unknown), &new, ctx.record("x"), Duration::ZERO)
         .await;
-    refused(answer, StorageErrorKind::Gone, "rotate of an unknown session");
+    refused(result, StorageErrorKind::Gone, "rotate of an unknown session");
     ctx.assert_missing(&new).await;
 
     let [destroyed, new] = Context::keys();
@@ -181,11 +181,11 @@ pub(crate) async fn of_a_session_that_is_gone_it_is_refused(ctx: Context) {
     let mut locked = ctx.lock(&destroyed).await;
     ctx.destroy(&destroyed).await;
     let record = successor(&locked.record, "undead");
-    let answer = ctx
+    let result = ctx
         .storage()
         .rotate(&mut locked.lock, &new, record, Duration::ZERO)
         .await;
-    refused(answer, StorageErrorKind::Gone, "rotate of a destroyed session");
+    refused(result, StorageErrorKind::Gone, "rotate of a destroyed session");
     ctx.assert_missing(&new).await;
     ctx.assert_missing(&destroyed).await;
 }
@@ -198,12 +198,12 @@ pub(crate) async fn of_an_expired_session_it_is_refused(ctx: Context) {
     ctx.pass_surely(life).await;
     let mut record = successor(&locked.record, "undead");
     record.meta.deadline = None;
-    let answer = ctx
+    let result = ctx
         .storage()
         .rotate(&mut locked.lock, &new, record, Duration::ZERO)
         .await;
     refused(
-        answer,
+        result,
         StorageErrorKind::Gone,
         "rotate of a session that expired under the lock",
     );
@@ -223,11 +223,11 @@ pub(crate) async fn to_a_key_that_is_taken_it_is_refused(ctx: Context) {
     let mut locked = ctx.lock(&old).await;
     for (key, what) in [(taken, "a live key"), (tombstone, "a tombstone")] {
         let record = successor(&locked.record, "mine");
-        let answer = ctx
+        let result = ctx
             .storage()
             .rotate(&mut locked.lock, &key, record, Duration::ZERO)
             .await;
-        refused(answer, StorageErrorKind::Exists, &format!("rotate to {what}"));
+        refused(result, StorageErrorKind::Exists, &format!("rotate to {what}"));
         assert!(
             !is_spent(&locked.lock),
             "a rotation that is refused has to leave its lock as it was"

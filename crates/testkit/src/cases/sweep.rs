@@ -13,12 +13,12 @@ pub(super) const LIFE: Duration = Duration::from_millis(300);
 
 /// Sweeps, and checks what may be answered.
 async fn sweep(ctx: &Context, limit: usize) -> Vec<Stored> {
-    let answer = ctx.storage().sweep(limit).await;
+    let result = ctx.storage().sweep(limit).await;
     if ctx.profile().sweep == Sweep::Unsupported {
-        refused(answer, StorageErrorKind::Unsupported, "sweep");
+        refused(result, StorageErrorKind::Unsupported, "sweep");
         return Vec::new();
     }
-    let swept = answer.unwrap_or_else(|error| panic!("sweep failed: {error:?}"));
+    let swept = result.unwrap_or_else(|error| panic!("sweep failed: {error:?}"));
     assert!(
         swept.len() <= limit,
         "{} were swept where {limit} might be",

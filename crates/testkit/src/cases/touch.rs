@@ -99,14 +99,14 @@ pub(crate) async fn keeps_a_session_alive_past_its_old_deadline(ctx: Context) {
 pub(crate) async fn revives_nothing(ctx: Context) {
     let far = Some(ctx.now() + HOUR);
     let unknown = Context::key();
-    let answer = ctx.storage().touch(&unknown, 1, far, ctx.now()).await;
-    refused(answer, StorageErrorKind::Gone, "touch of an unknown session");
+    let result = ctx.storage().touch(&unknown, 1, far, ctx.now()).await;
+    refused(result, StorageErrorKind::Gone, "touch of an unknown session");
     ctx.assert_missing(&unknown).await;
 
     let destroyed = ctx.created("destroyed").await;
     ctx.destroy(&destroyed).await;
-    let answer = ctx.storage().touch(&destroyed, 1, far, ctx.now()).await;
-    refused(answer, StorageErrorKind::Gone, "touch of a destroyed session");
+    let result = ctx.storage().touch(&destroyed, 1, far, ctx.now()).await;
+    refused(result, StorageErrorKind::Gone, "touch of a destroyed session");
     ctx.assert_missing(&destroyed).await;
 }
 
@@ -116,8 +116,8 @@ pub(crate) async fn does_not_revive_the_expired(ctx: Context) {
     ctx.create(&key, ctx.record_until(deadline, "expired")).await;
     ctx.pass_surely(Duration::from_millis(200)).await;
     for deadline in [Some(ctx.now() + HOUR), None] {
-        let answer = ctx.storage().touch(&key, 1, deadline, ctx.now()).await;
-        refused(answer, StorageErrorKind::Gone, "touch of an expired session");
+        let result = ctx.storage().touch(&key, 1, deadline, ctx.now()).await;
+        refused(result, StorageErrorKind::Gone, "touch of an expired session");
         ctx.assert_missing(&key).await;
     }
 }
@@ -125,11 +125,11 @@ pub(crate) async fn does_not_revive_the_expired(ctx: Context) {
 pub(crate) async fn leaves_a_tombstone(ctx: Context) {
     let [old, new] = rotated(&ctx).await;
     let before = ctx.found(&new).await;
-    let answer = ctx
+    let result = ctx
         .storage()
         .touch(&old, before.meta.version, None, ctx.now() + HOUR)
         .await;
-    refused(answer, StorageErrorKind::Superseded, "touch of a tombstone");
+    refused(result, StorageErrorKind::Superseded, "touch of a tombstone");
     ctx.assert_superseded(&old).await;
     assert_eq!(
         ctx.found(&new).await,
@@ -160,10 +160,10 @@ pub(crate) async fn of_a_record_that_was_written_since_changes_nothing(ctx: Cont
     // Nor is there anything that has a version which nobody has written yet.
     for version in [1, 0, 3, u64::MAX] {
         for deadline in [slid, None] {
-            let answer = ctx.storage().touch(&key, version, deadline, ctx.now() + HOUR).await;
+            let result = ctx.storage().touch(&key, version, deadline, ctx.now() + HOUR).await;
             assert!(
-                matches!(answer, Ok(false)),
-                "touch by version {version} of a record of version 2 answered {answer:?}"
+                matches!(result, Ok(false)),
+                "touch by version {version} of a record of version 2 answered {result:?}"
             );
             assert_eq!(
                 ctx.found(&key).await,
@@ -188,10 +188,10 @@ pub(crate) async fn tells_versions_apart(ctx: Context) {
             if other == version {
                 continue;
             }
-            let answer = ctx.storage().touch(&key, other, later, ctx.now()).await;
+            let result = ctx.storage().touch(&key, other, later, ctx.now()).await;
             assert!(
-                matches!(answer, Ok(false)),
-                "touch by version {other} of a record of version {version} answered {answer:?}"
+                matches!(result, Ok(false)),
+                "touch by version {other} of a record of version {version} answered {result:?}"
             );
         }
         assert_eq!(ctx.found(&key).await, record);
@@ -208,10 +208,10 @@ pub(crate) async fn through_an_alias_asks_for_the_version_there(ctx: Context) {
     let [old, new] = chain(&ctx).await;
     let before = ctx.found(&new).await;
     let later = before.meta.deadline.map(|deadline| deadline + HOUR);
-    let answer = ctx.storage().touch(&old, 1, later, ctx.now() + HOUR).await;
+    let result = ctx.storage().touch(&old, 1, later, ctx.now() + HOUR).await;
     assert!(
-        matches!(answer, Ok(false)),
-        "touch by a version from before the session moved answered {answer:?}"
+        matches!(result, Ok(false)),
+        "touch by a version from before the session moved answered {result:?}"
     );
     assert_eq!(ctx.found(&new).await, before);
     ctx.touch(&old, 2, later, before.meta.last_active).await;

@@ -20,12 +20,12 @@ async fn waiter(ctx: &Context, key: SessionKey, wait: Duration) -> Waiter {
     waiter
 }
 
-async fn answer(ctx: &Context, what: &str, waiter: Waiter) -> Result<Lookup<Locked>, StorageError> {
+async fn result(ctx: &Context, what: &str, waiter: Waiter) -> Result<Lookup<Locked>, StorageError> {
     ctx.at_once(what, waiter).await.expect("a waiter panicked")
 }
 
 async fn granted(ctx: &Context, what: &str, waiter: Waiter) -> Locked {
-    match answer(ctx, what, waiter).await {
+    match result(ctx, what, waiter).await {
         Ok(Lookup::Found(locked)) => locked,
         other => panic!("{what}: the lock was expected, and the answer is {other:?}"),
     }
@@ -35,9 +35,9 @@ pub(crate) async fn ends_when_the_wait_is_over(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     let wait = (ctx.lease().await / 4).min(Duration::from_millis(300));
     let start = Instant::now();
-    let answer = ctx.at_once("a short wait", ctx.storage().lock(&key, wait)).await;
+    let result = ctx.at_once("a short wait", ctx.storage().lock(&key, wait)).await;
     refused(
-        answer,
+        result,
         StorageErrorKind::LockTimeout,
         "lock of a session that stays locked",
     );
@@ -107,10 +107,10 @@ pub(crate) async fn ends_with_destroy(ctx: Context) {
     let second = waiter(&ctx, key, ctx.lease().await * 10).await;
     ctx.destroy(&key).await;
     for waiter in [first, second] {
-        let answer = answer(&ctx, "waiting for a session that is destroyed", waiter).await;
+        let result = result(&ctx, "waiting for a session that is destroyed", waiter).await;
         assert!(
-            matches!(answer, Ok(Lookup::Missing)),
-            "a waiter for a destroyed session was told {answer:?}"
+            matches!(result, Ok(Lookup::Missing)),
+            "a waiter for a destroyed session was told {result:?}"
         );
     }
     drop(locked);
@@ -121,10 +121,10 @@ pub(crate) async fn ends_with_destroy_of_a_tombstone(ctx: Context) {
     let locked = ctx.lock(&new).await;
     let waiter = waiter(&ctx, new, ctx.lease().await * 10).await;
     ctx.destroy(&old).await;
-    let answer = answer(&ctx, "waiting for a session that is destroyed by its old key", waiter).await;
+    let result = result(&ctx, "waiting for a session that is destroyed by its old key", waiter).await;
     assert!(
-        matches!(answer, Ok(Lookup::Missing)),
-        "a waiter for a destroyed session was told {answer:?}"
+        matches!(result, Ok(Lookup::Missing)),
+        "a waiter for a destroyed session was told {result:?}"
     );
     drop(locked);
 }
@@ -140,13 +140,13 @@ pub(crate) async fn ends_with_the_end_of_the_record(ctx: Context) {
     }
     let waiter = waiter(&ctx, key, lease * 10).await;
     // At the latest when the lease is over, the storage has to look and to find nothing.
-    let answer = tokio::time::timeout(lease * 2, waiter).await;
-    let answer = answer
+    let result = tokio::time::timeout(lease * 2, waiter).await;
+    let result = result
         .expect("waiting for a session that expires: no answer")
         .expect("a waiter panicked");
     assert!(
-        matches!(answer, Ok(Lookup::Missing)),
-        "a waiter for an expired session was told {answer:?}"
+        matches!(result, Ok(Lookup::Missing)),
+        "a waiter for an expired session was told {result:?}"
     );
     drop(locked);
 }
@@ -157,10 +157,10 @@ pub(crate) async fn ends_with_rotation(ctx: Context) {
     let mut locked = ctx.lock(&old).await;
     let waiter = waiter(&ctx, old, ctx.lease().await * 10).await;
     ctx.rotate(&mut locked, &new, Duration::ZERO).await;
-    let answer = answer(&ctx, "waiting for a session that moves", waiter).await;
+    let result = result(&ctx, "waiting for a session that moves", waiter).await;
     assert!(
-        matches!(answer, Ok(Lookup::Superseded)),
-        "a waiter for a session that moved was told {answer:?}"
+        matches!(result, Ok(Lookup::Superseded)),
+        "a waiter for a session that moved was told {result:?}"
     );
     ctx.assert_free(&new, b"moved").await;
 }
@@ -203,10 +203,10 @@ pub(crate) async fn through_an_alias_ends_with_the_session(ctx: Context) {
     let _held = ctx.lock(&new).await;
     let waiter = waiter(&ctx, old, ctx.lease().await * 10).await;
     assert_eq!(ctx.destroy(&new).await, Lookup::Found(()));
-    let answer = answer(&ctx, "waiting through an alias for a session that ends", waiter).await;
+    let result = result(&ctx, "waiting through an alias for a session that ends", waiter).await;
     assert!(
-        matches!(answer, Ok(Lookup::Superseded)),
-        "who waited through an alias for a session that ended was told {answer:?}"
+        matches!(result, Ok(Lookup::Superseded)),
+        "who waited through an alias for a session that ended was told {result:?}"
     );
 }
 
@@ -286,14 +286,14 @@ pub(crate) async fn is_bounded(ctx: Context) {
 }
 
 /// Those who gave up, or were dropped when their turn had come, do not keep the others waiting.
-pub(crate) async fn given_up_passes_the_turn_on(ctx: Context) {
+pub(crate) async fn cancelled_passes_the_lock_on(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     let wait = ctx.lease().await * 10;
     let dropped = waiter(&ctx, key, wait).await;
     let hasty = waiter(&ctx, key, Duration::from_millis(30)).await;
     let patient = waiter(&ctx, key, wait).await;
-    let answer = answer(&ctx, "a short wait", hasty).await;
-    refused(answer, StorageErrorKind::LockTimeout, "a short wait");
+    let result = result(&ctx, "a short wait", hasty).await;
+    refused(result, StorageErrorKind::LockTimeout, "a short wait");
     ctx.release(locked.lock).await;
     // The turn of the first has come, and it never learns of it.
     dropped.abort();

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use sessile_core::{StorageError, StorageErrorKind};
 
 use crate::locked;
+use crate::operation::Operation;
 use crate::rng::Rng;
-use crate::verb::Verb;
 
 /// How one call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +63,9 @@ impl Fault {
         }
     }
 
-    pub(super) async fn strike(self, verb: Verb, storage: &'static str) -> StorageError {
+    pub(super) async fn strike(self, operation: Operation, storage: &'static str) -> StorageError {
         match self.kind {
-            Some(kind) => StorageError::new(kind, verb.name(), storage).with_source(Injected(self)),
+            Some(kind) => StorageError::new(kind, operation.name(), storage).with_source(Injected(self)),
             None => std::future::pending().await,
         }
     }
@@ -103,7 +103,7 @@ struct Plan {
 
 #[derive(Debug)]
 struct Step {
-    verb: Verb,
+    operation: Operation,
     /// How many calls go by before the fault strikes.
     spared: u64,
     fault: Fault,
@@ -122,24 +122,26 @@ impl Faults {
     /// # Panics
     ///
     /// If `nth` is 0.
-    pub fn fail(&self, verb: Verb, nth: u64, fault: Fault) {
+    pub fn fail(&self, operation: Operation, nth: u64, fault: Fault) {
         assert!(nth > 0, "the first call is call 1");
-        self.add(verb, nth - 1, fault, false);
+        self.add(operation, nth - 1, fault, false);
     }
 
     /// The next call of the verb goes wrong.
-    pub fn fail_next(&self, verb: Verb, fault: Fault) {
-        self.add(verb, 0, fault, false);
+    pub fn fail_next(&self, operation: Operation, fault: Fault) {
+        self.add(operation, 0, fault, false);
     }
 
     /// Every call of the verb goes wrong from now on.
-    pub fn fail_always(&self, verb: Verb, fault: Fault) {
-        self.add(verb, 0, fault, true);
+    pub fn fail_always(&self, operation: Operation, fault: Fault) {
+        self.add(operation, 0, fault, true);
     }
 
     /// Every call goes wrong from now on: the storage is down.
     pub fn fail_all(&self, fault: Fault) {
-        Verb::ALL.iter().for_each(|verb| self.fail_always(*verb, fault));
+        Operation::ALL
+            .iter()
+            .for_each(|operation| self.fail_always(*operation, fault));
     }
 
     /// From now on calls go wrong at random, before or after they took effect, as unavailable or timed out.
@@ -172,9 +174,9 @@ impl Faults {
         locked(&self.0).script.iter().filter(|step| !step.again).count()
     }
 
-    fn add(&self, verb: Verb, spared: u64, fault: Fault, again: bool) {
+    fn add(&self, operation: Operation, spared: u64, fault: Fault, again: bool) {
         locked(&self.0).script.push(Step {
-            verb,
+            operation,
             spared,
             fault,
             again,
@@ -182,11 +184,11 @@ impl Faults {
     }
 
     /// What happens to a call of this verb that is made now. Of several faults that are due the first wins.
-    pub(super) fn next(&self, verb: Verb) -> Option<Fault> {
+    pub(super) fn next(&self, operation: Operation) -> Option<Fault> {
         let mut plan = locked(&self.0);
         let mut due = None;
         plan.script.retain_mut(|step| {
-            if step.verb != verb {
+            if step.operation != operation {
                 return true;
             }
             if step.spared > 0 {

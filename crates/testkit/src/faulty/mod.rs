@@ -13,7 +13,7 @@ use sessile_core::{
 
 use self::faults::When;
 pub use self::faults::{Fault, Faults};
-use crate::verb::Verb;
+use crate::operation::Operation;
 
 /// A storage on which calls fail: by a script, or at random from a seed.
 ///
@@ -73,34 +73,34 @@ impl<S: Storage + ?Sized> Faulty<S> {
 
     async fn call<T>(
         &self,
-        verb: Verb,
+        operation: Operation,
         call: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
-        match self.faults.next(verb) {
+        match self.faults.next(operation) {
             None => call.await,
-            Some(fault) => self.fail(fault, verb, call).await,
+            Some(fault) => self.fail(fault, operation, call).await,
         }
     }
 
-    async fn fail<T>(&self, fault: Fault, verb: Verb, call: impl Future) -> Result<T, StorageError> {
+    async fn fail<T>(&self, fault: Fault, operation: Operation, call: impl Future) -> Result<T, StorageError> {
         if fault.when == When::After {
             call.await;
         }
-        Err(fault.strike(verb, self.inner.name()).await)
+        Err(fault.strike(operation, self.inner.name()).await)
     }
 }
 
 /// Stands in for a lock in a call whose outcome its holder is not to learn: whatever the call does to it, the
 /// holder's own stays as it was.
-fn stand_in(lock: &Lock) -> Lock {
+fn placeholder_lock(lock: &Lock) -> Lock {
     #[derive(Debug)]
-    struct Nobody;
+    struct NoUnlock;
 
-    impl Unlock for Nobody {
+    impl Unlock for NoUnlock {
         fn unlock(&self, _: LockTicket) {}
     }
 
-    Lock::new(lock.ticket(), lock.lease(), Arc::new(Nobody))
+    Lock::new(lock.ticket(), lock.lease(), Arc::new(NoUnlock))
 }
 
 #[async_trait]
@@ -124,11 +124,11 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        self.call(Verb::Read, self.inner.read(key)).await
+        self.call(Operation::Read, self.inner.read(key)).await
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        let Some(fault) = self.faults.next(Verb::Lock) else {
+        let Some(fault) = self.faults.next(Operation::Lock) else {
             return self.inner.lock(key, wait).await;
         };
         let mut unseen = None;
@@ -139,29 +139,30 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
         if let Some(locked) = unseen.as_mut().filter(|_| !fault.hangs()) {
             locked.lock.spend();
         }
-        let error = fault.strike(Verb::Lock, self.inner.name()).await;
+        let error = fault.strike(Operation::Lock, self.inner.name()).await;
         drop(unseen);
         Err(error)
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.call(Verb::Create, self.inner.create(key, record)).await
+        self.call(Operation::Create, self.inner.create(key, record)).await
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let Some(fault) = self.faults.next(Verb::Commit) else {
+        let Some(fault) = self.faults.next(Operation::Commit) else {
             return self.inner.commit(lock, record).await;
         };
-        let mut lock = stand_in(lock);
-        self.fail(fault, Verb::Commit, self.inner.commit(&mut lock, record))
+        let mut lock = placeholder_lock(lock);
+        self.fail(fault, Operation::Commit, self.inner.commit(&mut lock, record))
             .await
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        let Some(fault) = self.faults.next(Verb::Replace) else {
+        let Some(fault) = self.faults.next(Operation::Replace) else {
             return self.inner.replace(known, record).await;
         };
-        self.fail(fault, Verb::Replace, self.inner.replace(known, record)).await
+        self.fail(fault, Operation::Replace, self.inner.replace(known, record))
+            .await
     }
 
     async fn rotate(
@@ -171,30 +172,30 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let Some(fault) = self.faults.next(Verb::Rotate) else {
+        let Some(fault) = self.faults.next(Operation::Rotate) else {
             return self.inner.rotate(lock, new_key, record, grace).await;
         };
-        let mut lock = stand_in(lock);
+        let mut lock = placeholder_lock(lock);
         self.fail(
             fault,
-            Verb::Rotate,
+            Operation::Rotate,
             self.inner.rotate(&mut lock, new_key, record, grace),
         )
         .await
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let Some(fault) = self.faults.next(Verb::Release) else {
+        let Some(fault) = self.faults.next(Operation::Release) else {
             return self.inner.release(lock).await;
         };
         // If the storage never hears of it, the lock is held until its lease ends.
-        let unheard = stand_in(&lock);
+        let unheard = placeholder_lock(&lock);
         lock.spend();
-        self.fail(fault, Verb::Release, self.inner.release(unheard)).await
+        self.fail(fault, Operation::Release, self.inner.release(unheard)).await
     }
 
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        self.call(Verb::Renew, self.inner.renew(lock)).await
+        self.call(Operation::Renew, self.inner.renew(lock)).await
     }
 
     async fn touch(
@@ -204,20 +205,20 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
         deadline: Option<Timestamp>,
         last_active: Timestamp,
     ) -> Result<bool, StorageError> {
-        self.call(Verb::Touch, self.inner.touch(key, version, deadline, last_active))
+        self.call(Operation::Touch, self.inner.touch(key, version, deadline, last_active))
             .await
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        self.call(Verb::Destroy, self.inner.destroy(key)).await
+        self.call(Operation::Destroy, self.inner.destroy(key)).await
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        self.call(Verb::Scan, self.inner.scan(cursor, limit)).await
+        self.call(Operation::Scan, self.inner.scan(cursor, limit)).await
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.call(Verb::Sweep, self.inner.sweep(limit)).await
+        self.call(Operation::Sweep, self.inner.sweep(limit)).await
     }
 
     async fn drain(&self, patience: Duration) {

@@ -1,17 +1,17 @@
 //! Histories: what each client was told, and whether it can be true.
 
+mod call;
 mod check;
-mod line;
+mod event;
 mod mark;
-mod operation;
-mod record;
 mod recorder;
+mod recording;
 mod time;
 
+pub use self::call::{Call, CallResult, Completion, History, RecordedCall, Seen, Write};
 pub use self::check::{Lost, Promise, Setback, Summary, Tolerance, Violation, Violations};
-pub(crate) use self::line::Line;
+pub(crate) use self::event::Event;
 pub use self::mark::Mark;
-pub use self::operation::{Answer, Answered, Call, History, Operation, Seen, Write};
-pub use self::record::Recording;
-pub(crate) use self::recorder::Lines;
+pub(crate) use self::recorder::EventLog;
 pub use self::recorder::Recorder;
+pub use self::recording::Recording;

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::line::Line;
-use super::{History, Operation};
+use super::event::Event;
+use super::{History, RecordedCall};
 use crate::locked;
 
 /// Collects what several [`Recording`](super::Recording) storages write down. Clones share it.
@@ -32,28 +32,28 @@ use crate::locked;
 /// ```
 #[derive(Clone)]
 pub struct Recorder {
-    sink: Arc<dyn Fn(Line) + Send + Sync>,
+    sink: Arc<dyn Fn(Event) + Send + Sync>,
     numbers: Arc<AtomicU64>,
-    lines: Arc<Mutex<Lines>>,
+    events: Arc<Mutex<EventLog>>,
 }
 
 /// Lines, put together again to operations.
 #[derive(Debug, Default)]
-pub(crate) struct Lines(BTreeMap<(u64, u64), Operation>);
+pub(crate) struct EventLog(BTreeMap<(u64, u64), RecordedCall>);
 
-impl Lines {
-    pub(crate) fn add(&mut self, line: Line) {
-        match line {
-            Line::Invoked { number, operation } => {
-                self.0.insert((operation.process, number), operation);
+impl EventLog {
+    pub(crate) fn add(&mut self, event: Event) {
+        match event {
+            Event::Invoked { number, recorded } => {
+                self.0.insert((recorded.process, number), recorded);
             }
-            Line::Answered {
+            Event::Completed {
                 process,
                 number,
-                answered,
+                completion,
             } => {
-                if let Some(operation) = self.0.get_mut(&(process, number)) {
-                    operation.answered = Some(answered);
+                if let Some(recorded) = self.0.get_mut(&(process, number)) {
+                    recorded.completion = Some(completion);
                 }
             }
         }
@@ -65,7 +65,7 @@ impl Lines {
 
     pub(crate) fn history(&self) -> History {
         History {
-            operations: self.0.values().cloned().collect(),
+            calls: self.0.values().cloned().collect(),
         }
     }
 }
@@ -74,27 +74,27 @@ impl Recorder {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        let lines = Arc::new(Mutex::new(Lines::default()));
-        let collected = Arc::clone(&lines);
+        let events = Arc::new(Mutex::new(EventLog::default()));
+        let collected = Arc::clone(&events);
         Self {
-            sink: Arc::new(move |line| locked(&collected).add(line)),
+            sink: Arc::new(move |event| locked(&collected).add(event)),
             numbers: Arc::default(),
-            lines,
+            events,
         }
     }
 
     /// One that hands on each line at once, and collects nothing.
-    pub(crate) fn to(sink: impl Fn(Line) + Send + Sync + 'static) -> Self {
+    pub(crate) fn to(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self {
             sink: Arc::new(sink),
             numbers: Arc::default(),
-            lines: Arc::default(),
+            events: Arc::default(),
         }
     }
 
     /// Writes a line down.
-    pub(super) fn write(&self, line: Line) {
-        (self.sink)(line);
+    pub(super) fn write(&self, event: Event) {
+        (self.sink)(event);
     }
 
     /// A number for an operation, which no other has.
@@ -105,7 +105,7 @@ impl Recorder {
     /// What has been collected so far.
     #[must_use]
     pub fn history(&self) -> History {
-        locked(&self.lines).history()
+        locked(&self.events).history()
     }
 }
 

@@ -168,9 +168,9 @@ impl Context {
 
     /// The lock is held by somebody.
     pub(crate) async fn assert_held(&self, key: &SessionKey) {
-        let answer = self.storage().lock(key, Duration::ZERO).await;
+        let result = self.storage().lock(key, Duration::ZERO).await;
         refused(
-            answer,
+            result,
             StorageErrorKind::LockTimeout,
             "lock of a session that is locked",
         );
@@ -196,7 +196,7 @@ impl Context {
     pub(crate) async fn at_once<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
         let limit = self.lease().await / 2;
         match tokio::time::timeout(limit, call).await {
-            Ok(answer) => answer,
+            Ok(result) => result,
             Err(_) => panic!("{what}: no answer within {limit:?}"),
         }
     }
@@ -286,20 +286,20 @@ pub(crate) fn forged(key: SessionKey) -> Lock {
 
 /// A lock like one that a storage gave, for use after that was spent.
 pub(crate) fn with_token(key: SessionKey, token: LockToken) -> Lock {
-    struct Nobody;
+    struct NoUnlock;
 
-    impl Unlock for Nobody {
+    impl Unlock for NoUnlock {
         fn unlock(&self, _: LockTicket) {}
     }
 
-    Lock::new(LockTicket::new(key, token), Duration::from_secs(1), Arc::new(Nobody))
+    Lock::new(LockTicket::new(key, token), Duration::from_secs(1), Arc::new(NoUnlock))
 }
 
 /// The call must have failed in this way.
 #[track_caller]
-pub(crate) fn refused<T: Debug>(answer: Result<T, StorageError>, kind: StorageErrorKind, what: &str) {
-    match answer {
-        Ok(answer) => panic!("{what} must fail with {kind:?}, and answered {answer:?}"),
+pub(crate) fn refused<T: Debug>(result: Result<T, StorageError>, kind: StorageErrorKind, what: &str) {
+    match result {
+        Ok(result) => panic!("{what} must fail with {kind:?}, and answered {result:?}"),
         Err(error) => assert_eq!(
             error.kind(),
             kind,

@@ -41,7 +41,7 @@ macro_rules! __with_cases {
                 dropping_it_gives_it_up
                 a_holder_that_panics_gives_it_up
                 a_holder_that_is_aborted_gives_it_up
-                dropping_a_spent_lock_does_nothing
+                dropping_a_disarmed_lock_does_nothing
             ]
             wait single [
                 ends_when_the_wait_is_over
@@ -59,12 +59,12 @@ macro_rules! __with_cases {
                 is_in_order_of_arrival
                 cannot_be_skipped
                 is_bounded
-                given_up_passes_the_turn_on
+                cancelled_passes_the_lock_on
             ]
             lease single [
                 keeps_others_out_until_its_end
                 frees_the_session_at_its_end
-                lets_those_who_wait_in_at_its_end
+                lets_waiters_in_at_its_end
                 runs_anew_when_renewed
                 is_not_added_up_by_renewals
                 cannot_be_renewed_after_its_end
@@ -76,7 +76,7 @@ macro_rules! __with_cases {
             commit single [
                 replaces_the_record
                 gives_the_lock_up
-                a_spent_lock_is_nobodys
+                a_disarmed_lock_excludes_nothing
                 moves_the_deadline_either_way
                 without_the_right_token_it_is_refused
                 after_release_it_is_refused
@@ -103,7 +103,7 @@ macro_rules! __with_cases {
                 of_a_session_that_has_moved_it_is_refused
                 does_not_follow_an_alias
                 leaves_the_keys_that_lead_to_it
-                holds_up_nobody_who_waits
+                delays_no_waiter
                 names_itself_in_errors
             ]
             rotate single [
@@ -120,7 +120,7 @@ macro_rules! __with_cases {
                 can_be_done_again_and_again
             ]
             alias single [
-                is_followed_by_every_verb
+                is_followed_by_every_operation
                 of_an_alias_is_followed_to_the_end
                 destroy_through_it_ends_the_session
                 destroy_through_it_works_when_its_grace_is_over
@@ -169,7 +169,7 @@ macro_rules! __with_cases {
                 is_exact_after_rotation
                 is_exact_after_touch
                 is_exact_under_a_lock
-                is_the_end_for_every_verb
+                is_the_end_for_every_operation
                 may_be_far_away
                 does_not_come_without_a_deadline
             ]
@@ -217,10 +217,10 @@ macro_rules! __with_cases {
                 of_scan_and_sweep_harms_no_session
             ]
             errors single [
-                name_the_verb_and_the_storage
+                name_the_operation_and_the_storage
             ]
             full single [
-                is_told_and_nothing_is_lost
+                is_reported_and_nothing_is_lost
                 leaves_a_commit_its_lock_and_the_record
                 leaves_the_record_of_a_replace
                 leaves_a_session_where_it_is
@@ -232,8 +232,8 @@ macro_rules! __with_cases {
             ]
             at_once single [
                 a_held_lock_is_not_waited_for
-                the_moment_is_that_of_the_answer
-                both_ways_give_the_same_answers
+                the_moment_is_that_of_the_result
+                both_ways_give_the_same_results
             ]
             concurrency parallel [
                 increments_of_one_session_all_count

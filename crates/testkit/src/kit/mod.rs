@@ -1,7 +1,7 @@
 //! The kit itself: what is tested, under which conditions, and how a case is run.
 
 mod context;
-mod door;
+mod immediate;
 mod list;
 mod run;
 mod subject;

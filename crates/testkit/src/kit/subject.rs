@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sessile_core::{DEFAULT_MAX_WAITERS, IntoStorage, Storage};
 
-use crate::kit::door::Door;
+use crate::kit::immediate::ImmediateView;
 
 /// A storage to be tested, made anew for each case.
 ///
@@ -71,10 +71,10 @@ impl Subject {
     /// [`storage_tests!`](crate::storage_tests) runs every case this way too, on a subject of its own.
     #[must_use]
     pub fn at_once(self) -> Option<Self> {
-        let storage = Arc::new(Door::of(&self.storage)?);
+        let storage = Arc::new(ImmediateView::of(&self.storage)?);
         // A second handle without the functions is asked as ever.
-        let second = self.second.map(|second| match Door::of(&second) {
-            Some(door) => Arc::new(door) as Arc<dyn Storage>,
+        let second = self.second.map(|second| match ImmediateView::of(&second) {
+            Some(immediate) => Arc::new(immediate) as Arc<dyn Storage>,
             None => second,
         });
         Some(Self {
@@ -193,7 +193,7 @@ impl Profile {
 
     /// How long the storage keeps tombstones; 60 seconds unless said otherwise.
     #[must_use]
-    pub fn with_tombstone(mut self, tombstone: Duration) -> Self {
+    pub fn with_tombstone_ttl(mut self, tombstone: Duration) -> Self {
         self.tombstone = tombstone;
         self
     }

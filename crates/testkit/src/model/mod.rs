@@ -1,10 +1,10 @@
 //! [`ModelStorage`]: the contract, carried out as plainly as can be.
 
 mod encode;
+mod operations;
 mod queue;
 mod rules;
 mod state;
-mod verbs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub use self::rules::{Correct, Rules};
 pub use self::state::{Attempt, ModelState, Rotation};
 pub(crate) use self::state::{Holder, Move};
 use crate::locked;
-use crate::verb::Verb;
+use crate::operation::Operation;
 
 /// A storage to compare others with: one mutex, three maps, and a queue that wakes everybody.
 ///
@@ -89,7 +89,7 @@ impl ModelStorage {
 
     /// An empty storage like this one, which keeps tombstones for as long as this. The default is 60 seconds.
     #[must_use]
-    pub fn with_tombstone(&self, tombstone: Duration) -> Self {
+    pub fn with_tombstone_ttl(&self, tombstone: Duration) -> Self {
         self.like(|shared| shared.tombstone = tombstone)
     }
 
@@ -142,8 +142,8 @@ impl ModelStorage {
             .change(|inner| step(&**rules, &mut inner.state, clock.now()))
     }
 
-    fn error(verb: Verb) -> impl Fn(StorageErrorKind) -> StorageError {
-        move |kind| StorageError::new(kind, verb.name(), "model")
+    fn error(operation: Operation) -> impl Fn(StorageErrorKind) -> StorageError {
+        move |kind| StorageError::new(kind, operation.name(), "model")
     }
 }
 
@@ -181,7 +181,11 @@ impl Storage for ModelStorage {
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        let found = self.shared.lock(key, wait).await.map_err(Self::error(Verb::Lock))?;
+        let found = self
+            .shared
+            .lock(key, wait)
+            .await
+            .map_err(Self::error(Operation::Lock))?;
         Ok(found.map(|(token, Stored { key, record, .. })| {
             let ticket = LockTicket::new(key, token);
             let lock = Lock::new(ticket, self.shared.lease, self.shared.clone());
@@ -191,19 +195,19 @@ impl Storage for ModelStorage {
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
         self.step(|rules, state, now| rules.create(state, key, record, now))
-            .map_err(Self::error(Verb::Create))
+            .map_err(Self::error(Operation::Create))
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         self.step(|rules, state, now| rules.commit(state, &lock.ticket(), record, now))
-            .map_err(Self::error(Verb::Commit))?;
+            .map_err(Self::error(Operation::Commit))?;
         lock.spend();
         Ok(())
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
         self.step(|rules, state, now| rules.replace(state, known, record, now))
-            .map_err(Self::error(Verb::Replace))
+            .map_err(Self::error(Operation::Replace))
     }
 
     async fn rotate(
@@ -219,7 +223,7 @@ impl Storage for ModelStorage {
             tombstone: self.shared.tombstone,
         };
         self.step(|rules, state, now| rules.rotate(state, &lock.ticket(), rotation, record, now))
-            .map_err(Self::error(Verb::Rotate))?;
+            .map_err(Self::error(Operation::Rotate))?;
         lock.spend();
         Ok(())
     }
@@ -233,7 +237,7 @@ impl Storage for ModelStorage {
     async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
         let lease = self.shared.lease;
         self.step(|rules, state, now| rules.renew(state, lock, lease, now))
-            .map_err(Self::error(Verb::Renew))
+            .map_err(Self::error(Operation::Renew))
     }
 
     async fn touch(
@@ -244,7 +248,7 @@ impl Storage for ModelStorage {
         last_active: Timestamp,
     ) -> Result<bool, StorageError> {
         self.step(|rules, state, now| rules.touch(state, key, version, deadline, last_active, now))
-            .map_err(Self::error(Verb::Touch))
+            .map_err(Self::error(Operation::Touch))
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
@@ -252,7 +256,7 @@ impl Storage for ModelStorage {
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        let corrupt = |_| Self::error(Verb::Scan)(StorageErrorKind::Corrupt);
+        let corrupt = |_| Self::error(Operation::Scan)(StorageErrorKind::Corrupt);
         let after = cursor.map(|cursor| String::from_utf8_lossy(cursor.as_bytes()).parse());
         let after: Option<SessionKey> = after.transpose().map_err(corrupt)?;
         let sessions = self.step(|rules, state, now| rules.scan(state, after.as_ref(), limit, now));

@@ -34,15 +34,15 @@ pub(super) struct Inner {
 }
 
 /// A waiter's place in the queue of a key. Whoever is dropped while waiting leaves it.
-struct Place<'a> {
+struct QueueGuard<'a> {
     shared: &'a Shared,
     at: Option<(SessionKey, u64)>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueGuard<'_> {
     fn drop(&mut self) {
-        if self.at.is_some() && self.shared.rules.lets_go() {
-            self.shared.change(|inner| inner.leave(self.at.take()));
+        if self.at.is_some() && self.shared.rules.leaves_queue_when_dropped() {
+            self.shared.change(|inner| inner.remove_waiter(self.at.take()));
         }
     }
 }
@@ -68,11 +68,11 @@ impl Shared {
     ) -> Result<Lookup<(LockToken, Stored)>, StorageErrorKind> {
         let arrival = Instant::now();
         let mut changes = self.changes.subscribe();
-        let mut place = Place { shared: self, at: None };
+        let mut guard = QueueGuard { shared: self, at: None };
         loop {
             changes.mark_unchanged();
             let token = LockToken::generate(&OsEntropy);
-            let until = match self.attempt(key, token, &mut place.at)? {
+            let until = match self.attempt(key, token, &mut guard.at)? {
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),
                 Lookup::Found(Attempt::Taken(stored)) => {
@@ -128,15 +128,15 @@ impl Shared {
         let now = self.clock.now();
         let actual = inner.state.find(key, now);
         if at.is_some_and(|(queue, _)| actual != Lookup::Found(queue)) {
-            inner.leave(at.take());
+            inner.remove_waiter(at.take());
         }
         let mut wake = Timestamp::MAX;
         if inner.is_first(&actual, *at) {
             match self.rules.lock(&mut inner.state, key, token, self.lease, now) {
                 Lookup::Found(Attempt::Busy(until)) => wake = until,
-                answer => {
-                    inner.leave(at.take());
-                    return Ok(answer);
+                result => {
+                    inner.remove_waiter(at.take());
+                    return Ok(result);
                 }
             }
         }
@@ -169,7 +169,7 @@ impl Inner {
         }
     }
 
-    fn leave(&mut self, at: Option<(SessionKey, u64)>) {
+    fn remove_waiter(&mut self, at: Option<(SessionKey, u64)>) {
         let Some((key, arrival)) = at else { return };
         if let Some(queue) = self.queues.get_mut(&key) {
             queue.retain(|waiter| *waiter != arrival);

@@ -164,7 +164,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     }
 
     /// Whether a waiter that is dropped leaves the queue. It does.
-    fn lets_go(&self) -> bool {
+    fn leaves_queue_when_dropped(&self) -> bool {
         true
     }
 }

@@ -112,7 +112,7 @@ impl ModelState {
     }
 
     /// The key of the live record, or why there is none.
-    pub(crate) fn needed(&self, key: &SessionKey, now: Timestamp) -> Result<SessionKey, StorageErrorKind> {
+    pub(crate) fn require_live(&self, key: &SessionKey, now: Timestamp) -> Result<SessionKey, StorageErrorKind> {
         match self.find(key, now) {
             Lookup::Found(key) => Ok(key),
             Lookup::Missing => Err(StorageErrorKind::Gone),
@@ -120,9 +120,9 @@ impl ModelState {
         }
     }
 
-    pub(crate) fn held(&self, lock: &LockTicket, now: Timestamp) -> Result<(), StorageErrorKind> {
+    pub(crate) fn require_lock(&self, lock: &LockTicket, now: Timestamp) -> Result<(), StorageErrorKind> {
         let held = |holder: &Holder| holder.token == lock.token && now < holder.until;
-        let key = self.needed(&lock.key, now)?;
+        let key = self.require_live(&lock.key, now)?;
         // Under another key than the lock's own there is an alias: the session has moved and left the lock behind.
         if key == lock.key && self.locks.get(&key).is_some_and(held) {
             Ok(())
@@ -131,7 +131,7 @@ impl ModelState {
         }
     }
 
-    pub(crate) fn vacant(&self, key: &SessionKey, now: Timestamp) -> Result<(), StorageErrorKind> {
+    pub(crate) fn require_vacant(&self, key: &SessionKey, now: Timestamp) -> Result<(), StorageErrorKind> {
         match self.find(key, now) {
             Lookup::Missing => Ok(()),
             Lookup::Found(_) | Lookup::Superseded => Err(StorageErrorKind::Exists),
@@ -147,13 +147,13 @@ impl ModelState {
     }
 
     /// Puts a record under this key, which nobody has locked any more.
-    pub(crate) fn place(&mut self, key: &SessionKey, record: Record) {
+    pub(crate) fn put(&mut self, key: &SessionKey, record: Record) {
         self.moves.remove(key);
         self.locks.remove(key);
         self.records.insert(*key, record);
     }
 
-    pub(crate) fn leave_behind(&mut self, key: &SessionKey, rotation: Rotation, now: Timestamp) {
+    pub(crate) fn add_marker(&mut self, key: &SessionKey, rotation: Rotation, now: Timestamp) {
         let alias_until = now + rotation.grace;
         let moved = Move {
             to: rotation.to,

@@ -84,7 +84,7 @@ impl RedisCluster {
         let node = self
             .nodes
             .iter()
-            .find(|node| node.answers())
+            .find(|node| node.responds())
             .expect("a node that answers");
         let ranges = node.command(&["CLUSTER", "SLOTS"]);
         let owner = ranges.items().iter().find_map(|range| match range.items() {
@@ -100,7 +100,7 @@ impl RedisCluster {
     /// Waits until all slots are kept, all nodes that run agree on it, and the replicas follow.
     pub fn wait_until_whole(&self) {
         wait_until("the cluster is whole", || {
-            let running = || self.nodes.iter().filter(|node| node.answers());
+            let running = || self.nodes.iter().filter(|node| node.responds());
             let owners = |node: &RedisServer| {
                 let mut ranges: Vec<_> = node
                     .command(&["CLUSTER", "SLOTS"])
@@ -177,7 +177,7 @@ impl RedisCluster {
         }
         // The others would hear of it in time. Replicas do not take the order, and need not.
         let others = self.nodes.iter().enumerate();
-        for (_, node) in others.filter(|(index, node)| ![to, from].contains(index) && node.answers()) {
+        for (_, node) in others.filter(|(index, node)| ![to, from].contains(index) && node.responds()) {
             node.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
         }
     }

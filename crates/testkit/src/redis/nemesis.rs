@@ -43,7 +43,7 @@ impl RedisServer {
 
     /// How many connections were made to it since it was started; the one that asks for this is among them.
     #[must_use]
-    pub fn dials(&self) -> u64 {
+    pub fn accepted(&self) -> u64 {
         self.info("stats", "total_connections_received")
             .and_then(|count| count.parse().ok())
             .expect("a server counts its connections")

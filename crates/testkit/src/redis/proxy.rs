@@ -30,14 +30,14 @@ struct Shared {
 struct State {
     /// The server that new connections lead to.
     upstream: u16,
-    dials: u64,
+    accepted: u64,
     delay: Duration,
     /// Existing connections are closed and new ones are not accepted.
     cut: bool,
     /// Nothing comes through in these directions, and nobody is told.
     silent: Silence,
     open: Vec<TcpStream>,
-    heard: Vec<String>,
+    output: Vec<String>,
     exchanges: usize,
     /// Whether the last bytes seen went to the server.
     asking: bool,
@@ -111,8 +111,8 @@ impl Proxy {
 
     /// How many connections were made since the last time this was asked, those that were refused included.
     #[must_use]
-    pub fn dials(&self) -> u64 {
-        std::mem::take(&mut self.state().dials)
+    pub fn accepted(&self) -> u64 {
+        std::mem::take(&mut self.state().accepted)
     }
 
     /// Lets everything take so much longer in each direction.
@@ -139,7 +139,7 @@ impl Proxy {
     }
 
     /// Passes on what is asked, and swallows the answers: the server does what the client will never know of.
-    pub fn lose_answers(&self) {
+    pub fn lose_replies(&self) {
         self.state().silent = Silence::Answers;
     }
 
@@ -157,7 +157,7 @@ impl Proxy {
     /// The commands that went to the server since the last time this was asked, without their arguments.
     #[must_use]
     pub fn commands(&self) -> Vec<String> {
-        std::mem::take(&mut self.state().heard)
+        std::mem::take(&mut self.state().output)
     }
 
     /// How many times, since the last time this was asked, something went to the server after something had come back
@@ -192,13 +192,13 @@ impl State {
 }
 
 /// Bytes, and when they may arrive.
-type Parcel = (Instant, Vec<u8>);
+type DelayedBytes = (Instant, Vec<u8>);
 
 impl Shared {
     fn accept(self: &Arc<Self>, client: TcpStream) {
         let upstream = {
             let mut state = locked(&self.state);
-            state.dials += 1;
+            state.accepted += 1;
             state.upstream
         };
         let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)) else {
@@ -249,7 +249,7 @@ impl Shared {
     fn note(&self, parser: &mut Parser, bytes: &[u8], asking: bool) -> Option<Duration> {
         let mut state = locked(&self.state);
         if asking {
-            state.heard.extend(parser.commands(bytes));
+            state.output.extend(parser.commands(bytes));
             if !state.asking {
                 state.exchanges += 1;
             }
@@ -258,7 +258,7 @@ impl Shared {
         (!state.silent.swallows(asking)).then_some(state.delay)
     }
 
-    fn hand_out(&self, arriving: &Receiver<Parcel>, mut to: TcpStream, asking: bool) {
+    fn hand_out(&self, arriving: &Receiver<DelayedBytes>, mut to: TcpStream, asking: bool) {
         for (due, bytes) in arriving {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             if locked(&self.state).silent.swallows(asking) {
@@ -291,7 +291,7 @@ mod tests {
         let mut late = resp::Admin::connect(proxy.port());
         assert_eq!(late.command(&["GET", "name"]).text(), "two");
         assert_eq!(early.command(&["GET", "name"]).text(), "one");
-        assert_eq!(proxy.dials(), 2);
-        assert_eq!(proxy.dials(), 0);
+        assert_eq!(proxy.accepted(), 2);
+        assert_eq!(proxy.accepted(), 0);
     }
 }

@@ -111,10 +111,10 @@ impl RedisSentinel {
     }
 
     fn primary_of(&self, sentinel: &RedisServer) -> usize {
-        let answer = sentinel.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
-        let port = answer.items().get(1).map(super::Reply::text).unwrap_or_default();
+        let reply = sentinel.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
+        let port = reply.items().get(1).map(super::Reply::text).unwrap_or_default();
         let index = self.servers.iter().position(|server| server.port().to_string() == port);
-        index.unwrap_or_else(|| panic!("the primary is none of the servers: {answer:?}"))
+        index.unwrap_or_else(|| panic!("the primary is none of the servers: {reply:?}"))
     }
 
     /// Freezes a server and cuts it off from this primary, so that nothing written from now on reaches it, not even
@@ -139,7 +139,7 @@ impl RedisSentinel {
     pub fn wait_for_another(&self, than: usize) {
         wait_until("there is another primary", || {
             let primary = self.primary();
-            let known = || self.sentinels.iter().filter(|sentinel| sentinel.answers());
+            let known = || self.sentinels.iter().filter(|sentinel| sentinel.responds());
             primary != than
                 && self.servers[primary].command(&["ROLE"]).items()[0].text() == "master"
                 && known().all(|sentinel| self.primary_of(sentinel) == primary)
@@ -169,8 +169,8 @@ impl RedisSentinel {
 }
 
 /// The value of a field, in an answer that is a list of names and values in turns.
-fn field(answer: &super::Reply, name: &str) -> String {
-    let mut pairs = answer.items().chunks_exact(2);
+fn field(reply: &super::Reply, name: &str) -> String {
+    let mut pairs = reply.items().chunks_exact(2);
     pairs
         .find_map(|pair| (pair[0].text() == name).then(|| pair[1].text()))
         .unwrap_or_default()

@@ -99,7 +99,7 @@ impl RedisServer {
         }
         std::fs::write(server.folder.join("conf"), lines).expect("a configuration for the server");
         server.run();
-        server.wait_until_it_answers();
+        server.wait_until_ready();
         server
     }
 
@@ -182,7 +182,7 @@ impl RedisServer {
     /// Starts it again on the same port and in the same folder, after [`kill`](Self::kill) or a crash.
     pub fn restart(&mut self) {
         self.launch_again();
-        self.wait_until_it_answers();
+        self.wait_until_ready();
     }
 
     /// Starts it again without waiting until it answers, which it does not while it loads what it has on disk.
@@ -193,7 +193,7 @@ impl RedisServer {
 
     /// Whether it answers, be it that it wants to know a password first.
     #[must_use]
-    pub fn answers(&self) -> bool {
+    pub fn responds(&self) -> bool {
         match resp::command(self.port, Duration::from_millis(500), &[b"PING"]) {
             Ok(Reply::Text(_)) => true,
             Ok(Reply::Error(message)) => message.starts_with("NOAUTH"),
@@ -234,10 +234,10 @@ impl RedisServer {
         self.running = Some(Running { keeper, id });
     }
 
-    fn wait_until_it_answers(&self) {
+    fn wait_until_ready(&self) {
         wait_until(
             &format!("the {} on port {} answers", self.role.name(), self.port),
-            || self.answers(),
+            || self.responds(),
         );
     }
 

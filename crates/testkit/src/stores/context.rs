@@ -128,8 +128,8 @@ impl StoreContext {
             let (entry, other) = (Self::entry("stays"), Self::entry("moves"));
             let [from, to] = Self::keys();
             self.insert(&from, &entry).await;
-            let answer = self.store().rename(&from, entry.head.version, None, &to, other).await;
-            self.unsupported(answer, "rename");
+            let result = self.store().rename(&from, entry.head.version, None, &to, other).await;
+            self.unsupported(result, "rename");
             self.assert_stands(&from, &entry, "after a rename that was refused")
                 .await;
             self.assert_nothing(&to, "after a rename that was refused").await;
@@ -148,22 +148,22 @@ impl StoreContext {
     /// Whether the store takes out what has expired. One that does not must refuse to.
     pub(crate) async fn takes_expired(&self) -> bool {
         if !self.subject.takes_expired {
-            let answer = self.store().take_expired(FUTURE, 10).await;
-            self.unsupported(answer, "take_expired");
+            let result = self.store().take_expired(FUTURE, 10).await;
+            self.unsupported(result, "take_expired");
         }
         self.subject.takes_expired
     }
 
-    fn unsupported<T: Debug>(&self, answer: Result<T, StorageError>, verb: &str) {
-        let Err(error) = answer else {
-            panic!("{verb} must fail with Unsupported, and answered {answer:?}")
+    fn unsupported<T: Debug>(&self, result: Result<T, StorageError>, operation: &str) {
+        let Err(error) = result else {
+            panic!("{operation} must fail with Unsupported, and answered {result:?}")
         };
         assert_eq!(
             error.kind(),
             StorageErrorKind::Unsupported,
-            "{verb} must fail with Unsupported: {error:?}"
+            "{operation} must fail with Unsupported: {error:?}"
         );
-        assert_eq!(error.operation(), verb, "an error names the verb: {error:?}");
+        assert_eq!(error.operation(), operation, "an error names the verb: {error:?}");
         assert_eq!(
             error.storage(),
             self.store().name(),
@@ -179,18 +179,18 @@ impl StoreContext {
 
 /// The answer, which must not be an error.
 #[track_caller]
-pub(crate) fn done<T>(answer: Result<T, StorageError>, what: &str) -> T {
-    answer.unwrap_or_else(|error| panic!("{what} failed: {error:?}"))
+pub(crate) fn done<T>(result: Result<T, StorageError>, what: &str) -> T {
+    result.unwrap_or_else(|error| panic!("{what} failed: {error:?}"))
 }
 
 /// The write must have been applied.
 #[track_caller]
-pub(crate) fn applied(answer: Result<Applied, StorageError>, what: &str) {
-    assert_eq!(done(answer, what), Applied::Yes, "{what} must be applied");
+pub(crate) fn applied(result: Result<Applied, StorageError>, what: &str) {
+    assert_eq!(done(result, what), Applied::Yes, "{what} must be applied");
 }
 
 /// The write must not have been applied.
 #[track_caller]
-pub(crate) fn refused(answer: Result<Applied, StorageError>, what: &str) {
-    assert_eq!(done(answer, what), Applied::No, "{what} must not be applied");
+pub(crate) fn refused(result: Result<Applied, StorageError>, what: &str) {
+    assert_eq!(done(result, what), Applied::No, "{what} must not be applied");
 }

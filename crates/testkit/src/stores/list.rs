@@ -79,7 +79,7 @@ macro_rules! __with_store_cases {
                 leaves_the_key_free
             ]
             cancel single [
-                of_looks_disturbs_nothing
+                of_reads_disturbs_nothing
                 of_insert_leaves_all_or_nothing
                 of_replace_leaves_the_old_or_the_new
                 of_touch_leaves_the_old_or_the_new

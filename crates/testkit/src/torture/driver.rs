@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use sessile_core::{IntoStorage, Lookup, SessionKey, Storage};
 
-use super::nemesis::{Done, Nemesis};
+use super::nemesis::{Nemesis, Tally};
 use super::slots::Slots;
 use super::worker::in_one_line;
-use super::workload::{Client, first_name};
+use super::workload::{Client, first_write_id};
 use super::{Disturbance, Failure, Report, Torture};
 use crate::history::{Call, History, Recorder, Recording};
 use crate::locked;
@@ -36,7 +36,7 @@ impl Torture {
     ///
     /// If processes cannot be started or there is no runtime to be had.
     pub fn run<S: IntoStorage>(&self, open: impl AsyncFnOnce() -> S) -> Result<Report, Box<Failure>> {
-        self.rage(None, open)
+        self.run_workers(None, open)
     }
 
     /// As [`run`](Self::run), while this happens to the storage, too. What it lost by that is in the report.
@@ -53,10 +53,10 @@ impl Torture {
         disturbance: &mut dyn Disturbance,
         open: impl AsyncFnOnce() -> S,
     ) -> Result<Report, Box<Failure>> {
-        self.rage(Some(disturbance), open)
+        self.run_workers(Some(disturbance), open)
     }
 
-    fn rage<S: IntoStorage>(
+    fn run_workers<S: IntoStorage>(
         &self,
         disturbance: Option<&mut dyn Disturbance>,
         open: impl AsyncFnOnce() -> S,
@@ -64,17 +64,17 @@ impl Torture {
         self.announce();
         let slots = Folder::new(self.seed);
         let mut nemesis = Nemesis::new(self, &slots.0, disturbance);
-        nemesis.rage().expect("worker processes can be started and killed");
-        let (heard, done) = nemesis.end().expect("worker processes can be waited for");
+        nemesis.run().expect("worker processes can be started and killed");
+        let (output, tally) = nemesis.end().expect("worker processes can be waited for");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build();
-        let (history, troubles) = runtime.expect("a driver needs a runtime").block_on(async {
+        let (history, failures) = runtime.expect("a driver needs a runtime").block_on(async {
             let storage = open().await.into_storage();
-            self.audit(&storage, heard.lines.history(), heard.troubles).await
+            self.audit(&storage, output.events.history(), output.failures).await
         });
-        self.judge(history, troubles, done)
+        self.judge(history, failures, tally)
     }
 
     /// Tortures a storage with tasks, for as long as planned. They give up, hang and forget; nobody is killed. The
@@ -89,20 +89,20 @@ impl Torture {
         let recorder = Recorder::new();
         let slots = Arc::new(Slots::in_memory(self.sessions));
         let (plan, stop) = (Arc::new(self.clone()), Arc::new(AtomicBool::new(false)));
-        let troubles = Arc::new(Mutex::new(Vec::new()));
+        let failures = Arc::new(Mutex::new(Vec::new()));
         let mut clients = Vec::new();
         for number in 0..self.processes * self.tasks {
             let process = number + 1;
             let (storage, recorder) = (Arc::clone(&storage), recorder.clone());
-            let complaints = Arc::clone(&troubles);
+            let reports = Arc::clone(&failures);
             let client = Client {
                 storage: Arc::new(Recording::shared(storage, recorder, process)),
                 slots: Arc::clone(&slots),
                 rng: Rng::new(self.seed.wrapping_add(number)),
-                names: Arc::new(AtomicU64::new(first_name(process))),
+                write_ids: Arc::new(AtomicU64::new(first_write_id(process))),
                 plan: Arc::clone(&plan),
-                past: VecDeque::new(),
-                complain: Arc::new(move |error| locked(&complaints).push(in_one_line(error))),
+                ended: VecDeque::new(),
+                report: Arc::new(move |error| locked(&reports).push(in_one_line(error))),
             };
             clients.push(tokio::spawn(client.run(Arc::clone(&stop))));
         }
@@ -110,12 +110,12 @@ impl Torture {
         stop.store(true, Ordering::SeqCst);
         for client in clients {
             if let Err(error) = client.await {
-                locked(&troubles).push(format!("a client panicked: {error}"));
+                locked(&failures).push(format!("a client panicked: {error}"));
             }
         }
-        let troubles = std::mem::take(&mut *locked(&troubles));
-        let (history, troubles) = self.audit(&storage, recorder.history(), troubles).await;
-        self.judge(history, troubles, Done::default())
+        let failures = std::mem::take(&mut *locked(&failures));
+        let (history, failures) = self.audit(&storage, recorder.history(), failures).await;
+        self.judge(history, failures, Tally::default())
     }
 
     fn announce(&self) {
@@ -129,12 +129,12 @@ impl Torture {
         &self,
         storage: &Arc<dyn Storage>,
         mut history: History,
-        mut troubles: Vec<String>,
+        mut failures: Vec<String>,
     ) -> (History, Vec<String>) {
         let mut keys: BTreeSet<SessionKey> = BTreeSet::new();
-        for operation in &history.operations {
-            keys.insert(*operation.call.key());
-            if let Call::Rotate { to, .. } = operation.call {
+        for recorded in &history.calls {
+            keys.insert(*recorded.call.key());
+            if let Call::Rotate { to, .. } = recorded.call {
                 keys.insert(to);
             }
         }
@@ -142,7 +142,7 @@ impl Torture {
         let storage = Recording::shared(Arc::clone(storage), recorder.clone(), DRIVER);
         let wait = self.lease + self.tolerance.slack;
         for key in keys {
-            let trouble = match storage.read(&key).await {
+            let failure = match storage.read(&key).await {
                 Ok(Lookup::Found(_)) => match storage.lock(&key, wait).await {
                     Ok(Lookup::Found(locked)) => storage.release(locked.lock).await.err(),
                     Ok(_) => None,
@@ -151,27 +151,27 @@ impl Torture {
                 Ok(_) => None,
                 Err(error) => Some(error),
             };
-            troubles.extend(trouble.map(|error| format!("in the end, when all had left: {}", in_one_line(&error))));
+            failures.extend(failure.map(|error| format!("in the end, when all had left: {}", in_one_line(&error))));
         }
-        history.operations.extend(recorder.history().operations);
-        (history, troubles)
+        history.calls.extend(recorder.history().calls);
+        (history, failures)
     }
 
-    fn judge(&self, history: History, troubles: Vec<String>, done: Done) -> Result<Report, Box<Failure>> {
+    fn judge(&self, history: History, failures: Vec<String>, tally: Tally) -> Result<Report, Box<Failure>> {
         let seed = self.seed;
-        match history.check_across(&done.setbacks, self.tolerance) {
-            Ok((summary, lost)) if troubles.is_empty() => Ok(Report {
+        match history.check_across(&tally.setbacks, self.tolerance) {
+            Ok((summary, lost)) if failures.is_empty() => Ok(Report {
                 summary,
                 lost,
                 seed,
-                kills: done.kills,
-                stops: done.stops,
-                strikes: done.strikes,
+                kills: tally.kills,
+                stops: tally.stops,
+                strikes: tally.strikes,
                 history,
             }),
             verdict => Err(Box::new(Failure {
                 violations: verdict.err(),
-                troubles,
+                failures,
                 seed,
                 history,
             })),

@@ -7,22 +7,22 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::worker::{Orders, TROUBLE};
+use super::worker::{FAILURE, WorkerOptions};
 use super::{Disturbance, Torture};
-use crate::history::{Line, Lines, Setback};
+use crate::history::{Event, EventLog, Setback};
 use crate::locked;
 use crate::rng::Rng;
 
 /// What the workers have said so far.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
-    pub(super) lines: Lines,
-    pub(super) troubles: Vec<String>,
+pub(super) struct WorkerOutput {
+    pub(super) events: EventLog,
+    pub(super) failures: Vec<String>,
 }
 
-/// What was done to workers and storage.
+/// What was tally to workers and storage.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct Tally {
     pub(super) kills: u64,
     pub(super) stops: u64,
     pub(super) strikes: u64,
@@ -37,16 +37,16 @@ pub(super) struct Nemesis<'a, 'd> {
     rng: Rng,
     workers: Vec<Worker>,
     started: u64,
-    heard: Arc<Mutex<Heard>>,
-    done: Done,
+    output: Arc<Mutex<WorkerOutput>>,
+    tally: Tally,
 }
 
 /// How often one who watches a long torture is told that it goes on.
-const NEWS: Duration = Duration::from_secs(10);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 struct Worker {
     child: Child,
-    ear: JoinHandle<()>,
+    reader: JoinHandle<()>,
 }
 
 impl<'a, 'd> Nemesis<'a, 'd> {
@@ -58,15 +58,15 @@ impl<'a, 'd> Nemesis<'a, 'd> {
             rng: Rng::new(plan.seed),
             workers: Vec::new(),
             started: 0,
-            heard: Arc::default(),
-            done: Done::default(),
+            output: Arc::default(),
+            tally: Tally::default(),
         }
     }
 
     /// Lets the workers work for as long as planned, and does to them what it does; each kind of it once at least.
-    pub(super) fn rage(&mut self) -> Result<()> {
+    pub(super) fn run(&mut self) -> Result<()> {
         let (start, duration) = (Instant::now(), self.plan.duration());
-        let (end, mut news) = (start + duration, start + NEWS);
+        let (end, mut next_progress) = (start + duration, start + PROGRESS_INTERVAL);
         for _ in 0..self.plan.processes {
             let worker = self.start()?;
             self.workers.push(worker);
@@ -75,11 +75,11 @@ impl<'a, 'd> Nemesis<'a, 'd> {
             let calm = Duration::from_millis(50 + self.rng.below(350));
             thread::sleep(calm.min(end.saturating_duration_since(Instant::now())));
             self.strike()?;
-            if Instant::now() > news {
-                news = Instant::now() + NEWS;
-                let (elapsed, operations) = (start.elapsed().as_secs(), locked(&self.heard).lines.count());
+            if Instant::now() > next_progress {
+                next_progress = Instant::now() + PROGRESS_INTERVAL;
+                let (elapsed, calls) = (start.elapsed().as_secs(), locked(&self.output).events.count());
                 eprintln!(
-                    "sessile-testkit: {elapsed} of {} seconds, {operations} operations",
+                    "sessile-testkit: {elapsed} of {} seconds, {calls} operations",
                     duration.as_secs()
                 );
             }
@@ -88,9 +88,9 @@ impl<'a, 'd> Nemesis<'a, 'd> {
     }
 
     fn has_done_all(&self) -> bool {
-        let Done {
+        let Tally {
             kills, stops, strikes, ..
-        } = self.done;
+        } = self.tally;
         (self.disturbance.is_none() || strikes > 0)
             && (!self.plan.kills || kills > 0)
             && (self.plan.stops.is_zero() || stops > 0)
@@ -105,16 +105,16 @@ impl<'a, 'd> Nemesis<'a, 'd> {
             .as_mut()
             .filter(|_| spares_workers || self.rng.chance(0.5))
         {
-            self.done.strikes += 1;
+            self.tally.strikes += 1;
             let setback = disturbance.strike(self.rng.next());
-            self.done.setbacks.extend(setback);
+            self.tally.setbacks.extend(setback);
         } else if self.plan.kills && (stop == 0 || self.rng.chance(0.5)) {
-            self.done.kills += 1;
+            self.tally.kills += 1;
             let successor = self.start()?;
             let worker = std::mem::replace(&mut self.workers[victim], successor);
             worker.kill()?;
         } else if stop > 0 {
-            self.done.stops += 1;
+            self.tally.stops += 1;
             let pause = Duration::from_millis(1 + self.rng.below(stop));
             let together = usize::try_from(self.plan.together).unwrap_or(usize::MAX);
             let victims = self.workers.iter().cycle().skip(victim);
@@ -126,7 +126,7 @@ impl<'a, 'd> Nemesis<'a, 'd> {
 
     fn start(&mut self) -> Result<Worker> {
         self.started += 1;
-        let orders = Orders {
+        let options = WorkerOptions {
             process: self.started,
             seed: self.rng.next(),
             slots: self.slots.to_owned(),
@@ -135,32 +135,32 @@ impl<'a, 'd> Nemesis<'a, 'd> {
             Some(program) => program.clone(),
             None => std::env::current_exe()?,
         };
-        let (name, value) = orders.variable(self.plan);
+        let (name, value) = options.variable(self.plan);
         let mut child = Command::new(program)
             .env(name, value)
             .envs(self.plan.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let output = child.stdout.take().expect("the output of a worker is a pipe");
-        let heard = Arc::clone(&self.heard);
-        let ear = thread::spawn(move || {
+        let stdout = child.stdout.take().expect("the output of a worker is a pipe");
+        let output = Arc::clone(&self.output);
+        let reader = thread::spawn(move || {
             // The last line of one that was killed may be cut off.
-            for text in BufReader::new(output).lines().map_while(Result::ok) {
-                let mut heard = locked(&heard);
-                match (text.parse::<Line>(), text.strip_prefix(TROUBLE)) {
-                    (Ok(line), _) => heard.lines.add(line),
-                    (_, Some(trouble)) => heard.troubles.push(trouble.to_owned()),
+            for text in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let mut output = locked(&output);
+                match (text.parse::<Event>(), text.strip_prefix(FAILURE)) {
+                    (Ok(event), _) => output.events.add(event),
+                    (_, Some(failure)) => output.failures.push(failure.to_owned()),
                     _ => {}
                 }
             }
         });
-        Ok(Worker { child, ear })
+        Ok(Worker { child, reader })
     }
 
     /// Puts the storage right, tells all workers to stop, waits for them, and returns what they have said. One that
     /// does not stop in time is killed, and is a trouble.
-    pub(super) fn end(mut self) -> Result<(Heard, Done)> {
+    pub(super) fn end(mut self) -> Result<(WorkerOutput, Tally)> {
         if let Some(disturbance) = &mut self.disturbance {
             disturbance.heal();
         }
@@ -171,10 +171,10 @@ impl<'a, 'd> Nemesis<'a, 'd> {
         let patience = self.plan.wait + self.plan.lease * 2 + self.plan.tolerance.slack;
         let end = Instant::now() + patience;
         for worker in std::mem::take(&mut self.workers) {
-            worker.see_off(end, &self.heard)?;
+            worker.stop_by(end, &self.output)?;
         }
-        let heard = std::mem::take(&mut *locked(&self.heard));
-        Ok((heard, std::mem::take(&mut self.done)))
+        let output = std::mem::take(&mut *locked(&self.output));
+        Ok((output, std::mem::take(&mut self.tally)))
     }
 }
 
@@ -193,18 +193,18 @@ impl Worker {
         self.leave().map(drop)
     }
 
-    fn see_off(mut self, end: Instant, heard: &Mutex<Heard>) -> Result<()> {
-        let complain = |what: String| locked(heard).troubles.push(what);
+    fn stop_by(mut self, end: Instant, output: &Mutex<WorkerOutput>) -> Result<()> {
+        let report = |what: String| locked(output).failures.push(what);
         while self.child.try_wait()?.is_none() {
             if Instant::now() > end {
-                complain("a worker did not stop when it was told to".to_owned());
+                report("a worker did not stop when it was told to".to_owned());
                 return self.kill();
             }
             thread::sleep(Duration::from_millis(5));
         }
         let status = self.leave()?;
         if !status.success() {
-            complain(format!("a worker that nobody killed has ended with {status}"));
+            report(format!("a worker that nobody killed has ended with {status}"));
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ impl Worker {
     /// Waits for the process to be gone and all that it said to be heard.
     fn leave(mut self) -> Result<ExitStatus> {
         let status = self.child.wait()?;
-        drop(self.ear.join());
+        drop(self.reader.join());
         Ok(status)
     }
 }

@@ -53,7 +53,7 @@ pub struct Failure {
     /// What cannot be true in what the clients were told.
     pub violations: Option<Violations>,
     /// What else ought not to happen: errors of unexpected kinds, locks that stay, workers that hang.
-    pub troubles: Vec<String>,
+    pub failures: Vec<String>,
     /// The seed.
     pub seed: u64,
     /// All that the clients did and were told.
@@ -61,13 +61,13 @@ pub struct Failure {
 }
 
 /// How many troubles are told.
-const TOLD: usize = 10;
+const SHOWN: usize = 10;
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             violations,
-            troubles,
+            failures,
             seed,
             ..
         } = self;
@@ -75,10 +75,10 @@ impl fmt::Display for Failure {
         if let Some(violations) = violations {
             write!(f, "{violations}")?;
         }
-        for trouble in troubles.iter().take(TOLD) {
-            writeln!(f, "- {trouble}")?;
+        for failure in failures.iter().take(SHOWN) {
+            writeln!(f, "- {failure}")?;
         }
-        match troubles.len().saturating_sub(TOLD) {
+        match failures.len().saturating_sub(SHOWN) {
             0 => Ok(()),
             more => writeln!(f, "and {more} more"),
         }

@@ -23,7 +23,7 @@ impl Slots {
 
     pub(super) fn get(&self, slot: u64) -> Option<SessionId> {
         match self {
-            Self::Memory(slots) => locked(slots)[place(slot)].clone(),
+            Self::Memory(slots) => locked(slots)[index(slot)].clone(),
             Self::Folder(folder) => SessionId::parse(&fs::read_to_string(folder.join(slot.to_string())).ok()?),
         }
     }
@@ -31,7 +31,7 @@ impl Slots {
     pub(super) fn set(&self, slot: u64, id: &SessionId) {
         static WRITES: AtomicU64 = AtomicU64::new(0);
         match self {
-            Self::Memory(slots) => locked(slots)[place(slot)] = Some(id.clone()),
+            Self::Memory(slots) => locked(slots)[index(slot)] = Some(id.clone()),
             Self::Folder(folder) => {
                 let number = WRITES.fetch_add(1, Ordering::Relaxed);
                 let aside = folder.join(format!("aside-{}-{number}", std::process::id()));
@@ -43,6 +43,6 @@ impl Slots {
     }
 }
 
-fn place(slot: u64) -> usize {
+fn index(slot: u64) -> usize {
     usize::try_from(slot).expect("a small number")
 }

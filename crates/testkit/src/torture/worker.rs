@@ -11,7 +11,7 @@ use sessile_core::{IntoStorage, Storage, StorageError};
 
 use super::Torture;
 use super::slots::Slots;
-use super::workload::{Client, first_name};
+use super::workload::{Client, first_write_id};
 use crate::history::{Recorder, Recording};
 use crate::rng::Rng;
 
@@ -19,17 +19,17 @@ use crate::rng::Rng;
 const VARIABLE: &str = "SESSILE_TORTURE";
 
 /// Marks a line that is not about an operation.
-pub(super) const TROUBLE: &str = "trouble ";
+pub(super) const FAILURE: &str = "trouble ";
 
 /// What a worker is told.
 #[derive(Debug)]
-pub(super) struct Orders {
+pub(super) struct WorkerOptions {
     pub(super) process: u64,
     pub(super) seed: u64,
     pub(super) slots: PathBuf,
 }
 
-impl Orders {
+impl WorkerOptions {
     /// As an environment variable.
     pub(super) fn variable(&self, plan: &Torture) -> (&'static str, String) {
         let Self { process, seed, slots } = self;
@@ -41,15 +41,15 @@ impl Orders {
             ..
         } = plan;
         let (wait, aliases) = (wait.as_millis(), u64::from(*aliases));
-        let orders = format!(
+        let options = format!(
             "{process} {seed} {tasks} {sessions} {wait} {aliases} {}",
             slots.display()
         );
-        (VARIABLE, orders)
+        (VARIABLE, options)
     }
 
-    fn read(orders: &str) -> Option<(Self, Torture)> {
-        let mut words = orders.splitn(7, ' ');
+    fn read(options: &str) -> Option<(Self, Torture)> {
+        let mut words = options.splitn(7, ' ');
         let mut number = || words.next()?.parse::<u64>().ok();
         let (process, seed, tasks, sessions) = (number()?, number()?, number()?, number()?);
         let (wait, aliases) = (number()?, number()?);
@@ -74,42 +74,42 @@ impl Orders {
 ///
 /// In a worker, if there is no runtime to be had.
 pub fn worker_main<S: IntoStorage>(open: impl AsyncFnOnce() -> S) {
-    let Ok(orders) = std::env::var(VARIABLE) else { return };
-    let (orders, plan) = Orders::read(&orders).expect("the orders of a worker come from its driver");
+    let Ok(options) = std::env::var(VARIABLE) else { return };
+    let (options, plan) = WorkerOptions::read(&options).expect("the orders of a worker come from its driver");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     runtime.expect("a worker needs a runtime").block_on(async {
         let storage = open().await.into_storage();
-        work(orders, plan, storage).await;
+        work(options, plan, storage).await;
     });
     std::process::exit(0);
 }
 
-async fn work(orders: Orders, plan: Torture, storage: Arc<dyn Storage>) {
-    let recorder = Recorder::to(|line| say(&line.to_string()));
-    let storage: Arc<dyn Storage> = Arc::new(Recording::shared(storage, recorder, orders.process));
-    let slots = Arc::new(Slots::Folder(orders.slots));
-    let names = Arc::new(AtomicU64::new(first_name(orders.process)));
-    let (plan, stop) = (Arc::new(plan), stop_at_the_end_of_input());
+async fn work(options: WorkerOptions, plan: Torture, storage: Arc<dyn Storage>) {
+    let recorder = Recorder::to(|event| send_line(&event.to_string()));
+    let storage: Arc<dyn Storage> = Arc::new(Recording::shared(storage, recorder, options.process));
+    let slots = Arc::new(Slots::Folder(options.slots));
+    let write_ids = Arc::new(AtomicU64::new(first_write_id(options.process)));
+    let (plan, stop) = (Arc::new(plan), stop_at_end_of_input());
     let clients: Vec<_> = (0..plan.tasks)
         .map(|task| {
             let client = Client {
                 storage: Arc::clone(&storage),
                 slots: Arc::clone(&slots),
-                rng: Rng::new(orders.seed.wrapping_add(task)),
-                names: Arc::clone(&names),
+                rng: Rng::new(options.seed.wrapping_add(task)),
+                write_ids: Arc::clone(&write_ids),
                 plan: Arc::clone(&plan),
-                past: VecDeque::new(),
-                complain: Arc::new(|error| say(&format!("{TROUBLE}{}", in_one_line(error)))),
+                ended: VecDeque::new(),
+                report: Arc::new(|error| send_line(&format!("{FAILURE}{}", in_one_line(error)))),
             };
             tokio::spawn(client.run(Arc::clone(&stop)))
         })
         .collect();
     for client in clients {
         if let Err(error) = client.await {
-            say(&format!("{TROUBLE}a client panicked: {error}"));
+            send_line(&format!("{FAILURE}a client panicked: {error}"));
         }
     }
 }
@@ -119,16 +119,20 @@ pub(super) fn in_one_line(error: &StorageError) -> String {
 }
 
 /// Says a line to the driver, all of it or nothing. Without a driver there is nothing to work for.
-fn say(line: &str) {
-    let line = format!("{line}\n");
+fn send_line(event: &str) {
+    let event = format!("{event}\n");
     let mut output = io::stdout().lock();
-    if output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_err() {
+    if output
+        .write_all(event.as_bytes())
+        .and_then(|()| output.flush())
+        .is_err()
+    {
         std::process::exit(1);
     }
 }
 
 /// The driver ends the work by closing the input, if only by dying.
-fn stop_at_the_end_of_input() -> Arc<AtomicBool> {
+fn stop_at_end_of_input() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     std::thread::spawn(move || {

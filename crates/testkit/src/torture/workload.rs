@@ -21,31 +21,31 @@ pub(super) struct Client {
     pub(super) slots: Arc<Slots>,
     pub(super) rng: Rng,
     /// Names for writes, which no other process uses.
-    pub(super) names: Arc<AtomicU64>,
+    pub(super) write_ids: Arc<AtomicU64>,
     pub(super) plan: Arc<Torture>,
     /// Sessions that have ended or moved, as far as this client knows. It goes back to them now and then, as late
     /// requests do.
-    pub(super) past: VecDeque<SessionId>,
+    pub(super) ended: VecDeque<SessionId>,
     /// Says what ought not to happen.
-    pub(super) complain: Arc<dyn Fn(&StorageError) + Send + Sync>,
+    pub(super) report: Arc<dyn Fn(&StorageError) + Send + Sync>,
 }
 
 /// The first name for a write of this process.
-pub(super) fn first_name(process: u64) -> u64 {
+pub(super) fn first_write_id(process: u64) -> u64 {
     (process << 32) + 1
 }
 
-/// How many sessions of the past a client remembers.
-const PAST: u64 = 8;
+/// How many sessions of the ended a client remembers.
+const MAX_ENDED: u64 = 8;
 
 /// What a client learnt of its session.
-enum Fate {
+enum SessionChange {
     Lives,
     Ended,
     Moved(SessionId),
 }
 
-type Outcome = Result<Fate, StorageError>;
+type Outcome = Result<SessionChange, StorageError>;
 
 impl Client {
     /// Works until it is told to stop.
@@ -58,7 +58,7 @@ impl Client {
     async fn step(&mut self) {
         let slot = self.rng.below(self.plan.sessions);
         let Some(id) = self.slots.get(slot) else {
-            return self.begin(slot).await;
+            return self.create_session(slot).await;
         };
         // One in twenty gives up, early or late.
         let patience = match self.rng.below(20) {
@@ -67,47 +67,47 @@ impl Client {
         };
         // One in six is late.
         let late = self.rng.below(6) == 0;
-        let past = self
-            .past
-            .get(usize::try_from(self.rng.below(PAST)).unwrap_or_default())
+        let ended = self
+            .ended
+            .get(usize::try_from(self.rng.below(MAX_ENDED)).unwrap_or_default())
             .cloned();
-        let late = past.filter(|_| late);
+        let late = ended.filter(|_| late);
         let visited = late.as_ref().unwrap_or(&id);
         let outcome = match timeout(patience, self.act(visited)).await {
             Ok(outcome) => outcome,
-            Err(_) => Ok(Fate::Lives),
+            Err(_) => Ok(SessionChange::Lives),
         };
         match outcome {
-            Ok(Fate::Moved(new)) => {
+            Ok(SessionChange::Moved(new)) => {
                 self.remember(visited.clone());
                 self.slots.set(slot, &new);
             }
-            Ok(Fate::Ended) if late.is_none() => {
+            Ok(SessionChange::Ended) if late.is_none() => {
                 self.remember(id);
-                self.begin(slot).await;
+                self.create_session(slot).await;
             }
-            Ok(Fate::Lives | Fate::Ended) => {}
-            Err(error) => self.fail(&error).await,
+            Ok(SessionChange::Lives | SessionChange::Ended) => {}
+            Err(error) => self.handle_error(&error).await,
         }
     }
 
     /// That a session has ended or moved it learns from what it finds the next time.
-    async fn fail(&mut self, error: &StorageError) {
+    async fn handle_error(&mut self, error: &StorageError) {
         use StorageErrorKind as Kind;
         match error.kind() {
             Kind::Gone | Kind::Superseded | Kind::LockLost | Kind::LockTimeout | Kind::TooManyWaiters => {}
             Kind::Unavailable | Kind::Timeout | Kind::Full => sleep(Duration::from_millis(5)).await,
-            _ => (self.complain)(error),
+            _ => (self.report)(error),
         }
     }
 
     fn remember(&mut self, id: SessionId) {
-        self.past.push_front(id);
-        self.past.truncate(usize::try_from(PAST).unwrap_or_default());
+        self.ended.push_front(id);
+        self.ended.truncate(usize::try_from(MAX_ENDED).unwrap_or_default());
     }
 
     /// Fills a slot with a new session, one in four of which does not live long.
-    async fn begin(&mut self, slot: u64) {
+    async fn create_session(&mut self, slot: u64) {
         let id = SessionId::generate(&OsEntropy);
         let now = self.storage.clock().now();
         let life = match self.rng.below(4) {
@@ -115,10 +115,10 @@ impl Client {
             _ => Duration::from_secs(3_600),
         };
         let meta = Meta::new(now).with_deadline(Some(now + life));
-        let record = Record::new(meta, Mark::first(self.name()).to_payload());
+        let record = Record::new(meta, Mark::first(self.next_write_id()).to_payload());
         match self.storage.create(&id.key(), record).await {
             Ok(()) => self.slots.set(slot, &id),
-            Err(error) => self.fail(&error).await,
+            Err(error) => self.handle_error(&error).await,
         }
     }
 
@@ -130,20 +130,20 @@ impl Client {
             450..650 => self.read(&key).await,
             650..770 => self.touch(&key).await,
             770..815 => self.release(&key).await,
-            815..855 => self.forget(&key).await,
+            815..855 => self.drop_lock(&key).await,
             855..925 => self.rotate(id).await,
             925..980 => self.destroy(&key).await,
             980..986 => self.sweep().await,
             // These take as long as a lease, so they are rare.
-            986..994 => self.oversleep(id).await,
+            986..994 => self.hold_past_lease(id).await,
             _ => self.renew(&key).await,
         }
     }
 
     async fn read(&mut self, key: &SessionKey) -> Outcome {
         Ok(match self.storage.read(key).await? {
-            Lookup::Found(_) => Fate::Lives,
-            _ => Fate::Ended,
+            Lookup::Found(_) => SessionChange::Lives,
+            _ => SessionChange::Ended,
         })
     }
 
@@ -154,12 +154,12 @@ impl Client {
         let now = self.storage.clock().now();
         let later = now + Duration::from_millis(self.rng.below(3_000));
         self.storage.touch(key, version, Some(later), now).await?;
-        Ok(Fate::Lives)
+        Ok(SessionChange::Lives)
     }
 
     async fn append(&mut self, key: &SessionKey) -> Outcome {
         let Some(mut locked) = self.lock(key).await? else {
-            return Ok(Fate::Ended);
+            return Ok(SessionChange::Ended);
         };
         if self.rng.below(4) == 0 {
             sleep(Duration::from_millis(self.rng.below(3))).await;
@@ -172,16 +172,16 @@ impl Client {
     async fn replace(&mut self, key: &SessionKey) -> Outcome {
         for _ in 0..2 {
             let Lookup::Found(known) = self.storage.read(key).await? else {
-                return Ok(Fate::Ended);
+                return Ok(SessionChange::Ended);
             };
             if self.rng.below(3) == 0 {
                 sleep(Duration::from_millis(self.rng.below(4))).await;
             }
             let Some(record) = self.next(&known.record) else {
-                return Ok(Fate::Lives);
+                return Ok(SessionChange::Lives);
             };
             if self.storage.replace(&known, record).await? {
-                return Ok(Fate::Lives);
+                return Ok(SessionChange::Lives);
             }
         }
         self.append(key).await
@@ -189,7 +189,7 @@ impl Client {
 
     async fn renew(&mut self, key: &SessionKey) -> Outcome {
         let Some(mut locked) = self.lock(key).await? else {
-            return Ok(Fate::Ended);
+            return Ok(SessionChange::Ended);
         };
         sleep(locked.lock.lease() / 2).await;
         self.storage.renew(&locked.lock.ticket()).await?;
@@ -201,36 +201,36 @@ impl Client {
         if let Some(locked) = self.lock(key).await? {
             self.storage.release(locked.lock).await?;
         }
-        Ok(Fate::Lives)
+        Ok(SessionChange::Lives)
     }
 
-    async fn forget(&mut self, key: &SessionKey) -> Outcome {
+    async fn drop_lock(&mut self, key: &SessionKey) -> Outcome {
         drop(self.lock(key).await?);
-        Ok(Fate::Lives)
+        Ok(SessionChange::Lives)
     }
 
     /// Comes back when the lease is over.
-    async fn oversleep(&mut self, id: &SessionId) -> Outcome {
+    async fn hold_past_lease(&mut self, id: &SessionId) -> Outcome {
         let Some(mut locked) = self.lock(&id.key()).await? else {
-            return Ok(Fate::Ended);
+            return Ok(SessionChange::Ended);
         };
         sleep(locked.lock.lease() + Duration::from_millis(self.rng.below(100))).await;
         match self.rng.below(3) {
-            0 => self.move_on(id, locked).await,
+            0 => self.rotate_locked(id, locked).await,
             _ => self.commit(&mut locked).await,
         }
     }
 
     async fn rotate(&mut self, id: &SessionId) -> Outcome {
         match self.lock(&id.key()).await? {
-            Some(locked) => self.move_on(id, locked).await,
-            None => Ok(Fate::Ended),
+            Some(locked) => self.rotate_locked(id, locked).await,
+            None => Ok(SessionChange::Ended),
         }
     }
 
-    async fn move_on(&mut self, id: &SessionId, mut locked: Locked) -> Outcome {
+    async fn rotate_locked(&mut self, id: &SessionId, mut locked: Locked) -> Outcome {
         let Some(record) = self.next(&locked.record) else {
-            return Ok(Fate::Lives);
+            return Ok(SessionChange::Lives);
         };
         let grace = match self.rng.below(2) {
             0 if self.plan.aliases => Duration::from_millis(100 + self.rng.below(900)),
@@ -238,19 +238,19 @@ impl Client {
         };
         let new = id.rotated(&OsEntropy);
         self.storage.rotate(&mut locked.lock, &new.key(), record, grace).await?;
-        Ok(Fate::Moved(new))
+        Ok(SessionChange::Moved(new))
     }
 
     async fn destroy(&mut self, key: &SessionKey) -> Outcome {
         self.storage.destroy(key).await?;
-        Ok(Fate::Ended)
+        Ok(SessionChange::Ended)
     }
 
     /// What is swept is nothing to its clients: it has been missing for a while.
     async fn sweep(&mut self) -> Outcome {
         match self.storage.sweep(10).await {
             Err(error) if error.kind() != StorageErrorKind::Unsupported => Err(error),
-            _ => Ok(Fate::Lives),
+            _ => Ok(SessionChange::Lives),
         }
     }
 
@@ -262,18 +262,18 @@ impl Client {
         if let Some(record) = self.next(&locked.record) {
             self.storage.commit(&mut locked.lock, record).await?;
         }
-        Ok(Fate::Lives)
+        Ok(SessionChange::Lives)
     }
 
     /// The next write, unless the record is not whole, which the checker will have to say something about.
     fn next(&mut self, record: &Record) -> Option<Record> {
-        let mark = Mark::from_payload(&record.payload)?.next(self.name());
+        let mark = Mark::from_payload(&record.payload)?.next(self.next_write_id());
         let mut next = Record::new(record.meta.clone(), mark.to_payload());
         next.meta.version += 1;
         Some(next)
     }
 
-    fn name(&self) -> u64 {
-        self.names.fetch_add(1, Ordering::Relaxed)
+    fn next_write_id(&self) -> u64 {
+        self.write_ids.fetch_add(1, Ordering::Relaxed)
     }
 }

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 const QUIET: &str = "case";
 
 /// What the case of this name says against a storage, if anything.
-pub(crate) fn objection(name: &str, subject: impl Fn() -> Subject + Send + Sync) -> Option<String> {
+pub(crate) fn failure(name: &str, subject: impl Fn() -> Subject + Send + Sync) -> Option<String> {
     let case = Case::all().iter().find(|case| case.name() == name);
     let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
     panic_of(case.is_parallel(), |runtime| {

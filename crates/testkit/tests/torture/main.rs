@@ -4,13 +4,13 @@
 //! keep each other out by the file locks of Unix.
 
 #[cfg(unix)]
-mod flaws;
+mod defects;
 #[cfg(unix)]
 mod shared;
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
-    flaws::main()
+    defects::main()
 }
 
 #[cfg(not(unix))]

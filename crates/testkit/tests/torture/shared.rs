@@ -15,7 +15,7 @@ use sessile_testkit::{Attempt, Bug, Correct, ModelState, Rotation, Rules};
 
 /// What is wrong with the storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub(crate) enum Defect {
     None,
     /// A rule is broken.
     Rule(Bug),
@@ -34,20 +34,20 @@ pub(crate) struct SharedModel(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
-    flaw: Flaw,
+    defect: Defect,
     rules: Box<dyn Rules>,
     lease: Duration,
 }
 
 impl SharedModel {
-    pub(crate) fn open(folder: PathBuf, flaw: Flaw, lease: Duration) -> Self {
-        let rules: Box<dyn Rules> = match flaw {
-            Flaw::Rule(bug) => Box::new(bug),
+    pub(crate) fn open(folder: PathBuf, defect: Defect, lease: Duration) -> Self {
+        let rules: Box<dyn Rules> = match defect {
+            Defect::Rule(bug) => Box::new(bug),
             _ => Box::new(Correct),
         };
         Self(Arc::new(Inner {
             folder,
-            flaw,
+            defect,
             rules,
             lease,
         }))
@@ -58,34 +58,35 @@ impl Inner {
     /// Takes one step on the state, alone among all processes.
     fn step<T>(
         &self,
-        verb: &'static str,
+        operation: &'static str,
         step: impl FnOnce(&dyn Rules, &mut ModelState, Timestamp) -> T,
     ) -> Result<T, StorageError> {
         let broken =
-            |error: std::io::Error| StorageError::new(StorageErrorKind::Other, verb, "shared").with_source(error);
-        let door = File::create(self.folder.join("lock")).map_err(broken)?;
+            |error: std::io::Error| StorageError::new(StorageErrorKind::Other, operation, "shared").with_source(error);
+        let immediate = File::create(self.folder.join("lock")).map_err(broken)?;
         // Who waits in the system could be given the lock while it is stopped, and stop all others.
-        while self.flaw != Flaw::NoFileLock && flock(&door, FlockOperation::NonBlockingLockExclusive).is_err() {
+        while self.defect != Defect::NoFileLock && flock(&immediate, FlockOperation::NonBlockingLockExclusive).is_err()
+        {
             std::thread::sleep(Duration::from_micros(100));
         }
         let path = self.folder.join("state");
         let mut state = match fs::read_to_string(&path) {
             Ok(text) => ModelState::from_text(&text)
-                .ok_or_else(|| StorageError::new(StorageErrorKind::Corrupt, verb, "shared"))?,
+                .ok_or_else(|| StorageError::new(StorageErrorKind::Corrupt, operation, "shared"))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => ModelState::default(),
             Err(error) => return Err(broken(error)),
         };
-        let now = match self.flaw {
-            Flaw::ExpiresLate => Timestamp::from_millis(SystemClock.now().as_millis() - 200),
+        let now = match self.defect {
+            Defect::ExpiresLate => Timestamp::from_millis(SystemClock.now().as_millis() - 200),
             _ => SystemClock.now(),
         };
-        let answer = step(&*self.rules, &mut state, now);
+        let result = step(&*self.rules, &mut state, now);
         self.save(&path, &state.to_text()).map_err(broken)?;
-        Ok(answer)
+        Ok(result)
     }
 
     fn save(&self, path: &PathBuf, text: &str) -> std::io::Result<()> {
-        if self.flaw == Flaw::InPlace {
+        if self.defect == Defect::InPlace {
             let mut file = File::create(path)?;
             let (one, other) = text.as_bytes().split_at(text.len() / 2);
             file.write_all(one)?;
@@ -109,8 +110,8 @@ impl Unlock for Inner {
     }
 }
 
-fn error(verb: &'static str) -> impl Fn(StorageErrorKind) -> StorageError {
-    move |kind| StorageError::new(kind, verb, "shared")
+fn error(operation: &'static str) -> impl Fn(StorageErrorKind) -> StorageError {
+    move |kind| StorageError::new(kind, operation, "shared")
 }
 
 #[async_trait::async_trait]

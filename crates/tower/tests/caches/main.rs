@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use sessile_core::{Session, SessionError, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use sessile_tower::{BearerCarrier, CookieCarrier, SessionLayer};
 use tower::util::BoxCloneService;
 use tower::{Layer as _, ServiceExt as _, service_fn};
@@ -133,7 +133,7 @@ impl Site {
         }
         if fails {
             let down = Fault::before(StorageErrorKind::Unavailable);
-            self.fixture.faults.fail_next(Verb::Read, down);
+            self.fixture.faults.fail_next(Operation::Read, down);
         }
         let asked = self.app.clone().oneshot(request.clone()).await;
         self.fixture.faults.clear();

@@ -11,7 +11,7 @@ use axum::routing::post;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use sessile_core::{Session, SessionError, SessionId, StorageErrorKind};
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use tower::retry::RetryLayer;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -132,7 +132,7 @@ async fn a_retry_outside_counts_once() {
     let id = fixture.stored(1).await;
     fixture
         .faults
-        .fail_next(Verb::Commit, Fault::before(StorageErrorKind::LockLost));
+        .fail_next(Operation::Commit, Fault::before(StorageErrorKind::LockLost));
     let stack = ServiceBuilder::new()
         .layer(RetryLayer::new(RetryRejected))
         .layer(fixture.layer());

@@ -4,43 +4,43 @@ use std::collections::HashMap;
 
 use super::session::Session;
 use super::verdict::{Promise, Violation};
-use crate::history::{Mark, Operation};
+use crate::history::{Mark, RecordedCall};
 
 pub(super) fn check(session: &Session<'_>, violations: &mut Vec<Violation>) {
     let conflicts = violations.len();
-    no_conflicts(session, violations);
+    check_conflicts(session, violations);
     if violations.len() == conflicts {
         // If two are built on one, it is told already what is wrong with the chain.
-        one_chain(session, violations);
+        check_chain(session, violations);
     }
-    never_less(session, violations);
+    check_regressions(session, violations);
 }
 
 /// What was seen is what somebody was to write, and did not fail to.
-pub(super) fn whole(session: &Session<'_>, violations: &mut Vec<Violation>) {
+pub(super) fn check_payloads(session: &Session<'_>, violations: &mut Vec<Violation>) {
     for pair in &session.ambiguous {
         let what = "two writes of the test have one name, so that nothing can be said of either";
         violations.push(Violation::new(Promise::AllOrNothing, what, pair));
     }
-    for operation in &session.operations {
-        let Some(seen) = operation.seen() else { continue };
+    for recorded in &session.calls {
+        let Some(seen) = recorded.seen() else { continue };
         let Some(mark) = seen.mark else {
             let what = "a record was found that is not whole";
-            violations.push(Violation::new(Promise::AllOrNothing, what, &[operation]));
+            violations.push(Violation::new(Promise::AllOrNothing, what, &[recorded]));
             continue;
         };
         match session.writes.get(&mark.id) {
             None => {
                 let what = format!("{mark} was found, which nobody has written");
-                violations.push(Violation::new(Promise::AllOrNothing, what, &[operation]));
+                violations.push(Violation::new(Promise::AllOrNothing, what, &[recorded]));
             }
             Some(write) if write.mark() != Some(mark) => {
                 let what = format!("{mark} was found, which was written otherwise");
-                violations.push(Violation::new(Promise::AllOrNothing, what, &[write, operation]));
+                violations.push(Violation::new(Promise::AllOrNothing, what, &[write, recorded]));
             }
             Some(write) if write.is_refused() => {
                 let what = format!("{mark} was refused and has taken effect all the same");
-                violations.push(Violation::new(Promise::NoLostUpdate, what, &[write, operation]));
+                violations.push(Violation::new(Promise::NoLostUpdate, what, &[write, recorded]));
             }
             Some(_) => {}
         }
@@ -48,29 +48,25 @@ pub(super) fn whole(session: &Session<'_>, violations: &mut Vec<Violation>) {
 }
 
 /// No two writes that were acknowledged are built on the same one.
-fn no_conflicts(session: &Session<'_>, violations: &mut Vec<Violation>) {
-    let mut built: HashMap<u64, &Operation> = HashMap::new();
-    for operation in session
-        .operations
-        .iter()
-        .filter(|operation| operation.is_acknowledged())
-    {
-        let Some(mark) = operation.mark() else { continue };
-        if let Some(other) = built.insert(mark.previous, operation) {
+fn check_conflicts(session: &Session<'_>, violations: &mut Vec<Violation>) {
+    let mut built: HashMap<u64, &RecordedCall> = HashMap::new();
+    for recorded in session.calls.iter().filter(|recorded| recorded.is_acknowledged()) {
+        let Some(mark) = recorded.mark() else { continue };
+        if let Some(other) = built.insert(mark.previous, recorded) {
             let what = match mark.previous {
                 0 => "a session was created twice, so that one creation is lost".to_owned(),
                 previous => format!("two acknowledged writes are built on write {previous}, so that one is lost"),
             };
-            violations.push(Violation::new(Promise::NoLostUpdate, what, &[other, operation]));
+            violations.push(Violation::new(Promise::NoLostUpdate, what, &[other, recorded]));
         }
     }
 }
 
 /// All that was acknowledged or seen is on the way from the last write back to the first.
-fn one_chain(session: &Session<'_>, violations: &mut Vec<Violation>) {
+fn check_chain(session: &Session<'_>, violations: &mut Vec<Violation>) {
     let evidence = || {
         session
-            .operations
+            .calls
             .iter()
             .filter_map(|op| op.evidence().map(|mark| (*op, mark)))
     };
@@ -81,12 +77,12 @@ fn one_chain(session: &Session<'_>, violations: &mut Vec<Violation>) {
     let mut mark = tip;
     while mark.previous != 0 {
         let write = session.writes.get(&mark.previous).copied();
-        let Some(previous) = write.and_then(Operation::mark) else {
+        let Some(previous) = write.and_then(RecordedCall::mark) else {
             let what = format!("{mark} was written, but nobody has written what it is built on");
             violations.push(Violation::new(Promise::AllOrNothing, what, &[last]));
             return;
         };
-        if write.is_some_and(Operation::is_refused) {
+        if write.is_some_and(RecordedCall::is_refused) {
             let what = format!("{previous} was refused, and others are built on it");
             let involved: Vec<_> = write.into_iter().chain(session.writes.get(&mark.id).copied()).collect();
             violations.push(Violation::new(Promise::NoLostUpdate, what, &involved));
@@ -99,42 +95,42 @@ fn one_chain(session: &Session<'_>, violations: &mut Vec<Violation>) {
         chain.insert(previous.position, previous);
         mark = previous;
     }
-    for (operation, mark) in evidence() {
+    for (recorded, mark) in evidence() {
         let Some(instead) = chain.get(&mark.position).filter(|instead| **instead != mark) else {
             continue;
         };
-        let what = match operation.mark() {
+        let what = match recorded.mark() {
             Some(_) => format!("{mark} was acknowledged, but its place was taken by {instead}: an update is lost"),
             None => format!("{mark} was seen, but its place was taken by {instead}"),
         };
         let write = session.writes.get(&instead.id).copied();
-        let involved: Vec<_> = [Some(operation), write, Some(last)].into_iter().flatten().collect();
+        let involved: Vec<_> = [Some(recorded), write, Some(last)].into_iter().flatten().collect();
         violations.push(Violation::new(Promise::NoLostUpdate, what, &involved));
     }
 }
 
 /// Nobody sees less than was known to be there before he asked.
-fn never_less(session: &Session<'_>, violations: &mut Vec<Violation>) {
-    let answered = session.by_answer();
-    let mut known = answered
+fn check_regressions(session: &Session<'_>, violations: &mut Vec<Violation>) {
+    let completed = session.by_completion();
+    let mut known = completed
         .iter()
         .copied()
-        .filter(|operation| operation.evidence().is_some())
+        .filter(|recorded| recorded.evidence().is_some())
         .peekable();
-    let mut most: Option<(&Operation, Mark)> = None;
-    for operation in &session.operations {
-        while let Some(earlier) = known.next_if(|earlier| earlier.returned() < Some(operation.invoked)) {
+    let mut most: Option<(&RecordedCall, Mark)> = None;
+    for recorded in &session.calls {
+        while let Some(earlier) = known.next_if(|earlier| earlier.returned() < Some(recorded.invoked)) {
             let mark = earlier.evidence();
             if let Some(mark) = mark.filter(|mark| most.is_none_or(|(_, most)| mark.position > most.position)) {
                 most = Some((earlier, mark));
             }
         }
-        let seen = operation.seen().and_then(|seen| seen.mark);
+        let seen = recorded.seen().and_then(|seen| seen.mark);
         if let (Some(seen), Some((earlier, most))) = (seen, most)
             && seen.position < most.position
         {
             let what = format!("{most} was known to be stored, and {seen} was found afterwards");
-            violations.push(Violation::new(Promise::NoLostUpdate, what, &[earlier, operation]));
+            violations.push(Violation::new(Promise::NoLostUpdate, what, &[earlier, recorded]));
         }
     }
 }

@@ -9,12 +9,12 @@ use super::Tolerance;
 use super::session::Session;
 use super::setback::Epochs;
 use super::verdict::{Promise, Violation};
-use crate::history::{Answer, Call, Operation};
+use crate::history::{Call, CallResult, RecordedCall};
 
 pub(super) fn check(session: &Session<'_>, epochs: &Epochs, tolerance: Tolerance, violations: &mut Vec<Violation>) {
-    for operation in &session.operations {
-        wait(operation, tolerance, violations);
-        deadline(operation, tolerance, violations);
+    for recorded in &session.calls {
+        wait(recorded, tolerance, violations);
+        deadline(recorded, tolerance, violations);
     }
     if let Some(lease) = tolerance.lease {
         leases(session, epochs, lease, violations);
@@ -24,43 +24,42 @@ pub(super) fn check(session: &Session<'_>, epochs: &Epochs, tolerance: Tolerance
 /// Whoever comes back within the lease still has the lock, unless the storage was set back meanwhile.
 fn leases(session: &Session<'_>, epochs: &Epochs, lease: Duration, violations: &mut Vec<Violation>) {
     // Of all the locks that may be meant, because the same process has seen the same write, the first.
-    let mut locks: HashMap<(u64, u64), &Operation> = HashMap::new();
-    for operation in &session.operations {
-        if let (Call::Lock { .. }, Some(mark)) = (&operation.call, operation.evidence()) {
-            locks.entry((operation.process, mark.id)).or_insert(operation);
+    let mut locks: HashMap<(u64, u64), &RecordedCall> = HashMap::new();
+    for recorded in &session.calls {
+        if let (Call::Lock { .. }, Some(mark)) = (&recorded.call, recorded.evidence()) {
+            locks.entry((recorded.process, mark.id)).or_insert(recorded);
         }
-        let lost = operation.answer() == Some(Answer::Refused(StorageErrorKind::LockLost));
-        let Some(mark) = operation.mark().filter(|_| lost) else {
+        let lost = recorded.result() == Some(CallResult::Refused(StorageErrorKind::LockLost));
+        let Some(mark) = recorded.mark().filter(|_| lost) else {
             continue;
         };
-        let (Some(lock), Some(returned)) = (locks.get(&(operation.process, mark.previous)), operation.returned())
-        else {
+        let (Some(lock), Some(returned)) = (locks.get(&(recorded.process, mark.previous)), recorded.returned()) else {
             continue;
         };
         let held = Duration::from_nanos(returned.saturating_sub(lock.invoked));
         if held < lease && epochs.are_one(lock.invoked, returned) {
             let what = format!("a lock was lost {held:?} after it was asked for, with a lease of {lease:?}");
-            violations.push(Violation::new(Promise::NoLostUpdate, what, &[*lock, operation]));
+            violations.push(Violation::new(Promise::NoLostUpdate, what, &[*lock, recorded]));
         }
     }
 }
 
-fn wait(operation: &Operation, tolerance: Tolerance, violations: &mut Vec<Violation>) {
-    let (Call::Lock { wait, .. }, Some(returned)) = (&operation.call, operation.returned()) else {
+fn wait(recorded: &RecordedCall, tolerance: Tolerance, violations: &mut Vec<Violation>) {
+    let (Call::Lock { wait, .. }, Some(returned)) = (&recorded.call, recorded.returned()) else {
         return;
     };
-    let waited = Duration::from_nanos(returned.saturating_sub(operation.invoked));
+    let waited = Duration::from_nanos(returned.saturating_sub(recorded.invoked));
     if waited > wait.saturating_add(tolerance.slack) {
         let what = format!("a wait of at most {wait:?} took {waited:?}");
-        violations.push(Violation::new(Promise::NoDeadlock, what, &[operation]));
+        violations.push(Violation::new(Promise::NoDeadlock, what, &[recorded]));
     }
 }
 
-fn deadline(operation: &Operation, tolerance: Tolerance, violations: &mut Vec<Violation>) {
-    let deadline = operation.seen().and_then(|seen| seen.deadline);
-    if let Some(deadline) = deadline.filter(|deadline| *deadline + tolerance.skew <= operation.clock_before) {
-        let late = deadline.until(operation.clock_before);
+fn deadline(recorded: &RecordedCall, tolerance: Tolerance, violations: &mut Vec<Violation>) {
+    let deadline = recorded.seen().and_then(|seen| seen.deadline);
+    if let Some(deadline) = deadline.filter(|deadline| *deadline + tolerance.skew <= recorded.clock_before) {
+        let late = deadline.until(recorded.clock_before);
         let what = format!("a session was found at least {late:?} after its deadline");
-        violations.push(Violation::new(Promise::ExpiryIsExact, what, &[operation]));
+        violations.push(Violation::new(Promise::ExpiryIsExact, what, &[recorded]));
     }
 }

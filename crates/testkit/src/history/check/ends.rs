@@ -7,14 +7,14 @@ use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
 use super::Tolerance;
 use super::session::Session;
 use super::verdict::{Promise, Violation};
-use crate::history::{Answer, Call, Operation};
+use crate::history::{Call, CallResult, RecordedCall};
 
 pub(super) fn check(session: &Session<'_>, tolerance: Tolerance, violations: &mut Vec<Violation>) {
     let ends = Ends::of(session);
     let reasons = Reasons::of(session);
-    for operation in &session.operations {
-        ends.is_over(operation, violations);
-        is_there(operation, &ends, &reasons, tolerance, violations);
+    for recorded in &session.calls {
+        ends.check_ended(recorded, violations);
+        check_present(recorded, &ends, &reasons, tolerance, violations);
     }
 }
 
@@ -22,94 +22,93 @@ pub(super) fn check(session: &Session<'_>, tolerance: Tolerance, violations: &mu
 #[derive(Default)]
 struct Ends<'a> {
     /// The session was destroyed, under whatever key.
-    destroyed: Option<&'a Operation>,
+    destroyed: Option<&'a RecordedCall>,
     /// The session was known to live under this key.
-    lived: BTreeMap<SessionKey, &'a Operation>,
+    lived: BTreeMap<SessionKey, &'a RecordedCall>,
     /// Nothing was found under this key, where the session had lived.
-    missing: BTreeMap<SessionKey, &'a Operation>,
+    missing: BTreeMap<SessionKey, &'a RecordedCall>,
     /// The session has left this key.
-    left: BTreeMap<SessionKey, &'a Operation>,
+    left: BTreeMap<SessionKey, &'a RecordedCall>,
     /// The session has left this key, which is not an alias.
-    left_for_good: BTreeMap<SessionKey, &'a Operation>,
+    left_for_good: BTreeMap<SessionKey, &'a RecordedCall>,
 }
 
 /// The operation was answered before the other was called.
-fn precedes(one: Option<&Operation>, other: &Operation) -> bool {
-    one.and_then(Operation::returned)
+fn precedes(one: Option<&RecordedCall>, other: &RecordedCall) -> bool {
+    one.and_then(RecordedCall::returned)
         .is_some_and(|returned| returned < other.invoked)
 }
 
 /// The answer says that there is no session under this key.
-pub(super) fn finds_nothing(operation: &Operation) -> bool {
+pub(super) fn finds_nothing(recorded: &RecordedCall) -> bool {
     matches!(
-        operation.answer(),
-        Some(Answer::Missing | Answer::Refused(StorageErrorKind::Gone))
+        recorded.result(),
+        Some(CallResult::Missing | CallResult::Refused(StorageErrorKind::Gone))
     )
 }
 
 /// The answer says that the session has left this key.
-fn finds_tombstone(operation: &Operation) -> bool {
+fn finds_tombstone(recorded: &RecordedCall) -> bool {
     matches!(
-        operation.answer(),
-        Some(Answer::Superseded | Answer::Refused(StorageErrorKind::Superseded))
+        recorded.result(),
+        Some(CallResult::Superseded | CallResult::Refused(StorageErrorKind::Superseded))
     )
 }
 
 impl<'a> Ends<'a> {
     fn of(session: &Session<'a>) -> Self {
         let mut ends = Self::default();
-        let rotations = session.operations.iter().filter_map(|operation| match operation.call {
+        let rotations = session.calls.iter().filter_map(|recorded| match recorded.call {
             Call::Rotate { grace, .. } => Some(grace),
             _ => None,
         });
         // The mark of a later move can be the first to end, if that was given a shorter grace. Then it leads nowhere.
         let marks_lead_on = rotations.collect::<BTreeSet<_>>().len() <= 1;
         // In the order of the answers, so that the first to know is the first to be kept.
-        for operation in session.by_answer() {
-            let key = *operation.call.key();
-            if operation.is_acknowledged() {
-                match operation.call {
-                    Call::Destroy { .. } => drop(ends.destroyed.get_or_insert(operation)),
+        for recorded in session.by_completion() {
+            let key = *recorded.call.key();
+            if recorded.is_acknowledged() {
+                match recorded.call {
+                    Call::Destroy { .. } => drop(ends.destroyed.get_or_insert(recorded)),
                     Call::Rotate { to, grace, .. } => {
-                        ends.lived.entry(to).or_insert(operation);
-                        ends.left.entry(key).or_insert(operation);
+                        ends.lived.entry(to).or_insert(recorded);
+                        ends.left.entry(key).or_insert(recorded);
                         if grace.is_zero() {
-                            ends.left_for_good.entry(key).or_insert(operation);
+                            ends.left_for_good.entry(key).or_insert(recorded);
                         }
                     }
-                    Call::Create { .. } => drop(ends.lived.entry(key).or_insert(operation)),
+                    Call::Create { .. } => drop(ends.lived.entry(key).or_insert(recorded)),
                     _ => {}
                 }
             }
-            if let Some(seen) = operation.seen() {
-                ends.lived.entry(seen.key).or_insert(operation);
+            if let Some(seen) = recorded.seen() {
+                ends.lived.entry(seen.key).or_insert(recorded);
             }
-            if finds_nothing(operation) && precedes(ends.lived.get(&key).copied(), operation) {
-                ends.missing.entry(key).or_insert(operation);
+            if finds_nothing(recorded) && precedes(ends.lived.get(&key).copied(), recorded) {
+                ends.missing.entry(key).or_insert(recorded);
             }
-            if finds_tombstone(operation) {
-                if marks_lead_on && matches!(operation.call, Call::Destroy { .. }) {
-                    ends.destroyed.get_or_insert(operation);
+            if finds_tombstone(recorded) {
+                if marks_lead_on && matches!(recorded.call, Call::Destroy { .. }) {
+                    ends.destroyed.get_or_insert(recorded);
                 }
-                ends.left.entry(key).or_insert(operation);
-                ends.left_for_good.entry(key).or_insert(operation);
+                ends.left.entry(key).or_insert(recorded);
+                ends.left_for_good.entry(key).or_insert(recorded);
             }
         }
         ends
     }
 
     /// What has ended is not found, and is not written to.
-    fn is_over(&self, operation: &Operation, violations: &mut Vec<Violation>) {
-        let alive =
-            operation.is_acknowledged() && !matches!(operation.call, Call::Destroy { .. } | Call::Create { .. });
+    fn check_ended(&self, recorded: &RecordedCall, violations: &mut Vec<Violation>) {
+        let alive = recorded.is_acknowledged() && !matches!(recorded.call, Call::Destroy { .. } | Call::Create { .. });
         if !alive {
             return;
         }
-        let asked = operation.call.key();
-        let under = operation.seen().map_or(*asked, |seen| seen.key);
+        let asked = recorded.call.key();
+        let under = recorded.seen().map_or(*asked, |seen| seen.key);
         // A touch through an alias does not say where it found the session.
         let left = self.left.get(&under).copied();
-        let left = left.filter(|_| !matches!(operation.call, Call::Touch { .. }));
+        let left = left.filter(|_| !matches!(recorded.call, Call::Touch { .. }));
         let ends = [
             (self.destroyed, "a session was destroyed, and lives"),
             (
@@ -122,8 +121,8 @@ impl<'a> Ends<'a> {
                 "a session has left a key for good, and is found by it",
             ),
         ];
-        if let Some((end, what)) = ends.into_iter().find(|(end, _)| precedes(*end, operation)) {
-            let involved: Vec<_> = end.into_iter().chain([operation]).collect();
+        if let Some((end, what)) = ends.into_iter().find(|(end, _)| precedes(*end, recorded)) {
+            let involved: Vec<_> = end.into_iter().chain([recorded]).collect();
             violations.push(Violation::new(Promise::LogoutIsFinal, what, &involved));
         }
     }
@@ -146,18 +145,18 @@ impl Reasons {
             moved: BTreeMap::new(),
             deadlines: Vec::new(),
         };
-        for operation in session.operations.iter().filter(|operation| !operation.is_refused()) {
-            match operation.call {
-                Call::Destroy { .. } => drop(reasons.destroyed.get_or_insert(operation.invoked)),
-                Call::Rotate { key, .. } => drop(reasons.moved.entry(key).or_insert(operation.invoked)),
+        for recorded in session.calls.iter().filter(|recorded| !recorded.is_refused()) {
+            match recorded.call {
+                Call::Destroy { .. } => drop(reasons.destroyed.get_or_insert(recorded.invoked)),
+                Call::Rotate { key, .. } => drop(reasons.moved.entry(key).or_insert(recorded.invoked)),
                 _ => {}
             }
             let earliest = reasons
                 .deadlines
                 .last()
                 .map_or(Timestamp::MAX, |(_, earliest)| *earliest);
-            if let Some(deadline) = deadline(operation).filter(|deadline| *deadline < earliest) {
-                reasons.deadlines.push((operation.invoked, deadline));
+            if let Some(deadline) = deadline(recorded).filter(|deadline| *deadline < earliest) {
+                reasons.deadlines.push((recorded.invoked, deadline));
             }
         }
         reasons
@@ -177,39 +176,39 @@ impl Reasons {
 }
 
 /// The earliest deadline that this operation may have set or has seen.
-fn deadline(operation: &Operation) -> Option<Timestamp> {
-    let set = match &operation.call {
+fn deadline(recorded: &RecordedCall) -> Option<Timestamp> {
+    let set = match &recorded.call {
         Call::Touch { deadline, .. } => *deadline,
         call => call.write().and_then(|write| write.deadline),
     };
-    let seen = operation.seen().and_then(|seen| seen.deadline);
+    let seen = recorded.seen().and_then(|seen| seen.deadline);
     [set, seen].into_iter().flatten().min()
 }
 
 /// What has lived is found, unless there is a reason why not.
-fn is_there(
-    operation: &Operation,
+fn check_present(
+    recorded: &RecordedCall,
     ends: &Ends<'_>,
     reasons: &Reasons,
     tolerance: Tolerance,
     violations: &mut Vec<Violation>,
 ) {
-    let key = operation.call.key();
+    let key = recorded.call.key();
     let lived = ends.lived.get(key).copied();
-    let (gone, tombstone) = (finds_nothing(operation), finds_tombstone(operation));
-    let Some(answered) = operation.answered.as_ref().filter(|_| gone || tombstone) else {
+    let (gone, tombstone) = (finds_nothing(recorded), finds_tombstone(recorded));
+    let Some(completion) = recorded.completion.as_ref().filter(|_| gone || tombstone) else {
         return;
     };
-    if gone && !precedes(lived, operation) {
+    if gone && !precedes(lived, recorded) {
         return;
     }
-    if reasons.allow(key, gone, answered.at, answered.clock_after + tolerance.skew) {
+    if reasons.allow(key, gone, completion.at, completion.clock_after + tolerance.skew) {
         return;
     }
     let what = match tombstone {
         true => "a tombstone was found where nobody has moved a session",
         false => "a session is lost that nobody has ended",
     };
-    let involved: Vec<_> = lived.into_iter().chain([operation]).collect();
+    let involved: Vec<_> = lived.into_iter().chain([recorded]).collect();
     violations.push(Violation::new(Promise::AllOrNothing, what, &involved));
 }

@@ -8,7 +8,7 @@ use super::Tolerance;
 use super::ends::{Reasons, finds_nothing};
 use super::session::Session;
 use super::setback::{Epochs, is_within};
-use crate::history::{Call, Operation};
+use crate::history::{Call, RecordedCall};
 
 /// How much of what a storage acknowledged before a [`Setback`](super::Setback) was missing afterwards.
 ///
@@ -36,29 +36,24 @@ impl Lost {
     pub(super) fn of(session: &Session<'_>, epochs: &Epochs, tolerance: Tolerance) -> Self {
         let mut lost = Self::default();
         let reasons = Reasons::of(session);
-        let lived = |operation: &Operation| {
-            let key = operation.call.key();
+        let lived = |recorded: &RecordedCall| {
+            let key = recorded.call.key();
             session
-                .operations
+                .calls
                 .iter()
-                .any(|earlier| earlier.puts_at(key) && earlier.returned() < Some(operation.invoked))
+                .any(|earlier| earlier.puts_at(key) && earlier.returned() < Some(recorded.invoked))
         };
         let mut counted = HashSet::new();
         for (number, epoch) in epochs.of(session).skip(1) {
-            let within = || {
-                session
-                    .operations
-                    .iter()
-                    .filter(|operation| is_within(operation, epoch))
-            };
+            let within = || session.calls.iter().filter(|recorded| is_within(recorded, epoch));
             let tip = within()
-                .filter_map(|operation| operation.evidence())
+                .filter_map(|recorded| recorded.evidence())
                 .max_by_key(|mark| mark.position);
-            let gone = within().any(|operation| {
-                let answered = operation.answered.as_ref().filter(|_| finds_nothing(operation));
-                answered.is_some_and(|answered| {
-                    let clock = answered.clock_after + tolerance.skew;
-                    lived(operation) && !reasons.allow(operation.call.key(), true, answered.at, clock)
+            let gone = within().any(|recorded| {
+                let completion = recorded.completion.as_ref().filter(|_| finds_nothing(recorded));
+                completion.is_some_and(|completion| {
+                    let clock = completion.clock_after + tolerance.skew;
+                    lived(recorded) && !reasons.allow(recorded.call.key(), true, completion.at, clock)
                 })
             });
             if tip.is_none() && !gone {
@@ -67,18 +62,15 @@ impl Lost {
             let mut kept = HashSet::new();
             let mut mark = tip;
             while let Some(write) = mark.filter(|mark| kept.insert(mark.id)) {
-                mark = session
-                    .writes
-                    .get(&write.previous)
-                    .and_then(|operation| operation.mark());
+                mark = session.writes.get(&write.previous).and_then(|recorded| recorded.mark());
             }
-            let before = session.operations.iter().enumerate().filter(|(_, operation)| {
-                let at = operation.returned().filter(|_| operation.is_acknowledged());
-                at.is_some_and(|at| epochs.of_answer(at) < number)
+            let before = session.calls.iter().enumerate().filter(|(_, recorded)| {
+                let at = recorded.returned().filter(|_| recorded.is_acknowledged());
+                at.is_some_and(|at| epochs.of_completion(at) < number)
             });
             let mut sought = 0;
-            for (index, operation) in before {
-                let is_lost = match (operation.mark(), &operation.call) {
+            for (index, recorded) in before {
+                let is_lost = match (recorded.mark(), &recorded.call) {
                     (Some(mark), _) => !kept.contains(&mark.id),
                     (None, Call::Destroy { .. }) => tip.is_some(),
                     _ => false,
@@ -86,12 +78,12 @@ impl Lost {
                 if !is_lost || !counted.insert(index) {
                     continue;
                 }
-                match operation.call {
+                match recorded.call {
                     Call::Destroy { .. } => lost.logouts = 1,
                     Call::Rotate { .. } => lost.rotations += 1,
                     _ => {}
                 }
-                sought += usize::from(operation.mark().is_some());
+                sought += usize::from(recorded.mark().is_some());
             }
             lost.writes += sought;
             lost.sessions += usize::from(tip.is_none() && sought > 0);
@@ -100,7 +92,7 @@ impl Lost {
     }
 }
 
-impl Operation {
+impl RecordedCall {
     /// The answer says that the session lived under this key.
     fn puts_at(&self, key: &sessile_core::SessionKey) -> bool {
         let put = match &self.call {

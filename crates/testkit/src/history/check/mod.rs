@@ -115,7 +115,7 @@ impl History {
         let (mut lost, mut violations) = (Lost::default(), Vec::new());
         for session in &sessions {
             summary.add(session);
-            chain::whole(session, &mut violations);
+            chain::check_payloads(session, &mut violations);
             clocks::check(session, &epochs, tolerance, &mut violations);
             if epochs.is_one() {
                 chain::check(session, &mut violations);
@@ -123,8 +123,8 @@ impl History {
                 continue;
             }
             for (_, epoch) in epochs.of(session) {
-                let operations = setback::view(session, epoch);
-                let part = Session::of(&operations);
+                let calls = setback::view(session, epoch);
+                let part = Session::of(&calls);
                 chain::check(&part, &mut violations);
                 ends::check(&part, tolerance, &mut violations);
             }

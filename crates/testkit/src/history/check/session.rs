@@ -4,24 +4,24 @@ use std::collections::{BTreeMap, HashMap};
 
 use sessile_core::SessionKey;
 
-use crate::history::{Call, History, Mark, Operation};
+use crate::history::{Call, History, Mark, RecordedCall};
 
 /// The operations of one session.
 #[derive(Debug, Default)]
 pub(super) struct Session<'a> {
     /// In the order in which they were invoked.
-    pub(super) operations: Vec<&'a Operation>,
+    pub(super) calls: Vec<&'a RecordedCall>,
     /// Those that write, by the name of the write.
-    pub(super) writes: HashMap<u64, &'a Operation>,
+    pub(super) writes: HashMap<u64, &'a RecordedCall>,
     /// Pairs of operations that gave two writes one name, which is a mistake of the test.
-    pub(super) ambiguous: Vec<[&'a Operation; 2]>,
+    pub(super) ambiguous: Vec<[&'a RecordedCall; 2]>,
 }
 
 /// Which keys are of one session: a forest in which each tree is a session.
 #[derive(Default)]
-struct Kin(BTreeMap<SessionKey, SessionKey>);
+struct KeyGroups(BTreeMap<SessionKey, SessionKey>);
 
-impl Kin {
+impl KeyGroups {
     fn root(&mut self, key: SessionKey) -> SessionKey {
         let mut root = key;
         while let Some(parent) = self.0.get(&root).copied().filter(|parent| *parent != root) {
@@ -40,58 +40,58 @@ impl Kin {
 
 impl<'a> Session<'a> {
     pub(super) fn all(history: &'a History) -> Vec<Self> {
-        let mut kin = Kin::default();
-        for operation in &history.operations {
-            let key = *operation.call.key();
-            if let Call::Rotate { to, .. } = operation.call {
-                kin.join(key, to);
+        let mut groups = KeyGroups::default();
+        for recorded in &history.calls {
+            let key = *recorded.call.key();
+            if let Call::Rotate { to, .. } = recorded.call {
+                groups.join(key, to);
             }
-            if let Some(seen) = operation.seen() {
-                kin.join(key, seen.key);
+            if let Some(seen) = recorded.seen() {
+                groups.join(key, seen.key);
             }
         }
         let mut sessions: BTreeMap<SessionKey, Self> = BTreeMap::new();
-        for operation in &history.operations {
-            let root = kin.root(*operation.call.key());
-            sessions.entry(root).or_default().add(operation);
+        for recorded in &history.calls {
+            let root = groups.root(*recorded.call.key());
+            sessions.entry(root).or_default().add(recorded);
         }
         let mut sessions: Vec<_> = sessions.into_values().collect();
         for session in &mut sessions {
-            session.operations.sort_by_key(|operation| operation.invoked);
+            session.calls.sort_by_key(|recorded| recorded.invoked);
         }
         sessions
     }
 
     /// That of operations which are known to be of one session, in the order in which they were invoked.
-    pub(super) fn of(operations: &'a [Operation]) -> Self {
+    pub(super) fn of(calls: &'a [RecordedCall]) -> Self {
         let mut session = Self::default();
-        operations.iter().for_each(|operation| session.add(operation));
+        calls.iter().for_each(|recorded| session.add(recorded));
         session
     }
 
-    fn add(&mut self, operation: &'a Operation) {
-        self.operations.push(operation);
-        if let Some(mark) = operation.mark()
-            && let Some(other) = self.writes.insert(mark.id, operation)
+    fn add(&mut self, recorded: &'a RecordedCall) {
+        self.calls.push(recorded);
+        if let Some(mark) = recorded.mark()
+            && let Some(other) = self.writes.insert(mark.id, recorded)
         {
-            self.ambiguous.push([other, operation]);
+            self.ambiguous.push([other, recorded]);
         }
     }
 
     /// The operations that were answered, in the order of their answers.
-    pub(super) fn by_answer(&self) -> Vec<&'a Operation> {
-        let mut answered: Vec<_> = self
-            .operations
+    pub(super) fn by_completion(&self) -> Vec<&'a RecordedCall> {
+        let mut completed: Vec<_> = self
+            .calls
             .iter()
             .copied()
             .filter(|op| op.returned().is_some())
             .collect();
-        answered.sort_by_key(|operation| operation.returned());
-        answered
+        completed.sort_by_key(|recorded| recorded.returned());
+        completed
     }
 }
 
-impl Operation {
+impl RecordedCall {
     /// The mark that the operation was to write.
     pub(super) fn mark(&self) -> Option<Mark> {
         self.call.write().and_then(|write| write.mark)

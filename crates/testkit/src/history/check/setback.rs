@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::session::Session;
 use crate::history::time::monotonic;
-use crate::history::{Call, Operation};
+use crate::history::{Call, RecordedCall};
 
 /// A stretch of time within which a storage may have fallen back to an earlier state, as one does that is restarted
 /// without anything on disk, or whose lagging replica takes over.
@@ -62,39 +62,36 @@ impl Epochs {
 
     /// The epochs in which something was done to a session.
     pub(super) fn of<'e>(&'e self, session: &Session<'_>) -> impl Iterator<Item = (usize, &'e Range<u64>)> + use<'e> {
-        let first = session.operations.first().map_or(0, |operation| operation.invoked);
-        let last = session.operations.iter().filter_map(|operation| operation.returned());
+        let first = session.calls.first().map_or(0, |recorded| recorded.invoked);
+        let last = session.calls.iter().filter_map(|recorded| recorded.returned());
         let last = last.max().unwrap_or(first);
         let epochs = self.0.iter().enumerate();
         epochs.filter(move |(_, epoch)| epoch.start <= last && first < epoch.end)
     }
 
     /// The epoch that an answer fell in. One that came while the storage was set back is of the epoch before.
-    pub(super) fn of_answer(&self, at: u64) -> usize {
+    pub(super) fn of_completion(&self, at: u64) -> usize {
         self.0.partition_point(|epoch| epoch.start < at).saturating_sub(1)
     }
 }
 
 /// Whether the operation was called and answered within the epoch.
-pub(super) fn is_within(operation: &Operation, epoch: &Range<u64>) -> bool {
-    epoch.start <= operation.invoked && operation.returned().is_some_and(|returned| returned < epoch.end)
+pub(super) fn is_within(recorded: &RecordedCall, epoch: &Range<u64>) -> bool {
+    epoch.start <= recorded.invoked && recorded.returned().is_some_and(|returned| returned < epoch.end)
 }
 
 /// The operations of a session as far as they bear upon an epoch: those within it as they are, and of those that may
 /// have left something behind, or reached into it, that they were called.
-pub(super) fn view(session: &Session<'_>, epoch: &Range<u64>) -> Vec<Operation> {
-    let known = session
-        .operations
-        .iter()
-        .filter(|operation| operation.invoked < epoch.end);
-    let views = known.filter_map(|operation| {
-        if is_within(operation, epoch) {
-            return Some((*operation).clone());
+pub(super) fn view(session: &Session<'_>, epoch: &Range<u64>) -> Vec<RecordedCall> {
+    let known = session.calls.iter().filter(|recorded| recorded.invoked < epoch.end);
+    let views = known.filter_map(|recorded| {
+        if is_within(recorded, epoch) {
+            return Some((*recorded).clone());
         }
-        let effect = !matches!(operation.call, Call::Read { .. } | Call::Lock { .. });
-        (effect && !operation.is_refused()).then(|| Operation {
-            answered: None,
-            ..(*operation).clone()
+        let effect = !matches!(recorded.call, Call::Read { .. } | Call::Lock { .. });
+        (effect && !recorded.is_refused()).then(|| RecordedCall {
+            completion: None,
+            ..(*recorded).clone()
         })
     });
     views.collect()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::session::Session;
-use crate::history::Operation;
+use crate::history::RecordedCall;
 
 /// One of the five promises of a storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,15 +42,15 @@ pub struct Violation {
     /// What happened, in a sentence.
     pub what: String,
     /// The operations that contradict each other.
-    pub operations: Vec<Operation>,
+    pub calls: Vec<RecordedCall>,
 }
 
 impl Violation {
-    pub(super) fn new(promise: Promise, what: impl Into<String>, operations: &[&Operation]) -> Self {
+    pub(super) fn new(promise: Promise, what: impl Into<String>, calls: &[&RecordedCall]) -> Self {
         Self {
             promise,
             what: what.into(),
-            operations: operations.iter().map(|operation| (*operation).clone()).collect(),
+            calls: calls.iter().map(|recorded| (*recorded).clone()).collect(),
         }
     }
 }
@@ -58,9 +58,7 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.promise, self.what)?;
-        self.operations
-            .iter()
-            .try_for_each(|operation| write!(f, "\n    {operation}"))
+        self.calls.iter().try_for_each(|recorded| write!(f, "\n    {recorded}"))
     }
 }
 
@@ -72,7 +70,7 @@ pub struct Violations {
 }
 
 /// How many violations are told in full.
-const TOLD: usize = 10;
+const SHOWN: usize = 10;
 
 impl Violations {
     pub(super) fn new(list: Vec<Violation>, summary: Summary) -> Self {
@@ -101,10 +99,10 @@ impl Violations {
 impl fmt::Display for Violations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} violations in {}", self.list.len(), self.summary)?;
-        for violation in self.list.iter().take(TOLD) {
+        for violation in self.list.iter().take(SHOWN) {
             writeln!(f, "- {violation}")?;
         }
-        match self.list.len().saturating_sub(TOLD) {
+        match self.list.len().saturating_sub(SHOWN) {
             0 => Ok(()),
             more => writeln!(f, "and {more} more"),
         }
@@ -125,7 +123,7 @@ impl std::error::Error for Violations {}
 #[non_exhaustive]
 pub struct Summary {
     /// Operations in the history.
-    pub operations: usize,
+    pub calls: usize,
     /// Those whose outcome is unknown.
     pub unknown: usize,
     /// Writes that were acknowledged.
@@ -148,31 +146,29 @@ impl Summary {
     pub(super) fn add(&mut self, session: &Session<'_>) {
         use crate::history::Call;
 
-        let count = |of: &dyn Fn(&&&Operation) -> bool| session.operations.iter().filter(of).count();
-        self.operations += session.operations.len();
-        self.unknown += count(&|operation| operation.answered.is_none());
-        self.writes += count(&|operation| operation.call.write().is_some() && operation.is_acknowledged());
-        self.refused += count(&|operation| operation.call.write().is_some() && operation.is_refused());
-        self.seen += count(&|operation| operation.seen().is_some());
-        let destroys =
-            count(&|operation| matches!(operation.call, Call::Destroy { .. }) && operation.is_acknowledged());
+        let count = |of: &dyn Fn(&&&RecordedCall) -> bool| session.calls.iter().filter(of).count();
+        self.calls += session.calls.len();
+        self.unknown += count(&|recorded| recorded.completion.is_none());
+        self.writes += count(&|recorded| recorded.call.write().is_some() && recorded.is_acknowledged());
+        self.refused += count(&|recorded| recorded.call.write().is_some() && recorded.is_refused());
+        self.seen += count(&|recorded| recorded.seen().is_some());
+        let destroys = count(&|recorded| matches!(recorded.call, Call::Destroy { .. }) && recorded.is_acknowledged());
         self.destroyed += destroys.min(1);
         self.longest_wait = session
-            .operations
+            .calls
             .iter()
-            .filter(|operation| matches!(operation.call, Call::Lock { .. }))
-            .filter_map(|operation| Some(operation.returned()?.saturating_sub(operation.invoked)))
+            .filter(|recorded| matches!(recorded.call, Call::Lock { .. }))
+            .filter_map(|recorded| Some(recorded.returned()?.saturating_sub(recorded.invoked)))
             .map(Duration::from_nanos)
             .fold(self.longest_wait, Duration::max);
-        self.rotated +=
-            count(&|operation| matches!(operation.call, Call::Rotate { .. }) && operation.is_acknowledged());
+        self.rotated += count(&|recorded| matches!(recorded.call, Call::Rotate { .. }) && recorded.is_acknowledged());
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            operations,
+            calls,
             unknown,
             writes,
             refused,
@@ -184,7 +180,7 @@ impl fmt::Display for Summary {
         } = self;
         write!(
             f,
-            "{operations} operations ({unknown} of unknown outcome) on {sessions} sessions: {writes} writes acknowledged \
+            "{calls} operations ({unknown} of unknown outcome) on {sessions} sessions: {writes} writes acknowledged \
              and {refused} refused, {seen} times seen, {rotated} rotations, {destroyed} sessions destroyed, longest wait {longest_wait:.1?}"
         )
     }

@@ -1,7 +1,7 @@
 //! Record stores that are wrong on purpose, each in one way: to prove that the cases notice.
 
 mod bug;
-mod looking;
+mod reading;
 mod store;
 mod writing;
 

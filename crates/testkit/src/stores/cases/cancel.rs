@@ -38,7 +38,7 @@ async fn one_of(ctx: &StoreContext, keys: &[SessionKey], states: [&[Option<Entry
     }
 }
 
-pub(crate) async fn of_looks_disturbs_nothing(ctx: StoreContext) {
+pub(crate) async fn of_reads_disturbs_nothing(ctx: StoreContext) {
     let entry = StoreContext::entry("payload");
     let key = ctx.inserted(&entry).await;
     at_every_point(async |cut| {

@@ -45,16 +45,16 @@ impl Conditional {
     /// Calls the verb with a version that is not there, which does nothing.
     async fn refuse(self, ctx: &StoreContext, key: &SessionKey, version: EntryVersion, what: &str) {
         let to = StoreContext::key();
-        let answer = self
+        let result = self
             .call(&**ctx.store(), key, version, StoreContext::entry("new"), &to)
             .await;
-        refused(answer, &format!("{self:?} of {what}"));
+        refused(result, &format!("{self:?} of {what}"));
         ctx.assert_nothing(&to, &format!("after {self:?} of {what}")).await;
     }
 }
 
-pub(super) async fn another_version(ctx: &StoreContext, verb: Conditional) {
-    if !verb.is_there(ctx).await {
+pub(super) async fn another_version(ctx: &StoreContext, operation: Conditional) {
+    if !operation.is_there(ctx).await {
         return;
     }
     let stands = StoreContext::entry("stands");
@@ -73,16 +73,17 @@ pub(super) async fn another_version(ctx: &StoreContext, verb: Conditional) {
         0,
         u64::MAX >> 1,
     ] {
-        verb.refuse(ctx, &key, EntryVersion::from_u64(other), "another version")
+        operation
+            .refuse(ctx, &key, EntryVersion::from_u64(other), "another version")
             .await;
-        let when = format!("after {verb:?} of another version");
+        let when = format!("after {operation:?} of another version");
         ctx.assert_stands(&key, &stands, &when).await;
     }
 }
 
 /// What an entry was called before it was written, by each of the verbs that leave it where it is.
-pub(super) async fn earlier_version(ctx: &StoreContext, verb: Conditional) {
-    if !verb.is_there(ctx).await {
+pub(super) async fn earlier_version(ctx: &StoreContext, operation: Conditional) {
+    if !operation.is_there(ctx).await {
         return;
     }
     let first = StoreContext::entry("first");
@@ -99,29 +100,32 @@ pub(super) async fn earlier_version(ctx: &StoreContext, verb: Conditional) {
         "touch",
     );
     for stale in [&first, &second] {
-        verb.refuse(ctx, &key, stale.head.version, "an earlier version").await;
-        let when = format!("after {verb:?} of an earlier version");
+        operation
+            .refuse(ctx, &key, stale.head.version, "an earlier version")
+            .await;
+        let when = format!("after {operation:?} of an earlier version");
         ctx.assert_stands(&key, &third, &when).await;
     }
 }
 
 /// A version belongs to one entry, even if there is another under the same key.
-pub(super) async fn came_back(ctx: &StoreContext, verb: Conditional) {
-    if !verb.is_there(ctx).await {
+pub(super) async fn came_back(ctx: &StoreContext, operation: Conditional) {
+    if !operation.is_there(ctx).await {
         return;
     }
     let (first, again) = (StoreContext::entry("same"), StoreContext::entry("same"));
     let key = ctx.inserted(&first).await;
     applied(ctx.store().remove(&key, first.head.version).await, "remove");
     ctx.insert(&key, &again).await;
-    verb.refuse(ctx, &key, first.head.version, "the version before it was removed")
+    operation
+        .refuse(ctx, &key, first.head.version, "the version before it was removed")
         .await;
-    let when = format!("after {verb:?} of a version that was removed");
+    let when = format!("after {operation:?} of a version that was removed");
     ctx.assert_stands(&key, &again, &when).await;
 }
 
-pub(super) async fn nothing(ctx: &StoreContext, verb: Conditional) {
-    if !verb.is_there(ctx).await {
+pub(super) async fn nothing(ctx: &StoreContext, operation: Conditional) {
+    if !operation.is_there(ctx).await {
         return;
     }
     let (never, gone) = (StoreContext::key(), StoreContext::entry("gone"));
@@ -129,27 +133,27 @@ pub(super) async fn nothing(ctx: &StoreContext, verb: Conditional) {
     applied(ctx.store().remove(&removed, gone.head.version).await, "remove");
     for key in [never, removed] {
         for version in [gone.head.version, EntryVersion::from_u64(0)] {
-            verb.refuse(ctx, &key, version, "a key without an entry").await;
-            let when = format!("after {verb:?} of a key without an entry");
+            operation.refuse(ctx, &key, version, "a key without an entry").await;
+            let when = format!("after {operation:?} of a key without an entry");
             ctx.assert_nothing(&key, &when).await;
         }
     }
 }
 
 /// The store decides nothing by the time.
-pub(super) async fn expired(ctx: &StoreContext, verb: Conditional) {
-    if !verb.is_there(ctx).await || !ctx.subject().keeps_expired {
+pub(super) async fn expired(ctx: &StoreContext, operation: Conditional) {
+    if !operation.is_there(ctx).await || !ctx.subject().keeps_expired {
         return;
     }
     let stands = StoreContext::entry_until(Some(PAST), "expired");
     let key = ctx.inserted(&stands).await;
     let (new, to) = (StoreContext::entry("new"), StoreContext::key());
-    let answer = verb
+    let result = operation
         .call(&**ctx.store(), &key, stands.head.version, new.clone(), &to)
         .await;
-    applied(answer, &format!("{verb:?} of an entry that has expired"));
-    let when = format!("after {verb:?} of an entry that has expired");
-    match verb {
+    applied(result, &format!("{operation:?} of an entry that has expired"));
+    let when = format!("after {operation:?} of an entry that has expired");
+    match operation {
         Conditional::Replace => ctx.assert_stands(&key, &new, &when).await,
         Conditional::Touch => {
             let touched = Entry::new(new.head, stands.payload);

@@ -23,8 +23,8 @@ pub(crate) async fn refuses_a_key_whose_entry_has_expired(ctx: StoreContext) {
     }
     let stands = StoreContext::entry_until(Some(PAST), "expired");
     let key = ctx.inserted(&stands).await;
-    let answer = ctx.store().insert(&key, StoreContext::entry("other")).await;
-    refused(answer, "insert under a key whose entry has expired");
+    let result = ctx.store().insert(&key, StoreContext::entry("other")).await;
+    refused(result, "insert under a key whose entry has expired");
     ctx.assert_stands(&key, &stands, "after an insert that was not applied")
         .await;
 }

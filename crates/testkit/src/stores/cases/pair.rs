@@ -30,9 +30,9 @@ pub(super) fn record(storage: &dyn Storage, payload: impl Into<bytes::Bytes>) ->
 }
 
 async fn lock(storage: &dyn Storage, key: &SessionKey) -> Locked {
-    let answer = storage.lock(key, Duration::ZERO).await;
-    let answer = answer.unwrap_or_else(|error| panic!("lock failed: {error:?}"));
-    answer.found().expect("a live session was expected")
+    let result = storage.lock(key, Duration::ZERO).await;
+    let result = result.unwrap_or_else(|error| panic!("lock failed: {error:?}"));
+    result.found().expect("a live session was expected")
 }
 
 async fn payload(storage: &dyn Storage, key: &SessionKey) -> Lookup<bytes::Bytes> {
@@ -42,9 +42,9 @@ async fn payload(storage: &dyn Storage, key: &SessionKey) -> Lookup<bytes::Bytes
 }
 
 #[track_caller]
-fn refused<T: std::fmt::Debug>(answer: Result<T, StorageError>, kind: StorageErrorKind) {
-    let Err(error) = answer else {
-        panic!("it must fail with {kind:?}, and answered {answer:?}: an update is lost")
+fn refused<T: std::fmt::Debug>(result: Result<T, StorageError>, kind: StorageErrorKind) {
+    let Err(error) = result else {
+        panic!("it must fail with {kind:?}, and answered {result:?}: an update is lost")
     };
     assert_eq!(error.kind(), kind, "{error:?}");
 }
@@ -108,10 +108,10 @@ pub(crate) async fn a_logout_that_meets_a_rotation_removes_no_mark(ctx: StoreCon
         first: Mutex::new(Some(rotate)),
     };
     let there = Paired::new(interposed, LocalLocks::new());
-    let answer = there.destroy(&old).await.expect("destroy");
+    let result = there.destroy(&old).await.expect("destroy");
     let lives = payload(&here, &new).await.is_found();
     assert!(
-        !(answer.is_found() && lives),
+        !(result.is_found() && lives),
         "the logout was acknowledged, and the session lives under its new key"
     );
     let left = payload(&here, &old).await;

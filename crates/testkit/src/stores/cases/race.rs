@@ -67,7 +67,7 @@ pub(crate) async fn one_of_many_inserts_wins(ctx: StoreContext) {
 }
 
 /// All write over the same version, each by the verb that is his.
-async fn one_wins(ctx: &StoreContext, verbs: [Conditional; CALLERS]) {
+async fn one_wins(ctx: &StoreContext, operations: [Conditional; CALLERS]) {
     for _ in 0..ROUNDS {
         let (old, new) = (StoreContext::entry("old"), entries());
         let key = ctx.inserted(&old).await;
@@ -76,13 +76,13 @@ async fn one_wins(ctx: &StoreContext, verbs: [Conditional; CALLERS]) {
         let told = at_once(ctx, |number, store| {
             let new = new[number].clone();
             async move {
-                let answer = verbs[number].call(&*store, &key, version, new, &to[number]).await;
-                done(answer, "a write over a version")
+                let result = operations[number].call(&*store, &key, version, new, &to[number]).await;
+                done(result, "a write over a version")
             }
         });
         let winner = winner(&told.await);
         let when = "after many writes over one version";
-        match verbs[winner] {
+        match operations[winner] {
             Conditional::Replace => ctx.assert_stands(&key, &new[winner], when).await,
             Conditional::Touch => {
                 let touched = Entry::new(new[winner].head.clone(), old.payload.clone());
@@ -96,7 +96,7 @@ async fn one_wins(ctx: &StoreContext, verbs: [Conditional; CALLERS]) {
             Conditional::Remove => ctx.assert_nothing(&key, when).await,
         }
         for (number, to) in to.iter().enumerate() {
-            if number != winner || verbs[winner] != Conditional::Rename {
+            if number != winner || operations[winner] != Conditional::Rename {
                 ctx.assert_nothing(to, when).await;
             }
         }
@@ -152,15 +152,23 @@ pub(crate) async fn one_of_many_renames_to_a_key_wins(ctx: StoreContext) {
 }
 
 pub(crate) async fn one_of_different_writes_of_a_version_wins(ctx: StoreContext) {
-    let verbs = std::array::from_fn(|number| Conditional::ALL[number % 4]);
-    let without_rename = verbs.map(|verb| {
-        if verb == Conditional::Rename {
+    let operations = std::array::from_fn(|number| Conditional::ALL[number % 4]);
+    let without_rename = operations.map(|operation| {
+        if operation == Conditional::Rename {
             Conditional::Replace
         } else {
-            verb
+            operation
         }
     });
-    one_wins(&ctx, if ctx.renames().await { verbs } else { without_rename }).await;
+    one_wins(
+        &ctx,
+        if ctx.renames().await {
+            operations
+        } else {
+            without_rename
+        },
+    )
+    .await;
 }
 
 fn number(payload: &[u8]) -> u64 {

@@ -13,13 +13,13 @@ pub(crate) async fn changes_the_head_and_nothing_else(ctx: StoreContext) {
         let stands = StoreContext::entry(payload);
         let key = ctx.inserted(&stands).await;
         let touched = Entry::new(StoreContext::head(Some(FUTURE)), payload);
-        let answer = ctx.store().touch(&key, stands.head.version, touched.head.clone()).await;
-        applied(answer, "touch of the version that stands");
+        let result = ctx.store().touch(&key, stands.head.version, touched.head.clone()).await;
+        applied(result, "touch of the version that stands");
         ctx.assert_stands(&key, &touched, "after touch").await;
         // It has another version, by which it is known from now on.
         let next = StoreContext::entry("next");
-        let answer = ctx.store().replace(&key, touched.head.version, next.clone()).await;
-        applied(answer, "replace of the version that touch has given");
+        let result = ctx.store().replace(&key, touched.head.version, next.clone()).await;
+        applied(result, "replace of the version that touch has given");
         ctx.assert_stands(&key, &next, "after replace").await;
     }
 }
@@ -31,8 +31,8 @@ pub(crate) async fn moves_the_deadline_either_way(ctx: StoreContext) {
     let deadlines = [Some(FUTURE + Duration::from_secs(1)), Some(FUTURE), None, Some(FUTURE)];
     for deadline in deadlines {
         let next = Entry::new(StoreContext::head(deadline), stands.payload.clone());
-        let answer = ctx.second().touch(&key, stands.head.version, next.head.clone()).await;
-        applied(answer, "touch of the version that stands");
+        let result = ctx.second().touch(&key, stands.head.version, next.head.clone()).await;
+        applied(result, "touch of the version that stands");
         ctx.assert_stands(&key, &next, "after touch").await;
         stands = next;
     }

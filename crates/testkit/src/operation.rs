@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A verb of [`Storage`](sessile_core::Storage).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Verb {
+pub enum Operation {
     /// [`Storage::read`](sessile_core::Storage::read)
     Read,
     /// [`Storage::lock`](sessile_core::Storage::lock)
@@ -31,7 +31,7 @@ pub enum Verb {
     Sweep,
 }
 
-impl Verb {
+impl Operation {
     /// Every verb, in the order of the trait.
     pub const ALL: [Self; 12] = [
         Self::Read,
@@ -73,7 +73,7 @@ impl Verb {
     }
 }
 
-impl fmt::Display for Verb {
+impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sessile_testkit::torture::{self, Failure, Report, Torture};
 use sessile_testkit::{Bug, Promise};
 
-use super::shared::{Flaw, SharedModel};
+use super::shared::{Defect, SharedModel};
 
 const LEASE: Duration = Duration::from_millis(300);
 const FOLDER: &str = "SHARED_MODEL_FOLDER";
@@ -21,65 +21,65 @@ enum Expected {
     Trouble(&'static str),
 }
 
-const FLAWS: [(&str, Flaw, Expected); 11] = [
-    ("no_flaw", Flaw::None, Expected::Nothing),
+const FLAWS: [(&str, Defect, Expected); 11] = [
+    ("no_flaw", Defect::None, Expected::Nothing),
     (
         "no_token",
-        Flaw::Rule(Bug::CommitIgnoresToken),
+        Defect::Rule(Bug::CommitIgnoresToken),
         Expected::Broken(Promise::NoLostUpdate),
     ),
     (
         "no_file_lock",
-        Flaw::NoFileLock,
+        Defect::NoFileLock,
         Expected::Broken(Promise::NoLostUpdate),
     ),
     (
         "replace_ignores_lock",
-        Flaw::Rule(Bug::ReplaceIgnoresLock),
+        Defect::Rule(Bug::ReplaceIgnoresLock),
         Expected::Broken(Promise::NoLostUpdate),
     ),
     (
         "replace_ignores_version",
-        Flaw::Rule(Bug::ReplaceIgnoresVersion),
+        Defect::Rule(Bug::ReplaceIgnoresVersion),
         Expected::Broken(Promise::NoLostUpdate),
     ),
     (
         "commit_upserts",
-        Flaw::Rule(Bug::CommitUpserts),
+        Defect::Rule(Bug::CommitUpserts),
         Expected::Broken(Promise::LogoutIsFinal),
     ),
     (
         "touch_upserts",
-        Flaw::Rule(Bug::TouchUpserts),
+        Defect::Rule(Bug::TouchUpserts),
         Expected::Broken(Promise::LogoutIsFinal),
     ),
     (
         "rotate_keeps_old",
-        Flaw::Rule(Bug::RotateKeepsOld),
+        Defect::Rule(Bug::RotateKeepsOld),
         Expected::Broken(Promise::LogoutIsFinal),
     ),
     (
         "expires_late",
-        Flaw::ExpiresLate,
+        Defect::ExpiresLate,
         Expected::Broken(Promise::ExpiryIsExact),
     ),
     (
         "lease_never_ends",
-        Flaw::Rule(Bug::LeaseNeverEnds),
+        Defect::Rule(Bug::LeaseNeverEnds),
         Expected::Trouble("LockTimeout"),
     ),
-    ("in_place", Flaw::InPlace, Expected::Trouble("Corrupt")),
+    ("in_place", Defect::InPlace, Expected::Trouble("Corrupt")),
 ];
 
-fn flaw(name: &str) -> (Flaw, Expected) {
-    let flaw = FLAWS.iter().find(|(known, ..)| *known == name);
-    let (_, flaw, expected) = flaw.unwrap_or_else(|| panic!("there is no flaw {name}"));
-    (*flaw, *expected)
+fn defect(name: &str) -> (Defect, Expected) {
+    let defect = FLAWS.iter().find(|(known, ..)| *known == name);
+    let (_, defect, expected) = defect.unwrap_or_else(|| panic!("there is no flaw {name}"));
+    (*defect, *expected)
 }
 
 fn run(name: &str, folder: &Path) -> Result<Report, Box<Failure>> {
-    let (flaw, _) = flaw(name);
-    let open = async || SharedModel::open(folder.to_owned(), flaw, LEASE);
+    let (defect, _) = defect(name);
+    let open = async || SharedModel::open(folder.to_owned(), defect, LEASE);
     Torture::new()
         .with_duration(Duration::from_secs(3))
         .with_lease(LEASE)
@@ -97,13 +97,13 @@ fn is_as_expected(expected: Expected, outcome: &Result<Report, Box<Failure>>) ->
             .violations
             .as_ref()
             .is_some_and(|violations| violations.contains(promise)),
-        (Expected::Trouble(what), Err(failure)) => failure.troubles.iter().any(|trouble| trouble.contains(what)),
+        (Expected::Trouble(what), Err(failure)) => failure.failures.iter().any(|failure| failure.contains(what)),
         (_, Ok(_)) => false,
     }
 }
 
 fn passes(name: &str) -> bool {
-    let (_, expected) = flaw(name);
+    let (_, expected) = defect(name);
     // A flaw may hide from one attempt, all the more on a busy machine: it takes a signal in the wrong moment.
     let attempts = if matches!(expected, Expected::Nothing) { 1 } else { 20 };
     for _ in 0..attempts {
@@ -138,8 +138,8 @@ fn passes(name: &str) -> bool {
 pub(super) fn main() -> ExitCode {
     torture::worker_main(async || {
         let folder = PathBuf::from(std::env::var_os(FOLDER).expect("set by the driver"));
-        let (flaw, _) = flaw(&std::env::var(FLAW).expect("set by the driver"));
-        SharedModel::open(folder, flaw, LEASE)
+        let (defect, _) = defect(&std::env::var(FLAW).expect("set by the driver"));
+        SharedModel::open(folder, defect, LEASE)
     });
     // As with the usual harness, an argument without dashes chooses tests by a part of their name.
     let filter = std::env::args()

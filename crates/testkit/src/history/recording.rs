@@ -9,9 +9,9 @@ use sessile_core::{
     StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
-use super::line::Line;
+use super::event::Event;
 use super::time::monotonic;
-use super::{Answer, Answered, Call, Mark, Operation, Recorder, Seen, Write};
+use super::{Call, CallResult, Completion, Mark, RecordedCall, Recorder, Seen, Write};
 
 /// A storage that records each call before it is made and each answer after it came.
 ///
@@ -46,30 +46,30 @@ impl<S: Storage + ?Sized> Recording<S> {
         &self,
         call: Call,
         run: impl Future<Output = Result<T, StorageError>>,
-        answer: impl FnOnce(&T) -> Answer,
+        describe: impl FnOnce(&T) -> CallResult,
     ) -> Result<T, StorageError> {
         let number = self.recorder.number();
-        let operation = Operation {
+        let recorded = RecordedCall {
             process: self.process,
             call,
             clock_before: self.inner.clock().now(),
             invoked: monotonic(),
-            answered: None,
+            completion: None,
         };
-        self.recorder.write(Line::Invoked { number, operation });
+        self.recorder.write(Event::Invoked { number, recorded });
         let result = run.await;
         let at = monotonic();
         let clock_after = self.inner.clock().now();
-        let answer = match &result {
-            Ok(value) => Some(answer(value)),
+        let call_result = match &result {
+            Ok(value) => Some(describe(value)),
             Err(error) => refusal(error.kind()),
         };
-        if let Some(answer) = answer {
-            self.recorder.write(Line::Answered {
+        if let Some(result) = call_result {
+            self.recorder.write(Event::Completed {
                 process: self.process,
                 number,
-                answered: Answered {
-                    answer,
+                completion: Completion {
+                    result,
                     at,
                     clock_after,
                 },
@@ -80,7 +80,7 @@ impl<S: Storage + ?Sized> Recording<S> {
 }
 
 /// The answer in an error, if it says that nothing was done.
-fn refusal(kind: StorageErrorKind) -> Option<Answer> {
+fn refusal(kind: StorageErrorKind) -> Option<CallResult> {
     use StorageErrorKind as Kind;
     match kind {
         Kind::Exists
@@ -90,21 +90,21 @@ fn refusal(kind: StorageErrorKind) -> Option<Answer> {
         | Kind::LockTimeout
         | Kind::TooManyWaiters
         | Kind::Full
-        | Kind::Unsupported => Some(Answer::Refused(kind)),
+        | Kind::Unsupported => Some(CallResult::Refused(kind)),
         _ => None,
     }
 }
 
-fn found<T>(lookup: &Lookup<T>, seen: impl FnOnce(&T) -> Answer) -> Answer {
+fn found<T>(lookup: &Lookup<T>, seen: impl FnOnce(&T) -> CallResult) -> CallResult {
     match lookup {
         Lookup::Found(found) => seen(found),
-        Lookup::Missing => Answer::Missing,
-        Lookup::Superseded => Answer::Superseded,
+        Lookup::Missing => CallResult::Missing,
+        Lookup::Superseded => CallResult::Superseded,
     }
 }
 
-fn seen(key: SessionKey, record: &Record) -> Answer {
-    Answer::Found(Seen {
+fn seen(key: SessionKey, record: &Record) -> CallResult {
+    CallResult::Found(Seen {
         key,
         mark: Mark::from_payload(&record.payload),
         deadline: record.meta.deadline,
@@ -139,14 +139,14 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        let answer = |lookup: &Lookup<Stored>| found(lookup, |stored| seen(stored.key, &stored.record));
-        self.record(Call::Read { key: *key }, self.inner.read(key), answer)
+        let describe = |lookup: &Lookup<Stored>| found(lookup, |stored| seen(stored.key, &stored.record));
+        self.record(Call::Read { key: *key }, self.inner.read(key), describe)
             .await
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        let answer = |lookup: &Lookup<Locked>| found(lookup, |locked| seen(*locked.lock.key(), &locked.record));
-        self.record(Call::Lock { key: *key, wait }, self.inner.lock(key, wait), answer)
+        let describe = |lookup: &Lookup<Locked>| found(lookup, |locked| seen(*locked.lock.key(), &locked.record));
+        self.record(Call::Lock { key: *key, wait }, self.inner.lock(key, wait), describe)
             .await
     }
 
@@ -155,7 +155,7 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
         self.record(
             Call::Create { key: *key, write },
             self.inner.create(key, record),
-            |()| Answer::Done,
+            |()| CallResult::Done,
         )
         .await
     }
@@ -163,7 +163,7 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
         let (key, write) = (*lock.key(), write(&record));
         self.record(Call::Commit { key, write }, self.inner.commit(lock, record), |()| {
-            Answer::Done
+            CallResult::Done
         })
         .await
     }
@@ -174,8 +174,8 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
             write: write(&record),
         };
         self.record(call, self.inner.replace(known, record), |done| match done {
-            true => Answer::Done,
-            false => Answer::Declined,
+            true => CallResult::Done,
+            false => CallResult::Declined,
         })
         .await
     }
@@ -193,8 +193,10 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
             write: write(&record),
             grace,
         };
-        self.record(call, self.inner.rotate(lock, new_key, record, grace), |()| Answer::Done)
-            .await
+        self.record(call, self.inner.rotate(lock, new_key, record, grace), |()| {
+            CallResult::Done
+        })
+        .await
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
@@ -215,14 +217,14 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
         self.record(
             Call::Touch { key: *key, deadline },
             self.inner.touch(key, version, deadline, last_active),
-            |_| Answer::Done,
+            |_| CallResult::Done,
         )
         .await
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        let answer = |lookup: &Lookup<()>| found(lookup, |()| Answer::Done);
-        self.record(Call::Destroy { key: *key }, self.inner.destroy(key), answer)
+        let describe = |lookup: &Lookup<()>| found(lookup, |()| CallResult::Done);
+        self.record(Call::Destroy { key: *key }, self.inner.destroy(key), describe)
             .await
     }
 

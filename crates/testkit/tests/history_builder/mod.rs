@@ -3,22 +3,24 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use sessile_core::{OsEntropy, SessionId, SessionKey, Timestamp};
-use sessile_testkit::{Answer, Answered, Call, History, Mark, Operation, Promise, Seen, Summary, Violations, Write};
+use sessile_testkit::{
+    Call, CallResult, Completion, History, Mark, Promise, RecordedCall, Seen, Summary, Violations, Write,
+};
 use std::time::Duration;
 
 /// A history that is told step by step: each step begins when the one before has ended.
 #[derive(Default)]
-pub struct Story {
+pub struct HistoryBuilder {
     pub history: History,
     pub now: u64,
 }
 
-impl Story {
+impl HistoryBuilder {
     /// A call of this process, and its answer if there is one.
-    pub fn then(&mut self, process: u64, call: Call, answer: impl Into<Option<Answer>>) -> &mut Self {
+    pub fn then(&mut self, process: u64, call: Call, result: impl Into<Option<CallResult>>) -> &mut Self {
         let (from, to) = (self.now, self.now + 1_000);
         self.now += 2_000;
-        self.during(process, from, to, call, answer)
+        self.during(process, from, to, call, result)
     }
 
     /// A call that overlaps with others.
@@ -28,16 +30,16 @@ impl Story {
         from: u64,
         to: u64,
         call: Call,
-        answer: impl Into<Option<Answer>>,
+        result: impl Into<Option<CallResult>>,
     ) -> &mut Self {
         let clock = Timestamp::from_millis(1_000);
-        self.history.operations.push(Operation {
+        self.history.calls.push(RecordedCall {
             process,
             call,
             invoked: from,
             clock_before: clock,
-            answered: answer.into().map(|answer| Answered {
-                answer,
+            completion: result.into().map(|result| Completion {
+                result,
                 at: to,
                 clock_after: clock,
             }),
@@ -94,12 +96,12 @@ pub fn rotate(key: SessionKey, to: SessionKey, mark: Mark) -> Call {
     }
 }
 
-pub fn found(key: SessionKey, mark: Mark) -> Answer {
-    Answer::Found(Seen {
+pub fn found(key: SessionKey, mark: Mark) -> CallResult {
+    CallResult::Found(Seen {
         key,
         mark: Some(mark),
         deadline: None,
     })
 }
 
-pub const DONE: Answer = Answer::Done;
+pub const DONE: CallResult = CallResult::Done;

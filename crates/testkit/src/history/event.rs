@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
 
-use super::{Answer, Answered, Call, Mark, Operation, Seen, Write};
+use super::{Call, CallResult, Completion, Mark, RecordedCall, Seen, Write};
 
 /// A call, or an answer to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum Event {
     Invoked {
         number: u64,
-        operation: Operation,
+        recorded: RecordedCall,
     },
-    Answered {
+    Completed {
         process: u64,
         number: u64,
-        answered: Answered,
+        completion: Completion,
     },
 }
 
@@ -37,39 +37,39 @@ const KINDS: [(StorageErrorKind, &str); 8] = [
     (StorageErrorKind::Unsupported, "unsupported"),
 ];
 
-impl fmt::Display for Line {
+impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Invoked { number, operation } => {
-                let Operation {
+            Self::Invoked { number, recorded } => {
+                let RecordedCall {
                     process,
                     call,
                     invoked,
                     clock_before,
                     ..
-                } = operation;
+                } = recorded;
                 write!(f, "call {process} {number} {invoked} {} ", clock_before.as_millis())?;
-                put_call(f, call)?;
+                write_call(f, call)?;
             }
-            Self::Answered {
+            Self::Completed {
                 process,
                 number,
-                answered,
+                completion,
             } => {
-                let Answered {
-                    answer,
+                let Completion {
+                    result,
                     at,
                     clock_after,
-                } = answered;
+                } = completion;
                 write!(f, "answer {process} {number} {at} {} ", clock_after.as_millis())?;
-                put_answer(f, answer)?;
+                write_result(f, result)?;
             }
         }
         f.write_str(END)
     }
 }
 
-fn put_call(f: &mut fmt::Formatter<'_>, call: &Call) -> fmt::Result {
+fn write_call(f: &mut fmt::Formatter<'_>, call: &Call) -> fmt::Result {
     let key = call.key();
     match call {
         Call::Read { .. } => write!(f, "read {key}"),
@@ -85,17 +85,17 @@ fn put_call(f: &mut fmt::Formatter<'_>, call: &Call) -> fmt::Result {
     }
 }
 
-fn put_answer(f: &mut fmt::Formatter<'_>, answer: &Answer) -> fmt::Result {
-    match answer {
-        Answer::Done => f.write_str("done"),
-        Answer::Found(seen) => {
+fn write_result(f: &mut fmt::Formatter<'_>, result: &CallResult) -> fmt::Result {
+    match result {
+        CallResult::Done => f.write_str("done"),
+        CallResult::Found(seen) => {
             let Seen { key, mark, deadline } = *seen;
             write!(f, "found {key} {}", Text(&Write { mark, deadline }))
         }
-        Answer::Missing => f.write_str("missing"),
-        Answer::Superseded => f.write_str("superseded"),
-        Answer::Declined => f.write_str("declined"),
-        Answer::Refused(kind) => {
+        CallResult::Missing => f.write_str("missing"),
+        CallResult::Superseded => f.write_str("superseded"),
+        CallResult::Declined => f.write_str("declined"),
+        CallResult::Refused(kind) => {
             let name = KINDS.iter().find(|(known, _)| known == kind);
             write!(f, "refused {}", name.map_or("other", |(_, name)| *name))
         }
@@ -131,21 +131,21 @@ impl fmt::Display for Text<'_, Write> {
 
 /// The text is not a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotALine;
+pub(crate) struct ParseEventError;
 
-impl FromStr for Line {
-    type Err = NotALine;
+impl FromStr for Event {
+    type Err = ParseEventError;
 
-    fn from_str(text: &str) -> Result<Self, NotALine> {
-        let words = text.strip_suffix(END).ok_or(NotALine)?;
-        Parts(words.split_whitespace()).line().ok_or(NotALine)
+    fn from_str(text: &str) -> Result<Self, ParseEventError> {
+        let words = text.strip_suffix(END).ok_or(ParseEventError)?;
+        Parts(words.split_whitespace()).event().ok_or(ParseEventError)
     }
 }
 
 struct Parts<'a>(SplitWhitespace<'a>);
 
 impl Parts<'_> {
-    fn line(&mut self) -> Option<Line> {
+    fn event(&mut self) -> Option<Event> {
         let is_call = match self.0.next()? {
             "call" => true,
             "answer" => false,
@@ -153,33 +153,33 @@ impl Parts<'_> {
         };
         let (process, number, at, clock) = (self.get()?, self.get()?, self.get()?, self.moment()??);
         Some(if is_call {
-            let operation = Operation {
+            let recorded = RecordedCall {
                 process,
                 call: self.call()?,
                 invoked: at,
                 clock_before: clock,
-                answered: None,
+                completion: None,
             };
-            Line::Invoked { number, operation }
+            Event::Invoked { number, recorded }
         } else {
-            let answer = self.answer()?;
-            let answered = Answered {
-                answer,
+            let result = self.result()?;
+            let completion = Completion {
+                result,
                 at,
                 clock_after: clock,
             };
-            Line::Answered {
+            Event::Completed {
                 process,
                 number,
-                answered,
+                completion,
             }
         })
     }
 
     fn call(&mut self) -> Option<Call> {
-        let verb = self.0.next()?;
+        let operation = self.0.next()?;
         let key: SessionKey = self.get()?;
-        Some(match verb {
+        Some(match operation {
             "read" => Call::Read { key },
             "lock" => Call::Lock {
                 key,
@@ -212,21 +212,21 @@ impl Parts<'_> {
         })
     }
 
-    fn answer(&mut self) -> Option<Answer> {
+    fn result(&mut self) -> Option<CallResult> {
         Some(match self.0.next()? {
-            "done" => Answer::Done,
+            "done" => CallResult::Done,
             "found" => {
                 let key = self.get()?;
                 let Write { mark, deadline } = self.write()?;
-                Answer::Found(Seen { key, mark, deadline })
+                CallResult::Found(Seen { key, mark, deadline })
             }
-            "missing" => Answer::Missing,
-            "superseded" => Answer::Superseded,
-            "declined" => Answer::Declined,
+            "missing" => CallResult::Missing,
+            "superseded" => CallResult::Superseded,
+            "declined" => CallResult::Declined,
             "refused" => {
                 let name = self.0.next()?;
                 let kind = KINDS.iter().find(|(_, known)| *known == name);
-                Answer::Refused(kind.map_or(StorageErrorKind::Other, |(kind, _)| *kind))
+                CallResult::Refused(kind.map_or(StorageErrorKind::Other, |(kind, _)| *kind))
             }
             _ => return None,
         })
@@ -296,42 +296,46 @@ mod tests {
             Call::Destroy { key },
         ];
         let calls = calls.map(|call| {
-            let operation = Operation {
+            let recorded = RecordedCall {
                 process: 3,
                 call,
                 invoked: 1_000_000_007,
                 clock_before: Timestamp::from_millis(5),
-                answered: None,
+                completion: None,
             };
-            Line::Invoked { number: 21, operation }
+            Event::Invoked { number: 21, recorded }
         });
         let seen = Seen { key, mark, deadline };
-        let refusals = KINDS.map(|(kind, _)| Answer::Refused(kind));
-        let answers = [
-            Answer::Done,
-            Answer::Found(seen),
-            Answer::Missing,
-            Answer::Superseded,
-            Answer::Declined,
+        let refusals = KINDS.map(|(kind, _)| CallResult::Refused(kind));
+        let results = [
+            CallResult::Done,
+            CallResult::Found(seen),
+            CallResult::Missing,
+            CallResult::Superseded,
+            CallResult::Declined,
         ];
-        let answers = answers.into_iter().chain(refusals).map(|answer| {
+        let results = results.into_iter().chain(refusals).map(|result| {
             let (at, clock_after) = (u64::MAX, Timestamp::MAX);
-            let answered = Answered {
-                answer,
+            let completion = Completion {
+                result,
                 at,
                 clock_after,
             };
-            Line::Answered {
+            Event::Completed {
                 process: 3,
                 number: 21,
-                answered,
+                completion,
             }
         });
-        for line in calls.into_iter().chain(answers) {
-            let text = line.to_string();
-            assert_eq!(text.parse(), Ok(line), "{text}");
+        for event in calls.into_iter().chain(results) {
+            let text = event.to_string();
+            assert_eq!(text.parse(), Ok(event), "{text}");
             for cut in 0..text.len() {
-                assert_eq!(text[..cut].parse::<Line>(), Err(NotALine), "{text} cut at {cut}");
+                assert_eq!(
+                    text[..cut].parse::<Event>(),
+                    Err(ParseEventError),
+                    "{text} cut at {cut}"
+                );
             }
         }
     }

@@ -12,9 +12,9 @@ use sessile_core::{
 /// A storage whose verbs are answered [at once](Storage::at_once) where that can be. A lock that would have to be waited
 /// for is asked for again by the future, which waits.
 #[derive(Debug)]
-pub(crate) struct Door(Arc<dyn Storage>);
+pub(crate) struct ImmediateView(Arc<dyn Storage>);
 
-impl Door {
+impl ImmediateView {
     /// The other way into this storage, if it has one.
     pub(crate) fn of(storage: &Arc<dyn Storage>) -> Option<Self> {
         storage.at_once().is_some().then(|| Self(Arc::clone(storage)))
@@ -32,21 +32,21 @@ impl Door {
         ask: impl FnOnce(&dyn AtOnce) -> Option<Result<(T, Timestamp), StorageError>>,
     ) -> Option<Result<T, StorageError>> {
         let before = self.0.clock().now();
-        let answer = ask(self.at_once())?;
+        let result = ask(self.at_once())?;
         let after = self.0.clock().now();
-        Some(answer.map(|(answer, moment)| {
+        Some(result.map(|(result, moment)| {
             assert!(
                 (before..=after).contains(&moment),
                 "an answer is of {moment:?}, and was given between {before:?} and {after:?}"
             );
-            answer
+            result
         }))
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl Storage for Door {
+impl Storage for ImmediateView {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -64,13 +64,13 @@ impl Storage for Door {
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        let answer = self.judged(|door| Some(door.read(key)));
-        answer.expect("a read always has an answer")
+        let result = self.judged(|immediate| Some(immediate.read(key)));
+        result.expect("a read always has an answer")
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        match self.judged(|door| door.lock(key)) {
-            Some(answer) => answer,
+        match self.judged(|immediate| immediate.lock(key)) {
+            Some(result) => result,
             None => self.0.lock(key, wait).await,
         }
     }

@@ -13,12 +13,12 @@ use super::Mark;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// The operations, in any order.
-    pub operations: Vec<Operation>,
+    pub calls: Vec<RecordedCall>,
 }
 
 /// A call and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub struct RecordedCall {
     /// Who called.
     pub process: u64,
     /// What was asked for.
@@ -29,14 +29,14 @@ pub struct Operation {
     pub clock_before: Timestamp,
     /// What the answer was and when it came, taken after the call. `None` if it is not known whether the call took
     /// effect: the caller died or gave up, or the storage could not tell.
-    pub answered: Option<Answered>,
+    pub completion: Option<Completion>,
 }
 
 /// An answer, and when it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
+pub struct Completion {
     /// The answer.
-    pub answer: Answer,
+    pub result: CallResult,
     /// When it came, by the clock that all processes share.
     pub at: u64,
     /// What the clock of the storage showed by then.
@@ -95,7 +95,7 @@ pub struct Seen {
 
 /// What a call was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum CallResult {
     /// It has been done.
     Done,
     /// A live session was found.
@@ -139,24 +139,24 @@ impl Call {
     }
 }
 
-impl Operation {
+impl RecordedCall {
     /// The answer, if there was one.
     #[must_use]
-    pub fn answer(&self) -> Option<Answer> {
-        self.answered.as_ref().map(|answered| answered.answer)
+    pub fn result(&self) -> Option<CallResult> {
+        self.completion.as_ref().map(|completion| completion.result)
     }
 
     /// When the answer came, if there was one.
     #[must_use]
     pub fn returned(&self) -> Option<u64> {
-        self.answered.as_ref().map(|answered| answered.at)
+        self.completion.as_ref().map(|completion| completion.at)
     }
 
     /// What was seen of a live session.
     #[must_use]
     pub fn seen(&self) -> Option<Seen> {
-        match (self.answer(), &self.call) {
-            (Some(Answer::Found(seen)), Call::Read { .. } | Call::Lock { .. }) => Some(seen),
+        match (self.result(), &self.call) {
+            (Some(CallResult::Found(seen)), Call::Read { .. } | Call::Lock { .. }) => Some(seen),
             _ => None,
         }
     }
@@ -164,7 +164,7 @@ impl Operation {
     /// Whether the storage has said that the call took effect.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
-        matches!(self.answer(), Some(Answer::Done | Answer::Found(_)))
+        matches!(self.result(), Some(CallResult::Done | CallResult::Found(_)))
     }
 
     /// Whether the storage has said that the call did not take effect.
@@ -173,15 +173,15 @@ impl Operation {
     /// underneath, and then finds what it has done itself.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        match self.answer() {
-            Some(Answer::Missing | Answer::Superseded) => !matches!(self.call, Call::Destroy { .. }),
-            Some(Answer::Declined | Answer::Refused(_)) => true,
+        match self.result() {
+            Some(CallResult::Missing | CallResult::Superseded) => !matches!(self.call, Call::Destroy { .. }),
+            Some(CallResult::Declined | CallResult::Refused(_)) => true,
             _ => false,
         }
     }
 }
 
-impl fmt::Display for Operation {
+impl fmt::Display for RecordedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = |nanos: u64| format!("{}.{:03}", nanos / 1_000_000, nanos / 1_000 % 1_000);
         write!(f, "process {}, from {} ms ", self.process, millis(self.invoked))?;
@@ -190,8 +190,8 @@ impl fmt::Display for Operation {
             None => f.write_str("on: ")?,
         }
         write!(f, "{}, ", self.call)?;
-        match self.answer() {
-            Some(answer) => write!(f, "{answer}"),
+        match self.result() {
+            Some(result) => write!(f, "{result}"),
             None => f.write_str("outcome unknown"),
         }
     }
@@ -232,7 +232,7 @@ impl fmt::Display for Mark {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for CallResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("done"),

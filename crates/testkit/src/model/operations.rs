@@ -32,9 +32,9 @@ impl ModelState {
     ///
     /// `Exists`.
     pub fn create(&mut self, key: &SessionKey, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
-        self.vacant(key, now)?;
+        self.require_vacant(key, now)?;
         self.clear(key);
-        self.place(key, record);
+        self.put(key, record);
         Ok(())
     }
 
@@ -44,8 +44,8 @@ impl ModelState {
     ///
     /// `LockLost`, `Gone`, `Superseded`.
     pub fn commit(&mut self, lock: &LockTicket, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
-        self.held(lock, now)?;
-        self.place(&lock.key, record);
+        self.require_lock(lock, now)?;
+        self.put(&lock.key, record);
         Ok(())
     }
 
@@ -55,14 +55,14 @@ impl ModelState {
     ///
     /// `Gone`, `Superseded`.
     pub fn replace(&mut self, known: &Stored, record: Record, now: Timestamp) -> Result<bool, StorageErrorKind> {
-        if self.needed(&known.key, now)? != known.key {
+        if self.require_live(&known.key, now)? != known.key {
             // An alias leads to another record. Whoever starts anew by it finds that one.
             return Ok(false);
         }
         let is_same = self.records[&known.key].meta == known.record.meta;
         let is_free = self.locks.get(&known.key).is_none_or(|holder| holder.until <= now);
         if is_same && is_free {
-            self.place(&known.key, record);
+            self.put(&known.key, record);
         }
         Ok(is_same && is_free)
     }
@@ -79,11 +79,11 @@ impl ModelState {
         record: Record,
         now: Timestamp,
     ) -> Result<(), StorageErrorKind> {
-        self.held(lock, now)?;
-        self.vacant(&rotation.to, now)?;
+        self.require_lock(lock, now)?;
+        self.require_vacant(&rotation.to, now)?;
         self.clear(&rotation.to);
-        self.leave_behind(&lock.key, rotation, now);
-        self.place(&rotation.to, record);
+        self.add_marker(&lock.key, rotation, now);
+        self.put(&rotation.to, record);
         Ok(())
     }
 
@@ -104,7 +104,7 @@ impl ModelState {
     ///
     /// `LockLost`, `Gone`, `Superseded`.
     pub fn renew(&mut self, lock: &LockTicket, lease: Duration, now: Timestamp) -> Result<(), StorageErrorKind> {
-        self.held(lock, now)?;
+        self.require_lock(lock, now)?;
         let (token, until) = (lock.token, now + lease);
         self.locks.insert(lock.key, Holder { token, until });
         Ok(())
@@ -123,7 +123,7 @@ impl ModelState {
         last_active: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StorageErrorKind> {
-        let key = self.needed(key, now)?;
+        let key = self.require_live(key, now)?;
         let record = self.records.get_mut(&key);
         let record = record.filter(|record| record.meta.version == version);
         Ok(record.map(|record| record.meta.touch(deadline, last_active)).is_some())
