@@ -1,4 +1,4 @@
-//! [`Counting`]: how often a storage is called.
+//! [`Counting`]: a storage that counts its calls.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,14 +14,14 @@ use sessile_core::{
 
 use crate::operation::Operation;
 
-/// A storage that counts the calls made to it.
+/// A storage that counts its calls.
 ///
-/// A call counts when its future is first polled, whatever becomes of it. A lock that releases itself because it was
-/// dropped is not a call.
+/// A call counts when its future is first polled, independent of its result. The release of a dropped lock is not a
+/// call.
 ///
 /// ```
 /// use sessile_core::{Lookup, OsEntropy, SessionId, Storage};
-/// use sessile_testkit::{Counting, ModelStorage, Verb};
+/// use sessile_testkit::{Counting, ModelStorage, Operation};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let storage = Counting::new(ModelStorage::new());
@@ -30,8 +30,8 @@ use crate::operation::Operation;
 ///
 /// let key = SessionId::generate(&OsEntropy).key();
 /// assert_eq!(storage.read(&key).await.unwrap(), Lookup::Missing);
-/// assert_eq!(calls.of(Verb::Read), 1);
-/// assert_eq!(calls.take(), [(Verb::Read, 1)]);
+/// assert_eq!(calls.of(Operation::Read), 1);
+/// assert_eq!(calls.take(), [(Operation::Read, 1)]);
 /// assert_eq!(calls.total(), 0);
 /// # }
 /// ```
@@ -42,14 +42,14 @@ pub struct Counting<S: ?Sized> {
 }
 
 impl<S: Storage> Counting<S> {
-    /// Counts the calls made to this storage.
+    /// Wraps a storage and counts its calls.
     pub fn new(inner: S) -> Self {
         Self::shared(Arc::new(inner))
     }
 }
 
 impl<S: Storage + ?Sized> Counting<S> {
-    /// Counts the calls made through here to a storage that others may use as well.
+    /// Wraps a shared storage. Counts only the calls through this wrapper.
     pub fn shared(inner: Arc<S>) -> Self {
         Self {
             calls: Calls::default(),
@@ -57,49 +57,49 @@ impl<S: Storage + ?Sized> Counting<S> {
         }
     }
 
-    /// The counts, to be read while the storage is in use elsewhere.
+    /// Returns the counts, which can be read while the storage is in use elsewhere.
     #[must_use]
     pub fn calls(&self) -> Calls {
         self.calls.clone()
     }
 
-    /// The storage whose calls are counted.
+    /// Returns the inner storage.
     #[must_use]
     pub fn inner(&self) -> &Arc<S> {
         &self.inner
     }
 }
 
-/// The counts of a [`Counting`] storage. Clones share them.
+/// The counts of a [`Counting`] storage. Clones share their data.
 #[derive(Clone, Default)]
 pub struct Calls(Arc<[AtomicU64; Operation::ALL.len()]>);
 
 impl Calls {
-    /// How often this verb was called.
+    /// Returns the number of calls of this operation.
     #[must_use]
     pub fn of(&self, operation: Operation) -> u64 {
         self.0[operation.index()].load(Ordering::SeqCst)
     }
 
-    /// How many calls there were.
+    /// Returns the number of all calls.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts().total()
     }
 
-    /// The counts as they are now.
+    /// Returns the current counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.collect(|count| count.load(Ordering::SeqCst))
     }
 
-    /// The counts as they are now, which start again from zero.
+    /// Returns the current counts and resets them.
     #[must_use]
     pub fn take(&self) -> Counts {
         self.collect(|count| count.swap(0, Ordering::SeqCst))
     }
 
-    /// Starts again from zero.
+    /// Resets the counts to zero.
     pub fn reset(&self) {
         drop(self.take());
     }
@@ -108,7 +108,7 @@ impl Calls {
     ///
     /// # Panics
     ///
-    /// If it has, naming the verbs.
+    /// Panics if there were calls, and names the operations.
     #[track_caller]
     pub fn assert_none(&self) {
         let counts = self.counts();
@@ -131,18 +131,18 @@ impl fmt::Debug for Calls {
     }
 }
 
-/// How often each verb was called, at one moment. Equal to an array of verbs and counts, in any order.
+/// The number of calls per operation. Equal to an array of operations and counts, in any order.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<Operation, u64>);
 
 impl Counts {
-    /// How often this verb was called.
+    /// Returns the number of calls of this operation.
     #[must_use]
     pub fn of(&self, operation: Operation) -> u64 {
         self.0.get(&operation).copied().unwrap_or_default()
     }
 
-    /// How many calls there were.
+    /// Returns the number of all calls.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()
@@ -183,7 +183,7 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
         self.inner.capabilities()
     }
 
-    /// None: every call is counted by the way that it takes.
+    /// Returns `None`: only the futures count their calls.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }

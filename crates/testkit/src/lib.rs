@@ -32,12 +32,12 @@ pub use self::stores::{BrokenStore, ModelStore, StoreBug, StoreCase, StoreSubjec
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks a mutex whose data is valid at every moment, so that a panic elsewhere does not matter.
+/// Locks a mutex whose data is always valid, so that poisoning does not matter.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the macros need.
+/// Items that the macros use.
 #[doc(hidden)]
 pub mod __private {
     pub use tokio;

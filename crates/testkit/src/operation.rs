@@ -1,8 +1,8 @@
-//! The names of the verbs.
+//! The operations of a storage.
 
 use std::fmt;
 
-/// A verb of [`Storage`](sessile_core::Storage).
+/// An operation of [`Storage`](sessile_core::Storage).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     /// [`Storage::read`](sessile_core::Storage::read)
@@ -32,7 +32,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Every verb, in the order of the trait.
+    /// Every operation, in the order of the trait.
     pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Lock,
@@ -48,7 +48,7 @@ impl Operation {
         Self::Sweep,
     ];
 
-    /// The name of the method, which is also the [operation](sessile_core::StorageError::operation) in errors.
+    /// Returns the name of the method, which is also the [operation](sessile_core::StorageError::operation) in errors.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ impl Operation {
         }
     }
 
-    /// The place of the verb in [`Verb::ALL`].
+    /// Returns the index of the operation in [`Operation::ALL`].
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

@@ -1,21 +1,21 @@
-//! A second process: a test that is run once more, and is told by its environment to play a part.
+//! Child processes: a test runs again in another process, in a role that its environment names.
 //!
 //! ```no_run
 //! use sessile_testkit::process::{ChildProcess, role, send};
 //!
 //! // A test:
-//! fn a_second_process_is_told_that_the_folder_is_in_use() {
+//! fn a_second_process_cannot_open_the_folder() {
 //!     if let Some((_, folder)) = role() {
-//!         // Here the other process opens the folder, and then
+//!         // The child opens the folder here, and then reports that.
 //!         send("open");
 //!         loop {
 //!             std::thread::park();
 //!         }
 //!     }
 //!     let folder = std::env::temp_dir();
-//!     let holder = ChildProcess::start("a_second_process_is_told_that_the_folder_is_in_use", "holder", &folder);
+//!     let holder = ChildProcess::start("a_second_process_cannot_open_the_folder", "holder", &folder);
 //!     assert_eq!(holder.receive(), "open");
-//!     // Here this one tries to.
+//!     // The parent tries to open it here.
 //!     holder.kill();
 //! }
 //! ```
@@ -29,17 +29,17 @@ use std::time::Duration;
 const ROLE: &str = "SESSILE_TEST_ROLE";
 const FOLDER: &str = "SESSILE_TEST_FOLDER";
 
-/// What a child says begins with this, so that it is not taken for what the test harness says.
+/// The prefix of messages of a child, which distinguishes them from the output of the test harness.
 const MARK: &str = "@";
 
-/// How long a child may take for anything.
+/// The limit of every wait for a child.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A process that plays a part. It is killed at the latest when this is dropped.
+/// A child process that runs a test in a role. Dropping it kills the process.
 ///
 /// # Panics
 ///
-/// Everything here panics when it does not succeed, and says why: in a test there is nothing else to do.
+/// Every function panics with a description when it fails, because a test cannot continue then.
 #[derive(Debug)]
 pub struct ChildProcess {
     child: Child,
@@ -47,22 +47,22 @@ pub struct ChildProcess {
     messages: Receiver<String>,
 }
 
-/// The part this process is to play, and the folder in which, if it is a child.
+/// Returns the role of this process and its folder, if it is a child.
 #[must_use]
 pub fn role() -> Option<(String, PathBuf)> {
     Some((std::env::var(ROLE).ok()?, std::env::var_os(FOLDER)?.into()))
 }
 
-/// Says something to the parent, in one piece.
+/// Sends a message to the parent in one write.
 pub fn send(message: &str) {
     println!("\n{MARK}{message}");
 }
 
-/// Waits until the parent says something.
+/// Waits for a message of the parent.
 ///
 /// # Panics
 ///
-/// If it cannot be heard.
+/// Panics if the input cannot be read.
 #[expect(
     clippy::must_use_candidate,
     reason = "to hear anything at all may be what is waited for"
@@ -76,14 +76,14 @@ pub fn receive() -> String {
 }
 
 impl ChildProcess {
-    /// Starts the test of this name, modules included, once more, to play this part.
+    /// Starts the test of this name, with its modules, in another process and in this role.
     #[must_use]
     pub fn start(test: &str, role: &str, folder: &Path) -> Self {
         let program = std::env::current_exe().expect("the test itself");
         Self::spawn(Command::new(program), test, role, folder)
     }
 
-    /// The same, in a process made by this command.
+    /// Starts the test in a process that this command creates.
     #[must_use]
     pub fn spawn(mut command: Command, test: &str, role: &str, folder: &Path) -> Self {
         command
@@ -109,7 +109,7 @@ impl ChildProcess {
         Self { child, stdin, messages }
     }
 
-    /// What the child says next.
+    /// Waits for the next message of the child.
     #[must_use]
     pub fn receive(&self) -> String {
         self.messages
@@ -117,12 +117,12 @@ impl ChildProcess {
             .expect("the child says something in time")
     }
 
-    /// Says something to the child.
+    /// Sends a message to the child.
     pub fn send(&mut self, message: &str) {
         writeln!(self.stdin, "{message}").expect("the child listens");
     }
 
-    /// The number of the process.
+    /// Returns the id of the process.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -140,7 +140,7 @@ impl ChildProcess {
         );
     }
 
-    /// Kills it, waits until it is dead, and returns what it had said and nobody heard.
+    /// Kills the process, waits for its end, and returns the messages that were not received.
     #[expect(clippy::must_use_candidate, reason = "most have heard all they want")]
     pub fn kill(mut self) -> Vec<String> {
         self.child.kill().expect("it is killed");
@@ -148,7 +148,7 @@ impl ChildProcess {
         self.messages.iter().collect()
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for the end of the process, which must be successful.
     pub fn finish(mut self) {
         assert!(self.child.wait().expect("it ends").success(), "a child has failed");
     }

@@ -1,6 +1,6 @@
-//! Numbers that look random and can be had again from their seed.
+//! Pseudo-random numbers that a seed reproduces.
 
-/// SplitMix64: small, fast, good enough to choose what goes wrong next, and good for nothing secret.
+/// SplitMix64: small, fast, and good enough to choose faults. Not for secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
 
@@ -17,22 +17,22 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, which is not zero.
+    /// Returns a number below `bound`, which is not zero.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    /// True with this probability, from 0.0 (never) to 1.0 (always).
+    /// Returns `true` with this probability, from 0.0 (never) to 1.0 (always).
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
-        // 53 bits are what a double holds exactly.
+        // A double holds 53 bits exactly.
         #[allow(clippy::cast_precision_loss)]
         let unit = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
         unit < probability
     }
 }
 
-/// A seed for whatever happens at random: the one in the environment variable `SESSILE_SEED`, to repeat a failure, or
-/// a new one.
+/// Returns a seed for everything random: that of the environment variable `SESSILE_SEED`, to repeat a failure, or a new
+/// one.
 #[must_use]
 pub fn seed() -> u64 {
     use sessile_core::{Entropy, OsEntropy};

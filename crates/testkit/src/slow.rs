@@ -1,4 +1,4 @@
-//! [`Slow`]: a storage that takes its time.
+//! [`Slow`]: a storage with delays.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,20 +12,20 @@ use sessile_core::{
 use crate::locked;
 use crate::operation::Operation;
 
-/// A storage that waits before it does something, or before it says that it has done it.
+/// A storage that delays calls before or after they take effect.
 ///
-/// The delays belong to [`Delays`], can be changed while calls are under way (a call looks its delay up when it comes
-/// to it) and run on [`tokio::time`], so that in a test with paused time they take none.
+/// [`Delays`] sets the delays, also while calls are in progress: each call looks its delay up when it needs it. They
+/// use [`tokio::time`], so that a test with paused time does not wait.
 ///
 /// ```
 /// use std::time::Duration;
 /// use sessile_core::{OsEntropy, SessionId, Storage};
-/// use sessile_testkit::{ModelStorage, Slow, Verb};
+/// use sessile_testkit::{ModelStorage, Operation, Slow};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 /// let storage = Slow::new(ModelStorage::new());
 /// let delays = storage.delays();
-/// delays.before(Verb::Read, Duration::from_secs(5));
+/// delays.before(Operation::Read, Duration::from_secs(5));
 ///
 /// let key = SessionId::generate(&OsEntropy).key();
 /// let reading = storage.read(&key);
@@ -39,14 +39,14 @@ pub struct Slow<S: ?Sized> {
 }
 
 impl<S: Storage> Slow<S> {
-    /// Slows this storage down, once told how.
+    /// Wraps a storage. Calls are delayed once delays are set.
     pub fn new(inner: S) -> Self {
         Self::shared(Arc::new(inner))
     }
 }
 
 impl<S: Storage + ?Sized> Slow<S> {
-    /// Slows the calls down that are made through here to a storage that others may use as well.
+    /// Wraps a shared storage. Delays only calls through this wrapper.
     pub fn shared(inner: Arc<S>) -> Self {
         Self {
             delays: Delays::default(),
@@ -54,13 +54,13 @@ impl<S: Storage + ?Sized> Slow<S> {
         }
     }
 
-    /// The delays, to be set while the storage is in use elsewhere.
+    /// Returns the delays, which can be set while the storage is in use elsewhere.
     #[must_use]
     pub fn delays(&self) -> Delays {
         self.delays.clone()
     }
 
-    /// The storage that is slowed down.
+    /// Returns the inner storage.
     #[must_use]
     pub fn inner(&self) -> &Arc<S> {
         &self.inner
@@ -78,14 +78,14 @@ impl<S: Storage + ?Sized> Slow<S> {
     }
 }
 
-/// Not even a yield when there is no delay: a storage that is not slowed down behaves as if it stood alone.
+/// Without a delay there is no yield either: the storage behaves as without the wrapper.
 async fn pause(delay: Duration) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
 }
 
-/// The delays of a [`Slow`] storage. Clones share them.
+/// The delays of a [`Slow`] storage. Clones share their data.
 #[derive(Debug, Clone, Default)]
 pub struct Delays(Arc<Mutex<[Delay; Operation::ALL.len()]>>);
 
@@ -96,24 +96,24 @@ struct Delay {
 }
 
 impl Delays {
-    /// From now on this verb waits before it does anything: the request is slow.
+    /// Delays this operation before it takes effect, like a slow request.
     pub fn before(&self, operation: Operation, delay: Duration) {
         locked(&self.0)[operation.index()].before = delay;
     }
 
-    /// From now on this verb waits after it has taken effect: the answer is slow.
+    /// Delays this operation after it took effect, like a slow reply.
     pub fn after(&self, operation: Operation, delay: Duration) {
         locked(&self.0)[operation.index()].after = delay;
     }
 
-    /// From now on every verb waits before it does anything.
+    /// Delays every operation before it takes effect.
     pub fn before_all(&self, delay: Duration) {
         Operation::ALL
             .iter()
             .for_each(|operation| self.before(*operation, delay));
     }
 
-    /// From now on nothing waits.
+    /// Removes all delays.
     pub fn clear(&self) {
         *locked(&self.0) = Default::default();
     }
@@ -138,7 +138,7 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
         self.inner.capabilities()
     }
 
-    /// None: what takes its time does not answer at once.
+    /// Returns `None`: immediate functions cannot be delayed.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }

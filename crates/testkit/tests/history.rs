@@ -1,4 +1,4 @@
-//! The checker finds what cannot be true, says which promise was broken, and finds nothing where nothing is wrong.
+//! The checker finds impossible histories, names the broken promise, and accepts possible ones.
 
 mod history_builder;
 
@@ -54,21 +54,21 @@ fn what_is_unknown_may_have_happened_or_not() {
     let key = key();
     let first = Mark::first(1);
     let lost = first.next(2);
-    // It has not: the next is built on the first.
+    // The unknown write did not take effect: the next is built on the first.
     let mut builder = HistoryBuilder::default();
     builder
         .then(1, create(key, first), DONE)
         .then(2, commit(key, lost), None)
         .then(3, commit(key, first.next(3)), DONE);
     builder.check().expect("true");
-    // It has: the next is built on it.
+    // The unknown write took effect: the next is built on it.
     let mut builder = HistoryBuilder::default();
     builder
         .then(1, create(key, first), DONE)
         .then(2, commit(key, lost), None)
         .then(3, commit(key, lost.next(3)), DONE);
     builder.check().expect("true");
-    // And a destroy of which nobody knows may be why the session is gone.
+    // A destroy with an unknown outcome may be the reason why the session is gone.
     builder
         .then(1, Call::Destroy { key }, None)
         .then(2, Call::Read { key }, CallResult::Missing);
@@ -183,9 +183,9 @@ fn a_record_that_is_not_whole_is_told() {
     builder
         .then(1, create(key, first), DONE)
         .then(2, Call::Read { key }, found(key, first.next(9)));
-    let message = builder.check().expect_err("nobody wrote it").to_string();
+    let message = builder.check().expect_err("no call wrote it").to_string();
     assert!(
-        message.contains("write 9 (number 2, built on write 1) was found, which nobody has written"),
+        message.contains("write 9 (number 2, built on write 1) was found, which no call has written"),
         "{message}"
     );
 }
@@ -246,7 +246,7 @@ fn a_session_that_was_destroyed_under_one_key_is_dead_under_all() {
     builder.breaks(Promise::LogoutIsFinal, "a session was destroyed, and lives");
 }
 
-/// By its old key it is dead as well, whatever the answer was: that there was nothing left to end says the same.
+/// The old key is dead as well, with either result: that no session was left to end proves the same.
 #[test]
 fn a_session_that_was_destroyed_under_the_key_it_has_left_is_dead() {
     for result in [DONE, CallResult::Superseded] {
@@ -329,7 +329,7 @@ fn no_session_is_lost() {
     builder
         .then(1, create(key, first), DONE)
         .then(2, Call::Read { key }, CallResult::Missing);
-    builder.breaks(Promise::AllOrNothing, "a session is lost that nobody has ended");
+    builder.breaks(Promise::AllOrNothing, "a session is lost that no call has ended");
 
     let mut builder = HistoryBuilder::default();
     builder.then(1, create(key, first), DONE).then(
@@ -337,7 +337,7 @@ fn no_session_is_lost() {
         commit(key, first.next(2)),
         CallResult::Refused(StorageErrorKind::Gone),
     );
-    builder.breaks(Promise::AllOrNothing, "a session is lost that nobody has ended");
+    builder.breaks(Promise::AllOrNothing, "a session is lost that no call has ended");
 
     let mut builder = HistoryBuilder::default();
     builder
@@ -345,7 +345,7 @@ fn no_session_is_lost() {
         .then(2, Call::Read { key }, CallResult::Superseded);
     builder.breaks(
         Promise::AllOrNothing,
-        "a tombstone was found where nobody has moved a session",
+        "a tombstone was found where no call has moved a session",
     );
 }
 
@@ -424,7 +424,7 @@ fn a_violation_is_told_with_the_operations_that_contradict_each_other() {
     }
 }
 
-/// A history ten times as long takes about ten times as long to check, on few sessions as on many.
+/// Checking a history ten times as long takes about ten times as long, with few sessions and with many.
 #[test]
 fn long_histories_are_checked_in_time() {
     let builder = |sessions: usize, rounds: u64| {
@@ -453,7 +453,7 @@ fn long_histories_are_checked_in_time() {
         let start = Instant::now();
         let summary = builder.check().expect("true");
         assert_eq!(summary.calls, sessions * (3 * rounds as usize + 2));
-        // It takes a second where nothing is optimised; were it quadratic it would take hours.
+        // A second without optimisation. Quadratic time would mean hours.
         assert!(
             start.elapsed() < Duration::from_secs(30),
             "{summary}: {:?}",

@@ -1,4 +1,4 @@
-//! A storage that was written without this kit keeps the contract: `MemoryStorage`, on paused, manual and real time.
+//! `MemoryStorage`, which was written without this kit, keeps the contract in paused, manual and real time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use sessile_core::{ManualClock, Timestamp, TokioClock};
 use sessile_memory::{MemoryStorage, MemoryStorageBuilder};
 use sessile_testkit::{Profile, Subject, storage_tests};
 
-/// The storage's own sweeper is off: otherwise it and the cases would sweep for each other.
+/// The storage's own sweeper is off, because it and the cases would sweep each other's records.
 fn subject_of(builder: MemoryStorageBuilder, profile: Profile) -> Subject {
     let storage = builder.max_waiters(8).sweeper(false).build();
     let observed = storage.clone();
@@ -29,7 +29,7 @@ mod paused {
     storage_tests!(subject);
 }
 
-/// With room for what the cases store at once, and no more.
+/// With room for the records of the cases, and no more.
 mod limited {
     use super::*;
 

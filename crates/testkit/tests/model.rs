@@ -52,7 +52,7 @@ mod real {
     storage_tests!(subject);
 }
 
-/// Wrappers that are told nothing do nothing, even on a storage whose type is not known.
+/// Wrappers without settings change nothing, even on a storage of unknown type.
 mod wrapped {
     use super::*;
 

@@ -1,6 +1,6 @@
-//! The model as an oracle: whatever is done, `MemoryStorage` answers as the model does.
+//! The model as an oracle: `MemoryStorage` gives the same results for random operations.
 //!
-//! The two were written apart from each other, by the contract alone.
+//! Both were written independently, from the contract.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use sessile_core::{
 use sessile_memory::MemoryStorage;
 use sessile_testkit::{ModelState, ModelStorage, seed};
 
-/// Numbers from a seed.
+/// Random numbers from a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -30,7 +30,7 @@ impl Dice {
     }
 }
 
-/// What can be compared of an answer.
+/// The part of a result that can be compared.
 #[derive(Debug, PartialEq)]
 enum Said {
     Failed(StorageErrorKind),
@@ -43,13 +43,13 @@ enum Said {
     Swept(Vec<SessionKey>),
 }
 
-/// A storage, and the locks that were taken from it, held or long lost.
+/// A storage, and the locks that it granted, held or lost.
 struct Side {
     storage: Box<dyn Storage>,
     locks: Vec<Lock>,
 }
 
-/// One verb and its arguments, the same for both.
+/// An operation and its arguments, equal for both storages.
 #[derive(Debug)]
 enum Step {
     Read(SessionKey),
@@ -126,7 +126,7 @@ impl Side {
     }
 }
 
-/// Some keys of one shard. As ids are never used twice, one that has been used and is free again is replaced.
+/// Keys of one shard. Ids are not reused, so a used key that is free again is replaced.
 struct Keys {
     id: SessionId,
     keys: Vec<SessionKey>,
@@ -145,7 +145,7 @@ impl Keys {
         self.keys[dice.below(self.keys.len())]
     }
 
-    /// A key that is new, or taken.
+    /// Returns a key that is new or in use.
     fn target(&mut self, dice: &mut Dice, state: &ModelState, now: Timestamp) -> SessionKey {
         let place = dice.below(self.keys.len());
         if self.used.contains(&self.keys[place]) && state.find(&self.keys[place], now) == Lookup::Missing {

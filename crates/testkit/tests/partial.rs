@@ -1,4 +1,4 @@
-//! A storage may do less, if it says so: what it does not do it has to refuse.
+//! A storage may support less if its profile says so. It has to refuse unsupported operations.
 
 mod common;
 
@@ -13,7 +13,7 @@ use sessile_testkit::{Broken, Bug, ModelStorage, Profile, Subject, Sweep, storag
 
 use self::common::failure;
 
-/// A model that does not rotate with a grace, does not scan or drain, and sweeps in its own way.
+/// A model that does not rotate with a grace, scan or drain, and that sweeps in its own way.
 #[derive(Debug)]
 struct Partial {
     inner: ModelStorage,
@@ -39,7 +39,7 @@ impl Storage for Partial {
         self.inner.capabilities()
     }
 
-    /// None: what it cannot do it says by futures.
+    /// Returns `None`: only the futures refuse unsupported operations.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }
@@ -143,7 +143,7 @@ mod silent {
     storage_tests!(subject);
 }
 
-/// What is said of a storage that claims to do less than it does, or does less than it claims.
+/// Returns the failure of a storage that differs from its profile.
 fn failure_of(case: &str, bug: Option<Bug>, profile: Profile) -> Option<String> {
     failure(case, || {
         let profile = profile.clone().with_max_waiters(8);
@@ -187,12 +187,12 @@ fn a_scan_or_sweep_that_is_not_refused_is_a_failure() {
     let sweep = failure_of("sweep::returns_each_once", None, silent);
     assert!(
         sweep
-            .expect("it tells")
+            .expect("it reports")
             .contains("a storage that does not say what has expired says it of some")
     );
 }
 
-/// The other way round: less than the profile says is a failure too.
+/// The opposite case: supporting less than the profile says is a failure too.
 #[test]
 fn a_refusal_that_was_not_announced_is_a_failure() {
     let cases = [

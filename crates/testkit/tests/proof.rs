@@ -1,4 +1,4 @@
-//! The kit proves itself: each storage that is broken on purpose is caught, by the cases named here.
+//! The kit is tested itself: the cases named here find the bug of each broken storage.
 
 mod common;
 
@@ -777,7 +777,7 @@ proofs! {
     ];
 }
 
-/// By the plain functions, as only these are wrong; by the futures the same storage keeps its limit.
+/// Only the immediate functions have the bug; through the futures the storage keeps its limit.
 #[test]
 fn full_not_at_once() {
     let [case, by_futures] = FULL_NOT_AT_ONCE;

@@ -1,4 +1,4 @@
-//! Storages that are set back: what they lost is counted, and for what is left they are held to their promises.
+//! After a setback the losses are counted, and the remaining data must keep the promises.
 
 mod history_builder;
 
@@ -8,7 +8,7 @@ use history_builder::{DONE, HistoryBuilder, commit, create, found, key};
 use sessile_core::{SessionKey, StorageErrorKind};
 use sessile_testkit::{Call, CallResult, Mark, Promise, Setback, Tolerance};
 
-/// A session with one acknowledged write over the first, set back after that.
+/// Creates a session with one acknowledged write over the first, and a setback after that.
 fn set_back() -> (HistoryBuilder, SessionKey, Setback) {
     let (mut builder, key) = (HistoryBuilder::default(), key());
     builder.then(1, create(key, Mark::first(1)), DONE);
@@ -27,11 +27,11 @@ fn what_a_setback_loses_is_counted_and_what_is_left_is_judged() {
     let (_, lost) = across(&builder).expect("it was set back");
     assert_eq!((lost.writes, lost.sessions, lost.logouts), (1, 0, 0));
 
-    // A second line of writes, from where it fell back to, is a chain of its own.
+    // A second series of writes, from the earlier state, is a chain of its own.
     builder.then(2, commit(key, Mark::first(1).next(3)), DONE);
     let (_, lost) = across(&builder).expect("it was set back");
     assert_eq!((lost.writes, lost.sessions), (1, 0));
-    // But only one of them.
+    // Only one such series is allowed.
     builder.then(3, commit(key, Mark::first(1).next(4)), DONE);
     let message = across(&builder)
         .expect_err("an update is lost after the setback")
@@ -83,13 +83,13 @@ fn what_is_kept_over_a_setback_is_not_lost_and_must_not_be_lost_later() {
         .check_across(&[setback], Tolerance::default())
         .expect_err("lost later");
     assert!(message.contains(Promise::NoLostUpdate), "{message}");
-    // What nobody was acknowledged is no more allowed to be seen after a setback than before.
+    // A refused write must not be visible after a setback either.
     let (mut builder, key, setback) = set_back();
     let refused = last.next(3);
     builder.history.calls.push(builder.history.calls[1].clone());
     let recorded = builder.history.calls.last_mut().expect("one");
     (recorded.process, recorded.call) = (9, commit(key, refused));
-    recorded.completion.as_mut().expect("an answer").result = CallResult::Refused(StorageErrorKind::LockLost);
+    recorded.completion.as_mut().expect("a completion").result = CallResult::Refused(StorageErrorKind::LockLost);
     builder.then(2, Call::Read { key }, found(key, refused));
     let message = builder
         .history
@@ -121,7 +121,7 @@ fn a_lock_is_not_lost_within_its_lease() {
         .expect_err("too early")
         .to_string();
     assert!(message.contains("a lock was lost"), "{message}");
-    builder(1_000).check().expect("nobody knows the lease");
+    builder(1_000).check().expect("the lease is unknown");
     builder(1_000_000_000)
         .history
         .check_within(tolerance)

@@ -1,4 +1,4 @@
-//! The right record store keeps the contract, alone and paired, in paused and in real time.
+//! The model of a record store keeps the contract, alone and paired, in paused and in real time.
 
 use sessile_core::{LocalLocks, Paired, TokioClock};
 use sessile_testkit::{ModelStore, Profile, StoreSubject, Subject, record_store_tests, storage_tests};
@@ -25,7 +25,7 @@ mod real {
     record_store_tests!(subject);
 }
 
-/// A pair hands on what the store can tell.
+/// A pair passes on the store's capabilities.
 mod paired {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! The kit for record stores proves itself: each store that is broken on purpose is caught, by the cases named here.
+//! The kit for record stores is tested itself: the cases named here find the bug of each broken store.
 
 mod common;
 
@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 
 use sessile_testkit::{BrokenStore, StoreBug, StoreCase, StoreSubject};
 
-use self::common::store_objection;
+use self::common::store_failure;
 
 fn assert_caught(bug: StoreBug, cases: &[&str]) {
     for name in cases {
-        let failure = store_objection(name, || {
+        let failure = store_failure(name, || {
             let store = BrokenStore::new(bug);
             let second = store.second();
             StoreSubject::new(store).with_second(second)

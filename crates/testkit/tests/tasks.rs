@@ -1,4 +1,4 @@
-//! Torture in one process: nothing is found in storages that keep their promises, and each that does not is found out.
+//! Torture in one process finds nothing in storages that keep their promises, and finds each of the others.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn torture(storage: impl Storage) -> Result<Report, Box<Failure>> {
     torture.run_in_process(storage).await
 }
 
-/// Enough has happened to say something.
+/// Checks that enough has happened.
 fn assert_thorough(report: &Report) {
     let summary = report.summary;
     assert!(summary.writes > 100 && summary.seen > 100, "{report}");
@@ -39,14 +39,14 @@ async fn memory_passes() {
     assert_thorough(&report);
 }
 
-/// Calls that fail before or after they took effect are of unknown outcome, and break no promise.
+/// Calls that fail before or after they take effect have an unknown outcome, and break no promise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn faults_break_no_promise() {
     let storage = Faulty::new(ModelStorage::new().with_lease(LEASE));
     let faults = storage.faults();
     faults.fail_at_random(seed(), 0.1);
     let outcome = torture(storage).await;
-    // In the end, when the driver looks at everything, calls fail as well, which it tells; but no promise is broken.
+    // Calls of the final audit fail too and are reported, but no promise is broken.
     match outcome {
         Ok(report) => assert_thorough(&report),
         Err(failure) => assert!(failure.violations.is_none(), "{failure}"),
@@ -55,16 +55,16 @@ async fn faults_break_no_promise() {
 }
 
 async fn breaks(bug: Bug, promise: Promise) {
-    let mut told = String::new();
+    let mut output = String::new();
     for _ in 0..6 {
         let storage = Broken::new(bug).with_lease(LEASE);
         match torture(storage).await {
             Err(failure) if failure.violations.as_ref().is_some_and(|found| found.contains(promise)) => return,
-            Err(failure) => told = failure.to_string(),
-            Ok(report) => told = report.to_string(),
+            Err(failure) => output = failure.to_string(),
+            Ok(report) => output = report.to_string(),
         }
     }
-    panic!("{bug} is not found to break {promise}: {told}");
+    panic!("{bug} is not found to break {promise}: {output}");
 }
 
 macro_rules! found_out {

@@ -1,4 +1,4 @@
-//! A storage that has no single step for [`replace`](Storage::replace), and so does it under the lock, keeps the contract.
+//! A storage that has no single step for [`replace`](Storage::replace) and uses the lock for it keeps the contract.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sessile_core::{
 use sessile_memory::MemoryStorage;
 use sessile_testkit::{Profile, Subject, storage_tests};
 
-/// A storage in memory without that step, and without answers at once.
+/// A storage in memory without that step and without immediate functions.
 #[derive(Debug)]
 struct UnderLock(MemoryStorage);
 

@@ -1,4 +1,4 @@
-//! `Counting`, `Faulty` and `Slow` do what they say, and nothing else.
+//! `Counting`, `Faulty` and `Slow` have exactly their documented effects.
 
 use std::error::Error;
 use std::time::Duration;
@@ -117,7 +117,10 @@ mod faulty {
         let mut outcomes = Vec::new();
         for _ in 0..5 {
             outcomes.push(storage.read(&keys()[0]).await.is_ok());
-            storage.destroy(&keys()[0]).await.expect("other verbs do not count");
+            storage
+                .destroy(&keys()[0])
+                .await
+                .expect("other operations do not count");
         }
         assert_eq!(outcomes, [true, true, false, true, true]);
         assert_eq!((faults.injected(), faults.pending()), (1, 0));
@@ -243,7 +246,7 @@ mod faulty {
             assert!(timeout(day, creating).await.is_err());
             assert_eq!(payload(&storage, &key).await.is_some(), done);
         }
-        // Whoever gives up on a lock leaves none behind.
+        // A caller that gives up on a lock leaves none behind.
         storage.faults().fail_next(Operation::Lock, Fault::hang_after());
         assert!(
             timeout(Duration::from_secs(1), storage.lock(&other, Duration::ZERO))

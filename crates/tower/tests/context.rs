@@ -344,9 +344,10 @@ async fn a_slide_that_fails_at_the_end_of_a_visit_is_no_failure_of_the_request()
         tokio::time::sleep(MINUTE / 2).await;
         Ok(Response::new("read".to_owned()))
     });
-    fixture
-        .faults
-        .fail_always(Operation::Touch, Fault::before(sessile_core::StorageErrorKind::Unavailable));
+    fixture.faults.fail_always(
+        Operation::Touch,
+        Fault::before(sessile_core::StorageErrorKind::Unavailable),
+    );
     assert_eq!(text(ask(&app, request_of(&id, "/")).await), "read");
     assert!(fixture.faults.injected() > 0);
     fixture.faults.clear();

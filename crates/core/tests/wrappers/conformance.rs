@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sessile_core::{Exponential, IntoStorage, Retry, Storage, Timeout, TokioClock};
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{Profile, Slow, Subject, Operation, storage_tests};
+use sessile_testkit::{Operation, Profile, Slow, Subject, storage_tests};
 
 fn memory() -> MemoryStorage {
     MemoryStorage::builder()

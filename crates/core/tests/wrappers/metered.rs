@@ -8,7 +8,7 @@ use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 use sessile_core::{Metered, Storage};
-use sessile_testkit::{ModelStorage, Slow, Operation};
+use sessile_testkit::{ModelStorage, Operation, Slow};
 
 use crate::support::{keys, locked, next, record};
 

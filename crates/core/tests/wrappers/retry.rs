@@ -101,7 +101,15 @@ async fn read_only_and_idempotent_operations_are_repeated() {
         let storage = &setup.storage;
         let later = storage.clock().now() + HOUR;
         for operation in Operation::ALL {
-            if ![Operation::Create, Operation::Commit, Operation::Replace, Operation::Rotate, Operation::Lock].contains(&operation) {
+            if ![
+                Operation::Create,
+                Operation::Commit,
+                Operation::Replace,
+                Operation::Rotate,
+                Operation::Lock,
+            ]
+            .contains(&operation)
+            {
                 setup.faults.fail_next(operation, fault);
             }
         }

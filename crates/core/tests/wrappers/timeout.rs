@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageErrorKind, Timeout};
-use sessile_testkit::{Fault, Faulty, ModelStorage, Slow, Operation};
+use sessile_testkit::{Fault, Faulty, ModelStorage, Operation, Slow};
 use tokio::time::Instant;
 
 use crate::support::{HOUR, MINUTE, assert_free, created, keys, kind, locked, next, record};

@@ -60,7 +60,13 @@ async fn a_destroy_that_arrives_late_is_seen() {
 
 #[tokio::test(start_paused = true)]
 async fn every_cancelled_write_is_ambiguous() {
-    for verb in [Operation::Create, Operation::Commit, Operation::Rotate, Operation::Touch, Operation::Destroy] {
+    for verb in [
+        Operation::Create,
+        Operation::Commit,
+        Operation::Rotate,
+        Operation::Touch,
+        Operation::Destroy,
+    ] {
         let setup = Setup::new();
         let [key, new] = keys();
         setup.model.create(&key, setup.record("old")).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sessile_core::{Exponential, Retry, Storage, Timeout, TokioClock};
 use sessile_memoized::MemoizedStorage;
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{ModelStorage, Profile, Slow, Subject, Operation, storage_tests};
+use sessile_testkit::{ModelStorage, Operation, Profile, Slow, Subject, storage_tests};
 
 use crate::support::Probing;
 

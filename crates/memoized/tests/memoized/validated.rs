@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, Storage};
 use sessile_memoized::MemoizedStorage;
-use sessile_testkit::{Calls, Counting, Delays, ModelStorage, Slow, Operation};
+use sessile_testkit::{Calls, Counting, Delays, ModelStorage, Operation, Slow};
 
 use crate::support::{HOUR, Probing, SECOND, Setup, keys, locked, next, read};
 

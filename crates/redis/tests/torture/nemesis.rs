@@ -164,9 +164,5 @@ impl Nemesis {
 /// A server without memory refuses, and says why.
 fn refuses_what_is_new(report: &Report) -> bool {
     let full = Some(CallResult::Refused(StorageErrorKind::Full));
-    report
-        .history
-        .calls
-        .iter()
-        .any(|recorded| recorded.result() == full)
+    report.history.calls.iter().any(|recorded| recorded.result() == full)
 }

@@ -1,4 +1,4 @@
-//! Faults of answering at once.
+//! Bugs of the functions that do not wait.
 
 use std::time::Duration;
 

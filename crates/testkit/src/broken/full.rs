@@ -1,4 +1,4 @@
-//! Faults of having no more room.
+//! Bugs of full storages.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use super::{Broken, Bug};
 use crate::Operation;
 use crate::model::ModelState;
 
-/// How many bytes of payloads there may be.
+/// The limit of all payloads, in bytes.
 const LIMIT: usize = 4 * 1_024 * 1_024;
 
 impl Broken {
-    /// Whether there is room for this record in the place of what stands under the key.
+    /// Returns whether the record fits in the place of the current one.
     fn fits(&self, key: &SessionKey, record: &Record) -> bool {
         if !self.bug.has_limit() {
             return true;

@@ -1,4 +1,4 @@
-//! What is wrong with taking a lock and with writing under it.
+//! Bugs of taking a lock and of writing under it that take time to show.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -87,7 +87,7 @@ impl Broken {
                 let missed = match &result {
                     Lookup::Missing => self.bug == Bug::LockMissesTheEnd,
                     Lookup::Superseded => self.bug == Bug::LockMissesTheMove,
-                    // By then under another key.
+                    // The session has another key by then.
                     Lookup::Found(locked) => self.bug == Bug::LockMissesTheMove && locked.lock.key() != key,
                 };
                 if missed && start.elapsed() > Duration::ZERO {
@@ -113,7 +113,7 @@ impl Broken {
         }
     }
 
-    /// The lock under another token.
+    /// Replaces the token of a lock.
     fn with_token(&self, mut locked: Locked, token: LockToken) -> Locked {
         let key = *locked.lock.key();
         locked.lock.spend();

@@ -1,4 +1,4 @@
-//! What the broken storages do wrong with locks.
+//! Bugs of locks as rules of the model.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Storages that are wrong on purpose, each in one way: to prove that tests notice.
+//! Storages with one bug each, which prove that the cases find it.
 
 mod at_once;
 mod bug;

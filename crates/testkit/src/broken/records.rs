@@ -1,4 +1,4 @@
-//! What the broken storages do wrong when they write a record.
+//! Bugs of writing a record as rules of the model.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::rules::{Done, has_token};
 use crate::model::{Holder, ModelState};
 
 impl Bug {
-    /// What this storage makes of a record.
+    /// Returns the record as this storage stores it.
     pub(super) fn stored(self, mut record: Record, now: Timestamp) -> Record {
         let whole_seconds = |deadline: Timestamp| Timestamp::from_millis((deadline.as_millis() - 1) / 1_000 * 1_000);
         let wrapped = |deadline: Timestamp| Timestamp::from_millis(deadline.as_millis() % (1_000 << 32));

@@ -1,4 +1,4 @@
-//! Faults of writing without a lock.
+//! Bugs of `replace`.
 
 use std::time::Duration;
 

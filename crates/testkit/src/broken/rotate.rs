@@ -1,4 +1,4 @@
-//! What the broken storages do wrong when a session moves.
+//! Bugs of `rotate` as rules of the model.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the broken storages do wrong to their data.
+//! The bugs as rules of the model.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::model::{Attempt, Holder, ModelState, Rotation, Rules};
 
 pub(super) type Done = Result<(), StorageErrorKind>;
 
-/// The token of the lock, whether or not the lease is over.
+/// Returns whether the lock has the current token, even if the lease has ended.
 pub(super) fn has_token(state: &ModelState, lock: &LockTicket) -> bool {
     state
         .locks
@@ -19,7 +19,7 @@ pub(super) fn has_token(state: &ModelState, lock: &LockTicket) -> bool {
 }
 
 impl Bug {
-    /// What this storage takes the time to be.
+    /// Returns the time that this storage assumes.
     fn now(self, now: Timestamp) -> Timestamp {
         match self {
             Self::ExpiresLate => Timestamp::from_millis(now.as_millis() - 1),

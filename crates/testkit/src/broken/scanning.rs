@@ -1,4 +1,4 @@
-//! What is wrong with listing what is stored.
+//! Bugs of listing and sweeping.
 
 use std::time::Duration;
 

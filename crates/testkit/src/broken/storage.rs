@@ -1,4 +1,4 @@
-//! [`Broken`]: what is wrong with time, with waiting and with doing things one after the other.
+//! [`Broken`]: a storage with one bug, and the bugs of time and waiting.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
@@ -33,23 +33,23 @@ use crate::model::ModelStorage;
 pub struct Broken {
     pub(super) bug: Bug,
     pub(super) model: ModelStorage,
-    /// Which handle this is.
+    /// The number of this handle.
     pub(super) handle: usize,
     pub(super) waiting: Arc<AtomicUsize>,
-    /// The most bytes that were ever taken.
+    /// The largest number of bytes so far.
     pub(super) taken: Arc<AtomicUsize>,
     pub(super) cache: Mutex<BTreeMap<SessionKey, Lookup<Stored>>>,
-    /// Which handle was the last to read a session.
+    /// The handle that last read each session.
     pub(super) readers: Arc<Mutex<BTreeMap<SessionKey, usize>>>,
-    /// When those that were touched would have expired.
+    /// The deadlines of touched records before the touch.
     pub(super) timers: Arc<Mutex<BTreeMap<SessionKey, Timestamp>>>,
-    /// The most that there ever was.
+    /// The largest usage so far.
     pub(super) most: Mutex<Usage>,
 }
 
 impl Broken {
-    /// An empty storage with this bug, and otherwise a [`ModelStorage`] as it comes, of which no more than eight may
-    /// wait for a session.
+    /// Creates an empty storage with this bug. Otherwise it equals a default [`ModelStorage`] with at most eight
+    /// waiters per session.
     #[must_use]
     pub fn new(bug: Bug) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Broken {
         }
     }
 
-    /// An empty storage like this one, with another lease. The default is 6 seconds.
+    /// Returns an empty storage with another lease. The default is 6 seconds.
     #[must_use]
     pub fn with_lease(&self, lease: Duration) -> Self {
         Self {
@@ -74,7 +74,7 @@ impl Broken {
         }
     }
 
-    /// Another handle on the same data.
+    /// Returns another handle on the same data.
     #[must_use]
     pub fn second(&self) -> Self {
         Self {
@@ -90,13 +90,13 @@ impl Broken {
         }
     }
 
-    /// The storage behind it, in which everything else is right.
+    /// Returns the model behind this storage, which has no bugs of time and waiting.
     #[must_use]
     pub fn model(&self) -> &ModelStorage {
         &self.model
     }
 
-    /// A lock with this ticket, held in the model.
+    /// Creates a lock with this ticket that releases itself in the model.
     pub(super) fn lock_of(&self, ticket: LockTicket, lease: Duration) -> Lock {
         struct Releaser(ModelStorage);
 
@@ -116,7 +116,7 @@ impl Broken {
         })
     }
 
-    /// Waits until nobody holds the lock.
+    /// Waits until the lock is free.
     pub(super) async fn wait_for_lock(&self, key: &SessionKey) {
         drop(self.model.lock(key, Duration::MAX).await);
     }

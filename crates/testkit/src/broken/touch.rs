@@ -1,4 +1,4 @@
-//! What the broken storages do wrong when they touch a record.
+//! Bugs of `touch` as rules of the model.
 
 use sessile_core::{Lookup, Meta, Record, SessionKey, StorageErrorKind, Timestamp};
 

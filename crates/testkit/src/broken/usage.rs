@@ -1,4 +1,4 @@
-//! What is wrong with saying how much there is.
+//! Bugs of capabilities and usage.
 
 use async_trait::async_trait;
 use sessile_core::{Capabilities, ReportUsage, StorageError, Usage};

@@ -1,4 +1,4 @@
-//! Aliases: during its grace the old key leads to the new one, by every verb.
+//! Aliases: during its grace, every operation follows the old key to the new one.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::kit::{Context, refused, successor};
 
 const LONG: Duration = Duration::from_secs(600);
 
-/// A session that has moved from each key to the next, all of them but the last being aliases.
+/// Creates a session and rotates it through all keys, so that all but the last are aliases.
 pub(crate) async fn chain<const N: usize>(ctx: &Context) -> [SessionKey; N] {
     let keys: [_; N] = Context::keys();
     ctx.create(&keys[0], ctx.record("moved")).await;
@@ -86,7 +86,7 @@ pub(crate) async fn destroy_through_it_ends_the_session(ctx: Context) {
     assert_eq!(ctx.destroy(&keys[2]).await, Lookup::Missing);
 }
 
-/// An alias whose grace is over is a tombstone, and leads whoever ends the session to it as one.
+/// After its grace an alias is a tombstone, and `destroy` follows it as one.
 pub(crate) async fn destroy_through_it_works_when_its_grace_is_over(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
@@ -108,12 +108,12 @@ pub(crate) async fn destroy_through_it_works_when_its_grace_is_over(ctx: Context
     }
 }
 
-/// Moved more often within the grace than any other verb would follow, and then logged out of by the first key.
+/// The session moves more often within the grace than other operations follow, and is then destroyed by its first key.
 pub(crate) async fn destroy_through_more_than_are_followed_ends_the_session(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
     }
-    // 17 rotations are one too many for all others; a multiple of it shows that there is no limit a little further on.
+    // 17 rotations exceed the limit of other operations by one. The multiple shows that no higher limit exists.
     ends_through::<{ MAX_ALIASES + 2 }>(&ctx).await;
     ends_through::<{ 4 * MAX_ALIASES + 2 }>(&ctx).await;
 }
@@ -128,7 +128,7 @@ async fn ends_through<const N: usize>(ctx: &Context) {
     assert_eq!(ctx.destroy(first).await, Lookup::Superseded);
 }
 
-/// Through more aliases than may be followed nobody finds a session, and everybody can end it.
+/// Beyond the limit of aliases no operation finds the session, and `destroy` still ends it.
 pub(crate) async fn is_followed_up_to_the_limit(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
@@ -141,7 +141,7 @@ pub(crate) async fn is_followed_up_to_the_limit(ctx: Context) {
     let lock = ctx.storage().lock(&too_far, Duration::ZERO).await;
     assert!(
         matches!(lock, Ok(Lookup::Superseded)),
-        "lock through more aliases than are followed answered {lock:?}"
+        "lock through more aliases than are followed returned {lock:?}"
     );
     let version = ctx.found(&last).await.meta.version;
     let result = ctx.storage().touch(&too_far, version, None, ctx.now()).await;
@@ -158,7 +158,7 @@ pub(crate) async fn is_followed_up_to_the_limit(ctx: Context) {
     assert_eq!(ctx.destroy(&too_far).await, Lookup::Superseded);
 }
 
-/// An alias of a session that has ended says what every key says that a session has moved away from.
+/// An alias of an ended session gives the same result as every key that a session has left.
 pub(crate) async fn of_what_was_destroyed_is_superseded(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
@@ -171,7 +171,7 @@ pub(crate) async fn of_what_was_destroyed_is_superseded(ctx: Context) {
         let lock = ctx.storage().lock(alias, Duration::ZERO).await;
         assert!(
             matches!(lock, Ok(Lookup::Superseded)),
-            "lock of a session that is gone answered {lock:?}"
+            "lock of a session that is gone returned {lock:?}"
         );
         let result = ctx.storage().touch(alias, 3, None, ctx.now()).await;
         refused(result, StorageErrorKind::Superseded, "touch of a session that is gone");
@@ -226,7 +226,7 @@ pub(crate) async fn becomes_a_tombstone_and_then_nothing(ctx: Context) {
     ctx.assert_free(&new, b"moved").await;
 }
 
-/// An alias leads to where the session was; if a tombstone stands there, that is the answer.
+/// An alias leads to the previous key of the session. A tombstone there is the result.
 pub(crate) async fn of_a_tombstone_is_superseded(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
@@ -242,7 +242,7 @@ pub(crate) async fn of_a_tombstone_is_superseded(ctx: Context) {
     ctx.assert_free(&third, b"moved").await;
 }
 
-/// A lock stays with the key it was taken on, and a session that moves leaves it behind.
+/// A lock belongs to the key under which it was taken. A session that moves leaves the lock behind.
 pub(crate) async fn is_no_way_in_for_a_late_holder(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;

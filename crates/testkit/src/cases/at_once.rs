@@ -1,7 +1,7 @@
-//! `at_once`: the plain functions never wait, and answer as the futures do.
+//! `at_once`: the immediate functions never wait, and give the same results as the futures.
 //!
-//! Every other case is put to a storage by its plain functions as well; these are about what is special to them. A
-//! storage that has none has nothing to keep here.
+//! Every other case also runs through the immediate functions. These cases cover what is special to them. A storage
+//! without such functions passes.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::kit::{Context, successor};
 use crate::model::{Attempt, ModelState};
 use crate::rng::Rng;
 
-/// A lock that is held is no reason to wait, and whoever asks leaves nothing behind: on this thread nobody could ever
-/// give it back.
+/// A held lock does not make the call wait, and the call leaves no entry in a queue: a waiter on this thread could
+/// never release it.
 pub(crate) async fn a_held_lock_is_not_waited_for(ctx: Context) {
     let Some(at_once) = ctx.storage().at_once() else { return };
     let key = ctx.created("x").await;
@@ -23,22 +23,19 @@ pub(crate) async fn a_held_lock_is_not_waited_for(ctx: Context) {
     let with_lock = ctx.footprint().await;
     for _ in 0..ctx.profile().max_waiters + 2 {
         let result = at_once.lock(&key);
-        assert!(
-            result.is_none(),
-            "a held lock is answered with None, and not with {result:?}"
-        );
+        assert!(result.is_none(), "a held lock gives None, and not with {result:?}");
     }
     ctx.settle().await;
-    assert_eq!(ctx.footprint().await, with_lock, "whoever was told None is queued");
+    assert_eq!(ctx.footprint().await, with_lock, "a call that returned None is queued");
     ctx.release(held.lock).await;
     ctx.settle().await;
     let free = ctx.storage().lock(&key, Duration::ZERO).await;
-    let free = free.expect("nobody was queued").found().expect("a live session");
+    let free = free.expect("no waiter was queued").found().expect("a live session");
     ctx.release(free.lock).await;
     assert_eq!(ctx.footprint().await, before, "something was left behind");
 }
 
-/// The moment that comes with an answer is the one of the judgement, by the clock of the storage.
+/// The time that a result carries is that of the decision, by the clock of the storage.
 pub(crate) async fn the_moment_is_that_of_the_result(ctx: Context) {
     let Some(at_once) = ctx.storage().at_once() else { return };
     let key = ctx.created("x").await;
@@ -50,7 +47,7 @@ pub(crate) async fn the_moment_is_that_of_the_result(ctx: Context) {
         for moment in [read, taken] {
             assert!(
                 (before..=after).contains(&moment),
-                "an answer is of {moment:?}, and was given between {before:?} and {after:?}"
+                "the time of a result is {moment:?}, and the call was between {before:?} and {after:?}"
             );
         }
         drop(locked);
@@ -58,7 +55,7 @@ pub(crate) async fn the_moment_is_that_of_the_result(ctx: Context) {
     }
 }
 
-/// Either door gives the answer of the contract, whatever is asked.
+/// The immediate functions and the futures give the results of the contract for any call.
 pub(crate) async fn both_ways_give_the_same_results(ctx: Context) {
     let Some(at_once) = ctx.storage().at_once() else { return };
     let mut rng = Rng::new(crate::seed());
@@ -68,7 +65,7 @@ pub(crate) async fn both_ways_give_the_same_results(ctx: Context) {
         model: ModelState::default(),
         held: [const { None }; 3],
     };
-    // So often that each kind of answer surely comes up, whatever the seed.
+    // Enough steps that each kind of result occurs, with any seed.
     for _ in 0..100 {
         let keys = Context::keys();
         for number in 0..30 {
@@ -78,7 +75,7 @@ pub(crate) async fn both_ways_give_the_same_results(ctx: Context) {
     }
 }
 
-/// Random steps, which the model takes too.
+/// Random steps, applied to the storage and the model.
 struct Random<'a> {
     ctx: &'a Context,
     at_once: &'a dyn AtOnce,
@@ -114,7 +111,7 @@ impl Random<'_> {
                 let found = result.expect("read");
                 let record = |found: &Lookup<sessile_core::Stored>| found.clone().map(|stored| stored.record);
                 assert_eq!(record(&found), record(&known));
-                // Half of the replaces are of what was read just now.
+                // Half of the replaces are of the record that was just read.
                 if let (Lookup::Found(mut stored), 0) = (found, rng.below(2)) {
                     if rng.below(3) == 0 {
                         stored.record.meta.version += 1;
@@ -180,7 +177,7 @@ impl Random<'_> {
                 self.held[place] = Some((locked, LockTicket::new(*key, token)));
             }
             (None, Lookup::Found(Attempt::Busy(_))) | (Some(Lookup::Missing), Lookup::Missing) => {}
-            (result, expected) => panic!("lock answered {result:?} where {expected:?} was expected"),
+            (result, expected) => panic!("lock returned {result:?} where {expected:?} was expected"),
         }
     }
 }

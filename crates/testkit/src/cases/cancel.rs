@@ -1,4 +1,4 @@
-//! Cancellation: a call that is dropped at any await point has taken its step or has not, and no lock stays behind.
+//! Cancellation: a call that is dropped at an await point has taken effect or has not, and leaves no lock behind.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,7 +12,7 @@ use crate::kit::{Context, refused, successor};
 /// More await points than any call has.
 const POINTS: usize = 500;
 
-/// Where a call is dropped: after so many polls, at once or when it would be polled again.
+/// The point at which a call is dropped: after a number of polls, immediately or when it would be polled again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cut {
     polls: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Runs the call up to here and drops it. `None` if it had not come to its end.
+    /// Polls the call up to this point and drops it. `None` if it did not complete.
     pub(crate) async fn run<F: Future>(self, call: F) -> Option<F::Output> {
         let mut call = pin!(call);
         let mut polls = 0;
@@ -39,7 +39,7 @@ impl Cut {
     }
 }
 
-/// Runs the test with a cut at each await point, until it says that the call came to its end.
+/// Runs the test with each await point, until it reports that the call completed.
 pub(crate) async fn at_every_point(test: impl AsyncFn(Cut) -> bool) {
     for polls in 0..POINTS {
         for woken in [true, false] {
@@ -52,7 +52,7 @@ pub(crate) async fn at_every_point(test: impl AsyncFn(Cut) -> bool) {
     panic!("the call has not come to its end after {POINTS} polls");
 }
 
-/// Exactly one of the two is stored, nobody holds the lock, and nothing of the call comes later.
+/// Checks that one of the two payloads is stored, the lock is free, and no effect of the call comes later.
 async fn one_of(ctx: &Context, key: &SessionKey, payloads: [&str; 2], ended: bool, cut: Cut) {
     let mut locked = ctx.lock(key).await;
     let payload = locked.record.payload.clone();
@@ -90,9 +90,9 @@ pub(crate) async fn of_create_leaves_all_or_nothing(ctx: Context) {
             other => {
                 assert!(
                     ended.is_none(),
-                    "cut {cut:?}: create came to its end, and read answered {other:?}"
+                    "cut {cut:?}: create came to its end, and read returned {other:?}"
                 );
-                // A step that nobody waits for any more may be taken late: the key is free or all of the record is there.
+                // A cancelled call may take effect late: the key is free, or the whole record is stored.
                 match ctx.storage().create(&key, record).await {
                     Err(error) if error.kind() == StorageErrorKind::Exists => {}
                     created => created.unwrap_or_else(|error| panic!("cut {cut:?}: create failed: {error:?}")),
@@ -133,7 +133,7 @@ pub(crate) async fn of_lock_while_waiting_leaves_no_gap(ctx: Context) {
         ctx.settle().await;
         ctx.release(held.lock).await;
         ctx.settle().await;
-        // By now it may be the first one's turn, and it never hears of it.
+        // The first waiter may be at the head of the queue by now, and never learns of it.
         drop(first);
         let locked = ctx.at_once("the one behind a waiter that was dropped", second).await;
         let locked = locked.expect("a waiter panicked").expect("lock").found().expect("live");
@@ -167,10 +167,10 @@ pub(crate) async fn of_replace_leaves_the_old_or_the_new(ctx: Context) {
         let next = successor(&known.record, "new");
         let ended = match cut.run(ctx.storage().replace(&known, next)).await {
             Some(Ok(done)) => {
-                assert!(done, "replace of a session that nobody else uses answered false");
+                assert!(done, "replace of a session without other users returned false");
                 true
             }
-            Some(Err(error)) => panic!("replace of a session that nobody else uses failed: {error:?}"),
+            Some(Err(error)) => panic!("replace of a session without other users failed: {error:?}"),
             None => false,
         };
         one_of(&ctx, &key, ["old", "new"], ended, cut).await;
@@ -283,8 +283,8 @@ pub(crate) async fn of_destroy_leaves_all_or_nothing(ctx: Context) {
     .await;
 }
 
-/// A session that outlived a destroy nobody waits for any more can be written and locked as ever, or is gone for good:
-/// the step may be taken late, and then all of it.
+/// A session that outlived a cancelled `destroy` can still be written and locked, or is gone for good. The call may
+/// take effect late, but only as a whole.
 async fn lives_or_ends_late(ctx: &Context, key: &SessionKey, mut locked: Locked, cut: Cut) {
     let next = successor(&locked.record, "y");
     let committed = ctx.storage().commit(&mut locked.lock, next).await;
@@ -303,7 +303,7 @@ async fn lives_or_ends_late(ctx: &Context, key: &SessionKey, mut locked: Locked,
         }
         (Ok(()), Lookup::Missing) => ctx.assert_missing(key).await,
         (Err(error), Lookup::Missing) if error.kind() == StorageErrorKind::Gone => ctx.assert_missing(key).await,
-        (committed, now) => panic!("cut {cut:?}: commit answered {committed:?}, and then lock {now:?}"),
+        (committed, now) => panic!("cut {cut:?}: commit returned {committed:?}, and then lock {now:?}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Capabilities: what is offered is kept, and is there whichever wrapper stands around it.
+//! Capabilities: the storage has those that the profile names, through any wrapper.
 
 use std::time::Duration;
 

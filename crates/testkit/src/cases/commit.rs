@@ -1,4 +1,4 @@
-//! `commit`: only under a lock that is held, only in the place of a record that is there.
+//! `commit`: only under a held lock, and only in place of an existing record.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ pub(crate) async fn without_the_right_token_it_is_refused(ctx: Context) {
     refused(
         result,
         StorageErrorKind::LockLost,
-        "commit with a wrong token on a session that nobody holds",
+        "commit with a wrong token on an unlocked session",
     );
     ctx.assert_free(&key, b"new").await;
 }

@@ -1,4 +1,4 @@
-//! Many at once, on real threads: the counter that looks right is right.
+//! Concurrent callers on real threads lose no update.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ const TASKS: usize = 16;
 pub(super) const ROUNDS: usize = 12;
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The first handle for even numbers, the second for odd ones.
+/// Returns the first handle for even numbers and the second for odd ones.
 pub(super) fn handle(ctx: &Context, number: usize) -> &dyn Storage {
     if number.is_multiple_of(2) {
         ctx.storage()
@@ -30,7 +30,7 @@ pub(super) fn count(payload: &[u8]) -> usize {
         .expect("a number")
 }
 
-/// Reads the counter under the lock, lets others run, and writes one more.
+/// Reads the counter under the lock, lets other tasks run, and writes the next number.
 pub(super) async fn increment(storage: &dyn Storage, key: &SessionKey) {
     let locked = storage.lock(key, PATIENCE).await.expect("lock");
     let mut locked = locked.found().expect("a live session");
@@ -112,7 +112,7 @@ pub(crate) async fn touches_take_nothing_from_commits(ctx: Context) {
                 let read = storage.read(&key).await.expect("read").found();
                 let version = read.expect("a live session").record.meta.version;
                 let deadline = Some(born + Duration::from_secs(7_200 + round));
-                // Mostly by the version that is stored, and now and then by one that is not any more.
+                // Most touches have the current version, and some a stale one.
                 let touched = storage.touch(&key, version, deadline, born).await;
                 touched.expect("touch of a live session");
             }
@@ -140,7 +140,7 @@ pub(crate) async fn touches_end_at_the_latest(ctx: Context) {
                     .await;
                 assert!(
                     matches!(touched, Ok(true)),
-                    "touch of a live session answered {touched:?}"
+                    "touch of a live session returned {touched:?}"
                 );
             }
         });
@@ -155,7 +155,7 @@ pub(crate) async fn touches_end_at_the_latest(ctx: Context) {
     );
 }
 
-/// Each commit sets a short life, and each touch one that tells which commit it was computed from.
+/// Each commit sets a short life. Each touch has a deadline that identifies the commit from which it was computed.
 pub(crate) async fn touches_lengthen_no_later_commit(ctx: Context) {
     const LIFE: Duration = Duration::from_secs(3_600);
     let tasks = 4.min(ctx.profile().max_waiters);
@@ -231,7 +231,7 @@ pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
             }
         });
     }
-    // Writes for as long as somebody reads.
+    // Writes until all readers have finished.
     let mut number = 0;
     while reading.load(Ordering::SeqCst) > 0 || number < READS {
         number += 1;
@@ -246,7 +246,7 @@ pub(crate) async fn no_reader_sees_a_torn_record(ctx: Context) {
     finish(set).await;
 }
 
-/// Counts down when it is dropped, by a panic too.
+/// Counts down on drop, also after a panic.
 struct Countdown(Arc<AtomicUsize>);
 
 impl Drop for Countdown {
@@ -255,7 +255,7 @@ impl Drop for Countdown {
     }
 }
 
-/// Holders and waiters that are cut off at any moment take neither the lock nor an update with them.
+/// Holders and waiters that are cancelled at any moment lose neither the lock nor an update.
 pub(crate) async fn cancellation_loses_neither_lock_nor_update(ctx: Context) {
     let tasks = 8.min(ctx.profile().max_waiters);
     let key = ctx.created("0").await;

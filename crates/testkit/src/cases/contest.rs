@@ -1,4 +1,4 @@
-//! Contests: many who replace the same record, among themselves and beside those who lock it.
+//! Contests: concurrent replaces of one record, with each other and with holders of its lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::concurrency::{PATIENCE, ROUNDS, count, finish, handle, increment};
 use crate::kit::{Context, successor};
 
-/// One of many writers who have read the same record replaces it.
+/// One of many writers that have read the same record replaces it.
 pub(crate) async fn one_of_many_replaces_wins(ctx: Context) {
     let mut wins = 0;
     for round in 0..ROUNDS {
@@ -38,11 +38,11 @@ pub(crate) async fn one_of_many_replaces_wins(ctx: Context) {
         ctx.assert_free(&key, expected.as_bytes()).await;
         wins += winners.len();
     }
-    // A storage that takes the lock for it may let all of them find it held, if they come at the same moment.
-    assert!(wins > 0, "of many who replace a record, none ever does");
+    // A storage that takes the lock internally may let all calls find it held if they come together.
+    assert!(wins > 0, "of many concurrent replaces of a record, none succeeds");
 }
 
-/// One more without a lock, if nobody else comes in between. Returns whether it counts.
+/// Increments without a lock, if no other write comes in between. Returns whether it counts.
 async fn replace_by_one(storage: &dyn Storage, key: &SessionKey) -> bool {
     let known = storage.read(key).await.expect("read").found().expect("a live session");
     let seen = count(&known.record.payload);
@@ -51,14 +51,14 @@ async fn replace_by_one(storage: &dyn Storage, key: &SessionKey) -> bool {
     storage.replace(&known, next).await.expect("replace of a live session")
 }
 
-/// One more, without a lock if that can be had by the second attempt, and otherwise with one.
+/// Increments without a lock in at most two attempts, then with one.
 async fn increment_anyhow(storage: &dyn Storage, key: &SessionKey) {
     if !replace_by_one(storage, key).await && !replace_by_one(storage, key).await {
         increment(storage, key).await;
     }
 }
 
-/// Replaces and commits under locks take nothing from each other.
+/// Replaces and commits lose no update of each other.
 pub(crate) async fn replaces_and_commits_of_one_session_all_count(ctx: Context) {
     let tasks = 8.min(ctx.profile().max_waiters);
     let key = ctx.created("0").await;
@@ -85,12 +85,12 @@ pub(crate) async fn replaces_and_commits_of_one_session_all_count(ctx: Context) 
     assert_eq!(record.meta.version, 1 + (tasks * ROUNDS) as u64);
 }
 
-/// Touches and replaces of one session take nothing from each other.
+/// Replaces do not undo touches of the same session.
 pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
     let tasks = 4.min(ctx.profile().max_waiters);
     let key = ctx.created("0").await;
     let born = ctx.now();
-    // The latest touch that was acknowledged: whoever reads after that sees it, or a later one.
+    // The latest acknowledged touch. Later reads must find it or a newer one.
     let latest = Arc::new(AtomicU64::new(0));
     let seen = async move |storage: &dyn Storage, latest: &AtomicU64| {
         let latest = latest.load(Ordering::SeqCst);
@@ -104,7 +104,7 @@ pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
         let writer = ctx.clone();
         set.spawn(async move {
             for _ in 0..ROUNDS {
-                // Under a lock a commit may undo a touch, so none is taken here.
+                // A commit under a lock may undo a touch, so this writer takes none.
                 while !replace_by_one(handle(&writer, number), &key).await {}
             }
         });
@@ -118,7 +118,7 @@ pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
                 if touched.expect("touch of a live session") {
                     latest.fetch_max(later.as_millis(), Ordering::SeqCst);
                 }
-                // The readers from before the touch come to write.
+                // Lets writers that read before the touch write now.
                 tokio::task::yield_now().await;
                 seen(storage, &latest).await;
             }
@@ -132,7 +132,7 @@ pub(crate) async fn replaces_undo_no_touch(ctx: Context) {
     );
 }
 
-/// A holder of the lock finds the record that it was given, until it writes itself.
+/// A holder of the lock finds the record that it got with the lock, until it writes.
 pub(crate) async fn no_holder_sees_a_replace(ctx: Context) {
     let tasks = 4.min(ctx.profile().max_waiters);
     let key = ctx.created("0").await;
@@ -177,7 +177,7 @@ pub(crate) async fn no_holder_sees_a_replace(ctx: Context) {
     finish(writers).await;
 }
 
-/// Logout is final, however many are about to replace the record.
+/// `destroy` is final, with any number of concurrent replaces.
 pub(crate) async fn destroy_is_final_among_replaces(ctx: Context) {
     for round in 0..ROUNDS {
         let key = ctx.created("0").await;

@@ -1,4 +1,4 @@
-//! `create`: a new record, and never in the place of another.
+//! `create`: a new record, never in place of another.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ pub(crate) async fn an_expired_record_is_no_obstacle(ctx: Context) {
     ctx.create(&key, ctx.record_until(deadline, "the first")).await;
     ctx.pass_surely(Duration::from_millis(200)).await;
     ctx.create(&key, ctx.record("the second")).await;
-    // Whatever was to remove the first must not remove the second.
+    // A timer for the removal of the first record must not remove the second.
     ctx.pass(Duration::from_millis(200)).await;
     if ctx.profile().sweep != crate::Sweep::Unsupported {
         ctx.storage().sweep(100).await.expect("sweep");
@@ -77,7 +77,7 @@ pub(crate) async fn an_expired_record_is_no_obstacle(ctx: Context) {
 pub(crate) async fn a_deadline_that_has_come_is_never_seen(ctx: Context) {
     let key = Context::key();
     let passed = Timestamp::from_millis(ctx.now().as_millis() - 60_000);
-    // Some backends refuse what cannot live, others take it and forget it. It is never seen either way.
+    // Some backends refuse an expired record, others accept and drop it. No read may find it.
     drop(ctx.storage().create(&key, ctx.record_until(passed, "late")).await);
     ctx.assert_missing(&key).await;
 }

@@ -1,4 +1,4 @@
-//! `destroy`: final, at once, whoever holds the lock.
+//! `destroy`: final and immediate, even if the session is locked.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) async fn removes_the_session(ctx: Context) {
     let lock = ctx.at_once("lock of a destroyed session", lock).await.expect("lock");
     assert!(
         matches!(lock, Lookup::Missing),
-        "lock of a destroyed session answered {lock:?}"
+        "lock of a destroyed session returned {lock:?}"
     );
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn waits_for_no_lock(ctx: Context) {
     drop(locked);
 }
 
-/// Logout is final: nothing that was under way brings the session back.
+/// `destroy` is final: no call that began earlier restores the session.
 pub(crate) async fn nothing_late_brings_it_back(ctx: Context) {
     let [key, other] = Context::keys();
     ctx.create(&key, ctx.record("alive")).await;
@@ -74,7 +74,7 @@ pub(crate) async fn nothing_late_brings_it_back(ctx: Context) {
 pub(crate) async fn takes_the_lock_away_with_the_record(ctx: Context) {
     let (key, mut locked) = ctx.locked("the first").await;
     ctx.destroy(&key).await;
-    // Ids are not used twice; here one is, to see whether a lock has stayed behind.
+    // Ids are not reused in practice. Here one is, to find a lock that stayed behind.
     ctx.create(&key, ctx.record("the second")).await;
     let second = ctx.lock(&key).await;
     let late = successor(&locked.record, "late");
@@ -90,7 +90,7 @@ pub(crate) async fn takes_the_lock_away_with_the_record(ctx: Context) {
     ctx.assert_free(&key, b"the second").await;
 }
 
-/// Whoever has an old id can end the session as long as the tombstone stands, and that is all it is good for.
+/// While the tombstone exists, the old id can end the session, and do nothing else.
 pub(crate) async fn of_a_tombstone_ends_the_session(ctx: Context) {
     let [old, new] = rotated(&ctx).await;
     for storage in [ctx.storage(), ctx.second()] {
@@ -109,7 +109,7 @@ pub(crate) async fn of_a_tombstone_ends_the_session(ctx: Context) {
     refused(result, StorageErrorKind::Gone, "commit after destroy");
     drop(locked);
 
-    // The tombstone stays, and the next to destroy finds nothing to end.
+    // The tombstone stays, and the next `destroy` finds no session.
     ctx.assert_superseded(&old).await;
     assert_eq!(ctx.destroy(&old).await, Lookup::Superseded);
     ctx.assert_superseded(&old).await;
@@ -120,7 +120,7 @@ pub(crate) async fn of_a_tombstone_takes_the_lock_away(ctx: Context) {
     let [old, new] = rotated(&ctx).await;
     let first = ctx.lock(&new).await;
     assert_eq!(ctx.destroy(&old).await, Lookup::Found(()));
-    // Ids are not used twice; here one is, to see whether a lock has stayed behind.
+    // Ids are not reused in practice. Here one is, to find a lock that stayed behind.
     ctx.create(&new, ctx.record("the second")).await;
     let second = ctx.lock(&new).await;
     drop(first);
@@ -146,7 +146,7 @@ pub(crate) async fn of_a_tombstone_follows_every_move(ctx: Context) {
     }
 }
 
-/// A session that has moved and ended is not there to be ended, and nothing of it comes back.
+/// A moved session that has ended cannot be ended again, and nothing restores it.
 pub(crate) async fn of_a_tombstone_finds_nothing_that_has_ended(ctx: Context) {
     let [old, new] = rotated(&ctx).await;
     assert_eq!(ctx.destroy(&new).await, Lookup::Found(()));

@@ -1,4 +1,4 @@
-//! Draining: a process that ends leaves no lock behind, and takes none from a holder who is about to give it back.
+//! Draining: a process that ends leaves no lock behind, and takes none from a holder that is about to release it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(crate) async fn gives_up_what_is_not_given_back(ctx: Context) {
         let (key, mut held) = ctx.locked("x").await;
         ctx.at_once("drain", ctx.storage().drain(patience)).await;
         if !ctx.profile().drain {
-            // Such a storage does nothing at all: half of it would be a lock of two holders.
+            // A storage without draining must do nothing at all: releasing only in part would give a lock two holders.
             ctx.assert_held(&key).await;
             ctx.commit(&mut held, "y").await;
             ctx.assert_free(&key, b"y").await;
@@ -19,9 +19,7 @@ pub(crate) async fn gives_up_what_is_not_given_back(ctx: Context) {
         }
         let next = ctx.second().lock(&key, Duration::ZERO).await;
         let Ok(Lookup::Found(mut next)) = next else {
-            panic!(
-                "a lock that was held before the storage was drained is to be had at once, and lock answered {next:?}"
-            );
+            panic!("a lock that was held before the storage was drained is free at once, and lock returned {next:?}");
         };
         let result = ctx.storage().renew(&held.lock.ticket()).await;
         refused(

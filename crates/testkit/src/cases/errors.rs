@@ -1,4 +1,4 @@
-//! Errors: which verb of which storage, and whether to try again.
+//! Errors: they name the operation and the storage, and say whether to retry.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn names(ctx: &Context, error: &StorageError, operation: Operation, kind: Storag
     assert_eq!(
         error.operation(),
         operation.name(),
-        "an error names the verb that failed: {error:?}"
+        "an error names the operation that failed: {error:?}"
     );
     assert_eq!(
         error.storage(),

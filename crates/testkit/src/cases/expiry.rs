@@ -1,4 +1,4 @@
-//! Expiry: to the millisecond, by the clock of the storage, for every verb.
+//! Expiry: exact to the millisecond by the clock of the storage, for every operation.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use sessile_core::{Lookup, SessionKey, StorageErrorKind, Timestamp};
 
 use crate::kit::{Context, refused, successor};
 
-/// There until its deadline, not there from its deadline on.
+/// Checks that the session exists before its deadline and not from its deadline on.
 async fn ends_exactly_at(ctx: &Context, key: &SessionKey, deadline: Timestamp) {
     if ctx.stops_the_clock() {
         ctx.until(Timestamp::from_millis(deadline.as_millis() - 1)).await;
         let read = ctx.read(key).await;
         assert!(
             read.is_found(),
-            "a millisecond before its deadline, read answered {read:?}"
+            "a millisecond before its deadline, read returned {read:?}"
         );
         ctx.until(deadline).await;
         let read = ctx.read(key).await;
         assert!(
             matches!(read, Lookup::Missing),
-            "at its deadline, read answered {read:?}"
+            "at its deadline, read returned {read:?}"
         );
         return;
     }
-    // The clock cannot be stopped, but it can be asked before and after: what is seen in between must agree.
+    // The clock cannot be stopped, so read it before and after. A result in between must agree with one of both.
     let skew = ctx.profile().skew;
     ctx.until(Timestamp::from_millis(deadline.as_millis().saturating_sub(30)))
         .await;
@@ -116,7 +116,7 @@ pub(crate) async fn is_exact_under_a_lock(ctx: Context) {
     drop(locked);
 }
 
-/// At its deadline a record is missing for every verb, swept or not.
+/// At its deadline a record is missing for every operation, swept or not.
 pub(crate) async fn is_the_end_for_every_operation(ctx: Context) {
     let [key, other] = Context::keys();
     let life = (ctx.lease().await / 2).min(Duration::from_millis(400));
@@ -136,7 +136,7 @@ pub(crate) async fn is_the_end_for_every_operation(ctx: Context) {
     let lock = storage.lock(&key, Duration::ZERO).await;
     assert!(
         matches!(lock, Ok(Lookup::Missing)),
-        "lock of an expired session answered {lock:?}"
+        "lock of an expired session returned {lock:?}"
     );
     refused(
         storage.touch(&key, 1, None, ctx.now()).await,
@@ -158,7 +158,7 @@ pub(crate) async fn is_the_end_for_every_operation(ctx: Context) {
     ctx.assert_missing(&other).await;
 }
 
-/// Deadlines that no counter of seconds or milliseconds may overflow on.
+/// Deadlines at the limits of counters of seconds and milliseconds must not overflow.
 pub(crate) async fn may_be_far_away(ctx: Context) {
     let year = Duration::from_secs(366 * 86_400);
     let far = [

@@ -1,6 +1,6 @@
-//! `full`: a storage that has no more room says so, and loses nothing that it has.
+//! `full`: a full storage reports that, and loses nothing it has stored.
 //!
-//! A storage without a limit has nothing to keep here.
+//! A storage without a limit passes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,16 +9,17 @@ use sessile_core::{Lookup, Record, SessionKey, StorageError, StorageErrorKind};
 
 use crate::kit::{Context, is_spent, refused, successor};
 
-/// The payloads that fill the storage. So much more is refused when it is full, whatever a session is counted as besides.
+/// The payload size with which the cases fill the storage. A larger record by this much is refused, independent of the
+/// overhead per session.
 const SIZE: usize = 256 * 1_024;
 const LARGER: usize = 3 * SIZE;
 
-/// More sessions than there is room for in any storage that is put to these cases.
+/// More sessions than fit into any storage under test.
 const MOST: usize = 1_024;
 
 type Sessions = BTreeMap<SessionKey, Record>;
 
-/// No room was left, and the error says for what.
+/// Checks that the call was refused for lack of room, and that the error names the operation.
 #[track_caller]
 fn no_room<T: std::fmt::Debug>(result: Result<T, StorageError>, operation: &str) {
     if let Err(error) = &result {
@@ -40,7 +41,7 @@ async fn filled(ctx: &Context, life: Duration) -> Option<Sessions> {
     if !ctx.profile().limit {
         return None;
     }
-    // It is learnt from a session, for which there is no room later.
+    // The helper measures the lease with a session, which would find no room later.
     ctx.lease().await;
     let deadline = ctx.now() + life;
     let mut sessions = Sessions::new();
@@ -60,12 +61,12 @@ async fn filled(ctx: &Context, life: Duration) -> Option<Sessions> {
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Everything that was stored is there, and nothing of it is locked.
+/// Checks that every stored session is found and unlocked.
 async fn all_are_there(ctx: &Context, sessions: &Sessions, what: &str) {
     for (key, record) in sessions {
         match ctx.read(key).await {
             Lookup::Found(stored) => assert!(stored.record == *record, "{what}: another record is stored"),
-            other => panic!("{what}: a session is lost, and read answered {other:?}"),
+            other => panic!("{what}: a session is lost, and read returned {other:?}"),
         }
         ctx.assert_free(key, &record.payload).await;
     }
@@ -101,7 +102,10 @@ pub(crate) async fn leaves_a_commit_its_lock_and_the_record(ctx: Context) {
     for number in 0..3 {
         let larger = successor(&locked.record, payload(number, LARGER));
         no_room(ctx.storage().commit(&mut locked.lock, larger).await, "commit");
-        assert!(!is_spent(&locked.lock), "a commit that was refused has spent the lock");
+        assert!(
+            !is_spent(&locked.lock),
+            "a commit that was refused has disarmed the lock"
+        );
         ctx.assert_held(&key).await;
         assert_eq!(
             ctx.found(&key).await.meta,
@@ -109,7 +113,7 @@ pub(crate) async fn leaves_a_commit_its_lock_and_the_record(ctx: Context) {
             "a commit that was refused has written"
         );
     }
-    // A record that takes no more room is committed under the same lock.
+    // A record of the same size is committed under the same lock.
     let same = successor(&locked.record, payload(7, SIZE));
     ctx.commit(&mut locked, payload(7, SIZE)).await;
     sessions.insert(key, same);
@@ -127,7 +131,7 @@ pub(crate) async fn leaves_the_record_of_a_replace(ctx: Context) {
         no_room(ctx.storage().replace(&known, larger).await, "replace");
         all_are_there(&ctx, &sessions, "after a replace that was refused").await;
     }
-    // A record that takes no more room replaces the other, once the storage can tell.
+    // A record of the same size replaces the other, as soon as the storage can decide.
     let mut done = false;
     for _ in 0..5 {
         let known = ctx.read(&key).await.found().expect("a live session");
@@ -144,7 +148,7 @@ pub(crate) async fn leaves_the_record_of_a_replace(ctx: Context) {
     }
     assert!(
         done,
-        "replace of a session that nobody else uses answered false each time"
+        "replace of a session without other users returned false each time"
     );
     all_are_there(&ctx, &sessions, "after a replace").await;
 }
@@ -164,7 +168,7 @@ pub(crate) async fn leaves_a_session_where_it_is(ctx: Context) {
     no_room(rotated, "rotate");
     assert!(
         !is_spent(&locked.lock),
-        "a rotation that was refused has spent the lock"
+        "a rotation that was refused has disarmed the lock"
     );
     ctx.assert_held(&old).await;
     ctx.assert_missing(&new).await;
@@ -173,7 +177,7 @@ pub(crate) async fn leaves_a_session_where_it_is(ctx: Context) {
     all_are_there(&ctx, &sessions, "after a rotation that was refused").await;
 }
 
-/// Sessions that are destroyed give their room back, and so do those that have expired and were swept.
+/// Destroyed sessions free their room, and so do expired sessions that were swept.
 pub(crate) async fn ends_when_there_is_room(ctx: Context) {
     let life = Duration::from_secs(2);
     let Some(mut sessions) = filled(&ctx, life).await else {
@@ -183,7 +187,7 @@ pub(crate) async fn ends_when_there_is_room(ctx: Context) {
         ctx.destroy(&key).await;
     }
     ctx.pass_surely(life).await;
-    // A storage that sweeps by itself has nothing left to tell.
+    // A storage that sweeps by itself returns nothing here.
     for _ in 0..MOST {
         if ctx.storage().sweep(16).await.is_ok_and(|swept| swept.is_empty()) {
             break;

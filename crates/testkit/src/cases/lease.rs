@@ -1,4 +1,4 @@
-//! The lease: it ends by itself, it can be renewed, and whoever comes late is refused.
+//! Leases: they end by themselves, can be renewed, and late holders are refused.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(crate) async fn frees_the_session_at_its_end(ctx: Context) {
     refused(result, StorageErrorKind::LockLost, "commit after the lease");
 }
 
-/// A holder that has died keeps those who wait for one lease and no longer.
+/// A dead holder delays waiters for one lease at most.
 pub(crate) async fn lets_waiters_in_at_its_end(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     let lease = locked.lock.lease();
@@ -111,7 +111,7 @@ pub(crate) async fn cannot_be_renewed_for_a_session_that_is_gone(ctx: Context) {
     ctx.assert_free(&new, b"moved").await;
 }
 
-/// Whoever comes late, by whatever verb, does nothing to the one who has the lock now.
+/// No operation of a late holder affects the current holder.
 pub(crate) async fn over_means_nothing_is_changed(ctx: Context) {
     let [key, new] = Context::keys();
     ctx.create(&key, ctx.record("x")).await;
@@ -148,7 +148,7 @@ pub(crate) async fn over_the_session_is_as_it_was(ctx: Context) {
     let again = ctx.storage().lock(&key, Duration::ZERO).await;
     assert!(
         matches!(again, Ok(Lookup::Found(_))),
-        "lock after the lease answered {again:?}"
+        "lock after the lease returned {again:?}"
     );
     drop(late);
 }

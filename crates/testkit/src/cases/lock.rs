@@ -1,4 +1,4 @@
-//! `lock`: the lock and the record together, exclusive, and nothing for keys that are not live.
+//! `lock`: the lock together with the record, exclusive, and nothing for keys that are not live.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(crate) async fn sessions_do_not_exclude_each_other(ctx: Context) {
     }
 }
 
-/// Not even a long wait is waited for what is not there.
+/// A missing session is reported immediately, even with a long wait.
 pub(crate) async fn an_unknown_key_is_missing_at_once(ctx: Context) {
     let key = Context::key();
     let wait = ctx.lease().await * 10;
@@ -54,7 +54,7 @@ pub(crate) async fn an_unknown_key_is_missing_at_once(ctx: Context) {
         .await;
     assert!(
         matches!(lock, Ok(Lookup::Missing)),
-        "lock of an unknown session answered {lock:?}"
+        "lock of an unknown session returned {lock:?}"
     );
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn an_unknown_key_leaves_nothing_behind(ctx: Context) {
         let lock = ctx.storage().lock(key, Duration::ZERO).await;
         assert!(
             matches!(lock, Ok(Lookup::Missing)),
-            "lock of an unknown session answered {lock:?}"
+            "lock of an unknown session returned {lock:?}"
         );
     }
     assert_eq!(
@@ -74,13 +74,13 @@ pub(crate) async fn an_unknown_key_leaves_nothing_behind(ctx: Context) {
         before,
         "asking for an unknown session left something behind"
     );
-    // A lock that had been left behind would now be in the way.
+    // A lock that stayed behind would block this one.
     for key in &keys {
         ctx.create(key, ctx.record("x")).await;
         let lock = ctx.storage().lock(key, Duration::ZERO).await;
         assert!(
             matches!(lock, Ok(Lookup::Found(_))),
-            "lock of a new session answered {lock:?}"
+            "lock of a new session returned {lock:?}"
         );
     }
 }
@@ -96,7 +96,7 @@ pub(crate) async fn an_expired_record_is_missing_at_once(ctx: Context) {
         .await;
     assert!(
         matches!(lock, Ok(Lookup::Missing)),
-        "lock of an expired session answered {lock:?}"
+        "lock of an expired session returned {lock:?}"
     );
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn a_tombstone_is_superseded_at_once(ctx: Context) {
     let lock = ctx.at_once("lock of a tombstone", ctx.storage().lock(&old, wait)).await;
     assert!(
         matches!(lock, Ok(Lookup::Superseded)),
-        "lock of a tombstone answered {lock:?}"
+        "lock of a tombstone returned {lock:?}"
     );
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn release_gives_it_up_and_writes_nothing(ctx: Context) {
     ctx.release(again.lock).await;
 }
 
-/// Only ever one's own.
+/// Only the lock's own token releases it.
 pub(crate) async fn release_without_the_right_token_does_nothing(ctx: Context) {
     let (key, mut locked) = ctx.locked("x").await;
     ctx.release(forged(key)).await;
@@ -156,7 +156,7 @@ pub(crate) async fn renew_without_the_right_token_is_refused(ctx: Context) {
     refused(
         result,
         StorageErrorKind::LockLost,
-        "renew with a wrong token on a session that nobody holds",
+        "renew with a wrong token on an unlocked session",
     );
     let result = ctx.storage().renew(&locked.lock.ticket()).await;
     refused(result, StorageErrorKind::LockLost, "renew of a lock that was given up");
@@ -178,7 +178,7 @@ pub(crate) async fn a_holder_that_panics_gives_it_up(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     let holder = tokio::spawn(async move {
         let _locked = locked;
-        // Unwinds as a panic does, without the noise of one.
+        // Unwinds like a panic, without its message.
         std::panic::resume_unwind(Box::new("a holder panics"));
     });
     assert!(holder.await.is_err_and(|error| error.is_panic()));
@@ -203,7 +203,7 @@ pub(crate) async fn dropping_a_disarmed_lock_does_nothing(ctx: Context) {
     ctx.storage().commit(&mut first.lock, next).await.expect("commit");
     let second = ctx.lock(&key).await;
     drop(first);
-    // Time for whatever a wrong release would do in the background.
+    // Time for the background work of a wrong release.
     tokio::time::sleep(Duration::from_millis(20)).await;
     ctx.assert_held(&key).await;
     ctx.release(second.lock).await;

@@ -1,7 +1,7 @@
-//! The cases: one function for each promise, grouped by what it is about.
+//! The cases: one function per promise, grouped by subject.
 //!
-//! A case gets a storage of its own, returns if the promise was kept, and panics with what went wrong if not. Cases
-//! are private: the list in `kit/run.rs` makes them tests, and one that is not listed is dead code to the compiler.
+//! Each case gets its own storage. It returns if the promise holds, and panics with a description if not. Cases are
+//! private: the list in `kit/list.rs` turns them into tests, and the compiler reports an unlisted one as dead code.
 
 pub(crate) mod alias;
 pub(crate) mod at_once;

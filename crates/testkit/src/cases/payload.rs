@@ -18,19 +18,20 @@ fn noise(length: usize) -> Bytes {
     noise.into()
 }
 
-/// Takes a step under a lock, which is renewed meanwhile as sessions do it: a slow disk may need longer than a lease.
+/// Runs a step under a lock and renews the lock meanwhile, as sessions do. A slow disk may need longer than a lease.
 async fn renewed<T>(ctx: &Context, ticket: LockTicket, lease: Duration, step: impl Future<Output = T>) -> T {
     let mut step = pin!(step);
     loop {
         match tokio::time::timeout(lease / 4, &mut step).await {
             Ok(done) => return done,
-            // If the lock is lost, it is for the step to say so.
+            // If the lock is lost, the step reports it.
             Err(_) => drop(ctx.storage().renew(&ticket).await),
         }
     }
 }
 
-/// Creates, commits, rotates and reads it. Compares without showing: nobody reads eight mebibytes of noise.
+/// Creates, commits, rotates and reads the payload. Compares without printing, because eight mebibytes of noise help no
+/// reader.
 async fn survives(ctx: &Context, what: &str, payload: Bytes) {
     let [key, next] = Context::keys();
     ctx.create(&key, ctx.record(payload.clone())).await;
@@ -69,7 +70,7 @@ pub(crate) async fn every_byte(ctx: Context) {
     survives(&ctx, "a payload of every byte", every.into()).await;
 }
 
-/// What formats and protocols use to mark their own parts, at both ends and on its own.
+/// Byte sequences that formats and protocols use as markers, at both ends and alone.
 pub(crate) async fn what_looks_like_markup(ctx: Context) {
     let texts: [&[u8]; 8] = [
         b"\0",

@@ -1,4 +1,4 @@
-//! Races: of many who want what only one can have, one gets it; and what is over is over for all.
+//! Races: one of several competing calls succeeds, and an ended session is ended for all.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sessile_core::{Lookup, SessionKey, StorageErrorKind};
 use tokio::task::JoinSet;
 
 use crate::cases::concurrency::{PATIENCE, ROUNDS, finish, handle};
-use crate::cases::sweep::{LIFE, by_key, short_lived, tells};
+use crate::cases::sweep::{LIFE, by_key, reports_swept, short_lived};
 use crate::kit::{Context, refused, successor};
 
 pub(crate) async fn one_of_many_creators_wins(ctx: Context) {
@@ -45,7 +45,7 @@ pub(crate) async fn one_of_many_creators_wins(ctx: Context) {
     ctx.storage().commit(&mut locked.lock, next).await.expect("commit");
 }
 
-/// Logout is final, however many are about to write.
+/// `destroy` is final, with any number of concurrent writers.
 pub(crate) async fn destroy_is_final_among_writers(ctx: Context) {
     for round in 0..ROUNDS {
         let key = ctx.created("0").await;
@@ -86,8 +86,8 @@ pub(crate) async fn destroy_is_final_among_writers(ctx: Context) {
     }
 }
 
-/// However fast a session moves on, whoever ends it by its first key ends it: either the next move fails, or it is
-/// followed.
+/// A `destroy` by the first key ends a session that rotates at any speed: the next rotation fails, or `destroy` follows
+/// it.
 pub(crate) async fn destroy_is_final_among_rotations(ctx: Context) {
     for round in 0..ROUNDS {
         let keys: [SessionKey; 24] = Context::keys();
@@ -104,7 +104,7 @@ pub(crate) async fn destroy_is_final_among_rotations(ctx: Context) {
                         Lookup::Found(_) if over => panic!("a session was locked after destroy had returned"),
                         Lookup::Found(locked) => locked,
                         Lookup::Missing => return,
-                        Lookup::Superseded => panic!("nobody else moves the session"),
+                        Lookup::Superseded => panic!("no other call moves the session"),
                     };
                     let pause = if step % 3 == 0 { 1 } else { 0 };
                     tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -130,7 +130,7 @@ pub(crate) async fn destroy_is_final_among_rotations(ctx: Context) {
     }
 }
 
-/// Of many who move a session from one key, one does, and there is one session in the end.
+/// One of many concurrent rotations succeeds, and one session remains.
 pub(crate) async fn one_of_many_rotations_wins(ctx: Context) {
     let keys: [SessionKey; 9] = Context::keys();
     let old = keys[0];
@@ -205,7 +205,7 @@ pub(crate) async fn a_scan_misses_none_that_lives_throughout(ctx: Context) {
             if cursor.is_none() {
                 break;
             }
-            // Others come and go meanwhile.
+            // Other sessions are created and destroyed meanwhile.
             tokio::time::sleep(Duration::from_micros(300)).await;
         }
         let missed = residents.difference(&listed).count();
@@ -245,7 +245,7 @@ pub(crate) async fn sweepers_share_the_expired(ctx: Context) {
         swept.extend(sweeper.await.expect("a sweeper panicked"));
     }
     let swept = by_key(swept);
-    if tells(&ctx) {
+    if reports_swept(&ctx) {
         assert_eq!(swept, expected);
     }
 }

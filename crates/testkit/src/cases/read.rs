@@ -1,4 +1,4 @@
-//! `read`: what is there, at once, and nothing else.
+//! `read`: the stored record, immediately and without side effects.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) async fn an_unknown_key_is_missing(ctx: Context) {
 pub(crate) async fn waits_for_no_lock(ctx: Context) {
     let (key, locked) = ctx.locked("old").await;
     let read = ctx.at_once("read of a locked session", ctx.read(&key)).await;
-    assert!(read.is_found(), "a locked session is live, and read answered {read:?}");
+    assert!(read.is_found(), "a locked session is live, and read returned {read:?}");
     ctx.release(locked.lock).await;
 }
 

@@ -1,4 +1,4 @@
-//! `replace`: writes without a lock, in the place of the record that was read and of no other.
+//! `replace`: writes without a lock, in place of the record that was read and of no other.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use sessile_core::{Lookup, Record, SessionKey, StorageError, StorageErrorKind, S
 
 use crate::kit::{Context, refused, successor};
 
-/// The record under a key, which must be live, as the storage wants to be shown it again.
+/// Reads a live record, in the form that `replace` expects.
 pub(super) async fn known(ctx: &Context, key: &SessionKey) -> Stored {
     match ctx.read(key).await {
         Lookup::Found(stored) => stored,
-        other => panic!("a live session was expected, and read answered {other:?}"),
+        other => panic!("a live session was expected, and read returned {other:?}"),
     }
 }
 
-/// The answer must come at once, whoever holds the lock.
+/// Calls `replace`, which must return immediately, even if the session is locked.
 async fn replace(ctx: &Context, known: &Stored, record: Record) -> Result<bool, StorageError> {
     ctx.at_once("replace", ctx.storage().replace(known, record)).await
 }
 
-/// Replaces the record, which nobody else uses. A storage that cannot tell may say so, and not again and again.
+/// Replaces a record that no other call uses. A storage that cannot decide may return `false`, but not each time.
 async fn replaced(ctx: &Context, key: &SessionKey, next: impl Fn(&Record) -> Record) -> Record {
     for _ in 0..5 {
         let known = known(ctx, key).await;
@@ -27,18 +27,18 @@ async fn replaced(ctx: &Context, key: &SessionKey, next: impl Fn(&Record) -> Rec
         match replace(ctx, &known, record.clone()).await {
             Ok(true) => return record,
             Ok(false) => {}
-            Err(error) => panic!("replace of a session that nobody else uses failed: {error:?}"),
+            Err(error) => panic!("replace of a session without other users failed: {error:?}"),
         }
     }
-    panic!("replace of a session that nobody else uses answered false each time")
+    panic!("replace of a session without other users returned false each time")
 }
 
-/// Nothing may be replaced.
+/// Checks that the record is not replaced.
 async fn left_alone(ctx: &Context, known: &Stored, what: &str) {
     let result = replace(ctx, known, successor(&known.record, "replaced")).await;
     match result {
         Ok(false) => {}
-        other => panic!("{what} must answer false, and answered {other:?}"),
+        other => panic!("{what} must answer false, and returned {other:?}"),
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn takes_no_lock(ctx: Context) {
     let at_once = ctx.storage().lock(&key, Duration::ZERO).await;
     let locked = match at_once {
         Ok(Lookup::Found(locked)) => locked,
-        other => panic!("the lock must be free after replace, and lock answered {other:?}"),
+        other => panic!("the lock must be free after replace, and lock returned {other:?}"),
     };
     assert_eq!(locked.record.payload, "new");
     ctx.release(locked.lock).await;
@@ -95,7 +95,7 @@ pub(crate) async fn moves_the_deadline_either_way(ctx: Context) {
     ctx.assert_missing(&key).await;
 }
 
-/// A record that one handle has read may be replaced by another: a storage's own number means the same to all of them.
+/// Another handle may replace a record: the storage's own number has the same meaning for all handles.
 pub(crate) async fn takes_what_another_handle_has_read(ctx: Context) {
     let key = ctx.created("0").await;
     for (round, [reader, writer]) in [[ctx.storage(), ctx.second()], [ctx.second(), ctx.storage()]]
@@ -134,7 +134,7 @@ pub(crate) async fn of_a_record_that_was_written_since_changes_nothing(ctx: Cont
     assert_eq!(
         ctx.found(&key).await,
         third.record,
-        "a replace that answered false has changed the record"
+        "a replace that returned false has changed the record"
     );
     ctx.assert_free(&key, b"third").await;
 }
@@ -143,7 +143,7 @@ pub(crate) async fn of_a_record_that_was_touched_since_changes_nothing(ctx: Cont
     let key = ctx.created("x").await;
     let before = known(&ctx, &key).await;
     let now = before.record.meta.last_active;
-    // The deadline alone, the last activity alone.
+    // First the deadline alone, then the last activity alone.
     for (deadline, active) in [(7_200, 0), (0, 5)] {
         let known = known(&ctx, &key).await;
         let (deadline, active) = (now + Duration::from_secs(deadline), now + Duration::from_secs(active));
@@ -174,7 +174,7 @@ pub(crate) async fn of_a_locked_session_leaves_it_to_the_holder(ctx: Context) {
     ctx.assert_free(&key, b"by the holder").await;
 }
 
-/// A lease that is over holds nobody up, and lets nobody in who comes late.
+/// After its lease a lock delays no replace, and the late holder is refused.
 pub(crate) async fn after_the_lease_it_is_done_and_the_late_holder_is_refused(ctx: Context) {
     let (key, mut late) = ctx.locked("old").await;
     ctx.pass_surely(late.lock.lease()).await;
@@ -252,8 +252,8 @@ pub(crate) async fn of_a_session_that_has_moved_it_is_refused(ctx: Context) {
     ctx.assert_free(&new, b"moved").await;
 }
 
-/// A writer who has read the session under its old key does not write to the new one: during the grace the record is
-/// another by now, and the session has moved away.
+/// A writer that read the session under its old key does not write to the new one. During the grace the session has
+/// moved, and its record is another.
 pub(crate) async fn does_not_follow_an_alias(ctx: Context) {
     if !ctx.profile().aliases {
         return;
@@ -264,7 +264,7 @@ pub(crate) async fn does_not_follow_an_alias(ctx: Context) {
     let mut locked = ctx.lock(&old).await;
     ctx.rotate(&mut locked, &new, Duration::from_secs(600)).await;
     let there = known(&ctx, &new).await;
-    // As it was before the move, and as it would be under the old key.
+    // The record as it was before the rotation, and the current one under the old key.
     for record in [before.record, there.record.clone()] {
         let known = Stored::new(old, record).with_stamp(there.stamp);
         let result = replace(&ctx, &known, successor(&there.record, "late")).await;
@@ -274,7 +274,7 @@ pub(crate) async fn does_not_follow_an_alias(ctx: Context) {
     ctx.assert_free(&new, b"moved").await;
 }
 
-/// A record that is read through an alias names the key where it stands, and is replaced there; the way to it stays.
+/// A record that is read through an alias has the key where it is stored, and is replaced there. The aliases stay.
 pub(crate) async fn leaves_the_keys_that_lead_to_it(ctx: Context) {
     let [first, second, third] = Context::keys();
     ctx.create(&first, ctx.record("0")).await;
@@ -296,7 +296,7 @@ pub(crate) async fn leaves_the_keys_that_lead_to_it(ctx: Context) {
     ctx.assert_missing(&third).await;
 }
 
-/// However often a locked session is asked for, those who wait for it are served, and see what was written.
+/// Waiters for a locked session are served in spite of repeated replaces, and find what was written.
 pub(crate) async fn delays_no_waiter(ctx: Context) {
     let key = ctx.created("old").await;
     let known = known(&ctx, &key).await;
@@ -312,7 +312,7 @@ pub(crate) async fn delays_no_waiter(ctx: Context) {
         ctx.pass(lease / 8).await;
     }
     ctx.pass_surely(lease / 2).await;
-    // Where those who wait do not follow the clock, they hear of a lock that is given up.
+    // If waits do not follow the clock, waiters need the notification of a released lock.
     let locked = Some(locked).filter(|_| ctx.waits_follow_the_clock());
     let served = ctx
         .at_once("a lock that was waited for while others replaced", waiter)

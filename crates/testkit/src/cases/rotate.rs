@@ -1,4 +1,4 @@
-//! `rotate`: the session moves in one step, and a tombstone stays.
+//! `rotate`: moves the session in one step and leaves a tombstone.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sessile_core::{Lookup, SessionKey, StorageErrorKind};
 
 use crate::kit::{Context, forged, is_spent, refused, successor};
 
-/// A session that has moved, without a grace.
+/// Creates a session and rotates it without a grace.
 pub(crate) async fn rotated(ctx: &Context) -> [SessionKey; 2] {
     let [old, new] = Context::keys();
     ctx.create(&old, ctx.record("moved")).await;
@@ -15,7 +15,7 @@ pub(crate) async fn rotated(ctx: &Context) -> [SessionKey; 2] {
     [old, new]
 }
 
-/// What a storage without aliases has to say to a grace, in the place of every case about them.
+/// Checks that a storage without aliases refuses a grace. Replaces every case about aliases.
 pub(crate) async fn aliases_are_refused(ctx: &Context) {
     let [old, new] = Context::keys();
     ctx.create(&old, ctx.record("stays")).await;
@@ -65,7 +65,7 @@ pub(crate) async fn gives_the_lock_up(ctx: Context) {
     ctx.release(second.lock).await;
 }
 
-/// The old key is dead at once, for every verb.
+/// The old key is dead for every operation at once.
 pub(crate) async fn leaves_a_tombstone(ctx: Context) {
     let [old, new, third] = Context::keys();
     ctx.create(&old, ctx.record("moved")).await;
@@ -79,7 +79,7 @@ pub(crate) async fn leaves_a_tombstone(ctx: Context) {
     let lock = storage.lock(&old, Duration::ZERO).await;
     assert!(
         matches!(lock, Ok(Lookup::Superseded)),
-        "lock of a tombstone answered {lock:?}"
+        "lock of a tombstone returned {lock:?}"
     );
     let record = successor(&locked.record, "late");
     let result = storage.commit(&mut forged(old), record.clone()).await;
@@ -102,7 +102,7 @@ pub(crate) async fn the_tombstone_goes_in_time(ctx: Context) {
     ctx.assert_free(&new, b"moved").await;
 }
 
-/// How long it stands is settled when the session moves.
+/// The rotation determines how long the tombstone exists.
 pub(crate) async fn the_tombstone_outlasts_the_session(ctx: Context) {
     let [old, new] = Context::keys();
     ctx.create(&old, ctx.record("moved")).await;
@@ -147,7 +147,7 @@ pub(crate) async fn without_the_right_token_it_is_refused(ctx: Context) {
     let [old, new] = Context::keys();
     ctx.create(&old, ctx.record("x")).await;
     let mut locked = ctx.lock(&old).await;
-    for what in ["beside the holder", "when nobody holds the lock"] {
+    for what in ["beside the holder", "when the lock is free"] {
         let record = successor(&locked.record, "stolen");
         let result = ctx
             .storage()
@@ -211,7 +211,7 @@ pub(crate) async fn of_an_expired_session_it_is_refused(ctx: Context) {
     ctx.assert_missing(&old).await;
 }
 
-/// And whoever was refused still holds the lock, and can choose another key.
+/// The refused caller still holds the lock and can choose another key.
 pub(crate) async fn to_a_key_that_is_taken_it_is_refused(ctx: Context) {
     let [old, taken, tombstone, moved] = Context::keys();
     ctx.create(&old, ctx.record("mine")).await;

@@ -9,10 +9,10 @@ use crate::cases::alias::chain;
 use crate::cases::rotate::rotated;
 use crate::kit::{Context, refused};
 
-/// A scan is not to go on for ever: more pages than this are too many for what the cases store.
+/// The limit of pages after which a scan counts as endless.
 const PAGES: usize = 10_000;
 
-/// What a storage that does not scan has to say, in the place of every case about it.
+/// Checks that a storage without scan refuses it. Replaces every case about scans.
 async fn is_refused(ctx: &Context) {
     refused(
         ctx.storage().scan(None, 10).await,
@@ -121,7 +121,7 @@ pub(crate) async fn goes_on_from_the_bytes_of_a_cursor(ctx: Context) {
     assert_eq!(listed, residents);
 }
 
-/// Between any two pages others come and go, before and behind the place the scan has come to.
+/// Between two pages, sessions before and after the cursor are created and destroyed.
 pub(crate) async fn misses_none_that_lives_throughout(ctx: Context) {
     if !ctx.profile().scan {
         return is_refused(&ctx).await;
@@ -138,7 +138,7 @@ pub(crate) async fn misses_none_that_lives_throughout(ctx: Context) {
             if cursor.is_none() {
                 break;
             }
-            // Not for ever: otherwise a scan that follows the newcomers would never end.
+            // Creation stops after some rounds: a scan that follows new sessions would not end otherwise.
             if round < 40 {
                 for _ in 0..2 {
                     ctx.destroy(&passing.remove(0)).await;

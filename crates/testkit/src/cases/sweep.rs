@@ -1,4 +1,4 @@
-//! `sweep`: the expired, all of them, each once, and no other.
+//! `sweep`: all expired records, each once, and no others.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::kit::{Context, refused, successor};
 
 pub(super) const LIFE: Duration = Duration::from_millis(300);
 
-/// Sweeps, and checks what may be answered.
+/// Sweeps, and checks the result against the profile.
 async fn sweep(ctx: &Context, limit: usize) -> Vec<Stored> {
     let result = ctx.storage().sweep(limit).await;
     if ctx.profile().sweep == Sweep::Unsupported {
@@ -34,8 +34,8 @@ async fn sweep(ctx: &Context, limit: usize) -> Vec<Stored> {
     swept
 }
 
-/// Whether what is swept is told.
-pub(super) fn tells(ctx: &Context) -> bool {
+/// Returns whether the storage returns the swept records.
+pub(super) fn reports_swept(ctx: &Context) -> bool {
     ctx.profile().sweep == Sweep::Returns
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn returns_the_expired_and_only_those(ctx: Context) {
     let expected = short_lived(&ctx, 5).await;
     ctx.pass_surely(LIFE).await;
     let swept = by_key(sweep(&ctx, 100).await);
-    if tells(&ctx) {
+    if reports_swept(&ctx) {
         assert_eq!(swept, expected);
     }
     for key in expected.keys() {
@@ -80,7 +80,7 @@ pub(crate) async fn returns_the_expired_and_only_those(ctx: Context) {
 pub(crate) async fn returns_nothing_before_the_deadline(ctx: Context) {
     let records = short_lived(&ctx, 3).await;
     let swept = sweep(&ctx, 100).await;
-    // With a clock that cannot be stopped they may just have expired.
+    // If the clock cannot be stopped, they may have expired by now.
     if ctx.stops_the_clock() {
         assert_eq!(swept, []);
         for key in records.keys() {
@@ -99,7 +99,7 @@ pub(crate) async fn returns_each_once(ctx: Context) {
     let expected = short_lived(&ctx, 4).await;
     ctx.pass_surely(LIFE).await;
     let first = by_key(sweep(&ctx, 100).await);
-    if tells(&ctx) {
+    if reports_swept(&ctx) {
         assert_eq!(first, expected);
     }
     assert_eq!(sweep(&ctx, 100).await, [], "what had been swept was returned again");
@@ -118,7 +118,7 @@ pub(crate) async fn returns_no_more_than_asked_for(ctx: Context) {
     for limit in [1, 2, 3, 100] {
         swept.extend(sweep(&ctx, limit).await);
     }
-    if tells(&ctx) {
+    if reports_swept(&ctx) {
         assert_eq!(by_key(swept), expected, "by and by everything is swept");
     }
 }
@@ -137,7 +137,7 @@ pub(crate) async fn leaves_what_was_given_longer_to_live(ctx: Context) {
     ctx.storage().commit(&mut locked.lock, next).await.expect("commit");
     ctx.pass_surely(LIFE).await;
     let swept = by_key(sweep(&ctx, 100).await);
-    if tells(&ctx) {
+    if reports_swept(&ctx) {
         assert!(
             swept.keys().eq([&keys[2]]),
             "only one of the three has expired, and these were swept: {swept:?}"

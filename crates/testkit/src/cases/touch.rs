@@ -1,4 +1,4 @@
-//! `touch`: forward only, the deadline and the last activity and nothing else.
+//! `touch`: moves the deadline and the last activity forward, and changes nothing else.
 
 use std::time::Duration;
 
@@ -148,8 +148,8 @@ pub(crate) async fn needs_no_lock_and_disturbs_none(ctx: Context) {
     ctx.assert_free(&key, b"new").await;
 }
 
-/// A visit reads and computes where the end slides to; another commits a shorter life; then the first one's touch
-/// arrives. What was committed holds.
+/// A visit reads and computes its next deadline. Another visit commits a shorter life. Then the touch of the first one
+/// arrives, and must not change what was committed.
 pub(crate) async fn of_a_record_that_was_written_since_changes_nothing(ctx: Context) {
     let (key, mut locked) = ctx.locked("as it was read").await;
     let slid = locked.record.meta.deadline.map(|deadline| deadline + HOUR);
@@ -157,13 +157,13 @@ pub(crate) async fn of_a_record_that_was_written_since_changes_nothing(ctx: Cont
     record.meta.deadline = Some(ctx.now() + HOUR / 2);
     let committed = ctx.storage().commit(&mut locked.lock, record.clone()).await;
     committed.expect("commit under a held lock");
-    // Nor is there anything that has a version which nobody has written yet.
+    // Versions that were never written do not match either.
     for version in [1, 0, 3, u64::MAX] {
         for deadline in [slid, None] {
             let result = ctx.storage().touch(&key, version, deadline, ctx.now() + HOUR).await;
             assert!(
                 matches!(result, Ok(false)),
-                "touch by version {version} of a record of version 2 answered {result:?}"
+                "touch by version {version} of a record of version 2 returned {result:?}"
             );
             assert_eq!(
                 ctx.found(&key).await,
@@ -176,7 +176,7 @@ pub(crate) async fn of_a_record_that_was_written_since_changes_nothing(ctx: Cont
     assert_eq!(after.meta.deadline, slid, "touch by the version that is stored");
 }
 
-/// Whatever a version is written as.
+/// Versions of any magnitude are compared exactly.
 pub(crate) async fn tells_versions_apart(ctx: Context) {
     for version in [1, 127, 128, 255, 16_384, 1 << 32, 1 << 53, (1 << 63) - 1, u64::MAX] {
         let key = Context::key();
@@ -191,7 +191,7 @@ pub(crate) async fn tells_versions_apart(ctx: Context) {
             let result = ctx.storage().touch(&key, other, later, ctx.now()).await;
             assert!(
                 matches!(result, Ok(false)),
-                "touch by version {other} of a record of version {version} answered {result:?}"
+                "touch by version {other} of a record of version {version} returned {result:?}"
             );
         }
         assert_eq!(ctx.found(&key).await, record);
@@ -200,7 +200,7 @@ pub(crate) async fn tells_versions_apart(ctx: Context) {
     }
 }
 
-/// The version is that of the record, whichever key leads to it: moving is a write.
+/// The version is that of the record, under whichever key it is reached. A rotation is a write.
 pub(crate) async fn through_an_alias_asks_for_the_version_there(ctx: Context) {
     if !ctx.profile().aliases {
         return aliases_are_refused(&ctx).await;
@@ -211,7 +211,7 @@ pub(crate) async fn through_an_alias_asks_for_the_version_there(ctx: Context) {
     let result = ctx.storage().touch(&old, 1, later, ctx.now() + HOUR).await;
     assert!(
         matches!(result, Ok(false)),
-        "touch by a version from before the session moved answered {result:?}"
+        "touch by a version from before the session moved returned {result:?}"
     );
     assert_eq!(ctx.found(&new).await, before);
     ctx.touch(&old, 2, later, before.meta.last_active).await;

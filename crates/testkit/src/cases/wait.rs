@@ -1,4 +1,5 @@
-//! Waiting for a lock: in turn, not for ever, not in a crowd, and with an answer whatever becomes of the session.
+//! Waiting for a lock: in order of arrival, with limits on time and number, and with a result for every fate of the
+//! session.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::kit::{Context, refused};
 
 type Waiter = JoinHandle<Result<Lookup<Locked>, StorageError>>;
 
-/// Starts to wait, and returns when the storage has heard of it.
+/// Starts a waiter, and returns when the storage knows of it.
 async fn waiter(ctx: &Context, key: SessionKey, wait: Duration) -> Waiter {
     let waiting = ctx.clone();
     let waiter = tokio::spawn(async move { waiting.storage().lock(&key, wait).await });
@@ -27,7 +28,7 @@ async fn result(ctx: &Context, what: &str, waiter: Waiter) -> Result<Lookup<Lock
 async fn granted(ctx: &Context, what: &str, waiter: Waiter) -> Locked {
     match result(ctx, what, waiter).await {
         Ok(Lookup::Found(locked)) => locked,
-        other => panic!("{what}: the lock was expected, and the answer is {other:?}"),
+        other => panic!("{what}: the lock was expected, and the result is {other:?}"),
     }
 }
 
@@ -41,7 +42,7 @@ pub(crate) async fn ends_when_the_wait_is_over(ctx: Context) {
         StorageErrorKind::LockTimeout,
         "lock of a session that stays locked",
     );
-    // A millisecond for the rounding of timers.
+    // One millisecond allows for the rounding of timers.
     let waited = start.elapsed() + Duration::from_millis(1);
     assert!(waited >= wait, "gave up after {waited:?} of a wait of {wait:?}");
     ctx.release(locked.lock).await;
@@ -61,7 +62,7 @@ pub(crate) async fn of_zero_is_not_waited(ctx: Context) {
     let free = ctx.storage().lock(&key, Duration::ZERO).await;
     assert!(
         matches!(free, Ok(Lookup::Found(_))),
-        "a free lock needs no wait, and lock answered {free:?}"
+        "a free lock needs no wait, and lock returned {free:?}"
     );
 }
 
@@ -110,7 +111,7 @@ pub(crate) async fn ends_with_destroy(ctx: Context) {
         let result = result(&ctx, "waiting for a session that is destroyed", waiter).await;
         assert!(
             matches!(result, Ok(Lookup::Missing)),
-            "a waiter for a destroyed session was told {result:?}"
+            "a waiter for a destroyed session got {result:?}"
         );
     }
     drop(locked);
@@ -124,7 +125,7 @@ pub(crate) async fn ends_with_destroy_of_a_tombstone(ctx: Context) {
     let result = result(&ctx, "waiting for a session that is destroyed by its old key", waiter).await;
     assert!(
         matches!(result, Ok(Lookup::Missing)),
-        "a waiter for a destroyed session was told {result:?}"
+        "a waiter for a destroyed session got {result:?}"
     );
     drop(locked);
 }
@@ -139,14 +140,14 @@ pub(crate) async fn ends_with_the_end_of_the_record(ctx: Context) {
         ctx.pass_surely(life).await;
     }
     let waiter = waiter(&ctx, key, lease * 10).await;
-    // At the latest when the lease is over, the storage has to look and to find nothing.
+    // The storage must check again when the lease ends at the latest, and find nothing.
     let result = tokio::time::timeout(lease * 2, waiter).await;
     let result = result
-        .expect("waiting for a session that expires: no answer")
+        .expect("waiting for a session that expires: no result")
         .expect("a waiter panicked");
     assert!(
         matches!(result, Ok(Lookup::Missing)),
-        "a waiter for an expired session was told {result:?}"
+        "a waiter for an expired session got {result:?}"
     );
     drop(locked);
 }
@@ -160,7 +161,7 @@ pub(crate) async fn ends_with_rotation(ctx: Context) {
     let result = result(&ctx, "waiting for a session that moves", waiter).await;
     assert!(
         matches!(result, Ok(Lookup::Superseded)),
-        "a waiter for a session that moved was told {result:?}"
+        "a waiter for a session that moved got {result:?}"
     );
     ctx.assert_free(&new, b"moved").await;
 }
@@ -175,7 +176,7 @@ pub(crate) async fn follows_rotation_with_a_grace(ctx: Context) {
     let first = waiter(&ctx, old, ctx.lease().await * 10).await;
     let second = waiter(&ctx, old, ctx.lease().await * 10).await;
     ctx.rotate(&mut locked, &new, Duration::from_secs(600)).await;
-    // In which order they arrive at the new key is left open.
+    // The order of arrival at the new key is not specified.
     let mut both = tokio::task::JoinSet::new();
     for waiter in [first, second] {
         let ctx = ctx.clone();
@@ -194,7 +195,7 @@ pub(crate) async fn follows_rotation_with_a_grace(ctx: Context) {
     both.join_all().await;
 }
 
-/// Whoever came through an alias is told what has become of that.
+/// A waiter that came through an alias gets the result for that alias.
 pub(crate) async fn through_an_alias_ends_with_the_session(ctx: Context) {
     if !ctx.profile().aliases {
         return super::rotate::aliases_are_refused(&ctx).await;
@@ -206,7 +207,7 @@ pub(crate) async fn through_an_alias_ends_with_the_session(ctx: Context) {
     let result = result(&ctx, "waiting through an alias for a session that ends", waiter).await;
     assert!(
         matches!(result, Ok(Lookup::Superseded)),
-        "who waited through an alias for a session that ended was told {result:?}"
+        "a waiter through an alias of a session that ended got {result:?}"
     );
 }
 
@@ -217,19 +218,19 @@ pub(crate) async fn is_in_order_of_arrival(ctx: Context) {
     for _ in 0..6.min(ctx.profile().max_waiters) {
         waiters.push(waiter(&ctx, key, wait).await);
     }
-    // One in the middle goes away: the others keep their order.
+    // One waiter in the middle is cancelled. The others keep their order.
     waiters.remove(2.min(waiters.len() - 1)).abort();
     ctx.settle().await;
     ctx.commit(&mut locked, "1").await;
     for (place, waiter) in waiters.into_iter().enumerate() {
-        let what = format!("waiter {place} of those who wait in a row");
+        let what = format!("waiter {place} of the queue");
         let locked = granted(&ctx, &what, waiter).await;
         ctx.settle().await;
         ctx.release(locked.lock).await;
     }
 }
 
-/// Who comes when the lock is free but others wait for it comes after them.
+/// A call that finds the lock free but other waiters queued comes after them.
 pub(crate) async fn cannot_be_skipped(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     let waiter = waiter(&ctx, key, ctx.lease().await * 10).await;
@@ -240,7 +241,7 @@ pub(crate) async fn cannot_be_skipped(ctx: Context) {
         StorageErrorKind::LockTimeout,
         "lock when another has waited for it",
     );
-    let first = granted(&ctx, "the one who waited", waiter).await;
+    let first = granted(&ctx, "the waiter", waiter).await;
     ctx.release(first.lock).await;
 }
 
@@ -261,7 +262,7 @@ pub(crate) async fn is_bounded(ctx: Context) {
     let refusal = ctx.at_once("one waiter too many", ctx.storage().lock(&key, wait)).await;
     refused(refusal, StorageErrorKind::TooManyWaiters, "one waiter too many");
 
-    // Another session has a queue of its own, and one that leaves makes room.
+    // Another session has its own queue, and a waiter that leaves makes room.
     ctx.locked("another").await;
     leaving.abort();
     let left = ctx.at_once("one that leaves", waiters.join_next()).await;
@@ -274,18 +275,18 @@ pub(crate) async fn is_bounded(ctx: Context) {
     assert!(waiters.try_join_next().is_none(), "one has left, so one may come");
 
     ctx.commit(&mut locked, "y").await;
-    // They came side by side, so any of them can be the first whom the storage has heard of.
+    // These arrived concurrently, so any of them may be the first in the queue.
     for _ in 0..ctx.profile().max_waiters {
         let granted = ctx.at_once("one of as many as may wait", waiters.join_next()).await;
         match granted.expect("as many as may wait").expect("a waiter panicked") {
             Ok(Lookup::Found(locked)) => ctx.release(locked.lock).await,
-            other => panic!("one of as many as may wait: the lock was expected, and the answer is {other:?}"),
+            other => panic!("a waiter within the limit: the lock was expected, and the result is {other:?}"),
         }
     }
     ctx.assert_free(&key, b"y").await;
 }
 
-/// Those who gave up, or were dropped when their turn had come, do not keep the others waiting.
+/// Waiters that are cancelled, even after the lock was granted to them, do not delay the others.
 pub(crate) async fn cancelled_passes_the_lock_on(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     let wait = ctx.lease().await * 10;
@@ -295,11 +296,11 @@ pub(crate) async fn cancelled_passes_the_lock_on(ctx: Context) {
     let result = result(&ctx, "a short wait", hasty).await;
     refused(result, StorageErrorKind::LockTimeout, "a short wait");
     ctx.release(locked.lock).await;
-    // The turn of the first has come, and it never learns of it.
+    // The first waiter is at the head of the queue, and never learns of it.
     dropped.abort();
-    // Where the lock comes by message it may have learnt of it after all: then the lock goes with the task.
+    // If locks are granted by message, the task may have got it after all. The lock is dropped with the task then.
     drop(dropped);
-    let locked = granted(&ctx, "the one behind those who left", patient).await;
+    let locked = granted(&ctx, "the waiter behind those that left", patient).await;
     ctx.release(locked.lock).await;
     ctx.assert_free(&key, b"x").await;
 }

@@ -1,4 +1,4 @@
-//! What is to go wrong, and when.
+//! Faults, and the calls that they affect.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -9,11 +9,11 @@ use crate::locked;
 use crate::operation::Operation;
 use crate::rng::Rng;
 
-/// How one call goes wrong.
+/// A fault of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     pub(super) when: When,
-    /// The error; without one, the call is never answered.
+    /// The kind of the error. `None` if the call hangs.
     kind: Option<StorageErrorKind>,
 }
 
@@ -24,7 +24,7 @@ pub(super) enum When {
 }
 
 impl Fault {
-    /// The call fails and nothing has been done: the storage never heard of it.
+    /// Fails the call before it takes effect: the storage never receives it.
     #[must_use]
     pub const fn before(kind: StorageErrorKind) -> Self {
         Self {
@@ -33,10 +33,10 @@ impl Fault {
         }
     }
 
-    /// The call takes effect and fails all the same: the acknowledgement is lost.
+    /// Fails the call after it took effect: the acknowledgement is lost.
     ///
-    /// What the storage answered, be it an error, is never seen. A lock that is taken this way is known to nobody
-    /// and is held until its lease ends; a lock that is given up this way looks to its holder as if it were held.
+    /// The storage's own result is discarded, even an error. A lock that is taken this way has no holder and ends with
+    /// its lease. A lock that is released this way looks held to its holder.
     #[must_use]
     pub const fn after(kind: StorageErrorKind) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Fault {
         }
     }
 
-    /// The call is never answered and nothing has been done.
+    /// Hangs the call before it takes effect.
     #[must_use]
     pub const fn hang_before() -> Self {
         Self {
@@ -54,7 +54,7 @@ impl Fault {
         }
     }
 
-    /// The call takes effect and is never answered.
+    /// Hangs the call after it took effect.
     #[must_use]
     pub const fn hang_after() -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Fault {
     }
 }
 
-/// The source of an error that [`Faulty`](crate::Faulty) made up.
+/// The source of an injected error.
 #[derive(Debug)]
 struct Injected(Fault);
 
@@ -90,7 +90,7 @@ impl fmt::Display for Injected {
 
 impl std::error::Error for Injected {}
 
-/// The faults of a [`Faulty`](crate::Faulty) storage. Clones share them.
+/// The faults of a [`Faulty`](crate::Faulty) storage. Clones share their data.
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<Mutex<Plan>>);
 
@@ -104,7 +104,7 @@ struct Plan {
 #[derive(Debug)]
 struct Step {
     operation: Operation,
-    /// How many calls go by before the fault strikes.
+    /// The number of calls before the fault applies.
     spared: u64,
     fault: Fault,
     again: bool,
@@ -117,58 +117,57 @@ struct Random {
 }
 
 impl Faults {
-    /// The `nth` call of the verb from now on goes wrong; 1 is the next.
+    /// Injects a fault into the `nth` call of the operation from now on; 1 is the next.
     ///
     /// # Panics
     ///
-    /// If `nth` is 0.
+    /// Panics if `nth` is 0.
     pub fn fail(&self, operation: Operation, nth: u64, fault: Fault) {
         assert!(nth > 0, "the first call is call 1");
         self.add(operation, nth - 1, fault, false);
     }
 
-    /// The next call of the verb goes wrong.
+    /// Injects a fault into the next call of the operation.
     pub fn fail_next(&self, operation: Operation, fault: Fault) {
         self.add(operation, 0, fault, false);
     }
 
-    /// Every call of the verb goes wrong from now on.
+    /// Injects a fault into every call of the operation from now on.
     pub fn fail_always(&self, operation: Operation, fault: Fault) {
         self.add(operation, 0, fault, true);
     }
 
-    /// Every call goes wrong from now on: the storage is down.
+    /// Injects a fault into every call from now on, as if the storage were down.
     pub fn fail_all(&self, fault: Fault) {
         Operation::ALL
             .iter()
             .for_each(|operation| self.fail_always(*operation, fault));
     }
 
-    /// From now on calls go wrong at random, before or after they took effect, as unavailable or timed out.
+    /// Fails calls at random from now on, before or after they take effect, as unavailable or timed out.
     ///
-    /// `rate` is the share of calls that fail, from 0.0 to 1.0. The seed, which may come from [`seed`](crate::seed),
-    /// is printed. As faults are dealt out call by call, a seed repeats a failure exactly where the order of the calls
-    /// is the same.
+    /// `rate` is the share of calls that fail, from 0.0 to 1.0. The seed, which may come from [`seed`](crate::seed), is
+    /// printed. Faults are chosen call by call, so a seed repeats a failure exactly if the order of calls is the same.
     pub fn fail_at_random(&self, seed: u64, rate: f64) {
         eprintln!("sessile-testkit: faults at random, seed {seed} (set SESSILE_SEED={seed} to repeat), rate {rate}");
         let rng = Rng::new(seed);
         locked(&self.0).random = Some(Random { rng, rate });
     }
 
-    /// From now on nothing goes wrong.
+    /// Removes all faults.
     pub fn clear(&self) {
         let mut plan = locked(&self.0);
         plan.script.clear();
         plan.random = None;
     }
 
-    /// How many calls have gone wrong so far.
+    /// Returns the number of injected faults.
     #[must_use]
     pub fn injected(&self) -> u64 {
         locked(&self.0).injected
     }
 
-    /// How many faults of the script are still to come; those that strike always are not counted.
+    /// Returns the number of pending faults. Permanent faults are not counted.
     #[must_use]
     pub fn pending(&self) -> usize {
         locked(&self.0).script.iter().filter(|step| !step.again).count()
@@ -183,7 +182,7 @@ impl Faults {
         });
     }
 
-    /// What happens to a call of this verb that is made now. Of several faults that are due the first wins.
+    /// Returns the fault for a call of this operation, if any. The first of several due faults applies.
     pub(super) fn next(&self, operation: Operation) -> Option<Fault> {
         let mut plan = locked(&self.0);
         let mut due = None;

@@ -1,4 +1,4 @@
-//! [`Faulty`]: a storage on which calls fail as told.
+//! [`Faulty`]: a storage with injected faults.
 
 mod faults;
 
@@ -15,20 +15,20 @@ use self::faults::When;
 pub use self::faults::{Fault, Faults};
 use crate::operation::Operation;
 
-/// A storage on which calls fail: by a script, or at random from a seed.
+/// A storage on which calls fail by a script, or at random from a seed.
 ///
-/// A call can fail before it took effect or after: the second is the lost acknowledgement, which a storage on a
-/// network must expect and most tests forget.
+/// A call can fail before or after it takes effect. The second case is the lost acknowledgement, which every storage on
+/// a network must expect and most tests omit.
 ///
 /// ```
 /// use std::time::Duration;
 /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage, StorageErrorKind};
-/// use sessile_testkit::{Fault, Faulty, ModelStorage, Verb};
+/// use sessile_testkit::{Fault, Faulty, ModelStorage, Operation};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let storage = Faulty::new(ModelStorage::new());
 /// let faults = storage.faults();
-/// faults.fail_next(Verb::Create, Fault::after(StorageErrorKind::Timeout));
+/// faults.fail_next(Operation::Create, Fault::after(StorageErrorKind::Timeout));
 ///
 /// let key = SessionId::generate(&OsEntropy).key();
 /// let record = Record::new(Meta::new(storage.clock().now()), "cart");
@@ -44,14 +44,14 @@ pub struct Faulty<S: ?Sized> {
 }
 
 impl<S: Storage> Faulty<S> {
-    /// Lets calls to this storage fail, once told which.
+    /// Wraps a storage. Calls fail once faults are set.
     pub fn new(inner: S) -> Self {
         Self::shared(Arc::new(inner))
     }
 }
 
 impl<S: Storage + ?Sized> Faulty<S> {
-    /// Lets calls fail that are made through here to a storage that others may use as well.
+    /// Wraps a shared storage. Only calls through this wrapper fail.
     pub fn shared(inner: Arc<S>) -> Self {
         Self {
             faults: Faults::default(),
@@ -59,13 +59,13 @@ impl<S: Storage + ?Sized> Faulty<S> {
         }
     }
 
-    /// The faults, to be set while the storage is in use elsewhere.
+    /// Returns the faults, which can be set while the storage is in use elsewhere.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.faults.clone()
     }
 
-    /// The storage on which calls fail.
+    /// Returns the inner storage.
     #[must_use]
     pub fn inner(&self) -> &Arc<S> {
         &self.inner
@@ -90,8 +90,8 @@ impl<S: Storage + ?Sized> Faulty<S> {
     }
 }
 
-/// Stands in for a lock in a call whose outcome its holder is not to learn: whatever the call does to it, the
-/// holder's own stays as it was.
+/// Returns a placeholder for a lock, for a call whose outcome its holder must not learn. The holder's own lock stays
+/// unchanged.
 fn placeholder_lock(lock: &Lock) -> Lock {
     #[derive(Debug)]
     struct NoUnlock;
@@ -118,7 +118,7 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
         self.inner.capabilities()
     }
 
-    /// None: faults that hang, or that strike after a call, belong to futures.
+    /// Returns `None`: faults that hang, or that apply after a call, need futures.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }
@@ -135,7 +135,8 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
         if fault.when == When::After {
             unseen = self.inner.lock(key, wait).await.ok().and_then(Lookup::found);
         }
-        // Nobody learns of the lock, so nobody gives it back. A caller that waits for ever does so when it gives up.
+        // The caller does not learn of the lock, so nothing releases it before its lease ends. If the fault hangs, the
+        // lock is kept with the call and released when the caller drops that.
         if let Some(locked) = unseen.as_mut().filter(|_| !fault.hangs()) {
             locked.lock.spend();
         }
@@ -188,7 +189,7 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
         let Some(fault) = self.faults.next(Operation::Release) else {
             return self.inner.release(lock).await;
         };
-        // If the storage never hears of it, the lock is held until its lease ends.
+        // The storage never receives the release, so the lock is held until its lease ends.
         let unheard = placeholder_lock(&lock);
         lock.spend();
         self.fail(fault, Operation::Release, self.inner.release(unheard)).await

@@ -1,4 +1,4 @@
-//! What a history is made of.
+//! The types that a history consists of.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,54 +7,55 @@ use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
 
 use super::Mark;
 
-/// What several clients of one storage did and were told.
+/// The calls that several clients made to one storage, and their results.
 ///
-/// Made by [`Recorder`](super::Recorder) and judged by [`History::check`].
+/// [`Recorder`](super::Recorder) collects a history, and [`History::check`] checks it.
+///
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
-    /// The operations, in any order.
+    /// The calls, in any order.
     pub calls: Vec<RecordedCall>,
 }
 
-/// A call and what came of it.
+/// A call and its completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedCall {
-    /// Who called.
+    /// The process that made the call.
     pub process: u64,
-    /// What was asked for.
+    /// The operation and its arguments.
     pub call: Call,
-    /// When, in nanoseconds of a clock that all processes share: taken before the call.
+    /// The time before the call, in nanoseconds of a clock that all processes share.
     pub invoked: u64,
-    /// What the clock of the storage showed before the call.
+    /// The time before the call, by the clock of the storage.
     pub clock_before: Timestamp,
-    /// What the answer was and when it came, taken after the call. `None` if it is not known whether the call took
-    /// effect: the caller died or gave up, or the storage could not tell.
+    /// The completion, recorded after the call. `None` if it is not known whether the call took effect: the caller died
+    /// or dropped the call, or the storage could not tell.
     pub completion: Option<Completion>,
 }
 
-/// An answer, and when it came.
+/// The result of a call and the time at which it was returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
-    /// The answer.
+    /// The result.
     pub result: CallResult,
-    /// When it came, by the clock that all processes share.
+    /// The time of the return, by the clock that all processes share.
     pub at: u64,
-    /// What the clock of the storage showed by then.
+    /// The time after the return, by the clock of the storage.
     pub clock_after: Timestamp,
 }
 
-/// What was written, or was to be.
+/// A write that a call made or attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Write {
-    /// Which write it is; `None` if the payload carries no mark.
+    /// The mark of the write. `None` if the payload has no mark.
     pub mark: Option<Mark>,
     /// The deadline of the record.
     pub deadline: Option<Timestamp>,
 }
 
-/// A verb and its arguments.
+/// An operation and its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are the arguments of the verbs")]
+#[allow(missing_docs, reason = "the fields are the arguments of the operations")]
 pub enum Call {
     /// [`Storage::read`](sessile_core::Storage::read)
     Read { key: SessionKey },
@@ -82,36 +83,36 @@ pub enum Call {
     Destroy { key: SessionKey },
 }
 
-/// What was seen of a record.
+/// The part of a record that a history keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// The key it was found under.
+    /// The key under which the record was found.
     pub key: SessionKey,
-    /// Which write was seen; `None` if the payload is not whole.
+    /// The mark of the write that was found. `None` if the payload is torn.
     pub mark: Option<Mark>,
     /// The deadline of the record.
     pub deadline: Option<Timestamp>,
 }
 
-/// What a call was answered.
+/// The result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallResult {
-    /// It has been done.
+    /// The call took effect.
     Done,
-    /// A live session was found.
+    /// The storage found a live session.
     Found(Seen),
-    /// Nothing was found.
+    /// The storage found nothing.
     Missing,
-    /// A tombstone was found.
+    /// The storage found a tombstone.
     Superseded,
-    /// Another had come first, or held the lock, and nothing has been done.
+    /// The call did nothing because another call came first or the lock was held.
     Declined,
-    /// It was refused, and nothing has been done.
+    /// The storage refused the call, and the call did nothing.
     Refused(StorageErrorKind),
 }
 
 impl Call {
-    /// The key the call was about.
+    /// Returns the key of the call.
     #[must_use]
     pub fn key(&self) -> &SessionKey {
         match self {
@@ -126,7 +127,7 @@ impl Call {
         }
     }
 
-    /// What the call was to write.
+    /// Returns the write of the call.
     #[must_use]
     pub fn write(&self) -> Option<&Write> {
         match self {
@@ -140,19 +141,19 @@ impl Call {
 }
 
 impl RecordedCall {
-    /// The answer, if there was one.
+    /// Returns the result, if the call completed.
     #[must_use]
     pub fn result(&self) -> Option<CallResult> {
         self.completion.as_ref().map(|completion| completion.result)
     }
 
-    /// When the answer came, if there was one.
+    /// Returns the time of completion, if the call completed.
     #[must_use]
     pub fn returned(&self) -> Option<u64> {
         self.completion.as_ref().map(|completion| completion.at)
     }
 
-    /// What was seen of a live session.
+    /// Returns the record that a read or a lock found.
     #[must_use]
     pub fn seen(&self) -> Option<Seen> {
         match (self.result(), &self.call) {
@@ -161,16 +162,16 @@ impl RecordedCall {
         }
     }
 
-    /// Whether the storage has said that the call took effect.
+    /// Returns whether the storage acknowledged that the call took effect.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
         matches!(self.result(), Some(CallResult::Done | CallResult::Found(_)))
     }
 
-    /// Whether the storage has said that the call did not take effect.
+    /// Returns whether the storage reported that the call did not take effect.
     ///
-    /// A destroy that found nothing has not said so: one whose answer got lost on the way may have been repeated
-    /// underneath, and then finds what it has done itself.
+    /// A `destroy` that found nothing is not such a report. If a reply was lost, a layer below may have repeated the
+    /// call, which then finds the session already destroyed.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self.result() {

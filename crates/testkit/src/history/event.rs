@@ -1,4 +1,4 @@
-//! History as lines of text: what one process sends another.
+//! Events of a history as lines of text, in which one process sends them to another.
 
 use std::fmt::{self, Write as _};
 use std::str::{FromStr, SplitWhitespace};
@@ -8,7 +8,7 @@ use sessile_core::{SessionKey, StorageErrorKind, Timestamp};
 
 use super::{Call, CallResult, Completion, Mark, RecordedCall, Seen, Write};
 
-/// A call, or an answer to one.
+/// The invocation or the completion of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     Invoked {
@@ -22,10 +22,10 @@ pub(crate) enum Event {
     },
 }
 
-/// Ends a line: one without it was cut off when its writer died.
+/// The end of each line. A line without it was cut off when its writer died.
 const END: &str = " .";
 
-/// Kinds of refusal, by which name they go.
+/// The names of kinds of errors in a line.
 const KINDS: [(StorageErrorKind, &str); 8] = [
     (StorageErrorKind::Exists, "exists"),
     (StorageErrorKind::Gone, "gone"),
@@ -61,7 +61,7 @@ impl fmt::Display for Event {
                     at,
                     clock_after,
                 } = completion;
-                write!(f, "answer {process} {number} {at} {} ", clock_after.as_millis())?;
+                write!(f, "result {process} {number} {at} {} ", clock_after.as_millis())?;
                 write_result(f, result)?;
             }
         }
@@ -106,7 +106,7 @@ fn millis(duration: &Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Shows a part of a line.
+/// Formats a part of a line.
 struct Text<'a, T>(&'a T);
 
 impl fmt::Display for Text<'_, Option<Timestamp>> {
@@ -129,7 +129,7 @@ impl fmt::Display for Text<'_, Write> {
     }
 }
 
-/// The text is not a line.
+/// The text is not an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ParseEventError;
 
@@ -148,7 +148,7 @@ impl Parts<'_> {
     fn event(&mut self) -> Option<Event> {
         let is_call = match self.0.next()? {
             "call" => true,
-            "answer" => false,
+            "result" => false,
             _ => return None,
         };
         let (process, number, at, clock) = (self.get()?, self.get()?, self.get()?, self.moment()??);

@@ -1,13 +1,14 @@
-//! [`Mark`]: a payload that says which write it is.
+//! [`Mark`]: a payload that identifies its write.
 
 use bytes::Bytes;
 
 use crate::rng::Rng;
 
-/// What a write leaves in a payload, so that whoever reads it can tell which write it was and on what it was built.
+/// The identification of a write in a payload. A reader can tell which write it finds, and on which write that was
+/// built.
 ///
-/// A payload made of a mark is of a length that depends on the write, is filled with noise and ends with a checksum:
-/// half of one and half of another are neither.
+/// The length of the payload depends on the write. Noise fills the payload, and a checksum ends it, so that a mix of
+/// two payloads is detected.
 ///
 /// ```
 /// use sessile_testkit::Mark;
@@ -22,11 +23,11 @@ use crate::rng::Rng;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mark {
-    /// How many writes there were, this one included: a counter of them.
+    /// The number of writes up to and including this one.
     pub position: u64,
-    /// The name of this write. No two have the same.
+    /// The id of this write, which is unique.
     pub id: u64,
-    /// The name of the write that was read before; 0 if this is the first.
+    /// The id of the write that was read before. 0 if this is the first.
     pub previous: u64,
 }
 
@@ -34,7 +35,7 @@ const HEAD: usize = 24;
 const CHECKSUM: usize = 8;
 
 impl Mark {
-    /// The mark of the first write, by which a session is created.
+    /// Creates the mark of the first write, which creates a session.
     #[must_use]
     pub fn first(id: u64) -> Self {
         Self {
@@ -44,7 +45,7 @@ impl Mark {
         }
     }
 
-    /// The mark of a write that is built on this one.
+    /// Returns the mark of a write that is built on this one.
     #[must_use]
     pub fn next(self, id: u64) -> Self {
         Self {
@@ -54,7 +55,7 @@ impl Mark {
         }
     }
 
-    /// The payload that carries this mark.
+    /// Returns the payload with this mark.
     #[must_use]
     pub fn to_payload(self) -> Bytes {
         let mut payload = Vec::new();
@@ -66,7 +67,7 @@ impl Mark {
         payload.into()
     }
 
-    /// The mark in a payload, unless that is torn or was never one.
+    /// Returns the mark in a payload. `None` if the payload is torn or has no mark.
     #[must_use]
     pub fn from_payload(payload: &[u8]) -> Option<Self> {
         let (body, sum) = payload.split_at_checked(payload.len().checked_sub(CHECKSUM)?)?;
@@ -91,7 +92,7 @@ impl Mark {
     }
 }
 
-/// FNV-1a, in 64 bits.
+/// Computes FNV-1a, 64 bits.
 fn checksum(bytes: &[u8]) -> u64 {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix)

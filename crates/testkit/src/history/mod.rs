@@ -1,4 +1,4 @@
-//! Histories: what each client was told, and whether it can be true.
+//! Histories: the calls of all clients with their results, and the check whether they are possible.
 
 mod call;
 mod check;

@@ -1,4 +1,4 @@
-//! [`Recorder`]: where histories are collected.
+//! [`Recorder`]: the collector of histories.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::event::Event;
 use super::{History, RecordedCall};
 use crate::locked;
 
-/// Collects what several [`Recording`](super::Recording) storages write down. Clones share it.
+/// Collects the calls of several [`Recording`](super::Recording) storages. Clones share their data.
 ///
 /// ```
 /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage};
@@ -37,7 +37,7 @@ pub struct Recorder {
     events: Arc<Mutex<EventLog>>,
 }
 
-/// Lines, put together again to operations.
+/// The calls, assembled from events.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog(BTreeMap<(u64, u64), RecordedCall>);
 
@@ -71,7 +71,7 @@ impl EventLog {
 }
 
 impl Recorder {
-    /// An empty one.
+    /// Creates an empty recorder.
     #[must_use]
     pub fn new() -> Self {
         let events = Arc::new(Mutex::new(EventLog::default()));
@@ -83,7 +83,7 @@ impl Recorder {
         }
     }
 
-    /// One that hands on each line at once, and collects nothing.
+    /// Creates a recorder that passes each event to `sink` and collects nothing.
     pub(crate) fn to(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self {
             sink: Arc::new(sink),
@@ -92,17 +92,17 @@ impl Recorder {
         }
     }
 
-    /// Writes a line down.
+    /// Records an event.
     pub(super) fn write(&self, event: Event) {
         (self.sink)(event);
     }
 
-    /// A number for an operation, which no other has.
+    /// Returns a unique number for a call.
     pub(super) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What has been collected so far.
+    /// Returns the calls collected so far.
     #[must_use]
     pub fn history(&self) -> History {
         locked(&self.events).history()

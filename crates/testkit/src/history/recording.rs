@@ -1,4 +1,4 @@
-//! [`Recording`]: a storage that writes down what it is asked and what it answers.
+//! [`Recording`]: a storage that records calls and their results.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,10 @@ use super::event::Event;
 use super::time::monotonic;
 use super::{Call, CallResult, Completion, Mark, RecordedCall, Recorder, Seen, Write};
 
-/// A storage that records each call before it is made and each answer after it came.
+/// A storage that records each call before it is made and its result after it completed.
 ///
-/// A call that is dropped, and one that fails in a way that leaves its effect open, is recorded without an answer.
-/// Locks that are given back by being dropped, `release`, `renew`, `scan` and `sweep` are not recorded: nothing about
-/// the data follows from them.
+/// A call that is dropped, or whose error leaves the effect unknown, is recorded without a result. `release`, `renew`,
+/// `scan`, `sweep` and releases of dropped locks are not recorded, because nothing about the data follows from them.
 #[derive(Debug)]
 pub struct Recording<S: ?Sized> {
     recorder: Recorder,
@@ -26,14 +25,14 @@ pub struct Recording<S: ?Sized> {
 }
 
 impl<S: Storage> Recording<S> {
-    /// Records what is done to this storage, in the name of this process.
+    /// Wraps a storage, and records calls as those of this process.
     pub fn new(inner: S, recorder: Recorder, process: u64) -> Self {
         Self::shared(Arc::new(inner), recorder, process)
     }
 }
 
 impl<S: Storage + ?Sized> Recording<S> {
-    /// Records what is done through here to a storage that others may use as well.
+    /// Wraps a shared storage.
     pub fn shared(inner: Arc<S>, recorder: Recorder, process: u64) -> Self {
         Self {
             recorder,
@@ -79,7 +78,7 @@ impl<S: Storage + ?Sized> Recording<S> {
     }
 }
 
-/// The answer in an error, if it says that nothing was done.
+/// Returns the result for an error that proves that the call did nothing.
 fn refusal(kind: StorageErrorKind) -> Option<CallResult> {
     use StorageErrorKind as Kind;
     match kind {
@@ -133,7 +132,7 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
         self.inner.capabilities()
     }
 
-    /// None: every call has to come by here to be recorded, and the record is of futures.
+    /// Returns `None`: every call must pass through the futures, which record it.
     fn at_once(&self) -> Option<&dyn AtOnce> {
         None
     }

@@ -1,6 +1,6 @@
-//! A clock that all processes of one machine share and that never steps.
+//! A monotonic clock that all processes of a machine share.
 
-/// Nanoseconds since a moment that is the same for every process.
+/// Returns the nanoseconds since a moment that is the same for every process.
 #[cfg(unix)]
 pub(crate) fn monotonic() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
@@ -8,7 +8,8 @@ pub(crate) fn monotonic() -> u64 {
     u64::try_from(nanos).unwrap_or_default()
 }
 
-/// Nanoseconds since the Unix epoch: the best there is for several processes. It may step.
+/// Returns the nanoseconds since the Unix epoch, which is the best clock that several processes share here. It may
+/// step.
 #[cfg(not(unix))]
 pub(crate) fn monotonic() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! [`Context`]: what every case needs.
+//! [`Context`]: helpers for the cases.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use tokio::sync::OnceCell;
 
 use crate::kit::{Profile, Subject, Time};
 
-/// How long after its end a lease, a tombstone or an alias is surely over, and how long others need to settle.
+/// The time after which a lease, a tombstone or an alias has surely ended, and other tasks have settled.
 const MARGIN: Duration = Duration::from_millis(20);
 
-/// A storage under test and the means to handle it. Clones share the storage.
+/// A storage under test with helpers. Clones share the storage.
 #[derive(Clone)]
 pub(crate) struct Context {
     subject: Arc<Subject>,
@@ -35,7 +35,7 @@ impl Context {
         &*self.subject.storage
     }
 
-    /// A second handle on the same data; where there is none, the first again.
+    /// Returns the second handle on the same data, or the first if there is none.
     pub(crate) fn second(&self) -> &dyn Storage {
         &**self.subject.second.as_ref().unwrap_or(&self.subject.storage)
     }
@@ -44,7 +44,7 @@ impl Context {
         &self.subject.profile
     }
 
-    /// How much there is in the storage, where that can be seen.
+    /// Returns the number of entries in the storage, if the subject can count them.
     pub(crate) async fn footprint(&self) -> Option<usize> {
         match &self.subject.footprint {
             Some(count) => Some(count().await),
@@ -58,13 +58,13 @@ impl Context {
         SessionId::generate(&OsEntropy).key()
     }
 
-    /// Keys of one shard: those of a session that is rotated from the first to the second and so on.
+    /// Returns keys of one shard, as those of a session that is rotated from each to the next.
     pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
         let id = SessionId::generate(&OsEntropy);
         std::array::from_fn(|_| id.rotated(&OsEntropy).key())
     }
 
-    /// A record that lives for an hour: longer than any case, and not for ever where a server is shared.
+    /// Returns a record that lives for an hour: longer than any case, but not for ever on a shared server.
     pub(crate) fn record(&self, payload: impl Into<Bytes>) -> Record {
         self.record_until(self.now() + Duration::from_secs(3_600), payload)
     }
@@ -73,14 +73,14 @@ impl Context {
         Record::new(Meta::new(self.now()).with_deadline(Some(deadline)), payload)
     }
 
-    // Shorthands, which fail the case where the storage does not do as told
+    // Calls that fail the case if the storage fails
 
     pub(crate) async fn create(&self, key: &SessionKey, record: Record) {
         let created = self.storage().create(key, record).await;
         created.unwrap_or_else(|error| panic!("create of a new key failed: {error:?}"));
     }
 
-    /// A new session with this payload.
+    /// Creates a session with this payload.
     pub(crate) async fn created(&self, payload: impl Into<Bytes>) -> SessionKey {
         let key = Self::key();
         self.create(&key, self.record(payload)).await;
@@ -92,26 +92,26 @@ impl Context {
         read.unwrap_or_else(|error| panic!("read failed: {error:?}"))
     }
 
-    /// The record under a key, which must be live.
+    /// Reads a live record.
     pub(crate) async fn found(&self, key: &SessionKey) -> Record {
         match self.read(key).await {
             Lookup::Found(stored) => stored.record,
-            other => panic!("a live session was expected, and read answered {other:?}"),
+            other => panic!("a live session was expected, and read returned {other:?}"),
         }
     }
 
-    /// The lock of a live session, which must be free or become free well before a lease is over: a lock that stays
-    /// behind is a failure, not a delay.
+    /// Locks a live session. The lock must be free or become free well before a lease ends: a lock that stays behind is
+    /// a failure, not a delay.
     pub(crate) async fn lock(&self, key: &SessionKey) -> Locked {
         let wait = self.lease().await / 2;
         match self.storage().lock(key, wait).await {
             Ok(Lookup::Found(locked)) => locked,
-            Ok(other) => panic!("a live session was expected, and lock answered {other:?}"),
+            Ok(other) => panic!("a live session was expected, and lock returned {other:?}"),
             Err(error) => panic!("the lock was expected to be free: {error:?}"),
         }
     }
 
-    /// A new session, and its lock.
+    /// Creates a session and locks it.
     pub(crate) async fn locked(&self, payload: &'static str) -> (SessionKey, Locked) {
         let key = self.created(payload).await;
         let locked = self.lock(&key).await;
@@ -135,7 +135,7 @@ impl Context {
         released.unwrap_or_else(|error| panic!("release failed: {error:?}"));
     }
 
-    /// Touches the record with this version, which must be the one that is stored.
+    /// Touches the record with its current version.
     pub(crate) async fn touch(
         &self,
         key: &SessionKey,
@@ -145,7 +145,7 @@ impl Context {
     ) {
         match self.storage().touch(key, version, deadline, last_active).await {
             Ok(true) => {}
-            other => panic!("touch of a live session, by its version, answered {other:?}"),
+            other => panic!("touch of a live session, by its version, returned {other:?}"),
         }
     }
 
@@ -154,9 +154,9 @@ impl Context {
         destroyed.unwrap_or_else(|error| panic!("destroy failed: {error:?}"))
     }
 
-    // What must hold
+    // Assertions
 
-    /// The session is live with this payload, and its lock is free.
+    /// Checks that the session is live with this payload, and its lock free.
     pub(crate) async fn assert_free(&self, key: &SessionKey, payload: &[u8]) {
         let locked = self.lock(key).await;
         assert_eq!(
@@ -166,7 +166,7 @@ impl Context {
         self.release(locked.lock).await;
     }
 
-    /// The lock is held by somebody.
+    /// Checks that the lock is held.
     pub(crate) async fn assert_held(&self, key: &SessionKey) {
         let result = self.storage().lock(key, Duration::ZERO).await;
         refused(
@@ -180,7 +180,7 @@ impl Context {
         let read = self.read(key).await;
         assert!(
             matches!(read, Lookup::Missing),
-            "nothing was expected, and read answered {read:?}"
+            "nothing was expected, and read returned {read:?}"
         );
     }
 
@@ -188,16 +188,16 @@ impl Context {
         let read = self.read(key).await;
         assert!(
             matches!(read, Lookup::Superseded),
-            "a tombstone was expected, and read answered {read:?}"
+            "a tombstone was expected, and read returned {read:?}"
         );
     }
 
-    /// The answer comes at once, and not only when a lock is free, a wait is over or a lease has run out.
+    /// Checks that the call completes immediately, not when a lock is released or a wait or a lease ends.
     pub(crate) async fn at_once<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
         let limit = self.lease().await / 2;
         match tokio::time::timeout(limit, call).await {
             Ok(result) => result,
-            Err(_) => panic!("{what}: no answer within {limit:?}"),
+            Err(_) => panic!("{what}: no result within {limit:?}"),
         }
     }
 
@@ -207,7 +207,7 @@ impl Context {
         self.storage().clock().now()
     }
 
-    /// The lease of a lock of this storage.
+    /// Returns the lease of the storage's locks.
     pub(crate) async fn lease(&self) -> Duration {
         let probe = async {
             let key = self.created("a session to learn the lease from").await;
@@ -219,21 +219,21 @@ impl Context {
         *self.lease.get_or_init(|| probe).await
     }
 
-    /// Whether those who wait notice that time has passed by the clock of the storage.
+    /// Returns whether waits notice that the clock of the storage has moved.
     pub(crate) fn waits_follow_the_clock(&self) -> bool {
         !matches!(self.profile().time, Time::Manual(_))
     }
 
-    /// Whether the clock can be set to a millisecond and stays there.
+    /// Returns whether the clock can be stopped at a millisecond.
     pub(crate) fn stops_the_clock(&self) -> bool {
         !matches!(self.profile().time, Time::Real)
     }
 
-    /// Lets time pass until the clock of the storage shows this moment: exactly, where the clock can be stopped.
+    /// Waits until the clock of the storage shows this time, exactly if the clock can be stopped.
     pub(crate) async fn until(&self, moment: Timestamp) {
         match &self.profile().time {
             Time::Paused => {
-                // Sleeping lets every timer run in its turn but may end a moment late; advancing is exact.
+                // Sleeping runs every timer in order but may end late. Advancing is exact.
                 tokio::time::sleep(self.left(moment).saturating_sub(MARGIN)).await;
                 tokio::time::advance(self.left(moment)).await;
             }
@@ -257,12 +257,12 @@ impl Context {
         self.until(self.now() + time).await;
     }
 
-    /// Lets so much time pass, and so much more that there is no doubt about it.
+    /// Waits for this time and a margin.
     pub(crate) async fn pass_surely(&self, time: Duration) {
         self.pass(time + MARGIN + self.profile().skew).await;
     }
 
-    /// Lets everybody else come to where they wait, and what is done in the background be done.
+    /// Lets other tasks reach their waits and background work finish.
     pub(crate) async fn settle(&self) {
         tokio::time::sleep(MARGIN).await;
     }
@@ -272,19 +272,19 @@ impl Context {
     }
 }
 
-/// What a record becomes with the next write.
+/// Returns the record of the next write.
 pub(crate) fn successor(record: &Record, payload: impl Into<Bytes>) -> Record {
     let mut next = Record::new(record.meta.clone(), payload);
     next.meta.version += 1;
     next
 }
 
-/// A lock that no storage gave. Dropping it does nothing.
+/// Creates a lock that no storage granted. Dropping it does nothing.
 pub(crate) fn forged(key: SessionKey) -> Lock {
     with_token(key, LockToken::generate(&OsEntropy))
 }
 
-/// A lock like one that a storage gave, for use after that was spent.
+/// Creates a lock with the token of a granted one, for use after that was disarmed.
 pub(crate) fn with_token(key: SessionKey, token: LockToken) -> Lock {
     struct NoUnlock;
 
@@ -295,11 +295,11 @@ pub(crate) fn with_token(key: SessionKey, token: LockToken) -> Lock {
     Lock::new(LockTicket::new(key, token), Duration::from_secs(1), Arc::new(NoUnlock))
 }
 
-/// The call must have failed in this way.
+/// Checks that the call failed with an error of this kind.
 #[track_caller]
 pub(crate) fn refused<T: Debug>(result: Result<T, StorageError>, kind: StorageErrorKind, what: &str) {
     match result {
-        Ok(result) => panic!("{what} must fail with {kind:?}, and answered {result:?}"),
+        Ok(result) => panic!("{what} must fail with {kind:?}, and returned {result:?}"),
         Err(error) => assert_eq!(
             error.kind(),
             kind,
@@ -308,7 +308,7 @@ pub(crate) fn refused<T: Debug>(result: Result<T, StorageError>, kind: StorageEr
     }
 }
 
-/// Whether dropping the lock does nothing. A lock says so in its `Debug` and nowhere else.
+/// Returns whether dropping the lock does nothing, which only its `Debug` output shows.
 pub(crate) fn is_spent(lock: &Lock) -> bool {
     format!("{lock:?}").contains("spent: true")
 }

@@ -1,4 +1,4 @@
-//! [`Door`]: a storage that is asked by its plain functions, so that every case is a case of those as well.
+//! [`ImmediateView`]: a storage that is called through its immediate functions, so that every case covers those too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,24 +9,22 @@ use sessile_core::{
     StorageError, Stored, Timestamp,
 };
 
-/// A storage whose verbs are answered [at once](Storage::at_once) where that can be. A lock that would have to be waited
-/// for is asked for again by the future, which waits.
+/// A storage whose operations use the functions of [`Storage::at_once`] if possible. A lock that is held is requested
+/// again with the future, which waits.
 #[derive(Debug)]
 pub(crate) struct ImmediateView(Arc<dyn Storage>);
 
 impl ImmediateView {
-    /// The other way into this storage, if it has one.
+    /// Wraps the storage, if it has immediate functions.
     pub(crate) fn of(storage: &Arc<dyn Storage>) -> Option<Self> {
         storage.at_once().is_some().then(|| Self(Arc::clone(storage)))
     }
 
     fn at_once(&self) -> &dyn AtOnce {
-        self.0
-            .at_once()
-            .expect("whether a storage answers at once is always the same")
+        self.0.at_once().expect("a storage with immediate functions keeps them")
     }
 
-    /// The answer, which has to be of a moment between the clock's before and after.
+    /// Checks that the time of the result is between the clock's values before and after the call.
     fn judged<T>(
         &self,
         ask: impl FnOnce(&dyn AtOnce) -> Option<Result<(T, Timestamp), StorageError>>,
@@ -37,7 +35,7 @@ impl ImmediateView {
         Some(result.map(|(result, moment)| {
             assert!(
                 (before..=after).contains(&moment),
-                "an answer is of {moment:?}, and was given between {before:?} and {after:?}"
+                "the time of a result is {moment:?}, and the call was between {before:?} and {after:?}"
             );
             result
         }))
@@ -65,7 +63,7 @@ impl Storage for ImmediateView {
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         let result = self.judged(|immediate| Some(immediate.read(key)));
-        result.expect("a read always has an answer")
+        result.expect("a read always has a result")
     }
 
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {

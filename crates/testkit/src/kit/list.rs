@@ -1,6 +1,6 @@
-//! The list of cases, and [`storage_tests!`](crate::storage_tests), which makes tests of them.
+//! The list of cases, and [`storage_tests!`](crate::storage_tests), which turns them into tests.
 
-/// Hands the list of cases to another macro.
+/// Passes the list of cases to another macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_cases {
@@ -263,14 +263,13 @@ macro_rules! __with_cases {
     };
 }
 
-/// Tests a storage: one test for each [case](crate::Case), under the name of the case.
+/// Tests a storage with one test for each [case](crate::Case), under the name of the case.
 ///
-/// The argument is a function (or closure) that is called without arguments, is awaited and makes a
-/// [`Subject`](crate::Subject): a storage of its own for each case, empty, which nobody else uses. A storage that has
-/// [plain functions](sessile_core::Storage::at_once) beside its futures gets a second one, to which the case is put by
-/// those.
+/// The argument is an async function or closure without arguments that returns a [`Subject`](crate::Subject): an empty
+/// storage for each case, used by nothing else. If the storage has [immediate
+/// functions](sessile_core::Storage::at_once), the case runs a second time, on its own storage, through those.
 ///
-/// Each group of cases becomes a module, so call the macro in a module of its own where its names are taken.
+/// Each group of cases becomes a module, so call the macro in its own module if names collide.
 ///
 /// ```
 /// mod conformance {

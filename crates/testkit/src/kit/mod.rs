@@ -1,4 +1,4 @@
-//! The kit itself: what is tested, under which conditions, and how a case is run.
+//! The kit: the storage under test, its profile, and the execution of cases.
 
 mod context;
 mod immediate;

@@ -1,4 +1,4 @@
-//! [`Case`]: how a case is run.
+//! [`Case`]: a case, and how it runs.
 
 use std::fmt;
 use std::pin::Pin;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::kit::{Context, Subject, Time};
 
-/// A case of the kit: one promise of the contract, under a name of its own.
+/// A case of the kit: a promise of the contract and its name.
 pub struct Case {
     name: &'static str,
     parallel: bool,
@@ -14,30 +14,30 @@ pub struct Case {
 }
 
 impl Case {
-    /// Every case, in the order of the contract.
+    /// Returns every case, in the order of the contract.
     #[must_use]
     pub fn all() -> &'static [Self] {
         CASES
     }
 
-    /// The name: a group and what is promised, such as `create::refuses_a_live_key`.
+    /// Returns the name: a group and the promise, such as `create::refuses_a_live_key`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether the case wants a runtime of several threads. Any other wants one of a single thread, whose time may be
-    /// paused.
+    /// Returns whether the case needs a multi-threaded runtime. Any other needs a single-threaded one, whose time may
+    /// be paused.
     #[must_use]
     pub fn is_parallel(&self) -> bool {
         self.parallel
     }
 
-    /// Runs the case. It is for [`storage_tests!`](crate::storage_tests) and for test runners of other kinds.
+    /// Runs the case. [`storage_tests!`](crate::storage_tests) uses this, as can other test runners.
     ///
     /// # Panics
     ///
-    /// If the storage does not keep its promise; the message says which and how.
+    /// Panics if the storage breaks its promise. The message says which and how.
     pub async fn run(&self, subject: Subject) {
         let profile = &subject.profile;
         assert!(
@@ -45,7 +45,7 @@ impl Case {
             "with fewer than four waiters there is no order to see"
         );
         let paused = matches!(profile.time, Time::Paused) && !self.parallel;
-        // Paused time runs ahead whenever everybody waits, so the limit may be long and is reached at once.
+        // Paused time advances when all tasks wait, so a long limit is reached immediately.
         let limit = Duration::from_secs(if paused { 10_000 * 86_400 } else { 180 });
         if paused {
             tokio::time::pause();
@@ -66,7 +66,7 @@ impl fmt::Debug for Case {
     }
 }
 
-/// Runs the case of this name on what the factory makes.
+/// Runs the case of this name on the subject of the factory.
 #[doc(hidden)]
 pub async fn run(name: &str, factory: impl AsyncFn() -> Subject) {
     let case = CASES.iter().find(|case| case.name == name);

@@ -1,4 +1,4 @@
-//! [`Subject`] and [`Profile`]: the storage under test, and what it may do differently.
+//! [`Subject`] and [`Profile`]: the storage under test, and its permitted differences.
 
 use std::any::Any;
 use std::fmt;
@@ -10,7 +10,7 @@ use sessile_core::{DEFAULT_MAX_WAITERS, IntoStorage, Storage};
 
 use crate::kit::immediate::ImmediateView;
 
-/// A storage to be tested, made anew for each case.
+/// A storage under test, created for each case.
 ///
 /// ```
 /// use sessile_testkit::{ModelStorage, Profile, Subject};
@@ -35,7 +35,7 @@ pub struct Subject {
 pub(crate) type Footprint = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>;
 
 impl Subject {
-    /// This storage, which must be empty and which nobody else uses, and what may be expected of it.
+    /// Creates a subject with this storage, which must be empty and used by nothing else, and its profile.
     pub fn new(storage: impl IntoStorage, profile: Profile) -> Self {
         Self {
             storage: storage.into_storage(),
@@ -46,16 +46,16 @@ impl Subject {
         }
     }
 
-    /// With another handle on the same data, as a second process would have it: one that shares nothing in memory
-    /// with the first, if the storage can be opened twice.
+    /// Sets another handle on the same data, as a second process has it. If the storage can be opened twice, the handle
+    /// should share no memory with the first.
     #[must_use]
     pub fn with_second(mut self, storage: impl IntoStorage) -> Self {
         self.second = Some(storage.into_storage());
         self
     }
 
-    /// With a way to count what is stored: everything, be it records, locks, tombstones or empty entries. Cases then
-    /// check that nothing is left behind.
+    /// Sets a function that counts all entries: records, locks, tombstones and empty entries. Cases then check that
+    /// nothing stays behind.
     #[must_use]
     pub fn with_footprint<F>(mut self, count: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -65,14 +65,14 @@ impl Subject {
         self
     }
 
-    /// The same storage, asked by its [plain functions](Storage::at_once) wherever it has them: the other way into it, to
-    /// which the same cases apply. `None` if it has no such functions.
+    /// Returns the subject with its storage called through its [immediate functions](Storage::at_once), to which the
+    /// same cases apply. `None` if it has none.
     ///
-    /// [`storage_tests!`](crate::storage_tests) runs every case this way too, on a subject of its own.
+    /// [`storage_tests!`](crate::storage_tests) also runs every case this way, on its own subject.
     #[must_use]
     pub fn at_once(self) -> Option<Self> {
         let storage = Arc::new(ImmediateView::of(&self.storage)?);
-        // A second handle without the functions is asked as ever.
+        // A second handle without these functions is called through its futures.
         let second = self.second.map(|second| match ImmediateView::of(&second) {
             Some(immediate) => Arc::new(immediate) as Arc<dyn Storage>,
             None => second,
@@ -86,7 +86,7 @@ impl Subject {
         })
     }
 
-    /// With something to be dropped after the case: a temporary folder, a server.
+    /// Keeps a value until the end of the case, such as a temporary folder or a server.
     #[must_use]
     pub fn keeping(mut self, guard: impl Any + Send + Sync) -> Self {
         self.guards.push(Box::new(guard));
@@ -103,10 +103,10 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// What may differ from one storage to the next.
+/// The properties in which storages may differ.
 ///
-/// There is no flag for a promise of the contract. What a storage does not do it must refuse with
-/// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported), and the kit checks that it does.
+/// No flag turns a promise of the contract off. A storage must refuse an operation that it does not support with
+/// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported), and the kit checks that.
 #[derive(Debug, Clone)]
 pub struct Profile {
     pub(crate) time: Time,
@@ -121,14 +121,14 @@ pub struct Profile {
     pub(crate) limit: bool,
 }
 
-/// How time passes for the storage under test.
+/// The clock and the timers of the storage under test.
 #[derive(Clone)]
 pub enum Time {
-    /// The storage's clock and its timers follow [`tokio::time`], which the kit pauses: no case waits.
+    /// The clock and the timers follow [`tokio::time`], which the kit pauses. No case waits.
     Paused,
-    /// The storage's clock stands still until this function moves it. Its timers are real.
+    /// The clock stands still until this function moves it. The timers are real.
     Manual(Arc<dyn Fn(Duration) + Send + Sync>),
-    /// The storage's clock is that of the machine, or of a server. Cases wait for deadlines, leases and tombstones.
+    /// The clock is that of the machine or of a server. Cases wait for deadlines, leases and tombstones.
     Real,
 }
 
@@ -142,35 +142,36 @@ impl fmt::Debug for Time {
     }
 }
 
-/// What [`Storage::sweep`] answers.
+/// The result of [`Storage::sweep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sweep {
-    /// The records it has removed.
+    /// The removed records.
     Returns,
-    /// Nothing ever: the backend removes the expired by itself and tells nobody.
+    /// No records: the backend removes expired records by itself and does not report them.
     Silent,
     /// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported).
     Unsupported,
 }
 
 impl Profile {
-    /// For a storage whose clock is a [`TokioClock`](sessile_core::TokioClock) and whose waits are tokio's.
+    /// Returns the profile of a storage whose clock is a [`TokioClock`](sessile_core::TokioClock) and whose waits are
+    /// tokio's.
     ///
-    /// Blocking work is welcome if it is done in [`tokio::task::spawn_blocking`]; one that talks to a server or has
-    /// threads of its own needs [`Profile::real`].
+    /// Blocking work is possible in [`tokio::task::spawn_blocking`]. A storage that talks to a server or has its own
+    /// threads needs [`Profile::real`].
     #[must_use]
     pub fn paused() -> Self {
         Self::new(Time::Paused)
     }
 
-    /// For a storage whose clock is moved by calling `advance`.
+    /// Returns the profile of a storage whose clock `advance` moves.
     #[must_use]
     pub fn manual(advance: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         Self::new(Time::Manual(Arc::new(advance)))
     }
 
-    /// For a storage whose clock cannot be moved. Give it a short lease and short tombstones, of about two seconds:
-    /// the cases wait for them.
+    /// Returns the profile of a storage whose clock cannot be moved. Give the storage a short lease and short
+    /// tombstones of about two seconds, because the cases wait for them.
     #[must_use]
     pub fn real() -> Self {
         Self::new(Time::Real)
@@ -191,69 +192,69 @@ impl Profile {
         }
     }
 
-    /// How long the storage keeps tombstones; 60 seconds unless said otherwise.
+    /// Sets how long the storage keeps tombstones. 60 seconds by default.
     #[must_use]
     pub fn with_tombstone_ttl(mut self, tombstone: Duration) -> Self {
         self.tombstone = tombstone;
         self
     }
 
-    /// How many may wait for one session; 1,024 unless said otherwise. A small number makes the cases fast.
+    /// Sets the limit of waiters per session. 1,024 by default. A small limit makes the cases fast.
     #[must_use]
     pub fn with_max_waiters(mut self, max_waiters: usize) -> Self {
         self.max_waiters = max_waiters;
         self
     }
 
-    /// By how much [`Storage::clock`] may differ from the clock that decides; zero unless said otherwise.
+    /// Sets the largest difference between [`Storage::clock`] and the clock that decides. Zero by default.
     #[must_use]
     pub fn with_skew(mut self, skew: Duration) -> Self {
         self.skew = skew;
         self
     }
 
-    /// The storage refuses to rotate with a grace.
+    /// Declares that the storage refuses to rotate with a grace.
     #[must_use]
     pub fn without_aliases(mut self) -> Self {
         self.aliases = false;
         self
     }
 
-    /// The storage refuses to scan.
+    /// Declares that the storage refuses to scan.
     #[must_use]
     pub fn without_scan(mut self) -> Self {
         self.scan = false;
         self
     }
 
-    /// The storage [says how much it holds](sessile_core::Capabilities::usage).
+    /// Declares that the storage [reports its usage](sessile_core::Capabilities::usage).
     ///
-    /// What a profile does not name the storage must not have, so that nothing is offered without being tested; and what
-    /// it names must be there, so that no wrapper loses it.
+    /// The storage must have exactly the capabilities that its profile names: no capability is offered untested, and no
+    /// wrapper loses one.
     #[must_use]
     pub fn with_usage(mut self) -> Self {
         self.usage = true;
         self
     }
 
-    /// The locks of the storage end with the process that holds them, so there is nothing to [drain](Storage::drain), and
-    /// draining does nothing.
+    /// Declares that the storage's locks end with the process that holds them, so that [draining](Storage::drain) does
+    /// nothing.
     #[must_use]
     pub fn without_drain(mut self) -> Self {
         self.drain = false;
         self
     }
 
-    /// The storage holds so much and no more, and refuses what goes beyond with
-    /// [`Full`](sessile_core::StorageErrorKind::Full). The cases fill it with sessions of 256 KiB, so it should have room
-    /// for a few of them; there are other cases that store 8 MiB at once.
+    /// Declares that the storage has a limit and refuses writes beyond it with
+    /// [`Full`](sessile_core::StorageErrorKind::Full). The cases fill it with sessions of 256 KiB, so the limit should
+    /// allow several of them. Other cases store 8 MiB at once.
     #[must_use]
     pub fn with_limit(mut self) -> Self {
         self.limit = true;
         self
     }
 
-    /// What sweeping answers; [`Sweep::Returns`] unless said otherwise.
+    /// Sets the result of sweeping. [`Sweep::Returns`] by default.
     #[must_use]
     pub fn with_sweep(mut self, sweep: Sweep) -> Self {
         self.sweep = sweep;

@@ -1,4 +1,4 @@
-//! A model state as text, for a model that is shared by processes.
+//! A model state as text, for a model that several processes share.
 
 use std::fmt::Write;
 
@@ -8,11 +8,11 @@ use sessile_core::{LockToken, Meta, Record, SessionKey, Timestamp};
 use super::ModelState;
 use super::state::{Holder, Move};
 
-/// Ends a text: one without it was cut off.
+/// The end of each text. A text without it was cut off.
 const END: &str = "end\n";
 
 impl ModelState {
-    /// The state as text, a line for each entry.
+    /// Encodes the state as text, one line per entry.
     ///
     /// ```
     /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Timestamp};
@@ -63,7 +63,7 @@ impl ModelState {
         text + END
     }
 
-    /// The state that was made to this text, unless the text is not whole.
+    /// Decodes the state. `None` if the text is not complete.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let mut state = Self::default();

@@ -1,4 +1,4 @@
-//! [`ModelStorage`]: the contract, carried out as plainly as can be.
+//! [`ModelStorage`]: the reference model of a storage.
 
 mod encode;
 mod operations;
@@ -23,13 +23,13 @@ pub(crate) use self::state::{Holder, Move};
 use crate::locked;
 use crate::operation::Operation;
 
-/// A storage to compare others with: one mutex, three maps, and a queue that wakes everybody.
+/// The reference storage: one mutex, three maps, and a queue that notifies all waiters.
 ///
-/// It keeps every promise of the contract and none about speed. Clones are handles on the same data. Nothing expires
-/// by itself; [`sweep`](Storage::sweep) is the only broom.
+/// It keeps every promise of the contract and is not optimised. Clones are handles on the same data. Records do not
+/// expire by themselves; only [`sweep`](Storage::sweep) removes them.
 ///
-/// The clock is a [`TokioClock`] unless another is given, so that in a test with paused time deadlines, leases and
-/// waits all follow [`tokio::time`].
+/// The default clock is a [`TokioClock`]. In a test with paused time, deadlines, leases and waits all follow
+/// [`tokio::time`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,13 +53,13 @@ pub struct ModelStorage {
 }
 
 impl ModelStorage {
-    /// An empty storage that keeps the contract.
+    /// Creates an empty storage that keeps the contract.
     #[must_use]
     pub fn new() -> Self {
         Self::with_rules(Correct)
     }
 
-    /// An empty storage that plays by other rules.
+    /// Creates an empty storage with other rules.
     #[must_use]
     pub fn with_rules(rules: impl Rules) -> Self {
         Self {
@@ -75,37 +75,37 @@ impl ModelStorage {
         }
     }
 
-    /// An empty storage like this one, with another clock.
+    /// Returns an empty storage with another clock.
     #[must_use]
     pub fn with_clock(&self, clock: impl Clock) -> Self {
         self.like(|shared| shared.clock = Arc::new(clock))
     }
 
-    /// An empty storage like this one, with another lease. The default is 6 seconds.
+    /// Returns an empty storage with another lease. The default is 6 seconds.
     #[must_use]
     pub fn with_lease(&self, lease: Duration) -> Self {
         self.like(|shared| shared.lease = lease)
     }
 
-    /// An empty storage like this one, which keeps tombstones for as long as this. The default is 60 seconds.
+    /// Returns an empty storage with another lifetime of tombstones. The default is 60 seconds.
     #[must_use]
     pub fn with_tombstone_ttl(&self, tombstone: Duration) -> Self {
         self.like(|shared| shared.tombstone = tombstone)
     }
 
-    /// An empty storage like this one, with another limit to those who wait for one session. The default is 1,024.
+    /// Returns an empty storage with another limit of waiters per session. The default is 1,024.
     #[must_use]
     pub fn with_max_waiters(&self, max_waiters: usize) -> Self {
         self.like(|shared| shared.max_waiters = max_waiters)
     }
 
-    /// How many entries of any kind there are, of use or not: records, locks, keys left behind, queues.
+    /// Returns the number of entries of any kind, live or not: records, locks, markers of moved sessions, queues.
     #[must_use]
     pub fn footprint(&self) -> usize {
         locked(&self.shared.inner).footprint()
     }
 
-    /// How much there is, of use or not: records and the keys that were left behind.
+    /// Returns the usage, live or not: records and markers of moved sessions.
     pub(crate) fn count(&self) -> Usage {
         let inner = locked(&self.shared.inner);
         let payloads: usize = inner.state.records.values().map(|record| record.payload.len()).sum();
@@ -113,7 +113,7 @@ impl ModelStorage {
         Usage::new(entries as u64, payloads as u64)
     }
 
-    /// A copy of what is stored.
+    /// Returns a copy of the state.
     #[must_use]
     pub fn state(&self) -> ModelState {
         locked(&self.shared.inner).state.clone()
@@ -135,7 +135,7 @@ impl ModelStorage {
         }
     }
 
-    /// Takes a step of a verb: by these rules, on this state, now.
+    /// Runs one step with the rules, on the state, at the current time.
     pub(crate) fn step<T>(&self, step: impl FnOnce(&dyn Rules, &mut ModelState, Timestamp) -> T) -> T {
         let Shared { rules, clock, .. } = &*self.shared;
         self.shared
@@ -260,7 +260,7 @@ impl Storage for ModelStorage {
         let after = cursor.map(|cursor| String::from_utf8_lossy(cursor.as_bytes()).parse());
         let after: Option<SessionKey> = after.transpose().map_err(corrupt)?;
         let sessions = self.step(|rules, state, now| rules.scan(state, after.as_ref(), limit, now));
-        // After a full page there may be nothing left, which a page may say.
+        // A full page may be the last, so the next one may be empty.
         let last = sessions.last().filter(|_| sessions.len() >= limit);
         let next = last.map(|(key, _)| Cursor::from_bytes(key.to_string().into_bytes()));
         Ok(Page::new(sessions, next))

@@ -1,4 +1,4 @@
-//! The verbs of [`ModelState`].
+//! The operations of [`ModelState`].
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl ModelState {
     /// `Gone`, `Superseded`.
     pub fn replace(&mut self, known: &Stored, record: Record, now: Timestamp) -> Result<bool, StorageErrorKind> {
         if self.require_live(&known.key, now)? != known.key {
-            // An alias leads to another record. Whoever starts anew by it finds that one.
+            // An alias leads to another record. A caller that starts again with the alias finds that one.
             return Ok(false);
         }
         let is_same = self.records[&known.key].meta == known.record.meta;
@@ -138,8 +138,8 @@ impl ModelState {
         found.map(drop)
     }
 
-    /// Up to `limit` live sessions, from the one after `after`, in the order of their keys. There may be more when
-    /// there are as many as the limit. See [`Storage::scan`](sessile_core::Storage::scan).
+    /// Returns up to `limit` live sessions after `after`, in the order of their keys. More may follow if the result has
+    /// `limit` entries. See [`Storage::scan`](sessile_core::Storage::scan).
     #[must_use]
     pub fn scan(&self, after: Option<&SessionKey>, limit: usize, now: Timestamp) -> Vec<(SessionKey, Meta)> {
         self.records

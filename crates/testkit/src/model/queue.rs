@@ -1,4 +1,4 @@
-//! Waiting for a lock, in the order of arrival.
+//! Waiting for a lock, in order of arrival.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::locked;
 use crate::model::{Attempt, ModelState, Rules};
 
-/// What the handles of a model storage share.
+/// The data that the handles of a model storage share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) rules: Arc<dyn Rules>,
@@ -22,7 +22,7 @@ pub(super) struct Shared {
     pub(super) tombstone: Duration,
     pub(super) max_waiters: usize,
     pub(super) inner: Mutex<Inner>,
-    /// Says that something has changed, to everybody, who then looks for himself. Slow, and hard to get wrong.
+    /// Notifies all waiters of any change, and each of them checks again. This is slow, but simple.
     pub(super) changes: watch::Sender<u64>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Inner {
     arrivals: u64,
 }
 
-/// A waiter's place in the queue of a key. Whoever is dropped while waiting leaves it.
+/// The entry of a waiter in the queue of a key. Dropping the guard removes it.
 struct QueueGuard<'a> {
     shared: &'a Shared,
     at: Option<(SessionKey, u64)>,
@@ -54,7 +54,7 @@ impl Unlock for Shared {
 }
 
 impl Shared {
-    /// Changes the state in one step and tells everybody.
+    /// Changes the state in one step and notifies all waiters.
     pub(super) fn change<T>(&self, step: impl FnOnce(&mut Inner) -> T) -> T {
         let result = step(&mut locked(&self.inner));
         self.changes.send_modify(|changes| *changes += 1);
@@ -76,7 +76,7 @@ impl Shared {
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),
                 Lookup::Found(Attempt::Taken(stored)) => {
-                    // Whoever is first now has to learn until when the lock is held.
+                    // The new head of the queue has to learn when the lease ends.
                     self.changes.send_modify(|changes| *changes += 1);
                     return Ok(Lookup::Found((token, stored)));
                 }
@@ -86,7 +86,7 @@ impl Shared {
             if left.is_zero() {
                 return Err(StorageErrorKind::LockTimeout);
             }
-            // What a clock does between two of its milliseconds is not to make this a busy loop.
+            // At least one millisecond, so that a clock between two milliseconds does not cause a busy loop.
             let until = self.clock.now().until(until).max(Duration::from_millis(1));
             tokio::select! {
                 _ = changes.changed() => {}
@@ -95,7 +95,7 @@ impl Shared {
         }
     }
 
-    /// Waits until no lock is held, at most for `patience`, and takes away those that still are.
+    /// Waits until no lock is held, at most for `patience`, then removes the remaining locks.
     pub(super) async fn drain(&self, patience: Duration) {
         let start = Instant::now();
         let mut changes = self.changes.subscribe();
@@ -116,8 +116,8 @@ impl Shared {
         self.change(|inner| inner.state.locks.clear());
     }
 
-    /// Takes the lock if it is free and all who came before have gone. Otherwise takes or keeps a place in the queue,
-    /// and says when to look again if nothing happens before.
+    /// Takes the lock if it is free and no earlier waiter is queued. Otherwise joins or keeps its place in the queue,
+    /// and returns when to check again without a notification.
     fn attempt(
         &self,
         key: &SessionKey,
@@ -143,7 +143,7 @@ impl Shared {
         let Lookup::Found(actual) = actual else {
             return Ok(Lookup::Found(Attempt::Busy(wake)));
         };
-        // A record that ends while it is waited for is an answer to those who wait.
+        // The deadline of the record ends a wait too.
         let deadline = inner.state.records.get(&actual).and_then(|record| record.meta.deadline);
         if at.is_none() {
             let queue = inner.queues.entry(actual).or_default();

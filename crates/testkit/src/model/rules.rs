@@ -1,4 +1,4 @@
-//! [`Rules`]: what a model storage does in a verb, so that it can be made to do it wrong.
+//! [`Rules`]: the behaviour of a model storage, which a test can replace.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -8,9 +8,10 @@ use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, Stor
 
 use crate::model::{Attempt, ModelState, Rotation};
 
-/// The rules that a model storage plays by.
+/// The rules of a model storage.
 ///
-/// Every method has a default, which is right. [`Correct`] keeps them all, a [`Bug`](crate::Bug) breaks one.
+/// Every method has a default, which is correct. [`Correct`] keeps all defaults, and a [`Bug`](crate::Bug) replaces
+/// one.
 pub trait Rules: Debug + Send + Sync + 'static {
     /// [`ModelState::read`]
     fn read(&self, state: &ModelState, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {
@@ -33,7 +34,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errors of the verb.
+    /// Returns the errors of the operation.
     fn create(
         &self,
         state: &mut ModelState,
@@ -48,7 +49,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errors of the verb.
+    /// Returns the errors of the operation.
     fn commit(
         &self,
         state: &mut ModelState,
@@ -63,7 +64,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errors of the verb.
+    /// Returns the errors of the operation.
     fn replace(
         &self,
         state: &mut ModelState,
@@ -78,7 +79,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errors of the verb.
+    /// Returns the errors of the operation.
     fn rotate(
         &self,
         state: &mut ModelState,
@@ -95,7 +96,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
         state.release(lock);
     }
 
-    /// What happens to a lock that is dropped: it is released.
+    /// Handles a dropped lock: releases it.
     fn dropped(&self, state: &mut ModelState, lock: &LockTicket) {
         state.release(lock);
     }
@@ -104,7 +105,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errors of the verb.
+    /// Returns the errors of the operation.
     fn renew(
         &self,
         state: &mut ModelState,
@@ -119,7 +120,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errors of the verb.
+    /// Returns the errors of the operation.
     fn touch(
         &self,
         state: &mut ModelState,
@@ -153,17 +154,17 @@ pub trait Rules: Debug + Send + Sync + 'static {
         state.sweep(limit, now)
     }
 
-    /// Whether one more may wait when `waiting` wait already.
+    /// Returns whether another waiter is accepted if `waiting` are queued.
     fn admits(&self, waiting: usize, max_waiters: usize) -> bool {
         waiting < max_waiters
     }
 
-    /// Puts a waiter into the queue: at its end.
+    /// Adds a waiter at the end of the queue.
     fn enqueue(&self, queue: &mut VecDeque<u64>, waiter: u64) {
         queue.push_back(waiter);
     }
 
-    /// Whether a waiter that is dropped leaves the queue. It does.
+    /// Returns whether a dropped waiter leaves the queue: it does.
     fn leaves_queue_when_dropped(&self) -> bool {
         true
     }

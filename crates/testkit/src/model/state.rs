@@ -1,4 +1,4 @@
-//! [`ModelState`]: the contract as plain data and plain functions.
+//! [`ModelState`]: the contract as plain data and functions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use sessile_core::{
     LockTicket, LockToken, Lookup, MAX_ALIASES, Record, SessionKey, StorageErrorKind, Stored, Timestamp,
 };
 
-/// What a storage holds, and what each verb does to it, when there is nobody to wait for and nothing to fail.
+/// The data of a storage, and the effect of each operation without waiting and failures.
 ///
-/// It is written to be read: three maps, one function a verb, no concurrency. [`ModelStorage`](crate::ModelStorage)
-/// puts a mutex and a queue around it; a property test can ask it directly what the right answer is.
+/// The state is written for readers: three maps, one function per operation, no concurrency.
+/// [`ModelStorage`](crate::ModelStorage) adds a mutex and queues. A property test can use the state as its oracle.
 ///
 /// ```
 /// use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, Timestamp};
@@ -32,14 +32,14 @@ pub struct ModelState {
     pub(crate) moves: BTreeMap<SessionKey, Move>,
 }
 
-/// Who holds a lock, and until when.
+/// The holder of a lock, and the end of its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) token: LockToken,
     pub(crate) until: Timestamp,
 }
 
-/// Where a session has moved: an alias first, a tombstone then, nothing in the end.
+/// The marker of a moved session: an alias during the grace, then a tombstone, then expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Move {
     pub(crate) to: SessionKey,
@@ -47,28 +47,28 @@ pub(crate) struct Move {
     pub(crate) tombstone_until: Timestamp,
 }
 
-/// What became of an attempt to take the lock of a live session.
+/// The result of an attempt to lock a live session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempt {
-    /// It is held now, and this is the record it protects.
+    /// The lock was taken. It protects this record.
     Taken(Stored),
-    /// Another holds it, until this moment at most.
+    /// The lock is held until this time at most.
     Busy(Timestamp),
 }
 
-/// How a session moves to another key.
+/// The parameters of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
-    /// The key it moves to.
+    /// The new key.
     pub to: SessionKey,
-    /// How long the old key is an alias of the new one.
+    /// The time for which the old key is an alias of the new one.
     pub grace: Duration,
-    /// How long it is a tombstone afterwards.
+    /// The time for which it is a tombstone after that.
     pub tombstone: Duration,
 }
 
 impl ModelState {
-    /// The key of the live record that this key leads to, aliases followed.
+    /// Returns the key of the live record to which this key leads. Follows aliases.
     #[must_use]
     pub fn find(&self, key: &SessionKey, now: Timestamp) -> Lookup<SessionKey> {
         self.find_within(MAX_ALIASES, key, now)
@@ -93,7 +93,7 @@ impl ModelState {
         }
     }
 
-    /// The key of the live record that the session of this key has now, aliases and tombstones followed.
+    /// Returns the key of the live record of the session that had this key. Follows aliases and tombstones.
     #[must_use]
     pub fn trace(&self, key: &SessionKey, now: Timestamp) -> Lookup<SessionKey> {
         match (self.find(key, now), self.moves.get(key)) {
@@ -105,13 +105,13 @@ impl ModelState {
         }
     }
 
-    /// How many records, held locks and keys left behind there are, of use or not.
+    /// Returns the number of records, held locks and markers, live or not.
     #[must_use]
     pub fn footprint(&self) -> usize {
         self.records.len() + self.locks.len() + self.moves.len()
     }
 
-    /// The key of the live record, or why there is none.
+    /// Returns the key of the live record, or the reason why there is none.
     pub(crate) fn require_live(&self, key: &SessionKey, now: Timestamp) -> Result<SessionKey, StorageErrorKind> {
         match self.find(key, now) {
             Lookup::Found(key) => Ok(key),
@@ -123,7 +123,7 @@ impl ModelState {
     pub(crate) fn require_lock(&self, lock: &LockTicket, now: Timestamp) -> Result<(), StorageErrorKind> {
         let held = |holder: &Holder| holder.token == lock.token && now < holder.until;
         let key = self.require_live(&lock.key, now)?;
-        // Under another key than the lock's own there is an alias: the session has moved and left the lock behind.
+        // Under another key than the lock's own there is an alias: the session moved and left the lock behind.
         if key == lock.key && self.locks.get(&key).is_some_and(held) {
             Ok(())
         } else {
@@ -138,7 +138,7 @@ impl ModelState {
         }
     }
 
-    /// Removes what is still stored under a key that is missing.
+    /// Removes the remains of a missing session.
     pub(crate) fn clear(&mut self, key: &SessionKey) {
         self.moves.remove(key);
         if self.records.contains_key(key) {
@@ -146,7 +146,7 @@ impl ModelState {
         }
     }
 
-    /// Puts a record under this key, which nobody has locked any more.
+    /// Stores a record under an unlocked key.
     pub(crate) fn put(&mut self, key: &SessionKey, record: Record) {
         self.moves.remove(key);
         self.locks.remove(key);

@@ -7,11 +7,11 @@ use super::{RedisServer, Reply, wait_until};
 const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;
 
-/// A cluster of three primaries and three replicas, which notices within a second that a node is gone.
+/// A cluster of three primaries and three replicas, which detects a lost node within a second.
 ///
 /// # Panics
 ///
-/// Everything here panics when it does not succeed, and says why.
+/// Every function panics with a description when it fails.
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
@@ -60,32 +60,32 @@ impl RedisCluster {
         cluster
     }
 
-    /// The addresses of all nodes, as connection URLs.
+    /// Returns the connection URLs of all nodes.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(RedisServer::url).collect()
     }
 
-    /// The nodes. To begin with, the first three are primaries, and each of the others the replica of the one three
-    /// places before it.
+    /// Returns the nodes. At first, the first three are primaries, and each other node is the replica of the node three
+    /// positions before it.
     #[must_use]
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes
     }
 
-    /// The same, to be killed and restarted.
+    /// Returns the nodes mutably, to kill and restart them.
     pub fn nodes_mut(&mut self) -> &mut [RedisServer] {
         &mut self.nodes
     }
 
-    /// The index of the primary that keeps a slot, as the nodes that answer have it.
+    /// Returns the index of the primary of a slot, according to the nodes that respond.
     #[must_use]
     pub fn owner(&self, slot: u16) -> usize {
         let node = self
             .nodes
             .iter()
             .find(|node| node.responds())
-            .expect("a node that answers");
+            .expect("a node that responds");
         let ranges = node.command(&["CLUSTER", "SLOTS"]);
         let owner = ranges.items().iter().find_map(|range| match range.items() {
             [Reply::Int(first), Reply::Int(last), primary, ..] if (*first..=*last).contains(&i64::from(slot)) => {
@@ -94,10 +94,10 @@ impl RedisCluster {
             }
             _ => None,
         });
-        owner.unwrap_or_else(|| panic!("nobody keeps slot {slot}: {ranges:?}"))
+        owner.unwrap_or_else(|| panic!("no node serves slot {slot}: {ranges:?}"))
     }
 
-    /// Waits until all slots are kept, all nodes that run agree on it, and the replicas follow.
+    /// Waits until all slots are served, all running nodes agree, and the replicas follow.
     pub fn wait_until_whole(&self) {
         wait_until("the cluster is whole", || {
             let running = || self.nodes.iter().filter(|node| node.responds());
@@ -124,14 +124,14 @@ impl RedisCluster {
         });
     }
 
-    /// Moves a slot with all that is in it, key by key, as an operator would, pausing so long after each key.
+    /// Moves a slot with its keys, one at a time as an operator would, with a pause after each key.
     pub fn move_slot(&self, slot: u16, to: usize, pause: Duration) {
         let from = self.owner(slot);
         self.open_slot(slot, from, to);
         self.finish_slot(slot, from, to, pause);
     }
 
-    /// Moves what is left of a slot that is on its way, pausing so long after each key, and ends the move.
+    /// Moves the remaining keys of a migrating slot, with a pause after each key, and completes the migration.
     pub fn finish_slot(&self, slot: u16, from: usize, to: usize, pause: Duration) {
         while self.move_key(slot, from, to) {
             std::thread::sleep(pause);
@@ -139,8 +139,8 @@ impl RedisCluster {
         self.close_slot(slot, from, to);
     }
 
-    /// Begins to move a slot, moves so many of its keys, and leaves it so, as an operator does whose command is
-    /// interrupted.
+    /// Starts to migrate a slot, moves some of its keys, and leaves it open, like an interrupted command of an
+    /// operator.
     pub fn leave_slot_open(&self, slot: u16, from: usize, to: usize, keys: usize) {
         self.open_slot(slot, from, to);
         for _ in 0..keys {
@@ -148,7 +148,7 @@ impl RedisCluster {
         }
     }
 
-    /// Moves one key of a slot that is on its way, if there is one left.
+    /// Moves one key of a migrating slot, if one is left.
     fn move_key(&self, slot: u16, from: usize, to: usize) -> bool {
         let keys = self.nodes[from].command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1"]);
         let Some(key) = keys.items().first() else { return false };
@@ -157,25 +157,25 @@ impl RedisCluster {
         };
         let port = self.nodes[to].port().to_string();
         let moved = self.nodes[from].command_bytes(&[b"MIGRATE", b"127.0.0.1", port.as_bytes(), key, b"0", b"5000"]);
-        // A key that ends meanwhile cannot be moved, and need not be.
+        // An expired key cannot be moved and need not be.
         assert!(["OK", "NOKEY"].contains(&moved.text().as_str()), "{moved:?}");
         true
     }
 
-    /// Begins to move a slot: what is not at the old place any longer is asked for at the new one.
+    /// Starts to migrate a slot: the old node redirects requests for missing keys to the new one.
     pub fn open_slot(&self, slot: u16, from: usize, to: usize) {
         let (slot, nodes) = (slot.to_string(), &self.nodes);
         ok(&nodes[to].command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &self.id(from)]));
         ok(&nodes[from].command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &self.id(to)]));
     }
 
-    /// Ends the move of a slot.
+    /// Completes the migration of a slot.
     pub fn close_slot(&self, slot: u16, from: usize, to: usize) {
         let (slot, id) = (slot.to_string(), self.id(to));
         for node in [to, from] {
             ok(&self.nodes[node].command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]));
         }
-        // The others would hear of it in time. Replicas do not take the order, and need not.
+        // Other nodes would learn of it by gossip. Replicas refuse the command and do not need it.
         let others = self.nodes.iter().enumerate();
         for (_, node) in others.filter(|(index, node)| ![to, from].contains(index) && node.responds()) {
             node.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);

@@ -1,14 +1,14 @@
-//! Real Redis servers for tests: started, paused, killed, restarted, failed over and thrown away.
+//! Real Redis servers for tests, which can be started, paused, killed, restarted and failed over.
 //!
-//! Everything runs on 127.0.0.1, on ports that are free, in folders of its own, and ends with the value that stands
-//! for it or, at the latest, with the process.
+//! Servers listen on free ports of 127.0.0.1, have their own folders, and end with the value that represents them, or
+//! with the process at the latest.
 //!
-//! The program is the `redis-server` in the PATH, version 7.0 or later, or the one that the environment variable
-//! `SESSILE_REDIS_SERVER` names by its path, such as a `valkey-server`. It runs as a sentinel too. Where it is missing,
-//! starting panics and says so; which it is stands on standard error, once a process, and in [`version`].
+//! The program is the `redis-server` in the PATH, version 7.0 or later, or the one whose path the environment variable
+//! `SESSILE_REDIS_SERVER` contains, such as a `valkey-server`. It also runs as a sentinel. If it is missing, starting
+//! panics with that reason. Each process prints the version on standard error once, and [`version`] returns it.
 //!
-//! All calls block, most of them briefly: these are orders to servers, not part of what is tested. In a test with one
-//! thread they stop the storage as well.
+//! All calls block, most of them briefly. They control servers and are not part of the tested code. In a
+//! single-threaded test they block the storage too.
 //!
 //! ```
 //! use sessile_testkit::redis::{Proxy, RedisServer};
@@ -38,20 +38,20 @@ pub use self::server::RedisServer;
 
 use std::time::{Duration, Instant};
 
-/// The servers of this process, such as `Redis 7.0.15` or `Valkey 9.1.2`.
+/// Returns the name and version of the servers of this process, such as `Redis 7.0.15` or `Valkey 9.1.2`.
 ///
 /// # Panics
 ///
-/// If there is no such program.
+/// Panics if the program is missing.
 #[must_use]
 pub fn version() -> &'static str {
     program::Program::chosen().version()
 }
 
-/// How long anything may take to come about.
+/// The limit of every wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until something is so.
+/// Waits until the condition holds.
 #[track_caller]
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();

@@ -1,6 +1,6 @@
-//! Misfortunes of a server while others use it.
+//! Faults of a running server.
 //!
-//! Each is one order and its opposite, so that a test can say what happens and when it is over.
+//! Each fault has a function to start it and one to end it, so that a test controls its duration.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,40 +8,40 @@ use std::time::Duration;
 use super::{Admin, RedisServer, Reply};
 
 impl RedisServer {
-    /// Stops its time: it keeps its connections, and answers nothing.
+    /// Stops the process. It keeps its connections and does not respond.
     pub fn pause(&self) {
         self.signal("STOP");
     }
 
-    /// Lets it go on after [`pause`](Self::pause).
+    /// Continues the process after [`pause`](Self::pause).
     pub fn resume(&self) {
         self.signal("CONT");
     }
 
-    /// Lets it do nothing for so long, as when its process is copied for a snapshot or waits for a slow disk: what is
-    /// sent meanwhile is done afterwards. Returns at once.
+    /// Blocks the server for this time, as a fork for a snapshot or a slow disk does. It executes the commands received
+    /// meanwhile afterwards. Returns immediately.
     pub fn stall(&self, pause: Duration) {
         let mut admin = self.admin();
         admin.send(&["DEBUG", "SLEEP", &pause.as_secs_f64().to_string()]);
     }
 
-    /// Makes it a replica of another: it keeps its connections, and takes no writes any more.
+    /// Makes the server a replica of another. It keeps its connections and refuses writes.
     pub fn demote(&self, primary: &Self) {
         ok(&self.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]));
     }
 
-    /// Makes it a primary.
+    /// Makes the server a primary.
     pub fn promote(&self) {
         ok(&self.command(&["REPLICAOF", "NO", "ONE"]));
     }
 
-    /// Whether it follows its primary.
+    /// Returns whether the server is in sync with its primary.
     #[must_use]
     pub fn follows(&self) -> bool {
         self.info("replication", "master_link_status").as_deref() == Some("up")
     }
 
-    /// How many connections were made to it since it was started; the one that asks for this is among them.
+    /// Returns the number of connections accepted since the start, that of this call included.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.info("stats", "total_connections_received")
@@ -60,34 +60,34 @@ impl RedisServer {
 }
 
 impl Admin {
-    /// Lets so many connections in at the most, this one included, and refuses more.
+    /// Limits the number of connections, this one included. Further ones are refused.
     ///
     /// # Panics
     ///
-    /// If the server refuses to.
+    /// Panics if the server refuses.
     pub fn limit_clients(&mut self, limit: usize) {
         ok(&self.command(&["CONFIG", "SET", "maxclients", &limit.to_string()]));
     }
 
-    /// Asks for this password from now on; for none if it is empty. Connections that are open stay as they are.
+    /// Requires this password from now on, or none if it is empty. Open connections stay authenticated.
     ///
     /// # Panics
     ///
-    /// If the server refuses to.
+    /// Panics if the server refuses.
     pub fn set_password(&mut self, password: &str) {
         ok(&self.command(&["CONFIG", "SET", "requirepass", password]));
     }
 
-    /// Changes the rights of a user, in the words of `ACL SETUSER`.
+    /// Changes the permissions of a user, in the syntax of `ACL SETUSER`.
     ///
     /// # Panics
     ///
-    /// If the server refuses to.
+    /// Panics if the server refuses.
     pub fn set_user(&mut self, user: &str, rules: &[&str]) {
         ok(&self.command(&[&["ACL", "SETUSER", user], rules].concat()));
     }
 
-    /// Closes the connections of this type, such as `normal` and `pubsub`, but not this one.
+    /// Closes the connections of this type, such as `normal` and `pubsub`, except this one.
     pub fn hang_up(&mut self, kind: &str) {
         self.command(&["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]);
     }

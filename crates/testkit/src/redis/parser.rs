@@ -1,13 +1,13 @@
-//! [`Parser`]: which commands go by.
+//! [`Parser`]: extracts the names of commands from a stream.
 
-/// Finds the commands in what a client sends.
+/// Finds the commands in the bytes that a client sends.
 #[derive(Debug, Default)]
 pub(super) struct Parser {
     pending: Vec<u8>,
 }
 
 impl Parser {
-    /// The names of the commands that are complete with these bytes.
+    /// Returns the names of the commands that are complete with these bytes.
     pub(super) fn commands(&mut self, bytes: &[u8]) -> Vec<String> {
         self.pending.extend_from_slice(bytes);
         let (mut names, mut done) = (Vec::new(), 0);
@@ -20,7 +20,7 @@ impl Parser {
     }
 }
 
-/// The name of the first command in these bytes, and its length, if it is there as a whole.
+/// Returns the name of the first command in these bytes and its length, if it is complete.
 fn command(bytes: &[u8]) -> Option<(String, usize)> {
     let (count, mut at) = number(bytes, 0, b'*')?;
     let mut name = String::new();
@@ -35,7 +35,7 @@ fn command(bytes: &[u8]) -> Option<(String, usize)> {
     (at <= bytes.len()).then_some((name, at))
 }
 
-/// The number on the line that begins here, and where the next line begins.
+/// Returns the number on the line that begins here, and the position of the next line.
 fn number(bytes: &[u8], at: usize, prefix: u8) -> Option<(usize, usize)> {
     let end = at + bytes.get(at..)?.windows(2).position(|pair| pair == b"\r\n")?;
     let digits = bytes[at..end].strip_prefix(&[prefix])?;

@@ -1,14 +1,14 @@
-//! [`Program`]: the server program that tests are run on.
+//! [`Program`]: the server program of the tests.
 
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Names another program than `redis-server`.
+/// The variable with the path of another program than `redis-server`.
 pub(super) const VARIABLE: &str = "SESSILE_REDIS_SERVER";
 
-/// The server program that tests are run on, and what it says it is.
+/// The server program of the tests and its version.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) path: OsString,
@@ -16,8 +16,8 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// The program for all servers of this process. The first to ask for it lets standard error know which it is, past
-    /// the test harness, which keeps to itself what tests print.
+    /// Returns the program for all servers of this process. The first call prints its version on standard error
+    /// directly, because the test harness captures the output of tests.
     pub(super) fn chosen() -> &'static Self {
         static PROGRAM: OnceLock<Program> = OnceLock::new();
         PROGRAM.get_or_init(|| {
@@ -54,8 +54,8 @@ impl Program {
 }
 
 /// Reads the name and version of a program: `Redis 7.0.15` for `Redis server v=7.0.15 sha=.. malloc=..`.
-fn version(told: &str) -> Option<String> {
-    let (name, rest) = told.split_once(" server v=")?;
+fn version(output: &str) -> Option<String> {
+    let (name, rest) = output.split_once(" server v=")?;
     let number = rest.split_whitespace().next()?;
     Some(format!("{} {number}", name.trim()))
 }

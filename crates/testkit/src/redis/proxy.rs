@@ -1,4 +1,4 @@
-//! [`Proxy`]: a bad line between a storage and its server, and an ear on it.
+//! [`Proxy`]: an unreliable connection between a storage and its server, which is also observed.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use super::parser::Parser;
 use crate::locked;
 
-/// Passes connections on to a server, as slowly and as badly as it is told to, and counts what is asked.
+/// Forwards connections to a server, with faults and delays, and counts the commands.
 ///
-/// It ends, with all its connections, when it is dropped.
+/// Dropping it closes all connections.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -28,42 +28,42 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The server that new connections lead to.
+    /// The server of new connections.
     upstream: u16,
     accepted: u64,
     delay: Duration,
     /// Existing connections are closed and new ones are not accepted.
     cut: bool,
-    /// Nothing comes through in these directions, and nobody is told.
+    /// Bytes in these directions are discarded without an error.
     silent: Silence,
     open: Vec<TcpStream>,
     output: Vec<String>,
     exchanges: usize,
-    /// Whether the last bytes seen went to the server.
+    /// Whether the last bytes went to the server.
     asking: bool,
 }
 
-/// What is swallowed.
+/// The directions in which bytes are discarded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Silence {
     #[default]
     Nothing,
-    Answers,
+    Replies,
     Everything,
 }
 
 impl Silence {
     fn swallows(self, asking: bool) -> bool {
-        self == Self::Everything || self == Self::Answers && !asking
+        self == Self::Everything || self == Self::Replies && !asking
     }
 }
 
 impl Proxy {
-    /// A proxy for the server on this port.
+    /// Starts a proxy for the server on this port.
     ///
     /// # Panics
     ///
-    /// If there is no free port.
+    /// Panics if no port is free.
     #[must_use]
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -91,59 +91,60 @@ impl Proxy {
         proxy
     }
 
-    /// The port it listens on.
+    /// Returns the port of the proxy.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its address, as connection URLs have it.
+    /// Returns the connection URL of the proxy.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Lets new connections lead to the server on this port. Those that are open stay with the server they have: so does
-    /// a name whose address changes, or the endpoint of a managed service, when a failover is planned.
+    /// Connects new connections to the server on this port. Open connections keep their server, as after a change of a
+    /// DNS name or a planned failover of a managed service.
     pub fn lead_to(&self, port: u16) {
         self.state().upstream = port;
     }
 
-    /// How many connections were made since the last time this was asked, those that were refused included.
+    /// Returns the number of connections since the last call, refused ones included.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         std::mem::take(&mut self.state().accepted)
     }
 
-    /// Lets everything take so much longer in each direction.
+    /// Delays all bytes by this time in each direction.
     pub fn delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
 
-    /// Closes all connections, and every new one at once.
+    /// Closes all connections, and each new one immediately.
     pub fn cut(&self) {
         let mut state = self.state();
         state.cut = true;
         state.close();
     }
 
-    /// Closes all connections, and lets new ones through.
+    /// Closes all connections, and accepts new ones.
     pub fn hang_up(&self) {
         self.state().close();
     }
 
-    /// Swallows whatever is sent from now on, in both directions, on connections that stay open: as if a cable had
-    /// been pulled. New connections are accepted, and nothing is answered on them either.
+    /// Discards all bytes in both directions, on connections that stay open, like an unplugged cable. New connections
+    /// are accepted and get no response either.
     pub fn go_silent(&self) {
         self.state().silent = Silence::Everything;
     }
 
-    /// Passes on what is asked, and swallows the answers: the server does what the client will never know of.
+    /// Forwards commands and discards the replies: the server executes commands whose outcome the client does not
+    /// learn.
     pub fn lose_replies(&self) {
-        self.state().silent = Silence::Answers;
+        self.state().silent = Silence::Replies;
     }
 
-    /// Passes everything on again, at once. What was swallowed is lost, so the connections of that time are closed.
+    /// Forwards everything again. Discarded bytes are lost, so the connections of that time are closed.
     pub fn heal(&self) {
         let mut state = self.state();
         if state.silent != Silence::Nothing {
@@ -154,14 +155,14 @@ impl Proxy {
         state.delay = Duration::ZERO;
     }
 
-    /// The commands that went to the server since the last time this was asked, without their arguments.
+    /// Returns the names of the commands sent to the server since the last call.
     #[must_use]
     pub fn commands(&self) -> Vec<String> {
         std::mem::take(&mut self.state().output)
     }
 
-    /// How many times, since the last time this was asked, something went to the server after something had come back
-    /// from it, or first: for one that asks and waits in turns, the number of round trips.
+    /// Counts, since the last call, how often bytes went to the server first or after bytes from it. If a client waits
+    /// for each reply, this is the number of round trips.
     #[must_use]
     pub fn round_trips(&self) -> usize {
         let mut state = self.state();
@@ -178,7 +179,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
         self.state().close();
-        // So that the one who waits for connections notices.
+        // Wakes the thread that accepts connections.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -191,7 +192,7 @@ impl State {
     }
 }
 
-/// Bytes, and when they may arrive.
+/// Bytes, and the time at which they may be delivered.
 type DelayedBytes = (Instant, Vec<u8>);
 
 impl Shared {
@@ -221,8 +222,8 @@ impl Shared {
         }
     }
 
-    /// Passes on what comes from one side: one thread takes it in, another hands it out when its time has come, so
-    /// that delay slows nothing down but the way.
+    /// Forwards one direction: one thread reads, and another writes when the delay has passed, so that a delay does not
+    /// reduce the throughput.
     fn pump(self: &Arc<Self>, mut from: TcpStream, to: TcpStream, asking: bool) {
         let (parcels, arriving) = mpsc::channel();
         let shared = Arc::clone(self);
@@ -245,7 +246,7 @@ impl Shared {
         thread::spawn(move || shared.hand_out(&arriving, to, asking));
     }
 
-    /// Counts what goes by, and says how long it may take; `None` if it is to be swallowed.
+    /// Counts the bytes and returns their delay. `None` if they are discarded.
     fn note(&self, parser: &mut Parser, bytes: &[u8], asking: bool) -> Option<Duration> {
         let mut state = locked(&self.state);
         if asking {

@@ -1,4 +1,4 @@
-//! Just enough of the Redis protocol to give a test server its orders.
+//! The part of the Redis protocol that controls a test server.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use super::PATIENCE;
 
-/// What a server answered.
+/// A reply of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing.
+    /// Null.
     Nil,
-    /// A number.
+    /// An integer.
     Int(i64),
-    /// A text, of whatever kind.
+    /// A string of any type.
     Text(Vec<u8>),
-    /// Several answers.
+    /// An array of replies.
     Array(Vec<Reply>),
-    /// A refusal.
+    /// An error.
     Error(String),
 }
 
 impl Reply {
-    /// The text of the answer; a number as its digits, an error as its message, anything else as nothing.
+    /// Returns the text of the reply: an integer as digits, an error as its message, other types as an empty string.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -33,7 +33,7 @@ impl Reply {
         }
     }
 
-    /// The items of a list; none if it is not one.
+    /// Returns the items of an array; none for other types.
     #[must_use]
     pub fn items(&self) -> &[Self] {
         match self {
@@ -43,14 +43,14 @@ impl Reply {
     }
 }
 
-/// Sends one command on a connection of its own.
+/// Sends one command on its own connection.
 pub(super) fn command(port: u16, limit: Duration, args: &[&[u8]]) -> io::Result<Reply> {
     let mut stream = BufReader::new(connect(port, limit)?);
     send(stream.get_mut(), args)?;
     reply(&mut stream)
 }
 
-/// A connection for orders, which stays as it is while others are refused.
+/// A connection for control commands, which stays open while others are refused.
 #[derive(Debug)]
 pub struct Admin {
     stream: BufReader<TcpStream>,
@@ -64,17 +64,17 @@ impl Admin {
         }
     }
 
-    /// Sends a command and returns the answer.
+    /// Sends a command and returns the reply.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// Panics if there is no reply.
     pub fn command(&mut self, args: &[&str]) -> Reply {
         self.send(args);
         reply(&mut self.stream).unwrap_or_else(|error| panic!("{args:?}: {error}"))
     }
 
-    /// Sends a command, and leaves its answer to the next one that is sent: only for the last.
+    /// Sends a command without reading its reply. Only for the last command of a connection.
     pub(super) fn send(&mut self, args: &[&str]) {
         let bytes: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
         send(self.stream.get_mut(), &bytes).unwrap_or_else(|error| panic!("{args:?}: {error}"));
@@ -122,6 +122,6 @@ fn reply(from: &mut BufReader<TcpStream>) -> io::Result<Reply> {
             Ok(length) => Reply::Array((0..length).map(|_| reply(from)).collect::<io::Result<_>>()?),
             Err(_) => Reply::Nil,
         },
-        _ => return Err(io::Error::other(format!("unexpected answer {line:?}"))),
+        _ => return Err(io::Error::other(format!("unexpected reply {line:?}"))),
     })
 }

@@ -1,25 +1,25 @@
-//! [`RedisSentinel`]: a primary, its replicas, and those who watch over them.
+//! [`RedisSentinel`]: a primary, its replicas, and the sentinels that monitor them.
 
 use super::server::Role;
 use super::{RedisServer, wait_until};
 
-/// What the sentinels call the primary.
+/// The name of the primary in the sentinels.
 const NAME: &str = "primary";
 
-/// How long a server has to be silent for the sentinels to take it for gone, in milliseconds.
+/// The time without a reply after which the sentinels consider a server down, in milliseconds.
 ///
-/// A sentinel connects to a server at most once a second. While a primary is dead it keeps trying, and the moment of
-/// the last try also counts for the server that takes over: that one is not asked anything for up to a second. With
-/// less patience than that, the sentinels agree that the new primary is gone as well, and make a primary of the old
-/// one as soon as it is back, with nothing in it.
+/// A sentinel connects to a server at most once a second. While a primary is down it keeps trying, and the time of the
+/// last attempt also counts for the server that takes over, which gets no request for up to a second. With a shorter
+/// limit, the sentinels consider the new primary down as well, and promote the old one as soon as it is back, with no
+/// data.
 const SILENCE: u32 = 2_000;
 
-/// A primary, replicas of it, and three sentinels, of which two must agree that the primary is gone. They notice
+/// A primary, its replicas, and three sentinels, of which two must agree that the primary is down. They detect that
 /// within two seconds.
 ///
 /// # Panics
 ///
-/// Everything here panics when it does not succeed, and says why.
+/// Every function panics with a description when it fails.
 #[derive(Debug)]
 pub struct RedisSentinel {
     servers: Vec<RedisServer>,
@@ -33,7 +33,7 @@ impl RedisSentinel {
         Self::start_with(1, &[])
     }
 
-    /// Starts a primary with so many replicas and, in all of them, these lines in the configuration.
+    /// Starts a primary with this number of replicas, all with these lines in their configuration.
     #[must_use]
     pub fn start_with(replicas: usize, config: &[&str]) -> Self {
         let common = [
@@ -56,7 +56,7 @@ impl RedisSentinel {
                     &[
                         &monitor,
                         &format!("sentinel down-after-milliseconds {NAME} {SILENCE}"),
-                        // An election that nobody wins is held again after twice this time.
+                        // An election without a winner is repeated after twice this time.
                         &format!("sentinel failover-timeout {NAME} 3000"),
                     ],
                 )
@@ -76,35 +76,35 @@ impl RedisSentinel {
         group
     }
 
-    /// What the sentinels call the primary.
+    /// Returns the name of the primary in the sentinels.
     #[must_use]
     pub fn name(&self) -> &'static str {
         NAME
     }
 
-    /// The addresses of the sentinels, as connection URLs.
+    /// Returns the connection URLs of the sentinels.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         self.sentinels.iter().map(RedisServer::url).collect()
     }
 
-    /// The primary and the replicas, in the order in which they were started: the first primary comes first.
+    /// Returns the primary and the replicas in the order of their start: the first primary comes first.
     #[must_use]
     pub fn servers(&self) -> &[RedisServer] {
         &self.servers
     }
 
-    /// The same, to be killed and restarted.
+    /// Returns the servers mutably, to kill and restart them.
     pub fn servers_mut(&mut self) -> &mut [RedisServer] {
         &mut self.servers
     }
 
-    /// The sentinels, to be paused and killed.
+    /// Returns the sentinels mutably, to pause and kill them.
     pub fn sentinels_mut(&mut self) -> &mut [RedisServer] {
         &mut self.sentinels
     }
 
-    /// The index among the servers of the one that the first sentinel takes for the primary.
+    /// Returns the index of the server that the first sentinel considers the primary.
     #[must_use]
     pub fn primary(&self) -> usize {
         self.primary_of(&self.sentinels[0])
@@ -117,15 +117,15 @@ impl RedisSentinel {
         index.unwrap_or_else(|| panic!("the primary is none of the servers: {reply:?}"))
     }
 
-    /// Freezes a server and cuts it off from this primary, so that nothing written from now on reaches it, not even
-    /// later. It goes on, as it was, with [`resume`](RedisServer::resume).
+    /// Pauses a replica and disconnects it from this primary, so that it never receives later writes.
+    /// [`resume`](RedisServer::resume) continues it with its old data.
     pub fn leave_behind(&self, replica: usize, primary: usize) {
         self.servers[replica].pause();
-        // What has been sent waits in the replica's socket; what has not been sent yet never will be.
+        // Sent bytes are in the socket of the replica. Bytes that are not sent yet are lost with the connection.
         self.servers[primary].command(&["CLIENT", "KILL", "TYPE", "replica"]);
     }
 
-    /// Orders a failover while all are well, and waits until it is done.
+    /// Orders a failover of healthy servers, and waits until it is done.
     pub fn fail_over(&self) {
         let before = self.primary();
         wait_until("the sentinels fail over", || {
@@ -135,7 +135,7 @@ impl RedisSentinel {
         self.wait_for_another(before);
     }
 
-    /// Waits until the sentinels have made another than this server the primary, and all that answer know.
+    /// Waits until the sentinels have promoted a server other than this one, and all that respond know it.
     pub fn wait_for_another(&self, than: usize) {
         wait_until("there is another primary", || {
             let primary = self.primary();
@@ -146,8 +146,7 @@ impl RedisSentinel {
         });
     }
 
-    /// Waits until all servers are there and in their roles, the replicas follow, and the sentinels see no fault in
-    /// any of them.
+    /// Waits until all servers run in their roles, the replicas follow, and the sentinels report no fault.
     pub fn wait_until_whole(&self) {
         wait_until("the replicas follow, and the sentinels know", || {
             let primary = self.primary();
@@ -168,7 +167,7 @@ impl RedisSentinel {
     }
 }
 
-/// The value of a field, in an answer that is a list of names and values in turns.
+/// Returns the value of a field in a reply that lists names and values alternately.
 fn field(reply: &super::Reply, name: &str) -> String {
     let mut pairs = reply.items().chunks_exact(2);
     pairs

@@ -1,4 +1,4 @@
-//! [`RedisServer`]: a server of one's own, for as long as a test runs.
+//! [`RedisServer`]: a server for the duration of a test.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -11,8 +11,8 @@ use super::program::Program;
 use super::resp::{self, Admin, Reply};
 use super::{PATIENCE, wait_until};
 
-/// Runs a server until its input ends, which it does, at the latest, with the process that started it: then the server
-/// goes, and its folder with it, unless something else was said.
+/// Runs a server until its input ends, which happens with the process that started it at the latest. Then it stops the
+/// server and removes its folder, unless the last line says otherwise.
 const KEEPER: &str = r#"
 trap '' INT TERM HUP
 "$1" "$2/conf" $3 > "$2/log" 2>&1 < /dev/null &
@@ -23,12 +23,12 @@ wait $!
 [ "$word" = keep ] || rm -rf "$2"
 "#;
 
-/// A server on a free port of 127.0.0.1, with a folder of its own. It ends, and the folder goes, when this is
-/// dropped, and also when the process ends without that, whatever the reason.
+/// A server on a free port of 127.0.0.1 with its own folder. Dropping it stops the server and removes the folder, as
+/// does any end of the process.
 ///
 /// # Panics
 ///
-/// Everything here panics when it does not succeed, and says why: in a test there is nothing else to do.
+/// Every function panics with a description when it fails.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
@@ -37,7 +37,7 @@ pub struct RedisServer {
     running: Option<Running>,
 }
 
-/// The role in which the program is started.
+/// The role of the server program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Server,
@@ -60,22 +60,22 @@ struct Running {
 }
 
 impl RedisServer {
-    /// Starts a server that keeps nothing on disk.
+    /// Starts a server without persistence.
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// Starts a server with these lines in its configuration, such as `"appendonly yes"`. Where they set a password,
-    /// the server refuses the commands that are sent from here: they come without.
+    /// Starts a server with these lines in its configuration, such as `"appendonly yes"`. If they set a password, the
+    /// server refuses the commands of this type, which do not authenticate.
     #[must_use]
     pub fn start_with(config: &[&str]) -> Self {
-        // `stall` needs it.
+        // `stall` needs this.
         let lines: Vec<&str> = ["enable-debug-command yes"].iter().chain(config).copied().collect();
         Self::launch(Role::Server, &lines)
     }
 
-    /// Starts the program in this role, with this configuration.
+    /// Starts the program in this role with this configuration.
     pub(super) fn launch(role: Role, config: &[&str]) -> Self {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
@@ -103,58 +103,57 @@ impl RedisServer {
         server
     }
 
-    /// The port it listens on.
+    /// Returns the port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its address, as connection URLs have it.
+    /// Returns the connection URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The path of its Unix socket.
+    /// Returns the path of the Unix socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.folder.join("socket")
     }
 
-    /// Its folder.
+    /// Returns the folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Sends it a command and returns the answer.
-    #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
+    /// Sends a command and returns the reply.
+    #[expect(clippy::must_use_candidate, reason = "many replies do not matter")]
     pub fn command(&self, args: &[&str]) -> Reply {
         self.try_command(args)
             .unwrap_or_else(|error| panic!("{} on port {}: {args:?}: {error}", self.role.name(), self.port))
     }
 
-    /// Sends it a command and returns the answer, if there is one: a server that is demoted, or killed, may hang up.
+    /// Sends a command and returns the reply, if any: a server that is demoted or killed may close the connection.
     pub fn try_command(&self, args: &[&str]) -> io::Result<Reply> {
         let bytes: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
         resp::command(self.port, PATIENCE, &bytes)
     }
 
-    /// Sends it a command whose arguments are not text.
-    #[expect(clippy::must_use_candidate, reason = "many orders have no answer worth a look")]
+    /// Sends a command with binary arguments.
+    #[expect(clippy::must_use_candidate, reason = "many replies do not matter")]
     pub fn command_bytes(&self, args: &[&[u8]]) -> Reply {
         resp::command(self.port, PATIENCE, args)
             .unwrap_or_else(|error| panic!("{} on port {}: {error}", self.role.name(), self.port))
     }
 
-    /// A connection for orders that stays: it goes on to answer when the password has changed or there is room for no
-    /// more connections.
+    /// Opens a control connection, which stays usable when the password changes or the limit of connections is reached.
     #[must_use]
     pub fn admin(&self) -> Admin {
         Admin::connect(self.port)
     }
 
-    /// One line of `INFO`.
+    /// Returns one field of `INFO`.
     #[must_use]
     pub fn info(&self, section: &str, field: &str) -> Option<String> {
         let text = self.command(&["INFO", section]).text();
@@ -162,7 +161,7 @@ impl RedisServer {
             .find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned))
     }
 
-    /// How often it has run a command, be it on its own or within a script.
+    /// Returns how often the server has executed a command, directly or within a script.
     #[must_use]
     pub fn calls(&self, command: &str) -> u64 {
         let line = self
@@ -174,24 +173,24 @@ impl RedisServer {
         calls.unwrap_or(0)
     }
 
-    /// Ends it at once, as a crash would. What it has written to its folder stays.
+    /// Kills the server, as a crash does. Its folder stays.
     pub fn kill(&mut self) {
         self.end(b"keep\n");
     }
 
-    /// Starts it again on the same port and in the same folder, after [`kill`](Self::kill) or a crash.
+    /// Starts the server again on the same port and folder, after [`kill`](Self::kill) or a crash.
     pub fn restart(&mut self) {
         self.launch_again();
         self.wait_until_ready();
     }
 
-    /// Starts it again without waiting until it answers, which it does not while it loads what it has on disk.
+    /// Starts the server again without waiting until it responds, which it does not while it loads its data.
     pub fn launch_again(&mut self) {
         self.kill();
         self.run();
     }
 
-    /// Whether it answers, be it that it wants to know a password first.
+    /// Returns whether the server responds, if only that it requires a password.
     #[must_use]
     pub fn responds(&self) -> bool {
         match resp::command(self.port, Duration::from_millis(500), &[b"PING"]) {
@@ -201,11 +200,11 @@ impl RedisServer {
         }
     }
 
-    /// The number of its process.
+    /// Returns the id of the process.
     ///
     /// # Panics
     ///
-    /// If it does not run.
+    /// Panics if the server does not run.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.running.as_ref().expect("the server runs").id
@@ -236,12 +235,12 @@ impl RedisServer {
 
     fn wait_until_ready(&self) {
         wait_until(
-            &format!("the {} on port {} answers", self.role.name(), self.port),
+            &format!("the {} on port {} responds", self.role.name(), self.port),
             || self.responds(),
         );
     }
 
-    /// Shows the end of its log: in a test that has failed the reason may be there, and the folder is about to go.
+    /// Prints the end of the log. In a failed test it may show the reason, and the folder is about to be removed.
     fn tell(&self) {
         const LINES: usize = 60;
         let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
@@ -252,7 +251,7 @@ impl RedisServer {
         }
     }
 
-    /// Lets the keeper do its work, with these last words.
+    /// Ends the keeper with this last line.
     fn end(&mut self, words: &[u8]) {
         if let Some(Running { mut keeper, .. }) = self.running.take() {
             if let Some(mut input) = keeper.stdin.take() {
@@ -269,14 +268,14 @@ impl Drop for RedisServer {
             self.tell();
         }
         self.end(b"");
-        // The keeper has done it already, if there was one.
+        // The keeper has usually removed it already.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// A port for a server, which stays its own while it is down: this process gives none out twice, other processes begin
-/// to look elsewhere, and systems do not choose ports as low as these for outgoing connections, nor those that nodes of
-/// a cluster talk to each other on, which are 10,000 higher.
+/// Returns a port for a server that stays reserved while the server is down. This process gives each port out once, and
+/// other processes start to search elsewhere. Systems do not use ports this low for outgoing connections, nor the
+/// cluster bus ports, which are 10,000 higher.
 pub(super) fn free_port() -> u16 {
     const LOWEST: u32 = 11_000;
     const PORTS: u32 = 10_000;

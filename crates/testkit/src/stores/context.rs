@@ -1,4 +1,4 @@
-//! [`StoreContext`]: what every case for record stores needs.
+//! [`StoreContext`]: helpers for the cases.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use sessile_core::{
 
 use crate::stores::StoreSubject;
 
-/// A moment that no clock of a backend has come to yet: the year 2100.
+/// A time in the future of every clock: the year 2100.
 pub(crate) const FUTURE: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 
-/// A moment that has passed by every clock.
+/// A time in the past of every clock.
 pub(crate) const PAST: Timestamp = Timestamp::from_millis(1);
 
-/// A store under test and the means to handle it. Clones share the store.
+/// A store under test with helpers. Clones share the store.
 #[derive(Clone)]
 pub(crate) struct StoreContext {
     subject: Arc<StoreSubject>,
@@ -39,12 +39,12 @@ impl StoreContext {
         &self.subject.store
     }
 
-    /// A second handle on the same data; where there is none, the first again.
+    /// Returns the second handle on the same data, or the first if there is none.
     pub(crate) fn second(&self) -> &Arc<dyn RecordStore> {
         self.subject.second.as_ref().unwrap_or(&self.subject.store)
     }
 
-    /// One handle or the other.
+    /// Returns a handle by number, alternating between both.
     pub(crate) fn handle(&self, number: usize) -> Arc<dyn RecordStore> {
         Arc::clone(if number.is_multiple_of(2) {
             self.store()
@@ -59,13 +59,13 @@ impl StoreContext {
         SessionId::generate(&OsEntropy).key()
     }
 
-    /// Keys of one shard.
+    /// Returns keys of one shard.
     pub(crate) fn keys<const N: usize>() -> [SessionKey; N] {
         let id = SessionId::generate(&OsEntropy);
         std::array::from_fn(|_| id.rotated(&OsEntropy).key())
     }
 
-    /// A version that nothing else has.
+    /// Returns a unique version.
     pub(crate) fn version() -> EntryVersion {
         let mut random = [0; 8];
         OsEntropy.fill(&mut random);
@@ -85,31 +85,27 @@ impl StoreContext {
         Self::entry_until(Some(FUTURE), payload)
     }
 
-    // Shorthands, which fail the case where the store does not do as told
+    // Calls that fail the case if the store fails
 
     pub(crate) async fn insert(&self, key: &SessionKey, entry: &Entry) {
         applied(self.store().insert(key, entry.clone()).await, "insert of a new key");
     }
 
-    /// A new key with this entry.
+    /// Inserts the entry under a new key.
     pub(crate) async fn inserted(&self, entry: &Entry) -> SessionKey {
         let key = Self::key();
         self.insert(&key, entry).await;
         key
     }
 
-    /// Through either handle this entry stands there, all of it.
+    /// Checks that both handles find the whole entry.
     pub(crate) async fn assert_stands(&self, key: &SessionKey, entry: &Entry, when: &str) {
         for store in [self.store(), self.second()] {
             let loaded = done(store.load(key).await, "load");
-            assert_eq!(loaded.as_ref(), Some(entry), "{when}: load answers with another entry");
-            // It is said how long a payload and a meta are, so what differs may not be seen above.
+            assert_eq!(loaded.as_ref(), Some(entry), "{when}: load returns another entry");
+            // The assertion above prints only the lengths of payload and meta, so compare the rest in full.
             let head = done(store.head(key).await, "head");
-            assert_eq!(
-                head.as_ref(),
-                Some(&entry.head),
-                "{when}: head answers with another head"
-            );
+            assert_eq!(head.as_ref(), Some(&entry.head), "{when}: head returns another head");
         }
     }
 
@@ -122,7 +118,7 @@ impl StoreContext {
         }
     }
 
-    /// Whether the store renames. One that does not must refuse to, and do nothing.
+    /// Returns whether the store renames. Otherwise checks that it refuses and does nothing.
     pub(crate) async fn renames(&self) -> bool {
         if !self.subject.renames {
             let (entry, other) = (Self::entry("stays"), Self::entry("moves"));
@@ -137,7 +133,7 @@ impl StoreContext {
         self.subject.renames
     }
 
-    /// Whether the store scans. One that does not must refuse to.
+    /// Returns whether the store scans. Otherwise checks that it refuses.
     pub(crate) async fn scans(&self) -> bool {
         if !self.subject.scans {
             self.unsupported(self.store().scan(None, 10).await, "scan");
@@ -145,7 +141,7 @@ impl StoreContext {
         self.subject.scans
     }
 
-    /// Whether the store takes out what has expired. One that does not must refuse to.
+    /// Returns whether the store takes expired entries. Otherwise checks that it refuses.
     pub(crate) async fn takes_expired(&self) -> bool {
         if !self.subject.takes_expired {
             let result = self.store().take_expired(FUTURE, 10).await;
@@ -156,14 +152,14 @@ impl StoreContext {
 
     fn unsupported<T: Debug>(&self, result: Result<T, StorageError>, operation: &str) {
         let Err(error) = result else {
-            panic!("{operation} must fail with Unsupported, and answered {result:?}")
+            panic!("{operation} must fail with Unsupported, and returned {result:?}")
         };
         assert_eq!(
             error.kind(),
             StorageErrorKind::Unsupported,
             "{operation} must fail with Unsupported: {error:?}"
         );
-        assert_eq!(error.operation(), operation, "an error names the verb: {error:?}");
+        assert_eq!(error.operation(), operation, "an error names the operation: {error:?}");
         assert_eq!(
             error.storage(),
             self.store().name(),
@@ -171,25 +167,25 @@ impl StoreContext {
         );
     }
 
-    /// Lets everybody else come to where they wait, and what is done in the background be done.
+    /// Lets other tasks reach their waits and background work finish.
     pub(crate) async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// The answer, which must not be an error.
+/// Returns the value of a result, which must not be an error.
 #[track_caller]
 pub(crate) fn done<T>(result: Result<T, StorageError>, what: &str) -> T {
     result.unwrap_or_else(|error| panic!("{what} failed: {error:?}"))
 }
 
-/// The write must have been applied.
+/// Checks that the write was applied.
 #[track_caller]
 pub(crate) fn applied(result: Result<Applied, StorageError>, what: &str) {
     assert_eq!(done(result, what), Applied::Yes, "{what} must be applied");
 }
 
-/// The write must not have been applied.
+/// Checks that the write was not applied.
 #[track_caller]
 pub(crate) fn refused(result: Result<Applied, StorageError>, what: &str) {
     assert_eq!(done(result, what), Applied::No, "{what} must not be applied");

@@ -1,6 +1,6 @@
-//! The list of cases, and [`record_store_tests!`](crate::record_store_tests), which makes tests of them.
+//! The list of cases, and [`record_store_tests!`](crate::record_store_tests), which turns them into tests.
 
-/// Hands the list of cases to another macro.
+/// Passes the list of cases to another macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_store_cases {
@@ -112,12 +112,12 @@ macro_rules! __with_store_cases {
     };
 }
 
-/// Makes a test of every case of the kit for record stores. The argument is an async function without arguments that
-/// makes a [`StoreSubject`](crate::StoreSubject): an empty store, for one case to use.
+/// Creates a test for every case of the kit for record stores. The argument is an async function without arguments that
+/// returns a [`StoreSubject`](crate::StoreSubject): an empty store for one case.
 ///
-/// What the verbs do with versions that are stale or foreign, with keys that are taken or missing, and with callers that
-/// meet, can only be seen like this: behind [`Paired`](sessile_core::Paired) with locks that work, hardly any of it
-/// happens. The [cases for storages](crate::storage_tests) are for the pair, and come on top.
+/// Only direct calls show what the operations do with stale or foreign versions, with keys that are taken or missing,
+/// and with concurrent callers. Behind [`Paired`](sessile_core::Paired) with working locks, these hardly occur. Run the
+/// [cases for storages](crate::storage_tests) on the pair as well.
 ///
 /// ```
 /// mod store {

@@ -1,7 +1,6 @@
-//! The kit for record stores: the verbs of [`RecordStore`](sessile_core::RecordStore), called directly.
+//! The kit for record stores: direct calls of the operations of [`RecordStore`](sessile_core::RecordStore).
 //!
-//! Paired with locks, a store is hardly ever asked for a version that is not there: the locks see to that. What it does
-//! then is seen only without them.
+//! Paired with locks, a store hardly ever gets a version that is not stored. Only direct calls show its behaviour then.
 
 mod broken;
 mod cases;

@@ -1,4 +1,4 @@
-//! [`ModelStore`]: a record store to read and to compare with.
+//! [`ModelStore`]: the reference model of a record store.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::locked;
 /// The entries of a store.
 pub(crate) type Entries = BTreeMap<SessionKey, Entry>;
 
-/// A record store in memory that does what the contract asks for, each verb in a few lines under one mutex. Clones share
+/// A record store in memory that implements the contract with a few lines per operation, under one mutex. Clones share
 /// their entries.
 ///
 /// ```
@@ -30,19 +30,19 @@ pub(crate) type Entries = BTreeMap<SessionKey, Entry>;
 pub struct ModelStore(Arc<Mutex<Entries>>);
 
 impl ModelStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many entries there are, expired ones and the marks of sessions that have moved included.
+    /// Returns the number of entries, expired ones and redirects of moved sessions included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.step(|entries| entries.len())
     }
 
-    /// Whether there is no entry.
+    /// Returns whether the store has no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -59,7 +59,7 @@ impl fmt::Debug for ModelStore {
     }
 }
 
-/// Whether an entry is there and has this version.
+/// Returns whether an entry is stored with this version.
 pub(super) fn is(entries: &Entries, key: &SessionKey, version: EntryVersion) -> bool {
     entries.get(key).is_some_and(|entry| entry.head.version == version)
 }
@@ -72,14 +72,14 @@ pub(super) fn apply_if(condition: bool, write: impl FnOnce()) -> Applied {
     Applied::Yes
 }
 
-/// The keys of what is due, at most so many.
+/// Returns up to `limit` keys of entries that are due.
 pub(super) fn due(entries: &Entries, now: Timestamp, limit: usize) -> Vec<SessionKey> {
     let is_due = |entry: &Entry| entry.head.deadline.is_some_and(|deadline| deadline <= now);
     let due = entries.iter().filter(|(_, entry)| is_due(entry));
     due.map(|(key, _)| *key).take(limit).collect()
 }
 
-/// The part of a scan that comes after this key.
+/// Returns the page of a scan after this key.
 pub(super) fn list(entries: &Entries, after: Option<SessionKey>, limit: usize) -> EntryList {
     let rest = entries
         .iter()

@@ -1,4 +1,4 @@
-//! [`StoreCase`]: how a case for record stores is run.
+//! [`StoreCase`]: a case for record stores, and how it runs.
 
 use std::fmt;
 use std::pin::Pin;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::stores::{StoreContext, StoreSubject};
 
-/// A case for record stores: one promise of the contract, under a name of its own.
+/// A case for record stores: a promise of the contract and its name.
 pub struct StoreCase {
     name: &'static str,
     parallel: bool,
@@ -14,33 +14,33 @@ pub struct StoreCase {
 }
 
 impl StoreCase {
-    /// Every case, in the order of the contract.
+    /// Returns every case, in the order of the contract.
     #[must_use]
     pub fn all() -> &'static [Self] {
         CASES
     }
 
-    /// The name: a group and what is promised, such as `replace::of_another_version_does_nothing`.
+    /// Returns the name: a group and the promise, such as `replace::of_another_version_does_nothing`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether the case wants a runtime of several threads. Any other wants one of a single thread, whose time may be
-    /// paused.
+    /// Returns whether the case needs a multi-threaded runtime. Any other needs a single-threaded one, whose time may
+    /// be paused.
     #[must_use]
     pub fn is_parallel(&self) -> bool {
         self.parallel
     }
 
-    /// Runs the case. It is for [`record_store_tests!`](crate::record_store_tests) and for test runners of other kinds.
+    /// Runs the case. [`record_store_tests!`](crate::record_store_tests) uses this, as can other test runners.
     ///
     /// # Panics
     ///
-    /// If the store does not keep its promise; the message says which and how.
+    /// Panics if the store breaks its promise. The message says which and how.
     pub async fn run(&self, subject: StoreSubject) {
         let paused = subject.paused && !self.parallel;
-        // Paused time runs ahead whenever everybody waits, so the limit may be long and is reached at once.
+        // Paused time advances when all tasks wait, so a long limit is reached immediately.
         let limit = Duration::from_secs(if paused { 10_000 * 86_400 } else { 180 });
         if paused {
             tokio::time::pause();
@@ -58,7 +58,7 @@ impl fmt::Debug for StoreCase {
     }
 }
 
-/// Runs the case of this name on what the factory makes.
+/// Runs the case of this name on the subject of the factory.
 #[doc(hidden)]
 pub async fn run_store(name: &str, factory: impl AsyncFnOnce() -> StoreSubject) {
     let case = CASES.iter().find(|case| case.name == name);

@@ -1,4 +1,4 @@
-//! [`StoreSubject`]: the record store under test, and what it may do differently.
+//! [`StoreSubject`]: the record store under test, and its permitted differences.
 
 use std::any::Any;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sessile_core::RecordStore;
 
-/// A record store to be tested, made anew for each case.
+/// A record store under test, created for each case.
 ///
 /// ```
 /// use sessile_testkit::{ModelStore, StoreSubject};
@@ -17,8 +17,8 @@ use sessile_core::RecordStore;
 /// }
 /// ```
 ///
-/// There is no flag for a promise of the contract. What a store does not do it must refuse with
-/// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported), and the kit checks that it does.
+/// No flag turns a promise of the contract off. A store must refuse an operation that it does not support with
+/// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported), and the kit checks that.
 pub struct StoreSubject {
     pub(super) store: Arc<dyn RecordStore>,
     pub(super) second: Option<Arc<dyn RecordStore>>,
@@ -31,10 +31,10 @@ pub struct StoreSubject {
 }
 
 impl StoreSubject {
-    /// This store, which must be empty and which nobody else uses.
+    /// Creates a subject with this store, which must be empty and used by nothing else.
     ///
-    /// Tokio's time stands still in all cases that need one thread. Blocking work is welcome if it is done in
-    /// [`tokio::task::spawn_blocking`]; a store that talks to a server is tested [in real time](Self::in_real_time).
+    /// Tokio's time is paused in all cases that need one thread. Blocking work is possible in
+    /// [`tokio::task::spawn_blocking`]. Test a store that talks to a server [in real time](Self::in_real_time).
     pub fn new(store: impl RecordStore) -> Self {
         Self {
             store: Arc::new(store),
@@ -48,50 +48,50 @@ impl StoreSubject {
         }
     }
 
-    /// With another handle on the same data, as a second process would have it: one that shares nothing in memory
-    /// with the first, if the store can be opened twice.
+    /// Sets another handle on the same data, as a second process has it. If the store can be opened twice, the handle
+    /// should share no memory with the first.
     #[must_use]
     pub fn with_second(mut self, store: impl RecordStore) -> Self {
         self.second = Some(Arc::new(store));
         self
     }
 
-    /// With something to be dropped after the case: a temporary folder, a server.
+    /// Keeps a value until the end of the case, such as a temporary folder or a server.
     #[must_use]
     pub fn keeping(mut self, guard: impl Any + Send + Sync) -> Self {
         self.guards.push(Box::new(guard));
         self
     }
 
-    /// The store waits for what tokio knows nothing of: a server, threads of its own.
+    /// Runs the cases in real time, for a store that waits for events outside tokio: a server, or its own threads.
     #[must_use]
     pub fn in_real_time(mut self) -> Self {
         self.paused = false;
         self
     }
 
-    /// The store refuses to rename.
+    /// Declares that the store refuses to rename.
     #[must_use]
     pub fn without_rename(mut self) -> Self {
         self.renames = false;
         self
     }
 
-    /// The store refuses to scan.
+    /// Declares that the store refuses to scan.
     #[must_use]
     pub fn without_scan(mut self) -> Self {
         self.scans = false;
         self
     }
 
-    /// The store refuses to take out what has expired.
+    /// Declares that the store refuses to take expired entries.
     #[must_use]
     pub fn without_take_expired(mut self) -> Self {
         self.takes_expired = false;
         self
     }
 
-    /// The backend has a clock and drops by itself what has expired by that.
+    /// Declares that the backend has a clock and removes expired entries by itself.
     #[must_use]
     pub fn dropping_the_expired(mut self) -> Self {
         self.keeps_expired = false;

@@ -1,8 +1,8 @@
-//! [`Disturbance`]: what befalls the storage itself.
+//! [`Disturbance`]: faults of the storage itself.
 
 use crate::history::Setback;
 
-/// What befalls the servers of a storage, or the lines to them, while it is tortured.
+/// A fault of the servers of a storage, or of the connections to them, that is injected while workers use the storage.
 ///
 /// ```no_run
 /// use sessile_testkit::Setback;
@@ -22,13 +22,14 @@ use crate::history::Setback;
 /// }
 /// ```
 pub trait Disturbance {
-    /// Does its worst once, and takes as long as that takes. It is called again and again, with a pause between.
+    /// Injects the fault once, and returns when it is over. The driver calls this repeatedly, with pauses between the
+    /// calls.
     ///
-    /// `chance` is a number that follows from the seed: let it choose between what can be done.
+    /// `chance` is a number that follows from the seed. Use it to choose between kinds of faults.
     ///
-    /// Returns when the storage fell back to an earlier state, if it did.
+    /// Returns the period in which the storage fell back to an earlier state, if it did.
     fn strike(&mut self, chance: u64) -> Option<Setback>;
 
-    /// Makes the storage whole again, once all is over: what is found then is the end of the story.
+    /// Repairs the storage at the end. The state found after this is the last of the history.
     fn heal(&mut self) {}
 }

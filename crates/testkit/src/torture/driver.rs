@@ -1,4 +1,4 @@
-//! The driver: starts it all, and judges in the end.
+//! The driver: starts the workers and checks the history.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -17,37 +17,37 @@ use crate::history::{Call, History, Recorder, Recording};
 use crate::locked;
 use crate::rng::Rng;
 
-/// The process that the driver is in a history. Workers are counted from 1.
+/// The number of the driver's process in a history. Workers count from 1.
 const DRIVER: u64 = 0;
 
 impl Torture {
-    /// Tortures a storage with worker processes, which are killed and stopped at random, and looks at everything
-    /// itself in the end. The seed is printed.
+    /// Runs worker processes on a storage, kills and stops them at random, and then reads every session. Prints the
+    /// seed.
     ///
-    /// `open` opens the storage in this process; the program of the workers has to call
-    /// [`worker_main`](super::worker_main) with the same. Variables set by [`with_env`](Self::with_env) are in the
-    /// environment of the workers only, so in the driver `open` has to know by itself.
+    /// `open` opens the storage in this process. The program of the workers has to call
+    /// [`worker_main`](super::worker_main) with the same function. Only the workers have the variables of
+    /// [`with_env`](Self::with_env) in their environment, so `open` must find the storage without them here.
     ///
     /// # Errors
     ///
-    /// What was found wrong.
+    /// Returns the violations and the other failures.
     ///
     /// # Panics
     ///
-    /// If processes cannot be started or there is no runtime to be had.
+    /// Panics if processes cannot be started or a runtime cannot be built.
     pub fn run<S: IntoStorage>(&self, open: impl AsyncFnOnce() -> S) -> Result<Report, Box<Failure>> {
         self.run_workers(None, open)
     }
 
-    /// As [`run`](Self::run), while this happens to the storage, too. What it lost by that is in the report.
+    /// Runs like [`run`](Self::run), with a disturbance of the storage. The report counts what the storage lost.
     ///
     /// # Errors
     ///
-    /// As for [`run`](Self::run).
+    /// Fails like [`run`](Self::run).
     ///
     /// # Panics
     ///
-    /// As [`run`](Self::run) does.
+    /// Panics like [`run`](Self::run).
     pub fn run_under<S: IntoStorage>(
         &self,
         disturbance: &mut dyn Disturbance,
@@ -77,12 +77,12 @@ impl Torture {
         self.judge(history, failures, tally)
     }
 
-    /// Tortures a storage with tasks, for as long as planned. They give up, hang and forget; nobody is killed. The
-    /// seed is printed.
+    /// Runs the clients as tasks of this process, for the planned duration. Clients drop calls and keep locks too long,
+    /// but are not killed. Prints the seed.
     ///
     /// # Errors
     ///
-    /// What was found wrong.
+    /// Returns the violations and the other failures.
     pub async fn run_in_process(&self, storage: impl IntoStorage) -> Result<Report, Box<Failure>> {
         self.announce();
         let storage = storage.into_storage();
@@ -123,8 +123,8 @@ impl Torture {
         eprintln!("sessile-testkit: torture, seed {seed} (set SESSILE_SEED={seed} to try it again)");
     }
 
-    /// Looks under every key there ever was, and takes the lock of every session that lives: nobody is left to hold
-    /// it, so it has to be free within a lease.
+    /// Reads every key of the history and locks every live session. No client holds a lock any more, so each lock must
+    /// be free within a lease.
     async fn audit(
         &self,
         storage: &Arc<dyn Storage>,
@@ -179,7 +179,7 @@ impl Torture {
     }
 }
 
-/// A folder that goes with its owner.
+/// A folder that is removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {

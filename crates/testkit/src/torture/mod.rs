@@ -1,4 +1,4 @@
-//! Torture: many processes on one storage, killed and stopped at random, and a check of what they were told.
+//! Torture: many processes on one storage that are killed and stopped at random, and a check of their history.
 
 mod disturbance;
 mod driver;

@@ -1,4 +1,4 @@
-//! The nemesis: processes that come, are stopped, and are killed.
+//! The nemesis: starts, stops and kills the worker processes.
 
 use std::io::{BufRead, BufReader, Result};
 use std::path::Path;
@@ -13,14 +13,14 @@ use crate::history::{Event, EventLog, Setback};
 use crate::locked;
 use crate::rng::Rng;
 
-/// What the workers have said so far.
+/// The output of all workers so far.
 #[derive(Debug, Default)]
 pub(super) struct WorkerOutput {
     pub(super) events: EventLog,
     pub(super) failures: Vec<String>,
 }
 
-/// What was tally to workers and storage.
+/// Counts of the faults injected into workers and storage.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) kills: u64,
@@ -29,7 +29,7 @@ pub(super) struct Tally {
     pub(super) setbacks: Vec<Setback>,
 }
 
-/// The workers, and what befalls them and their storage.
+/// The workers, and the faults injected into them and their storage.
 pub(super) struct Nemesis<'a, 'd> {
     plan: &'a Torture,
     slots: &'a Path,
@@ -41,7 +41,7 @@ pub(super) struct Nemesis<'a, 'd> {
     tally: Tally,
 }
 
-/// How often one who watches a long torture is told that it goes on.
+/// The interval at which a long run prints its progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 struct Worker {
@@ -63,7 +63,7 @@ impl<'a, 'd> Nemesis<'a, 'd> {
         }
     }
 
-    /// Lets the workers work for as long as planned, and does to them what it does; each kind of it once at least.
+    /// Runs the workers for the planned duration, and injects each kind of fault at least once.
     pub(super) fn run(&mut self) -> Result<()> {
         let (start, duration) = (Instant::now(), self.plan.duration());
         let (end, mut next_progress) = (start + duration, start + PROGRESS_INTERVAL);
@@ -145,7 +145,7 @@ impl<'a, 'd> Nemesis<'a, 'd> {
         let stdout = child.stdout.take().expect("the output of a worker is a pipe");
         let output = Arc::clone(&self.output);
         let reader = thread::spawn(move || {
-            // The last line of one that was killed may be cut off.
+            // The last line of a killed worker may be cut off.
             for text in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let mut output = locked(&output);
                 match (text.parse::<Event>(), text.strip_prefix(FAILURE)) {
@@ -158,8 +158,8 @@ impl<'a, 'd> Nemesis<'a, 'd> {
         Ok(Worker { child, reader })
     }
 
-    /// Puts the storage right, tells all workers to stop, waits for them, and returns what they have said. One that
-    /// does not stop in time is killed, and is a trouble.
+    /// Repairs the storage, asks all workers to stop, waits for them, and returns their output. A worker that does not
+    /// stop in time is killed and counts as a failure.
     pub(super) fn end(mut self) -> Result<(WorkerOutput, Tally)> {
         if let Some(disturbance) = &mut self.disturbance {
             disturbance.heal();
@@ -167,7 +167,7 @@ impl<'a, 'd> Nemesis<'a, 'd> {
         for worker in &mut self.workers {
             drop(worker.child.stdin.take());
         }
-        // The longest that a client does without looking up: it waits for a lock, then sleeps for longer than a lease.
+        // The longest time for which a client does not look at the flag: it waits for a lock, then sleeps past a lease.
         let patience = self.plan.wait + self.plan.lease * 2 + self.plan.tolerance.slack;
         let end = Instant::now() + patience;
         for worker in std::mem::take(&mut self.workers) {
@@ -178,7 +178,7 @@ impl<'a, 'd> Nemesis<'a, 'd> {
     }
 }
 
-/// Whatever goes wrong, no worker is left behind.
+/// Kills the remaining workers if the run ends early.
 impl Drop for Nemesis<'_, '_> {
     fn drop(&mut self) {
         for worker in std::mem::take(&mut self.workers) {
@@ -197,19 +197,19 @@ impl Worker {
         let report = |what: String| locked(output).failures.push(what);
         while self.child.try_wait()?.is_none() {
             if Instant::now() > end {
-                report("a worker did not stop when it was told to".to_owned());
+                report("a worker did not stop when asked to".to_owned());
                 return self.kill();
             }
             thread::sleep(Duration::from_millis(5));
         }
         let status = self.leave()?;
         if !status.success() {
-            report(format!("a worker that nobody killed has ended with {status}"));
+            report(format!("a worker that was not killed has ended with {status}"));
         }
         Ok(())
     }
 
-    /// Waits for the process to be gone and all that it said to be heard.
+    /// Waits until the process has ended and all of its output is read.
     fn leave(mut self) -> Result<ExitStatus> {
         let status = self.child.wait()?;
         drop(self.reader.join());
@@ -221,15 +221,14 @@ impl Worker {
 fn pause_processes<'a>(children: impl Iterator<Item = &'a Child>, pause: Duration) {
     use rustix::process::{Pid, Signal, kill_process};
 
-    // One that has ended by itself has not been waited for yet, so the number is still its own. That it cannot be
-    // stopped any more is no failure.
+    // A process that ended is not reaped yet, so its number is not reused. A failed stop of it is no error.
     let processes = children.map(Pid::from_child);
     let stopped: Vec<_> = processes
         .filter(|process| kill_process(*process, Signal::STOP).is_ok())
         .collect();
     thread::sleep(pause);
     for process in stopped {
-        kill_process(process, Signal::CONT).expect("who could be stopped can be woken");
+        kill_process(process, Signal::CONT).expect("a stopped process can be continued");
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Torture`]: what is to be done to a storage.
+//! [`Torture`]: the plan of a run.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use sessile_core::DEFAULT_LEASE;
 use crate::history::Tolerance;
 use crate::rng::seed;
 
-/// Many clients on one storage, who write, log out, move sessions, hang, give up and die; then a check of all that
-/// they were told against the five promises.
+/// Many clients on one storage that write, destroy and rotate sessions, hang, drop calls and die, and then a check of
+/// the history against the five promises.
 ///
-/// [`run`](Self::run) gives each client a process of its own, which is killed and stopped at random.
-/// [`run_in_process`](Self::run_in_process) makes do with tasks, for storages that live in one process.
+/// [`run`](Self::run) gives each client a process, which is killed and stopped at random.
+/// [`run_in_process`](Self::run_in_process) uses tasks, for storages that live in one process.
 ///
-/// Processes need a program to run. The best is a test without the usual harness (`harness = false` in
-/// `Cargo.toml`), which is driver and worker in one:
+/// Processes need a program. The simplest is a test without the standard harness (`harness = false` in `Cargo.toml`)
+/// that is driver and worker in one:
 ///
 /// ```no_run
 /// use std::path::PathBuf;
@@ -62,11 +62,10 @@ pub struct Torture {
 }
 
 impl Torture {
-    /// Four processes of two tasks each on six sessions, for five seconds, with kills and stops.
+    /// Returns a plan with four processes of two tasks each on six sessions, for five seconds, with kills and stops.
     ///
-    /// The seed is the one in the environment variable `SESSILE_SEED`, or a new one. It decides what each client does
-    /// and what is done to it; when each of them gets its turn is up to the machine, so that a seed makes a failure
-    /// likely again, not certain.
+    /// The seed is that of the environment variable `SESSILE_SEED`, or a new one. It determines the calls and the
+    /// faults. The machine schedules them, so a seed makes a failure likely again, but not certain.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -87,108 +86,107 @@ impl Torture {
         }
     }
 
-    /// With this many processes.
+    /// Sets the number of processes.
     #[must_use]
     pub fn with_processes(mut self, processes: u64) -> Self {
         self.processes = processes.max(1);
         self
     }
 
-    /// With this many tasks in each process.
+    /// Sets the number of tasks per process.
     #[must_use]
     pub fn with_tasks(mut self, tasks: u64) -> Self {
         self.tasks = tasks.max(1);
         self
     }
 
-    /// On this many sessions at a time. One that ends is followed by a new one.
+    /// Sets the number of sessions at a time. A new session replaces each one that ends.
     #[must_use]
     pub fn with_sessions(mut self, sessions: u64) -> Self {
         self.sessions = sessions.max(1);
         self
     }
 
-    /// For so long. The environment variable `SESSILE_TORTURE_SECONDS` overrules it.
+    /// Sets the duration. The environment variable `SESSILE_TORTURE_SECONDS` overrides it.
     #[must_use]
     pub fn with_duration(mut self, duration: Duration) -> Self {
         self.duration = duration;
         self
     }
 
-    /// With another seed.
+    /// Sets the seed.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// With clients that wait for a lock for so long. Two seconds by default.
+    /// Sets the limit of waits for a lock. Two seconds by default.
     #[must_use]
     pub fn with_wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// On a storage that leases its locks for so long. It should be short, a second perhaps: whoever is killed blocks
-    /// a session for that long, and whoever is stopped for longer comes back too late.
+    /// Sets the lease of the storage's locks. It should be short, about a second: a killed worker blocks a session for
+    /// that long, and a worker that is stopped for longer loses its lock.
     #[must_use]
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// Without processes that are killed.
+    /// Turns kills off.
     #[must_use]
     pub fn without_kills(mut self) -> Self {
         self.kills = false;
         self
     }
 
-    /// With processes that are stopped for so long at most; zero for none. A second and a half by default. Where there
-    /// are no signals to stop a process with, none is stopped.
+    /// Sets the longest stop of a process; zero for none. A second and a half by default. On platforms without signals
+    /// no process is stopped.
     #[must_use]
     pub fn with_stops(mut self, longest: Duration) -> Self {
         self.stops = longest;
         self
     }
 
-    /// With this many processes that are stopped at the same time, so that those who wait are stopped along with those
-    /// they wait for. One by default.
+    /// Sets the number of processes that are stopped together, so that waiters stop along with holders. One by default.
     #[must_use]
     pub fn with_stops_of(mut self, processes: u64) -> Self {
         self.together = processes.max(1);
         self
     }
 
-    /// On a storage that refuses to rotate with a grace.
+    /// Avoids rotations with a grace, for a storage that refuses them.
     #[must_use]
     pub fn without_aliases(mut self) -> Self {
         self.aliases = false;
         self
     }
 
-    /// Judged with this tolerance. Its slack should be longer than a stop.
+    /// Sets the tolerance of the check. Its slack should be longer than a stop.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.tolerance = tolerance;
         self
     }
 
-    /// With this environment variable in the workers: to say where the storage is.
+    /// Sets an environment variable for the workers, which tells them where the storage is.
     #[must_use]
     pub fn with_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    /// With another program for the workers. By default it is the one that is running.
+    /// Sets the program of the workers. By default it is the running program.
     #[must_use]
     pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// How long it is to take.
+    /// Returns the duration of the run.
     pub(super) fn duration(&self) -> Duration {
         let seconds = std::env::var("SESSILE_TORTURE_SECONDS").ok();
         let seconds = seconds.and_then(|seconds| seconds.parse().ok());

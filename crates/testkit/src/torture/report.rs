@@ -1,26 +1,26 @@
-//! What came of a torture.
+//! The result of a run.
 
 use std::fmt;
 
 use crate::history::{History, Lost, Summary, Violations};
 
-/// What was done, and that nothing was found wrong.
+/// The report of a run without failures.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// How much was checked.
+    /// Counts of what was checked.
     pub summary: Summary,
-    /// What the storage forgot when it was set back.
+    /// The writes that the storage lost in setbacks.
     pub lost: Lost,
     /// The seed.
     pub seed: u64,
-    /// How many processes were killed.
+    /// The number of killed processes.
     pub kills: u64,
-    /// How many times a process was stopped for a while.
+    /// The number of stops of processes.
     pub stops: u64,
-    /// How many times the [`Disturbance`](super::Disturbance) struck.
+    /// The number of faults injected by the [`Disturbance`](super::Disturbance).
     pub strikes: u64,
-    /// All that the clients did and were told.
+    /// The calls of the clients and their results.
     pub history: History,
 }
 
@@ -46,21 +46,21 @@ impl fmt::Display for Report {
     }
 }
 
-/// What was found wrong.
+/// The failures of a run.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What cannot be true in what the clients were told.
+    /// The violations in the history.
     pub violations: Option<Violations>,
-    /// What else ought not to happen: errors of unexpected kinds, locks that stay, workers that hang.
+    /// Other failures: errors of unexpected kinds, locks that stay, workers that hang.
     pub failures: Vec<String>,
     /// The seed.
     pub seed: u64,
-    /// All that the clients did and were told.
+    /// The calls of the clients and their results.
     pub history: History,
 }
 
-/// How many troubles are told.
+/// The number of failures that are shown.
 const SHOWN: usize = 10;
 
 impl fmt::Display for Failure {
@@ -85,7 +85,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// As `Display`: it is what a failed `unwrap` shows.
+/// Formats like `Display`, because a failed `unwrap` shows this.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

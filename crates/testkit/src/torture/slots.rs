@@ -1,4 +1,4 @@
-//! [`Slots`]: how clients tell each other which sessions there are.
+//! [`Slots`]: the ids of the current sessions, shared by all clients.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use sessile_core::SessionId;
 
 use crate::locked;
 
-/// So many sessions at a time, each in its slot. What is read may be out of date, which is part of the game.
+/// A fixed number of slots with one session each. A reader may get an outdated id, which is intended.
 #[derive(Debug)]
 pub(super) enum Slots {
     Memory(Mutex<Vec<Option<SessionId>>>),
@@ -34,9 +34,9 @@ impl Slots {
             Self::Memory(slots) => locked(slots)[index(slot)] = Some(id.clone()),
             Self::Folder(folder) => {
                 let number = WRITES.fetch_add(1, Ordering::Relaxed);
-                let aside = folder.join(format!("aside-{}-{number}", std::process::id()));
-                let written =
-                    fs::write(&aside, id.expose()).and_then(|()| fs::rename(&aside, folder.join(slot.to_string())));
+                let temporary = folder.join(format!("new-{}-{number}", std::process::id()));
+                let written = fs::write(&temporary, id.expose())
+                    .and_then(|()| fs::rename(&temporary, folder.join(slot.to_string())));
                 written.expect("the folder of the test can be written to");
             }
         }

@@ -1,4 +1,4 @@
-//! A worker: one of the processes that use the storage, and may be killed for it.
+//! A worker: one of the processes that use the storage and may be killed.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -15,13 +15,13 @@ use super::workload::{Client, first_write_id};
 use crate::history::{Recorder, Recording};
 use crate::rng::Rng;
 
-/// The environment variable that makes a worker of a process, and says what it is to do.
+/// The environment variable that marks a process as a worker and has its options.
 const VARIABLE: &str = "SESSILE_TORTURE";
 
-/// Marks a line that is not about an operation.
-pub(super) const FAILURE: &str = "trouble ";
+/// The prefix of a line that reports a failure in place of an event.
+pub(super) const FAILURE: &str = "failure ";
 
-/// What a worker is told.
+/// The options of a worker.
 #[derive(Debug)]
 pub(super) struct WorkerOptions {
     pub(super) process: u64,
@@ -30,7 +30,7 @@ pub(super) struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// As an environment variable.
+    /// Encodes the options as an environment variable.
     pub(super) fn variable(&self, plan: &Torture) -> (&'static str, String) {
         let Self { process, seed, slots } = self;
         let Torture {
@@ -65,14 +65,14 @@ impl WorkerOptions {
     }
 }
 
-/// Does the work of a worker in a process that is one, and does not return; returns at once in any other.
+/// Runs the worker in a worker process, and does not return. Returns immediately in any other process.
 ///
-/// Call it first in the program that [`Torture::run`] starts for its workers. `open` opens the storage, which is to be
-/// found by what [`Torture::with_env`] has put into the environment.
+/// Call it first in the program that [`Torture::run`] starts for its workers. `open` opens the storage, which it finds
+/// through the variables of [`Torture::with_env`].
 ///
 /// # Panics
 ///
-/// In a worker, if there is no runtime to be had.
+/// Panics in a worker if a runtime cannot be built.
 pub fn worker_main<S: IntoStorage>(open: impl AsyncFnOnce() -> S) {
     let Ok(options) = std::env::var(VARIABLE) else { return };
     let (options, plan) = WorkerOptions::read(&options).expect("the orders of a worker come from its driver");
@@ -118,7 +118,7 @@ pub(super) fn in_one_line(error: &StorageError) -> String {
     format!("{error:?}").replace(['\n', '\r'], " ")
 }
 
-/// Says a line to the driver, all of it or nothing. Without a driver there is nothing to work for.
+/// Writes a whole line to the driver. Exits if the driver is gone.
 fn send_line(event: &str) {
     let event = format!("{event}\n");
     let mut output = io::stdout().lock();
@@ -131,13 +131,13 @@ fn send_line(event: &str) {
     }
 }
 
-/// The driver ends the work by closing the input, if only by dying.
+/// Sets the flag when the input ends. The driver closes it to stop the work, or by dying.
 fn stop_at_end_of_input() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
+    let flag = Arc::clone(&stop);
     std::thread::spawn(move || {
         drop(io::stdin().lock().read_to_end(&mut Vec::new()));
-        told.store(true, Ordering::SeqCst);
+        flag.store(true, Ordering::SeqCst);
     });
     stop
 }

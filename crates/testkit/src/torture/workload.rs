@@ -1,4 +1,4 @@
-//! What a client does: everything, in no order.
+//! The workload of a client: all operations, in random order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,30 +15,30 @@ use super::slots::Slots;
 use crate::history::Mark;
 use crate::rng::Rng;
 
-/// One client of the storage: a task, by itself or with others in its process.
+/// A client of the storage: one task.
 pub(super) struct Client {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) slots: Arc<Slots>,
     pub(super) rng: Rng,
-    /// Names for writes, which no other process uses.
+    /// Ids of writes, unique among all processes.
     pub(super) write_ids: Arc<AtomicU64>,
     pub(super) plan: Arc<Torture>,
-    /// Sessions that have ended or moved, as far as this client knows. It goes back to them now and then, as late
+    /// Sessions that have ended or moved, as far as this client knows. The client returns to them at times, as late
     /// requests do.
     pub(super) ended: VecDeque<SessionId>,
-    /// Says what ought not to happen.
+    /// Reports an error of an unexpected kind.
     pub(super) report: Arc<dyn Fn(&StorageError) + Send + Sync>,
 }
 
-/// The first name for a write of this process.
+/// Returns the first id of a write of this process.
 pub(super) fn first_write_id(process: u64) -> u64 {
     (process << 32) + 1
 }
 
-/// How many sessions of the ended a client remembers.
+/// The number of ended sessions that a client remembers.
 const MAX_ENDED: u64 = 8;
 
-/// What a client learnt of its session.
+/// The change of a session that a client observed.
 enum SessionChange {
     Lives,
     Ended,
@@ -48,7 +48,7 @@ enum SessionChange {
 type Outcome = Result<SessionChange, StorageError>;
 
 impl Client {
-    /// Works until it is told to stop.
+    /// Runs until the flag is set.
     pub(super) async fn run(mut self, stop: Arc<AtomicBool>) {
         while !stop.load(Ordering::SeqCst) {
             self.step().await;
@@ -60,12 +60,12 @@ impl Client {
         let Some(id) = self.slots.get(slot) else {
             return self.create_session(slot).await;
         };
-        // One in twenty gives up, early or late.
+        // One call in twenty is dropped after a short time.
         let patience = match self.rng.below(20) {
             0 => Duration::from_micros(self.rng.below(3_000)),
             _ => Duration::MAX,
         };
-        // One in six is late.
+        // One call in six uses an ended session.
         let late = self.rng.below(6) == 0;
         let ended = self
             .ended
@@ -91,7 +91,7 @@ impl Client {
         }
     }
 
-    /// That a session has ended or moved it learns from what it finds the next time.
+    /// Handles an error. If the session has ended or moved, the client observes that with its next call.
     async fn handle_error(&mut self, error: &StorageError) {
         use StorageErrorKind as Kind;
         match error.kind() {
@@ -106,7 +106,7 @@ impl Client {
         self.ended.truncate(usize::try_from(MAX_ENDED).unwrap_or_default());
     }
 
-    /// Fills a slot with a new session, one in four of which does not live long.
+    /// Creates a session in a slot. One in four has a short life.
     async fn create_session(&mut self, slot: u64) {
         let id = SessionId::generate(&OsEntropy);
         let now = self.storage.clock().now();
@@ -148,7 +148,7 @@ impl Client {
     }
 
     async fn touch(&mut self, key: &SessionKey) -> Outcome {
-        // What is not there is touched as well: nothing is to come of it.
+        // A missing session is touched too, which must have no effect.
         let read = self.storage.read(key).await?.found();
         let version = read.map_or(1, |stored| stored.record.meta.version);
         let now = self.storage.clock().now();
@@ -167,8 +167,8 @@ impl Client {
         self.commit(&mut locked).await
     }
 
-    /// Writes without a lock, by the second attempt at the latest, and otherwise with one. Others have all the time
-    /// between reading and replacing to do something else to the session.
+    /// Writes without a lock in at most two attempts, then with one. Other clients can change the session between read
+    /// and replace.
     async fn replace(&mut self, key: &SessionKey) -> Outcome {
         for _ in 0..2 {
             let Lookup::Found(known) = self.storage.read(key).await? else {
@@ -209,7 +209,7 @@ impl Client {
         Ok(SessionChange::Lives)
     }
 
-    /// Comes back when the lease is over.
+    /// Uses a lock after its lease has ended.
     async fn hold_past_lease(&mut self, id: &SessionId) -> Outcome {
         let Some(mut locked) = self.lock(&id.key()).await? else {
             return Ok(SessionChange::Ended);
@@ -246,7 +246,7 @@ impl Client {
         Ok(SessionChange::Ended)
     }
 
-    /// What is swept is nothing to its clients: it has been missing for a while.
+    /// Sweeps. Clients have found swept sessions missing before, so the result does not matter.
     async fn sweep(&mut self) -> Outcome {
         match self.storage.sweep(10).await {
             Err(error) if error.kind() != StorageErrorKind::Unsupported => Err(error),
@@ -265,7 +265,7 @@ impl Client {
         Ok(SessionChange::Lives)
     }
 
-    /// The next write, unless the record is not whole, which the checker will have to say something about.
+    /// Returns the next write. `None` if the record is torn, which the checker reports.
     fn next(&mut self, record: &Record) -> Option<Record> {
         let mark = Mark::from_payload(&record.payload)?.next(self.next_write_id());
         let mut next = Record::new(record.meta.clone(), mark.to_payload());

@@ -1,4 +1,4 @@
-//! Running a case that is to fail.
+//! Helpers that run a case which should fail.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,10 +8,10 @@ use std::thread;
 use sessile_testkit::{Case, StoreCase, StoreSubject, Subject};
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads of this name panic in silence: here it is what they are to do.
+/// The name of threads whose panics are expected and print nothing.
 const QUIET: &str = "case";
 
-/// What the case of this name says against a storage, if anything.
+/// Returns the message with which the case of this name fails on a storage. `None` if it passes.
 pub(crate) fn failure(name: &str, subject: impl Fn() -> Subject + Send + Sync) -> Option<String> {
     let case = Case::all().iter().find(|case| case.name() == name);
     let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
@@ -20,8 +20,8 @@ pub(crate) fn failure(name: &str, subject: impl Fn() -> Subject + Send + Sync) -
     })
 }
 
-/// What the case of this name says against a record store, if anything.
-pub(crate) fn store_objection(name: &str, subject: impl Fn() -> StoreSubject + Send + Sync) -> Option<String> {
+/// Returns the message with which the case of this name fails on a record store. `None` if it passes.
+pub(crate) fn store_failure(name: &str, subject: impl Fn() -> StoreSubject + Send + Sync) -> Option<String> {
     let case = StoreCase::all().iter().find(|case| case.name() == name);
     let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
     panic_of(case.is_parallel(), |runtime| {
@@ -29,7 +29,7 @@ pub(crate) fn store_objection(name: &str, subject: impl Fn() -> StoreSubject + S
     })
 }
 
-/// What the case panics with.
+/// Returns the message of the case's panic.
 fn panic_of(parallel: bool, case: impl Fn(&Runtime) + Send + Sync) -> Option<String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -63,7 +63,7 @@ fn panic_of(parallel: bool, case: impl Fn(&Runtime) + Send + Sync) -> Option<Str
                 .unwrap_or_default(),
         )
     };
-    // What needs two threads to meet may take more than one attempt.
+    // A race between two threads may need more than one attempt.
     let attempts = if parallel { 8 } else { 1 };
     thread::scope(|scope| {
         let attempt = |_| {

@@ -1,4 +1,4 @@
-//! [`Story`]: a history told by hand.
+//! [`HistoryBuilder`]: builds histories by hand.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
@@ -8,7 +8,7 @@ use sessile_testkit::{
 };
 use std::time::Duration;
 
-/// A history that is told step by step: each step begins when the one before has ended.
+/// A history in which each call begins when the one before has completed.
 #[derive(Default)]
 pub struct HistoryBuilder {
     pub history: History,
@@ -16,14 +16,14 @@ pub struct HistoryBuilder {
 }
 
 impl HistoryBuilder {
-    /// A call of this process, and its answer if there is one.
+    /// Adds a call of this process with its result, if any.
     pub fn then(&mut self, process: u64, call: Call, result: impl Into<Option<CallResult>>) -> &mut Self {
         let (from, to) = (self.now, self.now + 1_000);
         self.now += 2_000;
         self.during(process, from, to, call, result)
     }
 
-    /// A call that overlaps with others.
+    /// Adds a call that overlaps others.
     pub fn during(
         &mut self,
         process: u64,
@@ -51,14 +51,14 @@ impl HistoryBuilder {
         self.history.check()
     }
 
-    /// Exactly one thing is wrong, and it is told like this.
+    /// Checks that there is exactly one violation, of this promise and with this description.
     #[track_caller]
     pub fn breaks(&self, promise: Promise, what: &str) {
         let violations = self.check().expect_err("this cannot be true");
-        let told = violations.to_string();
-        assert!(violations.contains(promise), "{told}");
-        assert!(told.contains(what), "{told}");
-        assert_eq!(violations.list().len(), 1, "{told}");
+        let message = violations.to_string();
+        assert!(violations.contains(promise), "{message}");
+        assert!(message.contains(what), "{message}");
+        assert_eq!(violations.list().len(), 1, "{message}");
     }
 }
 

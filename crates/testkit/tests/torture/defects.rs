@@ -1,4 +1,4 @@
-//! The flaws, and what is to be found out of each.
+//! The defects, and the expected findings.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,18 +11,18 @@ use super::shared::{Defect, SharedModel};
 
 const LEASE: Duration = Duration::from_millis(300);
 const FOLDER: &str = "SHARED_MODEL_FOLDER";
-const FLAW: &str = "SHARED_MODEL_FLAW";
+const DEFECT: &str = "SHARED_MODEL_DEFECT";
 
-/// What is to be found out, in which storage.
+/// The expected finding for a storage.
 #[derive(Clone, Copy)]
 enum Expected {
     Nothing,
     Broken(Promise),
-    Trouble(&'static str),
+    Failure(&'static str),
 }
 
-const FLAWS: [(&str, Defect, Expected); 11] = [
-    ("no_flaw", Defect::None, Expected::Nothing),
+const DEFECTS: [(&str, Defect, Expected); 11] = [
+    ("no_defect", Defect::None, Expected::Nothing),
     (
         "no_token",
         Defect::Rule(Bug::CommitIgnoresToken),
@@ -66,14 +66,14 @@ const FLAWS: [(&str, Defect, Expected); 11] = [
     (
         "lease_never_ends",
         Defect::Rule(Bug::LeaseNeverEnds),
-        Expected::Trouble("LockTimeout"),
+        Expected::Failure("LockTimeout"),
     ),
-    ("in_place", Defect::InPlace, Expected::Trouble("Corrupt")),
+    ("in_place", Defect::InPlace, Expected::Failure("Corrupt")),
 ];
 
 fn defect(name: &str) -> (Defect, Expected) {
-    let defect = FLAWS.iter().find(|(known, ..)| *known == name);
-    let (_, defect, expected) = defect.unwrap_or_else(|| panic!("there is no flaw {name}"));
+    let defect = DEFECTS.iter().find(|(known, ..)| *known == name);
+    let (_, defect, expected) = defect.unwrap_or_else(|| panic!("there is no defect {name}"));
     (*defect, *expected)
 }
 
@@ -85,11 +85,11 @@ fn run(name: &str, folder: &Path) -> Result<Report, Box<Failure>> {
         .with_lease(LEASE)
         .with_stops(LEASE * 3)
         .with_env(FOLDER, folder)
-        .with_env(FLAW, name)
+        .with_env(DEFECT, name)
         .run(open)
 }
 
-/// Whether what was found is what was to be found.
+/// Returns whether the outcome is the expected one.
 fn is_as_expected(expected: Expected, outcome: &Result<Report, Box<Failure>>) -> bool {
     match (expected, outcome) {
         (Expected::Nothing, outcome) => outcome.is_ok(),
@@ -97,17 +97,17 @@ fn is_as_expected(expected: Expected, outcome: &Result<Report, Box<Failure>>) ->
             .violations
             .as_ref()
             .is_some_and(|violations| violations.contains(promise)),
-        (Expected::Trouble(what), Err(failure)) => failure.failures.iter().any(|failure| failure.contains(what)),
+        (Expected::Failure(what), Err(failure)) => failure.failures.iter().any(|failure| failure.contains(what)),
         (_, Ok(_)) => false,
     }
 }
 
 fn passes(name: &str) -> bool {
     let (_, expected) = defect(name);
-    // A flaw may hide from one attempt, all the more on a busy machine: it takes a signal in the wrong moment.
+    // One attempt may miss a defect, above all on a busy machine, because a signal has to come at the wrong moment.
     let attempts = if matches!(expected, Expected::Nothing) { 1 } else { 20 };
     for _ in 0..attempts {
-        // What is slow in a storage on a disk is of no interest here.
+        // The memory file system avoids delays of a disk, which do not matter here.
         let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() {
             memory.to_owned()
@@ -138,15 +138,15 @@ fn passes(name: &str) -> bool {
 pub(super) fn main() -> ExitCode {
     torture::worker_main(async || {
         let folder = PathBuf::from(std::env::var_os(FOLDER).expect("set by the driver"));
-        let (defect, _) = defect(&std::env::var(FLAW).expect("set by the driver"));
+        let (defect, _) = defect(&std::env::var(DEFECT).expect("set by the driver"));
         SharedModel::open(folder, defect, LEASE)
     });
-    // As with the usual harness, an argument without dashes chooses tests by a part of their name.
+    // As with the standard harness, an argument without dashes selects tests by a part of their name.
     let filter = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with('-'))
         .unwrap_or_default();
-    let names = FLAWS
+    let names = DEFECTS
         .iter()
         .map(|(name, ..)| *name)
         .filter(|name| name.contains(&filter));

@@ -1,7 +1,7 @@
-//! The torture driver finds nothing in a storage that keeps its promises, and finds out each that does not.
+//! The torture driver finds nothing in a storage that keeps its promises, and finds each of the others.
 //!
-//! This program is driver and worker in one, so it does without the usual harness. Processes are stopped by signals and
-//! keep each other out by the file locks of Unix.
+//! This program is driver and worker in one, without the standard harness. Signals stop processes, and Unix file locks
+//! exclude them from each other.
 
 #[cfg(unix)]
 mod defects;

@@ -1,4 +1,4 @@
-//! The model in a file: a storage that several processes can share, for as long as it keeps its rules.
+//! The model in a file: a storage that several processes can share.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -13,21 +13,21 @@ use sessile_core::{
 };
 use sessile_testkit::{Attempt, Bug, Correct, ModelState, Rotation, Rules};
 
-/// What is wrong with the storage.
+/// A defect of the storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Defect {
     None,
-    /// A rule is broken.
+    /// A rule with a bug.
     Rule(Bug),
-    /// What has expired is found for a while.
+    /// Expired records are found for a while.
     ExpiresLate,
-    /// Processes do not keep each other out of the file.
+    /// Processes do not exclude each other from the file.
     NoFileLock,
-    /// The file is written where it stands, in two halves.
+    /// The file is overwritten in place, in two halves.
     InPlace,
 }
 
-/// A storage in a folder: one file with all the state, replaced as a whole while the folder is locked.
+/// A storage in a folder: one file with the whole state, replaced as a whole under a lock on the folder.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedModel(Arc<Inner>);
 
@@ -55,7 +55,7 @@ impl SharedModel {
 }
 
 impl Inner {
-    /// Takes one step on the state, alone among all processes.
+    /// Runs one step on the state, exclusive among all processes.
     fn step<T>(
         &self,
         operation: &'static str,
@@ -63,9 +63,10 @@ impl Inner {
     ) -> Result<T, StorageError> {
         let broken =
             |error: std::io::Error| StorageError::new(StorageErrorKind::Other, operation, "shared").with_source(error);
-        let immediate = File::create(self.folder.join("lock")).map_err(broken)?;
-        // Who waits in the system could be given the lock while it is stopped, and stop all others.
-        while self.defect != Defect::NoFileLock && flock(&immediate, FlockOperation::NonBlockingLockExclusive).is_err()
+        let lock_file = File::create(self.folder.join("lock")).map_err(broken)?;
+        // Poll instead of waiting in the system: the system could grant the lock to a stopped process, which would
+        // block all others.
+        while self.defect != Defect::NoFileLock && flock(&lock_file, FlockOperation::NonBlockingLockExclusive).is_err()
         {
             std::thread::sleep(Duration::from_micros(100));
         }
@@ -93,19 +94,17 @@ impl Inner {
             std::thread::sleep(Duration::from_millis(1));
             return file.write_all(other);
         }
-        let aside = self.folder.join(format!(
-            "aside-{}-{:?}",
-            std::process::id(),
-            std::thread::current().id()
-        ));
-        fs::write(&aside, text)?;
-        fs::rename(&aside, path)
+        let temporary = self
+            .folder
+            .join(format!("new-{}-{:?}", std::process::id(), std::thread::current().id()));
+        fs::write(&temporary, text)?;
+        fs::rename(&temporary, path)
     }
 }
 
 impl Unlock for Inner {
     fn unlock(&self, ticket: LockTicket) {
-        // If it does not work the lease does.
+        // If this fails, the lease frees the lock.
         drop(self.step("release", |rules, state, _| rules.dropped(state, &ticket)));
     }
 }

@@ -1,101 +1,101 @@
-//! Bugs of keys and lifetimes: rotation, activity, destruction, expiry, listing and usage.
+//! Bugs of keys and lifetimes: rotation, touches, destruction, expiry, listing and usage.
 
 /// Appends these bugs to a list and passes it to the next macro.
 macro_rules! lifetime_bugs {
     ($next:ident $($then:ident)*; $($bugs:tt)*) => { $next! { $($then)*; $($bugs)*
-        /// `rotate` leaves the session under the old key as well.
+        /// `rotate` keeps the session under the old key as well.
         RotateKeepsOld,
         /// `rotate` leaves no tombstone.
         RotateLeavesNothing,
-        /// `rotate` replaces what stands under the new key.
+        /// `rotate` replaces an entry under the new key.
         RotateOverwrites,
-        /// `rotate` asks for no token.
+        /// `rotate` does not check the token.
         RotateIgnoresToken,
-        /// `rotate` brings back a session that is gone.
+        /// `rotate` recreates a session that is gone.
         RotateUpserts,
-        /// `rotate` takes the lock along.
+        /// `rotate` moves the lock to the new key.
         RotateKeepsLock,
-        /// `rotate` without regard to the grace: a tombstone at once.
+        /// `rotate` ignores the grace and leaves a tombstone immediately.
         RotateIgnoresGrace,
-        /// `rotate` marks the lock as spent when it fails.
+        /// `rotate` disarms the lock when it fails.
         RotateDisarmsOnFailure,
         /// `rotate` stores the old record under the new key.
         RotateForgetsRecord,
         /// `rotate` writes the new record, then removes the old one.
         RotateTorn,
-        /// Tombstones never go.
+        /// Tombstones do not expire.
         TombstoneStays,
-        /// Tombstones go at half their time.
+        /// Tombstones expire at half their time.
         TombstoneGoesEarly,
-        /// Tombstones stay no longer than the session can live.
+        /// Tombstones expire with the session at the latest.
         TombstoneGoesWithSession,
-        /// Aliases never end.
+        /// Aliases do not expire.
         AliasStays,
-        /// An alias of an alias leads nowhere.
+        /// An alias of an alias is not followed.
         AliasIsNotChained,
-        /// An alias lets the holder of a lock in that was left behind.
+        /// The alias accepts the lock that was left under the old key.
         AliasLetsHoldersIn,
-        /// The lock of a session is taken under the alias it was asked for by.
+        /// The lock of a session is taken under the alias that was requested.
         AliasIsLocked,
-        /// Who waits through an alias is told what becomes of the key that it led to.
+        /// Waiters that came through an alias are not notified when the session behind it ends.
         AliasIsForgotten,
 
-        /// `touch` creates a record that is missing.
+        /// `touch` creates a missing record.
         TouchUpserts,
-        /// `touch` brings back a record that has expired.
+        /// `touch` revives an expired record.
         TouchRevives,
-        /// `touch` can shorten a life.
+        /// `touch` can move the deadline back.
         TouchShortens,
         /// `touch` can move the last activity back.
         TouchRewinds,
-        /// `touch` of a record without a deadline gives it one.
+        /// `touch` adds a deadline to a record without one.
         TouchLimits,
-        /// `touch` takes no deadline for no change.
+        /// `touch` without a deadline leaves the deadline unchanged.
         TouchIgnoresNone,
         /// `touch` counts as a write.
         TouchCounts,
-        /// `touch` waits for the holder of the lock.
+        /// `touch` waits for the lock.
         TouchWaits,
-        /// `touch` gives the lock away.
+        /// `touch` releases the lock.
         TouchUnlocks,
-        /// `touch` of a tombstone touches the session that has moved.
+        /// `touch` of a tombstone touches the moved session.
         TouchFollowsTombstone,
-        /// `touch` moves the deadline, then the last activity.
+        /// `touch` moves the deadline first and the last activity in a second step.
         TouchTorn,
-        /// `touch` reads the whole record and writes it back.
+        /// `touch` reads the whole record and writes it back later.
         TouchOverwrites,
-        /// `touch` forgets to tell whatever removes the expired.
+        /// `touch` does not update the timer that removes the expired record.
         TouchKeepsOldTimer,
-        /// `touch` asks for no version.
+        /// `touch` does not check the version.
         TouchIgnoresVersion,
-        /// `touch` of a record that has been written since changes nothing and says that it did.
+        /// `touch` with a stale version does nothing, but reports success.
         TouchHidesTheStale,
-        /// `touch` looks at the version and writes in two steps.
+        /// `touch` checks the version and writes in two steps.
         TouchInTwoSteps,
 
-        /// `destroy` answers and does nothing.
+        /// `destroy` reports success and does nothing.
         DestroyDoesNothing,
-        /// `destroy` leaves the lock.
+        /// `destroy` keeps the lock.
         DestroyKeepsLock,
-        /// `destroy` takes away what says that the session had moved.
+        /// `destroy` removes the aliases and tombstones of the session.
         DestroyRemovesAliases,
-        /// `destroy` waits for the holder of the lock.
+        /// `destroy` waits for the lock.
         DestroyWaits,
         /// `destroy` removes tombstones.
         DestroyRemovesTombstones,
-        /// `destroy` of a tombstone leaves the session that has moved.
+        /// `destroy` of a tombstone keeps the moved session.
         DestroyIgnoresTombstone,
-        /// `destroy` follows a session from a tombstone to the next key, and no further.
+        /// `destroy` follows one move from a tombstone, and no further ones.
         DestroyFollowsOneMove,
-        /// `destroy` follows no more aliases than others.
+        /// `destroy` limits the number of aliases that it follows.
         DestroyCountsAliases,
-        /// `destroy` of a tombstone removes the record of the session that has moved, and leaves its lock.
+        /// `destroy` of a tombstone removes the record of the moved session and keeps its lock.
         DestroyKeepsMovedLock,
-        /// `destroy` looks where the session is, and removes it there in a second step.
+        /// `destroy` locates the session and removes it in two steps.
         DestroyInTwoSteps,
-        /// `destroy` says that it found something when it did not.
+        /// `destroy` of a missing session reports that it found one.
         DestroyAlwaysFinds,
-        /// `destroy` leaves an entry.
+        /// `destroy` leaves an empty entry.
         DestroyLeavesEntry,
         /// `destroy` removes the lock, then the record.
         DestroyTorn,
@@ -104,53 +104,53 @@ macro_rules! lifetime_bugs {
         ExpiresLate,
         /// Everything lives a millisecond too short.
         ExpiresEarly,
-        /// Deadlines are rounded down to whole seconds.
+        /// Deadlines are rounded down to seconds.
         ExpiresBySeconds,
-        /// Nothing expires while it is locked.
+        /// Locked records do not expire.
         ExpiresNotUnderLock,
-        /// Deadlines of more than 32 bits of seconds come around.
+        /// Deadlines beyond 32 bits of seconds wrap around.
         ExpiryOverflows,
-        /// A deadline that has passed is taken for none.
+        /// A deadline in the past counts as none.
         ExpiryOfThePastIsNone,
-        /// Nothing lives for more than a year.
+        /// No record lives longer than a year.
         ExpiryIsCapped,
 
-        /// `scan` counts how many it has listed, and goes on from that number.
+        /// `scan` uses the number of listed sessions as its cursor.
         ScanSkips,
-        /// `scan` lists what has expired.
+        /// `scan` lists expired records.
         ScanListsTheExpired,
         /// `scan` lists tombstones and aliases.
         ScanListsTombstones,
-        /// `scan` omits what is locked.
+        /// `scan` omits locked records.
         ScanOmitsLocked,
-        /// `scan` lists more than it was asked for.
+        /// `scan` lists more than its limit.
         ScanIgnoresLimit,
-        /// `scan` begins again when it has come to its end.
+        /// `scan` starts again after its end.
         ScanNeverEnds,
-        /// The cursors of `scan` are good for one handle only.
+        /// The cursors of `scan` work for one handle only.
         ScanCursorIsLocal,
-        /// `scan` takes the lock of what it lists.
+        /// `scan` locks the listed sessions.
         ScanLocks,
-        /// `sweep` returns records and leaves them.
+        /// `sweep` returns records without removing them.
         SweepReturnsTwice,
-        /// `sweep` takes whatever has a deadline.
+        /// `sweep` removes every record that has a deadline.
         SweepTakesLiving,
-        /// `sweep` takes more than it was asked for.
+        /// `sweep` removes more than its limit.
         SweepIgnoresLimit,
-        /// `sweep` passes records over.
+        /// `sweep` skips records.
         SweepForgets,
-        /// `sweep` leaves tombstones that are over.
+        /// `sweep` keeps expired tombstones.
         SweepLeavesTombstones,
-        /// `sweep` looks and removes in two steps.
+        /// `sweep` finds and removes in two steps.
         SweepInTwoSteps,
-        /// `sweep` returns the record of another moment: without its payload.
+        /// `sweep` returns records without their payload.
         SweepReturnsEmpty,
 
-        /// A capability got lost on the way.
+        /// The storage lost a capability.
         UsageIsMissing,
-        /// `usage` tells the most there ever was.
+        /// `usage` returns the largest value so far.
         UsageNeverShrinks,
-        /// `usage` takes all sessions for equally large.
+        /// `usage` assumes the same size for all sessions.
         UsageIgnoresPayloads,
     } };
 }

@@ -3,92 +3,92 @@
 /// Appends these bugs to a list and passes it to the next macro.
 macro_rules! locking_bugs {
     ($next:ident $($then:ident)*; $($bugs:tt)*) => { $next! { $($then)*; $($bugs)*
-        /// `lock` gives the lock to everybody.
+        /// `lock` grants the lock to every caller.
         LockIgnoresHolder,
-        /// `lock` has one lock for all sessions of a shard.
+        /// `lock` uses one lock for all sessions of a shard.
         LockIsShared,
         /// `lock` leaves an entry for an unknown key.
         LockLeavesEntry,
-        /// `lock` waits for a session that is not there.
+        /// `lock` waits for a missing session.
         LockWaitsForTheMissing,
-        /// `lock` returns the record as it was when the wait began.
+        /// `lock` returns the record from before the wait.
         LockReturnsStaleRecord,
-        /// `lock` returns the metadata of the record only.
+        /// `lock` returns the record without its payload.
         LockReturnsEmpty,
-        /// `lock` gives the same token each time.
+        /// `lock` repeats the same token.
         LockRepeatsToken,
-        /// `lock` stays behind when the call is dropped after it took effect.
+        /// `lock` keeps the lock when the call is dropped after it took effect.
         LockStaysWhenDropped,
-        /// `lock` serves whoever came last.
+        /// `lock` serves the last waiter first.
         LockIsLifo,
-        /// `lock` serves a newcomer while others wait.
+        /// `lock` serves a new caller before the waiters.
         LockSkipsQueue,
-        /// `lock` lets any number wait.
+        /// `lock` accepts any number of waiters.
         LockIsUnbounded,
-        /// `lock` counts those who wait for all sessions together.
+        /// `lock` counts the waiters of all sessions together.
         LockBoundIsShared,
-        /// A waiter that is dropped keeps its place: the wake-up meant for it is lost.
+        /// A dropped waiter stays in the queue, and the notification for it is lost.
         LockLosesWakeUp,
-        /// `lock` waits for longer than it may.
+        /// `lock` exceeds its wait.
         LockOverstays,
-        /// `lock` gives up before the wait is over.
+        /// `lock` fails before its wait has ended.
         LockGivesUpEarly,
-        /// `lock` overflows on a wait without end, and does not wait at all.
+        /// An unlimited wait overflows, and `lock` does not wait at all.
         LockOverflows,
-        /// Those who wait do not learn that the session has ended.
+        /// Waiters are not notified when the session ends.
         LockMissesTheEnd,
-        /// Those who wait do not learn that the session has moved.
+        /// Waiters are not notified when the session moves.
         LockMissesTheMove,
-        /// Only the end of the lease wakes those who wait.
+        /// Only the end of the lease wakes waiters.
         LockPollsSlowly,
 
-        /// The lease never ends.
+        /// Leases do not end.
         LeaseNeverEnds,
-        /// The record goes with the lease.
+        /// The record is removed when the lease ends.
         LeaseTakesRecord,
-        /// The lease ends at half its time.
+        /// Leases end at half their time.
         LeaseEndsEarly,
-        /// `renew` revives a lock whose lease is over.
+        /// `renew` revives a lock whose lease has ended.
         RenewRevives,
-        /// `renew` asks for no token.
+        /// `renew` does not check the token.
         RenewIgnoresToken,
         /// `renew` does nothing.
         RenewDoesNothing,
-        /// `renew` adds to the lease instead of beginning it anew.
+        /// `renew` adds to the lease instead of restarting it.
         RenewAddsUp,
-        /// `renew` gives the lock up and takes it again.
+        /// `renew` releases the lock and takes it again.
         RenewTorn,
         /// `renew` of a session that is gone succeeds.
         RenewIgnoresRecord,
-        /// `release` asks for no token.
+        /// `release` does not check the token.
         ReleaseIgnoresToken,
         /// `release` does nothing.
         ReleaseDoesNothing,
         /// `release` writes.
         ReleaseWrites,
-        /// `release` of a lock that was lost is an error.
+        /// `release` of a lost lock is an error.
         ReleaseFailsWhenLost,
-        /// `release` forgets the lock when the call is dropped.
+        /// `release` loses the lock when the call is dropped.
         ReleaseTorn,
-        /// A lock that is dropped stays.
+        /// Dropping a lock does not release it.
         DropDoesNothing,
-        /// A lock that is dropped frees the session, whoever holds it by then.
+        /// Dropping a lock releases it for another holder too.
         DropIgnoresToken,
 
-        /// The plain `lock` leaves somebody in the queue who is not there.
+        /// The immediate `lock` leaves an entry in the queue.
         AtOnceQueues,
-        /// The plain `lock` fails where it would have to wait.
+        /// The immediate `lock` fails where it should return `None`.
         AtOnceFailsWhereItWaits,
-        /// The plain functions name a moment that has not come.
+        /// The immediate functions return a time in the future.
         AtOnceIsOfAnotherMoment,
-        /// The plain `replace` does not compare.
+        /// The immediate `replace` does not compare.
         AtOnceReplacesAnything,
 
-        /// `drain` does nothing, without having said so.
+        /// `drain` does nothing, but the profile does not say so.
         DrainDoesNothing,
-        /// `drain` gives up locks at once, however much patience there is.
+        /// `drain` releases locks immediately, without waiting for their holders.
         DrainIgnoresHolders,
-        /// `drain` waits for as long as it may, even if nothing is held.
+        /// `drain` waits for its full limit, even if no lock is held.
         DrainIgnoresReleases,
     } };
 }

@@ -1,4 +1,4 @@
-//! [`Bug`]: the list of what can be wrong.
+//! [`Bug`]: the bugs of broken storages.
 
 mod lifetime;
 mod locking;
@@ -13,10 +13,10 @@ use self::writing::writing_bugs;
 /// Declares [`Bug`] with a list of bugs.
 macro_rules! bugs {
     (; $($(#[doc = $doc:literal])+ $bug:ident,)+) => {
-        /// What is wrong with a [`Broken`](crate::Broken) storage.
+        /// A bug of a [`Broken`](crate::Broken) storage.
         ///
-        /// Those that are about what a verb does to the data are [`Rules`](crate::Rules) as well, and can be given to a
-        /// [`ModelStorage`](crate::ModelStorage). Those that are about time and waiting take a [`Broken`](crate::Broken).
+        /// Bugs in the effect of an operation on the data are [`Rules`](crate::Rules) too, and work in a
+        /// [`ModelStorage`](crate::ModelStorage). Bugs of time and waiting need a [`Broken`](crate::Broken).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Bug {
@@ -33,7 +33,7 @@ macro_rules! bugs {
 writing_bugs! { locking_bugs lifetime_bugs bugs; }
 
 impl Bug {
-    /// Whether the storage with this bug holds four mebibytes of payloads and no more.
+    /// Returns whether the storage with this bug holds at most four mebibytes of payloads.
     #[must_use]
     pub fn has_limit(self) -> bool {
         use Bug::{

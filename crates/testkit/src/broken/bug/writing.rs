@@ -1,137 +1,137 @@
-//! Bugs of records: creating, reading and writing them, payloads, and a storage that is full.
+//! Bugs of records: creating, reading and writing them, payloads, and full storages.
 
 /// Appends these bugs to a list and passes it to the next macro.
 macro_rules! writing_bugs {
     ($next:ident $($then:ident)*; $($bugs:tt)*) => { $next! { $($then)*; $($bugs)*
-        /// `create` replaces a record that is there.
+        /// `create` replaces an existing record.
         CreateOverwrites,
-        /// `create` looks and writes in two steps.
+        /// `create` checks and writes in two steps.
         CreateInTwoSteps,
-        /// `create` puts a record in the place of a tombstone or alias.
+        /// `create` replaces a tombstone or an alias.
         CreateReplacesTombstones,
-        /// `create` refuses a key whose record has expired and was not swept.
+        /// `create` refuses a key whose record has expired and is not swept.
         CreateRefusesTheExpired,
-        /// `create` stores the metadata, then the payload.
+        /// `create` stores the metadata first and the payload in a second step.
         CreateTorn,
         /// `create` leaves the new record locked.
         CreateLocks,
-        /// `create` forgets when the session was created and last active.
+        /// `create` resets the times of creation and of the last activity.
         CreateResetsTimes,
-        /// `create` gives a record without a deadline one.
+        /// `create` adds a deadline to a record without one.
         CreateInventsDeadline,
-        /// What was to remove an expired record removes the record that was created in its place.
+        /// The timer of an expired record removes its successor.
         CreateKeepsOldTimer,
 
-        /// `read` waits for the holder of the lock.
+        /// `read` waits for the lock.
         ReadWaits,
         /// `read` takes the lock.
         ReadLocks,
         /// `read` counts as activity.
         ReadTouches,
-        /// `read` confuses the keys of one shard.
+        /// `read` mixes up the keys of one shard.
         ReadMixesShards,
-        /// `read` of an unknown key answers with an empty session.
+        /// `read` of an unknown key returns an empty session.
         ReadInvents,
-        /// `read` by a second handle answers from what that handle read before.
+        /// A second handle returns the record that it read first.
         ReadIsCached,
 
-        /// `commit` asks for no token.
+        /// `commit` does not check the token.
         CommitIgnoresToken,
-        /// `commit` asks for the token and not for the lease.
+        /// `commit` checks the token but not the lease.
         CommitIgnoresLease,
-        /// `commit` creates a record that is missing.
+        /// `commit` creates a missing record.
         CommitUpserts,
-        /// `commit` brings back a record that has expired.
+        /// `commit` revives an expired record.
         CommitRevives,
         /// `commit` writes to a key that the session has left.
         CommitIgnoresTombstone,
         /// `commit` keeps the lock.
         CommitKeepsLock,
-        /// `commit` does not mark the lock as spent.
+        /// `commit` does not disarm the lock.
         CommitDoesNotDisarm,
-        /// `commit` marks the lock as spent when it fails.
+        /// `commit` disarms the lock when it fails.
         CommitDisarmsOnFailure,
-        /// `commit` replaces the payload and leaves the metadata.
+        /// `commit` replaces the payload and keeps the metadata.
         CommitKeepsMeta,
-        /// `commit` never shortens a life.
+        /// `commit` cannot move the deadline back.
         CommitNeverShortens,
-        /// `commit` looks at the lock and writes in two steps.
+        /// `commit` checks the lock and writes in two steps.
         CommitInTwoSteps,
         /// `commit` writes the payload in two halves.
         CommitTorn,
-        /// `commit` writes in the background, without looking at the lock again.
+        /// `commit` writes in the background, without checking the lock again.
         CommitComesLater,
 
-        /// `replace` answers and does nothing.
+        /// `replace` reports success and does nothing.
         ReplaceDoesNothing,
         /// `replace` never replaces anything.
         ReplaceNeverDoes,
-        /// `replace` replaces the payload and leaves the metadata but for the version.
+        /// `replace` replaces the payload and, of the metadata, only the version.
         ReplaceKeepsTimes,
         /// `replace` leaves the session locked.
         ReplaceLocks,
-        /// `replace` takes what another handle has read for another record.
+        /// `replace` does not recognise a record that another handle has read.
         ReplaceIsPerHandle,
         /// `replace` does not compare the version.
         ReplaceIgnoresVersion,
         /// `replace` compares the version only.
         ReplaceIgnoresTouches,
-        /// `replace` asks for no lock.
+        /// `replace` does not check for a lock.
         ReplaceIgnoresLock,
-        /// `replace` leaves a locked record, and takes the lock away.
+        /// `replace` of a locked session does nothing, but releases the lock.
         ReplaceUnlocks,
-        /// `replace` waits for the holder of the lock.
+        /// `replace` waits for the lock.
         ReplaceWaits,
-        /// `replace` leaves a record whose lock is over and was not taken.
+        /// `replace` does nothing after the lease of a lock has ended.
         ReplaceIgnoresLease,
-        /// `replace` lets the holder of a lock in whose lease is over.
+        /// `replace` revives a lock whose lease has ended.
         ReplaceRevivesLock,
-        /// `replace` adds to the lease of a lock that is in its way.
+        /// `replace` extends the lease of a lock that prevents it.
         ReplaceProlongsLease,
-        /// `replace` creates a record that is missing.
+        /// `replace` creates a missing record.
         ReplaceUpserts,
-        /// `replace` brings back a record that has expired.
+        /// `replace` revives an expired record.
         ReplaceRevives,
-        /// `replace` of a record that is not there is not an error.
+        /// `replace` of a missing record is no error.
         ReplaceHidesTheEnd,
         /// `replace` writes to a key that the session has left.
         ReplaceIgnoresTombstone,
-        /// `replace` by an alias writes to the session.
+        /// `replace` through an alias writes to the session.
         ReplaceFollowsAlias,
-        /// `replace` takes away what says that the session had moved.
+        /// `replace` removes the aliases and tombstones of the session.
         ReplaceRemovesAliases,
         /// `replace` compares and writes in two steps.
         ReplaceInTwoSteps,
         /// `replace` writes the payload in two halves.
         ReplaceTorn,
-        /// `replace` has the errors of another verb.
+        /// Errors of `replace` name another operation.
         ReplaceHasNoName,
 
         /// A full storage removes a session to make room for another.
         FullRemovesAnother,
-        /// A full storage spends the lock of a commit that it refuses.
+        /// A full storage disarms the lock of a refused commit.
         FullDisarmsTheLock,
-        /// A full storage replaces a record all the same, and says that there is no room.
+        /// A full storage replaces the record, but reports that it is full.
         FullReplacesAnyway,
-        /// A full storage leaves a tombstone for a rotation that it refuses.
+        /// A full storage leaves a tombstone for a refused rotation.
         FullMovesAnyway,
-        /// A full storage counts what was destroyed.
+        /// A full storage still counts destroyed sessions.
         FullForGood,
-        /// The plain `create` knows no limit.
+        /// The immediate `create` ignores the limit.
         FullNotAtOnce,
 
-        /// Payloads are taken for text.
+        /// Payloads are treated as text.
         PayloadIsText,
-        /// Payloads lose white space at their ends.
+        /// Payloads lose leading and trailing white space.
         PayloadIsTrimmed,
-        /// Payloads end at 64 KiB.
+        /// Payloads are cut at 64 KiB.
         PayloadIsCut,
-        /// Payloads end at a mebibyte.
+        /// Payloads are cut at one mebibyte.
         PayloadIsCutLate,
-        /// An empty payload is no write.
+        /// An empty payload is not written.
         PayloadEmptyIsNone,
 
-        /// Errors name no verb.
+        /// Errors do not name the operation.
         ErrorsAreAnonymous,
     } };
 }

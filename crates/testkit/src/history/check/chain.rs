@@ -1,4 +1,4 @@
-//! P1 and P4: writes form one chain, and nobody sees anything else.
+//! P1 and P4: the writes form one chain, and readers see nothing else.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ pub(super) fn check(session: &Session<'_>, violations: &mut Vec<Violation>) {
     let conflicts = violations.len();
     check_conflicts(session, violations);
     if violations.len() == conflicts {
-        // If two are built on one, it is told already what is wrong with the chain.
+        // Two writes on one predecessor are a conflict, which is reported already. The chain would only repeat it.
         check_chain(session, violations);
     }
     check_regressions(session, violations);
 }
 
-/// What was seen is what somebody was to write, and did not fail to.
+/// Checks that each record found was written whole, by a write that was not refused.
 pub(super) fn check_payloads(session: &Session<'_>, violations: &mut Vec<Violation>) {
     for pair in &session.ambiguous {
         let what = "two writes of the test have one name, so that nothing can be said of either";
@@ -31,7 +31,7 @@ pub(super) fn check_payloads(session: &Session<'_>, violations: &mut Vec<Violati
         };
         match session.writes.get(&mark.id) {
             None => {
-                let what = format!("{mark} was found, which nobody has written");
+                let what = format!("{mark} was found, which no call has written");
                 violations.push(Violation::new(Promise::AllOrNothing, what, &[recorded]));
             }
             Some(write) if write.mark() != Some(mark) => {
@@ -47,7 +47,7 @@ pub(super) fn check_payloads(session: &Session<'_>, violations: &mut Vec<Violati
     }
 }
 
-/// No two writes that were acknowledged are built on the same one.
+/// Checks that no two acknowledged writes have the same predecessor.
 fn check_conflicts(session: &Session<'_>, violations: &mut Vec<Violation>) {
     let mut built: HashMap<u64, &RecordedCall> = HashMap::new();
     for recorded in session.calls.iter().filter(|recorded| recorded.is_acknowledged()) {
@@ -62,7 +62,7 @@ fn check_conflicts(session: &Session<'_>, violations: &mut Vec<Violation>) {
     }
 }
 
-/// All that was acknowledged or seen is on the way from the last write back to the first.
+/// Checks that each write that was acknowledged or found is on the chain from the last write back to the first.
 fn check_chain(session: &Session<'_>, violations: &mut Vec<Violation>) {
     let evidence = || {
         session
@@ -78,7 +78,7 @@ fn check_chain(session: &Session<'_>, violations: &mut Vec<Violation>) {
     while mark.previous != 0 {
         let write = session.writes.get(&mark.previous).copied();
         let Some(previous) = write.and_then(RecordedCall::mark) else {
-            let what = format!("{mark} was written, but nobody has written what it is built on");
+            let what = format!("{mark} was written, but no call has written its predecessor");
             violations.push(Violation::new(Promise::AllOrNothing, what, &[last]));
             return;
         };
@@ -109,7 +109,7 @@ fn check_chain(session: &Session<'_>, violations: &mut Vec<Violation>) {
     }
 }
 
-/// Nobody sees less than was known to be there before he asked.
+/// Checks that no call finds an older state than was known to be stored before the call.
 fn check_regressions(session: &Session<'_>, violations: &mut Vec<Violation>) {
     let completed = session.by_completion();
     let mut known = completed

@@ -1,4 +1,4 @@
-//! P3 and P5: waits end in time, and so do sessions; leases do not end before their time.
+//! P3 and P5: waits and sessions end in time, and leases do not end early.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,9 +21,9 @@ pub(super) fn check(session: &Session<'_>, epochs: &Epochs, tolerance: Tolerance
     }
 }
 
-/// Whoever comes back within the lease still has the lock, unless the storage was set back meanwhile.
+/// Checks that a holder which returns within its lease still holds the lock, unless the storage was set back meanwhile.
 fn leases(session: &Session<'_>, epochs: &Epochs, lease: Duration, violations: &mut Vec<Violation>) {
-    // Of all the locks that may be meant, because the same process has seen the same write, the first.
+    // Several locks of one process can have read the same write. The first of them is taken, which is the least strict.
     let mut locks: HashMap<(u64, u64), &RecordedCall> = HashMap::new();
     for recorded in &session.calls {
         if let (Call::Lock { .. }, Some(mark)) = (&recorded.call, recorded.evidence()) {

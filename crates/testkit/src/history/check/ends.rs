@@ -1,4 +1,4 @@
-//! P2 and P4: what has ended stays ended, and nothing ends without a reason.
+//! P2 and P4: an ended session stays ended, and no session ends without a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,10 +18,10 @@ pub(super) fn check(session: &Session<'_>, tolerance: Tolerance, violations: &mu
     }
 }
 
-/// When each end was first known.
+/// The first call that proves each kind of end.
 #[derive(Default)]
 struct Ends<'a> {
-    /// The session was destroyed, under whatever key.
+    /// The session was destroyed, under any of its keys.
     destroyed: Option<&'a RecordedCall>,
     /// The session was known to live under this key.
     lived: BTreeMap<SessionKey, &'a RecordedCall>,
@@ -33,13 +33,13 @@ struct Ends<'a> {
     left_for_good: BTreeMap<SessionKey, &'a RecordedCall>,
 }
 
-/// The operation was answered before the other was called.
+/// Returns whether `one` completed before `other` was called.
 fn precedes(one: Option<&RecordedCall>, other: &RecordedCall) -> bool {
     one.and_then(RecordedCall::returned)
         .is_some_and(|returned| returned < other.invoked)
 }
 
-/// The answer says that there is no session under this key.
+/// Returns whether the result says that the session does not exist.
 pub(super) fn finds_nothing(recorded: &RecordedCall) -> bool {
     matches!(
         recorded.result(),
@@ -47,7 +47,7 @@ pub(super) fn finds_nothing(recorded: &RecordedCall) -> bool {
     )
 }
 
-/// The answer says that the session has left this key.
+/// Returns whether the result says that the session has left this key.
 fn finds_tombstone(recorded: &RecordedCall) -> bool {
     matches!(
         recorded.result(),
@@ -62,9 +62,10 @@ impl<'a> Ends<'a> {
             Call::Rotate { grace, .. } => Some(grace),
             _ => None,
         });
-        // The mark of a later move can be the first to end, if that was given a shorter grace. Then it leads nowhere.
+        // If a later rotation has a shorter grace, its marker can expire before the earlier one. The chain is broken
+        // then, and a tombstone does not prove that the session was destroyed.
         let marks_lead_on = rotations.collect::<BTreeSet<_>>().len() <= 1;
-        // In the order of the answers, so that the first to know is the first to be kept.
+        // Calls are visited in the order of completion, so that the first proof is kept.
         for recorded in session.by_completion() {
             let key = *recorded.call.key();
             if recorded.is_acknowledged() {
@@ -98,7 +99,7 @@ impl<'a> Ends<'a> {
         ends
     }
 
-    /// What has ended is not found, and is not written to.
+    /// Checks that no call finds or writes a session that has ended.
     fn check_ended(&self, recorded: &RecordedCall, violations: &mut Vec<Violation>) {
         let alive = recorded.is_acknowledged() && !matches!(recorded.call, Call::Destroy { .. } | Call::Create { .. });
         if !alive {
@@ -106,7 +107,7 @@ impl<'a> Ends<'a> {
         }
         let asked = recorded.call.key();
         let under = recorded.seen().map_or(*asked, |seen| seen.key);
-        // A touch through an alias does not say where it found the session.
+        // The result of a touch through an alias does not name the key of the session.
         let left = self.left.get(&under).copied();
         let left = left.filter(|_| !matches!(recorded.call, Call::Touch { .. }));
         let ends = [
@@ -128,13 +129,13 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// Why a session may be found no longer, and from when on.
+/// The reasons for which a session may be missing, and the times from which they apply.
 pub(super) struct Reasons {
-    /// Somebody may have destroyed it.
+    /// The first call that may have destroyed the session.
     destroyed: Option<u64>,
-    /// Somebody may have moved it away from this key.
+    /// The first call that may have moved the session away from each key.
     moved: BTreeMap<SessionKey, u64>,
-    /// The earliest deadline that it may have had up to some moment, for each moment at which it changed.
+    /// The earliest deadline up to a time, for each time at which that changed.
     deadlines: Vec<(u64, Timestamp)>,
 }
 
@@ -162,8 +163,8 @@ impl Reasons {
         reasons
     }
 
-    /// Whether the session may have been found gone under this key in an answer that came at this moment, when the
-    /// clock of the storage showed as much.
+    /// Returns whether the session may be missing under this key in a result of time `at`, when the clock of the
+    /// storage showed `clock`.
     pub(super) fn allow(&self, key: &SessionKey, gone: bool, at: u64, clock: Timestamp) -> bool {
         let known = self.deadlines.partition_point(|(invoked, _)| *invoked < at);
         let expired = self.deadlines[..known]
@@ -175,7 +176,7 @@ impl Reasons {
     }
 }
 
-/// The earliest deadline that this operation may have set or has seen.
+/// Returns the earliest deadline that this call may have set or has found.
 fn deadline(recorded: &RecordedCall) -> Option<Timestamp> {
     let set = match &recorded.call {
         Call::Touch { deadline, .. } => *deadline,
@@ -185,7 +186,7 @@ fn deadline(recorded: &RecordedCall) -> Option<Timestamp> {
     [set, seen].into_iter().flatten().min()
 }
 
-/// What has lived is found, unless there is a reason why not.
+/// Checks that a session which lived is found, unless there is a reason for its end.
 fn check_present(
     recorded: &RecordedCall,
     ends: &Ends<'_>,
@@ -206,8 +207,8 @@ fn check_present(
         return;
     }
     let what = match tombstone {
-        true => "a tombstone was found where nobody has moved a session",
-        false => "a session is lost that nobody has ended",
+        true => "a tombstone was found where no call has moved a session",
+        false => "a session is lost that no call has ended",
     };
     let involved: Vec<_> = lived.into_iter().chain([recorded]).collect();
     violations.push(Violation::new(Promise::AllOrNothing, what, &involved));

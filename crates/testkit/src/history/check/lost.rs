@@ -1,4 +1,4 @@
-//! [`Lost`]: what was acknowledged and is gone.
+//! [`Lost`]: acknowledged writes that are gone.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,24 +10,24 @@ use super::session::Session;
 use super::setback::{Epochs, is_within};
 use crate::history::{Call, RecordedCall};
 
-/// How much of what a storage acknowledged before a [`Setback`](super::Setback) was missing afterwards.
+/// The number of acknowledged changes from before a [`Setback`](super::Setback) that were missing afterwards.
 ///
-/// What ended before anybody looked for it counts as neither kept nor lost.
+/// A session that ended before any call looked for it counts as neither kept nor lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lost {
     /// Writes: creations, commits and rotations.
     pub writes: usize,
-    /// Those of the writes that were rotations: the session was found again under its old key, or not at all.
+    /// The rotations among the writes: the session was found under its old key again, or not at all.
     pub rotations: usize,
-    /// Sessions that were destroyed and came back.
+    /// Sessions that were destroyed and were found again.
     pub logouts: usize,
-    /// Sessions of which nothing was left.
+    /// Sessions that were lost as a whole.
     pub sessions: usize,
 }
 
 impl Lost {
-    /// Whether nothing was lost.
+    /// Returns whether nothing was lost.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
@@ -93,7 +93,7 @@ impl Lost {
 }
 
 impl RecordedCall {
-    /// The answer says that the session lived under this key.
+    /// Returns whether the result says that the session lived under this key.
     fn puts_at(&self, key: &sessile_core::SessionKey) -> bool {
         let put = match &self.call {
             Call::Create { key, .. } | Call::Rotate { to: key, .. } => Some(key).filter(|_| self.is_acknowledged()),

@@ -1,4 +1,4 @@
-//! Whether a history can be true of a storage that keeps its promises.
+//! The check of a history against the promises of a storage.
 
 mod chain;
 mod clocks;
@@ -17,37 +17,37 @@ pub use self::setback::Setback;
 pub use self::verdict::{Promise, Summary, Violation, Violations};
 use super::History;
 
-/// By how much clocks and waits may be out.
+/// The tolerance of a check for clocks and waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tolerance {
-    /// By how much the clock of the storage as its clients see it may differ from the one that decides. Zero by
-    /// default.
+    /// The largest difference between the clock of the storage as its clients see it and the clock that decides. Zero
+    /// by default.
     pub skew: Duration,
-    /// For how much longer than its limit a wait may last, because a process was stopped or a machine was busy. Five
+    /// The time by which a wait may exceed its limit, because a process was stopped or the machine was busy. Five
     /// seconds by default.
     pub slack: Duration,
-    /// For how long whoever holds a lock can rely on it: one that is lost earlier is a violation. `None`, which is the
-    /// default, does not look at that.
+    /// The time for which a holder can rely on its lock. A lock that is lost earlier is a violation. `None`, the
+    /// default, turns this check off.
     pub lease: Option<Duration>,
 }
 
 impl Tolerance {
-    /// With another skew.
+    /// Sets the skew.
     #[must_use]
     pub fn with_skew(mut self, skew: Duration) -> Self {
         self.skew = skew;
         self
     }
 
-    /// With another slack.
+    /// Sets the slack.
     #[must_use]
     pub fn with_slack(mut self, slack: Duration) -> Self {
         self.slack = slack;
         self
     }
 
-    /// With leases that last for so long.
+    /// Sets the duration of leases.
     #[must_use]
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
@@ -68,43 +68,44 @@ impl Default for Tolerance {
 impl History {
     /// Checks the history against the five promises.
     ///
-    /// - **P1**: the writes that were acknowledged or seen form one chain, each built on the one before. Nothing that
-    ///   was refused is in it, nothing that was acknowledged is missing from it, and nobody is shown less of it than
-    ///   was acknowledged before he asked. Nobody loses a lock before its lease is over, if that is known.
+    /// - **P1**: the writes that were acknowledged or found form one chain, each built on the one before. The chain
+    ///   contains every acknowledged write and no refused one. No call finds an older state than was acknowledged
+    ///   before it. No lock is lost before its lease ends, if the lease is known.
     /// - **P2**: a session that was destroyed, was found missing or has moved is not found again under that key.
-    /// - **P3**: nobody waits for a lock for much longer than he said he would.
-    /// - **P4**: records are whole; a session that nobody ended is not lost.
-    /// - **P5**: nothing is found after its deadline.
+    /// - **P3**: no call waits for a lock much longer than its limit.
+    /// - **P4**: records are whole, and a session that no call ended is not lost.
+    /// - **P5**: no session is found after its deadline.
     ///
-    /// A call whose outcome is unknown may have taken effect or not, whichever makes the history true.
+    /// A call with an unknown outcome may have taken effect or not. The check assumes the case that makes the history
+    /// valid.
     ///
-    /// The time it takes is that of sorting the operations by time; all the rest is linear in their number.
+    /// The check sorts the calls by time. Everything else takes time linear in their number.
     ///
     /// # Errors
     ///
-    /// What cannot be true, in words, with the operations that contradict each other.
+    /// Returns the violations, each with the calls that contradict each other.
     pub fn check(&self) -> Result<Summary, Violations> {
         self.check_within(Tolerance::default())
     }
 
-    /// As [`check`](Self::check), with another tolerance.
+    /// Checks like [`check`](Self::check), with another tolerance.
     ///
     /// # Errors
     ///
-    /// As for [`check`](Self::check).
+    /// Returns the violations, like [`check`](Self::check).
     pub fn check_within(&self, tolerance: Tolerance) -> Result<Summary, Violations> {
         self.check_across(&[], tolerance).map(|(summary, _)| summary)
     }
 
-    /// As [`check_within`](Self::check_within), for a storage that was set back at these moments. Says what it lost by
-    /// that.
+    /// Checks like [`check_within`](Self::check_within), for a storage that was set back at these times. Returns the
+    /// losses that the setbacks caused.
     ///
-    /// Between two setbacks all is as strict as ever: no update is lost among what is left, and what is destroyed
-    /// stays destroyed until the next.
+    /// The check between two setbacks is as strict as without any: no remaining update is lost, and a destroyed session
+    /// stays destroyed until the next setback.
     ///
     /// # Errors
     ///
-    /// As for [`check`](Self::check).
+    /// Returns the violations, like [`check`](Self::check).
     pub fn check_across(&self, setbacks: &[Setback], tolerance: Tolerance) -> Result<(Summary, Lost), Violations> {
         let sessions = Session::all(self);
         let epochs = Epochs::between(setbacks);

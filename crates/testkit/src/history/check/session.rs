@@ -1,4 +1,4 @@
-//! [`Session`]: the part of a history that is about one session, under whatever keys it went.
+//! [`Session`]: the part of a history that belongs to one session, under all of its keys.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,18 +6,18 @@ use sessile_core::SessionKey;
 
 use crate::history::{Call, History, Mark, RecordedCall};
 
-/// The operations of one session.
+/// The calls of one session.
 #[derive(Debug, Default)]
 pub(super) struct Session<'a> {
-    /// In the order in which they were invoked.
+    /// The calls, in the order of invocation.
     pub(super) calls: Vec<&'a RecordedCall>,
-    /// Those that write, by the name of the write.
+    /// The calls that write, by the id of the write.
     pub(super) writes: HashMap<u64, &'a RecordedCall>,
-    /// Pairs of operations that gave two writes one name, which is a mistake of the test.
+    /// Pairs of calls that gave two writes one id, which is a fault of the test.
     pub(super) ambiguous: Vec<[&'a RecordedCall; 2]>,
 }
 
-/// Which keys are of one session: a forest in which each tree is a session.
+/// The keys of each session: a union-find forest in which each tree is a session.
 #[derive(Default)]
 struct KeyGroups(BTreeMap<SessionKey, SessionKey>);
 
@@ -27,7 +27,7 @@ impl KeyGroups {
         while let Some(parent) = self.0.get(&root).copied().filter(|parent| *parent != root) {
             root = parent;
         }
-        // The path is shortened, so that the next who asks comes there in one step.
+        // Path compression: the next lookup takes one step.
         self.0.insert(key, root);
         root
     }
@@ -62,7 +62,7 @@ impl<'a> Session<'a> {
         sessions
     }
 
-    /// That of operations which are known to be of one session, in the order in which they were invoked.
+    /// Creates a session from calls that are known to belong to it and are in the order of invocation.
     pub(super) fn of(calls: &'a [RecordedCall]) -> Self {
         let mut session = Self::default();
         calls.iter().for_each(|recorded| session.add(recorded));
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The operations that were answered, in the order of their answers.
+    /// Returns the completed calls, in the order of completion.
     pub(super) fn by_completion(&self) -> Vec<&'a RecordedCall> {
         let mut completed: Vec<_> = self
             .calls
@@ -92,12 +92,12 @@ impl<'a> Session<'a> {
 }
 
 impl RecordedCall {
-    /// The mark that the operation was to write.
+    /// Returns the mark that the call writes.
     pub(super) fn mark(&self) -> Option<Mark> {
         self.call.write().and_then(|write| write.mark)
     }
 
-    /// The mark that the operation proves to be stored at some moment between call and answer.
+    /// Returns the mark that the call proves to be stored at some time between invocation and completion.
     pub(super) fn evidence(&self) -> Option<Mark> {
         let written = self.mark().filter(|_| self.is_acknowledged());
         written.or_else(|| self.seen().and_then(|seen| seen.mark))

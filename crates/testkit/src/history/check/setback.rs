@@ -1,4 +1,4 @@
-//! [`Setback`]: moments at which a storage forgot what it had acknowledged, and what may be asked of it all the same.
+//! [`Setback`]: the times at which a storage lost acknowledged changes, and the checks that still apply.
 
 use std::ops::Range;
 
@@ -6,11 +6,11 @@ use super::session::Session;
 use crate::history::time::monotonic;
 use crate::history::{Call, RecordedCall};
 
-/// A stretch of time within which a storage may have fallen back to an earlier state, as one does that is restarted
-/// without anything on disk, or whose lagging replica takes over.
+/// A period within which a storage may have returned to an earlier state, as a server does that restarts without a disk
+/// or whose lagging replica takes over.
 ///
-/// Between two setbacks it has to keep its promises. Over a setback only what it says itself counts: what was
-/// acknowledged before may be gone, and is [counted](super::Lost), and what was ended before may be back.
+/// Between two setbacks the storage has to keep its promises. Across a setback, acknowledged changes may be gone and
+/// are [counted](super::Lost), and ended sessions may be back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setback {
     from: u64,
@@ -18,8 +18,8 @@ pub struct Setback {
 }
 
 impl Setback {
-    /// The time that something takes that sets the storage back. When it is over, the old state must be out of reach
-    /// for good.
+    /// Runs `act`, which sets the storage back, and records its duration. The old state must be out of reach when `act`
+    /// returns.
     pub fn during(act: impl FnOnce()) -> Self {
         let from = monotonic();
         act();
@@ -29,14 +29,14 @@ impl Setback {
         }
     }
 
-    /// One between these two moments of the [clock that all processes share](crate::Operation::invoked).
+    /// Creates a setback between these times of the [clock that all processes share](crate::RecordedCall::invoked).
     #[must_use]
     pub fn between(from: u64, until: u64) -> Self {
         Self { from, until }
     }
 }
 
-/// The times between the setbacks.
+/// The periods between the setbacks.
 #[derive(Debug)]
 pub(super) struct Epochs(Vec<Range<u64>>);
 
@@ -53,14 +53,14 @@ impl Epochs {
         self.0.len() == 1
     }
 
-    /// Whether both moments are in one epoch.
+    /// Returns whether both times are in one epoch.
     pub(super) fn are_one(&self, one: u64, other: u64) -> bool {
         self.0
             .iter()
             .any(|epoch| epoch.contains(&one) && epoch.contains(&other))
     }
 
-    /// The epochs in which something was done to a session.
+    /// Returns the epochs that contain calls of a session.
     pub(super) fn of<'e>(&'e self, session: &Session<'_>) -> impl Iterator<Item = (usize, &'e Range<u64>)> + use<'e> {
         let first = session.calls.first().map_or(0, |recorded| recorded.invoked);
         let last = session.calls.iter().filter_map(|recorded| recorded.returned());
@@ -69,19 +69,19 @@ impl Epochs {
         epochs.filter(move |(_, epoch)| epoch.start <= last && first < epoch.end)
     }
 
-    /// The epoch that an answer fell in. One that came while the storage was set back is of the epoch before.
+    /// Returns the epoch of a completion. A completion during a setback belongs to the epoch before.
     pub(super) fn of_completion(&self, at: u64) -> usize {
         self.0.partition_point(|epoch| epoch.start < at).saturating_sub(1)
     }
 }
 
-/// Whether the operation was called and answered within the epoch.
+/// Returns whether the call began and completed within the epoch.
 pub(super) fn is_within(recorded: &RecordedCall, epoch: &Range<u64>) -> bool {
     epoch.start <= recorded.invoked && recorded.returned().is_some_and(|returned| returned < epoch.end)
 }
 
-/// The operations of a session as far as they bear upon an epoch: those within it as they are, and of those that may
-/// have left something behind, or reached into it, that they were called.
+/// Returns the calls of a session that affect an epoch. Calls within it are unchanged; calls that may have taken effect
+/// in it, or before it, lose their result.
 pub(super) fn view(session: &Session<'_>, epoch: &Range<u64>) -> Vec<RecordedCall> {
     let known = session.calls.iter().filter(|recorded| recorded.invoked < epoch.end);
     let views = known.filter_map(|recorded| {

@@ -1,4 +1,4 @@
-//! What a check comes to.
+//! The result of a check.
 
 use std::fmt;
 use std::time::Duration;
@@ -33,15 +33,15 @@ impl fmt::Display for Promise {
     }
 }
 
-/// A promise that was not kept.
+/// A promise that the storage did not keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// Which one.
+    /// The promise.
     pub promise: Promise,
-    /// What happened, in a sentence.
+    /// A description of the violation, in one sentence.
     pub what: String,
-    /// The operations that contradict each other.
+    /// The calls that contradict each other.
     pub calls: Vec<RecordedCall>,
 }
 
@@ -62,14 +62,14 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What cannot be true in a history.
+/// The violations in a history.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violations {
     list: Vec<Violation>,
     summary: Summary,
 }
 
-/// How many violations are told in full.
+/// The number of violations that are shown in full.
 const SHOWN: usize = 10;
 
 impl Violations {
@@ -77,19 +77,19 @@ impl Violations {
         Self { list, summary }
     }
 
-    /// The violations.
+    /// Returns the violations.
     #[must_use]
     pub fn list(&self) -> &[Violation] {
         &self.list
     }
 
-    /// Whether any of them is of this promise.
+    /// Returns whether a violation of this promise is among them.
     #[must_use]
     pub fn contains(&self, promise: Promise) -> bool {
         self.list.iter().any(|violation| violation.promise == promise)
     }
 
-    /// How much was checked.
+    /// Returns the counts of what was checked.
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.summary
@@ -109,7 +109,7 @@ impl fmt::Display for Violations {
     }
 }
 
-/// As `Display`: it is what a failed `unwrap` shows.
+/// Formats like `Display`, because a failed `unwrap` shows this.
 impl fmt::Debug for Violations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -118,27 +118,27 @@ impl fmt::Debug for Violations {
 
 impl std::error::Error for Violations {}
 
-/// How much was checked.
+/// Counts of what was checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Operations in the history.
+    /// Calls in the history.
     pub calls: usize,
-    /// Those whose outcome is unknown.
+    /// Calls whose outcome is unknown.
     pub unknown: usize,
-    /// Writes that were acknowledged.
+    /// Acknowledged writes.
     pub writes: usize,
-    /// Writes that were refused.
+    /// Refused writes.
     pub refused: usize,
-    /// Times a live session was read or locked.
+    /// Reads and locks that found a live session.
     pub seen: usize,
-    /// Sessions, each with all the keys it went by.
+    /// Sessions, each with all of its keys.
     pub sessions: usize,
-    /// Sessions that were destroyed.
+    /// Destroyed sessions.
     pub destroyed: usize,
-    /// Rotations that were acknowledged.
+    /// Acknowledged rotations.
     pub rotated: usize,
-    /// The longest that a lock was waited for, whether it came or not.
+    /// The longest wait for a lock, successful or not.
     pub longest_wait: Duration,
 }
 

@@ -1,10 +1,10 @@
-//! [`StoreBug`]: the list of what can be wrong with a record store.
+//! [`StoreBug`]: the bugs of broken record stores.
 
 use std::fmt;
 
 macro_rules! bugs {
     ($($(#[doc = $doc:literal])+ $bug:ident,)+) => {
-        /// What is wrong with a [`BrokenStore`](crate::BrokenStore).
+        /// A bug of a [`BrokenStore`](crate::BrokenStore).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum StoreBug {
@@ -19,56 +19,56 @@ macro_rules! bugs {
 }
 
 bugs! {
-    /// `load` answers for an unknown key with an empty entry.
+    /// `load` of an unknown key returns an empty entry.
     LoadInvents,
-    /// `load` takes out what has expired for nothing.
+    /// `load` omits expired entries.
     LoadHidesExpired,
-    /// `load` by a second handle answers from what that handle read before.
+    /// A second handle returns the entry that it loaded first.
     LoadIsCached,
-    /// `load` confuses the keys of one shard.
+    /// `load` mixes up the keys of one shard.
     LoadMixesShards,
-    /// `load` gives the entry another version.
+    /// `load` returns another version.
     LoadMovesVersion,
-    /// `head` answers with the head that was inserted.
+    /// `head` returns the head that was inserted.
     HeadIsOld,
 
-    /// `insert` replaces what is there.
+    /// `insert` replaces an existing entry.
     InsertOverwrites,
-    /// `insert` replaces what has expired.
+    /// `insert` replaces an expired entry.
     InsertReplacesExpired,
-    /// `insert` says that it was applied if the same entry is there.
+    /// `insert` of an identical entry reports that it was applied.
     InsertRepeats,
-    /// `insert` refuses a key that was used before.
+    /// `insert` refuses a key that was in use before.
     InsertRemembers,
-    /// `insert` looks and writes in two steps.
+    /// `insert` checks and writes in two steps.
     InsertInTwoSteps,
-    /// `insert` stores the head, then the payload.
+    /// `insert` stores the head first and the payload in a second step.
     InsertTorn,
 
-    /// `replace` asks for no version.
+    /// `replace` does not check the version.
     ReplaceIgnoresVersion,
-    /// `replace` compares the lower half of a version.
+    /// `replace` compares the lower half of the version.
     ReplaceComparesHalf,
-    /// `replace` also takes the version an entry had before.
+    /// `replace` also accepts the previous version of an entry.
     ReplaceTakesEarlier,
-    /// `replace` creates what is missing.
+    /// `replace` creates a missing entry.
     ReplaceUpserts,
     /// `replace` keeps the meta.
     ReplaceKeepsMeta,
     /// `replace` keeps the deadline.
     ReplaceKeepsDeadline,
-    /// `replace` leaves what has expired as it is.
+    /// `replace` does not change an expired entry.
     ReplaceRefusesExpired,
-    /// `replace` looks and writes in two steps.
+    /// `replace` checks and writes in two steps.
     ReplaceInTwoSteps,
-    /// `replace` stores the head, then the payload.
+    /// `replace` stores the head first and the payload in a second step.
     ReplaceTorn,
-    /// `replace` goes on in the background when it is dropped, and nobody waits for it.
+    /// `replace` writes in the background after the call was dropped.
     ReplaceComesLater,
 
-    /// `touch` asks for no version.
+    /// `touch` does not check the version.
     TouchIgnoresVersion,
-    /// `touch` creates what is missing.
+    /// `touch` creates a missing entry.
     TouchUpserts,
     /// `touch` keeps the version.
     TouchKeepsVersion,
@@ -76,108 +76,108 @@ bugs! {
     TouchDropsPayload,
     /// `touch` keeps the meta.
     TouchKeepsMeta,
-    /// `touch` never moves a deadline back.
+    /// `touch` cannot move the deadline back.
     TouchNeverShortens,
-    /// `touch` leaves what has expired as it is.
+    /// `touch` does not change an expired entry.
     TouchRefusesExpired,
     /// `touch` reads the entry and writes it back in two steps.
     TouchInTwoSteps,
-    /// `touch` stores the version, then the rest of the head.
+    /// `touch` stores the version first and the rest of the head in a second step.
     TouchTorn,
 
-    /// `rename` asks for no version.
+    /// `rename` does not check the version.
     RenameIgnoresVersion,
-    /// `rename` replaces what is under the new key.
+    /// `rename` replaces an entry under the new key.
     RenameOverwrites,
-    /// `rename` replaces what has expired under the new key.
+    /// `rename` replaces an expired entry under the new key.
     RenameReplacesExpired,
-    /// `rename` creates what is missing.
+    /// `rename` creates a missing entry.
     RenameUpserts,
-    /// `rename` leaves the entry under the old key as well.
+    /// `rename` keeps the entry under the old key as well.
     RenameKeepsOld,
-    /// `rename` forgets what was to be left.
+    /// `rename` does not store the entry that should stay under the old key.
     RenameForgetsLeft,
     /// `rename` stores the old entry under the new key.
     RenameForgetsEntry,
     /// `rename` to the same key removes the entry.
     RenameToItself,
-    /// `rename` leaves what has expired as it is.
+    /// `rename` does not change an expired entry.
     RenameRefusesExpired,
-    /// `rename` looks and writes in two steps.
+    /// `rename` checks and writes in two steps.
     RenameInTwoSteps,
-    /// `rename` writes one key, then the other.
+    /// `rename` writes one key first and the other in a second step.
     RenameTorn,
 
-    /// `remove` asks for no version.
+    /// `remove` does not check the version.
     RemoveIgnoresVersion,
     /// `remove` does nothing.
     RemoveDoesNothing,
-    /// `remove` says of what is missing that it was removed.
+    /// `remove` of a missing entry reports that it was applied.
     RemoveSaysYes,
-    /// `remove` leaves what has expired as it is.
+    /// `remove` does not change an expired entry.
     RemoveRefusesExpired,
-    /// `remove` looks and writes in two steps.
+    /// `remove` checks and writes in two steps.
     RemoveInTwoSteps,
-    /// `remove` drops the payload, then the head.
+    /// `remove` drops the payload first and the head in a second step.
     RemoveTorn,
 
-    /// `scan` goes on from a number.
+    /// `scan` uses the number of listed entries as its cursor.
     ScanSkips,
-    /// `scan` ends after its first part.
+    /// `scan` ends after its first page.
     ScanEndsEarly,
-    /// `scan` never ends.
+    /// `scan` does not end.
     ScanNeverEnds,
-    /// `scan` returns more than it was asked for.
+    /// `scan` returns more than its limit.
     ScanIgnoresLimit,
-    /// `scan` leaves out what has expired.
+    /// `scan` omits expired entries.
     ScanHidesExpired,
-    /// `scan` lists what was removed, and heads as they were inserted.
+    /// `scan` lists removed entries, and heads as they were inserted.
     ScanIsOld,
-    /// `scan` can only be continued where it began.
+    /// The cursors of `scan` work for one handle only.
     ScanCursorIsLocal,
-    /// `scan` removes what it has listed.
+    /// `scan` removes the listed entries.
     ScanRemoves,
 
-    /// `take_expired` leaves what it returns.
+    /// `take_expired` does not remove the returned entries.
     TakeLeaves,
-    /// `take_expired` takes what is due a millisecond later.
+    /// `take_expired` takes entries a millisecond before their deadline.
     TakeIsEarly,
-    /// `take_expired` leaves what is due at this very moment.
+    /// `take_expired` leaves entries whose deadline is now.
     TakeIsLate,
-    /// `take_expired` takes what has no deadline.
+    /// `take_expired` takes entries without a deadline.
     TakeTakesUndated,
-    /// `take_expired` returns more than it was asked for.
+    /// `take_expired` returns more than its limit.
     TakeIgnoresLimit,
-    /// `take_expired` returns fewer than there are.
+    /// `take_expired` returns fewer entries than are due.
     TakeStopsShort,
     /// `take_expired` returns entries without their payload.
     TakeDropsPayload,
-    /// `take_expired` goes by the deadline with which an entry was inserted.
+    /// `take_expired` uses the deadline with which an entry was inserted.
     TakeGoesByOldDeadline,
-    /// `take_expired` leaves a mark that keeps the key taken.
+    /// `take_expired` leaves a marker that keeps the key in use.
     TakeKeepsKey,
-    /// `take_expired` looks and removes in two steps.
+    /// `take_expired` finds and removes in two steps.
     TakeInTwoSteps,
-    /// `take_expired` removes one after the other.
+    /// `take_expired` removes one entry at a time.
     TakeTorn,
 
     /// Versions lose their upper half.
     VersionIsCut,
-    /// Deadlines are kept in seconds.
+    /// Deadlines are stored in seconds.
     DeadlineInSeconds,
-    /// A deadline of the past is none.
+    /// A deadline in the past counts as none.
     DeadlineOfThePastIsNone,
-    /// Metas end at 128 bytes.
+    /// Metas are cut at 128 bytes.
     MetaIsCut,
-    /// Metas are taken for text.
+    /// Metas are treated as text.
     MetaIsText,
-    /// Payloads are taken for text.
+    /// Payloads are treated as text.
     PayloadIsText,
-    /// Payloads end at 64 KiB.
+    /// Payloads are cut at 64 KiB.
     PayloadIsCut,
-    /// Payloads end at a mebibyte.
+    /// Payloads are cut at one mebibyte.
     PayloadIsCutLate,
-    /// An entry without a payload is no entry.
+    /// An entry without a payload is not stored.
     PayloadEmptyIsNone,
 }
 

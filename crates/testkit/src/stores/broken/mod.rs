@@ -1,4 +1,4 @@
-//! Record stores that are wrong on purpose, each in one way: to prove that the cases notice.
+//! Record stores with one bug each, which prove that the cases find it.
 
 mod bug;
 mod reading;

@@ -1,4 +1,4 @@
-//! What the broken stores do wrong when they look, list and take out.
+//! Bugs of loading, listing and taking expired entries.
 
 use bytes::Bytes;
 use sessile_core::{Cursor, Entry, EntryHead, EntryList, SessionKey, StorageError, Timestamp};
@@ -147,7 +147,7 @@ impl BrokenStore {
                 found
             }
             _ => {
-                // In one step, as it ought to be.
+                // The correct behaviour: one step.
                 let mut taken: Vec<_> = self.model.step(|entries| {
                     let due = due(entries, now, limit);
                     due.into_iter().filter_map(|key| entries.remove_entry(&key)).collect()

@@ -1,4 +1,4 @@
-//! [`BrokenStore`]: the verbs, and what is wrong with doing things one after the other.
+//! [`BrokenStore`]: the operations, and the bugs of writes in several steps.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,13 +35,13 @@ pub struct BrokenStore {
     pub(super) bug: StoreBug,
     pub(super) model: ModelStore,
     pub(super) past: Arc<Mutex<Past>>,
-    /// Which handle this is.
+    /// The number of this handle.
     pub(super) handle: usize,
     pub(super) cache: Mutex<BTreeMap<SessionKey, Option<Entry>>>,
 }
 
 impl BrokenStore {
-    /// An empty store with this bug.
+    /// Creates an empty store with this bug.
     #[must_use]
     pub fn new(bug: StoreBug) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl BrokenStore {
         }
     }
 
-    /// Another handle on the same data.
+    /// Returns another handle on the same data.
     #[must_use]
     pub fn second(&self) -> Self {
         Self {
@@ -95,7 +95,7 @@ impl BrokenStore {
             .step(|entries| Self::take_step(bug, write, entries, &mut locked(past)))
     }
 
-    /// Looks and writes in one step.
+    /// Checks and writes in one step.
     fn take_step(bug: StoreBug, write: Write, entries: &mut crate::stores::model::Entries, past: &mut Past) -> Applied {
         if !write.holds(bug, entries, past) {
             return Applied::No;

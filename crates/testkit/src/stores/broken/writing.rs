@@ -1,4 +1,4 @@
-//! What the broken stores do wrong when they write.
+//! Bugs of writing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use sessile_core::{Entry, EntryHead, EntryVersion, SessionKey, Timestamp};
 use super::StoreBug;
 use crate::stores::model::{Entries, is};
 
-/// What a store that is right does not remember.
+/// The past of a store, which only bugs use.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     /// Entries as they were inserted.
@@ -17,7 +17,7 @@ pub(super) struct Past {
     used: BTreeSet<SessionKey>,
     /// The version before the last.
     earlier: BTreeMap<SessionKey, EntryVersion>,
-    /// Keys that were taken out.
+    /// Keys whose entry was taken.
     pub(super) taken: BTreeSet<SessionKey>,
 }
 
@@ -32,7 +32,7 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// Whether this bug looks first and writes later.
+    /// Returns whether this bug checks first and writes later.
     pub(super) fn is_in_two_steps(&self, bug: StoreBug) -> bool {
         match self {
             Self::Insert(..) => bug == StoreBug::InsertInTwoSteps,
@@ -43,7 +43,7 @@ impl Write {
         }
     }
 
-    /// Whether the condition of the write holds.
+    /// Returns whether the condition of the write holds.
     pub(super) fn holds(&self, bug: StoreBug, entries: &Entries, past: &Past) -> bool {
         match self {
             Self::Insert(key, entry) => match entries.get(key) {
@@ -96,7 +96,7 @@ impl Write {
         }
     }
 
-    /// Writes the first half of what is torn, if it is.
+    /// Writes the first half of a torn write. Returns whether there is one.
     pub(super) fn begin(&self, bug: StoreBug, entries: &mut Entries) -> bool {
         match (bug, self) {
             (StoreBug::InsertTorn, Self::Insert(key, entry)) => {
@@ -123,7 +123,7 @@ impl Write {
         true
     }
 
-    /// Writes.
+    /// Applies the write.
     pub(super) fn apply(self, bug: StoreBug, entries: &mut Entries, past: &mut Past) {
         match self {
             Self::Insert(key, entry) => {
@@ -181,7 +181,7 @@ impl Write {
 }
 
 fn is_past(entry: &Entry) -> bool {
-    // Well before today, and well after the moments that the cases take for the past.
+    // An arbitrary moment that is before today and after the past of the cases.
     let today = Timestamp::from_millis(1_600_000_000_000);
     entry.head.deadline.is_some_and(|deadline| deadline <= today)
 }
@@ -203,7 +203,7 @@ fn as_text(bytes: &Bytes) -> Bytes {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
-/// An entry as it is stored.
+/// Returns an entry as this store stores it.
 fn stored(bug: StoreBug, mut entry: Entry) -> Entry {
     let head = &mut entry.head;
     match bug {

@@ -1,5 +1,4 @@
-//! Cancellation: a call that is dropped at any await point has taken its step or has not, and who calls afterwards sees
-//! which.
+//! Cancellation: a call that is dropped at an await point has taken effect or has not, and later calls see which.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +9,8 @@ use crate::cases::cancel::{Cut, at_every_point};
 use crate::stores::StoreContext;
 use crate::stores::context::{FUTURE, done};
 
-/// What stands under these keys. It is the state before the call or the state after it, the latter if the call came to
-/// its end; and nothing of the call comes later.
+/// Checks that the keys have the state before or after the call, the latter if the call completed, and that no effect
+/// comes later.
 async fn one_of(ctx: &StoreContext, keys: &[SessionKey], states: [&[Option<Entry>]; 2], ended: bool, cut: Cut) {
     let mut seen = Vec::new();
     for key in keys {

@@ -1,11 +1,11 @@
-//! What is the same for all verbs that are given a version.
+//! Cases that all operations with a version share.
 
 use sessile_core::{Applied, Entry, EntryVersion, RecordStore, SessionKey, StorageError};
 
 use crate::stores::StoreContext;
 use crate::stores::context::{PAST, applied, refused};
 
-/// A verb that acts on one version.
+/// An operation on one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Conditional {
     Replace,
@@ -17,7 +17,7 @@ pub(super) enum Conditional {
 impl Conditional {
     pub(super) const ALL: [Self; 4] = [Self::Replace, Self::Touch, Self::Rename, Self::Remove];
 
-    /// Calls the verb. `to` is where a rename would go.
+    /// Calls the operation. `to` is the target of a rename.
     pub(super) async fn call(
         self,
         store: &dyn RecordStore,
@@ -37,12 +37,12 @@ impl Conditional {
         }
     }
 
-    /// Whether the store does this at all.
+    /// Returns whether the store supports the operation.
     async fn is_there(self, ctx: &StoreContext) -> bool {
         self != Self::Rename || ctx.renames().await
     }
 
-    /// Calls the verb with a version that is not there, which does nothing.
+    /// Calls the operation with a version that is not stored, which must do nothing.
     async fn refuse(self, ctx: &StoreContext, key: &SessionKey, version: EntryVersion, what: &str) {
         let to = StoreContext::key();
         let result = self
@@ -60,7 +60,7 @@ pub(super) async fn another_version(ctx: &StoreContext, operation: Conditional) 
     let stands = StoreContext::entry("stands");
     let key = ctx.inserted(&stands).await;
     let own = stands.head.version.as_u64();
-    // One of another entry, one that differs in a bit at either end or in the middle, and the least and the greatest.
+    // The version of another entry, versions that differ in one bit, and the smallest and the largest.
     let elsewhere = StoreContext::entry("elsewhere");
     ctx.inserted(&elsewhere).await;
     let foreign = elsewhere.head.version.as_u64();
@@ -81,7 +81,7 @@ pub(super) async fn another_version(ctx: &StoreContext, operation: Conditional) 
     }
 }
 
-/// What an entry was called before it was written, by each of the verbs that leave it where it is.
+/// Uses versions from before each write that keeps the key.
 pub(super) async fn earlier_version(ctx: &StoreContext, operation: Conditional) {
     if !operation.is_there(ctx).await {
         return;
@@ -108,7 +108,7 @@ pub(super) async fn earlier_version(ctx: &StoreContext, operation: Conditional) 
     }
 }
 
-/// A version belongs to one entry, even if there is another under the same key.
+/// Uses the version of an entry that another has replaced under the same key.
 pub(super) async fn came_back(ctx: &StoreContext, operation: Conditional) {
     if !operation.is_there(ctx).await {
         return;
@@ -140,7 +140,7 @@ pub(super) async fn nothing(ctx: &StoreContext, operation: Conditional) {
     }
 }
 
-/// The store decides nothing by the time.
+/// The operations ignore the deadline.
 pub(super) async fn expired(ctx: &StoreContext, operation: Conditional) {
     if !operation.is_there(ctx).await || !ctx.subject().keeps_expired {
         return;

@@ -1,11 +1,11 @@
-//! What an entry consists of: kept to the last bit.
+//! Entries are stored without loss.
 
 use sessile_core::{Entry, EntryHead, EntryVersion, Timestamp};
 
 use crate::stores::StoreContext;
 use crate::stores::context::{FUTURE, PAST, applied};
 
-/// Inserted, put in the place of another, and touched: the entry is as it was given.
+/// Checks that an entry is unchanged after an insert, a replace and a touch.
 async fn kept(ctx: &StoreContext, entry: &Entry) {
     let key = ctx.inserted(entry).await;
     ctx.assert_stands(&key, entry, "after insert").await;
@@ -76,7 +76,7 @@ pub(crate) async fn a_payload_of_every_byte(ctx: StoreContext) {
     kept(&ctx, &StoreContext::entry(bytes)).await;
 }
 
-/// Bytes in which no part is like another.
+/// Returns bytes without repetition.
 fn bytes(length: usize) -> Vec<u8> {
     (0..length)
         .map(|at| (at ^ (at >> 8) ^ (at >> 16)).to_le_bytes()[0])

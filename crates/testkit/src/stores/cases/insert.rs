@@ -1,4 +1,4 @@
-//! Inserting: under a key under which there is nothing.
+//! `insert`: only under a free key.
 
 use crate::stores::StoreContext;
 use crate::stores::context::{PAST, applied, refused};
@@ -6,7 +6,7 @@ use crate::stores::context::{PAST, applied, refused};
 pub(crate) async fn refuses_a_key_that_is_taken(ctx: StoreContext) {
     let stands = StoreContext::entry("stands");
     let key = ctx.inserted(&stands).await;
-    // The same entry is no exception: whoever asks must hear that it was there.
+    // The same entry is no exception: the caller must learn that the key was taken.
     for other in [StoreContext::entry("other"), stands.clone()] {
         refused(
             ctx.second().insert(&key, other).await,

@@ -1,4 +1,4 @@
-//! Looking: the entry or its head, as it was written last.
+//! `load` and `head`: the entry or its head, as last written.
 
 use sessile_core::Entry;
 
@@ -54,7 +54,7 @@ pub(crate) async fn an_expired_entry_is_still_there(ctx: StoreContext) {
     if ctx.subject().keeps_expired {
         return ctx.assert_stands(&key, &entry, "after its deadline").await;
     }
-    // It may be there and it may be gone, but never in parts.
+    // The backend may remove it, but only as a whole.
     let loaded = done(ctx.store().load(&key).await, "load");
     assert!(
         loaded.is_none_or(|loaded| loaded == entry),

@@ -1,4 +1,4 @@
-//! The cases: one function for each promise, grouped by the verb it is about.
+//! The cases: one function per promise, grouped by operation.
 
 pub(crate) mod cancel;
 mod conditions;

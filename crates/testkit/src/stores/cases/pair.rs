@@ -1,6 +1,6 @@
-//! Two storages on one store, each with locks of its own: as two processes that know nothing of each other have them.
+//! Two storages on one store, each with its own locks, as two independent processes have them.
 //!
-//! Both hold "the" lock. What keeps them from harming each other is the version that every write names.
+//! Both processes can hold "the" lock. Only the version in each write protects the session.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::stores::StoreContext;
 
 pub(super) type Process = Paired<Arc<dyn RecordStore>, LocalLocks>;
 
-/// Two processes.
+/// Creates two processes.
 pub(super) fn two(ctx: &StoreContext) -> [Process; 2] {
     [ctx.store(), ctx.second()].map(|store| Paired::new(Arc::clone(store), LocalLocks::new()))
 }
@@ -44,7 +44,7 @@ async fn payload(storage: &dyn Storage, key: &SessionKey) -> Lookup<bytes::Bytes
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T, StorageError>, kind: StorageErrorKind) {
     let Err(error) = result else {
-        panic!("it must fail with {kind:?}, and answered {result:?}: an update is lost")
+        panic!("it must fail with {kind:?}, and returned {result:?}: an update is lost")
     };
     assert_eq!(error.kind(), kind, "{error:?}");
 }
@@ -85,8 +85,8 @@ pub(crate) async fn a_logout_in_another_process_is_final(ctx: StoreContext) {
     }
 }
 
-/// Between the look and the removal of a logout, another process gives the session a new id. Whatever the logout
-/// answers must be true: if the session has ended, it is not there under its new key.
+/// Another process rotates the session between the lookup and the removal of a logout. The result of the logout must be
+/// true: if the session has ended, it is not found under its new key.
 pub(crate) async fn a_logout_that_meets_a_rotation_removes_no_mark(ctx: StoreContext) {
     if !ctx.renames().await {
         return;
@@ -122,7 +122,7 @@ pub(crate) async fn a_logout_that_meets_a_rotation_removes_no_mark(ctx: StoreCon
     );
 }
 
-/// A store on whose first removal something else comes first.
+/// A store that runs another call before its first removal.
 struct BeforeRemove {
     store: Arc<dyn RecordStore>,
     first: Mutex<Option<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>>,

@@ -8,8 +8,7 @@ use tokio::task::JoinSet;
 use super::pair::{record, two};
 use crate::stores::StoreContext;
 
-/// Visits of two processes that read a counter, add one and commit. Those that are refused have counted for nothing, and
-/// those that are acknowledged all count.
+/// Visits of two processes read a counter, add one and commit. All acknowledged commits count, and no refused one does.
 pub(crate) async fn two_processes_lose_no_update(ctx: StoreContext) {
     const VISITS: usize = 40;
     let processes = two(&ctx);

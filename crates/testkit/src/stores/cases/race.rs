@@ -1,4 +1,4 @@
-//! Races: of many who write over one version, one does; and what is taken out is one caller's.
+//! Races: one of many writes over a version succeeds, and each expired entry is taken by one caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use super::take_expired::{ending, take};
 use crate::stores::StoreContext;
 use crate::stores::context::{FUTURE, applied, done};
 
-/// How many call at the same time.
+/// The number of concurrent callers.
 const CALLERS: usize = 8;
 
-/// How often they do.
+/// The number of rounds.
 const ROUNDS: usize = 12;
 
-/// Lets all callers go at once, and returns what each was told.
+/// Starts all calls together and returns their results.
 async fn at_once<F>(ctx: &StoreContext, call: impl Fn(usize, Arc<dyn RecordStore>) -> F) -> Vec<Applied>
 where
     F: Future<Output = Applied> + Send + 'static,
@@ -34,16 +34,18 @@ where
         })
     });
     let calls: Vec<_> = calls.collect();
-    let mut told = Vec::new();
+    let mut results = Vec::new();
     for call in calls {
-        told.push(call.await.expect("a caller panicked"));
+        results.push(call.await.expect("a caller panicked"));
     }
-    told
+    results
 }
 
-/// The one who was told that his write was applied.
-fn winner(told: &[Applied]) -> usize {
-    let winners: Vec<_> = (0..told.len()).filter(|&number| told[number] == Applied::Yes).collect();
+/// Returns the index of the caller whose write was applied.
+fn winner(results: &[Applied]) -> usize {
+    let winners: Vec<_> = (0..results.len())
+        .filter(|&number| results[number] == Applied::Yes)
+        .collect();
     let [winner] = winners[..] else {
         panic!("exactly one write may be applied, and these were: {winners:?}")
     };
@@ -57,30 +59,30 @@ fn entries() -> [Entry; CALLERS] {
 pub(crate) async fn one_of_many_inserts_wins(ctx: StoreContext) {
     for _ in 0..ROUNDS {
         let (key, entries) = (StoreContext::key(), entries());
-        let told = at_once(&ctx, |number, store| {
+        let results = at_once(&ctx, |number, store| {
             let entry = entries[number].clone();
             async move { done(store.insert(&key, entry).await, "insert") }
         });
-        let winner = winner(&told.await);
+        let winner = winner(&results.await);
         ctx.assert_stands(&key, &entries[winner], "after many inserts").await;
     }
 }
 
-/// All write over the same version, each by the verb that is his.
+/// Checks that one call succeeds when all write over the same version, each with its operation.
 async fn one_wins(ctx: &StoreContext, operations: [Conditional; CALLERS]) {
     for _ in 0..ROUNDS {
         let (old, new) = (StoreContext::entry("old"), entries());
         let key = ctx.inserted(&old).await;
         let version = old.head.version;
         let to: [SessionKey; CALLERS] = StoreContext::keys();
-        let told = at_once(ctx, |number, store| {
+        let results = at_once(ctx, |number, store| {
             let new = new[number].clone();
             async move {
                 let result = operations[number].call(&*store, &key, version, new, &to[number]).await;
                 done(result, "a write over a version")
             }
         });
-        let winner = winner(&told.await);
+        let winner = winner(&results.await);
         let when = "after many writes over one version";
         match operations[winner] {
             Conditional::Replace => ctx.assert_stands(&key, &new[winner], when).await,
@@ -132,11 +134,11 @@ pub(crate) async fn one_of_many_renames_to_a_key_wins(ctx: StoreContext) {
         for (key, old) in keys.iter().zip(&old) {
             ctx.insert(key, old).await;
         }
-        let told = at_once(&ctx, |number, store| {
+        let results = at_once(&ctx, |number, store| {
             let (from, version, new) = (keys[number], old[number].head.version, new[number].clone());
             async move { done(store.rename(&from, version, None, &to, new).await, "rename") }
         });
-        let winner = winner(&told.await);
+        let winner = winner(&results.await);
         ctx.assert_stands(&to, &new[winner], "after many renames to one key")
             .await;
         for number in 0..CALLERS {
@@ -176,7 +178,7 @@ fn number(payload: &[u8]) -> u64 {
     text.parse().expect("a number")
 }
 
-/// Counters that read, add one and replace, and look anew when they were too late.
+/// Counters read, add one and replace, and start again if they lost the race.
 pub(crate) async fn increments_all_count(ctx: StoreContext) {
     const EACH: u64 = 15;
     let key = ctx.inserted(&StoreContext::entry("0")).await;
@@ -205,7 +207,7 @@ pub(crate) async fn increments_all_count(ctx: StoreContext) {
     );
 }
 
-/// An entry whose parts all say the same number.
+/// Returns an entry whose parts all have the same number.
 fn of_one_piece(number: u64) -> Entry {
     let payload: Vec<u8> = number.to_be_bytes().repeat(200);
     let head = EntryHead::new(
@@ -217,7 +219,7 @@ fn of_one_piece(number: u64) -> Entry {
 }
 
 pub(crate) async fn no_reader_sees_a_torn_entry(ctx: StoreContext) {
-    /// How often each reader looks.
+    /// The number of loads per reader.
     const LOOKS: usize = 400;
     let key = ctx.inserted(&of_one_piece(0)).await;
     let over = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! Removing: of a certain version, and nothing that came later.
+//! `remove`: one version, and none that came later.
 
 use super::conditions::{self, Conditional};
 use crate::stores::StoreContext;

@@ -1,4 +1,4 @@
-//! Renaming: two keys in one step, or neither.
+//! `rename`: two keys in one step.
 
 use super::conditions::{self, Conditional};
 use crate::stores::StoreContext;
@@ -39,7 +39,7 @@ pub(crate) async fn to_a_key_that_is_taken_does_nothing(ctx: StoreContext) {
     }
     let mut deadlines = vec![None];
     if ctx.subject().keeps_expired {
-        // What has expired is there like anything else.
+        // Expired entries are stored like others.
         deadlines.push(Some(PAST));
     }
     for deadline in deadlines {

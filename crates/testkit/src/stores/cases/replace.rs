@@ -1,4 +1,4 @@
-//! Replacing: all of an entry, if it still has a certain version.
+//! `replace`: the whole entry, if it has the expected version.
 
 use super::conditions::{self, Conditional};
 use crate::stores::StoreContext;

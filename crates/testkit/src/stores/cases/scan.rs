@@ -1,4 +1,4 @@
-//! Scanning: whatever is there, at least once.
+//! `scan`: every entry at least once.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use sessile_core::{Cursor, Entry, EntryHead, RecordStore, SessionKey};
 use crate::stores::StoreContext;
 use crate::stores::context::{FUTURE, PAST, applied, done};
 
-/// More parts than any scan here has.
+/// More pages than any scan here has.
 const PARTS: usize = 10_000;
 
-/// All that a scan lists, and that each part is no longer than asked for.
+/// Returns all entries of a scan. Checks that no page exceeds the limit.
 pub(super) async fn all(store: &dyn RecordStore, limit: usize) -> BTreeMap<SessionKey, EntryHead> {
     let (mut listed, mut cursor) = (BTreeMap::new(), None);
     for _ in 0..PARTS {
@@ -68,7 +68,7 @@ pub(crate) async fn lists_heads_as_they_are_now(ctx: StoreContext) {
         return;
     }
     let mut entries = filled(&ctx, 6).await;
-    // The entries that have ended stay: a scan that hides them is to be seen here, whatever the keys are.
+    // Expired entries stay, so that a scan which hides them is found with any keys.
     let stays = |entry: &Entry| entry.head.deadline == Some(PAST);
     let keys: Vec<_> = entries
         .iter()
@@ -92,7 +92,7 @@ pub(crate) async fn lists_heads_as_they_are_now(ctx: StoreContext) {
     assert_eq!(all(&**ctx.second(), 4).await, heads(&entries));
 }
 
-/// A cursor is bytes, and may have been elsewhere meanwhile.
+/// A cursor is bytes that can be stored elsewhere in between.
 pub(crate) async fn goes_on_from_the_bytes_of_a_cursor(ctx: StoreContext) {
     if !ctx.scans().await {
         return;
@@ -111,7 +111,7 @@ pub(crate) async fn goes_on_from_the_bytes_of_a_cursor(ctx: StoreContext) {
     panic!("a scan does not come to its end");
 }
 
-/// Others go and come between one part and the next, the one where the cursor stands included.
+/// Other entries are inserted and removed between two pages, the one at the cursor included.
 pub(crate) async fn misses_none_that_stays(ctx: StoreContext) {
     if !ctx.scans().await {
         return;
@@ -133,7 +133,8 @@ pub(crate) async fn misses_none_that_stays(ctx: StoreContext) {
             if cursor.is_none() {
                 break;
             }
-            // As many as were listed, from the front: what counts instead of going on from a key goes wrong.
+            // Removes as many entries from the front as were listed. A scan that counts instead of continuing from a
+            // key fails here.
             for (key, entry) in passing.by_ref().take(limit) {
                 applied(ctx.second().remove(&key, entry.head.version).await, "remove");
             }

@@ -1,4 +1,4 @@
-//! Taking out what has expired: what is due, each to one caller.
+//! `take_expired`: entries that are due, each to one caller.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) async fn take(store: &dyn RecordStore, now: Timestamp, limit: usize) 
     taken
 }
 
-/// So many milliseconds later.
+/// Returns the moment `millis` milliseconds later.
 pub(super) fn after(millis: u64) -> Timestamp {
     FUTURE + Duration::from_millis(millis)
 }
@@ -51,7 +51,7 @@ pub(crate) async fn takes_what_is_due_and_nothing_else(ctx: StoreContext) {
     }
     let before = Timestamp::from_millis(FUTURE.as_millis() - 1);
     assert!(take(&**ctx.store(), before, 10).await.is_empty(), "nothing is due yet");
-    // The deadline itself is the first moment at which an entry is due.
+    // An entry is due from its deadline on, inclusive.
     let taken: BTreeMap<_, _> = take(&**ctx.store(), after(5), 10).await.into_iter().collect();
     assert_eq!(
         taken,
@@ -100,7 +100,7 @@ pub(crate) async fn returns_each_once(ctx: StoreContext) {
     assert_eq!(taken.into_iter().collect::<BTreeMap<_, _>>(), expected);
 }
 
-/// Every write that brings a deadline brings the one that counts.
+/// Every write that sets a deadline replaces the one that counts.
 pub(crate) async fn follows_the_deadline_an_entry_has_now(ctx: StoreContext) {
     if !ctx.takes_expired().await {
         return;

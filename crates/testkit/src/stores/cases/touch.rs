@@ -1,4 +1,4 @@
-//! Touching: another head, and the same payload.
+//! `touch`: another head, and the same payload.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) async fn changes_the_head_and_nothing_else(ctx: StoreContext) {
         let result = ctx.store().touch(&key, stands.head.version, touched.head.clone()).await;
         applied(result, "touch of the version that stands");
         ctx.assert_stands(&key, &touched, "after touch").await;
-        // It has another version, by which it is known from now on.
+        // The entry has another version from now on.
         let next = StoreContext::entry("next");
         let result = ctx.store().replace(&key, touched.head.version, next.clone()).await;
         applied(result, "replace of the version that touch has given");
@@ -24,7 +24,7 @@ pub(crate) async fn changes_the_head_and_nothing_else(ctx: StoreContext) {
     }
 }
 
-/// The head is put in as it is given; whether a deadline may move back is for others to decide.
+/// The head is stored as given. Callers decide whether a deadline may move back.
 pub(crate) async fn moves_the_deadline_either_way(ctx: StoreContext) {
     let mut stands = StoreContext::entry("payload");
     let key = ctx.inserted(&stands).await;
