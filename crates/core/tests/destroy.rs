@@ -260,7 +260,7 @@ async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
         let visit = fixture.visit(visit, async {
             session.start().await?;
             session.set("user", json!(8))?;
-            if verb == Operation::Rotate {
+            if operation == Operation::Rotate {
                 session.regenerate_id()?;
             }
             let destroy = async {

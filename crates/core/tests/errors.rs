@@ -73,7 +73,7 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
     let fixture = fixture();
     let session = &fixture.session;
     for kind in KINDS {
-        for verb in [
+        for operation in [
             Operation::Read,
             Operation::Lock,
             Operation::Commit,
@@ -88,17 +88,17 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
             };
             fixture.faults.fail_next(verb, Fault::before(kind));
             let work = async {
-                match verb {
+                match operation {
                     Operation::Read => return session.start_readonly().await,
                     Operation::Destroy => return session.destroy().await,
                     _ => session.start().await?,
                 }
-                match verb {
+                match operation {
                     Operation::Rotate => session.regenerate_id()?,
                     Operation::Release => {}
                     _ => session.set("user", json!(8))?,
                 }
-                match verb {
+                match operation {
                     // A close does not fail if only the release fails, so call `release` directly.
                     Operation::Release => session.release().await,
                     _ => session.close().await,

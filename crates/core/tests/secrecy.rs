@@ -105,7 +105,7 @@ async fn no_error_shows_an_id_or_a_value() -> Result<(), SessionError> {
     let session = &fixture.session;
     let mut ids = Vec::new();
     let mut errors = Vec::new();
-    for verb in [
+    for operation in [
         Operation::Read,
         Operation::Lock,
         Operation::Create,
@@ -119,21 +119,21 @@ async fn no_error_shows_an_id_or_a_value() -> Result<(), SessionError> {
         let visit = if verb == Verb::Create { Visit::new() } else { id.into() };
         fixture.faults.fail_next(verb, Fault::after(StorageErrorKind::Other));
         let work = async {
-            if verb == Operation::Read {
+            if operation == Operation::Read {
                 return session.start_readonly().await;
             }
-            if verb == Operation::Destroy {
+            if operation == Operation::Destroy {
                 return session.destroy().await;
             }
             session.start().await?;
-            if verb == Operation::Rotate {
+            if operation == Operation::Rotate {
                 session.regenerate_id()?;
                 ids.extend(session.id());
             }
-            if verb != Operation::Release {
+            if operation != Operation::Release {
                 session.set("more", json!(SECRET))?;
             }
-            match verb {
+            match operation {
                 // A failure to release the lock is no failure of a close.
                 Operation::Release => session.release().await,
                 _ => session.close().await,

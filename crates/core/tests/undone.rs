@@ -42,7 +42,7 @@ async fn changed(fixture: &Fixture, id: &SessionId, verb: Verb) -> Result<(), Se
     let session = &fixture.session;
     session.start().await?;
     session.set("user", json!(8))?;
-    if verb == Operation::Rotate {
+    if operation == Operation::Rotate {
         session.regenerate_id()?;
         assert_ne!(session.id().as_ref(), Some(id));
     }
@@ -51,7 +51,7 @@ async fn changed(fixture: &Fixture, id: &SessionId, verb: Verb) -> Result<(), Se
 
 #[tokio::test(start_paused = true)]
 async fn a_close_after_one_that_failed_fails_too() -> Result<(), SessionError> {
-    for verb in [Operation::Commit, Operation::Create, Operation::Rotate] {
+    for operation in [Operation::Commit, Operation::Create, Operation::Rotate] {
         for loss in LOSSES {
             let fixture = fixture();
             let session = &fixture.session;

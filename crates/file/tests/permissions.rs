@@ -201,7 +201,7 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
         };
         for part in [&leaf, &stripe, &mutex] {
             let mode = fs::metadata(part).expect("a part").permissions().mode();
-            set_mode(role, 0o000);
+            set_mode(part, 0o000);
             let may_be_read = part.ends_with("mutex");
             let read = storage.read(&locked_out).await;
             assert_eq!(read.is_ok(), may_be_read, "{}: {read:?}", part.display());
@@ -222,7 +222,7 @@ async fn a_part_that_may_not_be_used_is_denied_and_the_rest_goes_on() {
                     .open()
                     .expect("it opens all the same"),
             );
-            set_mode(role, mode);
+            set_mode(part, mode);
             assert_eq!(payload(&storage, &locked_out).await, b"x", "{}", part.display());
         }
         storage.lock(&locked_out, Duration::ZERO).await.expect("lock");

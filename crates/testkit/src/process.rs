@@ -63,15 +63,10 @@ pub fn send(message: &str) {
 /// # Panics
 ///
 /// Panics if the input cannot be read.
-#[expect(
-    clippy::must_use_candidate,
-    reason = "to hear anything at all may be what is waited for"
-)]
+#[expect(clippy::must_use_candidate, reason = "some tests wait for any message")]
 pub fn receive() -> String {
     let mut line = String::new();
-    std::io::stdin()
-        .read_line(&mut line)
-        .expect("the parent says something");
+    std::io::stdin().read_line(&mut line).expect("a message of the parent");
     line.trim().to_owned()
 }
 
@@ -114,7 +109,7 @@ impl ChildProcess {
     pub fn receive(&self) -> String {
         self.messages
             .recv_timeout(PATIENCE)
-            .expect("the child says something in time")
+            .expect("a message of the child in time")
     }
 
     /// Sends a message to the child.

@@ -223,7 +223,7 @@ async fn failures_have_a_grpc_status() {
         ] {
             fixture.faults.fail_next(operation, Fault::before(kind));
             let status = caller.add(1).await.unwrap_err();
-            if verb == Operation::Lock && auto_start == AutoStart::No {
+            if operation == Operation::Lock && auto_start == AutoStart::No {
                 // The handler starts the session, and responds itself if that fails.
                 assert_eq!(status.code(), Code::Internal);
             } else {

@@ -60,7 +60,7 @@ async fn a_destroy_that_arrives_late_is_seen() {
 
 #[tokio::test(start_paused = true)]
 async fn every_cancelled_write_is_ambiguous() {
-    for verb in [
+    for operation in [
         Operation::Create,
         Operation::Commit,
         Operation::Rotate,
@@ -77,7 +77,7 @@ async fn every_cancelled_write_is_ambiguous() {
         let now = setup.storage.clock().now();
         let storage = &setup.storage;
         let call = async {
-            match verb {
+            match operation {
                 Operation::Create => storage.create(&key, record).await,
                 Operation::Commit => storage.commit(&mut held.lock, record).await,
                 Operation::Rotate => storage.rotate(&mut held.lock, &new, record, HOUR).await,

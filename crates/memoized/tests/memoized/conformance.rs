@@ -59,7 +59,7 @@ mod exclusive_in_front_of_a_stack {
 
     async fn subject() -> Subject {
         let slow = Slow::new(memory());
-        for verb in [Operation::Read, Operation::Commit, Operation::Touch, Operation::Destroy] {
+        for operation in [Operation::Read, Operation::Commit, Operation::Touch, Operation::Destroy] {
             slow.delays().before(operation, Duration::from_micros(300));
             slow.delays().after(operation, Duration::from_micros(300));
         }

@@ -21,5 +21,5 @@ use std::time::Duration;
 pub use self::bug::Bug;
 pub use self::storage::Broken;
 
-/// How long a step pauses so that other tasks run between its halves.
+/// The pause within a step, in which other tasks run.
 const MOMENT: Duration = Duration::from_millis(1);

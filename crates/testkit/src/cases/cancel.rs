@@ -1,56 +1,13 @@
 //! Cancellation: a call that is dropped at an await point has taken effect or has not, and leaves no lock behind.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use sessile_core::{Locked, Lookup, SessionKey, StorageErrorKind};
 
+use crate::cases::cut::{Cut, at_every_point};
 use crate::kit::{Context, refused, successor};
-
-/// More await points than any call has.
-const POINTS: usize = 500;
-
-/// The point at which a call is dropped: after a number of polls, immediately or when it would be polled again.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cut {
-    polls: usize,
-    woken: bool,
-}
-
-impl Cut {
-    /// Polls the call up to this point and drops it. `None` if it did not complete.
-    pub(crate) async fn run<F: Future>(self, call: F) -> Option<F::Output> {
-        let mut call = pin!(call);
-        let mut polls = 0;
-        poll_fn(|cx| {
-            if polls == self.polls {
-                return Poll::Ready(None);
-            }
-            polls += 1;
-            match call.as_mut().poll(cx) {
-                Poll::Ready(output) => Poll::Ready(Some(output)),
-                Poll::Pending if polls == self.polls && !self.woken => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await
-    }
-}
-
-/// Runs the test with each await point, until it reports that the call completed.
-pub(crate) async fn at_every_point(test: impl AsyncFn(Cut) -> bool) {
-    for polls in 0..POINTS {
-        for woken in [true, false] {
-            let ended = test(Cut { polls, woken }).await;
-            if ended && !woken {
-                return;
-            }
-        }
-    }
-    panic!("the call has not come to its end after {POINTS} polls");
-}
 
 /// Checks that one of the two payloads is stored, the lock is free, and no effect of the call comes later.
 async fn one_of(ctx: &Context, key: &SessionKey, payloads: [&str; 2], ended: bool, cut: Cut) {

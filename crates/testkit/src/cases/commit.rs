@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sessile_core::StorageErrorKind;
 
-use crate::kit::{Context, forged, is_spent, refused, successor, with_token};
+use crate::kit::{Context, forged, is_disarmed, refused, successor, with_token};
 
 pub(crate) async fn replaces_the_record(ctx: Context) {
     let (key, mut locked) = ctx.locked("old").await;
@@ -22,7 +22,7 @@ pub(crate) async fn gives_the_lock_up(ctx: Context) {
     let (key, mut locked) = ctx.locked("old").await;
     ctx.commit(&mut locked, "new").await;
     ctx.assert_free(&key, b"new").await;
-    assert!(is_spent(&locked.lock), "commit has to spend the lock");
+    assert!(is_disarmed(&locked.lock), "commit has to spend the lock");
 }
 
 pub(crate) async fn a_disarmed_lock_excludes_nothing(ctx: Context) {
@@ -105,7 +105,7 @@ pub(crate) async fn a_refusal_leaves_the_lock_with_its_owner(ctx: Context) {
         .await;
     refused(result, StorageErrorKind::LockLost, "commit with a wrong token");
     assert!(
-        !is_spent(&wrong),
+        !is_disarmed(&wrong),
         "a commit that is refused has to leave its lock as it was"
     );
     ctx.release(wrong).await;

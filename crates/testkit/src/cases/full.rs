@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, Record, SessionKey, StorageError, StorageErrorKind};
 
-use crate::kit::{Context, is_spent, refused, successor};
+use crate::kit::{Context, is_disarmed, refused, successor};
 
 /// The payload size with which the cases fill the storage. A larger record by this much is refused, independent of the
 /// overhead per session.
@@ -103,7 +103,7 @@ pub(crate) async fn leaves_a_commit_its_lock_and_the_record(ctx: Context) {
         let larger = successor(&locked.record, payload(number, LARGER));
         no_room(ctx.storage().commit(&mut locked.lock, larger).await, "commit");
         assert!(
-            !is_spent(&locked.lock),
+            !is_disarmed(&locked.lock),
             "a commit that was refused has disarmed the lock"
         );
         ctx.assert_held(&key).await;
@@ -167,7 +167,7 @@ pub(crate) async fn leaves_a_session_where_it_is(ctx: Context) {
         .await;
     no_room(rotated, "rotate");
     assert!(
-        !is_spent(&locked.lock),
+        !is_disarmed(&locked.lock),
         "a rotation that was refused has disarmed the lock"
     );
     ctx.assert_held(&old).await;

@@ -2,45 +2,10 @@
 
 use std::time::Duration;
 
-use sessile_core::{Lookup, Record, SessionKey, StorageError, StorageErrorKind, Stored};
+use sessile_core::{Lookup, StorageErrorKind, Stored};
 
+use crate::cases::replacing::{known, left_alone, replace, replaced};
 use crate::kit::{Context, refused, successor};
-
-/// Reads a live record, in the form that `replace` expects.
-pub(super) async fn known(ctx: &Context, key: &SessionKey) -> Stored {
-    match ctx.read(key).await {
-        Lookup::Found(stored) => stored,
-        other => panic!("a live session was expected, and read returned {other:?}"),
-    }
-}
-
-/// Calls `replace`, which must return immediately, even if the session is locked.
-async fn replace(ctx: &Context, known: &Stored, record: Record) -> Result<bool, StorageError> {
-    ctx.at_once("replace", ctx.storage().replace(known, record)).await
-}
-
-/// Replaces a record that no other call uses. A storage that cannot decide may return `false`, but not each time.
-async fn replaced(ctx: &Context, key: &SessionKey, next: impl Fn(&Record) -> Record) -> Record {
-    for _ in 0..5 {
-        let known = known(ctx, key).await;
-        let record = next(&known.record);
-        match replace(ctx, &known, record.clone()).await {
-            Ok(true) => return record,
-            Ok(false) => {}
-            Err(error) => panic!("replace of a session without other users failed: {error:?}"),
-        }
-    }
-    panic!("replace of a session without other users returned false each time")
-}
-
-/// Checks that the record is not replaced.
-async fn left_alone(ctx: &Context, known: &Stored, what: &str) {
-    let result = replace(ctx, known, successor(&known.record, "replaced")).await;
-    match result {
-        Ok(false) => {}
-        other => panic!("{what} must answer false, and returned {other:?}"),
-    }
-}
 
 pub(crate) async fn stores_the_record_as_it_is(ctx: Context) {
     let key = ctx.created("old").await;

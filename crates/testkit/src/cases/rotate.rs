@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, StorageErrorKind};
 
-use crate::kit::{Context, forged, is_spent, refused, successor};
+use crate::kit::{Context, forged, is_disarmed, refused, successor};
 
 /// Creates a session and rotates it without a grace.
 pub(crate) async fn rotated(ctx: &Context) -> [SessionKey; 2] {
@@ -54,7 +54,7 @@ pub(crate) async fn gives_the_lock_up(ctx: Context) {
     ctx.create(&old, ctx.record("x")).await;
     let mut locked = ctx.lock(&old).await;
     ctx.rotate(&mut locked, &new, Duration::ZERO).await;
-    assert!(is_spent(&locked.lock), "rotate has to spend the lock");
+    assert!(is_disarmed(&locked.lock), "rotate has to spend the lock");
     let second = ctx.storage().lock(&new, Duration::ZERO).await;
     let second = second
         .expect("the lock of the session does not move along")
@@ -229,7 +229,7 @@ pub(crate) async fn to_a_key_that_is_taken_it_is_refused(ctx: Context) {
             .await;
         refused(result, StorageErrorKind::Exists, &format!("rotate to {what}"));
         assert!(
-            !is_spent(&locked.lock),
+            !is_disarmed(&locked.lock),
             "a rotation that is refused has to leave its lock as it was"
         );
         ctx.assert_held(&old).await;

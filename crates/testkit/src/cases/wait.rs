@@ -3,34 +3,14 @@
 
 use std::time::Duration;
 
-use sessile_core::{Locked, Lookup, SessionKey, StorageError, StorageErrorKind};
-use tokio::task::{JoinHandle, JoinSet};
+use sessile_core::{Lookup, StorageErrorKind};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cases::alias::chain;
 use crate::cases::rotate::rotated;
+use crate::cases::waiter::{granted, result, waiter};
 use crate::kit::{Context, refused};
-
-type Waiter = JoinHandle<Result<Lookup<Locked>, StorageError>>;
-
-/// Starts a waiter, and returns when the storage knows of it.
-async fn waiter(ctx: &Context, key: SessionKey, wait: Duration) -> Waiter {
-    let waiting = ctx.clone();
-    let waiter = tokio::spawn(async move { waiting.storage().lock(&key, wait).await });
-    ctx.settle().await;
-    waiter
-}
-
-async fn result(ctx: &Context, what: &str, waiter: Waiter) -> Result<Lookup<Locked>, StorageError> {
-    ctx.at_once(what, waiter).await.expect("a waiter panicked")
-}
-
-async fn granted(ctx: &Context, what: &str, waiter: Waiter) -> Locked {
-    match result(ctx, what, waiter).await {
-        Ok(Lookup::Found(locked)) => locked,
-        other => panic!("{what}: the lock was expected, and the result is {other:?}"),
-    }
-}
 
 pub(crate) async fn ends_when_the_wait_is_over(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;

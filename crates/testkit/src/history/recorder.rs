@@ -27,7 +27,7 @@ use crate::locked;
 /// two.read(&key).await.unwrap();
 ///
 /// let summary = recorder.history().check().unwrap();
-/// assert_eq!((summary.operations, summary.writes), (2, 1));
+/// assert_eq!((summary.calls, summary.writes), (2, 1));
 /// # }
 /// ```
 #[derive(Clone)]

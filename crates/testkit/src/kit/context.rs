@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sessile_core::{
-    Lock, LockTicket, LockToken, Locked, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError,
-    StorageErrorKind, Stored, Timestamp, Unlock,
+    Lock, Locked, Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind,
+    Stored, Timestamp,
 };
 use tokio::sync::OnceCell;
 
@@ -279,22 +279,6 @@ pub(crate) fn successor(record: &Record, payload: impl Into<Bytes>) -> Record {
     next
 }
 
-/// Creates a lock that no storage granted. Dropping it does nothing.
-pub(crate) fn forged(key: SessionKey) -> Lock {
-    with_token(key, LockToken::generate(&OsEntropy))
-}
-
-/// Creates a lock with the token of a granted one, for use after that was disarmed.
-pub(crate) fn with_token(key: SessionKey, token: LockToken) -> Lock {
-    struct NoUnlock;
-
-    impl Unlock for NoUnlock {
-        fn unlock(&self, _: LockTicket) {}
-    }
-
-    Lock::new(LockTicket::new(key, token), Duration::from_secs(1), Arc::new(NoUnlock))
-}
-
 /// Checks that the call failed with an error of this kind.
 #[track_caller]
 pub(crate) fn refused<T: Debug>(result: Result<T, StorageError>, kind: StorageErrorKind, what: &str) {
@@ -306,9 +290,4 @@ pub(crate) fn refused<T: Debug>(result: Result<T, StorageError>, kind: StorageEr
             "{what} must fail with {kind:?}, and failed with {error:?}"
         ),
     }
-}
-
-/// Returns whether dropping the lock does nothing, which only its `Debug` output shows.
-pub(crate) fn is_spent(lock: &Lock) -> bool {
-    format!("{lock:?}").contains("spent: true")
 }

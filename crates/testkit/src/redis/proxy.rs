@@ -39,7 +39,7 @@ struct State {
     open: Vec<TcpStream>,
     output: Vec<String>,
     exchanges: usize,
-    /// Whether the last bytes went to the server.
+    /// The last bytes went to the server.
     asking: bool,
 }
 

@@ -38,7 +38,7 @@ fn leases(session: &Session<'_>, epochs: &Epochs, lease: Duration, violations: &
         };
         let held = Duration::from_nanos(returned.saturating_sub(lock.invoked));
         if held < lease && epochs.are_one(lock.invoked, returned) {
-            let what = format!("a lock was lost {held:?} after it was asked for, with a lease of {lease:?}");
+            let what = format!("a lock was lost {held:?} after it was requested, with a lease of {lease:?}");
             violations.push(Violation::new(Promise::NoLostUpdate, what, &[*lock, recorded]));
         }
     }

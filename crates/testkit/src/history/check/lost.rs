@@ -122,8 +122,8 @@ impl fmt::Display for Lost {
         } = self;
         write!(
             f,
-            "{writes} acknowledged writes lost ({rotations} of them rotations), {logouts} logouts undone, nothing left of \
-             {sessions} sessions"
+            "{writes} acknowledged writes lost ({rotations} of them rotations), {logouts} logouts undone, nothing left \
+             of {sessions} sessions"
         )
     }
 }

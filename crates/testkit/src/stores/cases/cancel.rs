@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sessile_core::{Entry, SessionKey};
 
 use super::take_expired::{ending, take};
-use crate::cases::cancel::{Cut, at_every_point};
+use crate::cases::cut::{Cut, at_every_point};
 use crate::stores::StoreContext;
 use crate::stores::context::{FUTURE, done};
 

@@ -1,6 +1,7 @@
 //! The cases: one function per promise, grouped by operation.
 
 pub(crate) mod cancel;
+mod concurrent;
 mod conditions;
 pub(crate) mod contents;
 pub(crate) mod insert;

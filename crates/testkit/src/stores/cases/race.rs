@@ -8,53 +8,12 @@ use sessile_core::{Applied, Entry, EntryHead, EntryVersion, RecordStore, Session
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use super::concurrent::{CALLERS, ROUNDS, at_once, entries, winner};
 use super::conditions::Conditional;
 use super::scan::all;
 use super::take_expired::{ending, take};
 use crate::stores::StoreContext;
 use crate::stores::context::{FUTURE, applied, done};
-
-/// The number of concurrent callers.
-const CALLERS: usize = 8;
-
-/// The number of rounds.
-const ROUNDS: usize = 12;
-
-/// Starts all calls together and returns their results.
-async fn at_once<F>(ctx: &StoreContext, call: impl Fn(usize, Arc<dyn RecordStore>) -> F) -> Vec<Applied>
-where
-    F: Future<Output = Applied> + Send + 'static,
-{
-    let start = Arc::new(Barrier::new(CALLERS));
-    let calls = (0..CALLERS).map(|number| {
-        let (call, start) = (call(number, ctx.handle(number)), Arc::clone(&start));
-        tokio::spawn(async move {
-            start.wait().await;
-            call.await
-        })
-    });
-    let calls: Vec<_> = calls.collect();
-    let mut results = Vec::new();
-    for call in calls {
-        results.push(call.await.expect("a caller panicked"));
-    }
-    results
-}
-
-/// Returns the index of the caller whose write was applied.
-fn winner(results: &[Applied]) -> usize {
-    let winners: Vec<_> = (0..results.len())
-        .filter(|&number| results[number] == Applied::Yes)
-        .collect();
-    let [winner] = winners[..] else {
-        panic!("exactly one write may be applied, and these were: {winners:?}")
-    };
-    winner
-}
-
-fn entries() -> [Entry; CALLERS] {
-    std::array::from_fn(|number| StoreContext::entry(format!("caller {number}")))
-}
 
 pub(crate) async fn one_of_many_inserts_wins(ctx: StoreContext) {
     for _ in 0..ROUNDS {
