@@ -165,7 +165,7 @@ fn a_refused_write_has_no_effect() {
 }
 
 #[test]
-fn a_record_that_is_not_whole_is_told() {
+fn a_torn_record_is_reported() {
     let key = key();
     let first = Mark::first(1);
     let torn = CallResult::Found(Seen {
@@ -400,7 +400,7 @@ fn a_wait_ends_in_time() {
 }
 
 #[test]
-fn a_violation_is_told_with_the_operations_that_contradict_each_other() {
+fn a_violation_is_shown_with_the_calls_that_contradict_each_other() {
     let key = key();
     let first = Mark::first(1);
     let mut builder = HistoryBuilder::default();

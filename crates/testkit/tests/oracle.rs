@@ -14,9 +14,9 @@ use sessile_memory::MemoryStorage;
 use sessile_testkit::{ModelState, ModelStorage, seed};
 
 /// Random numbers from a seed.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
@@ -32,7 +32,7 @@ impl Dice {
 
 /// The part of a result that can be compared.
 #[derive(Debug, PartialEq)]
-enum Said {
+enum Observed {
     Failed(StorageErrorKind),
     Done,
     Found(SessionKey, Record),
@@ -51,7 +51,7 @@ struct Side {
 
 /// An operation and its arguments, equal for both storages.
 #[derive(Debug)]
-enum Step {
+enum Action {
     Read(SessionKey),
     Lock(SessionKey),
     Create(SessionKey, Record),
@@ -66,61 +66,63 @@ enum Step {
     Sweep,
 }
 
-fn done(result: Result<(), StorageError>) -> Said {
-    result.map_or_else(|error| Said::Failed(error.kind()), |()| Said::Done)
+fn done(result: Result<(), StorageError>) -> Observed {
+    result.map_or_else(|error| Observed::Failed(error.kind()), |()| Observed::Done)
 }
 
-fn looked<T>(result: Result<Lookup<T>, StorageError>, found: impl FnOnce(T) -> Said) -> Said {
+fn observe<T>(result: Result<Lookup<T>, StorageError>, found: impl FnOnce(T) -> Observed) -> Observed {
     match result {
         Ok(Lookup::Found(value)) => found(value),
-        Ok(Lookup::Missing) => Said::Missing,
-        Ok(Lookup::Superseded) => Said::Superseded,
-        Err(error) => Said::Failed(error.kind()),
+        Ok(Lookup::Missing) => Observed::Missing,
+        Ok(Lookup::Superseded) => Observed::Superseded,
+        Err(error) => Observed::Failed(error.kind()),
     }
 }
 
 impl Side {
-    async fn take(&mut self, step: &Step) -> Said {
+    async fn run(&mut self, action: &Action) -> Observed {
         let storage = &*self.storage;
-        match step {
-            Step::Read(key) => looked(storage.read(key).await, |stored| Said::Found(stored.key, stored.record)),
-            Step::Lock(key) => looked(
+        match action {
+            Action::Read(key) => observe(storage.read(key).await, |stored| {
+                Observed::Found(stored.key, stored.record)
+            }),
+            Action::Lock(key) => observe(
                 storage.lock(key, Duration::ZERO).await,
                 |Locked { lock, record, .. }| {
-                    let said = Said::Found(*lock.key(), record);
+                    let observed = Observed::Found(*lock.key(), record);
                     self.locks.push(lock);
-                    said
+                    observed
                 },
             ),
-            Step::Create(key, record) => done(storage.create(key, record.clone()).await),
-            Step::Commit(index, record) => done(storage.commit(&mut self.locks[*index], record.clone()).await),
-            Step::Rotate(index, key, record, grace) => done(
+            Action::Create(key, record) => done(storage.create(key, record.clone()).await),
+            Action::Commit(index, record) => done(storage.commit(&mut self.locks[*index], record.clone()).await),
+            Action::Rotate(index, key, record, grace) => done(
                 storage
                     .rotate(&mut self.locks[*index], key, record.clone(), *grace)
                     .await,
             ),
-            Step::Release(index) => done(storage.release(self.locks.swap_remove(*index)).await),
-            Step::Drop(index) => {
+            Action::Release(index) => done(storage.release(self.locks.swap_remove(*index)).await),
+            Action::Drop(index) => {
                 drop(self.locks.swap_remove(*index));
-                Said::Done
+                Observed::Done
             }
-            Step::Renew(index) => done(storage.renew(&self.locks[*index].ticket()).await),
-            Step::Touch(key, version, deadline, active) => {
+            Action::Renew(index) => done(storage.renew(&self.locks[*index].ticket()).await),
+            Action::Touch(key, version, deadline, active) => {
                 let touched = storage.touch(key, *version, *deadline, *active).await;
-                touched.map_or_else(|error| Said::Failed(error.kind()), Said::Touched)
+                touched.map_or_else(|error| Observed::Failed(error.kind()), Observed::Touched)
             }
-            Step::Destroy(key) => looked(storage.destroy(key).await, |()| Said::Done),
-            Step::Scan => {
+            Action::Destroy(key) => observe(storage.destroy(key).await, |()| Observed::Done),
+            Action::Scan => {
                 let page = storage.scan(None, 1_000).await.expect("scan");
                 let mut sessions = page.sessions;
                 sessions.sort_by_key(|(key, _)| *key);
-                Said::Listed(sessions)
+                Observed::Listed(sessions)
             }
-            Step::Sweep => {
+            Action::Sweep => {
                 let swept = storage.sweep(1_000).await.expect("sweep");
                 let mut keys: Vec<_> = swept.into_iter().map(|stored| stored.key).collect();
                 keys.sort_unstable();
-                Said::Swept(keys)
+                Observed::Swept(keys)
             }
         }
     }
@@ -141,13 +143,13 @@ impl Keys {
         Self { id, keys, used }
     }
 
-    fn any(&self, dice: &mut Dice) -> SessionKey {
-        self.keys[dice.below(self.keys.len())]
+    fn any(&self, random: &mut Random) -> SessionKey {
+        self.keys[random.below(self.keys.len())]
     }
 
     /// Returns a key that is new or in use.
-    fn target(&mut self, dice: &mut Dice, state: &ModelState, now: Timestamp) -> SessionKey {
-        let place = dice.below(self.keys.len());
+    fn target(&mut self, random: &mut Random, state: &ModelState, now: Timestamp) -> SessionKey {
+        let place = random.below(self.keys.len());
         if self.used.contains(&self.keys[place]) && state.find(&self.keys[place], now) == Lookup::Missing {
             self.keys[place] = self.id.rotated(&OsEntropy).key();
         }
@@ -156,47 +158,47 @@ impl Keys {
     }
 }
 
-fn choose(dice: &mut Dice, keys: &mut Keys, locks: usize, state: &ModelState, now: Timestamp) -> Step {
-    let key = keys.any(dice);
-    let held = dice.below(locks.max(1));
-    let soon = |dice: &mut Dice| now + Duration::from_millis(dice.roll(4_000));
-    let deadline = |dice: &mut Dice| (dice.roll(4) > 0).then(|| soon(dice));
-    let record = |dice: &mut Dice| {
-        let mut meta = Meta::new(now).with_deadline(deadline(dice));
-        meta.version = dice.roll(100);
-        Record::new(meta, dice.roll(1_000_000).to_string())
+fn choose(random: &mut Random, keys: &mut Keys, locks: usize, state: &ModelState, now: Timestamp) -> Action {
+    let key = keys.any(random);
+    let held = random.below(locks.max(1));
+    let soon = |random: &mut Random| now + Duration::from_millis(random.roll(4_000));
+    let deadline = |random: &mut Random| (random.roll(4) > 0).then(|| soon(random));
+    let record = |random: &mut Random| {
+        let mut meta = Meta::new(now).with_deadline(deadline(random));
+        meta.version = random.roll(100);
+        Record::new(meta, random.roll(1_000_000).to_string())
     };
-    match dice.roll(if locks == 0 { 8 } else { 16 }) {
-        0 | 1 => Step::Read(key),
-        2 | 3 => Step::Lock(key),
-        4 | 5 => Step::Create(keys.target(dice, state, now), record(dice)),
+    match random.roll(if locks == 0 { 8 } else { 16 }) {
+        0 | 1 => Action::Read(key),
+        2 | 3 => Action::Lock(key),
+        4 | 5 => Action::Create(keys.target(random, state, now), record(random)),
         6 => {
             let stored = state.read(&key, now).found();
             let version = stored.map_or(0, |stored| stored.record.meta.version);
-            Step::Touch(key, version + dice.roll(5) / 4, deadline(dice), soon(dice))
+            Action::Touch(key, version + random.roll(5) / 4, deadline(random), soon(random))
         }
-        7 => match dice.roll(4) {
-            0 | 1 => Step::Destroy(key),
-            2 => Step::Scan,
-            _ => Step::Sweep,
+        7 => match random.roll(4) {
+            0 | 1 => Action::Destroy(key),
+            2 => Action::Scan,
+            _ => Action::Sweep,
         },
-        8 | 9 => Step::Commit(held, record(dice)),
+        8 | 9 => Action::Commit(held, record(random)),
         10..=12 => {
-            let grace = Duration::from_millis(dice.roll(2) * dice.roll(3_000));
-            Step::Rotate(held, keys.target(dice, state, now), record(dice), grace)
+            let grace = Duration::from_millis(random.roll(2) * random.roll(3_000));
+            Action::Rotate(held, keys.target(random, state, now), record(random), grace)
         }
-        13 => Step::Release(held),
-        14 => Step::Drop(held),
-        _ => Step::Renew(held),
+        13 => Action::Release(held),
+        14 => Action::Drop(held),
+        _ => Action::Renew(held),
     }
 }
 
 #[tokio::test]
-async fn memory_answers_as_the_model_does() {
+async fn memory_gives_the_results_of_the_model() {
     let first = seed();
     println!("seeds from {first}");
     for seed in (0..400).map(|offset| first.wrapping_add(offset)) {
-        let mut dice = Dice(seed);
+        let mut random = Random(seed);
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
         let (lease, tombstone) = (Duration::from_millis(1_000), Duration::from_millis(1_500));
         let model = ModelStorage::new()
@@ -216,12 +218,12 @@ async fn memory_answers_as_the_model_does() {
         let mut keys = Keys::new();
         let mut steps = Vec::new();
         for _ in 0..250 {
-            clock.advance(Duration::from_millis(dice.roll(4) * dice.roll(150)));
-            let step = choose(&mut dice, &mut keys, model.locks.len(), &oracle.state(), clock.now());
-            let (expected, said) = (model.take(&step).await, memory.take(&step).await);
-            steps.push((clock.now(), step));
-            let builder = || steps.iter().map(|step| format!("{step:?}\n")).collect::<String>();
-            assert_eq!(said, expected, "seed {seed}, after\n{}", builder());
+            clock.advance(Duration::from_millis(random.roll(4) * random.roll(150)));
+            let action = choose(&mut random, &mut keys, model.locks.len(), &oracle.state(), clock.now());
+            let (expected, observed) = (model.run(&action).await, memory.run(&action).await);
+            steps.push((clock.now(), action));
+            let builder = || steps.iter().map(|action| format!("{action:?}\n")).collect::<String>();
+            assert_eq!(observed, expected, "seed {seed}, after\n{}", builder());
             assert_eq!(memory.locks.len(), model.locks.len());
         }
     }

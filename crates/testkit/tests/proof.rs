@@ -250,7 +250,7 @@ proofs! {
         "lease::over_dropping_the_lock_frees_no_other",
     ];
     commit_ignores_token: CommitIgnoresToken => [
-        "commit::a_disarmed_lock_excludes_nothing",
+        "commit::a_disarmed_lock_has_no_effect",
         "commit::without_the_right_token_it_is_refused",
         "commit::after_release_it_is_refused",
         "commit::a_refusal_leaves_the_lock_with_its_owner",
@@ -275,7 +275,7 @@ proofs! {
     ];
     commit_keeps_lock: CommitKeepsLock => [
         "commit::gives_the_lock_up",
-        "commit::a_disarmed_lock_excludes_nothing",
+        "commit::a_disarmed_lock_has_no_effect",
         "commit::moves_the_deadline_either_way",
         "commit::without_the_right_token_it_is_refused",
         "commit::after_another_has_the_lock_it_is_refused",

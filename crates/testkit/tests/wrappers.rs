@@ -41,7 +41,7 @@ mod counting {
     use super::*;
 
     #[tokio::test]
-    async fn each_verb_counts_for_itself() {
+    async fn each_operation_has_its_own_count() {
         let storage = Counting::new(ModelStorage::new());
         let calls = storage.calls();
         calls.assert_none();
@@ -161,7 +161,7 @@ mod faulty {
     }
 
     #[tokio::test]
-    async fn after_means_that_it_was_done_and_nobody_learns_of_it() {
+    async fn after_means_that_the_call_took_effect_and_failed() {
         let storage = Faulty::new(ModelStorage::new());
         let faults = storage.faults();
         let [key, moved] = keys();
@@ -207,7 +207,7 @@ mod faulty {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lock_of_which_nobody_learns_is_held_until_its_lease_ends() {
+    async fn a_lock_whose_grant_was_lost_is_held_until_its_lease_ends() {
         let storage = Faulty::new(ModelStorage::new().with_lease(LEASE));
         let key = created(&storage).await;
         for (operation, fault) in [
@@ -235,7 +235,7 @@ mod faulty {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_hangs_is_never_answered() {
+    async fn a_call_that_hangs_never_returns() {
         let storage = Faulty::new(ModelStorage::new());
         let [key, other] = keys();
         let day = Duration::from_secs(86_400);
@@ -311,7 +311,7 @@ mod slow {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn before_delays_the_effect_and_after_the_answer() {
+    async fn before_delays_the_effect_and_after_the_result() {
         let storage = Slow::new(ModelStorage::new());
         let delays = storage.delays();
         let [key, other] = keys();
@@ -334,7 +334,7 @@ mod slow {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_verb_can_be_slow_and_fast_again() {
+    async fn every_operation_can_be_slow_and_fast_again() {
         let storage = Slow::new(ModelStorage::new());
         let delays = storage.delays();
         let key = created(&storage).await;
@@ -366,7 +366,7 @@ mod slow {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_answer_that_nobody_waits_for_gives_the_lock_back() {
+    async fn a_lock_whose_slow_result_is_dropped_is_released() {
         let storage = Slow::new(ModelStorage::new());
         let key = created(&storage).await;
         storage.delays().after(Operation::Lock, SECOND);

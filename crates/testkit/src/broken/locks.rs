@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, Lookup, SessionKey, Stored, Timestamp};
 
-use super::Bug;
-use super::rules::{Done, has_token};
+use super::{Bug, WriteResult, has_token};
 use crate::model::{Attempt, Holder, ModelState};
 
 pub(super) fn lock(
@@ -69,7 +68,13 @@ pub(super) fn dropped(bug: Bug, state: &mut ModelState, lock: &LockTicket) {
     }
 }
 
-pub(super) fn renew(bug: Bug, state: &mut ModelState, lock: &LockTicket, lease: Duration, now: Timestamp) -> Done {
+pub(super) fn renew(
+    bug: Bug,
+    state: &mut ModelState,
+    lock: &LockTicket,
+    lease: Duration,
+    now: Timestamp,
+) -> WriteResult {
     let until = state.locks.get(&lock.key).map_or(now, |holder| holder.until);
     let token = lock.token;
     match bug {

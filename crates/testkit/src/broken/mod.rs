@@ -18,8 +18,22 @@ mod usage;
 
 use std::time::Duration;
 
+use sessile_core::{LockTicket, StorageErrorKind};
+
 pub use self::bug::Bug;
 pub use self::storage::Broken;
+use crate::model::ModelState;
 
 /// The pause within a step, in which other tasks run.
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// The result of a write as a rule of the model.
+type WriteResult = Result<(), StorageErrorKind>;
+
+/// Returns whether the lock has the current token, even if the lease has ended.
+fn has_token(state: &ModelState, lock: &LockTicket) -> bool {
+    state
+        .locks
+        .get(&lock.key)
+        .is_some_and(|holder| holder.token == lock.token)
+}

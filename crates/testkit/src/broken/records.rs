@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
 
-use super::Bug;
-use super::rules::{Done, has_token};
+use super::{Bug, WriteResult, has_token};
 use crate::model::{Holder, ModelState};
 
 impl Bug {
@@ -34,7 +33,13 @@ impl Bug {
     }
 }
 
-pub(super) fn create(bug: Bug, state: &mut ModelState, key: &SessionKey, record: Record, now: Timestamp) -> Done {
+pub(super) fn create(
+    bug: Bug,
+    state: &mut ModelState,
+    key: &SessionKey,
+    record: Record,
+    now: Timestamp,
+) -> WriteResult {
     let mut record = bug.stored(record, now);
     match bug {
         Bug::CreateOverwrites if state.records.contains_key(key) => {
@@ -66,7 +71,13 @@ pub(super) fn create(bug: Bug, state: &mut ModelState, key: &SessionKey, record:
     Ok(())
 }
 
-pub(super) fn commit(bug: Bug, state: &mut ModelState, lock: &LockTicket, record: Record, now: Timestamp) -> Done {
+pub(super) fn commit(
+    bug: Bug,
+    state: &mut ModelState,
+    lock: &LockTicket,
+    record: Record,
+    now: Timestamp,
+) -> WriteResult {
     let mut record = bug.stored(record, now);
     let old = state.records.get(&lock.key);
     let valid = match bug {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
 
-use super::Bug;
-use super::rules::Done;
+use super::{Bug, WriteResult};
 use crate::model::{ModelState, Move, Rotation};
 
 fn move_to(state: &mut ModelState, from: &SessionKey, rotation: Rotation, record: Record, now: Timestamp) {
@@ -22,7 +21,7 @@ pub(super) fn rotate(
     mut rotation: Rotation,
     record: Record,
     now: Timestamp,
-) -> Done {
+) -> WriteResult {
     let mut record = bug.stored(record, now);
     let deadline = record.meta.deadline;
     match bug {

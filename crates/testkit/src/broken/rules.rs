@@ -5,18 +5,8 @@ use std::time::Duration;
 
 use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
-use super::{Bug, locks, records, replace, rotate, touch};
+use super::{Bug, WriteResult, locks, records, replace, rotate, touch};
 use crate::model::{Attempt, Holder, ModelState, Rotation, Rules};
-
-pub(super) type Done = Result<(), StorageErrorKind>;
-
-/// Returns whether the lock has the current token, even if the lease has ended.
-pub(super) fn has_token(state: &ModelState, lock: &LockTicket) -> bool {
-    state
-        .locks
-        .get(&lock.key)
-        .is_some_and(|holder| holder.token == lock.token)
-}
 
 impl Bug {
     /// Returns the time that this storage assumes.
@@ -62,11 +52,11 @@ impl Rules for Bug {
         locks::lock(*self, state, key, token, lease, self.now(now))
     }
 
-    fn create(&self, state: &mut ModelState, key: &SessionKey, record: Record, now: Timestamp) -> Done {
+    fn create(&self, state: &mut ModelState, key: &SessionKey, record: Record, now: Timestamp) -> WriteResult {
         records::create(*self, state, key, record, self.now(now))
     }
 
-    fn commit(&self, state: &mut ModelState, lock: &LockTicket, record: Record, now: Timestamp) -> Done {
+    fn commit(&self, state: &mut ModelState, lock: &LockTicket, record: Record, now: Timestamp) -> WriteResult {
         records::commit(*self, state, lock, record, self.now(now))
     }
 
@@ -87,7 +77,7 @@ impl Rules for Bug {
         rotation: Rotation,
         record: Record,
         now: Timestamp,
-    ) -> Done {
+    ) -> WriteResult {
         rotate::rotate(*self, state, lock, rotation, record, self.now(now))
     }
 
@@ -99,7 +89,7 @@ impl Rules for Bug {
         locks::dropped(*self, state, lock);
     }
 
-    fn renew(&self, state: &mut ModelState, lock: &LockTicket, lease: Duration, now: Timestamp) -> Done {
+    fn renew(&self, state: &mut ModelState, lock: &LockTicket, lease: Duration, now: Timestamp) -> WriteResult {
         locks::renew(*self, state, lock, lease, self.now(now))
     }
 

@@ -26,7 +26,7 @@ use crate::model::ModelStorage;
 /// let key = SessionId::generate(&OsEntropy).key();
 /// let meta = Meta::new(storage.clock().now());
 /// storage.create(&key, Record::new(meta.clone(), "one")).await.unwrap();
-/// storage.create(&key, Record::new(meta, "two")).await.unwrap(); // it ought to be refused
+/// storage.create(&key, Record::new(meta, "two")).await.unwrap(); // must be refused
 /// # }
 /// ```
 #[derive(Debug)]

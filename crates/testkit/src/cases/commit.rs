@@ -25,7 +25,7 @@ pub(crate) async fn gives_the_lock_up(ctx: Context) {
     assert!(is_disarmed(&locked.lock), "commit has to spend the lock");
 }
 
-pub(crate) async fn a_disarmed_lock_excludes_nothing(ctx: Context) {
+pub(crate) async fn a_disarmed_lock_has_no_effect(ctx: Context) {
     let (key, mut first) = ctx.locked("old").await;
     ctx.commit(&mut first, "new").await;
     let second = ctx.lock(&key).await;

@@ -19,7 +19,7 @@ pub(crate) async fn gives_up_what_is_not_given_back(ctx: Context) {
         }
         let next = ctx.second().lock(&key, Duration::ZERO).await;
         let Ok(Lookup::Found(mut next)) = next else {
-            panic!("a lock that was held before the storage was drained is free at once, and lock returned {next:?}");
+            panic!("a lock that was held before draining is to be had at once, and lock returned {next:?}");
         };
         let result = ctx.storage().renew(&held.lock.ticket()).await;
         refused(

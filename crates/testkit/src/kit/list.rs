@@ -76,7 +76,7 @@ macro_rules! __with_cases {
             commit single [
                 replaces_the_record
                 gives_the_lock_up
-                a_disarmed_lock_excludes_nothing
+                a_disarmed_lock_has_no_effect
                 moves_the_deadline_either_way
                 without_the_right_token_it_is_refused
                 after_release_it_is_refused

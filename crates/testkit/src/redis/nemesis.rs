@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_stalls_answers_when_it_is_over() {
+    fn a_stalled_server_responds_afterwards() {
         let server = RedisServer::start();
         let start = Instant::now();
         server.stall(Duration::from_millis(300));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_in_gives_orders_while_others_are_refused() {
+    fn an_open_connection_works_while_new_ones_are_refused() {
         let server = RedisServer::start();
         let mut admin = server.admin();
         admin.limit_clients(1);

@@ -79,7 +79,7 @@ impl<'a, 'd> Nemesis<'a, 'd> {
                 next_progress = Instant::now() + PROGRESS_INTERVAL;
                 let (elapsed, calls) = (start.elapsed().as_secs(), locked(&self.output).events.count());
                 eprintln!(
-                    "sessile-testkit: {elapsed} of {} seconds, {calls} calls",
+                    "sessile-testkit: {elapsed} of {} seconds, {calls} operations",
                     duration.as_secs()
                 );
             }

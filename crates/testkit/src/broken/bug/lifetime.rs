@@ -37,7 +37,7 @@ macro_rules! lifetime_bugs {
         AliasLetsHoldersIn,
         /// The lock of a session is taken under the alias that was requested.
         AliasIsLocked,
-        /// Waiters that came through an alias are not notified when the session behind it ends.
+        /// A waiter through an alias gets the result of the key behind it, not that of the alias.
         AliasIsForgotten,
 
         /// `touch` creates a missing record.

@@ -180,7 +180,7 @@ impl fmt::Display for Summary {
         } = self;
         write!(
             f,
-            "{calls} calls ({unknown} of unknown outcome) on {sessions} sessions: {writes} writes acknowledged \
+            "{calls} operations ({unknown} of unknown outcome) on {sessions} sessions: {writes} writes acknowledged \
              and {refused} refused, {seen} times seen, {rotated} rotations, {destroyed} sessions destroyed, \
              longest wait {longest_wait:.1?}"
         )
