@@ -56,8 +56,8 @@ async fn cut_everywhere(
         };
         prepare(&fixture).in_session(visit.handle()).await?;
         fixture.delays.before_all(ms(2));
-        for verb in sessile_testkit::Verb::ALL {
-            fixture.delays.after(verb, ms(2));
+        for operation in sessile_testkit::Operation::ALL {
+            fixture.delays.after(operation, ms(2));
         }
         let call = call(&fixture).in_session(visit.handle());
         let done = poll_times(polls, call).await.transpose()?.is_some();

@@ -54,7 +54,7 @@ async fn a_known_first_id_costs_one_call() -> Result<(), SessionError> {
     let fixture = fixture();
     let id = fixture.stored([("user", json!(1))]).await;
     taken(&fixture, visit([id, unknown_id(), unknown_id()]), false).await?;
-    assert_eq!((fixture.calls.of(Verb::Read), fixture.calls.total()), (1, 1));
+    assert_eq!((fixture.calls.of(Operation::Read), fixture.calls.total()), (1, 1));
     Ok(())
 }
 

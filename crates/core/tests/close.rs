@@ -20,7 +20,7 @@ async fn nothing_is_stored_before_the_close_and_everything_in_one_step() -> Resu
         assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
         fixture.calls.reset();
         session.close().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Commit, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Commit, 1)]);
         Ok(())
     };
     fixture.visit(id.clone(), work).await?;
@@ -89,7 +89,7 @@ async fn data_that_was_not_changed_is_not_written() -> Result<(), SessionError> 
         session.namespace("none").destroy()?;
         fixture.calls.reset();
         session.close().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Release, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Release, 1)]);
         Ok(())
     };
     fixture.visit(id.clone(), work).await?;
@@ -115,7 +115,7 @@ async fn a_session_is_virtual_until_it_is_closed_with_something_in_it() -> Resul
         assert!(!session.exists());
         fixture.calls.assert_none();
         session.close().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Create, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Create, 1)]);
         let id = session.id().ok_or(SessionError::Gone)?;
         assert_eq!(session.key(), Some(id.key()));
         assert_eq!(session.created_at(), Some(fixture.now().into()));
@@ -124,7 +124,7 @@ async fn a_session_is_virtual_until_it_is_closed_with_something_in_it() -> Resul
         session.start().await?;
         session.set("user", json!(8))?;
         session.close().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
         assert_eq!(session.id(), Some(id.clone()));
         Ok(id)
     };
@@ -170,7 +170,7 @@ async fn release_unlocks_undoes_and_keeps_what_was_loaded_readable() -> Result<(
         session.namespace("n").set("x", json!(1))?;
         session.regenerate_id()?;
         session.release().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Release, 1)]);
         assert!(fixture.is_free(&id).await);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, Some(json!(7)));
@@ -201,7 +201,7 @@ async fn release_does_nothing_in_a_visit_that_is_not_writable() -> Result<(), Se
         session.release().await?;
         session.close().await?;
         assert!(session.is_readable());
-        assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
         Ok(())
     };
     fixture.visit(id, work).await
@@ -217,7 +217,7 @@ async fn a_close_that_fails_undoes_unlocks_and_can_be_made_good() -> Result<(), 
         let work = async {
             session.start().await?;
             session.set("user", json!(8))?;
-            fixture.faults.fail_next(Verb::Commit, Fault::before(kind));
+            fixture.faults.fail_next(Operation::Commit, Fault::before(kind));
             let error = session.close().await.expect_err("the storage fails");
             assert!(
                 matches!(&error, SessionError::Storage(error) if error.kind() == kind),
@@ -315,7 +315,7 @@ async fn an_id_that_is_taken_is_an_error_and_the_other_session_stays_as_it_is() 
         matches!(&error, SessionError::Storage(error) if error.kind() == StorageErrorKind::Exists),
         "{error:?}"
     );
-    assert_eq!(fixture.calls.of(Verb::Create), 2);
+    assert_eq!(fixture.calls.of(Operation::Create), 2);
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
     Ok(())
 }
@@ -350,7 +350,7 @@ async fn a_set_during_a_close_is_refused_and_not_lost_silently() -> Result<(), S
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
-    fixture.delays.before(Verb::Commit, secs(1));
+    fixture.delays.before(Operation::Commit, secs(1));
     let work = async {
         session.start().await?;
         session.set("user", json!(8))?;

@@ -253,7 +253,7 @@ async fn a_value_is_found_under_its_former_names() -> Result<(), SessionError> {
         Ok(())
     };
     fixture.visit(id.clone(), check).await?;
-    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)], "reading writes nothing");
+    assert_eq!(fixture.calls.take(), [(Operation::Read, 1)], "reading writes nothing");
     let work = async { session.update_key(RENAMED, |user| *user += 1) };
     session.enter(id.clone().into(), work).await?;
     let shown = fixture.shown_in_order(&id, None).await;

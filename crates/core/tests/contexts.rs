@@ -237,7 +237,10 @@ async fn on_leaving_a_lock_is_released_and_nothing_is_written() -> Result<(), Se
         assert!(fixture.is_free(&id).await, "{end:?}");
         assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])), "{end:?}");
         assert_eq!(fixture.sessions().await, 1);
-        assert_eq!(fixture.calls.of(Verb::Commit) + fixture.calls.of(Verb::Rotate), 0);
+        assert_eq!(
+            fixture.calls.of(Operation::Commit) + fixture.calls.of(Operation::Rotate),
+            0
+        );
     }
     Ok(())
 }

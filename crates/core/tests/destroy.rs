@@ -36,8 +36,11 @@ async fn a_session_is_destroyed_whether_it_was_started_or_not() -> Result<(), Se
             })
             .await?;
         assert_eq!(fixture.record(&id).await, None);
-        assert_eq!(fixture.calls.of(Verb::Destroy), 1);
-        assert_eq!(fixture.calls.of(Verb::Release) + fixture.calls.of(Verb::Commit), 0);
+        assert_eq!(fixture.calls.of(Operation::Destroy), 1);
+        assert_eq!(
+            fixture.calls.of(Operation::Release) + fixture.calls.of(Operation::Commit),
+            0
+        );
     }
     Ok(())
 }
@@ -175,7 +178,7 @@ async fn a_destroy_that_fails_leaves_the_visit_as_it_was() -> Result<(), Session
             session.start().await?;
             session.set("user", json!(8))?;
             let down = Fault::before(StorageErrorKind::Unavailable);
-            fixture.faults.fail_next(Verb::Destroy, down);
+            fixture.faults.fail_next(Operation::Destroy, down);
             assert_fails!(session.destroy().await, SessionError::Storage(_));
             assert!(session.is_writable());
             assert_eq!(session.id(), Some(id.clone()));
@@ -196,7 +199,7 @@ async fn a_destroy_whose_reply_is_lost_has_still_destroyed() -> Result<(), Sessi
             session.start().await?;
             session.set("user", json!(8))?;
             let lost = Fault::after(StorageErrorKind::Timeout);
-            fixture.faults.fail_next(Verb::Destroy, lost);
+            fixture.faults.fail_next(Operation::Destroy, lost);
             assert_fails!(session.destroy().await, SessionError::Storage(_));
             assert_fails!(session.close().await, SessionError::Gone);
             session.destroy().await?;
@@ -211,13 +214,15 @@ async fn a_destroy_whose_reply_is_lost_has_still_destroyed() -> Result<(), Sessi
 async fn a_start_that_is_under_way_fails_and_leaves_no_lock() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
-    let verbs = [(Verb::Lock, true), (Verb::Read, false)];
-    let calls = verbs.into_iter().flat_map(|verb| [(verb, false), (verb, true)]);
-    for ((verb, start), slow_reply) in calls {
+    let operations = [(Operation::Lock, true), (Operation::Read, false)];
+    let calls = operations
+        .into_iter()
+        .flat_map(|operation| [(operation, false), (operation, true)]);
+    for ((operation, start), slow_reply) in calls {
         let id = fixture.stored([("user", json!(7))]).await;
         match slow_reply {
-            false => fixture.delays.before(verb, secs(2)),
-            true => fixture.delays.after(verb, secs(2)),
+            false => fixture.delays.before(operation, secs(2)),
+            true => fixture.delays.after(operation, secs(2)),
         }
         let visit = fixture.visit(id.clone(), async {
             let start = async {
@@ -244,18 +249,18 @@ async fn a_start_that_is_under_way_fails_and_leaves_no_lock() -> Result<(), Sess
 }
 
 /// Delays a close, before or after it takes effect, and destroys meanwhile. Nothing may remain.
-async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
+async fn destroy_during_close(operation: Operation) -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     for slow_reply in [false, true] {
         fixture.delays.clear();
-        let visit = match verb {
-            Verb::Create => Visit::new(),
+        let visit = match operation {
+            Operation::Create => Visit::new(),
             _ => fixture.stored([("user", json!(7))]).await.into(),
         };
         match slow_reply {
-            false => fixture.delays.before(verb, secs(2)),
-            true => fixture.delays.after(verb, secs(2)),
+            false => fixture.delays.before(operation, secs(2)),
+            true => fixture.delays.after(operation, secs(2)),
         }
         let visit = fixture.visit(visit, async {
             session.start().await?;
@@ -274,12 +279,12 @@ async fn destroy_during_close(verb: Verb) -> Result<(), SessionError> {
             destroyed?;
             assert!(matches!(closed, Ok(()) | Err(SessionError::Gone)), "{closed:?}");
             assert!(!session.is_active() && !session.exists());
-            assert_eq!(fixture.calls.of(verb), 1);
+            assert_eq!(fixture.calls.of(operation), 1);
             Ok(())
         });
         visit.await?;
         fixture.calls.reset();
-        assert_eq!(fixture.sessions().await, 0, "{verb}, slow reply: {slow_reply}");
+        assert_eq!(fixture.sessions().await, 0, "{operation}, slow reply: {slow_reply}");
     }
     Ok(())
 }

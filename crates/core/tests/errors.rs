@@ -82,11 +82,11 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
             Operation::Create,
             Operation::Destroy,
         ] {
-            let visit = match verb {
-                Verb::Create => Visit::new(),
+            let visit = match operation {
+                Operation::Create => Visit::new(),
                 _ => fixture.stored([("user", json!(7))]).await.into(),
             };
-            fixture.faults.fail_next(verb, Fault::before(kind));
+            fixture.faults.fail_next(operation, Fault::before(kind));
             let work = async {
                 match operation {
                     Operation::Read => return session.start_readonly().await,
@@ -105,7 +105,7 @@ async fn each_kind_of_storage_error_is_returned_by_the_calls() -> Result<(), Ses
                 }
             };
             let error = fixture.visit(visit, work).await.expect_err("the storage fails");
-            assert!(is_expected(&error, kind), "{verb}: {kind:?} became {error:?}");
+            assert!(is_expected(&error, kind), "{operation}: {kind:?} became {error:?}");
             assert_eq!(fixture.faults.pending(), 0);
         }
     }

@@ -259,7 +259,7 @@ async fn when_the_visit_is_over_an_update_from_a_blocking_task_is_stored() -> Re
         handle.enter(|| runtime.block_on(update))
     };
     spawn_blocking(task).await.expect("it ends")?;
-    assert_eq!(fixture.calls.of(Verb::Commit), 1);
+    assert_eq!(fixture.calls.of(Operation::Commit), 1);
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
 }

@@ -295,7 +295,7 @@ async fn a_passive_visit_moves_no_expiration() -> Result<(), SessionError> {
             };
             assert_eq!(fixture.visit(visit, check).await?, Some(json!(7)));
         }
-        assert_eq!(fixture.calls.of(Verb::Touch), 0);
+        assert_eq!(fixture.calls.of(Operation::Touch), 0);
         pass(10 * MINUTE).await;
         assert!(!is_there(&fixture, &id).await);
     }

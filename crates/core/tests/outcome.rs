@@ -437,7 +437,7 @@ async fn a_new_id_that_could_not_be_stored_is_not_sent() -> Result<(), SessionEr
     };
     work.in_session(visit.handle()).await?;
     let down = Fault::before(StorageErrorKind::Unavailable);
-    fixture.faults.fail_next(Verb::Rotate, down);
+    fixture.faults.fail_next(Operation::Rotate, down);
     assert_fails!(visit.close().await, SessionError::Storage(_));
     assert_eq!(visit.outcome().id, IdChange::Keep);
     assert_eq!(visit.handle().enter(|| session.id()), Some(id.clone()));

@@ -47,8 +47,8 @@ async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Resu
             false => fixture.session.open(Visit::new()),
         };
         fixture.session.start_readonly().in_session(visit.handle()).await?;
-        fixture.delays.before(Verb::Create, secs(2));
-        fixture.delays.before(Verb::Rotate, secs(2));
+        fixture.delays.before(Operation::Create, secs(2));
+        fixture.delays.before(Operation::Rotate, secs(2));
         let update = naming(&fixture, &visit, rotate);
         // The update has planned its write, and the storage call is pending.
         pass(secs(1)).await;
@@ -96,7 +96,7 @@ async fn a_session_created_too_late_for_the_response_is_not_kept() -> Result<(),
     let fixture = fixture_with(|builder| builder.lock_wait(secs(1)));
     let visit = fixture.session.open(Visit::new());
     fixture.session.start_readonly().in_session(visit.handle()).await?;
-    fixture.delays.before(Verb::Create, secs(10));
+    fixture.delays.before(Operation::Create, secs(10));
     let update = naming(&fixture, &visit, false);
     pass(ms(100)).await;
     // The storage takes longer than the wait limit.
@@ -127,8 +127,8 @@ async fn a_session_is_destroyed_though_a_close_of_the_same_visit_moves_it_meanwh
         let visit = fixture.session.open(id.into());
         // The storage has moved it already and its reply is pending, or it has not started.
         match rotate_takes {
-            2 => fixture.delays.after(Verb::Rotate, secs(2)),
-            _ => fixture.delays.before(Verb::Rotate, secs(5)),
+            2 => fixture.delays.after(Operation::Rotate, secs(2)),
+            _ => fixture.delays.before(Operation::Rotate, secs(5)),
         }
         let close = rotating(&fixture, &visit).await;
         if dropped {
@@ -148,7 +148,7 @@ async fn a_session_is_destroyed_though_a_close_of_the_same_visit_moves_it_meanwh
 async fn destroying_leaves_the_next_session_of_the_visit_alone() -> Result<(), SessionError> {
     let fixture = fixture();
     let visit = fixture.session.open(unknown_id().into());
-    fixture.delays.before(Verb::Destroy, secs(5));
+    fixture.delays.before(Operation::Destroy, secs(5));
     let session = fixture.session.clone();
     let destroy = spawn(&visit, async move { session.destroy().await });
     pass(secs(1)).await;
@@ -208,8 +208,8 @@ async fn readers_and_a_writer_of_one_visit_start_side_by_side() -> Result<(), Se
                 true => fixture.stored([("user", json!(7))]).await,
                 false => unknown_id(),
             };
-            fixture.delays.before(Verb::Read, secs(read_takes));
-            fixture.delays.before(Verb::Lock, secs(lock_takes));
+            fixture.delays.before(Operation::Read, secs(read_takes));
+            fixture.delays.before(Operation::Lock, secs(lock_takes));
             let work = async {
                 let (write, read) = tokio::join!(session.start(), session.start_readonly());
                 write?;
@@ -258,7 +258,7 @@ async fn a_record_that_is_made_for_a_destroyed_session_is_removed_though_the_clo
     let fixture = fixture();
     let visit = fixture.session.open(Visit::new());
     let session = fixture.session.clone();
-    fixture.delays.before(Verb::Create, secs(1));
+    fixture.delays.before(Operation::Create, secs(1));
     let close = spawn(&visit, async move {
         session.start().await?;
         session.set("user", json!(7))?;
@@ -267,7 +267,7 @@ async fn a_record_that_is_made_for_a_destroyed_session_is_removed_though_the_clo
     pass(ms(500)).await;
     fixture.session.destroy().in_session(visit.handle()).await?;
     // The close finds that the record is not needed any more, and is dropped while it removes it.
-    fixture.delays.before(Verb::Destroy, secs(1));
+    fixture.delays.before(Operation::Destroy, secs(1));
     pass(secs(1)).await;
     assert_eq!(fixture.sessions().await, 1);
     close.abort();
@@ -403,7 +403,7 @@ async fn a_refused_close_does_not_make_the_client_keep_the_id_of_a_session_that_
     let id = fixture.stored([("user", json!(7))]).await;
     let visit = fixture.session.open(id.into());
     // The lock was lost, and another visit has moved the session.
-    fixture.delays.before(Verb::Commit, secs(2));
+    fixture.delays.before(Operation::Commit, secs(2));
     fixture
         .faults
         .fail_next(Operation::Commit, Fault::after(StorageErrorKind::Superseded));

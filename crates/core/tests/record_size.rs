@@ -42,7 +42,7 @@ async fn a_session_that_would_be_too_large_is_not_changed() -> Result<(), Sessio
     too_large(&fixture, id.clone()).await;
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!("ada"))])));
     assert!(fixture.is_free(&id).await);
-    assert_eq!(fixture.calls.of(Verb::Commit), 0);
+    assert_eq!(fixture.calls.of(Operation::Commit), 0);
     Ok(())
 }
 

@@ -99,10 +99,10 @@ async fn a_failed_refresh_keeps_the_loaded_data() -> Result<(), SessionError> {
     let work = async {
         session.start_readonly().await?;
         let down = Fault::before(StorageErrorKind::Unavailable);
-        fixture.faults.fail_next(Verb::Read, down);
+        fixture.faults.fail_next(Operation::Read, down);
         assert_fails!(session.refresh().await, SessionError::Storage(_));
         assert_eq!(session.get("user")?, Some(json!(7)));
-        fixture.delays.before(Verb::Read, secs(5));
+        fixture.delays.before(Operation::Read, secs(5));
         assert!(tokio::time::timeout(secs(1), session.refresh()).await.is_err());
         assert_eq!(session.get("user")?, Some(json!(7)));
         Ok(())

@@ -43,7 +43,7 @@ async fn a_lock_is_held_for_as_long_as_the_work_goes_on() -> Result<(), SessionE
     assert!(!is_ever_free(&fixture, &id, work).await);
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     // At every third of the lease.
-    let renewals = fixture.calls.of(Verb::Renew);
+    let renewals = fixture.calls.of(Operation::Renew);
     assert!((29..=30).contains(&renewals), "{renewals} renewals");
     Ok(())
 }
@@ -62,7 +62,7 @@ async fn a_lock_is_renewed_inside_an_update_as_often_as_elsewhere() -> Result<()
     });
     assert!(!is_ever_free(&fixture, &id, work).await);
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
-    let renewals = fixture.calls.of(Verb::Renew);
+    let renewals = fixture.calls.of(Operation::Renew);
     assert!((29..=30).contains(&renewals), "{renewals} renewals");
     Ok(())
 }
@@ -153,7 +153,7 @@ async fn a_lock_that_is_lost_is_not_renewed_any_more() -> Result<(), SessionErro
         session.set("user", json!(8))?;
         advance(LEASE).await;
         pass(10 * LEASE).await;
-        assert_eq!(fixture.calls.of(Verb::Renew), 1);
+        assert_eq!(fixture.calls.of(Operation::Renew), 1);
         assert_fails!(session.close().await, SessionError::LockLost);
         Ok(())
     });
@@ -172,10 +172,10 @@ async fn a_lock_that_was_given_up_is_not_renewed_and_the_next_one_is() -> Result
         session.start().await?;
         session.release().await?;
         pass(2 * LEASE).await;
-        assert_eq!(fixture.calls.of(Verb::Renew), 0);
+        assert_eq!(fixture.calls.of(Operation::Renew), 0);
         session.start().await?;
         pass(2 * LEASE).await;
-        assert!(fixture.calls.of(Verb::Renew) >= 5);
+        assert!(fixture.calls.of(Operation::Renew) >= 5);
         assert!(!fixture.is_free(&id).await);
         session.close().await
     });

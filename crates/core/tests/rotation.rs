@@ -35,7 +35,7 @@ async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Resu
         assert!(fixture.record(&id).await.is_some());
         fixture.calls.reset();
         session.close().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Rotate, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Rotate, 1)]);
         assert_eq!(session.id(), Some(new.clone()));
         assert_eq!(session.key(), Some(new.key()));
         assert_eq!(session.get("user")?, Some(json!(7)));
@@ -136,7 +136,7 @@ async fn a_failure_keeps_the_old_id_valid() -> Result<(), SessionError> {
             session.set("user", json!(8))?;
             session.regenerate_id()?;
             let announced = session.id().ok_or(SessionError::Gone)?;
-            fixture.faults.fail_next(Verb::Rotate, Fault::before(kind));
+            fixture.faults.fail_next(Operation::Rotate, Fault::before(kind));
             assert_fails!(session.close().await, SessionError::Storage(_));
             assert_eq!(session.id(), Some(id.clone()));
             assert_eq!(session.key(), Some(id.key()));

@@ -116,8 +116,14 @@ async fn no_error_shows_an_id_or_a_value() -> Result<(), SessionError> {
     ] {
         let id = fixture.stored([("secret", json!(SECRET))]).await;
         ids.push(id.clone());
-        let visit = if verb == Verb::Create { Visit::new() } else { id.into() };
-        fixture.faults.fail_next(verb, Fault::after(StorageErrorKind::Other));
+        let visit = if operation == Operation::Create {
+            Visit::new()
+        } else {
+            id.into()
+        };
+        fixture
+            .faults
+            .fail_next(operation, Fault::after(StorageErrorKind::Other));
         let work = async {
             if operation == Operation::Read {
                 return session.start_readonly().await;

@@ -110,7 +110,7 @@ async fn a_long_visit_moves_the_end_when_it_starts_and_again_when_it_ends() -> R
                 None => session.start_readonly().await?,
                 Some(_) => session.start().await?,
             }
-            assert_eq!(fixture.calls.of(Verb::Touch), 1);
+            assert_eq!(fixture.calls.of(Operation::Touch), 1);
             pass(secs(40)).await;
             if write == Some(true) {
                 session.set("user", json!(8))?;
@@ -125,7 +125,7 @@ async fn a_long_visit_moves_the_end_when_it_starts_and_again_when_it_ends() -> R
             Some(false) => 3,
             Some(true) => 2,
         };
-        assert_eq!(fixture.calls.of(Verb::Touch), expected, "write: {write:?}");
+        assert_eq!(fixture.calls.of(Operation::Touch), expected, "write: {write:?}");
         pass(secs(59)).await;
         assert!(fixture.record(&id).await.is_some());
         pass(secs(1)).await;
@@ -139,9 +139,9 @@ async fn touches_after(fixture: &Fixture, id: &SessionId, pause: std::time::Dura
     fixture.calls.reset();
     pass(pause).await;
     look(fixture, id).await?;
-    assert_eq!(fixture.calls.of(Verb::Read), 1);
-    assert_eq!(fixture.calls.total(), 1 + fixture.calls.of(Verb::Touch));
-    Ok(fixture.calls.of(Verb::Touch))
+    assert_eq!(fixture.calls.of(Operation::Read), 1);
+    assert_eq!(fixture.calls.total(), 1 + fixture.calls.of(Operation::Touch));
+    Ok(fixture.calls.of(Operation::Touch))
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,7 +193,7 @@ async fn reading_every_second_costs_one_small_write_a_minute() -> Result<(), Ses
         pass(SECOND).await;
         look(&fixture, &id).await?;
     }
-    assert_eq!(fixture.calls.take(), [(Verb::Read, 610), (Verb::Touch, 10)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Read, 610), (Operation::Touch, 10)]);
     Ok(())
 }
 
@@ -238,7 +238,7 @@ async fn a_visit_that_never_starts_moves_nothing() -> Result<(), SessionError> {
 async fn an_end_that_cannot_be_moved_when_the_visit_ends_fails_nothing() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
-    for verb in [Verb::Read, Verb::Touch] {
+    for operation in [Operation::Read, Operation::Touch] {
         let id = fixture
             .stored_as(Expiration::sliding(MINUTE), [("user", json!(7))])
             .await;
@@ -267,13 +267,13 @@ async fn an_expired_value_is_removed_by_the_first_reader() -> Result<(), Session
     // In one commit, which also moves the other expirations; it does not have to be repeated.
     assert_eq!(
         fixture.calls.take(),
-        [(Verb::Read, 1), (Verb::Lock, 1), (Verb::Commit, 1)]
+        [(Operation::Read, 1), (Operation::Lock, 1), (Operation::Commit, 1)]
     );
     let after = fixture.record(&id).await.expect("it is there");
     assert!(after.payload.len() < before.payload.len());
     assert_eq!(after.meta.last_active, fixture.now());
     assert_eq!(read(&fixture, &id, "short").await?, None);
-    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
     assert!(fixture.is_free(&id).await);
     Ok(())
 }
@@ -288,7 +288,7 @@ async fn an_expired_value_is_not_revived_by_a_touch_even_if_its_removal_fails() 
         let fixture = fixture();
         let id = with_short_value(&fixture).await?;
         pass(secs(10)).await;
-        fixture.faults.fail_next(verb, Fault::before(kind));
+        fixture.faults.fail_next(operation, Fault::before(kind));
         // A visit that only reads does not fail because of locks.
         assert_eq!(read(&fixture, &id, "short").await?, None);
         assert_eq!(fixture.faults.pending(), 0);
@@ -421,7 +421,7 @@ async fn a_visit_that_ends_late_does_not_lengthen_a_session_that_others_have_sho
     reader.and(others)?;
     pass(MINUTE).await;
     assert_eq!(fixture.record(&id).await, None);
-    assert_eq!(fixture.calls.of(Verb::Touch), 0);
+    assert_eq!(fixture.calls.of(Operation::Touch), 0);
     Ok(())
 }
 
@@ -438,7 +438,7 @@ async fn a_touch_that_a_commit_overtakes_leaves_the_end_that_was_committed() -> 
             other.enter(id.clone().into(), inside).await?;
             pass(10 * MINUTE).await;
 
-            fixture.delays.before(Verb::Touch, secs(10));
+            fixture.delays.before(Operation::Touch, secs(10));
             let committed = fixture.now() + secs(1);
             let reader = look(&fixture, &id);
             let writer = async {
@@ -449,7 +449,11 @@ async fn a_touch_that_a_commit_overtakes_leaves_the_end_that_was_committed() -> 
             };
             let (read, written) = tokio::join!(reader, writer);
             read.and(written)?;
-            assert_eq!(fixture.calls.of(Verb::Touch), 1, "the reader has moved what slides");
+            assert_eq!(
+                fixture.calls.of(Operation::Touch),
+                1,
+                "the reader has moved what slides"
+            );
             let meta = fixture.record(&id).await.map(|record| record.meta);
             let end = meta.and_then(|meta| meta.deadline);
             assert_eq!(end, Some(committed + 5 * MINUTE), "{before:?} became {after:?}");

@@ -24,7 +24,7 @@ async fn start_locks_and_loads_in_one_call() -> Result<(), SessionError> {
     fixture
         .visit(id.clone(), async {
             session.start().await?;
-            assert_eq!(fixture.calls.take(), [(Verb::Lock, 1)]);
+            assert_eq!(fixture.calls.take(), [(Operation::Lock, 1)]);
             assert!(session.is_active() && session.is_readable() && session.is_writable());
             assert_eq!(session.get("user")?, Some(json!(7)));
             assert_eq!(session.id(), Some(id.clone()));
@@ -147,7 +147,7 @@ async fn start_readonly_takes_no_lock_and_waits_for_no_writer() -> Result<(), Se
         };
         fixture.visit(id.clone(), look).await?;
         assert_eq!(fixture.now(), before);
-        assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
         Ok::<_, SessionError>(())
     };
     fixture.while_locked(&id, read).await
@@ -163,7 +163,7 @@ async fn start_readonly_does_nothing_in_a_visit_that_was_started() -> Result<(),
         change_elsewhere(&fixture, &id, 8).await?;
         session.start_readonly().await?;
         assert_eq!(session.get("user")?, Some(json!(7)));
-        assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
         Ok(())
     };
     fixture.visit(id.clone(), work).await
@@ -193,7 +193,7 @@ async fn an_unknown_id_costs_one_call_is_not_adopted_and_leaves_nothing_behind()
     let fixture = fixture();
     let session = &fixture.session;
     let before = fixture.storage.stats();
-    for (lock, expected) in [(false, Verb::Read), (true, Verb::Lock)] {
+    for (lock, expected) in [(false, Operation::Read), (true, Operation::Lock)] {
         let id = unknown_id();
         let work = async {
             match lock {
@@ -372,12 +372,12 @@ async fn a_failed_read_is_an_error_and_never_an_empty_session() -> Result<(), Se
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
-    for verb in [Verb::Read, Verb::Lock] {
+    for operation in [Operation::Read, Operation::Lock] {
         for kind in [Unavailable, Timeout, Corrupt, Denied, Other] {
             for fault in [Fault::before(kind), Fault::after(kind)] {
                 let work = async {
-                    fixture.faults.fail_next(verb, fault);
-                    let started = match verb {
+                    fixture.faults.fail_next(operation, fault);
+                    let started = match operation {
                         Operation::Read => session.start_readonly().await,
                         _ => session.start().await,
                     };

@@ -18,17 +18,17 @@ enum Loss {
 const LOSSES: [Loss; 3] = [Loss::Refused, Loss::Unanswered, Loss::Dropped];
 
 /// Closes the visit so that the change is lost, and leaves the visit in that state.
-async fn lose(fixture: &Fixture, verb: Verb, loss: Loss) {
+async fn lose(fixture: &Fixture, operation: Operation, loss: Loss) {
     let session = &fixture.session;
     match loss {
         Loss::Refused => fixture
             .faults
-            .fail_next(verb, Fault::before(StorageErrorKind::Unavailable)),
+            .fail_next(operation, Fault::before(StorageErrorKind::Unavailable)),
         Loss::Unanswered => fixture
             .faults
             .fail_next(operation, Fault::after(StorageErrorKind::Unavailable)),
         Loss::Dropped => {
-            fixture.delays.before(verb, secs(5));
+            fixture.delays.before(operation, secs(5));
             let closed = tokio::time::timeout(secs(1), session.close()).await;
             assert!(closed.is_err(), "the close is dropped");
             fixture.delays.clear();
@@ -38,7 +38,7 @@ async fn lose(fixture: &Fixture, verb: Verb, loss: Loss) {
     assert_fails!(session.close().await, SessionError::Storage(_));
 }
 
-async fn changed(fixture: &Fixture, id: &SessionId, verb: Verb) -> Result<(), SessionError> {
+async fn changed(fixture: &Fixture, id: &SessionId, operation: Operation) -> Result<(), SessionError> {
     let session = &fixture.session;
     session.start().await?;
     session.set("user", json!(8))?;
@@ -56,13 +56,13 @@ async fn a_close_after_one_that_failed_fails_too() -> Result<(), SessionError> {
             let fixture = fixture();
             let session = &fixture.session;
             let id = fixture.stored([("user", json!(7))]).await;
-            let visit = match verb {
+            let visit = match operation {
                 Operation::Create => Visit::new(),
                 _ => Visit::from(id.clone()),
             };
             let work = async {
-                changed(&fixture, &id, verb).await?;
-                lose(&fixture, verb, loss).await;
+                changed(&fixture, &id, operation).await?;
+                lose(&fixture, operation, loss).await;
                 for _ in 0..2 {
                     assert_fails!(session.close().await, SessionError::Undone);
                 }
@@ -82,8 +82,8 @@ async fn the_end_of_a_visit_reports_what_was_undone_in_it() -> Result<(), Sessio
         let id = fixture.stored([("user", json!(7))]).await;
         let visit = fixture.session.open(id.clone().into());
         let work = async {
-            changed(&fixture, &id, Verb::Commit).await?;
-            lose(&fixture, Verb::Commit, loss).await;
+            changed(&fixture, &id, Operation::Commit).await?;
+            lose(&fixture, Operation::Commit, loss).await;
             Ok::<_, SessionError>(())
         };
         work.in_session(visit.handle()).await?;
@@ -102,10 +102,10 @@ async fn concurrent_closes_both_report_a_lost_change() -> Result<(), SessionErro
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
-        changed(&fixture, &id, Verb::Commit).await?;
-        fixture.delays.before(Verb::Commit, secs(1));
+        changed(&fixture, &id, Operation::Commit).await?;
+        fixture.delays.before(Operation::Commit, secs(1));
         let down = Fault::before(StorageErrorKind::Unavailable);
-        fixture.faults.fail_next(Verb::Commit, down);
+        fixture.faults.fail_next(Operation::Commit, down);
         let (first, second) = tokio::join!(session.close(), session.close());
         assert_fails!(first, SessionError::Storage(_));
         assert_fails!(second, SessionError::Undone);
@@ -121,8 +121,8 @@ async fn starting_releasing_and_destroying_begin_anew() -> Result<(), SessionErr
         let session = &fixture.session;
         let id = fixture.stored([("user", json!(7))]).await;
         let work = async {
-            changed(&fixture, &id, Verb::Commit).await?;
-            lose(&fixture, Verb::Commit, Loss::Refused).await;
+            changed(&fixture, &id, Operation::Commit).await?;
+            lose(&fixture, Operation::Commit, Loss::Refused).await;
             match way {
                 "start" => {
                     session.start().await?;
@@ -167,9 +167,9 @@ async fn a_close_with_nothing_to_write_never_fails() -> Result<(), SessionError>
                 session.start().await?;
                 pass(secs(8)).await;
                 if slides {
-                    fixture.faults.fail_next(Verb::Touch, Fault::before(kind));
+                    fixture.faults.fail_next(Operation::Touch, Fault::before(kind));
                 }
-                fixture.faults.fail_next(Verb::Release, Fault::before(kind));
+                fixture.faults.fail_next(Operation::Release, Fault::before(kind));
                 session.close().await
             };
             fixture.visit(id, work).await?;
@@ -189,7 +189,7 @@ async fn a_session_can_be_read_though_its_end_cannot_be_moved() -> Result<(), Se
             .await;
         pass(secs(30)).await;
         let down = Fault::before(StorageErrorKind::Unavailable);
-        fixture.faults.fail_next(Verb::Touch, down);
+        fixture.faults.fail_next(Operation::Touch, down);
         let work = async {
             match lock {
                 false => session.start_readonly().await?,
@@ -214,12 +214,12 @@ async fn a_record_whose_creation_is_not_recorded_is_removed() -> Result<(), Sess
             match loss {
                 Loss::Dropped => {
                     // The storage has acted, and its reply is pending.
-                    fixture.delays.after(Verb::Create, secs(5));
+                    fixture.delays.after(Operation::Create, secs(5));
                     let closed = tokio::time::timeout(secs(1), session.close()).await;
                     assert!(closed.is_err(), "the close is dropped");
                     fixture.delays.clear();
                 }
-                _ => lose(&fixture, Verb::Create, loss).await,
+                _ => lose(&fixture, Operation::Create, loss).await,
             }
             pass(secs(1)).await;
             Ok(())

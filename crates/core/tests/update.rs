@@ -38,7 +38,7 @@ async fn an_update_locks_reloads_runs_commits_and_unlocks() -> Result<(), Sessio
                 Ok::<_, SessionError>("done")
             };
             assert_eq!(session.update_exclusive(update).await?, "done");
-            assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+            assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("user")?, Some(json!(9)));
             assert!(fixture.is_free(&id).await);
@@ -70,7 +70,7 @@ async fn an_update_that_changes_nothing_writes_nothing() -> Result<(), SessionEr
     let id = fixture.stored([("user", json!(7))]).await;
     let work = async { session.update_exclusive(async || session.set("user", json!(7))).await };
     fixture.visit(id, work).await?;
-    assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Release, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Release, 1)]);
     Ok(())
 }
 
@@ -117,7 +117,7 @@ async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
         session.update_exclusive(outer).await
     };
     fixture.visit(id.clone(), work).await?;
-    assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
     let expected = values([("outer", json!(1)), ("inner", json!(2))]);
     assert_eq!(fixture.shown(&id).await, Some(expected));
     Ok(())
@@ -140,7 +140,7 @@ async fn updates_side_by_side_in_one_visit_follow_each_other() -> Result<(), Ses
         a.and(b).and(c)
     };
     fixture.visit(id.clone(), work).await?;
-    assert_eq!(fixture.calls.of(Verb::Commit), 3);
+    assert_eq!(fixture.calls.of(Operation::Commit), 3);
     assert_eq!(fixture.shown(&id).await, Some(values([("count", json!(3))])));
     Ok(())
 }

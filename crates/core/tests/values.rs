@@ -416,7 +416,7 @@ async fn value_operations_neither_wait_nor_call_the_storage() -> Result<(), Sess
         Ok::<_, SessionError>(())
     };
     session.enter(id.into(), work).await?;
-    assert_eq!(fixture.calls.take(), [(Verb::Commit, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Commit, 1)]);
     Ok(())
 }
 
@@ -619,7 +619,7 @@ async fn clear_removes_everything_but_the_session_itself() -> Result<(), Session
         Ok(())
     };
     session.enter(id.clone().into(), clear).await?;
-    assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
     assert_eq!(fixture.shown(&id).await, Some(values([])));
     assert!(
         session
@@ -629,7 +629,7 @@ async fn clear_removes_everything_but_the_session_itself() -> Result<(), Session
     );
     assert_eq!(
         fixture.calls.take(),
-        [(Verb::Lock, 1), (Verb::Release, 1)],
+        [(Operation::Lock, 1), (Operation::Release, 1)],
         "nothing was there"
     );
     pass(9 * MINUTE).await;
@@ -644,14 +644,14 @@ async fn upgrading_from_reading_to_writing_takes_one_call() -> Result<(), Sessio
     let id = fixture.stored([("x", json!(1))]).await;
     let work = async {
         session.start_readonly().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
         session.start().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Lock, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Lock, 1)]);
         session.set("x", 2)?;
         session.close().await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Commit, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Commit, 1)]);
         session.update_exclusive(async || session.set("x", 3)).await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Lock, 1), (Verb::Commit, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
         Ok(())
     };
     fixture.visit(id, work).await

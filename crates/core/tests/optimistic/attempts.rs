@@ -26,7 +26,7 @@ async fn an_update_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> 
                 add(session, "count")
             };
             session.update(update).await?;
-            assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+            assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("count")?, Some(json!(2)));
             Ok(())
@@ -44,7 +44,7 @@ async fn an_update_that_changes_nothing_only_reads() -> Result<(), SessionError>
     let id = fixture.stored([("count", json!(1))]).await;
     let work = fixture.session.update(async || fixture.session.set("count", json!(1)));
     fixture.visit(id, work).await?;
-    assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
     Ok(())
 }
 
@@ -64,7 +64,7 @@ async fn a_new_id_takes_the_lock_for_the_move_alone() -> Result<(), SessionError
         session.update(update).await?;
         assert_eq!(
             fixture.calls.take(),
-            [(Verb::Read, 1), (Verb::Lock, 1), (Verb::Rotate, 1)]
+            [(Operation::Read, 1), (Operation::Lock, 1), (Operation::Rotate, 1)]
         );
         session.id().ok_or(SessionError::Gone)
     };
@@ -116,10 +116,10 @@ async fn an_update_that_conflicts_tries_once_more_and_then_locks() -> Result<(),
         fixture.visit(id.clone(), session.update(update)).await?;
         assert_eq!(runs.count(), conflicts + 1);
         let locks = u64::from(conflicts == 2);
-        assert_eq!(fixture.calls.of(Verb::Read), 2);
-        assert_eq!(fixture.calls.of(Verb::Replace), 2);
-        assert_eq!(fixture.calls.of(Verb::Lock), locks);
-        assert_eq!(fixture.calls.of(Verb::Commit), locks);
+        assert_eq!(fixture.calls.of(Operation::Read), 2);
+        assert_eq!(fixture.calls.of(Operation::Replace), 2);
+        assert_eq!(fixture.calls.of(Operation::Lock), locks);
+        assert_eq!(fixture.calls.of(Operation::Commit), locks);
         assert_eq!(fixture.shown(&id).await, counted(u64::from(conflicts) + 1));
         assert!(fixture.is_free(&id).await);
     }
@@ -131,7 +131,7 @@ async fn a_write_while_the_replace_is_on_its_way_is_not_lost() -> Result<(), Ses
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
-    fixture.delays.before(Verb::Replace, secs(1));
+    fixture.delays.before(Operation::Replace, secs(1));
     let runs = Runs::default();
     let update = async || {
         runs.next();
@@ -168,7 +168,7 @@ async fn an_update_waits_for_a_held_lock() -> Result<(), SessionError> {
     );
     held.and(updated)?;
     assert_eq!(runs.count(), 3);
-    assert_eq!(fixture.calls.of(Verb::Lock), 1);
+    assert_eq!(fixture.calls.of(Operation::Lock), 1);
     assert_eq!(fixture.shown(&id).await, counted(2));
     assert!(fixture.is_free(&id).await);
     Ok(())
@@ -210,9 +210,9 @@ async fn a_new_id_is_given_under_the_lock_and_only_one() -> Result<(), SessionEr
         };
         session.update(update).in_session(visit.handle()).await?;
         assert!(runs.count() <= 3);
-        assert_eq!(fixture.calls.of(Verb::Lock), 1);
-        assert_eq!(fixture.calls.of(Verb::Rotate), 1);
-        assert_eq!(fixture.calls.of(Verb::Replace), 0);
+        assert_eq!(fixture.calls.of(Operation::Lock), 1);
+        assert_eq!(fixture.calls.of(Operation::Rotate), 1);
+        assert_eq!(fixture.calls.of(Operation::Replace), 0);
         let ended = visit.end(true).await;
         ended.result?;
         let IdChange::Set { id: new, .. } = ended.outcome.id else {

@@ -31,8 +31,8 @@ async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionErro
             let session = fixture.session.clone();
             let id = fixture.stored([("count", json!(0))]).await;
             match end {
-                DroppedBeforeTheReplace => fixture.delays.before(Verb::Replace, secs(5)),
-                DroppedAfterTheReplace => fixture.delays.after(Verb::Replace, secs(5)),
+                DroppedBeforeTheReplace => fixture.delays.before(Operation::Replace, secs(5)),
+                DroppedAfterTheReplace => fixture.delays.after(Operation::Replace, secs(5)),
                 _ => {}
             }
             let work = async {
@@ -88,14 +88,14 @@ async fn a_replace_whose_reply_is_lost_is_an_error_and_is_not_repeated() -> Resu
             let id = fixture.stored([("count", json!(0))]).await;
             let runs = Runs::default();
             let work = async {
-                fixture.faults.fail_next(Verb::Replace, fault);
+                fixture.faults.fail_next(Operation::Replace, fault);
                 let update = async || {
                     runs.next();
                     add(session, "count")
                 };
                 assert_fails!(session.update(update).await, SessionError::Storage(_));
                 assert_eq!(runs.count(), 1);
-                assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+                assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
                 assert_eq!(fixture.shown(&id).await, counted(stored));
                 assert!(session.is_readable() && !session.is_writable());
                 assert_fails!(session.close().await, SessionError::Undone);

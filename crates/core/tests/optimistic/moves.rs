@@ -53,9 +53,9 @@ async fn a_session_that_another_task_of_the_visit_destroyed_stays_gone() -> Resu
         let session = &fixture.session;
         let id = fixture.stored([("count", json!(0))]).await;
         match when {
-            Reading => fixture.delays.before(Verb::Read, secs(1)),
-            BeforeTheReplace => fixture.delays.before(Verb::Replace, secs(1)),
-            AfterTheReplace => fixture.delays.after(Verb::Replace, secs(1)),
+            Reading => fixture.delays.before(Operation::Read, secs(1)),
+            BeforeTheReplace => fixture.delays.before(Operation::Replace, secs(1)),
+            AfterTheReplace => fixture.delays.after(Operation::Replace, secs(1)),
             Running => {}
         }
         let work = async {

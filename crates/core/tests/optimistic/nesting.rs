@@ -21,7 +21,7 @@ async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
             Ok(())
         };
         session.update(closes).await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
         let releases = async || {
             add(session, "count")?;
             session.release().await?;
@@ -29,13 +29,13 @@ async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
             Ok(())
         };
         session.update(releases).await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Read, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
         let starts = async || {
             session.start().await?;
             add(session, "count")
         };
         session.update(starts).await?;
-        assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+        assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
         let locks = async || {
             session.release().await?;
             session.start().await?;
@@ -103,7 +103,7 @@ async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
         session.update_exclusive(async || add(session, "count")).await
     };
     fixture.visit(id.clone(), session.update(outer)).await?;
-    assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (Verb::Replace, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
     assert_eq!(fixture.shown(&id).await, counted(3));
     Ok(())
 }
@@ -139,7 +139,7 @@ async fn a_session_that_is_not_stored_is_created_and_the_client_gets_its_id() ->
     };
     session.update(update).in_session(visit.handle()).await?;
     assert_eq!(runs.count(), 1);
-    assert_eq!(fixture.calls.take(), [(Verb::Create, 1)]);
+    assert_eq!(fixture.calls.take(), [(Operation::Create, 1)]);
     let IdChange::Set { id, .. } = visit.end(true).await.outcome.id else {
         panic!("the client gets the id")
     };

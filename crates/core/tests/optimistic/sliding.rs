@@ -28,8 +28,8 @@ async fn sliding_expirations_move_with_and_without_a_change() -> Result<(), Sess
             false => Ok(()),
         });
         fixture.visit(id.clone(), update).await?;
-        let second = if changes { Verb::Replace } else { Verb::Touch };
-        assert_eq!(fixture.calls.take(), [(Verb::Read, 1), (second, 1)]);
+        let second = if changes { Operation::Replace } else { Operation::Touch };
+        assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (second, 1)]);
         assert_eq!(deadline(&fixture, &id).await, now + MINUTE);
     }
     Ok(())
@@ -45,8 +45,8 @@ async fn a_deadline_that_another_visit_moved_is_never_moved_back() -> Result<(),
             .await;
         pass(secs(30)).await;
         // The write is planned, and another visit uses the session before it happens.
-        fixture.delays.before(Verb::Replace, secs(20));
-        fixture.delays.before(Verb::Touch, secs(20));
+        fixture.delays.before(Operation::Replace, secs(20));
+        fixture.delays.before(Operation::Touch, secs(20));
         let update = session.update(async || match changes {
             true => add(session, "count"),
             false => Ok(()),
@@ -85,8 +85,8 @@ async fn an_expired_value_is_removed_under_the_lock() -> Result<(), SessionError
     };
     fixture.visit(id.clone(), session.update(update)).await?;
     assert_eq!(runs.count(), 1);
-    assert_eq!(fixture.calls.of(Verb::Lock), 1);
-    assert_eq!(fixture.calls.of(Verb::Replace), 0);
+    assert_eq!(fixture.calls.of(Operation::Lock), 1);
+    assert_eq!(fixture.calls.of(Operation::Replace), 0);
     let record = fixture.record(&id).await.expect("the session exists");
     assert!(record.payload.len() < 100);
     assert_eq!(fixture.shown(&id).await, Some(values([("count", json!(1))])));

@@ -10,7 +10,7 @@ use sessile_core::{
     Expiration, InSession, Key, MINUTE, Meta, OnMismatch, OsEntropy, Record, SECOND, Session, SessionError, SessionId,
     ShownWindow, Storage, StorageErrorKind, Unreadable, Untyped, Visit,
 };
-use sessile_testkit::{Fault, Verb};
+use sessile_testkit::{Fault, Operation};
 use tokio::time::{sleep, timeout};
 
 use crate::callback::{COUNT, Source};
@@ -210,10 +210,10 @@ fn refused(fixture: &Fixture) -> RunFuture<'_> {
                 }
                 1 => fixture
                     .faults
-                    .fail_next(Verb::Commit, Fault::before(StorageErrorKind::Unavailable)),
+                    .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Unavailable)),
                 2 => fixture
                     .faults
-                    .fail_next(Verb::Commit, Fault::after(StorageErrorKind::Timeout)),
+                    .fail_next(Operation::Commit, Fault::after(StorageErrorKind::Timeout)),
                 _ => {
                     visit.handle().enter(|| session.regenerate_id())?;
                     visit.seal();
@@ -232,9 +232,9 @@ fn release_failed(fixture: &Fixture) -> RunFuture<'_> {
         let session = &fixture.session;
         let id = fixture.stored(Expiration::Never).await;
         let fault = || Fault::after(StorageErrorKind::Unavailable);
-        fixture.faults.fail_next(Verb::Release, fault());
+        fixture.faults.fail_next(Operation::Release, fault());
         fixture.visit(id.clone(), async { session.start().await }).await?;
-        fixture.faults.fail_next(Verb::Release, fault());
+        fixture.faults.fail_next(Operation::Release, fault());
         let work = async {
             session.start().await?;
             session.close().await
@@ -249,16 +249,16 @@ fn slide_failed(fixture: &Fixture) -> RunFuture<'_> {
         let id = fixture.stored(Expiration::sliding(10 * MINUTE)).await;
         let fault = || Fault::before(StorageErrorKind::Unavailable);
         sleep(5 * MINUTE).await;
-        fixture.faults.fail_next(Verb::Touch, fault());
+        fixture.faults.fail_next(Operation::Touch, fault());
         fixture
             .visit(id.clone(), async { session.start_readonly().await })
             .await?;
-        fixture.faults.fail_next(Verb::Touch, fault());
+        fixture.faults.fail_next(Operation::Touch, fault());
         fixture.visit(id.clone(), async { session.start().await }).await?;
         let work = async {
             session.start_readonly().await?;
             sleep(2 * MINUTE).await;
-            fixture.faults.fail_next(Verb::Touch, fault());
+            fixture.faults.fail_next(Operation::Touch, fault());
             Ok(())
         };
         fixture.visit(id.clone(), work).await?;
@@ -362,22 +362,22 @@ fn start_dropped(fixture: &Fixture) -> RunFuture<'_> {
         let session = &fixture.session;
         let id = fixture.stored(Expiration::Never).await;
         for (operation, after) in [
-            (Verb::Lock, false),
-            (Verb::Lock, true),
-            (Verb::Read, true),
-            (Verb::Create, true),
+            (Operation::Lock, false),
+            (Operation::Lock, true),
+            (Operation::Read, true),
+            (Operation::Create, true),
         ] {
             match after {
                 true => fixture.delays.after(operation, SECOND),
                 false => fixture.delays.before(operation, SECOND),
             }
             let visit = match operation {
-                Verb::Create => fixture.open(Visit::new()),
+                Operation::Create => fixture.open(Visit::new()),
                 _ => fixture.open(id.clone()),
             };
             let work = async {
                 let _dropped = work_dropped(fixture);
-                if operation == Verb::Read {
+                if operation == Operation::Read {
                     return session.start_readonly().await;
                 }
                 session.start().await?;
@@ -553,7 +553,7 @@ fn renewal_dropped(fixture: &Fixture) -> RunFuture<'_> {
         let id = fixture.stored(Expiration::Never).await;
         let visit = fixture.open(id);
         // One task renews the lock, and the renewal is pending when another task releases the lock.
-        fixture.delays.before(Verb::Renew, MINUTE);
+        fixture.delays.before(Operation::Renew, MINUTE);
         let renews = async {
             session.start().await?;
             for _ in 0..20 {
