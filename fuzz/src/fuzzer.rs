@@ -13,7 +13,7 @@ const TARGETS: [(&str, fn(&[u8])); 8] = [
     ("layout", sessile_redis::fuzzing::layout),
     ("record", sessile_core::fuzzing::record),
     ("sealed", sessile_fuzz::sealed),
-    ("standing", sessile_core::fuzzing::standing),
+    ("key_state", sessile_core::fuzzing::key_state),
 ];
 
 static TARGET: OnceLock<fn(&[u8])> = OnceLock::new();

@@ -38,6 +38,6 @@ fn sealed() {
 }
 
 #[test]
-fn standing() {
-    replay("standing", sessile_core::fuzzing::standing);
+fn key_state() {
+    replay("key_state", sessile_core::fuzzing::key_state);
 }

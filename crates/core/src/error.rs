@@ -39,7 +39,7 @@ pub enum SessionError {
     Undone,
     /// The outcome of the visit has already been sent to the client, so the session can get no new id.
     Sealed,
-    /// The record cannot be read, and the policy is [`Fail`](crate::Unreadable::Fail).
+    /// The record cannot be read, and the policy is [`Fail`](crate::UnreadablePolicy::Fail).
     Unreadable(RecordError),
     /// A value cannot be converted to JSON or back.
     Codec(CodecError),

@@ -6,6 +6,6 @@ pub fn record(input: &[u8]) {
 }
 
 /// Checks the properties of decoding the state of a key.
-pub fn standing(input: &[u8]) {
-    crate::store::locked_fuzzing::standing(input);
+pub fn key_state(input: &[u8]) {
+    crate::store::locked_fuzzing::key_state(input);
 }

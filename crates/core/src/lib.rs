@@ -35,22 +35,22 @@ pub use self::error::{ExpiredDefault, SessionError};
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};
 pub use self::id::{Fingerprint, ParseSessionKeyError, SessionId, SessionKey};
 pub use self::json::{CodecError, CodecReason};
-pub use self::keys::{Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Takes, Untyped, ValueKey, Values};
+pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Untyped, ValueKey, Values};
 pub use self::payload::RecordError;
 pub use self::report::Report;
 pub use self::session::{Namespace, Session, SessionBuilder};
-pub use self::settings::{AutoStart, Unreadable};
+pub use self::settings::{AutoStart, UnreadablePolicy};
 pub use self::storage::{
-    AtOnce, Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, IntoStorage, Lock, LockTicket, LockToken, Locked,
-    Lookup, MAX_ALIASES, Meta, Page, Record, ReportUsage, Storage, StorageError, StorageErrorKind, Stored, Unlock,
-    Usage, replace_under_lock,
+    Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, Lock, LockId, LockToken,
+    Locked, Lookup, MAX_ALIASES, Meta, Page, Record, ReportUsage, Storage, StorageError, StorageErrorKind, Stored,
+    Unlock, Usage, replace_under_lock,
 };
 pub use self::store::{
-    Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, Locks, Paired, PairedBuilder,
-    RecordStore,
+    Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, LockedStore, LockedStoreBuilder,
+    Locks, RecordStore,
 };
 pub use self::visit::{
-    Ended, Handle, IdChange, InSession, OpenVisit, Outcome, Scoped, Visit, Visits, WindowChange, Work,
+    ActiveVisit, Ended, Handle, IdChange, InSession, Outcome, Scoped, Visit, Visits, WindowChange, Work,
 };
 pub use self::window::{ShownWindow, WindowId};
 #[cfg(feature = "metrics")]

@@ -65,7 +65,7 @@ impl SessionError {
                  derive"
             }
             Self::Unreadable(_) => {
-                "find out which other program writes to the storage, or drop unreadable records with `Unreadable::Drop`"
+                "find out which other program writes to the storage, or drop unreadable records with `UnreadablePolicy::Drop`"
             }
             Self::Storage(error) if error.is_retryable() => "check that the storage is up and can be reached",
             Self::Storage(_) => "check the storage: the error is not temporary",

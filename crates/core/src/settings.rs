@@ -29,7 +29,7 @@ pub enum AutoStart {
 /// Such a record is corrupt, or was written by a newer version of the application in a form this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Unreadable {
+pub enum UnreadablePolicy {
     /// Starting fails with [`Unreadable`](crate::SessionError::Unreadable), and the record stays as it is.
     #[default]
     Fail,
@@ -52,7 +52,7 @@ pub(crate) struct Settings {
     pub(crate) resolution: Resolution,
     pub(crate) lock_wait: Duration,
     pub(crate) rotation_grace: Duration,
-    pub(crate) unreadable: Unreadable,
+    pub(crate) unreadable: UnreadablePolicy,
     /// The types of the namespaces and values with which the session was declared.
     pub(crate) declared: TypeId,
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Expiration, InSession, MINUTE, OpenVisit, SessionError, SessionId, Visit};
+use sessile_core::{ActiveVisit, Expiration, InSession, MINUTE, SessionError, SessionId, Visit};
 use std::pin::pin;
 use std::task::Poll;
 
@@ -34,7 +34,7 @@ fn new() -> Shown {
 /// A visit whose call was dropped.
 struct Cut<'a> {
     fixture: &'a Fixture,
-    visit: &'a OpenVisit,
+    visit: &'a ActiveVisit,
     id: &'a SessionId,
     /// `true` if the call completed.
     done: bool,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use common::*;
 use serde_json::json;
 use sessile_core::{
-    Expiration, InSession, IntoStorage, LocalLocks, Lookup, MINUTE, Paired, SECOND, Session, SessionError, SessionId,
-    Storage, StorageErrorKind, TokioClock, Visit,
+    Expiration, InSession, IntoStorage, LocalLocks, LockedStore, Lookup, MINUTE, SECOND, Session, SessionError,
+    SessionId, Storage, StorageErrorKind, TokioClock, Visit,
 };
 use sessile_memory::MemoryStorage;
 use sessile_testkit::{Fault, ModelStorage, ModelStore, Operation};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// Returns storages whose locks belong to this process, with system clocks.
 fn storages() -> [Arc<dyn Storage>; 2] {
-    let paired = Paired::new(ModelStore::new(), LocalLocks::new());
+    let paired = LockedStore::new(ModelStore::new(), LocalLocks::new());
     [MemoryStorage::new().into_storage(), paired.into_storage()]
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use common::*;
 use serde_json::json;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Expiration, HOUR, Lock, LockTicket, Locked, Lookup, MINUTE, Page, Record, Session,
+    Capabilities, Clock, Cursor, Expiration, HOUR, Lock, LockId, Locked, Lookup, MINUTE, Page, Record, Session,
     SessionError, SessionId, SessionKey, Storage, StorageError, Stored, Timestamp, Visit,
 };
 
@@ -99,7 +99,7 @@ impl Storage for Distant {
         self.inner.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.inner.renew(lock).await
     }
 

@@ -156,7 +156,7 @@ async fn local_locks_take_any_lease_and_wait() {
         for wait in ALL {
             let first = locks.acquire(&key, Duration::ZERO).await.expect("it is free");
             let second = tokio::time::timeout(secs(1), locks.acquire(&key, wait)).await;
-            let _ = locks.renew(&first.ticket()).await;
+            let _ = locks.renew(&first.id()).await;
             drop((first, second));
             assert!(locks.acquire(&key, Duration::ZERO).await.is_ok(), "{lease:?}, {wait:?}");
         }

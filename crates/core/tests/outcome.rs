@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::*;
 use serde_json::json;
 use sessile_core::{
-    DAY, Expiration, HOUR, IdChange, InSession, MINUTE, OpenVisit, Outcome, SessionError, SessionId, ShownWindow,
+    ActiveVisit, DAY, Expiration, HOUR, IdChange, InSession, MINUTE, Outcome, SessionError, SessionId, ShownWindow,
     StorageErrorKind, Visit, WindowChange,
 };
 use sessile_testkit::{Fault, Operation};
@@ -446,8 +446,11 @@ async fn a_new_id_that_could_not_be_stored_is_not_sent() -> Result<(), SessionEr
 }
 
 /// Returns whether the visit has nothing to do when it is closed, and when it is released. This may seal it.
-fn idle(visit: &OpenVisit) -> (bool, bool) {
-    (visit.end_at_once(true).is_some(), visit.end_at_once(false).is_some())
+fn idle(visit: &ActiveVisit) -> (bool, bool) {
+    (
+        visit.end_immediately(true).is_some(),
+        visit.end_immediately(false).is_some(),
+    )
 }
 
 #[tokio::test(start_paused = true)]

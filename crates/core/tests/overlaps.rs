@@ -4,14 +4,16 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Handle, IdChange, InSession, OpenVisit, Session, SessionError, SessionId, StorageErrorKind, Visit};
+use sessile_core::{
+    ActiveVisit, Handle, IdChange, InSession, Session, SessionError, SessionId, StorageErrorKind, Visit,
+};
 use sessile_testkit::{Fault, Operation};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Runs work of the visit in a task of its own.
 fn spawn<T: Send + 'static>(
-    visit: &OpenVisit,
+    visit: &ActiveVisit,
     work: impl Future<Output = Result<T, SessionError>> + Send + 'static,
 ) -> JoinHandle<Result<T, SessionError>> {
     let handle: &Handle = visit.handle();
@@ -23,7 +25,7 @@ async fn ended<T>(task: JoinHandle<Result<T, SessionError>>) -> Result<T, Sessio
 }
 
 /// Starts an update that gives the session an id: its first, or a new one.
-fn naming(fixture: &Fixture, visit: &OpenVisit, rotate: bool) -> JoinHandle<Result<(), SessionError>> {
+fn naming(fixture: &Fixture, visit: &ActiveVisit, rotate: bool) -> JoinHandle<Result<(), SessionError>> {
     let session = fixture.session.clone();
     let writer = fixture.session.clone();
     spawn(visit, async move {
@@ -52,7 +54,7 @@ async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Resu
         let update = naming(&fixture, &visit, rotate);
         // The update has planned its write, and the storage call is pending.
         pass(secs(1)).await;
-        assert!(visit.end_at_once(commit).is_none(), "rotate: {rotate}");
+        assert!(visit.end_immediately(commit).is_none(), "rotate: {rotate}");
         match commit {
             true => visit.close().await?,
             false => visit.release().await?,
@@ -69,7 +71,7 @@ async fn the_response_waits_for_an_update_that_gives_the_session_an_id() -> Resu
 
 #[tokio::test(start_paused = true)]
 async fn an_update_after_the_response_gives_no_id() -> Result<(), SessionError> {
-    for (rotate, at_once) in [(false, true), (false, false), (true, true), (true, false)] {
+    for (rotate, immediate) in [(false, true), (false, false), (true, true), (true, false)] {
         let fixture = fixture();
         let id = fixture.stored([("user", json!(7))]).await;
         let visit = match rotate {
@@ -77,8 +79,8 @@ async fn an_update_after_the_response_gives_no_id() -> Result<(), SessionError> 
             false => fixture.session.open(Visit::new()),
         };
         fixture.session.start_readonly().in_session(visit.handle()).await?;
-        match at_once {
-            true => assert!(visit.end_at_once(true).is_some()),
+        match immediate {
+            true => assert!(visit.end_immediately(true).is_some()),
             false => visit.close().await?,
         }
         let outcome = visit.outcome();
@@ -107,7 +109,7 @@ async fn a_session_created_too_late_for_the_response_is_not_kept() -> Result<(),
     Ok(())
 }
 
-async fn rotating(fixture: &Fixture, visit: &OpenVisit) -> JoinHandle<Result<(), SessionError>> {
+async fn rotating(fixture: &Fixture, visit: &ActiveVisit) -> JoinHandle<Result<(), SessionError>> {
     let session = fixture.session.clone();
     let close = spawn(visit, async move {
         session.start().await?;
@@ -339,7 +341,7 @@ async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something
         });
         pass(secs(1)).await;
         visit.handle().enter(|| fixture.session.set("other", json!(9)))?;
-        assert!(visit.end_at_once(true).is_none());
+        assert!(visit.end_immediately(true).is_none());
         let closed = visit.close().await;
         let stored = fixture
             .shown(&id)

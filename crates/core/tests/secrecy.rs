@@ -86,14 +86,14 @@ async fn nothing_shows_an_id_or_a_value() -> Result<(), SessionError> {
     assert_debug_silent(&ids, &locked);
     let token: String = locked
         .lock
-        .ticket()
+        .id()
         .token
         .as_bytes()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let token_as_array = format!("{:?}", locked.lock.ticket().token.as_bytes());
-    for shown in [format!("{locked:?}"), format!("{:?}", locked.lock.ticket())] {
+    let token_as_array = format!("{:?}", locked.lock.id().token.as_bytes());
+    for shown in [format!("{locked:?}"), format!("{:?}", locked.lock.id())] {
         assert!(!shown.contains(&token) && !shown.contains(&token_as_array), "{shown}");
     }
     Ok(())

@@ -87,10 +87,10 @@ async fn the_end_of_a_visit_reports_what_was_undone_in_it() -> Result<(), Sessio
             Ok::<_, SessionError>(())
         };
         work.in_session(visit.handle()).await?;
-        assert!(visit.end_at_once(true).is_none(), "{loss:?}");
+        assert!(visit.end_immediately(true).is_none(), "{loss:?}");
         assert_fails!(visit.close().await, SessionError::Undone);
         // A release intends to write nothing, so it succeeds.
-        assert!(visit.end_at_once(false).is_some());
+        assert!(visit.end_immediately(false).is_some());
         visit.release().await?;
     }
     Ok(())

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use serde_json::json;
-use sessile_core::{Meta, Record, SessionError, SessionId, Storage, Unreadable, Visit};
+use sessile_core::{Meta, Record, SessionError, SessionId, Storage, UnreadablePolicy, Visit};
 
 /// Stores a record with a corrupt payload.
 async fn corrupt(fixture: &Fixture) -> SessionId {
@@ -52,7 +52,7 @@ async fn starting_fails_and_keeps_the_record() -> Result<(), SessionError> {
 
 #[tokio::test(start_paused = true)]
 async fn the_policy_can_drop_the_record_and_start_without_a_session() -> Result<(), SessionError> {
-    let fixture = fixture_with(|builder| builder.on_unreadable(Unreadable::Drop));
+    let fixture = fixture_with(|builder| builder.on_unreadable(UnreadablePolicy::Drop));
     let session = &fixture.session;
     for lock in [false, true] {
         let id = corrupt(&fixture).await;
@@ -125,7 +125,7 @@ async fn a_close_that_cannot_be_prepared_leaves_the_visit_readable_and_unlocked(
 
 #[tokio::test(start_paused = true)]
 async fn the_policy_applies_to_corruption_found_while_removing_expired_values() -> Result<(), SessionError> {
-    for policy in [Unreadable::Fail, Unreadable::Drop] {
+    for policy in [UnreadablePolicy::Fail, UnreadablePolicy::Drop] {
         for lock in [false, true] {
             let fixture = fixture_with(|builder| builder.on_unreadable(policy));
             let session = &fixture.session;
@@ -139,11 +139,11 @@ async fn the_policy_applies_to_corruption_found_while_removing_expired_values() 
             };
             let started = fixture.visit(id.clone(), start).await;
             match policy {
-                Unreadable::Drop => started?,
+                UnreadablePolicy::Drop => started?,
                 _ => assert_fails!(started, SessionError::Unreadable(_)),
             }
-            assert_eq!(fixture.record(&id).await.is_some(), policy == Unreadable::Fail);
-            if policy == Unreadable::Fail {
+            assert_eq!(fixture.record(&id).await.is_some(), policy == UnreadablePolicy::Fail);
+            if policy == UnreadablePolicy::Fail {
                 assert!(fixture.is_free(&id).await);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{Lock, LockTicket, LockToken, Locked, Lookup, SessionKey, StorageError};
+use sessile_core::{Lock, LockId, LockToken, Locked, Lookup, SessionKey, StorageError};
 
 use crate::failure::NAME;
 use crate::files::TryLock;
@@ -67,7 +67,7 @@ impl FileStorage {
                     TryLock::Alias(to) => LockReply::Alias(to),
                     // Make the guard on this thread: if the waiter is gone, dropping the guard releases the lock.
                     TryLock::Done(found) => LockReply::Done(found.map(|record| {
-                        let lock = Lock::new(LockTicket::new(key, token), shared.files.folder.lease, shared.clone());
+                        let lock = Lock::new(LockId::new(key, token), shared.files.folder.lease, shared.clone());
                         Locked::new(lock, record)
                     })),
                 },

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use sessile_core::{LockTicket, StorageError, Unlock};
+use sessile_core::{LockId, StorageError, Unlock};
 
 use crate::files::Files;
 use crate::files::position::Position;
@@ -67,17 +67,17 @@ impl Shared {
 }
 
 impl ReleaseLock for Shared {
-    fn release_lock(&self, ticket: &LockTicket) {
+    fn release_lock(&self, lock_id: &LockId) {
         // If this fails, the lock ends with its lease.
-        let _ = self.files.with_retries(|files| files.folder.release(ticket));
-        self.wait_queues.notify(&ticket.key);
+        let _ = self.files.with_retries(|files| files.folder.release(lock_id));
+        self.wait_queues.notify(&lock_id.key);
     }
 }
 
 impl Unlock for Shared {
-    fn unlock(&self, ticket: LockTicket) {
+    fn unlock(&self, lock_id: LockId) {
         if let Some(this) = self.this.upgrade() {
-            self.threads.release_in_background(this, ticket);
+            self.threads.release_in_background(this, lock_id);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
+    Capabilities, Clock, Cursor, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
     StorageErrorKind, Stored, Timestamp,
 };
 
@@ -123,12 +123,12 @@ impl Storage for FileStorage {
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
-        self.run_and_notify(JobClass::Operation, "commit", ticket.key, move |files| {
-            files.commit(&ticket, &record)
+        let lock_id = lock.id();
+        self.run_and_notify(JobClass::Operation, "commit", lock_id.key, move |files| {
+            files.commit(&lock_id, &record)
         })
         .await?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
@@ -145,29 +145,29 @@ impl Storage for FileStorage {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let (ticket, new_key) = (lock.ticket(), *new_key);
-        self.run_and_notify(JobClass::Operation, "rotate", ticket.key, move |files| {
-            files.rotate(&ticket, &new_key, &record, grace)
+        let (lock_id, new_key) = (lock.id(), *new_key);
+        self.run_and_notify(JobClass::Operation, "rotate", lock_id.key, move |files| {
+            files.rotate(&lock_id, &new_key, &record, grace)
         })
         .await?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
-        self.run_and_notify(JobClass::Release, "release", ticket.key, move |files| {
-            files.folder.release(&ticket)
+        let lock_id = lock.id();
+        self.run_and_notify(JobClass::Release, "release", lock_id.key, move |files| {
+            files.folder.release(&lock_id)
         })
         .await?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
-        let ticket = *lock;
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
+        let lock_id = *lock;
         self.block(JobClass::Renewal, "renew", move |shared| {
-            shared.files.with_retries(|files| files.renew(&ticket))
+            shared.files.with_retries(|files| files.renew(&lock_id))
         })
         .await
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use sessile_core::{LockTicket, StorageError, StorageErrorKind};
+use sessile_core::{LockId, StorageError, StorageErrorKind};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -84,10 +84,10 @@ impl Threads {
     }
 
     /// Releases the lock of a dropped guard in the background.
-    pub(crate) fn release_in_background(&self, locks: Arc<dyn ReleaseLock>, ticket: LockTicket) {
+    pub(crate) fn release_in_background(&self, locks: Arc<dyn ReleaseLock>, lock_id: LockId) {
         let mut release = PendingRelease {
             locks,
-            ticket: Some(ticket),
+            lock_id: Some(lock_id),
         };
         // If no thread can be started, the job comes back, and dropping it releases the lock on this thread.
         drop(self.spawn(JobClass::Release, Box::new(move || release.run())));
@@ -206,20 +206,20 @@ impl JobQueue {
 
 /// Locks that can be released from a background thread.
 pub(crate) trait ReleaseLock: Send + Sync + 'static {
-    /// Releases a lock if the ticket still holds it, and notifies its waiters.
-    fn release_lock(&self, ticket: &LockTicket);
+    /// Releases a lock if the lock id still holds it, and notifies its waiters.
+    fn release_lock(&self, lock_id: &LockId);
 }
 
 /// A release that runs once: as a job, or when the job is dropped. A runtime that shuts down drops queued jobs.
 struct PendingRelease {
     locks: Arc<dyn ReleaseLock>,
-    ticket: Option<LockTicket>,
+    lock_id: Option<LockId>,
 }
 
 impl PendingRelease {
     fn run(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.locks.release_lock(&ticket);
+        if let Some(lock_id) = self.lock_id.take() {
+            self.locks.release_lock(&lock_id);
         }
     }
 }
@@ -245,7 +245,7 @@ mod tests {
     struct BlockedLocks(Mutex<Receiver<()>>);
 
     impl ReleaseLock for BlockedLocks {
-        fn release_lock(&self, _: &LockTicket) {
+        fn release_lock(&self, _: &LockId) {
             let _ = self.0.lock().expect("the gate").recv_timeout(2 * SOON);
         }
     }
@@ -257,9 +257,9 @@ mod tests {
         let (go_on, gate) = channel();
         let blocked = Arc::new(BlockedLocks(Mutex::new(gate)));
         let key = SessionId::generate(&OsEntropy).key();
-        let ticket = LockTicket::new(key, LockToken::generate(&OsEntropy));
+        let lock_id = LockId::new(key, LockToken::generate(&OsEntropy));
         for _ in 0..100 {
-            threads.release_in_background(blocked.clone(), ticket);
+            threads.release_in_background(blocked.clone(), lock_id);
         }
         // The renewals wait for each other, so each of them needs a thread.
         let all = Arc::new(Barrier::new(20));

@@ -67,7 +67,7 @@ async fn the_files_of_instances_are_made_again() {
         let mut locked = lock(&storage, "one").await;
         remove_all(&instances);
         // The lock has not been taken in the meantime.
-        storage.renew(&locked.lock.ticket()).await.expect("renew");
+        storage.renew(&locked.lock.id()).await.expect("renew");
         assert_eq!(names(&instances), before, "other processes must see that it is open");
         let other = open(&folder);
         let error = other.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
@@ -89,7 +89,7 @@ async fn a_holder_that_looked_dead_is_refused() {
     remove_all(&folder.path().join("instances"));
     let mut taken = lock(&two, "one").await;
     for _ in 0..2 {
-        let error = one.renew(&locked.lock.ticket()).await.expect_err("another has it");
+        let error = one.renew(&locked.lock.id()).await.expect_err("another has it");
         assert_eq!(error.kind(), StorageErrorKind::LockLost, "{error:?}");
         let error = one
             .commit(&mut locked.lock, record("lost"))
@@ -161,10 +161,10 @@ async fn file_locks_work_in_an_emptied_folder() {
         .acquire(&key("one"), Duration::ZERO)
         .await
         .expect("its lease is gone");
-    let error = one.renew(&lost.ticket()).await.expect_err("another has it");
+    let error = one.renew(&lost.id()).await.expect_err("another has it");
     assert_eq!(error.kind(), StorageErrorKind::LockLost, "{error:?}");
-    assert!(!one.is_held(&lost.ticket()).await.expect("is_held"));
-    assert!(two.is_held(&held.ticket()).await.expect("is_held"));
+    assert!(!one.is_held(&lost.id()).await.expect("is_held"));
+    assert!(two.is_held(&held.id()).await.expect("is_held"));
     let error = one.acquire(&key("one"), Duration::ZERO).await.expect_err("it is held");
     assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
     two.release(held).await.expect("release");

@@ -183,7 +183,7 @@ async fn any_long_duration_is_accepted() {
         storage.create(&key("one"), record("x")).await.expect("create");
         let locked = storage.lock(&key("one"), duration).await.expect("lock").found();
         let mut locked = locked.expect("live");
-        storage.renew(&locked.lock.ticket()).await.expect("renew");
+        storage.renew(&locked.lock.id()).await.expect("renew");
         let error = storage.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
         assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{error:?}");
         storage
@@ -198,7 +198,7 @@ async fn any_long_duration_is_accepted() {
     let folder = TempFolder::new();
     let locks = FileLocks::builder(folder.path()).lease(MAX).open().expect("open");
     let lock = locks.acquire(&key("one"), MAX).await.expect("free");
-    locks.renew(&lock.ticket()).await.expect("renew");
+    locks.renew(&lock.id()).await.expect("renew");
     let waiting = tokio::spawn({
         let locks = locks.clone();
         async move { locks.acquire(&key("one"), MAX).await }

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use sessile_core::{Paired, TokioClock};
+use sessile_core::{LockedStore, TokioClock};
 use sessile_file::{Durability, FileLocks, FileStorage};
 use sessile_testkit::{ModelStore, Profile, Subject};
 
@@ -72,7 +72,7 @@ mod around_another_store {
                 .max_waiters(16)
                 .open()
                 .expect("open");
-            Paired::new(store.clone(), locks)
+            LockedStore::new(store.clone(), locks)
         };
         let (one, two) = (open(), open());
         let (counted, records) = (folder.path().to_owned(), store.clone());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{TempFolder, count_files};
 use sessile_core::{
-    Lock, LockTicket, LockToken, Locks, OsEntropy, SessionId, SessionKey, StorageError, StorageErrorKind, TokioClock,
+    Lock, LockId, LockToken, Locks, OsEntropy, SessionId, SessionKey, StorageError, StorageErrorKind, TokioClock,
     Unlock,
 };
 use sessile_file::FileLocks;
@@ -56,7 +56,7 @@ async fn one_holder_at_a_time_in_the_folder() {
     held(&one, &first).await;
     held(&two, &first).await;
     drop(two.acquire(&second, Duration::ZERO).await.expect("another key"));
-    assert!(two.is_held(&lock.ticket()).await.expect("is_held"));
+    assert!(two.is_held(&lock.id()).await.expect("is_held"));
     one.release(lock).await.expect("release");
     let lock = two.acquire(&first, Duration::ZERO).await.expect("released");
     held(&one, &first).await;
@@ -142,14 +142,14 @@ async fn a_lease_ends_unless_it_is_renewed() {
     let key = key();
     let late = one.acquire(&key, WAIT).await.expect("free");
     sleep(LEASE - Duration::from_secs(1)).await;
-    one.renew(&late.ticket()).await.expect("renew");
+    one.renew(&late.id()).await.expect("renew");
     sleep(LEASE - Duration::from_secs(1)).await;
     held(&two, &key).await;
     sleep(Duration::from_secs(1)).await;
-    assert!(!one.is_held(&late.ticket()).await.expect("is_held"));
-    refused(one.renew(&late.ticket()).await, StorageErrorKind::LockLost);
+    assert!(!one.is_held(&late.id()).await.expect("is_held"));
+    refused(one.renew(&late.id()).await, StorageErrorKind::LockLost);
     let lock = two.acquire(&key, Duration::ZERO).await.expect("the lease has ended");
-    refused(one.renew(&late.ticket()).await, StorageErrorKind::LockLost);
+    refused(one.renew(&late.id()).await, StorageErrorKind::LockLost);
     one.release(late).await.expect("no error");
     held(&one, &key).await;
     drop(lock);
@@ -159,17 +159,17 @@ async fn a_lease_ends_unless_it_is_renewed() {
 async fn only_the_holder_can_release_or_renew() {
     struct NoUnlock;
     impl Unlock for NoUnlock {
-        fn unlock(&self, _: LockTicket) {}
+        fn unlock(&self, _: LockId) {}
     }
     let (_folder, one, two) = both();
     let key = key();
     let lock = one.acquire(&key, WAIT).await.expect("free");
-    let forged = LockTicket::new(key, LockToken::generate(&OsEntropy));
+    let forged = LockId::new(key, LockToken::generate(&OsEntropy));
     refused(two.renew(&forged).await, StorageErrorKind::LockLost);
     two.release(Lock::new(forged, LEASE, Arc::new(NoUnlock)))
         .await
         .expect("no error");
-    assert!(one.is_held(&lock.ticket()).await.expect("is_held"));
+    assert!(one.is_held(&lock.id()).await.expect("is_held"));
     held(&two, &key).await;
 }
 

@@ -58,7 +58,7 @@ async fn use_it(storage: &FileStorage, name: &str) {
         .expect("lock")
         .found()
         .expect("live");
-    storage.renew(&locked.lock.ticket()).await.expect("renew");
+    storage.renew(&locked.lock.id()).await.expect("renew");
     let changed = Record::new(locked.record.meta.clone(), "y");
     storage.commit(&mut locked.lock, changed).await.expect("commit");
     let locked = storage
@@ -114,7 +114,7 @@ fn a_lock_is_kept_while_the_pool_is_full() {
         let began = Instant::now();
         while began.elapsed() < LEASE * 3 / 2 {
             tokio::time::sleep(LEASE / 8).await;
-            storage.renew(&locked.lock.ticket()).await?;
+            storage.renew(&locked.lock.id()).await?;
         }
         let error = other.lock(&key("one"), Duration::ZERO).await.expect_err("it is held");
         assert_eq!(error.kind(), StorageErrorKind::LockTimeout);
@@ -231,8 +231,8 @@ fn all_but_waiting_for_a_lock_works_without_a_runtime() {
         use_it(&storage, "one").await;
         storage.create(&key("two"), record("x")).await.expect("create");
         let locked = storage.lock(&key("two"), Duration::ZERO).await.expect("lock").found();
-        let at_once = storage.lock(&key("two"), Duration::ZERO).await.expect_err("it is held");
-        assert_eq!(at_once.kind(), StorageErrorKind::LockTimeout, "{at_once:?}");
+        let immediate = storage.lock(&key("two"), Duration::ZERO).await.expect_err("it is held");
+        assert_eq!(immediate.kind(), StorageErrorKind::LockTimeout, "{immediate:?}");
         let later = storage.lock(&key("two"), SOON).await.expect_err("nothing to wait with");
         assert_eq!(later.kind(), StorageErrorKind::Unsupported, "{later:?}");
         drop(locked);
@@ -245,7 +245,7 @@ fn file_locks_work_without_a_runtime_and_are_released_without_one() {
     let open = || FileLocks::builder(folder.path()).lease(LONG).open().expect("open");
     let (one, two) = (open(), open());
     let lock = wait_for(one.acquire(&key("one"), Duration::ZERO)).expect("free");
-    wait_for(one.renew(&lock.ticket())).expect("renew");
+    wait_for(one.renew(&lock.id())).expect("renew");
     drop(lock);
     let began = Instant::now();
     let lock = loop {

@@ -154,7 +154,7 @@ async fn a_clock_may_be_set_back() {
         .found()
         .expect("live");
     let error = storage
-        .renew(&locked.lock.ticket())
+        .renew(&locked.lock.id())
         .await
         .expect_err("another has the lock");
     assert_eq!(error.kind(), StorageErrorKind::LockLost);

@@ -60,7 +60,7 @@ async fn a_missing_folder_does_not_look_empty() {
                 .await
                 .expect_err(gone),
         );
-        unavailable(storage.renew(&locked.lock.ticket()).await.expect_err(gone));
+        unavailable(storage.renew(&locked.lock.id()).await.expect_err(gone));
         unavailable(
             storage
                 .touch(&key("one"), 1, None, Timestamp::MAX)

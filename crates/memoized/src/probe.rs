@@ -1,7 +1,7 @@
 //! [`Probe`]: reading metadata without the payload.
 
 use async_trait::async_trait;
-use sessile_core::{Locks, Lookup, Meta, Paired, Record, RecordStore, SessionKey, Storage, StorageError};
+use sessile_core::{LockedStore, Locks, Lookup, Meta, Record, RecordStore, SessionKey, Storage, StorageError};
 
 /// A storage that can read the metadata of a record without its payload.
 ///
@@ -34,7 +34,7 @@ impl Probed {
 }
 
 #[async_trait]
-impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Probe for Paired<R, L> {
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Probe for LockedStore<R, L> {
     async fn probe(&self, key: &SessionKey) -> Result<Lookup<Probed>, StorageError> {
         let found = self.read_meta(key).await?;
         Ok(found.map(|(key, meta)| Probed { key, meta }))

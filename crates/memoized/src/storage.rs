@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, Stored, Timestamp,
 };
 
@@ -159,7 +159,7 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
     }
 
     /// Returns `None`: a session that is not cached is loaded, which takes time.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -237,7 +237,7 @@ impl<S: Storage + ?Sized> Storage for MemoizedStorage<S> {
         self.inner.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.inner.renew(lock).await
     }
 

@@ -2,13 +2,13 @@
 
 mod acquire;
 mod alarm;
-mod at_once;
 mod builder;
 mod capacity;
 mod deadlines;
 mod deferred;
 mod drain;
 mod entry;
+mod immediate;
 mod index;
 #[cfg(test)]
 mod interleavings;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use sessile_core::{Lock, LockTicket, LockToken, Locked, Timestamp, Unlock};
+use sessile_core::{Lock, LockId, LockToken, Locked, Timestamp, Unlock};
 
 use crate::deferred::WakeList;
 use crate::entry::Entry;
@@ -102,20 +102,17 @@ impl Shard {
     pub(crate) fn locked(self: &Arc<Self>, acquired: Acquired, buffer: &Buffer) -> Locked {
         let Acquired { ticket, snapshot } = acquired;
         let unlock: Arc<dyn Unlock> = Arc::clone(self) as _;
-        let ticket = LockTicket::new(snapshot.key, self.token(ticket));
-        Locked::new(
-            Lock::new(ticket, self.options.lease, unlock),
-            snapshot.into_record(buffer),
-        )
+        let id = LockId::new(snapshot.key, self.token(ticket));
+        Locked::new(Lock::new(id, self.options.lease, unlock), snapshot.into_record(buffer))
     }
 }
 
 impl Unlock for Shard {
-    fn unlock(&self, ticket: LockTicket) {
-        if let Some(number) = self.ticket_of(&ticket.token) {
+    fn unlock(&self, id: LockId) {
+        if let Some(number) = self.ticket_of(&id.token) {
             // Only a hand-over needs the time.
             let lease_until = || self.options.clock.now() + self.options.lease;
-            self.step_without_clock(|state| state.unlock(&ticket.key, number, lease_until));
+            self.step_without_clock(|state| state.unlock(&id.key, number, lease_until));
         }
     }
 }

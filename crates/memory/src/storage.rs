@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, ReportUsage, SessionKey,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, ReportUsage, SessionKey,
     Storage, StorageError, StorageErrorKind, Stored, Timestamp, Usage,
 };
 
@@ -100,7 +100,7 @@ impl Storage for MemoryStorage {
         Capabilities::none().with_usage(Some(self))
     }
 
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         Some(&*self.shared)
     }
 
@@ -146,7 +146,7 @@ impl Storage for MemoryStorage {
         mut record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let LockTicket { key, token, .. } = lock.ticket();
+        let LockId { key, token, .. } = lock.id();
         if new_key.shard_bytes() != key.shard_bytes() {
             return Err(failed("rotate")(StorageErrorKind::Unsupported));
         }
@@ -156,14 +156,14 @@ impl Storage for MemoryStorage {
         let result = self.shared.sweep_while_full(|| {
             shard.step(|state, now| state.rotate(&key, ticket, new_key, &mut record, grace, now, options))
         });
-        result.map(|_replaced| lock.spend()).map_err(failed("rotate"))
+        result.map(|_replaced| lock.disarm()).map_err(failed("rotate"))
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
         self.shared.release(lock)
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         let shard = self.shared.shard(&lock.key);
         let ticket = shard.ticket_of(&lock.token);
         let result = shard.step(|state, now| state.renew(&lock.key, ticket, now, &self.shared.options));
@@ -183,7 +183,7 @@ impl Storage for MemoryStorage {
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        AtOnce::destroy(&*self.shared, key)
+        ImmediateStorage::destroy(&*self.shared, key)
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {

@@ -85,25 +85,25 @@ async fn each_operation_allocates_the_box_of_its_future_and_the_copy_of_a_payloa
         assert_eq!(allocations(create_and_destroy).await, 2_000);
 
         // The plain functions have no future to box.
-        let at_once = storage.at_once().unwrap();
-        let read = async || drop(at_once.read(&key).unwrap().0.found().unwrap());
+        let immediate = storage.immediate().unwrap();
+        let read = async || drop(immediate.read(&key).unwrap().0.found().unwrap());
         assert_eq!(allocations(read).await, copies);
 
         let read_modify_write = async || {
-            let mut locked = at_once.lock(&key).unwrap().unwrap().0.found().unwrap();
+            let mut locked = immediate.lock(&key).unwrap().unwrap().0.found().unwrap();
             locked.record.payload = payload.clone();
-            at_once.commit(&mut locked.lock, locked.record).unwrap();
+            immediate.commit(&mut locked.lock, locked.record).unwrap();
         };
         assert_eq!(allocations(read_modify_write).await, copies);
 
         let read_and_replace = async || {
-            let known = at_once.read(&key).unwrap().0.found().unwrap();
-            assert!(at_once.replace(&known, record()).unwrap());
+            let known = immediate.read(&key).unwrap().0.found().unwrap();
+            assert!(immediate.replace(&known, record()).unwrap());
         };
         assert_eq!(allocations(read_and_replace).await, copies);
 
         let create_and_destroy = async || {
-            at_once.create(&new, record()).unwrap();
+            immediate.create(&new, record()).unwrap();
             storage.destroy(&new).await.unwrap().found().unwrap();
         };
         assert_eq!(allocations(create_and_destroy).await, 1_000);

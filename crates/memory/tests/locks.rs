@@ -109,7 +109,7 @@ async fn a_wait_without_limit_lasts_as_long_as_it_takes() {
     let waiting = waiter(&storage, key, Duration::MAX).await;
     for _ in 0..100 {
         sleep(20 * SECOND).await;
-        storage.renew(&held.ticket()).await.unwrap();
+        storage.renew(&held.id()).await.unwrap();
     }
     assert!(!waiting.is_finished());
     drop(held);
@@ -236,7 +236,7 @@ async fn a_renewed_lease_is_waited_out() {
     let start = Instant::now();
     let next = waiter(&storage, key, 60 * SECOND).await;
     sleep(10 * SECOND).await;
-    storage.renew(&held.ticket()).await.unwrap();
+    storage.renew(&held.id()).await.unwrap();
     drop(found(next).await);
     assert_eq!(start.elapsed(), 10 * SECOND + LEASE);
     drop(held);
@@ -384,7 +384,7 @@ async fn during_the_grace_waiters_get_the_record_under_its_new_key() {
         .unwrap();
     let locked = found(first).await;
     assert_eq!(
-        (locked.lock.ticket().key, locked.record.payload.as_ref()),
+        (locked.lock.id().key, locked.record.payload.as_ref()),
         (new, b"b".as_ref())
     );
     settle().await;
@@ -393,7 +393,7 @@ async fn during_the_grace_waiters_get_the_record_under_its_new_key() {
     sleep(2 * SECOND).await;
     assert_eq!(read(&storage, &old).await, Lookup::Superseded);
     drop(locked);
-    assert_eq!(found(second).await.lock.ticket().key, new);
+    assert_eq!(found(second).await.lock.id().key, new);
     assert_eq!(start.elapsed(), 2 * SECOND);
 }
 
@@ -481,7 +481,7 @@ async fn any_lease_wait_and_grace_is_accepted() {
             storage.create(&old, record(&storage, "a")).await.unwrap();
             let first = take(&storage, &old).await;
             let second = tokio::time::timeout(SECOND, storage.lock(&old, wait)).await;
-            let _ = storage.renew(&first.ticket()).await;
+            let _ = storage.renew(&first.id()).await;
             drop((first, second));
             let mut last = take(&storage, &old).await;
             let next = record(&storage, "b");

@@ -220,8 +220,8 @@ impl Harness {
         Record::new(meta, self.count.to_string())
     }
 
-    async fn apply(&mut self, step: Step, at_once: bool) {
-        let api = Api::new(&self.storage, at_once);
+    async fn apply(&mut self, step: Step, immediate: bool) {
+        let api = Api::new(&self.storage, immediate);
         match step {
             Step::Create(key, ends_after) => {
                 let record = self.record(ends_after);
@@ -278,11 +278,7 @@ impl Harness {
             Step::Release(index) => self.release(index, api).await,
             Step::Renew(index) => {
                 let Some(held) = self.held.get(index) else { return };
-                let result = self
-                    .storage
-                    .renew(&held.lock.ticket())
-                    .await
-                    .map_err(|error| error.kind());
+                let result = self.storage.renew(&held.lock.id()).await.map_err(|error| error.kind());
                 let until = self.model.now + LEASE;
                 let held = self.model.held(held.key, held.number);
                 assert_eq!(
@@ -456,8 +452,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
             let mut harness = Harness::new();
-            for (step, at_once) in steps {
-                harness.apply(step, at_once).await;
+            for (step, immediate) in steps {
+                harness.apply(step, immediate).await;
             }
         });
     }

@@ -95,7 +95,7 @@ async fn commit_replaces_the_record_and_releases_the_lock() {
     let key = session(&storage, "a").await;
     let mut lock = take(&storage, &key).await;
     storage.commit(&mut lock, record(&storage, "b")).await.unwrap();
-    assert!(format!("{lock:?}").contains("spent: true"));
+    assert!(format!("{lock:?}").contains("disarmed: true"));
     assert_eq!(payload(&storage, &key).await.as_deref(), Some("b"));
     let next = take(&storage, &key).await;
     drop(lock);
@@ -113,7 +113,7 @@ async fn a_lock_comes_with_the_record_it_protects() {
     let key = session(&storage, "a").await;
     let locked = lock(&storage, &key).await;
     assert_eq!(locked.record, record(&storage, "a"));
-    assert_eq!(locked.lock.ticket().key, key);
+    assert_eq!(locked.lock.id().key, key);
     assert_eq!(locked.lock.lease(), LEASE);
 }
 
@@ -124,7 +124,7 @@ async fn no_two_locks_have_the_same_token() {
     for _ in 0..50 {
         let key = session(&storage, "a").await;
         for _ in 0..20 {
-            assert!(tokens.insert(take(&storage, &key).await.ticket().token));
+            assert!(tokens.insert(take(&storage, &key).await.id().token));
         }
     }
 }
@@ -141,10 +141,10 @@ async fn an_operation_without_its_lock_changes_nothing() {
             kind(storage.commit(late, record(&storage, "b")).await),
             StorageErrorKind::LockLost
         );
-        assert_eq!(kind(storage.renew(&late.ticket()).await), StorageErrorKind::LockLost);
+        assert_eq!(kind(storage.renew(&late.id()).await), StorageErrorKind::LockLost);
         let rotated = storage.rotate(late, &other, record(&storage, "b"), SECOND).await;
         assert_eq!(kind(rotated), StorageErrorKind::Unsupported, "another shard");
-        assert!(format!("{late:?}").contains("spent: false"));
+        assert!(format!("{late:?}").contains("disarmed: false"));
         assert_eq!(payload(&storage, &key).await.as_deref(), Some("a"));
     };
     // The lease is over: first without a later holder, then with one.
@@ -177,7 +177,7 @@ async fn a_lease_ends_on_time_and_not_earlier() {
     let mut lock = take(&storage, &key).await;
     clock.advance(LEASE - MS);
     assert_eq!(refusal(&storage, &key).await, StorageErrorKind::LockTimeout);
-    storage.renew(&lock.ticket()).await.unwrap();
+    storage.renew(&lock.id()).await.unwrap();
     clock.advance(LEASE - MS);
     storage.commit(&mut lock, record(&storage, "b")).await.unwrap();
 
@@ -343,7 +343,7 @@ async fn a_deadline_is_the_first_moment_without_the_record_for_every_operation()
     );
     let rotated = storage.rotate(&mut lock, &other, record(&storage, "b"), SECOND).await;
     assert_eq!(kind(rotated), StorageErrorKind::Gone);
-    assert_eq!(kind(storage.renew(&lock.ticket()).await), StorageErrorKind::Gone);
+    assert_eq!(kind(storage.renew(&lock.id()).await), StorageErrorKind::Gone);
     let now = storage.clock().now();
     assert_eq!(kind(storage.touch(&key, 1, None, now).await), StorageErrorKind::Gone);
     assert_eq!(storage.destroy(&key).await.unwrap(), Lookup::Missing);
@@ -427,7 +427,7 @@ async fn destroy_removes_a_locked_record_and_may_be_repeated() {
     );
     let rotated = storage.rotate(&mut lock, &other, record(&storage, "b"), SECOND).await;
     assert_eq!(kind(rotated), StorageErrorKind::Gone);
-    assert_eq!(kind(storage.renew(&lock.ticket()).await), StorageErrorKind::Gone);
+    assert_eq!(kind(storage.renew(&lock.id()).await), StorageErrorKind::Gone);
     drop(lock);
     assert_eq!(read(&storage, &key).await, Lookup::Missing);
     assert_eq!(read(&storage, &other).await, Lookup::Missing);

@@ -13,7 +13,7 @@ async fn rotate(storage: &MemoryStorage, from: &SessionKey, to: &SessionKey, gra
         .rotate(&mut lock, to, record(storage, "b"), grace)
         .await
         .expect("rotated");
-    assert!(format!("{lock:?}").contains("spent: true"));
+    assert!(format!("{lock:?}").contains("disarmed: true"));
 }
 
 #[tokio::test]
@@ -79,9 +79,9 @@ async fn with_grace_the_old_key_is_an_alias_for_every_operation() {
     let stored = read(&storage, &old).await.found().unwrap();
     assert_eq!((stored.key, stored.record.payload.as_ref()), (new, b"b".as_ref()));
     let mut locked = lock(&storage, &old).await;
-    assert_eq!(locked.lock.ticket().key, new);
+    assert_eq!(locked.lock.id().key, new);
     assert_eq!(refusal(&storage, &new).await, StorageErrorKind::LockTimeout);
-    storage.renew(&locked.lock.ticket()).await.unwrap();
+    storage.renew(&locked.lock.id()).await.unwrap();
     let start = storage.clock().now();
     storage.touch(&old, 1, None, start + SECOND).await.unwrap();
     assert_eq!(
@@ -189,9 +189,9 @@ async fn rotating_onto_a_taken_key_changes_nothing() {
     assert_eq!(payload(&storage, &moved).await.as_deref(), Some("b"));
     // The lock is still held, and the key can be used once its redirect has expired.
     clock.advance(20 * SECOND);
-    storage.renew(&lock.ticket()).await.unwrap();
+    storage.renew(&lock.id()).await.unwrap();
     clock.advance(20 * SECOND);
-    storage.renew(&lock.ticket()).await.unwrap();
+    storage.renew(&lock.id()).await.unwrap();
     clock.advance(20 * SECOND);
     storage
         .rotate(&mut lock, &taken, record(&storage, "x"), SECOND)
@@ -236,7 +236,7 @@ async fn a_late_holder_changes_nothing_after_the_rotation() {
         clock.advance(LEASE);
         rotate(&storage, &old, &new, grace).await;
         assert_eq!(kind(storage.commit(&mut late, record(&storage, "x")).await), refusal);
-        assert_eq!(kind(storage.renew(&late.ticket()).await), refusal);
+        assert_eq!(kind(storage.renew(&late.id()).await), refusal);
         assert_eq!(
             kind(storage.rotate(&mut late, &other, record(&storage, "x"), SECOND).await),
             refusal

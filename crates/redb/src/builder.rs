@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Clock, Entropy, LocalLocks, LocalLocksBuilder, OsEntropy, Paired, StorageError};
+use sessile_core::{Clock, Entropy, LocalLocks, LocalLocksBuilder, LockedStore, OsEntropy, StorageError};
 
 use crate::storage::RedbStorage;
 use crate::store::RedbStore;
@@ -90,7 +90,7 @@ impl RedbStorageBuilder {
     pub fn open(self) -> Result<RedbStorage, StorageError> {
         let store = RedbStore::open(&self.path)?;
         let locks = self.locks.entropy(self.entropy.clone()).build();
-        let paired = Paired::builder(store, locks);
+        let paired = LockedStore::builder(store, locks);
         let paired = paired.tombstone_ttl(self.tombstone_ttl).entropy(self.entropy);
         Ok(RedbStorage::from_parts(paired.build()))
     }

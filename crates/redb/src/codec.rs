@@ -1,6 +1,6 @@
 //! The encoding of the head of an entry: the number of this format, the version, the deadline, the meta.
 //!
-//! Numbers are big-endian. The meta belongs to [`Paired`](sessile_core::Paired) and is stored as it is.
+//! Numbers are big-endian. The meta belongs to [`LockedStore`](sessile_core::LockedStore) and is stored as it is.
 
 use bytes::Bytes;
 use sessile_core::{EntryHead, EntryVersion, Timestamp};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, LocalLocks, Lock, LockTicket, Locked, Lookup, Page, Paired, Record,
+    Capabilities, Clock, Cursor, ImmediateStorage, LocalLocks, Lock, LockId, Locked, LockedStore, Lookup, Page, Record,
     SessionKey, Storage, StorageError, Stored, Timestamp,
 };
 
@@ -29,11 +29,11 @@ use crate::store::RedbStore;
 /// ```
 #[derive(Debug, Clone)]
 pub struct RedbStorage {
-    paired: Paired<RedbStore, LocalLocks>,
+    paired: LockedStore<RedbStore, LocalLocks>,
 }
 
 impl RedbStorage {
-    pub(crate) fn from_parts(paired: Paired<RedbStore, LocalLocks>) -> Self {
+    pub(crate) fn from_parts(paired: LockedStore<RedbStore, LocalLocks>) -> Self {
         Self { paired }
     }
 }
@@ -54,7 +54,7 @@ impl Storage for RedbStorage {
     }
 
     /// Every operation waits for the disk.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -92,7 +92,7 @@ impl Storage for RedbStorage {
         self.paired.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.paired.renew(lock).await
     }
 

@@ -19,7 +19,7 @@ use crate::{file, tables};
 /// not drop the last clone on a thread that others wait for.
 ///
 /// ```
-/// use sessile_core::{LocalLocks, Paired, Session};
+/// use sessile_core::{LocalLocks, LockedStore, Session};
 /// use sessile_redb::RedbStore;
 ///
 /// # let folder = std::env::temp_dir().join(format!("sessile-redb-doc-store-{}", std::process::id()));
@@ -27,7 +27,7 @@ use crate::{file, tables};
 /// # let path = folder.join("app.redb");
 /// // Beside the tables of the application, in one file.
 /// let database = redb::Database::create(path)?;
-/// let storage = Paired::new(RedbStore::with_database(database)?, LocalLocks::new());
+/// let storage = LockedStore::new(RedbStore::with_database(database)?, LocalLocks::new());
 /// let session: Session = Session::builder(storage).build();
 /// # drop(session);
 /// # std::fs::remove_dir_all(&folder)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::Cmd;
-use sessile_core::{LockTicket, LockToken, SessionKey, Timestamp};
+use sessile_core::{LockId, LockToken, SessionKey, Timestamp};
 
 use crate::background::{Background, HasBackground};
 use crate::clock::ServerClock;
@@ -146,7 +146,7 @@ impl Drop for Client {
 fn abandon(client: Weak<Client>) -> Box<dyn Fn(SessionKey, LockToken) + Send + Sync> {
     Box::new(move |key, token| {
         if let Some(client) = client.upgrade() {
-            client.abandon(LockTicket::new(key, token));
+            client.abandon(LockId::new(key, token));
         }
     })
 }

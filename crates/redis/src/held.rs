@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sessile_core::{LockTicket, LockToken, SessionKey};
+use sessile_core::{LockId, LockToken, SessionKey};
 use tokio::sync::Notify;
 
 /// The number of independently locked stripes, so that tasks seldom contend for one mutex.
@@ -17,23 +17,23 @@ pub(crate) struct HeldLocks {
 }
 
 impl HeldLocks {
-    pub(crate) fn insert(&self, ticket: &LockTicket) {
-        self.stripe(ticket).insert(ticket.token, ticket.key);
+    pub(crate) fn insert(&self, lock_id: &LockId) {
+        self.stripe(lock_id).insert(lock_id.token, lock_id.key);
     }
 
-    pub(crate) fn remove(&self, ticket: &LockTicket) {
-        self.stripe(ticket).remove(&ticket.token);
+    pub(crate) fn remove(&self, lock_id: &LockId) {
+        self.stripe(lock_id).remove(&lock_id.token);
         self.removed.notify_waiters();
     }
 
-    fn stripe(&self, ticket: &LockTicket) -> MutexGuard<'_, HashMap<LockToken, SessionKey>> {
-        lock(&self.stripes[usize::from(ticket.token.as_bytes()[0]) % STRIPES])
+    fn stripe(&self, lock_id: &LockId) -> MutexGuard<'_, HashMap<LockToken, SessionKey>> {
+        lock(&self.stripes[usize::from(lock_id.token.as_bytes()[0]) % STRIPES])
     }
 
-    pub(crate) fn tickets(&self) -> Vec<LockTicket> {
-        let ticket = |(token, key): (&LockToken, &SessionKey)| LockTicket::new(*key, *token);
-        let tickets = |stripe: &Mutex<HashMap<_, _>>| lock(stripe).iter().map(ticket).collect::<Vec<_>>();
-        self.stripes.iter().flat_map(tickets).collect()
+    pub(crate) fn lock_ids(&self) -> Vec<LockId> {
+        let lock_id = |(token, key): (&LockToken, &SessionKey)| LockId::new(*key, *token);
+        let lock_ids = |stripe: &Mutex<HashMap<_, _>>| lock(stripe).iter().map(lock_id).collect::<Vec<_>>();
+        self.stripes.iter().flat_map(lock_ids).collect()
     }
 
     /// Waits until no lock is held.

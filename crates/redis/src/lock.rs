@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{
-    Clock as _, Lock, LockTicket, LockToken, Lookup, MAX_ALIASES, SessionKey, StorageError, StorageErrorKind, Timestamp,
+    Clock as _, Lock, LockId, LockToken, Lookup, MAX_ALIASES, SessionKey, StorageError, StorageErrorKind, Timestamp,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -75,8 +75,8 @@ impl Client {
                 Ok(Acquisition::Acquired(token, record)) => {
                     let may_be_enqueued = waiter.is_enqueued();
                     waiter.complete();
-                    let ticket = LockTicket::new(key, token);
-                    let lock = Lock::new(ticket, self.options.lease, self.hold(ticket, may_be_enqueued));
+                    let lock_id = LockId::new(key, token);
+                    let lock = Lock::new(lock_id, self.options.lease, self.hold(lock_id, may_be_enqueued));
                     return Ok(Lookup::Found((lock, record)));
                 }
                 Ok(Acquisition::TimedOut) => return Err(error(StorageErrorKind::LockTimeout)),
@@ -254,7 +254,7 @@ impl Client {
     }
 
     /// Restarts the lease of a lock.
-    pub(crate) async fn renew(&self, ticket: &LockTicket) -> Result<Reply, Failure> {
+    pub(crate) async fn renew(&self, lock_id: &LockId) -> Result<Reply, Failure> {
         let renew = match self.kind {
             Kind::Sessions => &script::RENEW,
             Kind::Locks => &script::LOCKS_RENEW,
@@ -264,9 +264,9 @@ impl Client {
             record_only: true,
             is_retry: false,
         };
-        let mut cmd = self.call(renew, &ticket.key, form);
-        cmd.arg(ticket.token.as_bytes()).arg(millis(self.options.lease));
-        self.eval(&ticket.key, &cmd, Idempotency::Idempotent).await
+        let mut cmd = self.call(renew, &lock_id.key, form);
+        cmd.arg(lock_id.token.as_bytes()).arg(millis(self.options.lease));
+        self.eval(&lock_id.key, &cmd, Idempotency::Idempotent).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
-use sessile_core::{Lock, LockTicket, Lookup, SessionKey, StorageError, StorageErrorKind};
+use sessile_core::{Lock, LockId, Lookup, SessionKey, StorageError, StorageErrorKind};
 
 use crate::client::{Client, Kind};
 use crate::connect::connect;
@@ -137,9 +137,9 @@ impl RedisLocks {
     ///
     /// The errors of an unreachable or failing server. The lock then ends with its lease.
     pub async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let released = self.client.release(&lock.ticket()).await;
+        let released = self.client.release(&lock.id()).await;
         released.map_err(|failure| failure.into_error("release", NAME))?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
@@ -149,8 +149,8 @@ impl RedisLocks {
     ///
     /// [`LockLost`](StorageErrorKind::LockLost) when it is not held any longer; the errors of an unreachable or failing
     /// server.
-    pub async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
-        match self.client.renew(ticket).await {
+    pub async fn renew(&self, lock_id: &LockId) -> Result<(), StorageError> {
+        match self.client.renew(lock_id).await {
             Ok(Reply::Done(_)) => Ok(()),
             Ok(Reply::Lost) => Err(StorageError::new(StorageErrorKind::LockLost, "renew", NAME)),
             Ok(_) => Err(Failure::UnexpectedReply.into_error("renew", NAME)),
@@ -175,7 +175,7 @@ impl RedisLocks {
     /// let lock = locks.acquire(&key, Duration::ZERO).await?;
     ///
     /// locks.drain(Duration::from_millis(10)).await;
-    /// assert!(!locks.is_held(&lock.ticket()).await?);
+    /// assert!(!locks.is_held(&lock.id()).await?);
     /// # Ok(()) }
     /// ```
     pub async fn drain(&self, patience: Duration) {
@@ -187,16 +187,16 @@ impl RedisLocks {
     /// # Errors
     ///
     /// The errors of an unreachable or failing server.
-    pub async fn is_held(&self, ticket: &LockTicket) -> Result<bool, StorageError> {
+    pub async fn is_held(&self, lock_id: &LockId) -> Result<bool, StorageError> {
         let mut get = redis::cmd("GET");
-        get.arg(self.client.keys.lock(&ticket.key));
+        get.arg(self.client.keys.lock(&lock_id.key));
         let holder = self
             .client
             .router
-            .send(ticket.key.shard(), &get, Idempotency::Idempotent)
+            .send(lock_id.key.shard(), &get, Idempotency::Idempotent)
             .await;
         let holder = holder.map_err(|failure| failure.into_error("is_held", NAME))?;
-        Ok(matches!(holder, Value::BulkString(token) if token == ticket.token.as_bytes()))
+        Ok(matches!(holder, Value::BulkString(token) if token == lock_id.token.as_bytes()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use redis::{Cmd, Value};
-use sessile_core::{LockTicket, SessionKey, Timestamp};
+use sessile_core::{LockId, SessionKey, Timestamp};
 
 use crate::call::CallForm;
 use crate::client::Client;
@@ -22,7 +22,7 @@ const SETTLING: Duration = Duration::from_secs(3_600);
 /// The move of a session to another key.
 #[derive(Clone, Copy)]
 pub(crate) struct Rotation<'a> {
-    pub(crate) ticket: &'a LockTicket,
+    pub(crate) lock_id: &'a LockId,
     pub(crate) new_key: &'a SessionKey,
     pub(crate) value: &'a [u8],
     /// The last millisecond of the record's life, as the scripts take it.
@@ -36,7 +36,7 @@ impl Client {
     /// One node has to have both keys. While a slot of a cluster migrates, a key that is still on the old
     /// node cannot be there together with a new key, which has to be created on the importing node.
     pub(crate) async fn rotate(&self, rotation: Rotation<'_>) -> Result<Reply, Failure> {
-        let rotated = self.run_once(&rotation.ticket.key, WriteKind::Terminal, |form| {
+        let rotated = self.run_once(&rotation.lock_id.key, WriteKind::Terminal, |form| {
             self.rotating(rotation, form, false)
         });
         match rotated.await? {
@@ -52,7 +52,7 @@ impl Client {
     /// follows it finds the arriving record and settles it as well, so the move does not depend on this future. If the
     /// future is dropped before that step, the arriving record never counts, and expires.
     async fn rotate_across_nodes(&self, rotation: Rotation<'_>) -> Result<Reply, Failure> {
-        let (from, shortfall) = (&rotation.ticket.key, OnceLock::new());
+        let (from, shortfall) = (&rotation.lock_id.key, OnceLock::new());
         let arriving = codec::encode_arriving(from.digest(), rotation.value);
         let stays = SETTLING.max(rotation.grace.saturating_add(self.options.tombstone_ttl));
         let arrive = |valid_until: u64| {
@@ -82,8 +82,8 @@ impl Client {
     }
 
     fn rotating(&self, rotation: Rotation<'_>, form: CallForm, arrives: bool) -> Cmd {
-        let Rotation { ticket, new_key, .. } = rotation;
-        let (new, names) = (self.keys.record(new_key), self.keys.names(&ticket.key));
+        let Rotation { lock_id, new_key, .. } = rotation;
+        let (new, names) = (self.keys.record(new_key), self.keys.names(&lock_id.key));
         let record_only = form.record_only || arrives;
         let mut cmd = script::ROTATE.call(if record_only { 1 } else { 3 });
         cmd.arg(names.record());
@@ -91,7 +91,7 @@ impl Client {
             cmd.arg(names.queue()).arg(&new);
         }
         let value = if arrives { &[] } else { rotation.value };
-        cmd.arg(ticket.token.as_bytes())
+        cmd.arg(lock_id.token.as_bytes())
             .arg(value)
             .arg(rotation.last)
             .arg(form.retry_arg());

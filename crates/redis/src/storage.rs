@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{Cmd, Value};
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, MAX_ALIASES, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, Lock, LockId, Locked, Lookup, MAX_ALIASES, Page, Record, SessionKey, Storage,
     StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
@@ -136,7 +136,7 @@ impl Storage for RedisStorage {
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let LockTicket { key, token, .. } = lock.ticket();
+        let LockId { key, token, .. } = lock.id();
         let (client, value) = (&self.client, codec::encode(&record, Some(&token)));
         let committed = client.run_once(&key, WriteKind::Change, |form| {
             let mut cmd = client.call(&script::COMMIT, &key, form);
@@ -147,7 +147,7 @@ impl Storage for RedisStorage {
         });
         done(committed.await, "commit")?;
         // The script has released the lock together with the write.
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
@@ -168,13 +168,13 @@ impl Storage for RedisStorage {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let LockTicket { key, token, .. } = lock.ticket();
+        let LockId { key, token, .. } = lock.id();
         if new_key.shard() != key.shard() {
             return Err(StorageError::new(StorageErrorKind::Unsupported, "rotate", NAME)
                 .with_source("the new key is of another shard"));
         }
         let rotation = Rotation {
-            ticket: &lock.ticket(),
+            lock_id: &lock.id(),
             new_key,
             value: &codec::encode(&record, Some(&token)),
             last: &codec::expiry_arg(&record),
@@ -182,20 +182,20 @@ impl Storage for RedisStorage {
         };
         let rotated = self.client.rotate(rotation);
         done(rotated.await, "rotate")?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
         self.client
-            .release(&lock.ticket())
+            .release(&lock.id())
             .await
             .map_err(|failure| failure.into_error("release", NAME))?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         done(self.client.renew(lock).await, "renew")
     }
 

@@ -29,7 +29,7 @@ async fn setup() -> (RedisServer, Proxy, RedisStorage) {
         assert_eq!(storage.replace(&known, next).await.unwrap(), is_same);
     }
     let mut locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
-    storage.renew(&locked.lock.ticket()).await.unwrap();
+    storage.renew(&locked.lock.id()).await.unwrap();
     storage.commit(&mut locked.lock, locked.record).await.unwrap();
     let locked = storage.lock(&old, MINUTE).await.unwrap().found().unwrap();
     storage.release(locked.lock).await.unwrap();

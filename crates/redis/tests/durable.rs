@@ -80,14 +80,14 @@ async fn a_refused_write_does_not_fall_short() {
         storage.create(key, record(&storage, "x", Some(MINUTE))).await.unwrap();
     }
     let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
-    let ticket = locked.lock.ticket();
-    locked.lock.spend();
+    let lock_id = locked.lock.id();
+    locked.lock.disarm();
     storage
-        .release(sessile_core::Lock::new(ticket, MINUTE, Arc::new(IgnoreReleases)))
+        .release(sessile_core::Lock::new(lock_id, MINUTE, Arc::new(IgnoreReleases)))
         .await
         .unwrap();
     group.servers()[1].pause();
-    let mut lost = sessile_core::Lock::new(ticket, MINUTE, Arc::new(IgnoreReleases));
+    let mut lost = sessile_core::Lock::new(lock_id, MINUTE, Arc::new(IgnoreReleases));
     let next = record(&storage, "y", Some(MINUTE));
     for error in [
         storage.commit(&mut lost, next.clone()).await.unwrap_err(),
@@ -98,7 +98,7 @@ async fn a_refused_write_does_not_fall_short() {
     let error = storage.create(&taken, next).await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Exists);
     group.servers()[1].resume();
-    lost.spend();
+    lost.disarm();
     assert_eq!(storage.shortfalls(), 0);
 }
 
@@ -106,7 +106,7 @@ async fn a_refused_write_does_not_fall_short() {
 struct IgnoreReleases;
 
 impl sessile_core::Unlock for IgnoreReleases {
-    fn unlock(&self, _: sessile_core::LockTicket) {}
+    fn unlock(&self, _: sessile_core::LockId) {}
 }
 
 /// WAIT waits for the last write of its connection. With some servers, a call without a write waits for nothing.

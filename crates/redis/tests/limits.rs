@@ -22,7 +22,7 @@ async fn works(builder: &RedisStorageBuilder) {
     let (old, new) = fresh_pair();
     one.create(&old, record(&one, "x", Some(MINUTE))).await.unwrap();
     let mut locked = one.lock(&old, Duration::MAX).await.unwrap().found().unwrap();
-    one.renew(&locked.lock.ticket()).await.unwrap();
+    one.renew(&locked.lock.id()).await.unwrap();
     let commit = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         one.commit(&mut locked.lock, record(&one, "y", Some(MINUTE)))
@@ -55,7 +55,7 @@ async fn durations_above_a_century_count_as_a_century() {
     let locks = RedisLocks::builder(RedisServers::single(server.url()).timeout(Duration::MAX));
     let locks = locks.lease(Duration::MAX).poll(Duration::MAX).connect().await.unwrap();
     let lock = locks.acquire(&fresh(), Duration::MAX).await.unwrap();
-    locks.renew(&lock.ticket()).await.unwrap();
+    locks.renew(&lock.id()).await.unwrap();
     locks.release(lock).await.unwrap();
 }
 

@@ -29,7 +29,7 @@ async fn they_are_mutually_exclusive(one: RedisLocks, two: RedisLocks) {
                 let read = number.load(std::sync::atomic::Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 number.store(read + 1, std::sync::atomic::Ordering::SeqCst);
-                assert!(locks.is_held(&lock.ticket()).await.unwrap());
+                assert!(locks.is_held(&lock.id()).await.unwrap());
                 match task % 3 {
                     0 => drop(lock),
                     _ => locks.release(lock).await.unwrap(),
@@ -73,16 +73,16 @@ async fn a_lease_ends_and_is_renewed() {
     assert_eq!(lock.lease(), lease);
     for _ in 0..4 {
         tokio::time::sleep(lease / 2).await;
-        locks.renew(&lock.ticket()).await.unwrap();
+        locks.renew(&lock.id()).await.unwrap();
     }
     let next = locks.acquire(&key, MINUTE).await.unwrap();
     assert_eq!(
-        locks.renew(&lock.ticket()).await.unwrap_err().kind(),
+        locks.renew(&lock.id()).await.unwrap_err().kind(),
         StorageErrorKind::LockLost
     );
-    assert!(!locks.is_held(&lock.ticket()).await.unwrap());
+    assert!(!locks.is_held(&lock.id()).await.unwrap());
     locks.release(lock).await.unwrap();
-    assert!(locks.is_held(&next.ticket()).await.unwrap());
+    assert!(locks.is_held(&next.id()).await.unwrap());
 }
 
 #[tokio::test]

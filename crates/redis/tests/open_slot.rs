@@ -90,7 +90,7 @@ async fn is_served(storage: &RedisStorage, key: &SessionKey) {
         .unwrap()
         .found()
         .unwrap();
-    promptly("renew", storage.renew(&locked.lock.ticket())).await.unwrap();
+    promptly("renew", storage.renew(&locked.lock.id())).await.unwrap();
     let next = record(storage, "next", Some(MINUTE));
     promptly("commit", storage.commit(&mut locked.lock, next))
         .await
@@ -387,8 +387,8 @@ async fn bare_locks_are_served() {
     migrate(&cluster, &name(&there, "sessile-locks:", ":lock"));
     held.push(promptly("acquire", locks.acquire(&new, MINUTE)).await.unwrap());
     for lock in held {
-        promptly("renew", locks.renew(&lock.ticket())).await.unwrap();
-        assert!(locks.is_held(&lock.ticket()).await.unwrap());
+        promptly("renew", locks.renew(&lock.id())).await.unwrap();
+        assert!(locks.is_held(&lock.id()).await.unwrap());
         let key = *lock.key();
         promptly("release", locks.release(lock)).await.unwrap();
         let lock = promptly("acquire", locks.acquire(&key, MINUTE)).await.unwrap();

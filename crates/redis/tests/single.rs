@@ -75,7 +75,7 @@ async fn a_commit_replaces_and_unlocks() {
     let mut locked = storage.lock(&key, MINUTE).await.unwrap().found().unwrap();
     assert_eq!(locked.record.payload, "one");
     assert_eq!(keys(&server).len(), 1);
-    storage.renew(&locked.lock.ticket()).await.unwrap();
+    storage.renew(&locked.lock.id()).await.unwrap();
     storage
         .commit(&mut locked.lock, record(&storage, "two", Some(MINUTE)))
         .await
@@ -109,7 +109,7 @@ async fn a_lock_is_lost_with_its_lease() {
         .unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::LockLost);
     assert_eq!(
-        short.renew(&late.lock.ticket()).await.unwrap_err().kind(),
+        short.renew(&late.lock.id()).await.unwrap_err().kind(),
         StorageErrorKind::LockLost
     );
     short.release(late.lock).await.unwrap();
@@ -149,7 +149,7 @@ async fn destroying_removes_record_and_lock_and_a_late_commit_fails() {
         .unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Gone);
     assert_eq!(
-        storage.renew(&locked.lock.ticket()).await.unwrap_err().kind(),
+        storage.renew(&locked.lock.id()).await.unwrap_err().kind(),
         StorageErrorKind::Gone
     );
     assert_eq!(keys(&server), [""; 0]);

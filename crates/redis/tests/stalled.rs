@@ -197,7 +197,7 @@ fn processes_that_are_stopped_while_they_wait_cost_one_lease_in_all() {
             .collect();
         for player in &players {
             assert_eq!(player.receive(), "here");
-            storage.renew(&held.lock.ticket()).await.unwrap();
+            storage.renew(&held.lock.id()).await.unwrap();
         }
         while server.command(&["KEYS", "*:wait"]).items().is_empty()
             || server
@@ -206,7 +206,7 @@ fn processes_that_are_stopped_while_they_wait_cost_one_lease_in_all() {
                 != PROCESSES.to_string()
         {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            storage.renew(&held.lock.ticket()).await.unwrap();
+            storage.renew(&held.lock.id()).await.unwrap();
         }
         for player in &players {
             player.signal("STOP");

@@ -29,14 +29,10 @@ async fn every_operation(storage: &RedisStorage) -> Vec<(&'static str, StorageEr
     let forged = || {
         struct IgnoreReleases;
         impl sessile_core::Unlock for IgnoreReleases {
-            fn unlock(&self, _: sessile_core::LockTicket) {}
+            fn unlock(&self, _: sessile_core::LockId) {}
         }
         let token = sessile_core::LockToken::from_bytes([7; 16]);
-        sessile_core::Lock::new(
-            sessile_core::LockTicket::new(key, token),
-            MINUTE,
-            Arc::new(IgnoreReleases),
-        )
+        sessile_core::Lock::new(sessile_core::LockId::new(key, token), MINUTE, Arc::new(IgnoreReleases))
     };
     let mut failures = Vec::new();
     macro_rules! call {
@@ -58,7 +54,7 @@ async fn every_operation(storage: &RedisStorage) -> Vec<(&'static str, StorageEr
         storage.rotate(&mut forged(), &other, record.clone(), Duration::ZERO)
     );
     call!("release", storage.release(forged()));
-    call!("renew", storage.renew(&forged().ticket()));
+    call!("renew", storage.renew(&forged().id()));
     call!("touch", storage.touch(&key, 1, None, Timestamp::MAX));
     call!("destroy", storage.destroy(&key));
     call!("scan", storage.scan(None, 10));

@@ -133,7 +133,7 @@ async fn a_lock_is_handed_from_process_to_process_without_polling() {
             round.to_string(),
             "the record comes with the lock"
         );
-        two.renew(&locked.lock.ticket()).await.unwrap();
+        two.renew(&locked.lock.id()).await.unwrap();
         two.commit(&mut locked.lock, locked.record).await.unwrap();
     }
     assert_eq!(keys(&server), 1);

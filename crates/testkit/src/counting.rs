@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, Stored, Timestamp,
 };
 
@@ -184,7 +184,7 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
     }
 
     /// Returns `None`: only the futures count their calls.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -229,7 +229,7 @@ impl<S: Storage + ?Sized> Storage for Counting<S> {
         self.inner.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.calls.count(Operation::Renew);
         self.inner.renew(lock).await
     }

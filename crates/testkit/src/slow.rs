@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, Stored, Timestamp,
 };
 
@@ -139,7 +139,7 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
     }
 
     /// Returns `None`: immediate functions cannot be delayed.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -178,7 +178,7 @@ impl<S: Storage + ?Sized> Storage for Slow<S> {
         self.around(Operation::Release, self.inner.release(lock)).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.around(Operation::Renew, self.inner.renew(lock)).await
     }
 

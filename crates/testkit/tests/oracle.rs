@@ -106,7 +106,7 @@ impl Side {
                 drop(self.locks.swap_remove(*index));
                 Observed::Done
             }
-            Action::Renew(index) => done(storage.renew(&self.locks[*index].ticket()).await),
+            Action::Renew(index) => done(storage.renew(&self.locks[*index].id()).await),
             Action::Touch(key, version, deadline, active) => {
                 let touched = storage.touch(key, *version, *deadline, *active).await;
                 touched.map_or_else(|error| Observed::Failed(error.kind()), Observed::Touched)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, StorageErrorKind, Stored, Timestamp,
 };
 use sessile_testkit::{Broken, Bug, ModelStorage, Profile, Subject, Sweep, storage_tests};
@@ -40,7 +40,7 @@ impl Storage for Partial {
     }
 
     /// Returns `None`: only the futures refuse unsupported operations.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -81,7 +81,7 @@ impl Storage for Partial {
         self.inner.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.inner.renew(lock).await
     }
 

@@ -401,17 +401,17 @@ proofs! {
     replace_has_no_name: ReplaceHasNoName => [
         "replace::names_itself_in_errors",
     ];
-    at_once_queues: AtOnceQueues => [
-        "at_once::a_held_lock_is_not_waited_for",
+    immediate_queues: ImmediateQueues => [
+        "immediate::a_held_lock_is_not_waited_for",
     ];
-    at_once_fails_where_it_waits: AtOnceFailsWhereItWaits => [
-        "at_once::a_held_lock_is_not_waited_for",
+    immediate_fails_where_it_waits: ImmediateFailsWhereItWaits => [
+        "immediate::a_held_lock_is_not_waited_for",
     ];
-    at_once_is_of_another_moment: AtOnceIsOfAnotherMoment => [
-        "at_once::the_moment_is_that_of_the_result",
+    immediate_is_of_another_moment: ImmediateIsOfAnotherMoment => [
+        "immediate::the_moment_is_that_of_the_result",
     ];
-    at_once_replaces_anything: AtOnceReplacesAnything => [
-        "at_once::both_ways_give_the_same_results",
+    immediate_replaces_anything: ImmediateReplacesAnything => [
+        "immediate::both_ways_give_the_same_results",
     ];
     rotate_keeps_old: RotateKeepsOld => [
         "rotate::leaves_a_tombstone",
@@ -781,10 +781,17 @@ proofs! {
 #[test]
 fn full_not_at_once() {
     let [case, by_futures] = FULL_NOT_AT_ONCE;
-    let by_functions = || subject(Bug::FullNotAtOnce).at_once().expect("it has plain functions");
+    let by_functions = || {
+        subject(Bug::FullNotImmediate)
+            .immediate()
+            .expect("it has plain functions")
+    };
     let failure = failure(case, by_functions).expect("a limit that is not kept is noticed");
     assert!(failure.contains("has a limit"), "{failure}");
-    assert_eq!(self::common::failure(by_futures, || subject(Bug::FullNotAtOnce)), None);
+    assert_eq!(
+        self::common::failure(by_futures, || subject(Bug::FullNotImmediate)),
+        None
+    );
 }
 
 const FULL_NOT_AT_ONCE: [&str; 2] = ["full::is_reported_and_nothing_is_lost"; 2];
@@ -792,7 +799,7 @@ const FULL_NOT_AT_ONCE: [&str; 2] = ["full::is_reported_and_nothing_is_lost"; 2]
 #[test]
 fn every_bug_is_caught() {
     let mut caught: BTreeSet<_> = PROOFS.iter().map(|(bug, _)| *bug).collect();
-    caught.insert(Bug::FullNotAtOnce);
+    caught.insert(Bug::FullNotImmediate);
     let missed: Vec<_> = Bug::ALL.iter().filter(|bug| !caught.contains(bug)).collect();
     assert!(missed.is_empty(), "nothing catches {missed:?}");
 }

@@ -1,6 +1,6 @@
 //! The model of a record store keeps the contract, alone and paired, in paused and in real time.
 
-use sessile_core::{LocalLocks, Paired, TokioClock};
+use sessile_core::{LocalLocks, LockedStore, TokioClock};
 use sessile_testkit::{ModelStore, Profile, StoreSubject, Subject, record_store_tests, storage_tests};
 
 mod paused {
@@ -31,7 +31,7 @@ mod paired {
 
     async fn subject() -> Subject {
         let locks = LocalLocks::builder().clock(TokioClock::start()).max_waiters(8).build();
-        let storage = Paired::new(ModelStore::new(), locks);
+        let storage = LockedStore::new(ModelStore::new(), locks);
         Subject::new(storage, Profile::paused().with_max_waiters(8).with_usage())
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
-    Stored, Timestamp, TokioClock, replace_under_lock,
+    Capabilities, Clock, Cursor, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError, Stored,
+    Timestamp, TokioClock, replace_under_lock,
 };
 use sessile_memory::MemoryStorage;
 use sessile_testkit::{Profile, Subject, storage_tests};
@@ -62,7 +62,7 @@ impl Storage for UnderLock {
         self.0.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.0.renew(lock).await
     }
 

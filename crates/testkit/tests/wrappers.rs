@@ -48,7 +48,7 @@ mod counting {
         let [key, moved] = keys();
         storage.create(&key, record(&storage, "old")).await.expect("create");
         let locked = lock(&storage, &key).await;
-        storage.renew(&locked.lock.ticket()).await.expect("renew");
+        storage.renew(&locked.lock.id()).await.expect("renew");
         storage.release(locked.lock).await.expect("release");
         let mut locked = lock(&storage, &key).await;
         storage.commit(&mut locked.lock, locked.record).await.expect("commit");
@@ -143,7 +143,7 @@ mod faulty {
             storage.create(&other, new()).await,
             storage.commit(&mut locked.lock, new()).await,
             storage.rotate(&mut locked.lock, &other, new(), Duration::ZERO).await,
-            storage.renew(&locked.lock.ticket()).await,
+            storage.renew(&locked.lock.id()).await,
             storage.touch(&key, 1, None, Timestamp::MAX).await.map(drop),
             storage.destroy(&key).await.map(drop),
             storage.scan(None, 1).await.map(drop),

@@ -10,14 +10,14 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use sessile_core::{Ended, OpenVisit, SessionError, Work};
+use sessile_core::{ActiveVisit, Ended, SessionError, Work};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
 use crate::response::{Protocol, Responder};
 
 /// Starts the session of a visit.
-type Start = Pin<Box<dyn Future<Output = (OpenVisit, Result<(), SessionError>)> + Send>>;
+type Start = Pin<Box<dyn Future<Output = (ActiveVisit, Result<(), SessionError>)> + Send>>;
 
 /// Ends a visit.
 type End = Pin<Box<dyn Future<Output = Ended> + Send>>;
@@ -70,7 +70,7 @@ where
     /// Starts the session and then calls the service, or rejects the request because of a mistake in the set-up of
     /// layers.
     pub(crate) fn starting(
-        visit: OpenVisit,
+        visit: ActiveVisit,
         responder: Responder,
         rejected: bool,
         service: S,
@@ -105,7 +105,7 @@ where
 /// Calls the service after the session has started. Kept out of line, as `poll` would need the stack space for every
 /// request.
 #[inline(never)]
-fn begin<S, B>(visit: OpenVisit, mut service: S, request: Request<B>) -> Work<S::Future>
+fn begin<S, B>(visit: ActiveVisit, mut service: S, request: Request<B>) -> Work<S::Future>
 where
     S: Service<Request<B>>,
 {
@@ -147,7 +147,7 @@ where
                         }
                         Err(error) => (false, Err(error)),
                     };
-                    if let Some(ended) = visit.end_at_once(commit) {
+                    if let Some(ended) = visit.end_immediately(commit) {
                         this.state.set(State::Done);
                         return Poll::Ready(result.map(|response| this.responder.resolve(ended, commit, response)));
                     }

@@ -5,9 +5,9 @@
 //!
 //! ```
 //! use custom_storage::MapStore;
-//! use sessile_core::{LocalLocks, Paired, Session};
+//! use sessile_core::{LocalLocks, LockedStore, Session};
 //!
-//! let storage = Paired::new(MapStore::default(), LocalLocks::new());
+//! let storage = LockedStore::new(MapStore::default(), LocalLocks::new());
 //! let session: Session = Session::builder(storage).build();
 //! ```
 

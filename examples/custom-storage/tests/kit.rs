@@ -14,14 +14,14 @@ mod operations {
 
 mod conformance {
     use custom_storage::MapStore;
-    use sessile_core::{LocalLocks, Paired, TokioClock};
+    use sessile_core::{LocalLocks, LockedStore, TokioClock};
     use sessile_testkit::{Profile, Subject, storage_tests};
 
     async fn subject() -> Subject {
         let locks = LocalLocks::builder().clock(TokioClock::start()).max_waiters(8).build();
         let store = MapStore::default();
-        let second = Paired::new(store.clone(), locks.clone());
-        Subject::new(Paired::new(store, locks), Profile::paused().with_max_waiters(8)).with_second(second)
+        let second = LockedStore::new(store.clone(), locks.clone());
+        Subject::new(LockedStore::new(store, locks), Profile::paused().with_max_waiters(8)).with_second(second)
     }
 
     storage_tests!(subject);

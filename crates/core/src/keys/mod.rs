@@ -13,7 +13,7 @@ pub use self::key::Key;
 pub use self::namespace_key::{NamespaceKey, NamespaceName};
 pub use self::on_mismatch::OnMismatch;
 pub(crate) use self::sealed::{Details, Slot};
-pub use self::value_key::{Takes, ValueKey};
+pub use self::value_key::{Accepts, ValueKey};
 
 /// A declaration of the values that a session or a namespace can hold.
 ///

@@ -1,4 +1,4 @@
-//! [`ValueKey`] and [`Takes`]: names of values, and the types of value that can be set under them.
+//! [`ValueKey`] and [`Accepts`]: names of values, and the types of value that can be set under them.
 
 use std::borrow::Cow;
 
@@ -76,7 +76,7 @@ pub trait ValueKey<V>: Sealed {
     note = "typed sessions and namespaces take the keys of their own declaration; text names values of `Untyped` only",
     note = "a `Key<V, T>` takes a `T`, and text instead of a `String`; a name of `Untyped` takes whatever can be serialised"
 )]
-pub trait Takes<V, T>: ValueKey<V> {}
+pub trait Accepts<V, T>: ValueKey<V> {}
 
 impl<V, T> Sealed for Key<V, T> {}
 
@@ -104,10 +104,10 @@ impl<V: Values, T> ValueKey<V> for Key<V, T> {
     }
 }
 
-impl<V: Values, T> Takes<V, T> for Key<V, T> {}
-impl<V: Values> Takes<V, &str> for Key<V, String> {}
-impl<V: Values> Takes<V, &String> for Key<V, String> {}
-impl<V: Values> Takes<V, Cow<'_, str>> for Key<V, String> {}
+impl<V: Values, T> Accepts<V, T> for Key<V, T> {}
+impl<V: Values> Accepts<V, &str> for Key<V, String> {}
+impl<V: Values> Accepts<V, &String> for Key<V, String> {}
+impl<V: Values> Accepts<V, Cow<'_, str>> for Key<V, String> {}
 
 // A blanket implementation for `&K` would make rustc blame the call instead of the key that does not fit.
 macro_rules! text_is_a_key {
@@ -138,7 +138,7 @@ macro_rules! text_is_a_key {
             }
         }
 
-        impl<T: Serialize> Takes<Untyped, T> for $text {}
+        impl<T: Serialize> Accepts<Untyped, T> for $text {}
     )*};
 }
 

@@ -8,7 +8,7 @@ pub(super) const VERSION: u8 = 2;
 /// The error of a record that cannot be read: it is corrupt, was written by something else, or requires a later version
 /// of this crate.
 ///
-/// The application chooses how to handle it, see [`Unreadable`](crate::Unreadable).
+/// The application chooses how to handle it, see [`UnreadablePolicy`](crate::UnreadablePolicy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordError {

@@ -36,7 +36,7 @@ macro_rules! value_calls {
 
         /// Sets a value. An existing value keeps its expiration; a new one gets the default of its key.
         ///
-        /// The value is serialized to JSON immediately and reaches the storage when the session is closed. [`Takes`]
+        /// The value is serialized to JSON immediately and reaches the storage when the session is closed. [`Accepts`]
         /// says which types a key accepts.
         ///
         /// # Errors
@@ -48,7 +48,7 @@ macro_rules! value_calls {
         /// default expiration has passed already.
         pub fn set<K, T>(&self, key: K, value: T) -> Result<(), SessionError>
         where
-            K: Takes<V, T>,
+            K: Accepts<V, T>,
             T: Serialize,
         {
             self.scope().set(key.details().slot, &value, None)
@@ -66,7 +66,7 @@ macro_rules! value_calls {
             expiration: impl Into<Expiration>,
         ) -> Result<(), SessionError>
         where
-            K: Takes<V, T>,
+            K: Accepts<V, T>,
             T: Serialize,
         {
             self.scope()

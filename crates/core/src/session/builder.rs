@@ -9,7 +9,7 @@ use super::Session;
 use crate::entropy::{Entropy, OsEntropy};
 use crate::expiration::{DAY, Expiration, MINUTE, SECOND};
 use crate::keys::{Namespaces, Values};
-use crate::settings::{AutoStart, DefaultExpiration, Resolution, Settings, Unreadable};
+use crate::settings::{AutoStart, DefaultExpiration, Resolution, Settings, UnreadablePolicy};
 use crate::storage::Storage;
 
 /// Configures a [`Session`]; created by [`Session::builder`].
@@ -45,7 +45,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
                 resolution: Resolution::default(),
                 lock_wait: 10 * SECOND,
                 rotation_grace: Duration::ZERO,
-                unreadable: Unreadable::Fail,
+                unreadable: UnreadablePolicy::Fail,
                 declared: TypeId::of::<(N, V)>(),
             },
             declared: PhantomData,
@@ -175,7 +175,7 @@ impl<N: Namespaces, V: Values> SessionBuilder<N, V> {
     }
 
     /// Sets what happens to a record that cannot be decoded: by default starting fails.
-    pub fn on_unreadable(mut self, policy: Unreadable) -> Self {
+    pub fn on_unreadable(mut self, policy: UnreadablePolicy) -> Self {
         self.settings.unreadable = policy;
         self
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Session;
 use crate::error::SessionError;
 use crate::keys::{Namespaces, Values};
-use crate::visit::{OpenVisit, Visit};
+use crate::visit::{ActiveVisit, Visit};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
     /// Runs a future in a new context for this visit.
@@ -25,7 +25,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         let visit = self.open(visit);
         visit.auto_start().await?;
         let (visit, output) = visit.work(|| future).await;
-        if visit.end_at_once(false).is_none() {
+        if visit.end_immediately(false).is_none() {
             // Return the output even if the release fails; the lease frees the lock.
             let _ = Box::pin(visit.release()).await;
         }
@@ -92,9 +92,9 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         entered.await?
     }
 
-    /// Opens a visit without running anything in it: for frameworks, see [`OpenVisit`].
-    pub fn open(&self, visit: Visit) -> OpenVisit {
-        OpenVisit::new(Arc::clone(&self.settings), visit)
+    /// Opens a visit without running anything in it: for frameworks, see [`ActiveVisit`].
+    pub fn open(&self, visit: Visit) -> ActiveVisit {
+        ActiveVisit::new(Arc::clone(&self.settings), visit)
     }
 
     /// Starts the session for writing: waits for the lock and loads the record.

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::accessors::value_calls;
 use crate::error::SessionError;
 use crate::expiration::Expiration;
-use crate::keys::{Takes, Untyped, ValueKey, Values};
+use crate::keys::{Accepts, Untyped, ValueKey, Values};
 use crate::settings::Settings;
 use crate::visit::{Context, ValueScope};
 

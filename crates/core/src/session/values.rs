@@ -8,7 +8,7 @@ use super::Session;
 use super::accessors::value_calls;
 use crate::error::SessionError;
 use crate::expiration::Expiration;
-use crate::keys::{Namespaces, Takes, ValueKey, Values};
+use crate::keys::{Accepts, Namespaces, ValueKey, Values};
 use crate::visit::ValueScope;
 
 /// Methods for values. They work on the loaded data and never wait for the storage.

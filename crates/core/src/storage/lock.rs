@@ -43,14 +43,14 @@ impl fmt::Debug for LockToken {
 /// Identifies a lock that is held, to the storage that granted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct LockTicket {
+pub struct LockId {
     /// The key of the locked record.
     pub key: SessionKey,
     /// The token of its holder.
     pub token: LockToken,
 }
 
-impl LockTicket {
+impl LockId {
     /// Identifies the lock on the record under `key` that is held with `token`.
     #[must_use]
     pub const fn new(key: SessionKey, token: LockToken) -> Self {
@@ -63,7 +63,7 @@ impl LockTicket {
 /// A storage implements it for a part of itself that may outlive the call that took the lock.
 pub trait Unlock: Send + Sync + 'static {
     /// Releases a lock that its holder has dropped. Must not block; anything that takes time is done in the background.
-    fn unlock(&self, id: LockTicket);
+    fn unlock(&self, id: LockId);
 }
 
 /// The exclusive right to change one session, for as long as its lease lasts.
@@ -73,7 +73,7 @@ pub trait Unlock: Send + Sync + 'static {
 /// holder is cancelled or panics, releases it.
 #[must_use = "a lock that is dropped is released"]
 pub struct Lock {
-    id: LockTicket,
+    id: LockId,
     lease: Duration,
     /// `None` once the lock is disarmed.
     unlock: Option<Arc<dyn Unlock>>,
@@ -81,7 +81,7 @@ pub struct Lock {
 
 impl Lock {
     /// Creates a lock that is released with `unlock` when it is dropped.
-    pub fn new(id: LockTicket, lease: Duration, unlock: Arc<dyn Unlock>) -> Self {
+    pub fn new(id: LockId, lease: Duration, unlock: Arc<dyn Unlock>) -> Self {
         Self {
             id,
             lease,
@@ -97,7 +97,7 @@ impl Lock {
 
     /// Returns the key and the token that identify the lock.
     #[must_use]
-    pub fn ticket(&self) -> LockTicket {
+    pub fn id(&self) -> LockId {
         self.id
     }
 
@@ -108,7 +108,7 @@ impl Lock {
     }
 
     /// Disarms the lock: dropping it no longer releases it. Called by storages once the lock has ended.
-    pub fn spend(&mut self) {
+    pub fn disarm(&mut self) {
         self.unlock = None;
     }
 }
@@ -126,7 +126,7 @@ impl fmt::Debug for Lock {
         f.debug_struct("Lock")
             .field("key", &self.id.key)
             .field("lease", &self.lease)
-            .field("spent", &self.unlock.is_none())
+            .field("disarmed", &self.unlock.is_none())
             .finish()
     }
 }

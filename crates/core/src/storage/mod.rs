@@ -1,12 +1,12 @@
 //! The contract between sessions and the storages that keep them.
 //!
 //! A [`Storage`] keeps [`Record`]s by [`SessionKey`] and grants one exclusive [`Lock`] per session. The trait requires
-//! atomic steps over record and lock; [`Paired`](crate::Paired) makes a storage of a database that has no more than
+//! atomic steps over record and lock; [`LockedStore`](crate::LockedStore) makes a storage of a database that has no more than
 //! conditional writes.
 
-mod at_once;
 mod capabilities;
 mod error;
+mod immediate;
 mod lock;
 mod record;
 mod replace;
@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::at_once::AtOnce;
 pub use self::capabilities::Capabilities;
 pub use self::error::{StorageError, StorageErrorKind};
-pub use self::lock::{Lock, LockTicket, LockToken, Unlock};
+pub use self::immediate::ImmediateStorage;
+pub use self::lock::{Lock, LockId, LockToken, Unlock};
 pub use self::record::{Locked, Lookup, Meta, Record, Stored};
 pub use self::replace::replace_under_lock;
 pub(crate) use self::replace::{into_replace_error, lock_if_unchanged};
@@ -66,7 +66,7 @@ pub const MAX_ALIASES: usize = 16;
 ///
 /// **Keys can be aliases.** [`rotate`](Storage::rotate) can leave the old key as an alias of the new one for a while.
 /// Every operation that takes a key follows aliases, several in a row if the session has moved on, up to
-/// [`MAX_ALIASES`]; [`Stored::key`] and [`LockTicket::key`] name the key under which the record was found. If the chain
+/// [`MAX_ALIASES`]; [`Stored::key`] and [`LockId::key`] name the key under which the record was found. If the chain
 /// does not end at a live record, or is longer, the alias is superseded, as is any key that its session has left. A
 /// lock does not move along: its holder under the old key has lost it.
 ///
@@ -118,7 +118,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
     ///
     /// `None` by default. A wrapper does not inherit them: it returns them only if its own work never waits either, and
     /// wraps these functions, too.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -146,7 +146,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Replaces the record and releases the lock.
     ///
-    /// On success the lock is [disarmed](Lock::spend). On failure nothing is written and the lock is left as it was, so
+    /// On success the lock is [disarmed](Lock::disarm). On failure nothing is written and the lock is left as it was, so
     /// that the call can be repeated or the lock released.
     ///
     /// # Errors
@@ -202,7 +202,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
     ///
     /// [`LockLost`](StorageErrorKind::LockLost), [`Gone`](StorageErrorKind::Gone) or
     /// [`Superseded`](StorageErrorKind::Superseded).
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError>;
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError>;
 
     /// Moves the deadline and the time of the last activity of a live record, if it still has the
     /// [version](Meta::version) from which they were computed. Needs no lock, and changes neither payload nor version.

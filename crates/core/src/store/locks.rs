@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::clock::Clock;
 use crate::id::SessionKey;
-use crate::storage::{Lock, LockTicket, StorageError};
+use crate::storage::{Lock, LockId, StorageError};
 
 /// Grants one [`Lock`] per key, to one holder at a time.
 ///
@@ -29,10 +29,10 @@ use crate::storage::{Lock, LockTicket, StorageError};
 /// is free but has waiters is served after them.
 ///
 /// Code built on locks must not rely on them alone: a holder can be cut off from its peers for longer than its lease
-/// without noticing. [`Paired`](crate::Paired) compares a version with each write.
+/// without noticing. [`LockedStore`](crate::LockedStore) compares a version with each write.
 #[async_trait]
 pub trait Locks: Debug + Send + Sync + 'static {
-    /// Returns the clock by which leases are judged, as well as this process can know it. A [`Paired`](crate::Paired)
+    /// Returns the clock by which leases are judged, as well as this process can know it. A [`LockedStore`](crate::LockedStore)
     /// storage judges deadlines by it, too.
     fn clock(&self) -> &dyn Clock;
 
@@ -49,7 +49,7 @@ pub trait Locks: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`LockLost`](crate::StorageErrorKind::LockLost) if it is no longer held.
-    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError>;
+    async fn renew(&self, id: &LockId) -> Result<(), StorageError>;
 
     /// Releases the lock: when this returns, the next waiter can have it. Releasing a lock that is no longer held is no
     /// error.
@@ -75,7 +75,7 @@ impl<L: Locks + ?Sized> Locks for Arc<L> {
         (**self).acquire(key, wait).await
     }
 
-    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, id: &LockId) -> Result<(), StorageError> {
         (**self).renew(id).await
     }
 

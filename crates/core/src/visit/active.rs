@@ -1,4 +1,4 @@
-//! [`OpenVisit`]: the visit as a framework owns it.
+//! [`ActiveVisit`]: the visit as a framework owns it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ const HAS_HANDLE: &str = "only `into_frame` takes the handle";
 ///
 /// Applications need only [`Session::init`](crate::Session::init). A framework that has to act between the end of a
 /// request's work and the end of the visit, such as putting the new id into the response, opens the visit itself, runs
-/// the work inside its [handle](OpenVisit::handle), ends the visit with [`close`](OpenVisit::close) or
-/// [`release`](OpenVisit::release), and sends the [`outcome`](OpenVisit::outcome) to the client.
+/// the work inside its [handle](ActiveVisit::handle), ends the visit with [`close`](ActiveVisit::close) or
+/// [`release`](ActiveVisit::release), and sends the [`outcome`](ActiveVisit::outcome) to the client.
 ///
 /// Dropping it ends the visit without writing: a lock that is held is released in the background.
 ///
@@ -39,7 +39,7 @@ const HAS_HANDLE: &str = "only `into_frame` takes the handle";
 /// # }
 /// ```
 #[must_use = "dropping a visit ends it"]
-pub struct OpenVisit {
+pub struct ActiveVisit {
     /// `None` only after [`into_frame`](Self::into_frame).
     handle: Option<Handle>,
 }
@@ -54,7 +54,7 @@ pub struct Ended {
     pub outcome: Outcome,
 }
 
-impl From<Frame> for OpenVisit {
+impl From<Frame> for ActiveVisit {
     #[inline]
     fn from(frame: Frame) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl From<Frame> for OpenVisit {
     }
 }
 
-impl OpenVisit {
+impl ActiveVisit {
     #[inline]
     pub(crate) fn new(settings: Arc<Settings>, visit: Visit) -> Self {
         Self::from(Frame::new(Context::new(settings, visit)))
@@ -109,7 +109,7 @@ impl OpenVisit {
         }
     }
 
-    /// [Seals](OpenVisit::seal) the visit if the session was not used, so that there is nothing to tell the client.
+    /// [Seals](ActiveVisit::seal) the visit if the session was not used, so that there is nothing to tell the client.
     /// Returns whether that was so.
     #[must_use]
     pub fn end_untouched(&self) -> bool {
@@ -119,16 +119,16 @@ impl OpenVisit {
         untouched
     }
 
-    /// Ends the work of the visit like [`close`](OpenVisit::close) (or like [`release`](OpenVisit::release), unless
-    /// `commit`) and [seals](OpenVisit::seal) it, if that does not have to wait: there is nothing to do, or the
-    /// storage [is immediate](crate::Storage::at_once). Returns `None` if it would have to wait; the visit then
+    /// Ends the work of the visit like [`close`](ActiveVisit::close) (or like [`release`](ActiveVisit::release), unless
+    /// `commit`) and [seals](ActiveVisit::seal) it, if that does not have to wait: there is nothing to do, or the
+    /// storage [is immediate](crate::Storage::immediate). Returns `None` if it would have to wait; the visit then
     /// continues and has to be ended by a future.
     #[must_use]
-    pub fn end_at_once(&self, commit: bool) -> Option<Ended> {
-        self.context().end_at_once(commit)
+    pub fn end_immediately(&self, commit: bool) -> Option<Ended> {
+        self.context().end_immediately(commit)
     }
 
-    /// Ends the work of the visit: commits changes, unlocks, moves sliding expirations, and [seals](OpenVisit::seal)
+    /// Ends the work of the visit: commits changes, unlocks, moves sliding expirations, and [seals](ActiveVisit::seal)
     /// it.
     ///
     /// Waits for an [`update`](crate::Session::update) in another task that is giving the session an id, because the
@@ -141,8 +141,8 @@ impl OpenVisit {
         self.context().end(true).await
     }
 
-    /// Ends the work of the visit without writing changes, and [seals](OpenVisit::seal) it. Waits like
-    /// [`close`](OpenVisit::close).
+    /// Ends the work of the visit without writing changes, and [seals](ActiveVisit::seal) it. Waits like
+    /// [`close`](ActiveVisit::close).
     ///
     /// # Errors
     ///
@@ -151,8 +151,8 @@ impl OpenVisit {
         self.context().end(false).await
     }
 
-    /// Ends the work of the visit with [`close`](OpenVisit::close) if `commit`, else with
-    /// [`release`](OpenVisit::release), and returns the result with the outcome.
+    /// Ends the work of the visit with [`close`](ActiveVisit::close) if `commit`, else with
+    /// [`release`](ActiveVisit::release), and returns the result with the outcome.
     pub async fn end(&self, commit: bool) -> Ended {
         let result = self.context().end(commit).await;
         Ended {
@@ -161,7 +161,7 @@ impl OpenVisit {
         }
     }
 
-    /// [Seals](OpenVisit::seal) the visit and returns the changes that the client has to be told.
+    /// [Seals](ActiveVisit::seal) the visit and returns the changes that the client has to be told.
     #[must_use]
     pub fn conclude(&self) -> Outcome {
         let context = self.context();
@@ -182,7 +182,7 @@ impl OpenVisit {
     }
 }
 
-impl Drop for OpenVisit {
+impl Drop for ActiveVisit {
     #[inline]
     fn drop(&mut self) {
         let Some(Handle(context)) = &self.handle else { return };
@@ -207,9 +207,9 @@ impl Drop for OpenVisit {
     }
 }
 
-impl fmt::Debug for OpenVisit {
+impl fmt::Debug for ActiveVisit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenVisit")
+        f.debug_struct("ActiveVisit")
             .field("context", &self.handle)
             .finish_non_exhaustive()
     }

@@ -54,7 +54,7 @@ impl Context {
             && ended.is_some_and(|(_, key)| key == *lock.key())
         {
             // The storage removed the lock together with the record.
-            lock.spend();
+            lock.disarm();
         }
         if let Some((_, key)) = &ended {
             events::destroyed(key);

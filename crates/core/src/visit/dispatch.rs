@@ -1,4 +1,4 @@
-//! Calls to the storage: directly if it is [immediate](crate::AtOnce), otherwise by a future.
+//! Calls to the storage: directly if it is [immediate](crate::ImmediateStorage), otherwise by a future.
 //!
 //! Both ways run the same operation. Lookups return the time by which they are judged: the time of the storage's own
 //! check, or the time at which the reply arrived.
@@ -13,7 +13,7 @@ use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 impl Settings {
     #[inline]
     pub(super) async fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
-        if let Some(storage) = self.storage.at_once() {
+        if let Some(storage) = self.storage.immediate() {
             return storage.read(key);
         }
         let found = self.storage.read(key).await?;
@@ -26,7 +26,7 @@ impl Settings {
         key: &SessionKey,
         wait: Duration,
     ) -> Result<(Lookup<Locked>, Timestamp), StorageError> {
-        if let Some(storage) = self.storage.at_once()
+        if let Some(storage) = self.storage.immediate()
             && let Some(reply) = storage.lock(key)
         {
             return reply;
@@ -37,7 +37,7 @@ impl Settings {
 
     #[inline]
     pub(super) async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        match self.storage.at_once() {
+        match self.storage.immediate() {
             Some(storage) => storage.create(key, record),
             None => self.storage.create(key, record).await,
         }
@@ -45,7 +45,7 @@ impl Settings {
 
     #[inline]
     pub(super) async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        match self.storage.at_once() {
+        match self.storage.immediate() {
             Some(storage) => storage.commit(lock, record),
             None => self.storage.commit(lock, record).await,
         }
@@ -53,7 +53,7 @@ impl Settings {
 
     #[inline]
     pub(super) async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        match self.storage.at_once() {
+        match self.storage.immediate() {
             Some(storage) => storage.replace(known, record),
             None => self.storage.replace(known, record).await,
         }
@@ -61,7 +61,7 @@ impl Settings {
 
     #[inline]
     pub(super) async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        match self.storage.at_once() {
+        match self.storage.immediate() {
             Some(storage) => storage.release(lock),
             None => self.storage.release(lock).await,
         }

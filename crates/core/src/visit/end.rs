@@ -9,7 +9,7 @@ use crate::visit::{Context, Ended};
 
 impl Context {
     /// Ends the visit if that does not have to wait.
-    pub(super) fn end_at_once(self: &Arc<Self>, commit: bool) -> Option<Ended> {
+    pub(super) fn end_immediately(self: &Arc<Self>, commit: bool) -> Option<Ended> {
         let now = self.now_if_pended();
         {
             let mut state = self.state();

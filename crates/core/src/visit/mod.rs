@@ -1,7 +1,7 @@
 //! Visits: the use of one session by one request, connection or task.
 //!
 //! A [`Visit`] holds the id that a client has sent. [`Context`] is the state of the visit while it lasts, shared by the
-//! future that [`Session::init`](crate::Session::init) runs and by every holder of a [`Handle`]. [`OpenVisit`] owns
+//! future that [`Session::init`](crate::Session::init) runs and by every holder of a [`Handle`]. [`ActiveVisit`] owns
 //! that state, for frameworks that end a visit themselves.
 //!
 //! ```text
@@ -48,7 +48,7 @@ mod value_locks;
 mod values;
 mod work;
 
-pub use self::active::{Ended, OpenVisit};
+pub use self::active::{ActiveVisit, Ended};
 pub(crate) use self::context::Context;
 pub use self::handle::{Handle, InSession, Visits};
 pub use self::outcome::{IdChange, Outcome, WindowChange};

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::expiration::DAY;
-use crate::storage::{LockTicket, StorageErrorKind};
+use crate::storage::{LockId, StorageErrorKind};
 use crate::visit::Context;
 use crate::visit::state::{SessionData, State};
 
@@ -25,13 +25,13 @@ const SLIDE_MARGIN: Duration = Duration::from_secs(30);
 /// Renews one lock at every third of its lease, and sooner after a failure. Several scopes of one visit may do so
 /// concurrently; they share the due time, and the first scope that is polled after it renews.
 pub(super) struct Renewal {
-    lock_id: LockTicket,
+    lock_id: LockId,
     /// `None` once the lock is lost.
     future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Renewal {
-    fn new(lock_id: LockTicket, lease: Duration, context: Arc<Context>) -> Self {
+    fn new(lock_id: LockId, lease: Duration, context: Arc<Context>) -> Self {
         let interval = renewal_interval(lease);
         let future = async move {
             loop {
@@ -131,7 +131,7 @@ impl Context {
 
     /// Polls the renewal of the lock that the visit holds, if any, so that the task is woken when it is due.
     pub(super) fn poll_renewal(self: &Arc<Self>, renewal: &mut Option<Box<Renewal>>, cx: &mut TaskContext<'_>) {
-        let held = self.state().lock().map(|lock| (lock.ticket(), lock.lease()));
+        let held = self.state().lock().map(|lock| (lock.id(), lock.lease()));
         // Dropping the renewal of another lock drops its pending storage call, so the state must not be locked here.
         let Some((lock_id, lease)) = held else {
             *renewal = None;

@@ -9,10 +9,10 @@ use pin_project_lite::pin_project;
 
 use super::renewal::Renewal;
 use crate::visit::stack::Frame;
-use crate::visit::{OpenVisit, stack};
+use crate::visit::{ActiveVisit, stack};
 
 pin_project! {
-    /// The work of a visit as a future, which returns the visit when it completes; created by [`OpenVisit::work`].
+    /// The work of a visit as a future, which returns the visit when it completes; created by [`ActiveVisit::work`].
     ///
     /// As with [`Scoped`](crate::Scoped), the context is entered for each poll and once more when the future is
     /// dropped, and while the visit holds a lock, polling renews the lock's lease. Dropping the future before it
@@ -42,15 +42,15 @@ struct EndOnDrop<'a>(&'a mut Option<Frame>);
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
-        drop(self.0.take().map(OpenVisit::from));
+        drop(self.0.take().map(ActiveVisit::from));
     }
 }
 
-impl OpenVisit {
+impl ActiveVisit {
     /// Runs a function inside the visit, and the future that it returns: the work of a request. Returns the visit
     /// together with the output of the future.
     ///
-    /// It is cheaper than [`handle`](OpenVisit::handle) with [`in_session`](crate::InSession::in_session), as no
+    /// It is cheaper than [`handle`](ActiveVisit::handle) with [`in_session`](crate::InSession::in_session), as no
     /// handle is created.
     ///
     /// ```
@@ -73,7 +73,7 @@ impl OpenVisit {
 
 impl<F: Future> Work<F> {
     #[inline(always)]
-    pub(super) fn new(visit: OpenVisit, make: impl FnOnce() -> F) -> Self {
+    pub(super) fn new(visit: ActiveVisit, make: impl FnOnce() -> F) -> Self {
         let frame = visit.into_frame();
         frame.context.begin_work();
         let mut frame = Some(frame);
@@ -94,7 +94,7 @@ impl<F: Future> Work<F> {
 ///
 /// Polling panics after completion.
 impl<F: Future> Future for Work<F> {
-    type Output = (OpenVisit, F::Output);
+    type Output = (ActiveVisit, F::Output);
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
@@ -110,7 +110,7 @@ impl<F: Future> Future for Work<F> {
         match polled {
             Poll::Ready(output) => {
                 let frame = this.frame.take().expect("the frame is in its slot between polls");
-                Poll::Ready((OpenVisit::from(frame), output))
+                Poll::Ready((ActiveVisit::from(frame), output))
             }
             Poll::Pending => {
                 let frame = this.frame.as_mut().expect("the frame is in its slot between polls");

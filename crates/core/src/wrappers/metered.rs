@@ -11,7 +11,7 @@ use super::outcome_label::{CANCELLED, OutcomeLabel};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
-    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+    Capabilities, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
 };
 
 const CALLS: &str = "sessile_storage_calls_total";
@@ -124,7 +124,7 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
     }
 
     /// Returns `None`: plain functions would not be measured.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -163,7 +163,7 @@ impl<S: Storage + ?Sized> Storage for Metered<S> {
         self.measure("release", self.inner.release(lock)).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.measure("renew", self.inner.renew(lock)).await
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
-    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError,
+    Capabilities, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, Storage, StorageError,
     StorageErrorKind, Stored,
 };
 
@@ -61,7 +61,7 @@ impl Storage for NullStorage {
         Capabilities::none()
     }
 
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -99,7 +99,7 @@ impl Storage for NullStorage {
         Ok(())
     }
 
-    async fn renew(&self, _lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, _lock: &LockId) -> Result<(), StorageError> {
         gone("renew")
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
-    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError,
+    Capabilities, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, Storage, StorageError,
     StorageErrorKind, Stored,
 };
 
@@ -95,7 +95,7 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
     }
 
     /// Returns `None`: operations that never wait need no limit.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -136,7 +136,7 @@ impl<S: Storage + ?Sized> Storage for Timeout<S> {
         self.limit("release", self.limit, self.inner.release(lock)).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.limit("renew", self.limit, self.inner.renew(lock)).await
     }
 

@@ -10,7 +10,7 @@ use super::outcome_label::{CANCELLED, OutcomeLabel};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
-    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+    Capabilities, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
 };
 
 /// Creates a [span](tracing::Span) for each call to a storage.
@@ -106,7 +106,7 @@ impl<S: Storage + ?Sized> Storage for Traced<S> {
     }
 
     /// A span is made for a future.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -145,7 +145,7 @@ impl<S: Storage + ?Sized> Storage for Traced<S> {
         trace(span!(self, "release", lock.key()), self.inner.release(lock)).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         trace(span!(self, "renew", lock.key), self.inner.renew(lock)).await
     }
 

@@ -17,7 +17,7 @@ use common::*;
 use proptest::prelude::*;
 use serde_json::json;
 use sessile_core::{
-    HOUR, IdChange, InSession, Key, OpenVisit, Session, SessionError, SessionId, TokioClock, Untyped, Visit,
+    ActiveVisit, HOUR, IdChange, InSession, Key, Session, SessionError, SessionId, TokioClock, Untyped, Visit,
 };
 use tokio::runtime;
 
@@ -29,7 +29,7 @@ use self::reference::{Failure, Id, Model};
 struct Harness {
     fixture: Fixture,
     model: Model,
-    visits: BTreeMap<usize, OpenVisit>,
+    visits: BTreeMap<usize, ActiveVisit>,
     ids: BTreeMap<Id, SessionId>,
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sessile_core::{
-    Ended, Expiration, IdChange, InSession, MINUTE, OpenVisit, Session, SessionError, SessionId, Visit,
+    ActiveVisit, Ended, Expiration, IdChange, InSession, MINUTE, Session, SessionError, SessionId, Visit,
 };
 use sessile_memory::MemoryStorage;
 
@@ -38,7 +38,7 @@ async fn user(session: &Session, id: &SessionId) -> Result<Option<serde_json::Va
 }
 
 /// Returns a visit that has started the session.
-async fn started(session: &Session, visit: impl Into<Visit>) -> Result<OpenVisit, SessionError> {
+async fn started(session: &Session, visit: impl Into<Visit>) -> Result<ActiveVisit, SessionError> {
     let visit = session.open(visit.into());
     session.start().in_session(visit.handle()).await?;
     Ok(visit)
@@ -50,14 +50,14 @@ async fn a_visit_commits_creates_and_releases_immediately() -> Result<(), Sessio
     let id = stored(&session, Expiration::Never).await?;
     let visit = started(&session, id.clone()).await?;
     visit.handle().enter(|| session.set("user", json!(8)))?;
-    let ended = visit.end_at_once(true).expect("it commits at once");
+    let ended = visit.end_immediately(true).expect("it commits at once");
     ended.result?;
     assert!(ended.outcome.written);
     assert_eq!(ended.outcome.id, IdChange::Keep);
     assert_eq!(user(&session, &id).await?, Some(json!(8)));
 
     let visit = started(&session, id.clone()).await?;
-    let ended = visit.end_at_once(true).expect("it releases at once");
+    let ended = visit.end_immediately(true).expect("it releases at once");
     ended.result?;
     assert!(!ended.outcome.written);
     // The lock is free although the visit still exists.
@@ -65,7 +65,7 @@ async fn a_visit_commits_creates_and_releases_immediately() -> Result<(), Sessio
 
     let new = started(&session, Visit::new()).await?;
     new.handle().enter(|| session.set("user", json!(9)))?;
-    let ended = new.end_at_once(true).expect("it creates at once");
+    let ended = new.end_immediately(true).expect("it creates at once");
     ended.result?;
     let IdChange::Set { id, .. } = ended.outcome.id else {
         panic!("the client gets the id")
@@ -80,7 +80,7 @@ async fn a_new_id_a_slide_that_is_due_and_a_slow_storage_take_a_future() -> Resu
     let id = stored(&session, Expiration::Never).await?;
     let rotates = started(&session, id).await?;
     rotates.handle().enter(|| session.regenerate_id())?;
-    assert!(rotates.end_at_once(true).is_none());
+    assert!(rotates.end_immediately(true).is_none());
     let ended = rotates.end(true).await;
     ended.result?;
     assert!(matches!(ended.outcome.id, IdChange::Set { .. }));
@@ -88,7 +88,7 @@ async fn a_new_id_a_slide_that_is_due_and_a_slow_storage_take_a_future() -> Resu
     let sliding = stored(&session, Expiration::sliding(MINUTE).into()).await?;
     let slides = started(&session, sliding.clone()).await?;
     pass(secs(30)).await;
-    assert!(slides.end_at_once(true).is_none());
+    assert!(slides.end_immediately(true).is_none());
     slides.end(true).await.result?;
     pass(secs(45)).await;
     assert_eq!(user(&session, &sliding).await?, Some(json!(7)));
@@ -97,7 +97,7 @@ async fn a_new_id_a_slide_that_is_due_and_a_slow_storage_take_a_future() -> Resu
     let id = fixture.stored([("user", json!(7))]).await;
     let waits = started(&fixture.session, id.clone()).await?;
     waits.handle().enter(|| fixture.session.set("user", json!(8)))?;
-    assert!(waits.end_at_once(true).is_none());
+    assert!(waits.end_immediately(true).is_none());
     waits.end(true).await.result?;
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     Ok(())
@@ -122,7 +122,7 @@ async fn fail(failure: Failure, immediate: bool) -> Result<Ended, SessionError> 
         Failure::Large => {}
     }
     let ended = match immediate {
-        true => visit.end_at_once(true).expect("it ends at once"),
+        true => visit.end_immediately(true).expect("it ends at once"),
         false => visit.end(true).await,
     };
     if !matches!(failure, Failure::Destroyed) {
@@ -143,17 +143,17 @@ enum Failure {
 #[tokio::test(start_paused = true)]
 async fn an_immediate_commit_that_fails_is_reported_like_any_other() -> Result<(), SessionError> {
     for failure in [Failure::Late, Failure::Large, Failure::Destroyed] {
-        let at_once = fail(failure, true).await?;
+        let immediate = fail(failure, true).await?;
         let waited = fail(failure, false).await?;
-        match (failure, &at_once.result) {
+        match (failure, &immediate.result) {
             (Failure::Late, Err(SessionError::LockLost))
             | (Failure::Large, Err(SessionError::TooLarge { .. }))
             | (Failure::Destroyed, Err(SessionError::Gone)) => {}
             other => panic!("{other:?}"),
         }
-        let kinds = [&at_once.result, &waited.result].map(|result| format!("{result:?}"));
+        let kinds = [&immediate.result, &waited.result].map(|result| format!("{result:?}"));
         assert_eq!(kinds[0], kinds[1], "{failure:?}");
-        assert_eq!(at_once.outcome, waited.outcome, "{failure:?}");
+        assert_eq!(immediate.outcome, waited.outcome, "{failure:?}");
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 use sessile_core::{
-    Expiration, InSession, MINUTE, OpenVisit, Session, SessionBuilder, SessionError, SessionId, Storage, TokioClock,
+    ActiveVisit, Expiration, InSession, MINUTE, Session, SessionBuilder, SessionError, SessionId, Storage, TokioClock,
     Untyped, Visit,
 };
 use sessile_memory::MemoryStorage;
@@ -63,7 +63,7 @@ impl Fixture {
     }
 
     /// Opens a visit that the callback uses.
-    pub(crate) fn open(&self, visit: impl Into<Visit>) -> OpenVisit {
+    pub(crate) fn open(&self, visit: impl Into<Visit>) -> ActiveVisit {
         let visit = self.session.open(visit.into());
         self.callback.set_visit(Some(visit.handle().clone()));
         visit
@@ -263,6 +263,6 @@ pub(crate) fn run_case(name: &str, source: Source, action: Action, setup: Setup,
 }
 
 /// Runs a future inside an open visit.
-pub(crate) async fn within<T>(visit: &OpenVisit, work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(visit: &ActiveVisit, work: impl Future<Output = T>) -> T {
     work.in_session(visit.handle()).await
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use sessile_core::{
     Expiration, InSession, Key, MINUTE, Meta, OnMismatch, OsEntropy, Record, SECOND, Session, SessionError, SessionId,
-    ShownWindow, Storage, StorageErrorKind, Unreadable, Untyped, Visit,
+    ShownWindow, Storage, StorageErrorKind, UnreadablePolicy, Untyped, Visit,
 };
 use sessile_testkit::{Fault, Operation};
 use tokio::time::{sleep, timeout};
@@ -66,7 +66,7 @@ fn unchanged(builder: Builder) -> Builder {
 }
 
 fn dropping(builder: Builder) -> Builder {
-    builder.on_unreadable(Unreadable::Drop)
+    builder.on_unreadable(UnreadablePolicy::Drop)
 }
 
 type Builder = sessile_core::SessionBuilder<Untyped, Untyped>;

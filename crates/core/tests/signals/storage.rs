@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Entropy, Lock, LockTicket, Locked, Lookup, OsEntropy, Page, Record, SessionKey,
-    Storage, StorageError, Stored, Timestamp, Unlock,
+    Capabilities, Clock, Cursor, Entropy, Lock, LockId, Locked, Lookup, OsEntropy, Page, Record, SessionKey, Storage,
+    StorageError, Stored, Timestamp, Unlock,
 };
 
 use crate::callback::{Callback, Source};
@@ -45,7 +45,7 @@ impl Entropy for CallbackEntropy {
 struct CallbackUnlock(Arc<Callback>, std::sync::Mutex<Option<Lock>>);
 
 impl Unlock for CallbackUnlock {
-    fn unlock(&self, _: LockTicket) {
+    fn unlock(&self, _: LockId) {
         self.0.trigger(Source::Unlock);
         let lock = self.1.lock().expect("the mutex is never poisoned").take();
         drop(lock);
@@ -100,7 +100,7 @@ impl<C: Clock> Storage for CallbackStorage<C> {
     async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
         let found = self.call(self.inner.lock(key, wait)).await?;
         Ok(found.map(|Locked { lock, record, .. }| {
-            let (id, lease) = (lock.ticket(), lock.lease());
+            let (id, lease) = (lock.id(), lock.lease());
             let unlock = CallbackUnlock(Arc::clone(&self.callback), Some(lock).into());
             Locked::new(Lock::new(id, lease, Arc::new(unlock)), record)
         }))
@@ -133,7 +133,7 @@ impl<C: Clock> Storage for CallbackStorage<C> {
         self.call(self.inner.release(lock)).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.call(self.inner.renew(lock)).await
     }
 

@@ -48,8 +48,8 @@ pub(crate) async fn all(recorder: &Recorder, storage: &MemoryStorage, window: Op
         return violation(check, what);
     }
     check_destroyed(&inner, &live)?;
-    if let Some(ticket) = inner.held.keys().next() {
-        let name = ticket.key.fingerprint();
+    if let Some(lock_id) = inner.held.keys().next() {
+        let name = lock_id.key.fingerprint();
         return violation("lock left", format!("the lock of {name} was never released"));
     }
     if stats.locks + stats.waiters > 0 {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use sessile_core::{Clock, Lock, LockTicket, Record, SessionError, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{Clock, Lock, LockId, Record, SessionError, SessionKey, StorageErrorKind, Timestamp};
 use tokio::time::Instant;
 
 use crate::plan::Op;
@@ -122,7 +122,7 @@ pub(crate) struct Inner {
     moment: Moment,
     pub(crate) lineages: Vec<Lineage>,
     pub(crate) lineage_of: HashMap<SessionKey, usize>,
-    pub(crate) held: HashMap<LockTicket, Lock>,
+    pub(crate) held: HashMap<LockId, Lock>,
     pub(crate) calls: Vec<Call>,
     pub(crate) sets: Vec<Set>,
     pub(crate) writes: Vec<Written>,
@@ -131,7 +131,7 @@ pub(crate) struct Inner {
     /// The moment at which each visit ended.
     pub(crate) ended_visits: HashMap<usize, Moment>,
     /// The time at which each lock was acquired or last renewed.
-    pub(crate) renewals: HashMap<LockTicket, Timestamp>,
+    pub(crate) renewals: HashMap<LockId, Timestamp>,
     /// The violations that were found during the run.
     pub(crate) violations: Vec<(&'static str, String)>,
     trace: Option<Vec<String>>,
@@ -372,9 +372,9 @@ impl Inner {
 
     /// Records a renewal. The holder of a lock that renews it keeps the session from expiring within half a minute, and
     /// did so since the previous renewal. The effect of this renewal is not known yet.
-    pub(crate) fn record_renewal(&mut self, ticket: &LockTicket, now: Timestamp, window: Duration) {
-        let before = self.renewals.insert(*ticket, now);
-        if let (Some(before), Some(lineage)) = (before, self.lineage_of.get(&ticket.key)) {
+    pub(crate) fn record_renewal(&mut self, lock_id: &LockId, now: Timestamp, window: Duration) {
+        let before = self.renewals.insert(*lock_id, now);
+        if let (Some(before), Some(lineage)) = (before, self.lineage_of.get(&lock_id.key)) {
             // Equivalent to activity at a time at which the session would expire in half a minute.
             let ago = window.saturating_sub(Duration::from_secs(30));
             let ago = u64::try_from(ago.as_millis()).expect("it is short");
@@ -387,9 +387,9 @@ impl Inner {
     /// Removes the locks of a session whose record is gone.
     pub(crate) fn drop_locks_of(&mut self, lineage: usize) -> Vec<Lock> {
         let lineage_of = &self.lineage_of;
-        let is_of = |ticket: &LockTicket| lineage_of.get(&ticket.key) == Some(&lineage);
-        let gone: Vec<LockTicket> = self.held.keys().copied().filter(is_of).collect();
-        gone.iter().filter_map(|ticket| self.held.remove(ticket)).collect()
+        let is_of = |lock_id: &LockId| lineage_of.get(&lock_id.key) == Some(&lineage);
+        let gone: Vec<LockId> = self.held.keys().copied().filter(is_of).collect();
+        gone.iter().filter_map(|lock_id| self.held.remove(lock_id)).collect()
     }
 }
 

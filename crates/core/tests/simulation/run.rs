@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sessile_core::{
-    Expiration, Handle, IdChange, InSession, OpenVisit, OsEntropy, Session, SessionError, SessionId, Visit,
+    ActiveVisit, Expiration, Handle, IdChange, InSession, OsEntropy, Session, SessionError, SessionId, Visit,
 };
 use sessile_memory::MemoryStorage;
 use tokio::runtime;
@@ -141,7 +141,7 @@ impl Fixture {
     }
 
     /// Runs a visit: its work, and then its end as a framework ends it.
-    async fn visit(&self, index: usize, open: OpenVisit, handle: Handle, plan: &VisitPlan) {
+    async fn visit(&self, index: usize, open: ActiveVisit, handle: Handle, plan: &VisitPlan) {
         let interruption = match plan.ending {
             Ending::Disconnect(polls) => Interruption::Drop(polls),
             _ => Interruption::None,
@@ -165,7 +165,7 @@ impl Fixture {
         self.recorder.begin(step.number, index, op, self.key_in(&visit));
         self.recorder.mark_as_end(step.number, !is_writable);
         self.count_stall(&step);
-        if plan.thorough || !visit.end_untouched() && visit.end_at_once(commit).is_none() {
+        if plan.thorough || !visit.end_untouched() && visit.end_immediately(commit).is_none() {
             let end = async {
                 match commit {
                     true => visit.close().await,
@@ -201,7 +201,7 @@ impl Fixture {
         }
     }
 
-    fn key_in(&self, visit: &OpenVisit) -> Option<sessile_core::SessionKey> {
+    fn key_in(&self, visit: &ActiveVisit) -> Option<sessile_core::SessionKey> {
         visit.handle().enter(|| self.session.key())
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
+    Capabilities, Clock, Cursor, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage, StorageError,
     StorageErrorKind, Stored, Timestamp, Unlock,
 };
 use sessile_memory::MemoryStorage;
@@ -221,23 +221,23 @@ impl UnreliableStorage {
     }
 
     fn take_lock(&self, lock: &Lock) -> Lock {
-        let held = self.recorder.inner().held.remove(&lock.ticket());
+        let held = self.recorder.inner().held.remove(&lock.id());
         held.unwrap_or_else(|| {
             let this = self.this.upgrade().expect("the storage is alive");
-            let mut placeholder = Lock::new(lock.ticket(), lock.lease(), this);
+            let mut placeholder = Lock::new(lock.id(), lock.lease(), this);
             // The lock was released before; the storage must report that.
-            placeholder.spend();
+            placeholder.disarm();
             placeholder
         })
     }
 
     /// Keeps a used lock, unless the storage reports that it has ended.
     fn keep_lock(&self, lock: Lock, is_disarmed: bool) {
-        let ticket = lock.ticket();
+        let lock_id = lock.id();
         if is_disarmed {
             drop(lock);
         } else {
-            self.recorder.inner().held.insert(ticket, lock);
+            self.recorder.inner().held.insert(lock_id, lock);
         }
     }
 
@@ -250,10 +250,10 @@ impl UnreliableStorage {
 
 /// Returns dropped locks to the inner storage.
 impl Unlock for UnreliableStorage {
-    fn unlock(&self, ticket: LockTicket) {
-        let name = ticket.key.fingerprint();
+    fn unlock(&self, lock_id: LockId) {
+        let name = lock_id.key.fingerprint();
         self.recorder.trace(|| format!("the lock of {name} is dropped"));
-        let lock = self.recorder.inner().held.remove(&ticket);
+        let lock = self.recorder.inner().held.remove(&lock_id);
         drop(lock);
     }
 }
@@ -293,11 +293,8 @@ impl Storage for UnreliableStorage {
             self.record_lookup(key, &found);
             Ok(found.map(|Locked { lock, record, .. }| {
                 let this = self.this.upgrade().expect("the storage is alive");
-                let handed_out = Lock::new(lock.ticket(), lock.lease(), this);
-                self.recorder
-                    .inner()
-                    .renewals
-                    .insert(lock.ticket(), self.recorder.now());
+                let handed_out = Lock::new(lock.id(), lock.lease(), this);
+                self.recorder.inner().renewals.insert(lock.id(), self.recorder.now());
                 self.keep_lock(lock, false);
                 Locked::new(handed_out, record)
             }))
@@ -327,7 +324,7 @@ impl Storage for UnreliableStorage {
             committed.inspect_err(|error| self.record_refusal(&key, error))?;
             index = Some(self.record_write(Some(&key), &key, record));
             if !is_lost {
-                lock.spend();
+                lock.disarm();
             }
             Ok(())
         });
@@ -368,7 +365,7 @@ impl Storage for UnreliableStorage {
             moved.inspect_err(|error| self.record_refusal(&key, error))?;
             index = Some(self.record_write(Some(&key), new_key, record));
             if !is_lost {
-                lock.spend();
+                lock.disarm();
             }
             Ok(())
         });
@@ -382,13 +379,13 @@ impl Storage for UnreliableStorage {
         let release = self.call("release", &key, async |_| {
             let held = self.take_lock(&lock);
             let released = self.storage.release(held).await;
-            lock.spend();
+            lock.disarm();
             released
         });
         release.await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         let renew = self.call("renew", &lock.key, async |_| {
             let renewed = self.storage.renew(lock).await;
             match &renewed {

@@ -118,7 +118,7 @@ async fn a_dropped_rotation_leaves_no_lock() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_renewal_leaves_no_lock() {
     assert_leaves_no_lock(async |setup, held| {
-        setup.storage.renew(&held.lock.ticket()).await.unwrap();
+        setup.storage.renew(&held.lock.id()).await.unwrap();
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{LocalLocks, ManualClock, Paired, Timestamp, TokioClock};
+use sessile_core::{LocalLocks, LockedStore, ManualClock, Timestamp, TokioClock};
 use sessile_testkit::{Profile, Subject, storage_tests};
 
 use crate::support::{MapStore, Setup};
@@ -57,7 +57,7 @@ mod apart {
 
     async fn subject() -> Subject {
         let setup = Setup::new();
-        let second = Paired::new(setup.store.clone(), setup.locks.clone());
+        let second = LockedStore::new(setup.store.clone(), setup.locks.clone());
         Subject::new(setup.storage, Profile::paused().with_max_waiters(8)).with_second(second)
     }
 
@@ -77,7 +77,7 @@ mod shared_and_configured {
             .max_waiters(8)
             .build();
         let locks: Arc<dyn sessile_core::Locks> = Arc::new(locks);
-        let storage = Paired::builder(store, locks).tombstone_ttl(short).build();
+        let storage = LockedStore::builder(store, locks).tombstone_ttl(short).build();
         Subject::new(storage, Profile::paused().with_tombstone_ttl(short).with_max_waiters(8))
     }
 

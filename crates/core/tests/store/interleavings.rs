@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Clock, DEFAULT_LEASE, Lock, LockTicket, LockToken, Locks, Lookup, ManualClock, OsEntropy, Paired, SessionKey,
+    Clock, DEFAULT_LEASE, Lock, LockId, LockToken, LockedStore, Locks, Lookup, ManualClock, OsEntropy, SessionKey,
     Storage, StorageError, StorageErrorKind, Timestamp, TokioClock, Unlock,
 };
 
@@ -18,7 +18,7 @@ struct Permissive(TokioClock);
 struct NoUnlock;
 
 impl Unlock for NoUnlock {
-    fn unlock(&self, _: LockTicket) {}
+    fn unlock(&self, _: LockId) {}
 }
 
 #[async_trait]
@@ -29,10 +29,10 @@ impl Locks for Permissive {
 
     async fn acquire(&self, key: &SessionKey, _: Duration) -> Result<Lock, StorageError> {
         let token = LockToken::generate(&OsEntropy);
-        Ok(Lock::new(LockTicket::new(*key, token), HOUR, Arc::new(NoUnlock)))
+        Ok(Lock::new(LockId::new(*key, token), HOUR, Arc::new(NoUnlock)))
     }
 
-    async fn renew(&self, _: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, _: &LockId) -> Result<(), StorageError> {
         Ok(())
     }
 
@@ -46,8 +46,8 @@ fn kind<T>(result: Result<T, StorageError>) -> Option<StorageErrorKind> {
 }
 
 /// Creates a storage whose locks exclude no caller, with a session in it.
-async fn without_locks() -> (Paired<MapStore, Permissive>, SessionKey) {
-    let storage = Paired::new(MapStore::default(), Permissive(TokioClock::start()));
+async fn without_locks() -> (LockedStore<MapStore, Permissive>, SessionKey) {
+    let storage = LockedStore::new(MapStore::default(), Permissive(TokioClock::start()));
     let key = key();
     let record = Setup::new().record("0");
     storage.create(&key, record).await.unwrap();
@@ -142,7 +142,7 @@ impl Locks for AlwaysLost {
         self.0.acquire(key, wait).await
     }
 
-    async fn renew(&self, _: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, _: &LockId) -> Result<(), StorageError> {
         Err(StorageError::new(StorageErrorKind::LockLost, "renew", "forgetful"))
     }
 
@@ -153,11 +153,11 @@ impl Locks for AlwaysLost {
 
 #[tokio::test]
 async fn a_lock_that_the_locks_have_lost_is_lost() {
-    let storage = Paired::new(MapStore::default(), AlwaysLost(Permissive(TokioClock::start())));
+    let storage = LockedStore::new(MapStore::default(), AlwaysLost(Permissive(TokioClock::start())));
     let key = key();
     storage.create(&key, Setup::new().record("0")).await.unwrap();
     let mut held = locked(&storage, &key).await;
-    let renewed = storage.renew(&held.lock.ticket()).await;
+    let renewed = storage.renew(&held.lock.id()).await;
     assert_eq!(kind(renewed), Some(StorageErrorKind::LockLost));
     let late = storage.commit(&mut held.lock, next(&held.record, "1")).await;
     assert_eq!(kind(late), Some(StorageErrorKind::LockLost));
@@ -171,11 +171,11 @@ async fn a_lease_ends_for_the_storage_when_it_ends_for_the_locks() {
     let key = setup.created("0").await;
     let mut held = setup.locked(&key).await;
     clock.advance(held.lock.lease() - Duration::from_millis(1));
-    setup.storage.renew(&held.lock.ticket()).await.unwrap();
+    setup.storage.renew(&held.lock.id()).await.unwrap();
     clock.advance(held.lock.lease());
     let late = setup.storage.commit(&mut held.lock, next(&held.record, "1")).await;
     assert_eq!(kind(late), Some(StorageErrorKind::LockLost));
-    let late = setup.storage.renew(&held.lock.ticket()).await;
+    let late = setup.storage.renew(&held.lock.id()).await;
     assert_eq!(kind(late), Some(StorageErrorKind::LockLost));
     assert_eq!(setup.payload(&key).await, Lookup::Found("0".into()));
 }
@@ -203,7 +203,7 @@ async fn calls_to_the_store_per_operation() {
     assert_eq!(setup.store.calls(), ["head"]);
     let mut held = setup.locked(&key).await;
     assert_eq!(setup.store.calls(), ["head", "load"]);
-    storage.renew(&held.lock.ticket()).await.unwrap();
+    storage.renew(&held.lock.id()).await.unwrap();
     assert_eq!(setup.store.calls(), ["head"]);
     storage.commit(&mut held.lock, next(&held.record, "1")).await.unwrap();
     assert_eq!(setup.store.calls(), ["replace"]);
@@ -248,7 +248,7 @@ async fn a_session_that_moves_between_lookup_and_lock_is_followed() {
             expect_ready(other.rotate(&mut held.lock, &new, record, grace)).unwrap();
         });
         // These locks exclude no caller, so the lock is granted; the lookup under the lock finds the new key.
-        let permissive = Paired::new(setup.store.clone(), Permissive(TokioClock::start()));
+        let permissive = LockedStore::new(setup.store.clone(), Permissive(TokioClock::start()));
         let lock = permissive.lock(&old, HOUR).await.unwrap();
         match lock {
             Lookup::Found(locked) => {
@@ -359,7 +359,7 @@ async fn a_renewal_after_a_touch_saves_the_commit_a_lookup() {
     let key = setup.created("0").await;
     let mut held = setup.locked(&key).await;
     setup.storage.touch(&key, 1, None, Timestamp::MAX).await.unwrap();
-    setup.storage.renew(&held.lock.ticket()).await.unwrap();
+    setup.storage.renew(&held.lock.id()).await.unwrap();
     setup.store.calls();
     setup
         .storage
@@ -470,7 +470,7 @@ async fn leases_that_are_never_released_are_bounded() {
     let setup = Setup::with(MapStore::default(), Arc::clone(&clock));
     for _ in 0..1_000 {
         let key = setup.created("0").await;
-        setup.locked(&key).await.lock.spend();
+        setup.locked(&key).await.lock.disarm();
         clock.advance(DEFAULT_LEASE);
     }
     assert!(

@@ -102,14 +102,11 @@ async fn a_lease_that_is_over_passes_the_lock_on() {
     let first = first.await.unwrap().unwrap();
     assert_eq!(start.elapsed(), LEASE);
     // The former holder does not affect the next one.
-    assert_eq!(
-        kind(locks.renew(&dead.ticket()).await),
-        Some(StorageErrorKind::LockLost)
-    );
+    assert_eq!(kind(locks.renew(&dead.id()).await), Some(StorageErrorKind::LockLost));
     drop(dead);
     tokio::time::sleep(LEASE / 2).await;
     assert!(!second.is_finished());
-    locks.renew(&first.ticket()).await.unwrap();
+    locks.renew(&first.id()).await.unwrap();
     let second = second.await.unwrap().unwrap();
     assert_eq!(start.elapsed(), LEASE + LEASE / 2 + LEASE);
     drop((first, second));
@@ -142,7 +139,7 @@ async fn a_lease_begins_when_the_waiter_runs() {
     let slow = slow.await.unwrap();
     tokio::time::advance(LEASE * 3 / 4).await;
     locks
-        .renew(&slow.ticket())
+        .renew(&slow.id())
         .await
         .expect("three quarters of a lease have passed");
 }
@@ -179,13 +176,13 @@ async fn a_waiter_that_is_dropped_after_the_hand_over_passes_the_lock_on() {
 async fn only_the_holder_releases_and_renews() {
     let (locks, [one, two]) = (locks(), [key(), key()]);
     let [first, second] = [take(&locks, &one).await, take(&locks, &two).await];
-    let mut mixed = first.ticket();
-    mixed.token = second.ticket().token;
+    let mut mixed = first.id();
+    mixed.token = second.id().token;
     assert_eq!(kind(locks.renew(&mixed).await), Some(StorageErrorKind::LockLost));
-    let released = first.ticket();
+    let released = first.id();
     locks.release(first).await.unwrap();
     assert_eq!(kind(locks.renew(&released).await), Some(StorageErrorKind::LockLost));
-    locks.renew(&second.ticket()).await.unwrap();
+    locks.renew(&second.id()).await.unwrap();
     assert_eq!(locks.in_use(), 1);
 }
 
@@ -194,7 +191,7 @@ async fn locks_that_are_never_released_are_bounded() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
     let locks = LocalLocks::builder().clock(Arc::clone(&clock)).build();
     for _ in 0..1_000 {
-        take(&locks, &key()).await.spend();
+        take(&locks, &key()).await.disarm();
         clock.advance(LEASE);
     }
     assert!(locks.in_use() <= 65, "{} are in use", locks.in_use());
@@ -253,7 +250,7 @@ async fn draining_waits_for_holders_and_then_releases_their_locks() {
     assert_eq!(start.elapsed(), Duration::from_secs(3));
     assert_eq!(locks.in_use(), 0);
     assert_eq!(
-        kind(locks.renew(&kept_lock.ticket()).await),
+        kind(locks.renew(&kept_lock.id()).await),
         Some(StorageErrorKind::LockLost)
     );
     let next = take(&locks, &kept).await;
@@ -273,11 +270,8 @@ async fn draining_hands_a_lock_to_its_first_waiter() {
     let waiter = waiter(&locks, key, HOUR).await;
     locks.drain(Duration::ZERO).await;
     let next = waiter.await.unwrap().unwrap();
-    assert_eq!(
-        kind(locks.renew(&held.ticket()).await),
-        Some(StorageErrorKind::LockLost)
-    );
-    locks.renew(&next.ticket()).await.unwrap();
+    assert_eq!(kind(locks.renew(&held.id()).await), Some(StorageErrorKind::LockLost));
+    locks.renew(&next.id()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -286,7 +280,7 @@ async fn a_dropped_drain_has_released_nothing() {
     let held = take(&locks, &key).await;
     let drain = tokio::time::timeout(Duration::from_secs(1), locks.drain(HOUR));
     assert!(drain.await.is_err());
-    locks.renew(&held.ticket()).await.unwrap();
+    locks.renew(&held.id()).await.unwrap();
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use sessile_core::{Exponential, LocalLocks, Lookup, Paired, Retry, Storage, StorageErrorKind, Timestamp, TokioClock};
+use sessile_core::{
+    Exponential, LocalLocks, LockedStore, Lookup, Retry, Storage, StorageErrorKind, Timestamp, TokioClock,
+};
 
 use crate::support::{HOUR, MapStore, Setup, keys, locked, next};
 
 struct Repeating {
-    storage: Retry<Paired<MapStore, LocalLocks>>,
+    storage: Retry<LockedStore<MapStore, LocalLocks>>,
     setup: Setup,
 }
 

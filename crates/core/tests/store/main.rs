@@ -1,4 +1,4 @@
-//! `Paired`: a store and locks combined are a storage.
+//! `LockedStore`: a store and locks combined are a storage.
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 

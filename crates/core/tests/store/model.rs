@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sessile_core::{
-    LocalLocks, Locked, Lookup, ManualClock, Meta, Paired, Record, SessionKey, Storage, StorageError, StorageErrorKind,
-    Stored, Timestamp,
+    LocalLocks, Locked, LockedStore, Lookup, ManualClock, Meta, Record, SessionKey, Storage, StorageError,
+    StorageErrorKind, Stored, Timestamp,
 };
 use sessile_testkit::ModelStorage;
 
@@ -182,7 +182,7 @@ impl<S: Storage> Fixture<S> {
                 })
             }
             Step::Renew { lock: by } => held(locks, *by).map_or(StepResult::Nothing, |held| {
-                done(expect_ready(storage.renew(&held.lock.ticket())))
+                done(expect_ready(storage.renew(&held.lock.id())))
             }),
             Step::Touch { key: of, life, late } => {
                 let read = expect_ready(storage.read(&key(of))).unwrap().found();
@@ -217,7 +217,7 @@ proptest! {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
         let store = MapStore::default();
         let locks = LocalLocks::builder().clock(Arc::clone(&clock)).lease(LEASE).build();
-        let mut locked_store = Fixture::new(Paired::new(store.clone(), locks.clone()));
+        let mut locked_store = Fixture::new(LockedStore::new(store.clone(), locks.clone()));
         let model = ModelStorage::new().with_clock(Arc::clone(&clock)).with_lease(LEASE);
         let mut model = Fixture::new(model);
         let mut used = keys::<1>().to_vec();

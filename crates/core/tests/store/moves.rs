@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Applied, Capabilities, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Lookup, ManualClock, Paired,
-    RecordStore, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
+    Applied, Capabilities, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LockedStore, Lookup,
+    ManualClock, RecordStore, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
 };
 
 use crate::support::{HOUR, MapStore, Setup, key, keys, locked, next};
@@ -70,7 +70,7 @@ async fn sweeping_removes_tombstones_without_returning_them() {
 #[tokio::test]
 async fn without_tombstones_a_rotation_leaves_no_entry() {
     let store = MapStore::default();
-    let storage = Paired::builder(store.clone(), LocalLocks::new())
+    let storage = LockedStore::builder(store.clone(), LocalLocks::new())
         .tombstone_ttl(Duration::ZERO)
         .build();
     let [old, new] = keys();
@@ -183,7 +183,7 @@ impl RecordStore for OneKeyAtATime {
 
 #[tokio::test]
 async fn unsupported_operations_are_refused_and_change_nothing() {
-    let storage = Paired::new(OneKeyAtATime(MapStore::default()), LocalLocks::new());
+    let storage = LockedStore::new(OneKeyAtATime(MapStore::default()), LocalLocks::new());
     let [key, new] = keys();
     storage.create(&key, Setup::new().record("0")).await.unwrap();
     let mut held = locked(&storage, &key).await;

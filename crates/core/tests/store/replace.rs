@@ -231,7 +231,7 @@ async fn the_lock_of_a_dead_holder_is_held_until_its_lease_is_over() {
     let key = setup.created("0").await;
     let known = known(&setup.storage, &key).await;
     let dead = setup.locked(&key).await;
-    let id = dead.lock.ticket();
+    let id = dead.lock.id();
     std::mem::forget(dead);
     for passed in [
         Duration::ZERO,

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Applied, Capabilities, Clock, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Locked, Lookup, Meta,
-    OsEntropy, Paired, Record, RecordStore, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
-    TokioClock,
+    Applied, Capabilities, Clock, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Locked, LockedStore,
+    Lookup, Meta, OsEntropy, Record, RecordStore, SessionId, SessionKey, Storage, StorageError, StorageErrorKind,
+    Timestamp, TokioClock,
 };
 
 /// A store that keeps its entries in a map, one mutex for all. Clones share it.
@@ -225,7 +225,7 @@ impl RecordStore for MapStore {
 /// A storage in memory, and its two parts.
 #[derive(Clone)]
 pub(crate) struct Setup {
-    pub(crate) storage: Paired<MapStore, LocalLocks>,
+    pub(crate) storage: LockedStore<MapStore, LocalLocks>,
     pub(crate) store: MapStore,
     pub(crate) locks: LocalLocks,
 }
@@ -238,7 +238,7 @@ impl Setup {
 
     pub(crate) fn with(store: MapStore, clock: impl Clock) -> Self {
         let locks = LocalLocks::builder().clock(clock).max_waiters(8).build();
-        let storage = Paired::new(store.clone(), locks.clone());
+        let storage = LockedStore::new(store.clone(), locks.clone());
         Self { storage, store, locks }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LocalLocks, Paired};
+use sessile_core::{LocalLocks, LockedStore};
 use sessile_testkit::torture::Torture;
 
 use crate::support::MapStore;
@@ -17,7 +17,7 @@ async fn writers_with_and_without_the_lock_lose_no_updates() {
             .with_duration(Duration::from_secs(2))
             .with_lease(LEASE)
             .with_sessions(8);
-        let report = torture.run_in_process(Paired::new(store, locks)).await;
+        let report = torture.run_in_process(LockedStore::new(store, locks)).await;
         let report = report.expect("nothing is wrong");
         let summary = &report.summary;
         assert!(summary.writes > 100 && summary.seen > 100, "{report}");

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "in tests an unwrap is an assertion")]
 
-mod at_once;
 mod conformance;
+mod immediate;
 #[cfg(feature = "metrics")]
 mod metered;
 mod null;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{
-    Key, Lock, LockTicket, LockToken, Lookup, NullStorage, Session, SessionError, Storage, StorageErrorKind, Timestamp,
+    Key, Lock, LockId, LockToken, Lookup, NullStorage, Session, SessionError, Storage, StorageErrorKind, Timestamp,
     Unlock, Untyped, Visit,
 };
 
@@ -12,7 +12,7 @@ use crate::support::{HOUR, keys, kind, record};
 struct NoUnlock;
 
 impl Unlock for NoUnlock {
-    fn unlock(&self, _: LockTicket) {}
+    fn unlock(&self, _: LockId) {}
 }
 
 #[tokio::test]
@@ -33,11 +33,11 @@ async fn nothing_is_ever_found() {
     assert_eq!(storage.sweep(10).await.unwrap(), []);
 
     let token = LockToken::from_bytes([7; 16]);
-    let mut lock = Lock::new(LockTicket::new(key, token), HOUR, std::sync::Arc::new(NoUnlock));
+    let mut lock = Lock::new(LockId::new(key, token), HOUR, std::sync::Arc::new(NoUnlock));
     let results = [
         storage.commit(&mut lock, record("y")).await,
         storage.rotate(&mut lock, &other, record("y"), Duration::ZERO).await,
-        storage.renew(&lock.ticket()).await,
+        storage.renew(&lock.id()).await,
         storage.touch(&key, 1, None, Timestamp::MIN).await.map(drop),
     ];
     for result in results {

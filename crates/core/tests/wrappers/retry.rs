@@ -90,7 +90,7 @@ async fn held(setup: &Setup) -> (SessionKey, Locked) {
 }
 
 fn is_disarmed(held: &Locked) -> bool {
-    format!("{:?}", held.lock).contains("spent: true")
+    format!("{:?}", held.lock).contains("disarmed: true")
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn read_only_and_idempotent_operations_are_repeated() {
             Lookup::Found(key)
         );
         assert_eq!(storage.scan(None, 10).await.unwrap().sessions.len(), 1);
-        storage.renew(&held.lock.ticket()).await.unwrap();
+        storage.renew(&held.lock.id()).await.unwrap();
         assert!(storage.touch(&key, 1, None, later).await.unwrap());
         assert_eq!(setup.stored(&key).await.meta.last_active, later);
         storage.release(held.lock).await.unwrap();
@@ -334,7 +334,7 @@ async fn a_renewal_extends_the_known_lease() {
     let setup = setup(LEASE / 2);
     let (key, mut held) = held(&setup).await;
     tokio::time::advance(LEASE * 2 / 3).await;
-    setup.storage.renew(&held.lock.ticket()).await.unwrap();
+    setup.storage.renew(&held.lock.id()).await.unwrap();
     setup.faults.fail_next(Operation::Commit, Fault::after(UNAVAILABLE));
     let record = next(&held.record, "1");
     setup

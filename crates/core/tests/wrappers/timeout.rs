@@ -36,7 +36,7 @@ async fn every_operation_ends_in_time_and_is_named() {
             "rotate",
             storage.rotate(&mut held.lock, &other, record, HOUR).await.err(),
         ),
-        ("renew", storage.renew(&held.lock.ticket()).await.err()),
+        ("renew", storage.renew(&held.lock.id()).await.err()),
         ("touch", storage.touch(&key, 1, None, now).await.err()),
         ("destroy", storage.destroy(&key).await.err()),
         ("scan", storage.scan(None, 1).await.err()),

@@ -91,7 +91,7 @@ async fn each_call_is_a_span_with_a_fingerprint_and_an_outcome() {
     storage.read(&key).await.unwrap();
     let mut held = locked(&storage, &key).await;
     storage.lock(&key, Duration::ZERO).await.unwrap_err();
-    storage.renew(&held.lock.ticket()).await.unwrap();
+    storage.renew(&held.lock.id()).await.unwrap();
     storage.touch(&key, 1, None, now).await.unwrap();
     storage
         .commit(&mut held.lock, next(&held.record, "another"))

@@ -15,7 +15,7 @@ mod touch;
 
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{LockId, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 use self::quarantine::Quarantine;
 use crate::failure::{Failure, Result};
@@ -87,9 +87,9 @@ impl Files {
         let KeyState::Live(live) = folder.state(key, Part::Whole)? else {
             return Err(Failure::Revoked);
         };
-        let ticket = LockTicket::new(*key, token);
+        let lock_id = LockId::new(*key, token);
         let threads = folder.lock_threads(stripe_of(key));
-        let staged = folder.stage_lease(&ticket, stamp)?;
+        let staged = folder.stage_lease(&lock_id, stamp)?;
         let guard = threads.lock_processes(&[&staged])?;
         // The same stamp means the same payload. The metadata may have been touched since, so take the current one.
         let meta = match folder.finalize_move(&guard, key, Part::Header)? {
@@ -103,49 +103,49 @@ impl Files {
         Ok(TryLock::Done(Lookup::Found(Record::new(meta, live.body))))
     }
 
-    pub(crate) fn commit(&self, ticket: &LockTicket, record: &Record) -> Result<()> {
+    pub(crate) fn commit(&self, lock_id: &LockId, record: &Record) -> Result<()> {
         let folder = &self.folder;
-        let key = &ticket.key;
+        let key = &lock_id.key;
         // The origin of a record never changes.
-        let from = self.expect_lock(ticket)?.from;
+        let from = self.expect_lock(lock_id)?.from;
         let staged = self.stage_record(key, folder.nonce(), record, from)?;
         let guard = folder.lock_stripe(stripe_of(key), &[&staged])?;
-        self.require_lock(&guard, ticket)?;
+        self.require_lock(&guard, lock_id)?;
         guard.publish(staged, &folder.tree.layout.record(key))?;
         // The new stamp has ended the lease. Removing its file is optional.
-        let _ = folder.remove_lease_of(&guard, ticket);
+        let _ = folder.remove_lease_of(&guard, lock_id);
         drop(guard);
         folder.tree.sync_change(key)
     }
 
-    pub(crate) fn renew(&self, ticket: &LockTicket) -> Result<()> {
+    pub(crate) fn renew(&self, lock_id: &LockId) -> Result<()> {
         let folder = &self.folder;
-        let key = &ticket.key;
+        let key = &lock_id.key;
         let threads = folder.lock_threads(stripe_of(key));
-        let stamp = folder.require_lock(folder.state(key, Part::Header)?, ticket)?.stamp;
-        let staged = folder.stage_lease(ticket, stamp)?;
+        let stamp = folder.require_lock(folder.state(key, Part::Header)?, lock_id)?.stamp;
+        let staged = folder.stage_lease(lock_id, stamp)?;
         let guard = threads.lock_processes(&[&staged])?;
-        if self.require_lock(&guard, ticket)?.stamp != stamp {
+        if self.require_lock(&guard, lock_id)?.stamp != stamp {
             return Err(Failure::Revoked);
         }
         guard.publish(staged, &folder.tree.layout.lease(key))
     }
 
-    /// Returns the record whose lock the ticket holds, to the holder of the stripe.
-    fn require_lock(&self, guard: &StripeGuard<'_>, ticket: &LockTicket) -> Result<LiveRecord> {
-        let state = self.folder.finalize_move(guard, &ticket.key, Part::Header)?;
-        self.folder.require_lock(state, ticket)
+    /// Returns the record whose lock the lock id holds, to the holder of the stripe.
+    fn require_lock(&self, guard: &StripeGuard<'_>, lock_id: &LockId) -> Result<LiveRecord> {
+        let state = self.folder.finalize_move(guard, &lock_id.key, Part::Header)?;
+        self.folder.require_lock(state, lock_id)
     }
 
     /// Like [`require_lock`](Self::require_lock), without holding the stripe.
     ///
     /// The result may be outdated at once. The check spares an operation that is refused anyway from staging a file.
-    fn expect_lock(&self, ticket: &LockTicket) -> Result<LiveRecord> {
-        let state = self.folder.state(&ticket.key, Part::Header)?;
-        match self.folder.require_lock(state, ticket) {
+    fn expect_lock(&self, lock_id: &LockId) -> Result<LiveRecord> {
+        let state = self.folder.state(&lock_id.key, Part::Header)?;
+        match self.folder.require_lock(state, lock_id) {
             // The session may have ended between the two reads, and its lock with it. Holding the stripe tells.
             Err(Failure::Refused(StorageErrorKind::LockLost)) => {
-                self.require_lock(&self.folder.lock_stripe(stripe_of(&ticket.key), &[])?, ticket)
+                self.require_lock(&self.folder.lock_stripe(stripe_of(&lock_id.key), &[])?, lock_id)
             }
             result => result,
         }

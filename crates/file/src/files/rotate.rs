@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockTicket, Record, SessionKey, StorageErrorKind};
+use sessile_core::{LockId, Record, SessionKey, StorageErrorKind};
 
 use crate::failure::{Failure, Result};
 use crate::files::Files;
@@ -16,15 +16,15 @@ use crate::folder::lookup::{KeyState, Part, interpret};
 use crate::folder::stripes::StripeGuard;
 
 impl Files {
-    pub(crate) fn rotate(&self, ticket: &LockTicket, new: &SessionKey, record: &Record, grace: Duration) -> Result<()> {
+    pub(crate) fn rotate(&self, lock_id: &LockId, new: &SessionKey, record: &Record, grace: Duration) -> Result<()> {
         let folder = &self.folder;
         let tree = &folder.tree;
-        let old = &ticket.key;
+        let old = &lock_id.key;
         let stripe = stripe_of(old);
         if stripe != stripe_of(new) {
             return Err(Failure::Refused(StorageErrorKind::Unsupported));
         }
-        self.expect_lock(ticket)?;
+        self.expect_lock(lock_id)?;
         let stamp = folder.nonce();
         let origin = Origin {
             key: *old,
@@ -43,7 +43,7 @@ impl Files {
         tree.make_leaf(old)?;
         let staged = tree.stage(stripe, &mark, Some(until), true)?;
         let guard = folder.lock_stripe(stripe, &[&staged])?;
-        self.require_lock(&guard, ticket)?;
+        self.require_lock(&guard, lock_id)?;
         self.require_free(&guard, new)?;
         incoming.require_present()?;
         guard.publish(staged, &tree.layout.record(old))?;

@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{LockId, LockToken, SessionKey, StorageErrorKind, Timestamp};
 
 use crate::failure::{Context, Failure, Result};
 use crate::folder::Folder;
@@ -66,20 +66,20 @@ impl Folder {
         list(&self.tree.layout.instances()).map_or(true, |open| open.len() > 1)
     }
 
-    /// Returns whether the ticket holds the lock on the record with the stamp `base`.
-    pub(crate) fn is_holder(&self, ticket: &LockTicket, base: Nonce) -> Result<bool> {
+    /// Returns whether the lock id holds the lock on the record with the stamp `base`.
+    pub(crate) fn is_holder(&self, lock_id: &LockId, base: Nonce) -> Result<bool> {
         let now = self.clocks.steady_now();
-        let lease = self.load_lease(&ticket.key)?;
-        Ok(lease.is_some_and(|lease| lease.base == base && lease.token == ticket.token && lease.until > now))
+        let lease = self.load_lease(&lock_id.key)?;
+        Ok(lease.is_some_and(|lease| lease.base == base && lease.token == lock_id.token && lease.until > now))
     }
 
-    /// Returns the live record of `state` if the ticket holds its lock.
+    /// Returns the live record of `state` if the lock id holds its lock.
     ///
     /// A lock does not move along with its session.
-    pub(crate) fn require_lock(&self, state: KeyState, ticket: &LockTicket) -> Result<LiveRecord> {
+    pub(crate) fn require_lock(&self, state: KeyState, lock_id: &LockId) -> Result<LiveRecord> {
         let refused = |kind| Err(Failure::Refused(kind));
         match state {
-            KeyState::Live(live) if self.is_holder(ticket, live.stamp)? => Ok(live),
+            KeyState::Live(live) if self.is_holder(lock_id, live.stamp)? => Ok(live),
             KeyState::Live(_) | KeyState::Alias(_) => refused(StorageErrorKind::LockLost),
             KeyState::Superseded(_) => refused(StorageErrorKind::Superseded),
             KeyState::Missing => refused(StorageErrorKind::Gone),
@@ -87,39 +87,39 @@ impl Folder {
     }
 
     /// Stages a lease that runs from now.
-    pub(crate) fn stage_lease(&self, ticket: &LockTicket, base: Nonce) -> Result<Staged<'_>> {
+    pub(crate) fn stage_lease(&self, lock_id: &LockId, base: Nonce) -> Result<Staged<'_>> {
         // Others would treat the lock as free if this instance were not registered.
         self.tree.check()?;
         let kind = Kind::Lease {
-            token: ticket.token,
+            token: lock_id.token,
             until: self.clocks.steady_now() + self.lease,
             owner: self.tree.instance.id(),
         };
-        let lease = encode_header(&ticket.key, base, kind);
-        let stripe = stripe_of(&ticket.key);
+        let lease = encode_header(&lock_id.key, base, kind);
+        let stripe = stripe_of(&lock_id.key);
         self.tree.make_stripe(stripe)?;
         self.tree.stage(stripe, &lease, None, false)
     }
 
-    /// Releases a lock if the ticket still holds it.
-    pub(crate) fn release(&self, ticket: &LockTicket) -> Result<()> {
-        if !self.is_leased_to(ticket)? {
+    /// Releases a lock if the lock id still holds it.
+    pub(crate) fn release(&self, lock_id: &LockId) -> Result<()> {
+        if !self.is_leased_to(lock_id)? {
             return Ok(());
         }
-        let guard = self.lock_stripe(stripe_of(&ticket.key), &[])?;
-        self.remove_lease_of(&guard, ticket)
+        let guard = self.lock_stripe(stripe_of(&lock_id.key), &[])?;
+        self.remove_lease_of(&guard, lock_id)
     }
 
-    fn is_leased_to(&self, ticket: &LockTicket) -> Result<bool> {
+    fn is_leased_to(&self, lock_id: &LockId) -> Result<bool> {
         Ok(self
-            .load_lease(&ticket.key)?
-            .is_some_and(|lease| lease.token == ticket.token))
+            .load_lease(&lock_id.key)?
+            .is_some_and(|lease| lease.token == lock_id.token))
     }
 
-    /// Removes a lease if the ticket still holds it.
-    pub(crate) fn remove_lease_of(&self, _guard: &StripeGuard<'_>, ticket: &LockTicket) -> Result<()> {
-        if self.is_leased_to(ticket)? {
-            self.remove_lease(&ticket.key)?;
+    /// Removes a lease if the lock id still holds it.
+    pub(crate) fn remove_lease_of(&self, _guard: &StripeGuard<'_>, lock_id: &LockId) -> Result<()> {
+        if self.is_leased_to(lock_id)? {
+            self.remove_lease(&lock_id.key)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sessile_core::{Clock, Lock, LockTicket, LockToken, Locks, SessionKey, StorageError, StorageErrorKind, Unlock};
+use sessile_core::{Clock, Lock, LockId, LockToken, Locks, SessionKey, StorageError, StorageErrorKind, Unlock};
 
 use crate::failure::{Failure, Result as BlockingResult};
 use crate::folder::Folder;
@@ -66,10 +66,10 @@ impl FileLocks {
     /// # Errors
     ///
     /// Errors of the file system.
-    pub async fn is_held(&self, ticket: &LockTicket) -> Result<bool, StorageError> {
-        let ticket = *ticket;
+    pub async fn is_held(&self, lock_id: &LockId) -> Result<bool, StorageError> {
+        let lock_id = *lock_id;
         self.block(JobClass::Operation, "renew", move |shared| {
-            shared.folder.is_holder(&ticket, NO_RECORD)
+            shared.folder.is_holder(&lock_id, NO_RECORD)
         })
         .await
     }
@@ -99,10 +99,10 @@ impl Locks for FileLocks {
         let attempt = || {
             self.block(JobClass::Operation, "acquire", move |shared| {
                 let token = LockToken::generate(&*shared.folder.entropy);
-                let ticket = LockTicket::new(key, token);
-                Ok(match shared.with_retries(|folder| try_acquire(folder, &ticket))? {
+                let lock_id = LockId::new(key, token);
+                Ok(match shared.with_retries(|folder| try_acquire(folder, &lock_id))? {
                     // Make the guard on this thread: if the waiter is gone, dropping the guard releases the lock.
-                    None => Attempt::Done(Lock::new(ticket, shared.folder.lease, shared.clone())),
+                    None => Attempt::Done(Lock::new(lock_id, shared.folder.lease, shared.clone())),
                     Some(lease) => Attempt::Held(lease),
                 })
             })
@@ -118,23 +118,23 @@ impl Locks for FileLocks {
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
-        self.block(JobClass::Release, "release", move |shared| shared.release(&ticket))
+        let lock_id = lock.id();
+        self.block(JobClass::Release, "release", move |shared| shared.release(&lock_id))
             .await?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
-    async fn renew(&self, ticket: &LockTicket) -> Result<(), StorageError> {
-        let ticket = *ticket;
+    async fn renew(&self, lock_id: &LockId) -> Result<(), StorageError> {
+        let lock_id = *lock_id;
         self.block(JobClass::Renewal, "renew", move |shared| {
             shared.with_retries(|folder| {
-                let staged = folder.stage_lease(&ticket, NO_RECORD)?;
-                let guard = folder.lock_stripe(stripe_of(&ticket.key), &[&staged])?;
-                if !folder.is_holder(&ticket, NO_RECORD)? {
+                let staged = folder.stage_lease(&lock_id, NO_RECORD)?;
+                let guard = folder.lock_stripe(stripe_of(&lock_id.key), &[&staged])?;
+                if !folder.is_holder(&lock_id, NO_RECORD)? {
                     return Err(Failure::Refused(StorageErrorKind::LockLost));
                 }
-                guard.publish(staged, &folder.tree.layout.lease(&ticket.key))
+                guard.publish(staged, &folder.tree.layout.lease(&lock_id.key))
             })
         })
         .await
@@ -145,16 +145,16 @@ impl Locks for FileLocks {
 }
 
 /// Takes the lock if it is free, and returns the lease of its holder if it is not.
-fn try_acquire(folder: &Folder, ticket: &LockTicket) -> BlockingResult<Option<HeldLease>> {
+fn try_acquire(folder: &Folder, lock_id: &LockId) -> BlockingResult<Option<HeldLease>> {
     // Check without the stripe first, so that waiters do not slow down the holder.
-    if let Some(lease) = folder.held_lease(&ticket.key, NO_RECORD)? {
+    if let Some(lease) = folder.held_lease(&lock_id.key, NO_RECORD)? {
         return Ok(Some(lease));
     }
-    let staged = folder.stage_lease(ticket, NO_RECORD)?;
-    let guard = folder.lock_stripe(stripe_of(&ticket.key), &[&staged])?;
-    let held = folder.held_lease(&ticket.key, NO_RECORD)?;
+    let staged = folder.stage_lease(lock_id, NO_RECORD)?;
+    let guard = folder.lock_stripe(stripe_of(&lock_id.key), &[&staged])?;
+    let held = folder.held_lease(&lock_id.key, NO_RECORD)?;
     if held.is_none() {
-        guard.publish(staged, &folder.tree.layout.lease(&ticket.key))?;
+        guard.publish(staged, &folder.tree.layout.lease(&lock_id.key))?;
     }
     Ok(held)
 }
@@ -170,9 +170,9 @@ impl Shared {
         })
     }
 
-    fn release(&self, ticket: &LockTicket) -> BlockingResult<()> {
-        let released = self.with_retries(|folder| folder.release(ticket));
-        self.wait_queues.notify(&ticket.key);
+    fn release(&self, lock_id: &LockId) -> BlockingResult<()> {
+        let released = self.with_retries(|folder| folder.release(lock_id));
+        self.wait_queues.notify(&lock_id.key);
         released
     }
 
@@ -182,16 +182,16 @@ impl Shared {
 }
 
 impl ReleaseLock for Shared {
-    fn release_lock(&self, ticket: &LockTicket) {
+    fn release_lock(&self, lock_id: &LockId) {
         // If this fails, the lock ends with its lease.
-        let _ = self.release(ticket);
+        let _ = self.release(lock_id);
     }
 }
 
 impl Unlock for Shared {
-    fn unlock(&self, ticket: LockTicket) {
+    fn unlock(&self, lock_id: LockId) {
         if let Some(this) = self.this.upgrade() {
-            self.threads.release_in_background(this, ticket);
+            self.threads.release_in_background(this, lock_id);
         }
     }
 }

@@ -42,7 +42,7 @@ async fn a_lock_is_kept_when_the_clock_is_set() {
         clock.set(set_to);
         let error = two.lock(&key, Duration::ZERO).await.expect_err("it is held");
         assert_eq!(error.kind(), StorageErrorKind::LockTimeout, "{set_to:?}");
-        one.renew(&locked.lock.ticket()).await.expect("renew");
+        one.renew(&locked.lock.id()).await.expect("renew");
         let record = Record::new(locked.record.meta.clone(), "y");
         one.commit(&mut locked.lock, record).await.expect("commit");
         let next = two

@@ -142,7 +142,7 @@ impl Scenario {
                     .await
             }
             Operation::Release => storage.release(lock.take().expect(LOCK)).await,
-            Operation::Renew => storage.renew(&lock.as_ref().expect(LOCK).ticket()).await,
+            Operation::Renew => storage.renew(&lock.as_ref().expect(LOCK).id()).await,
             Operation::Touch => {
                 let now = storage.clock().now();
                 storage.touch(key, 1, Some(now + DEADLINES[1]), now).await.map(drop)

@@ -1,6 +1,6 @@
 //! A key fits only its own declaration.
 
-use sessile_core::{Key, NamespaceName, Namespaces, Takes, Untyped, Values};
+use sessile_core::{Accepts, Key, NamespaceName, Namespaces, Untyped, Values};
 
 #[derive(Values)]
 #[session(crate = "sessile_core")]
@@ -32,7 +32,7 @@ struct NotSerialised;
 struct Of<D>(D);
 
 impl<D> Of<D> {
-    fn set<K: Takes<D, T>, T>(&self, _key: K, _value: T) {}
+    fn set<K: Accepts<D, T>, T>(&self, _key: K, _value: T) {}
     fn namespace<K: NamespaceName<D>>(&self, _key: K) {}
 }
 

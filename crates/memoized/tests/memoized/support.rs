@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Meta, OsEntropy, Page, Record, SessionId,
-    SessionKey, Storage, StorageError, StorageErrorKind, Stored, Timestamp,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Meta, OsEntropy, Page, Record,
+    SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Stored, Timestamp,
 };
 use sessile_memoized::{MemoizedStorage, Probe, Probed};
 use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slow};
@@ -162,7 +162,7 @@ impl<S: Storage> Storage for Probing<S> {
         self.inner.capabilities()
     }
 
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -200,7 +200,7 @@ impl<S: Storage> Storage for Probing<S> {
         self.inner.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.inner.renew(lock).await
     }
 

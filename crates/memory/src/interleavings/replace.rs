@@ -1,12 +1,12 @@
 //! Writers without a lock beside writers with one.
 
-use sessile_core::{AtOnce, Stored};
+use sessile_core::{ImmediateStorage, Stored};
 
 use super::*;
 
 impl Fixture {
-    fn at_once(&self) -> &dyn AtOnce {
-        self.storage.at_once().unwrap()
+    fn immediate(&self) -> &dyn ImmediateStorage {
+        self.storage.immediate().unwrap()
     }
 
     fn known(&self) -> Lookup<Stored> {
@@ -19,7 +19,7 @@ impl Fixture {
         let payload = std::str::from_utf8(&record.payload).unwrap();
         record.payload = (payload.parse::<usize>().unwrap() + 1).to_string().into();
         record.meta.version += 1;
-        let replaced = self.at_once().replace(known, record).map_err(|error| error.kind())?;
+        let replaced = self.immediate().replace(known, record).map_err(|error| error.kind())?;
         self.commits.fetch_add(usize::from(replaced), Ordering::SeqCst);
         Ok(replaced)
     }

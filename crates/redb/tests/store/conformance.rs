@@ -3,7 +3,7 @@
 //! Tokio's time stands still during a blocking call and advances when every task is idle, so no case waits. Cases with
 //! several threads run in real time.
 
-use sessile_core::{LocalLocks, Paired, RecordStore, TokioClock};
+use sessile_core::{LocalLocks, LockedStore, RecordStore, TokioClock};
 use sessile_redb::RedbStore;
 use sessile_testkit::{Profile, Subject, storage_tests};
 
@@ -19,13 +19,13 @@ async fn subject() -> Subject {
     let store = RedbStore::open(folder.database()).expect("open");
     let locks = LocalLocks::builder().clock(TokioClock::start()).max_waiters(WAITERS);
     let locks = locks.build();
-    let pair = || Paired::new(store.clone(), locks.clone());
+    let pair = || LockedStore::new(store.clone(), locks.clone());
     let (one, two) = (pair(), pair());
 
     // Everything that takes room: entries, locks, and the bookkeeping of locks.
     let (held, store, locks) = ([one.clone(), two.clone()], store.clone(), locks.clone());
     let footprint = move || {
-        let held: usize = held.iter().map(Paired::locks_held).sum();
+        let held: usize = held.iter().map(LockedStore::locks_held).sum();
         let (store, locks) = (store.clone(), locks.clone());
         async move {
             let list = store.scan(None, usize::MAX).await.expect("scan");

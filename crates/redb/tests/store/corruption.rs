@@ -2,8 +2,8 @@
 
 use redb::{Database, TableDefinition};
 use sessile_core::{
-    Applied, EntryVersion, LocalLocks, OsEntropy, Paired, RecordStore, Session, SessionError, SessionId, SessionKey,
-    Storage, StorageErrorKind, Timestamp, Visit,
+    Applied, EntryVersion, LocalLocks, LockedStore, OsEntropy, RecordStore, Session, SessionError, SessionId,
+    SessionKey, Storage, StorageErrorKind, Timestamp, Visit,
 };
 use sessile_redb::RedbStore;
 
@@ -104,7 +104,7 @@ async fn a_key_that_is_no_key() {
 async fn a_visit_of_a_corrupt_session_fails() {
     let folder = TempFolder::new();
     let id = SessionId::generate(&OsEntropy);
-    let open = || Paired::new(RedbStore::open(folder.database()).unwrap(), LocalLocks::new());
+    let open = || LockedStore::new(RedbStore::open(folder.database()).unwrap(), LocalLocks::new());
     let storage = open();
     storage
         .create(&id.key(), record(storage.clock(), "data"))

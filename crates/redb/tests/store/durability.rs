@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 use sessile_core::{
-    Applied, EntryVersion, LocalLocks, Paired, RecordStore, Session, Storage, Timestamp, Untyped, Visit,
+    Applied, EntryVersion, LocalLocks, LockedStore, RecordStore, Session, Storage, Timestamp, Untyped, Visit,
 };
 use sessile_redb::RedbStore;
 
@@ -16,7 +16,7 @@ async fn a_session_outlives_the_process_that_made_it() {
     let folder = TempFolder::new();
     let open = || -> Session {
         let store = RedbStore::open(folder.database()).expect("open");
-        Session::builder(Paired::new(store, LocalLocks::new())).build()
+        Session::builder(LockedStore::new(store, LocalLocks::new())).build()
     };
 
     let session = open();
@@ -76,7 +76,7 @@ async fn every_write_is_on_the_disk_when_it_is_acknowledged() {
 #[tokio::test]
 async fn nothing_is_left_in_any_table_when_the_sessions_are_gone() {
     let folder = TempFolder::new();
-    let storage = Paired::new(RedbStore::open(folder.database()).unwrap(), LocalLocks::new());
+    let storage = LockedStore::new(RedbStore::open(folder.database()).unwrap(), LocalLocks::new());
     let [ended, moved, new] = [key(), key(), key()];
     for key in [&ended, &moved] {
         storage.create(key, record(storage.clock(), "data")).await.unwrap();
@@ -108,7 +108,7 @@ async fn nothing_is_left_in_any_table_when_the_sessions_are_gone() {
     assert_eq!(look.open_table(deadlines).unwrap().len().unwrap(), 0);
 }
 
-async fn rows_of(storage: &Paired<RedbStore, LocalLocks>) -> usize {
+async fn rows_of(storage: &LockedStore<RedbStore, LocalLocks>) -> usize {
     storage.store().scan(None, 9).await.unwrap().entries.len()
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LocalLocks, Lookup, Paired, Record, RecordStore, SessionId, SessionKey, Storage, Timestamp};
+use sessile_core::{LocalLocks, LockedStore, Lookup, Record, RecordStore, SessionId, SessionKey, Storage, Timestamp};
 use sessile_redb::RedbStore;
 use sessile_testkit::process::{ChildProcess, role, send};
 
@@ -36,7 +36,7 @@ fn count(record: &Record) -> u32 {
 }
 
 /// Counts without end, and reports each acknowledged write.
-async fn write(storage: Paired<RedbStore, LocalLocks>, writer: usize) {
+async fn write(storage: LockedStore<RedbStore, LocalLocks>, writer: usize) {
     let key = key(writer);
     if storage.read(&key).await.expect("read") == Lookup::Missing {
         let created = storage.create(&key, record(storage.clock(), payload(0))).await;
@@ -55,7 +55,7 @@ async fn write(storage: Paired<RedbStore, LocalLocks>, writer: usize) {
 #[tokio::test]
 async fn acknowledged_writes_are_there_and_none_is_torn() {
     if let Some((_, folder)) = role() {
-        let storage = Paired::new(RedbStore::open(database_in(&folder)).expect("open"), LocalLocks::new());
+        let storage = LockedStore::new(RedbStore::open(database_in(&folder)).expect("open"), LocalLocks::new());
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..WRITERS {
             writers.spawn(write(storage.clone(), writer));
@@ -90,7 +90,7 @@ async fn acknowledged_writes_are_there_and_none_is_torn() {
 
 /// Asserts that every acknowledged write is stored, and returns the stored numbers.
 async fn verify(folder: &TempFolder, acknowledged: [u32; WRITERS]) -> [u32; WRITERS] {
-    let storage = Paired::new(RedbStore::open(folder.database()).expect("open"), LocalLocks::new());
+    let storage = LockedStore::new(RedbStore::open(folder.database()).expect("open"), LocalLocks::new());
     let mut counts = acknowledged;
     for (writer, expected) in counts.iter_mut().enumerate() {
         let stored = storage.read(&key(writer)).await.expect("read");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{Applied, EntryVersion, LocalLocks, Paired, RecordStore, Storage, StorageErrorKind};
+use sessile_core::{Applied, EntryVersion, LocalLocks, LockedStore, RecordStore, Storage, StorageErrorKind};
 
 use crate::support::{Disk, entry, key, record, store_on};
 
@@ -10,7 +10,7 @@ use crate::support::{Disk, entry, key, record, store_on};
 #[tokio::test]
 async fn a_commit_with_a_stale_version_is_refused_and_writes_nothing() {
     let store = store_on(&Disk::new());
-    let pair = || Paired::new(store.clone(), LocalLocks::new());
+    let pair = || LockedStore::new(store.clone(), LocalLocks::new());
     let (here, there) = (pair(), pair());
     let key = key();
     here.create(&key, record(here.clock(), "0")).await.unwrap();

@@ -24,7 +24,7 @@ async fn a_server_whose_clock_has_jumped_is_asked_once_more() {
         let before = asked();
         let (mut lock, _) = client.lock(&key, Duration::ZERO).await.unwrap().found().unwrap();
         assert_eq!(asked() - before, questions);
-        client.release(&lock.ticket()).await.unwrap();
-        lock.spend();
+        client.release(&lock.id()).await.unwrap();
+        lock.disarm();
     }
 }

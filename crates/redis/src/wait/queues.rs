@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sessile_core::{LockTicket, LockToken, SessionKey};
+use sessile_core::{LockId, LockToken, SessionKey};
 
 use super::hasher::BuildDigestHasher;
 use super::message::Message;
@@ -105,19 +105,19 @@ impl WaitQueues {
     /// Remembers for a while to which session a released token belongs. The token may still be in the server's queue,
     /// and be granted a lock that no task wants, if the request that took the lock could not name the queue, or if it
     /// overtook an earlier request.
-    pub(crate) fn linger(&self, ticket: &LockTicket, time: Duration) {
+    pub(crate) fn linger(&self, lock_id: &LockId, time: Duration) {
         let now = Instant::now();
         let expired = {
             let mut lingering = lock(&self.lingering);
             let expired = lingering.iter().take_while(|(until, _)| *until <= now).count();
-            lingering.push_back((now + time, ticket.token));
+            lingering.push_back((now + time, lock_id.token));
             lingering.drain(..expired).collect::<Vec<_>>()
         };
         let mut enqueued = self.enqueued();
         for (_, token) in expired {
             enqueued.remove(&token);
         }
-        enqueued.insert(ticket.token, ticket.key);
+        enqueued.insert(lock_id.token, lock_id.key);
     }
 
     /// Returns the length of the queue of this session.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, OsEntropy, SessionId, SessionKey, StorageErrorKind};
+use sessile_core::{LockId, LockToken, OsEntropy, SessionId, SessionKey, StorageErrorKind};
 
 use super::{End, Message, Signal, WaitQueues, Waiter};
 
@@ -157,21 +157,21 @@ fn a_grant_counts_for_the_last_request_only() {
 fn a_lock_for_a_token_that_was_released_is_given_back_for_a_while() {
     let (queues, abandoned) = queues(8);
     let (key, other) = (key(), key());
-    let tickets = [key, other].map(|key| {
+    let lock_ids = [key, other].map(|key| {
         let waiter = Waiter::join(&queues, &key).unwrap();
         let token = waiter.token(true);
         waiter.complete();
-        LockTicket::new(key, token)
+        LockId::new(key, token)
     });
-    queues.linger(&tickets[0], Duration::ZERO);
-    queues.deliver(&tickets[0].token, granted());
-    assert_eq!(*lock(&abandoned), [tickets[0].token]);
+    queues.linger(&lock_ids[0], Duration::ZERO);
+    queues.deliver(&lock_ids[0].token, granted());
+    assert_eq!(*lock(&abandoned), [lock_ids[0].token]);
     // An expired token is removed when the next one begins to linger.
-    queues.linger(&tickets[1], Duration::from_secs(60));
-    for ticket in &tickets {
-        queues.deliver(&ticket.token, granted());
+    queues.linger(&lock_ids[1], Duration::from_secs(60));
+    for lock_id in &lock_ids {
+        queues.deliver(&lock_id.token, granted());
     }
-    assert_eq!(*lock(&abandoned), [tickets[0].token, tickets[1].token]);
+    assert_eq!(*lock(&abandoned), [lock_ids[0].token, lock_ids[1].token]);
     assert_eq!(queues.enqueued().len(), 1);
 }
 

@@ -54,7 +54,7 @@ async fn frozen_waiters_keep_a_session_for_one_lease_in_all() {
     }
     eventually("all wait", async || {
         // Starting so many processes takes longer than a lease.
-        storage.renew(&held.lock.ticket()).await.unwrap();
+        storage.renew(&held.lock.id()).await.unwrap();
         queued(&server) == i64::try_from(FROZEN).unwrap()
     })
     .await;

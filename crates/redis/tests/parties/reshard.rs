@@ -84,7 +84,7 @@ async fn sessions_in_a_slot_that_was_left_open_are_served() {
             let (storage, key) = (Arc::clone(&storage), *key);
             async move { storage.lock(&key, MINUTE).await.map(|found| found.map(drop)) }
         });
-        storage.renew(&locked.lock.ticket()).await.unwrap();
+        storage.renew(&locked.lock.id()).await.unwrap();
         let next = same_shard(key, 500_000 + number);
         let record = record(&storage, "z", Some(MINUTE));
         let outcome = storage.rotate(&mut locked.lock, &next, record, Duration::ZERO).await;

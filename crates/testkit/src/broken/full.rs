@@ -49,7 +49,7 @@ impl Broken {
             return self.model.commit(lock, record).await;
         }
         if self.bug == Bug::FullDisarmsTheLock {
-            lock.spend();
+            lock.disarm();
         }
         self.full(Operation::Commit)
     }

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_core::{
-    Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Record, SessionKey, Storage, StorageError,
-    StorageErrorKind, Stored,
+    Lock, LockId, LockToken, Locked, Lookup, OsEntropy, Record, SessionKey, Storage, StorageError, StorageErrorKind,
+    Stored,
 };
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
@@ -46,9 +46,9 @@ impl Broken {
                 let Lookup::Found(mut locked) = result else {
                     return Ok(result);
                 };
-                locked.lock.spend();
+                locked.lock.disarm();
                 yield_now().await;
-                let token = locked.lock.ticket().token;
+                let token = locked.lock.id().token;
                 Ok(Lookup::Found(self.with_token(locked, token)))
             }
             Bug::LockSkipsQueue => {
@@ -56,7 +56,7 @@ impl Broken {
                 let lease = Duration::from_secs(30);
                 match self.model.step(|_, state, now| state.lock(key, token, lease, now)) {
                     Lookup::Found(Attempt::Taken(Stored { key, record, .. })) => {
-                        let lock = self.lock_of(LockTicket::new(key, token), lease);
+                        let lock = self.lock_of(LockId::new(key, token), lease);
                         Ok(Lookup::Found(Locked::new(lock, record)))
                     }
                     _ => self.model.lock(key, wait).await,
@@ -116,41 +116,41 @@ impl Broken {
     /// Replaces the token of a lock.
     fn with_token(&self, mut locked: Locked, token: LockToken) -> Locked {
         let key = *locked.lock.key();
-        locked.lock.spend();
+        locked.lock.disarm();
         self.model.step(|_, state, _| {
             state.locks.entry(key).and_modify(|holder| {
                 let until = holder.until;
                 *holder = Holder { token, until };
             });
         });
-        locked.lock = self.lock_of(LockTicket::new(key, token), locked.lock.lease());
+        locked.lock = self.lock_of(LockId::new(key, token), locked.lock.lease());
         locked
     }
 
     pub(super) async fn wrongly_commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
-        let held = self.model.step(|_, state, now| state.require_lock(&ticket, now));
+        let lock_id = lock.id();
+        let held = self.model.step(|_, state, now| state.require_lock(&lock_id, now));
         match self.bug {
             Bug::CommitDoesNotDisarm => {
-                let mut unseen = self.lock_of(ticket, lock.lease());
+                let mut unseen = self.lock_of(lock_id, lock.lease());
                 let committed = self.model.commit(&mut unseen, record).await;
-                unseen.spend();
+                unseen.disarm();
                 committed
             }
             Bug::CommitDisarmsOnFailure => {
                 let committed = self.model.commit(lock, record).await;
-                lock.spend();
+                lock.disarm();
                 committed
             }
             Bug::CommitInTwoSteps if held.is_ok() => {
                 sleep(Duration::from_millis(1)).await;
-                self.model.step(|_, state, _| state.put(&ticket.key, record));
-                lock.spend();
+                self.model.step(|_, state, _| state.put(&lock_id.key, record));
+                lock.disarm();
                 Ok(())
             }
             Bug::CommitTorn if held.is_ok() => {
                 self.model.step(|_, state, _| {
-                    state.records.entry(ticket.key).and_modify(|old| {
+                    state.records.entry(lock_id.key).and_modify(|old| {
                         let half = record.payload.len() / 2;
                         old.payload = [&record.payload[..half], &old.payload[half.min(old.payload.len())..]]
                             .concat()
@@ -161,14 +161,14 @@ impl Broken {
                 self.model.commit(lock, record).await
             }
             Bug::CommitComesLater if held.is_ok() => {
-                self.model.step(|_, state, _| state.locks.remove(&ticket.key));
+                self.model.step(|_, state, _| state.locks.remove(&lock_id.key));
                 let model = self.model.clone();
                 let write = tokio::spawn(async move {
                     sleep(Duration::from_millis(1)).await;
-                    model.step(|_, state, _| state.put(&ticket.key, record));
+                    model.step(|_, state, _| state.put(&lock_id.key, record));
                 });
                 let done = write.await;
-                lock.spend();
+                lock.disarm();
                 done.map_err(|error| {
                     StorageError::new(StorageErrorKind::Other, "commit", self.name()).with_source(error)
                 })

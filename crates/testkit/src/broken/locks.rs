@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, Lookup, SessionKey, Stored, Timestamp};
+use sessile_core::{LockId, LockToken, Lookup, SessionKey, Stored, Timestamp};
 
 use super::{Bug, WriteResult, has_token};
 use crate::model::{Attempt, Holder, ModelState};
@@ -44,7 +44,7 @@ pub(super) fn lock(
     }
 }
 
-pub(super) fn release(bug: Bug, state: &mut ModelState, lock: &LockTicket) {
+pub(super) fn release(bug: Bug, state: &mut ModelState, lock: &LockId) {
     match bug {
         Bug::ReleaseIgnoresToken => drop(state.locks.remove(&lock.key)),
         Bug::ReleaseDoesNothing => {}
@@ -60,7 +60,7 @@ pub(super) fn release(bug: Bug, state: &mut ModelState, lock: &LockTicket) {
     }
 }
 
-pub(super) fn dropped(bug: Bug, state: &mut ModelState, lock: &LockTicket) {
+pub(super) fn dropped(bug: Bug, state: &mut ModelState, lock: &LockId) {
     match bug {
         Bug::DropDoesNothing => {}
         Bug::DropIgnoresToken => drop(state.locks.remove(&lock.key)),
@@ -68,13 +68,7 @@ pub(super) fn dropped(bug: Bug, state: &mut ModelState, lock: &LockTicket) {
     }
 }
 
-pub(super) fn renew(
-    bug: Bug,
-    state: &mut ModelState,
-    lock: &LockTicket,
-    lease: Duration,
-    now: Timestamp,
-) -> WriteResult {
+pub(super) fn renew(bug: Bug, state: &mut ModelState, lock: &LockId, lease: Duration, now: Timestamp) -> WriteResult {
     let until = state.locks.get(&lock.key).map_or(now, |holder| holder.until);
     let token = lock.token;
     match bug {

@@ -1,8 +1,8 @@
 //! Storages with one bug each, which prove that the cases find it.
 
-mod at_once;
 mod bug;
 mod full;
+mod immediate;
 mod lifetime;
 mod locking;
 mod locks;
@@ -18,7 +18,7 @@ mod usage;
 
 use std::time::Duration;
 
-use sessile_core::{LockTicket, StorageErrorKind};
+use sessile_core::{LockId, StorageErrorKind};
 
 pub use self::bug::Bug;
 pub use self::storage::Broken;
@@ -31,7 +31,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 type WriteResult = Result<(), StorageErrorKind>;
 
 /// Returns whether the lock has the current token, even if the lease has ended.
-fn has_token(state: &ModelState, lock: &LockTicket) -> bool {
+fn has_token(state: &ModelState, lock: &LockId) -> bool {
     state
         .locks
         .get(&lock.key)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{LockId, LockToken, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
 
 use super::{Bug, WriteResult, has_token};
 use crate::model::{Holder, ModelState};
@@ -71,13 +71,7 @@ pub(super) fn create(
     Ok(())
 }
 
-pub(super) fn commit(
-    bug: Bug,
-    state: &mut ModelState,
-    lock: &LockTicket,
-    record: Record,
-    now: Timestamp,
-) -> WriteResult {
+pub(super) fn commit(bug: Bug, state: &mut ModelState, lock: &LockId, record: Record, now: Timestamp) -> WriteResult {
     let mut record = bug.stored(record, now);
     let old = state.records.get(&lock.key);
     let valid = match bug {

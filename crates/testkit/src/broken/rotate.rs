@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockTicket, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{LockId, Lookup, Record, SessionKey, StorageErrorKind, Timestamp};
 
 use super::{Bug, WriteResult};
 use crate::model::{ModelState, Move, Rotation};
@@ -17,7 +17,7 @@ fn move_to(state: &mut ModelState, from: &SessionKey, rotation: Rotation, record
 pub(super) fn rotate(
     bug: Bug,
     state: &mut ModelState,
-    lock: &LockTicket,
+    lock: &LockId,
     mut rotation: Rotation,
     record: Record,
     now: Timestamp,

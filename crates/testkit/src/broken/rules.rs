@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{LockId, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 use super::{Bug, WriteResult, locks, records, replace, rotate, touch};
 use crate::model::{Attempt, Holder, ModelState, Rotation, Rules};
@@ -56,7 +56,7 @@ impl Rules for Bug {
         records::create(*self, state, key, record, self.now(now))
     }
 
-    fn commit(&self, state: &mut ModelState, lock: &LockTicket, record: Record, now: Timestamp) -> WriteResult {
+    fn commit(&self, state: &mut ModelState, lock: &LockId, record: Record, now: Timestamp) -> WriteResult {
         records::commit(*self, state, lock, record, self.now(now))
     }
 
@@ -73,7 +73,7 @@ impl Rules for Bug {
     fn rotate(
         &self,
         state: &mut ModelState,
-        lock: &LockTicket,
+        lock: &LockId,
         rotation: Rotation,
         record: Record,
         now: Timestamp,
@@ -81,15 +81,15 @@ impl Rules for Bug {
         rotate::rotate(*self, state, lock, rotation, record, self.now(now))
     }
 
-    fn release(&self, state: &mut ModelState, lock: &LockTicket) {
+    fn release(&self, state: &mut ModelState, lock: &LockId) {
         locks::release(*self, state, lock);
     }
 
-    fn dropped(&self, state: &mut ModelState, lock: &LockTicket) {
+    fn dropped(&self, state: &mut ModelState, lock: &LockId) {
         locks::dropped(*self, state, lock);
     }
 
-    fn renew(&self, state: &mut ModelState, lock: &LockTicket, lease: Duration, now: Timestamp) -> WriteResult {
+    fn renew(&self, state: &mut ModelState, lock: &LockId, lease: Duration, now: Timestamp) -> WriteResult {
         locks::renew(*self, state, lock, lease, self.now(now))
     }
 

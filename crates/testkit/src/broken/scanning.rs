@@ -39,7 +39,7 @@ impl Broken {
                 let page = self.model.scan(cursor, limit).await?;
                 for (key, _) in &page.sessions {
                     if let Ok(Lookup::Found(mut locked)) = self.model.lock(key, Duration::ZERO).await {
-                        locked.lock.spend();
+                        locked.lock.disarm();
                     }
                 }
                 Ok(page)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, Stored, Timestamp, Unlock, Usage,
 };
 use tokio::task::yield_now;
@@ -96,17 +96,17 @@ impl Broken {
         &self.model
     }
 
-    /// Creates a lock with this ticket that releases itself in the model.
-    pub(super) fn lock_of(&self, ticket: LockTicket, lease: Duration) -> Lock {
+    /// Creates a lock with this lock id that releases itself in the model.
+    pub(super) fn lock_of(&self, lock_id: LockId, lease: Duration) -> Lock {
         struct Releaser(ModelStorage);
 
         impl Unlock for Releaser {
-            fn unlock(&self, ticket: LockTicket) {
-                self.0.step(|rules, state, _| rules.dropped(state, &ticket));
+            fn unlock(&self, lock_id: LockId) {
+                self.0.step(|rules, state, _| rules.dropped(state, &lock_id));
             }
         }
 
-        Lock::new(ticket, lease, Arc::new(Releaser(self.model.clone())))
+        Lock::new(lock_id, lease, Arc::new(Releaser(self.model.clone())))
     }
 
     pub(super) fn strip_error<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
@@ -137,8 +137,8 @@ impl Storage for Broken {
         self.wrong_capabilities()
     }
 
-    fn at_once(&self) -> Option<&dyn AtOnce> {
-        self.wrongly_at_once()
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
+        self.wrongly_immediate()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
@@ -194,9 +194,9 @@ impl Storage for Broken {
         grace: Duration,
     ) -> Result<(), StorageError> {
         if self.bug == Bug::RotateTorn {
-            let ticket = lock.ticket();
+            let lock_id = lock.id();
             self.model.step(|_, state, now| {
-                if state.require_lock(&ticket, now).is_ok() {
+                if state.require_lock(&lock_id, now).is_ok() {
                     state.records.insert(*new_key, record.clone());
                 }
             });
@@ -205,20 +205,20 @@ impl Storage for Broken {
         }
         let rotated = self.rotate_in_room(lock, new_key, record, grace).await;
         if self.bug == Bug::RotateDisarmsOnFailure && rotated.is_err() {
-            lock.spend();
+            lock.disarm();
         }
         self.strip_error(rotated)
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
+        let lock_id = lock.id();
         match self.bug {
             Bug::ReleaseTorn => {
-                lock.spend();
+                lock.disarm();
                 yield_now().await;
             }
             Bug::ReleaseFailsWhenLost => {
-                let held = self.model.step(|_, state, now| state.require_lock(&ticket, now));
+                let held = self.model.step(|_, state, now| state.require_lock(&lock_id, now));
                 held.map_err(|kind| StorageError::new(kind, "release", self.name()))?;
             }
             _ => {}
@@ -226,7 +226,7 @@ impl Storage for Broken {
         self.model.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         if self.bug == Bug::RenewTorn {
             let held = self.model.step(|_, state, now| {
                 let held = state.require_lock(lock, now);

@@ -35,7 +35,7 @@ async fn is_followed(ctx: &Context, alias: &SessionKey, actual: &SessionKey) {
     ctx.assert_held(actual).await;
     ctx.assert_held(alias).await;
     ctx.storage()
-        .renew(&locked.lock.ticket())
+        .renew(&locked.lock.id())
         .await
         .expect("renew of a lock taken through an alias");
     ctx.commit(&mut locked, "written through an alias").await;
@@ -259,7 +259,7 @@ pub(crate) async fn is_no_way_in_for_a_late_holder(ctx: Context) {
         ctx.storage()
             .rotate(&mut late.lock, &third, record, Duration::ZERO)
             .await,
-        ctx.storage().renew(&late.lock.ticket()).await,
+        ctx.storage().renew(&late.lock.id()).await,
     ];
     for result in results {
         refused(result, StorageErrorKind::LockLost, "a late holder");

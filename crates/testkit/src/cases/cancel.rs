@@ -92,7 +92,7 @@ pub(crate) async fn of_lock_while_waiting_leaves_no_gap(ctx: Context) {
         ctx.settle().await;
         // The first waiter may be at the head of the queue by now, and never learns of it.
         drop(first);
-        let locked = ctx.at_once("the one behind a waiter that was dropped", second).await;
+        let locked = ctx.immediate("the one behind a waiter that was dropped", second).await;
         let locked = locked.expect("a waiter panicked").expect("lock").found().expect("live");
         ctx.release(locked.lock).await;
         ctx.assert_free(&key, b"x").await;
@@ -183,7 +183,7 @@ pub(crate) async fn of_release_leaves_no_lock(ctx: Context) {
 pub(crate) async fn of_renew_keeps_the_lock(ctx: Context) {
     at_every_point(async |cut| {
         let (key, mut locked) = ctx.locked("x").await;
-        let ended = cut.run(ctx.storage().renew(&locked.lock.ticket())).await.is_some();
+        let ended = cut.run(ctx.storage().renew(&locked.lock.id())).await.is_some();
         ctx.assert_held(&key).await;
         ctx.commit(&mut locked, "y").await;
         ctx.assert_free(&key, b"y").await;

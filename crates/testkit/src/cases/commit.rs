@@ -88,9 +88,9 @@ pub(crate) async fn without_the_right_token_it_is_refused(ctx: Context) {
 
 pub(crate) async fn after_release_it_is_refused(ctx: Context) {
     let (key, locked) = ctx.locked("old").await;
-    let (ticket, record) = (locked.lock.ticket(), locked.record.clone());
+    let (lock_id, record) = (locked.lock.id(), locked.record.clone());
     ctx.release(locked.lock).await;
-    let mut stale = with_token(key, ticket.token);
+    let mut stale = with_token(key, lock_id.token);
     let result = ctx.storage().commit(&mut stale, successor(&record, "stale")).await;
     refused(result, StorageErrorKind::LockLost, "commit after release");
     ctx.assert_free(&key, b"old").await;

@@ -12,7 +12,7 @@ pub(crate) async fn removes_the_session(ctx: Context) {
     assert_eq!(ctx.destroy(&key).await, Lookup::Found(()));
     ctx.assert_missing(&key).await;
     let lock = ctx.storage().lock(&key, ctx.lease().await * 10);
-    let lock = ctx.at_once("lock of a destroyed session", lock).await.expect("lock");
+    let lock = ctx.immediate("lock of a destroyed session", lock).await.expect("lock");
     assert!(
         matches!(lock, Lookup::Missing),
         "lock of a destroyed session returned {lock:?}"
@@ -40,7 +40,7 @@ pub(crate) async fn an_expired_record_is_missing(ctx: Context) {
 
 pub(crate) async fn waits_for_no_lock(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
-    let destroyed = ctx.at_once("destroy of a locked session", ctx.destroy(&key)).await;
+    let destroyed = ctx.immediate("destroy of a locked session", ctx.destroy(&key)).await;
     assert_eq!(destroyed, Lookup::Found(()));
     ctx.assert_missing(&key).await;
     drop(locked);
@@ -56,7 +56,7 @@ pub(crate) async fn nothing_late_brings_it_back(ctx: Context) {
     let gone = StorageErrorKind::Gone;
     let storage = ctx.storage();
 
-    let result = storage.renew(&locked.lock.ticket()).await;
+    let result = storage.renew(&locked.lock.id()).await;
     refused(result, gone, "renew after destroy");
     let result = storage.commit(&mut locked.lock, record.clone()).await;
     refused(result, gone, "commit after destroy");
@@ -98,7 +98,7 @@ pub(crate) async fn of_a_tombstone_ends_the_session(ctx: Context) {
         assert!(read.is_found(), "the session lives under its new key");
     }
     let mut locked = ctx.lock(&new).await;
-    let destroyed = ctx.at_once("destroy of a tombstone", ctx.destroy(&old)).await;
+    let destroyed = ctx.immediate("destroy of a tombstone", ctx.destroy(&old)).await;
     assert_eq!(destroyed, Lookup::Found(()));
     for storage in [ctx.storage(), ctx.second()] {
         let read = storage.read(&new).await.expect("read");

@@ -9,7 +9,7 @@ use crate::kit::{Context, refused, successor};
 pub(crate) async fn gives_up_what_is_not_given_back(ctx: Context) {
     for patience in [Duration::ZERO, Duration::from_millis(30)] {
         let (key, mut held) = ctx.locked("x").await;
-        ctx.at_once("drain", ctx.storage().drain(patience)).await;
+        ctx.immediate("drain", ctx.storage().drain(patience)).await;
         if !ctx.profile().drain {
             // A storage without draining must do nothing at all: releasing only in part would give a lock two holders.
             ctx.assert_held(&key).await;
@@ -21,7 +21,7 @@ pub(crate) async fn gives_up_what_is_not_given_back(ctx: Context) {
         let Ok(Lookup::Found(mut next)) = next else {
             panic!("a lock that was held before draining is to be had at once, and lock returned {next:?}");
         };
-        let result = ctx.storage().renew(&held.lock.ticket()).await;
+        let result = ctx.storage().renew(&held.lock.id()).await;
         refused(
             result,
             StorageErrorKind::LockLost,
@@ -46,7 +46,7 @@ pub(crate) async fn gives_up_what_is_not_given_back(ctx: Context) {
 
 pub(crate) async fn waits_for_what_is_given_back(ctx: Context) {
     let (key, mut held) = ctx.locked("x").await;
-    let drained = ctx.at_once("drain", ctx.storage().drain(Duration::MAX));
+    let drained = ctx.immediate("drain", ctx.storage().drain(Duration::MAX));
     let committed = async {
         ctx.settle().await;
         ctx.commit(&mut held, "y").await;
@@ -58,7 +58,7 @@ pub(crate) async fn waits_for_what_is_given_back(ctx: Context) {
 pub(crate) async fn of_nothing_is_at_once_and_changes_nothing(ctx: Context) {
     let key = ctx.created("x").await;
     for payload in ["y", "z"] {
-        ctx.at_once("drain of a storage without locks", ctx.storage().drain(Duration::MAX))
+        ctx.immediate("drain of a storage without locks", ctx.storage().drain(Duration::MAX))
             .await;
         let mut locked = ctx.lock(&key).await;
         ctx.assert_held(&key).await;

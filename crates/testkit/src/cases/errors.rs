@@ -49,7 +49,7 @@ pub(crate) async fn name_the_operation_and_the_storage(ctx: Context) {
         Operation::Rotate,
         StorageErrorKind::LockLost,
     );
-    let error = storage.renew(&forged(key).ticket()).await.expect_err("not the holder");
+    let error = storage.renew(&forged(key).id()).await.expect_err("not the holder");
     names(&ctx, &error, Operation::Renew, StorageErrorKind::LockLost);
     let error = storage
         .touch(&unknown, 1, None, ctx.now())

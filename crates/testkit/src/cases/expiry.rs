@@ -144,7 +144,7 @@ pub(crate) async fn is_the_end_for_every_operation(ctx: Context) {
         "touch of an expired session",
     );
     refused(
-        storage.renew(&locked.lock.ticket()).await,
+        storage.renew(&locked.lock.id()).await,
         gone,
         "renew for an expired session",
     );

@@ -57,7 +57,7 @@ pub(crate) async fn runs_anew_when_renewed(ctx: Context) {
     for _ in 0..3 {
         ctx.pass(lease * 3 / 5).await;
         ctx.storage()
-            .renew(&locked.lock.ticket())
+            .renew(&locked.lock.id())
             .await
             .expect("renew of a held lock");
         ctx.assert_held(&key).await;
@@ -70,7 +70,7 @@ pub(crate) async fn is_not_added_up_by_renewals(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     for _ in 0..5 {
         ctx.storage()
-            .renew(&locked.lock.ticket())
+            .renew(&locked.lock.id())
             .await
             .expect("renew of a held lock");
     }
@@ -81,11 +81,11 @@ pub(crate) async fn is_not_added_up_by_renewals(ctx: Context) {
 pub(crate) async fn cannot_be_renewed_after_its_end(ctx: Context) {
     let (key, late) = ctx.locked("x").await;
     ctx.pass_surely(late.lock.lease()).await;
-    let result = ctx.storage().renew(&late.lock.ticket()).await;
+    let result = ctx.storage().renew(&late.lock.id()).await;
     refused(result, StorageErrorKind::LockLost, "renew after the lease");
     let second = ctx.storage().lock(&key, Duration::ZERO).await;
     let second = second.expect("the lease is over").found().expect("a live session");
-    let result = ctx.storage().renew(&late.lock.ticket()).await;
+    let result = ctx.storage().renew(&late.lock.id()).await;
     refused(result, StorageErrorKind::LockLost, "renew of a lock that is another's");
     ctx.release(second.lock).await;
 }
@@ -93,16 +93,16 @@ pub(crate) async fn cannot_be_renewed_after_its_end(ctx: Context) {
 pub(crate) async fn cannot_be_renewed_for_a_session_that_is_gone(ctx: Context) {
     let (key, destroyed) = ctx.locked("x").await;
     ctx.destroy(&key).await;
-    let result = ctx.storage().renew(&destroyed.lock.ticket()).await;
+    let result = ctx.storage().renew(&destroyed.lock.id()).await;
     refused(result, StorageErrorKind::Gone, "renew for a destroyed session");
     ctx.assert_missing(&key).await;
 
     let [old, new] = Context::keys();
     ctx.create(&old, ctx.record("moved")).await;
     let mut locked = ctx.lock(&old).await;
-    let ticket = locked.lock.ticket();
+    let lock_id = locked.lock.id();
     ctx.rotate(&mut locked, &new, Duration::ZERO).await;
-    let result = ctx.storage().renew(&ticket).await;
+    let result = ctx.storage().renew(&lock_id).await;
     refused(
         result,
         StorageErrorKind::Superseded,

@@ -50,7 +50,7 @@ pub(crate) async fn an_unknown_key_is_missing_at_once(ctx: Context) {
     let key = Context::key();
     let wait = ctx.lease().await * 10;
     let lock = ctx
-        .at_once("lock of an unknown session", ctx.storage().lock(&key, wait))
+        .immediate("lock of an unknown session", ctx.storage().lock(&key, wait))
         .await;
     assert!(
         matches!(lock, Ok(Lookup::Missing)),
@@ -92,7 +92,7 @@ pub(crate) async fn an_expired_record_is_missing_at_once(ctx: Context) {
     let wait = ctx.lease().await * 10;
     ctx.pass_surely(Duration::from_millis(200)).await;
     let lock = ctx
-        .at_once("lock of an expired session", ctx.storage().lock(&key, wait))
+        .immediate("lock of an expired session", ctx.storage().lock(&key, wait))
         .await;
     assert!(
         matches!(lock, Ok(Lookup::Missing)),
@@ -103,7 +103,9 @@ pub(crate) async fn an_expired_record_is_missing_at_once(ctx: Context) {
 pub(crate) async fn a_tombstone_is_superseded_at_once(ctx: Context) {
     let [old, _] = rotated(&ctx).await;
     let wait = ctx.lease().await * 10;
-    let lock = ctx.at_once("lock of a tombstone", ctx.storage().lock(&old, wait)).await;
+    let lock = ctx
+        .immediate("lock of a tombstone", ctx.storage().lock(&old, wait))
+        .await;
     assert!(
         matches!(lock, Ok(Lookup::Superseded)),
         "lock of a tombstone returned {lock:?}"
@@ -115,7 +117,7 @@ pub(crate) async fn each_has_a_token_of_its_own(ctx: Context) {
     let mut tokens = Vec::new();
     for _ in 0..8 {
         let locked = ctx.lock(&key).await;
-        tokens.push(*locked.lock.ticket().token.as_bytes());
+        tokens.push(*locked.lock.id().token.as_bytes());
         ctx.release(locked.lock).await;
     }
     tokens.sort_unstable();
@@ -145,25 +147,25 @@ pub(crate) async fn release_without_the_right_token_does_nothing(ctx: Context) {
 
 pub(crate) async fn renew_without_the_right_token_is_refused(ctx: Context) {
     let (key, mut locked) = ctx.locked("x").await;
-    let result = ctx.storage().renew(&forged(key).ticket()).await;
+    let result = ctx.storage().renew(&forged(key).id()).await;
     refused(
         result,
         StorageErrorKind::LockLost,
         "renew with a wrong token, beside the holder",
     );
     ctx.commit(&mut locked, "y").await;
-    let result = ctx.storage().renew(&forged(key).ticket()).await;
+    let result = ctx.storage().renew(&forged(key).id()).await;
     refused(
         result,
         StorageErrorKind::LockLost,
         "renew with a wrong token on an unlocked session",
     );
-    let result = ctx.storage().renew(&locked.lock.ticket()).await;
+    let result = ctx.storage().renew(&locked.lock.id()).await;
     refused(result, StorageErrorKind::LockLost, "renew of a lock that was given up");
     ctx.assert_free(&key, b"y").await;
 
     let unknown = Context::key();
-    let result = ctx.storage().renew(&forged(unknown).ticket()).await;
+    let result = ctx.storage().renew(&forged(unknown).id()).await;
     refused(result, StorageErrorKind::Gone, "renew for an unknown session");
     ctx.assert_missing(&unknown).await;
 }

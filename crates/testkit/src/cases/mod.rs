@@ -4,7 +4,6 @@
 //! private: the list in `kit/list.rs` turns them into tests, and the compiler reports an unlisted one as dead code.
 
 pub(crate) mod alias;
-pub(crate) mod at_once;
 pub(crate) mod cancel;
 pub(crate) mod capabilities;
 pub(crate) mod commit;
@@ -17,6 +16,7 @@ pub(crate) mod drain;
 pub(crate) mod errors;
 pub(crate) mod expiry;
 pub(crate) mod full;
+pub(crate) mod immediate;
 pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod payload;

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sessile_core::LockTicket;
+use sessile_core::LockId;
 
 use crate::kit::Context;
 use crate::rng::Rng;
@@ -19,13 +19,13 @@ fn noise(length: usize) -> Bytes {
 }
 
 /// Runs a step under a lock and renews the lock meanwhile, as sessions do. A slow disk may need longer than a lease.
-async fn renewed<T>(ctx: &Context, ticket: LockTicket, lease: Duration, step: impl Future<Output = T>) -> T {
+async fn renewed<T>(ctx: &Context, lock_id: LockId, lease: Duration, step: impl Future<Output = T>) -> T {
     let mut step = pin!(step);
     loop {
         match tokio::time::timeout(lease / 4, &mut step).await {
             Ok(done) => return done,
             // If the lock is lost, the step reports it.
-            Err(_) => drop(ctx.storage().renew(&ticket).await),
+            Err(_) => drop(ctx.storage().renew(&lock_id).await),
         }
     }
 }
@@ -46,13 +46,13 @@ async fn survives(ctx: &Context, what: &str, payload: Bytes) {
     );
 
     let mut locked = ctx.lock(&key).await;
-    let (ticket, lease) = (locked.lock.ticket(), locked.lock.lease());
-    renewed(ctx, ticket, lease, ctx.commit(&mut locked, payload.clone())).await;
+    let (lock_id, lease) = (locked.lock.id(), locked.lock.lease());
+    renewed(ctx, lock_id, lease, ctx.commit(&mut locked, payload.clone())).await;
     assert!(ctx.found(&key).await.payload == payload, "commit changed {what}");
 
     let mut locked = ctx.lock(&key).await;
-    let ticket = locked.lock.ticket();
-    renewed(ctx, ticket, lease, ctx.rotate(&mut locked, &next, Duration::ZERO)).await;
+    let lock_id = locked.lock.id();
+    renewed(ctx, lock_id, lease, ctx.rotate(&mut locked, &next, Duration::ZERO)).await;
     assert!(ctx.found(&next).await.payload == payload, "rotate changed {what}");
 
     let version = ctx.found(&next).await.meta.version;

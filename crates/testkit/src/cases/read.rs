@@ -12,7 +12,7 @@ pub(crate) async fn an_unknown_key_is_missing(ctx: Context) {
 
 pub(crate) async fn waits_for_no_lock(ctx: Context) {
     let (key, locked) = ctx.locked("old").await;
-    let read = ctx.at_once("read of a locked session", ctx.read(&key)).await;
+    let read = ctx.immediate("read of a locked session", ctx.read(&key)).await;
     assert!(read.is_found(), "a locked session is live, and read returned {read:?}");
     ctx.release(locked.lock).await;
 }

@@ -32,8 +32,8 @@ pub(crate) async fn stores_the_record_as_it_is(ctx: Context) {
 pub(crate) async fn takes_no_lock(ctx: Context) {
     let key = ctx.created("old").await;
     replaced(&ctx, &key, |record| successor(record, "new")).await;
-    let at_once = ctx.storage().lock(&key, Duration::ZERO).await;
-    let locked = match at_once {
+    let immediate = ctx.storage().lock(&key, Duration::ZERO).await;
+    let locked = match immediate {
         Ok(Lookup::Found(locked)) => locked,
         other => panic!("the lock must be free after replace, and lock returned {other:?}"),
     };
@@ -153,7 +153,7 @@ pub(crate) async fn after_the_lease_it_is_done_and_the_late_holder_is_refused(ct
         StorageErrorKind::LockLost,
         "commit after the lease and a replace",
     );
-    let result = ctx.storage().renew(&late.lock.ticket()).await;
+    let result = ctx.storage().renew(&late.lock.id()).await;
     refused(
         result,
         StorageErrorKind::LockLost,
@@ -280,7 +280,7 @@ pub(crate) async fn delays_no_waiter(ctx: Context) {
     // If waits do not follow the clock, waiters need the notification of a released lock.
     let locked = Some(locked).filter(|_| ctx.waits_follow_the_clock());
     let served = ctx
-        .at_once("a lock that was waited for while others replaced", waiter)
+        .immediate("a lock that was waited for while others replaced", waiter)
         .await;
     let served = served.expect("a waiter panicked").expect("the lock has become free");
     let mut served = served.found().expect("a live session");

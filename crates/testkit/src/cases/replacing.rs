@@ -14,7 +14,7 @@ pub(super) async fn known(ctx: &Context, key: &SessionKey) -> Stored {
 
 /// Calls `replace`, which must return immediately, even if the session is locked.
 pub(super) async fn replace(ctx: &Context, known: &Stored, record: Record) -> Result<bool, StorageError> {
-    ctx.at_once("replace", ctx.storage().replace(known, record)).await
+    ctx.immediate("replace", ctx.storage().replace(known, record)).await
 }
 
 /// Replaces a record that no other call uses. A storage that cannot decide may return `false`, but not each time.

@@ -70,7 +70,7 @@ pub(crate) async fn leaves_a_tombstone(ctx: Context) {
     let [old, new, third] = Context::keys();
     ctx.create(&old, ctx.record("moved")).await;
     let mut locked = ctx.lock(&old).await;
-    let ticket = locked.lock.ticket();
+    let lock_id = locked.lock.id();
     ctx.rotate(&mut locked, &new, Duration::ZERO).await;
     let superseded = StorageErrorKind::Superseded;
     let storage = ctx.storage();
@@ -86,7 +86,7 @@ pub(crate) async fn leaves_a_tombstone(ctx: Context) {
     refused(result, superseded, "commit to a tombstone");
     let result = storage.rotate(&mut forged(old), &third, record, Duration::ZERO).await;
     refused(result, superseded, "rotate of a tombstone");
-    refused(storage.renew(&ticket).await, superseded, "renew for a tombstone");
+    refused(storage.renew(&lock_id).await, superseded, "renew for a tombstone");
     let result = storage.touch(&old, 2, None, ctx.now()).await;
     refused(result, superseded, "touch of a tombstone");
     ctx.assert_missing(&third).await;

@@ -141,7 +141,7 @@ pub(crate) async fn leaves_a_tombstone(ctx: Context) {
 pub(crate) async fn needs_no_lock_and_disturbs_none(ctx: Context) {
     let (key, mut locked) = ctx.locked("old").await;
     let later = ctx.now() + HOUR * 2;
-    ctx.at_once("touch of a locked session", touch(&ctx, &key, Some(later), ctx.now()))
+    ctx.immediate("touch of a locked session", touch(&ctx, &key, Some(later), ctx.now()))
         .await;
     ctx.assert_held(&key).await;
     ctx.commit(&mut locked, "new").await;

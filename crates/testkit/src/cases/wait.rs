@@ -16,7 +16,7 @@ pub(crate) async fn ends_when_the_wait_is_over(ctx: Context) {
     let (key, locked) = ctx.locked("x").await;
     let wait = (ctx.lease().await / 4).min(Duration::from_millis(300));
     let start = Instant::now();
-    let result = ctx.at_once("a short wait", ctx.storage().lock(&key, wait)).await;
+    let result = ctx.immediate("a short wait", ctx.storage().lock(&key, wait)).await;
     refused(
         result,
         StorageErrorKind::LockTimeout,
@@ -239,13 +239,15 @@ pub(crate) async fn is_bounded(ctx: Context) {
     let leaving = come(&mut waiters);
     ctx.settle().await;
     assert!(waiters.try_join_next().is_none(), "as many as may wait do wait");
-    let refusal = ctx.at_once("one waiter too many", ctx.storage().lock(&key, wait)).await;
+    let refusal = ctx
+        .immediate("one waiter too many", ctx.storage().lock(&key, wait))
+        .await;
     refused(refusal, StorageErrorKind::TooManyWaiters, "one waiter too many");
 
     // Another session has its own queue, and a waiter that leaves makes room.
     ctx.locked("another").await;
     leaving.abort();
-    let left = ctx.at_once("one that leaves", waiters.join_next()).await;
+    let left = ctx.immediate("one that leaves", waiters.join_next()).await;
     assert!(
         left.expect("there are some").is_err_and(|error| error.is_cancelled()),
         "one leaves"
@@ -257,7 +259,7 @@ pub(crate) async fn is_bounded(ctx: Context) {
     ctx.commit(&mut locked, "y").await;
     // These arrived concurrently, so any of them may be the first in the queue.
     for _ in 0..ctx.profile().max_waiters {
-        let granted = ctx.at_once("one of as many as may wait", waiters.join_next()).await;
+        let granted = ctx.immediate("one of as many as may wait", waiters.join_next()).await;
         match granted.expect("as many as may wait").expect("a waiter panicked") {
             Ok(Lookup::Found(locked)) => ctx.release(locked.lock).await,
             other => panic!("a waiter within the limit: the lock was expected, and the result is {other:?}"),

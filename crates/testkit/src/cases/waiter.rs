@@ -18,7 +18,7 @@ pub(super) async fn waiter(ctx: &Context, key: SessionKey, wait: Duration) -> Wa
 }
 
 pub(super) async fn result(ctx: &Context, what: &str, waiter: Waiter) -> Result<Lookup<Locked>, StorageError> {
-    ctx.at_once(what, waiter).await.expect("a waiter panicked")
+    ctx.immediate(what, waiter).await.expect("a waiter panicked")
 }
 
 pub(super) async fn granted(ctx: &Context, what: &str, waiter: Waiter) -> Locked {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, Stored, Timestamp, Unlock,
 };
 
@@ -97,10 +97,10 @@ fn placeholder_lock(lock: &Lock) -> Lock {
     struct NoUnlock;
 
     impl Unlock for NoUnlock {
-        fn unlock(&self, _: LockTicket) {}
+        fn unlock(&self, _: LockId) {}
     }
 
-    Lock::new(lock.ticket(), lock.lease(), Arc::new(NoUnlock))
+    Lock::new(lock.id(), lock.lease(), Arc::new(NoUnlock))
 }
 
 #[async_trait]
@@ -119,7 +119,7 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
     }
 
     /// Returns `None`: faults that hang, or that apply after a call, need futures.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -138,7 +138,7 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
         // The caller does not learn of the lock, so nothing releases it before its lease ends. If the fault hangs, the
         // lock is kept with the call and released when the caller drops that.
         if let Some(locked) = unseen.as_mut().filter(|_| !fault.hangs()) {
-            locked.lock.spend();
+            locked.lock.disarm();
         }
         let error = fault.strike(Operation::Lock, self.inner.name()).await;
         drop(unseen);
@@ -191,11 +191,11 @@ impl<S: Storage + ?Sized> Storage for Faulty<S> {
         };
         // The storage never receives the release, so the lock is held until its lease ends.
         let unheard = placeholder_lock(&lock);
-        lock.spend();
+        lock.disarm();
         self.fail(fault, Operation::Release, self.inner.release(unheard)).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.call(Operation::Renew, self.inner.renew(lock)).await
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
@@ -133,7 +133,7 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
     }
 
     /// Returns `None`: every call must pass through the futures, which record it.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -202,7 +202,7 @@ impl<S: Storage + ?Sized> Storage for Recording<S> {
         self.inner.release(lock).await
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.inner.renew(lock).await
     }
 

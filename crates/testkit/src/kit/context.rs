@@ -193,7 +193,7 @@ impl Context {
     }
 
     /// Checks that the call completes immediately, not when a lock is released or a wait or a lease ends.
-    pub(crate) async fn at_once<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
+    pub(crate) async fn immediate<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
         let limit = self.lease().await / 2;
         match tokio::time::timeout(limit, call).await {
             Ok(result) => result,

@@ -4,7 +4,7 @@
 ///
 /// The argument is an async function or closure without arguments that returns a [`Subject`](crate::Subject): an empty
 /// storage for each case, used by nothing else. If the storage has [immediate
-/// functions](sessile_core::Storage::at_once), the case runs a second time, on its own storage, through those.
+/// functions](sessile_core::Storage::immediate), the case runs a second time, on its own storage, through those.
 ///
 /// Each group of cases becomes a module, so call the macro in its own module if names collide.
 ///

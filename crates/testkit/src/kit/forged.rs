@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile_core::{Lock, LockTicket, LockToken, OsEntropy, SessionKey, Unlock};
+use sessile_core::{Lock, LockId, LockToken, OsEntropy, SessionKey, Unlock};
 
 /// Creates a lock that no storage granted. Dropping it does nothing.
 pub(crate) fn forged(key: SessionKey) -> Lock {
@@ -15,13 +15,13 @@ pub(crate) fn with_token(key: SessionKey, token: LockToken) -> Lock {
     struct NoUnlock;
 
     impl Unlock for NoUnlock {
-        fn unlock(&self, _: LockTicket) {}
+        fn unlock(&self, _: LockId) {}
     }
 
-    Lock::new(LockTicket::new(key, token), Duration::from_secs(1), Arc::new(NoUnlock))
+    Lock::new(LockId::new(key, token), Duration::from_secs(1), Arc::new(NoUnlock))
 }
 
 /// Returns whether dropping the lock does nothing, which only its `Debug` output shows.
 pub(crate) fn is_disarmed(lock: &Lock) -> bool {
-    format!("{lock:?}").contains("spent: true")
+    format!("{lock:?}").contains("disarmed: true")
 }

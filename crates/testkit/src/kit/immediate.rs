@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    AtOnce, Capabilities, Clock, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, Stored, Timestamp,
 };
 
-/// A storage whose operations use the functions of [`Storage::at_once`] if possible. A lock that is held is requested
+/// A storage whose operations use the functions of [`Storage::immediate`] if possible. A lock that is held is requested
 /// again with the future, which waits.
 #[derive(Debug)]
 pub(crate) struct ImmediateView(Arc<dyn Storage>);
@@ -17,20 +17,22 @@ pub(crate) struct ImmediateView(Arc<dyn Storage>);
 impl ImmediateView {
     /// Wraps the storage, if it has immediate functions.
     pub(crate) fn of(storage: &Arc<dyn Storage>) -> Option<Self> {
-        storage.at_once().is_some().then(|| Self(Arc::clone(storage)))
+        storage.immediate().is_some().then(|| Self(Arc::clone(storage)))
     }
 
-    fn at_once(&self) -> &dyn AtOnce {
-        self.0.at_once().expect("a storage with immediate functions keeps them")
+    fn immediate(&self) -> &dyn ImmediateStorage {
+        self.0
+            .immediate()
+            .expect("a storage with immediate functions keeps them")
     }
 
     /// Checks that the time of the result is between the clock's values before and after the call.
     fn judged<T>(
         &self,
-        ask: impl FnOnce(&dyn AtOnce) -> Option<Result<(T, Timestamp), StorageError>>,
+        ask: impl FnOnce(&dyn ImmediateStorage) -> Option<Result<(T, Timestamp), StorageError>>,
     ) -> Option<Result<T, StorageError>> {
         let before = self.0.clock().now();
-        let result = ask(self.at_once())?;
+        let result = ask(self.immediate())?;
         let after = self.0.clock().now();
         Some(result.map(|(result, moment)| {
             assert!(
@@ -57,8 +59,8 @@ impl Storage for ImmediateView {
         self.0.capabilities()
     }
 
-    fn at_once(&self) -> Option<&dyn AtOnce> {
-        self.0.at_once()
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
+        self.0.immediate()
     }
 
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
@@ -74,15 +76,15 @@ impl Storage for ImmediateView {
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.at_once().create(key, record)
+        self.immediate().create(key, record)
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        self.at_once().commit(lock, record)
+        self.immediate().commit(lock, record)
     }
 
     async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        self.at_once().replace(known, record)
+        self.immediate().replace(known, record)
     }
 
     async fn rotate(
@@ -96,10 +98,10 @@ impl Storage for ImmediateView {
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        self.at_once().release(lock)
+        self.immediate().release(lock)
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         self.0.renew(lock).await
     }
 
@@ -114,7 +116,7 @@ impl Storage for ImmediateView {
     }
 
     async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        self.at_once().destroy(key)
+        self.immediate().destroy(key)
     }
 
     async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {

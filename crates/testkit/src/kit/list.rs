@@ -230,7 +230,7 @@ macro_rules! __with_cases {
                 are_those_the_profile_names
                 usage_follows_what_is_stored
             ]
-            at_once single [
+            immediate single [
                 a_held_lock_is_not_waited_for
                 the_moment_is_that_of_the_result
                 both_ways_give_the_same_results

@@ -72,7 +72,7 @@ pub async fn run(name: &str, factory: impl AsyncFn() -> Subject) {
     let case = CASES.iter().find(|case| case.name == name);
     let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
     case.run(factory().await).await;
-    if let Some(subject) = factory().await.at_once() {
+    if let Some(subject) = factory().await.immediate() {
         eprintln!("{name}: by the plain functions");
         case.run(subject).await;
     }

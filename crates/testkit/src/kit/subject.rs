@@ -65,12 +65,12 @@ impl Subject {
         self
     }
 
-    /// Returns the subject with its storage called through its [immediate functions](Storage::at_once), to which the
+    /// Returns the subject with its storage called through its [immediate functions](Storage::immediate), to which the
     /// same cases apply. `None` if it has none.
     ///
     /// [`storage_tests!`](crate::storage_tests) also runs every case this way, on its own subject.
     #[must_use]
-    pub fn at_once(self) -> Option<Self> {
+    pub fn immediate(self) -> Option<Self> {
         let storage = Arc::new(ImmediateView::of(&self.storage)?);
         // A second handle without these functions is called through its futures.
         let second = self.second.map(|second| match ImmediateView::of(&second) {

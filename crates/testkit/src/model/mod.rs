@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Lock, LockTicket, Locked, Lookup, Page, Record,
+    Capabilities, Clock, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, Lock, LockId, Locked, Lookup, Page, Record,
     ReportUsage, SessionKey, Storage, StorageError, StorageErrorKind, Stored, Timestamp, TokioClock, Usage,
 };
 use tokio::sync::watch;
@@ -187,8 +187,8 @@ impl Storage for ModelStorage {
             .await
             .map_err(Self::error(Operation::Lock))?;
         Ok(found.map(|(token, Stored { key, record, .. })| {
-            let ticket = LockTicket::new(key, token);
-            let lock = Lock::new(ticket, self.shared.lease, self.shared.clone());
+            let lock_id = LockId::new(key, token);
+            let lock = Lock::new(lock_id, self.shared.lease, self.shared.clone());
             Locked::new(lock, record)
         }))
     }
@@ -199,9 +199,9 @@ impl Storage for ModelStorage {
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        self.step(|rules, state, now| rules.commit(state, &lock.ticket(), record, now))
+        self.step(|rules, state, now| rules.commit(state, &lock.id(), record, now))
             .map_err(Self::error(Operation::Commit))?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
@@ -222,19 +222,19 @@ impl Storage for ModelStorage {
             grace,
             tombstone: self.shared.tombstone,
         };
-        self.step(|rules, state, now| rules.rotate(state, &lock.ticket(), rotation, record, now))
+        self.step(|rules, state, now| rules.rotate(state, &lock.id(), rotation, record, now))
             .map_err(Self::error(Operation::Rotate))?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        self.step(|rules, state, _| rules.release(state, &lock.ticket()));
-        lock.spend();
+        self.step(|rules, state, _| rules.release(state, &lock.id()));
+        lock.disarm();
         Ok(())
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         let lease = self.shared.lease;
         self.step(|rules, state, now| rules.renew(state, lock, lease, now))
             .map_err(Self::error(Operation::Renew))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{LockId, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 use super::state::Holder;
 use super::{Attempt, ModelState, Rotation};
@@ -43,7 +43,7 @@ impl ModelState {
     /// # Errors
     ///
     /// `LockLost`, `Gone`, `Superseded`.
-    pub fn commit(&mut self, lock: &LockTicket, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
+    pub fn commit(&mut self, lock: &LockId, record: Record, now: Timestamp) -> Result<(), StorageErrorKind> {
         self.require_lock(lock, now)?;
         self.put(&lock.key, record);
         Ok(())
@@ -74,7 +74,7 @@ impl ModelState {
     /// `LockLost`, `Gone`, `Superseded`, `Exists`.
     pub fn rotate(
         &mut self,
-        lock: &LockTicket,
+        lock: &LockId,
         rotation: Rotation,
         record: Record,
         now: Timestamp,
@@ -88,7 +88,7 @@ impl ModelState {
     }
 
     /// See [`Storage::release`](sessile_core::Storage::release).
-    pub fn release(&mut self, lock: &LockTicket) {
+    pub fn release(&mut self, lock: &LockId) {
         if self
             .locks
             .get(&lock.key)
@@ -103,7 +103,7 @@ impl ModelState {
     /// # Errors
     ///
     /// `LockLost`, `Gone`, `Superseded`.
-    pub fn renew(&mut self, lock: &LockTicket, lease: Duration, now: Timestamp) -> Result<(), StorageErrorKind> {
+    pub fn renew(&mut self, lock: &LockId, lease: Duration, now: Timestamp) -> Result<(), StorageErrorKind> {
         self.require_lock(lock, now)?;
         let (token, until) = (lock.token, now + lease);
         self.locks.insert(lock.key, Holder { token, until });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sessile_core::{
-    Clock, LockTicket, LockToken, Lookup, OsEntropy, SessionKey, StorageErrorKind, Stored, Timestamp, Unlock,
+    Clock, LockId, LockToken, Lookup, OsEntropy, SessionKey, StorageErrorKind, Stored, Timestamp, Unlock,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -48,8 +48,8 @@ impl Drop for QueueGuard<'_> {
 }
 
 impl Unlock for Shared {
-    fn unlock(&self, ticket: LockTicket) {
-        self.change(|inner| self.rules.dropped(&mut inner.state, &ticket));
+    fn unlock(&self, lock_id: LockId) {
+        self.change(|inner| self.rules.dropped(&mut inner.state, &lock_id));
     }
 }
 

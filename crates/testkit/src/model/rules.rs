@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use sessile_core::{LockTicket, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
+use sessile_core::{LockId, LockToken, Lookup, Meta, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 use crate::model::{Attempt, ModelState, Rotation};
 
@@ -53,7 +53,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     fn commit(
         &self,
         state: &mut ModelState,
-        lock: &LockTicket,
+        lock: &LockId,
         record: Record,
         now: Timestamp,
     ) -> Result<(), StorageErrorKind> {
@@ -83,7 +83,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     fn rotate(
         &self,
         state: &mut ModelState,
-        lock: &LockTicket,
+        lock: &LockId,
         rotation: Rotation,
         record: Record,
         now: Timestamp,
@@ -92,12 +92,12 @@ pub trait Rules: Debug + Send + Sync + 'static {
     }
 
     /// [`ModelState::release`]
-    fn release(&self, state: &mut ModelState, lock: &LockTicket) {
+    fn release(&self, state: &mut ModelState, lock: &LockId) {
         state.release(lock);
     }
 
     /// Handles a dropped lock: releases it.
-    fn dropped(&self, state: &mut ModelState, lock: &LockTicket) {
+    fn dropped(&self, state: &mut ModelState, lock: &LockId) {
         state.release(lock);
     }
 
@@ -109,7 +109,7 @@ pub trait Rules: Debug + Send + Sync + 'static {
     fn renew(
         &self,
         state: &mut ModelState,
-        lock: &LockTicket,
+        lock: &LockId,
         lease: Duration,
         now: Timestamp,
     ) -> Result<(), StorageErrorKind> {

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sessile_core::{
-    LockTicket, LockToken, Lookup, MAX_ALIASES, Record, SessionKey, StorageErrorKind, Stored, Timestamp,
-};
+use sessile_core::{LockId, LockToken, Lookup, MAX_ALIASES, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
 /// The data of a storage, and the effect of each operation without waiting and failures.
 ///
@@ -120,7 +118,7 @@ impl ModelState {
         }
     }
 
-    pub(crate) fn require_lock(&self, lock: &LockTicket, now: Timestamp) -> Result<(), StorageErrorKind> {
+    pub(crate) fn require_lock(&self, lock: &LockId, now: Timestamp) -> Result<(), StorageErrorKind> {
         let held = |holder: &Holder| holder.token == lock.token && now < holder.until;
         let key = self.require_live(&lock.key, now)?;
         // Under another key than the lock's own there is an alias: the session moved and left the lock behind.

@@ -1,6 +1,6 @@
 //! The kit for record stores: direct calls of the operations of [`RecordStore`](sessile_core::RecordStore).
 //!
-//! Paired with locks, a store hardly ever gets a version that is not stored. Only direct calls show its behaviour then.
+//! LockedStore with locks, a store hardly ever gets a version that is not stored. Only direct calls show its behaviour then.
 
 mod broken;
 mod cases;

@@ -19,11 +19,11 @@ pub(crate) type Entries = BTreeMap<SessionKey, Entry>;
 /// their entries.
 ///
 /// ```
-/// use sessile_core::{LocalLocks, Paired, Session};
+/// use sessile_core::{LocalLocks, LockedStore, Session};
 /// use sessile_testkit::ModelStore;
 ///
 /// let store = ModelStore::new();
-/// let session: Session = Session::builder(Paired::new(store.clone(), LocalLocks::new())).build();
+/// let session: Session = Session::builder(LockedStore::new(store.clone(), LocalLocks::new())).build();
 /// assert!(store.is_empty());
 /// ```
 #[derive(Clone, Default)]

@@ -192,7 +192,7 @@ impl Client {
             return Ok(SessionChange::Ended);
         };
         sleep(locked.lock.lease() / 2).await;
-        self.storage.renew(&locked.lock.ticket()).await?;
+        self.storage.renew(&locked.lock.id()).await?;
         sleep(locked.lock.lease() * 3 / 4).await;
         self.commit(&mut locked).await
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Page, Record, SessionKey,
-    Storage, StorageError, StorageErrorKind, Stored, SystemClock, Timestamp, Unlock,
+    Capabilities, Clock, Cursor, Lock, LockId, LockToken, Locked, Lookup, OsEntropy, Page, Record, SessionKey, Storage,
+    StorageError, StorageErrorKind, Stored, SystemClock, Timestamp, Unlock,
 };
 use sessile_testkit::{Attempt, Bug, Correct, ModelState, Rotation, Rules};
 
@@ -103,9 +103,9 @@ impl Inner {
 }
 
 impl Unlock for Inner {
-    fn unlock(&self, ticket: LockTicket) {
+    fn unlock(&self, lock_id: LockId) {
         // If this fails, the lease frees the lock.
-        drop(self.step("release", |rules, state, _| rules.dropped(state, &ticket)));
+        drop(self.step("release", |rules, state, _| rules.dropped(state, &lock_id)));
     }
 }
 
@@ -143,7 +143,7 @@ impl Storage for SharedModel {
                 Lookup::Missing => return Ok(Lookup::Missing),
                 Lookup::Superseded => return Ok(Lookup::Superseded),
                 Lookup::Found(Attempt::Taken(Stored { key, record, .. })) => {
-                    let lock = Lock::new(LockTicket::new(key, token), lease, self.0.clone());
+                    let lock = Lock::new(LockId::new(key, token), lease, self.0.clone());
                     return Ok(Lookup::Found(Locked::new(lock, record)));
                 }
                 Lookup::Found(Attempt::Busy(_)) if start.elapsed() >= wait => {
@@ -161,11 +161,11 @@ impl Storage for SharedModel {
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
+        let lock_id = lock.id();
         self.0
-            .step("commit", |rules, state, now| rules.commit(state, &ticket, record, now))?
+            .step("commit", |rules, state, now| rules.commit(state, &lock_id, record, now))?
             .map_err(error("commit"))?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl Storage for SharedModel {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
+        let lock_id = lock.id();
         let rotation = Rotation {
             to: *new_key,
             grace,
@@ -190,22 +190,22 @@ impl Storage for SharedModel {
         };
         self.0
             .step("rotate", |rules, state, now| {
-                rules.rotate(state, &ticket, rotation, record, now)
+                rules.rotate(state, &lock_id, rotation, record, now)
             })?
             .map_err(error("rotate"))?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
+        let lock_id = lock.id();
         self.0
-            .step("release", |rules, state, _| rules.release(state, &ticket))?;
-        lock.spend();
+            .step("release", |rules, state, _| rules.release(state, &lock_id))?;
+        lock.disarm();
         Ok(())
     }
 
-    async fn renew(&self, lock: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
         let lease = self.0.lease;
         self.0
             .step("renew", |rules, state, now| rules.renew(state, lock, lease, now))?

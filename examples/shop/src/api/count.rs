@@ -26,7 +26,7 @@ pub(super) struct Counters {
 
 /// Runs fifty parallel visits, each of which adds one.
 pub(super) async fn fifty(session: ShopSession) -> Result<Json<Counters>, Failure> {
-    let fifty = fifty::at_once(&session).await?;
+    let fifty = fifty::immediate(&session).await?;
     Ok(Json(Counters {
         before: fifty.before,
         with_locks: fifty.with_locks,

@@ -47,7 +47,7 @@ pub(super) async fn count(session: ShopSession) -> Result<Redirect, Failure> {
 }
 
 pub(super) async fn fifty(session: ShopSession) -> Result<Redirect, Failure> {
-    fifty::at_once(&session).await?;
+    fifty::immediate(&session).await?;
     Ok(to_the_page())
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Fifty {
 }
 
 /// Runs fifty visits to this session that add to both counters, and keeps the result in the session for a while.
-pub(crate) async fn at_once(session: &ShopSession) -> Result<Fifty, SessionError> {
+pub(crate) async fn immediate(session: &ShopSession) -> Result<Fifty, SessionError> {
     // Creates the session for a new visitor, so that the fifty visits have an id.
     let before = counter::add(session, 0).await?;
     session.close().await?;

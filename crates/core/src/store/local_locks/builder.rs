@@ -36,7 +36,7 @@ impl LocalLocksBuilder {
         }
     }
 
-    /// Sets the clock by which leases are judged, and with them the deadlines of a [`Paired`](crate::Paired) storage.
+    /// Sets the clock by which leases are judged, and with them the deadlines of a [`LockedStore`](crate::LockedStore) storage.
     /// By default it is a [`SteadyClock`], started now, so that no lease or session ends because the clock of the
     /// machine is set. If the store has a clock of its own, it is best to use that one.
     ///

@@ -18,7 +18,7 @@ use self::shared::Shared;
 use self::waiter::Waiter;
 use crate::clock::Clock;
 use crate::id::SessionKey;
-use crate::storage::{Lock, LockTicket, StorageError, StorageErrorKind, Unlock as _};
+use crate::storage::{Lock, LockId, StorageError, StorageErrorKind, Unlock as _};
 use crate::store::Locks;
 
 /// Locks for the visits of one process. Clones share them.
@@ -27,7 +27,7 @@ use crate::store::Locks;
 /// released immediately. When a lease is over, the lock passes to the first waiter. Keys without holder and waiters
 /// take no memory.
 ///
-/// Other processes know nothing of these locks. If several processes [combine](crate::Paired) them with a store that
+/// Other processes know nothing of these locks. If several processes [combine](crate::LockedStore) them with a store that
 /// they share, each serialises its own visits, and if two processes write one session at the same time, one is refused
 /// with [`LockLost`](StorageErrorKind::LockLost): correct, but less convenient than waiting.
 ///
@@ -103,7 +103,7 @@ impl Locks for LocalLocks {
         Ok(Lock::new(id, self.shared.lease, Arc::clone(&self.shared) as _))
     }
 
-    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, id: &LockId) -> Result<(), StorageError> {
         let renew = |queues: &mut LockQueues, now| queues.renew(id, now, now + self.shared.lease);
         if self.shared.step(renew) {
             Ok(())
@@ -113,8 +113,8 @@ impl Locks for LocalLocks {
     }
 
     async fn release(&self, mut lock: Lock) -> Result<(), StorageError> {
-        lock.spend();
-        self.shared.unlock(lock.ticket());
+        lock.disarm();
+        self.shared.unlock(lock.id());
         Ok(())
     }
 

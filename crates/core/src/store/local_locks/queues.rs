@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::storage::{LockTicket, LockToken};
+use crate::storage::{LockId, LockToken};
 
 /// The number of keys below which expired leases are not pruned.
 const PRUNE_MIN: usize = 64;
@@ -56,7 +56,7 @@ impl LockQueues {
 
     /// Takes the lock until `lease_until` if it is free or has been handed over to `id`. A queued waiter keeps its
     /// position otherwise.
-    pub(super) fn try_acquire(&mut self, id: &LockTicket, now: Timestamp, lease_until: Timestamp) -> Acquisition {
+    pub(super) fn try_acquire(&mut self, id: &LockId, now: Timestamp, lease_until: Timestamp) -> Acquisition {
         self.expire_lease(&id.key, now, lease_until);
         let Some(queue) = self.by_key.get_mut(&id.key) else {
             self.prune_expired(now);
@@ -80,7 +80,7 @@ impl LockQueues {
     }
 
     /// Appends a waiter to the queue of a lock that is held, unless the queue is full.
-    pub(super) fn enqueue(&mut self, id: &LockTicket, notify: &Arc<Notify>, max_waiters: usize) -> bool {
+    pub(super) fn enqueue(&mut self, id: &LockId, notify: &Arc<Notify>, max_waiters: usize) -> bool {
         let Some(queue) = self.by_key.get_mut(&id.key) else {
             return false;
         };
@@ -95,7 +95,7 @@ impl LockQueues {
     }
 
     /// Removes a holder, and hands the lock over with a lease until `lease_until`, or a waiter.
-    pub(super) fn remove(&mut self, id: &LockTicket, lease_until: Timestamp) {
+    pub(super) fn remove(&mut self, id: &LockId, lease_until: Timestamp) {
         let Some(queue) = self.by_key.get_mut(&id.key) else {
             return;
         };
@@ -107,7 +107,7 @@ impl LockQueues {
     }
 
     /// Extends a lease that is not over.
-    pub(super) fn renew(&mut self, id: &LockTicket, now: Timestamp, lease_until: Timestamp) -> bool {
+    pub(super) fn renew(&mut self, id: &LockId, now: Timestamp, lease_until: Timestamp) -> bool {
         match self.by_key.get_mut(&id.key) {
             Some(queue) if queue.holder == id.token && now < queue.lease_until => {
                 queue.lease_until = lease_until;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::queues::LockQueues;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
-use crate::storage::{LockTicket, Unlock};
+use crate::storage::{LockId, Unlock};
 
 /// The state that clones of the locks share.
 pub(super) struct Shared {
@@ -37,7 +37,7 @@ impl Shared {
 }
 
 impl Unlock for Shared {
-    fn unlock(&self, id: LockTicket) {
+    fn unlock(&self, id: LockId) {
         self.step(|queues, now| queues.remove(&id, now + self.lease));
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::queues::Acquisition;
 use super::shared::Shared;
 use crate::id::SessionKey;
-use crate::storage::{LockTicket, LockToken, StorageErrorKind};
+use crate::storage::{LockId, LockToken, StorageErrorKind};
 
 /// The shortest pause between two attempts to take a lock whose lease should be over. Without it, a clock that stands
 /// between two of its milliseconds would cause a busy loop.
@@ -18,7 +18,7 @@ const MIN_PAUSE: Duration = Duration::from_millis(1);
 /// A call that waits for a lock. Dropping it leaves the queue, or passes on a lock that was already handed over.
 pub(super) struct Waiter<'a> {
     shared: &'a Shared,
-    id: LockTicket,
+    id: LockId,
     notify: Arc<Notify>,
     /// Whether the queues may hold this token.
     registered: bool,
@@ -29,14 +29,14 @@ impl<'a> Waiter<'a> {
         let token = LockToken::generate(&*shared.entropy);
         Self {
             shared,
-            id: LockTicket { key: *key, token },
+            id: LockId { key: *key, token },
             notify: Arc::default(),
             registered: false,
         }
     }
 
     /// Waits until the lock is acquired, at most for `wait`.
-    pub(super) async fn wait(mut self, wait: Duration) -> Result<LockTicket, StorageErrorKind> {
+    pub(super) async fn wait(mut self, wait: Duration) -> Result<LockId, StorageErrorKind> {
         let limit = Instant::now().checked_add(wait);
         loop {
             let may_wait = limit.is_none_or(|limit| Instant::now() < limit);

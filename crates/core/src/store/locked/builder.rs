@@ -1,25 +1,25 @@
-//! [`PairedBuilder`]: the settings of a storage that combines a store and locks.
+//! [`LockedStoreBuilder`]: the settings of a storage that combines a store and locks.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{LockTable, Notifiers, Paired, Shared};
+use super::{LockTable, LockedStore, Notifiers, Shared};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::store::{Locks, RecordStore};
 
-/// Builds a [`Paired`] storage.
+/// Builds a [`LockedStore`] storage.
 ///
 /// The clock and the lease are settings of the locks; see [`LocalLocksBuilder`](crate::LocalLocksBuilder).
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it builds"]
-pub struct PairedBuilder<R, L> {
+pub struct LockedStoreBuilder<R, L> {
     store: R,
     locks: L,
     tombstone_ttl: Duration,
     entropy: Arc<dyn Entropy>,
 }
 
-impl<R: RecordStore, L: Locks> PairedBuilder<R, L> {
+impl<R: RecordStore, L: Locks> LockedStoreBuilder<R, L> {
     pub(super) fn new(store: R, locks: L) -> Self {
         Self {
             store,
@@ -46,8 +46,8 @@ impl<R: RecordStore, L: Locks> PairedBuilder<R, L> {
 
     /// Builds the storage.
     #[must_use]
-    pub fn build(self) -> Paired<R, L> {
-        Paired {
+    pub fn build(self) -> LockedStore<R, L> {
+        LockedStore {
             shared: Arc::new(Shared {
                 entropy: self.entropy,
                 tombstone_ttl: self.tombstone_ttl,

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-use super::Paired;
+use super::LockedStore;
 use crate::storage::StorageErrorKind::{Timeout, Unavailable};
 use crate::store::{Locks, RecordStore};
 
 /// The first and the longest pause between two checks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     /// Waits for holders, at most for `patience`, and releases the locks that are still held.
     ///
     /// If it is dropped while it waits, no lock was released. If it is dropped later, the rest is released in the

@@ -9,7 +9,7 @@ use crate::store::{EntryHead, EntryVersion};
 const VERSION: EntryVersion = EntryVersion::from_u64(1);
 
 /// Decodes the input as meta, encodes it again, and checks that the two agree.
-pub(crate) fn standing(input: &[u8]) {
+pub(crate) fn key_state(input: &[u8]) {
     for deadline in [None, Some(Timestamp::from_millis(5))] {
         let read = |meta: &[u8]| {
             KeyState::read(&EntryHead {

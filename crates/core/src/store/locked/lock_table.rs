@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::storage::{Lock, LockTicket};
+use crate::storage::{Lock, LockId};
 use crate::store::EntryVersion;
 
 /// The number of keys below which expired leases are not pruned.
@@ -57,7 +57,7 @@ impl LockTable {
     }
 
     /// Returns the state that the holder of this lock may replace, if its lease is not over.
-    pub(super) fn known_version(&self, id: &LockTicket, now: Timestamp) -> Option<KnownVersion> {
+    pub(super) fn known_version(&self, id: &LockId, now: Timestamp) -> Option<KnownVersion> {
         let mut table = self.table();
         let held = table.get_mut(id)?;
         (now < held.lease_until).then_some(held.known)
@@ -65,7 +65,7 @@ impl LockTable {
 
     /// Updates the known state after a touch. Returns whether the holder may still replace it: not after a write by
     /// another holder.
-    pub(super) fn update_version(&self, id: &LockTicket, current: KnownVersion, now: Timestamp) -> bool {
+    pub(super) fn update_version(&self, id: &LockId, current: KnownVersion, now: Timestamp) -> bool {
         let mut table = self.table();
         match table.get_mut(id) {
             Some(held) if now < held.lease_until && held.known.written == current.written => {
@@ -77,17 +77,17 @@ impl LockTable {
     }
 
     /// Restarts a lease that was renewed at `renewed_after` or later.
-    pub(super) fn renew(&self, id: &LockTicket, renewed_after: Timestamp) {
+    pub(super) fn renew(&self, id: &LockId, renewed_after: Timestamp) {
         if let Some(held) = self.table().get_mut(id) {
             held.lease_until = renewed_after + held.lock.lease();
         }
     }
 
     /// Removes a lock, so that its holder can no longer write.
-    pub(super) fn remove(&self, id: &LockTicket) -> Option<HeldLock> {
+    pub(super) fn remove(&self, id: &LockId) -> Option<HeldLock> {
         let mut table = self.table();
         let all = table.by_key.get_mut(&id.key)?;
-        let index = all.iter().position(|held| held.lock.ticket() == *id)?;
+        let index = all.iter().position(|held| held.lock.id() == *id)?;
         let held = all.swap_remove(index);
         if all.is_empty() {
             table.by_key.remove(&id.key);
@@ -120,9 +120,9 @@ impl LockTable {
 }
 
 impl Table {
-    fn get_mut(&mut self, id: &LockTicket) -> Option<&mut HeldLock> {
+    fn get_mut(&mut self, id: &LockId) -> Option<&mut HeldLock> {
         let mut all = self.by_key.get_mut(&id.key)?.iter_mut();
-        all.find(|held| held.lock.ticket() == *id)
+        all.find(|held| held.lock.id() == *id)
     }
 
     /// Removes expired leases that were never released, once the number of keys has doubled (amortised O(1)).

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::lock_table::HeldLock;
 use super::lookup::{Found, Part};
-use super::{Failure, Paired, Shared};
+use super::{Failure, LockedStore, Shared};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::storage::{Lock, LockTicket, Locked, Lookup, StorageError, StorageErrorKind, Unlock};
+use crate::storage::{Lock, LockId, Locked, Lookup, StorageError, StorageErrorKind, Unlock};
 use crate::store::{Locks, RecordStore};
 
 /// The shortest pause before a session whose deadline should have come is read again.
@@ -22,7 +22,7 @@ const MIN_PAUSE: Duration = Duration::from_millis(1);
 /// A lock, and a time before it was taken.
 type Acquired = (Lock, Timestamp);
 
-impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     pub(super) async fn lock_session(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, Failure> {
         let limit = Instant::now().checked_add(wait);
         loop {
@@ -85,7 +85,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
 
     /// Keeps the lock in the table, and returns one with the same id that is released through the table.
     fn grant(&self, lock: Lock, taken_after: Timestamp, found: Found) -> Locked {
-        let (id, lease) = (lock.ticket(), lock.lease());
+        let (id, lease) = (lock.id(), lock.lease());
         let held = HeldLock {
             lease_until: taken_after + lease,
             known: found.known_version(),
@@ -99,15 +99,15 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     pub(super) async fn release_lock(&self, mut lock: Lock) -> Result<(), StorageError> {
-        let held = self.shared.held_locks.remove(&lock.ticket());
-        lock.spend();
+        let held = self.shared.held_locks.remove(&lock.id());
+        lock.disarm();
         match held {
             Some(held) => self.locks.release(held.lock).await,
             None => Ok(()),
         }
     }
 
-    pub(super) async fn renew_lease(&self, id: &LockTicket) -> Result<(), Failure> {
+    pub(super) async fn renew_lease(&self, id: &LockId) -> Result<(), Failure> {
         self.reload_version(id).await?;
         let renewed_after = self.now();
         match self.locks.renew(id).await {
@@ -128,7 +128,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
 
 /// Releases a lock that was granted, by dropping the one in the table.
 impl Unlock for Shared {
-    fn unlock(&self, id: LockTicket) {
+    fn unlock(&self, id: LockId) {
         drop(self.held_locks.remove(&id));
     }
 }

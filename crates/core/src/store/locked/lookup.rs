@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Paired;
+use super::LockedStore;
 use super::failure::Failure;
 use super::key_state::{KeyState, Live, Moved};
 use super::lock_table::KnownVersion;
@@ -42,7 +42,7 @@ impl Found {
     }
 }
 
-impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     /// Returns the metadata of a live session and the key under which it is stored, as [`read`](crate::Storage::read)
     /// does, but does not load the payload.
     ///

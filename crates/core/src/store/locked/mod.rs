@@ -1,4 +1,4 @@
-//! [`Paired`]: a storage that combines a store and locks.
+//! [`LockedStore`]: a storage that combines a store and locks.
 
 mod builder;
 mod drain;
@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::builder::PairedBuilder;
+pub use self::builder::LockedStoreBuilder;
 use self::failure::Failure;
 use self::lock_table::LockTable;
 use self::notifiers::Notifiers;
@@ -43,14 +43,14 @@ use crate::store::{EntryVersion, Locks, RecordStore};
 /// was locked.
 ///
 /// ```
-/// # use sessile_core::{LocalLocks, Paired, RecordStore, Session};
+/// # use sessile_core::{LocalLocks, LockedStore, RecordStore, Session};
 /// # fn pair(store: impl RecordStore) {
-/// let session: Session = Session::builder(Paired::new(store, LocalLocks::new())).build();
+/// let session: Session = Session::builder(LockedStore::new(store, LocalLocks::new())).build();
 /// # }
 /// ```
 ///
 /// The chapter "Write a storage" of the guide explains how to write a store.
-pub struct Paired<R: ?Sized, L: ?Sized> {
+pub struct LockedStore<R: ?Sized, L: ?Sized> {
     shared: Arc<Shared>,
     locks: Arc<L>,
     store: Arc<R>,
@@ -64,19 +64,19 @@ struct Shared {
     notifiers: Notifiers,
 }
 
-impl<R: RecordStore, L: Locks> Paired<R, L> {
-    /// Creates a storage with the defaults of its [builder](PairedBuilder).
+impl<R: RecordStore, L: Locks> LockedStore<R, L> {
+    /// Creates a storage with the defaults of its [builder](LockedStoreBuilder).
     pub fn new(store: R, locks: L) -> Self {
         Self::builder(store, locks).build()
     }
 
     /// Returns a builder.
-    pub fn builder(store: R, locks: L) -> PairedBuilder<R, L> {
-        PairedBuilder::new(store, locks)
+    pub fn builder(store: R, locks: L) -> LockedStoreBuilder<R, L> {
+        LockedStoreBuilder::new(store, locks)
     }
 }
 
-impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &R {
@@ -123,7 +123,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 }
 
-impl<R: ?Sized, L: ?Sized> Clone for Paired<R, L> {
+impl<R: ?Sized, L: ?Sized> Clone for LockedStore<R, L> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -133,9 +133,9 @@ impl<R: ?Sized, L: ?Sized> Clone for Paired<R, L> {
     }
 }
 
-impl<R: fmt::Debug + ?Sized, L: fmt::Debug + ?Sized> fmt::Debug for Paired<R, L> {
+impl<R: fmt::Debug + ?Sized, L: fmt::Debug + ?Sized> fmt::Debug for LockedStore<R, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Paired")
+        f.debug_struct("LockedStore")
             .field("store", &&*self.store)
             .field("locks", &&*self.locks)
             .field("tombstone_ttl", &self.shared.tombstone_ttl)

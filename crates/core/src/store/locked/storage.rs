@@ -1,24 +1,24 @@
-//! Implements [`Storage`] for [`Paired`].
+//! Implements [`Storage`] for [`LockedStore`].
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Paired;
+use super::LockedStore;
 use super::failure::Failure;
 use super::key_state::KeyState;
 use super::lookup::Part;
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
-    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
+    Capabilities, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, Storage, StorageError, Stored,
     into_replace_error, lock_if_unchanged,
 };
 use crate::store::{Locks, RecordStore};
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for LockedStore<R, L> {
     /// Returns the name of the store.
     fn name(&self) -> &'static str {
         self.store.name()
@@ -34,7 +34,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
     }
 
     /// Returns `None`: the store and the locks are asynchronous.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -85,7 +85,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for Paired<R, L> {
         released.map_err(|error| self.error("release", Failure::PartFailed(error)))
     }
 
-    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, id: &LockId) -> Result<(), StorageError> {
         let renewed = self.renew_lease(id).await;
         renewed.map_err(|failure| self.error("renew", failure))
     }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Paired;
+use super::LockedStore;
 use super::failure::Failure;
 use super::key_state::{KeyState, Live, Moved};
 use super::lock_table::KnownVersion;
 use super::lookup::Part;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::storage::{Lock, LockTicket, Lookup, Record, StorageErrorKind};
+use crate::storage::{Lock, LockId, Lookup, Record, StorageErrorKind};
 use crate::store::{Applied, Entry, Locks, RecordStore};
 
 /// The number of attempts at a step that fails because the entry has changed. Each failure means that another step
@@ -25,7 +25,7 @@ fn ends_earlier(record: &Record, known: &KnownVersion) -> bool {
     end(record.meta.deadline) < end(known.deadline)
 }
 
-impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
+impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     pub(super) async fn create_record(&self, key: &SessionKey, record: Record) -> Result<(), Failure> {
         for _ in 0..MAX_ATTEMPTS {
             let entry = self.live_entry(&record);
@@ -38,7 +38,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     pub(super) async fn commit_record(&self, lock: &mut Lock, record: Record) -> Result<(), Failure> {
-        let id = lock.ticket();
+        let id = lock.id();
         let mut known = self.known_version(&id).await?;
         for _ in 0..MAX_ATTEMPTS {
             let entry = self.live_entry(&record);
@@ -55,7 +55,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     /// Replaces the record under a lock that was just taken, unless the store has another entry by now. The lock is
     /// released in any case.
     pub(super) async fn replace_record(&self, mut lock: Lock, record: Record) -> Result<bool, Failure> {
-        let id = lock.ticket();
+        let id = lock.id();
         let Some(known) = self.shared.held_locks.known_version(&id, self.now()) else {
             return Ok(false);
         };
@@ -73,7 +73,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
         record: Record,
         grace: Duration,
     ) -> Result<(), Failure> {
-        let id = lock.ticket();
+        let id = lock.id();
         let mut known = self.known_version(&id).await?;
         for _ in 0..MAX_ATTEMPTS {
             let moved = self.moved_entry(new_key, grace);
@@ -137,7 +137,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     /// Returns the state that the holder of a lock may replace, from the table if it cannot have expired.
-    async fn known_version(&self, id: &LockTicket) -> Result<KnownVersion, Failure> {
+    async fn known_version(&self, id: &LockId) -> Result<KnownVersion, Failure> {
         let now = self.now();
         match self.shared.held_locks.known_version(id, now) {
             Some(known) if known.deadline.is_none_or(|deadline| now < deadline) => Ok(known),
@@ -146,7 +146,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     }
 
     /// Returns the stored state if the holder of a lock may replace it, and fails otherwise.
-    pub(super) async fn reload_version(&self, id: &LockTicket) -> Result<KnownVersion, Failure> {
+    pub(super) async fn reload_version(&self, id: &LockId) -> Result<KnownVersion, Failure> {
         let found = self.require_live(&id.key).await?;
         let current = found.known_version();
         // A session under another key has moved and left the lock behind.
@@ -161,8 +161,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Paired<R, L> {
     /// lease.
     async fn release_written(&self, lock: &mut Lock, may_have_ended: bool) {
         // The lock leaves the table before the await, so dropping this future releases it, too.
-        let held = self.shared.held_locks.remove(&lock.ticket());
-        lock.spend();
+        let held = self.shared.held_locks.remove(&lock.id());
+        lock.disarm();
         if may_have_ended {
             self.shared.notifiers.notify(lock.key());
         }

@@ -142,7 +142,7 @@ impl Context {
     }
 
     /// Returns whether closing has to wait: another close is running, or it takes more than one
-    /// [immediate](crate::AtOnce) call.
+    /// [immediate](crate::ImmediateStorage) call.
     fn must_wait(&self, state: &State, now: Timestamp) -> bool {
         if state.closing != Closing::No || state.next_id().is_some() {
             return true;

@@ -1,4 +1,4 @@
-//! Starting without waiting: the storage is [immediate](crate::AtOnce) and the lock is free.
+//! Starting without waiting: the storage is [immediate](crate::ImmediateStorage) and the lock is free.
 //!
 //! These plain functions are tried first. The future of a call that has to wait is boxed only then, which keeps the
 //! futures of all calls, and of the handlers that contain them, small.
@@ -45,7 +45,7 @@ impl Context {
     /// Starts for writing like [`start`](Context::start).
     #[inline]
     pub(in crate::visit) fn start_immediate(self: &Arc<Self>) -> StartProgress<'_> {
-        let Some(storage) = self.settings.storage.at_once() else {
+        let Some(storage) = self.settings.storage.immediate() else {
             return StartProgress::Wait;
         };
         let Some(guard) = self.try_begin_operation() else {
@@ -80,7 +80,7 @@ impl Context {
     /// Starts for reading like [`start_readonly`](Context::start_readonly).
     #[inline]
     pub(in crate::visit) fn start_readonly_immediate(self: &Arc<Self>) -> StartProgress<'_> {
-        let Some(storage) = self.settings.storage.at_once() else {
+        let Some(storage) = self.settings.storage.immediate() else {
             return StartProgress::Wait;
         };
         let (key, request) = {

@@ -12,7 +12,7 @@ use crate::error::SessionError;
 use crate::events;
 use crate::id::SessionKey;
 use crate::payload::RecordError;
-use crate::settings::Unreadable;
+use crate::settings::UnreadablePolicy;
 use crate::storage::{Lock, Record, Stored};
 use crate::visit::Context;
 use crate::visit::limits::begin_lifetime;
@@ -128,8 +128,8 @@ impl Context {
     ) -> Result<(), SessionError> {
         events::unreadable(&key);
         match self.settings.unreadable {
-            Unreadable::Fail => Err(error.into()),
-            Unreadable::Drop => self.discard(key, lock, epoch).await,
+            UnreadablePolicy::Fail => Err(error.into()),
+            UnreadablePolicy::Drop => self.discard(key, lock, epoch).await,
         }
     }
 
@@ -149,7 +149,7 @@ impl Context {
         self.settings.storage.destroy(&key).await?;
         if let Some(mut lock) = lock {
             // The storage removed the lock together with the record.
-            lock.spend();
+            lock.disarm();
         }
         self.on_missing(epoch, phase)
     }

@@ -53,7 +53,7 @@ impl<S: Storage + ?Sized> Retry<S> {
             return Err(error);
         }
         // Another holder may have written the same record, but only after the lease.
-        let held_throughout = self.leases.is_running(&lock.ticket(), Moment::now(self.clock()));
+        let held_throughout = self.leases.is_running(&lock.id(), Moment::now(self.clock()));
         if held_throughout && is_same_write(&stored, record) {
             self.release_and_disarm(lock).await;
             return Ok(());
@@ -92,8 +92,8 @@ impl<S: Storage + ?Sized> Retry<S> {
     /// Releases and disarms the lock of a step that was taken. A storage of two parts may have failed between the write
     /// and the release, so the lock may still be held.
     async fn release_and_disarm(&self, lock: &mut Lock) {
-        drop(self.inner.release(placeholder_lock(lock.ticket(), lock.lease())).await);
-        lock.spend();
+        drop(self.inner.release(placeholder_lock(lock.id(), lock.lease())).await);
+        lock.disarm();
     }
 
     /// Reads the record as a part of `operation`, which names the error.

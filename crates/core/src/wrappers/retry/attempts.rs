@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use crate::storage::{Lock, LockTicket, StorageError, StorageErrorKind, Unlock};
+use crate::storage::{Lock, LockId, StorageError, StorageErrorKind, Unlock};
 
 /// Repeats a call while its outcome is ambiguous and the backoff permits.
 macro_rules! retry {
@@ -65,11 +65,11 @@ fn is_ambiguous(kind: StorageErrorKind) -> bool {
 }
 
 /// Creates a lock to be released again after an attempt has consumed the original. Storages recognise it by its id.
-pub(super) fn placeholder_lock(id: LockTicket, lease: Duration) -> Lock {
+pub(super) fn placeholder_lock(id: LockId, lease: Duration) -> Lock {
     struct Placeholder;
 
     impl Unlock for Placeholder {
-        fn unlock(&self, _: LockTicket) {}
+        fn unlock(&self, _: LockId) {}
     }
 
     Lock::new(id, lease, Arc::new(Placeholder))

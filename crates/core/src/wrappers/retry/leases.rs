@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
-use crate::storage::{LockTicket, LockToken};
+use crate::storage::{LockId, LockToken};
 
 /// The number of leases below which expired ones are not pruned.
 const PRUNE_MIN: usize = 64;
@@ -87,7 +87,7 @@ impl Leases {
     }
 
     /// Adds the lease of a lock that was taken, unless a drain may have released it before the reply arrived.
-    pub(super) fn start(&self, id: &LockTicket, request: LeaseRequest, length: Duration) {
+    pub(super) fn start(&self, id: &LockId, request: LeaseRequest, length: Duration) {
         let mut table = self.table();
         if table.epoch != request.epoch {
             return;
@@ -101,14 +101,14 @@ impl Leases {
     }
 
     /// Restarts a lease that was renewed at `start` or later.
-    pub(super) fn renew(&self, id: &LockTicket, start: Moment) {
+    pub(super) fn renew(&self, id: &LockId, start: Moment) {
         if let Some(lease) = self.table().by_token.get_mut(&id.token) {
             lease.start = start;
         }
     }
 
     /// Returns whether the lease cannot be over yet, so that no other holder can have had the lock since.
-    pub(super) fn is_running(&self, id: &LockTicket, now: Moment) -> bool {
+    pub(super) fn is_running(&self, id: &LockId, now: Moment) -> bool {
         let table = self.table();
         let lease = table.by_token.get(&id.token);
         table.drains == 0 && lease.is_some_and(|lease| lease.is_running(now))
@@ -124,7 +124,7 @@ impl Leases {
     }
 
     /// Removes the lease of a lock that was released.
-    pub(super) fn remove(&self, id: &LockTicket) {
+    pub(super) fn remove(&self, id: &LockId) {
         self.table().by_token.remove(&id.token);
     }
 
@@ -161,7 +161,7 @@ mod tests {
         for _ in 0..1_000 {
             let token = LockToken::generate(&OsEntropy);
             clock.advance(Duration::from_secs(1));
-            leases.start(&LockTicket { key, token }, leases.request(&clock), lease);
+            leases.start(&LockId { key, token }, leases.request(&clock), lease);
         }
         assert!(leases.len() <= 64 + 30, "{} leases are remembered", leases.len());
     }
@@ -172,7 +172,7 @@ mod tests {
         let lease = Duration::from_secs(30);
         let key = SessionId::generate(&OsEntropy).key();
         let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
-        let id = || LockTicket {
+        let id = || LockId {
             key,
             token: LockToken::generate(&OsEntropy),
         };
@@ -195,7 +195,7 @@ mod tests {
         let leases = Leases::default();
         let clock = ManualClock::at(Timestamp::MIN);
         let lease = Duration::from_secs(30);
-        let id = LockTicket {
+        let id = LockId {
             key: SessionId::generate(&OsEntropy).key(),
             token: LockToken::generate(&OsEntropy),
         };

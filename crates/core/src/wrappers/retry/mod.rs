@@ -17,7 +17,7 @@ use self::leases::{Leases, Moment};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionKey;
 use crate::storage::{
-    AtOnce, Capabilities, Cursor, Lock, LockTicket, Locked, Lookup, Page, Record, Storage, StorageError,
+    Capabilities, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, Storage, StorageError,
     StorageErrorKind, Stored,
 };
 
@@ -112,7 +112,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
     }
 
     /// Returns `None`: repeating waits.
-    fn at_once(&self) -> Option<&dyn AtOnce> {
+    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
         None
     }
 
@@ -129,7 +129,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         });
         locked.inspect(|found| {
             if let Lookup::Found(Locked { lock, .. }) = found {
-                self.leases.start(&lock.ticket(), request, lock.lease());
+                self.leases.start(&lock.id(), request, lock.lease());
             }
         })
     }
@@ -148,7 +148,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let (id, mut attempts) = (lock.ticket(), self.attempts());
+        let (id, mut attempts) = (lock.id(), self.attempts());
         let result = loop {
             match self.inner.commit(lock, record.clone()).await {
                 Err(error) if attempts.retry_after(&error).await => {}
@@ -175,7 +175,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let (id, mut attempts) = (lock.ticket(), self.attempts());
+        let (id, mut attempts) = (lock.id(), self.attempts());
         let result = loop {
             match self.inner.rotate(lock, new_key, record.clone(), grace).await {
                 Err(error) if attempts.retry_after(&error).await => {}
@@ -189,7 +189,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
     }
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        let (id, lease) = (lock.ticket(), lock.lease());
+        let (id, lease) = (lock.id(), lock.lease());
         self.leases.remove(&id);
         let mut lock = Some(lock);
         retry!(self, {
@@ -198,7 +198,7 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         })
     }
 
-    async fn renew(&self, id: &LockTicket) -> Result<(), StorageError> {
+    async fn renew(&self, id: &LockId) -> Result<(), StorageError> {
         let mut requested_at;
         let renewed = retry!(self, {
             requested_at = Moment::now(self.clock());

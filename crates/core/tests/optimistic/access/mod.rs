@@ -91,8 +91,8 @@ impl Case {
 #[test]
 fn only_one_of_the_storages_is_immediate() {
     let memory = storage();
-    assert!(memory.at_once().is_some());
-    assert!(Counting::new(memory).at_once().is_none());
+    assert!(memory.immediate().is_some());
+    assert!(Counting::new(memory).immediate().is_none());
 }
 
 #[tokio::test(start_paused = true)]

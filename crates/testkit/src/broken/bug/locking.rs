@@ -76,13 +76,13 @@ macro_rules! locking_bugs {
         DropIgnoresToken,
 
         /// The immediate `lock` leaves an entry in the queue.
-        AtOnceQueues,
+        ImmediateQueues,
         /// The immediate `lock` fails where it should return `None`.
-        AtOnceFailsWhereItWaits,
+        ImmediateFailsWhereItWaits,
         /// The immediate functions return a time in the future.
-        AtOnceIsOfAnotherMoment,
+        ImmediateIsOfAnotherMoment,
         /// The immediate `replace` does not compare.
-        AtOnceReplacesAnything,
+        ImmediateReplacesAnything,
 
         /// `drain` does nothing, but the profile does not say so.
         DrainDoesNothing,

@@ -37,13 +37,13 @@ impl Bug {
     #[must_use]
     pub fn has_limit(self) -> bool {
         use Bug::{
-            FullDisarmsTheLock, FullForGood, FullMovesAnyway, FullNotAtOnce, FullRemovesAnother, FullReplacesAnyway,
+            FullDisarmsTheLock, FullForGood, FullMovesAnyway, FullNotImmediate, FullRemovesAnother, FullReplacesAnyway,
         };
         matches!(
             self,
             FullForGood
                 | FullMovesAnyway
-                | FullNotAtOnce
+                | FullNotImmediate
                 | FullRemovesAnother
                 | FullReplacesAnyway
                 | FullDisarmsTheLock

@@ -118,7 +118,7 @@ macro_rules! writing_bugs {
         /// A full storage still counts destroyed sessions.
         FullForGood,
         /// The immediate `create` ignores the limit.
-        FullNotAtOnce,
+        FullNotImmediate,
 
         /// Payloads are treated as text.
         PayloadIsText,

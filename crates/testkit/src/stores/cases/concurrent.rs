@@ -14,7 +14,7 @@ pub(super) const CALLERS: usize = 8;
 pub(super) const ROUNDS: usize = 12;
 
 /// Starts all calls together and returns their results.
-pub(super) async fn at_once<F>(ctx: &StoreContext, call: impl Fn(usize, Arc<dyn RecordStore>) -> F) -> Vec<Applied>
+pub(super) async fn immediate<F>(ctx: &StoreContext, call: impl Fn(usize, Arc<dyn RecordStore>) -> F) -> Vec<Applied>
 where
     F: Future<Output = Applied> + Send + 'static,
 {

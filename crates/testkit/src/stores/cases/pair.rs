@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Applied, Capabilities, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Locked, Lookup, Meta, Paired,
-    Record, RecordStore, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
+    Applied, Capabilities, Cursor, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, Locked, LockedStore, Lookup,
+    Meta, Record, RecordStore, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
 };
 
 use crate::locked;
 use crate::stores::StoreContext;
 
-pub(super) type Process = Paired<Arc<dyn RecordStore>, LocalLocks>;
+pub(super) type Process = LockedStore<Arc<dyn RecordStore>, LocalLocks>;
 
 /// Creates two processes.
 pub(super) fn two(ctx: &StoreContext) -> [Process; 2] {
-    [ctx.store(), ctx.second()].map(|store| Paired::new(Arc::clone(store), LocalLocks::new()))
+    [ctx.store(), ctx.second()].map(|store| LockedStore::new(Arc::clone(store), LocalLocks::new()))
 }
 
 pub(super) fn record(storage: &dyn Storage, payload: impl Into<bytes::Bytes>) -> Record {
@@ -107,7 +107,7 @@ pub(crate) async fn a_logout_that_meets_a_rotation_removes_no_mark(ctx: StoreCon
         store: Arc::clone(ctx.second()),
         first: Mutex::new(Some(rotate)),
     };
-    let there = Paired::new(interposed, LocalLocks::new());
+    let there = LockedStore::new(interposed, LocalLocks::new());
     let result = there.destroy(&old).await.expect("destroy");
     let lives = payload(&here, &new).await.is_found();
     assert!(

@@ -8,7 +8,7 @@ use sessile_core::{Applied, Entry, EntryHead, EntryVersion, RecordStore, Session
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::concurrent::{CALLERS, ROUNDS, at_once, entries, winner};
+use super::concurrent::{CALLERS, ROUNDS, entries, immediate, winner};
 use super::conditions::Conditional;
 use super::scan::all;
 use super::take_expired::{ending, take};
@@ -18,7 +18,7 @@ use crate::stores::context::{FUTURE, applied, done};
 pub(crate) async fn one_of_many_inserts_wins(ctx: StoreContext) {
     for _ in 0..ROUNDS {
         let (key, entries) = (StoreContext::key(), entries());
-        let results = at_once(&ctx, |number, store| {
+        let results = immediate(&ctx, |number, store| {
             let entry = entries[number].clone();
             async move { done(store.insert(&key, entry).await, "insert") }
         });
@@ -34,7 +34,7 @@ async fn one_wins(ctx: &StoreContext, operations: [Conditional; CALLERS]) {
         let key = ctx.inserted(&old).await;
         let version = old.head.version;
         let to: [SessionKey; CALLERS] = StoreContext::keys();
-        let results = at_once(ctx, |number, store| {
+        let results = immediate(ctx, |number, store| {
             let new = new[number].clone();
             async move {
                 let result = operations[number].call(&*store, &key, version, new, &to[number]).await;
@@ -93,7 +93,7 @@ pub(crate) async fn one_of_many_renames_to_a_key_wins(ctx: StoreContext) {
         for (key, old) in keys.iter().zip(&old) {
             ctx.insert(key, old).await;
         }
-        let results = at_once(&ctx, |number, store| {
+        let results = immediate(&ctx, |number, store| {
             let (from, version, new) = (keys[number], old[number].head.version, new[number].clone());
             async move { done(store.rename(&from, version, None, &to, new).await, "rename") }
         });

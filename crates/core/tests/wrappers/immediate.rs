@@ -67,7 +67,9 @@ fn the_table_lists_every_wrapper() {
         "a wrapper is new, or gone: is it decided whether it answers at once?"
     );
     for (name, text) in &found {
-        let (_, body) = text.split_once("fn at_once(&self) -> Option<&dyn AtOnce> {").unwrap();
+        let (_, body) = text
+            .split_once("fn immediate(&self) -> Option<&dyn ImmediateStorage> {")
+            .unwrap();
         let body = body.split_once('}').unwrap().0.trim();
         assert_eq!(
             body != "None",
@@ -106,22 +108,22 @@ fn wrappers_do_what_the_table_says() {
     let memory = MemoryStorage::new();
     let decided: BTreeMap<_, _> = DECIDED.into();
     for (name, storage) in wrapped(&memory) {
-        assert_eq!(storage.at_once().is_some(), decided[name], "{name}");
+        assert_eq!(storage.immediate().is_some(), decided[name], "{name}");
         // An outer wrapper does not forward them either.
         let outer = Retry::shared(storage, Exponential::default());
-        assert!(outer.at_once().is_none(), "{name}");
+        assert!(outer.immediate().is_none(), "{name}");
     }
-    assert!(NullStorage.at_once().is_none());
+    assert!(NullStorage.immediate().is_none());
 }
 
 /// Sharing a storage and erasing its type do not wrap it.
 #[test]
 fn a_shared_storage_keeps_its_plain_functions() {
     let memory = MemoryStorage::new();
-    assert!(memory.at_once().is_some());
+    assert!(memory.immediate().is_some());
     let shared = Arc::new(memory.clone());
     let erased: Arc<dyn Storage> = Arc::new(memory.clone());
     for storage in [memory.into_storage(), shared.into_storage(), erased.into_storage()] {
-        assert!(storage.at_once().is_some());
+        assert!(storage.immediate().is_some());
     }
 }

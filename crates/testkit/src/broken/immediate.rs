@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AtOnce, Lock, LockTicket, LockToken, Locked, Lookup, OsEntropy, Record, SessionKey, Storage, StorageError,
+    ImmediateStorage, Lock, LockId, LockToken, Locked, Lookup, OsEntropy, Record, SessionKey, Storage, StorageError,
     StorageErrorKind, Stored, Timestamp,
 };
 
@@ -18,26 +18,26 @@ impl Broken {
         move |kind| StorageError::new(kind, operation.name(), "model")
     }
 
-    pub(super) fn wrongly_at_once(&self) -> Option<&dyn AtOnce> {
+    pub(super) fn wrongly_immediate(&self) -> Option<&dyn ImmediateStorage> {
         let offers = [
-            Bug::AtOnceQueues,
-            Bug::AtOnceFailsWhereItWaits,
-            Bug::AtOnceIsOfAnotherMoment,
-            Bug::AtOnceReplacesAnything,
-            Bug::FullNotAtOnce,
+            Bug::ImmediateQueues,
+            Bug::ImmediateFailsWhereItWaits,
+            Bug::ImmediateIsOfAnotherMoment,
+            Bug::ImmediateReplacesAnything,
+            Bug::FullNotImmediate,
         ];
-        offers.contains(&self.bug).then_some(self as &dyn AtOnce)
+        offers.contains(&self.bug).then_some(self as &dyn ImmediateStorage)
     }
 
     fn moment(&self, now: Timestamp) -> Timestamp {
         match self.bug {
-            Bug::AtOnceIsOfAnotherMoment => now + Duration::from_millis(1),
+            Bug::ImmediateIsOfAnotherMoment => now + Duration::from_millis(1),
             _ => now,
         }
     }
 }
 
-impl AtOnce for Broken {
+impl ImmediateStorage for Broken {
     fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
         let read = |state: &mut crate::ModelState, now| (state.read(key, now), self.moment(now));
         Ok(self.model.step(|_, state, now| read(state, now)))
@@ -50,13 +50,13 @@ impl AtOnce for Broken {
             .step(|_, state, now| (state.lock(key, token, LEASE, now), now));
         let found = match found {
             Lookup::Found(Attempt::Taken(Stored { key, record, .. })) => {
-                Lookup::Found(Locked::new(self.lock_of(LockTicket::new(key, token), LEASE), record))
+                Lookup::Found(Locked::new(self.lock_of(LockId::new(key, token), LEASE), record))
             }
-            Lookup::Found(Attempt::Busy(_)) if self.bug == Bug::AtOnceFailsWhereItWaits => {
+            Lookup::Found(Attempt::Busy(_)) if self.bug == Bug::ImmediateFailsWhereItWaits => {
                 return Some(Err(self.failed(Operation::Lock)(StorageErrorKind::LockTimeout)));
             }
             Lookup::Found(Attempt::Busy(_)) => {
-                if self.bug == Bug::AtOnceQueues {
+                if self.bug == Bug::ImmediateQueues {
                     let (model, key) = (self.model.clone(), *key);
                     tokio::spawn(async move { model.lock(&key, Duration::MAX).await });
                 }
@@ -74,17 +74,17 @@ impl AtOnce for Broken {
     }
 
     fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let ticket = lock.ticket();
-        let committed = self.model.step(|_, state, now| state.commit(&ticket, record, now));
+        let lock_id = lock.id();
+        let committed = self.model.step(|_, state, now| state.commit(&lock_id, record, now));
         committed.map_err(self.failed(Operation::Commit))?;
-        lock.spend();
+        lock.disarm();
         Ok(())
     }
 
     fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
         let mut known = known.clone();
         let replaced = self.model.step(|_, state, now| {
-            if let (Bug::AtOnceReplacesAnything, Lookup::Found(now)) = (self.bug, state.read(&known.key, now)) {
+            if let (Bug::ImmediateReplacesAnything, Lookup::Found(now)) = (self.bug, state.read(&known.key, now)) {
                 known = now;
             }
             state.replace(&known, record, now)

@@ -1,4 +1,4 @@
-//! [`AtOnce`]: operations that never wait, as plain functions.
+//! [`ImmediateStorage`]: operations that never wait, as plain functions.
 
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -8,7 +8,7 @@ use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 ///
 /// A storage in the memory of the process has its result immediately. The future that carries the result, and the
 /// allocation of that future, can cost more than the operation. A storage that returns this from
-/// [`Storage::at_once`](crate::Storage::at_once) saves both: callers use these functions instead of the operations of
+/// [`Storage::immediate`](crate::Storage::immediate) saves both: callers use these functions instead of the operations of
 /// the same names.
 ///
 /// # The contract
@@ -18,12 +18,12 @@ use crate::storage::{Lock, Locked, Lookup, Record, StorageError, Stored};
 ///
 /// - **It never blocks**: it waits for no lock on a session, for no other process and for no disk, and can be called on
 ///   the thread of an event loop.
-/// - [`lock`](AtOnce::lock) returns `None` where the operation would have to wait. Nothing was done then, and no waiter
+/// - [`lock`](ImmediateStorage::lock) returns `None` where the operation would have to wait. Nothing was done then, and no waiter
 ///   is queued.
 /// - Lookups return **the time** at which they were judged, by the storage's [clock](crate::Storage::clock).
 ///
 /// Other operations are called on the storage.
-pub trait AtOnce: Send + Sync {
+pub trait ImmediateStorage: Send + Sync {
     /// Same as [`Storage::read`](crate::Storage::read), with the time of the lookup.
     ///
     /// # Errors

@@ -1,18 +1,18 @@
-//! [`AtOnce`]: the operations that never wait, as plain functions.
+//! [`ImmediateStorage`]: the operations that never wait, as plain functions.
 //!
 //! They are the only implementation; the futures of the storage call them. [`Shared`] implements the trait and not
 //! `MemoryStorage`: the operations have the same names in both traits, and a caller that imports both would have to
 //! name the trait with each call.
 
 use sessile_core::{
-    AtOnce, Lock, Locked, Lookup, Record, SessionKey, StorageError, StorageErrorKind, Stored, Timestamp,
+    ImmediateStorage, Lock, Locked, Lookup, Record, SessionKey, StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
 use crate::capacity::Size;
 use crate::payload::Buffer;
 use crate::shared::{Shared, failed};
 
-impl AtOnce for Shared {
+impl ImmediateStorage for Shared {
     fn read(&self, key: &SessionKey) -> Result<(Lookup<Stored>, Timestamp), StorageError> {
         let mut buffer = Buffer::new();
         let (found, now) = self
@@ -43,10 +43,10 @@ impl AtOnce for Shared {
     fn commit(&self, lock: &mut Lock, mut record: Record) -> Result<(), StorageError> {
         let key = lock.key();
         let shard = self.shard(key);
-        let ticket = shard.ticket_of(&lock.ticket().token);
+        let ticket = shard.ticket_of(&lock.id().token);
         let result = self
             .sweep_while_full(|| shard.step(|state, now| state.commit(key, ticket, &mut record, now, &self.options)));
-        result.map(|_replaced| lock.spend()).map_err(failed("commit"))
+        result.map(|_replaced| lock.disarm()).map_err(failed("commit"))
     }
 
     fn replace(&self, known: &Stored, mut record: Record) -> Result<bool, StorageError> {

@@ -1,4 +1,4 @@
-//! `at_once`: the immediate functions never wait, and give the same results as the futures.
+//! `immediate`: the immediate functions never wait, and give the same results as the futures.
 //!
 //! Every other case also runs through the immediate functions. These cases cover what is special to them. A storage
 //! without such functions passes.
@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use sessile_core::{
-    AtOnce, LockTicket, LockToken, Locked, Lookup, OsEntropy, SessionKey, Storage, StorageErrorKind, Timestamp,
+    ImmediateStorage, LockId, LockToken, Locked, Lookup, OsEntropy, SessionKey, Storage, StorageErrorKind, Timestamp,
 };
 
 use crate::kit::{Context, successor};
@@ -16,13 +16,15 @@ use crate::rng::Rng;
 /// A held lock does not make the call wait, and the call leaves no entry in a queue: a waiter on this thread could
 /// never release it.
 pub(crate) async fn a_held_lock_is_not_waited_for(ctx: Context) {
-    let Some(at_once) = ctx.storage().at_once() else { return };
+    let Some(immediate) = ctx.storage().immediate() else {
+        return;
+    };
     let key = ctx.created("x").await;
     let before = ctx.footprint().await;
     let held = ctx.lock(&key).await;
     let with_lock = ctx.footprint().await;
     for _ in 0..ctx.profile().max_waiters + 2 {
-        let result = at_once.lock(&key);
+        let result = immediate.lock(&key);
         assert!(result.is_none(), "a held lock gives None, and not with {result:?}");
     }
     ctx.settle().await;
@@ -37,12 +39,14 @@ pub(crate) async fn a_held_lock_is_not_waited_for(ctx: Context) {
 
 /// The time that a result carries is that of the decision, by the clock of the storage.
 pub(crate) async fn the_moment_is_that_of_the_result(ctx: Context) {
-    let Some(at_once) = ctx.storage().at_once() else { return };
+    let Some(immediate) = ctx.storage().immediate() else {
+        return;
+    };
     let key = ctx.created("x").await;
     for _ in 0..3 {
         let before = ctx.now();
-        let (_, read) = at_once.read(&key).expect("read");
-        let (locked, taken) = at_once.lock(&key).expect("the lock is free").expect("lock");
+        let (_, read) = immediate.read(&key).expect("read");
+        let (locked, taken) = immediate.lock(&key).expect("the lock is free").expect("lock");
         let after = ctx.now();
         for moment in [read, taken] {
             assert!(
@@ -57,11 +61,13 @@ pub(crate) async fn the_moment_is_that_of_the_result(ctx: Context) {
 
 /// The immediate functions and the futures give the results of the contract for any call.
 pub(crate) async fn both_ways_give_the_same_results(ctx: Context) {
-    let Some(at_once) = ctx.storage().at_once() else { return };
+    let Some(immediate) = ctx.storage().immediate() else {
+        return;
+    };
     let mut rng = Rng::new(crate::seed());
     let mut random = Random {
         ctx: &ctx,
-        at_once,
+        immediate,
         model: ModelState::default(),
         held: [const { None }; 3],
     };
@@ -78,9 +84,9 @@ pub(crate) async fn both_ways_give_the_same_results(ctx: Context) {
 /// Random steps, applied to the storage and the model.
 struct Random<'a> {
     ctx: &'a Context,
-    at_once: &'a dyn AtOnce,
+    immediate: &'a dyn ImmediateStorage,
     model: ModelState,
-    held: [Option<(Locked, LockTicket)>; 3],
+    held: [Option<(Locked, LockId)>; 3],
 }
 
 impl Random<'_> {
@@ -94,7 +100,7 @@ impl Random<'_> {
         match rng.below(7) {
             0 => {
                 let result = match by_function {
-                    true => self.at_once.create(key, record.clone()),
+                    true => self.immediate.create(key, record.clone()),
                     false => storage.create(key, record.clone()).await,
                 };
                 assert_eq!(
@@ -105,7 +111,7 @@ impl Random<'_> {
             1 | 2 => {
                 let known = self.model.read(key, now);
                 let result = match by_function {
-                    true => self.at_once.read(key).map(|(found, _)| found),
+                    true => self.immediate.read(key).map(|(found, _)| found),
                     false => storage.read(key).await,
                 };
                 let found = result.expect("read");
@@ -118,7 +124,7 @@ impl Random<'_> {
                     }
                     let next = successor(&stored.record, format!("replace {number}"));
                     let result = match by_function {
-                        true => self.at_once.replace(&stored, next.clone()),
+                        true => self.immediate.replace(&stored, next.clone()),
                         false => storage.replace(&stored, next.clone()).await,
                     };
                     assert_eq!(
@@ -131,27 +137,27 @@ impl Random<'_> {
             }
             3 => self.lock(key, place, by_function, now).await,
             4 => {
-                let Some((mut locked, ticket)) = self.held[place].take() else {
+                let Some((mut locked, lock_id)) = self.held[place].take() else {
                     return;
                 };
                 let next = successor(&locked.record, format!("commit {number}"));
                 let result = match by_function {
-                    true => self.at_once.commit(&mut locked.lock, next.clone()),
+                    true => self.immediate.commit(&mut locked.lock, next.clone()),
                     false => storage.commit(&mut locked.lock, next.clone()).await,
                 };
-                let expected = self.model.commit(&ticket, next, now);
+                let expected = self.model.commit(&lock_id, next, now);
                 assert_eq!(result.map_err(|error| error.kind()), expected);
             }
             5 => {
-                let Some((locked, ticket)) = self.held[place].take() else {
+                let Some((locked, lock_id)) = self.held[place].take() else {
                     return;
                 };
                 let result = match by_function {
-                    true => self.at_once.release(locked.lock),
+                    true => self.immediate.release(locked.lock),
                     false => storage.release(locked.lock).await,
                 };
                 result.expect("release");
-                self.model.release(&ticket);
+                self.model.release(&lock_id);
             }
             _ => {
                 let result = storage.destroy(key).await.expect("destroy");
@@ -165,7 +171,7 @@ impl Random<'_> {
         let token = LockToken::generate(&OsEntropy);
         let expected = self.model.lock(key, token, Duration::from_secs(3_600), now);
         let result = match by_function {
-            true => self.at_once.lock(key).map(|result| result.expect("lock").0),
+            true => self.immediate.lock(key).map(|result| result.expect("lock").0),
             false => match self.ctx.storage().lock(key, Duration::ZERO).await {
                 Err(error) if error.kind() == StorageErrorKind::LockTimeout => None,
                 result => Some(result.expect("lock")),
@@ -174,7 +180,7 @@ impl Random<'_> {
         match (result, expected) {
             (Some(Lookup::Found(locked)), Lookup::Found(Attempt::Taken(stored))) => {
                 assert_eq!(locked.record, stored.record);
-                self.held[place] = Some((locked, LockTicket::new(*key, token)));
+                self.held[place] = Some((locked, LockId::new(*key, token)));
             }
             (None, Lookup::Found(Attempt::Busy(_))) | (Some(Lookup::Missing), Lookup::Missing) => {}
             (result, expected) => panic!("lock returned {result:?} where {expected:?} was expected"),
