@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use http::HeaderValue;
-use sessile::{OsEntropy, SessionId};
+use sessile::SessionId;
+use sessile::entropy::OsEntropy;
 use tokio::runtime::Runtime;
 
 use crate::contenders::{BARE, Contender, NULL};

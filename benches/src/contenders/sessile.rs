@@ -7,10 +7,11 @@ use axum::Router;
 use axum::routing::{get, post};
 use serde_json::Value;
 #[cfg(feature = "peers")]
-use sessile::FastEntropy;
+use sessile::entropy::FastEntropy;
+use sessile::entropy::{Entropy, OsEntropy};
+use sessile::storage::IntoStorage;
 use sessile::{
-    CookieCarrier, Entropy, Expiration, FileStorage, IntoStorage, Key, MemoryStorage, OsEntropy, Session, SessionError,
-    SessionLayer, Untyped, Values,
+    CookieCarrier, Expiration, FileStorage, Key, MemoryStorage, Session, SessionError, SessionLayer, Untyped, Values,
 };
 #[cfg(feature = "peers")]
 use sessile_redis::RedisStorage;
@@ -35,7 +36,7 @@ struct Visitor {
 
 const ONE: Key<Untyped, String> = Key::new(ONE_OF_MANY);
 
-type Visits = Session<Untyped, Visitor>;
+type Visits = ValueSession<Visitor>;
 
 /// The result of a handler.
 type HandlerResult<T = &'static str> = Result<T, SessionError>;
@@ -47,7 +48,7 @@ async fn read(session: Visits) -> HandlerResult<String> {
 
 async fn add(session: Visits) -> HandlerResult<String> {
     session.start().await?;
-    let count = session.update_key(Visitor::COUNT, |count| {
+    let count = session.update(Visitor::COUNT, |count| {
         *count += 1;
         *count
     })?;
@@ -56,8 +57,8 @@ async fn add(session: Visits) -> HandlerResult<String> {
 
 /// Increments by the call that retries: the storage chooses how it keeps others away.
 async fn update(session: Visits) -> HandlerResult<String> {
-    let count = session.update(async || {
-        session.update_key(Visitor::COUNT, |count| {
+    let count = session.transaction(async || {
+        session.update(Visitor::COUNT, |count| {
             *count += 1;
             *count
         })

@@ -14,7 +14,7 @@ struct Visitor {
     note: String,
 }
 
-type Visits = Session<Untyped, Visitor>;
+type Visits = ValueSession<Visitor>;
 
 async fn log_in(session: Visits) -> Result<(), SessionError> {
     session.start().await?;

@@ -38,7 +38,7 @@ pub use self::json::{CodecError, CodecReason};
 pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Untyped, ValueKey, Values};
 pub use self::payload::RecordError;
 pub use self::report::Report;
-pub use self::session::{Namespace, Session, SessionBuilder};
+pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};
 pub use self::settings::{AutoStart, UnreadablePolicy};
 pub use self::storage::{
     Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, Lock, LockId, LockToken,
@@ -50,7 +50,7 @@ pub use self::store::{
     Locks, RecordStore,
 };
 pub use self::visit::{
-    ActiveVisit, Ended, Handle, IdChange, InSession, Outcome, Scoped, Visit, Visits, WindowChange, Work,
+    ActiveVisit, Ended, Finished, Handle, IdChange, InSession, Outcome, Scoped, Visit, Visits, WindowChange, Work,
 };
 pub use self::window::{ShownWindow, WindowId};
 #[cfg(feature = "metrics")]

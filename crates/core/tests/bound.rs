@@ -71,7 +71,8 @@ async fn a_bound_session_outlives_its_visit_as_a_handle_does() {
             session.id().ok_or(SessionError::Gone)
         })
         .await
-        .unwrap();
+        .unwrap()
+        .output;
     let bound = session
         .init(Visit::from(id.clone()), async {
             session.start_readonly().await?;
@@ -81,9 +82,9 @@ async fn a_bound_session_outlives_its_visit_as_a_handle_does() {
         .unwrap()
         .unwrap();
     assert_eq!(bound.get(COUNT).unwrap(), Some(1));
-    bound.update_exclusive(async || bound.set(COUNT, 2)).await.unwrap();
+    bound.transaction_exclusive(async || bound.set(COUNT, 2)).await.unwrap();
     let read = session.enter(Visit::from(id), async { session.get(COUNT) });
-    assert_eq!(read.await.unwrap(), Some(2));
+    assert_eq!(read.await.unwrap().output, Some(2));
 }
 
 #[test]

@@ -92,7 +92,7 @@ async fn prepared(fixture: &Fixture) -> Result<SessionId, SessionError> {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     pass(secs(30)).await;
     Ok(id)
 }
@@ -175,7 +175,7 @@ async fn update() -> Result<(), SessionError> {
                 pass(ms(2)).await;
                 fixture.session.set("a", json!(2))
             };
-            fixture.session.update_exclusive(update).await
+            fixture.session.transaction_exclusive(update).await
         };
         let check = async |cut: Cut<'_>| {
             assert!(cut.fixture.is_free(cut.id).await);
@@ -229,7 +229,7 @@ async fn close_without_a_change() -> Result<(), SessionError> {
     let prepare = async |fixture: &Fixture| {
         fixture
             .session
-            .update_exclusive(async || Ok::<_, SessionError>(()))
+            .transaction_exclusive(async || Ok::<_, SessionError>(()))
             .await?;
         pass(secs(30)).await;
         fixture.session.start().await?;

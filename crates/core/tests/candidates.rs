@@ -141,7 +141,7 @@ async fn all_ids_are_tried_where_the_storage_is_immediate() -> Result<(), sessil
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), made).await?;
+    let id = session.enter(Visit::new(), made).await?.output;
     for writes in [true, false] {
         let visit = Visit::from(SessionId::generate(&OsEntropy)).or(id.clone());
         let found = session.init(visit, async {

@@ -50,7 +50,7 @@ async fn after_the_close_the_visit_reads_what_was_written_and_writes_no_more() -
         for _ in 0..2 {
             assert_fails!(session.set("user", json!(9)), SessionError::NotWritable);
             assert_fails!(session.unset("user"), SessionError::NotWritable);
-            assert_fails!(session.update_key("user", |_| ()), SessionError::NotWritable);
+            assert_fails!(session.update("user", |_| ()), SessionError::NotWritable);
             assert_fails!(session.set_expiration(Expiration::Never), SessionError::NotWritable);
             assert_fails!(
                 session.set_key_expiration("user", Expiration::Never),
@@ -81,7 +81,7 @@ async fn data_that_was_not_changed_is_not_written() -> Result<(), SessionError> 
     let work = async {
         session.start().await?;
         session.set("user", json!(7))?;
-        session.update_key("user", |_| ())?;
+        session.update("user", |_| ())?;
         session.unset("none")?;
         session.get_or_insert_with("user", || json!(9))?;
         session.set_key_expiration("none", Expiration::Never)?;
@@ -307,7 +307,8 @@ async fn an_id_that_is_taken_is_an_error_and_the_other_session_stays_as_it_is() 
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         };
-        session.enter(Visit::new(), work).await
+        let finished = session.enter(Visit::new(), work).await?;
+        Ok::<_, SessionError>(finished.output)
     };
     let id = store(7).await?;
     let error = store(8).await.expect_err("the id is taken");

@@ -31,7 +31,7 @@ async fn a_value_that_could_not_be_decoded_again_is_refused_when_it_is_set() -> 
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(codec(session.set(NUMBER, number)).reason(), CodecReason::NotFinite);
             assert_eq!(codec(session.set("number", number)).reason(), CodecReason::NotFinite);
-            let changed = session.update_key(NUMBER, |stored| *stored = number);
+            let changed = session.update(NUMBER, |stored| *stored = number);
             assert_eq!(codec(changed).reason(), CodecReason::NotFinite);
         }
         assert_eq!(session.get(NUMBER)?, Some(1.5), "nothing was changed");
@@ -47,7 +47,8 @@ async fn a_value_that_could_not_be_decoded_again_is_refused_when_it_is_set() -> 
         assert_eq!(codec(session.set("map", map)).reason(), CodecReason::Unwritable);
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 const SECRET: &str = "hunter2-refresh-token";
@@ -96,7 +97,7 @@ async fn errors_name_session_namespace_and_key_but_do_not_show_the_value() -> Re
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     let check = async {
         let errors = [
             vault.get(TOKEN).map(drop),
@@ -125,7 +126,8 @@ async fn errors_name_session_namespace_and_key_but_do_not_show_the_value() -> Re
         assert_eq!(vault.get("token")?, Some(json!(SECRET)), "the value is unchanged");
         Ok(())
     };
-    session.enter(id.clone().into(), check).await
+    session.enter(id.clone().into(), check).await?;
+    Ok(())
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -172,7 +174,7 @@ async fn a_value_of_another_type_is_handled_as_its_key_declares() -> Result<(), 
         (MIGRATED, json!(["tea", "more"])),
     ] {
         let id = fixture.stored([("cart", json!("tea"))]).await;
-        let work = async { session.update_key(key, |cart| cart.items.push("more".into())) };
+        let work = async { session.update(key, |cart| cart.items.push("more".into())) };
         session.enter(id.clone().into(), work).await?;
         assert_eq!(
             fixture.shown(&id).await,
@@ -182,7 +184,7 @@ async fn a_value_of_another_type_is_handled_as_its_key_declares() -> Result<(), 
     for (key, made) in [(UNSET, "new"), (DEFAULT, "gift"), (MIGRATED, "tea")] {
         let id = fixture.stored([("cart", json!("tea"))]).await;
         let work = async { session.get_or_insert_with(key, || one("new")) };
-        assert_eq!(session.enter(id.clone().into(), work).await?, one(made));
+        assert_eq!(session.enter(id.clone().into(), work).await?.output, one(made));
     }
     for (key, taken, left) in [
         (UNSET, None, true),
@@ -194,7 +196,7 @@ async fn a_value_of_another_type_is_handled_as_its_key_declares() -> Result<(), 
             assert_eq!(session.take(key)?, taken.map(one));
             session.contains(key)
         };
-        assert_eq!(session.enter(id.clone().into(), work).await?, left);
+        assert_eq!(session.enter(id.clone().into(), work).await?.output, left);
     }
     Ok(())
 }
@@ -215,7 +217,8 @@ async fn a_value_that_cannot_be_migrated_is_a_mismatch() -> Result<(), SessionEr
         );
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 /// The functions of a key that handle a mismatch may use the session.
@@ -232,11 +235,12 @@ async fn nothing_is_locked_while_a_mismatch_is_handled() -> Result<(), SessionEr
     let work = async {
         session.set("cart", 5)?;
         session.get(FAILS.on_mismatch(OnMismatch::Default(use_session)))?;
-        session.update_key(FAILS.migrate(|_| Some(use_session())), |_| ())?;
+        session.update(FAILS.migrate(|_| Some(use_session())), |_| ())?;
         assert_eq!(session.get("used")?, Some(json!(true)));
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 const RENAMED: Key<Untyped, u64> = Key::new("user").aliases(&["user_id", "uid"]);
@@ -254,7 +258,7 @@ async fn a_value_is_found_under_its_former_names() -> Result<(), SessionError> {
     };
     fixture.visit(id.clone(), check).await?;
     assert_eq!(fixture.calls.take(), [(Operation::Read, 1)], "reading writes nothing");
-    let work = async { session.update_key(RENAMED, |user| *user += 1) };
+    let work = async { session.update(RENAMED, |user| *user += 1) };
     session.enter(id.clone().into(), work).await?;
     let shown = fixture.shown_in_order(&id, None).await;
     assert_eq!(shown, Some(vec![("user".into(), json!(8)), ("other".into(), json!(1))]));
@@ -296,5 +300,6 @@ async fn a_renamed_value_never_comes_back_under_a_former_name() -> Result<(), Se
         assert!(!session.contains(RENAMED)?);
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }

@@ -7,7 +7,8 @@ use std::panic::AssertUnwindSafe;
 use common::*;
 use serde_json::json;
 use sessile_core::{
-    AutoStart, Expiration, InSession, Key, Namespace, Session, SessionError, StorageErrorKind, Untyped, Values, Visit,
+    AutoStart, Expiration, IdChange, InSession, Key, Namespace, Session, SessionError, StorageErrorKind, Untyped,
+    Values, Visit,
 };
 use sessile_testkit::{Fault, Operation};
 
@@ -36,7 +37,7 @@ async fn outside_of_a_context_queries_are_negative_and_calls_fail() {
 
     assert_fails!(session.start().await, SessionError::NotInitialised);
     assert_fails!(session.start_readonly().await, SessionError::NotInitialised);
-    let update = session.update_exclusive(async || Ok::<_, SessionError>(()));
+    let update = session.transaction_exclusive(async || Ok::<_, SessionError>(()));
     assert_fails!(update.await, SessionError::NotInitialised);
     assert_fails!(session.release().await, SessionError::NotInitialised);
     assert_fails!(session.close().await, SessionError::NotInitialised);
@@ -70,7 +71,7 @@ async fn a_new_context_is_initialised_and_nothing_more() -> Result<(), SessionEr
             assert_fails!(session.contains("user"), SessionError::NotStarted);
             assert_fails!(session.keys(), SessionError::NotStarted);
             assert_fails!(session.set_expiration(Expiration::Never), SessionError::NotStarted);
-            assert_fails!(session.update_key("user", |_| ()), SessionError::NotStarted);
+            assert_fails!(session.update("user", |_| ()), SessionError::NotStarted);
             assert_fails!(session.regenerate_id(), SessionError::NotStarted);
             session.close().await?;
             session.release().await
@@ -158,7 +159,8 @@ async fn visits_that_run_side_by_side_in_one_task_are_kept_apart() -> Result<(),
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         };
-        session.enter(Visit::new(), work).await
+        let finished = session.enter(Visit::new(), work).await?;
+        Ok::<_, SessionError>(finished.output)
     };
     let (one, two, three) = tokio::join!(visit(1), visit(2), visit(3));
     for (id, user) in [(one?, 1), (two?, 2), (three?, 3)] {
@@ -268,9 +270,52 @@ async fn enter_starts_and_closes_if_the_future_is_ok() -> Result<(), SessionErro
         session.set("user", json!(8))?;
         Ok::<_, SessionError>("done")
     });
-    assert_eq!(entered.await?, "done");
+    assert_eq!(entered.await?.output, "done");
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
     assert!(fixture.is_free(&id).await);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn enter_returns_what_the_client_has_to_be_told() -> Result<(), SessionError> {
+    let fixture = fixture();
+    let session = &fixture.session;
+
+    let nothing = session.enter(Visit::new(), async { Ok(()) }).await?;
+    assert_eq!((nothing.outcome.new_id(), nothing.outcome.id), (None, IdChange::Keep));
+
+    let first = session
+        .enter(Visit::new(), async { session.set("user", json!(7)) })
+        .await?;
+    let id = first.outcome.new_id().expect("the session has begun");
+    assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
+
+    let second = session
+        .enter(id.clone().into(), async { session.set("user", json!(8)) })
+        .await?;
+    assert_eq!(second.outcome.id, IdChange::Keep);
+    assert!(second.outcome.written);
+
+    let moved = session.enter(id.into(), async { session.regenerate_id() }).await?;
+    let id = moved.outcome.new_id().expect("the session has moved");
+
+    let ended = session.enter(id.into(), session.destroy()).await?;
+    assert_eq!((ended.outcome.new_id(), ended.outcome.id), (None, IdChange::Remove));
+    Ok(())
+}
+
+/// The session is locked by the first call of the storage, although it would be read otherwise.
+#[tokio::test(start_paused = true)]
+async fn enter_starts_once_where_sessions_start_by_themselves() -> Result<(), SessionError> {
+    let fixture = fixture_with(|builder| builder.auto_start(AutoStart::ReadOnly));
+    let session = &fixture.session;
+    let id = fixture.stored([("user", json!(7))]).await;
+    fixture.calls.reset();
+    session
+        .enter(id.into(), async { session.set("user", json!(8)) })
+        .await?;
+    assert_eq!(fixture.calls.of(Operation::Read), 0);
+    assert_eq!(fixture.calls.of(Operation::Lock), 1);
     Ok(())
 }
 

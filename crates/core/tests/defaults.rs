@@ -58,7 +58,7 @@ async fn a_default_that_is_a_date_is_made_when_something_begins() -> Result<(), 
             dated.close().await?;
             dated.id().ok_or(SessionError::Gone)
         };
-        let id = dated.enter(Visit::new(), work).await?;
+        let id = dated.enter(Visit::new(), work).await?.output;
         let record = fixture.record(&id).await.expect("it is stored");
         assert_eq!(record.meta.deadline, Some(fixture.now() + MINUTE));
     }
@@ -75,7 +75,7 @@ async fn a_value_whose_default_is_over_already_is_not_set() -> Result<(), Sessio
     let work = async {
         for failed in [
             session.set(DEAD, 1),
-            session.update_key(DEAD, |_| ()),
+            session.update(DEAD, |_| ()),
             session.get_or_insert_with(DEAD, || 1).map(drop),
         ] {
             let Err(SessionError::ExpiredDefault(default)) = failed else {
@@ -99,7 +99,8 @@ async fn a_value_whose_default_is_over_already_is_not_set() -> Result<(), Sessio
         assert_eq!(grave.get("x")?, Some(json!(1)));
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,5 +149,6 @@ async fn nothing_is_locked_while_a_default_is_made() -> Result<(), SessionError>
         Ok(())
     };
     session.enter(Visit::new(), work).await?;
-    session.enter(unknown_id().into(), async { Ok(()) }).await
+    session.enter(unknown_id().into(), async { Ok(()) }).await?;
+    Ok(())
 }

@@ -118,7 +118,7 @@ async fn only_a_destroy_by_the_visit_itself_allows_a_new_session() -> Result<(),
             destroy_elsewhere(&fixture, &id).await?;
             for _ in 0..2 {
                 assert_fails!(session.start().await, SessionError::Gone);
-                let update = session.update_exclusive(async || session.set("user", json!(8)));
+                let update = session.transaction_exclusive(async || session.set("user", json!(8)));
                 assert_fails!(update.await, SessionError::Gone);
                 assert!(!session.is_writable());
             }
@@ -320,7 +320,7 @@ async fn destroying_by_a_replaced_id_ends_the_session_and_allows_a_new_one() -> 
             if start {
                 session.start_readonly().await?;
             }
-            let replaced = other.enter(id.clone().into(), replace).await?;
+            let replaced = other.enter(id.clone().into(), replace).await?.output;
             session.destroy().await?;
             session.start().await?;
             session.set("user", json!(8))?;

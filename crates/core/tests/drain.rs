@@ -29,7 +29,7 @@ async fn stored(session: &Session) -> SessionId {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     });
-    made.await.expect("a session can be stored")
+    made.await.expect("a session can be stored").output
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -103,7 +103,9 @@ async fn a_visit_whose_lock_was_drained_fails_and_writes_nothing() -> Result<(),
         assert!(fixture.is_free(&id).await);
         assert_fails!(session.close().await, SessionError::LockLost);
         // The session remains usable.
-        session.update_exclusive(async || session.set("count", json!(2))).await
+        session
+            .transaction_exclusive(async || session.set("count", json!(2)))
+            .await
     });
     visit.await?;
     assert_eq!(fixture.shown(&id).await, Some(values([("count", json!(2))])));

@@ -164,7 +164,7 @@ async fn looks(session: &Session, id: &SessionId, how: usize) {
         match how {
             0 => session.start_passive().await,
             1 => session.start().await,
-            2 => session.update_exclusive(async || Ok::<_, SessionError>(())).await,
+            2 => session.transaction_exclusive(async || Ok::<_, SessionError>(())).await,
             _ => session.start_readonly().await,
         }
         .ok();

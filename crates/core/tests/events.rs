@@ -93,7 +93,7 @@ async fn each_change_of_a_session_is_logged_once() -> Result<(), SessionError> {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     assert_event("DEBUG", "session created", &id);
 
     // Reads and writes emit no event.
@@ -107,7 +107,7 @@ async fn each_change_of_a_session_is_logged_once() -> Result<(), SessionError> {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let new = session.enter(id.clone().into(), work).await?;
+    let new = session.enter(id.clone().into(), work).await?.output;
     assert_event("DEBUG", "session got a new id", &new);
 
     fixture

@@ -90,7 +90,7 @@ async fn stored(fixture: &Fixture, target: Target, expiration: Expiration) -> Re
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    session.enter(Visit::new(), work).await
+    Ok(session.enter(Visit::new(), work).await?.output)
 }
 
 /// Returns whether a new visit finds the value.
@@ -181,7 +181,7 @@ async fn values_end_at_their_deadline_in_a_session_that_is_not_stored_yet() -> R
                 assert!(!is_there(&fixture, target)?, "{target:?} {expiration:?}, closed");
                 session.id().ok_or(SessionError::Gone)
             };
-            let id = session.enter(Visit::new(), work).await?;
+            let id = session.enter(Visit::new(), work).await?.output;
             assert!(!is_found(&fixture, target, &id).await?, "{target:?} {expiration:?}");
         }
     }
@@ -203,7 +203,7 @@ async fn a_first_visit_may_last_longer_than_the_window_of_its_new_session() -> R
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         };
-        let id = session.enter(Visit::new(), work).await?;
+        let id = session.enter(Visit::new(), work).await?.output;
         pass(MINUTE - ms(1)).await;
         assert!(fixture.record(&id).await.is_some());
         pass(ms(1)).await;
@@ -227,7 +227,7 @@ async fn the_earliest_of_several_ends_applies() -> Result<(), SessionError> {
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         };
-        let id = session.enter(Visit::new(), work).await?;
+        let id = session.enter(Visit::new(), work).await?.output;
         pass(secs(10) - ms(1)).await;
         let shown = fixture.shown_in(&id, Some("n")).await;
         assert_eq!(shown, Some(values([("x", json!(1))])));
@@ -250,7 +250,7 @@ async fn no_expiration_is_copied_to_another_target() -> Result<(), SessionError>
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     // With the other expirations removed, only the end of the value itself is left.
     let remove = async {
         n.set_expiration(Expiration::Never)?;
@@ -277,13 +277,13 @@ async fn set_keeps_an_expiration_and_set_with_expiration_replaces_it() -> Result
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     pass(secs(5)).await;
     let change = async {
         session.set("kept", json!(2))?;
         session.set_with_expiration("replaced", json!(2), Expiration::After(secs(10)))?;
         assert!(session.set_key_expiration("removed", Expiration::Never)?);
-        session.update_key("changed", |value| *value = json!(2))?;
+        session.update("changed", |value| *value = json!(2))?;
         session.get_or_insert_with("inserted", || json!(2)).map(drop)
     };
     session.enter(id.clone().into(), change).await?;
@@ -321,7 +321,7 @@ async fn expired_items_cannot_be_changed() -> Result<(), SessionError> {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     assert_eq!(fixture.shown(&id).await, Some(values([("x", json!(2))])));
     Ok(())
 }
@@ -382,7 +382,8 @@ async fn the_default_applies_to_a_session_that_has_none_when_it_starts() -> Resu
         assert_eq!(session.expiration(), Some(Expiration::Never));
         Ok(())
     };
-    session.enter(id.into(), check).await
+    session.enter(id.into(), check).await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -395,7 +396,7 @@ async fn by_default_a_session_ends_a_day_after_the_last_visit_and_after_thirty_d
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     });
-    let id = id.await?;
+    let id = id.await?.output;
     let began = fixture.now();
     let mut last = began;
     while session
@@ -414,7 +415,7 @@ async fn by_default_a_session_ends_a_day_after_the_last_visit_and_after_thirty_d
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     });
-    let id = id.await?;
+    let id = id.await?.output;
     pass(DAY).await;
     assert_eq!(fixture.record(&id).await, None);
     Ok(())

@@ -28,7 +28,8 @@ async fn lives(session: &Session) -> Result<(), SessionError> {
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         })
-        .await?;
+        .await?
+        .output;
     let next: SessionId = session
         .enter(id.into(), async {
             session.set("user", json!(8))?;
@@ -36,12 +37,15 @@ async fn lives(session: &Session) -> Result<(), SessionError> {
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         })
-        .await?;
+        .await?
+        .output;
     session
         .init(next.into(), async {
             session.start_readonly().await?;
             assert_eq!(session.get("user")?, Some(json!(8)));
-            session.update_exclusive(async || session.set("user", json!(9))).await?;
+            session
+                .transaction_exclusive(async || session.set("user", json!(9)))
+                .await?;
             session.destroy().await
         })
         .await?

@@ -236,7 +236,9 @@ async fn when_the_visit_is_over_a_handle_still_reads_updates_and_starts() -> Res
     let handle = ended(&fixture, id.clone().into()).await?;
     let work = async {
         assert_eq!(session.get("user")?, Some(json!(7)));
-        session.update_exclusive(async || session.set("user", json!(8))).await?;
+        session
+            .transaction_exclusive(async || session.set("user", json!(8)))
+            .await?;
         session.start().await?;
         session.set("more", json!(9))?;
         session.close().await
@@ -255,7 +257,11 @@ async fn when_the_visit_is_over_an_update_from_a_blocking_task_is_stored() -> Re
     let handle = ended(&fixture, id.clone().into()).await?;
     let runtime = runtime::Handle::current();
     let task = move || {
-        let update = async { session.update_exclusive(async || session.set("user", json!(8))).await };
+        let update = async {
+            session
+                .transaction_exclusive(async || session.set("user", json!(8)))
+                .await
+        };
         handle.enter(|| runtime.block_on(update))
     };
     spawn_blocking(task).await.expect("it ends")?;
@@ -319,7 +325,7 @@ async fn an_update_under_way_in_a_task_outlives_the_visit_and_commits() -> Resul
                 may_go.await.expect("the signal is sent");
                 inside.set("user", json!(8))
             };
-            inside.update_exclusive(update).await
+            inside.transaction_exclusive(update).await
         };
         let task = tokio::spawn(task.in_session(&session.handle()?));
         has_begun.await.expect("it begins");
@@ -342,7 +348,11 @@ async fn the_end_of_a_visit_does_not_wait_for_an_update_that_waits_for_the_lock(
     let update = fixture.while_locked(&id, async {
         let visit = session.open(id.clone().into());
         let inside = session.clone();
-        let task = async move { inside.update_exclusive(async || inside.set("user", json!(8))).await };
+        let task = async move {
+            inside
+                .transaction_exclusive(async || inside.set("user", json!(8)))
+                .await
+        };
         let task = tokio::spawn(task.in_session(visit.handle()));
         pass(ms(1)).await;
         let before = fixture.now();
@@ -362,7 +372,7 @@ async fn a_sealed_visit_can_store_no_new_session() -> Result<(), SessionError> {
     let visit = session.open(Visit::new());
     visit.seal();
     let work = async {
-        let update = session.update_exclusive(async || session.set("user", json!(7)));
+        let update = session.transaction_exclusive(async || session.set("user", json!(7)));
         assert_fails!(update.await, SessionError::Sealed);
         session.start().await?;
         assert_fails!(session.regenerate_id(), SessionError::Sealed);

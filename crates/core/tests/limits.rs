@@ -30,7 +30,7 @@ async fn create(fixture: &Fixture, expiration: impl Into<Expiration>) -> Result<
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    session.enter(Visit::new(), work).await
+    Ok(session.enter(Visit::new(), work).await?.output)
 }
 
 fn endless() -> [Expiration; 4] {
@@ -145,7 +145,7 @@ async fn authentication_restarts_both_limits_under_a_new_id() -> Result<(), Sess
         assert_eq!(session.authenticated_at(), Some(fixture.now().into()));
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(anonymous.clone().into(), work).await?;
+    let id = session.enter(anonymous.clone().into(), work).await?.output;
     assert_ne!(id, anonymous);
     assert!(!is_there(&fixture, &anonymous).await);
 
@@ -199,7 +199,7 @@ async fn a_new_id_alone_restarts_no_limit() -> Result<(), SessionError> {
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         };
-        id = session.enter(id.into(), work).await?;
+        id = session.enter(id.into(), work).await?.output;
     }
     pass(15 * MINUTE).await;
     assert!(!is_there(&fixture, &id).await);

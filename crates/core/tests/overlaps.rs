@@ -35,7 +35,7 @@ fn naming(fixture: &Fixture, visit: &ActiveVisit, rotate: bool) -> JoinHandle<Re
             }
             writer.set("user", json!(8))
         };
-        session.update_exclusive(write).await
+        session.transaction_exclusive(write).await
     })
 }
 
@@ -242,7 +242,7 @@ async fn an_update_whose_session_another_task_destroys_fails() -> Result<(), Ses
             pass(secs(2)).await;
             Ok::<_, SessionError>(())
         };
-        session.update_exclusive(write).await
+        session.transaction_exclusive(write).await
     });
     pass(secs(1)).await;
     fixture.session.destroy().in_session(visit.handle()).await?;
@@ -291,7 +291,7 @@ async fn changes_of_other_tasks_in_a_failed_update_are_reported_as_undone() -> R
                 pass(secs(2)).await;
                 Err::<(), _>(SessionError::Unknown)
             };
-            session.update_exclusive(write).await
+            session.transaction_exclusive(write).await
         });
         pass(secs(1)).await;
         visit.handle().enter(|| fixture.session.set("other", json!(9)))?;
@@ -313,7 +313,7 @@ async fn a_failed_update_does_not_affect_tasks_that_changed_nothing() -> Result<
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
     let visit = session.open(id.clone().into());
-    let update = session.update_exclusive(async || {
+    let update = session.transaction_exclusive(async || {
         session.set("user", json!(8))?;
         Err::<(), _>(SessionError::Unknown)
     });
@@ -337,7 +337,7 @@ async fn the_response_waits_for_an_update_in_which_other_tasks_changed_something
                     false => Ok(()),
                 }
             };
-            session.update_exclusive(write).await
+            session.transaction_exclusive(write).await
         });
         pass(secs(1)).await;
         visit.handle().enter(|| fixture.session.set("other", json!(9)))?;

@@ -54,7 +54,8 @@ async fn the_limit_itself_is_allowed() -> Result<(), SessionError> {
         let session = &fixture.session;
         session
             .enter(id.clone().into(), async { session.set("x", "x".repeat(length)) })
-            .await
+            .await?;
+        Ok(())
     };
     set(100).await?;
     let stored = async || fixture.record(&id).await.map(|record| record.payload.len());
@@ -85,12 +86,13 @@ async fn a_value_that_is_too_large_alone_is_refused_when_it_is_set() -> Result<(
                 limit: LIMIT
             }
         );
-        let updated = session.update_key("x", |value| *value = json!("x".repeat(LIMIT)));
+        let updated = session.update("x", |value| *value = json!("x".repeat(LIMIT)));
         assert_fails!(updated, SessionError::TooLarge { .. });
         assert!(session.keys()?.is_empty());
         session.set("y", 1)
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 /// Stores a session that exceeds the limit, as if the limit had been lowered since.
@@ -111,7 +113,7 @@ async fn a_session_above_the_limit_can_be_written_unless_it_grows() -> Result<()
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(id.into(), work).await?;
+    let id = session.enter(id.into(), work).await?.output;
     let grow = session.enter(id.clone().into(), async { session.set("m", "more") });
     assert_fails!(grow.await, SessionError::TooLarge { .. });
     session
@@ -131,7 +133,8 @@ async fn the_default_limit_is_one_mebibyte() -> Result<(), SessionError> {
     let set = async |length: usize| {
         session
             .enter(Visit::new(), async { session.set("x", "x".repeat(length)) })
-            .await
+            .await?;
+        Ok(())
     };
     set(1_000_000).await?;
     assert_fails!(set(1 << 20).await, SessionError::TooLarge { limit: 1_048_576, .. });

@@ -11,7 +11,11 @@ use tokio::time::advance;
 const LEASE: std::time::Duration = DEFAULT_LEASE;
 
 /// Tries to take the lock repeatedly while the work runs. Returns whether it was ever free.
-async fn is_ever_free(fixture: &Fixture, id: &SessionId, work: impl Future<Output = Result<(), SessionError>>) -> bool {
+async fn is_ever_free<T>(
+    fixture: &Fixture,
+    id: &SessionId,
+    work: impl Future<Output = Result<T, SessionError>>,
+) -> bool {
     let watch = async {
         // Let the work take it first.
         pass(ms(1)).await;
@@ -58,7 +62,7 @@ async fn a_lock_is_renewed_inside_an_update_as_often_as_elsewhere() -> Result<()
             pass(10 * LEASE).await;
             session.set("user", json!(8))
         };
-        session.update_exclusive(update).await
+        session.transaction_exclusive(update).await
     });
     assert!(!is_ever_free(&fixture, &id, work).await);
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
@@ -98,7 +102,9 @@ async fn a_holder_that_blocks_its_thread_for_a_whole_lease_loses_the_lock() -> R
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, Some(json!(7)));
         // A second attempt succeeds.
-        session.update_exclusive(async || session.set("user", json!(9))).await
+        session
+            .transaction_exclusive(async || session.set("user", json!(9)))
+            .await
     });
     visit.await?;
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
@@ -232,7 +238,7 @@ fn a_runtime_whose_only_thread_is_blocked_for_a_lease_costs_the_lock_and_loses_n
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     }));
-    let id = id.expect("it is stored");
+    let id = id.expect("it is stored").output;
 
     let (locked, is_locked) = std::sync::mpsc::channel();
     let (blocked, was_blocked) = tokio::sync::oneshot::channel();
@@ -246,7 +252,9 @@ fn a_runtime_whose_only_thread_is_blocked_for_a_lease_costs_the_lock_and_loses_n
             let closed = session.close().await;
             assert!(matches!(closed, Err(SessionError::LockLost)), "{closed:?}");
             // A second attempt succeeds.
-            session.update_exclusive(async || session.set("user", json!(9))).await
+            session
+                .transaction_exclusive(async || session.set("user", json!(9)))
+                .await
         });
         handle.block_on(work).expect("it is the outermost")
     });

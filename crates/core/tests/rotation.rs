@@ -15,7 +15,7 @@ async fn rotate(fixture: &Fixture, id: &SessionId) -> Result<SessionId, SessionE
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    session.enter(id.clone().into(), work).await
+    Ok(session.enter(id.clone().into(), work).await?.output)
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,7 +41,9 @@ async fn the_new_id_is_known_at_once_and_the_record_moves_at_the_close() -> Resu
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_eq!(session.created_at(), Some(created.into()));
         // The visit continues under the new id.
-        session.update_exclusive(async || session.set("more", json!(1))).await?;
+        session
+            .transaction_exclusive(async || session.set("more", json!(1)))
+            .await?;
         Ok(new)
     };
     let new = fixture.visit(id.clone(), work).await?;
@@ -66,7 +68,7 @@ async fn the_last_of_several_new_ids_counts() -> Result<(), SessionError> {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let new = session.enter(id.clone().into(), work).await?;
+    let new = session.enter(id.clone().into(), work).await?.output;
     assert!(fixture.record(&new).await.is_some());
     assert_eq!(fixture.sessions().await, 1);
     Ok(())
@@ -113,7 +115,7 @@ async fn a_new_id_needs_a_writable_visit() -> Result<(), SessionError> {
         assert_fails!(session.regenerate_id(), SessionError::NotStarted);
         session.start_readonly().await?;
         assert_fails!(session.regenerate_id(), SessionError::NotWritable);
-        session.update_exclusive(async || session.regenerate_id()).await?;
+        session.transaction_exclusive(async || session.regenerate_id()).await?;
         assert_ne!(session.id(), Some(id.clone()));
         assert_fails!(session.regenerate_id(), SessionError::NotWritable);
         Ok(())
@@ -144,7 +146,9 @@ async fn a_failure_keeps_the_old_id_valid() -> Result<(), SessionError> {
             assert!(fixture.is_free(&id).await);
             assert_eq!(fixture.record(&announced).await, None);
             // The next close does not move it either.
-            session.update_exclusive(async || session.set("user", json!(9))).await?;
+            session
+                .transaction_exclusive(async || session.set("user", json!(9)))
+                .await?;
             assert_eq!(session.id(), Some(id.clone()));
             Ok(())
         };
@@ -189,7 +193,7 @@ async fn a_visit_with_the_old_id_that_changes_anything_fails_to_close() -> Resul
         assert_fails!(session.close().await, SessionError::Superseded);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("user")?, None);
-        let update = session.update_exclusive(async || session.set("user", json!(8)));
+        let update = session.transaction_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Superseded);
         Ok(())
     };
@@ -219,7 +223,7 @@ async fn a_visit_that_has_read_before_fails_and_keeps_the_loaded_data() -> Resul
         rotate_elsewhere(&fixture, &id).await?;
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_fails!(session.start().await, SessionError::Superseded);
-        let update = session.update_exclusive(async || session.set("user", json!(8)));
+        let update = session.transaction_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Superseded);
         Ok(())
     };
@@ -230,7 +234,8 @@ async fn a_visit_that_has_read_before_fails_and_keeps_the_loaded_data() -> Resul
 
 async fn rotate_elsewhere(fixture: &Fixture, id: &SessionId) -> Result<(), SessionError> {
     let other = fixture.other_session();
-    other.enter(id.clone().into(), async { other.regenerate_id() }).await
+    other.enter(id.clone().into(), async { other.regenerate_id() }).await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,7 +273,9 @@ async fn during_the_grace_the_old_id_leads_to_the_session_and_not_after() -> Res
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert_eq!(session.id(), Some(id.clone()));
         assert_eq!(session.key(), Some(new.key()));
-        session.update_exclusive(async || session.set("user", json!(8))).await
+        session
+            .transaction_exclusive(async || session.set("user", json!(8)))
+            .await
     };
     fixture.visit(id.clone(), work).await?;
     assert_eq!(fixture.shown(&new).await, Some(values([("user", json!(8))])));

@@ -32,7 +32,7 @@ async fn threads_that_change_one_value_lose_no_change() -> Result<(), SessionErr
                 threads.spawn(|| {
                     handle.enter(|| {
                         for _ in 0..250 {
-                            session.update_key(COUNT, |count| *count += 1).expect("it is writable");
+                            session.update(COUNT, |count| *count += 1).expect("it is writable");
                             cart.update(COUNT, |count| *count += 1).expect("it is writable");
                         }
                     });
@@ -75,7 +75,8 @@ async fn threads_that_insert_one_value_make_it_once() -> Result<(), SessionError
         }
         Ok::<_, SessionError>(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -92,7 +93,7 @@ async fn tasks_that_update_one_visit_lose_no_change() -> Result<(), SessionError
                 let session = session.clone();
                 let task = async move {
                     session
-                        .update_exclusive(async || {
+                        .transaction_exclusive(async || {
                             let count: u64 = session.get(COUNT)?.unwrap_or_default();
                             tokio::task::yield_now().await;
                             session.set(COUNT, count + 1)
@@ -124,7 +125,7 @@ async fn during_a_change<T: Send + 'static>(
     let session = fixture.session.clone();
     let changing = spawn_blocking(move || {
         handle.enter(|| {
-            session.update_key(COUNT, |count| {
+            session.update(COUNT, |count| {
                 begun.send(()).expect("it waits");
                 may_go.recv().expect("the signal is sent");
                 *count += 100;
@@ -156,7 +157,8 @@ async fn readers_do_not_wait_for_a_change() -> Result<(), SessionError> {
         assert_eq!(session.get(COUNT)?, Some(101));
         Ok::<_, SessionError>(())
     };
-    session.enter(id.into(), work).await
+    session.enter(id.into(), work).await?;
+    Ok(())
 }
 
 /// Other writes to the value that is being changed, and the value that remains.
@@ -178,7 +180,7 @@ async fn a_write_during_a_change_of_the_same_value_counts_as_later() -> Result<(
         // These leave the value unchanged.
         (|session| session.set(COUNT, 1), Some(101)),
         (|session| session.set(OTHER, 5), Some(101)),
-        (|session| session.update_key(OTHER, |other| *other += 1), Some(101)),
+        (|session| session.update(OTHER, |other| *other += 1), Some(101)),
     ];
     for (index, (doing, left)) in doings.into_iter().enumerate() {
         let fixture = fixture();
@@ -214,7 +216,8 @@ async fn a_namespace_that_is_destroyed_while_a_value_in_it_is_changed_stays_dest
         assert!(session.namespaces()?.is_empty());
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 /// A closure that waits for another thread which uses the same session.
@@ -224,13 +227,13 @@ async fn a_change_may_wait_for_other_threads_that_use_the_session() -> Result<()
     let session = fixture.session.clone();
     let work = async {
         let (handle, inside) = (session.handle()?, session.clone());
-        session.update_key(COUNT, |count| {
+        session.update(COUNT, |count| {
             *count += 1;
             let other = thread::spawn(move || {
                 handle.enter(|| {
                     inside.set(OTHER, 5)?;
                     inside.set("more", true)?;
-                    inside.update_key(OTHER, |other| *other += 1)
+                    inside.update(OTHER, |other| *other += 1)
                 })
             });
             other.join().expect("it ends")
@@ -238,7 +241,8 @@ async fn a_change_may_wait_for_other_threads_that_use_the_session() -> Result<()
         assert_eq!((session.get(COUNT)?, session.get(OTHER)?), (Some(1), Some(6)));
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -247,10 +251,7 @@ async fn a_second_change_of_a_value_waits_as_long_as_for_a_lock() -> Result<(), 
     let session = &fixture.session;
     let work = async {
         let meanwhile = async {
-            assert_fails!(
-                session.update_key(COUNT, |count| *count += 1),
-                SessionError::LockTimeout
-            );
+            assert_fails!(session.update(COUNT, |count| *count += 1), SessionError::LockTimeout);
             assert_fails!(session.take(COUNT), SessionError::LockTimeout);
             // The value does not exist yet, so it would have to be created.
             assert_fails!(session.get_or_insert_with(COUNT, || 7), SessionError::LockTimeout);
@@ -258,11 +259,12 @@ async fn a_second_change_of_a_value_waits_as_long_as_for_a_lock() -> Result<(), 
         };
         during_a_change(&fixture, session.handle()?, |_| (), meanwhile).await??;
         assert_eq!(session.get(COUNT)?, Some(100));
-        session.update_key(COUNT, |count| *count += 1)?;
+        session.update(COUNT, |count| *count += 1)?;
         assert_eq!(session.take(COUNT)?, Some(101));
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -271,19 +273,17 @@ async fn a_change_within_the_change_of_the_same_value_is_refused_at_once() -> Re
     let session = &fixture.session;
     let cart = session.namespace("cart");
     let work = async {
-        session.update_key(COUNT, |count| {
+        session.update(COUNT, |count| {
             *count += 1;
-            assert_fails!(
-                session.update_key(COUNT, |count| *count += 1),
-                SessionError::LockTimeout
-            );
+            assert_fails!(session.update(COUNT, |count| *count += 1), SessionError::LockTimeout);
             // A value of the same name in another namespace is another value.
             cart.update(COUNT, |count| *count += 10)
         })??;
         assert_eq!((session.get(COUNT)?, cart.get(COUNT)?), (Some(1), Some(10)));
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 /// The state is not locked while code of the application runs: each of these uses the session.
@@ -295,7 +295,7 @@ async fn types_that_use_the_session_while_they_are_written_and_read_do_no_harm()
     fn ask() {
         let session: Option<Session> = Session::current();
         let session = session.expect("it runs in a visit");
-        session.update_key(OTHER, |other| *other += 1).expect("it is writable");
+        session.update(OTHER, |other| *other += 1).expect("it is writable");
     }
 
     impl serde::Serialize for Curious {
@@ -318,13 +318,14 @@ async fn types_that_use_the_session_while_they_are_written_and_read_do_no_harm()
     let work = async {
         session.set(CURIOUS, Curious)?;
         session.get(CURIOUS)?;
-        session.update_key(CURIOUS, |_| ())?;
+        session.update(CURIOUS, |_| ())?;
         session.take(CURIOUS)?;
         session.get_or_insert_with(CURIOUS, || Curious)?;
         assert_eq!(session.get(OTHER)?, Some(6));
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -332,16 +333,17 @@ async fn a_change_may_use_the_session_itself() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let work = async {
-        session.update_key(COUNT, |count| {
+        session.update(COUNT, |count| {
             *count += 1;
-            session.update_key(OTHER, |other| *other += 10)?;
+            session.update(OTHER, |other| *other += 10)?;
             session.set("more", json!(true))?;
             session.unset("none")
         })??;
         assert_eq!((session.get(COUNT)?, session.get(OTHER)?), (Some(1), Some(10)));
         Ok::<_, SessionError>(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -353,7 +355,7 @@ async fn a_change_that_panics_stores_nothing_and_lets_others_go_on() -> Result<(
         let (handle, inside) = (session.handle()?, session.clone());
         let panics = move || {
             handle.enter(|| {
-                inside.update_key(COUNT, |count| {
+                inside.update(COUNT, |count| {
                     *count += 1;
                     panic!("on purpose");
                 })
@@ -361,7 +363,7 @@ async fn a_change_that_panics_stores_nothing_and_lets_others_go_on() -> Result<(
         };
         let outcome: Result<Result<(), _>, _> = spawn_blocking(panics).await;
         assert!(outcome.is_err());
-        session.update_key(COUNT, |count| *count += 10)
+        session.update(COUNT, |count| *count += 10)
     };
     session.enter(id.clone().into(), work).await?;
     assert_eq!(count(&fixture, &id).await, Some(11));
@@ -379,9 +381,7 @@ async fn a_change_that_outlasts_its_lock_is_refused_and_overwrites_nothing() -> 
             session.close().await?;
             let other = fixture.other_session();
             other
-                .enter(id.clone().into(), async {
-                    other.update_key(COUNT, |count| *count += 10)
-                })
+                .enter(id.clone().into(), async { other.update(COUNT, |count| *count += 10) })
                 .await?;
             session.start().await
         };

@@ -18,7 +18,7 @@ async fn with_short_value(fixture: &Fixture) -> Result<SessionId, SessionError> 
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    session.enter(Visit::new(), work).await
+    Ok(session.enter(Visit::new(), work).await?.output)
 }
 
 /// Reads one value in a visit of its own.
@@ -54,11 +54,13 @@ async fn each_visit_moves_the_end_those_that_only_read_included() -> Result<(), 
                 session
                     .enter(id.clone().into(), async { Ok::<_, SessionError>(()) })
                     .await?
+                    .output
             }
             _ => {
                 session
                     .enter(id.clone().into(), async { session.set("round", json!(round)) })
                     .await?
+                    .output
             }
         }
     }
@@ -81,7 +83,7 @@ async fn each_visit_moves_what_slides_inside_the_session_as_well() -> Result<(),
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     for _ in 0..5 {
         pass(secs(59)).await;
         look(&fixture, &id).await?;
@@ -445,7 +447,8 @@ async fn a_touch_that_a_commit_overtakes_leaves_the_end_that_was_committed() -> 
                 pass(secs(1)).await;
                 other
                     .enter(id.clone().into(), async { other.set_expiration(after) })
-                    .await
+                    .await?;
+                Ok(())
             };
             let (read, written) = tokio::join!(reader, writer);
             read.and(written)?;

@@ -13,7 +13,8 @@ async fn change_elsewhere(fixture: &Fixture, id: &SessionId, user: u64) -> Resul
     let other = fixture.other_session();
     other
         .enter(id.clone().into(), async { other.set("user", json!(user)) })
-        .await
+        .await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,7 +45,7 @@ async fn starts_take_the_lock_in_the_order_of_arrival() -> Result<(), SessionErr
         pass(ms(number)).await;
         let work = async {
             pass(secs(1)).await;
-            session.update_key("order", |order| {
+            session.update("order", |order| {
                 order.as_array_mut().expect("an array").push(json!(number))
             })
         };
@@ -214,7 +215,7 @@ async fn an_unknown_id_costs_one_call_is_not_adopted_and_leaves_nothing_behind()
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         };
-        let new = session.enter(id.clone().into(), work).await?;
+        let new = session.enter(id.clone().into(), work).await?.output;
         assert_ne!(new, id);
         assert_eq!(fixture.record(&id).await, None);
         fixture.storage.destroy(&new.key()).await?;
@@ -249,7 +250,7 @@ async fn a_strict_visit_fails_when_there_is_no_such_session() -> Result<(), Sess
         for _ in 0..2 {
             assert_fails!(session.start().await, SessionError::Unknown);
             assert_fails!(session.start_readonly().await, SessionError::Unknown);
-            let update = session.update_exclusive(async || session.set("user", json!(7)));
+            let update = session.transaction_exclusive(async || session.set("user", json!(7)));
             assert_fails!(update.await, SessionError::Unknown);
         }
         assert!(!session.is_active());
@@ -264,7 +265,8 @@ async fn a_strict_visit_fails_when_there_is_no_such_session() -> Result<(), Sess
         assert_eq!(session.get("user")?, Some(json!(7)));
         Ok::<_, SessionError>(())
     };
-    session.enter(Visit::attach(id), work).await
+    session.enter(Visit::attach(id), work).await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,7 +285,7 @@ async fn a_visit_that_has_seen_its_session_never_slips_into_another() -> Result<
             }
             pass(MINUTE).await;
             assert_fails!(session.start().await, SessionError::Gone);
-            let update = session.update_exclusive(async || session.set("user", json!(8)));
+            let update = session.transaction_exclusive(async || session.set("user", json!(8)));
             assert_fails!(update.await, SessionError::Gone);
             assert!(!session.is_writable());
             Ok(())
@@ -317,7 +319,7 @@ async fn a_lock_that_is_not_free_in_time_is_an_error_and_the_visit_can_try_again
             assert_eq!(before.until(fixture.now()), secs(3));
             assert!(!session.is_active());
             session.start_readonly().await?;
-            let update = session.update_exclusive(async || session.set("user", json!(8)));
+            let update = session.transaction_exclusive(async || session.set("user", json!(8)));
             assert_fails!(update.await, SessionError::LockTimeout);
             assert_eq!(session.get("user")?, Some(json!(7)));
             Ok::<_, SessionError>(())

@@ -22,7 +22,7 @@ async fn mixed(fixture: &Fixture) -> Result<SessionId, SessionError> {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    session.enter(Visit::new(), work).await
+    Ok(session.enter(Visit::new(), work).await?.output)
 }
 
 /// Returns the names that a visit sees.
@@ -90,7 +90,8 @@ async fn a_write_after_a_restart_removes_only_transient_data() -> Result<(), Ses
             assert_eq!(visible(&fixture)?, LASTING);
             Ok(())
         })
-        .await
+        .await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +113,8 @@ async fn transient_data_set_after_a_restart_is_kept() -> Result<(), SessionError
             assert_eq!(session.namespace("other").keys()?, ["stays"]);
             Ok(())
         })
-        .await
+        .await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +133,7 @@ async fn transient_data_set_meanwhile_by_other_visits_is_kept() -> Result<(), Se
                 })
                 .await?;
             let set = async || session.set_with_expiration("ours", json!(3), Expiration::Transient);
-            session.update_exclusive(set).await
+            session.transaction_exclusive(set).await
         })
         .await?;
     let all = values([("stays", json!(1)), ("theirs", json!(2)), ("ours", json!(3))]);

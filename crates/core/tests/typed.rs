@@ -48,14 +48,14 @@ async fn keys_name_values_of_their_types() -> Result<(), SessionError> {
     let cart = session.namespace(Shop::CART);
     let work = async {
         session.set(Account::USER_ID, 7)?;
-        session.update_key(Account::ROLES, |roles| roles.push("admin".into()))?;
+        session.update(Account::ROLES, |roles| roles.push("admin".into()))?;
         cart.update(Cart::ITEM_NAMES, |items| items.push("tea".into()))?;
         assert_eq!(cart.get_or_insert_with(Cart::TOTAL, || 3)?, 3);
         session.namespace(Shop::OTHER).set("any", json!({"a": 1}))?;
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     let check = async {
         session.start_readonly().await?;
         let user: Option<u64> = session.get(Account::USER_ID)?;
@@ -97,7 +97,7 @@ async fn a_declared_expiration_applies_when_a_value_is_first_set() -> Result<(),
         // A new value gets it again.
         assert_eq!(session.get_or_insert_with(Account::CODE, || "three".into())?, "three");
         pass(10 * SECOND - ms(1)).await;
-        session.update_key(Account::CODE, |code| code.push('!'))?;
+        session.update(Account::CODE, |code| code.push('!'))?;
         assert_eq!(session.get(Account::CODE)?.as_deref(), Some("three!"));
         pass(ms(1)).await;
         assert!(!session.contains(Account::CODE)?);
@@ -107,7 +107,8 @@ async fn a_declared_expiration_applies_when_a_value_is_first_set() -> Result<(),
         assert!(session.contains(Account::CODE)?);
         Ok::<_, SessionError>(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +129,8 @@ async fn a_declared_expiration_applies_when_a_namespace_is_first_written_to() ->
         assert_eq!(draft.get(Cart::TOTAL)?, Some(3));
         Ok::<_, SessionError>(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,5 +146,6 @@ async fn current_finds_the_typed_session_deep_in_the_application() -> Result<(),
         assert_eq!(user(), Some(7));
         Ok::<_, SessionError>(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }

@@ -133,7 +133,7 @@ async fn starting_releasing_and_destroying_begin_anew() -> Result<(), SessionErr
                 "destroy" => session.destroy().await?,
                 _ => {
                     let write = async || session.set("user", json!(9));
-                    session.update_exclusive(write).await?;
+                    session.transaction_exclusive(write).await?;
                 }
             }
             session.close().await

@@ -39,7 +39,7 @@ async fn starting_fails_and_keeps_the_record() -> Result<(), SessionError> {
         .visit(id.clone(), async {
             assert_fails!(session.start_readonly().await, SessionError::Unreadable(_));
             assert_fails!(session.start().await, SessionError::Unreadable(_));
-            let update = session.update_exclusive(async || session.set("a", json!(1)));
+            let update = session.transaction_exclusive(async || session.set("a", json!(1)));
             assert_fails!(update.await, SessionError::Unreadable(_));
             assert!(!session.is_active());
             assert!(fixture.is_free(&id).await);
@@ -100,7 +100,8 @@ async fn a_corrupt_namespace_fails_only_calls_that_access_it() -> Result<(), Ses
             assert_eq!(session.namespace("n").get("x")?, None);
             Ok(())
         })
-        .await
+        .await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

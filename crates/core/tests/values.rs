@@ -23,10 +23,11 @@ macro_rules! on_session_and_namespace {
                 let $values = &$fixture.session;
                 macro_rules! $update {
                     ($key:expr, $change:expr) => {
-                        $values.update_key($key, $change)
+                        $values.update($key, $change)
                     };
                 }
-                $fixture.session.enter(Visit::new(), async { $body }).await
+                $fixture.session.enter(Visit::new(), async { $body }).await?;
+                Ok(())
             }
 
             #[tokio::test(start_paused = true)]
@@ -39,7 +40,8 @@ macro_rules! on_session_and_namespace {
                         $values.update($key, $change)
                     };
                 }
-                $fixture.session.enter(Visit::new(), async { $body }).await
+                $fixture.session.enter(Visit::new(), async { $body }).await?;
+                Ok(())
             }
         }
     };
@@ -226,7 +228,7 @@ async fn values_of_any_serde_type_survive_the_storage() -> Result<(), SessionErr
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     let check = async {
         session.start_readonly().await?;
         assert_eq!(session.get(ITEMS)?, Some(vec![item()]));
@@ -295,7 +297,7 @@ async fn namespaces_are_separate_from_each_other_and_from_the_session() -> Resul
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     assert_eq!(fixture.shown(&id).await, Some(values([("x", json!(0))])));
     assert_eq!(
         fixture.shown_in(&id, Some("two")).await,
@@ -336,7 +338,8 @@ async fn a_namespace_of_another_session_does_not_refer_to_this_one() -> Result<(
         assert_fails!(foreign.set("x", json!(1)), SessionError::NotInitialised);
         Ok::<_, SessionError>(())
     };
-    one.session.enter(Visit::new(), work).await
+    one.session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -352,7 +355,7 @@ async fn destroying_a_namespace_removes_its_values_and_its_expiration() -> Resul
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), fill).await?;
+    let id = session.enter(Visit::new(), fill).await?.output;
     let destroy = async {
         assert!(cart.destroy()?);
         assert!(!cart.destroy()?);
@@ -382,7 +385,7 @@ async fn a_namespace_keeps_its_expiration_when_it_is_emptied() -> Result<(), Ses
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), work).await?;
+    let id = session.enter(Visit::new(), work).await?.output;
     session
         .enter(id.clone().into(), async { cart.set("y", json!(2)) })
         .await?;
@@ -406,7 +409,7 @@ async fn value_operations_neither_wait_nor_call_the_storage() -> Result<(), Sess
         let before = fixture.now();
         for _ in 0..100 {
             session.get("x")?;
-            session.update_key(COUNT, |count| *count += 1)?;
+            session.update(COUNT, |count| *count += 1)?;
             session.namespace("n").set("x", Value::Null)?;
             session.keys()?;
             session.unset("x")?;
@@ -467,7 +470,8 @@ async fn values_are_set_without_conversions() -> Result<(), SessionError> {
         assert_eq!(session.get("owned")?, Some(json!({"name": "tea", "pieces": 1})));
         Ok(())
     };
-    session.enter(Visit::new(), work).await
+    session.enter(Visit::new(), work).await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -478,7 +482,7 @@ async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
     let work = async {
         session.start_readonly().await?;
         let count = session
-            .update_exclusive(async || {
+            .transaction_exclusive(async || {
                 let count = session.get(COUNT)?.unwrap_or_default() + 1;
                 session.set(COUNT, count)?;
                 Ok(count)
@@ -487,7 +491,7 @@ async fn an_update_needs_no_type_for_its_errors() -> Result<(), SessionError> {
         assert_eq!(count, 2);
         // An application with its own error type names it.
         let refused: Result<(), String> = session
-            .try_update_exclusive(async || {
+            .try_transaction_exclusive(async || {
                 session.set(COUNT, 9).map_err(|error| Failure::from(error).0)?;
                 Err(Failure("refused".into()))
             })
@@ -592,7 +596,7 @@ async fn clear_removes_everything_but_the_session_itself() -> Result<(), Session
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    let id = session.enter(Visit::new(), fill).await?;
+    let id = session.enter(Visit::new(), fill).await?.output;
     let clear_one = async {
         assert_eq!(session.namespaces()?, ["cart", "draft"]);
         draft.clear()?;
@@ -650,7 +654,7 @@ async fn upgrading_from_reading_to_writing_takes_one_call() -> Result<(), Sessio
         session.set("x", 2)?;
         session.close().await?;
         assert_eq!(fixture.calls.take(), [(Operation::Commit, 1)]);
-        session.update_exclusive(async || session.set("x", 3)).await?;
+        session.transaction_exclusive(async || session.set("x", 3)).await?;
         assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
         Ok(())
     };

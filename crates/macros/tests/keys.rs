@@ -6,9 +6,9 @@ extern crate sessile_core as sessile;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sessile::ValueKey;
 use sessile::{
-    DAY, Expiration, HOUR, Key, MINUTE, NamespaceKey, Namespaces, Session, SessionError, Untyped, ValueKey, Values,
-    Visit,
+    DAY, Expiration, HOUR, Key, MINUTE, NamespaceKey, Namespaces, Session, SessionError, Untyped, Values, Visit,
 };
 use sessile_memory::MemoryStorage;
 
@@ -149,7 +149,8 @@ async fn read<T: serde::de::DeserializeOwned>(
         untyped.id().ok_or(SessionError::Gone)
     });
     let typed: Session<Untyped, Changed> = Session::builder(storage).build();
-    typed.enter(Visit::from(id.await?), async { typed.get(key) }).await
+    let id = id.await?.output;
+    Ok(typed.enter(Visit::from(id), async { typed.get(key) }).await?.output)
 }
 
 #[tokio::test]
@@ -195,7 +196,8 @@ async fn a_migration_is_a_function_or_a_closure() -> Result<(), SessionError> {
             assert_eq!(session.get(Migrated::FUNCTION)?, None);
             Ok(())
         })
-        .await
+        .await?;
+    Ok(())
 }
 
 #[derive(Namespaces)]

@@ -5,36 +5,155 @@
 mod guide;
 
 #[doc(inline)]
-pub use sessile_core::*;
+pub use sessile_core::{
+    AutoStart, DAY, Expiration, Fingerprint, HOUR, InSession, Key, MINUTE, Namespace, NamespaceKey, Namespaces,
+    OnMismatch, SECOND, Session, SessionBuilder, SessionError, SessionId, SessionKey, UnreadablePolicy, Untyped,
+    ValueSession, Values, Visit,
+};
 #[cfg(feature = "file")]
 #[doc(inline)]
-pub use sessile_file::{
-    Durability, FileLocks, FileLocksBuilder, FileStorage, FileStorageBuilder, QuarantineReason, QuarantinedFile,
-};
+pub use sessile_file::FileStorage;
 #[cfg(feature = "memoized")]
 #[doc(inline)]
-pub use sessile_memoized::{MemoizedStats, MemoizedStorage, MemoizedStorageBuilder, Probe, Probed};
+pub use sessile_memoized::MemoizedStorage;
 #[cfg(feature = "memory")]
 #[doc(inline)]
-pub use sessile_memory::{MemoryStats, MemoryStorage, MemoryStorageBuilder};
+pub use sessile_memory::MemoryStorage;
 #[cfg(feature = "redb")]
 #[doc(inline)]
-pub use sessile_redb::{RedbStorage, RedbStorageBuilder, RedbStore};
+pub use sessile_redb::RedbStorage;
 #[cfg(feature = "redis")]
 #[doc(inline)]
-pub use sessile_redis::{
-    Credentials, CredentialsProvider, Finding, ParseServersError, RedisLocks, RedisLocksBuilder, RedisServers,
-    RedisStorage, RedisStorageBuilder, ReplicationShortfall, Shortfall,
-};
+pub use sessile_redis::RedisStorage;
 #[cfg(feature = "tower")]
 #[doc(inline)]
-pub use sessile_tower::{
-    BearerCarrier, Candidates, Carrier, CookieCarrier, CookieCarrierBuilder, CookieError, Extracted, HeaderCarrier,
-    RequestHead, ResponseBody, ResponseFuture, SameSite, SessionLayer, SessionService,
-};
-#[cfg(any(feature = "signed", feature = "encrypted"))]
-#[doc(inline)]
-pub use sessile_tower::{KeyError, KeyRing};
+pub use sessile_tower::{CookieCarrier, SessionLayer};
 #[cfg(feature = "axum")]
 #[doc(inline)]
-pub use sessile_tower::{Readable, SessionRejection, Writable};
+pub use sessile_tower::{Readable, Writable};
+
+/// Visits as frameworks and spawned tasks use them: open a visit, run its work, and tell the client the outcome.
+pub mod visit {
+    #[doc(inline)]
+    pub use sessile_core::{
+        ActiveVisit, Ended, Finished, Handle, IdChange, Outcome, Scoped, ShownWindow, Visits, WindowChange, WindowId,
+        Work,
+    };
+}
+
+/// The traits of typed names: which names a session takes, and which values a name accepts.
+pub mod keys {
+    #[doc(inline)]
+    pub use sessile_core::{Accepts, NamespaceName, ValueKey};
+}
+
+/// The causes inside a [`SessionError`], and its report for operators.
+pub mod error {
+    #[cfg(feature = "axum")]
+    #[doc(inline)]
+    pub use sessile_core::MissingSession;
+    #[doc(inline)]
+    pub use sessile_core::{CodecError, CodecReason, ExpiredDefault, ParseSessionKeyError, RecordError, Report};
+    #[cfg(feature = "axum")]
+    #[doc(inline)]
+    pub use sessile_tower::SessionRejection;
+}
+
+/// Time: clocks and their timestamps, and expirations that slide.
+pub mod time {
+    #[doc(inline)]
+    pub use sessile_core::{Clock, ManualClock, Sliding, SteadyClock, SystemClock, Timestamp, TokioClock};
+}
+
+/// Sources of random bits for ids and lock tokens.
+pub mod entropy {
+    #[cfg(feature = "fast-entropy")]
+    #[doc(inline)]
+    pub use sessile_core::FastEntropy;
+    #[doc(inline)]
+    pub use sessile_core::{Entropy, OsEntropy};
+}
+
+/// The contract between sessions and storages: for storages of your own.
+pub mod storage {
+    #[doc(inline)]
+    pub use sessile_core::{
+        Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, Lock, LockId,
+        LockToken, Locked, Lookup, MAX_ALIASES, Meta, Page, Record, ReportUsage, Storage, StorageError,
+        StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
+    };
+}
+
+/// Storages made of two parts, a store of records and locks: for databases that have no more than conditional writes.
+pub mod store {
+    #[doc(inline)]
+    pub use sessile_core::{
+        Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, LockedStore,
+        LockedStoreBuilder, Locks, RecordStore,
+    };
+}
+
+/// Storages around other storages: time limits, retries, traces and metrics.
+pub mod wrappers {
+    #[cfg(feature = "metrics")]
+    #[doc(inline)]
+    pub use sessile_core::Metered;
+    #[cfg(feature = "tracing")]
+    #[doc(inline)]
+    pub use sessile_core::Traced;
+    #[doc(inline)]
+    pub use sessile_core::{Backoff, Exponential, NullStorage, Retry, Timeout};
+}
+
+/// The settings and statistics of [`MemoryStorage`].
+#[cfg(feature = "memory")]
+pub mod memory {
+    #[doc(inline)]
+    pub use sessile_memory::{MemoryStats, MemoryStorageBuilder};
+}
+
+/// The settings of [`FileStorage`], its quarantine for corrupt files, and locks in files.
+#[cfg(feature = "file")]
+pub mod file {
+    #[doc(inline)]
+    pub use sessile_file::{
+        Durability, FileLocks, FileLocksBuilder, FileStorageBuilder, QuarantineReason, QuarantinedFile,
+    };
+}
+
+/// The settings of [`RedbStorage`], and its store of records.
+#[cfg(feature = "redb")]
+pub mod redb {
+    #[doc(inline)]
+    pub use sessile_redb::{RedbStorageBuilder, RedbStore};
+}
+
+/// The servers and settings of [`RedisStorage`], and locks in Redis.
+#[cfg(feature = "redis")]
+pub mod redis {
+    #[doc(inline)]
+    pub use sessile_redis::{
+        Credentials, CredentialsProvider, Finding, ParseServersError, RedisLocks, RedisLocksBuilder, RedisServers,
+        RedisStorageBuilder, ReplicationShortfall, Shortfall,
+    };
+}
+
+/// The settings and statistics of [`MemoizedStorage`].
+#[cfg(feature = "memoized")]
+pub mod memoized {
+    #[doc(inline)]
+    pub use sessile_memoized::{MemoizedStats, MemoizedStorageBuilder, Probe, Probed};
+}
+
+/// The parts of the tower layer: carriers, cookies, keys, and the types of its service.
+#[cfg(feature = "tower")]
+pub mod tower {
+    #[doc(inline)]
+    pub use sessile_tower::{
+        BearerCarrier, Candidates, Carrier, CookieCarrierBuilder, CookieError, Extracted, HeaderCarrier, RequestHead,
+        ResponseBody, ResponseFuture, SameSite, SessionService,
+    };
+    #[cfg(any(feature = "signed", feature = "encrypted"))]
+    #[doc(inline)]
+    pub use sessile_tower::{KeyError, KeyRing};
+}

@@ -39,11 +39,11 @@ impl CountedRedis {
     /// Runs a visit that changes a value.
     async fn visit(&self, visit: Visit) -> Option<SessionId> {
         let changed = self.session.enter(visit, async {
-            self.session.update_key(COUNT, |count| *count += 1)?;
+            self.session.update(COUNT, |count| *count += 1)?;
             self.session.close().await?;
             Ok::<_, SessionError>(self.session.id())
         });
-        changed.await.expect("a change")
+        changed.await.expect("a change").output
     }
 
     async fn log_in(&self, id: SessionId) -> SessionId {
@@ -52,7 +52,7 @@ impl CountedRedis {
             self.session.close().await?;
             Ok::<_, SessionError>(self.session.id())
         });
-        changed.await.expect("a rotation").expect("a session has an id")
+        changed.await.expect("a rotation").output.expect("a session has an id")
     }
 
     async fn read(&self, id: SessionId) -> Option<u64> {

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 const COUNT: Key<Untyped, u64> = Key::new("count");
 
 async fn count(session: Writable<Session>) -> Result<String, SessionError> {
-    let count = session.update_key(COUNT, |count| {
+    let count = session.update(COUNT, |count| {
         *count += 1;
         *count
     })?;

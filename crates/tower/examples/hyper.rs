@@ -22,7 +22,7 @@ const COUNT: Key<Untyped, u64> = Key::new("count");
 
 async fn count(session: Session) -> Result<Response<String>, SessionError> {
     session.start().await?;
-    let count = session.update_key(COUNT, |count| {
+    let count = session.update(COUNT, |count| {
         *count += 1;
         *count
     })?;

@@ -18,7 +18,7 @@ use sessile_core::{MissingSession, Namespaces, Session, SessionError, Untyped, V
 /// const COUNT: Key<Untyped, u64> = Key::new("count");
 ///
 /// async fn count(session: Writable<Session>) -> Result<String, SessionError> {
-///     let count = session.update_key(COUNT, |count| {
+///     let count = session.update(COUNT, |count| {
 ///         *count += 1;
 ///         *count
 ///     })?;

@@ -54,7 +54,7 @@ impl Service<Request<()>> for Careful {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let count = || {
             if self.session.is_writable() {
-                self.session.update_key(common::COUNT, |count| *count += 1)?;
+                self.session.update(common::COUNT, |count| *count += 1)?;
             }
             Ok(Response::new(format!("{:?}", self.session.get(common::COUNT)?)))
         };

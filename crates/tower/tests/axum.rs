@@ -38,7 +38,7 @@ async fn serve(app: Router) -> SocketAddr {
 
 async fn count(session: Session) -> Result<String, SessionError> {
     session.start().await?;
-    session.update_key(COUNT, |count| {
+    session.update(COUNT, |count| {
         *count += 1;
         count.to_string()
     })
@@ -151,8 +151,8 @@ async fn a_body_streams_inside_the_session() {
             let (session, going, starts) = (session.clone(), Arc::clone(&going), Arc::clone(&starts));
             async move {
                 going.notified().await;
-                let update = session.update(async || {
-                    session.update_key(COUNT, |count| {
+                let update = session.transaction(async || {
+                    session.update(COUNT, |count| {
                         *count += 1;
                         *count
                     })

@@ -95,8 +95,8 @@ async fn one_request_can_use_two_sessions() {
                 "/both" => {
                     shop.start().await?;
                     account.start().await?;
-                    shop.update_key(COUNT, |count| *count += 1)?;
-                    account.update_key(COUNT, |count| *count += 10)?;
+                    shop.update(COUNT, |count| *count += 1)?;
+                    account.update(COUNT, |count| *count += 10)?;
                 }
                 "/leave" => account.destroy().await?,
                 _ => {
@@ -196,8 +196,8 @@ async fn a_stream_reads_and_updates_after_the_head_was_sent() {
                 let session = session.clone();
                 async move {
                     session
-                        .update_exclusive(async || {
-                            session.update_key(COUNT, |count| {
+                        .transaction_exclusive(async || {
+                            session.update(COUNT, |count| {
                                 *count += 1;
                                 *count
                             })
@@ -314,7 +314,7 @@ async fn a_concurrent_update_in_a_task_does_not_delay_the_response_and_is_kept()
             let (in_task, told) = (session.clone(), Arc::clone(&starting));
             let update = async move {
                 in_task
-                    .update_exclusive(async || {
+                    .transaction_exclusive(async || {
                         in_task.set(COUNT, 8)?;
                         told.notify_one();
                         going.notified().await;

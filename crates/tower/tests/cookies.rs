@@ -127,7 +127,7 @@ async fn a_request_that_had_started_before_the_id_changed_does_not_put_the_old_o
             session.start_readonly().await?;
             working.notify_one();
             going.notified().await;
-            session.update_key(COUNT, |count| *count += 1).unwrap_err();
+            session.update(COUNT, |count| *count += 1).unwrap_err();
             session.start().await?;
             Ok(Response::new(String::new()))
         }

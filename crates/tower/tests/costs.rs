@@ -139,7 +139,7 @@ fn counter(
         async move {
             if write {
                 session.start().await?;
-                session.update_key(COUNT, |count| *count += 1)?;
+                session.update(COUNT, |count| *count += 1)?;
             } else {
                 session.start_readonly().await?;
                 assert!(session.get(COUNT)?.is_some());

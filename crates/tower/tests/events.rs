@@ -152,7 +152,7 @@ async fn an_error_that_a_handler_returns_is_logged_once_with_its_remedy() {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     });
-    let id = stored.await.unwrap();
+    let id = stored.await.unwrap().output;
     let app = careless(&fixture);
     for (path, status, level, says) in [
         (

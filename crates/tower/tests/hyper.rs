@@ -48,7 +48,7 @@ async fn count(session: Session, request: Request<Incoming>) -> Result<Response<
     let whole = request.into_body().collect().await;
     assert!(whole.is_ok());
     session.start().await?;
-    let count = session.update_key(COUNT, |count| {
+    let count = session.update(COUNT, |count| {
         *count += 1;
         *count
     })?;
@@ -79,7 +79,7 @@ async fn an_application_counts() {
 /// Forwards a request and returns the response as received, with a body of a type that cannot be constructed.
 async fn forward(upstream: SocketAddr, session: Session) -> Result<Response<Incoming>, BoxError> {
     session.start().await?;
-    session.update_key(COUNT, |count| *count += 1)?;
+    session.update(COUNT, |count| *count += 1)?;
     let (mut sender, connection) = client::handshake(TokioIo::new(TcpStream::connect(upstream).await?)).await?;
     tokio::spawn(connection);
     let request = Request::builder()

@@ -90,7 +90,7 @@ fn counting(sessions: &[&Session]) -> Service {
         async move {
             for session in &sessions {
                 session.start().await?;
-                session.update_key(common::COUNT, |count| *count += 1)?;
+                session.update(common::COUNT, |count| *count += 1)?;
             }
             Ok(Response::new("counted".to_owned()))
         }
@@ -166,7 +166,7 @@ async fn a_handler_that_sets_the_cookie_of_the_layer_is_reported() {
     let fixture = fixture();
     let app = fixture.serve(async |session: Session| {
         session.start().await?;
-        session.update_key(common::COUNT, |count| *count += 1)?;
+        session.update(common::COUNT, |count| *count += 1)?;
         let response = Response::builder()
             .header(SET_COOKIE, "__Host-SIDE=1")
             .header(SET_COOKIE, "__Host-SID=mine; Path=/");

@@ -82,7 +82,7 @@ impl UnaryService<u64> for Adding {
         Box::pin(async move {
             let failed = |error: SessionError| Status::internal(error.to_string());
             session.start().await.map_err(failed)?;
-            let sum = session.update_key(COUNT, |sum| {
+            let sum = session.update(COUNT, |sum| {
                 *sum += request.into_inner();
                 *sum
             });

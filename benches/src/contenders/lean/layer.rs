@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
-use sessile::{Entropy, SessionId};
+use sessile::SessionId;
+use sessile::entropy::Entropy;
 use tower_service::Service;
 
 use super::store::Store;

@@ -26,8 +26,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 #[cfg(feature = "peers")]
-use sessile::FastEntropy;
-use sessile::{Entropy, OsEntropy};
+use sessile::entropy::FastEntropy;
+use sessile::entropy::{Entropy, OsEntropy};
 
 use self::layer::LeanService;
 use self::store::Store;

@@ -5,7 +5,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sessile::{Clock as _, SessionKey, SystemClock, Timestamp};
+use sessile::SessionKey;
+use sessile::time::{Clock as _, SystemClock, Timestamp};
 
 /// The number of shards, large enough that two threads rarely contend for one.
 const SHARDS: usize = 128;
@@ -186,7 +187,8 @@ impl Hasher for First {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sessile::{OsEntropy, SessionId};
+    use sessile::SessionId;
+    use sessile::entropy::OsEntropy;
 
     fn created(lifetime: Duration) -> (Store, SessionKey) {
         let (store, key) = (Store::new(lifetime), SessionId::generate(&OsEntropy).key());

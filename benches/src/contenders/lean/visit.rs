@@ -8,7 +8,8 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sessile::{Clock as _, SessionId, SessionKey, SystemClock, Timestamp};
+use sessile::time::{Clock as _, SystemClock, Timestamp};
+use sessile::{SessionId, SessionKey};
 
 use super::store::{Loaded, Locked, Store};
 use super::values;

@@ -26,7 +26,8 @@ use crate::id::SessionKey;
 ///     assert_eq!((error.namespace(), error.key()), (None, "age"));
 ///     assert!(matches!(error.reason(), CodecReason::Mismatch { line: 1, .. }));
 ///     Ok(())
-/// }).await
+/// }).await?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

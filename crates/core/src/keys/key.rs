@@ -92,7 +92,8 @@ impl<V, T> Key<V, T> {
     ///     session.set(USER, 8)?;
     ///     assert_eq!(session.keys()?, ["user"]);
     ///     Ok(())
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -116,7 +117,8 @@ impl<V, T> Key<V, T> {
     ///     session.set("theme", "dark")?;
     ///     assert_eq!(session.get(THEME)?, None);
     ///     Ok(())
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -147,7 +149,8 @@ impl<V, T> Key<V, T> {
     ///     session.set("roles", "admin")?;
     ///     assert_eq!(session.get(ROLES)?, Some(vec!["admin".to_owned()]));
     ///     Ok(())
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]

@@ -67,7 +67,8 @@ pub trait ValueKey<V>: Sealed {
 ///     session.set("age", 36)?;
 ///     session.set("roles", ["admin", "author"])?;
 ///     Ok(())
-/// }).await
+/// }).await?;
+/// # Ok(())
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(

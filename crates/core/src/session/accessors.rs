@@ -1,10 +1,10 @@
 //! The methods for values that sessions and namespaces have in common.
 
-/// Generates the methods of both types: `$update` is the name of the method that changes a value in place, `$whole` the
-/// name of the whole that contains the values, and `$clear` the documentation of `clear`. The type must have a method
+/// Generates the methods of both types: `$whole` is the name of the whole that contains the values, and `$clear` the
+/// documentation of `clear`. The type must have a method
 /// `scope` and a parameter `V: Values`.
 macro_rules! value_calls {
-    ($update:ident, $whole:literal, $clear:literal) => {
+    ($whole:literal, $clear:literal) => {
         /// Returns a value, or `None` if it does not exist or has expired.
         ///
         /// # Errors
@@ -87,7 +87,7 @@ macro_rules! value_calls {
         /// another task is changing the same value and does not finish within the [wait
         /// limit](crate::SessionBuilder::lock_wait), for which the thread is blocked, or if the closure itself changes
         /// the same value in place, which would deadlock.
-        pub fn $update<K, R>(&self, key: K, change: impl FnOnce(&mut K::Value) -> R) -> Result<R, SessionError>
+        pub fn update<K, R>(&self, key: K, change: impl FnOnce(&mut K::Value) -> R) -> Result<R, SessionError>
         where
             K: ValueKey<V>,
             K::Value: Serialize + DeserializeOwned + Default,
@@ -115,7 +115,8 @@ macro_rules! value_calls {
         ///     assert_eq!(session.take(NOTICE)?.as_deref(), Some("Saved."));
         ///     assert_eq!(session.take(NOTICE)?, None);
         ///     Ok(())
-        /// }).await
+        /// }).await?;
+        /// # Ok(())
         /// # }
         /// ```
         pub fn take<K>(&self, key: K) -> Result<Option<K::Value>, SessionError>
@@ -183,7 +184,8 @@ macro_rules! value_calls {
         ///     assert!(end <= OffsetDateTime::now_utc() + 5 * MINUTE);
         ///     assert_eq!(session.expires_at("none")?, None);
         ///     Ok(())
-        /// }).await
+        /// }).await?;
+        /// # Ok(())
         /// # }
         /// ```
         pub fn expires_at<K: ValueKey<V>>(&self, key: K) -> Result<Option<OffsetDateTime>, SessionError> {

@@ -31,7 +31,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///     std::thread::spawn(move || bound.set("user", "ada")).join().unwrap()?;
     ///     assert_eq!(session.get("user")?, Some("ada".into()));
     ///     Ok(())
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     pub fn bind(&self) -> Result<Self, SessionError> {
@@ -59,7 +60,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///     session.set(USER_ID, 7)?;
     ///     assert_eq!(session.untyped().get("user_id")?, Some(7.into()));
     ///     Ok(())
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -90,7 +92,7 @@ impl Session {
     /// /// In a library: stores a notice for the next page.
     /// async fn notify(text: &str) -> Result<(), SessionError> {
     ///     let session = Session::innermost().ok_or(SessionError::NotInitialised)?;
-    ///     session.update(async || session.namespace("notices").set("next", text)).await
+    ///     session.transaction(async || session.namespace("notices").set("next", text)).await
     /// }
     /// # let _ = notify;
     /// ```
@@ -114,7 +116,8 @@ impl Handle {
     ///     let handle = session.handle()?;
     ///     let bound: Session = handle.session().expect("the session has these types");
     ///     tokio::spawn(async move { bound.set("user", "ada") }).await.unwrap()
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]

@@ -1,102 +1,10 @@
 //! Methods that start, end and rename a visit's session.
 
-use std::future::Future;
-use std::sync::Arc;
-
 use super::Session;
 use crate::error::SessionError;
 use crate::keys::{Namespaces, Values};
-use crate::visit::{ActiveVisit, Visit};
 
 impl<N: Namespaces, V: Values> Session<N, V> {
-    /// Runs a future in a new context for this visit.
-    ///
-    /// Inside, the session is not started yet unless [`auto_start`](crate::SessionBuilder::auto_start) says so. When
-    /// the future completes, is dropped or panics, a lock that is still held is released and nothing is written: to
-    /// keep changes, [close](Session::close) the session inside.
-    /// # Errors
-    ///
-    /// [`AlreadyInitialised`](SessionError::AlreadyInitialised) inside a context of the same session, and with
-    /// `auto_start` the errors of [`start`](Session::start). The future does not run then.
-    pub async fn init<F: Future>(&self, visit: Visit, future: F) -> Result<F::Output, SessionError> {
-        if self.is_initialised() {
-            return Err(SessionError::AlreadyInitialised);
-        }
-        let visit = self.open(visit);
-        visit.auto_start().await?;
-        let (visit, output) = visit.work(|| future).await;
-        if visit.end_immediately(false).is_none() {
-            // Return the output even if the release fails; the lease frees the lock.
-            let _ = Box::pin(visit.release()).await;
-        }
-        Ok(output)
-    }
-
-    /// Starts the session for writing in a new context, runs a future in it, and closes the session if the future
-    /// returns `Ok`. If the future returns `Err`, the session is left unchanged.
-    ///
-    /// [`try_enter`](Session::try_enter) does the same for futures with errors of their own.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
-    pub async fn enter<T>(
-        &self,
-        visit: Visit,
-        future: impl Future<Output = Result<T, SessionError>>,
-    ) -> Result<T, SessionError> {
-        self.try_enter(visit, future).await
-    }
-
-    /// Does the same as [`enter`](Session::enter) for a future that fails with an error of the application.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`init`](Session::init), [`start`](Session::start), [`close`](Session::close) and of the future.
-    ///
-    /// ```
-    /// use sessile_core::{Session, SessionError, Visit};
-    /// use sessile_memory::MemoryStorage;
-    ///
-    /// #[derive(Debug)]
-    /// enum Failure {
-    ///     Refused,
-    ///     Session(SessionError),
-    /// }
-    ///
-    /// impl From<SessionError> for Failure {
-    ///     fn from(error: SessionError) -> Self {
-    ///         Self::Session(error)
-    ///     }
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let session: Session = Session::builder(MemoryStorage::new()).build();
-    /// let refused = session.try_enter(Visit::new(), async {
-    ///     session.set("user", "ada")?;
-    ///     Err::<(), _>(Failure::Refused)
-    /// });
-    /// assert!(matches!(refused.await, Err(Failure::Refused)));
-    /// # }
-    /// ```
-    pub async fn try_enter<T, E>(&self, visit: Visit, future: impl Future<Output = Result<T, E>>) -> Result<T, E>
-    where
-        E: From<SessionError>,
-    {
-        let entered = self.init(visit, async {
-            self.start().await?;
-            let value = future.await?;
-            self.close().await?;
-            Ok(value)
-        });
-        entered.await?
-    }
-
-    /// Opens a visit without running anything in it: for frameworks, see [`ActiveVisit`].
-    pub fn open(&self, visit: Visit) -> ActiveVisit {
-        ActiveVisit::new(Arc::clone(&self.settings), visit)
-    }
-
     /// Starts the session for writing: waits for the lock and loads the record.
     ///
     /// In a visit that is writable already it does nothing. In a visit that is readable it takes the lock and loads the
@@ -108,7 +16,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # Errors
     ///
     /// [`LockTimeout`](SessionError::LockTimeout) and [`TooManyWaiters`](SessionError::TooManyWaiters) if the lock is
-    /// held elsewhere, also by an update of the same visit; [`Unknown`](SessionError::Unknown) in a
+    /// held elsewhere, also by a transaction of the same visit; [`Unknown`](SessionError::Unknown) in a
     /// [strict](Visit::attach) visit; [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded) if the
     /// session that this visit has loaded no longer exists; [`Unreadable`](SessionError::Unreadable);
     /// [`Storage`](SessionError::Storage).
@@ -170,11 +78,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
-    /// let id = session.enter(Visit::new(), async {
-    ///     session.set("user", "ada")?;
-    ///     session.close().await?;
-    ///     Ok::<_, SessionError>(session.id())
-    /// }).await?;
+    /// let first = session.enter(Visit::new(), async { session.set("user", "ada") }).await?;
+    /// let id = first.outcome.new_id();
     ///
     /// session.init(Visit::from(id.clone()), async {
     ///     session.start_readonly().await?;
@@ -221,7 +126,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// destroyed or has expired meanwhile; [`Superseded`](SessionError::Superseded) if another visit has replaced the
     /// id of this visit; [`Sealed`](SessionError::Sealed) for a virtual session if the client can no longer be told an
     /// id; [`Storage`](SessionError::Storage). [`LockTimeout`](SessionError::LockTimeout), which leaves the visit
-    /// unchanged, if an update of this visit is running and does not end within the wait limit.
+    /// unchanged, if a transaction of this visit is running and does not end within the wait limit.
     pub async fn close(&self) -> Result<(), SessionError> {
         self.context()?.close().await
     }
@@ -273,7 +178,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// session.enter(Visit::new(), async {
     ///     session.mark_authenticated()?;
     ///     session.set("user", "ada")
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     pub fn mark_authenticated(&self) -> Result<(), SessionError> {

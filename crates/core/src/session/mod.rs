@@ -4,10 +4,11 @@ mod accessors;
 mod bound;
 mod builder;
 mod drain;
+mod enter;
 mod facts;
 mod lifecycle;
 mod namespace;
-mod updates;
+mod transactions;
 mod values;
 
 use std::any::TypeId;
@@ -38,8 +39,8 @@ use crate::visit::{Context, current, find_declared};
 /// | state | reading | writing | how to get there |
 /// |---|---|---|---|
 /// | unstarted | `NotStarted` | `NotStarted` | initial state of each visit |
-/// | readable | yes | `NotWritable` | `start_readonly`, `close`, `release`, after `update` |
-/// | writable | yes | yes | `start`, inside `update` |
+/// | readable | yes | `NotWritable` | `start_readonly`, `close`, `release`, after `transaction` |
+/// | writable | yes | yes | `start`, inside `transaction` |
 /// | destroyed | `NotStarted` | `NotStarted` | `destroy`; `start` begins a new session |
 ///
 /// # Examples
@@ -54,17 +55,14 @@ use crate::visit::{Context, current, find_declared};
 /// let session: Session = Session::builder(MemoryStorage::new()).build();
 ///
 /// // A first visit, without an id.
-/// let id = session.enter(Visit::new(), async {
-///     session.update_key(VISITS, |visits| *visits += 1)?;
-///     session.close().await?;
-///     session.id().ok_or(SessionError::Gone)
-/// }).await?;
+/// let first = session.enter(Visit::new(), async { session.update(VISITS, |visits| *visits += 1) }).await?;
+/// let id = first.outcome.new_id().expect("the session has begun");
 ///
 /// // The next one brings the id along.
-/// let visits = session.enter(Visit::from(id), async {
-///     session.update_key(VISITS, |visits| { *visits += 1; *visits })
+/// let second = session.enter(Visit::from(id), async {
+///     session.update(VISITS, |visits| { *visits += 1; *visits })
 /// }).await?;
-/// assert_eq!(visits, 2);
+/// assert_eq!(second.output, 2);
 /// # Ok(())
 /// # }
 /// ```
@@ -74,6 +72,22 @@ pub struct Session<N = Untyped, V = Untyped> {
     bound: Option<Arc<Context>>,
     declared: PhantomData<fn() -> (N, V)>,
 }
+
+/// A session that declares its values and no namespaces.
+///
+/// ```
+/// use sessile_core::{ValueSession, Values};
+/// use sessile_memory::MemoryStorage;
+///
+/// #[derive(Values)]
+/// #[session(crate = "sessile_core")]
+/// struct Visitor {
+///     name: String,
+/// }
+///
+/// let session = ValueSession::<Visitor>::builder(MemoryStorage::new()).build();
+/// ```
+pub type ValueSession<V> = Session<Untyped, V>;
 
 impl<N: Namespaces, V: Values> Session<N, V> {
     /// Returns a builder for sessions kept in `storage`.
@@ -122,7 +136,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///     assert_eq!(session.get("item")?, None);
     ///     assert_eq!(cart.get("item")?, Some("x".into()));
     ///     Ok(())
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     pub fn namespace<K: NamespaceName<N>>(&self, key: K) -> Namespace<K::Values> {

@@ -68,11 +68,7 @@ impl<V: Values> Namespace<V> {
         }
     }
 
-    value_calls!(
-        update,
-        "namespace",
-        "Removes all values. The namespace keeps its expiration."
-    );
+    value_calls!("namespace", "Removes all values. The namespace keeps its expiration.");
 }
 
 impl<V> Clone for Namespace<V> {

@@ -14,7 +14,6 @@ use crate::visit::ValueScope;
 /// Methods for values. They work on the loaded data and never wait for the storage.
 impl<N: Namespaces, V: Values> Session<N, V> {
     value_calls!(
-        update_key,
         "session",
         "Removes all values and all namespaces. The session continues empty and keeps its expiration and its id."
     );
@@ -38,7 +37,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///     session.clear()?;
     ///     assert!(session.namespaces()?.is_empty());
     ///     Ok(())
-    /// }).await
+    /// }).await?;
+    /// # Ok(())
     /// # }
     /// ```
     pub fn namespaces(&self) -> Result<Vec<String>, SessionError> {

@@ -32,7 +32,7 @@ impl Context {
                 None
             } else {
                 state.epoch += 1;
-                state.destroyed_elsewhere |= state.updating && !stack::is_updating(self);
+                state.destroyed_elsewhere |= state.in_transaction && !stack::is_in_transaction(self);
                 state.phase = Phase::Destroyed;
                 if key.is_some() {
                     state.effects.read = true;

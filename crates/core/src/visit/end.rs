@@ -48,7 +48,7 @@ impl Context {
     pub(super) async fn end(self: &Arc<Self>, commit: bool) -> Result<(), SessionError> {
         let ended = self.end_work(commit).await;
         while !self.seal_unless_assigning_id() {
-            // An update in another task is giving the session its id and holds the operation guard: wait for it.
+            // A transaction in another task is giving the session its id and holds the operation guard: wait for it.
             let guard = self.begin_operation().await;
             if let Err(error) = guard {
                 self.state().effects.sealed = true;
@@ -59,11 +59,11 @@ impl Context {
     }
 
     async fn end_work(self: &Arc<Self>, commit: bool) -> Result<(), SessionError> {
-        // An update in a spawned task commits by itself. Wait for it only if other tasks have changed something under
+        // A transaction in a spawned task commits by itself. Wait for it only if other tasks have changed something under
         // its lock: the response then claims that these changes are stored.
         let busy_elsewhere = {
             let state = self.state();
-            state.updating && !(commit && state.changed_by_others)
+            state.in_transaction && !(commit && state.changed_by_others)
         };
         if !busy_elsewhere {
             if !commit {

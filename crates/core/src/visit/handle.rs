@@ -9,7 +9,7 @@ use crate::visit::{Context, Scoped, stack};
 /// streaming bodies.
 ///
 /// Clones refer to the same visit. After the visit has ended (when its response is being sent, say) a handle still
-/// reads and can [`update`](crate::Session::update) or start the session again. Only a new id is no longer possible, as
+/// reads and can run a [`transaction`](crate::Session::transaction) or start the session again. Only a new id is no longer possible, as
 /// the client can no longer be told.
 ///
 /// ```

@@ -7,7 +7,7 @@
 //! ```text
 //!                start                      close, release
 //!   Unstarted ------------> Writable <---------------------> Readable
-//!       |                      |            start, update        ^
+//!       |                      |            start, transaction   ^
 //!       |                      | destroy                         |
 //!       |                      v                                 |
 //!       |                  Destroyed <---------------------------+  destroy
@@ -16,9 +16,9 @@
 //! ```
 //!
 //! - [`stack`] finds the visit of the running task; [`scoped`] and [`work`] put it there.
-//! - [`operation`] lets the calls of one visit that start, close or update run one after the other.
+//! - [`operation`] lets the calls of one visit that start, close or run a transaction run one after the other.
 //! - [`start`] locks or reads the session and loads the record; [`close`] plans the write, runs it, and records the
-//!   result; [`update`] does both around a closure; [`end`] closes a visit whose work is done.
+//!   result; [`transaction`] does both around a closure; [`end`] closes a visit whose work is done.
 //! - [`values`] reads and changes the loaded values.
 //! - [`slide`] moves sliding expirations, [`renewal`] keeps a lock, [`rotation`] gives a new id, and [`destroy`] ends a
 //!   session.
@@ -43,7 +43,7 @@ mod sliding;
 mod stack;
 mod start;
 mod state;
-mod update;
+mod transaction;
 mod value_locks;
 mod values;
 mod work;
@@ -51,7 +51,7 @@ mod work;
 pub use self::active::{ActiveVisit, Ended};
 pub(crate) use self::context::Context;
 pub use self::handle::{Handle, InSession, Visits};
-pub use self::outcome::{IdChange, Outcome, WindowChange};
+pub use self::outcome::{Finished, IdChange, Outcome, WindowChange};
 pub use self::request::Visit;
 pub use self::scoped::Scoped;
 pub(crate) use self::stack::{current, find_declared, innermost};

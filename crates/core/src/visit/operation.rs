@@ -1,4 +1,4 @@
-//! Mutual exclusion of operations: the calls of one visit that start, close or update run one after the other.
+//! Mutual exclusion of operations: the calls of one visit that start, close or run a transaction run one after the other.
 //!
 //! The flag and the wait queue are part of the visit's state. A finished operation hands over to the first waiter
 //! directly, so the order is first come, first served. A waiter that is dropped after the hand-over passes it on.
@@ -13,9 +13,9 @@ use crate::error::SessionError;
 use crate::visit::state::State;
 use crate::visit::{Context, stack};
 
-/// The exclusive right to start, close or update within a visit. Must not be dropped while the state is locked.
+/// The exclusive right to start, close or run a transaction within a visit. Must not be dropped while the state is locked.
 pub(super) struct OperationGuard<'a> {
-    /// The visit to hand over to the next waiter. `None` inside an update, whose own guard covers the nested operation.
+    /// The visit to hand over to the next waiter. `None` inside a transaction, whose own guard covers the nested operation.
     context: Option<&'a Context>,
     /// The time that the operation may still wait for the session's lock.
     pub(super) remaining_wait: Duration,
@@ -54,9 +54,9 @@ impl State {
 }
 
 impl Context {
-    /// Returns a guard if no operation is running, or if the current code is inside an update of the visit.
+    /// Returns a guard if no operation is running, or if the current code is inside a transaction of the visit.
     pub(super) fn try_begin_operation(&self) -> Option<OperationGuard<'_>> {
-        if stack::is_updating(self) {
+        if stack::is_in_transaction(self) {
             return Some(self.operation_guard(None));
         }
         let is_free = self.state().try_claim();
@@ -64,7 +64,7 @@ impl Context {
     }
 
     /// Waits for earlier operations, at most as long as for the session's lock. The limit resolves a deadlock: an
-    /// update that waits for an operation that waits for the update.
+    /// transaction that waits for an operation that waits for the transaction.
     pub(super) async fn begin_operation(&self) -> Result<OperationGuard<'_>, SessionError> {
         if let Some(guard) = self.try_begin_operation() {
             return Ok(guard);

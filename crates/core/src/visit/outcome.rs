@@ -1,4 +1,4 @@
-//! [`Outcome`]: the changes that the client has to be told when a visit ends.
+//! [`Outcome`]: the changes that the client has to be told when a visit ends; [`Finished`]: the output beside it.
 
 use std::time::Duration;
 
@@ -25,6 +25,27 @@ pub struct Outcome {
     pub read: bool,
     /// `true` if the visit changed its session: stored, moved or destroyed it.
     pub written: bool,
+}
+
+impl Outcome {
+    /// Returns the id that the client has to store, if it has to store one: a new id, or its own for another time.
+    #[must_use]
+    pub fn new_id(&self) -> Option<SessionId> {
+        match &self.id {
+            IdChange::Set { id, .. } => Some(id.clone()),
+            IdChange::Keep | IdChange::Remove => None,
+        }
+    }
+}
+
+/// The result of a visit whose changes are committed, see [`Session::enter`](crate::Session::enter).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finished<T> {
+    /// The output of the work.
+    pub output: T,
+    /// The changes that the client has to be told.
+    pub outcome: Outcome,
 }
 
 /// The change of the id that a client holds.

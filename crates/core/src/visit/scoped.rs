@@ -47,9 +47,9 @@ impl<T> Scoped<T> {
         Self::with(Frame::new(context), inner)
     }
 
-    pub(super) fn updating(context: Arc<Context>, inner: T) -> Self {
+    pub(super) fn in_transaction(context: Arc<Context>, inner: T) -> Self {
         context.enter_scope();
-        Self::with(Frame::updating(context), inner)
+        Self::with(Frame::in_transaction(context), inner)
     }
 
     fn with(frame: Frame, inner: T) -> Self {
@@ -126,7 +126,7 @@ impl Context {
         self.scopes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Releases a lock that was left behind, if the visit has ended and this was its last scope. An update releases its
+    /// Releases a lock that was left behind, if the visit has ended and this was its last scope. A transaction releases its
     /// own lock.
     fn leave_scope(&self) {
         // AcqRel: the last scope has to see everything that scopes on other threads did before they left.
@@ -135,7 +135,7 @@ impl Context {
         }
         let lock = {
             let mut state = self.state();
-            if state.cold().ended_at.is_some() && !state.updating {
+            if state.cold().ended_at.is_some() && !state.in_transaction {
                 state.abandon_uncommitted()
             } else {
                 None

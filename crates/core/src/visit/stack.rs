@@ -14,22 +14,22 @@ use crate::visit::Context;
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) context: Arc<Context>,
-    /// `true` if the inner future is an update of the visit.
-    pub(super) updating: bool,
+    /// `true` if the inner future is a transaction of the visit.
+    pub(super) in_transaction: bool,
 }
 
 impl Frame {
     pub(super) fn new(context: Arc<Context>) -> Self {
         Self {
             context,
-            updating: false,
+            in_transaction: false,
         }
     }
 
-    pub(super) fn updating(context: Arc<Context>) -> Self {
+    pub(super) fn in_transaction(context: Arc<Context>) -> Self {
         Self {
             context,
-            updating: true,
+            in_transaction: true,
         }
     }
 
@@ -96,9 +96,9 @@ pub(crate) fn innermost() -> Option<Arc<Settings>> {
         .flatten()
 }
 
-/// Returns whether the current code is inside an update of this context.
-pub(super) fn is_updating(context: &Context) -> bool {
-    let found = |frame: &Frame| frame.updating && std::ptr::eq(&*frame.context, context);
+/// Returns whether the current code is inside a transaction of this context.
+pub(super) fn is_in_transaction(context: &Context) -> bool {
+    let found = |frame: &Frame| frame.in_transaction && std::ptr::eq(&*frame.context, context);
     STACK
         .try_with(|stack| stack.borrow().iter().any(found))
         .unwrap_or(false)

@@ -29,13 +29,10 @@ use crate::storage::{
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
 /// const NAME: Key<Untyped, String> = Key::new("name");
 /// let session: Session = Session::builder(NullStorage).build();
-/// let id = session.enter(Visit::new(), async {
-///     session.set(NAME, "Ada".to_owned())?;
-///     session.close().await?;
-///     Ok::<_, SessionError>(session.id())
-/// }).await?.expect("the session was created");
+/// let first = session.enter(Visit::new(), async { session.set(NAME, "Ada") }).await?;
+/// let id = first.outcome.new_id().expect("the session was created");
 ///
-/// let name = session.enter(Visit::from(id), async { session.get(NAME) }).await?;
+/// let name = session.enter(Visit::from(id), async { session.get(NAME) }).await?.output;
 /// assert_eq!(name, None);
 /// # Ok(()) }
 /// ```

@@ -126,7 +126,7 @@ impl<N: Namespaces, V: Values> Fixture<N, V> {
             other.close().await?;
             other.id().ok_or(SessionError::Gone)
         });
-        stored.await.expect("a session can be stored")
+        stored.await.expect("a session can be stored").output
     }
 
     /// Runs a future while another visit holds the lock without writing.

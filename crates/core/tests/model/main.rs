@@ -186,7 +186,7 @@ impl Harness {
     }
 
     async fn update(&mut self, visit: usize, slot: Slot, value: u64) {
-        let update = async |session: &Session| session.update_exclusive(async || set(session, slot, value)).await;
+        let update = async |session: &Session| session.transaction_exclusive(async || set(session, slot, value)).await;
         let real = self.awaiting(visit, update).await;
         let expected = |model: &mut Model| model.update(visit, slot, value, real.unwrap_or(Ok(())));
         self.expect(visit, real, expected);

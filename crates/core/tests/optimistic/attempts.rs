@@ -25,7 +25,7 @@ async fn an_update_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> 
                 assert!(fixture.is_free(&id).await);
                 add(session, "count")
             };
-            session.update(update).await?;
+            session.transaction(update).await?;
             assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("count")?, Some(json!(2)));
@@ -42,7 +42,9 @@ async fn an_update_without_a_conflict_reads_and_replaces_and_takes_no_lock() -> 
 async fn an_update_that_changes_nothing_only_reads() -> Result<(), SessionError> {
     let fixture = fixture();
     let id = fixture.stored([("count", json!(1))]).await;
-    let work = fixture.session.update(async || fixture.session.set("count", json!(1)));
+    let work = fixture
+        .session
+        .transaction(async || fixture.session.set("count", json!(1)));
     fixture.visit(id, work).await?;
     assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
     Ok(())
@@ -61,7 +63,7 @@ async fn a_new_id_takes_the_lock_for_the_move_alone() -> Result<(), SessionError
             session.regenerate_id()?;
             add(session, "count")
         };
-        session.update(update).await?;
+        session.transaction(update).await?;
         assert_eq!(
             fixture.calls.take(),
             [(Operation::Read, 1), (Operation::Lock, 1), (Operation::Rotate, 1)]
@@ -89,7 +91,7 @@ async fn a_new_id_loses_no_concurrent_write() -> Result<(), SessionError> {
             session.regenerate_id()?;
             add(session, "count")
         };
-        session.update(update).await?;
+        session.transaction(update).await?;
         session.id().ok_or(SessionError::Gone)
     };
     let new = fixture.visit(id.clone(), work).await?;
@@ -113,7 +115,7 @@ async fn an_update_that_conflicts_tries_once_more_and_then_locks() -> Result<(),
                 false => Ok(()),
             }
         };
-        fixture.visit(id.clone(), session.update(update)).await?;
+        fixture.visit(id.clone(), session.transaction(update)).await?;
         assert_eq!(runs.count(), conflicts + 1);
         let locks = u64::from(conflicts == 2);
         assert_eq!(fixture.calls.of(Operation::Read), 2);
@@ -141,7 +143,7 @@ async fn a_write_while_the_replace_is_on_its_way_is_not_lost() -> Result<(), Ses
         pass(ms(500)).await;
         add_in_another_visit(&fixture, &id, ms(0)).await
     };
-    let (updated, written) = tokio::join!(fixture.visit(id.clone(), session.update(update)), beside);
+    let (updated, written) = tokio::join!(fixture.visit(id.clone(), session.transaction(update)), beside);
     updated.and(written)?;
     assert_eq!(runs.count(), 2);
     assert_eq!(fixture.shown(&id).await, counted(2));
@@ -160,7 +162,7 @@ async fn an_update_waits_for_a_held_lock() -> Result<(), SessionError> {
             runs.next();
             add(session, "count")
         };
-        session.update(update).await
+        session.transaction(update).await
     };
     let (held, updated) = tokio::join!(
         add_in_another_visit(&fixture, &id, secs(2)),
@@ -180,7 +182,7 @@ async fn a_lock_that_is_not_free_in_time_is_a_timeout_and_nothing_is_written() -
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
     let work = async {
-        let update = fixture.while_locked(&id, session.update(async || add(session, "count")));
+        let update = fixture.while_locked(&id, session.transaction(async || add(session, "count")));
         assert_fails!(update.await, SessionError::LockTimeout);
         assert!(session.is_readable() && !session.is_writable());
         assert_eq!(session.get("count")?, Some(json!(0)));
@@ -208,7 +210,7 @@ async fn a_new_id_is_given_under_the_lock_and_only_one() -> Result<(), SessionEr
             }
             add(session, "count")
         };
-        session.update(update).in_session(visit.handle()).await?;
+        session.transaction(update).in_session(visit.handle()).await?;
         assert!(runs.count() <= 3);
         assert_eq!(fixture.calls.of(Operation::Lock), 1);
         assert_eq!(fixture.calls.of(Operation::Rotate), 1);

@@ -26,7 +26,7 @@ async fn stored(session: &Session, expiration: Expiration) -> Result<SessionId, 
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    session.enter(Visit::new(), work).await
+    Ok(session.enter(Visit::new(), work).await?.output)
 }
 
 async fn user(session: &Session, id: &SessionId) -> Result<Option<serde_json::Value>, SessionError> {

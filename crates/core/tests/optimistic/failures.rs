@@ -50,7 +50,7 @@ async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionErro
                             _ => Ok(()),
                         }
                     };
-                    inside.update(closure).await
+                    inside.transaction(closure).await
                 };
                 let task = tokio::spawn(update.in_session(&session.handle()?));
                 pass(secs(1)).await;
@@ -70,7 +70,7 @@ async fn an_interrupted_update_writes_all_or_nothing() -> Result<(), SessionErro
                 assert_eq!(session.get("count")?, Some(json!(stored)), "{end:?}");
                 assert!(fixture.is_free(&id).await);
                 // The visit continues.
-                session.update(async || session.set("count", json!(9))).await
+                session.transaction(async || session.set("count", json!(9))).await
             };
             fixture.visit(id.clone(), work).await?;
             assert_eq!(fixture.shown(&id).await, counted(9));
@@ -93,13 +93,13 @@ async fn a_replace_whose_reply_is_lost_is_an_error_and_is_not_repeated() -> Resu
                     runs.next();
                     add(session, "count")
                 };
-                assert_fails!(session.update(update).await, SessionError::Storage(_));
+                assert_fails!(session.transaction(update).await, SessionError::Storage(_));
                 assert_eq!(runs.count(), 1);
                 assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
                 assert_eq!(fixture.shown(&id).await, counted(stored));
                 assert!(session.is_readable() && !session.is_writable());
                 assert_fails!(session.close().await, SessionError::Undone);
-                session.update(async || add(session, "count")).await?;
+                session.transaction(async || add(session, "count")).await?;
                 session.close().await
             };
             fixture.visit(id.clone(), work).await?;
@@ -117,7 +117,7 @@ async fn changes_of_another_task_are_stored_or_reported() -> Result<(), SessionE
         let id = fixture.stored([("count", json!(0))]).await;
         let visit = session.open(id.clone().into());
         let work = async {
-            let update = session.update(async || {
+            let update = session.transaction(async || {
                 add(session, "count")?;
                 pass(secs(1)).await;
                 match conflict {
@@ -158,7 +158,7 @@ async fn without_a_conflict_a_new_id_loses_no_change_of_another_task() -> Result
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
     let work = async {
-        let update = session.update(async || {
+        let update = session.transaction(async || {
             session.regenerate_id()?;
             pass(secs(1)).await;
             add(session, "count")

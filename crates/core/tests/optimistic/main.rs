@@ -33,7 +33,8 @@ async fn add_in_another_visit(fixture: &Fixture, id: &SessionId, held: Duration)
         pass(held).await;
         add(&other, "count")
     };
-    other.enter(id.clone().into(), work).await
+    other.enter(id.clone().into(), work).await?;
+    Ok(())
 }
 
 /// The number of runs of a closure.

@@ -20,7 +20,7 @@ async fn stored(session: &Session) -> Result<SessionId, SessionError> {
         session.close().await?;
         session.id().ok_or(SessionError::Gone)
     };
-    session.enter(Visit::new(), work).await
+    Ok(session.enter(Visit::new(), work).await?.output)
 }
 
 async fn count(session: &Session, id: SessionId) -> Result<Option<serde_json::Value>, SessionError> {
@@ -39,8 +39,8 @@ async fn write(session: &Session, way: u64) -> Result<(), SessionError> {
         add(session, "count")
     };
     match way {
-        0 => session.update(update).await,
-        1 => session.update_exclusive(update).await,
+        0 => session.transaction(update).await,
+        1 => session.transaction_exclusive(update).await,
         _ => {
             session.start().await?;
             add(session, "count")?;

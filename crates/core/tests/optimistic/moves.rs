@@ -21,7 +21,7 @@ async fn a_session_that_another_visit_destroyed_stays_gone() -> Result<(), Sessi
             if started {
                 session.start_readonly().await?;
             }
-            let update = session.update(async || {
+            let update = session.transaction(async || {
                 runs.next();
                 let other = fixture.other_session();
                 other.init(id.clone().into(), other.destroy()).await??;
@@ -59,7 +59,7 @@ async fn a_session_that_another_task_of_the_visit_destroyed_stays_gone() -> Resu
             Running => {}
         }
         let work = async {
-            let update = session.update(async || {
+            let update = session.transaction(async || {
                 add(session, "count")?;
                 if matches!(when, Running) {
                     pass(secs(1)).await;
@@ -96,7 +96,7 @@ async fn rotate(fixture: &Fixture, id: &SessionId, grace: Duration) -> Result<Se
         other.close().await?;
         other.id().ok_or(SessionError::Gone)
     };
-    other.enter(id.clone().into(), work).await
+    Ok(other.enter(id.clone().into(), work).await?.output)
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +108,7 @@ async fn a_session_that_moves_is_followed_during_its_grace() -> Result<(), Sessi
         let runs = Runs::default();
         let moved = std::cell::RefCell::new(None);
         let work = async {
-            let update = session.update(async || {
+            let update = session.transaction(async || {
                 if runs.next() == 1 {
                     let new = rotate(&fixture, &id, grace).await?;
                     moved.replace(Some(new));

@@ -20,7 +20,7 @@ async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
             assert_fails!(session.set("count", json!(9)), SessionError::NotWritable);
             Ok(())
         };
-        session.update(closes).await?;
+        session.transaction(closes).await?;
         assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
         let releases = async || {
             add(session, "count")?;
@@ -28,13 +28,13 @@ async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
             assert_eq!(session.get("count")?, Some(json!(1)));
             Ok(())
         };
-        session.update(releases).await?;
+        session.transaction(releases).await?;
         assert_eq!(fixture.calls.take(), [(Operation::Read, 1)]);
         let starts = async || {
             session.start().await?;
             add(session, "count")
         };
-        session.update(starts).await?;
+        session.transaction(starts).await?;
         assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
         let locks = async || {
             session.release().await?;
@@ -42,7 +42,7 @@ async fn the_closure_may_close_release_and_start() -> Result<(), SessionError> {
             assert!(!fixture.is_free(&id).await);
             add(session, "count")
         };
-        session.update(locks).await
+        session.transaction(locks).await
     };
     fixture.visit(id.clone(), work).await?;
     assert_eq!(fixture.shown(&id).await, counted(3));
@@ -63,7 +63,7 @@ async fn a_closure_whose_own_close_conflicts_runs_again() -> Result<(), SessionE
         add(session, "count")?;
         session.close().await
     };
-    fixture.visit(id.clone(), session.update(update)).await?;
+    fixture.visit(id.clone(), session.transaction(update)).await?;
     assert_eq!(runs.count(), 2);
     assert_eq!(fixture.shown(&id).await, counted(2));
     Ok(())
@@ -87,7 +87,7 @@ async fn changes_stored_under_a_lock_taken_by_the_closure_are_not_stored_twice()
         }
         Ok(())
     };
-    fixture.visit(id.clone(), session.update(update)).await?;
+    fixture.visit(id.clone(), session.transaction(update)).await?;
     assert_eq!(fixture.shown(&id).await, counted(2));
     Ok(())
 }
@@ -99,10 +99,10 @@ async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
     let id = fixture.stored([("count", json!(0))]).await;
     let outer = async || {
         add(session, "count")?;
-        session.update(async || add(session, "count")).await?;
-        session.update_exclusive(async || add(session, "count")).await
+        session.transaction(async || add(session, "count")).await?;
+        session.transaction_exclusive(async || add(session, "count")).await
     };
-    fixture.visit(id.clone(), session.update(outer)).await?;
+    fixture.visit(id.clone(), session.transaction(outer)).await?;
     assert_eq!(fixture.calls.take(), [(Operation::Read, 1), (Operation::Replace, 1)]);
     assert_eq!(fixture.shown(&id).await, counted(3));
     Ok(())
@@ -116,7 +116,7 @@ async fn in_a_writable_visit_the_closure_simply_runs() -> Result<(), SessionErro
     let work = async {
         session.start().await?;
         fixture.calls.reset();
-        session.update(async || add(session, "count")).await?;
+        session.transaction(async || add(session, "count")).await?;
         fixture.calls.assert_none();
         assert!(session.is_writable());
         assert_eq!(fixture.shown(&id).await, counted(0));
@@ -137,7 +137,7 @@ async fn a_session_that_is_not_stored_is_created_and_the_client_gets_its_id() ->
         runs.next();
         add(session, "count")
     };
-    session.update(update).in_session(visit.handle()).await?;
+    session.transaction(update).in_session(visit.handle()).await?;
     assert_eq!(runs.count(), 1);
     assert_eq!(fixture.calls.take(), [(Operation::Create, 1)]);
     let IdChange::Set { id, .. } = visit.end(true).await.outcome.id else {
@@ -164,7 +164,7 @@ async fn a_task_that_outlives_the_visit_updates_the_id_that_is_known_and_makes_n
                 drop(visit);
             }
             let inside = session.clone();
-            let update = async move { inside.update(async || add(&inside, "count")).await };
+            let update = async move { inside.transaction(async || add(&inside, "count")).await };
             let updated = tokio::spawn(update.in_session(&handle)).await.expect("it ends");
             match known {
                 true => updated?,

@@ -23,7 +23,7 @@ async fn sliding_expirations_move_with_and_without_a_change() -> Result<(), Sess
         pass(secs(30)).await;
         let now = fixture.now();
         fixture.calls.reset();
-        let update = session.update(async || match changes {
+        let update = session.transaction(async || match changes {
             true => add(session, "count"),
             false => Ok(()),
         });
@@ -47,7 +47,7 @@ async fn a_deadline_that_another_visit_moved_is_never_moved_back() -> Result<(),
         // The write is planned, and another visit uses the session before it happens.
         fixture.delays.before(Operation::Replace, secs(20));
         fixture.delays.before(Operation::Touch, secs(20));
-        let update = session.update(async || match changes {
+        let update = session.transaction(async || match changes {
             true => add(session, "count"),
             false => Ok(()),
         });
@@ -83,7 +83,7 @@ async fn an_expired_value_is_removed_under_the_lock() -> Result<(), SessionError
         assert_eq!(session.get("dead")?, None);
         add(session, "count")
     };
-    fixture.visit(id.clone(), session.update(update)).await?;
+    fixture.visit(id.clone(), session.transaction(update)).await?;
     assert_eq!(runs.count(), 1);
     assert_eq!(fixture.calls.of(Operation::Lock), 1);
     assert_eq!(fixture.calls.of(Operation::Replace), 0);

@@ -186,13 +186,13 @@ fn read(session: &Session) {
 fn change(session: &Session) {
     let _ = session.set("written", json!(1));
     let _ = session.unset("written");
-    let _ = session.update_key(COUNT, |count| *count += 1);
+    let _ = session.update(COUNT, |count| *count += 1);
     let _ = session.get_or_insert_with(COUNT, || 1);
     let _ = session.namespace("written").set("written", json!(1));
     poll_once(session.start_readonly());
     poll_once(session.start());
     poll_once(session.refresh());
-    poll_once(session.update_exclusive(async || session.set("written", json!(2))));
+    poll_once(session.transaction_exclusive(async || session.set("written", json!(2))));
 }
 
 /// Polls a call once and drops it.

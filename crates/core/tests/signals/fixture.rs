@@ -116,6 +116,7 @@ impl Fixture {
             .enter(Visit::new(), work)
             .await
             .expect("the session can be stored")
+            .output
     }
 
     pub(crate) fn other_session(&self) -> Session {

@@ -285,7 +285,7 @@ fn update(fixture: &Fixture) -> RunFuture<'_> {
                     sleep(SECOND).await;
                     if fails { Err(SessionError::Unknown) } else { Ok(()) }
                 };
-                match session.update_exclusive(inside).await {
+                match session.transaction_exclusive(inside).await {
                     Err(SessionError::Unknown) if fails => Ok(()),
                     result => result,
                 }
@@ -306,7 +306,7 @@ fn update_dropped(fixture: &Fixture) -> RunFuture<'_> {
                 session.set("user", json!(8))?;
                 pending::<Result<(), SessionError>>().await
             };
-            let dropped = timeout(Duration::from_millis(50), session.update_exclusive(inside)).await;
+            let dropped = timeout(Duration::from_millis(50), session.transaction_exclusive(inside)).await;
             drop(dropped);
             Ok(())
         };
@@ -404,8 +404,8 @@ fn values(fixture: &Fixture) -> RunFuture<'_> {
             session.set(DATED, 1)?;
             session.set(VALUE, fixture.value())?;
             session.get(VALUE)?;
-            session.update_key(VALUE, |_| fixture.callback.trigger(Source::Closure))?;
-            session.update_key(COUNT, |_| fixture.callback.trigger(Source::Closure))?;
+            session.update(VALUE, |_| fixture.callback.trigger(Source::Closure))?;
+            session.update(COUNT, |_| fixture.callback.trigger(Source::Closure))?;
             any.update(COUNT, |_| fixture.callback.trigger(Source::Closure))?;
             let make = || {
                 fixture.callback.trigger(Source::Closure);
@@ -443,7 +443,7 @@ fn mismatched(fixture: &Fixture) -> RunFuture<'_> {
                 trigger_current(Source::Closure);
                 Some(1)
             });
-            session.update_key(migrated, |_| ())
+            session.update(migrated, |_| ())
         };
         fixture.visit(id, work).await
     })
@@ -590,7 +590,9 @@ fn scopes(fixture: &Fixture) -> RunFuture<'_> {
         drop(visit);
         let late = async {
             let _dropped = work_dropped(fixture);
-            session.update_exclusive(async || session.set("user", json!(8))).await
+            session
+                .transaction_exclusive(async || session.set("user", json!(8)))
+                .await
         };
         late.in_session(&handle).await
     })

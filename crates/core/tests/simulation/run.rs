@@ -102,7 +102,8 @@ impl Fixture {
         let id = before
             .enter(Visit::new(), work)
             .await
-            .expect("the session can be stored");
+            .expect("the session can be stored")
+            .output;
         let key = id.key();
         let page = sessile_core::Storage::read(&self.storage, &key).await;
         let stored = page.expect("it can be read").found().expect("it is there");
@@ -262,8 +263,8 @@ impl Fixture {
                     if fails { Err(CallError::Application) } else { Ok(()) }
                 };
                 match exclusive {
-                    true => session.try_update_exclusive(inside).await?,
-                    false => session.try_update(inside).await?,
+                    true => session.try_transaction_exclusive(inside).await?,
+                    false => session.try_transaction(inside).await?,
                 }
             }
             Op::Set => self.set(visit, step, None)?,

@@ -240,7 +240,7 @@ fn postponed_operations_are_counted() {
             session.close().await?;
             session.id().ok_or(SessionError::Gone)
         };
-        let id = session.enter(Visit::new(), make).await?;
+        let id = session.enter(Visit::new(), make).await?.output;
         clock.advance(DAY / 2);
         let down = || Fault::before(StorageErrorKind::Unavailable);
         faults.fail(Operation::Touch, 1, down());

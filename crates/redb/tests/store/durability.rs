@@ -25,12 +25,12 @@ async fn a_session_outlives_the_process_that_made_it() {
         session.close().await?;
         Ok::<_, sessile_core::SessionError>(session.id())
     });
-    let id = visit.await.expect("a visit").expect("an id");
+    let id = visit.await.expect("a visit").output.expect("an id");
     drop(session);
 
     let session = open();
     let visit = session.enter(Visit::from(id), async { session.get(CUPS) });
-    assert_eq!(visit.await.expect("another visit"), Some(3));
+    assert_eq!(visit.await.expect("another visit").output, Some(3));
 }
 
 /// After each write, the power is cut and another store is opened on the content that is left.

@@ -68,7 +68,7 @@ async fn begin(session: &Session, slides: bool) -> SessionId {
         session.close().await?;
         Ok(session.id().expect("it was stored"))
     });
-    began.await.expect("a new session")
+    began.await.expect("a new session").output
 }
 
 async fn names(session: &Session, ids: &[SessionId]) -> String {
@@ -111,7 +111,7 @@ async fn write(session: &Session, ids: &[SessionId]) -> usize {
             session.set("seen", "yes")?;
             Ok(known)
         });
-        written += usize::from(visit.await.is_ok_and(|known| known));
+        written += usize::from(visit.await.is_ok_and(|finished| finished.output));
     }
     written
 }

@@ -126,7 +126,7 @@ async fn serve(url: &str) {
         session.close().await?;
         Ok(session.id().expect("it was stored"))
     });
-    let id = begun.await.expect("a session");
+    let id = begun.await.expect("a session").output;
     send(id.expose());
     // A visit that holds the lock, and is not over at the end.
     let started = Arc::new(tokio::sync::Notify::new());
@@ -182,7 +182,7 @@ fn no_visit_fails(test: &str, end: impl FnOnce(ChildProcess)) {
                     start.elapsed()
                 )
             });
-            assert_eq!(user.as_deref(), Some("ada"));
+            assert_eq!(user.output.as_deref(), Some("ada"));
         }
         println!("all were served after {:?}", start.elapsed());
     });

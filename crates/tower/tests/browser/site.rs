@@ -123,7 +123,7 @@ async fn work(session: &Session, task: Task, seen: &mut Seen) -> Result<(), Sess
         _ => {
             session.start().await?;
             session.get_or_insert_with(LINEAGE, || task.number)?;
-            session.update_key(COUNT, |count| *count += 1)?;
+            session.update(COUNT, |count| *count += 1)?;
         }
     }
     match task.kind {

@@ -64,7 +64,7 @@ async fn respond(session: &Session, page: &Page, visitor: HeaderValue) -> Result
         Action::FailToRead => drop(session.start_readonly().await),
         Action::Write => {
             session.start().await?;
-            session.update_key(COUNT, |count| *count += 1)?;
+            session.update(COUNT, |count| *count += 1)?;
         }
         Action::LogIn => {
             session.start().await?;

@@ -115,7 +115,7 @@ impl Fixture {
 
 async fn count(session: &Session) -> Result<u64, SessionError> {
     session.start().await?;
-    session.update_key(COUNT, |count| {
+    session.update(COUNT, |count| {
         *count += 1;
         *count
     })

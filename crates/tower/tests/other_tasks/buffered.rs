@@ -37,7 +37,7 @@ async fn visit(layer: SessionLayer, work: Work, browser: &mut Browser) -> (Statu
 /// Counts in the session, or responds with the report of the error.
 fn count_in(session: Result<Session, SessionError>) -> Response {
     let counted = session.and_then(|session| {
-        session.update_key(COUNT, |count| {
+        session.update(COUNT, |count| {
             *count += 1;
             *count
         })

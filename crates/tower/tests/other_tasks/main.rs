@@ -32,7 +32,7 @@ async fn spawn(request: Request, next: Next) -> Response {
 }
 
 async fn count(session: Writable) -> Result<String, SessionError> {
-    let count = session.update_key(COUNT, |count| {
+    let count = session.update(COUNT, |count| {
         *count += 1;
         *count
     })?;
@@ -49,7 +49,7 @@ async fn in_namespace(session: Writable) -> Result<String, SessionError> {
 }
 
 async fn update(session: Session) -> Result<String, SessionError> {
-    let counted = session.update(async || session.update_key(COUNT, |count| *count += 1));
+    let counted = session.transaction(async || session.update(COUNT, |count| *count += 1));
     counted.await?;
     Ok(format!("{:?}", session.get(COUNT)?))
 }

@@ -23,8 +23,8 @@ const COMMITTED: Key<Untyped, u64> = Key::new("committed");
 async fn work(session: Session) -> Result<String, SessionError> {
     session.start_readonly().await?;
     let steps = Rc::new(Cell::new(session.get(COUNT)?.unwrap_or_default()));
-    let count = async || session.update_key(COUNT, |count| *count += 1);
-    session.update(count).await?;
+    let count = async || session.update(COUNT, |count| *count += 1);
+    session.transaction(count).await?;
     steps.set(steps.get() + 1);
     session.start().await?;
     session.set(COMMITTED, steps.get())?;

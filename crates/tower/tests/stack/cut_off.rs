@@ -28,7 +28,7 @@ const SHORT: Duration = Duration::from_secs(2);
 
 async fn count(session: &Session) -> Result<(), SessionError> {
     session.start().await?;
-    session.update_key(COUNT, |count| *count += 1)
+    session.update(COUNT, |count| *count += 1)
 }
 
 async fn count_and_hang(session: Session) -> Result<(), SessionError> {

@@ -66,7 +66,7 @@ pub(crate) async fn serve(session: &Session, path: &str) -> Result<String, Sessi
         }
         "/count" => {
             session.start().await?;
-            session.update_key(COUNT, |count| *count += 1)?;
+            session.update(COUNT, |count| *count += 1)?;
             tokio::task::yield_now().await;
             let user = session.get("user")?.unwrap_or_default();
             Ok(format!("{user} {}", session.get(COUNT)?.unwrap_or_default()))

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sessile::RedisServers;
+use sessile::redis::RedisServers;
 
 /// A URL of Redis servers, in any of the forms that [`RedisServers`] parses.
 #[derive(Clone)]

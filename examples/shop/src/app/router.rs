@@ -9,7 +9,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Response, StatusCode};
 use axum::middleware;
 use axum::response::IntoResponse;
-use sessile::{RequestHead, SessionError, SessionLayer};
+use sessile::tower::RequestHead;
+use sessile::{SessionError, SessionLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 

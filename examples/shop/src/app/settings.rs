@@ -4,7 +4,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::{CookieCarrier, DEFAULT_LEASE, Expiration, HOUR, SECOND, Session, Storage};
+use sessile::storage::{DEFAULT_LEASE, Storage};
+use sessile::{CookieCarrier, Expiration, HOUR, SECOND, Session};
 
 use super::StorageChoice;
 use crate::shop::{Lifetimes, ShopSession};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
-use sessile::{StorageError, StorageErrorKind};
+use sessile::storage::{StorageError, StorageErrorKind};
 
 use super::StorageChoice;
 

@@ -5,7 +5,8 @@ use std::path::{self, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use sessile::{FileStorage, MemoryStorage, RedisStorage, Storage, StorageError};
+use sessile::storage::{Storage, StorageError};
+use sessile::{FileStorage, MemoryStorage, RedisStorage};
 
 use super::{RedisUrl, Settings, StartError};
 

@@ -51,7 +51,7 @@ pub(crate) async fn current(session: &ShopSession) -> Result<Option<UserName>, S
 /// Logs in from a visit that has only read, in one short exclusive step.
 pub(crate) async fn log_in_late(session: &ShopSession, logins: &Logins, user: UserName) -> Result<(), SessionError> {
     session
-        .update(async || session.set(Visitor::USER, user.clone()))
+        .transaction(async || session.set(Visitor::USER, user.clone()))
         .await?;
     list(session, logins, user);
     Ok(())

@@ -7,7 +7,7 @@ use super::{ShopSession, Visitor};
 /// Adds to the counter, under the lock: other writers of this session wait until this visit ends.
 pub(crate) async fn add(session: &ShopSession, number: u64) -> Result<u64, SessionError> {
     session.start().await?;
-    session.update_key(Visitor::COUNT, |count| {
+    session.update(Visitor::COUNT, |count| {
         *count = count.saturating_add(number);
         *count
     })

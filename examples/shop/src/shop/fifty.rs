@@ -71,7 +71,8 @@ async fn add_with_lock(session: ShopSession, id: SessionId) -> Result<(), Sessio
             sleep(WORK).await;
             visit.set(Visitor::COUNT, count + 1)
         })
-        .await
+        .await?;
+    Ok(())
 }
 
 async fn add_without_lock(store: Arc<StoreWithoutLocks>) -> Result<(), SessionError> {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sessile::{Lookup, SessionError, SessionKey, Storage};
+use sessile::storage::{Lookup, Storage};
+use sessile::{SessionError, SessionKey};
 
 use super::UserName;
 

@@ -88,7 +88,9 @@ impl Entry {
 mod tests {
     use std::sync::Arc;
 
-    use sessile::{Clock, Expiration, HOUR, ManualClock, MemoryStorage, Session, SessionId, Storage, Timestamp, Visit};
+    use sessile::storage::Storage;
+    use sessile::time::{Clock, ManualClock, Timestamp};
+    use sessile::{Expiration, HOUR, MemoryStorage, Session, SessionId, Visit};
 
     use super::*;
     use crate::shop::{Logins, UserName, account, counter};

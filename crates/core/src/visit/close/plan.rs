@@ -61,7 +61,7 @@ pub(in crate::visit) enum SlowStep {
 /// The permission by which a session is moved to another key.
 pub(in crate::visit) enum WriteAccess {
     Lock(Lock),
-    /// The permission of an update without the lock: the lock is taken for the move if the record is unchanged.
+    /// The permission of a transaction without the lock: the lock is taken for the move if the record is unchanged.
     Known(Stored),
 }
 
@@ -235,7 +235,7 @@ impl Context {
 }
 
 impl State {
-    /// Returns the record as an update without the lock has read it.
+    /// Returns the record as a transaction without the lock has read it.
     fn as_read(&self, meta: Meta, stamp: u64) -> Result<Stored, SessionError> {
         let key = self.key.ok_or(SessionError::LockLost)?;
         let record = Record::new(meta, self.payload().loaded().clone());

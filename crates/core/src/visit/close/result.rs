@@ -155,7 +155,7 @@ impl Context {
         }
     }
 
-    /// Records a conflict. Only a call to `close` inside an update sees the error; the update itself tries again.
+    /// Records a conflict. Only a call to `close` inside a transaction sees the error; the transaction itself tries again.
     pub(in crate::visit) fn record_conflict(&self) -> SessionError {
         self.state().conflicted = true;
         SessionError::LockLost
@@ -179,7 +179,7 @@ impl Context {
         let key = {
             let mut state = self.state();
             if state.conflicted {
-                // The update tries again.
+                // The transaction tries again.
                 return;
             }
             // If this visit has destroyed the session meanwhile, it knows better what has become of it.

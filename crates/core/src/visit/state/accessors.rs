@@ -39,7 +39,7 @@ impl State {
         self.data.as_mut().and_then(|data| data.lock.take())
     }
 
-    /// Takes the stamp of the record, in an update that writes without the lock.
+    /// Takes the stamp of the record, in a transaction that writes without the lock.
     pub(in crate::visit) fn take_stamp(&mut self) -> Option<u64> {
         self.data.as_mut().and_then(|data| data.unlocked.take())
     }

@@ -19,7 +19,7 @@ pub(in crate::visit) struct SessionData {
     pub(in crate::visit) loaded_at: Timestamp,
     pub(in crate::visit) payload: Payload,
     pub(in crate::visit) lock: Option<Lock>,
-    /// The [stamp](crate::storage::Stored::stamp) of the record, in an update that writes without the lock.
+    /// The [stamp](crate::storage::Stored::stamp) of the record, in a transaction that writes without the lock.
     pub(in crate::visit) unlocked: Option<u64>,
     /// When the lock is due for renewal.
     pub(in crate::visit) renew_at: Option<Instant>,

@@ -26,7 +26,7 @@ pub(crate) enum Phase {
     Unstarted,
     /// The session was started and can be read; it is not locked.
     Readable,
-    /// The session was started and is locked, read by an update without the lock, or not stored yet.
+    /// The session was started and is locked, read by a transaction without the lock, or not stored yet.
     Writable,
     /// This visit has destroyed the session.
     Destroyed,
@@ -53,18 +53,18 @@ pub(crate) struct State {
     pub(crate) seen: bool,
     /// The session as loaded; `None` if nothing was loaded or set.
     pub(in crate::visit) data: Option<Box<SessionData>>,
-    /// `true` if an update without the lock has conflicted.
+    /// `true` if a transaction without the lock has conflicted.
     pub(in crate::visit) conflicted: bool,
     /// The number of sessions destroyed by this visit, by which concurrent calls notice that theirs is gone.
     pub(crate) epoch: u32,
     /// The number of sessions that the visit has left, destroyed or not.
     pub(in crate::visit) session: u32,
     pub(crate) effects: Effects,
-    /// `true` if the lock belongs to an update, which outlives the visit if it runs in another task.
-    pub(in crate::visit) updating: bool,
-    /// `true` if the session was destroyed during the running update, but not by the update itself.
+    /// `true` if the lock belongs to a transaction, which outlives the visit if it runs in another task.
+    pub(in crate::visit) in_transaction: bool,
+    /// `true` if the session was destroyed during the running transaction, but not by the transaction itself.
     pub(in crate::visit) destroyed_elsewhere: bool,
-    /// `true` if other tasks have changed values under the lock of the running update.
+    /// `true` if other tasks have changed values under the lock of the running transaction.
     pub(in crate::visit) changed_by_others: bool,
     /// The progress of a running close.
     pub(in crate::visit) closing: Closing,
@@ -146,7 +146,7 @@ impl State {
             epoch: 0,
             session: 0,
             effects: Effects::default(),
-            updating: false,
+            in_transaction: false,
             destroyed_elsewhere: false,
             changed_by_others: false,
             closing: Closing::No,

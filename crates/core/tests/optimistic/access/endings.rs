@@ -22,7 +22,7 @@ async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionEr
                 let runs = Runs::default();
                 let work = async {
                     let session = &case.session;
-                    let update = session.update(async || {
+                    let update = session.transaction(async || {
                         let run = runs.next();
                         add(session, "mine")?;
                         if run == last {
@@ -38,7 +38,7 @@ async fn an_error_or_a_panic_in_any_run_writes_nothing() -> Result<(), SessionEr
                     assert!(session.is_readable() && !session.is_writable());
                     assert_eq!(session.get("mine")?, None, "{:?}", case.access);
                     // The visit continues.
-                    session.update(async || add(session, "later")).await
+                    session.transaction(async || add(session, "later")).await
                 };
                 case.visit(&id, work).await?;
                 assert_eq!(runs.count(), last, "{:?}", case.access);
@@ -94,7 +94,7 @@ async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), Se
                 let theirs = Runs::default();
                 let work = async {
                     let session = &case.session;
-                    let update = session.update(async || {
+                    let update = session.transaction(async || {
                         let run = runs.next();
                         yield_now().await;
                         add(session, "count")?;
@@ -112,7 +112,7 @@ async fn an_update_dropped_at_any_await_writes_all_or_nothing() -> Result<(), Se
                     let count = json!(theirs.count() + mine);
                     case.assert_stored(&id, [("count", count)], &what).await;
                     assert!(!session.is_writable(), "{what}");
-                    session.update(async || add(session, "later")).await?;
+                    session.transaction(async || add(session, "later")).await?;
                     assert_eq!(
                         case.fixture.shown(&id).await.map(|shown| shown.len()),
                         Some(2),
@@ -142,7 +142,7 @@ async fn an_update_dropped_while_it_waits_hands_the_lock_over() -> Result<(), Se
             let work = async {
                 holder.start().await?;
                 case.visit(&id, async {
-                    let update = case.session.update(async || add(&case.session, "count"));
+                    let update = case.session.transaction(async || add(&case.session, "count"));
                     let ended = poll_times_with_pauses(polls, update).await;
                     assert!(ended.is_none(), "{:?}: the update does not wait", case.access);
                     Ok(())

@@ -108,7 +108,7 @@ async fn an_update_copes_with_every_action_of_another_visit() -> Result<(), Sess
                 .build();
             let visit = grace.open(id.clone().into());
             let began = Runs::default();
-            let update = case.session.update(async || {
+            let update = case.session.transaction(async || {
                 let run = runs.next();
                 add(&case.session, "count")?;
                 if between == Between::Holds {

@@ -68,7 +68,8 @@ impl Case {
         change: impl FnOnce(&Session) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
         let other = self.fixture.other_session();
-        other.enter(id.clone().into(), async { change(&other) }).await
+        other.enter(id.clone().into(), async { change(&other) }).await?;
+        Ok(())
     }
 
     /// Asserts that these values are stored and the lock is free.
@@ -104,7 +105,7 @@ async fn values_are_set_changed_removed_and_returned() -> Result<(), SessionErro
             .visit(&id, async {
                 session.start_readonly().await?;
                 let returned = session
-                    .update(async || {
+                    .transaction(async || {
                         session.set("new", json!("n"))?;
                         session.unset("gone")?;
                         session.namespace("part").set("inner", json!([1, 2]))?;
@@ -153,7 +154,7 @@ async fn the_second_run_sees_other_writes_and_nothing_of_the_first() -> Result<(
             }
             Ok(())
         };
-        case.visit(&id, session.update(update)).await?;
+        case.visit(&id, session.transaction(update)).await?;
         assert_eq!(runs.count(), 3, "{:?}", case.access);
         let expected = [("count", json!(1)), ("mine", json!(3)), ("theirs", json!(2))];
         case.assert_stored(&id, expected, "after three runs").await;
@@ -172,7 +173,7 @@ async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), 
         let runs = Runs::default();
         let update = async {
             session
-                .update(async || {
+                .transaction(async || {
                     let run = runs.next();
                     add(session, "count")?;
                     match run {
@@ -195,7 +196,8 @@ async fn after_two_runs_the_update_has_the_lock_and_others_wait() -> Result<(), 
             pass(ms(500)).await;
             // Waits like a visit that uses the futures while the lock is held.
             let other = Case::session_beside(&case);
-            other.enter(id.clone().into(), async { add(&other, "count") }).await
+            other.enter(id.clone().into(), async { add(&other, "count") }).await?;
+            Ok(())
         };
         let (updated, waited) = tokio::join!(case.visit(&id, update), waits);
         updated.and(waited)?;
@@ -225,20 +227,22 @@ async fn nested_updates_run_again_with_the_outer_one() -> Result<(), SessionErro
         let session = &case.session;
         let id = case.fixture.stored([("count", json!(0))]).await;
         let (outer, inner) = (Runs::default(), Runs::default());
-        let update = session.update(async || {
+        let update = session.transaction(async || {
             let run = outer.next();
             add(session, "count")?;
             session
-                .update(async || {
+                .transaction(async || {
                     inner.next();
                     add(session, "count")?;
-                    session.update_exclusive(async || add(session, "count")).await
+                    session.transaction_exclusive(async || add(session, "count")).await
                 })
                 .await?;
             // The inner changes are stored with the outer ones, and not before.
             let stored = case.fixture.shown(&id).await.expect("the session exists");
             assert_eq!(stored["count"], json!(run - 1), "{:?}", case.access);
-            let failed = session.try_update(async || Err::<(), _>(SessionError::Unknown)).await;
+            let failed = session
+                .try_transaction(async || Err::<(), _>(SessionError::Unknown))
+                .await;
             assert_fails!(failed, SessionError::Unknown);
             match run {
                 1 | 2 => case.change(&id, |other| add(other, "count")).await,
@@ -259,13 +263,13 @@ async fn a_new_session_is_created_once() -> Result<(), SessionError> {
         let session = &case.session;
         let runs = Runs::default();
         let work = async {
-            let update = session.update(async || {
+            let update = session.transaction(async || {
                 runs.next();
                 yield_now().await;
                 add(session, "count")
             });
             update.await?;
-            session.update(async || add(session, "count")).await?;
+            session.transaction(async || add(session, "count")).await?;
             session.id().ok_or(SessionError::Gone)
         };
         let id = session.init(Visit::new(), work).await??;

@@ -1,7 +1,7 @@
 //! Updates: writing briefly from a visit that otherwise only reads.
 //!
-//! An update first tries without the lock: it reads, runs the closure, and replaces the record if that is unchanged
-//! since the read and its lock is free. On conflict it takes the lock like [`start`](Context::start), so updates of a
+//! A transaction first tries without the lock: it reads, runs the closure, and replaces the record if that is unchanged
+//! since the read and its lock is free. On conflict it takes the lock like [`start`](Context::start), so transactions of a
 //! contended session are as fair as locks.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const UNLOCKED_ATTEMPTS: usize = 2;
 impl Context {
     /// Updates without the lock if there is no concurrent writer, otherwise with it. The closure runs again for each
     /// attempt that conflicted.
-    pub(crate) async fn update<T, E, F>(self: &Arc<Self>, mut closure: impl FnMut() -> F) -> Result<T, E>
+    pub(crate) async fn transaction<T, E, F>(self: &Arc<Self>, mut closure: impl FnMut() -> F) -> Result<T, E>
     where
         E: From<SessionError>,
         F: Future<Output = Result<T, E>>,
@@ -26,22 +26,22 @@ impl Context {
         let Some(guard) = self.begin_update().await? else {
             return closure().await;
         };
-        // The guard is held across all attempts, so that no other update of this visit comes in between.
+        // The guard is held across all attempts, so that no other transaction of this visit comes in between.
         for _ in 0..UNLOCKED_ATTEMPTS {
-            let updating = Updating::begin(self);
+            let transaction = Transaction::begin(self);
             let is_loaded = match self.load_unlocked_immediate() {
                 Some(is_loaded) => is_loaded?,
                 None => Box::pin(self.load_unlocked()).await?,
             };
             if !is_loaded {
-                if updating.was_destroyed_elsewhere() {
+                if transaction.was_destroyed_elsewhere() {
                     return Err(SessionError::Gone.into());
                 }
                 break;
             }
-            let result = Scoped::updating(Arc::clone(self), closure()).await;
-            let result = updating.end(result).await;
-            if !updating.is_conflicted()? {
+            let result = Scoped::in_transaction(Arc::clone(self), closure()).await;
+            let result = transaction.end(result).await;
+            if !transaction.is_conflicted()? {
                 return result;
             }
         }
@@ -49,7 +49,7 @@ impl Context {
     }
 
     /// Updates under the lock. The closure runs once.
-    pub(crate) async fn update_exclusive<T, E>(
+    pub(crate) async fn transaction_exclusive<T, E>(
         self: &Arc<Self>,
         closure: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, E>
@@ -62,10 +62,10 @@ impl Context {
         }
     }
 
-    /// Returns the operation guard for an update. Returns `None` if the visit is writable already: its lock is then
-    /// held for longer than this update, and the code that took it commits.
+    /// Returns the operation guard for a transaction. Returns `None` if the visit is writable already: its lock is then
+    /// held for longer than this transaction, and the code that took it commits.
     async fn begin_update(&self) -> Result<Option<OperationGuard<'_>>, SessionError> {
-        if stack::is_updating(self) {
+        if stack::is_in_transaction(self) {
             return Ok(None);
         }
         let guard = self.begin_operation().await?;
@@ -82,10 +82,10 @@ impl Context {
         E: From<SessionError>,
         F: Future<Output = Result<T, E>>,
     {
-        let updating = Updating::begin(self);
+        let transaction = Transaction::begin(self);
         Box::pin(self.start_in_operation(&guard)).await?;
-        let result = Scoped::updating(Arc::clone(self), closure()).await;
-        updating.end(result).await
+        let result = Scoped::in_transaction(Arc::clone(self), closure()).await;
+        transaction.end(result).await
     }
 
     /// Does the same as [`load_unlocked`](Context::load_unlocked); returns `None` if it would have to wait.
@@ -118,13 +118,13 @@ impl Context {
     }
 }
 
-/// Marks the visit as updating. Dropping it abandons an update that was not committed, and its lock.
-struct Updating<'a>(&'a Arc<Context>);
+/// Marks the visit as in a transaction. Dropping it abandons a transaction that was not committed, and its lock.
+struct Transaction<'a>(&'a Arc<Context>);
 
-impl<'a> Updating<'a> {
+impl<'a> Transaction<'a> {
     fn begin(context: &'a Arc<Context>) -> Self {
         let mut state = context.state();
-        state.updating = true;
+        state.in_transaction = true;
         state.destroyed_elsewhere = false;
         state.changed_by_others = false;
         state.conflicted = false;
@@ -144,7 +144,7 @@ impl<'a> Updating<'a> {
                     }
                 }
                 match self.was_destroyed_elsewhere() {
-                    // The changes were destroyed with the session, which the caller of the update did not ask for.
+                    // The changes were destroyed with the session, which the caller of the transaction did not ask for.
                     true => Err(SessionError::Gone.into()),
                     false => Ok(value),
                 }
@@ -159,7 +159,7 @@ impl<'a> Updating<'a> {
         }
     }
 
-    /// Returns whether the update has to run again, because it wrote without the lock and conflicted.
+    /// Returns whether the transaction has to run again, because it wrote without the lock and conflicted.
     ///
     /// # Errors
     ///
@@ -178,17 +178,17 @@ impl<'a> Updating<'a> {
         state.check_not_undone().map(|()| true)
     }
 
-    /// Returns whether the session was destroyed during the update, but not by the update itself.
+    /// Returns whether the session was destroyed during the transaction, but not by the transaction itself.
     fn was_destroyed_elsewhere(&self) -> bool {
         self.0.state().destroyed_elsewhere
     }
 }
 
-impl Drop for Updating<'_> {
+impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         let lock = {
             let mut state = self.0.state();
-            state.updating = false;
+            state.in_transaction = false;
             state.abandon_update()
         };
         drop(lock);
@@ -196,12 +196,12 @@ impl Drop for Updating<'_> {
 }
 
 impl State {
-    /// Notes a change of the session, if an update is running and the change is not part of it.
+    /// Notes a change of the session, if a transaction is running and the change is not part of it.
     pub(super) fn note_change_by_others(&mut self, context: &Context) {
-        self.changed_by_others |= self.updating && !stack::is_updating(context);
+        self.changed_by_others |= self.in_transaction && !stack::is_in_transaction(context);
     }
 
-    /// Leaves an update without having written. Marks changes of other tasks under its lock as undone, so that their
+    /// Leaves a transaction without having written. Marks changes of other tasks under its lock as undone, so that their
     /// next close reports it.
     fn abandon_update(&mut self) -> Option<Lock> {
         self.undone |= self.phase == Phase::Writable && self.changed_by_others;

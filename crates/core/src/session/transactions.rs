@@ -9,15 +9,17 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// not started.
     ///
     /// The first attempts take no lock: the changes are stored if the session was not written since it was loaded and
-    /// its lock is free. Otherwise the whole update runs again; after two attempts it takes the lock, so that it cannot
+    /// its lock is free. Otherwise the whole transaction runs again; after two attempts it takes the lock, so that it cannot
     /// conflict. So **the closure may run more than once**: apart from changing values, it should do nothing that must
-    /// not be repeated. [`update_exclusive`](Session::update_exclusive) runs it once, under the lock.
+    /// not be repeated. [`transaction_exclusive`](Session::transaction_exclusive) runs it once, under the lock.
     ///
     /// If the closure returns `Err`, panics or is dropped, nothing is written. Afterwards the visit is readable. In a
-    /// visit that is writable already, and inside another update, only the closure runs; the code that made the visit
-    /// writable commits. Concurrent updates of one visit run one after the other.
+    /// visit that is writable already, and inside another transaction, only the closure runs; the code that made the visit
+    /// writable commits. Concurrent transactions of one visit run one after the other.
     ///
-    /// [`try_update`](Session::try_update) does the same for closures with errors of their own.
+    /// It covers the session alone: what the closure writes elsewhere, such as to a database, is not undone with it.
+    ///
+    /// [`try_transaction`](Session::try_transaction) does the same for closures with errors of their own.
     ///
     /// # Errors
     ///
@@ -36,8 +38,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// session.init(Visit::new(), async {
     ///     session.start_readonly().await?;
     ///     // A long computation, during which no other request waits.
-    ///     let count = session.update(async || {
-    ///         let count = session.update_key(COUNT, |count| { *count += 1; *count })?;
+    ///     let count = session.transaction(async || {
+    ///         let count = session.update(COUNT, |count| { *count += 1; *count })?;
     ///         Ok(count)
     ///     }).await?;
     ///     assert_eq!(count, 1);
@@ -45,29 +47,29 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// }).await?
     /// # }
     /// ```
-    pub async fn update<T, F>(&self, closure: impl FnMut() -> F) -> Result<T, SessionError>
+    pub async fn transaction<T, F>(&self, closure: impl FnMut() -> F) -> Result<T, SessionError>
     where
         F: Future<Output = Result<T, SessionError>>,
     {
-        self.try_update(closure).await
+        self.try_transaction(closure).await
     }
 
-    /// Does the same as [`update`](Session::update) for a closure that fails with an error of the application.
+    /// Does the same as [`transaction`](Session::transaction) for a closure that fails with an error of the application.
     ///
     /// # Errors
     ///
-    /// The errors of [`update`](Session::update) and of the closure.
-    pub async fn try_update<T, E, F>(&self, closure: impl FnMut() -> F) -> Result<T, E>
+    /// The errors of [`transaction`](Session::transaction) and of the closure.
+    pub async fn try_transaction<T, E, F>(&self, closure: impl FnMut() -> F) -> Result<T, E>
     where
         E: From<SessionError>,
         F: Future<Output = Result<T, E>>,
     {
-        self.context()?.update(closure).await
+        self.context()?.transaction(closure).await
     }
 
     /// Takes the lock, loads the record again, runs the closure once, commits and unlocks.
     ///
-    /// Use it in place of [`update`](Session::update) for work that must not be repeated, or that takes so long that
+    /// Use it in place of [`transaction`](Session::transaction) for work that must not be repeated, or that takes so long that
     /// each attempt without the lock would conflict.
     ///
     /// # Errors
@@ -84,30 +86,30 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
     /// let session: Session = Session::builder(MemoryStorage::new()).build();
     /// session.init(Visit::new(), async {
-    ///     session.update_exclusive(async || {
+    ///     session.transaction_exclusive(async || {
     ///         charge(5).await?;
-    ///         session.update_key(BALANCE, |balance| *balance += 5)
+    ///         session.update(BALANCE, |balance| *balance += 5)
     ///     }).await
     /// }).await?
     /// # }
     /// ```
-    pub async fn update_exclusive<T>(
+    pub async fn transaction_exclusive<T>(
         &self,
         closure: impl AsyncFnOnce() -> Result<T, SessionError>,
     ) -> Result<T, SessionError> {
-        self.try_update_exclusive(closure).await
+        self.try_transaction_exclusive(closure).await
     }
 
-    /// Does the same as [`update_exclusive`](Session::update_exclusive) for a closure that fails with an error of the
+    /// Does the same as [`transaction_exclusive`](Session::transaction_exclusive) for a closure that fails with an error of the
     /// application.
     ///
     /// # Errors
     ///
     /// The errors of [`start`](Session::start), [`close`](Session::close) and of the closure.
-    pub async fn try_update_exclusive<T, E>(&self, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
+    pub async fn try_transaction_exclusive<T, E>(&self, closure: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         E: From<SessionError>,
     {
-        self.context()?.update_exclusive(closure).await
+        self.context()?.transaction_exclusive(closure).await
     }
 }

@@ -12,7 +12,8 @@ async fn change_elsewhere(fixture: &Fixture, id: &SessionId, user: u64) -> Resul
     let other = fixture.other_session();
     other
         .enter(id.clone().into(), async { other.set("user", json!(user)) })
-        .await
+        .await?;
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,7 +38,7 @@ async fn an_update_locks_reloads_runs_commits_and_unlocks() -> Result<(), Sessio
                 session.set("user", json!(9))?;
                 Ok::<_, SessionError>("done")
             };
-            assert_eq!(session.update_exclusive(update).await?, "done");
+            assert_eq!(session.transaction_exclusive(update).await?, "done");
             assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
             assert!(session.is_readable() && !session.is_writable());
             assert_eq!(session.get("user")?, Some(json!(9)));
@@ -55,7 +56,9 @@ async fn an_update_without_an_id_makes_a_session() -> Result<(), SessionError> {
     let fixture = fixture();
     let session = &fixture.session;
     let work = async {
-        session.update_exclusive(async || session.set("user", json!(7))).await?;
+        session
+            .transaction_exclusive(async || session.set("user", json!(7)))
+            .await?;
         session.id().ok_or(SessionError::Gone)
     };
     let id = fixture.visit(Visit::new(), work).await?;
@@ -68,7 +71,11 @@ async fn an_update_that_changes_nothing_writes_nothing() -> Result<(), SessionEr
     let fixture = fixture();
     let session = &fixture.session;
     let id = fixture.stored([("user", json!(7))]).await;
-    let work = async { session.update_exclusive(async || session.set("user", json!(7))).await };
+    let work = async {
+        session
+            .transaction_exclusive(async || session.set("user", json!(7)))
+            .await
+    };
     fixture.visit(id, work).await?;
     assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Release, 1)]);
     Ok(())
@@ -82,11 +89,13 @@ async fn in_a_writable_visit_the_closure_simply_runs_and_the_visit_commits() -> 
     let work = async {
         session.start().await?;
         fixture.calls.reset();
-        session.update_exclusive(async || session.set("user", json!(8))).await?;
+        session
+            .transaction_exclusive(async || session.set("user", json!(8)))
+            .await?;
         fixture.calls.assert_none();
         assert!(session.is_writable());
         // Its changes stay even if it fails: the code that took the lock decides.
-        let fails = session.update_exclusive(async || {
+        let fails = session.transaction_exclusive(async || {
             session.set("more", json!(1))?;
             Err::<(), _>(SessionError::Gone)
         });
@@ -108,13 +117,13 @@ async fn an_update_inside_an_update_runs_in_it() -> Result<(), SessionError> {
         let outer = async || {
             session.set("outer", json!(1))?;
             session
-                .update_exclusive(async || session.set("inner", json!(2)))
+                .transaction_exclusive(async || session.set("inner", json!(2)))
                 .await?;
             session.start().await?;
             assert!(session.is_writable());
             Ok(())
         };
-        session.update_exclusive(outer).await
+        session.transaction_exclusive(outer).await
     };
     fixture.visit(id.clone(), work).await?;
     assert_eq!(fixture.calls.take(), [(Operation::Lock, 1), (Operation::Commit, 1)]);
@@ -129,7 +138,7 @@ async fn updates_side_by_side_in_one_visit_follow_each_other() -> Result<(), Ses
     let session = &fixture.session;
     let id = fixture.stored([("count", json!(0))]).await;
     let update = || {
-        session.update_exclusive(async || {
+        session.transaction_exclusive(async || {
             let count = session.get("count")?.and_then(|count| count.as_u64()).expect("a count");
             pass(ms(10)).await;
             session.set("count", json!(count + 1))
@@ -158,7 +167,7 @@ async fn updates_in_many_visits_lose_no_change() -> Result<(), SessionError> {
                     tokio::task::yield_now().await;
                     session.set("count", json!(count + 1))
                 };
-                session.init(id.into(), session.update_exclusive(update)).await?
+                session.init(id.into(), session.transaction_exclusive(update)).await?
             })
         })
         .collect();
@@ -199,7 +208,7 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
                             End::Cancel => std::future::pending().await,
                         }
                     };
-                    inside.update_exclusive(closure).await
+                    inside.transaction_exclusive(closure).await
                 };
                 use sessile_core::InSession;
                 let task = tokio::spawn(update.in_session(&session.handle()?));
@@ -217,7 +226,9 @@ async fn an_update_that_does_not_get_to_its_end_writes_nothing() -> Result<(), S
                 assert!(fixture.is_free(&id).await, "{end:?}");
                 assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(7))])));
                 // The visit continues.
-                session.update_exclusive(async || session.set("user", json!(9))).await
+                session
+                    .transaction_exclusive(async || session.set("user", json!(9)))
+                    .await
             };
             fixture.visit(id.clone(), work).await?;
             assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
@@ -235,11 +246,13 @@ async fn an_update_whose_commit_fails_returns_why_and_undoes_what_it_set() -> Re
         fixture
             .faults
             .fail_next(Operation::Commit, Fault::before(StorageErrorKind::Unavailable));
-        let update = session.update_exclusive(async || session.set("user", json!(8)));
+        let update = session.transaction_exclusive(async || session.set("user", json!(8)));
         assert_fails!(update.await, SessionError::Storage(_));
         assert_eq!(session.get("user")?, Some(json!(7)));
         assert!(fixture.is_free(&id).await);
-        session.update_exclusive(async || session.set("user", json!(9))).await
+        session
+            .transaction_exclusive(async || session.set("user", json!(9)))
+            .await
     };
     fixture.visit(id.clone(), work).await?;
     assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(9))])));
@@ -255,7 +268,7 @@ async fn the_error_of_the_closure_is_returned_even_if_the_release_fails() -> Res
         fixture
             .faults
             .fail_next(Operation::Release, Fault::before(StorageErrorKind::Unavailable));
-        let update = session.update_exclusive(async || Err::<(), _>(SessionError::Unknown));
+        let update = session.transaction_exclusive(async || Err::<(), _>(SessionError::Unknown));
         assert_fails!(update.await, SessionError::Unknown);
         assert_eq!(fixture.faults.pending(), 0);
         Ok(())
@@ -275,14 +288,14 @@ async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), Sessio
             assert_fails!(session.set("user", json!(9)), SessionError::NotWritable);
             Ok::<_, SessionError>(())
         };
-        session.update_exclusive(closes).await?;
+        session.transaction_exclusive(closes).await?;
         let releases = async || {
             session.set("user", json!(9))?;
             session.release().await?;
             assert_eq!(session.get("user")?, Some(json!(8)));
             Ok::<_, SessionError>(())
         };
-        session.update_exclusive(releases).await?;
+        session.transaction_exclusive(releases).await?;
         assert_eq!(fixture.shown(&id).await, Some(values([("user", json!(8))])));
         let destroys = async || {
             session.set("user", json!(9))?;
@@ -290,7 +303,7 @@ async fn an_update_may_close_release_or_destroy_by_itself() -> Result<(), Sessio
             session.start().await?;
             session.set("user", json!(10))
         };
-        session.update_exclusive(destroys).await?;
+        session.transaction_exclusive(destroys).await?;
         session.id().ok_or(SessionError::Gone)
     };
     let new = fixture.visit(id.clone(), work).await?;
@@ -306,7 +319,7 @@ async fn starting_waits_for_an_update_of_the_same_visit() -> Result<(), SessionE
     let id = fixture.stored([("user", json!(7))]).await;
     let work = async {
         let (begun, has_begun) = oneshot::channel();
-        let updating = session.update_exclusive(async || {
+        let updating = session.transaction_exclusive(async || {
             begun.send(()).expect("it waits");
             pass(secs(1)).await;
             session.set("user", json!(8))
@@ -335,12 +348,16 @@ async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never
         let update = async || {
             // A task of its own, so it is not inside this update, which waits for it.
             let inside = session.clone();
-            let task = async move { inside.update_exclusive(async || inside.set("user", json!(8))).await };
+            let task = async move {
+                inside
+                    .transaction_exclusive(async || inside.set("user", json!(8)))
+                    .await
+            };
             let task = tokio::spawn(task.in_session(&handle));
             report.send(task.await.expect("it ends")).expect("it listens");
             session.set("user", json!(9))
         };
-        session.update_exclusive(update).await
+        session.transaction_exclusive(update).await
     };
     let visit = tokio::time::timeout(secs(60), fixture.visit(id.clone(), work));
     visit.await.expect("it ends")?;
