@@ -11,7 +11,8 @@ use sessile::entropy::FastEntropy;
 use sessile::entropy::{Entropy, OsEntropy};
 use sessile::storage::IntoStorage;
 use sessile::{
-    CookieCarrier, Expiration, FileStorage, Key, MemoryStorage, Session, SessionError, SessionLayer, Untyped, Values,
+    CookieCarrier, Expiration, FileStorage, Key, MemoryStorage, Session, SessionError, SessionLayer, Untyped,
+    ValueSession, Values,
 };
 #[cfg(feature = "peers")]
 use sessile_redis::RedisStorage;

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::{get, post};
-use sessile::{CookieCarrier, MemoryStorage, Session, SessionError, SessionLayer, Untyped, Values};
+use sessile::{CookieCarrier, MemoryStorage, Session, SessionError, SessionLayer, ValueSession, Values};
 use tower_layer::Layer as _;
 
 use super::app::{App, Gate, PAUSE, USER};
