@@ -42,8 +42,8 @@ pub use self::session::{Namespace, Session, SessionBuilder, ValueSession};
 pub use self::settings::{AutoStart, UnreadablePolicy};
 pub use self::storage::{
     Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, Lock, LockId, LockToken,
-    Locked, Lookup, MAX_ALIASES, Meta, Page, Record, ReportUsage, Storage, StorageError, StorageErrorKind, Stored,
-    Unlock, Usage, replace_under_lock,
+    Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, Record, ReportUsage, Storage, StorageError, StorageErrorKind,
+    Stored, Unlock, Usage, replace_under_lock,
 };
 pub use self::store::{
     Applied, Entry, EntryHead, EntryList, EntryVersion, LocalLocks, LocalLocksBuilder, LockedStore, LockedStoreBuilder,
@@ -57,6 +57,6 @@ pub use self::window::{ShownWindow, WindowId};
 pub use self::wrappers::Metered;
 #[cfg(feature = "tracing")]
 pub use self::wrappers::Traced;
-pub use self::wrappers::{Backoff, Exponential, NullStorage, Retry, Timeout};
+pub use self::wrappers::{Backoff, Exponential, Intercept, NullStorage, OperationOutput, Retry, StorageCall, Timeout};
 #[cfg(feature = "macros")]
 pub use sessile_macros::{Namespaces, Values};

@@ -4,15 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use async_trait::async_trait;
-use sessile_core::{
-    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
-    StorageError, Stored, Timestamp,
-};
+use sessile_core::{Intercept, OperationOutput, Storage, StorageCall, StorageError};
 
-use crate::operation::Operation;
+use crate::Operation;
 
 /// A storage that counts its calls.
 ///
@@ -78,7 +73,7 @@ impl Calls {
     /// Returns the number of calls of this operation.
     #[must_use]
     pub fn of(&self, operation: Operation) -> u64 {
-        self.0[operation.index()].load(Ordering::SeqCst)
+        self.0[operation as usize].load(Ordering::SeqCst)
     }
 
     /// Returns the number of all calls.
@@ -116,12 +111,12 @@ impl Calls {
     }
 
     fn collect(&self, value: impl Fn(&AtomicU64) -> u64) -> Counts {
-        let pairs = Operation::ALL.map(|operation| (operation, value(&self.0[operation.index()])));
+        let pairs = Operation::ALL.map(|operation| (operation, value(&self.0[operation as usize])));
         pairs.into()
     }
 
     fn count(&self, operation: Operation) {
-        self.0[operation.index()].fetch_add(1, Ordering::SeqCst);
+        self.0[operation as usize].fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -168,99 +163,15 @@ impl fmt::Debug for Counts {
     }
 }
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<S: Storage + ?Sized> Storage for Counting<S> {
-    fn name(&self) -> &'static str {
-        self.inner.name()
+impl<S: Storage + ?Sized> Intercept for Counting<S> {
+    type Inner = S;
+
+    fn inner(&self) -> &S {
+        &self.inner
     }
 
-    fn clock(&self) -> &dyn Clock {
-        self.inner.clock()
-    }
-
-    fn capabilities(&self) -> Capabilities<'_> {
-        self.inner.capabilities()
-    }
-
-    /// Returns `None`: only the futures count their calls.
-    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
-        None
-    }
-
-    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        self.calls.count(Operation::Read);
-        self.inner.read(key).await
-    }
-
-    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        self.calls.count(Operation::Lock);
-        self.inner.lock(key, wait).await
-    }
-
-    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.calls.count(Operation::Create);
-        self.inner.create(key, record).await
-    }
-
-    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        self.calls.count(Operation::Commit);
-        self.inner.commit(lock, record).await
-    }
-
-    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        self.calls.count(Operation::Replace);
-        self.inner.replace(known, record).await
-    }
-
-    async fn rotate(
-        &self,
-        lock: &mut Lock,
-        new_key: &SessionKey,
-        record: Record,
-        grace: Duration,
-    ) -> Result<(), StorageError> {
-        self.calls.count(Operation::Rotate);
-        self.inner.rotate(lock, new_key, record, grace).await
-    }
-
-    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        self.calls.count(Operation::Release);
-        self.inner.release(lock).await
-    }
-
-    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
-        self.calls.count(Operation::Renew);
-        self.inner.renew(lock).await
-    }
-
-    async fn touch(
-        &self,
-        key: &SessionKey,
-        version: u64,
-        deadline: Option<Timestamp>,
-        last_active: Timestamp,
-    ) -> Result<bool, StorageError> {
-        self.calls.count(Operation::Touch);
-        self.inner.touch(key, version, deadline, last_active).await
-    }
-
-    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        self.calls.count(Operation::Destroy);
-        self.inner.destroy(key).await
-    }
-
-    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        self.calls.count(Operation::Scan);
-        self.inner.scan(cursor, limit).await
-    }
-
-    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.calls.count(Operation::Sweep);
-        self.inner.sweep(limit).await
-    }
-
-    async fn drain(&self, patience: Duration) {
-        self.inner.drain(patience).await;
+    async fn around<T: OperationOutput>(&self, call: StorageCall<'_, T>) -> Result<T, StorageError> {
+        self.calls.count(call.operation());
+        call.run().await
     }
 }

@@ -7,7 +7,6 @@ mod faulty;
 mod history;
 mod kit;
 mod model;
-mod operation;
 pub mod process;
 #[cfg(feature = "redis-fixtures")]
 pub mod redis;
@@ -25,10 +24,10 @@ pub use self::history::{
 };
 pub use self::kit::{Case, Profile, Subject, Sweep, Time};
 pub use self::model::{Attempt, Correct, ModelState, ModelStorage, Rotation, Rules};
-pub use self::operation::Operation;
 pub use self::rng::seed;
 pub use self::slow::{Delays, Slow};
 pub use self::stores::{BrokenStore, ModelStore, StoreBug, StoreCase, StoreSubject};
+pub use sessile_core::Operation;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

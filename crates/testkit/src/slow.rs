@@ -3,14 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use sessile_core::{
-    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
-    StorageError, Stored, Timestamp,
-};
+use sessile_core::{Intercept, OperationOutput, Storage, StorageCall, StorageError};
 
+use crate::Operation;
 use crate::locked;
-use crate::operation::Operation;
 
 /// A storage that delays calls before or after they take effect.
 ///
@@ -65,17 +61,6 @@ impl<S: Storage + ?Sized> Slow<S> {
     pub fn inner(&self) -> &Arc<S> {
         &self.inner
     }
-
-    async fn around<T>(
-        &self,
-        operation: Operation,
-        call: impl Future<Output = Result<T, StorageError>>,
-    ) -> Result<T, StorageError> {
-        pause(self.delays.of(operation).before).await;
-        let result = call.await;
-        pause(self.delays.of(operation).after).await;
-        result
-    }
 }
 
 /// Without a delay there is no yield either: the storage behaves as without the wrapper.
@@ -98,12 +83,12 @@ struct Delay {
 impl Delays {
     /// Delays this operation before it takes effect, like a slow request.
     pub fn before(&self, operation: Operation, delay: Duration) {
-        locked(&self.0)[operation.index()].before = delay;
+        locked(&self.0)[operation as usize].before = delay;
     }
 
     /// Delays this operation after it took effect, like a slow reply.
     pub fn after(&self, operation: Operation, delay: Duration) {
-        locked(&self.0)[operation.index()].after = delay;
+        locked(&self.0)[operation as usize].after = delay;
     }
 
     /// Delays every operation before it takes effect.
@@ -119,93 +104,22 @@ impl Delays {
     }
 
     fn of(&self, operation: Operation) -> Delay {
-        locked(&self.0)[operation.index()]
+        locked(&self.0)[operation as usize]
     }
 }
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<S: Storage + ?Sized> Storage for Slow<S> {
-    fn name(&self) -> &'static str {
-        self.inner.name()
+impl<S: Storage + ?Sized> Intercept for Slow<S> {
+    type Inner = S;
+
+    fn inner(&self) -> &S {
+        &self.inner
     }
 
-    fn clock(&self) -> &dyn Clock {
-        self.inner.clock()
-    }
-
-    fn capabilities(&self) -> Capabilities<'_> {
-        self.inner.capabilities()
-    }
-
-    /// Returns `None`: immediate functions cannot be delayed.
-    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
-        None
-    }
-
-    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        self.around(Operation::Read, self.inner.read(key)).await
-    }
-
-    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        self.around(Operation::Lock, self.inner.lock(key, wait)).await
-    }
-
-    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.around(Operation::Create, self.inner.create(key, record)).await
-    }
-
-    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        self.around(Operation::Commit, self.inner.commit(lock, record)).await
-    }
-
-    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        self.around(Operation::Replace, self.inner.replace(known, record)).await
-    }
-
-    async fn rotate(
-        &self,
-        lock: &mut Lock,
-        new_key: &SessionKey,
-        record: Record,
-        grace: Duration,
-    ) -> Result<(), StorageError> {
-        self.around(Operation::Rotate, self.inner.rotate(lock, new_key, record, grace))
-            .await
-    }
-
-    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        self.around(Operation::Release, self.inner.release(lock)).await
-    }
-
-    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
-        self.around(Operation::Renew, self.inner.renew(lock)).await
-    }
-
-    async fn touch(
-        &self,
-        key: &SessionKey,
-        version: u64,
-        deadline: Option<Timestamp>,
-        last_active: Timestamp,
-    ) -> Result<bool, StorageError> {
-        self.around(Operation::Touch, self.inner.touch(key, version, deadline, last_active))
-            .await
-    }
-
-    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        self.around(Operation::Destroy, self.inner.destroy(key)).await
-    }
-
-    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        self.around(Operation::Scan, self.inner.scan(cursor, limit)).await
-    }
-
-    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.around(Operation::Sweep, self.inner.sweep(limit)).await
-    }
-
-    async fn drain(&self, patience: Duration) {
-        self.inner.drain(patience).await;
+    async fn around<T: OperationOutput>(&self, call: StorageCall<'_, T>) -> Result<T, StorageError> {
+        let operation = call.operation();
+        pause(self.delays.of(operation).before).await;
+        let result = call.run().await;
+        pause(self.delays.of(operation).after).await;
+        result
     }
 }

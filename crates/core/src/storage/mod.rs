@@ -8,6 +8,7 @@ mod capabilities;
 mod error;
 mod immediate;
 mod lock;
+mod operation;
 mod record;
 mod replace;
 mod scan;
@@ -23,6 +24,7 @@ pub use self::capabilities::Capabilities;
 pub use self::error::{StorageError, StorageErrorKind};
 pub use self::immediate::ImmediateStorage;
 pub use self::lock::{Lock, LockId, LockToken, Unlock};
+pub use self::operation::Operation;
 pub use self::record::{Locked, Lookup, Meta, Record, Stored};
 pub use self::replace::replace_under_lock;
 pub(crate) use self::replace::{into_replace_error, lock_if_unchanged};
@@ -88,6 +90,11 @@ pub const MAX_ALIASES: usize = 16;
 /// storages whose locks end with the process anyway. Features that only some storages have are
 /// [capabilities](Storage::capabilities), and each storage says which it has. The structs of the contract have
 /// constructors and can gain fields; an enum that cannot gain variants says so.
+///
+/// # Wrappers
+///
+/// A wrapper that does the same around every operation of another storage implements [`Intercept`](crate::Intercept),
+/// which makes it a storage. One that does something else for each operation implements `Storage`.
 ///
 /// # Errors
 ///

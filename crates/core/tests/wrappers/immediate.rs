@@ -29,7 +29,11 @@ const DECIDED: [(&str, bool); 9] = [
     ("Recording", false),
 ];
 
-/// Finds the wrappers in the sources of all crates: implementations of `Storage` that are generic over a `Storage`.
+/// The source of the storage that all implementations of `Intercept` share.
+const INTERCEPT: &str = include_str!("../../src/wrappers/intercept.rs");
+
+/// Finds the wrappers in the sources of all crates: implementations of `Storage` or `Intercept` that are generic over a
+/// `Storage`.
 fn wrappers(folder: &Path, found: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -39,13 +43,17 @@ fn wrappers(folder: &Path, found: &mut BTreeMap<String, String>) {
             let text = fs::read_to_string(&path).unwrap();
             for line in text
                 .lines()
-                .filter(|line| line.starts_with("impl<") && line.contains("Storage for "))
+                .filter(|line| line.starts_with("impl<") && line.contains(" for "))
             {
-                let generics = line.split_once("> ").unwrap().0;
-                let name = line.split_once("Storage for ").unwrap().1;
+                let (generics, implemented) = line.split_once("> ").unwrap();
+                let (source, name) = match implemented.split_once(" for ").unwrap() {
+                    ("Storage", name) => (text.as_str(), name),
+                    ("Intercept", name) => (INTERCEPT, name),
+                    _ => continue,
+                };
                 let name = name.split(['<', ' ']).next().unwrap();
-                if generics.contains("Storage") && line.contains("> Storage for ") {
-                    found.insert(name.to_owned(), text.clone());
+                if generics.contains("Storage") {
+                    found.insert(name.to_owned(), source.to_owned());
                 }
             }
         }

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod immediate;
+mod intercept;
 #[cfg(feature = "metrics")]
 mod metered;
 mod null;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use sessile_core::{StorageError, StorageErrorKind};
 
+use crate::Operation;
 use crate::locked;
-use crate::operation::Operation;
 use crate::rng::Rng;
 
 /// A fault of one call.

@@ -13,7 +13,7 @@ use sessile_core::{
 
 use self::faults::When;
 pub use self::faults::{Fault, Faults};
-use crate::operation::Operation;
+use crate::Operation;
 
 /// A storage on which calls fail by a script, or at random from a seed.
 ///

@@ -20,8 +20,8 @@ use self::queue::{Inner, Shared};
 pub use self::rules::{Correct, Rules};
 pub use self::state::{Attempt, ModelState, Rotation};
 pub(crate) use self::state::{Holder, Move};
+use crate::Operation;
 use crate::locked;
-use crate::operation::Operation;
 
 /// The reference storage: one mutex, three maps, and a queue that notifies all waiters.
 ///

@@ -1,38 +1,38 @@
-//! The operations of a storage.
+//! [`Operation`]: the operations of a storage, by name.
 
 use std::fmt;
 
-/// An operation of [`Storage`](sessile_core::Storage).
+/// An operation of a [`Storage`](crate::Storage).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
-    /// [`Storage::read`](sessile_core::Storage::read)
+    /// [`Storage::read`](crate::Storage::read)
     Read,
-    /// [`Storage::lock`](sessile_core::Storage::lock)
+    /// [`Storage::lock`](crate::Storage::lock)
     Lock,
-    /// [`Storage::create`](sessile_core::Storage::create)
+    /// [`Storage::create`](crate::Storage::create)
     Create,
-    /// [`Storage::commit`](sessile_core::Storage::commit)
+    /// [`Storage::commit`](crate::Storage::commit)
     Commit,
-    /// [`Storage::replace`](sessile_core::Storage::replace)
+    /// [`Storage::replace`](crate::Storage::replace)
     Replace,
-    /// [`Storage::rotate`](sessile_core::Storage::rotate)
+    /// [`Storage::rotate`](crate::Storage::rotate)
     Rotate,
-    /// [`Storage::release`](sessile_core::Storage::release)
+    /// [`Storage::release`](crate::Storage::release)
     Release,
-    /// [`Storage::renew`](sessile_core::Storage::renew)
+    /// [`Storage::renew`](crate::Storage::renew)
     Renew,
-    /// [`Storage::touch`](sessile_core::Storage::touch)
+    /// [`Storage::touch`](crate::Storage::touch)
     Touch,
-    /// [`Storage::destroy`](sessile_core::Storage::destroy)
+    /// [`Storage::destroy`](crate::Storage::destroy)
     Destroy,
-    /// [`Storage::scan`](sessile_core::Storage::scan)
+    /// [`Storage::scan`](crate::Storage::scan)
     Scan,
-    /// [`Storage::sweep`](sessile_core::Storage::sweep)
+    /// [`Storage::sweep`](crate::Storage::sweep)
     Sweep,
 }
 
 impl Operation {
-    /// Every operation, in the order of the trait.
+    /// Every operation, in the order of the trait. The index of one is `operation as usize`.
     pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Lock,
@@ -48,7 +48,7 @@ impl Operation {
         Self::Sweep,
     ];
 
-    /// Returns the name of the method, which is also the [operation](sessile_core::StorageError::operation) in errors.
+    /// Returns the name of the method, which is also the [operation](crate::StorageError::operation) in errors.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -65,11 +65,6 @@ impl Operation {
             Self::Scan => "scan",
             Self::Sweep => "sweep",
         }
-    }
-
-    /// Returns the index of the operation in [`Operation::ALL`].
-    pub(crate) const fn index(self) -> usize {
-        self as usize
     }
 }
 
