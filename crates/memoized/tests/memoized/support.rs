@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sessile_core::{
-    Capabilities, Clock, Cursor, ImmediateStorage, Lock, LockId, Locked, Lookup, Meta, OsEntropy, Page, Record,
-    SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Stored, Timestamp,
+    Intercept, Locked, Lookup, Meta, OperationOutput, OsEntropy, Record, SessionId, SessionKey, Storage, StorageCall,
+    StorageError, StorageErrorKind,
 };
 use sessile_memoized::{MemoizedStorage, Probe, Probed};
 use sessile_testkit::{Calls, Counting, Delays, Faults, Faulty, ModelStorage, Slow};
@@ -147,86 +147,14 @@ impl<S: Storage> Probe for Probing<S> {
     }
 }
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<S: Storage> Storage for Probing<S> {
-    fn name(&self) -> &'static str {
-        self.inner.name()
+impl<S: Storage> Intercept for Probing<S> {
+    type Inner = S;
+
+    fn inner(&self) -> &S {
+        &self.inner
     }
 
-    fn clock(&self) -> &dyn Clock {
-        self.inner.clock()
-    }
-
-    fn capabilities(&self) -> Capabilities<'_> {
-        self.inner.capabilities()
-    }
-
-    fn immediate(&self) -> Option<&dyn ImmediateStorage> {
-        None
-    }
-
-    async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
-        self.inner.read(key).await
-    }
-
-    async fn lock(&self, key: &SessionKey, wait: Duration) -> Result<Lookup<Locked>, StorageError> {
-        self.inner.lock(key, wait).await
-    }
-
-    async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        self.inner.create(key, record).await
-    }
-
-    async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        self.inner.commit(lock, record).await
-    }
-
-    async fn replace(&self, known: &Stored, record: Record) -> Result<bool, StorageError> {
-        self.inner.replace(known, record).await
-    }
-
-    async fn rotate(
-        &self,
-        lock: &mut Lock,
-        new_key: &SessionKey,
-        record: Record,
-        grace: Duration,
-    ) -> Result<(), StorageError> {
-        self.inner.rotate(lock, new_key, record, grace).await
-    }
-
-    async fn release(&self, lock: Lock) -> Result<(), StorageError> {
-        self.inner.release(lock).await
-    }
-
-    async fn renew(&self, lock: &LockId) -> Result<(), StorageError> {
-        self.inner.renew(lock).await
-    }
-
-    async fn touch(
-        &self,
-        key: &SessionKey,
-        version: u64,
-        deadline: Option<Timestamp>,
-        last_active: Timestamp,
-    ) -> Result<bool, StorageError> {
-        self.inner.touch(key, version, deadline, last_active).await
-    }
-
-    async fn destroy(&self, key: &SessionKey) -> Result<Lookup<()>, StorageError> {
-        self.inner.destroy(key).await
-    }
-
-    async fn scan(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, StorageError> {
-        self.inner.scan(cursor, limit).await
-    }
-
-    async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.inner.sweep(limit).await
-    }
-
-    async fn drain(&self, patience: Duration) {
-        self.inner.drain(patience).await;
+    async fn around<T: OperationOutput>(&self, call: StorageCall<'_, T>) -> Result<T, StorageError> {
+        call.run().await
     }
 }
