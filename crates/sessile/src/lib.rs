@@ -79,7 +79,7 @@ pub mod storage {
     #[doc(inline)]
     pub use sessile_core::{
         Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, Lock, LockId,
-        LockToken, Locked, Lookup, MAX_ALIASES, Meta, Page, Record, ReportUsage, Storage, StorageError,
+        LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, Record, ReportUsage, Storage, StorageError,
         StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
     };
 }
@@ -93,7 +93,7 @@ pub mod store {
     };
 }
 
-/// Storages around other storages: time limits, retries, traces and metrics.
+/// Storages around other storages: time limits, retries, traces, metrics, and wrappers of your own.
 pub mod wrappers {
     #[cfg(feature = "metrics")]
     #[doc(inline)]
@@ -102,7 +102,9 @@ pub mod wrappers {
     #[doc(inline)]
     pub use sessile_core::Traced;
     #[doc(inline)]
-    pub use sessile_core::{Backoff, Exponential, NullStorage, Retry, Timeout};
+    pub use sessile_core::{
+        Backoff, Exponential, Intercept, NullStorage, OperationOutput, Retry, StorageCall, Timeout,
+    };
 }
 
 /// The settings and statistics of [`MemoryStorage`].
