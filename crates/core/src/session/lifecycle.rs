@@ -17,7 +17,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     ///
     /// [`LockTimeout`](SessionError::LockTimeout) and [`TooManyWaiters`](SessionError::TooManyWaiters) if the lock is
     /// held elsewhere, also by a transaction of the same visit; [`Unknown`](SessionError::Unknown) in a
-    /// [strict](Visit::attach) visit; [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded) if the
+    /// [strict](crate::Visit::attach) visit; [`Gone`](SessionError::Gone) or [`Superseded`](SessionError::Superseded) if the
     /// session that this visit has loaded no longer exists; [`Unreadable`](SessionError::Unreadable);
     /// [`Storage`](SessionError::Storage).
     pub async fn start(&self) -> Result<(), SessionError> {
