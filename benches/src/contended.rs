@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     ensure_server()?;
     println!("All want one session, again and again, and let others run between reading and writing. Two threads;");
     println!(
-        "{ROUNDS} interleaved rounds of {} s. Times are from request to answer, in milliseconds.\n",
+        "{ROUNDS} interleaved rounds of {} s. Times are from request to response, in milliseconds.\n",
         ROUND.as_secs()
     );
     let mut table = Table::new(["server", "waiters", "handovers/s", "p50", "p99", "increments kept"]);

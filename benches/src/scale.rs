@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         CROWD.tasks
     );
     println!(
-        "{} requests. Rates are parts of what bare axum answers in the same round, and parts of what the null layer",
+        "{} requests. Rates are parts of what bare axum serves in the same round, and parts of what the null layer",
         CROWD.total()
     );
     println!("does. All have the same number of cookies, those without sessions too.\n");

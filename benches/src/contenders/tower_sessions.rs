@@ -29,48 +29,48 @@ macro_rules! application {
 
         async fn read(session: Session) -> String {
             let count: Result<Option<u64>, Error> = session.get("count").await;
-            count.expect("the store answers").unwrap_or_default().to_string()
+            count.expect("the store responds").unwrap_or_default().to_string()
         }
 
         async fn add(session: Session) -> String {
-            let count: Option<u64> = session.get("count").await.expect("the store answers");
+            let count: Option<u64> = session.get("count").await.expect("the store responds");
             let count = count.unwrap_or_default() + 1;
-            session.insert("count", count).await.expect("the store answers");
+            session.insert("count", count).await.expect("the store responds");
             count.to_string()
         }
 
         async fn hold(session: Session) -> String {
-            let count: Option<u64> = session.get("count").await.expect("the store answers");
+            let count: Option<u64> = session.get("count").await.expect("the store responds");
             let count = count.unwrap_or_default() + 1;
             tokio::task::yield_now().await;
-            session.insert("count", count).await.expect("the store answers");
+            session.insert("count", count).await.expect("the store responds");
             count.to_string()
         }
 
         async fn store_note(session: Session, note: String) -> &'static str {
-            session.insert("note", note).await.expect("the store answers");
+            session.insert("note", note).await.expect("the store responds");
             "ok"
         }
 
         async fn store_many(session: Session) -> &'static str {
             for key in many() {
-                session.insert(&key, ONE_VALUE).await.expect("the store answers");
+                session.insert(&key, ONE_VALUE).await.expect("the store responds");
             }
             "ok"
         }
 
         async fn one_of_many(session: Session) -> String {
-            let value: Option<String> = session.get(ONE_OF_MANY).await.expect("the store answers");
+            let value: Option<String> = session.get(ONE_OF_MANY).await.expect("the store responds");
             value.unwrap_or_default()
         }
 
         async fn rotate(session: Session) -> &'static str {
-            session.cycle_id().await.expect("the store answers");
+            session.cycle_id().await.expect("the store responds");
             "ok"
         }
 
         async fn destroy(session: Session) -> &'static str {
-            session.flush().await.expect("the store answers");
+            session.flush().await.expect("the store responds");
             "ok"
         }
 

@@ -8,7 +8,7 @@ use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
 use super::app::{App, Gate, PAUSE, USER};
 
-const STORE: &str = "the store answers";
+const STORE: &str = "the store responds";
 
 async fn log_in(session: Session) {
     session.insert("user", USER).await.expect(STORE);

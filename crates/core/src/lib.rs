@@ -33,7 +33,7 @@ pub use self::entropy::FastEntropy;
 pub use self::entropy::{Entropy, OsEntropy};
 pub use self::error::{ExpiredDefault, SessionError};
 pub use self::expiration::{DAY, Expiration, HOUR, MINUTE, SECOND, Sliding};
-pub use self::id::{Fingerprint, ParseSessionKeyError, SessionId, SessionKey};
+pub use self::id::{Fingerprint, KeyHasher, ParseSessionKeyError, SessionId, SessionKey};
 pub use self::json::{CodecError, CodecReason};
 pub use self::keys::{Accepts, Key, NamespaceKey, NamespaceName, Namespaces, OnMismatch, Untyped, ValueKey, Values};
 pub use self::payload::RecordError;

@@ -129,7 +129,7 @@ impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Format(FormatError::Foreign) => f.write_str("this is not the file of this session"),
-            Self::Format(FormatError::Torn) => f.write_str("the file is torn or damaged"),
+            Self::Format(FormatError::Torn) => f.write_str("the file is truncated or corrupt"),
             Self::Format(FormatError::Newer) => f.write_str("the file was written by a later version"),
             Self::Unreadable(source) => write!(f, "the file cannot be read: {source}"),
         }

@@ -109,7 +109,7 @@ impl MemoryStorageBuilder {
     /// Sets the maximum size of all sessions together, in bytes. There is no limit by default.
     ///
     /// A session counts as the length of its payload and [`SESSION_BYTES`](MemoryStorage::SESSION_BYTES). The alias or
-    /// tombstone that a rotation leaves at the old key counts as [`REDIRECT_BYTES`](MemoryStorage::REDIRECT_BYTES)
+    /// tombstone that a rotation leaves at the old key counts as [`MOVED_BYTES`](MemoryStorage::MOVED_BYTES)
     /// until it expires. Both are no less than what is allocated, except for some kilobytes of spare capacity in each
     /// [shard](Self::shards). Waiters for locks do not count, nor does the unused rest of a larger buffer that a long
     /// payload is a part of.

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// nothing more, and counts all the same: so the size of a session has no steps.
 pub(crate) const SESSION_BYTES: usize = 256;
 
-/// The bytes that a redirect counts as: no less than the heap that it takes.
-pub(crate) const REDIRECT_BYTES: usize = 320;
+/// The bytes that an alias or a tombstone counts as: no less than the heap that it takes.
+pub(crate) const MOVED_BYTES: usize = 320;
 
 /// Returns the bytes that a record with a payload of this length counts as.
 pub(crate) fn bytes_of(payload: usize) -> usize {

@@ -13,11 +13,11 @@ mod index;
 #[cfg(test)]
 mod interleavings;
 mod locking;
+mod moved;
 mod operations;
 mod options;
 mod payload;
 mod queue;
-mod redirects;
 mod scan;
 mod shard;
 mod shared;

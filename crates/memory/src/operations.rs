@@ -8,12 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use sessile_core::{Lookup, Record, SessionKey, StorageErrorKind, Stored, Timestamp};
 
-use crate::capacity::{REDIRECT_BYTES, Size};
+use crate::capacity::{MOVED_BYTES, Size};
 use crate::entry::{Entry, Snapshot};
+use crate::moved::Moved;
 use crate::options::Options;
 use crate::payload::Buffer;
 use crate::queue::Ticket;
-use crate::redirects::Redirect;
 use crate::slab::Slot;
 use crate::state::State;
 
@@ -30,11 +30,11 @@ impl State {
         record: &mut Record,
         now: Timestamp,
     ) -> Result<Option<Entry>, StorageErrorKind> {
-        if !self.redirects.is_empty() {
-            if self.redirects.get(key).is_some_and(|redirect| now < redirect.until) {
+        if !self.moved.is_empty() {
+            if self.moved.get(key).is_some_and(|moved| now < moved.until) {
                 return Err(StorageErrorKind::Exists);
             }
-            self.remove_redirect(key);
+            self.remove_moved(key);
         }
         let Err(slot) = self.insert(key, record) else {
             return Ok(None);
@@ -90,7 +90,7 @@ impl State {
         Ok(Some(self.overwrite(slot, record)))
     }
 
-    /// Replaces the record, moves it to the new key, which belongs to this shard, and leaves a redirect. Returns the
+    /// Replaces the record, moves it to the new key, which belongs to this shard, and leaves an alias or a tombstone. Returns the
     /// part of the old record that is to be dropped, and the expired entry that was stored under the new key.
     #[expect(clippy::too_many_arguments, reason = "they are those of the operation, and the time")]
     pub(crate) fn rotate(
@@ -109,8 +109,8 @@ impl State {
         }
         let alias_until = now + grace;
         let until = alias_until + options.tombstone_ttl;
-        let redirect_bytes = if until > now { REDIRECT_BYTES } else { 0 };
-        self.reserve_growth(slot, record, redirect_bytes, options)?;
+        let moved_bytes = if until > now { MOVED_BYTES } else { 0 };
+        self.reserve_growth(slot, record, moved_bytes, options)?;
         let purged = self.purge(new_key);
         // Purging may have given the entry another slot.
         let slot = self.require_lock(key, ticket, now)?;
@@ -123,12 +123,12 @@ impl State {
             self.deferred.wake_all(*queue);
         }
         if until > now {
-            let redirect = Redirect {
+            let moved = Moved {
                 target: *new_key,
                 alias_until,
                 until,
             };
-            self.redirects.insert(*key, redirect);
+            self.moved.insert(*key, moved);
             self.deferred.schedule(until);
         }
         Ok((replaced, purged))
@@ -174,7 +174,7 @@ impl State {
         found.map(|slot| self.remove(slot).payload.into_long())
     }
 
-    /// Moves up to `limit` expired records to `expired`, and removes expired redirects. Looks at no more than `budget`
+    /// Moves up to `limit` expired records to `expired`, and removes expired moved keys. Looks at no more than `budget`
     /// of either, and returns whether there may be more.
     pub(crate) fn sweep(&mut self, limit: usize, budget: usize, expired: &mut Vec<Entry>, now: Timestamp) -> bool {
         let (mut left, mut removed) = (budget, 0);
@@ -186,13 +186,13 @@ impl State {
         }
         let mut more = left == 0;
         left = budget;
-        while let Some(key) = self.redirects.due(now) {
+        while let Some(key) = self.moved.due(now) {
             if left == 0 {
                 more = true;
                 break;
             }
             left -= 1;
-            self.remove_redirect(&key);
+            self.remove_moved(&key);
         }
         more
     }

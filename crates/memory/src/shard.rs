@@ -76,7 +76,7 @@ impl Shard {
         wakers.into_iter().for_each(WakeList::wake_all);
     }
 
-    /// Moves up to `limit` expired records to `expired`, and removes expired redirects. Returns whether there may be
+    /// Moves up to `limit` expired records to `expired`, and removes expired moved keys. Returns whether there may be
     /// more: one call looks at few entries, so that the mutex is not held for long.
     pub(crate) fn sweep_slice(&self, limit: usize, expired: &mut Vec<Entry>) -> bool {
         self.step(|state, now| state.sweep(limit, SLICE, expired, now))

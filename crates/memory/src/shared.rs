@@ -64,7 +64,7 @@ impl Shared {
         let mut more = true;
         loop {
             match step() {
-                // A sweep that returns no record may have removed redirects: so one more try follows it.
+                // A sweep that returns no record may have removed moved keys: so one more try follows it.
                 Err(StorageErrorKind::Full) if more => more = !self.sweep(SLICE).is_empty(),
                 done => return done,
             }

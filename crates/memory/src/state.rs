@@ -4,13 +4,13 @@ use std::num::NonZeroU64;
 
 use sessile_core::{Lookup, MAX_ALIASES, Record, SessionKey, Timestamp};
 
-use crate::capacity::{REDIRECT_BYTES, Size};
+use crate::capacity::{MOVED_BYTES, Size};
 use crate::deadlines::Deadlines;
 use crate::deferred::Deferred;
 use crate::entry::Entry;
 use crate::index::Index;
+use crate::moved::MovedKeys;
 use crate::queue::Ticket;
-use crate::redirects::Redirects;
 use crate::slab::{Slab, Slot};
 
 /// The contents of a shard. All methods run under the mutex of the shard, and none of them waits.
@@ -19,7 +19,7 @@ pub(crate) struct State {
     index: Index,
     pub(crate) entries: Slab,
     pub(crate) deadlines: Deadlines,
-    pub(crate) redirects: Redirects,
+    pub(crate) moved: MovedKeys,
     next_ticket: NonZeroU64,
     /// The work that the present step defers until the mutex is unlocked.
     pub(crate) deferred: Deferred,
@@ -31,7 +31,7 @@ impl State {
             index: Index::default(),
             entries: Slab::default(),
             deadlines: Deadlines::default(),
-            redirects: Redirects::default(),
+            moved: MovedKeys::default(),
             next_ticket: first_ticket,
             deferred: Deferred::default(),
         }
@@ -60,43 +60,43 @@ impl State {
         match self.find(key) {
             Some(slot) if !self.entries[slot].meta.has_expired(now) => Lookup::Found(slot),
             Some(_) => Lookup::Missing,
-            None if self.redirects.is_empty() => Lookup::Missing,
+            None if self.moved.is_empty() => Lookup::Missing,
             None => self.follow_aliases(key, now),
         }
     }
 
     /// Looks up a key under which no entry is stored.
     fn follow_aliases(&self, key: &SessionKey, now: Timestamp) -> Lookup<Slot> {
-        let mut redirect = self.redirects.get(key).filter(|redirect| now < redirect.until);
-        if redirect.is_none() {
+        let mut moved = self.moved.get(key).filter(|moved| now < moved.until);
+        if moved.is_none() {
             return Lookup::Missing;
         }
         for _ in 0..MAX_ALIASES {
-            let Some(alias) = redirect.filter(|redirect| now < redirect.alias_until) else {
+            let Some(alias) = moved.filter(|moved| now < moved.alias_until) else {
                 break;
             };
             if let Some(slot) = self.find_live(&alias.target, now) {
                 return Lookup::Found(slot);
             }
-            redirect = self.redirects.get(&alias.target);
+            moved = self.moved.get(&alias.target);
         }
         Lookup::Superseded
     }
 
     /// Finds the live entry of a session that has moved away from this key, following aliases and tombstones.
     ///
-    /// The chain ends: a session moves only to a key that has no redirect.
+    /// The chain ends: a session moves only to a key that is neither alias nor tombstone.
     pub(crate) fn successor(&self, key: &SessionKey, now: Timestamp) -> Option<Slot> {
         let mut key = key;
         loop {
-            key = &self.redirects.get(key).filter(|redirect| now < redirect.until)?.target;
+            key = &self.moved.get(key).filter(|moved| now < moved.until)?.target;
             if let Some(slot) = self.find_live(key, now) {
                 return Some(slot);
             }
         }
     }
 
-    /// Inserts a record under a key that has no redirect. Fails with the slot of the entry if there is one, so that the
+    /// Inserts a record under a key that has not moved. Fails with the slot of the entry if there is one, so that the
     /// index is searched once.
     pub(crate) fn insert(&mut self, key: &SessionKey, record: &mut Record) -> Result<(), Slot> {
         let vacant = self.index.vacant(key, &self.entries)?;
@@ -106,16 +106,16 @@ impl State {
         Ok(())
     }
 
-    /// Removes what is still stored under a key whose session is missing: a redirect or an entry that has expired.
+    /// Removes what is still stored under a key whose session is missing: an alias, a tombstone or an entry that has expired.
     pub(crate) fn purge(&mut self, key: &SessionKey) -> Option<Entry> {
-        self.remove_redirect(key);
+        self.remove_moved(key);
         self.find(key).map(|slot| self.remove(slot))
     }
 
-    /// Removes the redirect at a key.
-    pub(crate) fn remove_redirect(&mut self, key: &SessionKey) {
-        if self.redirects.remove(key) {
-            self.deferred.free(Size::of_bytes(REDIRECT_BYTES));
+    /// Removes the alias or tombstone at a key.
+    pub(crate) fn remove_moved(&mut self, key: &SessionKey) {
+        if self.moved.remove(key) {
+            self.deferred.free(Size::of_bytes(MOVED_BYTES));
         }
     }
 
@@ -157,9 +157,9 @@ impl State {
         }
     }
 
-    /// Returns the first moment at which an entry or a redirect expires.
+    /// Returns the first moment at which an entry, an alias or a tombstone expires.
     pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.earliest();
-        deadline.into_iter().chain(self.redirects.earliest()).min()
+        deadline.into_iter().chain(self.moved.earliest()).min()
     }
 }

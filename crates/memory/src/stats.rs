@@ -2,7 +2,7 @@
 
 use sessile_core::Timestamp;
 
-use crate::capacity::{REDIRECT_BYTES, bytes_of};
+use crate::capacity::{MOVED_BYTES, bytes_of};
 use crate::state::State;
 
 /// Counts of what a [`MemoryStorage`](crate::MemoryStorage) holds, for operators and tests.
@@ -16,12 +16,12 @@ pub struct MemoryStats {
     /// Records held, expired ones included.
     pub stored: usize,
     /// Aliases and tombstones that rotations have left at old keys.
-    pub redirects: usize,
+    pub moved: usize,
     /// Locks that are held.
     pub locks: usize,
     /// Callers that wait for a lock.
     pub waiters: usize,
-    /// The size of all records and redirects in bytes, as [`max_bytes`](crate::MemoryStorageBuilder::max_bytes) counts
+    /// The size of all records and moved keys in bytes, as [`max_bytes`](crate::MemoryStorageBuilder::max_bytes) counts
     /// it, with or without a limit.
     pub bytes: usize,
 }
@@ -29,8 +29,8 @@ pub struct MemoryStats {
 impl State {
     pub(crate) fn count(&self, stats: &mut MemoryStats, now: Timestamp) {
         stats.stored += self.entries.len();
-        stats.redirects += self.redirects.len();
-        stats.bytes += self.redirects.len() * REDIRECT_BYTES;
+        stats.moved += self.moved.len();
+        stats.bytes += self.moved.len() * MOVED_BYTES;
         for entry in self.entries.iter() {
             stats.bytes += bytes_of(entry.payload.len());
             stats.live += usize::from(!entry.meta.has_expired(now));

@@ -11,7 +11,7 @@ use sessile_core::{
 };
 
 use crate::acquire::Acquire;
-use crate::capacity::{REDIRECT_BYTES, SESSION_BYTES};
+use crate::capacity::{MOVED_BYTES, SESSION_BYTES};
 use crate::entry::Entry;
 use crate::shared::{NAME, Shared, failed};
 use crate::stats::MemoryStats;
@@ -52,9 +52,9 @@ impl MemoryStorage {
     pub const SESSION_BYTES: usize = SESSION_BYTES;
 
     /// The bytes that an alias or tombstone counts as, for [`max_bytes`](crate::MemoryStorageBuilder::max_bytes): 320.
-    pub const REDIRECT_BYTES: usize = REDIRECT_BYTES;
+    pub const MOVED_BYTES: usize = MOVED_BYTES;
 
-    /// Counts the sessions, redirects, locks and waiters of the storage.
+    /// Counts the sessions, moved keys, locks and waiters of the storage.
     ///
     /// It looks at every session, so it is for operators and tests, and not for every request. While it counts a shard,
     /// operations on the sessions of that shard wait.
@@ -82,7 +82,7 @@ impl fmt::Debug for MemoryStorage {
 impl ReportUsage for MemoryStorage {
     async fn usage(&self) -> Result<Usage, StorageError> {
         let stats = self.stats();
-        Ok(Usage::new((stats.stored + stats.redirects) as u64, stats.bytes as u64))
+        Ok(Usage::new((stats.stored + stats.moved) as u64, stats.bytes as u64))
     }
 }
 

@@ -13,7 +13,7 @@ use sessile_core::{Clock, Lookup, ManualClock, Meta, Record, SessionKey, Storage
 use sessile_memory::{MemoryStats, MemoryStorage};
 
 const SESSION: usize = MemoryStorage::SESSION_BYTES;
-const REDIRECT: usize = MemoryStorage::REDIRECT_BYTES;
+const MOVED: usize = MemoryStorage::MOVED_BYTES;
 
 fn limited(max_bytes: usize) -> (MemoryStorage, Arc<ManualClock>) {
     in_shards(128, max_bytes)
@@ -125,32 +125,32 @@ async fn a_commit_that_is_refused_for_another_reason_takes_no_room() {
 }
 
 #[tokio::test]
-async fn a_rotation_counts_its_redirect_until_that_expires() {
+async fn a_rotation_counts_its_old_key_until_that_expires() {
     let (storage, clock) = limited(10_000);
     let [old, new, newer] = rotated_keys();
     storage.create(&old, of(&storage, 1_000)).await.unwrap();
     let mut held = lock(&storage, &old).await;
     let record = of(&storage, 2_000);
     storage.rotate(&mut held.lock, &new, record, SECOND).await.unwrap();
-    assert_eq!(storage.stats().bytes, SESSION + 2_000 + REDIRECT);
+    assert_eq!(storage.stats().bytes, SESSION + 2_000 + MOVED);
 
     // One byte too many: the session does not move, and the lock is still held.
     let mut held = lock(&storage, &new).await;
     let left = 10_000 - storage.stats().bytes;
-    let record = of(&storage, 2_000 + left - REDIRECT + 1);
+    let record = of(&storage, 2_000 + left - MOVED + 1);
     let refused = storage.rotate(&mut held.lock, &newer, record, SECOND).await;
     assert_eq!(kind(refused), StorageErrorKind::Full);
     assert_eq!(length(&storage, &new).await, 2_000);
     assert_eq!(read(&storage, &newer).await, Lookup::Missing);
     assert_left(&storage, left).await;
-    let record = of(&storage, 2_000 + left - REDIRECT);
+    let record = of(&storage, 2_000 + left - MOVED);
     storage.rotate(&mut held.lock, &newer, record, SECOND).await.unwrap();
     assert_eq!(storage.stats().bytes, 10_000);
 
-    // Both redirects are removed when they have expired and their bytes are needed.
+    // Both moved keys are removed when they have expired and their bytes are needed.
     clock.advance(SECOND + Duration::from_secs(60));
-    created(&storage, 2 * REDIRECT - SESSION).await;
-    assert_eq!(storage.stats().redirects, 0);
+    created(&storage, 2 * MOVED - SESSION).await;
+    assert_eq!(storage.stats().moved, 0);
     assert_eq!(storage.stats().bytes, 10_000);
 }
 

@@ -45,7 +45,7 @@ fn main() {
     runtime.block_on(a_storage_without_sessions_is_small());
     runtime.block_on(waiting_leaves_nothing_behind());
     runtime.block_on(a_session_takes_no_more_than_it_counts());
-    runtime.block_on(a_redirect_takes_no_more_than_it_counts());
+    runtime.block_on(a_moved_key_takes_no_more_than_it_counts());
     runtime.block_on(a_session_takes_at_most_250_bytes_and_they_are_freed_without_any_access());
 }
 
@@ -193,8 +193,8 @@ async fn a_session_takes_no_more_than_it_counts() {
     }
 }
 
-/// Checks every number of redirects, as their containers grow in steps.
-async fn a_redirect_takes_no_more_than_it_counts() {
+/// Checks every number of moved keys, as their containers grow in steps.
+async fn a_moved_key_takes_no_more_than_it_counts() {
     let storage = MemoryStorage::builder().sweeper(false).shards(1).build();
     let before = heap_bytes();
     let record = || Record::new(Meta::new(storage.clock().now()), payload());

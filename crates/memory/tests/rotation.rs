@@ -64,7 +64,7 @@ async fn a_tombstone_stands_as_long_as_configured_and_does_not_depend_on_the_ses
         }
         assert_eq!(read(&storage, &old).await, Lookup::Missing);
         storage.sweep(10).await.unwrap();
-        assert_eq!(storage.stats().redirects, 0);
+        assert_eq!(storage.stats().moved, 0);
     }
 }
 
@@ -121,9 +121,9 @@ async fn after_the_grace_the_alias_is_a_tombstone_for_a_minute() {
     clock.advance(MS);
     assert_eq!(read(&storage, &old).await, Lookup::Missing);
     assert!(read(&storage, &new).await.is_found());
-    assert_eq!(storage.stats().redirects, 1);
+    assert_eq!(storage.stats().moved, 1);
     assert_eq!(storage.sweep(10).await.unwrap(), []);
-    assert_eq!(storage.stats().redirects, 0);
+    assert_eq!(storage.stats().moved, 0);
 }
 
 #[tokio::test]
@@ -149,11 +149,11 @@ async fn aliases_chain() {
     }
     clock.advance(160 * SECOND);
     storage.sweep(100).await.unwrap();
-    assert_eq!(storage.stats().redirects, 0);
+    assert_eq!(storage.stats().moved, 0);
 }
 
 #[tokio::test]
-async fn redirects_outlast_an_expired_session_swept_or_not() {
+async fn moved_keys_outlast_an_expired_session_swept_or_not() {
     for sweeps in [false, true] {
         let (storage, clock) = manual_storage();
         let [old, new] = rotated_keys();
@@ -187,7 +187,7 @@ async fn rotating_onto_a_taken_key_changes_nothing() {
     }
     assert_eq!(payload(&storage, &old).await.as_deref(), Some("a"));
     assert_eq!(payload(&storage, &moved).await.as_deref(), Some("b"));
-    // The lock is still held, and the key can be used once its redirect has expired.
+    // The lock is still held, and the key can be used once its tombstone has expired.
     clock.advance(20 * SECOND);
     storage.renew(&lock.id()).await.unwrap();
     clock.advance(20 * SECOND);
@@ -277,7 +277,7 @@ async fn destroy_follows_tombstones_and_aliases_that_are_over() {
         clock.advance(2 * SECOND);
         assert_eq!(storage.destroy(&keys[from]).await.unwrap(), Lookup::Found(()));
         assert_eq!(storage.stats().live, 0);
-        assert_eq!(storage.stats().redirects, 4, "the redirects on the way stay");
+        assert_eq!(storage.stats().moved, 4, "the keys on the way stay");
         assert_eq!(storage.destroy(&keys[from]).await.unwrap(), Lookup::Superseded);
         assert_eq!(storage.destroy(&keys[4]).await.unwrap(), Lookup::Missing);
     }

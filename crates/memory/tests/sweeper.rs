@@ -79,9 +79,9 @@ fn a_commit_and_a_rotation_wake_it_too() {
     std::thread::sleep(200 * MS);
     let mut lock = now(take(&storage, &old));
     now(storage.rotate(&mut lock, &new, ending(&storage, "", 3_600 * SECOND), 10 * MS)).unwrap();
-    assert_eq!(storage.stats().redirects, 1);
+    assert_eq!(storage.stats().moved, 1);
     clock.advance(30 * MS);
-    eventually("the tombstone leaves", || storage.stats().redirects == 0);
+    eventually("the tombstone leaves", || storage.stats().moved == 0);
     std::thread::sleep(200 * MS);
     let mut lock = now(take(&storage, &new));
     now(storage.commit(&mut lock, ending(&storage, "", 20 * MS))).unwrap();

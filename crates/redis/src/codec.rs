@@ -150,8 +150,8 @@ pub(crate) fn decode_alias(value: &[u8]) -> Option<&[u8; 32]> {
     }
 }
 
-/// Returns the digest of the key to which a tombstone or an alias points, whether or not the alias is still valid.
-pub(crate) fn decode_redirect(value: &[u8]) -> Option<&[u8; 32]> {
+/// Returns the digest of the key to which a session has moved: that of a tombstone, or of an alias, valid or not.
+pub(crate) fn decode_moved(value: &[u8]) -> Option<&[u8; 32]> {
     match value.split_first()? {
         (&TOMBSTONE, digest) => digest.try_into().ok(),
         _ => decode_alias(value),

@@ -108,7 +108,7 @@ impl Client {
         let mut get = redis::cmd("GET");
         get.arg(self.keys.record(&old));
         let moved = match self.router.send(key.shard(), &get, Idempotency::Idempotent).await? {
-            Value::BulkString(mark) => codec::decode_redirect(&mark) == Some(key.digest()),
+            Value::BulkString(value) => codec::decode_moved(&value) == Some(key.digest()),
             _ => false,
         };
         if moved {

@@ -15,7 +15,7 @@ fn subject_of(builder: MemoryStorageBuilder, profile: Profile) -> Subject {
         .with_second(storage)
         .with_footprint(move || {
             let stats = observed.stats();
-            std::future::ready(stats.stored + stats.redirects + stats.locks + stats.waiters)
+            std::future::ready(stats.stored + stats.moved + stats.locks + stats.waiters)
         })
 }
 

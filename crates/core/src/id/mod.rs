@@ -1,10 +1,12 @@
 //! [`SessionId`]: the secret that a client carries.
 
+mod hasher;
 mod key;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::hasher::KeyHasher;
 pub(crate) use self::key::SHARD_LEN;
 pub use self::key::{Fingerprint, ParseSessionKeyError, SessionKey};
 use crate::entropy::Entropy;

@@ -9,7 +9,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// Releases the locks that visits of this process hold, so that other processes need not wait for their leases to
     /// end. Call it when the server accepts no more requests.
     ///
-    /// Waits until visits have released their locks themselves, at most for `timeout`. A visit whose lock is taken away
+    /// Waits until visits have released their locks themselves, at most for `patience`. A visit whose lock is taken away
     /// then fails with [`LockLost`](crate::SessionError::LockLost) when it is closed, and nothing is written. Nothing
     /// else changes: the session can be used during the call and afterwards.
     ///
@@ -27,7 +27,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// session.drain(SECOND).await;
     /// # }
     /// ```
-    pub async fn drain(&self, timeout: Duration) {
-        self.settings.storage.drain(timeout).await;
+    pub async fn drain(&self, patience: Duration) {
+        self.settings.storage.drain(patience).await;
     }
 }

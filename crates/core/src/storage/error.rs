@@ -72,7 +72,7 @@ impl StorageErrorKind {
             Self::Unsupported => "the storage does not support this",
             Self::Denied => "the storage refuses access",
             Self::Unavailable => "the storage cannot be reached",
-            Self::Timeout => "the storage did not answer in time",
+            Self::Timeout => "the storage timed out",
             Self::Other => "the storage failed",
         }
     }

@@ -452,7 +452,7 @@ async fn a_session_whose_deadline_moves_meanwhile_is_not_swept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_expires_while_the_store_answers_is_not_found() {
+async fn a_session_that_expires_while_the_store_responds_is_not_found() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
     let setup = Setup::with(MapStore::default(), Arc::clone(&clock));
     let key = setup.created("0").await;

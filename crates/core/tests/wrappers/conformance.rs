@@ -21,7 +21,7 @@ fn subject_of<S: IntoStorage>(wrap: impl Fn(MemoryStorage) -> S) -> Subject {
     let observed = memory.clone();
     let footprint = move || {
         let stats = observed.stats();
-        std::future::ready(stats.stored + stats.redirects + stats.locks + stats.waiters)
+        std::future::ready(stats.stored + stats.moved + stats.locks + stats.waiters)
     };
     Subject::new(wrap(memory.clone()), Profile::paused().with_max_waiters(8).with_usage())
         .with_second(wrap(memory))

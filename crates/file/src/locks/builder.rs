@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sessile_core::{Clock, DEFAULT_MAX_WAITERS, Entropy, StorageError};
 
-use super::{FileLocks, NAME, NO_RECORD, Shared};
+use super::{FileLocks, NAME, NO_RECORD, SharedLocks};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::folder::options::FolderOptions;
@@ -93,7 +93,7 @@ impl FileLocksBuilder {
             // A stale lease that cannot be removed holds no lock.
             let _ = folder.remove_stale_leases(stripe, |_| Ok(Some(NO_RECORD)));
         }
-        let shared = Shared::new(folder, threads, self.max_waiters);
+        let shared = SharedLocks::new(folder, threads, self.max_waiters);
         Ok(FileLocks { shared })
     }
 }

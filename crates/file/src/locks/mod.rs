@@ -48,11 +48,11 @@ const NO_RECORD: Nonce = [0; 16];
 /// ```
 #[derive(Clone)]
 pub struct FileLocks {
-    shared: Arc<Shared>,
+    shared: Arc<SharedLocks>,
 }
 
 /// The state that all clones share.
-struct Shared {
+struct SharedLocks {
     folder: Folder,
     threads: Threads,
     wait_queues: WaitQueues,
@@ -79,7 +79,7 @@ impl FileLocks {
         &self,
         class: JobClass,
         name: &'static str,
-        function: impl FnOnce(&Arc<Shared>) -> BlockingResult<T> + Send + 'static,
+        function: impl FnOnce(&Arc<SharedLocks>) -> BlockingResult<T> + Send + 'static,
     ) -> Result<T, StorageError> {
         let shared = self.shared.clone();
         let threads = &self.shared.threads;
@@ -159,7 +159,7 @@ fn try_acquire(folder: &Folder, lock_id: &LockId) -> BlockingResult<Option<HeldL
     Ok(held)
 }
 
-impl Shared {
+impl SharedLocks {
     fn new(folder: Folder, threads: Threads, max_waiters: usize) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             folder,
@@ -181,14 +181,14 @@ impl Shared {
     }
 }
 
-impl ReleaseLock for Shared {
+impl ReleaseLock for SharedLocks {
     fn release_lock(&self, lock_id: &LockId) {
         // If this fails, the lock ends with its lease.
         let _ = self.release(lock_id);
     }
 }
 
-impl Unlock for Shared {
+impl Unlock for SharedLocks {
     fn unlock(&self, lock_id: LockId) {
         if let Some(this) = self.this.upgrade() {
             self.threads.release_in_background(this, lock_id);

@@ -10,7 +10,6 @@
 //! Messages can get lost. The head therefore asks again from time to time, and at the moment at which the lease of the
 //! present holder or the record ends.
 
-mod hasher;
 mod message;
 mod queue;
 mod queues;

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sessile_core::{LockId, LockToken, SessionKey};
+use sessile_core::{KeyHasher, LockId, LockToken, SessionKey};
 
-use super::hasher::BuildDigestHasher;
 use super::message::Message;
 use super::queue::WaitQueue;
 use crate::net::OnMessage;
@@ -19,12 +19,12 @@ const STRIPES: usize = 16;
 /// Called for a token that the server may know and that no task wants any longer.
 type OnAbandoned = Box<dyn Fn(SessionKey, LockToken) + Send + Sync>;
 
-/// One locked stripe of the table.
-type Stripe<'a> = MutexGuard<'a, HashMap<SessionKey, WaitQueue, BuildDigestHasher>>;
+/// One stripe of the table.
+type Stripe = HashMap<SessionKey, WaitQueue, BuildHasherDefault<KeyHasher>>;
 
 /// All wait queues of a process.
 pub(crate) struct WaitQueues {
-    stripes: [Mutex<HashMap<SessionKey, WaitQueue, BuildDigestHasher>>; STRIPES],
+    stripes: [Mutex<Stripe>; STRIPES],
     /// The session of each token that was left in a queue of the server, until the token has got the lock or was given
     /// back.
     enqueued: Mutex<HashMap<LockToken, SessionKey>>,
@@ -128,7 +128,7 @@ impl WaitQueues {
 
     /// Locks the stripe of a session. It may be held while [`enqueued`](Self::enqueued) is locked, not the other way
     /// round.
-    pub(super) fn stripe(&self, key: &SessionKey) -> Stripe<'_> {
+    pub(super) fn stripe(&self, key: &SessionKey) -> MutexGuard<'_, Stripe> {
         lock(&self.stripes[usize::from(key.digest()[31]) % STRIPES])
     }
 

@@ -36,7 +36,7 @@ impl ModelStore {
         Self::default()
     }
 
-    /// Returns the number of entries, expired ones and redirects of moved sessions included.
+    /// Returns the number of entries, expired ones and moved keys included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.step(|entries| entries.len())

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::LocalLocks;
-use super::shared::Shared;
+use super::shared::SharedLocks;
 use crate::clock::{Clock, SteadyClock};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::storage::{DEFAULT_LEASE, DEFAULT_MAX_WAITERS};
@@ -68,7 +68,7 @@ impl LocalLocksBuilder {
     #[must_use]
     pub fn build(self) -> LocalLocks {
         LocalLocks {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedLocks {
                 clock: self.clock,
                 entropy: self.entropy,
                 lease: self.lease,

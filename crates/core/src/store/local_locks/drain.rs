@@ -6,13 +6,13 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use super::queues::LockQueues;
-use super::shared::Shared;
+use super::shared::SharedLocks;
 
 /// The first and the longest pause between two checks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// Waits until no lock is held, at most for `patience`, and releases those that still are.
-pub(super) async fn drain(shared: &Shared, patience: Duration) {
+pub(super) async fn drain(shared: &SharedLocks, patience: Duration) {
     let start = Instant::now();
     // Without a runtime there is no timer.
     let patience = Handle::try_current().map_or(Duration::ZERO, |_| patience);

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 
 pub use self::builder::LocalLocksBuilder;
 use self::queues::LockQueues;
-use self::shared::Shared;
-use self::waiter::Waiter;
+use self::shared::SharedLocks;
+use self::waiter::LockWaiter;
 use crate::clock::Clock;
 use crate::id::SessionKey;
 use crate::storage::{Lock, LockId, StorageError, StorageErrorKind, Unlock as _};
@@ -48,7 +48,7 @@ use crate::store::Locks;
 /// ```
 #[derive(Clone)]
 pub struct LocalLocks {
-    shared: Arc<Shared>,
+    shared: Arc<SharedLocks>,
 }
 
 impl LocalLocks {
@@ -98,7 +98,7 @@ impl Locks for LocalLocks {
     }
 
     async fn acquire(&self, key: &SessionKey, wait: Duration) -> Result<Lock, StorageError> {
-        let id = Waiter::new(&self.shared, key).wait(wait).await;
+        let id = LockWaiter::new(&self.shared, key).wait(wait).await;
         let id = id.map_err(|kind| failed(kind, "acquire"))?;
         Ok(Lock::new(id, self.shared.lease, Arc::clone(&self.shared) as _))
     }

@@ -1,4 +1,4 @@
-//! [`Shared`]: the state that clones of the locks share.
+//! [`SharedLocks`]: the state that clones of the locks share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::entropy::Entropy;
 use crate::storage::{LockId, Unlock};
 
 /// The state that clones of the locks share.
-pub(super) struct Shared {
+pub(super) struct SharedLocks {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) lease: Duration,
@@ -17,7 +17,7 @@ pub(super) struct Shared {
     pub(super) queues: Mutex<LockQueues>,
 }
 
-impl Shared {
+impl SharedLocks {
     /// Locks the queues. They change in steps that cannot fail half-way, so a poisoned mutex is harmless.
     pub(super) fn queues(&self) -> MutexGuard<'_, LockQueues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
@@ -36,7 +36,7 @@ impl Shared {
     }
 }
 
-impl Unlock for Shared {
+impl Unlock for SharedLocks {
     fn unlock(&self, id: LockId) {
         self.step(|queues, now| queues.remove(&id, now + self.lease));
     }

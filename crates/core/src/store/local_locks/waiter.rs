@@ -1,4 +1,4 @@
-//! [`Waiter`]: a call that waits for a lock.
+//! [`LockWaiter`]: a call that waits for a lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::queues::Acquisition;
-use super::shared::Shared;
+use super::shared::SharedLocks;
 use crate::id::SessionKey;
 use crate::storage::{LockId, LockToken, StorageErrorKind};
 
@@ -16,16 +16,16 @@ use crate::storage::{LockId, LockToken, StorageErrorKind};
 const MIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// A call that waits for a lock. Dropping it leaves the queue, or passes on a lock that was already handed over.
-pub(super) struct Waiter<'a> {
-    shared: &'a Shared,
+pub(super) struct LockWaiter<'a> {
+    shared: &'a SharedLocks,
     id: LockId,
     notify: Arc<Notify>,
     /// Whether the queues may hold this token.
     registered: bool,
 }
 
-impl<'a> Waiter<'a> {
-    pub(super) fn new(shared: &'a Shared, key: &SessionKey) -> Self {
+impl<'a> LockWaiter<'a> {
+    pub(super) fn new(shared: &'a SharedLocks, key: &SessionKey) -> Self {
         let token = LockToken::generate(&*shared.entropy);
         Self {
             shared,
@@ -56,7 +56,7 @@ impl<'a> Waiter<'a> {
 
     /// Takes the lock, or returns the time after which to try again without a notification.
     fn try_acquire(&mut self, may_wait: bool) -> Result<Option<Duration>, StorageErrorKind> {
-        let Shared { lease, max_waiters, .. } = *self.shared;
+        let SharedLocks { lease, max_waiters, .. } = *self.shared;
         self.registered = true;
         let (id, notify) = (&self.id, &self.notify);
         self.shared
@@ -74,7 +74,7 @@ impl<'a> Waiter<'a> {
     }
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for LockWaiter<'_> {
     fn drop(&mut self) {
         if self.registered {
             self.shared

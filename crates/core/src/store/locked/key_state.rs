@@ -44,7 +44,7 @@ pub(super) struct Moved {
 impl KeyState {
     /// Decodes the state of an entry, or returns `None` if it is malformed. Does not check the deadline.
     pub(super) fn read(head: &EntryHead) -> Option<Self> {
-        let mut meta = Reader(&head.meta);
+        let mut meta = MetaReader(&head.meta);
         if meta.byte()? != FORMAT {
             return None;
         }
@@ -95,9 +95,9 @@ impl KeyState {
 }
 
 /// Decodes from the front of a slice; `None` at its end.
-struct Reader<'a>(&'a [u8]);
+struct MetaReader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl MetaReader<'_> {
     fn byte(&mut self) -> Option<u8> {
         let (byte, rest) = self.0.split_first()?;
         self.0 = rest;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lock_table::HeldLock;
-use super::lookup::{Found, Part};
+use super::lookup::{FoundSession, Part};
 use super::{Failure, LockedStore, Shared};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -48,7 +48,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     }
 
     /// Waits for the lock of this session. Returns `None` if the session has ended or moved meanwhile.
-    async fn acquire(&self, found: &Found, wait: Duration) -> Result<Option<Acquired>, Failure> {
+    async fn acquire(&self, found: &FoundSession, wait: Duration) -> Result<Option<Acquired>, Failure> {
         let key = &found.key;
         let mut acquire = self.locks.acquire(key, wait);
         // The lease may begin during any poll. The time before the last poll is a safe lower bound.
@@ -84,7 +84,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     }
 
     /// Keeps the lock in the table, and returns one with the same id that is released through the table.
-    fn grant(&self, lock: Lock, taken_after: Timestamp, found: Found) -> Locked {
+    fn grant(&self, lock: Lock, taken_after: Timestamp, found: FoundSession) -> Locked {
         let (id, lease) = (lock.id(), lock.lease());
         let held = HeldLock {
             lease_until: taken_after + lease,

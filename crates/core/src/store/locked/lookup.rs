@@ -19,7 +19,7 @@ pub(super) enum Part {
 }
 
 /// A live session.
-pub(super) struct Found {
+pub(super) struct FoundSession {
     pub(super) key: SessionKey,
     pub(super) version: EntryVersion,
     pub(super) live: Live,
@@ -27,7 +27,7 @@ pub(super) struct Found {
     payload: Bytes,
 }
 
-impl Found {
+impl FoundSession {
     /// Returns the state that a holder of the lock may replace.
     pub(super) fn known_version(&self) -> KnownVersion {
         KnownVersion {
@@ -58,13 +58,13 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     }
 
     /// Finds the live session of a key, following aliases.
-    pub(super) async fn find(&self, key: &SessionKey, part: Part) -> Result<Lookup<Found>, Failure> {
+    pub(super) async fn find(&self, key: &SessionKey, part: Part) -> Result<Lookup<FoundSession>, Failure> {
         let is_alias = |moved: &Moved, now| now < moved.alias_until;
         self.follow_moves(key, part, MAX_ALIASES, is_alias).await
     }
 
     /// Finds the live session of a key, following aliases and tombstones through any number of moves.
-    pub(super) async fn find_moved(&self, key: &SessionKey) -> Result<Lookup<Found>, Failure> {
+    pub(super) async fn find_moved(&self, key: &SessionKey) -> Result<Lookup<FoundSession>, Failure> {
         self.follow_moves(key, Part::Head, usize::MAX, |_, _| true).await
     }
 
@@ -75,7 +75,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
         part: Part,
         limit: usize,
         is_followed: impl Fn(&Moved, Timestamp) -> bool,
-    ) -> Result<Lookup<Found>, Failure> {
+    ) -> Result<Lookup<FoundSession>, Failure> {
         let mut key = *key;
         let mut steps = 0_usize;
         // Brent's cycle detection: a key that was visited earlier, to which a cycle returns.
@@ -96,7 +96,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
             }
             let moved = match KeyState::read(&entry.head).ok_or(StorageErrorKind::Corrupt)? {
                 KeyState::Live(live) => {
-                    return Ok(Lookup::Found(Found {
+                    return Ok(Lookup::Found(FoundSession {
                         key,
                         version: entry.head.version,
                         live,
@@ -120,7 +120,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     }
 
     /// Finds the live session of a key, or fails if there is none.
-    pub(super) async fn require_live(&self, key: &SessionKey) -> Result<Found, Failure> {
+    pub(super) async fn require_live(&self, key: &SessionKey) -> Result<FoundSession, Failure> {
         match self.find(key, Part::Head).await? {
             Lookup::Found(found) => Ok(found),
             Lookup::Missing => Err(StorageErrorKind::Gone.into()),

@@ -76,7 +76,7 @@ async fn a_silent_server_times_out() {
     ] {
         let message = start_error_at(&url, &url, "start Redis there").await;
         assert!(
-            message.contains("redis: connect: the storage did not answer in time"),
+            message.contains("redis: connect: the storage timed out"),
             "{url}: {message}"
         );
     }
