@@ -1,11 +1,10 @@
 //! [`Key`]: the name and the type of one value.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use serde_json::Value;
 
-use super::{OnMismatch, Untyped, Values};
+use super::{Details, OnMismatch, Untyped, Values};
 use crate::expiration::Expiration;
 
 /// The name of one value and its type `T`, among the values that `V` declares.
@@ -13,11 +12,7 @@ use crate::expiration::Expiration;
 /// A key fits only a session or namespace with the same `V`: taking a value from the wrong place, or as the wrong type,
 /// does not compile. `#[derive(Values)]` declares one key per field. A key is cheap to copy and can be a constant.
 pub struct Key<V, T> {
-    pub(super) name: &'static str,
-    pub(super) aliases: &'static [&'static str],
-    pub(super) default_expiration: Option<fn() -> Expiration>,
-    pub(super) on_mismatch: OnMismatch<T>,
-    pub(super) migrate: Option<fn(Value) -> Option<T>>,
+    pub(super) details: Details<'static, T>,
     // A key produces values of `T` but owns none, so it is `Send` and `Sync` for all `V` and `T`.
     marker: PhantomData<fn() -> (V, T)>,
 }
@@ -48,11 +43,7 @@ impl<V, T> Key<V, T> {
         V: Values,
     {
         Self {
-            name,
-            aliases: &[],
-            default_expiration: None,
-            on_mismatch: OnMismatch::Fail,
-            migrate: None,
+            details: Details::new(name),
             marker: PhantomData,
         }
     }
@@ -69,7 +60,7 @@ impl<V, T> Key<V, T> {
     /// ```
     #[must_use]
     pub const fn expiring(mut self, expiration: fn() -> Expiration) -> Self {
-        self.default_expiration = Some(expiration);
+        self.details.slot.default_expiration = Some(expiration);
         self
     }
 
@@ -98,7 +89,7 @@ impl<V, T> Key<V, T> {
     /// ```
     #[must_use]
     pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
+        self.details.slot.aliases = aliases;
         self
     }
 
@@ -123,7 +114,7 @@ impl<V, T> Key<V, T> {
     /// ```
     #[must_use]
     pub const fn on_mismatch(mut self, policy: OnMismatch<T>) -> Self {
-        self.on_mismatch = policy;
+        self.details.on_mismatch = policy;
         self
     }
 
@@ -155,41 +146,29 @@ impl<V, T> Key<V, T> {
     /// ```
     #[must_use]
     pub const fn migrate(mut self, migrate: fn(Value) -> Option<T>) -> Self {
-        self.migrate = Some(migrate);
+        self.details.migrate = Some(migrate);
         self
     }
 
     /// Returns the name under which the value is stored.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        self.name
+        self.details.slot.name
     }
 
     /// Returns the expiration that the value gets when it is set while it has none; `None` if the key declares none.
     #[must_use]
     pub fn default_expiration(&self) -> Option<Expiration> {
-        self.default_expiration.map(|expiration| expiration())
+        self.details.slot.default_expiration()
     }
 }
 
-// Not derived, because deriving would require the same of `V` and `T`.
-impl<V, T> Clone for Key<V, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<V, T> Copy for Key<V, T> {}
-
-impl<V, T> fmt::Debug for Key<V, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Key").field(&self.name).finish()
-    }
-}
+impl_key_traits!(Key);
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::fmt;
 
     use super::super::ValueKey;
     use super::*;

@@ -4,6 +4,25 @@
 //! [`Namespaces`] declares the namespaces of a session. These structs are never instantiated; applications use their
 //! [`Key`]s and [`NamespaceKey`]s. [`Untyped`] stands in for both if nothing is declared.
 
+/// Implements `Clone`, `Copy` and `Debug` for a key, without requiring them of its type parameters as deriving would.
+macro_rules! impl_key_traits {
+    ($key:ident) => {
+        impl<D, T> Clone for $key<D, T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<D, T> Copy for $key<D, T> {}
+
+        impl<D, T> std::fmt::Debug for $key<D, T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_tuple(stringify!($key)).field(&self.name()).finish()
+            }
+        }
+    };
+}
+
 mod key;
 mod namespace_key;
 mod on_mismatch;
@@ -90,7 +109,7 @@ mod sealed {
 
     pub trait Sealed {}
 
-    /// Everything a key declares.
+    /// Everything the key of a value declares.
     #[derive(Debug)]
     pub struct Details<'a, T> {
         pub(crate) slot: Slot<'a>,
@@ -100,9 +119,41 @@ mod sealed {
 
     /// The part of a key that does not depend on the type of the value.
     #[derive(Debug, Clone, Copy)]
-    pub(crate) struct Slot<'a> {
+    pub struct Slot<'a> {
         pub(crate) name: &'a str,
         pub(crate) aliases: &'static [&'static str],
         pub(crate) default_expiration: Option<fn() -> Expiration>,
+    }
+
+    impl<'a, T> Details<'a, T> {
+        pub(crate) const fn new(name: &'a str) -> Self {
+            Self {
+                slot: Slot::new(name),
+                on_mismatch: OnMismatch::Fail,
+                migrate: None,
+            }
+        }
+    }
+
+    impl<T> Clone for Details<'_, T> {
+        fn clone(&self) -> Self {
+            *self
+        }
+    }
+
+    impl<T> Copy for Details<'_, T> {}
+
+    impl<'a> Slot<'a> {
+        pub(crate) const fn new(name: &'a str) -> Self {
+            Self {
+                name,
+                aliases: &[],
+                default_expiration: None,
+            }
+        }
+
+        pub(crate) fn default_expiration(&self) -> Option<Expiration> {
+            self.default_expiration.map(|expiration| expiration())
+        }
     }
 }

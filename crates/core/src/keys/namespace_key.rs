@@ -1,9 +1,8 @@
 //! [`NamespaceKey`] and [`NamespaceName`]: names of namespaces.
 
-use std::fmt;
 use std::marker::PhantomData;
 
-use super::sealed::Sealed;
+use super::sealed::{Sealed, Slot};
 use super::{Namespaces, Untyped, Values};
 use crate::expiration::Expiration;
 
@@ -12,8 +11,7 @@ use crate::expiration::Expiration;
 /// A namespace key fits only a session with the same `N`. `#[derive(Namespaces)]` declares one per field. A namespace
 /// key is cheap to copy and can be a constant.
 pub struct NamespaceKey<N, W> {
-    name: &'static str,
-    default_expiration: Option<fn() -> Expiration>,
+    slot: Slot<'static>,
     // As in `Key`: `Send` and `Sync` for all `N` and `W`.
     marker: PhantomData<fn() -> (N, W)>,
 }
@@ -50,8 +48,7 @@ impl<N, W> NamespaceKey<N, W> {
         W: Values,
     {
         Self {
-            name,
-            default_expiration: None,
+            slot: Slot::new(name),
             marker: PhantomData,
         }
     }
@@ -68,38 +65,25 @@ impl<N, W> NamespaceKey<N, W> {
     /// ```
     #[must_use]
     pub const fn expiring(mut self, expiration: fn() -> Expiration) -> Self {
-        self.default_expiration = Some(expiration);
+        self.slot.default_expiration = Some(expiration);
         self
     }
 
     /// Returns the name under which the namespace is stored.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        self.name
+        self.slot.name
     }
 
     /// Returns the expiration that the namespace gets when a value is set in it while it has none; `None` if the key
     /// declares none.
     #[must_use]
     pub fn default_expiration(&self) -> Option<Expiration> {
-        self.default_expiration.map(|expiration| expiration())
+        self.slot.default_expiration()
     }
 }
 
-// Not derived, because deriving would require the same of `N` and `W`.
-impl<N, W> Clone for NamespaceKey<N, W> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<N, W> Copy for NamespaceKey<N, W> {}
-
-impl<N, W> fmt::Debug for NamespaceKey<N, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("NamespaceKey").field(&self.name).finish()
-    }
-}
+impl_key_traits!(NamespaceKey);
 
 /// The name of one namespace among those that `N` declares.
 ///
@@ -128,14 +112,18 @@ pub trait NamespaceName<N>: Sealed {
     type Values: Values;
 
     /// Returns the name under which the namespace is stored.
-    fn name(&self) -> &str;
+    fn name(&self) -> &str {
+        self.slot().name
+    }
 
     /// Returns the expiration that the namespace gets when a value is set in it while it has none; `None` if the key
     /// declares none.
-    fn default_expiration(&self) -> Option<Expiration>;
+    fn default_expiration(&self) -> Option<Expiration> {
+        self.slot().default_expiration()
+    }
 
     #[doc(hidden)]
-    fn default_expiration_with(&self) -> Option<fn() -> Expiration>;
+    fn slot(&self) -> Slot<'_>;
 }
 
 impl<N, W> Sealed for NamespaceKey<N, W> {}
@@ -143,48 +131,24 @@ impl<N, W> Sealed for NamespaceKey<N, W> {}
 impl<N: Namespaces, W: Values> NamespaceName<N> for NamespaceKey<N, W> {
     type Values = W;
 
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn default_expiration(&self) -> Option<Expiration> {
-        NamespaceKey::default_expiration(self)
-    }
-
-    fn default_expiration_with(&self) -> Option<fn() -> Expiration> {
-        self.default_expiration
+    fn slot(&self) -> Slot<'_> {
+        self.slot
     }
 }
 
 impl NamespaceName<Untyped> for &str {
     type Values = Untyped;
 
-    fn name(&self) -> &str {
-        self
-    }
-
-    fn default_expiration(&self) -> Option<Expiration> {
-        None
-    }
-
-    fn default_expiration_with(&self) -> Option<fn() -> Expiration> {
-        None
+    fn slot(&self) -> Slot<'_> {
+        Slot::new(self)
     }
 }
 
 impl NamespaceName<Untyped> for &String {
     type Values = Untyped;
 
-    fn name(&self) -> &str {
-        self
-    }
-
-    fn default_expiration(&self) -> Option<Expiration> {
-        None
-    }
-
-    fn default_expiration_with(&self) -> Option<fn() -> Expiration> {
-        None
+    fn slot(&self) -> Slot<'_> {
+        Slot::new(self)
     }
 }
 
@@ -192,6 +156,7 @@ impl NamespaceName<Untyped> for &String {
 mod tests {
     use std::any::type_name;
     use std::cell::Cell;
+    use std::fmt;
 
     use super::*;
     use crate::expiration::DAY;

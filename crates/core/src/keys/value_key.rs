@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::sealed::{Details, Sealed, Slot};
-use super::{Key, OnMismatch, Untyped, Values};
+use super::sealed::{Details, Sealed};
+use super::{Key, Untyped, Values};
 use crate::expiration::Expiration;
 
 /// The name of one value among those that `V` declares.
@@ -37,10 +37,14 @@ pub trait ValueKey<V>: Sealed {
     type Value;
 
     /// Returns the name under which the value is stored.
-    fn name(&self) -> &str;
+    fn name(&self) -> &str {
+        self.details().slot.name
+    }
 
     /// Returns the expiration that the value gets when it is set while it has none; `None` if the key declares none.
-    fn default_expiration(&self) -> Option<Expiration>;
+    fn default_expiration(&self) -> Option<Expiration> {
+        self.details().slot.default_expiration()
+    }
 
     #[doc(hidden)]
     fn details(&self) -> Details<'_, Self::Value>;
@@ -84,24 +88,8 @@ impl<V, T> Sealed for Key<V, T> {}
 impl<V: Values, T> ValueKey<V> for Key<V, T> {
     type Value = T;
 
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn default_expiration(&self) -> Option<Expiration> {
-        Key::default_expiration(self)
-    }
-
     fn details(&self) -> Details<'_, T> {
-        Details {
-            slot: Slot {
-                name: self.name,
-                aliases: self.aliases,
-                default_expiration: self.default_expiration,
-            },
-            on_mismatch: self.on_mismatch,
-            migrate: self.migrate,
-        }
+        self.details
     }
 }
 
@@ -118,24 +106,8 @@ macro_rules! text_is_a_key {
         impl ValueKey<Untyped> for $text {
             type Value = Value;
 
-            fn name(&self) -> &str {
-                self
-            }
-
-            fn default_expiration(&self) -> Option<Expiration> {
-                None
-            }
-
             fn details(&self) -> Details<'_, Value> {
-                Details {
-                    slot: Slot {
-                        name: self,
-                        aliases: &[],
-                        default_expiration: None,
-                    },
-                    on_mismatch: OnMismatch::Fail,
-                    migrate: None,
-                }
+                Details::new(self)
             }
         }
 

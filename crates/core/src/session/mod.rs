@@ -141,7 +141,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # }
     /// ```
     pub fn namespace<K: NamespaceName<N>>(&self, key: K) -> Namespace<K::Values> {
-        Namespace::new(&self.settings, &self.bound, key.name(), key.default_expiration_with())
+        Namespace::new(&self.settings, &self.bound, key.name(), key.slot().default_expiration)
     }
 
     fn from_settings(settings: Arc<Settings>) -> Self {
