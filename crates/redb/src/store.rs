@@ -1,16 +1,41 @@
-//! [`RedbStore`]: opening a store.
+//! [`RedbStore`]: opening a store, and [`RedbStorage`]: its storage.
 
 use std::fmt;
 use std::path::Path;
 
 use redb::Database;
-use sessile_core::StorageError;
+use sessile_core::{LocalLocks, LockedStore, StorageError};
 
 use crate::failure::{Failure, NAME};
 use crate::transactions::Transactions;
 use crate::{file, tables};
 
-/// Entries in a redb database: the store of a [`RedbStorage`](crate::RedbStorage), without locks. Clones share it.
+/// A storage in a redb database, for the visits of one process: a store with the locks of this process.
+///
+/// redb lets one process open a database at a time, so no other process needs to know of the locks. The builders of
+/// [`LockedStore`] and [`LocalLocks`] have the settings: lease, waiters, clock, tombstones and entropy.
+///
+/// Deadlines are stored and outlive the process. A clock of tests that starts elsewhere judges them differently.
+///
+/// ```
+/// use std::time::Duration;
+/// use sessile_core::{LocalLocks, LockedStore};
+/// use sessile_redb::{RedbStorage, RedbStore};
+///
+/// # let folder = std::env::temp_dir().join(format!("sessile-redb-doc-storage-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let path = folder.join("sessions.redb");
+/// let locks = LocalLocks::builder().lease(Duration::from_secs(10)).build();
+/// let storage: RedbStorage = LockedStore::builder(RedbStore::open(path)?, locks)
+///     .tombstone_ttl(Duration::from_secs(30))
+///     .build();
+/// # drop(storage);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub type RedbStorage = LockedStore<RedbStore, LocalLocks>;
+
+/// Entries in a redb database: the store of a [`RedbStorage`], without locks. Clones share it.
 ///
 /// An acknowledged write is on the disk: each write is a transaction of its own, and is synced before the call returns.
 /// Writes run one after the other. Reads wait for none of them, except for one whose future was dropped.
@@ -19,7 +44,7 @@ use crate::{file, tables};
 /// not drop the last clone on a thread that others wait for.
 ///
 /// ```
-/// use sessile_core::{LocalLocks, LockedStore, Session};
+/// use sessile_core::Session;
 /// use sessile_redb::RedbStore;
 ///
 /// # let folder = std::env::temp_dir().join(format!("sessile-redb-doc-store-{}", std::process::id()));
@@ -27,8 +52,8 @@ use crate::{file, tables};
 /// # let path = folder.join("app.redb");
 /// // Beside the tables of the application, in one file.
 /// let database = redb::Database::create(path)?;
-/// let storage = LockedStore::new(RedbStore::with_database(database)?, LocalLocks::new());
-/// let session: Session = Session::builder(storage).build();
+/// let store = RedbStore::with_database(database)?;
+/// let session: Session = Session::builder(store.into_storage()).build();
 /// # drop(session);
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -62,6 +87,12 @@ impl RedbStore {
     /// types.
     pub fn with_database(database: Database) -> Result<Self, StorageError> {
         Self::prepare(database).map_err(|failure| failure.into_error("open"))
+    }
+
+    /// Combines the store with locks of this process, all with default settings.
+    #[must_use]
+    pub fn into_storage(self) -> RedbStorage {
+        LockedStore::new(self, LocalLocks::new())
     }
 
     fn prepare(database: Database) -> Result<Self, Failure> {

@@ -123,11 +123,11 @@ pub mod file {
     };
 }
 
-/// The settings of [`RedbStorage`], and its store of records.
+/// The store of records of [`RedbStorage`].
 #[cfg(feature = "redb")]
 pub mod redb {
     #[doc(inline)]
-    pub use sessile_redb::{RedbStorageBuilder, RedbStore};
+    pub use sessile_redb::RedbStore;
 }
 
 /// The servers and settings of [`RedisStorage`], and locks in Redis.
