@@ -1,6 +1,6 @@
 //! Following the aliases of a session that has moved.
 
-use sessile_core::{MAX_ALIASES, SessionKey};
+use sessile_core::{KeyWalk, SessionKey};
 
 use crate::call::is_split_slot;
 use crate::client::Client;
@@ -11,23 +11,20 @@ use crate::reply::Reply;
 use crate::script;
 
 impl Client {
-    /// Calls `step` for a key and, while the reply is an alias, for the key it points to, up to `limit` times.
+    /// Calls `step` for a key and, while the reply is an alias, for the key it points to.
     ///
     /// Returns the last reply and the key it is about. The reply is never an alias: an alias that does not lead to a
     /// record counts as a tombstone.
     pub(crate) async fn follow<F>(
         &self,
-        key: &SessionKey,
-        limit: usize,
+        mut walk: KeyWalk,
         mut step: impl FnMut(SessionKey) -> F,
     ) -> Result<(SessionKey, Reply), Failure>
     where
         F: Future<Output = Result<Reply, Failure>>,
     {
-        let (mut key, mut steps) = (*key, 0_usize);
-        // One of the keys that were passed, to detect a cycle if there is no limit.
-        let mut passed = key;
         loop {
+            let key = *walk.key();
             let mut reply = step(key).await?;
             if let Reply::Arriving { from } = reply {
                 reply = match self.settle(&key, &from).await? {
@@ -36,20 +33,14 @@ impl Client {
                 };
             }
             match reply {
-                Reply::Alias { target } if steps < limit => {
-                    key = Keyspace::key(key.shard(), &target).ok_or(Failure::UnexpectedReply)?;
+                Reply::Alias { target } => {
+                    let target = Keyspace::key(key.shard(), &target).ok_or(Failure::UnexpectedReply)?;
+                    if !walk.follow(target).map_err(|_| Failure::UnexpectedReply)? {
+                        return Ok((key, Reply::Superseded));
+                    }
                 }
-                // An alias was followed, so the session has moved.
-                Reply::Missing if steps > 0 => return Ok((key, Reply::Superseded)),
-                Reply::Alias { .. } => return Ok((key, Reply::Superseded)),
+                Reply::Missing if walk.has_moved() => return Ok((key, Reply::Superseded)),
                 reply => return Ok((key, reply)),
-            }
-            if limit == usize::MAX && key == passed {
-                return Err(Failure::UnexpectedReply);
-            }
-            steps += 1;
-            if steps.is_power_of_two() {
-                passed = key;
             }
         }
     }
@@ -80,7 +71,7 @@ impl Client {
 
     /// Returns the record that is found by following aliases one by one.
     pub(crate) async fn peek_following(&self, key: &SessionKey) -> Result<(SessionKey, Reply), Failure> {
-        self.follow(key, MAX_ALIASES, |key| async move { self.peek(&key).await })
-            .await
+        let walk = KeyWalk::aliases(*key);
+        self.follow(walk, |key| async move { self.peek(&key).await }).await
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{Cmd, Value};
 use sessile_core::{
-    Capabilities, Clock, Cursor, Lock, LockId, Locked, Lookup, MAX_ALIASES, Page, Record, SessionKey, Storage,
+    Capabilities, Clock, Cursor, KeyWalk, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, StorageErrorKind, Stored, Timestamp,
 };
 
@@ -208,7 +208,7 @@ impl Storage for RedisStorage {
     ) -> Result<bool, StorageError> {
         let client = &self.client;
         let outcome = client
-            .follow(key, MAX_ALIASES, |key| {
+            .follow(KeyWalk::aliases(*key), |key| {
                 let mut cmd = script::TOUCH.call(1);
                 cmd.arg(client.keys.record(&key))
                     .arg(codec::encode_version(version))
@@ -241,7 +241,7 @@ impl Storage for RedisStorage {
             });
             Ok(destroyed.await?.0)
         };
-        let outcome = client.follow(key, usize::MAX, step).await;
+        let outcome = client.follow(KeyWalk::moves(*key), step).await;
         if let (Ok(_), Some(shortfall)) = (&outcome, shortfall.get()) {
             return Err(Failure::Shortfall(*shortfall).into_error("destroy", NAME));
         }

@@ -7,6 +7,7 @@
 mod capabilities;
 mod error;
 mod immediate;
+mod key_walk;
 mod lock;
 mod operation;
 mod record;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 pub use self::capabilities::Capabilities;
 pub use self::error::{StorageError, StorageErrorKind};
 pub use self::immediate::ImmediateStorage;
+pub use self::key_walk::KeyWalk;
 pub use self::lock::{Lock, LockId, LockToken, Unlock};
 pub use self::operation::Operation;
 pub use self::record::{Locked, Lookup, Meta, Record, Stored};
@@ -42,7 +44,7 @@ pub const DEFAULT_LEASE: Duration = Duration::from_secs(6);
 /// The default limit of waiters for one session's lock in one process: 1,024.
 pub const DEFAULT_MAX_WAITERS: usize = 1_024;
 
-/// The number of aliases that every storage follows, one after the other, to find a session: 16.
+/// The number of aliases that every storage follows, one after the other, to find a session: 16. A [`KeyWalk`] counts them.
 pub const MAX_ALIASES: usize = 16;
 
 /// Keeps the records and the locks of sessions.

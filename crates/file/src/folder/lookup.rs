@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use sessile_core::{Lookup, MAX_ALIASES, Meta, SessionKey, StorageErrorKind, Timestamp};
+use sessile_core::{KeyWalk, Lookup, Meta, SessionKey, Timestamp};
 
 use crate::failure::{Context, CorruptFile, Corruption, Failure, FormatError, Result};
 use crate::folder::Folder;
@@ -48,52 +48,33 @@ impl Folder {
         }
     }
 
-    /// Returns the state of a key, or of the key for which it is an alias.
+    /// Returns the record of a session, following aliases.
     pub(crate) fn resolve(&self, key: &SessionKey, part: Part) -> Result<Lookup<(SessionKey, LiveRecord)>> {
-        let alias = |state: &KeyState| match state {
-            KeyState::Alias(to) => Some(*to),
-            _ => None,
-        };
-        self.follow(key, part, MAX_ALIASES, alias)
+        let is_alias = |state: &KeyState| matches!(state, KeyState::Alias(_));
+        self.walk(KeyWalk::aliases(*key), part, is_alias)
     }
 
-    /// Returns the state of a key, or of the key to which its session has moved, through aliases and tombstones.
+    /// Returns the record of a session, following aliases and tombstones.
     pub(crate) fn trace(&self, key: &SessionKey) -> Result<Lookup<(SessionKey, LiveRecord)>> {
-        let moved = |state: &KeyState| match state {
-            KeyState::Alias(to) | KeyState::Superseded(to) => Some(*to),
-            _ => None,
-        };
-        self.follow(key, Part::Header, usize::MAX, moved)
+        self.walk(KeyWalk::moves(*key), Part::Header, |_| true)
     }
 
-    /// Follows `next` from key to key, at most `limit` times.
-    fn follow(
+    /// Follows a session from key to key while `is_followed` permits.
+    fn walk(
         &self,
-        key: &SessionKey,
+        mut walk: KeyWalk,
         part: Part,
-        limit: usize,
-        next: impl Fn(&KeyState) -> Option<SessionKey>,
+        is_followed: impl Fn(&KeyState) -> bool,
     ) -> Result<Lookup<(SessionKey, LiveRecord)>> {
-        let mut key = *key;
-        let mut steps = 0_usize;
-        // Brent's cycle detection: a key that was visited earlier. A walk in a circle returns to it.
-        let mut visited = key;
         loop {
-            let state = self.state(&key, part)?;
-            let to = next(&state).filter(|_| steps < limit);
-            key = match (state, to) {
-                (KeyState::Live(live), _) => return Ok(Lookup::Found((key, live))),
-                // A chain that began with a mark and ends at no record: the session has moved and ended.
-                (KeyState::Missing, _) if steps == 0 => return Ok(Lookup::Missing),
-                (_, None) => return Ok(Lookup::Superseded),
-                (_, Some(to)) => to,
-            };
-            if limit == usize::MAX && key == visited {
-                return Err(Failure::Refused(StorageErrorKind::Corrupt));
-            }
-            steps += 1;
-            if steps.is_power_of_two() {
-                visited = key;
+            let state = self.state(walk.key(), part)?;
+            let may_follow = is_followed(&state);
+            match state {
+                KeyState::Live(live) => return Ok(Lookup::Found((*walk.key(), live))),
+                KeyState::Missing => return Ok(walk.not_found()),
+                KeyState::Alias(to) | KeyState::Superseded(to)
+                    if may_follow && walk.follow(to).map_err(Failure::Refused)? => {}
+                KeyState::Alias(_) | KeyState::Superseded(_) => return Ok(Lookup::Superseded),
             }
         }
     }

@@ -8,7 +8,7 @@ use super::key_state::{KeyState, Live, Moved};
 use super::lock_table::KnownVersion;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::storage::{Lookup, MAX_ALIASES, Meta, Record, StorageError, StorageErrorKind};
+use crate::storage::{KeyWalk, Lookup, Meta, Record, StorageError, StorageErrorKind};
 use crate::store::{Entry, EntryVersion, Locks, RecordStore};
 
 /// The part of an entry that a lookup loads.
@@ -60,61 +60,41 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
     /// Finds the live session of a key, following aliases.
     pub(super) async fn find(&self, key: &SessionKey, part: Part) -> Result<Lookup<FoundSession>, Failure> {
         let is_alias = |moved: &Moved, now| now < moved.alias_until;
-        self.follow_moves(key, part, MAX_ALIASES, is_alias).await
+        self.walk(KeyWalk::aliases(*key), part, is_alias).await
     }
 
     /// Finds the live session of a key, following aliases and tombstones through any number of moves.
     pub(super) async fn find_moved(&self, key: &SessionKey) -> Result<Lookup<FoundSession>, Failure> {
-        self.follow_moves(key, Part::Head, usize::MAX, |_, _| true).await
+        self.walk(KeyWalk::moves(*key), Part::Head, |_, _| true).await
     }
 
-    /// Follows moves from key to key, at most `limit` times, while `is_followed` permits.
-    async fn follow_moves(
+    /// Follows moves from key to key while `is_followed` permits.
+    async fn walk(
         &self,
-        key: &SessionKey,
+        mut walk: KeyWalk,
         part: Part,
-        limit: usize,
         is_followed: impl Fn(&Moved, Timestamp) -> bool,
     ) -> Result<Lookup<FoundSession>, Failure> {
-        let mut key = *key;
-        let mut steps = 0_usize;
-        // Brent's cycle detection: a key that was visited earlier, to which a cycle returns.
-        let mut visited = key;
         loop {
-            // The result if there is no live session: once a move was followed, the session has moved.
-            let not_found = match steps {
-                0 => Lookup::Missing,
-                _ => Lookup::Superseded,
-            };
-            let Some(entry) = self.load_entry(&key, part).await? else {
-                return Ok(not_found);
+            let Some(entry) = self.load_entry(walk.key(), part).await? else {
+                return Ok(walk.not_found());
             };
             // Read after the store has replied, so that a session that has expired meanwhile is not found.
             let now = self.now();
             if entry.head.deadline.is_some_and(|deadline| deadline <= now) {
-                return Ok(not_found);
+                return Ok(walk.not_found());
             }
-            let moved = match KeyState::read(&entry.head).ok_or(StorageErrorKind::Corrupt)? {
+            match KeyState::read(&entry.head).ok_or(StorageErrorKind::Corrupt)? {
                 KeyState::Live(live) => {
                     return Ok(Lookup::Found(FoundSession {
-                        key,
+                        key: *walk.key(),
                         version: entry.head.version,
                         live,
                         payload: entry.payload,
                     }));
                 }
-                KeyState::Moved(moved) => moved,
-            };
-            if steps == limit || !is_followed(&moved, now) {
-                return Ok(Lookup::Superseded);
-            }
-            key = moved.to;
-            if limit == usize::MAX && key == visited {
-                return Err(StorageErrorKind::Corrupt.into());
-            }
-            steps += 1;
-            if steps.is_power_of_two() {
-                visited = key;
+                KeyState::Moved(moved) if is_followed(&moved, now) && walk.follow(moved.to)? => {}
+                KeyState::Moved(_) => return Ok(Lookup::Superseded),
             }
         }
     }
