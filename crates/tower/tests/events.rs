@@ -4,9 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-
-use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex};
+#[path = "common/log.rs"]
+mod log;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,48 +15,9 @@ use sessile_core::{Key, Session, SessionError, StorageErrorKind, Untyped, Visit}
 use sessile_testkit::{Fault, Operation};
 use sessile_tower::{Readable, Writable};
 use tower::ServiceExt as _;
-use tracing::field::{self, Field};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use self::common::{Fixture, ask, fixture, request_of};
-
-/// Records every event as a line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-struct Line<'a>(&'a mut String);
-
-impl field::Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        write!(self.0, "{field}={value:?} ").unwrap();
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut log = self.0.lock().unwrap();
-        write!(log, "{} {}: ", event.metadata().level(), event.metadata().target()).unwrap();
-        event.record(&mut Line(&mut log));
-        log.push('\n');
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
+use self::log::Log;
 
 /// Returns the events of a future.
 async fn logged<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
@@ -65,8 +25,7 @@ async fn logged<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
     let guard = tracing::subscriber::set_default(log.clone());
     let output = future.await;
     drop(guard);
-    let lines = log.0.lock().unwrap().lines().map(str::to_owned).collect();
-    (output, lines)
+    (output, log.containing(""))
 }
 
 #[tokio::test]

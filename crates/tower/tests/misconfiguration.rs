@@ -4,9 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-
-use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex};
+#[path = "common/log.rs"]
+mod log;
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
@@ -15,57 +14,9 @@ use sessile_memory::MemoryStorage;
 use sessile_tower::{BearerCarrier, CookieCarrier, CookieCarrierBuilder, HeaderCarrier, KeyRing, SessionLayer};
 use tower::util::BoxCloneService;
 use tower::{Layer, ServiceExt, service_fn};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use self::common::{Browser, ask, fixture, lines, request, text};
-
-/// Records every event as a line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-struct Line<'a>(&'a mut String);
-
-impl Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        write!(self.0, "{field}={value:?} ").unwrap();
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut log = self.0.lock().unwrap();
-        write!(log, "{} {}: ", event.metadata().level(), event.metadata().target()).unwrap();
-        event.record(&mut Line(&mut log));
-        log.push('\n');
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-impl Log {
-    /// Returns the lines that contain `text`.
-    fn containing(&self, text: &str) -> Vec<String> {
-        let log = self.0.lock().unwrap();
-        let lines = log.lines().filter(|line| line.contains(text));
-        lines.map(str::to_owned).collect()
-    }
-}
+use self::log::Log;
 
 fn session() -> Session {
     Session::builder(MemoryStorage::builder().sweeper(false).build()).build()
