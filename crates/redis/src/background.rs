@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::error::Failure;
+use crate::sync::lock;
 
 /// The idle time after which the thread ends.
 const LINGER: Duration = Duration::from_secs(1);
@@ -208,10 +209,6 @@ impl Drop for Counted {
         *lock(&self.0.number) -= 1;
         self.0.less.notify_all();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<C> fmt::Debug for Background<C> {

@@ -22,14 +22,6 @@ pub struct RedisStorageBuilder {
 }
 
 impl RedisStorageBuilder {
-    fn new(servers: RedisServers) -> Self {
-        Self {
-            servers,
-            prefix: "sessile:".into(),
-            options: Options::default(),
-        }
-    }
-
     /// Sets the prefix of all keys; the default is `sessile:`. It must not contain braces. Each byte of it is stored
     /// with each session.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -127,7 +119,7 @@ impl RedisStorageBuilder {
                     tracing::warn!(%finding, "sessions are at risk");
                 }
             }
-            Ok(RedisStorage::new(client))
+            Ok(RedisStorage { client })
         };
         // Boxed because its type is deep, and would become part of the type of every future that connects.
         let connecting: Pin<Box<dyn Future<Output = Result<RedisStorage, StorageError>> + Send>> = Box::pin(connecting);
@@ -147,6 +139,10 @@ impl RedisStorage {
 
     /// Returns a builder with default settings.
     pub fn builder(servers: impl Into<RedisServers>) -> RedisStorageBuilder {
-        RedisStorageBuilder::new(servers.into())
+        RedisStorageBuilder {
+            servers: servers.into(),
+            prefix: "sessile:".into(),
+            options: Options::default(),
+        }
     }
 }

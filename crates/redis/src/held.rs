@@ -1,10 +1,12 @@
 //! [`HeldLocks`]: the locks that this process holds.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use sessile_core::{LockId, LockToken, SessionKey};
 use tokio::sync::Notify;
+
+use crate::sync::lock;
 
 /// The number of independently locked stripes, so that tasks seldom contend for one mutex.
 const STRIPES: usize = 16;
@@ -48,8 +50,4 @@ impl HeldLocks {
             removed.await;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -32,6 +32,7 @@ mod scan;
 mod script;
 mod servers;
 mod storage;
+mod sync;
 mod wait;
 mod write;
 

@@ -220,16 +220,13 @@ impl RedisServers {
             Arrangement::Single(_) | Arrangement::Cluster(_) => first.clone(),
         };
         for sentinel in &mut connectors {
-            sentinel.set_credentials_provider(self.sentinel_credentials.clone());
+            sentinel.credentials.clone_from(&self.sentinel_credentials);
         }
-        connector.set_login(self.username.as_deref(), self.password.as_deref());
-        connector.set_credentials_provider(self.credentials);
-        connector.map_addresses(self.addresses);
-        if let Some(database) = self.database {
-            connector.set_database(database);
-        }
-        connector.set_replication_timeout(replication);
-        connector.set_connections(connections);
+        connector.set_login(self.username.as_deref(), self.password.as_deref(), self.database);
+        connector.credentials = self.credentials;
+        connector.map = self.addresses;
+        connector.replication = replication;
+        connector.connections = connections;
         Ok(match self.arrangement {
             Arrangement::Single(_) => TopologyConfig::Single(connector),
             Arrangement::Sentinel(_, name) => TopologyConfig::Sentinel {

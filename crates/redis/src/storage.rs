@@ -27,14 +27,10 @@ pub(crate) const NAME: &str = Kind::Sessions.name();
 /// A storage that keeps sessions in Redis.
 #[derive(Clone)]
 pub struct RedisStorage {
-    client: Arc<Client>,
+    pub(crate) client: Arc<Client>,
 }
 
 impl RedisStorage {
-    pub(crate) fn new(client: Arc<Client>) -> Self {
-        Self { client }
-    }
-
     /// Returns how many writes have reached fewer replicas than [required](crate::RedisStorageBuilder::durable) since
     /// this storage was connected.
     #[must_use]

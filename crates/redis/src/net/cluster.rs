@@ -155,13 +155,13 @@ impl Refreshable for Cluster {
     }
 
     fn limit(&self) -> Duration {
-        self.connector.timeout()
+        self.connector.timeout
     }
 
     /// Asks one node after the other, with a short wait for each, until one returns its map. The map of a stale node is
     /// used only if no other node returns one.
     async fn load(self: Arc<Self>) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.connector.timeout();
+        let deadline = Instant::now() + self.connector.timeout;
         let mut candidates = self.candidates().into_iter().peekable();
         let mut replies = JoinSet::new();
         let (mut failure, mut fallback) = (Failure::Timeout, None);
@@ -172,7 +172,7 @@ impl Refreshable for Cluster {
             let others = candidates.peek().is_some();
             let patience = match others || fallback.is_some() {
                 true => HEAD_START,
-                false => self.connector.timeout(),
+                false => self.connector.timeout,
             };
             match timeout(patience, replies.join_next()).await {
                 Ok(Some(Ok(Ok((node, ranges))))) if !node.is_stale() => {

@@ -28,7 +28,7 @@ impl Connection {
     }
 
     async fn reconnect(self: &Arc<Self>, deadline: Instant) -> Result<LiveConnection, Failure> {
-        let seen = self.write_state().attempts();
+        let seen = self.write_state().attempts;
         loop {
             // Registered before the state is read, so that the end of an attempt is not missed in between.
             let mut attempt_over = pin!(self.attempt_over.notified());
@@ -171,7 +171,7 @@ mod tests {
     fn a_failure_in_a_runtime_that_shuts_down_is_not_recorded() {
         let timeout = Duration::from_secs(60);
         let mut connector = Connector::new("redis://127.0.0.1:1", timeout, &Arc::new(Tls::default())).unwrap();
-        connector.set_credentials_provider(Some(Arc::new(Delegating)));
+        connector.credentials = Some(Arc::new(Delegating));
         let connection = connector.connection(connector.addr(), None);
         let number = 1;
         connection.write_state().attempt = Some((number, Instant::now()));

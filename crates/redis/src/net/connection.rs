@@ -28,6 +28,7 @@ pub(crate) trait OnPush: Send + Sync + 'static {
 /// another, and all calls that need one meanwhile wait for that attempt.
 pub(crate) struct Connection {
     pub(super) endpoint: Endpoint,
+    /// The time limit for connecting, and for the reply to a command.
     pub(super) timeout: Duration,
     pub(super) on_push: Option<Weak<dyn OnPush>>,
     /// Read for each command, by all threads at once, and written when a connection is made or discarded.
@@ -57,11 +58,6 @@ impl Connection {
     /// Sets the connections that end when this one turns out to lead to a demoted server.
     pub(super) fn set_siblings<'a>(&self, siblings: impl Iterator<Item = &'a Arc<Self>>) {
         let _ = self.siblings.set(siblings.map(Arc::downgrade).collect());
-    }
-
-    /// Returns the time limit for connecting, and for the reply to a command.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
     }
 
     /// Sends a command and waits for its reply until the deadline.
@@ -157,12 +153,12 @@ impl Connection {
 
     /// Returns the present connection, if there is one.
     pub(crate) fn current(&self) -> Option<LiveConnection> {
-        self.read_state().live()
+        self.read_state().live.clone()
     }
 
     /// Returns whether there is a connection.
     pub(super) fn is_connected(&self) -> bool {
-        self.read_state().is_live()
+        self.read_state().live.is_some()
     }
 
     /// Discards the connection of this generation, unless it was replaced already, and notifies the receiver of its

@@ -21,15 +21,17 @@ pub(crate) type AddressMap = Arc<dyn Fn(&str, u16) -> Option<(String, u16)> + Se
 pub(crate) struct Connector {
     /// The settings of one server. Its address is replaced for each connection.
     template: ConnectionInfo,
-    timeout: Duration,
+    /// The time limit for connecting, and for the reply to a command.
+    pub(super) timeout: Duration,
     /// The additional time limit for replies that wait for replicas.
-    replication: Duration,
+    pub(crate) replication: Duration,
     /// Replaces the credentials of the template, if set.
-    credentials: Option<Arc<dyn CredentialsProvider>>,
-    map: Option<AddressMap>,
+    pub(crate) credentials: Option<Arc<dyn CredentialsProvider>>,
+    /// Translates announced addresses.
+    pub(crate) map: Option<AddressMap>,
     tls: Arc<Tls>,
     /// The number of connections for commands to each server.
-    connections: NonZeroUsize,
+    pub(crate) connections: NonZeroUsize,
 }
 
 impl Connector {
@@ -63,33 +65,6 @@ impl Connector {
         }
     }
 
-    /// Sets the provider of credentials, if there is one.
-    pub(crate) fn set_credentials_provider(&mut self, provider: Option<Arc<dyn CredentialsProvider>>) {
-        if provider.is_some() {
-            self.credentials = provider;
-        }
-    }
-
-    /// Sets the translation of announced addresses.
-    pub(crate) fn map_addresses(&mut self, map: Option<AddressMap>) {
-        self.map = map;
-    }
-
-    /// Sets the number of connections for commands to each server.
-    pub(crate) fn set_connections(&mut self, connections: NonZeroUsize) {
-        self.connections = connections;
-    }
-
-    /// Returns the number of connections for commands to each server.
-    pub(super) fn connections(&self) -> NonZeroUsize {
-        self.connections
-    }
-
-    /// Sets the additional time limit for replies that wait for replicas.
-    pub(crate) fn set_replication_timeout(&mut self, replication: Duration) {
-        self.replication = replication;
-    }
-
     /// Returns a connector whose time limit includes that of the replicas.
     pub(crate) fn with_replication_timeout(&self) -> Self {
         Self {
@@ -98,8 +73,8 @@ impl Connector {
         }
     }
 
-    /// Replaces user name and password of the URL.
-    pub(crate) fn set_login(&mut self, username: Option<&str>, password: Option<&str>) {
+    /// Replaces user name, password and database of the URL by those that are given.
+    pub(crate) fn set_login(&mut self, username: Option<&str>, password: Option<&str>, database: Option<i64>) {
         let mut settings = self.template.redis_settings().clone();
         if let Some(username) = username {
             settings = settings.set_username(username);
@@ -107,18 +82,10 @@ impl Connector {
         if let Some(password) = password {
             settings = settings.set_password(password);
         }
+        if let Some(database) = database {
+            settings = settings.set_db(database);
+        }
         self.template = self.template.clone().set_redis_settings(settings);
-    }
-
-    /// Replaces the database of the URL.
-    pub(crate) fn set_database(&mut self, database: i64) {
-        let settings = self.template.redis_settings().clone().set_db(database);
-        self.template = self.template.clone().set_redis_settings(settings);
-    }
-
-    /// Returns the time limit for connecting, and for the reply to a command.
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
     }
 
     /// Returns the address in the URL.

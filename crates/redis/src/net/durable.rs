@@ -1,7 +1,7 @@
 //! [`DurableConnection`]: the connection for writes that have to reach replicas.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Connection;
 use crate::durability::Durability;
 use crate::error::Failure;
+use crate::sync::lock;
 
 /// The largest number of commands that share one WAIT.
 const MAX_BATCH: usize = 256;
@@ -97,7 +98,7 @@ impl DurableConnection {
 
     /// Queues a job. Returns the runner to start if none is running.
     fn enqueue(self: &Arc<Self>, job: Job, timeout: Duration) -> Option<Runner> {
-        let mut queue = self.queue();
+        let mut queue = lock(&self.queue);
         queue.jobs.push(job);
         let now = Instant::now();
         // A runner that misses its deadline is in a runtime that is no longer driven.
@@ -114,7 +115,7 @@ impl DurableConnection {
 
     /// Returns the longest time for one batch.
     fn longest(&self, timeout: Duration) -> Duration {
-        (timeout + self.connection.timeout()) * 2
+        (timeout + self.connection.timeout) * 2
     }
 
     async fn send_batch(&self, batch: Vec<Job>, replicas: u32, timeout: Duration) {
@@ -128,7 +129,7 @@ impl DurableConnection {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
         pipeline.cmd("WAIT").arg(replicas).arg(millis);
         let replies = pipeline.len();
-        let deadline = Instant::now() + timeout + self.connection.timeout();
+        let deadline = Instant::now() + timeout + self.connection.timeout;
         let outcome = self.connection.send_all(&pipeline, replies, deadline).await;
         let mut replies = match outcome {
             Ok(replies) => replies,
@@ -157,10 +158,6 @@ impl DurableConnection {
             let _ = job.done.send(Outcome::Sent(outcome));
         }
     }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Sends the queued jobs.
@@ -179,7 +176,7 @@ impl Runner {
 
     /// Returns the next batch; `None` if the queue is empty, or another runner has taken over.
     fn next(&self, timeout: Duration) -> Option<Vec<Job>> {
-        let mut queue = self.durable.queue();
+        let mut queue = lock(&self.durable.queue);
         if queue.running.is_none_or(|(number, _)| number != self.number) {
             return None;
         }
@@ -197,7 +194,7 @@ impl Runner {
 impl Drop for Runner {
     fn drop(&mut self) {
         let left = {
-            let mut queue = self.durable.queue();
+            let mut queue = lock(&self.durable.queue);
             if queue.running.is_none_or(|(number, _)| number != self.number) {
                 return;
             }
@@ -249,7 +246,7 @@ mod tests {
             }
         });
         // The call may retry a few times before it is dropped.
-        let runners = durable.queue().runners;
+        let runners = lock(&durable.queue).runners;
         assert!(runners < 100, "{runners}");
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(connector: &Connector, addr: ConnectionAddr, on_message: &Arc<dyn OnMessage>) -> Arc<Self> {
-        let commands = (0..connector.connections().get()).map(|_| connector.connection(addr.clone(), None));
+        let commands = (0..connector.connections.get()).map(|_| connector.connection(addr.clone(), None));
         let node = Self {
             connections: commands.collect(),
             durable: DurableConnection::new(connector.with_replication_timeout().connection(addr.clone(), None)),
@@ -145,7 +145,7 @@ mod tests {
 
     fn node(connections: usize) -> Arc<Node> {
         let mut connector = Connector::new("redis://127.0.0.1:1", Duration::from_secs(1), &Arc::default()).unwrap();
-        connector.set_connections(NonZeroUsize::new(connections).unwrap());
+        connector.connections = NonZeroUsize::new(connections).unwrap();
         let on_message: Arc<dyn OnMessage> = Arc::new(Ignore);
         Node::new(&connector, connector.addr(), &on_message)
     }

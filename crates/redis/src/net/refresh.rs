@@ -1,7 +1,7 @@
 //! [`Refresh`]: reloads the topology, once for all callers and at limited frequency.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::is_runtime_shutting_down;
 use crate::error::Failure;
+use crate::sync::lock;
 
 /// The shortest interval between two refreshes.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -53,15 +54,9 @@ impl Progress {
     }
 }
 
-impl Refresh {
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Requests a refresh without waiting for it. Returns the number of the refresh that satisfies the request.
 pub(super) fn request<T: Refreshable>(subject: &Arc<T>) -> u64 {
-    let mut progress = subject.refresh().progress();
+    let mut progress = lock(&subject.refresh().progress);
     let wanted = progress.begun + 1;
     progress.wanted = wanted;
     let now = Instant::now();
@@ -90,7 +85,7 @@ pub(super) async fn request_and_wait<T: Refreshable>(subject: &Arc<T>, deadline:
         let mut over = pin!(subject.refresh().over.notified());
         over.as_mut().enable();
         {
-            let progress = subject.refresh().progress();
+            let progress = lock(&subject.refresh().progress);
             if progress.over >= wanted {
                 return progress.failure.clone().map_or(Ok(()), Err);
             }
@@ -150,7 +145,7 @@ impl<T: Refreshable> Task<T> {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.subject.refresh().progress()
+        lock(&self.subject.refresh().progress)
     }
 
     /// Returns the next refresh and its earliest moment; `None` if none is requested, or another task has taken over.
@@ -240,7 +235,7 @@ mod tests {
     fn a_failure_in_a_runtime_that_shuts_down_is_not_recorded() {
         let subject = Arc::new(Loadable::default());
         let number = 1;
-        *subject.0.progress() = Progress {
+        *lock(&subject.0.progress) = Progress {
             wanted: 1,
             tasks: number,
             task: Some((number, Instant::now() + MINUTE)),
@@ -251,7 +246,7 @@ mod tests {
             number,
         };
         in_a_runtime_that_shuts_down(task.run());
-        assert_eq!(subject.0.progress().over, 0);
+        assert_eq!(lock(&subject.0.progress).over, 0);
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let loaded = runtime.block_on(request_and_wait(&subject, Instant::now() + MINUTE));
         assert!(loaded.is_ok(), "{loaded:?}");

@@ -1,6 +1,6 @@
 //! [`Sentinel`]: a primary that may change, and the sentinels that name it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::{ConnectionAddr, Value};
@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::refresh::{self, Refresh, Refreshable};
 use super::{Connection, Connector, Node, OnMessage};
 use crate::error::Failure;
+use crate::sync::lock;
 
 /// Finds the primary by asking the sentinels, and asks again, at most a few times a second, when the primary is stale.
 #[derive(Debug)]
@@ -43,14 +44,14 @@ impl Sentinel {
     /// Returns the primary, if it is known, connected and not stale. A server whose connection has ended may have
     /// restarted as a former primary, which accepts writes until the sentinels reconfigure it.
     pub(crate) fn known_primary(&self) -> Option<Arc<Node>> {
-        let node = self.lock().clone();
+        let node = lock(&self.primary).clone();
         node.filter(|node| !node.is_stale() && node.is_connected())
     }
 
     /// Returns the primary after asking the sentinels.
     pub(crate) async fn primary(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Node>, Failure> {
         refresh::request_and_wait(self, deadline).await?;
-        self.lock().clone().ok_or(Failure::Timeout)
+        lock(&self.primary).clone().ok_or(Failure::Timeout)
     }
 
     /// Marks the primary as stale, and asks the sentinels.
@@ -89,18 +90,14 @@ impl Sentinel {
     /// Adopts this server as the primary, if it confirms its role. If it is the present primary, its node is kept with
     /// its open connections.
     async fn adopt(&self, addr: &ConnectionAddr, deadline: Instant) -> Result<(), Failure> {
-        let present = self.lock().clone().filter(|node| node.addr == *addr);
+        let present = lock(&self.primary).clone().filter(|node| node.addr == *addr);
         let node = present.unwrap_or_else(|| Node::new(&self.connector, addr.clone(), &self.on_message));
         // A sentinel may name a server that does not reply. There must be time left to try another.
         let share = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         Self::check_is_primary(&node, share).await?;
         node.set_stale(false);
-        *self.lock() = Some(node);
+        *lock(&self.primary) = Some(node);
         Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Node>>> {
-        self.primary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,7 +107,7 @@ impl Refreshable for Sentinel {
     }
 
     fn limit(&self) -> Duration {
-        self.connector.timeout()
+        self.connector.timeout
     }
 
     /// Asks all sentinels at once, and adopts the primary that a majority names. Without a majority, a working primary
@@ -149,7 +146,7 @@ impl Refreshable for Sentinel {
                 break;
             }
         }
-        let present = self.lock().clone();
+        let present = lock(&self.primary).clone();
         if let Some(node) = present
             && !named.is_empty()
             && Self::check_is_primary(&node, deadline.min(half + self.limit() / 4))

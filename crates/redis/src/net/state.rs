@@ -47,10 +47,10 @@ impl Drop for Driver {
 /// The state of a [`Connection`](super::Connection).
 pub(super) struct State {
     /// The number of attempts so far. It distinguishes the present connection from those before it.
-    attempts: u64,
+    pub(super) attempts: u64,
     /// The latest generation that is known to have ended. This may be known before the connection is stored here.
     ended: u64,
-    live: Option<LiveConnection>,
+    pub(super) live: Option<LiveConnection>,
     /// The moment at which the present connection was made.
     since: Option<Instant>,
     /// Dropped with the connection, which ends the task that watches it.
@@ -91,18 +91,6 @@ impl State {
         }
     }
 
-    pub(super) fn live(&self) -> Option<LiveConnection> {
-        self.live.clone()
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        self.live.is_some()
-    }
-
-    pub(super) fn attempts(&self) -> u64 {
-        self.attempts
-    }
-
     /// Removes the connection of this generation. Returns whether it was the present one.
     pub(super) fn discard(&mut self, generation: u64) -> bool {
         self.ended = self.ended.max(generation);
@@ -140,8 +128,8 @@ impl State {
     /// The call ends with the outcome of an attempt that began after it. A server that is back is therefore used by
     /// every call after at most one pause.
     pub(super) fn step(&mut self, seen: u64, limit: Duration) -> Step {
-        if let Some(live) = self.live() {
-            return Step::Use(live);
+        if let Some(live) = &self.live {
+            return Step::Use(live.clone());
         }
         if let Some((number, failure)) = &self.failure
             && *number > seen

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use redis::{Cmd, ConnectionAddr, PushKind, Value};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Connection, Connector, OnPush};
 use crate::error::Failure;
+use crate::sync::lock;
 
 /// Receives the messages of subscribers. Called by the tasks that read connections, so it must not block.
 pub(crate) trait OnMessage: fmt::Debug + Send + Sync + 'static {
@@ -97,7 +98,7 @@ impl Subscriber {
 
     /// Returns the channels of this generation; `None` if there has been a later one.
     fn subscribed(&self, generation: u64) -> Option<MutexGuard<'_, Subscribed>> {
-        let mut subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subscribed = lock(&self.subscribed);
         if subscribed.generation < generation {
             *subscribed = Subscribed {
                 generation,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use sessile_core::{KeyHasher, LockId, LockToken, SessionKey};
@@ -12,6 +12,7 @@ use sessile_core::{KeyHasher, LockId, LockToken, SessionKey};
 use super::message::Message;
 use super::queue::WaitQueue;
 use crate::net::OnMessage;
+use crate::sync::lock;
 
 /// The number of independently locked stripes of the table, so that tasks seldom contend for one mutex.
 const STRIPES: usize = 16;
@@ -197,8 +198,4 @@ impl fmt::Debug for WaitQueues {
             .field("max_waiters", &self.max_waiters)
             .finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
