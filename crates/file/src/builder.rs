@@ -40,7 +40,15 @@ impl FileStorage {
 
     /// Returns a builder with default settings.
     pub fn builder(folder: impl AsRef<Path>) -> FileStorageBuilder {
-        FileStorageBuilder::new(folder.as_ref())
+        FileStorageBuilder {
+            folder: folder.as_ref().to_owned(),
+            options: FolderOptions::default(),
+            max_waiters: DEFAULT_MAX_WAITERS,
+            tombstone_ttl: Duration::from_secs(60),
+            quarantine_ttl: Duration::from_secs(60 * 60),
+            sweep_every: Some(Duration::from_secs(10)),
+            on_quarantine: None,
+        }
     }
 }
 
@@ -75,18 +83,6 @@ pub struct FileStorageBuilder {
 }
 
 impl FileStorageBuilder {
-    fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            options: FolderOptions::default(),
-            max_waiters: DEFAULT_MAX_WAITERS,
-            tombstone_ttl: Duration::from_secs(60),
-            quarantine_ttl: Duration::from_secs(60 * 60),
-            sweep_every: Some(Duration::from_secs(10)),
-            on_quarantine: None,
-        }
-    }
-
     /// Sets the failures that an acknowledged write survives. Default: [`Durability::Sync`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;

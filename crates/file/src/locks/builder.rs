@@ -28,7 +28,11 @@ impl FileLocks {
 
     /// Returns a builder with default settings.
     pub fn builder(folder: impl AsRef<Path>) -> FileLocksBuilder {
-        FileLocksBuilder::new(folder.as_ref())
+        FileLocksBuilder {
+            folder: folder.as_ref().to_owned(),
+            options: FolderOptions::default(),
+            max_waiters: DEFAULT_MAX_WAITERS,
+        }
     }
 }
 
@@ -41,14 +45,6 @@ pub struct FileLocksBuilder {
 }
 
 impl FileLocksBuilder {
-    fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            options: FolderOptions::default(),
-            max_waiters: DEFAULT_MAX_WAITERS,
-        }
-    }
-
     /// Sets how long a lock is held without being renewed. Default: [`DEFAULT_LEASE`](sessile_core::DEFAULT_LEASE).
     ///
     /// As for [`FileStorageBuilder::lease`](crate::FileStorageBuilder::lease), the lease is stored in the folder.
