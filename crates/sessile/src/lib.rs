@@ -78,9 +78,9 @@ pub mod entropy {
 pub mod storage {
     #[doc(inline)]
     pub use sessile_core::{
-        Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, Lock, LockId,
-        LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, Record, ReportUsage, Storage, StorageError,
-        StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
+        Capabilities, Cursor, DEFAULT_LEASE, DEFAULT_MAX_WAITERS, ImmediateStorage, IntoStorage, KeyHasher, KeyWalk,
+        Lock, LockId, LockToken, Locked, Lookup, MAX_ALIASES, Meta, Operation, Page, Record, ReportUsage, Storage,
+        StorageError, StorageErrorKind, Stored, Unlock, Usage, replace_under_lock,
     };
 }
 
