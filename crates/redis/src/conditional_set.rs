@@ -54,6 +54,3 @@ impl ConditionalSet {
 pub(crate) fn is_unknown_option(failure: &Failure) -> bool {
     matches!(failure, Failure::Refused(error) if error.code() == "ERR")
 }
-
-#[cfg(test)]
-mod tests;

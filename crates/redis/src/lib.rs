@@ -18,6 +18,9 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod held;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub mod internals;
 mod keys;
 mod lock;
 mod locks;

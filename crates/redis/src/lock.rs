@@ -269,6 +269,3 @@ impl Client {
         self.eval(&lock_id.key, &cmd, Idempotency::Idempotent).await
     }
 }
-
-#[cfg(test)]
-mod tests;

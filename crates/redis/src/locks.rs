@@ -28,15 +28,13 @@ const NAME: &str = Kind::Locks.name();
 /// meanwhile, for example by a version. When a lease is over, or in a failover, another process may get the lock
 /// without the first holder knowing.
 ///
-/// ```
+/// ```no_run
 /// use std::time::Duration;
 /// use sessile_core::{OsEntropy, SessionId, StorageErrorKind};
 /// use sessile_redis::RedisLocks;
 ///
 /// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = sessile_testkit::redis::RedisServer::start();
-/// # let url = server.url();
-/// let locks = RedisLocks::connect(&url).await?;
+/// let locks = RedisLocks::connect("redis://localhost").await?;
 /// let key = SessionId::generate(&OsEntropy).key();
 ///
 /// let lock = locks.acquire(&key, Duration::from_secs(10)).await?;
@@ -162,15 +160,13 @@ impl RedisLocks {
     /// and then releases those that are left: their holders find them lost. Also waits for pending releases in the
     /// background. Intended for a process that is about to end.
     ///
-    /// ```
+    /// ```no_run
     /// use std::time::Duration;
     /// use sessile_core::{OsEntropy, SessionId};
     /// use sessile_redis::RedisLocks;
     ///
     /// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = sessile_testkit::redis::RedisServer::start();
-    /// # let url = server.url();
-    /// let locks = RedisLocks::connect(&url).await?;
+    /// let locks = RedisLocks::connect("redis://localhost").await?;
     /// let key = SessionId::generate(&OsEntropy).key();
     /// let lock = locks.acquire(&key, Duration::ZERO).await?;
     ///

@@ -110,3 +110,12 @@ async fn waiting_is_bounded_in_time_and_number() {
     drop(held);
     assert!(waiting.await.unwrap().is_ok());
 }
+
+#[tokio::test]
+async fn a_drain_releases_a_lock_that_is_still_held() {
+    let server = RedisServer::start();
+    let locks = RedisLocks::connect(server.url()).await.unwrap();
+    let lock = locks.acquire(&fresh(), Duration::ZERO).await.unwrap();
+    locks.drain(Duration::from_millis(10)).await;
+    assert!(!locks.is_held(&lock.id()).await.unwrap());
+}
