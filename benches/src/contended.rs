@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sessile_testkit::redis::RedisServer;
+use sessile_lab::redis::RedisServer;
 use tokio::runtime::Runtime;
 
 use crate::Failure;

@@ -2,7 +2,7 @@
 
 use std::thread::available_parallelism;
 
-use sessile_testkit::redis::RedisServer;
+use sessile_lab::redis::RedisServer;
 use tokio::runtime::Runtime;
 
 use crate::Failure;

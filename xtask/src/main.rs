@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::run(rest, missing),
         ["lint", rest @ ..] => lint::run(rest),
         ["budget", rest @ ..] => budget::run(rest, missing),
-        ["package", rest @ ..] => package::run(rest, missing),
+        ["package", rest @ ..] => package::run(rest),
         ["torture", rest @ ..] => torture::run(rest, missing),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

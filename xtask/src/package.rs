@@ -2,7 +2,7 @@
 //!
 //! Cargo builds each package from its archive. Then the archives are unpacked beside each other, as a workspace of
 //! their own, and run their unit tests and the examples of their documentation. A file that is missing in an archive is
-//! found that way.
+//! found that way. They need no server: the tests that start one are not in the packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,16 @@ use std::process::Command;
 
 use crate::Failure;
 use crate::cargo::{cargo, root, step, test_step};
-use crate::programs::Missing;
-use crate::redis::ensure_server;
 
 /// Packages whose examples cannot be built from their archives. Those of the facade include the guide in `docs`. The
 /// others need a crate that depends on them: Cargo leaves such a dependency out of the archive, as neither of the two
 /// could be published first.
 const WITHOUT_EXAMPLES: [&str; 4] = ["sessile", "sessile-core", "sessile-macros", "sessile-memoized"];
 
-pub(crate) fn run(arguments: &[&str], missing: Missing) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     if let [other, ..] = arguments {
         return Err(format!("{other} is not an option of this task"));
     }
-    ensure_server(missing)?;
     let packages = published()?;
     let options = |packages: &[String]| {
         packages

@@ -13,7 +13,7 @@ mod tower_sessions;
 use std::rc::Rc;
 
 use http::HeaderValue;
-use sessile_testkit::redis::RedisServer;
+use sessile_lab::redis::RedisServer;
 use tokio::task::{JoinSet, LocalSet};
 
 use self::app::{App, Gate, USER};

@@ -1,6 +1,6 @@
 //! The cost of a request to the Redis server: processor time, commands, round trips, and commands it reads at once.
 
-use sessile_testkit::redis::{Proxy, RedisServer};
+use sessile_lab::redis::{Proxy, RedisServer};
 
 use super::ledger::{Ledger, Usage};
 pub(crate) use super::load::{Candidate, Kind};

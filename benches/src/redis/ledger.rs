@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sessile_testkit::redis::{Admin, RedisServer};
+use sessile_lab::redis::{Admin, RedisServer};
 
 /// Keeps a connection for its queries, so that none is opened during a measurement.
 pub(super) struct Ledger {

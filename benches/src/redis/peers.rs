@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use sessile_testkit::redis::{Proxy, RedisServer};
+use sessile_lab::redis::{Proxy, RedisServer};
 use tokio::task::LocalSet;
 
 use super::TASKS;

@@ -5,7 +5,7 @@
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use sessile_core::{Entropy, LockToken, OsEntropy, Timestamp};
-use sessile_testkit::redis::RedisServer;
+use sessile_lab::redis::RedisServer;
 
 /// The two scripts of a change.
 pub(super) struct Scripts {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 use sessile_core::{Meta, OsEntropy, Record, SessionId, SessionKey, Storage};
+use sessile_lab::redis::{RedisServer, Reply};
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::{RedisServer, Reply};
 
 use super::TASKS;
 use super::scripts::Scripts;

@@ -13,7 +13,7 @@ use sessile_core::{
     Unlock,
 };
 use sessile_file::FileLocks;
-use sessile_testkit::process::{ChildProcess, receive, role, send};
+use sessile_lab::process::{ChildProcess, receive, role, send};
 use tokio::time::{Instant, sleep};
 
 const WAIT: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ use sessile_core::{
     Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp,
 };
 use sessile_file::{FileStorage, QuarantinedFile};
-use sessile_testkit::process::{ChildProcess, role, send};
+use sessile_lab::process::{ChildProcess, role, send};
 
 /// Longer than any test in this file.
 const LEASE: Duration = Duration::from_secs(300);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::TempFolder;
 use sessile_core::{Locked, Meta, Record, SessionId, SessionKey, Storage, StorageErrorKind};
 use sessile_file::FileStorage;
-use sessile_testkit::process::{ChildProcess, receive, role, send};
+use sessile_lab::process::{ChildProcess, receive, role, send};
 
 const LEASE: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(600);

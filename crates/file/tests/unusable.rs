@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{TempFolder, count_files, key, record};
 use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind, Timestamp};
 use sessile_file::FileStorage;
-use sessile_testkit::process::{ChildProcess, role, send};
+use sessile_lab::process::{ChildProcess, role, send};
 
 /// Longer than any test in this file.
 const LEASE: Duration = Duration::from_secs(300);

@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
 use sessile_core::{LockToken, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Timestamp};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::RedisServer;
 
 const TASKS: usize = 32;
 const PROCESSES: usize = 2;

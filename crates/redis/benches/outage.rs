@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sessile_core::{Meta, OsEntropy, Record, SessionId, SessionKey, Storage, StorageError};
+use sessile_lab::redis::{RedisCluster, version};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{RedisCluster, version};
 use tokio::time::MissedTickBehavior;
 
 /// The number of tasks in each group.

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use sessile_core::{Meta, OsEntropy, Record, SessionId, SessionKey, Storage};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisServer;
 
 /// The number of bytes of a session.
 const PAYLOAD: usize = 64;
@@ -78,7 +78,7 @@ fn main() {
     let span = Duration::from_millis(millis);
     println!(
         "{rounds} rounds of {millis} ms, medians; {}",
-        sessile_testkit::redis::version()
+        sessile_lab::redis::version()
     );
     for case in cases {
         report(case, &measure(case, usize::try_from(rounds).unwrap(), span));

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use sessile_core::{Meta, OsEntropy, Record, SessionId, SessionKey, Storage as _};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::RedisServer;
 
 const TASKS: usize = 64;
 const PAYLOAD: usize = 65;
@@ -108,7 +108,7 @@ fn main() {
     let times = f64::from(rounds) * TASKS as f64 * f64::from(each);
     println!(
         "{}; {TASKS} at once, a payload of {PAYLOAD} bytes",
-        sessile_testkit::redis::version()
+        sessile_lab::redis::version()
     );
     println!("{:<20} {:>9} {:>14}", "", "commands", "processor (us)");
     for (way, sum) in &sums {

@@ -7,8 +7,8 @@ mod support;
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisServer;
 use support::{allow, fresh, payload, permissions, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, StorageErrorKind};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisServer;
 use support::{eventually, fresh, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

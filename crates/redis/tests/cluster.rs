@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
+use sessile_lab::redis::RedisCluster;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisCluster;
 use support::{eventually, fresh, fresh_pair, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -6,8 +6,8 @@ mod support;
 
 use std::sync::OnceLock;
 
+use sessile_lab::redis::{RedisCluster, RedisSentinel, RedisServer};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 use sessile_testkit::{Subject, storage_tests};
 
 mod single {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, Timestamp};
+use sessile_lab::redis::{Proxy, RedisServer};
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::{Proxy, RedisServer};
 use support::{fresh, fresh_pair, record, supports_conditional_set};
 
 const MINUTE: Duration = Duration::from_secs(60);

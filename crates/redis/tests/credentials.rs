@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sessile_core::{Lookup, Storage, StorageErrorKind};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{Credentials, CredentialsProvider, RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisServer;
 use support::{allow, fresh, payload, permissions, record};
 
 /// Provides the current password, if there is one.

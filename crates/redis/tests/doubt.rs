@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, SessionKey, Storage};
+use sessile_lab::redis::{RedisCluster, RedisServer};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{RedisCluster, RedisServer};
 use support::{allow, fresh, permissions, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sessile_core::{Storage, StorageErrorKind};
+use sessile_lab::redis::{Proxy, RedisServer};
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::{Proxy, RedisServer};
 use support::{fresh, record};
 use tokio::time::timeout;
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind};
+use sessile_lab::redis::{RedisSentinel, RedisServer};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{RedisSentinel, RedisServer};
 use support::{fresh, fresh_pair, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

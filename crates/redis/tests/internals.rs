@@ -1,6 +1,6 @@
 //! Private items against servers: the checks are in `src/internals.rs`.
 
-use sessile_testkit::redis::{RedisCluster, RedisServer, Reply};
+use sessile_lab::redis::{RedisCluster, RedisServer, Reply};
 use sessile_redis::internals;
 
 #[tokio::test]

@@ -7,8 +7,8 @@ mod support;
 use std::time::Duration;
 
 use sessile_core::{Storage, StorageErrorKind};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisLocks, RedisServers, RedisStorage, RedisStorageBuilder, Shortfall};
-use sessile_testkit::redis::RedisServer;
 use support::{fresh, fresh_pair, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{SessionKey, Storage};
+use sessile_lab::redis::RedisCluster;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisCluster;
 use support::{fresh, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::StorageErrorKind;
+use sessile_lab::redis::{RedisCluster, RedisServer};
 use sessile_redis::{RedisLocks, RedisServers};
-use sessile_testkit::redis::{RedisCluster, RedisServer};
 use support::fresh;
 
 const MINUTE: Duration = Duration::from_secs(60);

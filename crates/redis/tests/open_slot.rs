@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Locked, Lookup, SessionId, SessionKey, Storage, StorageErrorKind};
+use sessile_lab::redis::{RedisCluster, Reply};
 use sessile_redis::{RedisLocks, RedisServers, RedisStorage};
-use sessile_testkit::redis::{RedisCluster, Reply};
 use support::{payload, record};
 use tokio::task::JoinHandle;
 

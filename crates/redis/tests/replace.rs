@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind, Stored, Timestamp};
+use sessile_lab::redis::{Proxy, RedisSentinel, RedisServer, Reply};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{Proxy, RedisSentinel, RedisServer, Reply};
 use support::{allow, fresh, fresh_pair, payload, permissions, record, supports_conditional_set, until};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, Record, SessionKey, Storage, StorageError, StorageErrorKind};
+use sessile_lab::redis::{Proxy, RedisServer};
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::{Proxy, RedisServer};
 use support::{fresh, fresh_pair, payload, record, until};
 use tokio::task::JoinHandle;
 
@@ -246,7 +246,7 @@ async fn a_replacement_whose_reply_is_lost_is_written_once() {
             .command(&["KEYS", &format!("*{}", key.to_string().split_once(':').unwrap().1)]);
         let name = name.items()[0].text();
         let last = match lossy.server.command(&["GETRANGE", &name, "48", "48"]) {
-            sessile_testkit::redis::Reply::Text(last) => last[0],
+            sessile_lab::redis::Reply::Text(last) => last[0],
             other => panic!("{other:?}"),
         };
         lossy

@@ -8,8 +8,8 @@ mod support;
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
+use sessile_lab::redis::{RedisCluster, RedisSentinel, RedisServer};
 use sessile_redis::{RedisLocks, RedisServers, RedisStorage, RedisStorageBuilder};
-use sessile_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 use support::{allow, eventually, fresh, payload, permissions, record, until};
 
 const MINUTE: Duration = Duration::from_secs(60);

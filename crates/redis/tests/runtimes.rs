@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, Storage};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisServers, RedisStorage, RedisStorageBuilder};
-use sessile_testkit::redis::RedisServer;
 use support::{fresh, payload, record};
 use tokio::runtime::{Builder, Runtime};
 

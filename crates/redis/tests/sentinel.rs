@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind};
+use sessile_lab::redis::RedisSentinel;
 use sessile_redis::{RedisServers, RedisStorage, RedisStorageBuilder, ReplicationShortfall, Shortfall};
-use sessile_testkit::redis::RedisSentinel;
 use support::{eventually, fresh, fresh_pair, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

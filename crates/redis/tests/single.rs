@@ -7,8 +7,8 @@ mod support;
 use std::time::Duration;
 
 use sessile_core::{Lock, Lookup, SessionKey, Storage, StorageErrorKind, Timestamp};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::RedisServer;
 use support::{fresh, fresh_pair, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -369,7 +369,7 @@ async fn an_arriving_record_is_not_a_step_of_the_alias_chain() {
     };
     let last = keys[ALIASES];
     storage.create(&last, record(&storage, "x", None)).await.unwrap();
-    let sessile_testkit::redis::Reply::Text(value) = server.command(&["GET", &name(&last)]) else {
+    let sessile_lab::redis::Reply::Text(value) = server.command(&["GET", &name(&last)]) else {
         panic!("no record")
     };
     let arriving = [&[10], &keys[ALIASES - 1].digest()[..], &value].concat();

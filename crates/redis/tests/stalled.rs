@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
+use sessile_lab::process::{ChildProcess, role, send};
+use sessile_lab::redis::{Proxy, RedisServer, Reply};
 use sessile_redis::{RedisServers, RedisStorage, RedisStorageBuilder};
-use sessile_testkit::process::{ChildProcess, role, send};
-use sessile_testkit::redis::{Proxy, RedisServer, Reply};
 use support::{fresh, payload, record, until};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -7,8 +7,8 @@ mod support;
 use std::sync::Arc;
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisServer;
 use support::{fresh, payload, record};
 
 struct Authority {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, StorageError, StorageErrorKind, Timestamp};
+use sessile_lab::redis::{Proxy, RedisServer};
 use sessile_redis::{Finding, RedisLocks, RedisServers, RedisStorage, RedisStorageBuilder};
-use sessile_testkit::redis::{Proxy, RedisServer};
 use support::{fresh, fresh_pair, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -7,8 +7,8 @@ mod support;
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageErrorKind, Timestamp};
+use sessile_lab::redis::{RedisServer, Reply};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{RedisServer, Reply};
 use support::{fresh, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind};
+use sessile_lab::redis::{RedisServer, Reply};
 use sessile_redis::RedisStorage;
-use sessile_testkit::redis::{RedisServer, Reply};
 use support::{fresh, fresh_pair, payload, record, until};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;

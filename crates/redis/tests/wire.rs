@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, Storage, StorageErrorKind};
+use sessile_lab::redis::{RedisCluster, RedisSentinel, RedisServer};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{RedisCluster, RedisSentinel, RedisServer};
 use support::{fresh, payload, record};
 
 const MINUTE: Duration = Duration::from_secs(60);

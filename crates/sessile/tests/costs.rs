@@ -1,7 +1,7 @@
 //! The number of Redis commands per visit is that of the table in the guide.
 
 use sessile::{Expiration, Key, MINUTE, RedisStorage, Session, SessionError, SessionId, Untyped, Visit};
-use sessile_testkit::redis::{Proxy, RedisServer};
+use sessile_lab::redis::{Proxy, RedisServer};
 
 const COUNT: Key<Untyped, u64> = Key::new("count");
 

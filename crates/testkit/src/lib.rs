@@ -1,32 +1,24 @@
 #![doc = include_str!("../README.md")]
 
-mod broken;
 mod cases;
 mod counting;
 mod faulty;
-mod history;
+pub mod history;
 mod kit;
-mod model;
-pub mod process;
-#[cfg(feature = "redis-fixtures")]
-pub mod redis;
+pub mod model;
 mod rng;
 mod slow;
 mod stores;
+#[cfg(feature = "torture")]
 pub mod torture;
 
-pub use self::broken::{Broken, Bug};
 pub use self::counting::{Calls, Counting, Counts};
 pub use self::faulty::{Fault, Faults, Faulty};
-pub use self::history::{
-    Call, CallResult, Completion, History, Lost, Mark, Promise, RecordedCall, Recorder, Recording, Seen, Setback,
-    Summary, Tolerance, Violation, Violations, Write,
-};
 pub use self::kit::{Case, Profile, Subject, Sweep, Time};
-pub use self::model::{Attempt, Correct, ModelState, ModelStorage, Rotation, Rules};
+pub use self::model::{ModelStorage, ModelStore};
 pub use self::rng::seed;
 pub use self::slow::{Delays, Slow};
-pub use self::stores::{BrokenStore, ModelStore, StoreBug, StoreCase, StoreSubject};
+pub use self::stores::{StoreCase, StoreSubject};
 pub use sessile_core::Operation;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,11 +28,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Items that the macros use.
+/// Items that the macros and the tests of this workspace use.
 #[doc(hidden)]
 pub mod __private {
     pub use tokio;
 
     pub use crate::kit::run;
+    pub use crate::model::store::{due, is, key_in, list};
     pub use crate::stores::run_store;
 }

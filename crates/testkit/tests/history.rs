@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use history_builder::{DONE, HistoryBuilder, commit, create, found, key, rotate, write};
 use sessile_core::{StorageErrorKind, Timestamp};
-use sessile_testkit::{Call, CallResult, Mark, Promise, Seen, Tolerance, Write};
+use sessile_testkit::history::{Call, CallResult, Mark, Promise, Seen, Tolerance, Write};
 
 #[test]
 fn an_orderly_history_is_true() {

@@ -11,7 +11,8 @@ use sessile_core::{
     StorageErrorKind, Timestamp,
 };
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{ModelState, ModelStorage, seed};
+use sessile_testkit::model::ModelState;
+use sessile_testkit::{ModelStorage, seed};
 
 /// Random numbers from a seed.
 struct Random(u64);

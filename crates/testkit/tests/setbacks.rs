@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use history_builder::{DONE, HistoryBuilder, commit, create, found, key};
 use sessile_core::{SessionKey, StorageErrorKind};
-use sessile_testkit::{Call, CallResult, Mark, Promise, Setback, Tolerance};
+use sessile_testkit::history::{Call, CallResult, Mark, Promise, Setback, Tolerance};
 
 /// Creates a session with one acknowledged write over the first, and a setback after that.
 fn set_back() -> (HistoryBuilder, SessionKey, Setback) {

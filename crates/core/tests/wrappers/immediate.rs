@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use sessile_core::{Exponential, IntoStorage, NullStorage, Retry, Storage, Timeout};
 use sessile_memory::MemoryStorage;
-use sessile_testkit::{Counting, Faulty, Recorder, Recording, Slow};
+use sessile_testkit::history::{Recorder, Recording};
+use sessile_testkit::{Counting, Faulty, Slow};
 
 /// The wrappers, and whether each forwards the plain functions of the wrapped storage.
 const DECIDED: [(&str, bool); 9] = [

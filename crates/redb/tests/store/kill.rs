@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sessile_core::{LocalLocks, LockedStore, Lookup, Record, RecordStore, SessionId, SessionKey, Storage, Timestamp};
+use sessile_lab::process::{ChildProcess, role, send};
 use sessile_redb::RedbStore;
-use sessile_testkit::process::{ChildProcess, role, send};
 
 use crate::support::{TempFolder, database_in, record};
 

@@ -1,8 +1,8 @@
 //! A second process on the same database.
 
 use sessile_core::StorageErrorKind;
+use sessile_lab::process::{ChildProcess, role, send};
 use sessile_redb::RedbStore;
-use sessile_testkit::process::{ChildProcess, role, send};
 
 use crate::support::{TempFolder, database_in, in_words};
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sessile_core::{Expiration, Session, SessionId, SessionKey, Storage, Visit};
+use sessile_lab::process::{ChildProcess, receive, role, send};
+use sessile_lab::redis::{RedisServer, Reply};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::process::{ChildProcess, receive, role, send};
-use sessile_testkit::redis::{RedisServer, Reply};
 
 use crate::visits::{MINUTE, process};
 

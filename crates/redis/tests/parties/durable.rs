@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind};
+use sessile_lab::redis::{Proxy, RedisServer};
 use sessile_redis::{RedisServers, RedisStorage, ReplicationShortfall};
-use sessile_testkit::redis::{Proxy, RedisServer};
 
 use crate::load::Load;
 use crate::support::eventually;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Lookup, Storage, StorageErrorKind};
-use sessile_testkit::redis::{Proxy, RedisServer};
+use sessile_lab::redis::{Proxy, RedisServer};
 
 use crate::load::Load;
 use crate::support::{eventually, fresh};

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sessile_core::{SessionKey, Storage};
+use sessile_lab::process::{ChildProcess, role, send};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::process::{ChildProcess, role, send};
-use sessile_testkit::redis::RedisServer;
 
 use crate::support::{eventually, fresh};
 use crate::visits::{MINUTE, create, process, queued, visit};

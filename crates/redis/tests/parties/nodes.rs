@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::StorageErrorKind;
+use sessile_lab::redis::RedisCluster;
 use sessile_redis::RedisServers;
-use sessile_testkit::redis::RedisCluster;
 
 use crate::load::Load;
 use crate::support::eventually;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::StorageErrorKind;
+use sessile_lab::redis::{Admin, Proxy, RedisServer};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{Admin, Proxy, RedisServer};
 
 use crate::load::Load;
 use crate::support::eventually;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageErrorKind};
+use sessile_lab::redis::RedisCluster;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisCluster;
 
 use crate::load::Load;
 use crate::support::record;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageError, StorageErrorKind};
+use sessile_lab::redis::{Admin, RedisServer};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{Admin, RedisServer};
 
 use crate::support::{allow, eventually, payload, permissions, record};
 use crate::visits::{MINUTE, create, process, queued, same_shard};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Key, Lookup, Session, SessionId, SessionKey, Storage, Untyped, Visit};
+use sessile_lab::process::{ChildProcess, receive, role, send};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::process::{ChildProcess, receive, role, send};
-use sessile_testkit::redis::RedisServer;
 use tokio::runtime::Runtime;
 
 use crate::support::{eventually, fresh};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::Storage;
+use sessile_lab::redis::RedisCluster;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisCluster;
 
 use crate::visits::{MINUTE, Slots, create, queued};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sessile_core::{Storage, StorageErrorKind};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::RedisServer;
 
 use crate::load::Load;
 use crate::visits::{sessions, visit};

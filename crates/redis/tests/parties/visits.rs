@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_core::{Lookup, SessionKey, Storage, StorageError};
+use sessile_lab::redis::{Admin, RedisCluster, RedisServer, Reply};
 use sessile_redis::{RedisServers, RedisStorage};
-use sessile_testkit::redis::{Admin, RedisCluster, RedisServer, Reply};
 
 use crate::support::{fresh, record};
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Stored};
+use sessile_lab::redis::RedisServer;
 use sessile_redis::{RedisStorage, RedisStorageBuilder};
-use sessile_testkit::redis::RedisServer;
 use sessile_testkit::{Profile, Subject, Sweep};
 
 /// Returns a key that was never used before.
@@ -39,7 +39,7 @@ pub async fn payload(storage: &RedisStorage, key: &SessionKey) -> Lookup<String>
 /// Returns whether a server supports conditional SET.
 pub fn supports_conditional_set(server: &RedisServer) -> bool {
     let reply = server.command(&["SET", "no such key", "new", "IFEQ", "old"]);
-    matches!(reply, sessile_testkit::redis::Reply::Nil)
+    matches!(reply, sessile_lab::redis::Reply::Nil)
 }
 
 /// Waits until a condition holds; fails if that takes too long.

@@ -1,7 +1,7 @@
 //! A primary whose replica lags when it has to take over.
 
-use sessile_testkit::Setback;
-use sessile_testkit::redis::RedisSentinel;
+use sessile_lab::redis::RedisSentinel;
+use sessile_testkit::history::Setback;
 use sessile_testkit::torture::Disturbance;
 
 use crate::single::until;

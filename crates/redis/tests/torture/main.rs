@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use nemesis::Nemesis;
 use options::Options;
 use place::Place;
-use sessile_testkit::redis::version;
+use sessile_lab::redis::version;
 use sessile_testkit::torture::worker_main;
 use table::Row;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sessile_core::StorageErrorKind;
+use sessile_testkit::history::{CallResult, Tolerance};
 use sessile_testkit::torture::{Report, Torture};
-use sessile_testkit::{CallResult, Tolerance};
 
 use crate::options::Options;
 use crate::place::{LEASE, VARIABLE};

@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sessile_testkit::Setback;
-use sessile_testkit::redis::{Proxy, RedisServer};
+use sessile_lab::redis::{Proxy, RedisServer};
+use sessile_testkit::history::Setback;
 use sessile_testkit::torture::Disturbance;
 
 /// Two servers, one of which is the primary, and the name that leads to it.

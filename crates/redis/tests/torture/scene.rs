@@ -1,6 +1,6 @@
 //! [`Scene`]: servers, and the faults of them and of the workers.
 
-use sessile_testkit::redis::{RedisCluster, RedisSentinel};
+use sessile_lab::redis::{RedisCluster, RedisSentinel};
 use sessile_testkit::torture::Disturbance;
 
 use crate::group::Group;

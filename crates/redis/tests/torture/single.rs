@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sessile_testkit::Setback;
-use sessile_testkit::redis::{Proxy, RedisServer};
+use sessile_lab::redis::{Proxy, RedisServer};
+use sessile_testkit::history::Setback;
 use sessile_testkit::torture::Disturbance;
 
 /// A fault of a server or of the connection to it.

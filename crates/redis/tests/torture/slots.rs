@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sessile_testkit::Setback;
-use sessile_testkit::redis::{RedisCluster, Reply};
+use sessile_lab::redis::{RedisCluster, Reply};
+use sessile_testkit::history::Setback;
 use sessile_testkit::torture::Disturbance;
 
 use crate::single::doze;

@@ -11,7 +11,7 @@ use crate::rng::Rng;
 /// two payloads is detected.
 ///
 /// ```
-/// use sessile_testkit::Mark;
+/// use sessile_testkit::history::Mark;
 ///
 /// let first = Mark::first(17);
 /// let second = first.next(18);

@@ -13,7 +13,8 @@ use crate::locked;
 ///
 /// ```
 /// use sessile_core::{Meta, OsEntropy, Record, SessionId, Storage};
-/// use sessile_testkit::{Mark, ModelStorage, Recorder, Recording};
+/// use sessile_testkit::history::{Mark, Recorder, Recording};
+/// use sessile_testkit::ModelStorage;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let recorder = Recorder::new();
@@ -59,6 +60,7 @@ impl EventLog {
         }
     }
 
+    #[cfg(feature = "torture")]
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
@@ -84,6 +86,7 @@ impl Recorder {
     }
 
     /// Creates a recorder that passes each event to `sink` and collects nothing.
+    #[cfg(feature = "torture")]
     pub(crate) fn to(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self {
             sink: Arc::new(sink),

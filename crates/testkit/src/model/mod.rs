@@ -1,10 +1,37 @@
-//! [`ModelStorage`]: the reference model of a storage.
+//! The reference models of storages and record stores, and the parts to change them.
+//!
+//! A [`ModelStorage`] applies [`Rules`] to a [`ModelState`]. A test of tests replaces a rule, and so has a storage that
+//! breaks one promise:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, SessionKey, Storage, Timestamp};
+//! use sessile_testkit::ModelStorage;
+//! use sessile_testkit::model::{ModelState, Rules};
+//!
+//! #[derive(Debug)]
+//! struct DestroysNothing;
+//!
+//! impl Rules for DestroysNothing {
+//!     fn destroy(&self, state: &mut ModelState, key: &SessionKey, now: Timestamp) -> Lookup<()> {
+//!         state.find(key, now).map(drop)
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sessile_core::StorageError> {
+//! let storage = ModelStorage::with_rules(DestroysNothing);
+//! let key = SessionId::generate(&OsEntropy).key();
+//! storage.create(&key, Record::new(Meta::new(storage.clock().now()), "cart")).await?;
+//! assert!(storage.destroy(&key).await?.is_found());
+//! assert!(storage.read(&key).await?.is_found()); // it ought not to be
+//! # Ok(()) }
+//! ```
 
-mod encode;
 mod operations;
 mod queue;
 mod rules;
 mod state;
+pub(crate) mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +45,8 @@ use tokio::sync::watch;
 
 use self::queue::{Inner, Shared};
 pub use self::rules::{Correct, Rules};
-pub use self::state::{Attempt, ModelState, Rotation};
-pub(crate) use self::state::{Holder, Move};
+pub use self::state::{Attempt, Holder, ModelState, Move, Rotation};
+pub use self::store::{Entries, ModelStore};
 use crate::Operation;
 use crate::locked;
 
@@ -106,7 +133,7 @@ impl ModelStorage {
     }
 
     /// Returns the usage, live or not: records and markers of moved sessions.
-    pub(crate) fn count(&self) -> Usage {
+    fn count(&self) -> Usage {
         let inner = locked(&self.shared.inner);
         let payloads: usize = inner.state.records.values().map(|record| record.payload.len()).sum();
         let entries = inner.state.records.len() + inner.state.moves.len();
@@ -135,8 +162,8 @@ impl ModelStorage {
         }
     }
 
-    /// Runs one step with the rules, on the state, at the current time.
-    pub(crate) fn step<T>(&self, step: impl FnOnce(&dyn Rules, &mut ModelState, Timestamp) -> T) -> T {
+    /// Runs one atomic step with the rules, on the state, at the current time. Waiters look at the state again after it.
+    pub fn step<T>(&self, step: impl FnOnce(&dyn Rules, &mut ModelState, Timestamp) -> T) -> T {
         let Shared { rules, clock, .. } = &*self.shared;
         self.shared
             .change(|inner| step(&**rules, &mut inner.state, clock.now()))

@@ -10,8 +10,8 @@ use crate::model::{Attempt, ModelState, Rotation};
 
 /// The rules of a model storage.
 ///
-/// Every method has a default, which is correct. [`Correct`] keeps all defaults, and a [`Bug`](crate::Bug) replaces
-/// one.
+/// Every method has a default, which is correct. [`Correct`] keeps all defaults, and a broken
+/// storage replaces some.
 pub trait Rules: Debug + Send + Sync + 'static {
     /// [`ModelState::read`]
     fn read(&self, state: &ModelState, key: &SessionKey, now: Timestamp) -> Lookup<Stored> {

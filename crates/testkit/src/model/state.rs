@@ -12,7 +12,7 @@ use sessile_core::{LockId, LockToken, Lookup, MAX_ALIASES, Record, SessionKey, S
 ///
 /// ```
 /// use sessile_core::{Lookup, Meta, OsEntropy, Record, SessionId, Timestamp};
-/// use sessile_testkit::ModelState;
+/// use sessile_testkit::model::ModelState;
 ///
 /// let key = SessionId::generate(&OsEntropy).key();
 /// let born = Timestamp::from_millis(1_000);
@@ -25,24 +25,32 @@ use sessile_core::{LockId, LockToken, Lookup, MAX_ALIASES, Record, SessionKey, S
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ModelState {
-    pub(crate) records: BTreeMap<SessionKey, Record>,
-    pub(crate) locks: BTreeMap<SessionKey, Holder>,
-    pub(crate) moves: BTreeMap<SessionKey, Move>,
+    /// The records by their keys, live or not.
+    pub records: BTreeMap<SessionKey, Record>,
+    /// The locks that were not released. A lease may have ended.
+    pub locks: BTreeMap<SessionKey, Holder>,
+    /// The markers of moved sessions by their old keys, live or not.
+    pub moves: BTreeMap<SessionKey, Move>,
 }
 
 /// The holder of a lock, and the end of its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pub(crate) token: LockToken,
-    pub(crate) until: Timestamp,
+pub struct Holder {
+    /// The token of the lock.
+    pub token: LockToken,
+    /// The end of the lease.
+    pub until: Timestamp,
 }
 
 /// The marker of a moved session: an alias during the grace, then a tombstone, then expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Move {
-    pub(crate) to: SessionKey,
-    pub(crate) alias_until: Timestamp,
-    pub(crate) tombstone_until: Timestamp,
+pub struct Move {
+    /// The next key of the session.
+    pub to: SessionKey,
+    /// The end of the grace.
+    pub alias_until: Timestamp,
+    /// The end of the tombstone.
+    pub tombstone_until: Timestamp,
 }
 
 /// The result of an attempt to lock a live session.
@@ -110,7 +118,11 @@ impl ModelState {
     }
 
     /// Returns the key of the live record, or the reason why there is none.
-    pub(crate) fn require_live(&self, key: &SessionKey, now: Timestamp) -> Result<SessionKey, StorageErrorKind> {
+    ///
+    /// # Errors
+    ///
+    /// `Gone`, `Superseded`.
+    pub fn require_live(&self, key: &SessionKey, now: Timestamp) -> Result<SessionKey, StorageErrorKind> {
         match self.find(key, now) {
             Lookup::Found(key) => Ok(key),
             Lookup::Missing => Err(StorageErrorKind::Gone),
@@ -118,7 +130,12 @@ impl ModelState {
         }
     }
 
-    pub(crate) fn require_lock(&self, lock: &LockId, now: Timestamp) -> Result<(), StorageErrorKind> {
+    /// Checks that the lock is held.
+    ///
+    /// # Errors
+    ///
+    /// `LockLost`, `Gone`, `Superseded`.
+    pub fn require_lock(&self, lock: &LockId, now: Timestamp) -> Result<(), StorageErrorKind> {
         let held = |holder: &Holder| holder.token == lock.token && now < holder.until;
         let key = self.require_live(&lock.key, now)?;
         // Under another key than the lock's own there is an alias: the session moved and left the lock behind.
@@ -129,7 +146,12 @@ impl ModelState {
         }
     }
 
-    pub(crate) fn require_vacant(&self, key: &SessionKey, now: Timestamp) -> Result<(), StorageErrorKind> {
+    /// Checks that a session can be created under the key.
+    ///
+    /// # Errors
+    ///
+    /// `Exists`.
+    pub fn require_vacant(&self, key: &SessionKey, now: Timestamp) -> Result<(), StorageErrorKind> {
         match self.find(key, now) {
             Lookup::Missing => Ok(()),
             Lookup::Found(_) | Lookup::Superseded => Err(StorageErrorKind::Exists),
@@ -137,7 +159,7 @@ impl ModelState {
     }
 
     /// Removes the remains of a missing session.
-    pub(crate) fn clear(&mut self, key: &SessionKey) {
+    pub fn clear(&mut self, key: &SessionKey) {
         self.moves.remove(key);
         if self.records.contains_key(key) {
             self.remove(*key);
@@ -145,13 +167,18 @@ impl ModelState {
     }
 
     /// Stores a record under an unlocked key.
-    pub(crate) fn put(&mut self, key: &SessionKey, record: Record) {
+    pub fn put(&mut self, key: &SessionKey, record: Record) {
         self.moves.remove(key);
         self.locks.remove(key);
         self.records.insert(*key, record);
     }
 
-    pub(crate) fn add_marker(&mut self, key: &SessionKey, rotation: Rotation, now: Timestamp) {
+    /// Replaces a record by the marker of a moved session.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no record under the key.
+    pub fn add_marker(&mut self, key: &SessionKey, rotation: Rotation, now: Timestamp) {
         let alias_until = now + rotation.grace;
         let moved = Move {
             to: rotation.to,
@@ -162,12 +189,23 @@ impl ModelState {
         self.moves.insert(*key, moved);
     }
 
-    pub(crate) fn stored(&self, key: SessionKey) -> Stored {
+    /// Returns the record under the key, live or not.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is none.
+    #[must_use]
+    pub fn stored(&self, key: SessionKey) -> Stored {
         let record = self.records[&key].clone();
         Stored::new(key, record)
     }
 
-    pub(crate) fn remove(&mut self, key: SessionKey) -> Stored {
+    /// Removes the record under the key and its lock.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no record under the key.
+    pub fn remove(&mut self, key: SessionKey) -> Stored {
         let stored = self.stored(key);
         self.locks.remove(&key);
         self.records.remove(&key);

@@ -1,17 +1,13 @@
 //! The kit for record stores: direct calls of the operations of [`RecordStore`](sessile_core::RecordStore).
 //!
-//! LockedStore with locks, a store hardly ever gets a version that is not stored. Only direct calls show its behaviour then.
+//! Paired with locks, a store hardly ever gets a version that is not stored. Only direct calls show its behaviour then.
 
-mod broken;
 mod cases;
 mod context;
 mod list;
-mod model;
 mod run;
 mod subject;
 
-pub use self::broken::{BrokenStore, StoreBug};
 pub(crate) use self::context::StoreContext;
-pub use self::model::ModelStore;
 pub use self::run::{StoreCase, run_store};
 pub use self::subject::StoreSubject;

@@ -5,7 +5,7 @@ use crate::history::Setback;
 /// A fault of the servers of a storage, or of the connections to them, that is injected while workers use the storage.
 ///
 /// ```no_run
-/// use sessile_testkit::Setback;
+/// use sessile_testkit::history::Setback;
 /// use sessile_testkit::torture::Disturbance;
 /// # struct Server;
 /// # impl Server { fn kill(&mut self) {} fn start(&mut self) {} }

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use sessile_core::{OsEntropy, SessionId, SessionKey, Timestamp};
-use sessile_testkit::{
+use sessile_testkit::history::{
     Call, CallResult, Completion, History, Mark, Promise, RecordedCall, Seen, Summary, Violations, Write,
 };
 use std::time::Duration;

@@ -29,7 +29,7 @@ impl Setback {
         }
     }
 
-    /// Creates a setback between these times of the [clock that all processes share](crate::RecordedCall::invoked).
+    /// Creates a setback between these times of the [clock that all processes share](RecordedCall::invoked).
     #[must_use]
     pub fn between(from: u64, until: u64) -> Self {
         Self { from, until }

@@ -1,6 +1,6 @@
 //! Two shops behind Sentinel, and on a cluster.
 
-use sessile_testkit::redis::{RedisCluster, RedisSentinel};
+use sessile_lab::redis::{RedisCluster, RedisSentinel};
 
 use super::{share, shop};
 use crate::support::{Request, until};

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use sessile_testkit::redis::{RedisSentinel, RedisServer};
+use sessile_lab::redis::{RedisSentinel, RedisServer};
 
 use crate::support::Server;
 

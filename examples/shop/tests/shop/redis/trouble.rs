@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sessile_testkit::redis::RedisServer;
+use sessile_lab::redis::RedisServer;
 
 use super::shop_with;
 use crate::support::{Request, Response, Server, until};

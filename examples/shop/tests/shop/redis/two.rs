@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sessile_testkit::redis::RedisServer;
+use sessile_lab::redis::RedisServer;
 use tokio::task::JoinSet;
 
 use super::{share, shop, shop_with};
