@@ -97,7 +97,8 @@ async fn subject() -> Subject {
     let builder = MemoryStorage::builder().clock(TokioClock::start());
     let storage = builder.max_waiters(8).sweeper(false).build();
     let second = UnderLock(storage.clone());
-    Subject::new(UnderLock(storage), Profile::paused().with_max_waiters(8).with_usage()).with_second(second)
+    let profile = Profile::paused().with_max_waiters(8).with_usage();
+    Subject::new(UnderLock(storage), profile.with_replace_under_lock()).with_second(second)
 }
 
 storage_tests!(subject);

@@ -105,7 +105,7 @@ impl fmt::Debug for Subject {
 
 /// The properties in which storages may differ.
 ///
-/// No flag turns a promise of the contract off. A storage must refuse an operation that it does not support with
+/// No flag turns a promise of the contract off, except where its method says so. A storage must refuse an operation that it does not support with
 /// [`Unsupported`](sessile_core::StorageErrorKind::Unsupported), and the kit checks that.
 #[derive(Debug, Clone)]
 pub struct Profile {
@@ -119,6 +119,7 @@ pub struct Profile {
     pub(crate) usage: bool,
     pub(crate) drain: bool,
     pub(crate) limit: bool,
+    pub(crate) replace_under_lock: bool,
 }
 
 /// The clock and the timers of the storage under test.
@@ -189,6 +190,7 @@ impl Profile {
             usage: false,
             drain: true,
             limit: false,
+            replace_under_lock: false,
         }
     }
 
@@ -242,6 +244,14 @@ impl Profile {
     #[must_use]
     pub fn without_drain(mut self) -> Self {
         self.drain = false;
+        self
+    }
+
+    /// Declares that the storage replaces records by [`replace_under_lock`](sessile_core::replace_under_lock). A
+    /// [touch](Storage::touch) between its two steps counts as earlier, so the cases do not ask for it afterwards.
+    #[must_use]
+    pub fn with_replace_under_lock(mut self) -> Self {
+        self.replace_under_lock = true;
         self
     }
 
