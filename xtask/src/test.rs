@@ -41,7 +41,7 @@ const QUICK_TESTS: &[&str] = &[
     "outcome",
     "rotation",
     "simulation",
-    "update",
+    "transaction",
     "values",
     // file and memory
     "folder",
