@@ -1,3 +1,8 @@
+// Definitions before the page take the place of its own, which lead to docs.rs from other places.
+//! [`Durability`]: Durability
+//! [`Durability::Sync`]: Durability::Sync
+//! [`Durability::Relaxed`]: Durability::Relaxed
+//! [`FileLocks`]: FileLocks
 #![doc = include_str!("../README.md")]
 
 #[cfg(not(unix))]

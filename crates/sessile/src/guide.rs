@@ -1,33 +1,63 @@
-//! Compiles and runs the examples of the README and the guide of the repository as doctests.
+//! The guide, in chapters.
 //!
-//! Only doctests compile this module. A test checks that no chapter is missing.
+//! 1. [Getting started](getting_started): from an empty project to a server that remembers its visitors
+//! 2. [The lifecycle of a session](lifecycle): when it begins, is stored, gets a new id, and ends
+//! 3. [Values](values): keys, namespaces, and values whose type changes
+//! 4. [Expiration](expiration) of sessions, namespaces and values
+//! 5. [Concurrency](concurrency): requests that meet in one session
+//! 6. [Cookies and security](cookies_and_security): carriers, signatures, logins, caches
+//! 7. [Behind other layers](behind_other_layers) of tower and tower-http, and in other tasks
+//! 8. [Scaling out](scaling_out): several processes, and Redis with Sentinel or as a cluster
+//! 9. [Write a storage](write_a_storage): the contract, an example, and the conformance kit
+//!
+//! [Coming from another library](coming_from) translates calls of tower-sessions, axum_session and actix-session. The
+//! [questions and answers](faq) say what is stable.
+//!
+//! The documentation alone contains these modules.
 
-macro_rules! pages {
-    ($($(#[$attribute:meta])* $name:ident = $path:literal;)*) => {
+/// The links between chapters, for rustdoc.
+///
+/// Each chapter ends with definitions of the same labels, which name files, for GitHub. Markdown uses the first
+/// definition of a label, so that a chapter with these before its text links to modules. A picture is no module, so
+/// that rustdoc takes it from GitHub.
+macro_rules! links {
+    () => {
+        "\
+[guide::behind_other_layers]: crate::guide::behind_other_layers
+[guide::concurrency]: crate::guide::concurrency
+[guide::expiration]: crate::guide::expiration
+[guide::expiration#limits-for-all-sessions]: crate::guide::expiration#limits-for-all-sessions
+[guide::expiration#when-the-browser-closes]: crate::guide::expiration#when-the-browser-closes
+[guide::lifecycle]: crate::guide::lifecycle
+[guide::two_requests]: https://raw.githubusercontent.com/sessile-rs/sessile/main/crates/sessile/guide/two-requests.svg
+[guide::values]: crate::guide::values
+[guide::write_a_storage]: crate::guide::write_a_storage
+"
+    };
+}
+
+macro_rules! chapters {
+    ($($(#[$attribute:meta])* $name:ident = $file:literal;)*) => {
         $(
             $(#[$attribute])*
-            #[doc = include_str!(concat!("../../../", $path))]
-            mod $name {}
+            #[doc = links!()]
+            #[doc = include_str!(concat!("../guide/", $file))]
+            pub mod $name {}
         )*
     };
 }
 
-pages! {
-    readme = "README.md";
-    compare = "COMPARE.md";
-    security = "SECURITY.md";
-    behind_other_layers = "docs/behind-other-layers.md";
-    coming_from = "docs/coming-from.md";
-    concurrency = "docs/concurrency.md";
-    cookies_and_security = "docs/cookies-and-security.md";
-    expiration = "docs/expiration.md";
-    faq = "docs/faq.md";
-    getting_started = "docs/getting-started.md";
-    lifecycle = "docs/lifecycle.md";
-    performance = "docs/performance.md";
-    promises = "docs/promises.md";
-    #[cfg(feature = "redis")]
-    scaling_out = "docs/scaling-out.md";
-    values = "docs/values.md";
-    write_a_storage = "docs/write-a-storage.md";
+chapters! {
+    behind_other_layers = "behind-other-layers.md";
+    coming_from = "coming-from.md";
+    concurrency = "concurrency.md";
+    cookies_and_security = "cookies-and-security.md";
+    expiration = "expiration.md";
+    faq = "faq.md";
+    getting_started = "getting-started.md";
+    lifecycle = "lifecycle.md";
+    #[cfg(any(not(doctest), feature = "redis"))]
+    scaling_out = "scaling-out.md";
+    values = "values.md";
+    write_a_storage = "write-a-storage.md";
 }

@@ -1,8 +1,31 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Overview
+//!
+//! The [`guide`] explains sessions in chapters. The root of the crate holds the names of everyday use, the modules the
+//! rest.
+//!
+//! | for | see |
+//! |---|---|
+//! | the session and its states | [`Session`], [`ValueSession`], [`Namespace`], [`Visit`], [`SessionError`] |
+//! | declarations | [`Values`](trait@Values), [`Namespaces`](trait@Namespaces), [`Key`], [`Untyped`]; [`keys`] |
+//! | expiration | [`Expiration`]; [`time`] |
+//! | settings | [`SessionBuilder`] |
+//! | tower, axum, tonic, hyper | [`SessionLayer`]; for axum also [`Readable`], [`Writable`] |
+//! | transport of ids | [`CookieCarrier`], [`HeaderCarrier`](tower::HeaderCarrier), [`BearerCarrier`](tower::BearerCarrier), [`Carrier`](tower::Carrier) |
+//! | spawned tasks, threads, streams | [`InSession`], [`Handle`](visit::Handle), [`Session::bind`], [`Visits`](visit::Visits) |
+//! | storages | [`MemoryStorage`], [`FileStorage`], [`RedbStorage`], [`RedisStorage`], [`MemoizedStorage`] |
+//! | storages of your own | [`storage`], [`store`] |
+//! | wrappers of storages | [`wrappers`] |
+//! | integration with other frameworks | [`ActiveVisit`](visit::ActiveVisit) |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(all(doctest, feature = "axum", feature = "macros", feature = "memory"))]
-mod guide;
+// Builds for documentation alone contain the guide; its examples need these features.
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(doctest, feature = "axum", feature = "macros", feature = "memory")
+))]
+pub mod guide;
 
 #[doc(inline)]
 pub use sessile_core::{

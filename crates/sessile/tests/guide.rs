@@ -5,26 +5,87 @@ use std::path::Path;
 
 #[test]
 fn every_chapter_is_listed() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let listed = include_str!("../src/guide.rs");
-    let chapters: Vec<String> = fs::read_dir(root.join("docs"))
-        .expect("the guide is in docs/")
-        .map(|entry| {
-            entry
-                .expect("the folder can be read")
-                .file_name()
-                .into_string()
-                .expect("a plain name")
-        })
-        .filter(|name| name.ends_with(".md"))
-        .collect();
+    let chapters = pages_in("crates/sessile/guide");
     assert!(!chapters.is_empty());
-    for chapter in chapters {
+    for (chapter, _) in chapters {
         assert!(
-            listed.contains(&format!("\"docs/{chapter}\"")),
-            "docs/{chapter} is not in src/guide.rs"
+            listed.contains(&format!("\"{chapter}\"")),
+            "guide/{chapter} is not in src/guide.rs"
         );
     }
+}
+
+/// Links between chapters lead to files on GitHub, and to modules in the documentation.
+#[test]
+fn links_between_chapters_lead_to_both_forms() {
+    let modules = include_str!("../src/guide.rs");
+    let chapters = pages_in("crates/sessile/guide");
+    let mut count = 0;
+    for (name, text) in &chapters {
+        for (position, _) in text.match_indices("](") {
+            let target = &text[position + 2..];
+            let relative = !target.starts_with("http") && !target.starts_with('#');
+            assert!(!relative, "{name}: a link without a label: {target:.60}");
+        }
+        let definitions = text
+            .lines()
+            .filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
+        for (label, target) in definitions.filter(|(_, target)| !target.starts_with("http")) {
+            let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
+            if target == "two-requests.svg" {
+                assert!(
+                    modules.contains(&format!("/guide/{target}\n")),
+                    "{name}: {target} is not in src/guide.rs"
+                );
+                continue;
+            }
+            let (_, linked) = chapters
+                .iter()
+                .find(|(name, _)| name == file)
+                .unwrap_or_else(|| panic!("{name}: there is no {file}"));
+            let heading = fragment.replace('-', " ");
+            assert!(
+                fragment.is_empty() || headings(linked).any(|it| it == heading),
+                "{name}: {target}"
+            );
+            assert!(
+                modules.contains(&format!("\n[{label}]: crate::{label}\n")),
+                "{name}: {label} is not in src/guide.rs"
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 5, "chapters refer to each other");
+}
+
+/// The pages outside of the package are no doctests. The program of the front page has a test of its own.
+#[test]
+fn pages_outside_of_the_guide_have_no_other_examples() {
+    for (name, text) in pages_in(".").into_iter().chain(pages_in("docs")) {
+        let examples = text.matches("```rust").count();
+        assert_eq!(examples, usize::from(name == "README.md"), "{name}");
+    }
+}
+
+/// Returns the names and texts of the Markdown files in a folder of the repository.
+fn pages_in(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    fs::read_dir(&folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+            (name.to_owned(), fs::read_to_string(&path).expect("a readable page"))
+        })
+        .collect()
+}
+
+/// Returns the headings of a page, in lower case.
+fn headings(page: &str) -> impl Iterator<Item = String> {
+    let lines = page.lines().filter(|line| line.starts_with('#'));
+    lines.map(|line| line.trim_start_matches('#').trim().to_lowercase())
 }
 
 /// Cases of the kit that chapters name exist.
@@ -79,7 +140,7 @@ fn store_in(source: &str) -> Option<String> {
     Some(store.trim_end().replace("pub struct", "struct"))
 }
 
-const WRITE_A_STORAGE: &str = include_str!("../../../docs/write-a-storage.md");
+const WRITE_A_STORAGE: &str = include_str!("../guide/write-a-storage.md");
 const PROMISES: &str = include_str!("../../../docs/promises.md");
 
 fn code_in(chapter: &str) -> impl Iterator<Item = &str> {

@@ -1,3 +1,12 @@
+// Definitions before the page take the place of its own, which lead to docs.rs from other places.
+//! [`Carrier`]: Carrier
+//! [`CookieCarrier`]: CookieCarrier
+//! [`CookieCarrier::builder`]: CookieCarrier::builder
+//! [`CookieCarrier::insecure`]: CookieCarrier::insecure
+//! [`CookieCarrier::named`]: CookieCarrier::named
+//! [`SessionLayer::commit_when`]: SessionLayer::commit_when
+//! [`SessionLayer::keep_cache_control`]: SessionLayer::keep_cache_control
+//! [`SessionLayer::on_error`]: SessionLayer::on_error
 #![doc = include_str!("../README.md")]
 
 mod body;
