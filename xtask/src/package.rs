@@ -11,10 +11,9 @@ use std::process::Command;
 use crate::Failure;
 use crate::cargo::{cargo, root, step, test_step};
 
-/// Packages whose examples cannot be built from their archives. Those of the facade include the guide in `docs`. The
-/// others need a crate that depends on them: Cargo leaves such a dependency out of the archive, as neither of the two
-/// could be published first.
-const WITHOUT_EXAMPLES: [&str; 4] = ["sessile", "sessile-core", "sessile-macros", "sessile-memoized"];
+/// Packages whose examples cannot be built from their archives. They need a crate that depends on them: Cargo leaves
+/// such a dependency out of the archive, as neither of the two could be published first.
+const WITHOUT_EXAMPLES: [&str; 3] = ["sessile-core", "sessile-macros", "sessile-memoized"];
 
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     if let [other, ..] = arguments {
