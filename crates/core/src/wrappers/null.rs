@@ -115,10 +115,7 @@ impl Storage for NullStorage {
     }
 
     async fn scan(&self, _cursor: Option<Cursor>, _limit: usize) -> Result<Page, StorageError> {
-        Ok(Page {
-            sessions: Vec::new(),
-            next: None,
-        })
+        Ok(Page::new(Vec::new(), None))
     }
 
     async fn sweep(&self, _limit: usize) -> Result<Vec<Stored>, StorageError> {

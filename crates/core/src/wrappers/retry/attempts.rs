@@ -9,7 +9,7 @@ use crate::storage::{Lock, LockId, StorageError, StorageErrorKind, Unlock};
 /// Repeats a call while its outcome is ambiguous and the backoff permits.
 macro_rules! retry {
     ($retry:expr, $call:expr) => {{
-        let mut attempts = $retry.attempts();
+        let mut attempts = Attempts::new(&*$retry.backoff);
         loop {
             match $call.await {
                 Err(error) if attempts.retry_after(&error).await => {}
@@ -25,7 +25,7 @@ pub(super) struct Attempts<'a> {
     backoff: &'a dyn Backoff,
     failures: u32,
     /// The kind of the last error after which the step may have been taken.
-    ambiguity: Option<StorageErrorKind>,
+    pub(super) ambiguity: Option<StorageErrorKind>,
 }
 
 impl<'a> Attempts<'a> {
@@ -39,29 +39,17 @@ impl<'a> Attempts<'a> {
 
     /// Waits for the pause of the backoff and returns `true` if the call is to be repeated after this error.
     pub(super) async fn retry_after(&mut self, error: &StorageError) -> bool {
-        if !is_ambiguous(error.kind()) {
+        if !matches!(error.kind(), StorageErrorKind::Unavailable | StorageErrorKind::Timeout) {
             return false;
         }
         self.ambiguity = Some(error.kind());
         self.failures = self.failures.saturating_add(1);
-        match self.backoff.pause(self.failures) {
-            Some(pause) => {
-                tokio::time::sleep(pause).await;
-                true
-            }
-            None => false,
-        }
+        let Some(pause) = self.backoff.pause(self.failures) else {
+            return false;
+        };
+        tokio::time::sleep(pause).await;
+        true
     }
-
-    /// Returns the error kind that made the outcome ambiguous, if any.
-    pub(super) fn ambiguity(&self) -> Option<StorageErrorKind> {
-        self.ambiguity
-    }
-}
-
-/// Returns whether the step may or may not have been taken after this error.
-fn is_ambiguous(kind: StorageErrorKind) -> bool {
-    matches!(kind, StorageErrorKind::Unavailable | StorageErrorKind::Timeout)
 }
 
 /// Creates a lock to be released again after an attempt has consumed the original. Storages recognise it by its id.

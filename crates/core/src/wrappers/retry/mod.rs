@@ -90,10 +90,6 @@ impl<S: Storage + ?Sized> Retry<S> {
     pub fn inner(&self) -> &S {
         &self.inner
     }
-
-    fn attempts(&self) -> Attempts<'_> {
-        Attempts::new(&*self.backoff)
-    }
 }
 
 #[async_trait]
@@ -135,11 +131,11 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
     }
 
     async fn create(&self, key: &SessionKey, record: Record) -> Result<(), StorageError> {
-        let mut attempts = self.attempts();
+        let mut attempts = Attempts::new(&*self.backoff);
         loop {
             match self.inner.create(key, record.clone()).await {
                 Err(error) if attempts.retry_after(&error).await => {}
-                Err(error) if attempts.ambiguity().is_some() && error.kind() == StorageErrorKind::Exists => {
+                Err(error) if attempts.ambiguity.is_some() && error.kind() == StorageErrorKind::Exists => {
                     return self.resolve_create(key, &record, error).await;
                 }
                 result => return result,
@@ -148,11 +144,11 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
     }
 
     async fn commit(&self, lock: &mut Lock, record: Record) -> Result<(), StorageError> {
-        let (id, mut attempts) = (lock.id(), self.attempts());
+        let (id, mut attempts) = (lock.id(), Attempts::new(&*self.backoff));
         let result = loop {
             match self.inner.commit(lock, record.clone()).await {
                 Err(error) if attempts.retry_after(&error).await => {}
-                Err(error) => match attempts.ambiguity() {
+                Err(error) => match attempts.ambiguity {
                     Some(ambiguity) => break self.resolve_commit(lock, &record, error, ambiguity).await,
                     None => break Err(error),
                 },
@@ -175,11 +171,11 @@ impl<S: Storage + ?Sized> Storage for Retry<S> {
         record: Record,
         grace: Duration,
     ) -> Result<(), StorageError> {
-        let (id, mut attempts) = (lock.id(), self.attempts());
+        let (id, mut attempts) = (lock.id(), Attempts::new(&*self.backoff));
         let result = loop {
             match self.inner.rotate(lock, new_key, record.clone(), grace).await {
                 Err(error) if attempts.retry_after(&error).await => {}
-                Err(error) if attempts.ambiguity().is_some() => {
+                Err(error) if attempts.ambiguity.is_some() => {
                     break self.resolve_rotate(lock, new_key, &record, error).await;
                 }
                 result => break result,
