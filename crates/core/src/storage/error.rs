@@ -125,29 +125,18 @@ impl StorageError {
 
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            storage,
-            ..
-        } = &*self.0;
-        write!(f, "{storage}: {operation}: {}", kind.describe())
+        let kind = self.kind().describe();
+        write!(f, "{}: {}: {kind}", self.storage(), self.operation())
     }
 }
 
 impl fmt::Debug for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            storage,
-            source,
-        } = &*self.0;
         f.debug_struct("StorageError")
-            .field("kind", kind)
-            .field("operation", operation)
-            .field("storage", storage)
-            .field("source", source)
+            .field("kind", &self.0.kind)
+            .field("operation", &self.0.operation)
+            .field("storage", &self.0.storage)
+            .field("source", &self.0.source)
             .finish()
     }
 }
