@@ -1,7 +1,6 @@
 //! [`LocalLocks`]: locks in the memory of this process.
 
 mod builder;
-mod drain;
 mod queues;
 mod shared;
 mod waiter;
@@ -11,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
 
 pub use self::builder::LocalLocksBuilder;
 use self::queues::LockQueues;
@@ -20,6 +21,9 @@ use crate::clock::Clock;
 use crate::id::SessionKey;
 use crate::storage::{Lock, LockId, StorageError, StorageErrorKind, Unlock as _};
 use crate::store::Locks;
+
+/// The first and the longest pause between two checks of a drain.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// Locks for the visits of one process. Clones share them.
 ///
@@ -118,7 +122,22 @@ impl Locks for LocalLocks {
         Ok(())
     }
 
+    /// Waits until no lock is held, at most for `patience`, and releases those that still are.
     async fn drain(&self, patience: Duration) {
-        drain::drain(&self.shared, patience).await;
+        let start = Instant::now();
+        // Without a runtime there is no timer.
+        let patience = Handle::try_current().map_or(Duration::ZERO, |_| patience);
+        let (mut pause, longest) = PAUSES;
+        while self.shared.step(|queues, now| queues.holders(now)) > 0 {
+            let remaining = patience.saturating_sub(start.elapsed());
+            if remaining.is_zero() {
+                break;
+            }
+            sleep(pause.min(remaining)).await;
+            pause = longest.min(pause * 2);
+        }
+        // One step without an await, so a dropped drain has released all locks or none.
+        self.shared
+            .step(|queues, now| queues.release_all(now + self.shared.lease));
     }
 }

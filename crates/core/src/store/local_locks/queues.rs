@@ -21,7 +21,7 @@ const PRUNE_MIN: usize = 64;
 pub(super) struct LockQueues {
     by_key: HashMap<SessionKey, LockQueue>,
     /// Notified after the step.
-    notifies: Vec<Arc<Notify>>,
+    pub(super) notifies: Vec<Arc<Notify>>,
     /// The number of keys at which expired leases are pruned next.
     prune_at: usize,
 }
@@ -48,10 +48,6 @@ pub(super) enum Acquisition {
 impl LockQueues {
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
-    }
-
-    pub(super) fn take_notifies(&mut self) -> Vec<Arc<Notify>> {
-        std::mem::take(&mut self.notifies)
     }
 
     /// Takes the lock until `lease_until` if it is free or has been handed over to `id`. A queued waiter keeps its

@@ -28,7 +28,7 @@ impl SharedLocks {
         let mut queues = self.queues();
         let now = self.clock.now();
         let result = step(&mut queues, now);
-        let notifies = queues.take_notifies();
+        let notifies = std::mem::take(&mut queues.notifies);
         // Wakers run outside the mutex.
         drop(queues);
         notifies.into_iter().for_each(|notify| notify.notify_one());

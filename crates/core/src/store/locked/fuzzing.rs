@@ -1,7 +1,5 @@
 //! Properties of decoding the meta of an entry, for the fuzzer and for the replay of its corpus.
 
-use bytes::Bytes;
-
 use super::key_state::KeyState;
 use crate::clock::Timestamp;
 use crate::store::{EntryHead, EntryVersion};
@@ -11,13 +9,7 @@ const VERSION: EntryVersion = EntryVersion::from_u64(1);
 /// Decodes the input as meta, encodes it again, and checks that the two agree.
 pub(crate) fn key_state(input: &[u8]) {
     for deadline in [None, Some(Timestamp::from_millis(5))] {
-        let read = |meta: &[u8]| {
-            KeyState::read(&EntryHead {
-                version: VERSION,
-                deadline,
-                meta: Bytes::copy_from_slice(meta),
-            })
-        };
+        let read = |meta: &[u8]| KeyState::read(&EntryHead::new(VERSION, deadline, meta.to_vec()));
         let Some(state) = read(input) else { continue };
         let written = state.head(VERSION, deadline).meta;
         assert_eq!(written.len(), input.len(), "nothing is left out");

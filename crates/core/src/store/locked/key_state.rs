@@ -3,7 +3,7 @@
 //! The meta begins with the number of this format and the kind of the entry. Numbers are big-endian; a key is encoded
 //! as its text of 68 bytes.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -85,12 +85,7 @@ impl KeyState {
                 meta.put_slice(moved.to.to_string().as_bytes());
             }
         }
-        let meta: Bytes = meta.freeze();
-        EntryHead {
-            version,
-            deadline,
-            meta,
-        }
+        EntryHead::new(version, deadline, meta.freeze())
     }
 }
 

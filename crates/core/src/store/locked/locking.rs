@@ -1,4 +1,4 @@
-//! Taking, renewing and releasing locks.
+//! Taking, renewing, releasing and draining locks.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
 
 use super::lock_table::HeldLock;
 use super::lookup::{FoundSession, Part};
@@ -18,6 +19,9 @@ use crate::store::{Locks, RecordStore};
 
 /// The shortest pause before a session whose deadline should have come is read again.
 const MIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// The first and the longest pause between two checks of a drain.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// A lock, and a time before it was taken.
 type Acquired = (Lock, Timestamp);
@@ -63,13 +67,13 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
         let subscription = self.shared.notifiers.subscribe(*key);
         loop {
             // Created before the read: a notification that comes after the read is not missed.
-            let mut notified = pin!(subscription.notified());
+            let mut notified = pin!(subscription.notify.notified());
             let deadline = match self.find(key, Part::Head).await? {
                 Lookup::Found(current) if current.key == *key => current.live.meta.deadline,
                 _ => return Ok(None),
             };
             let life = deadline.map_or(Duration::MAX, |deadline| self.now().until(deadline).max(MIN_PAUSE));
-            let mut expired = pin!(tokio::time::sleep(life));
+            let mut expired = pin!(sleep(life));
             let acquired = poll_fn(|cx| {
                 if let Poll::Ready(lock) = pin!(&mut acquire).poll(cx) {
                     return Poll::Ready(Some(lock));
@@ -92,10 +96,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
             lock,
         };
         self.shared.held_locks.add(held, taken_after);
-        Locked {
-            lock: Lock::new(id, lease, Arc::clone(&self.shared) as _),
-            record: found.into_record(),
-        }
+        let lock = Lock::new(id, lease, Arc::clone(&self.shared) as _);
+        Locked::new(lock, found.into_record())
     }
 
     pub(super) async fn release_lock(&self, mut lock: Lock) -> Result<(), StorageError> {
@@ -123,6 +125,34 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
                 Err(error.into())
             }
         }
+    }
+
+    /// Waits for holders, at most for `patience`, and releases the locks that are still held.
+    ///
+    /// If it is dropped while it waits, no lock was released. If it is dropped later, the rest is released in the
+    /// background.
+    pub(super) async fn drain_locks(&self, patience: Duration) {
+        use StorageErrorKind::{Timeout, Unavailable};
+        let start = Instant::now();
+        // Without a runtime there is no timer.
+        let patience = Handle::try_current().map_or(Duration::ZERO, |_| patience);
+        let (mut pause, longest) = PAUSES;
+        let remaining = || patience.saturating_sub(start.elapsed());
+        while self.shared.held_locks.has_running_lease(self.now()) && !remaining().is_zero() {
+            sleep(pause.min(remaining())).await;
+            pause = longest.min(pause * 2);
+        }
+        // All leave the table in one step, so no holder can write while the others are released.
+        for held in self.shared.held_locks.remove_all() {
+            // A lock that cannot be released ends with its lease.
+            let released = self.locks.release(held.lock).await;
+            if released.is_err_and(|error| matches!(error.kind(), Timeout | Unavailable)) {
+                // Each of the others would take as long. Dropping them releases them in the background, if possible.
+                break;
+            }
+        }
+        // The locks may be in use beside this storage, and some may still be released in the background.
+        self.locks.drain(remaining()).await;
     }
 }
 

@@ -76,7 +76,15 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
         is_followed: impl Fn(&Moved, Timestamp) -> bool,
     ) -> Result<Lookup<FoundSession>, Failure> {
         loop {
-            let Some(entry) = self.load_entry(walk.key(), part).await? else {
+            let loaded = match part {
+                Part::Head => self
+                    .store
+                    .head(walk.key())
+                    .await?
+                    .map(|head| Entry::new(head, Bytes::new())),
+                Part::Whole => self.store.load(walk.key()).await?,
+            };
+            let Some(entry) = loaded else {
                 return Ok(walk.not_found());
             };
             // Read after the store has replied, so that a session that has expired meanwhile is not found.
@@ -105,17 +113,6 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
             Lookup::Found(found) => Ok(found),
             Lookup::Missing => Err(StorageErrorKind::Gone.into()),
             Lookup::Superseded => Err(StorageErrorKind::Superseded.into()),
-        }
-    }
-
-    async fn load_entry(&self, key: &SessionKey, part: Part) -> Result<Option<Entry>, StorageError> {
-        let without_payload = |head| Entry {
-            head,
-            payload: Bytes::new(),
-        };
-        match part {
-            Part::Head => Ok(self.store.head(key).await?.map(without_payload)),
-            Part::Whole => self.store.load(key).await,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! [`LockedStore`]: a storage that combines a store and locks.
 
 mod builder;
-mod drain;
 mod failure;
 #[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) mod fuzzing;

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
 use crate::id::SessionKey;
 
@@ -57,14 +56,8 @@ impl Notifiers {
 pub(super) struct Subscription<'a> {
     notifiers: &'a Notifiers,
     key: SessionKey,
-    notify: Arc<Notify>,
-}
-
-impl Subscription<'_> {
-    /// Completes after a notification that is sent after this call, even if it is polled later.
-    pub(super) fn notified(&self) -> Notified<'_> {
-        self.notify.notified()
-    }
+    /// Its `notified` completes after a notification that is sent after that call, even if it is polled later.
+    pub(super) notify: Arc<Notify>,
 }
 
 impl Drop for Subscription<'_> {
@@ -91,7 +84,7 @@ mod tests {
         let key = SessionId::generate(&OsEntropy).key();
         notifiers.notify(&key);
         let [one, two] = [notifiers.subscribe(key), notifiers.subscribe(key)];
-        let notified = [one.notified(), two.notified()];
+        let notified = [one.notify.notified(), two.notify.notified()];
         notifiers.notify(&key);
         for notified in notified {
             notified.await;

@@ -119,10 +119,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for LockedStore<R, L> {
                 Some(KeyState::Live(live)) if !live.meta.has_expired(now) => Some((key, live.meta)),
                 _ => None,
             });
-        Ok(Page {
-            sessions: live.collect(),
-            next: list.next,
-        })
+        Ok(Page::new(live.collect(), list.next))
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<Stored>, StorageError> {

@@ -189,10 +189,8 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
             meta: record.meta.clone(),
             written: version,
         };
-        Entry {
-            head: KeyState::Live(live).head(version, record.meta.deadline),
-            payload: record.payload.clone(),
-        }
+        let head = KeyState::Live(live).head(version, record.meta.deadline);
+        Entry::new(head, record.payload.clone())
     }
 
     /// Creates the entry that a session leaves under its old key, unless it would expire immediately.
@@ -206,9 +204,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> LockedStore<R, L> {
         // Without a grace it is no alias by any clock, not even by one that is slow.
         let alias_until = if grace.is_zero() { Timestamp::MIN } else { alias_until };
         let moved = KeyState::Moved(Moved { to: *to, alias_until });
-        Some(Entry {
-            head: moved.head(self.new_version(), Some(until)),
-            payload: Bytes::new(),
-        })
+        let head = moved.head(self.new_version(), Some(until));
+        Some(Entry::new(head, Bytes::new()))
     }
 }
