@@ -17,32 +17,15 @@ use super::error::CodecReason;
 /// The number of arrays and objects that may be nested: the recursion limit of `serde_json`.
 pub(super) const MAX_DEPTH: u8 = 127;
 
-/// Serializes one value and records why it was refused.
-pub(super) struct Checker {
-    reason: Cell<Option<CodecReason>>,
-}
-
-impl Checker {
-    pub(super) fn new() -> Self {
-        Self {
-            reason: Cell::new(None),
-        }
-    }
-
-    pub(super) fn write<T: Serialize + ?Sized, S: Serializer>(&self, value: &T, inner: S) -> Result<S::Ok, S::Error> {
-        value.serialize(Checked {
-            inner,
-            nesting: Nesting {
-                reason: &self.reason,
-                depth: 0,
-            },
-        })
-    }
-
-    /// Returns the reason why the value was refused.
-    pub(super) fn reason(&self) -> CodecReason {
-        self.reason.get().unwrap_or(CodecReason::Unwritable)
-    }
+/// Serializes one value, or returns why it was refused.
+pub(super) fn write<T: Serialize + ?Sized, S: Serializer>(value: &T, inner: S) -> Result<S::Ok, CodecReason> {
+    let reason = Cell::new(None);
+    let nesting = Nesting {
+        reason: &reason,
+        depth: 0,
+    };
+    let written = value.serialize(Checked { inner, nesting });
+    written.map_err(|_| reason.get().unwrap_or(CodecReason::Unwritable))
 }
 
 /// The position of a serializer in the value.

@@ -5,17 +5,13 @@ mod error;
 
 use serde::Serialize;
 
-use self::checked::Checker;
 pub use self::error::{CodecError, CodecReason};
 
 /// Encodes a value, unless it could not be decoded again.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecReason> {
     let mut json = Vec::with_capacity(64);
-    let checker = Checker::new();
-    match checker.write(value, &mut serde_json::Serializer::new(&mut json)) {
-        Ok(()) => Ok(json),
-        Err(_) => Err(checker.reason()),
-    }
+    checked::write(value, &mut serde_json::Serializer::new(&mut json))?;
+    Ok(json)
 }
 
 #[cfg(test)]
