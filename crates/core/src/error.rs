@@ -74,6 +74,13 @@ impl SessionError {
             _ => false,
         }
     }
+
+    pub(crate) fn default_has_passed(namespace: Option<&str>, key: Option<&str>) -> Self {
+        Self::ExpiredDefault(ExpiredDefault(Box::new(Target {
+            namespace: namespace.map(Into::into),
+            key: key.map(Into::into),
+        })))
+    }
 }
 
 /// The session, namespace or value whose default expiration has already passed.
@@ -111,15 +118,6 @@ impl fmt::Display for ExpiredDefault {
             (Some(namespace), Some(key)) => write!(f, "the value `{key}` of the namespace `{namespace}`")?,
         }
         f.write_str(" has already passed")
-    }
-}
-
-impl SessionError {
-    pub(crate) fn default_has_passed(namespace: Option<&str>, key: Option<&str>) -> Self {
-        Self::ExpiredDefault(ExpiredDefault(Box::new(Target {
-            namespace: namespace.map(Into::into),
-            key: key.map(Into::into),
-        })))
     }
 }
 

@@ -127,6 +127,12 @@ impl Context {
             }
         }
     }
+
+    /// Returns the key and metadata as this visit knows them.
+    pub(crate) fn key_and_meta(&self) -> (Option<SessionKey>, Option<Meta>) {
+        let mut state = self.state();
+        (state.lookup_key(), state.meta().cloned())
+    }
 }
 
 impl State {
@@ -136,13 +142,5 @@ impl State {
             true => Err(SessionError::Undone),
             false => Ok(()),
         }
-    }
-}
-
-impl Context {
-    /// Returns the key and metadata as this visit knows them.
-    pub(crate) fn key_and_meta(&self) -> (Option<SessionKey>, Option<Meta>) {
-        let mut state = self.state();
-        (state.lookup_key(), state.meta().cloned())
     }
 }
