@@ -11,6 +11,10 @@ pub(crate) struct AsOf {
 }
 
 impl AsOf {
+    pub(crate) const fn new(now: Timestamp, last_active: Timestamp) -> Self {
+        Self { now, last_active }
+    }
+
     /// Returns the deadline of an item whose lifetime was set at `since`, if no further visit comes.
     pub(super) fn ends_at(self, lifetime: Lifetime, since: Timestamp) -> Option<Timestamp> {
         lifetime.deadline(self.last_active.max(since))

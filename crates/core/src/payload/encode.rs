@@ -107,7 +107,7 @@ impl ValueMap {
     fn write(&self, sink: &mut impl Sink, at: AsOf) {
         match &self.form {
             Form::Plain(plain) => {
-                sink.number(plain.count() as u64);
+                sink.number(plain.count as u64);
                 plain.parts(&self.source).iter().for_each(|part| sink.put(part));
             }
             Form::Indexed(entries) => {

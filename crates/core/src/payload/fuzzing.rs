@@ -9,15 +9,9 @@ use crate::clock::Timestamp;
 use crate::expiration::Lifetime;
 use crate::window::WindowId;
 
-const NOW: AsOf = AsOf {
-    now: Timestamp::from_millis(1_000),
-    last_active: Timestamp::from_millis(1_000),
-};
+const NOW: AsOf = AsOf::new(Timestamp::from_millis(1_000), Timestamp::from_millis(1_000));
 
-const LATE: AsOf = AsOf {
-    now: Timestamp::MAX,
-    last_active: Timestamp::from_millis(1_000),
-};
+const LATE: AsOf = AsOf::new(Timestamp::MAX, Timestamp::from_millis(1_000));
 
 /// Decodes the input, encodes it again, and checks the properties.
 pub(crate) fn record(input: &[u8]) {

@@ -144,11 +144,6 @@ impl Payload {
         &self.values.source
     }
 
-    /// Returns the length of the loaded payload.
-    pub(crate) fn loaded_len(&self) -> usize {
-        self.loaded().len()
-    }
-
     /// Marks this payload as what the storage now holds. The loaded bytes are outdated then, so nothing can be
     /// reverted: the payload has to be loaded anew before it changes again.
     pub(crate) fn saved(&mut self) {
@@ -161,7 +156,7 @@ impl Payload {
     /// Returns the payload as stored, without the changes made since.
     pub(crate) fn reverted(&self) -> Result<Self, RecordError> {
         if !self.is_stored {
-            return Ok(Self::default());
+            return Ok(Self::EMPTY);
         }
         Self::decode(self.loaded().clone())
     }
@@ -226,12 +221,6 @@ impl Payload {
         }
         self.changed |= removed;
         Ok(removed)
-    }
-}
-
-impl Default for Payload {
-    fn default() -> Self {
-        Self::EMPTY
     }
 }
 

@@ -10,19 +10,23 @@ use crate::expiration::{Lifetime, earliest};
 
 impl Payload {
     /// Returns the values of a namespace, or of the session itself; `None` if there is no such namespace.
-    pub(crate) fn value_map(&mut self, namespace: Option<&str>, at: AsOf) -> Result<Option<&ValueMap>, RecordError> {
+    pub(crate) fn value_map(
+        &mut self,
+        namespace: Option<&str>,
+        at: AsOf,
+    ) -> Result<Option<&mut ValueMap>, RecordError> {
         let Some(name) = namespace else {
-            return Ok(Some(&self.values));
+            return Ok(Some(&mut self.values));
         };
         let payload = &self.values.source;
         match self.namespaces.iter_mut().find(|found| found.name.is(name, payload)) {
-            Some(found) if !at.is_over(found.lifetime, found.since) => found.open(payload).map(|map| Some(&*map)),
+            Some(found) if !at.is_over(found.lifetime, found.since) => found.open(payload).map(Some),
             _ => Ok(None),
         }
     }
 
-    /// Returns the values of a namespace, or of the session itself, for changing them. Creates a missing namespace with
-    /// the lifetime that `begin` returns.
+    /// Returns the values of a namespace, or of the session itself. Creates a missing namespace with the lifetime that
+    /// `begin` returns.
     pub(crate) fn value_map_mut(
         &mut self,
         namespace: Option<&str>,
@@ -106,8 +110,7 @@ impl Payload {
                 self.namespaces.clear();
                 self.values.clear(at) || any
             }
-            Some(_) if self.value_map(namespace, at)?.is_none() => false,
-            Some(_) => self.value_map_mut(namespace, at, || Lifetime::ENDLESS)?.clear(at),
+            Some(_) => self.value_map(namespace, at)?.is_some_and(|map| map.clear(at)),
         };
         self.changed |= removed;
         Ok(())

@@ -14,7 +14,7 @@ use crate::expiration::Lifetime;
 /// and `after`. The first change therefore copies no other value.
 #[derive(Debug, Clone)]
 pub(super) struct Plain {
-    count: usize,
+    pub(super) count: usize,
     /// The part of the source before the changed values.
     before: Span,
     changed: Vec<u8>,
@@ -66,26 +66,22 @@ impl Plain {
     /// longer encoding than necessary are therefore not plain.
     #[inline]
     pub(super) fn read(reader: &mut Reader<'_>, count: usize) -> Result<Option<Self>, RecordError> {
-        let start = reader.position();
+        let start = reader.position;
         for _ in 0..count {
             let name = reader.brief_name()?;
             let is_endless = reader.byte("a lifetime")? == ENDLESS;
             if !(name && is_endless && reader.brief_filled_span("a value")?) {
-                reader.go_back_to(start);
+                reader.position = start;
                 return Ok(None);
             }
         }
-        let end = Span::new(reader.position(), reader.position());
+        let end = Span::new(reader.position, reader.position);
         Ok(Some(Self {
             count,
-            before: Span::new(start, reader.position()),
+            before: Span::new(start, reader.position),
             changed: Vec::new(),
             after: end,
         }))
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.count
     }
 
     /// Returns the parts in order. Concatenated, they are the encoded values.

@@ -147,7 +147,7 @@ impl ValueMap {
 
     pub(super) fn is_empty(&self, at: AsOf) -> bool {
         match &self.form {
-            Form::Plain(plain) => plain.count() == 0,
+            Form::Plain(plain) => plain.count == 0,
             Form::Indexed(entries) => entries.iter().all(|entry| entry.is_over(at)),
         }
     }

@@ -92,7 +92,7 @@ impl From<&str> for Name {
 /// Reads a buffer from front to back, never past its end.
 pub(super) struct Reader<'a> {
     source: &'a [u8],
-    position: usize,
+    pub(super) position: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -191,15 +191,6 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn is_brief(&self, start: usize, span: Span) -> bool {
         span.start() - start == 1 || self.source[span.start() - 1] != 0
-    }
-
-    #[inline]
-    pub(super) fn position(&self) -> usize {
-        self.position
-    }
-
-    pub(super) fn go_back_to(&mut self, position: usize) {
-        self.position = position;
     }
 
     /// Reads the number of items that follow, each of which takes at least `smallest` bytes. Checking it here bounds

@@ -51,10 +51,7 @@ impl Settings {
             Err(error) if error.kind() == StorageErrorKind::TooManyWaiters => return Ok(false),
             Err(error) => return Err(error),
         };
-        let at = AsOf {
-            now,
-            last_active: locked.record.meta.last_active,
-        };
+        let at = AsOf::new(now, locked.record.meta.last_active);
         let Ok(mut fresh) = Payload::decode(locked.record.payload) else {
             return Ok(false);
         };
@@ -116,10 +113,7 @@ impl Context {
         };
         let Record { mut meta, payload } = record;
         let payload = Payload::decode(payload)?;
-        let at = AsOf {
-            now,
-            last_active: meta.last_active,
-        };
+        let at = AsOf::new(now, meta.last_active);
         let mut slide = Slide::due(&payload, &meta, now, settings);
         let restarted = self.state().restarted;
         if has_expired_items(&payload, at, restarted) {
@@ -157,10 +151,7 @@ impl Context {
             return Ok(false);
         };
         let now = *loaded_at;
-        let at = AsOf {
-            now,
-            last_active: meta.last_active,
-        };
+        let at = AsOf::new(now, meta.last_active);
         let mut slide = if passive {
             None
         } else {

@@ -19,7 +19,7 @@ fn stored() -> Bytes {
             window: Some(86_400_000),
             ..Lifetime::ENDLESS
         }),
-        ..Payload::default()
+        ..Payload::EMPTY
     };
     decoded.set_authenticated_at(Some(BEGIN.now));
     for (name, json) in [("user", "\"ada\""), ("count", "41"), ("theme", "\"dark\"")] {
@@ -61,7 +61,7 @@ fn writing_changed_plain_values_allocates_the_payload_alone() {
         let mut text = Vec::with_capacity(64);
         text.extend_from_slice(&json);
         let mut written = Bytes::new();
-        let mut decoded = Payload::default();
+        let mut decoded = Payload::EMPTY;
         let changed = allocations(|| {
             decoded = Payload::decode(payload).expect("it is well formed");
             decoded.values.set(name, text, NOW, None, || Lifetime::ENDLESS);

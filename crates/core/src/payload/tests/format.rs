@@ -97,7 +97,7 @@ fn later_versions_are_distinguished_from_corruption() {
 
 #[test]
 fn a_session_without_extensions_takes_no_byte_for_them() {
-    assert_eq!(Payload::default().encode(BEGIN), b"S\x01\x00\x00\x00".as_slice());
+    assert_eq!(Payload::EMPTY.encode(BEGIN), b"S\x01\x00\x00\x00".as_slice());
     assert_eq!(
         Payload::decode(b"S\x01\x00\x00\x00".to_vec().into())
             .expect("it is well formed")

@@ -142,8 +142,8 @@ proptest! {
 
     #[test]
     fn both_forms_behave_alike(changes in changes()) {
-        let mut encoded = Payload::default();
-        let mut indexed = Payload::default();
+        let mut encoded = Payload::EMPTY;
+        let mut indexed = Payload::EMPTY;
         for (namespace, next) in &changes {
             indexed = to_indexed(&indexed);
             let observed = apply(&mut encoded, *namespace, next);
@@ -156,7 +156,7 @@ proptest! {
 
 #[test]
 fn values_stay_encoded_as_long_as_none_has_a_lifetime() {
-    let mut payload = Payload::default();
+    let mut payload = Payload::EMPTY;
     let map = &mut payload.values;
     for name in ["a", "b", "c"] {
         assert!(map.set(name, b"1".to_vec(), NOW, None, || Lifetime::ENDLESS));
@@ -196,7 +196,7 @@ fn long_encodings_are_written_anew() {
 fn a_short_text_is_copied_and_a_long_one_shared() {
     for length in [1, 48, 49, 200] {
         let json = vec![b'1'; length];
-        let mut payload = Payload::default();
+        let mut payload = Payload::EMPTY;
         payload.values.set("a", json.clone(), NOW, None, || Lifetime::ENDLESS);
         let payload = Payload::decode(payload.encode(NOW)).expect("it is well formed");
         drop(payload.loaded().clone());

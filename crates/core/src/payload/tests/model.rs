@@ -27,7 +27,7 @@ impl Model {
     pub(super) fn payload(&self) -> Payload {
         let mut payload = Payload {
             lifetime: self.lifetime,
-            ..Payload::default()
+            ..Payload::EMPTY
         };
         payload.set_window(self.window);
         payload.set_authenticated_at(self.authenticated_at);
@@ -61,7 +61,7 @@ pub(super) fn model_of(payload: &mut Payload) -> Result<Model, RecordError> {
     let mut namespaces = Vec::new();
     for (name, lifetime) in names(payload) {
         let map = payload.value_map(Some(&name), BEGIN)?;
-        namespaces.push((name, lifetime, map.map(values_of).unwrap_or_default()));
+        namespaces.push((name, lifetime, map.map(|map| values_of(map)).unwrap_or_default()));
     }
     Ok(Model {
         lifetime: payload.lifetime,

@@ -177,7 +177,7 @@ impl Context {
         };
         if let Some(record) = &record {
             self.settings
-                .check_size(record.payload.len(), state.payload().loaded_len())?;
+                .check_size(record.payload.len(), state.payload().loaded().len())?;
         }
         let unlocked = state.take_stamp();
         let lock = state.take_lock();

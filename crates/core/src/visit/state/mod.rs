@@ -12,7 +12,7 @@ pub(in crate::visit) use self::data::SessionData;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::{SessionId, SessionKey};
-use crate::payload::AsOf;
+use crate::payload::{AsOf, Payload};
 use crate::settings::Settings;
 use crate::storage::Lock;
 use crate::visit::Visit;
@@ -215,17 +215,14 @@ impl State {
     pub(in crate::visit) fn revert(&mut self) {
         self.discard_next_id();
         if self.payload().changed {
-            *self.payload_mut() = self.payload().reverted().unwrap_or_default();
+            *self.payload_mut() = self.payload().reverted().unwrap_or(Payload::EMPTY);
             self.hide_transient();
         }
     }
 
     /// Hides transient data after a restart of the browser, even if it was not removed from the storage yet.
     pub(in crate::visit) fn hide_transient(&mut self) {
-        let nothing_is_over = AsOf {
-            now: Timestamp::MIN,
-            last_active: Timestamp::MAX,
-        };
+        let nothing_is_over = AsOf::new(Timestamp::MIN, Timestamp::MAX);
         if !self.restarted {
             return;
         }

@@ -116,7 +116,7 @@ impl ValueScope<'_> {
 
     pub(crate) fn set_key_expiration(self, slot: Slot<'_>, expiration: Expiration) -> Result<bool, SessionError> {
         self.change(|state, at| {
-            let Some(map) = self.existing_map(state, at)? else {
+            let Some(map) = state.payload_mut().value_map(self.namespace, at)? else {
                 return Ok(false);
             };
             map.rename(slot.name, slot.aliases, at);
@@ -196,29 +196,18 @@ impl ValueScope<'_> {
         json: Option<&[u8]>,
         at: AsOf,
     ) -> Result<bool, SessionError> {
-        let map = state.payload_mut().value_map(self.namespace, at)?;
-        let name = map.map(|map| (map, map.current_name(slot.name, slot.aliases, at)));
-        Ok(match (name, json) {
-            (Some((map, name)), Some(json)) => map.holds(name, json, at),
-            (Some((map, name)), None) => !map.contains(name, at),
-            (None, json) => json.is_none(),
+        let Some(map) = state.payload_mut().value_map(self.namespace, at)? else {
+            return Ok(json.is_none());
+        };
+        let name = map.current_name(slot.name, slot.aliases, at);
+        Ok(match json {
+            Some(json) => map.holds(name, json, at),
+            None => !map.contains(name, at),
         })
     }
 
-    /// Returns the values for changing, unless their namespace does not exist: it is not created.
-    fn existing_map(self, state: &mut State, at: AsOf) -> Result<Option<&mut ValueMap>, SessionError> {
-        if state.payload_mut().value_map(self.namespace, at)?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some(
-            state
-                .payload_mut()
-                .value_map_mut(self.namespace, at, || Lifetime::ENDLESS)?,
-        ))
-    }
-
     pub(in crate::visit) fn remove(self, state: &mut State, at: AsOf, slot: Slot<'_>) -> Result<bool, SessionError> {
-        let Some(map) = self.existing_map(state, at)? else {
+        let Some(map) = state.payload_mut().value_map(self.namespace, at)? else {
             return Ok(false);
         };
         map.rename(slot.name, slot.aliases, at);
@@ -236,7 +225,7 @@ impl ValueScope<'_> {
         replace: Option<Expiration>,
         defaults: Defaults,
     ) -> Result<(), SessionError> {
-        self.settings.check_size(json.len(), state.payload().loaded_len())?;
+        self.settings.check_size(json.len(), state.payload().loaded().len())?;
         self.check_defaults(state, at, slot, replace.is_some(), defaults)?;
         let namespace = defaults.namespace.unwrap_or(Lifetime::ENDLESS);
         let map = state.payload_mut().value_map_mut(self.namespace, at, || namespace)?;
