@@ -102,6 +102,6 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         let context = self.context()?;
         // The handle may read the session after the outcome has been decided, so taking it counts as reading.
         context.state().effects.read = true;
-        Ok(Handle::new(context))
+        Ok(Handle(context))
     }
 }

@@ -3,7 +3,6 @@
 mod accessors;
 mod bound;
 mod builder;
-mod drain;
 mod enter;
 mod facts;
 mod lifecycle;

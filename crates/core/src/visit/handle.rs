@@ -37,10 +37,6 @@ use crate::visit::{Context, Scoped, stack};
 pub struct Handle(pub(crate) Arc<Context>);
 
 impl Handle {
-    pub(crate) fn new(context: Arc<Context>) -> Self {
-        Self(context)
-    }
-
     /// Runs a function inside the context on the current thread.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         stack::within(&mut Some(Frame::new(Arc::clone(&self.0))), f)
