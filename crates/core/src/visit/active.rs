@@ -192,17 +192,15 @@ impl Drop for ActiveVisit {
         }
         let now = context.settings.storage.clock().now();
         // Handles remain. Undo changes that were not committed; a running transaction keeps its lock and commits by itself.
-        let lock = {
-            let mut state = context.state();
-            state.cold_mut().ended_at = Some(now);
-            state.effects.sealed = true;
-            if state.in_transaction {
-                None
-            } else {
-                state.abandon_uncommitted()
-            }
-        };
+        let mut state = context.state();
+        state.cold_mut().ended_at = Some(now);
+        state.effects.sealed = true;
+        if state.in_transaction {
+            return;
+        }
+        let lock = state.abandon_uncommitted();
         // Dropping a lock runs code of the storage, so the state is unlocked first.
+        drop(state);
         drop(lock);
     }
 }

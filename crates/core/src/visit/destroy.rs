@@ -46,7 +46,9 @@ impl Context {
                 // The client may begin a new session: clear everything that its old id led to.
                 state.effects.superseded = false;
                 state.effects.aliased = false;
-                state.forget_previous_key();
+                if let Some(cold) = &mut state.cold {
+                    cold.previous_key = None;
+                }
                 state.forget()
             }
         };

@@ -3,7 +3,6 @@
 //! A renewal is part of its scope, not a task of its own: it ends with the scope, and a visit that never waits while it
 //! holds a lock pays nothing for it.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -91,14 +90,6 @@ impl SessionData {
             .lock
             .as_ref()
             .map(|lock| Instant::now() + renewal_interval(lock.lease()));
-    }
-}
-
-impl fmt::Debug for Renewal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Renewal")
-            .field("lock_id", &self.lock_id)
-            .finish_non_exhaustive()
     }
 }
 

@@ -43,16 +43,15 @@ pin_project! {
 
 impl<T> Scoped<T> {
     pub(super) fn new(context: Arc<Context>, inner: T) -> Self {
-        context.enter_scope();
         Self::with(Frame::new(context), inner)
     }
 
     pub(super) fn in_transaction(context: Arc<Context>, inner: T) -> Self {
-        context.enter_scope();
         Self::with(Frame::in_transaction(context), inner)
     }
 
     fn with(frame: Frame, inner: T) -> Self {
+        frame.context.scopes.fetch_add(1, Ordering::Relaxed);
         Self {
             inner: Some(inner),
             frame: Some(frame),
@@ -122,10 +121,6 @@ impl<T> fmt::Debug for Scoped<T> {
 }
 
 impl Context {
-    fn enter_scope(&self) {
-        self.scopes.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Releases a lock that was left behind, if the visit has ended and this was its last scope. A transaction releases its
     /// own lock.
     fn leave_scope(&self) {
@@ -133,14 +128,13 @@ impl Context {
         if self.scopes.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
-        let lock = {
-            let mut state = self.state();
-            if state.cold().ended_at.is_some() && !state.in_transaction {
-                state.abandon_uncommitted()
-            } else {
-                None
-            }
-        };
+        let mut state = self.state();
+        if state.cold().ended_at.is_none() || state.in_transaction {
+            return;
+        }
+        let lock = state.abandon_uncommitted();
+        // Dropping a lock runs code of the storage, so the state is unlocked first.
+        drop(state);
         drop(lock);
     }
 }

@@ -64,36 +64,31 @@ pub(super) fn within<R>(slot: &mut Option<Frame>, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Searches the frames of this thread, of which a thread that is shutting down has none.
+#[inline]
+fn search<R>(find: impl FnOnce(&[Frame]) -> Option<R>) -> Option<R> {
+    STACK.try_with(|stack| find(&stack.borrow())).ok().flatten()
+}
+
 /// Returns the innermost context of this session.
 pub(crate) fn current(settings: &Arc<Settings>) -> Option<Arc<Context>> {
-    STACK
-        .try_with(|stack| {
-            let stack = stack.borrow();
-            let frame = stack.iter().rfind(|frame| Arc::ptr_eq(frame.settings(), settings))?;
-            Some(Arc::clone(&frame.context))
-        })
-        .ok()
-        .flatten()
+    search(|frames| {
+        let frame = frames.iter().rfind(|frame| Arc::ptr_eq(frame.settings(), settings))?;
+        Some(Arc::clone(&frame.context))
+    })
 }
 
 /// Returns the innermost session that was declared with these namespaces and values.
 pub(crate) fn find_declared(declared: TypeId) -> Option<Arc<Settings>> {
-    STACK
-        .try_with(|stack| {
-            let stack = stack.borrow();
-            let mut all = stack.iter().rev().map(Frame::settings);
-            all.find(|settings| settings.declared == declared).cloned()
-        })
-        .ok()
-        .flatten()
+    search(|frames| {
+        let mut all = frames.iter().rev().map(Frame::settings);
+        all.find(|settings| settings.declared == declared).cloned()
+    })
 }
 
 /// Returns the innermost session, regardless of its declaration.
 pub(crate) fn innermost() -> Option<Arc<Settings>> {
-    STACK
-        .try_with(|stack| stack.borrow().last().map(|frame| Arc::clone(frame.settings())))
-        .ok()
-        .flatten()
+    search(|frames| frames.last().map(Frame::settings).cloned())
 }
 
 /// Returns whether the current code is inside a transaction of this context.

@@ -27,7 +27,7 @@ impl Context {
         if self.state().has_other_candidates() {
             return Box::pin(self.try_other_candidates(superseded, request, wait)).await;
         }
-        self.on_none_found(superseded, request.epoch, phase_for_wait(wait))
+        self.on_none_found(superseded, request.epoch, Phase::of_start(wait.is_some()))
     }
 
     async fn try_other_candidates(
@@ -61,7 +61,7 @@ impl Context {
                 None => Ok(()),
             };
         }
-        self.on_none_found(superseded, request.epoch, phase_for_wait(wait))
+        self.on_none_found(superseded, request.epoch, Phase::of_start(wait.is_some()))
     }
 
     /// Handles candidates none of which names a session; one of them may have been superseded.
@@ -94,13 +94,5 @@ impl Context {
                 (found.map(|Stored { key, record, .. }| (key, record, None)), at)
             }
         })
-    }
-}
-
-/// Returns the phase that a start leads to: with a wait for the lock, the visit becomes writable.
-fn phase_for_wait(wait: Option<Duration>) -> Phase {
-    match wait {
-        Some(_) => Phase::Writable,
-        None => Phase::Readable,
     }
 }

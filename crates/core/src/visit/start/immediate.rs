@@ -22,21 +22,12 @@ pub(in crate::visit) enum StartProgress<'a> {
     Wait,
 }
 
-impl From<Result<Option<PostLoad>, SessionError>> for StartProgress<'_> {
-    fn from(loaded: Result<Option<PostLoad>, SessionError>) -> Self {
+impl<'a> StartProgress<'a> {
+    fn after_load(loaded: Result<Option<PostLoad>, SessionError>, guard: Option<OperationGuard<'a>>) -> Self {
         match loaded {
             Ok(None) => Self::Done(Ok(())),
-            Ok(Some(post_load)) => Self::PostLoad(post_load, None),
+            Ok(Some(post_load)) => Self::PostLoad(post_load, guard),
             Err(error) => Self::Done(Err(error)),
-        }
-    }
-}
-
-impl<'a> StartProgress<'a> {
-    fn with_guard(self, guard: OperationGuard<'a>) -> Self {
-        match self {
-            Self::PostLoad(post_load, _) => Self::PostLoad(post_load, Some(guard)),
-            progress => progress,
         }
     }
 }
@@ -66,7 +57,7 @@ impl Context {
             Some(Ok((Lookup::Found(Locked { lock, record }), at))) => {
                 let key = *lock.key();
                 let loaded = self.on_loaded(key, record, Some(lock), at, request);
-                StartProgress::from(loaded).with_guard(guard)
+                StartProgress::after_load(loaded, Some(guard))
             }
             Some(Ok(_)) if self.state().has_other_candidates() => StartProgress::Wait,
             Some(Ok((none, _))) => {
@@ -95,7 +86,7 @@ impl Context {
         };
         match storage.read(&key) {
             Ok((Lookup::Found(Stored { key, record, .. }), at)) => {
-                self.on_loaded(key, record, None, at, request).into()
+                StartProgress::after_load(self.on_loaded(key, record, None, at, request), None)
             }
             Ok(_) if self.state().has_other_candidates() => StartProgress::Wait,
             Ok((none, _)) => {

@@ -136,7 +136,7 @@ impl Context {
     /// Handles a session that has expired by the limits of the settings. It is not destroyed: a parallel visit may be
     /// about to move its deadline, and otherwise the storage removes it at its deadline.
     async fn on_expired(self: Arc<Self>, lock: Option<Lock>, epoch: u32) -> Result<(), SessionError> {
-        let phase = phase_for_lock(lock.as_ref());
+        let phase = Phase::of_start(lock.is_some());
         if let Some(lock) = lock {
             self.release_or_log(lock).await;
         }
@@ -145,7 +145,7 @@ impl Context {
 
     /// Destroys an unusable session, then continues as if there had been none.
     async fn discard(self: Arc<Self>, key: SessionKey, lock: Option<Lock>, epoch: u32) -> Result<(), SessionError> {
-        let phase = phase_for_lock(lock.as_ref());
+        let phase = Phase::of_start(lock.is_some());
         self.settings.storage.destroy(&key).await?;
         if let Some(mut lock) = lock {
             // The storage removed the lock together with the record.
@@ -233,17 +233,6 @@ impl State {
 
 impl Loaded {
     fn phase(&self) -> Phase {
-        match self.data.unlocked {
-            Some(_) => Phase::Writable,
-            None => phase_for_lock(self.data.lock.as_ref()),
-        }
-    }
-}
-
-fn phase_for_lock(lock: Option<&Lock>) -> Phase {
-    if lock.is_some() {
-        Phase::Writable
-    } else {
-        Phase::Readable
+        Phase::of_start(self.data.unlocked.is_some() || self.data.lock.is_some())
     }
 }

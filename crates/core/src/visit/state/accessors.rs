@@ -72,13 +72,6 @@ impl State {
         self.cold().next_id.as_ref()
     }
 
-    /// Forgets the superseded session that this visit did not follow.
-    pub(in crate::visit) fn forget_previous_key(&mut self) {
-        if let Some(cold) = &mut self.cold {
-            cold.previous_key = None;
-        }
-    }
-
     pub(in crate::visit) fn take_renewal_waker(&mut self) -> Option<Waker> {
         self.cold.as_mut().and_then(|cold| cold.renewal_waker.take())
     }

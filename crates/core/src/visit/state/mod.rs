@@ -32,6 +32,13 @@ pub(crate) enum Phase {
     Destroyed,
 }
 
+impl Phase {
+    /// Returns the phase that a start leads to: the visit becomes writable if the start has the lock, or needs none.
+    pub(in crate::visit) fn of_start(is_writable: bool) -> Self {
+        if is_writable { Self::Writable } else { Self::Readable }
+    }
+}
+
 /// The state of a visit: the loaded data and all changes.
 pub(crate) struct State {
     pub(crate) phase: Phase,
