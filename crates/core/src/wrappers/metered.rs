@@ -77,14 +77,9 @@ impl MeasuredCall {
 
 impl Drop for MeasuredCall {
     fn drop(&mut self) {
-        let Self {
-            storage,
-            operation,
-            start,
-            outcome,
-        } = *self;
+        let (storage, operation, outcome) = (self.storage, self.operation, self.outcome);
         gauge!(IN_FLIGHT, "storage" => storage, "operation" => operation).decrement(1);
-        histogram!(SECONDS, "storage" => storage, "operation" => operation).record(start.elapsed());
+        histogram!(SECONDS, "storage" => storage, "operation" => operation).record(self.start.elapsed());
         counter!(CALLS, "storage" => storage, "operation" => operation, "outcome" => outcome).increment(1);
     }
 }

@@ -1,6 +1,5 @@
 //! [`Timeout`]: limits the duration of calls to a storage.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,18 +49,6 @@ impl<S: Storage + ?Sized> Timeout<S> {
     }
 }
 
-/// The cause of a timeout, with the limit.
-#[derive(Debug)]
-struct Elapsed(Duration);
-
-impl fmt::Display for Elapsed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no answer within {:?}", self.0)
-    }
-}
-
-impl std::error::Error for Elapsed {}
-
 impl<S: Storage + ?Sized> Intercept for Timeout<S> {
     type Inner = S;
 
@@ -73,7 +60,7 @@ impl<S: Storage + ?Sized> Intercept for Timeout<S> {
         let (operation, limit) = (call.operation(), self.limit.saturating_add(call.wait()));
         tokio::time::timeout(limit, call.run()).await.unwrap_or_else(|_| {
             let error = StorageError::new(StorageErrorKind::Timeout, operation.name(), self.inner.name());
-            Err(error.with_source(Elapsed(limit)))
+            Err(error.with_source(format!("no answer within {limit:?}")))
         })
     }
 
