@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 
-use super::LockedStore;
-use super::failure::Failure;
 use super::key_state::{KeyState, Live, Moved};
 use super::lock_table::KnownVersion;
+use super::{Failure, LockedStore};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::storage::{KeyWalk, Lookup, Meta, Record, StorageError, StorageErrorKind};

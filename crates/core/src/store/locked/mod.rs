@@ -1,7 +1,6 @@
 //! [`LockedStore`]: a storage that combines a store and locks.
 
 mod builder;
-mod failure;
 #[cfg(any(test, feature = "__fuzzing"))]
 pub(crate) mod fuzzing;
 mod key_state;
@@ -17,13 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::builder::LockedStoreBuilder;
-use self::failure::Failure;
 use self::lock_table::LockTable;
 use self::notifiers::Notifiers;
 use crate::clock::Timestamp;
 use crate::entropy::Entropy;
 use crate::id::SessionKey;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, StorageErrorKind};
 use crate::store::{EntryVersion, Locks, RecordStore};
 
 /// A [`Storage`](crate::Storage) that combines a [`RecordStore`] and [`Locks`]. Clones share both.
@@ -61,6 +59,26 @@ struct Shared {
     tombstone_ttl: Duration,
     held_locks: LockTable,
     notifiers: Notifiers,
+}
+
+/// The reason for which an operation failed, before the error has the name of the operation.
+enum Failure {
+    /// The contract requires the error.
+    Refused(StorageErrorKind),
+    /// The store or the locks failed.
+    PartFailed(StorageError),
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::PartFailed(error)
+    }
+}
+
+impl From<StorageErrorKind> for Failure {
+    fn from(kind: StorageErrorKind) -> Self {
+        Self::Refused(kind)
+    }
 }
 
 impl<R: RecordStore, L: Locks> LockedStore<R, L> {

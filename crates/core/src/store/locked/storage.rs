@@ -5,7 +5,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::LockedStore;
-use super::failure::Failure;
 use super::key_state::KeyState;
 use super::lookup::Part;
 use crate::clock::{Clock, Timestamp};
@@ -82,7 +81,7 @@ impl<R: RecordStore + ?Sized, L: Locks + ?Sized> Storage for LockedStore<R, L> {
 
     async fn release(&self, lock: Lock) -> Result<(), StorageError> {
         let released = self.release_lock(lock).await;
-        released.map_err(|error| self.error("release", Failure::PartFailed(error)))
+        released.map_err(|error| self.error("release", error.into()))
     }
 
     async fn renew(&self, id: &LockId) -> Result<(), StorageError> {

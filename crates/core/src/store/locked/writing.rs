@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::LockedStore;
-use super::failure::Failure;
 use super::key_state::{KeyState, Live, Moved};
 use super::lock_table::KnownVersion;
 use super::lookup::Part;
+use super::{Failure, LockedStore};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::storage::{Lock, LockId, Lookup, Record, StorageErrorKind};
