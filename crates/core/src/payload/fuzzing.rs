@@ -13,8 +13,8 @@ const NOW: AsOf = AsOf::new(Timestamp::from_millis(1_000), Timestamp::from_milli
 
 const LATE: AsOf = AsOf::new(Timestamp::MAX, Timestamp::from_millis(1_000));
 
-/// Decodes the input, encodes it again, and checks the properties.
-pub(crate) fn record(input: &[u8]) {
+/// Checks the properties of decoding a record: decodes the input, encodes it again, and compares the two.
+pub fn record(input: &[u8]) {
     let Ok(mut decoded) = Payload::decode(Bytes::copy_from_slice(input)) else {
         return;
     };

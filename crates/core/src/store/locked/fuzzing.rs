@@ -6,8 +6,9 @@ use crate::store::{EntryHead, EntryVersion};
 
 const VERSION: EntryVersion = EntryVersion::from_u64(1);
 
-/// Decodes the input as meta, encodes it again, and checks that the two agree.
-pub(crate) fn key_state(input: &[u8]) {
+/// Checks the properties of decoding the state of a key: decodes the input as meta, encodes it again, and checks that
+/// the two agree.
+pub fn key_state(input: &[u8]) {
     for deadline in [None, Some(Timestamp::from_millis(5))] {
         let read = |meta: &[u8]| KeyState::read(&EntryHead::new(VERSION, deadline, meta.to_vec()));
         let Some(state) = read(input) else { continue };
