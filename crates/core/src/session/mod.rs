@@ -140,7 +140,13 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// # }
     /// ```
     pub fn namespace<K: NamespaceName<N>>(&self, key: K) -> Namespace<K::Values> {
-        Namespace::new(&self.settings, &self.bound, key.name(), key.slot().default_expiration)
+        Namespace {
+            settings: Arc::clone(&self.settings),
+            bound: self.bound.clone(),
+            name: key.name().into(),
+            expiration: key.slot().default_expiration,
+            declared: PhantomData,
+        }
     }
 
     fn from_settings(settings: Arc<Settings>) -> Self {

@@ -21,29 +21,14 @@ use crate::visit::{Context, ValueScope};
 /// visit in whose context it is used. A namespace begins when the first value is set in it. Visits that do not use it
 /// do not parse it.
 pub struct Namespace<V = Untyped> {
-    settings: Arc<Settings>,
-    bound: Option<Arc<Context>>,
-    name: Arc<str>,
-    expiration: Option<fn() -> Expiration>,
-    declared: PhantomData<fn() -> V>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) bound: Option<Arc<Context>>,
+    pub(super) name: Arc<str>,
+    pub(super) expiration: Option<fn() -> Expiration>,
+    pub(super) declared: PhantomData<fn() -> V>,
 }
 
 impl<V: Values> Namespace<V> {
-    pub(super) fn new(
-        settings: &Arc<Settings>,
-        bound: &Option<Arc<Context>>,
-        name: &str,
-        expiration: Option<fn() -> Expiration>,
-    ) -> Self {
-        Self {
-            settings: Arc::clone(settings),
-            bound: bound.clone(),
-            name: name.into(),
-            expiration,
-            declared: PhantomData,
-        }
-    }
-
     /// Returns the name of the namespace.
     #[must_use]
     pub fn name(&self) -> &str {
