@@ -10,8 +10,7 @@ use crate::visit::state::State;
 
 impl Context {
     pub(crate) fn regenerate_id(&self) -> Result<(), SessionError> {
-        let grace = self.settings.rotation_grace;
-        self.assign_new_id(grace, |_| Ok(()))
+        self.assign_new_id(self.settings.rotation_grace, |_| Ok(()))
     }
 
     /// Records that the client has just authenticated: the session gets a new id, and its limits begin again.

@@ -175,10 +175,8 @@ impl Context {
             slide = slide.and_then(|slide| slide.deadline_only(meta));
         }
         let Some(slide) = slide else { return Ok(false) };
-        match settings.touch(key, meta, slide).await {
-            Ok(reissue_id) => Ok(reissue_id),
-            Err(error) => log_unless_gone(key, error).map(|()| false),
-        }
+        let touched = settings.touch(key, meta, slide).await;
+        touched.or_else(|error| log_unless_gone(key, error).map(|()| false))
     }
 }
 

@@ -63,7 +63,7 @@ impl Context {
                 self.on_replaced(replaced, meta)
             }
             Step::Slow(SlowStep::Create { record, id }) => {
-                let (made, record) = self.new_record(record, id);
+                let made = self.new_record(&record, id);
                 let created = storage.create(&made.key, record);
                 made.handle_reply(created)
             }

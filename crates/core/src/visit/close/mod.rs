@@ -83,7 +83,7 @@ impl Context {
         let storage = &self.settings.storage;
         match step {
             SlowStep::Create { record, id } => {
-                let (made, record) = self.new_record(record, id);
+                let made = self.new_record(&record, id);
                 let created = self.settings.create(&made.key, record).await;
                 made.handle_reply(created)
             }

@@ -162,16 +162,15 @@ impl Context {
     }
 
     /// Prepares a record that is to be created under this id, or a new one.
-    pub(in crate::visit) fn new_record(&self, record: Record, id: Option<SessionId>) -> (NewRecord, Record) {
+    pub(in crate::visit) fn new_record(&self, record: &Record, id: Option<SessionId>) -> NewRecord {
         let id = id.unwrap_or_else(|| SessionId::generate(&*self.settings.entropy));
         let key = id.key();
-        let made = NewRecord {
+        NewRecord {
             meta: record.meta.clone(),
             orphan: OrphanGuard::new(&self.settings, key),
             id,
             key,
-        };
-        (made, record)
+        }
     }
 
     /// Records, for the client, why a commit was refused.

@@ -18,8 +18,6 @@ pub(in crate::visit) enum StartProgress<'a> {
     Done(Result<(), SessionError>),
     /// The start is complete after this work, which holds the operation guard if the visit will write.
     PostLoad(PostLoad, Option<OperationGuard<'a>>),
-    /// Nothing was done, as the start has to wait.
-    Wait,
 }
 
 impl<'a> StartProgress<'a> {
@@ -33,68 +31,62 @@ impl<'a> StartProgress<'a> {
 }
 
 impl Context {
-    /// Starts for writing like [`start`](Context::start).
+    /// Starts for writing like [`start`](Context::start). Returns `None`, having done nothing, if it has to wait.
     #[inline]
-    pub(in crate::visit) fn start_immediate(self: &Arc<Self>) -> StartProgress<'_> {
-        let Some(storage) = self.settings.storage.immediate() else {
-            return StartProgress::Wait;
-        };
-        let Some(guard) = self.try_begin_operation() else {
-            return StartProgress::Wait;
-        };
+    pub(in crate::visit) fn start_immediate(self: &Arc<Self>) -> Option<StartProgress<'_>> {
+        let storage = self.settings.storage.immediate()?;
+        let guard = self.try_begin_operation()?;
         let (key, request) = {
             let mut state = self.state();
             if state.phase == Phase::Writable {
-                return StartProgress::Done(Ok(()));
+                return Some(StartProgress::Done(Ok(())));
             }
             (state.lookup_key(), state.begin_load())
         };
         let Some(key) = key else {
-            return StartProgress::Done(self.begin(request.epoch, Phase::Writable));
+            return Some(StartProgress::Done(self.begin(request.epoch, Phase::Writable)));
         };
-        match storage.lock(&key) {
-            None => StartProgress::Wait,
-            Some(Ok((Lookup::Found(Locked { lock, record }), at))) => {
+        Some(match storage.lock(&key)? {
+            Ok((Lookup::Found(Locked { lock, record }), at)) => {
                 let key = *lock.key();
                 let loaded = self.on_loaded(key, record, Some(lock), at, request);
                 StartProgress::after_load(loaded, Some(guard))
             }
-            Some(Ok(_)) if self.state().has_other_candidates() => StartProgress::Wait,
-            Some(Ok((none, _))) => {
+            Ok(_) if self.state().has_other_candidates() => return None,
+            Ok((none, _)) => {
                 let superseded = matches!(none, Lookup::Superseded).then_some(key);
                 StartProgress::Done(self.on_none_found(superseded, request.epoch, Phase::Writable))
             }
-            Some(Err(error)) => StartProgress::Done(Err(error.into())),
-        }
+            Err(error) => StartProgress::Done(Err(error.into())),
+        })
     }
 
-    /// Starts for reading like [`start_readonly`](Context::start_readonly).
+    /// Starts for reading like [`start_readonly`](Context::start_readonly). Returns `None`, having done nothing, if it
+    /// has to wait.
     #[inline]
-    pub(in crate::visit) fn start_readonly_immediate(self: &Arc<Self>) -> StartProgress<'_> {
-        let Some(storage) = self.settings.storage.immediate() else {
-            return StartProgress::Wait;
-        };
+    pub(in crate::visit) fn start_readonly_immediate(self: &Arc<Self>) -> Option<StartProgress<'_>> {
+        let storage = self.settings.storage.immediate()?;
         let (key, request) = {
             let mut state = self.state();
             if state.is_started() {
-                return StartProgress::Done(Ok(()));
+                return Some(StartProgress::Done(Ok(())));
             }
             (state.lookup_key(), state.begin_load())
         };
         let Some(key) = key else {
-            return StartProgress::Done(self.begin(request.epoch, Phase::Readable));
+            return Some(StartProgress::Done(self.begin(request.epoch, Phase::Readable)));
         };
-        match storage.read(&key) {
+        Some(match storage.read(&key) {
             Ok((Lookup::Found(Stored { key, record, .. }), at)) => {
                 StartProgress::after_load(self.on_loaded(key, record, None, at, request), None)
             }
-            Ok(_) if self.state().has_other_candidates() => StartProgress::Wait,
+            Ok(_) if self.state().has_other_candidates() => return None,
             Ok((none, _)) => {
                 let superseded = matches!(none, Lookup::Superseded).then_some(key);
                 StartProgress::Done(self.on_none_found(superseded, request.epoch, Phase::Readable))
             }
             Err(error) => StartProgress::Done(Err(error.into())),
-        }
+        })
     }
 }
 

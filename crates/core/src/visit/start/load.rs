@@ -17,7 +17,7 @@ use crate::storage::{Lock, Record, Stored};
 use crate::visit::Context;
 use crate::visit::limits::begin_lifetime;
 use crate::visit::start::verdict::{LoadRequest, Verdict};
-use crate::visit::state::{Phase, SessionData, State};
+use crate::visit::state::{Closing, Phase, SessionData};
 
 /// The work that is left before a visit has started.
 pub(in crate::visit) type PostLoad = Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>;
@@ -179,8 +179,11 @@ impl Context {
         state.effects.read = true;
         state.enter(phase);
         state.seen = true;
-        let replaced = state.replace_data(loaded);
-        let renewal_waker = state.take_renewal_waker();
+        state.key = Some(loaded.key);
+        state.restarted = loaded.restarted;
+        // The old data, with its lock if there was one.
+        let replaced = state.data.replace(loaded.data);
+        let renewal_waker = state.cold.as_mut().and_then(|cold| cold.renewal_waker.take());
         // Dropping a lock and waking a task run foreign code, so the state is unlocked first.
         drop(state);
         drop(replaced);
@@ -201,10 +204,7 @@ impl Context {
         let data = SessionData::decode(record, now)?;
         let over = data.is_over(now, &self.settings);
         let mut state = self.state();
-        if state.session != session
-            || state.phase != Phase::Readable
-            || state.closing != crate::visit::state::Closing::No
-        {
+        if state.session != session || state.phase != Phase::Readable || state.closing != Closing::No {
             // Another call of this visit has newer data.
             return Ok(());
         }
@@ -219,15 +219,6 @@ impl Context {
         drop(state);
         drop(before);
         Ok(())
-    }
-}
-
-impl State {
-    /// Moves the loaded data into the state. Returns the old data, with its lock if there was one.
-    fn replace_data(&mut self, loaded: Loaded) -> Option<Box<SessionData>> {
-        self.key = Some(loaded.key);
-        self.restarted = loaded.restarted;
-        self.data.replace(loaded.data)
     }
 }
 

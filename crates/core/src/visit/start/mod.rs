@@ -25,9 +25,9 @@ use crate::visit::state::{Closing, Phase, State};
 impl Context {
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
         match self.start_immediate() {
-            StartProgress::Done(started) => started,
-            StartProgress::PostLoad(post_load, _guard) => post_load.await,
-            StartProgress::Wait => Box::pin(self.wait_and_start()).await,
+            Some(StartProgress::Done(started)) => started,
+            Some(StartProgress::PostLoad(post_load, _guard)) => post_load.await,
+            None => Box::pin(self.wait_and_start()).await,
         }
     }
 
@@ -65,9 +65,9 @@ impl Context {
     /// Does not wait for the operation guard: a reader waits for no other task, not even for a call of its own visit.
     pub(crate) async fn start_readonly(self: &Arc<Self>) -> Result<(), SessionError> {
         match self.start_readonly_immediate() {
-            StartProgress::Done(started) => started,
-            StartProgress::PostLoad(post_load, _) => post_load.await,
-            StartProgress::Wait => Box::pin(self.wait_and_start_readonly()).await,
+            Some(StartProgress::Done(started)) => started,
+            Some(StartProgress::PostLoad(post_load, _)) => post_load.await,
+            None => Box::pin(self.wait_and_start_readonly()).await,
         }
     }
 

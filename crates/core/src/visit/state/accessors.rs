@@ -1,7 +1,5 @@
 //! Access to the lazily allocated parts of a [`State`].
 
-use std::task::Waker;
-
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::payload::Payload;
@@ -44,11 +42,6 @@ impl State {
         self.data.as_mut().and_then(|data| data.unlocked.take())
     }
 
-    /// Returns the time of the metadata: how long the session has been idle is known for this time.
-    pub(in crate::visit) fn loaded_at(&self) -> Timestamp {
-        self.data().loaded_at
-    }
-
     /// Records the metadata that the storage holds at this time.
     pub(in crate::visit) fn update_meta(&mut self, meta: Meta, now: Timestamp) {
         let data = self.data_mut();
@@ -70,10 +63,6 @@ impl State {
     /// Returns the id that the session gets when it is closed.
     pub(crate) fn next_id(&self) -> Option<&SessionId> {
         self.cold().next_id.as_ref()
-    }
-
-    pub(in crate::visit) fn take_renewal_waker(&mut self) -> Option<Waker> {
-        self.cold.as_mut().and_then(|cold| cold.renewal_waker.take())
     }
 
     /// Discards the id that the session was to get.

@@ -197,7 +197,7 @@ impl State {
     /// Returns how long the visit has lasted since it loaded the record.
     fn lasted(&self, now: Timestamp) -> Duration {
         let until = self.cold().ended_at.map_or(now, |ended_at| ended_at.min(now));
-        self.loaded_at().until(until)
+        self.data().loaded_at.until(until)
     }
 
     /// Returns whether the loaded session has expired.
