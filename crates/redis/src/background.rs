@@ -4,7 +4,6 @@
 //! work is done, a dedicated thread does it, with a runtime and connections of its own: the connections of the storage
 //! may be driven by the runtime that shuts down. The thread is started when it is needed and ends after an idle time.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -208,13 +207,5 @@ impl Drop for Counted {
     fn drop(&mut self) {
         *lock(&self.0.number) -= 1;
         self.0.less.notify_all();
-    }
-}
-
-impl<C> fmt::Debug for Background<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Background")
-            .field("pending", &*self.pending.borrow())
-            .finish_non_exhaustive()
     }
 }

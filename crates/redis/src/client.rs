@@ -1,6 +1,5 @@
 //! [`Client`]: what storage and locks have in common.
 
-use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -154,14 +153,4 @@ fn abandon(client: Weak<Client>) -> Box<dyn Fn(SessionKey, LockToken) + Send + S
 /// Converts a duration to the milliseconds that Redis takes.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("router", &self.router)
-            .field("keys", &self.keys)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
-    }
 }

@@ -13,7 +13,7 @@ use crate::net::Router;
 /// A server is assumed to support it until it refuses it, which it does without any effect. The refusal holds for the
 /// connection on which it came: a server that is replaced by another version ends its connections. No version is looked
 /// at, so each node of a cluster that is being upgraded is judged by what it supports.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct ConditionalSet {
     /// True if any server has refused it. Spares the lock below as long as none has. Relaxed, because a stale value
     /// costs only one more refusal.

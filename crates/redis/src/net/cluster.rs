@@ -21,7 +21,6 @@ const HEAD_START: Duration = Duration::from_millis(100);
 /// Staleness is a property of one node, and concerns its slots only: the slots of the other nodes are served by the
 /// present map. A new map is requested in the background, at most a few times a second. Calls wait for it only if the
 /// present one does not help.
-#[derive(Debug)]
 pub(crate) struct Cluster {
     connector: Connector,
     on_message: Arc<dyn OnMessage>,

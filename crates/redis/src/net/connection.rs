@@ -1,6 +1,5 @@
 //! [`Connection`]: one connection to one server, made when it is needed and replaced when it breaks.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
@@ -220,14 +219,5 @@ pub(super) fn handle_push(
         }
     } else if let Some(on_push) = on_push {
         on_push.push(generation, &push.kind, push.data);
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("addr", &self.endpoint.addr().to_string())
-            .field("connected", &self.current().is_some())
-            .finish()
     }
 }

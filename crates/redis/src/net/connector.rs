@@ -1,6 +1,5 @@
 //! [`Connector`]: the settings that all connections to the servers share.
 
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -120,13 +119,5 @@ impl Connector {
             tls: Arc::clone(&self.tls),
         };
         Connection::new(endpoint, self.timeout, on_push)
-    }
-}
-
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connector")
-            .field("addr", &self.template.addr().to_string())
-            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,5 @@
 //! [`DurableConnection`]: the connection for writes that have to reach replicas.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -210,14 +209,6 @@ impl Drop for Runner {
 /// Returns the failure of a command that was sent by a runner that was dropped.
 fn cut_off() -> Failure {
     Failure::Broken(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
-}
-
-impl fmt::Debug for DurableConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DurableConnection")
-            .field("connection", &self.connection)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -56,7 +56,6 @@ pub(crate) enum Idempotency {
 }
 
 /// Routes commands to the servers.
-#[derive(Debug)]
 pub(crate) struct Router {
     timeout: Duration,
     topology: Topology,

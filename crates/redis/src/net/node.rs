@@ -19,7 +19,6 @@ const PROOF_VALIDITY: u64 = 1_000;
 const PROOF_TIMEOUT: u64 = 100;
 
 /// A server. Its connections are made when they are needed.
-#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) addr: ConnectionAddr,
     /// The connections for commands. There is at least one.

@@ -25,13 +25,13 @@ pub(super) trait Refreshable: Send + Sync + 'static {
 }
 
 /// The progress of the refreshes of one value.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Refresh {
     progress: Mutex<Progress>,
     over: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Progress {
     /// The number of refreshes that have begun, and of those that are over.
     begun: u64,

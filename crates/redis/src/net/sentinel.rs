@@ -13,7 +13,6 @@ use crate::error::Failure;
 use crate::sync::lock;
 
 /// Finds the primary by asking the sentinels, and asks again, at most a few times a second, when the primary is stale.
-#[derive(Debug)]
 pub(crate) struct Sentinel {
     sentinels: Vec<Arc<Connection>>,
     name: String,

@@ -8,7 +8,7 @@ use super::Node;
 use super::slot::SLOTS;
 
 /// The known owner of each slot.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct SlotMap {
     /// The owner of each slot, as an index of `nodes`; empty if no map was loaded yet.
     owners: Vec<Option<u16>>,

@@ -1,7 +1,6 @@
 //! [`Subscriber`]: the connection on which the messages of one server arrive.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use redis::{Cmd, ConnectionAddr, PushKind, Value};
@@ -12,7 +11,7 @@ use crate::error::Failure;
 use crate::sync::lock;
 
 /// Receives the messages of subscribers. Called by the tasks that read connections, so it must not block.
-pub(crate) trait OnMessage: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait OnMessage: Send + Sync + 'static {
     /// A message was published on a channel.
     fn message(&self, payload: Vec<u8>);
     /// Messages may have been missed.
@@ -144,17 +143,8 @@ fn subscribe(channel: &[u8]) -> Cmd {
     subscribe
 }
 
-impl fmt::Debug for Subscriber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscriber")
-            .field("connection", &self.connection)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A receiver for tests in which no message matters.
 #[cfg(test)]
-#[derive(Debug)]
 pub(super) struct Ignore;
 
 #[cfg(test)]

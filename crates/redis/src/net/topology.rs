@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{Cluster, Connector, Node, OnMessage, Sentinel};
 
 /// The servers as they are arranged, with connections of their own.
-#[derive(Debug)]
 pub(crate) enum Topology {
     Single(Arc<Node>),
     Sentinel(Arc<Sentinel>),
@@ -13,7 +12,6 @@ pub(crate) enum Topology {
 }
 
 /// The settings of a [`Topology`], after validation.
-#[derive(Debug)]
 pub(crate) enum TopologyConfig {
     Single(Connector),
     Sentinel {

@@ -1,7 +1,6 @@
 //! [`WaitQueues`]: the wait queues of a process, one for each session whose lock is wanted.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fmt;
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -189,13 +188,5 @@ impl AwaitedMessage {
 impl Drop for AwaitedMessage {
     fn drop(&mut self) {
         lock(&self.queues.awaited).remove(&self.token);
-    }
-}
-
-impl fmt::Debug for WaitQueues {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitQueues")
-            .field("max_waiters", &self.max_waiters)
-            .finish_non_exhaustive()
     }
 }
