@@ -23,11 +23,6 @@ type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Work<C> = Arc<dyn Fn(Arc<C>) -> BoxFuture + Send + Sync>;
 type MakeClient<C> = Arc<dyn Fn() -> Arc<C> + Send + Sync>;
 
-/// A client that has work in the background.
-pub(crate) trait HasBackground: Sized + Send + Sync + 'static {
-    fn background(&self) -> &Background<Self>;
-}
-
 /// The background work of a client.
 pub(crate) struct Background<C> {
     /// The amount of work, wherever it is done.
@@ -40,18 +35,18 @@ pub(crate) struct Background<C> {
     make_client: MakeClient<C>,
 }
 
-impl<C: HasBackground> Background<C> {
-    pub(crate) fn new(make_client: impl Fn() -> Arc<C> + Send + Sync + 'static) -> Self {
-        Self {
+impl<C: Send + Sync + 'static> Background<C> {
+    pub(crate) fn new(make_client: impl Fn() -> Arc<C> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
             pending: Arc::new(watch::Sender::new(0)),
             thread: Mutex::default(),
             left: Arc::default(),
             make_client: Arc::new(make_client),
-        }
+        })
     }
 
     /// Does work that no caller waits for. It may be started more than once.
-    pub(crate) fn spawn<F>(client: Arc<C>, work: impl Fn(Arc<C>) -> F + Send + Sync + 'static)
+    pub(crate) fn spawn<F>(self: &Arc<Self>, client: Arc<C>, work: impl Fn(Arc<C>) -> F + Send + Sync + 'static)
     where
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
@@ -62,8 +57,12 @@ impl<C: HasBackground> Background<C> {
                 let _ = work.await;
             })
         });
-        let pending = Some(Pending::new(&client.background().pending));
-        let job = RuntimeJob { client, work, pending };
+        let job = RuntimeJob {
+            background: Arc::clone(self),
+            client,
+            work,
+            pending: Some(Pending::new(&self.pending)),
+        };
         // Without a runtime the job is dropped here, which leaves it to the thread.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(job.run());
@@ -111,7 +110,10 @@ impl<C: HasBackground> Background<C> {
 }
 
 /// Runs on the thread.
-fn run_thread<C: HasBackground>(make_client: &MakeClient<C>, mut receiver: mpsc::UnboundedReceiver<ThreadJob<C>>) {
+fn run_thread<C: Send + Sync + 'static>(
+    make_client: &MakeClient<C>,
+    mut receiver: mpsc::UnboundedReceiver<ThreadJob<C>>,
+) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
@@ -133,26 +135,25 @@ fn run_thread<C: HasBackground>(make_client: &MakeClient<C>, mut receiver: mpsc:
 }
 
 /// A job in a runtime. If it is dropped before it is done, it is left to the thread.
-struct RuntimeJob<C: HasBackground> {
+struct RuntimeJob<C: Send + Sync + 'static> {
+    background: Arc<Background<C>>,
     client: Arc<C>,
     work: Work<C>,
     /// Taken when the job is done.
     pending: Option<Pending>,
 }
 
-impl<C: HasBackground> RuntimeJob<C> {
+impl<C: Send + Sync + 'static> RuntimeJob<C> {
     async fn run(mut self) {
         (self.work)(Arc::clone(&self.client)).await;
         self.pending = None;
     }
 }
 
-impl<C: HasBackground> Drop for RuntimeJob<C> {
+impl<C: Send + Sync + 'static> Drop for RuntimeJob<C> {
     fn drop(&mut self) {
         if let Some(pending) = self.pending.take() {
-            self.client
-                .background()
-                .leave_to_thread(Arc::clone(&self.work), pending);
+            self.background.leave_to_thread(Arc::clone(&self.work), pending);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::Cmd;
 use sessile_core::{LockId, LockToken, SessionKey, Timestamp};
 
-use crate::background::{Background, HasBackground};
+use crate::background::Background;
 use crate::clock::ServerClock;
 use crate::conditional_set::ConditionalSet;
 use crate::error::Failure;
@@ -75,7 +75,7 @@ pub(crate) struct Client {
     pub(crate) process: String,
     /// The locks that this process holds.
     pub(crate) held: HeldLocks,
-    background: Background<Self>,
+    pub(crate) background: Arc<Background<Self>>,
 }
 
 impl Client {
@@ -122,14 +122,8 @@ impl Client {
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         if let Some(client) = self.me.upgrade() {
-            Background::spawn(client, work);
+            self.background.spawn(client, work);
         }
-    }
-}
-
-impl HasBackground for Client {
-    fn background(&self) -> &Background<Self> {
-        &self.background
     }
 }
 

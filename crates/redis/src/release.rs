@@ -6,7 +6,6 @@ use std::time::Duration;
 use sessile_core::{LockId, LockToken, Unlock};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::background::HasBackground as _;
 use crate::client::{Client, Kind};
 use crate::error::Failure;
 use crate::options::CENTURY;
@@ -88,7 +87,7 @@ impl Client {
                 self.unlock(lock_id);
             }
         }
-        let _ = timeout(self.router.timeout(), self.background().idle()).await;
+        let _ = timeout(self.router.timeout(), self.background.idle()).await;
     }
 }
 
