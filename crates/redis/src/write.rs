@@ -61,10 +61,8 @@ impl Client {
         let (reply, shortfall) = self.send_write(key, cmd, write, idempotency).await?;
         let (reply, now) = Reply::read(reply)?;
         self.learn(now);
-        let found_the_end = match write {
-            WriteKind::Step(_) => matches!(reply, Reply::Missing | Reply::Superseded | Reply::Alias { .. }),
-            WriteKind::Terminal | WriteKind::Change => false,
-        };
+        let found_the_end = matches!(write, WriteKind::Step(_))
+            && matches!(reply, Reply::Missing | Reply::Superseded | Reply::Alias { .. });
         // With any other reply, the script has refused to write.
         if found_the_end || matches!(reply, Reply::Done(_)) {
             self.record_shortfall(shortfall, write)?;
@@ -80,14 +78,9 @@ impl Client {
         write: WriteKind<'_>,
         idempotency: Idempotency,
     ) -> Result<(Value, Option<ReplicationShortfall>), Failure> {
-        let Some(durability) = self.durability(write) else {
-            return Ok((self.router.send(key.shard(), cmd, idempotency).await?, None));
-        };
-        let (reply, reached) = self
-            .router
-            .send_durably(key.shard(), cmd, idempotency, durability)
-            .await?;
-        let wanted = durability.replicas;
+        let durability = self.durability(write);
+        let (reply, reached) = self.router.route(key.shard(), cmd, idempotency, durability).await?;
+        let wanted = durability.map_or(0, |durability| durability.replicas);
         let shortfall = (reached < wanted).then_some(ReplicationShortfall { wanted, reached });
         Ok((reply, shortfall))
     }

@@ -43,7 +43,6 @@ pub(crate) use self::sentinel::Sentinel;
 pub(crate) use self::subscriber::OnMessage;
 pub(crate) use self::tls::Tls;
 pub(crate) use self::topology::{Topology, TopologyConfig};
-use crate::durability::Durability;
 use crate::error::Failure;
 
 /// The effect of sending a command again after its outcome has become ambiguous.
@@ -103,17 +102,6 @@ impl Router {
     /// ambiguous is sent again only if it is idempotent.
     pub(crate) async fn send(&self, shard: &str, cmd: &Cmd, idempotency: Idempotency) -> Result<Value, Failure> {
         Ok(self.route(shard, cmd, idempotency, None).await?.0)
-    }
-
-    /// Sends a command like [`send`](Self::send), waits for replicas, and returns how many have acknowledged it.
-    pub(crate) async fn send_durably(
-        &self,
-        shard: &str,
-        cmd: &Cmd,
-        idempotency: Idempotency,
-        durability: &Durability,
-    ) -> Result<(Value, u32), Failure> {
-        self.route(shard, cmd, idempotency, Some(durability)).await
     }
 
     /// Returns all primaries: those that are known, or those that the servers name now if `refresh` is set.

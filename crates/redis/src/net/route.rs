@@ -22,7 +22,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 impl Router {
-    pub(super) async fn route(
+    /// Sends a command like [`send`](Self::send). If it has to be durable, also waits for replicas, and returns how many
+    /// have acknowledged it.
+    pub(crate) async fn route(
         &self,
         shard: &str,
         cmd: &Cmd,
@@ -49,18 +51,17 @@ impl Router {
             let cmd = with_source.as_ref().unwrap_or(cmd);
             let sent = match durability {
                 Some(durability) => Box::pin(node.durable.send(cmd, asking, durability, deadline)).await,
-                None if asking => Box::pin(node.send_asking(shard, cmd, deadline))
-                    .await
-                    .map(|reply| (reply, 0)),
-                None if timed => {
-                    Box::pin(self.send_in_time(node.connection_for(shard), cmd, needs_proof, (now, deadline)))
-                        .await
-                        .map(|reply| (reply, 0))
+                None => {
+                    let connection = node.connection_for(shard);
+                    let reply = if asking {
+                        Box::pin(node.send_asking(shard, cmd, deadline)).await
+                    } else if timed {
+                        Box::pin(self.send_in_time(connection, cmd, needs_proof, (now, deadline))).await
+                    } else {
+                        self.send_to(connection, cmd, needs_proof, (now, deadline)).await
+                    };
+                    reply.map(|reply| (reply, 0))
                 }
-                None => self
-                    .send_to(node.connection_for(shard), cmd, needs_proof, (now, deadline))
-                    .await
-                    .map(|reply| (reply, 0)),
             };
             let failure = match sent {
                 Ok(reply) => {
