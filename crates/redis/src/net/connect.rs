@@ -10,9 +10,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::coalesce::Coalesce;
-use super::connection::{Connection, handle_push};
-use super::is_runtime_shutting_down;
 use super::state::{Driver, LiveConnection, Step, too_late};
+use super::{Connection, is_runtime_shutting_down};
 use crate::error::Failure;
 
 /// The number of commands that may be buffered between the tasks and the socket before a sender has to wait.
@@ -54,12 +53,14 @@ impl Connection {
     }
 
     async fn open(self: &Arc<Self>, generation: u64) -> Result<LiveConnection, Failure> {
-        let (connection, on_push) = (Arc::downgrade(self), self.on_push.clone());
+        let connection = Arc::downgrade(self);
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(Some(self.timeout))
             .set_pipeline_buffer_size(BUFFER)
             .set_push_sender(move |push| {
-                handle_push(push, generation, &connection, on_push.as_ref());
+                if let Some(connection) = connection.upgrade() {
+                    connection.handle_push(push, generation);
+                }
                 Ok::<(), ()>(())
             });
         let settings = self.endpoint.settings().await?;

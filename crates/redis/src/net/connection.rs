@@ -29,7 +29,7 @@ pub(crate) struct Connection {
     pub(super) endpoint: Endpoint,
     /// The time limit for connecting, and for the reply to a command.
     pub(super) timeout: Duration,
-    pub(super) on_push: Option<Weak<dyn OnPush>>,
+    on_push: Option<Weak<dyn OnPush>>,
     /// Read for each command, by all threads at once, and written when a connection is made or discarded.
     state: RwLock<State>,
     /// Notified when an attempt to connect is over.
@@ -175,6 +175,16 @@ impl Connection {
         }
     }
 
+    /// Passes a push message on. Runs in the task that reads the connection, so it must not block.
+    pub(super) fn handle_push(&self, push: PushInfo, generation: u64) {
+        if push.kind == PushKind::Disconnection {
+            self.discard(generation);
+            self.notify_disconnected();
+        } else if let Some(on_push) = self.on_push.as_ref().and_then(Weak::upgrade) {
+            on_push.push(generation, &push.kind, push.data);
+        }
+    }
+
     /// Returns whether the server has not recently accepted a write.
     pub(super) fn needs_proof(&self, now: u64) -> bool {
         now > self.trusted_until.load(Ordering::Relaxed)
@@ -200,24 +210,4 @@ pub(super) fn is_demoted(error: &ServerError) -> bool {
         error.kind(),
         Some(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
     )
-}
-
-/// Passes a push message on. Runs in the task that reads the connection, so it must not block.
-pub(super) fn handle_push(
-    push: PushInfo,
-    generation: u64,
-    connection: &Weak<Connection>,
-    on_push: Option<&Weak<dyn OnPush>>,
-) {
-    let on_push = on_push.and_then(Weak::upgrade);
-    if push.kind == PushKind::Disconnection {
-        if let Some(connection) = connection.upgrade() {
-            connection.discard(generation);
-        }
-        if let Some(on_push) = on_push {
-            on_push.disconnected();
-        }
-    } else if let Some(on_push) = on_push {
-        on_push.push(generation, &push.kind, push.data);
-    }
 }
