@@ -23,7 +23,6 @@ mod sentinel;
 mod slot;
 mod slot_map;
 mod state;
-mod stream;
 mod subscriber;
 mod tls;
 mod topology;
