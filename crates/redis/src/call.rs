@@ -38,7 +38,7 @@ impl Client {
             Kind::Locks => cmd.arg(self.keys.lock(key)),
         };
         if !form.record_only {
-            cmd.arg(names.queue());
+            cmd.arg(&names.queue);
         }
         cmd
     }

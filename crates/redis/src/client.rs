@@ -131,7 +131,7 @@ impl Client {
 /// end.
 impl Drop for Client {
     fn drop(&mut self) {
-        self.background.wait_for_thread(self.router.timeout());
+        self.background.wait_for_thread(self.router.timeout);
     }
 }
 

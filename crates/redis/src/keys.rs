@@ -11,21 +11,15 @@ use sessile_core::SessionKey;
 /// key of a session is on the same node as well.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
-    /// The name of the queue, which begins with that of the record.
-    queue: Vec<u8>,
-    /// The length of the record's name.
-    length: usize,
+    /// The name of the queue for the lock, which has one entry for each waiting process. It begins with the name of the
+    /// record.
+    pub(crate) queue: Vec<u8>,
 }
 
 impl Names {
     /// Returns the name of the record, which includes its lock, or of the value in its place.
     pub(crate) fn record(&self) -> &[u8] {
-        &self.queue[..self.length]
-    }
-
-    /// Returns the name of the queue for the lock, which has one entry for each waiting process.
-    pub(crate) fn queue(&self) -> &[u8] {
-        &self.queue
+        &self.queue[..self.queue.len() - QUEUE.len()]
     }
 }
 
@@ -49,26 +43,29 @@ impl Keyspace {
 
     /// Returns the name of a session's record: prefix, shard in braces, and the digest in hexadecimal.
     pub(crate) fn record(&self, key: &SessionKey) -> Vec<u8> {
-        let mut name = self.in_shard(key.shard(), DIGEST_LEN);
-        push_digest(&mut name, key);
-        name
+        self.name(key, b"")
     }
 
     /// Returns the name of a lock without a record.
     pub(crate) fn lock(&self, key: &SessionKey) -> Vec<u8> {
-        let mut name = self.in_shard(key.shard(), DIGEST_LEN + LOCK.len());
-        push_digest(&mut name, key);
-        name.extend_from_slice(LOCK);
-        name
+        self.name(key, LOCK)
     }
 
     /// Returns all names of a session.
     pub(crate) fn names(&self, key: &SessionKey) -> Names {
-        let mut queue = self.in_shard(key.shard(), DIGEST_LEN + QUEUE.len());
-        push_digest(&mut queue, key);
-        let length = queue.len();
-        queue.extend_from_slice(QUEUE);
-        Names { queue, length }
+        let queue = self.name(key, QUEUE);
+        Names { queue }
+    }
+
+    fn name(&self, key: &SessionKey, suffix: &[u8]) -> Vec<u8> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut name = self.in_shard(key.shard(), DIGEST_LEN + suffix.len());
+        for byte in key.digest() {
+            name.push(DIGITS[usize::from(byte >> 4)]);
+            name.push(DIGITS[usize::from(byte & 15)]);
+        }
+        name.extend_from_slice(suffix);
+        name
     }
 
     /// Returns the channel on which a process receives messages about the sessions of a shard, or about all sessions.
@@ -119,14 +116,6 @@ impl Keyspace {
     }
 }
 
-fn push_digest(name: &mut Vec<u8>, key: &SessionKey) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in key.digest() {
-        name.push(DIGITS[usize::from(byte >> 4)]);
-        name.push(DIGITS[usize::from(byte & 15)]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use sessile_core::SessionId;
@@ -142,7 +131,7 @@ mod tests {
         assert_eq!(names.record(), record);
         let lock = keyspace.lock(&key);
         assert_eq!(lock, [&record, LOCK].concat());
-        assert_eq!(names.queue(), [&record, QUEUE].concat());
+        assert_eq!(names.queue, [&record, QUEUE].concat());
         assert_eq!(
             std::str::from_utf8(&record).unwrap(),
             "sessile:{012}:9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"
@@ -152,7 +141,7 @@ mod tests {
             format!("sessile:{}", key.to_string().replacen("012", "{012}", 1)).into_bytes()
         );
         assert_eq!(keyspace.parse(&record), Some(key));
-        for other in [&lock, names.queue(), &keyspace.channel(Some("012"), "process")] {
+        for other in [&lock, &names.queue, &keyspace.channel(Some("012"), "process")] {
             assert!(other.starts_with(b"sessile:{012}:"));
             assert_eq!(keyspace.parse(other), None);
         }

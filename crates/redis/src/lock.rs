@@ -244,7 +244,7 @@ impl Client {
     /// Returns how long a released token may remain in the server's queue: as long as its entry is valid. The last
     /// request may have written that at the end of its own validity.
     pub(crate) fn linger_time(&self) -> Duration {
-        self.entry_ttl().saturating_add(self.router.timeout()).min(CENTURY)
+        self.entry_ttl().saturating_add(self.router.timeout).min(CENTURY)
     }
 
     /// Returns the moment, by the server's clock, until which a request that is sent now is valid. The estimate of that

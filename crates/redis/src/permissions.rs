@@ -19,8 +19,8 @@ pub(crate) async fn check_permissions(client: &Client) -> Result<(), Failure> {
     let names = client.keys.names(&key);
     let mut call = script::PERMISSIONS.call(2);
     match client.kind {
-        Kind::Sessions => call.arg(names.record()).arg(names.queue()).arg(""),
-        Kind::Locks => call.arg(client.keys.lock(&key)).arg(names.queue()).arg("1"),
+        Kind::Sessions => call.arg(names.record()).arg(&names.queue).arg(""),
+        Kind::Locks => call.arg(client.keys.lock(&key)).arg(&names.queue).arg("1"),
     };
     let with_source = Script::with_source(&call);
     for (command, cmd) in [("EVAL", with_source.as_ref()), ("EVALSHA", Some(&call))] {

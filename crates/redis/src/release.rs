@@ -87,7 +87,7 @@ impl Client {
                 self.unlock(lock_id);
             }
         }
-        let _ = timeout(self.router.timeout(), self.background.idle()).await;
+        let _ = timeout(self.router.timeout, self.background.idle()).await;
     }
 }
 

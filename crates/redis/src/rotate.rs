@@ -88,7 +88,7 @@ impl Client {
         let mut cmd = script::ROTATE.call(if record_only { 1 } else { 3 });
         cmd.arg(names.record());
         if !record_only {
-            cmd.arg(names.queue()).arg(&new);
+            cmd.arg(&names.queue).arg(&new);
         }
         let value = if arrives { &[] } else { rotation.value };
         cmd.arg(lock_id.token.as_bytes())

@@ -70,7 +70,7 @@ impl Connection {
         let (connection, driving) = MultiplexedConnection::new_with_config(&settings, stream, config)
             .await
             .map_err(Failure::Unreachable)?;
-        driver.runs(tokio::spawn(driving).abort_handle());
+        let _ = driver.0.set(tokio::spawn(driving).abort_handle());
         Ok(LiveConnection {
             generation,
             connection,

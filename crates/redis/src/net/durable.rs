@@ -1,5 +1,6 @@
 //! [`DurableConnection`]: the connection for writes that have to reach replicas.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(crate) type Durable = Result<(Value, u32), Failure>;
 /// wait. Its [`Runner`] then notifies the callers whose commands are still queued, and they start another. The outcome
 /// of commands that were already sent is ambiguous.
 pub(crate) struct DurableConnection {
-    connection: Arc<Connection>,
+    pub(super) connection: Arc<Connection>,
     queue: Mutex<Queue>,
 }
 
@@ -63,10 +64,6 @@ impl DurableConnection {
         })
     }
 
-    pub(super) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
-    }
-
     /// Sends a command, and returns when the required number of replicas have it, or the time for that is over.
     pub(crate) async fn send(
         self: &Arc<Self>,
@@ -90,7 +87,12 @@ impl DurableConnection {
                 // others. Yielding lets the runtime drop this future.
                 Ok(Ok(Outcome::NotSent)) if Instant::now() < deadline => yield_now().await,
                 Ok(Ok(Outcome::NotSent)) | Err(_) => return Err(Failure::Timeout),
-                Ok(Err(_)) => return Err(cut_off()),
+                // The runner was dropped after it had sent the command.
+                Ok(Err(_)) => {
+                    return Err(Failure::Broken(
+                        io::Error::from(io::ErrorKind::ConnectionAborted).into(),
+                    ));
+                }
             }
         }
     }
@@ -204,11 +206,6 @@ impl Drop for Runner {
             let _ = job.done.send(Outcome::NotSent);
         }
     }
-}
-
-/// Returns the failure of a command that was sent by a runner that was dropped.
-fn cut_off() -> Failure {
-    Failure::Broken(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
 }
 
 #[cfg(test)]

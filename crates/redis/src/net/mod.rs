@@ -55,7 +55,8 @@ pub(crate) enum Idempotency {
 
 /// Routes commands to the servers.
 pub(crate) struct Router {
-    timeout: Duration,
+    /// The time limit of a call.
+    pub(crate) timeout: Duration,
     topology: Topology,
     /// A command that writes nothing and that a replica refuses. It is used where a connection may come to lead to a
     /// replica unnoticed.
@@ -88,11 +89,6 @@ impl Router {
     /// Returns the deadline of a call that begins now.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
-    }
-
-    /// Returns the time limit of a call.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
     }
 
     /// Sends a command to the server that owns this shard, and returns its reply within the time limit.

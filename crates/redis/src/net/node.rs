@@ -22,7 +22,7 @@ const PROOF_TIMEOUT: u64 = 100;
 pub(crate) struct Node {
     pub(crate) addr: ConnectionAddr,
     /// The connections for commands. There is at least one.
-    connections: Box<[Arc<Connection>]>,
+    pub(super) connections: Box<[Arc<Connection>]>,
     /// The connection for messages.
     pub(crate) subscriber: Arc<Subscriber>,
     /// The connection for writes that have to reach replicas.
@@ -44,7 +44,7 @@ impl Node {
         for (index, connection) in node.connections.iter().enumerate() {
             let others = node.connections.iter().enumerate().filter(|(other, _)| *other != index);
             let others = others.map(|(_, other)| other);
-            connection.set_siblings(others.chain([node.durable.connection(), node.subscriber.connection()]));
+            connection.set_siblings(others.chain([&node.durable.connection, &node.subscriber.connection]));
         }
         Arc::new(node)
     }
@@ -52,11 +52,6 @@ impl Node {
     /// Returns the connection for commands that concern no particular shard.
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connections[0]
-    }
-
-    /// Returns the connections for commands.
-    pub(super) fn connections(&self) -> &[Arc<Connection>] {
-        &self.connections
     }
 
     /// Returns whether all connections for commands are open.
@@ -160,10 +155,7 @@ mod tests {
                     let shard = format!("{first}{second}-");
                     let connection = node.connection_for(&shard);
                     assert!(Arc::ptr_eq(connection, node.connection_for(&shard)));
-                    let index = node
-                        .connections()
-                        .iter()
-                        .position(|other| Arc::ptr_eq(other, connection));
+                    let index = node.connections.iter().position(|other| Arc::ptr_eq(other, connection));
                     used[index.unwrap()] += 1;
                 }
             }

@@ -77,7 +77,7 @@ impl Sentinel {
     /// Checks by ROLE, on each connection to a server, that it is a primary. Information about a failover spreads with
     /// a delay: a server may not know yet of its new role, or may know it before the sentinels do.
     async fn check_is_primary(node: &Node, deadline: Instant) -> Result<(), Failure> {
-        for connection in node.connections() {
+        for connection in &node.connections {
             match connection.send(&redis::cmd("ROLE"), deadline).await? {
                 Value::Array(parts) if parts.first() == Some(&Value::BulkString(b"master".to_vec())) => {}
                 _ => return Err(not_found("the server named is not the primary")),

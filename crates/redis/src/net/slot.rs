@@ -28,12 +28,8 @@ const STEPS: [u16; 256] = {
 };
 
 /// Returns the slot of all keys with this hash tag: CRC-16/XMODEM of the tag, as in the cluster specification.
-pub(crate) fn slot(tag: &str) -> u16 {
-    slot_of(tag.as_bytes())
-}
-
-fn slot_of(tag: &[u8]) -> u16 {
-    let crc = tag.iter().fold(0_u16, |crc, byte| {
+pub(crate) fn slot(tag: impl AsRef<[u8]>) -> u16 {
+    let crc = tag.as_ref().iter().fold(0_u16, |crc, byte| {
         crc << 8 ^ STEPS[usize::from((crc >> 8) as u8 ^ byte)]
     });
     crc % SLOTS
@@ -47,7 +43,7 @@ pub(crate) fn representative(shard: &str) -> &'static str {
             for second in ALPHABET {
                 for third in ALPHABET {
                     let shard = [*first, *second, *third];
-                    shards[usize::from(slot_of(&shard))] = shard;
+                    shards[usize::from(slot(shard))] = shard;
                 }
             }
         }

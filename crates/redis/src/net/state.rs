@@ -28,13 +28,7 @@ pub(crate) struct LiveConnection {
 
 /// The task that drives a connection. It is aborted when the last owner of this drops it.
 #[derive(Default)]
-pub(super) struct Driver(OnceLock<AbortHandle>);
-
-impl Driver {
-    pub(super) fn runs(&self, task: AbortHandle) {
-        let _ = self.0.set(task);
-    }
-}
+pub(super) struct Driver(pub(super) OnceLock<AbortHandle>);
 
 impl Drop for Driver {
     fn drop(&mut self) {

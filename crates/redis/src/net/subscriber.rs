@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use redis::{Cmd, ConnectionAddr, PushKind, Value};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::{Connection, Connector, OnPush};
+use super::{Connection, Connector, OnPush, in_time};
 use crate::error::Failure;
 use crate::sync::lock;
 
@@ -26,7 +26,7 @@ pub(crate) trait OnMessage: Send + Sync + 'static {
 ///
 /// In a cluster there is one channel for each slot in which a task has ever waited, 16,384 at most.
 pub(crate) struct Subscriber {
-    connection: Arc<Connection>,
+    pub(super) connection: Arc<Connection>,
     subscribed: Mutex<Subscribed>,
     on_message: Arc<dyn OnMessage>,
 }
@@ -75,11 +75,7 @@ impl Subscriber {
             }
             Err(Failure::UnexpectedReply)
         };
-        timeout_at(deadline, subscribing).await.unwrap_or(Err(Failure::Timeout))
-    }
-
-    pub(crate) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
+        in_time(deadline, subscribing).await
     }
 
     /// Discards the connection of this generation if a message has not arrived although everything has that the server
