@@ -74,12 +74,8 @@ pub(crate) async fn check(client: &Client) -> Result<Vec<Finding>, Failure> {
         let number = |text: String| text.parse::<u64>().map_err(|_| Failure::UnexpectedReply);
 
         let version = field("server", "redis_version").await?;
-        if version
-            .split('.')
-            .next()
-            .and_then(|major| major.parse().ok())
-            .is_none_or(|major: u32| major < 7)
-        {
+        let (major, _) = version.split_once('.').unwrap_or((&version, ""));
+        if major.parse().unwrap_or(0) < 7 {
             let server = server.clone();
             findings.push(Finding::TooOld { server, version });
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::Cmd;
-use sessile_core::{LockId, LockToken, SessionKey, Timestamp};
+use sessile_core::{LockId, SessionKey, Timestamp};
 
 use crate::background::Background;
 use crate::clock::ServerClock;
@@ -82,7 +82,13 @@ impl Client {
     /// Creates a client. It connects when it is first used.
     pub(crate) fn new(config: &Arc<ClientConfig>) -> Arc<Self> {
         Arc::new_cyclic(|me: &Weak<Self>| {
-            let queues = WaitQueues::new(config.options.max_waiters, abandon(Weak::clone(me)));
+            let client = Weak::clone(me);
+            let abandon = Box::new(move |key, token| {
+                if let Some(client) = client.upgrade() {
+                    client.abandon(LockId::new(key, token));
+                }
+            });
+            let queues = WaitQueues::new(config.options.max_waiters, abandon);
             let topology = config.topology.build(queues.clone());
             let for_background = Arc::clone(config);
             Self {
@@ -133,15 +139,6 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.background.wait_for_thread(self.router.timeout);
     }
-}
-
-/// Returns the callback that gives back a token that no task wants any longer.
-fn abandon(client: Weak<Client>) -> Box<dyn Fn(SessionKey, LockToken) + Send + Sync> {
-    Box::new(move |key, token| {
-        if let Some(client) = client.upgrade() {
-            client.abandon(LockId::new(key, token));
-        }
-    })
 }
 
 /// Converts a duration to the milliseconds that Redis takes.

@@ -164,16 +164,12 @@ pub(crate) fn encode_arriving(from: &[u8; 32], value: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the last millisecond of a record's life as the scripts take it: empty if it has no deadline.
+///
+/// Redis keeps a key up to and including the millisecond of its expiry, while a deadline is the first millisecond at
+/// which the record is gone. Redis refuses times that are not positive.
 pub(crate) fn expiry_arg(record: &Record) -> String {
-    let last = record.meta.deadline.map(last_millisecond);
-    last.map(|last| last.to_string()).unwrap_or_default()
-}
-
-/// Returns the last millisecond at which a record with this deadline exists. Redis keeps a key up to and including the
-/// millisecond of its expiry, while a deadline is the first millisecond at which the record is gone. Redis refuses
-/// times that are not positive.
-pub(crate) fn last_millisecond(deadline: Timestamp) -> u64 {
-    deadline.as_millis().saturating_sub(1).max(1)
+    let last = |deadline: Timestamp| deadline.as_millis().saturating_sub(1).max(1).to_string();
+    record.meta.deadline.map(last).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -35,10 +35,8 @@ const MAX_COUNT: usize = 10_000;
 /// Returns one page.
 pub(crate) async fn page(client: &Client, cursor: Option<Cursor>, limit: usize) -> Result<Page, Failure> {
     let limit = limit.max(1);
-    let before = match &cursor {
-        None => None,
-        Some(cursor) => Some(Position::read(cursor).ok_or(Failure::UnexpectedReply)?),
-    };
+    let before = cursor.map(|cursor| Position::read(&cursor).ok_or(Failure::UnexpectedReply));
+    let before = before.transpose()?;
     let mut layout = SlotLayout::load(client, before.is_none()).await?;
     if before.as_ref().is_some_and(|position| position.layout != layout.hash) {
         // The change may have added nodes that are not known yet.
@@ -72,18 +70,14 @@ pub(crate) async fn page(client: &Client, cursor: Option<Cursor>, limit: usize) 
     let sessions = describe(client, node, listed).await?;
 
     position.node = *number;
-    let mut next = Some(position);
-    if let Some(position) = &mut next
-        && position.scan.is_none()
-        && position.left.is_empty()
-    {
+    let mut is_over = position.scan.is_none() && position.left.is_empty();
+    if is_over {
         position.node = number.saturating_add(1);
         position.scan = Some(0);
         position.server.clear();
-        if layout.nodes.iter().all(|(number, _)| *number < position.node) {
-            next = next.and_then(Position::next_pass);
-        }
+        is_over = layout.nodes.iter().all(|(number, _)| *number < position.node);
     }
+    let next = if is_over { position.next_pass() } else { Some(position) };
     Ok(Page::new(sessions, next.map(|next| next.write())))
 }
 
@@ -140,17 +134,14 @@ async fn describe(
         .send_all(&headers, keys.len(), client.router.deadline())
         .await?;
     let mut sessions = Vec::with_capacity(keys.len());
-    for (key, reply) in keys.into_iter().zip(replies) {
-        let reply = match reply {
+    for (key, mut reply) in keys.into_iter().zip(replies) {
+        if let Value::ServerError(_) = reply {
             // The session has just moved to another node.
-            Value::ServerError(_) => {
-                client
-                    .router
-                    .send(key.shard(), &header(&key), Idempotency::Idempotent)
-                    .await?
-            }
-            reply => reply,
-        };
+            reply = client
+                .router
+                .send(key.shard(), &header(&key), Idempotency::Idempotent)
+                .await?;
+        }
         if let Value::BulkString(header) = reply
             && let Some((meta, _)) = codec::decode_meta(&header)
         {

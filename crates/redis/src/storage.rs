@@ -152,8 +152,7 @@ impl Storage for RedisStorage {
             Ok(Reply::Done(None)) => Ok(true),
             // The session has moved or is moving. A caller that reads it again finds its new key.
             Ok(Reply::Rewritten | Reply::Arriving { .. } | Reply::Alias { .. }) => Ok(false),
-            Ok(reply) => Err(refused(reply, "replace")),
-            Err(failure) => Err(failure.into_error("replace", NAME)),
+            other => Err(refused(other, "replace")),
         }
     }
 
@@ -216,11 +215,10 @@ impl Storage for RedisStorage {
                 async move { client.eval(&key, &cmd, Idempotency::Idempotent).await }
             })
             .await;
-        match outcome {
-            Ok((_, Reply::Done(None))) => Ok(true),
-            Ok((_, Reply::Rewritten)) => Ok(false),
-            Ok((_, reply)) => Err(refused(reply, "touch")),
-            Err(failure) => Err(failure.into_error("touch", NAME)),
+        match outcome.map(|(_, reply)| reply) {
+            Ok(Reply::Done(None)) => Ok(true),
+            Ok(Reply::Rewritten) => Ok(false),
+            other => Err(refused(other, "touch")),
         }
     }
 
@@ -270,14 +268,13 @@ impl Storage for RedisStorage {
 fn done(reply: Result<Reply, Failure>, operation: &'static str) -> Result<(), StorageError> {
     match reply {
         Ok(Reply::Done(None)) => Ok(()),
-        Ok(reply) => Err(refused(reply, operation)),
-        Err(failure) => Err(failure.into_error(operation, NAME)),
+        other => Err(refused(other, operation)),
     }
 }
 
-/// Returns the error of an operation that found no record, or no lock.
-fn refused(reply: Reply, operation: &'static str) -> StorageError {
-    match reply.refusal() {
+/// Returns the error of an operation that failed, or that found no record, or no lock.
+fn refused(reply: Result<Reply, Failure>, operation: &'static str) -> StorageError {
+    match reply.and_then(Reply::refusal) {
         Ok(kind) => StorageError::new(kind, operation, NAME),
         Err(failure) => failure.into_error(operation, NAME),
     }

@@ -105,10 +105,8 @@ impl Cluster {
 
     /// Returns the address of a node that `from` has announced.
     fn addr_of(&self, host: Option<&str>, port: u16, from: &Node) -> Option<ConnectionAddr> {
-        match host.filter(|host| slot_map::is_host(host)) {
-            Some(host) => Some(self.connector.addr_of(host, port)),
-            None => Some(self.connector.addr_of(host_of(&from.addr)?, port)),
-        }
+        let announced = host.filter(|host| slot_map::is_host(host));
+        Some(self.connector.addr_of(announced.or_else(|| host_of(&from.addr))?, port))
     }
 
     /// Returns the nodes to ask for a map, the best first. A node that has failed, or that owns no slots any more, may

@@ -95,19 +95,17 @@ impl Connector {
     /// Returns the address of a server that another one has announced. It uses the same transport.
     pub(crate) fn addr_of(&self, host: &str, port: u16) -> ConnectionAddr {
         let elsewhere = self.map.as_ref().and_then(|map| map(host, port));
-        let (host, port) = elsewhere
-            .as_ref()
-            .map_or((host, port), |(host, port)| (host.as_str(), *port));
+        let (host, port) = elsewhere.unwrap_or_else(|| (host.to_owned(), port));
         match self.template.addr() {
             ConnectionAddr::TcpTls {
                 insecure, tls_params, ..
             } => ConnectionAddr::TcpTls {
-                host: host.into(),
+                host,
                 port,
                 insecure: *insecure,
                 tls_params: tls_params.clone(),
             },
-            _ => ConnectionAddr::Tcp(host.into(), port),
+            _ => ConnectionAddr::Tcp(host, port),
         }
     }
 
