@@ -6,7 +6,6 @@ use redis::ErrorKind;
 
 use crate::client::Client;
 use crate::error::Failure;
-use crate::net::info;
 
 /// A fact about the servers that puts sessions at risk.
 ///
@@ -70,7 +69,7 @@ pub(crate) async fn check(client: &Client) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     for node in client.router.primaries(true).await? {
         let server = node.addr.to_string();
-        let field = async |section, name| info(&node, section, name, client.router.deadline()).await;
+        let field = async |section, name| node.info(section, name, client.router.deadline()).await;
         let number = |text: String| text.parse::<u64>().map_err(|_| Failure::UnexpectedReply);
 
         let version = field("server", "redis_version").await?;
@@ -107,10 +106,8 @@ pub(crate) async fn refuse_cluster_nodes(client: &Client) -> Result<(), Failure>
     }
     for node in client.router.primaries(false).await? {
         // A server may forbid INFO. This is no reason to refuse it.
-        if info(&node, "cluster", "cluster_enabled", client.router.deadline())
-            .await
-            .is_ok_and(|enabled| enabled == "1")
-        {
+        let enabled = node.info("cluster", "cluster_enabled", client.router.deadline()).await;
+        if enabled.is_ok_and(|enabled| enabled == "1") {
             let what = "this server is a node of a cluster, which has to be named to `RedisServers::cluster`";
             return Err(Failure::Setup((ErrorKind::InvalidClientConfig, what).into()));
         }

@@ -54,6 +54,7 @@ impl Client {
     ) -> Result<Lookup<(Lock, Vec<u8>)>, StorageError> {
         let until = Instant::now() + wait.min(CENTURY);
         let error = |kind| StorageError::new(kind, self.kind.locking(), self.kind.name());
+        let failed = |failure: Failure| failure.into_error(self.kind.locking(), self.kind.name());
         let mut key = *key;
         // The result if the aliases lead to no record. Once an alias was followed, the session has moved.
         let mut nothing = Lookup::Missing;
@@ -82,8 +83,7 @@ impl Client {
                 Ok(Acquisition::TimedOut) => return Err(error(StorageErrorKind::LockTimeout)),
                 Ok(Acquisition::Refused(Reply::Alias { target })) => {
                     waiter.complete();
-                    key = Keyspace::key(key.shard(), &target)
-                        .ok_or_else(|| Failure::UnexpectedReply.into_error(self.kind.locking(), self.kind.name()))?;
+                    key = Keyspace::key(key.shard(), &target).ok_or_else(|| failed(Failure::UnexpectedReply))?;
                     nothing = Lookup::Superseded;
                     (steps, settled) = (steps + 1, false);
                 }
@@ -92,8 +92,7 @@ impl Client {
                     waiter.complete();
                     // Settling a record and asking for it again is one step, unless it has to be settled repeatedly.
                     steps += usize::from(std::mem::replace(&mut settled, true));
-                    let has_moved = Box::pin(self.settle(&key, &from)).await;
-                    if !has_moved.map_err(|failure| failure.into_error(self.kind.locking(), self.kind.name()))? {
+                    if !Box::pin(self.settle(&key, &from)).await.map_err(failed)? {
                         return Ok(nothing);
                     }
                 }
@@ -106,7 +105,7 @@ impl Client {
                     return Ok(Lookup::Superseded);
                 }
                 Err(failure) => {
-                    let error = failure.into_error(self.kind.locking(), self.kind.name());
+                    let error = failed(failure);
                     waiter.end_all(End::Failed(error.kind()));
                     return Err(error);
                 }

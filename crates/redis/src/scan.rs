@@ -26,7 +26,7 @@ use self::position::Position;
 use crate::client::Client;
 use crate::codec;
 use crate::error::Failure;
-use crate::net::{Idempotency, Node, info, text};
+use crate::net::{Idempotency, Node, text};
 
 /// The limit of work that one page may require of a server: SCAN looks at this many keys, whether they are records or
 /// not.
@@ -50,7 +50,7 @@ pub(crate) async fn page(client: &Client, cursor: Option<Cursor>, limit: usize) 
         // The last nodes have left the cluster since.
         return Ok(Page::new(Vec::new(), position.next_pass().map(|next| next.write())));
     };
-    let server = info(node, "server", "run_id", client.router.deadline()).await?;
+    let server = node.info("server", "run_id", client.router.deadline()).await?;
     if position.server != server {
         // The server was restarted since, so its earlier cursors are invalid.
         position.server = server;

@@ -235,16 +235,14 @@ impl Storage for RedisStorage {
             });
             Ok(destroyed.await?.0)
         };
-        let outcome = client.follow(KeyWalk::moves(*key), step).await;
-        if let (Ok(_), Some(shortfall)) = (&outcome, shortfall.get()) {
-            return Err(Failure::Shortfall(*shortfall).into_error("destroy", NAME));
-        }
-        match outcome {
-            Ok((_, Reply::Done(None))) => Ok(Lookup::Found(())),
-            Ok((_, Reply::Missing)) => Ok(Lookup::Missing),
-            Ok((_, Reply::Superseded)) => Ok(Lookup::Superseded),
-            Ok(_) => Err(Failure::UnexpectedReply.into_error("destroy", NAME)),
-            Err(failure) => Err(failure.into_error("destroy", NAME)),
+        let failed = |failure: Failure| failure.into_error("destroy", NAME);
+        let (_, reply) = client.follow(KeyWalk::moves(*key), step).await.map_err(failed)?;
+        match (shortfall.get(), reply) {
+            (Some(shortfall), _) => Err(failed(Failure::Shortfall(*shortfall))),
+            (None, Reply::Done(None)) => Ok(Lookup::Found(())),
+            (None, Reply::Missing) => Ok(Lookup::Missing),
+            (None, Reply::Superseded) => Ok(Lookup::Superseded),
+            (None, _) => Err(failed(Failure::UnexpectedReply)),
         }
     }
 

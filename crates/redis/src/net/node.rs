@@ -77,6 +77,18 @@ impl Node {
         self.stale.store(stale, Ordering::Relaxed);
     }
 
+    /// Returns a field of a section of INFO.
+    pub(crate) async fn info(&self, section: &str, field: &str, deadline: Instant) -> Result<String, Failure> {
+        let mut cmd = redis::cmd("INFO");
+        cmd.arg(section);
+        let text = text(self.connection().send(&cmd, deadline).await?)?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let value = value.map(|value| value.trim().to_owned());
+        value.ok_or(Failure::UnexpectedReply)
+    }
+
     /// Sends a command about a slot that is migrating to this node.
     pub(crate) async fn send_asking(&self, shard: &str, cmd: &Cmd, deadline: Instant) -> Result<Value, Failure> {
         send_after(self.connection_for(shard), &redis::cmd("ASKING"), cmd, deadline)
@@ -103,6 +115,15 @@ impl Node {
                 reply
             }
         }
+    }
+}
+
+/// Reads a reply that is a text.
+pub(crate) fn text(value: Value) -> Result<String, Failure> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|_| Failure::UnexpectedReply),
+        Value::VerbatimString { text, .. } => Ok(text),
+        _ => Err(Failure::UnexpectedReply),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Routing a command: retries and redirections until a reply arrives or trying is no longer useful.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,7 +118,7 @@ impl Router {
         (now, deadline): (Instant, Instant),
     ) -> Result<Value, Failure> {
         if needs_proof && let Some(proof) = &self.proof {
-            let now = self.since_epoch(now);
+            let now = u64::try_from(now.duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX);
             if connection.needs_proof(now) {
                 return Box::pin(Node::send_with_proof(connection, proof, cmd, now, deadline)).await;
             }
@@ -126,7 +127,8 @@ impl Router {
             // The server was the primary when its connections were made. Before they are made again, the sentinels have
             // to be asked.
             let Some(live) = connection.current() else {
-                return Err(not_connected());
+                let failure = io::Error::from(io::ErrorKind::NotConnected);
+                return Err(Failure::Unreachable(failure.into()));
             };
             return connection.send_on(live, cmd).await;
         }
@@ -147,10 +149,6 @@ impl Router {
             connection.discard(live.generation);
         }
         reply
-    }
-
-    fn since_epoch(&self, now: Instant) -> u64 {
-        u64::try_from(now.duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Returns the server that owns this shard, if it is known and not stale.
@@ -200,8 +198,4 @@ impl Router {
 /// writes nothing, and reports a key as missing that only the primary has.
 fn may_only_read(cmd: &Cmd) -> bool {
     matches!(cmd.args_iter().next(), Some(Arg::Simple(b"GET" | b"EVALSHA" | b"EVAL")))
-}
-
-fn not_connected() -> Failure {
-    Failure::Unreachable(std::io::Error::from(std::io::ErrorKind::NotConnected).into())
 }
