@@ -84,17 +84,7 @@ impl Failure {
         }
     }
 
-    /// Returns whether the disk or a quota is full.
-    pub(crate) fn is_full(&self) -> bool {
-        self.kind() == StorageErrorKind::Full
-    }
-
-    /// Returns whether permission was denied.
-    pub(crate) fn is_denied(&self) -> bool {
-        self.kind() == StorageErrorKind::Denied
-    }
-
-    fn kind(&self) -> StorageErrorKind {
+    pub(crate) fn kind(&self) -> StorageErrorKind {
         match self {
             Self::Refused(kind) => *kind,
             Self::System { source, .. } => kind_of(source),

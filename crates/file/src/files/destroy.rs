@@ -1,6 +1,6 @@
 //! Destroying a session.
 
-use sessile_core::{Lookup, SessionKey, Timestamp};
+use sessile_core::{Lookup, SessionKey, StorageErrorKind, Timestamp};
 
 use crate::failure::{Context, Failure, Result};
 use crate::files::Files;
@@ -28,7 +28,7 @@ impl Files {
         let staged = match tree.make_stripe(stripe).and_then(|()| stage()) {
             Ok(staged) => Some(staged),
             // Destroying must work on a full disk. Removing a file needs no space.
-            Err(failure) if failure.is_full() => None,
+            Err(failure) if failure.kind() == StorageErrorKind::Full => None,
             Err(failure) => return Err(failure),
         };
         let guard = folder.lock_stripe(stripe, staged.as_ref().as_slice())?;

@@ -8,10 +8,10 @@ pub(crate) const SLICE: usize = 1_024;
 /// A position in the folder. Everything before it has been examined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Position {
-    stripe: u8,
-    leaf: u8,
+    pub(crate) stripe: u8,
+    pub(crate) leaf: u8,
     /// The last name that was examined in the leaf.
-    after: String,
+    pub(crate) after: String,
 }
 
 impl Position {
@@ -21,18 +21,6 @@ impl Position {
             stripe,
             ..Self::default()
         }
-    }
-
-    pub(crate) const fn stripe(&self) -> u8 {
-        self.stripe
-    }
-
-    pub(crate) const fn leaf(&self) -> u8 {
-        self.leaf
-    }
-
-    pub(crate) fn after(&self) -> &str {
-        &self.after
     }
 
     /// Moves to the start of a leaf, unless the position is in it or behind it.
@@ -45,10 +33,6 @@ impl Position {
     /// Moves behind a name in the leaf.
     pub(crate) fn advance_past(&mut self, name: String) {
         self.after = name;
-    }
-
-    pub(crate) fn stripe_start(&self) -> Self {
-        Self::of_stripe(self.stripe)
     }
 
     pub(crate) fn next_stripe(&self) -> Option<Self> {

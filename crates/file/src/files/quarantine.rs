@@ -10,7 +10,6 @@ use sessile_core::SessionKey;
 
 use crate::failure::{Context, CorruptFile, Corruption, Failure, FormatError, Result};
 use crate::folder::Folder;
-use crate::folder::disk::Disk;
 use crate::folder::format::{Kind, encode_header};
 use crate::folder::layout::{hex, stripe_of};
 use crate::folder::lookup::Part;
@@ -101,7 +100,10 @@ impl Quarantine {
             return Ok(None);
         }
         let quarantined = quarantine_path(folder, &file.path, reason);
-        link_or_move(&tree.disk, &file.path, &quarantined)?;
+        // Linked, so that the key never looks unused. A file that cannot be linked, such as a folder, is moved.
+        let linked = tree.disk.link(&file.path, &quarantined);
+        let moved = linked.or_else(|_| tree.disk.rename(&file.path, &quarantined));
+        moved.context("quarantine a file")?;
         let record = tree.layout.record(key);
         guard.publish(staged, &record)?;
         if file.path != record {
@@ -140,12 +142,4 @@ fn quarantine_path(folder: &Folder, path: &Path, reason: QuarantineReason) -> Pa
     let name: String = name.chars().take(80).collect();
     let nonce = hex(&folder.nonce()[..4]);
     folder.tree.layout.quarantine().join(format!("{name}.{reason}.{nonce}"))
-}
-
-/// Links the file, so that the key never looks unused. A file that cannot be linked, such as a folder, is moved.
-fn link_or_move(disk: &Disk, path: &Path, quarantined: &Path) -> Result<()> {
-    match disk.link(path, quarantined) {
-        Ok(()) => Ok(()),
-        Err(_) => disk.rename(path, quarantined).context("quarantine a file"),
-    }
 }

@@ -28,7 +28,7 @@ impl Files {
         let stamp = folder.nonce();
         let origin = Origin {
             key: *old,
-            owner: tree.instance.id(),
+            owner: tree.instance.id,
         };
         let incoming = self.write_incoming(new, stamp, record, origin)?;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use sessile_core::{Meta, SessionKey};
+use sessile_core::{Meta, SessionKey, StorageErrorKind};
 
 use crate::failure::{Context, Failure, Result};
 use crate::files::Files;
@@ -34,7 +34,7 @@ impl Files {
         let mut examined = 0;
         let mut next = Some(from.clone());
         while let Some(mut at) = next {
-            for leaf in self.leaves(at.stripe())?.range(at.leaf()..) {
+            for leaf in self.leaves(at.stripe)?.range(at.leaf..) {
                 at.advance_to_leaf(*leaf);
                 if examined >= SLICE {
                     return Ok(ScanSlice { found, next: Some(at) });
@@ -65,7 +65,7 @@ impl Files {
         match self.folder.state(key, Part::Header) {
             Ok(KeyState::Live(live)) => Ok(Some((*key, live.meta))),
             Ok(_) | Err(Failure::Corrupt(_) | Failure::Quarantined(..)) => Ok(None),
-            Err(failure) if failure.is_denied() => Ok(None),
+            Err(failure) if failure.kind() == StorageErrorKind::Denied => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -86,27 +86,22 @@ impl Files {
     /// A sweep quarantines files with other names.
     pub(crate) fn keys_in_leaf(&self, at: &Position, sweeping: bool) -> Result<LeafKeys> {
         let folder = &self.folder;
-        let leaf = folder.tree.layout.leaf(at.stripe(), at.leaf());
+        let leaf = folder.tree.layout.leaf(at.stripe, at.leaf);
         // A file system may skip a name that is replaced while the folder is listed. A scan therefore holds the stripe;
         // a sweep does not, because the next sweep finds the file.
-        let guard = if sweeping {
-            None
-        } else {
-            Some(folder.lock_stripe(at.stripe(), &[])?)
-        };
+        let guard = (!sweeping).then(|| folder.lock_stripe(at.stripe, &[]));
+        let guard = guard.transpose()?;
         let names = list(&leaf).context("list sessions")?;
         drop(guard);
         let mut keys = LeafKeys::default();
         for name in &names {
-            let (plain, set) = match name.to_str() {
-                Some(name) => match name.strip_suffix(MOVING) {
-                    Some(plain) => (Some(plain), &mut keys.incoming),
-                    None => (Some(name), &mut keys.records),
-                },
-                None => (None, &mut keys.records),
+            let text = name.to_str().unwrap_or_default();
+            let (plain, set) = match text.strip_suffix(MOVING) {
+                Some(plain) => (plain, &mut keys.incoming),
+                None => (text, &mut keys.records),
             };
-            match plain.and_then(key_of) {
-                Some(key) if stripe_of(&key) == at.stripe() && leaf_of(&key) == at.leaf() => {
+            match key_of(plain) {
+                Some(key) if stripe_of(&key) == at.stripe && leaf_of(&key) == at.leaf => {
                     set.insert(key);
                 }
                 _ if sweeping => self.quarantine.isolate_foreign(folder, &leaf.join(name)),
@@ -114,7 +109,7 @@ impl Files {
             }
         }
         for set in [&mut keys.records, &mut keys.incoming] {
-            set.retain(|key| name_of(key).as_str() > at.after());
+            set.retain(|key| name_of(key) > at.after);
         }
         Ok(keys)
     }

@@ -113,18 +113,18 @@ impl SweepSlice<'_> {
         let files = self.files;
         let mut next = Some(from.clone());
         while let Some(mut at) = next {
-            if at == at.stripe_start() {
+            if at == Position::of_stripe(at.stripe) {
                 // A lease that cannot be removed affects no session.
-                let _ = files.remove_stale_leases(at.stripe());
+                let _ = files.remove_stale_leases(at.stripe);
             }
-            let leaves = files.leaves(at.stripe()).unwrap_or_else(|failure| {
+            let leaves = files.leaves(at.stripe).unwrap_or_else(|failure| {
                 self.note(Err(failure));
                 Default::default()
             });
             self.report.all_leaves = leaves.len() * FAN;
-            let leases = list(&files.folder.tree.layout.leases(at.stripe()));
+            let leases = list(&files.folder.tree.layout.leases(at.stripe));
             self.leases = leases.into_iter().flatten().collect();
-            for leaf in leaves.range(at.leaf()..) {
+            for leaf in leaves.range(at.leaf..) {
                 at.advance_to_leaf(*leaf);
                 if self.is_complete() || !self.sweep_leaf(&mut at) {
                     self.report.next = Some(at);

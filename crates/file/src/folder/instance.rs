@@ -18,7 +18,7 @@ use crate::folder::layout::{Layout, hex};
 
 /// The registration of this open storage. Dropping it removes the file.
 pub(crate) struct Instance {
-    id: Nonce,
+    pub(crate) id: Nonce,
     path: PathBuf,
     disk: Disk,
     file: Mutex<LockedFile>,
@@ -46,10 +46,6 @@ impl Instance {
                 });
             }
         }
-    }
-
-    pub(crate) const fn id(&self) -> Nonce {
-        self.id
     }
 
     fn file(&self) -> MutexGuard<'_, LockedFile> {

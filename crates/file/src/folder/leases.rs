@@ -53,17 +53,13 @@ impl Folder {
         if lease.until <= now || lease.until > now + 2 * self.lease {
             return None;
         }
-        let is_local = lease.owner == self.tree.instance.id();
+        let is_local = lease.owner == self.tree.instance.id;
         (is_local || is_open(&self.tree.layout, &hex(&lease.owner))).then(|| HeldLease {
             is_local,
             remaining: now.until(lease.until),
-            is_folder_shared: self.is_shared(),
+            // Other storages are open on this folder, or have died and not been removed yet.
+            is_folder_shared: list(&self.tree.layout.instances()).map_or(true, |open| open.len() > 1),
         })
-    }
-
-    /// Returns whether other storages are open on this folder, or have died and not been removed yet.
-    fn is_shared(&self) -> bool {
-        list(&self.tree.layout.instances()).map_or(true, |open| open.len() > 1)
     }
 
     /// Returns whether the lock id holds the lock on the record with the stamp `base`.
@@ -93,7 +89,7 @@ impl Folder {
         let kind = Kind::Lease {
             token: lock_id.token,
             until: self.clocks.steady_now() + self.lease,
-            owner: self.tree.instance.id(),
+            owner: self.tree.instance.id,
         };
         let lease = encode_header(&lock_id.key, base, kind);
         let stripe = stripe_of(&lock_id.key);

@@ -103,7 +103,7 @@ impl Tree {
 
     fn temporary_name(&self) -> String {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        format!("{}.{number}", hex(&self.instance.id()))
+        format!("{}.{number}", hex(&self.instance.id))
     }
 
     /// Converts the error of a call.

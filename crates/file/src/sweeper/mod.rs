@@ -3,7 +3,7 @@
 mod pace;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -151,9 +151,9 @@ fn thread_cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-/// The number of helper threads, which sweep as long as there is much to remove.
+/// The helper threads, which sweep as long as there is much to remove. Each owns a reference until it ends in any way.
 #[derive(Default)]
-struct Helpers(Arc<AtomicUsize>);
+struct Helpers(Arc<()>);
 
 impl Helpers {
     /// Starts one more helper if there are not enough yet.
@@ -164,28 +164,19 @@ impl Helpers {
         } else {
             half.min(MAX_THREADS)
         };
-        // Relaxed is enough: only this thread adds to the number, and a late decrement delays a helper by a second.
-        if self.0.load(Ordering::Relaxed) + 1 >= threads {
+        // One reference is that of the sweeper, which sweeps as well. Only this thread adds references, and one that is
+        // dropped late delays a helper by a second.
+        if Arc::strong_count(&self.0) >= threads {
             return;
         }
-        self.0.fetch_add(1, Ordering::Relaxed);
-        let guard = HelperGuard(self.0.clone());
+        let counted = self.0.clone();
         let (signal, files) = (signal.clone(), Arc::downgrade(files));
         let thread = thread::Builder::new().name("sessile-file-sweeper".into());
         // If no thread can be started, the sweeper goes on alone and tries again later.
         let _ = thread.spawn(move || {
-            let _guard = guard;
+            let _counted = counted;
             help(&signal, &files);
         });
-    }
-}
-
-/// Counts a helper until it ends in any way.
-struct HelperGuard(Arc<AtomicUsize>);
-
-impl Drop for HelperGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
