@@ -4,7 +4,6 @@
 //! first requests it sees: it leaves the names that its carriers reserve in the request, where layers further in find
 //! them.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -74,11 +73,5 @@ impl CollisionCheck {
 impl Clone for CollisionCheck {
     fn clone(&self) -> Self {
         Self::default()
-    }
-}
-
-impl fmt::Debug for CollisionCheck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CollisionCheck")
     }
 }

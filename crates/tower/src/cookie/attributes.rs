@@ -35,7 +35,8 @@ const MAX_ATTRIBUTE: usize = 1_024;
 #[derive(Debug, Clone)]
 pub(crate) struct Attributes {
     has_domain: bool,
-    has_single_label: bool,
+    /// True if there is a domain of a single label.
+    pub(super) has_single_label: bool,
     is_for_all_paths: bool,
     secure: bool,
     /// All attributes but `Max-Age`, as text.
@@ -81,11 +82,6 @@ impl Attributes {
             secure,
             text: text.into(),
         })
-    }
-
-    /// Returns whether there is a domain of a single label.
-    pub(super) fn has_single_label(&self) -> bool {
-        self.has_single_label
     }
 
     /// Checks a name, and the requirements of its prefix (RFC 6265bis, section 4.1.3). Browsers ignore the case of a

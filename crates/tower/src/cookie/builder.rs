@@ -242,7 +242,7 @@ impl CookieCarrierBuilder {
             self.same_site,
             self.partitioned,
         )?;
-        if attributes.has_single_label() && self.secure && !self.single_label {
+        if attributes.has_single_label && self.secure && !self.single_label {
             return Err(CookieError::SingleLabelDomain);
         }
         let name = self.name.resolve(self.secure);

@@ -56,20 +56,13 @@ fn private_policy(headers: &HeaderMap, sensitivity: Sensitivity) -> Option<Heade
         let name = name_of(directive);
         // `private="field"` and `no-cache="field"` apply to that field alone.
         let is_bare = name.len() == directive.len();
-        decides |= is_bare
-            && [&b"private"[..], b"no-cache"]
-                .iter()
-                .any(|bare| name.eq_ignore_ascii_case(bare));
+        let is_one_of = |names: &[&[u8]]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
+        decides |= is_bare && is_one_of(&[b"private", b"no-cache"]);
         // `must-understand` can override `no-store`.
-        let is_dropped = [&b"public"[..], b"private", b"s-maxage", b"must-understand"]
-            .iter()
-            .any(|dropped| name.eq_ignore_ascii_case(dropped));
-        if is_dropped || !is_token(name) {
+        if is_one_of(&[b"public", b"private", b"s-maxage", b"must-understand"]) || !is_token(name) {
             continue;
         }
-        decides |= [&b"no-store"[..], b"max-age"]
-            .iter()
-            .any(|decision| name.eq_ignore_ascii_case(decision));
+        decides |= is_one_of(&[b"no-store", b"max-age"]);
         left.extend_from_slice(b", ");
         left.extend_from_slice(directive);
     }
