@@ -47,7 +47,7 @@ impl Cache {
     }
 
     pub(crate) fn records(&self) -> usize {
-        let records = |segment: &Mutex<Segment>| segment.lock().unwrap_or_else(PoisonError::into_inner).records();
+        let records = |segment: &Mutex<Segment>| segment.lock().unwrap_or_else(PoisonError::into_inner).records;
         self.segments.iter().map(records).sum()
     }
 

@@ -4,20 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use sessile_core::{Lookup, StorageError, Stored};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 
 /// A load from the inner storage, and its result once there is one.
 ///
 /// The caller that holds the mutex does the load, and the others wait for the mutex. If that caller is cancelled, the
 /// next one gets the mutex and does the load.
 #[derive(Default)]
-pub(crate) struct Load(Mutex<Option<Loaded>>);
-
-impl Load {
-    pub(crate) async fn lock(&self) -> MutexGuard<'_, Option<Loaded>> {
-        self.0.lock().await
-    }
-}
+pub(crate) struct Load(pub(crate) Mutex<Option<Loaded>>);
 
 /// The result of a load. Errors are shared as well: concurrent callers ask a storage that is down once.
 #[derive(Clone)]

@@ -21,7 +21,7 @@ pub(crate) struct Segment {
     buckets: HashMap<Shard, Bucket>,
     /// The order of eviction, by key and sequence number. Some of these entries have been removed already.
     order: VecDeque<(SessionKey, u64)>,
-    records: usize,
+    pub(crate) records: usize,
     last_sequence: u64,
     /// The number of buckets from which on settled ones are removed.
     cleanup_at: usize,
@@ -58,10 +58,6 @@ fn shard(key: &SessionKey) -> Shard {
 }
 
 impl Segment {
-    pub(crate) fn records(&self) -> usize {
-        self.records
-    }
-
     /// Returns the record that is cached under exactly this key.
     pub(crate) fn get(&mut self, key: &SessionKey) -> Option<&Record> {
         let bucket = self.buckets.get_mut(&shard(key))?;

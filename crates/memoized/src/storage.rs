@@ -107,7 +107,7 @@ impl<S: Storage + ?Sized> MemoizedStorage<S> {
             self.shared.reads.miss();
             return self.inner.read(key).await;
         };
-        let mut loaded = joined.load.lock().await;
+        let mut loaded = joined.load.0.lock().await;
         if let Some(loaded) = &*loaded {
             self.shared.reads.share();
             return loaded.result();
