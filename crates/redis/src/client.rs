@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 use sessile_core::{LockId, SessionKey, Timestamp};
 
 use crate::background::Background;
@@ -106,6 +106,13 @@ impl Client {
                 background: Background::new(move || Self::new(&for_background)),
             }
         })
+    }
+
+    /// Returns the value under this name, which is one of those of the session.
+    pub(crate) async fn get(&self, key: &SessionKey, name: &[u8]) -> Result<Value, Failure> {
+        let mut get = Cmd::with_capacity(2, 80);
+        get.arg("GET").arg(name);
+        self.router.send(key.shard(), &get, Idempotency::Idempotent).await
     }
 
     /// Sends a command that calls a script, and returns its reply.

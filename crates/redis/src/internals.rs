@@ -14,7 +14,6 @@ use sessile_core::{Clock as _, LockToken, OsEntropy, SessionId, Timestamp};
 
 use crate::client::{Client, Kind};
 use crate::connect::connect;
-use crate::net::Idempotency;
 use crate::options::Options;
 use crate::servers::RedisServers;
 
@@ -49,13 +48,7 @@ pub async fn refuse_conditions_on_one_node(urls: Vec<String>) {
     let mut shards = Vec::new();
     while shards.len() < 60 {
         let key = SessionId::generate(&OsEntropy).key();
-        let mut get = redis::cmd("GET");
-        get.arg(client.keys.record(&key));
-        client
-            .router
-            .send(key.shard(), &get, Idempotency::Idempotent)
-            .await
-            .unwrap();
+        client.get(&key, &client.keys.record(&key)).await.unwrap();
         shards.push(key.shard().to_owned());
     }
     let node = |shard: &str| client.router.known_node(shard).unwrap();

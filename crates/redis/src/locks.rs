@@ -10,7 +10,6 @@ use sessile_core::{Lock, LockId, Lookup, SessionKey, StorageError, StorageErrorK
 use crate::client::{Client, Kind};
 use crate::connect::connect;
 use crate::error::Failure;
-use crate::net::Idempotency;
 use crate::options::Options;
 use crate::reply::Reply;
 use crate::servers::RedisServers;
@@ -184,13 +183,8 @@ impl RedisLocks {
     ///
     /// The errors of an unreachable or failing server.
     pub async fn is_held(&self, lock_id: &LockId) -> Result<bool, StorageError> {
-        let mut get = redis::cmd("GET");
-        get.arg(self.client.keys.lock(&lock_id.key));
-        let holder = self
-            .client
-            .router
-            .send(lock_id.key.shard(), &get, Idempotency::Idempotent)
-            .await;
+        let (client, key) = (&self.client, &lock_id.key);
+        let holder = client.get(key, &client.keys.lock(key)).await;
         let holder = holder.map_err(|failure| failure.into_error("is_held", NAME))?;
         Ok(matches!(holder, Value::BulkString(token) if token == lock_id.token.as_bytes()))
     }

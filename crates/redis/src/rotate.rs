@@ -105,9 +105,7 @@ impl Client {
     /// has.
     pub(crate) async fn settle(&self, key: &SessionKey, from: &[u8]) -> Result<bool, Failure> {
         let old = Keyspace::key(key.shard(), from).ok_or(Failure::UnexpectedReply)?;
-        let mut get = redis::cmd("GET");
-        get.arg(self.keys.record(&old));
-        let moved = match self.router.send(key.shard(), &get, Idempotency::Idempotent).await? {
+        let moved = match self.get(&old, &self.keys.record(&old)).await? {
             Value::BulkString(value) => codec::decode_moved(&value) == Some(key.digest()),
             _ => false,
         };

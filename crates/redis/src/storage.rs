@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, Value};
+use redis::Value;
 use sessile_core::{
     Capabilities, Clock, Cursor, KeyWalk, Lock, LockId, Locked, Lookup, Page, Record, SessionKey, Storage,
     StorageError, StorageErrorKind, Stored, Timestamp,
@@ -73,14 +73,7 @@ impl Storage for RedisStorage {
     async fn read(&self, key: &SessionKey) -> Result<Lookup<Stored>, StorageError> {
         let failed = |failure: Failure| failure.into_error("read", NAME);
         let client = &self.client;
-        let mut get = Cmd::with_capacity(2, 80);
-        get.arg("GET").arg(client.keys.record(key));
-        match client
-            .router
-            .send(key.shard(), &get, Idempotency::Idempotent)
-            .await
-            .map_err(failed)?
-        {
+        match client.get(key, &client.keys.record(key)).await.map_err(failed)? {
             Value::Nil => Ok(Lookup::Missing),
             Value::BulkString(value) if value.first() == Some(&codec::RECORD) => Self::found(*key, value, "read"),
             Value::BulkString(value) if value.first() == Some(&codec::TOMBSTONE) => Ok(Lookup::Superseded),
