@@ -36,7 +36,8 @@ impl<N: Namespaces, V: Values> Session<N, V> {
         self.is_in(&[Phase::Readable, Phase::Writable])
     }
 
-    /// Returns whether values can be read; the same as [`is_active`](Session::is_active).
+    /// Returns whether values can be read. Reading needs no lock, so every [active](Session::is_active) session is
+    /// readable.
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.is_active()
