@@ -34,7 +34,7 @@ impl SessionError {
                 "call `session.start().await?` first, or `session.start_readonly().await?` to read only"
             }
             Self::NotWritable => {
-                "call `session.start().await?` before writing, or write inside `session.update(..)`: the session was \
+                "call `session.start().await?` before writing, or write inside `session.transaction(..)`: the session was \
                  started read-only, or was already closed or released"
             }
             Self::LockLost => {

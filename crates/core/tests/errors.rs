@@ -221,7 +221,7 @@ async fn a_report_names_failure_cause_and_remedy() {
         ),
         (
             SessionError::NotWritable,
-            &["not locked for writing", "`session.update(..)`"],
+            &["not locked for writing", "`session.transaction(..)`"],
         ),
         (SessionError::Undone, &["were undone", "`close` that failed before"]),
         (

@@ -124,7 +124,7 @@ async fn an_error_that_a_handler_returns_is_logged_once_with_its_remedy() {
             "/writes-while-reading",
             500,
             "ERROR",
-            &["not locked for writing", "`session.update(..)`"],
+            &["not locked for writing", "`session.transaction(..)`"],
         ),
         (
             "/spawns",
