@@ -1,4 +1,4 @@
-//! Updates: writing briefly from a visit that otherwise only reads.
+//! Transactions: writing briefly from a visit that otherwise only reads.
 
 mod common;
 
@@ -178,7 +178,7 @@ async fn updates_in_many_visits_lose_no_change() -> Result<(), SessionError> {
     Ok(())
 }
 
-/// The ways in which an update can end without an `Ok`.
+/// The ways in which a transaction can end without an `Ok`.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Err,
@@ -346,7 +346,7 @@ async fn an_update_that_waits_on_its_own_visit_ends_with_a_timeout_and_not_never
     let work = async {
         let handle = session.handle()?;
         let update = async || {
-            // A task of its own, so it is not inside this update, which waits for it.
+            // A task of its own, so it is not inside this transaction, which waits for it.
             let inside = session.clone();
             let task = async move {
                 inside

@@ -1,8 +1,7 @@
 //! The methods for values that sessions and namespaces have in common.
 
 /// Generates the methods of both types: `$whole` is the name of the whole that contains the values, and `$clear` the
-/// documentation of `clear`. The type must have a method
-/// `scope` and a parameter `V: Values`.
+/// documentation of `clear`. The type must have a method `scope` and a parameter `V: Values`.
 macro_rules! value_calls {
     ($whole:literal, $clear:literal) => {
         /// Returns a value, or `None` if it does not exist or has expired.

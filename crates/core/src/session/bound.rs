@@ -45,7 +45,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// session declares.
     ///
     /// ```
-    /// use sessile_core::{Key, Session, SessionError, Untyped, Values, Visit};
+    /// use sessile_core::{Key, SessionError, ValueSession, Values, Visit};
     /// use sessile_memory::MemoryStorage;
     ///
     /// struct Account;
@@ -55,7 +55,7 @@ impl<N: Namespaces, V: Values> Session<N, V> {
     /// const USER_ID: Key<Account, u64> = Key::declare("user_id");
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SessionError> {
-    /// let session: Session<Untyped, Account> = Session::builder(MemoryStorage::new()).build();
+    /// let session = ValueSession::<Account>::builder(MemoryStorage::new()).build();
     /// session.enter(Visit::new(), async {
     ///     session.set(USER_ID, 7)?;
     ///     assert_eq!(session.untyped().get("user_id")?, Some(7.into()));

@@ -258,8 +258,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// Leaves no lock behind, for a process that is about to end: waits until no lock that was taken through this value
     /// or its clones is held, at most for `patience`, and then releases those that still are. Their holders are refused
-    /// with [`LockLost`](StorageErrorKind::LockLost). When the call returns, the backend knows of it as well as it can
-    /// be told: releases that run in the background for dropped locks are waited for, too.
+    /// with [`LockLost`](StorageErrorKind::LockLost). When the call returns, the backend has been informed as far as
+    /// that is possible: releases that run in the background for dropped locks are waited for, too.
     ///
     /// The storage stays in service. Locks can be taken meanwhile and afterwards; those taken meanwhile may be released
     /// with the others. A lock that has waiters in this process passes to the first of them. The call cannot fail: a

@@ -1,7 +1,7 @@
-//! Updates: writing briefly from a visit that otherwise only reads.
+//! Transactions: writing briefly from a visit that otherwise only reads.
 //!
 //! A transaction first tries without the lock: it reads, runs the closure, and replaces the record if that is unchanged
-//! since the read and its lock is free. On conflict it takes the lock like [`start`](Context::start), so transactions of a
+//! since the read and its lock is free. After repeated conflicts it takes the lock like [`start`](Context::start), so transactions of a
 //! contended session are as fair as locks.
 
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::visit::{Context, Scoped, stack};
 const UNLOCKED_ATTEMPTS: usize = 2;
 
 impl Context {
-    /// Updates without the lock if there is no concurrent writer, otherwise with it. The closure runs again for each
-    /// attempt that conflicted.
+    /// Runs a transaction without the lock if there is no concurrent writer, otherwise with it. The closure runs again
+    /// for each attempt that conflicted.
     pub(crate) async fn transaction<T, E, F>(self: &Arc<Self>, mut closure: impl FnMut() -> F) -> Result<T, E>
     where
         E: From<SessionError>,
@@ -48,7 +48,7 @@ impl Context {
         Box::pin(self.update_locked(guard, closure)).await
     }
 
-    /// Updates under the lock. The closure runs once.
+    /// Runs a transaction under the lock. The closure runs once.
     pub(crate) async fn transaction_exclusive<T, E>(
         self: &Arc<Self>,
         closure: impl AsyncFnOnce() -> Result<T, E>,
